@@ -1,0 +1,98 @@
+//! One error type for the whole lab: what is wrong, where, and what to do next.
+
+use std::fmt;
+
+/// What kind of failure it is; decides the exit code and what a caller may retry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// The caller's input is wrong: a file, a flag, a prompt, a model folder.
+    Input,
+    /// The file system or the network failed.
+    Io,
+    /// The device ran out of memory; a smaller batch may work.
+    Memory,
+    /// The device failed, is missing, or computes wrong numbers.
+    Device,
+    /// A non-finite or otherwise impossible number appeared.
+    Numeric,
+    /// Somebody asked the work to stop.
+    Cancelled,
+}
+
+/// An error with a message for people and, where one is known, the next step to take.
+#[derive(Debug, Clone, thiserror::Error)]
+pub struct Error {
+    /// The kind of failure.
+    pub kind: Kind,
+    message: String,
+    hint: Option<String>,
+}
+
+/// Result of everything in this crate that can fail.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Error {
+    /// An error of a given kind.
+    pub fn new(kind: Kind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), hint: None }
+    }
+
+    /// Wrong input.
+    pub fn input(message: impl Into<String>) -> Self {
+        Self::new(Kind::Input, message)
+    }
+
+    /// A file or network failure.
+    pub fn io(message: impl Into<String>) -> Self {
+        Self::new(Kind::Io, message)
+    }
+
+    /// A device failure.
+    pub fn device(message: impl Into<String>) -> Self {
+        Self::new(Kind::Device, message)
+    }
+
+    /// An impossible number.
+    pub fn numeric(message: impl Into<String>) -> Self {
+        Self::new(Kind::Numeric, message)
+    }
+
+    /// The work was cancelled.
+    pub fn cancelled() -> Self {
+        Self::new(Kind::Cancelled, "cancelled")
+    }
+
+    /// Adds what to do next.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// Puts the place in front of the message: `place: message`.
+    #[must_use]
+    pub fn at(mut self, place: impl fmt::Display) -> Self {
+        self.message = format!("{place}: {}", self.message);
+        self
+    }
+
+    /// The message without the hint.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// The next step, where one is known.
+    pub fn next_step(&self) -> Option<&str> {
+        self.hint.as_deref()
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)?;
+        match &self.hint {
+            Some(hint) => write!(f, "\nhint: {hint}"),
+            None => Ok(()),
+        }
+    }
+}

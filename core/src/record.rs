@@ -1,0 +1,417 @@
+//! The record of a study: settings, identities and **raw** probabilities. Every index on a screen is recomputed from
+//! these by [`crate::metrics`]. Layers are numbered `1..=L` for people; a per-layer vector holds layer `l` at `l - 1`.
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// The record format that this program writes.
+pub const VERSION: u32 = 1;
+
+/// One study of one model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// Format version, see [`VERSION`].
+    pub engram: u32,
+    /// Program version that wrote the record.
+    pub program: String,
+    /// Everything that decides the numbers.
+    pub settings: Settings,
+    /// Which model.
+    pub model: ModelInfo,
+    /// Where it ran.
+    pub device: DeviceInfo,
+    /// Which facts were asked for.
+    pub source: FactSource,
+    /// Facts in study order: validated ones and those that fell out, each with its reason.
+    pub facts: Vec<FactRecord>,
+    /// Stage 3, when it was run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub edits: Option<Vec<EditRecord>>,
+}
+
+/// The settings of a study (METHODS, sections 1 to 4).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Settings {
+    /// Validated facts wanted.
+    pub n: usize,
+    /// Seed of the fact order and, hashed with each fact's id, of every draw.
+    pub seed: u64,
+    /// How the subject is corrupted.
+    pub corruption: Corruption,
+    /// What the answer's probability is.
+    pub answer: Answer,
+    /// Smallest `p_clean - p_corrupt` of a validated fact.
+    pub min_effect: f32,
+    /// Longest prompt in tokens; longer ones are dropped as `too-long`.
+    pub max_tokens: usize,
+    /// Patched positions, in the order in which they are shown.
+    pub readings: Vec<Reading>,
+    /// Stages that were asked for.
+    pub stages: Vec<u8>,
+    /// Token × layer maps for this many facts (the first validated ones).
+    pub maps: usize,
+    /// Window in layers of the MLP and attention maps.
+    pub window: usize,
+    /// Facts screened at a time. Part of the settings because a batch's shape moves the last bits of a float.
+    pub screen_batch: usize,
+    /// Facts traced at a time, for the same reason.
+    pub trace_batch: usize,
+    /// Rows (token positions) computed at a time, for the same reason.
+    pub rows: usize,
+    /// Stage 3.
+    pub edit: EditSettings,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            n: 100,
+            seed: 42,
+            corruption: Corruption::Replace { with: "Random Person".into() },
+            answer: Answer::FirstToken,
+            min_effect: 0.05,
+            max_tokens: 128,
+            readings: vec![Reading::SubjectLast, Reading::LastToken],
+            stages: vec![1, 2, 3],
+            maps: 0,
+            window: 10,
+            screen_batch: 32,
+            trace_batch: 2,
+            rows: 2048,
+            edit: EditSettings::default(),
+        }
+    }
+}
+
+/// Settings of Stage 3 (ROME with SPSA).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct EditSettings {
+    /// Test facts.
+    pub facts: usize,
+    /// Unrelated facts whose true answers are watched.
+    pub unrelated: usize,
+    /// Which reading's dominant layer is edited.
+    pub reading: Reading,
+    /// A fixed layer instead, `1..=L`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub layer: Option<usize>,
+    /// SPSA steps.
+    pub steps: usize,
+    /// SPSA perturbation.
+    pub epsilon: f32,
+    /// SPSA step size.
+    pub eta: f32,
+    /// Smallest `p_false` of an editable fact.
+    pub min_p_false: f32,
+}
+
+impl Default for EditSettings {
+    fn default() -> Self {
+        Self {
+            facts: 15,
+            unrelated: 20,
+            reading: Reading::SubjectLast,
+            layer: None,
+            steps: 250,
+            epsilon: 5e-3,
+            eta: 5.0,
+            min_p_false: 5e-4,
+        }
+    }
+}
+
+/// How the subject is corrupted.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Corruption {
+    /// The subject's characters are replaced by a text and the prompt is tokenized again.
+    Replace {
+        /// The text, `Random Person` in the paper.
+        with: String,
+    },
+    /// Gaussian noise on the subject's token embeddings, the same draws for every cell of a fact.
+    Noise {
+        /// In units of σ, 3 in Meng et al. 2022.
+        sigmas: f32,
+        /// Paired draws.
+        draws: usize,
+        /// Measured σ over the fact list; filled when the study starts.
+        #[serde(default)]
+        sigma: f32,
+    },
+}
+
+/// What `p(y)` means for an answer of several tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Answer {
+    /// Probability of the first answer token.
+    FirstToken,
+    /// Geometric mean token probability under teacher forcing.
+    Sequence,
+}
+
+/// Which position is patched (METHODS, Stage 1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reading {
+    /// Clean subject-last into corrupted subject-last.
+    SubjectLast,
+    /// Clean last token into corrupted last token.
+    LastToken,
+    /// Clean subject-last into the corrupted run's same index.
+    SameIndex,
+}
+
+impl Reading {
+    /// The name used in records, flags and tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::SubjectLast => "subject-last",
+            Self::LastToken => "last-token",
+            Self::SameIndex => "same-index",
+        }
+    }
+}
+
+/// Identity of a model.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct ModelInfo {
+    /// Name for people: Hub id, folder or file name.
+    pub name: String,
+    /// `model_type` of its config.
+    pub family: String,
+    /// Blocks.
+    pub layers: usize,
+    /// Residual width d.
+    pub width: usize,
+    /// Parameters, counted from the weights (a tied head counts once).
+    pub parameters: u64,
+    /// Dtype of the stored weights, for example `bf16` or `q4_1`.
+    pub dtype: String,
+    /// SHA-256 of the config.
+    pub config_sha256: String,
+    /// SHA-256 of the weights (of the files' digests in name order when sharded).
+    pub weights_sha256: String,
+    /// SHA-256 of tokenizer.json.
+    pub tokenizer_sha256: String,
+}
+
+/// Where a study ran.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct DeviceInfo {
+    /// `gpu` or `cpu`.
+    pub kind: String,
+    /// Adapter or backend name.
+    pub name: String,
+    /// Graphics API, or `flex`.
+    pub backend: String,
+}
+
+/// Where the facts came from.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct FactSource {
+    /// File name.
+    pub name: String,
+    /// SHA-256 of the file.
+    pub sha256: String,
+    /// Facts in it.
+    pub count: usize,
+}
+
+/// One fact of a study.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FactRecord {
+    /// Place in the shuffled order.
+    pub order: usize,
+    /// Id in the source file.
+    pub id: String,
+    /// Wikidata relation, `P36` and so on; empty when unknown.
+    pub relation: String,
+    /// Prompt with the subject filled in.
+    pub prompt: String,
+    /// Subject.
+    pub subject: String,
+    /// True answer.
+    pub target_true: String,
+    /// Counterfactual answer.
+    pub target_new: String,
+    /// What became of it.
+    #[serde(flatten)]
+    pub outcome: Outcome,
+}
+
+/// What became of a fact.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "kebab-case")]
+pub enum Outcome {
+    /// It passed both filters and was traced.
+    Validated(Box<Traced>),
+    /// It fell out.
+    Dropped(Dropped),
+}
+
+/// Why a fact fell out, with the numbers that decided.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Dropped {
+    /// The reason.
+    pub reason: Reason,
+    /// One line for people.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub detail: String,
+    /// `p_clean`, where it was computed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub p_clean: Option<f32>,
+    /// `p_corrupt`, where it was computed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub p_corrupt: Option<f32>,
+}
+
+/// Reasons for which facts fall out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reason {
+    /// Greedy decoding does not give the true target.
+    NotKnown,
+    /// `p_clean - p_corrupt` is below the threshold.
+    NotSensitive,
+    /// The subject has no tokens of its own in the prompt.
+    SubjectNotFound,
+    /// Both targets begin with the same token.
+    SharedFirstToken,
+    /// The prompt has more tokens than allowed.
+    TooLong,
+    /// The answer's first token merges with the prompt's last characters.
+    AnswerMerges,
+    /// A field is empty.
+    Empty,
+}
+
+/// Raw values of a traced fact. Per-layer vectors have L entries.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Traced {
+    /// Clean prompt's tokens as text, special tokens included.
+    pub tokens: Vec<String>,
+    /// Subject span `[b, e)` in the clean prompt.
+    pub subject_span: [usize; 2],
+    /// Corrupted prompt's tokens as text.
+    pub corrupt_tokens: Vec<String>,
+    /// Subject span `[b', e')` in the corrupted prompt.
+    pub corrupt_span: [usize; 2],
+    /// `p(true)` on the clean prompt.
+    pub p_clean: f32,
+    /// `p(true)` on the corrupted prompt.
+    pub p_corrupt: f32,
+    /// `p(false)` on the clean prompt.
+    pub p_false: f32,
+    /// `p_patch(l)` per reading: corrupted run, clean residual after block `l` at the reading's position.
+    pub patched: BTreeMap<Reading, Vec<f32>>,
+    /// Clean prompt, block `l` the identity.
+    pub without_block: Vec<f32>,
+    /// Clean prompt, attention contribution of block `l` zero.
+    pub without_attention: Vec<f32>,
+    /// Clean prompt, MLP contribution of block `l` zero.
+    pub without_mlp: Vec<f32>,
+    /// Second pass (eq. 3) per reading.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub redundancy: BTreeMap<Reading, RedundancyCurve>,
+    /// Token × layer maps, for the facts that have them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub maps: Option<Maps>,
+}
+
+/// `p_{ablated+patch(l)}`: corrupted prompt, block `ablated` removed, clean residual patched after block `l`.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct RedundancyCurve {
+    /// The removed block `l*`, `1..=L`.
+    pub ablated: usize,
+    /// Per layer; the entry of `ablated` itself is `None`.
+    pub patched: Vec<Option<f32>>,
+}
+
+/// Token × layer maps of `p_patch`, `[position][layer]` over the corrupted prompt's positions.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Maps {
+    /// Window in layers of `mlp` and `attention`.
+    pub window: usize,
+    /// Residual stream after the block.
+    pub residual: Vec<Vec<f32>>,
+    /// MLP contributions.
+    pub mlp: Vec<Vec<f32>>,
+    /// Attention contributions.
+    pub attention: Vec<Vec<f32>>,
+}
+
+/// One edit of Stage 3.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EditRecord {
+    /// `order` of the fact.
+    pub fact: usize,
+    /// Edited block, `1..=L`.
+    pub layer: usize,
+    /// Seed of the SPSA directions.
+    pub seed: u64,
+    /// `p(true)` before.
+    pub p_true: f32,
+    /// `p(false)` before.
+    pub p_false: f32,
+    /// `p(true)` with the edited weights.
+    pub p_true_after: f32,
+    /// `p(false)` with the edited weights.
+    pub p_false_after: f32,
+    /// `logit(y_true) - logit(y_false)` before each SPSA step and after the last (steps + 1 entries).
+    pub loss: Vec<f32>,
+    /// `‖v* - v‖ / ‖v‖`.
+    pub relative_change: f32,
+    /// `max |W'k - v*| / max |v*|`, measured on the edited weights.
+    pub residual: f32,
+    /// The weights after the restoration are bit for bit those before the edit.
+    pub restored: bool,
+    /// Paraphrases: `p(true), p(false)` before and after.
+    pub paraphrases: Vec<Shift>,
+    /// Neighbourhood prompts (same true answer, another subject): before and after.
+    pub neighbourhood: Vec<Shift>,
+    /// Unrelated facts.
+    pub unrelated: Vec<Unrelated>,
+}
+
+/// Two answers' probabilities on one prompt, before and after an edit.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Shift {
+    /// The prompt.
+    pub prompt: String,
+    /// `p(true)` before and after.
+    pub p_true: [f32; 2],
+    /// `p(false)` before and after.
+    pub p_false: [f32; 2],
+}
+
+/// An unrelated fact's true answer before and after an edit.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Unrelated {
+    /// `order` of the fact.
+    pub fact: usize,
+    /// `p(true)` before and after.
+    pub p_true: [f32; 2],
+    /// The most probable token changed.
+    pub flipped: bool,
+}
+
+impl FactRecord {
+    /// Raw values, when the fact was validated.
+    pub fn traced(&self) -> Option<&Traced> {
+        match &self.outcome {
+            Outcome::Validated(traced) => Some(traced),
+            Outcome::Dropped(_) => None,
+        }
+    }
+}
+
+impl Record {
+    /// The validated facts with their raw values, in study order.
+    pub fn validated(&self) -> impl Iterator<Item = (&FactRecord, &Traced)> {
+        self.facts.iter().filter_map(|fact| fact.traced().map(|traced| (fact, traced)))
+    }
+}
