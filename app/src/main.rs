@@ -1,1 +1,4 @@
-fn main() {}
+#![allow(missing_docs)]
+#[allow(dead_code)]
+mod hub;
+fn main(){}

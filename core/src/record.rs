@@ -68,9 +68,7 @@ impl Default for Settings {
         Self {
             n: 100,
             seed: 42,
-            corruption: Corruption::Replace {
-                with: "Random Person".into(),
-            },
+            corruption: Corruption::Replace { with: "Random Person".into() },
             answer: Answer::FirstToken,
             min_effect: 0.05,
             max_tokens: 128,
@@ -414,8 +412,6 @@ impl FactRecord {
 impl Record {
     /// The validated facts with their raw values, in study order.
     pub fn validated(&self) -> impl Iterator<Item = (&FactRecord, &Traced)> {
-        self.facts
-            .iter()
-            .filter_map(|fact| fact.traced().map(|traced| (fact, traced)))
+        self.facts.iter().filter_map(|fact| fact.traced().map(|traced| (fact, traced)))
     }
 }

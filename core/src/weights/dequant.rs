@@ -90,13 +90,8 @@ impl StoredDtype {
                 nibbles(&b[4..20], out, |_, q| d * q as f32 + m);
             }),
             Self::Q5_0 => blocks.for_each(|b| {
-                let (d, high) = (
-                    half_at::<0>(b),
-                    u32::from_le_bytes([b[2], b[3], b[4], b[5]]),
-                );
-                nibbles(&b[6..22], out, |i, q| {
-                    d * (fifth_bit(high, i, q) as f32 - 16.0)
-                });
+                let (d, high) = (half_at::<0>(b), u32::from_le_bytes([b[2], b[3], b[4], b[5]]));
+                nibbles(&b[6..22], out, |i, q| d * (fifth_bit(high, i, q) as f32 - 16.0));
             }),
             Self::Q5_1 => blocks.for_each(|b| {
                 let (d, m) = (half_at::<0>(b), half_at::<2>(b));
@@ -117,18 +112,8 @@ fn half_at<const AT: usize>(block: &[u8]) -> f32 {
 /// The low nibbles of all bytes come first, then the high ones.
 fn nibbles(bytes: &[u8], out: &mut Vec<f32>, value: impl Fn(usize, u8) -> f32) {
     let count = bytes.len();
-    out.extend(
-        bytes
-            .iter()
-            .enumerate()
-            .map(|(i, byte)| value(i, byte & 15)),
-    );
-    out.extend(
-        bytes
-            .iter()
-            .enumerate()
-            .map(|(i, byte)| value(count + i, byte >> 4)),
-    );
+    out.extend(bytes.iter().enumerate().map(|(i, byte)| value(i, byte & 15)));
+    out.extend(bytes.iter().enumerate().map(|(i, byte)| value(count + i, byte >> 4)));
 }
 
 fn fifth_bit(high: u32, index: usize, low: u8) -> u8 {
@@ -148,10 +133,7 @@ fn scales_and_minima(block: &[u8]) -> [(f32, f32); 8] {
             (packed[i] & 63, packed[i + 4] & 63)
         } else {
             let shared = packed[i + 4];
-            (
-                (shared & 15) | (packed[i - 4] >> 2 & 48),
-                (shared >> 4) | (packed[i] >> 2 & 48),
-            )
+            ((shared & 15) | (packed[i - 4] >> 2 & 48), (shared >> 4) | (packed[i] >> 2 & 48))
         };
         (d * f32::from(scale), dmin * f32::from(min))
     })

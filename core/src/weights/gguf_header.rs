@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use crate::error::{Error, Result};
 
+use super::gguf_names::{TYPE_NAMES, dtype};
 use super::read::bytes_of;
 use super::source::truncated;
 use super::{ByteSource, StoredDtype};
@@ -55,20 +56,12 @@ pub(super) async fn read(source: &dyn ByteSource) -> Result<Header> {
     let mut want = len.min(FIRST_READ);
     loop {
         let bytes = source.read(0, want as usize).await?;
-        match parse(&mut Cursor {
-            file: source.name(),
-            bytes: &bytes,
-            at: 0,
-            len,
-        }) {
+        match parse(&mut Cursor { file: source.name(), bytes: &bytes, at: 0, len }) {
             Ok(header) => return Ok(header),
             Err(Stop::Bad(error)) => return Err(error),
             Err(Stop::More(end)) if end > HEADER_LIMIT => {
-                return Err(Error::input(format!(
-                    "{}: a header of more than {HEADER_LIMIT} bytes",
-                    source.name()
-                ))
-                .hint(DAMAGED));
+                return Err(Error::input(format!("{}: a header of more than {HEADER_LIMIT} bytes", source.name()))
+                    .hint(DAMAGED));
             }
             // `More` never asks for more than the file has, so this always grows.
             Err(Stop::More(end)) => want = end.max(want * 2).min(len),
@@ -93,9 +86,7 @@ struct Cursor<'a> {
 
 impl<'a> Cursor<'a> {
     fn bad(&self, what: impl std::fmt::Display) -> Stop {
-        Stop::Bad(
-            Error::input(format!("{}: {what} (at byte {})", self.file, self.at)).hint(DAMAGED),
-        )
+        Stop::Bad(Error::input(format!("{}: {what} (at byte {})", self.file, self.at)).hint(DAMAGED))
     }
 
     fn take(&mut self, count: u64) -> Result<&'a [u8], Stop> {
@@ -103,9 +94,7 @@ impl<'a> Cursor<'a> {
         if end > self.len {
             return Err(Stop::Bad(truncated(self.file, end, self.len)));
         }
-        let bytes = usize::try_from(end)
-            .ok()
-            .and_then(|end| self.bytes.get(self.at..end));
+        let bytes = usize::try_from(end).ok().and_then(|end| self.bytes.get(self.at..end));
         let bytes = bytes.ok_or(Stop::More(end))?;
         self.at += bytes.len();
         Ok(bytes)
@@ -129,10 +118,7 @@ impl<'a> Cursor<'a> {
     fn count(&mut self, least: u64, what: &str) -> Result<u64, Stop> {
         let count = self.u64()?;
         if count > (self.len - self.at as u64) / least {
-            return Err(self.bad(format_args!(
-                "{count} {what} do not fit into a file of {} bytes",
-                self.len
-            )));
+            return Err(self.bad(format_args!("{count} {what} do not fit into a file of {} bytes", self.len)));
         }
         Ok(count)
     }
@@ -177,10 +163,7 @@ impl<'a> Cursor<'a> {
         };
         let count = self.count(least, "array elements")?;
         if count <= KEPT {
-            return (0..count)
-                .map(|_| self.value(kind, depth + 1))
-                .collect::<Result<_, _>>()
-                .map(Meta::List);
+            return (0..count).map(|_| self.value(kind, depth + 1)).collect::<Result<_, _>>().map(Meta::List);
         }
         if matches!(kind, 8 | 9) {
             for _ in 0..count {
@@ -213,9 +196,7 @@ fn parse(cursor: &mut Cursor<'_>) -> Result<Header, Stop> {
             return Err(cursor.bad("a big-endian GGUF file; only little-endian ones can be read"));
         }
         version => {
-            return Err(cursor.bad(format_args!(
-                "GGUF version {version}; versions 2 and 3 can be read"
-            )));
+            return Err(cursor.bad(format_args!("GGUF version {version}; versions 2 and 3 can be read")));
         }
     }
     let tensor_count = cursor.count(24, "tensors")?;
@@ -229,9 +210,7 @@ fn parse(cursor: &mut Cursor<'_>) -> Result<Header, Stop> {
     }
     let alignment = match metadata.get("general.alignment") {
         None => 32,
-        Some(&Meta::Integer(value)) if value > 0 && value % 8 == 0 && value <= 1 << 20 => {
-            value as u64
-        }
+        Some(&Meta::Integer(value)) if value > 0 && value % 8 == 0 && value <= 1 << 20 => value as u64,
         Some(other) => return Err(cursor.bad(format_args!("an alignment of {other:?}"))),
     };
     let mut tensors = Vec::new();
@@ -253,53 +232,29 @@ fn tensor(cursor: &mut Cursor<'_>, alignment: u64) -> Result<RawTensor, Stop> {
     let (mut shape, mut elements) = (Vec::new(), 1u64);
     for _ in 0..rank {
         let dimension = cursor.u64()?;
-        elements = elements
-            .checked_mul(dimension)
-            .filter(|&n| n > 0 && n < 1 << 48)
-            .unwrap_or(0);
+        elements = elements.checked_mul(dimension).filter(|&n| n > 0 && n < 1 << 48).unwrap_or(0);
         shape.push(usize::try_from(dimension).unwrap_or(0));
     }
     // A 32-bit build refuses what it cannot address.
     if elements == 0 || usize::try_from(elements).is_err() {
-        return Err(cursor.bad(format_args!(
-            "tensor `{name}` has an impossible shape {shape:?}"
-        )));
+        return Err(cursor.bad(format_args!("tensor `{name}` has an impossible shape {shape:?}")));
     }
     let kind = cursor.u32()?;
     let dtype = dtype(kind).ok_or_else(|| {
         let known = StoredDtype::ALL.map(StoredDtype::name).join(", ");
-        let name_of = TYPE_NAMES
-            .iter()
-            .find(|(id, _)| *id == kind)
-            .map_or("unknown", |(_, name)| name);
-        let message = format!(
-            "{}: tensor `{name}` is of type {kind} ({name_of})",
-            cursor.file
-        );
-        Stop::Bad(Error::input(message).hint(format!(
-            "take another quantisation of the model; supported: {known}"
-        )))
+        let name_of = TYPE_NAMES.iter().find(|(id, _)| *id == kind).map_or("unknown", |(_, name)| name);
+        let message = format!("{}: tensor `{name}` is of type {kind} ({name_of})", cursor.file);
+        Stop::Bad(Error::input(message).hint(format!("take another quantisation of the model; supported: {known}")))
     })?;
     if !shape[0].is_multiple_of(dtype.block().0) {
-        return Err(cursor.bad(format_args!(
-            "rows of tensor `{name}` are not whole {} blocks",
-            dtype.name()
-        )));
+        return Err(cursor.bad(format_args!("rows of tensor `{name}` are not whole {} blocks", dtype.name())));
     }
     shape.reverse();
     let offset = cursor.u64()?;
     if !offset.is_multiple_of(alignment) {
-        return Err(cursor.bad(format_args!(
-            "tensor `{name}` does not start at a multiple of {alignment} bytes"
-        )));
+        return Err(cursor.bad(format_args!("tensor `{name}` does not start at a multiple of {alignment} bytes")));
     }
-    Ok(RawTensor {
-        name,
-        shape,
-        dtype,
-        offset,
-        bytes: bytes_of(dtype, elements as usize),
-    })
+    Ok(RawTensor { name, shape, dtype, offset, bytes: bytes_of(dtype, elements as usize) })
 }
 
 /// Makes offsets absolute; every tensor must lie inside the file, and none in another.
@@ -314,57 +269,8 @@ fn place(cursor: &Cursor<'_>, tensors: &mut [RawTensor], data: u64) -> Result<()
     }
     let mut order: Vec<&RawTensor> = tensors.iter().collect();
     order.sort_by_key(|tensor| tensor.offset);
-    match order
-        .windows(2)
-        .find(|pair| pair[0].offset + pair[0].bytes > pair[1].offset)
-    {
+    match order.windows(2).find(|pair| pair[0].offset + pair[0].bytes > pair[1].offset) {
         None => Ok(()),
-        Some(pair) => Err(cursor.bad(format_args!(
-            "tensors `{}` and `{}` overlap",
-            pair[0].name, pair[1].name
-        ))),
+        Some(pair) => Err(cursor.bad(format_args!("tensors `{}` and `{}` overlap", pair[0].name, pair[1].name))),
     }
 }
-
-fn dtype(kind: u32) -> Option<StoredDtype> {
-    Some(match kind {
-        0 => StoredDtype::F32,
-        1 => StoredDtype::F16,
-        2 => StoredDtype::Q4_0,
-        3 => StoredDtype::Q4_1,
-        6 => StoredDtype::Q5_0,
-        7 => StoredDtype::Q5_1,
-        8 => StoredDtype::Q8_0,
-        12 => StoredDtype::Q4K,
-        13 => StoredDtype::Q5K,
-        14 => StoredDtype::Q6K,
-        30 => StoredDtype::BF16,
-        _ => return None,
-    })
-}
-
-/// Names of types that cannot be read, for the message.
-const TYPE_NAMES: [(u32, &str); 22] = [
-    (9, "Q8_1"),
-    (10, "Q2_K"),
-    (11, "Q3_K"),
-    (15, "Q8_K"),
-    (16, "IQ2_XXS"),
-    (17, "IQ2_XS"),
-    (18, "IQ3_XXS"),
-    (19, "IQ1_S"),
-    (20, "IQ4_NL"),
-    (21, "IQ3_S"),
-    (22, "IQ2_S"),
-    (23, "IQ4_XS"),
-    (24, "I8"),
-    (25, "I16"),
-    (26, "I32"),
-    (27, "I64"),
-    (28, "F64"),
-    (29, "IQ1_M"),
-    (34, "TQ1_0"),
-    (35, "TQ2_0"),
-    (39, "MXFP4"),
-    (40, "NVFP4"),
-];

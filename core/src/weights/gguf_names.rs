@@ -1,6 +1,6 @@
-//! GGUF tensor names and layouts to those of the Hugging Face checkpoints.
+//! GGUF tensor names, layouts and type numbers to those of the Hugging Face checkpoints.
 
-use super::View;
+use super::{StoredDtype, View};
 
 /// The architectures whose files can be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,14 +14,7 @@ pub(super) enum Arch {
 }
 
 impl Arch {
-    pub(super) const ALL: [Self; 6] = [
-        Self::Llama,
-        Self::Qwen2,
-        Self::Gemma2,
-        Self::Gemma3,
-        Self::Phi2,
-        Self::Gpt2,
-    ];
+    pub(super) const ALL: [Self; 6] = [Self::Llama, Self::Qwen2, Self::Gemma2, Self::Gemma3, Self::Phi2, Self::Gpt2];
 
     /// The value of `general.architecture`, which is also the prefix of the metadata keys.
     pub(super) fn name(self) -> &'static str {
@@ -61,11 +54,7 @@ impl Arch {
                 return Some(format!("{}.{suffix}", self.outer(stem)?));
             };
             let (layer, stem) = block.split_once('.')?;
-            let layers = if self == Self::Gpt2 {
-                "transformer.h"
-            } else {
-                "model.layers"
-            };
+            let layers = if self == Self::Gpt2 { "transformer.h" } else { "model.layers" };
             Some(format!("{layers}.{layer}.{}.{suffix}", self.inner(stem)?))
         };
         known().unwrap_or_else(|| name.to_owned())
@@ -122,13 +111,54 @@ impl Arch {
             Self::Llama if block(&["attn_q"]) => View::Interleaved(heads),
             Self::Llama if block(&["attn_k"]) => View::Interleaved(kv_heads),
             Self::Gemma2 | Self::Gemma3 if name.ends_with("norm.weight") => View::Minus(1.0),
-            Self::Gpt2
-                if name.ends_with(".weight")
-                    && block(&["attn_qkv", "attn_output", "ffn_up", "ffn_down"]) =>
-            {
+            Self::Gpt2 if name.ends_with(".weight") && block(&["attn_qkv", "attn_output", "ffn_up", "ffn_down"]) => {
                 View::Transposed
             }
             _ => View::Plain,
         }
     }
 }
+
+/// The format of a GGUF type number, where it can be read.
+pub(super) fn dtype(kind: u32) -> Option<StoredDtype> {
+    Some(match kind {
+        0 => StoredDtype::F32,
+        1 => StoredDtype::F16,
+        2 => StoredDtype::Q4_0,
+        3 => StoredDtype::Q4_1,
+        6 => StoredDtype::Q5_0,
+        7 => StoredDtype::Q5_1,
+        8 => StoredDtype::Q8_0,
+        12 => StoredDtype::Q4K,
+        13 => StoredDtype::Q5K,
+        14 => StoredDtype::Q6K,
+        30 => StoredDtype::BF16,
+        _ => return None,
+    })
+}
+
+/// Names of types that cannot be read, for the message.
+pub(super) const TYPE_NAMES: [(u32, &str); 22] = [
+    (9, "Q8_1"),
+    (10, "Q2_K"),
+    (11, "Q3_K"),
+    (15, "Q8_K"),
+    (16, "IQ2_XXS"),
+    (17, "IQ2_XS"),
+    (18, "IQ3_XXS"),
+    (19, "IQ1_S"),
+    (20, "IQ4_NL"),
+    (21, "IQ3_S"),
+    (22, "IQ2_S"),
+    (23, "IQ4_XS"),
+    (24, "I8"),
+    (25, "I16"),
+    (26, "I32"),
+    (27, "I64"),
+    (28, "F64"),
+    (29, "IQ1_M"),
+    (34, "TQ1_0"),
+    (35, "TQ2_0"),
+    (39, "MXFP4"),
+    (40, "NVFP4"),
+];

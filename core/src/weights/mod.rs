@@ -100,10 +100,7 @@ pub struct Checkpoint {
 impl std::fmt::Debug for Checkpoint {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let files: Vec<_> = self.sources.iter().map(|source| source.name()).collect();
-        f.debug_struct("Checkpoint")
-            .field("files", &files)
-            .field("tensors", &self.tensors.len())
-            .finish()
+        f.debug_struct("Checkpoint").field("files", &files).field("tensors", &self.tensors.len()).finish()
     }
 }
 
@@ -111,9 +108,7 @@ impl Checkpoint {
     /// Opens the files of one model, told apart by name: either one `*.gguf`, or `config.json` with
     /// `*.safetensors` and, for shards, `model.safetensors.index.json`; in both cases with `tokenizer.json`.
     pub async fn from_sources(sources: Vec<Box<dyn ByteSource>>) -> Result<Self> {
-        let ggufs = named(&sources, |name| {
-            name.to_ascii_lowercase().ends_with(".gguf")
-        });
+        let ggufs = named(&sources, |name| name.to_ascii_lowercase().ends_with(".gguf"));
         let shards = named(&sources, |name| name.ends_with(".safetensors"));
         let found = match (ggufs.as_slice(), shards.is_empty()) {
             ([one], true) => gguf::find(&sources, *one).await?,
@@ -125,16 +120,9 @@ impl Checkpoint {
                 ));
             }
             _ => {
-                let names: Vec<_> = ggufs
-                    .iter()
-                    .chain(&shards)
-                    .map(|&at| sources[at].name())
-                    .collect();
-                return Err(Error::input(format!(
-                    "more than one model among the files: {}",
-                    names.join(", ")
-                ))
-                .hint("name one .gguf file, or a folder with safetensors only"));
+                let names: Vec<_> = ggufs.iter().chain(&shards).map(|&at| sources[at].name()).collect();
+                return Err(Error::input(format!("more than one model among the files: {}", names.join(", ")))
+                    .hint("name one .gguf file, or a folder with safetensors only"));
             }
         };
         let tokenizer = match named(&sources, |name| name == "tokenizer.json").first() {
@@ -150,11 +138,8 @@ impl Checkpoint {
         for (info, place) in found.tensors {
             places.insert(info.name.clone(), place);
             if let Some(twice) = tensors.insert(info.name.clone(), info) {
-                return Err(Error::input(format!(
-                    "{}: tensor `{}` occurs twice",
-                    twice.file, twice.name
-                ))
-                .hint("the file is damaged or holds two models: convert or download it again"));
+                return Err(Error::input(format!("{}: tensor `{}` occurs twice", twice.file, twice.name))
+                    .hint("the file is damaged or holds two models: convert or download it again"));
             }
         }
         Ok(Self {
@@ -196,9 +181,7 @@ impl Checkpoint {
 
     /// The number of parameters: elements of all weights, a tied output head counted once, mask buffers not at all.
     pub fn parameters(&self) -> u64 {
-        self.parameter_tensors()
-            .map(|info| info.elements() as u64)
-            .sum()
+        self.parameter_tensors().map(|info| info.elements() as u64).sum()
     }
 
     /// The storage format of most parameters.
@@ -225,23 +208,15 @@ impl Checkpoint {
 
     fn parameter_tensors(&self) -> impl Iterator<Item = &TensorInfo> {
         let tied = self.tied();
-        self.tensors
-            .values()
-            .filter(move |info| !is_buffer(info) && !(tied && info.name == "lm_head.weight"))
+        self.tensors.values().filter(move |info| !is_buffer(info) && !(tied && info.name == "lm_head.weight"))
     }
 
     fn tied(&self) -> bool {
         let text = self.config.get("text_config");
         let key = |config: &Value| config.get("tie_word_embeddings").and_then(Value::as_bool);
-        let family = self
-            .config
-            .get("model_type")
-            .and_then(Value::as_str)
-            .unwrap_or_default();
+        let family = self.config.get("model_type").and_then(Value::as_str).unwrap_or_default();
         // transformers leaves the key out where it has the family's default.
-        key(&self.config)
-            .or_else(|| text.and_then(key))
-            .unwrap_or(family == "gpt2" || family.starts_with("gemma"))
+        key(&self.config).or_else(|| text.and_then(key)).unwrap_or(family == "gpt2" || family.starts_with("gemma"))
     }
 }
 
@@ -256,9 +231,7 @@ fn is_buffer(info: &TensorInfo) -> bool {
 
 /// The sources whose names pass, in file-name order.
 fn named(sources: &[Box<dyn ByteSource>], keep: impl Fn(&str) -> bool) -> Vec<usize> {
-    let mut found: Vec<_> = (0..sources.len())
-        .filter(|&at| keep(sources[at].name()))
-        .collect();
+    let mut found: Vec<_> = (0..sources.len()).filter(|&at| keep(sources[at].name())).collect();
     found.sort_by_key(|&at| sources[at].name());
     found
 }
@@ -269,20 +242,11 @@ impl Checkpoint {
     /// tokenizer.json beside the weights unless another file is given.
     pub async fn open(path: &std::path::Path, tokenizer: Option<&std::path::Path>) -> Result<Self> {
         let metadata = std::fs::metadata(path).map_err(|error| {
-            Error::io(format!("{}: {error}", path.display())).hint(
-                "give a model folder, a .gguf file, or a hub id such as HuggingFaceTB/SmolLM2-135M",
-            )
+            Error::io(format!("{}: {error}", path.display()))
+                .hint("give a model folder, a .gguf file, or a hub id such as HuggingFaceTB/SmolLM2-135M")
         })?;
-        let folder = if metadata.is_dir() {
-            path
-        } else {
-            path.parent().unwrap_or(path)
-        };
-        let mut files = if metadata.is_dir() {
-            folder_files(folder)?
-        } else {
-            vec![path.to_owned()]
-        };
+        let folder = if metadata.is_dir() { path } else { path.parent().unwrap_or(path) };
+        let mut files = if metadata.is_dir() { folder_files(folder)? } else { vec![path.to_owned()] };
         if metadata.is_file() {
             // A weights file alone: what belongs to it lies beside it.
             let beside = ["config.json", "tokenizer.json"].map(|name| folder.join(name));
@@ -297,14 +261,11 @@ impl Checkpoint {
         }
         if let Some(file) = tokenizer {
             let bytes = std::fs::read(file).map_err(|error| {
-                Error::io(format!("{}: {error}", file.display()))
-                    .hint("--tokenizer takes a tokenizer.json file")
+                Error::io(format!("{}: {error}", file.display())).hint("--tokenizer takes a tokenizer.json file")
             })?;
             sources.push(Box::new(MemoryFile::new(bytes, "tokenizer.json")));
         }
-        Self::from_sources(sources)
-            .await
-            .map_err(|error| error.at(path.display()))
+        Self::from_sources(sources).await.map_err(|error| error.at(path.display()))
     }
 }
 
@@ -315,28 +276,18 @@ fn folder_files(folder: &std::path::Path) -> Result<Vec<std::path::PathBuf>> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(failed)? {
         let path = entry.map_err(failed)?.path();
-        let name = path
-            .file_name()
-            .map(|name| name.to_string_lossy().into_owned())
-            .unwrap_or_default();
-        let wanted = matches!(
-            name.as_str(),
-            "config.json" | "tokenizer.json" | "model.safetensors.index.json"
-        ) || name.ends_with(".safetensors")
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let wanted = matches!(name.as_str(), "config.json" | "tokenizer.json" | "model.safetensors.index.json")
+            || name.ends_with(".safetensors")
             || name.to_ascii_lowercase().ends_with(".gguf");
         if wanted && path.is_file() {
             files.push(path);
         }
     }
     files.sort();
-    let extension =
-        |path: &std::path::Path, wanted: &str| path.extension().is_some_and(|e| e == wanted);
+    let extension = |path: &std::path::Path, wanted: &str| path.extension().is_some_and(|e| e == wanted);
     if files.iter().any(|file| extension(file, "safetensors")) {
-        files.retain(|file| {
-            !file
-                .extension()
-                .is_some_and(|e| e.eq_ignore_ascii_case("gguf"))
-        });
+        files.retain(|file| !file.extension().is_some_and(|e| e.eq_ignore_ascii_case("gguf")));
     }
     Ok(files)
 }

@@ -19,14 +19,11 @@ impl Checkpoint {
     pub async fn read_f32_into(&self, name: &str, out: &mut Vec<f32>) -> Result<()> {
         let (info, place) = self.locate(name)?;
         out.clear();
-        self.read_elements(info, place, 0..info.elements(), out)
-            .await?;
+        self.read_elements(info, place, 0..info.elements(), out).await?;
         match (place.view, info.shape.as_slice()) {
             (View::Plain, _) => {}
             (View::Minus(constant), _) => out.iter_mut().for_each(|value| *value -= constant),
-            (View::Interleaved(heads), &[rows, ..]) => {
-                *out = split_halves(out, heads, out.len() / rows.max(1))
-            }
+            (View::Interleaved(heads), &[rows, ..]) => *out = split_halves(out, heads, out.len() / rows.max(1)),
             (View::Transposed, &[rows, columns]) => *out = transpose(out, rows, columns),
             (view, shape) => return Err(impossible(info, view, shape)),
         }
@@ -37,38 +34,20 @@ impl Checkpoint {
     pub async fn read_rows_f32(&self, name: &str, rows: Range<usize>) -> Result<Vec<f32>> {
         let (info, place) = self.locate(name)?;
         let &[count, columns] = info.shape.as_slice() else {
-            return Err(Error::input(format!(
-                "{}: tensor `{name}` of shape {:?} has no rows",
-                info.file, info.shape
-            ))
-            .hint("read it whole; only matrices are read by rows"));
+            return Err(Error::input(format!("{}: tensor `{name}` of shape {:?} has no rows", info.file, info.shape))
+                .hint("read it whole; only matrices are read by rows"));
         };
         if rows.start > rows.end || rows.end > count {
-            return Err(Error::input(format!(
-                "{}: rows {rows:?} of `{name}`, which has {count}",
-                info.file
-            ))
-            .hint("ask for rows within the matrix"));
+            return Err(Error::input(format!("{}: rows {rows:?} of `{name}`, which has {count}", info.file))
+                .hint("ask for rows within the matrix"));
         }
         let mut values = Vec::new();
         match place.view {
             View::Plain => {
-                self.read_elements(
-                    info,
-                    place,
-                    rows.start * columns..rows.end * columns,
-                    &mut values,
-                )
-                .await?;
+                self.read_elements(info, place, rows.start * columns..rows.end * columns, &mut values).await?;
             }
             View::Minus(constant) => {
-                self.read_elements(
-                    info,
-                    place,
-                    rows.start * columns..rows.end * columns,
-                    &mut values,
-                )
-                .await?;
+                self.read_elements(info, place, rows.start * columns..rows.end * columns, &mut values).await?;
                 values.iter_mut().for_each(|value| *value -= constant);
             }
             View::Interleaved(heads) => {
@@ -95,18 +74,10 @@ impl Checkpoint {
         }
         if let Some((dtype, file)) = self.unreadable.get(name) {
             let known = ["f32", "f16", "bf16"].join(", ");
-            return Err(Error::input(format!(
-                "{file}: tensor `{name}` is stored as {dtype}; {known} can be read"
-            ))
-            .hint(
-                "save the model in one of these formats (transformers: model.to(torch.bfloat16))",
-            ));
+            return Err(Error::input(format!("{file}: tensor `{name}` is stored as {dtype}; {known} can be read"))
+                .hint("save the model in one of these formats (transformers: model.to(torch.bfloat16))"));
         }
-        let files: Vec<_> = self
-            .weights
-            .iter()
-            .map(|&at| self.sources[at].name())
-            .collect();
+        let files: Vec<_> = self.weights.iter().map(|&at| self.sources[at].name()).collect();
         Err(Error::input(format!("{}: there is no tensor `{name}`", files.join(", ")))
             .hint("the file belongs to another model than its configuration says, or it is incomplete"))
     }
@@ -121,25 +92,12 @@ impl Checkpoint {
     ) -> Result<()> {
         out.try_reserve_exact(elements.len()).map_err(|_| {
             let mib = elements.len() / (1 << 18);
-            Error::new(
-                Kind::Memory,
-                format!(
-                    "{}: no memory for `{}` ({mib} MiB as f32)",
-                    info.file, info.name
-                ),
-            )
-            .hint("close other programs, or take a smaller model")
+            Error::new(Kind::Memory, format!("{}: no memory for `{}` ({mib} MiB as f32)", info.file, info.name))
+                .hint("close other programs, or take a smaller model")
         })?;
         let source = &*self.sources[place.source];
         let start = place.offset + bytes_of(info.dtype, elements.start);
-        decode(
-            source,
-            info.dtype,
-            start,
-            bytes_of(info.dtype, elements.len()),
-            out,
-        )
-        .await
+        decode(source, info.dtype, start, bytes_of(info.dtype, elements.len()), out).await
     }
 }
 
@@ -149,13 +107,7 @@ pub(super) fn bytes_of(dtype: StoredDtype, elements: usize) -> u64 {
     elements as u64 / block as u64 * size as u64
 }
 
-async fn decode(
-    source: &dyn ByteSource,
-    dtype: StoredDtype,
-    start: u64,
-    len: u64,
-    out: &mut Vec<f32>,
-) -> Result<()> {
+async fn decode(source: &dyn ByteSource, dtype: StoredDtype, start: u64, len: u64, out: &mut Vec<f32>) -> Result<()> {
     let (_, block) = dtype.block();
     let piece = (PIECE / block * block) as u64;
     let mut done = 0;
@@ -198,9 +150,6 @@ fn transpose(stored: &[f32], rows: usize, columns: usize) -> Vec<f32> {
 }
 
 fn impossible(info: &TensorInfo, view: View, shape: &[usize]) -> Error {
-    Error::input(format!(
-        "{}: tensor `{}` of shape {shape:?} cannot be {view:?}",
-        info.file, info.name
-    ))
-    .hint("the file is damaged or of another architecture than it says")
+    Error::input(format!("{}: tensor `{}` of shape {shape:?} cannot be {view:?}", info.file, info.name))
+        .hint("the file is damaged or of another architecture than it says")
 }

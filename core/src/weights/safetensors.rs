@@ -27,9 +27,7 @@ pub(super) async fn find(sources: &[Box<dyn ByteSource>], shards: &[usize]) -> R
         }
     };
     let index = match named(sources, |name| name == INDEX).first() {
-        Some(&at) => Some(weight_map(
-            &source::read_all(&*sources[at], JSON_LIMIT).await?,
-        )?),
+        Some(&at) => Some(weight_map(&source::read_all(&*sources[at], JSON_LIMIT).await?)?),
         None => None,
     };
     let weights = choose(sources, shards, index.as_ref())?;
@@ -51,13 +49,8 @@ pub(super) async fn find(sources: &[Box<dyn ByteSource>], shards: &[usize]) -> R
 
 fn json(file: &str, bytes: &[u8]) -> Result<Value> {
     let failed = |what: String| Error::input(format!("{file}: {what}")).hint(AGAIN);
-    let value: Value =
-        serde_json::from_slice(bytes).map_err(|error| failed(format!("not JSON: {error}")))?;
-    if value.is_object() {
-        Ok(value)
-    } else {
-        Err(failed("not a JSON object".into()))
-    }
+    let value: Value = serde_json::from_slice(bytes).map_err(|error| failed(format!("not JSON: {error}")))?;
+    if value.is_object() { Ok(value) } else { Err(failed("not a JSON object".into())) }
 }
 
 /// Tensor name to file name.
@@ -65,16 +58,9 @@ fn weight_map(bytes: &[u8]) -> Result<BTreeMap<String, String>> {
     let index = json(INDEX, bytes)?;
     let map = index.get("weight_map").and_then(Value::as_object);
     let entries = map.and_then(|map| {
-        map.iter()
-            .map(|(name, file)| Some((name.clone(), file.as_str()?.to_owned())))
-            .collect::<Option<_>>()
+        map.iter().map(|(name, file)| Some((name.clone(), file.as_str()?.to_owned()))).collect::<Option<_>>()
     });
-    entries.ok_or_else(|| {
-        Error::input(format!(
-            "{INDEX}: no `weight_map` from tensor to file names"
-        ))
-        .hint(AGAIN)
-    })
+    entries.ok_or_else(|| Error::input(format!("{INDEX}: no `weight_map` from tensor to file names")).hint(AGAIN))
 }
 
 /// The files to read: those of the index, `model.safetensors`, or the only one there is.
@@ -88,14 +74,10 @@ fn choose(
         return files
             .into_iter()
             .map(|file| {
-                shards
-                    .iter()
-                    .copied()
-                    .find(|&at| sources[at].name() == file)
-                    .ok_or_else(|| {
-                        Error::input(format!("{INDEX} names {file}, which is missing"))
-                            .hint("download all shards into one folder")
-                    })
+                shards.iter().copied().find(|&at| sources[at].name() == file).ok_or_else(|| {
+                    Error::input(format!("{INDEX} names {file}, which is missing"))
+                        .hint("download all shards into one folder")
+                })
             })
             .collect();
     }
@@ -106,12 +88,8 @@ fn choose(
         [one] => Ok(vec![*one]),
         many => {
             let names: Vec<_> = many.iter().map(|&at| sources[at].name()).collect();
-            Err(Error::input(format!(
-                "{} safetensors files, but no {INDEX}: {}",
-                many.len(),
-                names.join(", ")
-            ))
-            .hint("add the index, or leave only the file that is meant"))
+            Err(Error::input(format!("{} safetensors files, but no {INDEX}: {}", many.len(), names.join(", ")))
+                .hint("add the index, or leave only the file that is meant"))
         }
     }
 }
@@ -127,9 +105,7 @@ async fn header(source: &dyn ByteSource, at: usize, found: &mut Found) -> Result
     first.copy_from_slice(&source.read(0, 8).await?);
     let size = u64::from_le_bytes(first);
     if size > HEADER_LIMIT {
-        return Err(failed(format!(
-            "not a safetensors file: it claims a header of {size} bytes"
-        )));
+        return Err(failed(format!("not a safetensors file: it claims a header of {size} bytes")));
     }
     if size > len - 8 {
         return Err(truncated(file, size + 8, len));
@@ -137,47 +113,25 @@ async fn header(source: &dyn ByteSource, at: usize, found: &mut Found) -> Result
     let bytes = source.read(8, size as usize).await?;
     let metadata: Metadata = serde_json::from_slice(&bytes).map_err(|error| {
         failed(match wrong_tensor(&bytes) {
-            Some(name) => format!(
-                "tensor `{name}`: its size and place in the file contradict each other ({error})"
-            ),
+            Some(name) => format!("tensor `{name}`: its size and place in the file contradict each other ({error})"),
             None => format!("unreadable header: {error}"),
         })
     })?;
     let data = size + 8;
     if metadata.data_len() as u64 > len - data {
-        let short = metadata
-            .tensors()
-            .into_iter()
-            .filter(|(_, info)| info.data_offsets.1 as u64 > len - data);
-        let name = short
-            .map(|(name, info)| (info.data_offsets.0, name))
-            .min()
-            .map(|(_, name)| name);
-        let place = name.map_or_else(
-            || file.to_owned(),
-            |name| format!("{file}: tensor `{name}`"),
-        );
+        let short = metadata.tensors().into_iter().filter(|(_, info)| info.data_offsets.1 as u64 > len - data);
+        let name = short.map(|(name, info)| (info.data_offsets.0, name)).min().map(|(_, name)| name);
+        let place = name.map_or_else(|| file.to_owned(), |name| format!("{file}: tensor `{name}`"));
         return Err(truncated(&place, data + metadata.data_len() as u64, len));
     }
     for (name, info) in metadata.tensors() {
         let Some(dtype) = stored(info.dtype) else {
             // Mask buffers and the like: an error only if somebody asks for one.
-            found
-                .unreadable
-                .insert(name, (format!("{:?}", info.dtype), file.to_owned()));
+            found.unreadable.insert(name, (format!("{:?}", info.dtype), file.to_owned()));
             continue;
         };
-        let place = Place {
-            source: at,
-            offset: data + info.data_offsets.0 as u64,
-            view: View::Plain,
-        };
-        let info = TensorInfo {
-            name,
-            shape: info.shape.clone(),
-            dtype,
-            file: file.to_owned(),
-        };
+        let place = Place { source: at, offset: data + info.data_offsets.0 as u64, view: View::Plain };
+        let info = TensorInfo { name, shape: info.shape.clone(), dtype, file: file.to_owned() };
         found.tensors.push((info, place));
     }
     Ok(())
@@ -195,34 +149,17 @@ fn stored(dtype: Dtype) -> Option<StoredDtype> {
 /// The first tensor of a refused header whose offsets leave a gap, overlap, or do not fit its shape.
 fn wrong_tensor(header: &[u8]) -> Option<String> {
     let header: Value = serde_json::from_slice(header).ok()?;
-    let mut tensors: Vec<_> = header
-        .as_object()?
-        .iter()
-        .filter(|(name, _)| *name != "__metadata__")
-        .collect();
+    let mut tensors: Vec<_> = header.as_object()?.iter().filter(|(name, _)| *name != "__metadata__").collect();
     let offset = |info: &Value, at: usize| info.get("data_offsets")?.get(at)?.as_u64();
     tensors.sort_by_key(|(_, info)| (offset(info, 0), offset(info, 1)));
     let mut next = Some(0);
     let wrong = tensors.into_iter().find(|(_, info)| {
         let (start, end) = (offset(info, 0), offset(info, 1));
-        let dtype = info
-            .get("dtype")
-            .cloned()
-            .and_then(|dtype| serde_json::from_value::<Dtype>(dtype).ok());
+        let dtype = info.get("dtype").cloned().and_then(|dtype| serde_json::from_value::<Dtype>(dtype).ok());
         let shape = info.get("shape").and_then(Value::as_array);
-        let elements = shape.and_then(|shape| {
-            shape
-                .iter()
-                .try_fold(1u64, |n, d| n.checked_mul(d.as_u64()?))
-        });
-        let bytes = elements
-            .zip(dtype)
-            .and_then(|(n, dtype)| Some(n.checked_mul(dtype.bitsize() as u64)? / 8));
-        let fits = bytes.is_some()
-            && start
-                .zip(end)
-                .and_then(|(start, end)| end.checked_sub(start))
-                == bytes;
+        let elements = shape.and_then(|shape| shape.iter().try_fold(1u64, |n, d| n.checked_mul(d.as_u64()?)));
+        let bytes = elements.zip(dtype).and_then(|(n, dtype)| Some(n.checked_mul(dtype.bitsize() as u64)? / 8));
+        let fits = bytes.is_some() && start.zip(end).and_then(|(start, end)| end.checked_sub(start)) == bytes;
         let follows = start.is_some() && start == next;
         next = end;
         !(fits && follows)
@@ -233,22 +170,12 @@ fn wrong_tensor(header: &[u8]) -> Option<String> {
 /// Every tensor of the index lies where it says; tensors that it does not list are left out.
 fn check_index(map: &BTreeMap<String, String>, found: &mut Found) -> Result<()> {
     let listed = |name: &str, file: &str| map.get(name).is_some_and(|wanted| wanted == file);
-    found
-        .tensors
-        .retain(|(info, _)| listed(&info.name, &info.file));
-    let there: BTreeSet<&str> = found
-        .tensors
-        .iter()
-        .map(|(info, _): &Located| info.name.as_str())
-        .collect();
-    let missing = map
-        .iter()
-        .find(|(name, _)| !there.contains(name.as_str()) && !found.unreadable.contains_key(*name));
+    found.tensors.retain(|(info, _)| listed(&info.name, &info.file));
+    let there: BTreeSet<&str> = found.tensors.iter().map(|(info, _): &Located| info.name.as_str()).collect();
+    let missing = map.iter().find(|(name, _)| !there.contains(name.as_str()) && !found.unreadable.contains_key(*name));
     match missing {
         None => Ok(()),
-        Some((name, file)) => Err(Error::input(format!(
-            "{file}: {INDEX} promises tensor `{name}`, which is missing"
-        ))
-        .hint("the shards are of different versions: download all of them again")),
+        Some((name, file)) => Err(Error::input(format!("{file}: {INDEX} promises tensor `{name}`, which is missing"))
+            .hint("the shards are of different versions: download all of them again")),
     }
 }

@@ -50,10 +50,7 @@ pub struct MemoryFile {
 impl MemoryFile {
     /// Names some bytes.
     pub fn new(bytes: Vec<u8>, name: impl Into<String>) -> Self {
-        Self {
-            bytes,
-            name: name.into(),
-        }
+        Self { bytes, name: name.into() }
     }
 }
 
@@ -67,12 +64,7 @@ impl ByteSource for MemoryFile {
     }
 
     fn read<'a>(&'a self, offset: u64, len: usize) -> BoxFuture<'a, Result<Cow<'a, [u8]>>> {
-        Box::pin(std::future::ready(slice(
-            &self.name,
-            &self.bytes,
-            offset,
-            len,
-        )))
+        Box::pin(std::future::ready(slice(&self.name, &self.bytes, offset, len)))
     }
 }
 
@@ -89,12 +81,9 @@ pub struct MappedFile {
 impl MappedFile {
     /// Maps a file.
     pub fn open(path: &std::path::Path) -> Result<Self> {
-        let name = path
-            .file_name()
-            .map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+        let name = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
         let failed = |error: std::io::Error| {
-            Error::io(format!("{}: {error}", path.display()))
-                .hint("check that the file exists and may be read")
+            Error::io(format!("{}: {error}", path.display())).hint("check that the file exists and may be read")
         };
         let file = std::fs::File::open(path).map_err(failed)?;
         if file.metadata().map_err(failed)?.len() == 0 {
@@ -104,10 +93,7 @@ impl MappedFile {
         // use (downloads go to another name first); if one were, its numbers would change, not our memory layout.
         #[allow(unsafe_code)]
         let map = unsafe { memmap2::Mmap::map(&file) }.map_err(failed)?;
-        Ok(Self {
-            map: Some(map),
-            name,
-        })
+        Ok(Self { map: Some(map), name })
     }
 }
 
@@ -137,10 +123,8 @@ fn slice<'a>(name: &str, bytes: &'a [u8], offset: u64, len: usize) -> Result<Cow
 
 /// The error for a file that ends before what it promises.
 pub(super) fn truncated(file: &str, wanted: u64, len: u64) -> Error {
-    Error::input(format!(
-        "{file}: the file ends after {len} bytes, but {wanted} are needed"
-    ))
-    .hint("the file is incomplete: download or copy it again")
+    Error::input(format!("{file}: the file ends after {len} bytes, but {wanted} are needed"))
+        .hint("the file is incomplete: download or copy it again")
 }
 
 /// Reads a whole (small) file, refusing sizes that no such file has.
@@ -148,10 +132,8 @@ pub(super) async fn read_all(source: &dyn ByteSource, at_most: u64) -> Result<Ve
     let len = source.len();
     if len > at_most {
         let (name, mib) = (source.name(), at_most >> 20);
-        return Err(Error::input(format!(
-            "{name}: {len} bytes; at most {mib} MiB are expected of this file"
-        ))
-        .hint("check that the right file was given"));
+        return Err(Error::input(format!("{name}: {len} bytes; at most {mib} MiB are expected of this file"))
+            .hint("check that the right file was given"));
     }
     // The limit above fits a 32-bit usize.
     Ok(source.read(0, len as usize).await?.into_owned())
@@ -176,8 +158,5 @@ pub(super) async fn sha256(source: &dyn ByteSource) -> Result<String> {
 pub(super) fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let digit = |nibble: u8| char::from(DIGITS[usize::from(nibble)]);
-    bytes
-        .iter()
-        .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)])
-        .collect()
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }

@@ -56,8 +56,7 @@ fn text(out: &mut Vec<u8>, text: &str) {
 impl Gguf {
     /// With the metadata that every architecture needs: width 8, two heads, one key head, two layers.
     pub fn new(arch: &str) -> Self {
-        let mut file =
-            Self { version: 3, values: vec![], value_count: 0, list: vec![], tensor_count: 0, data: vec![] };
+        let mut file = Self { version: 3, values: vec![], value_count: 0, list: vec![], tensor_count: 0, data: vec![] };
         file.value("general.architecture", &Value::Text(arch));
         for (key, value) in [
             ("block_count", 2),

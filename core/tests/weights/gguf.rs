@@ -137,7 +137,9 @@ fn phi_attention_is_cut_in_three() {
         assert_eq!(read(&model, &format!("{name}.weight")), all[at * 64..(at + 1) * 64]);
         assert_eq!(read(&model, &format!("{name}.bias")), all[at * 8..(at + 1) * 8]);
     }
-    assert!(["model.layers.0.mlp.fc1.weight", "lm_head.bias", "model.final_layernorm.bias"].iter().all(|n| model.has(n)));
+    assert!(
+        ["model.layers.0.mlp.fc1.weight", "lm_head.bias", "model.final_layernorm.bias"].iter().all(|n| model.has(n))
+    );
     assert_eq!(model.config()["model_type"], "phi");
     assert_eq!(model.config()["partial_rotary_factor"], 0.5);
     assert_eq!(model.config()["tie_word_embeddings"], false);

@@ -1,6 +1,6 @@
 //! Reading model files: every format, every layout, and files that are damaged.
 
-#![allow(missing_docs, clippy::unwrap_used)]
+#![allow(missing_docs, unreachable_pub, clippy::unwrap_used)]
 
 mod build;
 mod gguf;

@@ -37,7 +37,10 @@ fn reads_every_float_format() {
     assert_eq!(read(&model, "wte.weight"), [1.0, -2.0, 0.5, 65504.0, 2f32.powi(-24), 0.0]);
     assert_eq!(read(&model, "lm_head.weight"), [1.0, -2.0, 0.5, 2f32.powi(127), 3.0, 0.0]);
     let info = &model.tensors()["wte.weight"];
-    assert_eq!((info.shape.as_slice(), info.dtype, info.file.as_str()), (&[3, 2][..], StoredDtype::F16, "model.safetensors"));
+    assert_eq!(
+        (info.shape.as_slice(), info.dtype, info.file.as_str()),
+        (&[3, 2][..], StoredDtype::F16, "model.safetensors")
+    );
     // The tied head counts once, the mask not at all.
     assert_eq!((model.parameters(), model.dtype_name().as_str()), (12, "f16"));
     assert_eq!(model.config()["model_type"], "gpt2");
@@ -98,7 +101,10 @@ fn no_flipped_byte_panics() {
 #[test]
 fn wrong_headers_name_the_tensor() {
     let cases = [
-        (r#"{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"b":{"dtype":"F32","shape":[2],"data_offsets":[4,12]}}"#, "tensor `b`"),
+        (
+            r#"{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"b":{"dtype":"F32","shape":[2],"data_offsets":[4,12]}}"#,
+            "tensor `b`",
+        ),
         (r#"{"a":{"dtype":"F32","shape":[3],"data_offsets":[0,8]}}"#, "tensor `a`"),
         (r#"{"a":{"dtype":"F32","shape":[2],"data_offsets":[8,0]}}"#, "tensor `a`"),
         (r#"{"a":{"dtype":"F32","shape":[2,4611686018427387904],"data_offsets":[0,8]}}"#, "tensor `a`"),
