@@ -7,6 +7,9 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
+use sha1::Sha1;
+use sha2::{Digest, Sha256};
+
 use super::*;
 
 const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
@@ -95,6 +98,10 @@ fn serve(stream: TcpStream, state: &Mutex<State>) -> Option<()> {
     let file = state.files[&name].clone();
     let (start, end) = range.strip_prefix("bytes=")?.split_once('-')?;
     let start: usize = start.parse().ok()?;
+    if start >= file.len() {
+        write!(stream, "HTTP/1.1 416 No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").ok()?;
+        return None;
+    }
     let end = end.parse().map_or(file.len(), |last: usize| last + 1).min(file.len());
     // As on the hub: SHA-256 for large files, git's SHA-1 for small ones.
     let etag = if name.ends_with(".safetensors") {
@@ -188,6 +195,21 @@ fn a_cut_download_goes_on_where_it_stopped() {
     server.state.lock().unwrap().cut_after = Some(2500);
     let hub = Hub { retries: 1, ..server.hub() };
     assert_eq!(std::fs::read(hub.fetch("org/name", true).unwrap().join(WHOLE)).unwrap(), BODY);
+}
+
+#[test]
+fn a_part_that_is_already_whole_does_not_block() {
+    for extra in [0, 10] {
+        let server = small();
+        server.fetch("org/name").unwrap();
+        let blobs = server.cache.path().join("models--org--name/blobs");
+        let blob = blobs.join(format!("{:x}", Sha256::digest(BODY)));
+        std::fs::remove_file(&blob).unwrap();
+        std::fs::remove_file(server.hub().cached()[0].path.join(WHOLE)).unwrap();
+        std::fs::write(blob.with_extension("part"), vec![7; BODY.len() + extra]).unwrap();
+        let folder = server.fetch("org/name").unwrap();
+        assert_eq!(std::fs::read(folder.join(WHOLE)).unwrap(), BODY);
+    }
 }
 
 #[test]

@@ -208,7 +208,7 @@ impl Checkpoint {
 
     fn parameter_tensors(&self) -> impl Iterator<Item = &TensorInfo> {
         let tied = self.tied();
-        self.tensors.values().filter(move |info| !is_buffer(info) && !(tied && info.name == "lm_head.weight"))
+        self.tensors.values().filter(move |info| !(is_buffer(info) || tied && info.name == "lm_head.weight"))
     }
 
     fn tied(&self) -> bool {
