@@ -13,11 +13,12 @@ pub mod record;
 #[cfg(feature = "engine")]
 pub mod run;
 
-pub use error::{Error, Kind, Result};
 #[cfg(feature = "engine")]
 pub mod tokens;
 #[cfg(feature = "engine")]
 pub mod weights;
+
+pub use error::{Error, Kind, Result};
 
 /// Bytes as lower-case hexadecimal digits.
 pub fn hex(bytes: &[u8]) -> String {
