@@ -5,6 +5,11 @@
 //! docs/ARCHITECTURE.md.
 
 pub mod error;
+pub mod facts;
+mod gz;
+pub mod journal;
+pub mod metrics;
 pub mod record;
+pub mod tables;
 
 pub use error::{Error, Kind, Result};

@@ -289,6 +289,21 @@ pub enum Reason {
     Empty,
 }
 
+impl Reason {
+    /// The name used in records and tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::NotKnown => "not-known",
+            Self::NotSensitive => "not-sensitive",
+            Self::SubjectNotFound => "subject-not-found",
+            Self::SharedFirstToken => "shared-first-token",
+            Self::TooLong => "too-long",
+            Self::AnswerMerges => "answer-merges",
+            Self::Empty => "empty",
+        }
+    }
+}
+
 /// Raw values of a traced fact. Per-layer vectors have L entries.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Traced {
