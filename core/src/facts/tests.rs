@@ -179,8 +179,10 @@ fn the_real_counterfact() -> Result<()> {
     assert_eq!(ends, 0, "METHODS: no CounterFact prompt ends with its subject");
     for fact in &file.facts {
         assert_eq!(&fact.prompt()[fact.subject_chars()], fact.subject);
-        assert!(!fact.target_new.is_empty() && !fact.relation.is_empty() && fact.target_new != fact.target_true);
+        assert!(!fact.target_new.is_empty() && fact.target_new != fact.target_true);
     }
+    // The relation could not be inferred for these (null in the file).
+    assert_eq!(file.facts.iter().filter(|fact| fact.relation.is_empty()).count(), 119);
     // Generous: a loaded machine is no failure, a slip to quadratic is.
     assert!(seconds < 5.0, "{seconds} s");
     Ok(())
