@@ -422,6 +422,14 @@ impl FactRecord {
             Outcome::Dropped(_) => None,
         }
     }
+
+    /// [`FactRecord::traced`], to fill in.
+    pub fn traced_mut(&mut self) -> Option<&mut Traced> {
+        match &mut self.outcome {
+            Outcome::Validated(traced) => Some(traced),
+            Outcome::Dropped(_) => None,
+        }
+    }
 }
 
 impl Record {
