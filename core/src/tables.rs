@@ -1,6 +1,7 @@
 //! The paper's Tables 1 to 4, and one of the matched facts, as data; and as Markdown, CSV and JSON.
 
 mod build;
+mod parts;
 mod render;
 
 pub use build::{all, matched_facts, table1, table2, table3, table4};
@@ -112,7 +113,7 @@ fn grouped(count: u64) -> String {
     let digits = count.to_string();
     let mut out = String::new();
     for (at, digit) in digits.char_indices() {
-        if at > 0 && (digits.len() - at) % 3 == 0 {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
             out.push(',');
         }
         out.push(digit);

@@ -81,7 +81,9 @@ mod tests {
 
     #[test]
     fn equals_python() {
-        let vectors: [(u64, [usize; 10], u64, [usize; 10], u64); 5] = [
+        // Seed; the order of 10 and its digest; the head of the order of 1209 and its digest.
+        type Vector = (u64, [usize; 10], u64, [usize; 10], u64);
+        let vectors: [Vector; 5] = [
             (
                 42,
                 [7, 3, 2, 8, 5, 6, 9, 4, 0, 1],

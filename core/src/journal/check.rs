@@ -26,14 +26,19 @@ fn fact_place(index: usize, fact: &FactRecord) -> String {
 }
 
 fn number(place: &str, value: f32) -> Result<()> {
-    if value.is_finite() {
-        return Ok(());
-    }
-    Err(Error::numeric(format!("{place} is {value}")).hint("a record holds finite numbers only"))
+    if value.is_finite() { Ok(()) } else { Err(not_finite(place, value)) }
 }
 
+/// Places are put into words only for the error: a record holds millions of numbers.
 fn numbers<'a>(place: &str, values: impl IntoIterator<Item = &'a f32>) -> Result<()> {
-    values.into_iter().enumerate().try_for_each(|(at, value)| number(&format!("{place}[{at}]"), *value))
+    match values.into_iter().enumerate().find(|(_, value)| !value.is_finite()) {
+        None => Ok(()),
+        Some((at, value)) => Err(not_finite(&format!("{place}[{at}]"), *value)),
+    }
+}
+
+fn not_finite(place: &str, value: f32) -> Error {
+    Error::numeric(format!("{place} is {value}")).hint("a record holds finite numbers only")
 }
 
 fn settings(settings: &Settings) -> Result<()> {
@@ -82,10 +87,10 @@ fn traced(traced: &Traced) -> Result<()> {
 
 /// The second pass of one fact.
 pub(super) fn redundancy(reading: &str, patched: &[Option<f32>]) -> Result<()> {
-    patched.iter().enumerate().try_for_each(|(at, value)| match value {
-        Some(value) => number(&format!("redundancy.{reading}[{at}]"), *value),
+    match patched.iter().enumerate().find_map(|(at, value)| Some((at, value.filter(|value| !value.is_finite())?))) {
         None => Ok(()),
-    })
+        Some((at, value)) => Err(not_finite(&format!("redundancy.{reading}[{at}]"), value)),
+    }
 }
 
 /// Every number of one edit.

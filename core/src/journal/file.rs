@@ -1,10 +1,12 @@
 //! Records and journals on disk.
 
-use super::check::consistent;
-use super::lines::{Line, RedundancyLine, Resumed, differences, header_bytes, resume};
+use super::check::{self, consistent};
+use super::lines::{RedundancyLine, Resumed, differences, resume};
 use super::{read_bytes, to_json, to_json_gz};
 use crate::record::{EditRecord, FactRecord, Record};
 use crate::{Error, Result};
+use serde::Serialize;
+use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -132,7 +134,7 @@ impl Journal {
     /// # Errors
     /// On a non-finite number (nothing is written) and when the disk is full (the journal keeps its whole lines).
     pub fn append(&mut self, fact: &FactRecord) -> Result<()> {
-        self.line(&Line::Fact(Box::new(fact.clone())))
+        self.put(&fact_bytes(fact)?)
     }
 
     /// Appends the second pass of a fact.
@@ -140,7 +142,7 @@ impl Journal {
     /// # Errors
     /// As [`Journal::append`].
     pub fn append_redundancy(&mut self, line: &RedundancyLine) -> Result<()> {
-        self.line(&Line::Redundancy(line.clone()))
+        self.put(&redundancy_bytes(line)?)
     }
 
     /// Appends a finished edit.
@@ -148,7 +150,7 @@ impl Journal {
     /// # Errors
     /// As [`Journal::append`].
     pub fn append_edit(&mut self, edit: &EditRecord) -> Result<()> {
-        self.line(&Line::Edit(Box::new(edit.clone())))
+        self.put(&edit_bytes(edit)?)
     }
 
     /// Where it is.
@@ -200,11 +202,6 @@ impl Journal {
             .map_err(|error| failed(&self.path, "cannot be cut to its last whole line", &error))
     }
 
-    fn line(&mut self, line: &Line) -> Result<()> {
-        let bytes = line.bytes()?;
-        self.put(&bytes)
-    }
-
     fn put(&mut self, bytes: &[u8]) -> Result<()> {
         if let Err(error) = self.file.write_all(bytes) {
             // Half a line may be there. If cutting fails too, the reader drops it as torn.
@@ -214,6 +211,49 @@ impl Journal {
         self.end += bytes.len() as u64;
         Ok(())
     }
+}
+
+/// The line of a finished fact, with its newline.
+fn fact_bytes(fact: &FactRecord) -> Result<Vec<u8>> {
+    check::fact(fact).map_err(|error| error.at(format!("fact {}", fact.id)))?;
+    encoded(fact)
+}
+
+/// The line of a second pass.
+fn redundancy_bytes(line: &RedundancyLine) -> Result<Vec<u8>> {
+    check::redundancy(line.reading.name(), &line.curve.patched)
+        .map_err(|error| error.at(format!("fact {}", line.fact)))?;
+    encoded(&BTreeMap::from([("redundancy", line)]))
+}
+
+/// The line of a finished edit.
+fn edit_bytes(edit: &EditRecord) -> Result<Vec<u8>> {
+    check::edit(edit).map_err(|error| error.at(format!("edit of fact {}", edit.fact)))?;
+    encoded(&BTreeMap::from([("edit", edit)]))
+}
+
+/// The header line: the record without facts and edits.
+fn header_bytes(record: &Record) -> Result<Vec<u8>> {
+    encoded(&header(record))
+}
+
+fn header(record: &Record) -> Record {
+    Record {
+        engram: record.engram,
+        program: record.program.clone(),
+        settings: record.settings.clone(),
+        model: record.model.clone(),
+        device: record.device.clone(),
+        source: record.source.clone(),
+        facts: Vec::new(),
+        edits: None,
+    }
+}
+
+fn encoded(value: &impl Serialize) -> Result<Vec<u8>> {
+    let mut bytes = serde_json::to_vec(value).map_err(|error| Error::io(format!("journal line: {error}")))?;
+    bytes.push(b'\n');
+    Ok(bytes)
 }
 
 #[cfg(test)]

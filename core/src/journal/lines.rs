@@ -26,16 +26,14 @@ pub struct Resumed {
     /// A last line that was cut off and dropped, in words; its work is done again.
     pub dropped: Option<String>,
     /// Bytes up to the end of the last whole line; what follows is the dropped line.
+    #[cfg_attr(target_family = "wasm", expect(dead_code, reason = "nothing is cut where there are no files"))]
     pub(super) kept: u64,
 }
 
 /// A line after the header.
-#[derive(Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub(super) enum Line {
+enum Line {
     Edit(Box<EditRecord>),
     Redundancy(RedundancyLine),
-    #[serde(untagged)]
     Fact(Box<FactRecord>),
 }
 
@@ -53,41 +51,6 @@ impl Line {
             _ => Ok(Self::Fact(read(value)?)),
         }
     }
-
-    /// One line with its newline.
-    pub(super) fn bytes(&self) -> Result<Vec<u8>> {
-        match self {
-            Self::Fact(fact) => check::fact(fact).map_err(|error| error.at(format!("fact {}", fact.id))),
-            Self::Edit(edit) => check::edit(edit).map_err(|error| error.at(format!("edit of fact {}", edit.fact))),
-            Self::Redundancy(line) => check::redundancy(line.reading.name(), &line.curve.patched)
-                .map_err(|error| error.at(format!("fact {}", line.fact))),
-        }?;
-        encoded(self)
-    }
-}
-
-/// The header line: the record without facts and edits.
-pub(super) fn header_bytes(record: &Record) -> Result<Vec<u8>> {
-    encoded(&header(record))
-}
-
-fn header(record: &Record) -> Record {
-    Record {
-        engram: record.engram,
-        program: record.program.clone(),
-        settings: record.settings.clone(),
-        model: record.model.clone(),
-        device: record.device.clone(),
-        source: record.source.clone(),
-        facts: Vec::new(),
-        edits: None,
-    }
-}
-
-fn encoded(value: &impl Serialize) -> Result<Vec<u8>> {
-    let mut bytes = serde_json::to_vec(value).map_err(|error| Error::io(format!("journal line: {error}")))?;
-    bytes.push(b'\n');
-    Ok(bytes)
 }
 
 /// Reads a whole journal. A last line that is not whole JSON was being written when the study was killed: it is dropped.

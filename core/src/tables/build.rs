@@ -1,9 +1,10 @@
 //! Building the tables from records.
 
-use super::{Align, Cell, Column, Shape, Table};
+use super::parts::{count, labels, layer, mean, number, per_reading, plain, shaped, share, text};
+use super::{Cell, Shape, Table};
 use crate::facts::RelationKind;
 use crate::metrics::{
-    Level, Mean, MlpRatio, NecessityAt, RedundancyAggregate, Share, Summary, View, matched, restrict, summarize,
+    Level, Mean, MlpRatio, NecessityAt, RedundancyAggregate, Summary, View, matched, restrict, summarize,
 };
 use crate::record::{Reason, Record};
 use std::collections::{BTreeMap, BTreeSet};
@@ -121,14 +122,13 @@ pub fn table3(records: &[Record], view: &View, baseline: Option<&str>) -> Table 
     columns.extend(["Δ_nec", "Δ_attn", "Δ_MLP", "r_MLP", "R"].map(|name| shaped(name, Shape::Mean)));
     let mut notes = mechanism_notes(view);
     for (label, summary) in &rows {
-        if let (Some(found), Some(l_star)) = (summary.redundancy, summary.l_star) {
-            if found.ablated != l_star {
-                notes.push(format!(
-                    "{label}, {}: R was measured with layer {} removed, the l* of the study's own view; here l* is {l_star}.",
-                    summary.view.reading.name(),
-                    found.ablated
-                ));
-            }
+        let Some((found, l_star)) = summary.redundancy.zip(summary.l_star) else { continue };
+        if found.ablated != l_star {
+            notes.push(format!(
+                "{label}, {}: R was measured with layer {} removed, the l* of the study's own view; here l* is {l_star}.",
+                summary.view.reading.name(),
+                found.ablated
+            ));
         }
     }
     let base = baseline.and_then(|name| {
@@ -266,60 +266,4 @@ pub fn matched_facts(records: &[Record], view: &View) -> Option<Table> {
                 .into(),
         ],
     })
-}
-
-/// A summary per record and reading, in the record's order of readings.
-fn per_reading<'a>(records: &'a [Record], view: &'a View) -> impl Iterator<Item = (String, Summary)> + 'a {
-    labels(records).into_iter().zip(records).flat_map(move |(label, record)| {
-        let readings = record.settings.readings.iter();
-        readings.map(move |reading| (label.clone(), summarize(record, &view.with_reading(*reading))))
-    })
-}
-
-/// Model names; a name that occurs again gets its number, `name (2)`.
-fn labels(records: &[Record]) -> Vec<String> {
-    let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
-    let label = |record: &'_ Record, times: usize| match times {
-        1 => record.model.name.clone(),
-        _ => format!("{} ({times})", record.model.name),
-    };
-    let mut out = Vec::new();
-    for record in records {
-        let times = seen.entry(record.model.name.as_str()).or_insert(0);
-        *times += 1;
-        out.push(label(record, *times));
-    }
-    out
-}
-
-fn text(name: &str) -> Column {
-    Column { name: name.into(), align: Align::Left, shape: Shape::Plain }
-}
-
-fn plain(name: &str) -> Column {
-    shaped(name, Shape::Plain)
-}
-
-fn shaped(name: &str, shape: Shape) -> Column {
-    Column { name: name.into(), align: Align::Right, shape }
-}
-
-fn count(count: usize) -> Cell {
-    Cell::Count(count as u64)
-}
-
-fn layer(layer: Option<usize>) -> Cell {
-    layer.map_or(Cell::Missing, count)
-}
-
-fn number(value: Option<f64>, decimals: usize) -> Cell {
-    value.map_or(Cell::Missing, |value| Cell::Number { value, decimals })
-}
-
-fn share(share: Option<Share>) -> Cell {
-    share.map_or(Cell::Missing, Cell::Share)
-}
-
-fn mean(mean: Option<Mean>, decimals: usize) -> Cell {
-    mean.map_or(Cell::Missing, |mean| Cell::Mean { mean, decimals })
 }
