@@ -31,12 +31,9 @@ fn check_layers(name: &str, path: &std::path::Path, tokenizer: Option<&std::path
                 worst.push((difference, format!("prompt {p}, {what}")));
             };
             compare("embedding", values(embed), reference.values(&format!("p{p}.embed")));
-            for (site, key) in [
-                (Site::Residual, "resid"),
-                (Site::Attention, "attn"),
-                (Site::Mlp, "mlp"),
-                (Site::Key, "key"),
-            ] {
+            for (site, key) in
+                [(Site::Residual, "resid"), (Site::Attention, "attn"), (Site::Mlp, "mlp"), (Site::Key, "key")]
+            {
                 let want = reference.values(&format!("p{p}.{key}"));
                 let per_layer = want.len() / layers;
                 for layer in 1..=layers {
@@ -147,10 +144,8 @@ fn interventions_agree_with_hooks() {
                 want.extend_from_slice(reference.values(key));
             }
             let device = &model.compute.device;
-            let got = block_on(run::resume(
-                model.decoder.as_ref(), device, &base, &lanes, None, &model.limits,
-            ))
-            .expect("resume");
+            let got = block_on(run::resume(model.decoder.as_ref(), device, &base, &lanes, None, &model.limits))
+                .expect("resume");
             let got: Vec<f32> = got.iter().map(|readouts| readouts[0].p[0]).collect();
             let worst = difference(&got, &want);
             println!("{name} on {}: interventions max |Δp| = {worst:.2e}", compute.info.name);

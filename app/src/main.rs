@@ -1,4 +1,4 @@
 #![allow(missing_docs)]
 #[allow(dead_code)]
 mod hub;
-fn main(){}
+fn main() {}

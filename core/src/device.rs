@@ -97,11 +97,7 @@ impl Compute {
         let adapter = describe(&setup);
         let self_test = self_test(&device).await.map_err(|error| error.at(&adapter.name))?;
         Ok(Self {
-            info: DeviceInfo {
-                kind: "gpu".into(),
-                name: adapter.name.clone(),
-                backend: adapter.backend.clone(),
-            },
+            info: DeviceInfo { kind: "gpu".into(), name: adapter.name.clone(), backend: adapter.backend.clone() },
             why: format!("self-test passed, largest difference to the CPU {self_test:.1e}"),
             free_bytes: adapter.max_buffer_bytes.min(2 << 30),
             adapter: Some(adapter),
@@ -120,9 +116,7 @@ impl Compute {
 /// The GPU device, opened once a process: burn refuses to open one twice.
 async fn open_gpu() -> Result<(Device, WgpuSetup)> {
     static OPENED: std::sync::Mutex<Option<(Device, WgpuSetup)>> = std::sync::Mutex::new(None);
-    let opened = |slot: &std::sync::Mutex<Option<(Device, WgpuSetup)>>| {
-        slot.lock().ok().and_then(|slot| slot.clone())
-    };
+    let opened = |slot: &std::sync::Mutex<Option<(Device, WgpuSetup)>>| slot.lock().ok().and_then(|slot| slot.clone());
     if let Some(found) = opened(&OPENED) {
         return Ok(found);
     }

@@ -7,12 +7,16 @@
 #[cfg(feature = "engine")]
 pub mod device;
 pub mod error;
+pub mod facts;
+mod gz;
+pub mod journal;
+pub mod metrics;
 #[cfg(feature = "engine")]
 pub mod model;
 pub mod record;
 #[cfg(feature = "engine")]
 pub mod run;
-
+pub mod tables;
 #[cfg(feature = "engine")]
 pub mod tokens;
 #[cfg(feature = "engine")]

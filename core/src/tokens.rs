@@ -32,8 +32,7 @@ impl Tokens {
     /// From the bytes of a tokenizer.json.
     pub fn new(json: &[u8]) -> Result<Self> {
         let mut inner = tokenizers::Tokenizer::from_bytes(json).map_err(|error| {
-            Error::input(format!("tokenizer.json: {error}"))
-                .hint("take tokenizer.json from the model's own repository")
+            Error::input(format!("tokenizer.json: {error}")).hint("take tokenizer.json from the model's own repository")
         })?;
         // A file may ask for padding or truncation; positions would move.
         inner.with_padding(None);

@@ -106,5 +106,13 @@ pub fn difference(a: &[f32], b: &[f32]) -> f32 {
         return f32::INFINITY;
     }
     let one = |(a, b): (&f32, &f32)| (a - b).abs();
-    a.iter().zip(b).map(one).fold(0.0, |most, x| if x <= most { most } else if x.is_nan() { f32::INFINITY } else { x })
+    a.iter().zip(b).map(one).fold(0.0, |most, x| {
+        if x <= most {
+            most
+        } else if x.is_nan() {
+            f32::INFINITY
+        } else {
+            x
+        }
+    })
 }

@@ -43,8 +43,7 @@ pub fn forward(model: &Model, ids: &[u32], actions: &[Action], sources: &[&Run],
     let decoder = model.decoder.as_ref();
     let positions: Vec<usize> = (0..ids.len()).collect();
     let index: Vec<i32> = positions.iter().map(|&p| p as i32).collect();
-    let index: Tensor<1, Int> =
-        Tensor::from_data(TensorData::new(index, [ids.len()]), &model.compute.device);
+    let index: Tensor<1, Int> = Tensor::from_data(TensorData::new(index, [ids.len()]), &model.compute.device);
     let ropes: Vec<_> = decoder.ropes().iter().map(|rope| rope.rows(&index)).collect();
     let mut run = Run { sites: Default::default(), logits: Vec::new() };
     let act = |x: Vec<Vec<f32>>, layer: usize, site: Site, run: &mut Run| {

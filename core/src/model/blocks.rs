@@ -134,8 +134,7 @@ impl Table {
     /// As an output head: `h` `[rows, d]` to logits `[rows, vocab]`.
     pub fn logits(&self, h: Tensor<2>) -> Tensor<2> {
         debug_assert_eq!(h.dims()[1], self.d);
-        let parts: Vec<_> =
-            self.shards.iter().map(|shard| h.clone().matmul(shard.clone().transpose())).collect();
+        let parts: Vec<_> = self.shards.iter().map(|shard| h.clone().matmul(shard.clone().transpose())).collect();
         match parts.len() {
             1 => parts.into_iter().next().unwrap_or(h),
             _ => Tensor::cat(parts, 1),

@@ -111,10 +111,10 @@ impl<'a> Config<'a> {
     /// Fails unless a text field, where present, is one of the supported ones.
     pub fn expect_text(&self, key: &str, supported: &[&str]) -> Result<()> {
         match self.text(key)? {
-            Some(found) if !supported.contains(&found) => Err(Error::input(format!(
-                "config.json: `{key}` is \"{found}\", which is not supported"
-            ))
-            .hint(format!("supported here: {}", supported.join(", ")))),
+            Some(found) if !supported.contains(&found) => {
+                Err(Error::input(format!("config.json: `{key}` is \"{found}\", which is not supported"))
+                    .hint(format!("supported here: {}", supported.join(", "))))
+            }
             _ => Ok(()),
         }
     }

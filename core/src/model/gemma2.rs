@@ -59,9 +59,8 @@ impl Gemma2 {
             .into_iter()
             .map(|slides| Heads { soft_cap: cap, window: slides.then_some(window), ..base.clone() })
             .collect();
-        let rope = loader
-            .rope(&config.rope(head_dim, None, config.number_or("rope_theta", 1e4)?)?, shape.positions)
-            .await?;
+        let rope =
+            loader.rope(&config.rope(head_dim, None, config.number_or("rope_theta", 1e4)?)?, shape.positions).await?;
 
         let embed = loader.table("model.embed_tokens.weight", shape.vocab, width).await?;
         let bias = config.flag_or("attention_bias", false)?;

@@ -69,13 +69,9 @@ impl Gemma3 {
             // Before transformers 5, `rope_scaling` was for the full layers only.
             sliding.scaling = super::config::RopeScaling::Plain;
         }
-        let ropes =
-            [loader.rope(&full, shape.positions).await?, loader.rope(&sliding, shape.positions).await?];
+        let ropes = [loader.rope(&full, shape.positions).await?, loader.rope(&sliding, shape.positions).await?];
 
-        let root = loader.prefix(
-            &["model.", "language_model.model.", "model.language_model."],
-            "embed_tokens.weight",
-        );
+        let root = loader.prefix(&["model.", "language_model.model.", "model.language_model."], "embed_tokens.weight");
         let embed = loader.table(&format!("{root}embed_tokens.weight"), shape.vocab, width).await?;
         let bias = config.flag_or("attention_bias", false)?;
         let mut blocks = Vec::with_capacity(shape.layers);

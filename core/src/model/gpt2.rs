@@ -34,11 +34,9 @@ pub(super) struct Gpt2 {
 impl Gpt2 {
     pub(super) async fn load(config: Config<'_>, loader: &Loader<'_>) -> Result<Self> {
         config.expect_text("activation_function", &["gelu_new"])?;
-        for (flag, plain) in [
-            ("scale_attn_weights", true),
-            ("scale_attn_by_inverse_layer_idx", false),
-            ("add_cross_attention", false),
-        ] {
+        for (flag, plain) in
+            [("scale_attn_weights", true), ("scale_attn_by_inverse_layer_idx", false), ("add_cross_attention", false)]
+        {
             if config.flag_or(flag, plain)? != plain {
                 return Err(Error::input(format!("config.json: `{flag}` = {} is not supported", !plain))
                     .hint("plain GPT-2 checkpoints are"));

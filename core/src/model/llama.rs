@@ -68,9 +68,8 @@ impl Llama {
         let eps = config.number_or("rms_norm_eps", eps)?;
         let base = super::heads(count, kv, head_dim, (head_dim as f64).powf(-0.5))?;
         let heads = windows.into_iter().map(|window| Heads { window, ..base.clone() }).collect();
-        let rope = loader
-            .rope(&config.rope(head_dim, None, config.number_or("rope_theta", theta)?)?, shape.positions)
-            .await?;
+        let rope =
+            loader.rope(&config.rope(head_dim, None, config.number_or("rope_theta", theta)?)?, shape.positions).await?;
 
         let embed = loader.table("model.embed_tokens.weight", shape.vocab, width).await?;
         let mut blocks = Vec::with_capacity(shape.layers);
@@ -86,9 +85,7 @@ impl Llama {
                     v: loader.linear(&format!("{attn}.v_proj"), kv * head_dim, width, biases.qkv).await?,
                     o: loader.linear(&format!("{attn}.o_proj"), width, count * head_dim, biases.o).await?,
                 },
-                post_norm: loader
-                    .rms_norm(&format!("{p}.post_attention_layernorm"), width, eps, false)
-                    .await?,
+                post_norm: loader.rms_norm(&format!("{p}.post_attention_layernorm"), width, eps, false).await?,
                 mlp: GatedMlp {
                     gate: loader.linear(&format!("{mlp}.gate_proj"), shape.ff, width, biases.mlp).await?,
                     up: loader.linear(&format!("{mlp}.up_proj"), shape.ff, width, biases.mlp).await?,

@@ -60,11 +60,8 @@ impl<'a> Loader<'a> {
         }
         let values = self.checkpoint.read_f32(name).await?;
         if let Some(at) = values.iter().position(|value| !value.is_finite()) {
-            return Err(Error::numeric(format!(
-                "{}: tensor `{name}` holds {} at element {at}",
-                info.file, values[at]
-            ))
-            .hint("the file is damaged; download it again"));
+            return Err(Error::numeric(format!("{}: tensor `{name}` holds {} at element {at}", info.file, values[at]))
+                .hint("the file is damaged; download it again"));
         }
         self.mark(name);
         Ok(values)

@@ -73,10 +73,7 @@ pub fn rotate(x: Tensor<2>, cos: &Tensor<2>, sin: &Tensor<2>, head_dim: usize) -
     let sin = sin.clone().unsqueeze_dim::<3>(1);
     let first = x.clone().narrow(2, 0, half);
     let second = x.clone().narrow(2, half, half);
-    let mut parts = vec![
-        first.clone() * cos.clone() - second.clone() * sin.clone(),
-        second * cos + first * sin,
-    ];
+    let mut parts = vec![first.clone() * cos.clone() - second.clone() * sin.clone(), second * cos + first * sin];
     if head_dim > 2 * half {
         parts.push(x.narrow(2, 2 * half, head_dim - 2 * half));
     }

@@ -170,10 +170,8 @@ impl View {
         let (width, kv_width, per_group) = (count * dim, groups * dim, count / groups);
         let base = kv.base.map(|(k, v)| (cpu::take(k.clone()), cpu::take(v.clone())));
         let new = kv.new.map(|(k, v)| (cpu::take(k), cpu::take(v)));
-        let (base_k, base_v) =
-            base.as_ref().map_or((&[][..], &[][..]), |(k, v)| (cpu::floats(k), cpu::floats(v)));
-        let (new_k, new_v) =
-            new.as_ref().map_or((&[][..], &[][..]), |(k, v)| (cpu::floats(k), cpu::floats(v)));
+        let (base_k, base_v) = base.as_ref().map_or((&[][..], &[][..]), |(k, v)| (cpu::floats(k), cpu::floats(v)));
+        let (new_k, new_v) = new.as_ref().map_or((&[][..], &[][..]), |(k, v)| (cpu::floats(k), cpu::floats(v)));
         let pick = |at: u32| match (at as usize).checked_sub(self.base_rows) {
             Some(at) => (true, at * kv_width),
             None => (false, at as usize * kv_width),

@@ -71,12 +71,8 @@ impl Base {
                 let values = data.as_slice::<f32>().map_err(super::readout::device_error)?;
                 if let Some(at) = values.iter().position(|value| !value.is_finite()) {
                     let row = at / x.dims()[1];
-                    return Err(Error::numeric(format!(
-                        "layer {layer}, {}: {} in row {row}",
-                        site.name(),
-                        values[at]
-                    ))
-                    .hint("the weights are damaged, or the device computes wrong numbers: run `engram doctor`"));
+                    return Err(Error::numeric(format!("layer {layer}, {}: {} in row {row}", site.name(), values[at]))
+                        .hint("the weights are damaged, or the device computes wrong numbers: run `engram doctor`"));
                 }
             }
         }

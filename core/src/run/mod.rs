@@ -15,8 +15,8 @@ mod rows;
 
 pub use capture::{Base, capture};
 pub use plan::{Limits, with_halving};
-pub use readout::{logits_of, read_base};
 pub(crate) use readout::device_error;
+pub use readout::{logits_of, read_base};
 pub use resume::resume;
 
 use std::ops::Range;

@@ -113,8 +113,7 @@ mod tests {
             async { Err(Error::input("wrong")) }
         }));
         assert_eq!((result.unwrap_err().kind, calls), (Kind::Input, 1));
-        let result: Result<((), _)> =
-            ready(with_halving(limits, |_| async { Err(Error::new(Kind::Memory, "no")) }));
+        let result: Result<((), _)> = ready(with_halving(limits, |_| async { Err(Error::new(Kind::Memory, "no")) }));
         assert!(result.unwrap_err().to_string().contains("single row"));
     }
 }

@@ -33,8 +33,7 @@ pub(crate) fn device_error(error: impl std::fmt::Debug) -> Error {
         return Error::new(Kind::Memory, format!("the device is out of memory: {text}"))
             .hint("use a smaller --rows, or --device cpu");
     }
-    Error::device(format!("the device failed: {text}"))
-        .hint("run `engram doctor`; `--device cpu` works without a GPU")
+    Error::device(format!("the device failed: {text}")).hint("run `engram doctor`; `--device cpu` works without a GPU")
 }
 
 /// Predictions of a base run itself: `(prompt, read)`.
@@ -44,10 +43,8 @@ pub async fn read_base(
     reads: &[(usize, Read)],
     limits: &Limits,
 ) -> Result<Vec<Readout>> {
-    let rows: Vec<_> = reads
-        .iter()
-        .map(|(prompt, read)| (base.row(*prompt, read.position), read.tokens.as_slice()))
-        .collect();
+    let rows: Vec<_> =
+        reads.iter().map(|(prompt, read)| (base.row(*prompt, read.position), read.tokens.as_slice())).collect();
     let h = &base.residual[decoder.shape().layers];
     match read_rows(decoder, h, &rows, limits).await {
         Err(error) if error.kind == Kind::Numeric => {
@@ -104,9 +101,8 @@ fn reduce_cpu(logits: Tensor<2>, tokens: &[&[u32]]) -> Vec<Readout> {
                     maxima[i] = if block[i] <= maxima[i] { maxima[i] } else { block[i] };
                 }
             }
-            let max = maxima.iter().chain(tail).copied().fold(f32::NEG_INFINITY, |max, x| {
-                if x <= max { max } else { x }
-            });
+            let max =
+                maxima.iter().chain(tail).copied().fold(f32::NEG_INFINITY, |max, x| if x <= max { max } else { x });
             let mut sums = [0.0f64; 16];
             for block in row.chunks(1024) {
                 let mut partial = [0.0f32; 16];

@@ -87,9 +87,8 @@ fn place<'a>(lane: &'a Lane, base: &Base, layers: usize, parallel: bool) -> Resu
         .hint("positions count from 0, layers from 1"));
     }
     let entry = lane.actions.iter().map(|action| action.layer).chain(lane.from).min();
-    let entry = entry.ok_or_else(|| {
-        Error::input("a lane changes nothing").hint("read the base run's own predictions instead")
-    })?;
+    let entry = entry
+        .ok_or_else(|| Error::input("a lane changes nothing").hint("read the base run's own predictions instead"))?;
     let from = match lane.from {
         Some(_) => 0,
         None => lane.actions.iter().map(|action| action.positions.start).min().unwrap_or(0).min(reads[0]),
@@ -100,13 +99,9 @@ fn place<'a>(lane: &'a Lane, base: &Base, layers: usize, parallel: bool) -> Resu
 /// Whether the entry block's MLP output is not simply the captured one, a captured other one, or zero.
 fn needs_mlp(lane: &Lane, entry: usize, parallel: bool) -> bool {
     let at = |site| lane.actions.iter().filter(move |action| action.layer == entry && action.site == site);
-    let plain = |action: &Action| {
-        matches!(action.op, Op::Replace(Source::Zero | Source::Captured { .. }))
-    };
+    let plain = |action: &Action| matches!(action.op, Op::Replace(Source::Zero | Source::Captured { .. }));
     let covered = |range: &std::ops::Range<usize>| {
-        at(Site::Mlp).any(|mlp| {
-            plain(mlp) && mlp.positions.start <= range.start && mlp.positions.end >= range.end
-        })
+        at(Site::Mlp).any(|mlp| plain(mlp) && mlp.positions.start <= range.start && mlp.positions.end >= range.end)
     };
     at(Site::Key).next().is_some()
         || at(Site::Value).next().is_some()
@@ -178,9 +173,11 @@ impl Batch<'_, '_> {
         let (mut residual, mut attention, mut mlp) = (Vec::new(), Vec::new(), Vec::new());
         for (_, lane) in &self.lanes[range] {
             let own = &base.rows[lane.lane.prompt];
-            let changed = lane.lane.actions.iter().any(|action| {
-                action.layer == layer && matches!(action.site, Site::Attention | Site::Mlp)
-            });
+            let changed = lane
+                .lane
+                .actions
+                .iter()
+                .any(|action| action.layer == layer && matches!(action.site, Site::Attention | Site::Mlp));
             let pick = |site: Site, position: usize| {
                 let mut at = own[position] as i32 + 1;
                 for action in &lane.lane.actions {
@@ -205,9 +202,7 @@ impl Batch<'_, '_> {
         let after = &base.residual[layer];
         let before = &base.residual[layer - 1];
         let mut h = gather(&Tensor::cat(vec![before.clone(), after.clone()], 0), residual);
-        for (index, contribution) in
-            [(attention, &base.attention[layer - 1]), (mlp, &base.mlp[layer - 1])]
-        {
+        for (index, contribution) in [(attention, &base.attention[layer - 1]), (mlp, &base.mlp[layer - 1])] {
             if index.iter().any(|&at| at > 0) {
                 let zeros = Tensor::zeros([1, contribution.dims()[1]], &contribution.device());
                 h = h + gather(&Tensor::cat(vec![zeros, contribution.clone()], 0), index);
@@ -257,9 +252,7 @@ async fn run_batch(
     for layer in start..=layers {
         let last = layer == layers;
         let [before, with_mlp, all] = batch.entered(layer);
-        let act = |x: Tensor<2>, range, site| {
-            apply(x, &batch.edits(range, layer, site), base.site(layer, site), given)
-        };
+        let act = |x: Tensor<2>, range, site| apply(x, &batch.edits(range, layer, site), base.site(layer, site), given);
         let mut computed = None;
         if let Some(input) = h.take() {
             let view = if last { &last_view } else { &view };

@@ -63,9 +63,7 @@ pub(super) fn edits(
             let Some(row) = row_of(position) else { continue };
             let source = match source {
                 Source::Zero => RowSource::Zero,
-                Source::Captured { prompt, position } => {
-                    RowSource::Base(base_row(prompt, position + offset))
-                }
+                Source::Captured { prompt, position } => RowSource::Base(base_row(prompt, position + offset)),
                 Source::Given(first) => RowSource::Given(first + offset),
             };
             out.push(RowEdit { row, add, source });
@@ -74,12 +72,7 @@ pub(super) fn edits(
 }
 
 /// Applies row edits to `x`: one gather from `x`, zeros and the sources, and one addition where something is added.
-pub(super) fn apply(
-    x: Tensor<2>,
-    edits: &[RowEdit],
-    base: Option<&Tensor<2>>,
-    given: Option<&Tensor<2>>,
-) -> Tensor<2> {
+pub(super) fn apply(x: Tensor<2>, edits: &[RowEdit], base: Option<&Tensor<2>>, given: Option<&Tensor<2>>) -> Tensor<2> {
     if edits.is_empty() {
         return x;
     }
