@@ -10,6 +10,8 @@ pub mod device;
 pub mod edit;
 pub mod error;
 pub mod facts;
+#[cfg(feature = "engine")]
+pub mod generate;
 mod gz;
 pub mod journal;
 pub mod metrics;
