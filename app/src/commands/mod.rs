@@ -1,0 +1,8 @@
+//! One file a command. Each has its arguments, checks them, calls [`crate::engine`] and draws the answer.
+
+pub mod compare;
+pub mod doctor;
+pub mod edit;
+pub mod models;
+pub mod study;
+pub mod trace;

@@ -1,0 +1,271 @@
+//! The seam between the command line and the lab: every call into the engine, the metrics and the model cache is here.
+
+use crate::render::progress::Progress;
+use crate::render::table::Table;
+use engram_core::record::{DeviceInfo, EditRecord, ModelInfo, Reading, Record, Settings, Traced};
+use engram_core::{Error, Kind, Result};
+use std::path::{Path, PathBuf};
+
+/// Where a model comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// `owner/name` on the Hugging Face Hub.
+    Hub(String),
+    /// A folder with config.json, tokenizer.json and safetensors, or a GGUF file.
+    Path(PathBuf),
+}
+
+/// `--device`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum Device {
+    /// The GPU where one works, else the CPU
+    #[default]
+    Auto,
+    /// The GPU, or an error
+    Gpu,
+    /// The CPU
+    Cpu,
+}
+
+/// A model to load and where to run it.
+#[derive(Debug, Clone)]
+pub struct Model {
+    /// Where it comes from.
+    pub source: Source,
+    /// A tokenizer.json that is not beside the weights.
+    pub tokenizer: Option<PathBuf>,
+    /// Where it runs.
+    pub device: Device,
+}
+
+/// One fact, as a person asks about it. The subject is known to be in the prompt.
+#[derive(Debug, Clone)]
+pub struct Question {
+    /// Prompt with the subject filled in.
+    pub prompt: String,
+    /// Subject.
+    pub subject: String,
+    /// True answer; without one, the model's own greedy answer.
+    pub target: Option<String>,
+    /// Counterfactual answer.
+    pub target_new: Option<String>,
+}
+
+/// What `engram trace` shows.
+#[derive(Debug, serde::Serialize)]
+pub struct Tracing {
+    /// A record of this one fact, always `validated`; `settings.maps` says whether it has maps.
+    #[serde(flatten)]
+    pub record: Record,
+    /// The model's own greedy answer, one token or more.
+    pub greedy: String,
+}
+
+/// What `engram study` has written.
+#[derive(Debug)]
+pub struct Studied {
+    /// The record's file.
+    pub path: PathBuf,
+    /// Facts that an earlier, interrupted run had finished.
+    pub resumed: usize,
+    /// The record.
+    pub record: Record,
+}
+
+/// Where a study writes and whether it may go on from there.
+#[derive(Debug, Clone)]
+pub struct Place {
+    /// Folder; made when missing.
+    pub out: PathBuf,
+    /// Start again instead of resuming.
+    pub fresh: bool,
+}
+
+/// Files that `engram edit` leaves behind.
+#[derive(Debug, Clone, Default)]
+pub struct Save {
+    /// The rank-one update as a safetensors file.
+    pub delta: Option<PathBuf>,
+    /// The edited model as a folder.
+    pub model: Option<PathBuf>,
+}
+
+/// What `engram edit` shows.
+#[derive(Debug, serde::Serialize)]
+pub struct Edited {
+    /// The model.
+    pub model: ModelInfo,
+    /// Where it ran.
+    pub device: DeviceInfo,
+    /// Raw values; there are no paraphrases and no unrelated facts.
+    pub edit: EditRecord,
+    /// The success level reached, 1 to 3 (METHODS, section 4).
+    pub level: Option<u8>,
+    /// Greedy answer before.
+    pub before: String,
+    /// Greedy answer with the edited weights.
+    pub after: String,
+    /// Seconds that the optimisation took.
+    pub seconds: f64,
+}
+
+/// `--necessity-at`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum NecessityAt {
+    /// The global dominant layer
+    #[default]
+    Lstar,
+    /// Each fact's own dominant layer
+    PerFact,
+}
+
+/// `--mlp-ratio` and `--redundancy`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Aggregate {
+    /// The mean of the facts' ratios
+    MeanOfRatios,
+    /// The ratio of the facts' means
+    RatioOfMeans,
+}
+
+/// How indices are computed from raw values.
+#[derive(Debug, Clone)]
+pub struct Indices {
+    /// Name of the model that the others are held against.
+    pub baseline: Option<String>,
+    /// The reading whose dominant layers count.
+    pub reading: Reading,
+    /// Not-localized facts count at their argmax.
+    pub argmax_always: bool,
+    /// Where Δ_nec is read.
+    pub necessity_at: NecessityAt,
+    /// Aggregate of r_MLP.
+    pub mlp_ratio: Aggregate,
+    /// Aggregate of R.
+    pub redundancy: Aggregate,
+}
+
+/// Models side by side.
+#[derive(Debug)]
+pub struct Comparison {
+    /// For people, and for `--format md` and `csv`.
+    pub tables: Vec<Table>,
+    /// The same numbers unrounded.
+    pub json: serde_json::Value,
+}
+
+/// A model in the cache.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct Cached {
+    /// `owner/name`.
+    pub id: String,
+    /// Bytes on disk.
+    pub bytes: u64,
+    /// All files are there.
+    pub complete: bool,
+    /// Its folder.
+    pub path: PathBuf,
+}
+
+/// How a check of `engram doctor` ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum State {
+    /// As it should be.
+    Ok,
+    /// Works, with a loss.
+    Warning,
+    /// Does not work.
+    Failed,
+}
+
+/// One line of `engram doctor`.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct Check {
+    /// What was looked at.
+    pub name: String,
+    /// How it ended.
+    pub state: State,
+    /// What was found.
+    pub detail: String,
+    /// What to do, where something can be done.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+}
+
+/// Traces one fact. `settings`: corruption, readings, maps (0 or 1) and window are set; the rest is default.
+pub fn trace(
+    _model: &Model,
+    _question: &Question,
+    _settings: &Settings,
+    _progress: &Progress,
+) -> Result<Tracing> {
+    Err(unwired("trace"))
+}
+
+/// Studies one model and writes its record.
+pub fn study(
+    _model: &Model,
+    _facts: &Path,
+    _settings: &Settings,
+    _place: &Place,
+    _progress: &Progress,
+) -> Result<Studied> {
+    Err(unwired("study"))
+}
+
+/// Rewrites one fact. `question` has both targets; `settings`: seed and edit are set.
+pub fn edit(
+    _model: &Model,
+    _question: &Question,
+    _settings: &Settings,
+    _save: &Save,
+    _progress: &Progress,
+) -> Result<Edited> {
+    Err(unwired("edit"))
+}
+
+/// The fact's dominant layer under a reading; `None` when the reading is absent or the fact is not localized.
+pub fn dominant_layer(traced: &Traced, reading: Reading) -> Option<usize> {
+    let patched = traced.patched.get(&reading)?;
+    let best = patched.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let layer = patched.iter().position(|p| *p == best)? + 1;
+    // METHODS, section 2: all patches but the last hurt, so the argmax at L is an artefact.
+    (layer < patched.len() || best > traced.p_corrupt).then_some(layer)
+}
+
+/// Reads a record of any version, gzip accepted.
+pub fn read_record(path: &Path) -> Result<Record> {
+    Err(unwired("reading records").at(path.display()))
+}
+
+/// Computes the indices of records side by side (METHODS, sections 2 to 4).
+pub fn compare(_records: &[Record], _indices: &Indices) -> Result<Comparison> {
+    Err(unwired("compare"))
+}
+
+/// The folder of downloaded models.
+pub fn cache_folder() -> Result<PathBuf> {
+    Err(unwired("the model cache"))
+}
+
+/// Downloaded models, by name.
+pub fn cached_models() -> Result<Vec<Cached>> {
+    Err(unwired("the model cache"))
+}
+
+/// Deletes a downloaded model; gives its bytes back.
+pub fn delete_model(_id: &str) -> Result<u64> {
+    Err(unwired("the model cache"))
+}
+
+/// Looks at the GPU, its self-test, and the CPU backend. Never fails: a failure is a [`Check`].
+pub fn check_devices() -> Vec<Check> {
+    let error = unwired("the device check");
+    let detail = error.message().to_owned();
+    vec![Check { name: "devices".into(), state: State::Failed, detail, hint: None }]
+}
+
+fn unwired(what: &str) -> Error {
+    Error::new(Kind::Device, format!("{what}: not wired yet"))
+}
