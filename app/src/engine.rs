@@ -194,12 +194,7 @@ pub struct Check {
 }
 
 /// Traces one fact. `settings`: corruption, readings, maps (0 or 1) and window are set; the rest is default.
-pub fn trace(
-    _model: &Model,
-    _question: &Question,
-    _settings: &Settings,
-    _progress: &Progress,
-) -> Result<Tracing> {
+pub fn trace(_model: &Model, _question: &Question, _settings: &Settings, _progress: &Progress) -> Result<Tracing> {
     Err(unwired("trace"))
 }
 

@@ -115,8 +115,7 @@ fn program(error: &clap::Error) -> String {
         _ => String::new(),
     };
     let words = usage.split_whitespace().skip_while(|word| *word != "engram");
-    let words: Vec<&str> =
-        words.take_while(|word| word.chars().all(|c| c.is_ascii_lowercase())).collect();
+    let words: Vec<&str> = words.take_while(|word| word.chars().all(|c| c.is_ascii_lowercase())).collect();
     if words.is_empty() { "engram".into() } else { words.join(" ") }
 }
 

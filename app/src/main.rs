@@ -1,9 +1,6 @@
 //! Engram's command line. Exit codes: 0 ok, 1 failed, 2 wrong usage or input.
 
-#![expect(
-    unreachable_pub,
-    reason = "a program exports nothing; `pub` marks what a module offers to the others"
-)]
+#![expect(unreachable_pub, reason = "a program exports nothing; `pub` marks what a module offers to the others")]
 #![allow(dead_code, reason = "the seam in engine.rs is not wired yet; goes away with it")]
 
 mod cli;
@@ -70,11 +67,7 @@ fn run(cli: &Cli, ui: &Ui) -> anyhow::Result<bool> {
 impl Ui {
     /// The same choice for clap's help.
     fn clap_color(&self) -> clap::ColorChoice {
-        if self.screen.ink == render::style::Ink::None {
-            clap::ColorChoice::Never
-        } else {
-            clap::ColorChoice::Always
-        }
+        if self.screen.ink == render::style::Ink::None { clap::ColorChoice::Never } else { clap::ColorChoice::Always }
     }
 }
 

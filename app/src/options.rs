@@ -47,10 +47,8 @@ impl CorruptionArgs {
         if self.corruption == "noise" {
             return match &self.replace_with {
                 None => Ok(Corruption::Noise { sigmas: 3.0, draws: 10, sigma: 0.0 }),
-                Some(_) => {
-                    Err(Error::input("`--replace-with` has no meaning with `--corruption noise`")
-                        .hint("leave one of the two out"))
-                }
+                Some(_) => Err(Error::input("`--replace-with` has no meaning with `--corruption noise`")
+                    .hint("leave one of the two out")),
             };
         }
         let with = self.replace_with.clone().unwrap_or_else(|| "Random Person".into());
@@ -66,12 +64,7 @@ impl RunArgs {
 }
 
 /// Puts the subject into a prompt with `{}`, or finds it there.
-pub fn question(
-    prompt: &str,
-    subject: &str,
-    target: Option<&str>,
-    target_new: Option<&str>,
-) -> Result<Question> {
+pub fn question(prompt: &str, subject: &str, target: Option<&str>, target_new: Option<&str>) -> Result<Question> {
     let prompt = match prompt.matches("{}").count() {
         0 => prompt.to_owned(),
         1 => prompt.replacen("{}", subject, 1),
@@ -106,9 +99,7 @@ fn subject_missing(prompt: &str, subject: &str) -> Error {
     // Lower case may change a text's length, so the place is looked for word by word.
     let wanted = subject.to_lowercase();
     let starts = prompt.char_indices().map(|(at, _)| at);
-    let near = starts
-        .filter_map(|at| prompt[at..].get(..subject.len()))
-        .find(|part| part.to_lowercase() == wanted);
+    let near = starts.filter_map(|at| prompt[at..].get(..subject.len())).find(|part| part.to_lowercase() == wanted);
     match near {
         Some(near) => error.hint(format!("did you mean `--subject \"{near}\"`?")),
         None => error.hint("copy it from the prompt, or write `{}` where it belongs"),
@@ -147,8 +138,7 @@ pub fn folder(value: &str) -> Result<PathBuf> {
         return Err(Error::input("it is empty"));
     }
     if path.exists() && !path.is_dir() {
-        return Err(Error::input("it is a file, not a folder")
-            .hint("give a folder; it is made when it is missing"));
+        return Err(Error::input("it is a file, not a folder").hint("give a folder; it is made when it is missing"));
     }
     Ok(path)
 }
@@ -161,8 +151,7 @@ pub fn new_file(value: &str) -> Result<PathBuf> {
     }
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() && !parent.is_dir() => {
-            Err(Error::input(format!("there is no folder {}", parent.display()))
-                .hint("make the folder first"))
+            Err(Error::input(format!("there is no folder {}", parent.display())).hint("make the folder first"))
         }
         _ => Ok(path),
     }
@@ -186,9 +175,7 @@ pub fn source(value: &str) -> Result<Source> {
     if like_path {
         return Err(Error::input("there is no such file or folder").hint(MODEL_HINT));
     }
-    let word = |part: &str| {
-        !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
-    };
+    let word = |part: &str| !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
     let parts: Vec<&str> = value.split('/').collect();
     if parts.len() > 2 || !parts.iter().all(|part| word(part)) {
         return Err(Error::input("it is neither there nor a Hub id").hint(MODEL_HINT));
@@ -196,14 +183,12 @@ pub fn source(value: &str) -> Result<Source> {
     Ok(Source::Hub(value.to_owned()))
 }
 
-const MODEL_HINT: &str =
-    "give a Hub id such as HuggingFaceTB/SmolLM2-135M, a folder with config.json, or a .gguf file";
+const MODEL_HINT: &str = "give a Hub id such as HuggingFaceTB/SmolLM2-135M, a folder with config.json, or a .gguf file";
 
 /// Parses a reading by its name; a wrong one is answered with the possible names.
 pub fn reading() -> impl TypedValueParser<Value = Reading> {
-    PossibleValuesParser::new(READINGS.map(Reading::name)).map(|name| {
-        READINGS.into_iter().find(|reading| reading.name() == name).unwrap_or(Reading::SubjectLast)
-    })
+    PossibleValuesParser::new(READINGS.map(Reading::name))
+        .map(|name| READINGS.into_iter().find(|reading| reading.name() == name).unwrap_or(Reading::SubjectLast))
 }
 
 /// A count of at least one.
@@ -233,8 +218,7 @@ pub fn positive(value: &str) -> Result<f32> {
 pub fn distinct<T: PartialEq>(flag: &str, values: &[T], name: impl Fn(&T) -> String) -> Result<()> {
     for (index, value) in values.iter().enumerate() {
         if values[..index].contains(value) {
-            return Err(Error::input(format!("`{flag}` names `{}` twice", name(value)))
-                .hint("name each one once"));
+            return Err(Error::input(format!("`{flag}` names `{}` twice", name(value))).hint("name each one once"));
         }
     }
     Ok(())

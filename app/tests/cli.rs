@@ -10,8 +10,7 @@ fn engram(arguments: &[&str]) -> Output {
 
 fn engram_with(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
     let folder = tempfile::tempdir().expect("a folder");
-    let write =
-        |name: &str, text: &str| std::fs::write(folder.path().join(name), text).expect(name);
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).expect(name);
     write("facts.json", "[]");
     write("notes.txt", "not a model");
     std::fs::create_dir(folder.path().join("model")).expect("a folder");
@@ -23,8 +22,7 @@ fn engram_with(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
 fn run_in(folder: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_engram"));
     command.current_dir(folder).args(arguments).stdin(Stdio::null());
-    for name in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "COLORTERM", "COLUMNS", "CI", "HF_HOME"]
-    {
+    for name in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "COLORTERM", "COLUMNS", "CI", "HF_HOME"] {
         command.env_remove(name);
     }
     command.envs(environment.iter().copied()).output().expect("engram starts")
@@ -97,231 +95,69 @@ const REFUSED: &[(&str, &[&str])] = &[
     ("quiet-and-verbose", &["doctor", "-q", "-v"]),
     ("trace-nothing", &["trace"]),
     ("trace-model-missing", &["trace", "The capital of France is", "--subject", "France"]),
-    (
-        "trace-empty-subject",
-        &["trace", "The capital of France is", "--subject", " ", "--model", "a/b"],
-    ),
+    ("trace-empty-subject", &["trace", "The capital of France is", "--subject", " ", "--model", "a/b"]),
     ("trace-empty-prompt", &["trace", "", "--subject", "France", "--model", "a/b"]),
-    (
-        "trace-other-subject",
-        &["trace", "The capital of France is", "--subject", "Spain", "--model", "a/b"],
-    ),
-    (
-        "trace-subject-case",
-        &["trace", "The capital of France is", "--subject", "france", "--model", "a/b"],
-    ),
+    ("trace-other-subject", &["trace", "The capital of France is", "--subject", "Spain", "--model", "a/b"]),
+    ("trace-subject-case", &["trace", "The capital of France is", "--subject", "france", "--model", "a/b"]),
     ("trace-only-subject", &["trace", "France", "--subject", "France", "--model", "a/b"]),
     ("trace-two-places", &["trace", "{} and {}", "--subject", "France", "--model", "a/b"]),
     (
         "trace-same-targets",
-        &[
-            "trace",
-            "{} is",
-            "--subject",
-            "x",
-            "--target",
-            "a",
-            "--target-new",
-            " a",
-            "--model",
-            "a/b",
-        ],
+        &["trace", "{} is", "--subject", "x", "--target", "a", "--target-new", " a", "--model", "a/b"],
     ),
     ("trace-no-such-folder", &["trace", "{} is", "--subject", "x", "--model", "./nowhere"]),
     ("trace-not-a-model", &["trace", "{} is", "--subject", "x", "--model", "notes.txt"]),
     ("trace-strange-id", &["trace", "{} is", "--subject", "x", "--model", "a/b/c"]),
-    (
-        "trace-unknown-reading",
-        &["trace", "{} is", "--subject", "x", "--model", "a/b", "--readings", "subject-first"],
-    ),
+    ("trace-unknown-reading", &["trace", "{} is", "--subject", "x", "--model", "a/b", "--readings", "subject-first"]),
     (
         "trace-reading-twice",
-        &[
-            "trace",
-            "{} is",
-            "--subject",
-            "x",
-            "--model",
-            "a/b",
-            "--readings",
-            "last-token,last-token",
-        ],
+        &["trace", "{} is", "--subject", "x", "--model", "a/b", "--readings", "last-token,last-token"],
     ),
     ("trace-flag-twice", &["trace", "{} is", "--subject", "x", "--subject", "y", "--model", "a/b"]),
     ("trace-window-0", &["trace", "{} is", "--subject", "x", "--model", "a/b", "--window", "0"]),
     (
         "trace-noise-with-text",
-        &[
-            "trace",
-            "{} is",
-            "--subject",
-            "x",
-            "--model",
-            "a/b",
-            "--corruption",
-            "noise",
-            "--replace-with",
-            "y",
-        ],
+        &["trace", "{} is", "--subject", "x", "--model", "a/b", "--corruption", "noise", "--replace-with", "y"],
     ),
-    (
-        "trace-no-tokenizer",
-        &["trace", "{} is", "--subject", "x", "--model", "a/b", "--tokenizer", "none.json"],
-    ),
-    (
-        "trace-bad-device",
-        &["trace", "{} is", "--subject", "x", "--model", "a/b", "--device", "tpu"],
-    ),
+    ("trace-no-tokenizer", &["trace", "{} is", "--subject", "x", "--model", "a/b", "--tokenizer", "none.json"]),
+    ("trace-bad-device", &["trace", "{} is", "--subject", "x", "--model", "a/b", "--device", "tpu"]),
     ("trace-value-missing", &["trace", "{} is", "--subject"]),
     ("study-n-0", &["study", "--model", "a/b", "--facts", "facts.json", "-n", "0", "--out", "out"]),
-    (
-        "study-n-word",
-        &["study", "--model", "a/b", "--facts", "facts.json", "-n", "many", "--out", "out"],
-    ),
+    ("study-n-word", &["study", "--model", "a/b", "--facts", "facts.json", "-n", "many", "--out", "out"]),
     ("study-no-facts", &["study", "--model", "a/b", "--facts", "none.json", "--out", "out"]),
     ("study-facts-folder", &["study", "--model", "a/b", "--facts", "model", "--out", "out"]),
-    (
-        "study-out-is-a-file",
-        &["study", "--model", "a/b", "--facts", "facts.json", "--out", "notes.txt"],
-    ),
-    (
-        "study-model-twice",
-        &["study", "--model", "a/b", "a/b", "--facts", "facts.json", "--out", "out"],
-    ),
-    (
-        "study-stage-4",
-        &["study", "--model", "a/b", "--facts", "facts.json", "--out", "out", "--stages", "1,4"],
-    ),
-    (
-        "study-no-stage-1",
-        &["study", "--model", "a/b", "--facts", "facts.json", "--out", "out", "--stages", "3"],
-    ),
-    (
-        "study-edit-layer-0",
-        &["study", "--model", "a/b", "--facts", "facts.json", "--out", "out", "--edit-layer", "0"],
-    ),
+    ("study-out-is-a-file", &["study", "--model", "a/b", "--facts", "facts.json", "--out", "notes.txt"]),
+    ("study-model-twice", &["study", "--model", "a/b", "a/b", "--facts", "facts.json", "--out", "out"]),
+    ("study-stage-4", &["study", "--model", "a/b", "--facts", "facts.json", "--out", "out", "--stages", "1,4"]),
+    ("study-no-stage-1", &["study", "--model", "a/b", "--facts", "facts.json", "--out", "out", "--stages", "3"]),
+    ("study-edit-layer-0", &["study", "--model", "a/b", "--facts", "facts.json", "--out", "out", "--edit-layer", "0"]),
     (
         "study-edit-reading",
-        &[
-            "study",
-            "--model",
-            "a/b",
-            "--facts",
-            "facts.json",
-            "--out",
-            "out",
-            "--edit-reading",
-            "same-index",
-        ],
+        &["study", "--model", "a/b", "--facts", "facts.json", "--out", "out", "--edit-reading", "same-index"],
     ),
     (
         "study-one-tokenizer",
-        &[
-            "study",
-            "--model",
-            "a/b",
-            "c/d",
-            "--facts",
-            "facts.json",
-            "--out",
-            "out",
-            "--tokenizer",
-            "facts.json",
-        ],
+        &["study", "--model", "a/b", "c/d", "--facts", "facts.json", "--out", "out", "--tokenizer", "facts.json"],
     ),
-    (
-        "study-bad-answer",
-        &["study", "--model", "a/b", "--facts", "facts.json", "--out", "out", "--answer", "all"],
-    ),
+    ("study-bad-answer", &["study", "--model", "a/b", "--facts", "facts.json", "--out", "out", "--answer", "all"]),
     ("edit-no-new", &["edit", "{} is", "--subject", "x", "--target", "a", "--model", "a/b"]),
-    (
-        "edit-same",
-        &["edit", "{} is", "--subject", "x", "--target", "a", "--new", "a", "--model", "a/b"],
-    ),
+    ("edit-same", &["edit", "{} is", "--subject", "x", "--target", "a", "--new", "a", "--model", "a/b"]),
     (
         "edit-epsilon",
-        &[
-            "edit",
-            "{} is",
-            "--subject",
-            "x",
-            "--target",
-            "a",
-            "--new",
-            "b",
-            "--model",
-            "a/b",
-            "--epsilon",
-            "-0.1",
-        ],
+        &["edit", "{} is", "--subject", "x", "--target", "a", "--new", "b", "--model", "a/b", "--epsilon", "-0.1"],
     ),
-    (
-        "edit-eta",
-        &[
-            "edit",
-            "{} is",
-            "--subject",
-            "x",
-            "--target",
-            "a",
-            "--new",
-            "b",
-            "--model",
-            "a/b",
-            "--eta",
-            "nan",
-        ],
-    ),
+    ("edit-eta", &["edit", "{} is", "--subject", "x", "--target", "a", "--new", "b", "--model", "a/b", "--eta", "nan"]),
     (
         "edit-layer-0",
-        &[
-            "edit",
-            "{} is",
-            "--subject",
-            "x",
-            "--target",
-            "a",
-            "--new",
-            "b",
-            "--model",
-            "a/b",
-            "--layer",
-            "0",
-        ],
+        &["edit", "{} is", "--subject", "x", "--target", "a", "--new", "b", "--model", "a/b", "--layer", "0"],
     ),
     (
         "edit-steps-0",
-        &[
-            "edit",
-            "{} is",
-            "--subject",
-            "x",
-            "--target",
-            "a",
-            "--new",
-            "b",
-            "--model",
-            "a/b",
-            "--steps",
-            "0",
-        ],
+        &["edit", "{} is", "--subject", "x", "--target", "a", "--new", "b", "--model", "a/b", "--steps", "0"],
     ),
     (
         "edit-delta-name",
-        &[
-            "edit",
-            "{} is",
-            "--subject",
-            "x",
-            "--target",
-            "a",
-            "--new",
-            "b",
-            "--model",
-            "a/b",
-            "--save-delta",
-            "d.bin",
-        ],
+        &["edit", "{} is", "--subject", "x", "--target", "a", "--new", "b", "--model", "a/b", "--save-delta", "d.bin"],
     ),
     (
         "edit-delta-folder",
@@ -342,20 +178,7 @@ const REFUSED: &[(&str, &[&str])] = &[
     ),
     (
         "edit-model-full",
-        &[
-            "edit",
-            "{} is",
-            "--subject",
-            "x",
-            "--target",
-            "a",
-            "--new",
-            "b",
-            "--model",
-            "a/b",
-            "--save-model",
-            "full",
-        ],
+        &["edit", "{} is", "--subject", "x", "--target", "a", "--new", "b", "--model", "a/b", "--save-model", "full"],
     ),
     ("compare-nothing", &["compare"]),
     ("compare-missing", &["compare", "none.engram.json"]),

@@ -1,10 +1,6 @@
 //! The repository's own tool: `cargo xtask test | check | setup`. It needs nothing but cargo.
 
-#![expect(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "a task's output is for a person or a log"
-)]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a task's output is for a person or a log")]
 
 mod check;
 mod setup;
@@ -20,11 +16,7 @@ type Task = (&'static str, &'static str, fn(&[String]) -> anyhow::Result<()>);
 const TASKS: [Task; 3] = [
     ("test", "run every test of the workspace, in release; arguments go to cargo test", suite::run),
     ("check", "formatting, lints (native and browser), the pure half, and tidiness", check::run),
-    (
-        "setup",
-        "install what a fresh Debian machine needs: a software Vulkan device",
-        setup::run_task,
-    ),
+    ("setup", "install what a fresh Debian machine needs: a software Vulkan device", setup::run_task),
 ];
 
 fn main() -> ExitCode {

@@ -36,9 +36,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
             let line = line.context("cargo test printed what is not text")?;
             let _ = writeln!(std::io::stdout(), "{line}");
             counts.add(&line);
-            if let Some(name) =
-                line.strip_prefix("test ").and_then(|l| l.strip_suffix(" ... FAILED"))
-            {
+            if let Some(name) = line.strip_prefix("test ").and_then(|l| l.strip_suffix(" ... FAILED")) {
                 failures.push(name.to_owned());
             }
         }
@@ -83,14 +81,12 @@ fn skip_file() -> Result<PathBuf> {
 impl Counts {
     /// Reads `test result: ok. 5 passed; 0 failed; 1 ignored; ...`.
     fn add(&mut self, line: &str) {
-        let Some((_, counts)) = line.strip_prefix("test result: ").and_then(|l| l.split_once(". "))
-        else {
+        let Some((_, counts)) = line.strip_prefix("test result: ").and_then(|l| l.split_once(". ")) else {
             return;
         };
         for part in counts.split("; ") {
             let mut words = part.split_whitespace();
-            let (Some(Ok(count)), Some(what)) = (words.next().map(str::parse::<u64>), words.next())
-            else {
+            let (Some(Ok(count)), Some(what)) = (words.next().map(str::parse::<u64>), words.next()) else {
                 continue;
             };
             match what {
@@ -111,8 +107,7 @@ mod tests {
     fn cargo_results_are_added_up() {
         let mut counts = Counts::default();
         counts.add("test result: ok. 5 passed; 0 failed; 1 ignored; 0 measured; 2 filtered out; finished in 0.1s");
-        counts
-            .add("test result: FAILED. 2 passed; 3 failed; 0 ignored; 0 measured; 0 filtered out");
+        counts.add("test result: FAILED. 2 passed; 3 failed; 0 ignored; 0 measured; 0 filtered out");
         counts.add("test a_test ... ok");
         assert_eq!(counts, Counts { passed: 7, failed: 3, ignored: 1 });
     }

@@ -6,8 +6,7 @@ use std::path::{Path, PathBuf};
 /// Longest source file.
 const LINES: usize = 500;
 /// Ends of the files that are read.
-const READ: [&str; 11] =
-    ["rs", "toml", "md", "yml", "yaml", "html", "css", "js", "mjs", "py", "wgsl"];
+const READ: [&str; 11] = ["rs", "toml", "md", "yml", "yaml", "html", "css", "js", "mjs", "py", "wgsl"];
 /// Ends of the files that have [`LINES`] as their limit.
 const SOURCE: [&str; 7] = ["rs", "css", "js", "mjs", "html", "py", "wgsl"];
 /// Folders that hold no source.
@@ -20,8 +19,7 @@ pub(crate) fn complaints(root: &Path) -> Result<Vec<String>> {
     files.sort();
     let mut complaints = Vec::new();
     for file in files {
-        let bytes =
-            std::fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
+        let bytes = std::fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
         let name = file.strip_prefix(root).unwrap_or(&file).to_string_lossy().replace('\\', "/");
         match String::from_utf8(bytes) {
             Ok(text) => complaints.extend(inspect(&name, &text)),

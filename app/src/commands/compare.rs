@@ -104,11 +104,8 @@ fn files(paths: &[PathBuf]) -> engram_core::Result<Vec<PathBuf>> {
             continue;
         }
         if !path.is_dir() {
-            return Err(Error::input(format!(
-                "{}: there is no such file or folder",
-                path.display()
-            ))
-            .hint("records are written by `engram study`"));
+            return Err(Error::input(format!("{}: there is no such file or folder", path.display()))
+                .hint("records are written by `engram study`"));
         }
         let entries = path.read_dir().map_err(|e| Error::io(e.to_string()).at(path.display()))?;
         let mut found: Vec<PathBuf> =
@@ -192,10 +189,7 @@ mod tests {
 
     #[test]
     fn markdown_and_csv_quote() {
-        assert_eq!(
-            markdown(&table()),
-            "**T**\n\n| model | C |\n| --- | ---: |\n| a\\|b, \"c\" | 0.5 |\n\nnote"
-        );
+        assert_eq!(markdown(&table()), "**T**\n\n| model | C |\n| --- | ---: |\n| a\\|b, \"c\" | 0.5 |\n\nnote");
         assert_eq!(csv(&table()), "model,C\n\"a|b, \"\"c\"\"\",0.5");
     }
 }

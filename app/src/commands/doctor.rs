@@ -46,8 +46,8 @@ fn cache() -> Check {
     match engine::cache_folder() {
         Ok(folder) => {
             let state = if writable(&folder) { State::Ok } else { State::Failed };
-            let hint = (state == State::Failed)
-                .then(|| "make the folder writable, or point HF_HOME to another place".into());
+            let hint =
+                (state == State::Failed).then(|| "make the folder writable, or point HF_HOME to another place".into());
             let models = engine::cached_models().map(|models| models.len()).unwrap_or(0);
             let detail = format!("{}, {models} models", folder.display());
             Check { name, state, detail, hint }

@@ -92,8 +92,9 @@ impl EditArgs {
 
 fn delta_file(value: &str) -> CoreResult<PathBuf> {
     if !value.ends_with(".safetensors") {
-        return Err(Error::input("its name does not end in .safetensors")
-            .hint("the change is written in that format only"));
+        return Err(
+            Error::input("its name does not end in .safetensors").hint("the change is written in that format only")
+        );
     }
     options::new_file(value)
 }
@@ -102,8 +103,7 @@ fn new_folder(value: &str) -> CoreResult<PathBuf> {
     let path = options::folder(value)?;
     let used = path.read_dir().is_ok_and(|mut entries| entries.next().is_some());
     if used {
-        return Err(Error::input("the folder is not empty")
-            .hint("give a new one; a model is never written over"));
+        return Err(Error::input("the folder is not empty").hint("give a new one; a model is never written over"));
     }
     Ok(path)
 }
@@ -120,14 +120,7 @@ pub fn run(args: &EditArgs, ui: &Ui) -> Result<()> {
     if args.json {
         ui.print_json(&edited)?;
     } else {
-        ui.print(&draw(
-            &edited,
-            &question.prompt,
-            &args.target,
-            &args.new,
-            ui.screen,
-            ui.terminal,
-        ))?;
+        ui.print(&draw(&edited, &question.prompt, &args.target, &args.new, ui.screen, ui.terminal))?;
     }
     for (what, path) in [("weight change", &save.delta), ("edited model", &save.model)] {
         if let Some(path) = path {
@@ -138,25 +131,14 @@ pub fn run(args: &EditArgs, ui: &Ui) -> Result<()> {
 }
 
 /// The whole answer as text.
-pub fn draw(
-    edited: &Edited,
-    prompt: &str,
-    target: &str,
-    new: &str,
-    screen: Screen,
-    borders: bool,
-) -> String {
+pub fn draw(edited: &Edited, prompt: &str, target: &str, new: &str, screen: Screen, borders: bool) -> String {
     let edit = &edited.edit;
     let head = [("p", Align::Left), ("before", Align::Right), ("after", Align::Right)];
     let mut table = Table::new("", &head);
     let number = text::number;
     table.row([target.to_owned(), number(edit.p_true), number(edit.p_true_after)]);
     table.row([new.to_owned(), number(edit.p_false), number(edit.p_false_after)]);
-    table.row([
-        "greedy answer".to_owned(),
-        text::token(&edited.before),
-        text::token(&edited.after),
-    ]);
+    table.row(["greedy answer".to_owned(), text::token(&edited.before), text::token(&edited.after)]);
 
     let outcome = match edited.level {
         Some(level) => screen.paint(Tone::Good, &format!("rewritten: {}", meaning(level))),
@@ -169,16 +151,12 @@ pub fn draw(
         String::new(),
         table::render(&table, screen, borders),
         String::new(),
-        format!(
-            "layer {} of {}, {} on {}",
-            edit.layer, edited.model.layers, edited.model.name, edited.device.name
-        ),
+        format!("layer {} of {}, {} on {}", edit.layer, edited.model.layers, edited.model.name, edited.device.name),
     ];
     if let (Some(first), Some(last)) = (first, last) {
         let steps = edit.loss.len() - 1;
         let seconds = edited.seconds;
-        lines
-            .push(format!("logit margin {first:.3} -> {last:.3} in {steps} steps, {seconds:.1} s"));
+        lines.push(format!("logit margin {first:.3} -> {last:.3} in {steps} steps, {seconds:.1} s"));
     }
     lines.push(format!(
         "the MLP output moved by {:.1} % of its length; the edited weights miss it by {:.1e}",

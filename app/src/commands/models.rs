@@ -110,12 +110,7 @@ mod tests {
 
     #[test]
     fn the_list() {
-        let model = |id: &str, bytes, complete| Cached {
-            id: id.into(),
-            bytes,
-            complete,
-            path: "cache".into(),
-        };
+        let model = |id: &str, bytes, complete| Cached { id: id.into(), bytes, complete, path: "cache".into() };
         let models = [model("owner/one", 269_000_000, true), model("owner/two", 1_200, false)];
         let screen = Screen { width: 60, ink: Ink::None };
         insta::assert_snapshot!(crate::render::table::render(&table(&models), screen, false));

@@ -138,8 +138,7 @@ fn head(tracing: &Tracing, fact: &FactRecord, traced: &Traced, screen: Screen) -
         line("p corrupt", &text::number(traced.p_corrupt)),
     ];
     if !fact.target_new.is_empty() {
-        let value =
-            format!("{} for {}", text::number(traced.p_false), text::token(&fact.target_new));
+        let value = format!("{} for {}", text::number(traced.p_false), text::token(&fact.target_new));
         lines.push(line("p new", &value));
     }
     let place = format!("{} ({}, {})", device.kind, device.name, device.backend);
@@ -189,13 +188,12 @@ fn remarks(record: &Record, traced: &Traced) -> impl Iterator<Item = String> {
             return Some(format!("{name}: not localized, no layer's patch helps."));
         }
         match reading {
-            Reading::LastToken => Some(format!(
-                "{name}: the last layer gives p clean back by definition, so a late peak is no finding."
-            )),
-            Reading::SubjectLast if !ends => Some(format!(
-                "{name}: layer {} is 0 by definition, nothing reads the subject after it.",
-                patched.len()
-            )),
+            Reading::LastToken => {
+                Some(format!("{name}: the last layer gives p clean back by definition, so a late peak is no finding."))
+            }
+            Reading::SubjectLast if !ends => {
+                Some(format!("{name}: layer {} is 0 by definition, nothing reads the subject after it.", patched.len()))
+            }
             _ => None,
         }
     };

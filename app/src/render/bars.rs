@@ -187,10 +187,8 @@ mod tests {
 
     #[test]
     fn negative_values_lie_left_of_the_axis() {
-        let chart = chart(&[
-            ("attention", &[0.1, -0.05, 0.0, -0.2], Some(1)),
-            ("mlp", &[-0.01, 0.3, 0.2, f32::NAN], Some(2)),
-        ]);
+        let chart =
+            chart(&[("attention", &[0.1, -0.05, 0.0, -0.2], Some(1)), ("mlp", &[-0.01, 0.3, 0.2, f32::NAN], Some(2))]);
         insta::assert_snapshot!(render(&chart, PLAIN));
     }
 

@@ -91,10 +91,8 @@ pub fn render(map: &Heatmap, screen: Screen) -> String {
 /// The highest value of each group of layers.
 fn grouped(row: &[f32], layout: &Layout) -> Vec<f32> {
     // `f32::max` passes over what is not a number, so a group is `?` only when all of it is.
-    let mut cells: Vec<f32> = row
-        .chunks(layout.group)
-        .map(|part| part.iter().copied().fold(f32::NAN, f32::max))
-        .collect();
+    let mut cells: Vec<f32> =
+        row.chunks(layout.group).map(|part| part.iter().copied().fold(f32::NAN, f32::max)).collect();
     cells.resize(layout.cells, f32::NAN);
     cells
 }
@@ -165,8 +163,7 @@ mod tests {
 
     fn map(tokens: &[&str], layers: usize) -> Heatmap {
         let value = |row: usize, layer: usize| {
-            let distance =
-                (row as f32 - 2.0).abs() + (layer as f32 - layers as f32 / 3.0).abs() / 4.0;
+            let distance = (row as f32 - 2.0).abs() + (layer as f32 - layers as f32 / 3.0).abs() / 4.0;
             0.8 * (-distance * distance / 4.0).exp()
         };
         Heatmap {

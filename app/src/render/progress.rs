@@ -111,14 +111,7 @@ impl Phase {
 }
 
 /// `tracing: 40/100 facts, 2.0 facts/s, 30 s left`.
-fn line(
-    label: &str,
-    unit: &str,
-    done: u64,
-    before: u64,
-    total: Option<u64>,
-    elapsed: Duration,
-) -> String {
+fn line(label: &str, unit: &str, done: u64, before: u64, total: Option<u64>, elapsed: Duration) -> String {
     let mut out = match total {
         Some(total) => format!("{label}: {done}/{total} {unit}"),
         None => format!("{label}: {done} {unit}"),
@@ -152,12 +145,9 @@ fn bar(label: &str, unit: &str, total: Option<u64>, before: u64) -> ProgressBar 
     let style = ProgressStyle::with_template(&template)
         .unwrap_or_else(|_| ProgressStyle::default_bar())
         .progress_chars("█▉▊▋▌▍▎▏ ")
-        .with_key(
-            "per_sec",
-            move |state: &indicatif::ProgressState, out: &mut dyn std::fmt::Write| {
-                let _ = write!(out, "{:.1}/s", state.per_sec());
-            },
-        );
+        .with_key("per_sec", move |state: &indicatif::ProgressState, out: &mut dyn std::fmt::Write| {
+            let _ = write!(out, "{:.1}/s", state.per_sec());
+        });
     let bar = match total {
         Some(total) => ProgressBar::new(total),
         None => ProgressBar::no_length(),

@@ -72,11 +72,7 @@ impl Screen {
 
     /// Text in any style, or as it is where there is no colour.
     pub fn styled(self, style: Style, text: &str) -> String {
-        if self.ink == Ink::None || text.is_empty() {
-            text.to_owned()
-        } else {
-            format!("{style}{text}{style:#}")
-        }
+        if self.ink == Ink::None || text.is_empty() { text.to_owned() } else { format!("{style}{text}{style:#}") }
     }
 
     /// A colour as this screen can show it; `None` where it shows none.
