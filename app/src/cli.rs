@@ -63,13 +63,16 @@ const STYLES: Styles = Styles::styled()
 
 /// What `engram` alone says.
 pub const WELCOME: &str = "\
-Engram shows where a small language model stores a fact, how redundantly, and whether it can be rewritten.
+Engram shows where a small language model stores a fact, how redundantly, and
+whether it can be rewritten.
 
 Where is one fact?
-  engram trace \"The capital of France is\" --subject France --model HuggingFaceTB/SmolLM2-135M
+  engram trace \"The capital of France is\" --subject France \\
+      --model HuggingFaceTB/SmolLM2-135M
 
 Where are a hundred facts, and can they be edited?
-  engram study --model HuggingFaceTB/SmolLM2-135M --facts counterfact.json -n 100 --out studies
+  engram study --model HuggingFaceTB/SmolLM2-135M --facts counterfact.json \\
+      -n 100 --out studies
 
 Does this machine's GPU work?
   engram doctor

@@ -1,15 +1,17 @@
 //! The seam between the command line and the lab: every call into the engine, the metrics and the model cache is here.
 
+use crate::hub::{self, Hub};
 use crate::render::progress::Progress;
 use crate::render::table::Table;
+use anyhow::Result;
 use engram_core::record::{DeviceInfo, EditRecord, ModelInfo, Reading, Record, Settings, Traced};
-use engram_core::{Error, Kind, Result};
+use engram_core::{Error, Kind};
 use std::path::{Path, PathBuf};
 
 /// Where a model comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
-    /// `owner/name` on the Hugging Face Hub.
+    /// `owner/name` or `owner/name@revision` on the Hugging Face Hub.
     Hub(String),
     /// A folder with config.json, tokenizer.json and safetensors, or a GGUF file.
     Path(PathBuf),
@@ -154,15 +156,17 @@ pub struct Comparison {
     pub json: serde_json::Value,
 }
 
-/// A model in the cache.
+/// A model in the cache, one of its revisions.
 #[derive(Debug, Clone, serde::Serialize)]
 pub struct Cached {
     /// `owner/name`.
     pub id: String,
-    /// Bytes on disk.
+    /// A branch or tag, else the commit.
+    pub revision: String,
+    /// `model_type` of its config.
+    pub family: Option<String>,
+    /// Size of its files.
     pub bytes: u64,
-    /// All files are there.
-    pub complete: bool,
     /// Its folder.
     pub path: PathBuf,
 }
@@ -195,7 +199,7 @@ pub struct Check {
 
 /// Traces one fact. `settings`: corruption, readings, maps (0 or 1) and window are set; the rest is default.
 pub fn trace(_model: &Model, _question: &Question, _settings: &Settings, _progress: &Progress) -> Result<Tracing> {
-    Err(unwired("trace"))
+    Err(unwired("trace").into())
 }
 
 /// Studies one model and writes its record.
@@ -206,7 +210,7 @@ pub fn study(
     _place: &Place,
     _progress: &Progress,
 ) -> Result<Studied> {
-    Err(unwired("study"))
+    Err(unwired("study").into())
 }
 
 /// Rewrites one fact. `question` has both targets; `settings`: seed and edit are set.
@@ -217,7 +221,7 @@ pub fn edit(
     _save: &Save,
     _progress: &Progress,
 ) -> Result<Edited> {
-    Err(unwired("edit"))
+    Err(unwired("edit").into())
 }
 
 /// The fact's dominant layer under a reading; `None` when the reading is absent or the fact is not localized.
@@ -231,27 +235,34 @@ pub fn dominant_layer(traced: &Traced, reading: Reading) -> Option<usize> {
 
 /// Reads a record of any version, gzip accepted.
 pub fn read_record(path: &Path) -> Result<Record> {
-    Err(unwired("reading records").at(path.display()))
+    Err(unwired("reading records").at(path.display()).into())
 }
 
 /// Computes the indices of records side by side (METHODS, sections 2 to 4).
 pub fn compare(_records: &[Record], _indices: &Indices) -> Result<Comparison> {
-    Err(unwired("compare"))
+    Err(unwired("compare").into())
 }
 
 /// The folder of downloaded models.
-pub fn cache_folder() -> Result<PathBuf> {
-    Err(unwired("the model cache"))
+pub fn cache_folder() -> PathBuf {
+    Hub::from_env().cache
 }
 
 /// Downloaded models, by name.
-pub fn cached_models() -> Result<Vec<Cached>> {
-    Err(unwired("the model cache"))
+pub fn cached_models() -> Vec<Cached> {
+    let cached = |model: hub::CachedModel| Cached {
+        id: model.id,
+        revision: model.revision,
+        family: model.family,
+        bytes: model.bytes,
+        path: model.path,
+    };
+    hub::cached().into_iter().map(cached).collect()
 }
 
-/// Deletes a downloaded model; gives its bytes back.
-pub fn delete_model(_id: &str) -> Result<u64> {
-    Err(unwired("the model cache"))
+/// Deletes a downloaded model, all its revisions; tells the bytes that became free.
+pub fn delete_model(id: &str) -> Result<u64> {
+    hub::delete(id)
 }
 
 /// Looks at the GPU, its self-test, and the CPU backend. Never fails: a failure is a [`Check`].

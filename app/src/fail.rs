@@ -1,6 +1,8 @@
 //! How failures are told: `error: what`, then `hint: next step`, and the exit code.
 
+use crate::cli::Cli;
 use crate::ui::{ColorChoice, Ui};
+use clap::CommandFactory;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use engram_core::{Error, Kind};
 use std::error::Error as _;
@@ -18,49 +20,57 @@ pub fn failure(ui: &Ui, error: &anyhow::Error) -> ExitCode {
     if error.chain().any(broken) {
         return ExitCode::SUCCESS;
     }
-    let ours = error.chain().find_map(|cause| cause.downcast_ref::<Error>());
-    let parts: Vec<String> = error
-        .chain()
-        .map(|cause| match cause.downcast_ref::<Error>() {
-            Some(ours) => ours.message().to_owned(),
-            None => cause.to_string(),
-        })
-        .collect();
-    ui.error(&parts.join(": "), ours.and_then(Error::next_step));
-    match ours.map(|error| error.kind) {
+    tell(ui, error);
+    match kind(error) {
         Some(Kind::Input) => ExitCode::from(USAGE),
         _ => ExitCode::FAILURE,
     }
 }
 
+/// The kind of a failure, where the engine named one.
+pub fn kind(error: &anyhow::Error) -> Option<Kind> {
+    ours(error).map(|error| error.kind)
+}
+
+/// Tells a failure with all its causes, and the next step where one is known.
+pub fn tell(ui: &Ui, error: &anyhow::Error) {
+    let part = |cause: &(dyn std::error::Error + 'static)| match cause.downcast_ref::<Error>() {
+        Some(ours) => ours.message().to_owned(),
+        None => cause.to_string(),
+    };
+    let parts: Vec<String> = error.chain().map(part).collect();
+    ui.error(&parts.join(": "), ours(error).and_then(Error::next_step));
+}
+
+fn ours(error: &anyhow::Error) -> Option<&Error> {
+    error.chain().find_map(|cause| cause.downcast_ref())
+}
+
 /// Help, version, or a line that the grammar refuses.
-pub fn usage(ui: &Ui, error: &clap::Error) -> ExitCode {
+pub fn usage(ui: &Ui, error: &clap::Error, arguments: &[OsString]) -> ExitCode {
     if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
-        let text = error.render();
-        let text = text.ansi().to_string();
+        let text = error.render().ansi().to_string();
         return match ui.print(text.trim_end()) {
             Err(error) if error.kind() != io::ErrorKind::BrokenPipe => ExitCode::FAILURE,
             _ => ExitCode::SUCCESS,
         };
     }
-    let (message, hint) = explain(error);
+    let (message, hint) = explain(error, &format!("`{} --help` lists what is possible", program(arguments)));
     ui.error(&message, Some(&hint));
     ExitCode::from(USAGE)
 }
 
 /// clap's error in the words of this program.
-fn explain(error: &clap::Error) -> (String, String) {
+fn explain(error: &clap::Error, help: &str) -> (String, String) {
     let text = |kind| match error.get(kind) {
         Some(ContextValue::String(text)) => Some(text.clone()),
         Some(ContextValue::Strings(texts)) => Some(texts.join(", ")),
-        Some(ContextValue::StyledStr(text)) => Some(text.to_string()),
-        Some(ContextValue::StyledStrs(texts)) => texts.first().map(ToString::to_string),
         _ => None,
     };
-    let argument = text(ContextKind::InvalidArg).unwrap_or_default();
+    let whole = text(ContextKind::InvalidArg).unwrap_or_default();
+    let argument = flag(&whole);
     let value = text(ContextKind::InvalidValue).unwrap_or_default();
-    let help = format!("`{} --help` lists what is possible", program(error));
-    let similar = |kind| text(kind).map(|word| format!("did you mean `{word}`?"));
+    let similar = |kind| text(kind).map_or(help.to_owned(), |word| format!("did you mean `{word}`?"));
     match error.kind() {
         ErrorKind::ValueValidation => {
             let cause = error.source();
@@ -70,53 +80,59 @@ fn explain(error: &clap::Error) -> (String, String) {
                 (None, Some(cause)) => cause.to_string(),
                 (None, None) => "it is not valid".into(),
             };
-            let hint = ours.and_then(Error::next_step).map_or(help, str::to_owned);
-            (format!("`{value}` cannot be {argument}: {why}"), hint)
+            let hint = ours.and_then(Error::next_step).unwrap_or(help).to_owned();
+            match value.trim() {
+                "" => (format!("{argument} is empty"), hint),
+                _ => (format!("{argument} cannot be `{value}`: {why}"), hint),
+            }
         }
-        ErrorKind::InvalidValue if value.is_empty() => (format!("{argument} needs a value"), help),
         ErrorKind::InvalidValue => {
             let possible = text(ContextKind::ValidValue).unwrap_or_default();
-            (format!("`{value}` cannot be {argument}"), format!("it can be: {possible}"))
+            let hint = if possible.is_empty() { help.to_owned() } else { format!("it can be: {possible}") };
+            match value.as_str() {
+                "" => (format!("{argument} needs a value"), hint),
+                _ => (format!("{argument} cannot be `{value}`"), hint),
+            }
         }
-        ErrorKind::UnknownArgument => {
-            let hint = similar(ContextKind::SuggestedArg).unwrap_or(help);
-            (format!("there is no argument `{argument}`"), hint)
-        }
+        ErrorKind::UnknownArgument => (format!("there is no argument `{whole}`"), similar(ContextKind::SuggestedArg)),
         ErrorKind::InvalidSubcommand => {
             let word = text(ContextKind::InvalidSubcommand).unwrap_or_default();
-            let hint = similar(ContextKind::SuggestedSubcommand).unwrap_or(help);
-            (format!("there is no command `{word}`"), hint)
+            (format!("there is no command `{word}`"), similar(ContextKind::SuggestedSubcommand))
         }
         ErrorKind::MissingRequiredArgument => {
-            let many = argument.contains(", ");
-            let verb = if many { "are" } else { "is" };
-            (format!("{argument} {verb} missing"), help)
+            let verb = if whole.contains(", ") { "are" } else { "is" };
+            (format!("{whole} {verb} missing"), help.to_owned())
         }
         ErrorKind::ArgumentConflict => {
             let other = text(ContextKind::PriorArg).unwrap_or_default();
-            if other == argument || other.is_empty() {
+            if other == whole || other.is_empty() {
                 (format!("{argument} is given twice"), "give it once".into())
             } else {
-                (format!("{argument} and {other} exclude each other"), "leave one out".into())
+                (format!("{argument} and {} exclude each other", flag(&other)), "leave one out".into())
             }
         }
         _ => {
             let whole = error.render().to_string();
             let first = whole.lines().next().unwrap_or_default();
-            (first.trim_start_matches("error: ").to_owned(), help)
+            (first.trim_start_matches("error: ").to_owned(), help.to_owned())
         }
     }
 }
 
+/// `--layer` of `--layer <LAYER>`; an argument without dashes stays `<PROMPT>`.
+fn flag(argument: &str) -> &str {
+    let name = argument.split_whitespace().next().unwrap_or_default();
+    name.strip_suffix("...").unwrap_or(name)
+}
+
 /// `engram trace`, or `engram` where no command was understood.
-fn program(error: &clap::Error) -> String {
-    let usage = match error.get(ContextKind::Usage) {
-        Some(ContextValue::StyledStr(usage)) => usage.to_string(),
-        _ => String::new(),
-    };
-    let words = usage.split_whitespace().skip_while(|word| *word != "engram");
-    let words: Vec<&str> = words.take_while(|word| word.chars().all(|c| c.is_ascii_lowercase())).collect();
-    if words.is_empty() { "engram".into() } else { words.join(" ") }
+fn program(arguments: &[OsString]) -> String {
+    let command = Cli::command();
+    let known = |word: &&OsString| command.get_subcommands().any(|c| word.to_str() == Some(c.get_name()));
+    match arguments.iter().skip(1).find(known).and_then(|word| word.to_str()) {
+        Some(word) => format!("engram {word}"),
+        None => "engram".into(),
+    }
 }
 
 /// `--color` before the line is parsed.

@@ -7,6 +7,7 @@ mod cli;
 mod commands;
 mod engine;
 mod fail;
+mod hub;
 mod options;
 mod render;
 mod talk;
@@ -23,11 +24,11 @@ fn main() -> ExitCode {
     let early = Ui::new(fail::wanted_color(&arguments), false);
     let parsed = Cli::command()
         .color(early.clap_color())
-        .try_get_matches_from(arguments)
+        .try_get_matches_from(&arguments)
         .and_then(|matches| Cli::from_arg_matches(&matches));
     let cli = match parsed {
         Ok(cli) => cli,
-        Err(error) => return fail::usage(&early, &error),
+        Err(error) => return fail::usage(&early, &error, &arguments),
     };
     let ui = Ui::new(cli.global.color, cli.global.quiet);
     talk::start(ui, cli.global.verbose);

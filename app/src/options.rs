@@ -83,8 +83,7 @@ pub fn question(prompt: &str, subject: &str, target: Option<&str>, target_new: O
     if let (Some(target), Some(new)) = (target, target_new)
         && target.trim() == new.trim()
     {
-        return Err(Error::input(format!("both targets are `{}`", target.trim()))
-            .hint("an edit needs a new answer that differs from the old one"));
+        return Err(Error::input(format!("both targets are `{}`", target.trim())).hint("give two answers that differ"));
     }
     Ok(Question {
         prompt,
@@ -123,7 +122,7 @@ pub fn subject(value: &str) -> Result<String> {
 pub fn file(value: &str) -> Result<PathBuf> {
     let path = PathBuf::from(value);
     if path.is_dir() {
-        return Err(Error::input("it is a folder, not a file"));
+        return Err(Error::input("it is a folder, not a file").hint("name the file itself"));
     }
     if !path.exists() {
         return Err(Error::input("there is no such file").hint("check the path"));
@@ -175,10 +174,11 @@ pub fn source(value: &str) -> Result<Source> {
     if like_path {
         return Err(Error::input("there is no such file or folder").hint(MODEL_HINT));
     }
+    let (id, revision) = value.split_once('@').unwrap_or((value, "main"));
     let word = |part: &str| !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
-    let parts: Vec<&str> = value.split('/').collect();
-    if parts.len() > 2 || !parts.iter().all(|part| word(part)) {
-        return Err(Error::input("it is neither there nor a Hub id").hint(MODEL_HINT));
+    let parts: Vec<&str> = id.split('/').collect();
+    if parts.len() > 2 || !parts.iter().all(|part| word(part)) || revision.is_empty() {
+        return Err(Error::input("it is neither a path here nor a Hub id").hint(MODEL_HINT));
     }
     Ok(Source::Hub(value.to_owned()))
 }
@@ -191,12 +191,17 @@ pub fn reading() -> impl TypedValueParser<Value = Reading> {
         .map(|name| READINGS.into_iter().find(|reading| reading.name() == name).unwrap_or(Reading::SubjectLast))
 }
 
+/// Parses a stage.
+pub fn stage() -> impl TypedValueParser<Value = u8> {
+    PossibleValuesParser::new(["1", "2", "3"]).map(|stage| stage.parse().unwrap_or(1))
+}
+
 /// A count of at least one.
 pub fn count(value: &str) -> Result<usize> {
     match value.parse::<usize>() {
-        Ok(0) => Err(Error::input("it must be at least 1")),
+        Ok(0) => Err(Error::input("it must be at least 1").hint("give a whole number from 1 on")),
         Ok(count) => Ok(count),
-        Err(_) => Err(Error::input("it is not a whole number from 1 on")),
+        Err(_) => Err(Error::input("it is not a count").hint("give a whole number from 1 on")),
     }
 }
 
@@ -209,8 +214,8 @@ pub fn layer(value: &str) -> Result<usize> {
 pub fn positive(value: &str) -> Result<f32> {
     match value.parse::<f32>() {
         Ok(number) if number.is_finite() && number > 0.0 => Ok(number),
-        Ok(_) => Err(Error::input("it must be a number above 0")),
-        Err(_) => Err(Error::input("it is not a number")),
+        Ok(_) => Err(Error::input("it must be above 0 and finite").hint("give a number above 0")),
+        Err(_) => Err(Error::input("it is not a number").hint("give a number above 0, such as 0.005")),
     }
 }
 
@@ -233,7 +238,8 @@ mod tests {
         assert_eq!(source("gpt2").ok(), Some(Source::Hub("gpt2".into())));
         assert_eq!(source("a-b/C_d.1").ok(), Some(Source::Hub("a-b/C_d.1".into())));
         assert_eq!(source(".").ok(), Some(Source::Path(".".into())));
-        for bad in ["", "./missing", "x.gguf", "a/b/c", "a b", "/", "a/"] {
+        assert_eq!(source("a/b@v1").ok(), Some(Source::Hub("a/b@v1".into())));
+        for bad in ["", "a/b@", "./missing", "x.gguf", "a/b/c", "a b", "/", "a/"] {
             if Path::new(bad).exists() {
                 continue;
             }

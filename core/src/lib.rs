@@ -6,5 +6,7 @@
 
 pub mod error;
 pub mod record;
+#[cfg(feature = "engine")]
+pub mod weights;
 
 pub use error::{Error, Kind, Result};

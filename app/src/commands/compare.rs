@@ -63,13 +63,12 @@ const EXAMPLES: &str = "\
 Examples:
   engram compare studies/
   engram compare a.engram.json b.engram.json --baseline SmolLM2-135M --format md
-  engram compare studies/ --reading last-token --argmax-always --format csv > models.csv";
+  engram compare studies/ --reading last-token --format csv > models.csv";
 
 /// Runs the command.
 pub fn run(args: &CompareArgs, ui: &Ui) -> Result<()> {
     let files = files(&args.records)?;
-    let records: Vec<Record> =
-        files.iter().map(|path| engine::read_record(path)).collect::<engram_core::Result<_>>()?;
+    let records: Vec<Record> = files.iter().map(|path| engine::read_record(path)).collect::<Result<_>>()?;
     let indices = Indices {
         baseline: args.baseline.as_deref().map(|name| baseline(name, &records)).transpose()?,
         reading: args.reading,

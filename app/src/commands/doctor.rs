@@ -43,22 +43,14 @@ pub fn run(args: &DoctorArgs, ui: &Ui) -> Result<bool> {
 
 fn cache() -> Check {
     let name = "model cache".to_owned();
-    match engine::cache_folder() {
-        Ok(folder) => {
-            let state = if writable(&folder) { State::Ok } else { State::Failed };
-            let hint =
-                (state == State::Failed).then(|| "make the folder writable, or point HF_HOME to another place".into());
-            let models = engine::cached_models().map(|models| models.len()).unwrap_or(0);
-            let detail = format!("{}, {models} models", folder.display());
-            Check { name, state, detail, hint }
-        }
-        Err(error) => Check {
-            name,
-            state: State::Failed,
-            detail: error.message().into(),
-            hint: error.next_step().map(str::to_owned),
-        },
-    }
+    let folder = engine::cache_folder();
+    let state = if writable(&folder) { State::Ok } else { State::Failed };
+    let hint = (state == State::Failed).then(|| "make the folder writable, or point HF_HOME to another place".into());
+    let mut models: Vec<String> = engine::cached_models().into_iter().map(|model| model.id).collect();
+    models.sort();
+    models.dedup();
+    let models = if models.len() == 1 { "1 model".into() } else { format!("{} models", models.len()) };
+    Check { name, state, detail: format!("{}, {models}", folder.display()), hint }
 }
 
 /// Whether a file can be made in a folder, or in the nearest folder above it that exists.

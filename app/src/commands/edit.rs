@@ -15,7 +15,8 @@ use std::path::PathBuf;
 
 /// Arguments of `engram edit`.
 #[derive(Debug, Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = EXAMPLES, override_usage = "\
+    engram edit [OPTIONS] <PROMPT> --subject <TEXT> --target <TEXT>\n                   --new <TEXT> --model <MODEL>")]
 pub struct EditArgs {
     /// Prompt that the answer continues; `{}` stands for the subject
     #[arg(value_name = "PROMPT", value_parser = options::text)]
@@ -40,7 +41,7 @@ pub struct EditArgs {
     /// SPSA steps
     #[arg(long, value_name = "COUNT", value_parser = options::count, default_value_t = EditSettings::default().steps, help_heading = METHOD)]
     pub steps: usize,
-    /// SPSA perturbation, in units of the MLP output
+    /// SPSA perturbation, in the units of the MLP output
     #[arg(long, value_name = "SIZE", value_parser = options::positive, default_value_t = EditSettings::default().epsilon, help_heading = METHOD)]
     #[arg(allow_negative_numbers = true)]
     pub epsilon: f32,
@@ -64,10 +65,10 @@ pub struct EditArgs {
 
 const EXAMPLES: &str = "\
 Examples:
-  engram edit \"The capital of France is\" --subject France --target Paris --new Rome \\
-      --model HuggingFaceTB/SmolLM2-135M
-  engram edit \"{} plays the\" --subject \"Miles Davis\" --target trumpet --new violin \\
-      --model ./my-model --layer 8 --save-delta miles.safetensors
+  engram edit \"The capital of France is\" --subject France --target Paris \\
+      --new Rome --model HuggingFaceTB/SmolLM2-135M
+  engram edit \"{} plays the\" --subject \"Miles Davis\" --target trumpet \\
+      --new violin --model ./my-model --layer 8 --save-delta miles.safetensors
 
 The model's own files are never changed.";
 

@@ -27,7 +27,7 @@ pub enum Action {
         #[arg(long)]
         json: bool,
     },
-    /// Delete a downloaded model
+    /// Delete a downloaded model, all its revisions
     Delete {
         /// The model, as `engram models` names it
         #[arg(value_name = "ID", value_parser = options::text)]
@@ -63,7 +63,7 @@ pub fn run(args: &ModelsArgs, ui: &Ui) -> Result<()> {
 }
 
 fn list(json: bool, ui: &Ui) -> Result<()> {
-    let models = engine::cached_models()?;
+    let models = engine::cached_models();
     if json {
         return ui.print_json(&models);
     }
@@ -72,35 +72,45 @@ fn list(json: bool, ui: &Ui) -> Result<()> {
         return Ok(());
     }
     ui.print_table(&table(&models))?;
-    ui.note(&format!("in {}", engine::cache_folder()?.display()));
+    ui.note(&format!("in {}", engine::cache_folder().display()));
     Ok(())
 }
 
 fn table(models: &[Cached]) -> Table {
-    let head = [("model", Align::Left), ("size", Align::Right), ("state", Align::Left)];
+    let head = [("model", Align::Left), ("revision", Align::Left), ("family", Align::Left), ("size", Align::Right)];
     let mut table = Table::new("", &head);
     for model in models {
-        let state = if model.complete { "complete" } else { "partly downloaded" };
-        table.row([model.id.clone(), text::bytes(model.bytes), state.into()]);
+        let family = model.family.as_deref().unwrap_or("-");
+        // A commit is known by its first digits.
+        let commit = model.revision.len() == 40 && model.revision.chars().all(|c| c.is_ascii_hexdigit());
+        let revision = if commit { &model.revision[..8] } else { &model.revision };
+        table.row([&model.id, revision, family, &text::bytes(model.bytes)]);
     }
     if models.len() > 1 {
         let total = text::bytes(models.iter().map(|model| model.bytes).sum());
-        table.row(["total".to_owned(), total, String::new()]);
+        table.row(["total", "", "", &total]);
     }
     table
 }
 
+/// A model by its name; `owner/name@revision` where there are several revisions.
 fn find(id: &str) -> Result<Cached> {
-    let models = engine::cached_models()?;
-    // Ids on the Hub do not differ by case alone.
-    let found = models.iter().find(|model| model.id.eq_ignore_ascii_case(id)).cloned();
-    Ok(found.ok_or_else(|| {
-        let error = Error::input(format!("{id} is not among the downloaded models"));
-        match &models[..] {
-            [] => error.hint("no models are downloaded"),
-            _ => error.hint("`engram models` lists them"),
+    let models = engine::cached_models();
+    let (name, revision) = match id.split_once('@') {
+        Some((name, revision)) => (name, Some(revision)),
+        None => (id, None),
+    };
+    // Names on the Hub do not differ by case alone.
+    let named = |model: &&Cached| model.id.eq_ignore_ascii_case(name);
+    let wanted = |model: &&Cached| revision.is_none_or(|revision| model.revision.starts_with(revision));
+    match models.iter().filter(named).find(wanted) {
+        Some(model) => Ok(model.clone()),
+        None => {
+            let error = Error::input(format!("{id} is not among the downloaded models"));
+            let hint = if models.is_empty() { "no models are downloaded" } else { "`engram models` lists them" };
+            Err(error.hint(hint).into())
         }
-    })?)
+    }
 }
 
 #[cfg(test)]
@@ -110,8 +120,15 @@ mod tests {
 
     #[test]
     fn the_list() {
-        let model = |id: &str, bytes, complete| Cached { id: id.into(), bytes, complete, path: "cache".into() };
-        let models = [model("owner/one", 269_000_000, true), model("owner/two", 1_200, false)];
+        let model = |id: &str, revision: &str, bytes| Cached {
+            id: id.into(),
+            revision: revision.into(),
+            family: Some("llama".into()),
+            bytes,
+            path: "cache".into(),
+        };
+        let commit = "0123456789abcdef0123456789abcdef01234567";
+        let models = [model("owner/one", "main", 269_000_000), model("owner/two", commit, 1_200)];
         let screen = Screen { width: 60, ink: Ink::None };
         insta::assert_snapshot!(crate::render::table::render(&table(&models), screen, false));
     }

@@ -1,6 +1,7 @@
 //! `engram study`: the three stages over many facts, one record a model.
 
 use crate::engine::{self, Place, Source, Studied};
+use crate::fail;
 use crate::options::{self, CorruptionArgs, METHOD, MODEL, OUTPUT, RunArgs};
 use crate::render::progress::{self, Progress};
 use crate::ui::Ui;
@@ -29,7 +30,7 @@ pub struct StudyArgs {
     run: RunArgs,
     /// Stages: 1 where, 2 how redundantly, 3 can it be rewritten
     #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "1,2,3", help_heading = METHOD)]
-    #[arg(value_parser = clap::value_parser!(u8).range(1..=3))]
+    #[arg(value_parser = options::stage(), hide_possible_values = true)]
     pub stages: Vec<u8>,
     /// Seed of the fact order and of every draw
     #[arg(long, value_name = "NUMBER", default_value_t = 42, help_heading = METHOD)]
@@ -40,7 +41,7 @@ pub struct StudyArgs {
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = options::reading(), help_heading = METHOD)]
     #[arg(default_value = "subject-last,last-token", hide_possible_values = true)]
     pub readings: Vec<Reading>,
-    /// What an answer's probability is: its first-token's, or of the whole sequence (geometric mean)
+    /// What counts as the answer: first-token, or sequence (geometric mean over its tokens)
     #[arg(long, value_name = "WHAT", default_value = "first-token", help_heading = METHOD)]
     #[arg(value_parser = PossibleValuesParser::new(["first-token", "sequence"]), hide_possible_values = true)]
     pub answer: String,
@@ -72,9 +73,10 @@ const EDITING: &str = "Editing (stage 3)";
 
 const EXAMPLES: &str = "\
 Examples:
-  engram study --model HuggingFaceTB/SmolLM2-135M --facts counterfact.json -n 100 --out studies
-  engram study --model ./model-a ./model-b --facts mine.csv -n 50 --stages 1 --maps 5 --out studies
-  engram study --model model.gguf --facts counterfact.json -n 20 --edit-layer 8 --out studies
+  engram study --model HuggingFaceTB/SmolLM2-135M --facts counterfact.json \\
+      -n 100 --out studies
+  engram study --model ./a ./b --facts mine.csv -n 50 --stages 1 --out studies
+  engram study --model model.gguf --facts mine.csv --edit-layer 8 --out studies
 
 An interrupted study goes on where it stopped when the same line is run again.";
 
@@ -147,12 +149,10 @@ pub fn run(args: &StudyArgs, ui: &Ui) -> Result<bool> {
                 progress::wrote(ui, "record", &studied.path);
                 done.push(studied);
             }
-            Err(error) if args.model.len() == 1 || error.kind == Kind::Cancelled => {
-                return Err(error.into());
-            }
+            Err(error) if args.model.len() == 1 || fail::kind(&error) == Some(Kind::Cancelled) => return Err(error),
             Err(error) => {
                 progress.finish();
-                ui.error(error.at(name(source)).message(), None);
+                fail::tell(ui, &error.context(name(source)));
                 failed.push(source);
             }
         }

@@ -55,9 +55,12 @@ pub struct TraceArgs {
 
 const EXAMPLES: &str = "\
 Examples:
-  engram trace \"The capital of France is\" --subject France --model HuggingFaceTB/SmolLM2-135M
-  engram trace \"{} plays the\" --subject \"Miles Davis\" --target trumpet --model ./my-model --no-map
-  engram trace \"The capital of France is\" --subject France --model model.gguf --json > france.engram.json";
+  engram trace \"The capital of France is\" --subject France \\
+      --model HuggingFaceTB/SmolLM2-135M
+  engram trace \"{} plays the\" --subject \"Miles Davis\" --target trumpet \\
+      --model ./my-model --no-map
+  engram trace \"The capital of {} is\" --subject France --model model.gguf \\
+      --json > france.engram.json";
 
 impl TraceArgs {
     fn settings(&self) -> engram_core::Result<Settings> {

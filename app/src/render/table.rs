@@ -3,7 +3,7 @@
 use super::style::{Screen, Tone};
 use super::text;
 use comfy_table::presets::{NOTHING, UTF8_HORIZONTAL_ONLY};
-use comfy_table::{Cell, CellAlignment, ContentArrangement, Table as Comfy};
+use comfy_table::{Cell, CellAlignment, ContentArrangement, LineStyle, Table as Comfy};
 
 /// How a column is aligned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,7 +47,7 @@ impl Table {
 pub fn render(table: &Table, screen: Screen, borders: bool) -> String {
     let mut drawn = Comfy::new();
     if borders {
-        drawn.load_style(UTF8_HORIZONTAL_ONLY);
+        drawn.load_style(UTF8_HORIZONTAL_ONLY.row_separator(LineStyle::none()));
         drawn.set_content_arrangement(ContentArrangement::Dynamic);
         drawn.set_width(u16::try_from(screen.width).unwrap_or(u16::MAX));
     } else {

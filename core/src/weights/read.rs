@@ -1,0 +1,155 @@
+//! Reading one tensor, or some of its rows, as f32 in the Hugging Face layout.
+
+use std::ops::Range;
+
+use crate::error::{Error, Kind, Result};
+
+use super::source::PIECE;
+use super::{ByteSource, Checkpoint, Place, StoredDtype, TensorInfo, View};
+
+impl Checkpoint {
+    /// Reads one tensor, converted to f32.
+    pub async fn read_f32(&self, name: &str) -> Result<Vec<f32>> {
+        let mut values = Vec::new();
+        self.read_f32_into(name, &mut values).await?;
+        Ok(values)
+    }
+
+    /// Like [`Self::read_f32`], into a vector whose memory is used again.
+    pub async fn read_f32_into(&self, name: &str, out: &mut Vec<f32>) -> Result<()> {
+        let (info, place) = self.locate(name)?;
+        out.clear();
+        self.read_elements(info, place, 0..info.elements(), out).await?;
+        match (place.view, info.shape.as_slice()) {
+            (View::Plain, _) => {}
+            (View::Minus(constant), _) => out.iter_mut().for_each(|value| *value -= constant),
+            (View::Interleaved(heads), &[rows, ..]) => *out = split_halves(out, heads, out.len() / rows.max(1)),
+            (View::Transposed, &[rows, columns]) => *out = transpose(out, rows, columns),
+            (view, shape) => return Err(impossible(info, view, shape)),
+        }
+        Ok(())
+    }
+
+    /// Reads some rows of a matrix, converted to f32: for tables too large to hold at once.
+    pub async fn read_rows_f32(&self, name: &str, rows: Range<usize>) -> Result<Vec<f32>> {
+        let (info, place) = self.locate(name)?;
+        let &[count, columns] = info.shape.as_slice() else {
+            return Err(Error::input(format!("{}: tensor `{name}` of shape {:?} has no rows", info.file, info.shape))
+                .hint("read it whole; only matrices are read by rows"));
+        };
+        if rows.start > rows.end || rows.end > count {
+            return Err(Error::input(format!("{}: rows {rows:?} of `{name}`, which has {count}", info.file))
+                .hint("ask for rows within the matrix"));
+        }
+        let mut values = Vec::new();
+        match place.view {
+            View::Plain => {
+                self.read_elements(info, place, rows.start * columns..rows.end * columns, &mut values).await?;
+            }
+            View::Minus(constant) => {
+                self.read_elements(info, place, rows.start * columns..rows.end * columns, &mut values).await?;
+                values.iter_mut().for_each(|value| *value -= constant);
+            }
+            View::Interleaved(heads) => {
+                // A head's rows only move within the head.
+                let head = count / heads.max(1);
+                let (first, last) = (rows.start / head, rows.end.div_ceil(head));
+                let span = first * head * columns..last * head * columns;
+                self.read_elements(info, place, span, &mut values).await?;
+                let whole = split_halves(&values, last - first, columns);
+                let skipped = (rows.start - first * head) * columns;
+                values = whole[skipped..skipped + rows.len() * columns].to_vec();
+            }
+            View::Transposed => {
+                self.read_f32_into(name, &mut values).await?;
+                values = values[rows.start * columns..rows.end * columns].to_vec();
+            }
+        }
+        Ok(values)
+    }
+
+    fn locate(&self, name: &str) -> Result<(&TensorInfo, &Place)> {
+        if let (Some(info), Some(place)) = (self.tensors.get(name), self.places.get(name)) {
+            return Ok((info, place));
+        }
+        if let Some((dtype, file)) = self.unreadable.get(name) {
+            let known = ["f32", "f16", "bf16"].join(", ");
+            return Err(Error::input(format!("{file}: tensor `{name}` is stored as {dtype}; {known} can be read"))
+                .hint("save the model in one of these formats (transformers: model.to(torch.bfloat16))"));
+        }
+        let files: Vec<_> = self.weights.iter().map(|&at| self.sources[at].name()).collect();
+        Err(Error::input(format!("{}: there is no tensor `{name}`", files.join(", ")))
+            .hint("the file belongs to another model than its configuration says, or it is incomplete"))
+    }
+
+    /// Appends stored elements, in stored order; the range starts and ends at block borders.
+    async fn read_elements(
+        &self,
+        info: &TensorInfo,
+        place: &Place,
+        elements: Range<usize>,
+        out: &mut Vec<f32>,
+    ) -> Result<()> {
+        out.try_reserve_exact(elements.len()).map_err(|_| {
+            let mib = elements.len() / (1 << 18);
+            Error::new(Kind::Memory, format!("{}: no memory for `{}` ({mib} MiB as f32)", info.file, info.name))
+                .hint("close other programs, or take a smaller model")
+        })?;
+        let source = &*self.sources[place.source];
+        let start = place.offset + bytes_of(info.dtype, elements.start);
+        decode(source, info.dtype, start, bytes_of(info.dtype, elements.len()), out).await
+    }
+}
+
+/// The bytes of so many elements, which are whole blocks.
+pub(super) fn bytes_of(dtype: StoredDtype, elements: usize) -> u64 {
+    let (block, size) = dtype.block();
+    elements as u64 / block as u64 * size as u64
+}
+
+async fn decode(source: &dyn ByteSource, dtype: StoredDtype, start: u64, len: u64, out: &mut Vec<f32>) -> Result<()> {
+    let (_, block) = dtype.block();
+    let piece = (PIECE / block * block) as u64;
+    let mut done = 0;
+    while done < len {
+        let part = (len - done).min(piece);
+        dtype.decode(&source.read(start + done, part as usize).await?, out);
+        done += part;
+    }
+    Ok(())
+}
+
+/// Within each head, rows `0, 2, 4, ...` are the first half and rows `1, 3, 5, ...` the second.
+fn split_halves(stored: &[f32], heads: usize, columns: usize) -> Vec<f32> {
+    let head = stored.len() / heads.max(1);
+    let mut values = Vec::with_capacity(stored.len());
+    for rows in stored.chunks_exact(head.max(1)) {
+        for half in 0..2 {
+            for row in rows.chunks_exact(columns.max(1)).skip(half).step_by(2) {
+                values.extend_from_slice(row);
+            }
+        }
+    }
+    values
+}
+
+/// From stored `[columns, rows]` to `[rows, columns]`, in tiles that stay in the cache.
+fn transpose(stored: &[f32], rows: usize, columns: usize) -> Vec<f32> {
+    const TILE: usize = 32;
+    let mut values = vec![0.0; stored.len()];
+    for top in (0..rows).step_by(TILE) {
+        for left in (0..columns).step_by(TILE) {
+            for row in top..rows.min(top + TILE) {
+                for column in left..columns.min(left + TILE) {
+                    values[row * columns + column] = stored[column * rows + row];
+                }
+            }
+        }
+    }
+    values
+}
+
+fn impossible(info: &TensorInfo, view: View, shape: &[usize]) -> Error {
+    Error::input(format!("{}: tensor `{}` of shape {shape:?} cannot be {view:?}", info.file, info.name))
+        .hint("the file is damaged or of another architecture than it says")
+}

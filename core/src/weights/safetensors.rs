@@ -1,0 +1,181 @@
+//! Hugging Face folders: config.json and safetensors files, whole or in shards.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use safetensors::tensor::{Dtype, Metadata};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use crate::error::{Error, Result};
+
+use super::source::{self, truncated};
+use super::{ByteSource, Found, JSON_LIMIT, Located, Place, StoredDtype, TensorInfo, View, named};
+
+const INDEX: &str = "model.safetensors.index.json";
+const WHOLE: &str = "model.safetensors";
+/// What the format itself allows a header.
+const HEADER_LIMIT: u64 = 100_000_000;
+const AGAIN: &str = "the file is damaged or incomplete: download it again";
+
+/// Reads the configuration and the headers of all weight files.
+pub(super) async fn find(sources: &[Box<dyn ByteSource>], shards: &[usize]) -> Result<Found> {
+    let config = match named(sources, |name| name == "config.json").first() {
+        Some(&at) => source::read_all(&*sources[at], JSON_LIMIT).await?,
+        None => {
+            return Err(Error::input("no config.json beside the weights")
+                .hint("a model folder needs config.json, tokenizer.json and model.safetensors"));
+        }
+    };
+    let index = match named(sources, |name| name == INDEX).first() {
+        Some(&at) => Some(weight_map(&source::read_all(&*sources[at], JSON_LIMIT).await?)?),
+        None => None,
+    };
+    let weights = choose(sources, shards, index.as_ref())?;
+    let mut found = Found {
+        config: json("config.json", &config)?,
+        config_sha256: source::hex(&Sha256::digest(&config)),
+        tensors: Vec::new(),
+        unreadable: BTreeMap::new(),
+        weights,
+    };
+    for at in found.weights.clone() {
+        header(&*sources[at], at, &mut found).await?;
+    }
+    if let Some(map) = index {
+        check_index(&map, &mut found)?;
+    }
+    Ok(found)
+}
+
+fn json(file: &str, bytes: &[u8]) -> Result<Value> {
+    let failed = |what: String| Error::input(format!("{file}: {what}")).hint(AGAIN);
+    let value: Value = serde_json::from_slice(bytes).map_err(|error| failed(format!("not JSON: {error}")))?;
+    if value.is_object() { Ok(value) } else { Err(failed("not a JSON object".into())) }
+}
+
+/// Tensor name to file name.
+fn weight_map(bytes: &[u8]) -> Result<BTreeMap<String, String>> {
+    let index = json(INDEX, bytes)?;
+    let map = index.get("weight_map").and_then(Value::as_object);
+    let entries = map.and_then(|map| {
+        map.iter().map(|(name, file)| Some((name.clone(), file.as_str()?.to_owned()))).collect::<Option<_>>()
+    });
+    entries.ok_or_else(|| Error::input(format!("{INDEX}: no `weight_map` from tensor to file names")).hint(AGAIN))
+}
+
+/// The files to read: those of the index, `model.safetensors`, or the only one there is.
+fn choose(
+    sources: &[Box<dyn ByteSource>],
+    shards: &[usize],
+    index: Option<&BTreeMap<String, String>>,
+) -> Result<Vec<usize>> {
+    if let Some(map) = index {
+        let files: BTreeSet<&str> = map.values().map(String::as_str).collect();
+        return files
+            .into_iter()
+            .map(|file| {
+                shards.iter().copied().find(|&at| sources[at].name() == file).ok_or_else(|| {
+                    Error::input(format!("{INDEX} names {file}, which is missing"))
+                        .hint("download all shards into one folder")
+                })
+            })
+            .collect();
+    }
+    if let Some(&whole) = shards.iter().find(|&&at| sources[at].name() == WHOLE) {
+        return Ok(vec![whole]);
+    }
+    match shards {
+        [one] => Ok(vec![*one]),
+        many => {
+            let names: Vec<_> = many.iter().map(|&at| sources[at].name()).collect();
+            Err(Error::input(format!("{} safetensors files, but no {INDEX}: {}", many.len(), names.join(", ")))
+                .hint("add the index, or leave only the file that is meant"))
+        }
+    }
+}
+
+/// Reads one file's header and checks every tensor against the file's size.
+async fn header(source: &dyn ByteSource, at: usize, found: &mut Found) -> Result<()> {
+    let (file, len) = (source.name(), source.len());
+    let failed = |what: String| Error::input(format!("{file}: {what}")).hint(AGAIN);
+    if len < 8 {
+        return Err(truncated(file, 8, len));
+    }
+    let mut first = [0; 8];
+    first.copy_from_slice(&source.read(0, 8).await?);
+    let size = u64::from_le_bytes(first);
+    if size > HEADER_LIMIT {
+        return Err(failed(format!("not a safetensors file: it claims a header of {size} bytes")));
+    }
+    if size > len - 8 {
+        return Err(truncated(file, size + 8, len));
+    }
+    let bytes = source.read(8, size as usize).await?;
+    let metadata: Metadata = serde_json::from_slice(&bytes).map_err(|error| {
+        failed(match wrong_tensor(&bytes) {
+            Some(name) => format!("tensor `{name}`: its size and place in the file contradict each other ({error})"),
+            None => format!("unreadable header: {error}"),
+        })
+    })?;
+    let data = size + 8;
+    if metadata.data_len() as u64 > len - data {
+        let short = metadata.tensors().into_iter().filter(|(_, info)| info.data_offsets.1 as u64 > len - data);
+        let name = short.map(|(name, info)| (info.data_offsets.0, name)).min().map(|(_, name)| name);
+        let place = name.map_or_else(|| file.to_owned(), |name| format!("{file}: tensor `{name}`"));
+        return Err(truncated(&place, data + metadata.data_len() as u64, len));
+    }
+    for (name, info) in metadata.tensors() {
+        let Some(dtype) = stored(info.dtype) else {
+            // Mask buffers and the like: an error only if somebody asks for one.
+            found.unreadable.insert(name, (format!("{:?}", info.dtype), file.to_owned()));
+            continue;
+        };
+        let place = Place { source: at, offset: data + info.data_offsets.0 as u64, view: View::Plain };
+        let info = TensorInfo { name, shape: info.shape.clone(), dtype, file: file.to_owned() };
+        found.tensors.push((info, place));
+    }
+    Ok(())
+}
+
+fn stored(dtype: Dtype) -> Option<StoredDtype> {
+    match dtype {
+        Dtype::F32 => Some(StoredDtype::F32),
+        Dtype::F16 => Some(StoredDtype::F16),
+        Dtype::BF16 => Some(StoredDtype::BF16),
+        _ => None,
+    }
+}
+
+/// The first tensor of a refused header whose offsets leave a gap, overlap, or do not fit its shape.
+fn wrong_tensor(header: &[u8]) -> Option<String> {
+    let header: Value = serde_json::from_slice(header).ok()?;
+    let mut tensors: Vec<_> = header.as_object()?.iter().filter(|(name, _)| *name != "__metadata__").collect();
+    let offset = |info: &Value, at: usize| info.get("data_offsets")?.get(at)?.as_u64();
+    tensors.sort_by_key(|(_, info)| (offset(info, 0), offset(info, 1)));
+    let mut next = Some(0);
+    let wrong = tensors.into_iter().find(|(_, info)| {
+        let (start, end) = (offset(info, 0), offset(info, 1));
+        let dtype = info.get("dtype").cloned().and_then(|dtype| serde_json::from_value::<Dtype>(dtype).ok());
+        let shape = info.get("shape").and_then(Value::as_array);
+        let elements = shape.and_then(|shape| shape.iter().try_fold(1u64, |n, d| n.checked_mul(d.as_u64()?)));
+        let bytes = elements.zip(dtype).and_then(|(n, dtype)| Some(n.checked_mul(dtype.bitsize() as u64)? / 8));
+        let fits = bytes.is_some() && start.zip(end).and_then(|(start, end)| end.checked_sub(start)) == bytes;
+        let follows = start.is_some() && start == next;
+        next = end;
+        !(fits && follows)
+    });
+    wrong.map(|(name, _)| name.clone())
+}
+
+/// Every tensor of the index lies where it says; tensors that it does not list are left out.
+fn check_index(map: &BTreeMap<String, String>, found: &mut Found) -> Result<()> {
+    let listed = |name: &str, file: &str| map.get(name).is_some_and(|wanted| wanted == file);
+    found.tensors.retain(|(info, _)| listed(&info.name, &info.file));
+    let there: BTreeSet<&str> = found.tensors.iter().map(|(info, _): &Located| info.name.as_str()).collect();
+    let missing = map.iter().find(|(name, _)| !there.contains(name.as_str()) && !found.unreadable.contains_key(*name));
+    match missing {
+        None => Ok(()),
+        Some((name, file)) => Err(Error::input(format!("{file}: {INDEX} promises tensor `{name}`, which is missing"))
+            .hint("the shards are of different versions: download all of them again")),
+    }
+}
