@@ -5,7 +5,12 @@
 //! docs/ARCHITECTURE.md.
 
 pub mod error;
+pub mod facts;
+mod gz;
+pub mod journal;
+pub mod metrics;
 pub mod record;
+pub mod tables;
 #[cfg(feature = "engine")]
 pub mod weights;
 

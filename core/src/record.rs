@@ -289,6 +289,21 @@ pub enum Reason {
     Empty,
 }
 
+impl Reason {
+    /// The name used in records and tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::NotKnown => "not-known",
+            Self::NotSensitive => "not-sensitive",
+            Self::SubjectNotFound => "subject-not-found",
+            Self::SharedFirstToken => "shared-first-token",
+            Self::TooLong => "too-long",
+            Self::AnswerMerges => "answer-merges",
+            Self::Empty => "empty",
+        }
+    }
+}
+
 /// Raw values of a traced fact. Per-layer vectors have L entries.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Traced {
@@ -403,6 +418,14 @@ impl FactRecord {
     /// Raw values, when the fact was validated.
     pub fn traced(&self) -> Option<&Traced> {
         match &self.outcome {
+            Outcome::Validated(traced) => Some(traced),
+            Outcome::Dropped(_) => None,
+        }
+    }
+
+    /// [`FactRecord::traced`], to fill in.
+    pub fn traced_mut(&mut self) -> Option<&mut Traced> {
+        match &mut self.outcome {
             Outcome::Validated(traced) => Some(traced),
             Outcome::Dropped(_) => None,
         }

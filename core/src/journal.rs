@@ -1,0 +1,101 @@
+//! Records as JSON (plain or gzip), and the journal from which a killed study resumes.
+//!
+//! A journal is JSON lines: a header (the record without facts and edits), then one line per finished
+//! [`FactRecord`](crate::record::FactRecord), `{"redundancy": …}` ([`RedundancyLine`]) and `{"edit": …}`
+//! ([`EditRecord`](crate::record::EditRecord)). A line that repeats a fact, a curve or an edit replaces it.
+
+mod check;
+#[cfg(not(target_family = "wasm"))]
+mod file;
+mod lines;
+
+pub use check::finite;
+#[cfg(not(target_family = "wasm"))]
+pub use file::{Journal, is_gzip_name, read, write, write_atomic};
+pub use lines::{RedundancyLine, Resumed, differences};
+
+use crate::record::{Record, VERSION};
+use crate::{Error, Kind, Result, gz};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+
+/// A record as compact JSON with a final newline.
+///
+/// # Errors
+/// On a number that is not finite, naming its place: JSON cannot hold it and no probability is one.
+pub fn to_json(record: &Record) -> Result<Vec<u8>> {
+    finite(record)?;
+    let mut bytes = serde_json::to_vec(record).map_err(|error| Error::io(format!("record: {error}")))?;
+    bytes.push(b'\n');
+    Ok(bytes)
+}
+
+/// [`to_json`], packed with gzip.
+///
+/// # Errors
+/// As [`to_json`].
+pub fn to_json_gz(record: &Record) -> Result<Vec<u8>> {
+    gz::pack(&to_json(record)?)
+}
+
+/// Reads a record: JSON, a journal of an unfinished study, or gzip of either. Unknown keys are ignored.
+///
+/// # Errors
+/// On a newer format, damaged JSON, a non-finite number or a layer count that does not fit, naming the place.
+pub fn from_bytes(name: &str, bytes: &[u8]) -> Result<Record> {
+    Ok(read_bytes(name, bytes)?.record)
+}
+
+/// [`from_bytes`] that also tells what was dropped from a journal.
+///
+/// # Errors
+/// As [`from_bytes`].
+pub fn read_bytes(name: &str, bytes: &[u8]) -> Result<Resumed> {
+    let inner = || {
+        let content = gz::unpack(bytes)?;
+        let resumed = if has_more_lines(&content) {
+            lines::resume(&content)?
+        } else {
+            check_version(&content)?;
+            let record = serde_json::from_slice(&content).map_err(|error| check::locate(&content, &error))?;
+            Resumed { record, dropped: None, kept: content.len() as u64 }
+        };
+        check::consistent(&resumed.record)?;
+        Ok(resumed)
+    };
+    inner().map_err(|error: Error| error.at(name))
+}
+
+/// One JSON value and then something else: a journal, not a record (which may be spread over lines).
+fn has_more_lines(content: &[u8]) -> bool {
+    let mut values = serde_json::Deserializer::from_slice(content).into_iter::<IgnoredAny>();
+    matches!(values.next(), Some(Ok(_)))
+        && content[values.byte_offset()..].iter().any(|byte| !byte.is_ascii_whitespace())
+}
+
+/// Refuses what a newer program wrote before anything else can go wrong with it.
+fn check_version(content: &[u8]) -> Result<()> {
+    #[derive(Deserialize)]
+    struct Versioned {
+        #[serde(default)]
+        engram: Option<u32>,
+    }
+    let found: Versioned = serde_json::from_slice(content).map_err(|error| broken(&error))?;
+    match found.engram {
+        None => Err(Error::input("not an Engram record: it has no format version \"engram\"")
+            .hint("records end in .engram.json or .engram.json.gz")),
+        Some(version) if version > VERSION => Err(Error::input(format!(
+            "record format {version} is newer than this program, which reads up to {VERSION}"
+        ))
+        .hint("update Engram")),
+        Some(_) => Ok(()),
+    }
+}
+
+fn broken(error: &serde_json::Error) -> Error {
+    let what = if error.is_eof() { "the JSON is cut off" } else { "not valid JSON" };
+    Error::new(Kind::Input, format!("{what}: {error}")).hint("the file may be damaged; copy it again")
+}
+
+#[cfg(test)]
+mod tests;

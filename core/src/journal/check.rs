@@ -1,0 +1,193 @@
+//! Numbers that must be finite, and vectors that must fit the model.
+
+use super::broken;
+use crate::record::{Corruption, EditRecord, FactRecord, Maps, Outcome, Record, Settings, Traced};
+use crate::{Error, Result};
+use serde_json::Value;
+
+/// Checks that every number of a record is finite; the error names the first one that is not, for example
+/// `facts[3] (id 20391).patched.subject-last[11] is NaN`.
+///
+/// # Errors
+/// When one is not.
+pub fn finite(record: &Record) -> Result<()> {
+    settings(&record.settings)?;
+    for (index, one) in record.facts.iter().enumerate() {
+        fact(one).map_err(|error| error.at(fact_place(index, one)))?;
+    }
+    for (index, one) in record.edits.iter().flatten().enumerate() {
+        edit(one).map_err(|error| error.at(format!("edits[{index}] (fact {})", one.fact)))?;
+    }
+    Ok(())
+}
+
+fn fact_place(index: usize, fact: &FactRecord) -> String {
+    format!("facts[{index}] (id {})", fact.id)
+}
+
+fn number(place: &str, value: f32) -> Result<()> {
+    if value.is_finite() { Ok(()) } else { Err(not_finite(place, value)) }
+}
+
+/// Places are put into words only for the error: a record holds millions of numbers.
+fn numbers<'a>(place: &str, values: impl IntoIterator<Item = &'a f32>) -> Result<()> {
+    match values.into_iter().enumerate().find(|(_, value)| !value.is_finite()) {
+        None => Ok(()),
+        Some((at, value)) => Err(not_finite(&format!("{place}[{at}]"), *value)),
+    }
+}
+
+fn not_finite(place: &str, value: f32) -> Error {
+    Error::numeric(format!("{place} is {value}")).hint("a record holds finite numbers only")
+}
+
+fn settings(settings: &Settings) -> Result<()> {
+    number("settings.min_effect", settings.min_effect)?;
+    if let Corruption::Noise { sigmas, sigma, .. } = &settings.corruption {
+        number("settings.corruption.sigmas", *sigmas)?;
+        number("settings.corruption.sigma", *sigma)?;
+    }
+    number("settings.edit.epsilon", settings.edit.epsilon)?;
+    number("settings.edit.eta", settings.edit.eta)?;
+    number("settings.edit.min_p_false", settings.edit.min_p_false)
+}
+
+/// Every number of one fact.
+pub(super) fn fact(fact: &FactRecord) -> Result<()> {
+    match &fact.outcome {
+        Outcome::Validated(found) => traced(found),
+        Outcome::Dropped(dropped) => {
+            dropped.p_clean.map_or(Ok(()), |p| number("p_clean", p))?;
+            dropped.p_corrupt.map_or(Ok(()), |p| number("p_corrupt", p))
+        }
+    }
+}
+
+fn traced(traced: &Traced) -> Result<()> {
+    number("p_clean", traced.p_clean)?;
+    number("p_corrupt", traced.p_corrupt)?;
+    number("p_false", traced.p_false)?;
+    for (reading, values) in &traced.patched {
+        numbers(&format!("patched.{}", reading.name()), values)?;
+    }
+    numbers("without_block", &traced.without_block)?;
+    numbers("without_attention", &traced.without_attention)?;
+    numbers("without_mlp", &traced.without_mlp)?;
+    for (reading, curve) in &traced.redundancy {
+        redundancy(reading.name(), &curve.patched)?;
+    }
+    let Some(Maps { residual, mlp, attention, .. }) = &traced.maps else { return Ok(()) };
+    for (name, map) in [("residual", residual), ("mlp", mlp), ("attention", attention)] {
+        for (position, row) in map.iter().enumerate() {
+            numbers(&format!("maps.{name}[{position}]"), row)?;
+        }
+    }
+    Ok(())
+}
+
+/// The second pass of one fact.
+pub(super) fn redundancy(reading: &str, patched: &[Option<f32>]) -> Result<()> {
+    match patched.iter().enumerate().find_map(|(at, value)| Some((at, value.filter(|value| !value.is_finite())?))) {
+        None => Ok(()),
+        Some((at, value)) => Err(not_finite(&format!("redundancy.{reading}[{at}]"), value)),
+    }
+}
+
+/// Every number of one edit.
+pub(super) fn edit(edit: &EditRecord) -> Result<()> {
+    number("p_true", edit.p_true)?;
+    number("p_false", edit.p_false)?;
+    number("p_true_after", edit.p_true_after)?;
+    number("p_false_after", edit.p_false_after)?;
+    number("relative_change", edit.relative_change)?;
+    number("residual", edit.residual)?;
+    numbers("loss", &edit.loss)?;
+    for (name, shifts) in [("paraphrases", &edit.paraphrases), ("neighbourhood", &edit.neighbourhood)] {
+        for (at, shift) in shifts.iter().enumerate() {
+            numbers(&format!("{name}[{at}].p_true"), &shift.p_true)?;
+            numbers(&format!("{name}[{at}].p_false"), &shift.p_false)?;
+        }
+    }
+    edit.unrelated.iter().enumerate().try_for_each(|(at, one)| numbers(&format!("unrelated[{at}].p_true"), &one.p_true))
+}
+
+/// What a record from outside must satisfy before anything indexes by layer: finite numbers, per-layer vectors with L
+/// entries (or none), layers within `1..=L`, spans within their tokens.
+pub(super) fn consistent(record: &Record) -> Result<()> {
+    finite(record)?;
+    let layers = record.model.layers;
+    for (index, (one, traced)) in record.validated().enumerate() {
+        shape(traced, layers).map_err(|error| error.at(fact_place(index, one)))?;
+    }
+    for (index, edit) in record.edits.iter().flatten().enumerate() {
+        within(&format!("edits[{index}].layer"), edit.layer, layers)?;
+    }
+    Ok(())
+}
+
+fn shape(traced: &Traced, layers: usize) -> Result<()> {
+    let fits = |place: &str, found: usize| match found {
+        0 => Ok(()),
+        found if found == layers => Ok(()),
+        found => Err(Error::input(format!("{place} has {found} entries, the model has {layers} layers"))),
+    };
+    for (reading, values) in &traced.patched {
+        fits(&format!("patched.{}", reading.name()), values.len())?;
+    }
+    fits("without_block", traced.without_block.len())?;
+    fits("without_attention", traced.without_attention.len())?;
+    fits("without_mlp", traced.without_mlp.len())?;
+    for (reading, curve) in &traced.redundancy {
+        fits(&format!("redundancy.{}", reading.name()), curve.patched.len())?;
+        within(&format!("redundancy.{}.ablated", reading.name()), curve.ablated, layers)?;
+    }
+    if let Some(maps) = &traced.maps {
+        for (name, map) in [("residual", &maps.residual), ("mlp", &maps.mlp), ("attention", &maps.attention)] {
+            map.iter().try_for_each(|row| fits(&format!("maps.{name}"), row.len()))?;
+        }
+    }
+    let spans = [
+        ("subject_span", traced.subject_span, traced.tokens.len()),
+        ("corrupt_span", traced.corrupt_span, traced.corrupt_tokens.len()),
+    ];
+    for (name, [begin, end], tokens) in spans {
+        if begin > end || end > tokens {
+            return Err(Error::input(format!("{name} is [{begin}, {end}), but there are {tokens} tokens")));
+        }
+    }
+    Ok(())
+}
+
+fn within(place: &str, layer: usize, layers: usize) -> Result<()> {
+    if (1..=layers).contains(&layer) {
+        return Ok(());
+    }
+    Err(Error::input(format!("{place} is {layer}, the model's layers are 1 to {layers}")))
+}
+
+/// serde loses the place within tagged values, so the fact or edit that does not read is looked for one by one.
+pub(super) fn locate(content: &[u8], error: &serde_json::Error) -> Error {
+    let plain = || broken(error);
+    let Ok(Value::Object(mut root)) = serde_json::from_slice::<Value>(content) else { return plain() };
+    let mut list = |key: &str| match root.remove(key) {
+        Some(Value::Array(list)) => list,
+        _ => Vec::new(),
+    };
+    let facts = list("facts").into_iter().enumerate().find_map(|(at, value)| unread::<FactRecord>("facts", at, value));
+    let found = facts.or_else(|| {
+        list("edits").into_iter().enumerate().find_map(|(at, value)| unread::<EditRecord>("edits", at, value))
+    });
+    found.unwrap_or_else(|| Error::input(format!("not an Engram record: {error}")))
+}
+
+fn unread<T: serde::de::DeserializeOwned>(list: &str, at: usize, value: Value) -> Option<Error> {
+    let id = value.get("id").and_then(Value::as_str).map(|id| format!(" (id {id})")).unwrap_or_default();
+    let has_null = value.to_string().contains("null");
+    let error = serde_json::from_value::<T>(value).err()?;
+    let error = Error::input(format!("{list}[{at}]{id}: {error}"));
+    Some(if has_null {
+        error.hint("null is how some programs write NaN; a record holds finite numbers only")
+    } else {
+        error
+    })
+}

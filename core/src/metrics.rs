@@ -1,0 +1,96 @@
+//! Every index of METHODS, sections 2 to 4, as pure functions from a record's raw probabilities.
+//!
+//! Differences of probabilities are computed in f64 from the stored f32. An index that its facts do not define (no
+//! facts, no editable ones) is `None`, never NaN.
+
+mod edits;
+mod localize;
+mod mean;
+mod mechanism;
+mod summary;
+
+pub use edits::{EditOutcome, EditSummary, Level, SideEffects, edit_outcome, edit_summary, side_effects};
+pub use localize::{
+    Concentration, Distribution, Dominant, SNAP, dominant, dominant_layer, mean_sufficiency, sufficiency,
+};
+pub use mean::{Mean, Share};
+pub use mechanism::{
+    LayerMaps, Part, Redundancy, drop_at, drop_map, fact_redundancy, layer_maps, mean_drop, mlp_ratio, mlp_ratio_of,
+    redundancy, redundancy_curve,
+};
+pub use summary::{Summary, density, matched, reasons, restrict, summarize};
+
+use crate::record::Reading;
+use serde::{Deserialize, Serialize};
+
+/// ε of r_MLP (eq. 2) and R (eq. 3), in probability.
+pub const EPSILON: f64 = 1e-8;
+
+/// Which reading of the paper the indices follow. The default is METHODS' default.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(default)]
+pub struct View {
+    /// Patched position.
+    pub reading: Reading,
+    /// The paper's convention: a fact whose patches only hurt counts at the final layer instead of as not localized.
+    pub argmax_always: bool,
+    /// Where Δ_nec, Δ_attn, Δ_MLP and r_MLP are read.
+    pub necessity_at: NecessityAt,
+    /// Aggregate of r_MLP.
+    pub mlp_ratio: MlpRatio,
+    /// Aggregate of R.
+    pub redundancy: RedundancyAggregate,
+}
+
+impl Default for View {
+    fn default() -> Self {
+        Self {
+            reading: Reading::SubjectLast,
+            argmax_always: false,
+            necessity_at: NecessityAt::LStar,
+            mlp_ratio: MlpRatio::MeanOfRatios,
+            redundancy: RedundancyAggregate::RatioOfMeans,
+        }
+    }
+}
+
+impl View {
+    /// The same view of another reading.
+    #[must_use]
+    pub fn with_reading(self, reading: Reading) -> Self {
+        Self { reading, ..self }
+    }
+}
+
+/// The layer at which ablations are read (METHODS, "Necessity").
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NecessityAt {
+    /// The global dominant layer `l*`, over all validated facts.
+    LStar,
+    /// Each fact's own `l_f*`, over the localized facts.
+    PerFact,
+}
+
+/// Aggregate of r_MLP over facts (METHODS, "Attention against MLP").
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MlpRatio {
+    /// Mean of the per-fact ratios.
+    MeanOfRatios,
+    /// Ratio of the mean drops.
+    RatioOfMeans,
+}
+
+/// Aggregate of R over facts (METHODS, "Redundancy").
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RedundancyAggregate {
+    /// Mean restored probability over mean Δ_nec, clipped to [0, 1].
+    RatioOfMeans,
+    /// Mean of the per-fact values, each clipped to [0, 1].
+    MeanOfClipped,
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,58 @@
+//! Rows and cells that the tables share.
+
+use super::{Align, Cell, Column, Shape};
+use crate::metrics::{Mean, Share, Summary, View, summarize};
+use crate::record::Record;
+use std::collections::BTreeMap;
+
+/// A summary per record and reading, in the record's order of readings.
+pub(super) fn per_reading<'a>(records: &'a [Record], view: &'a View) -> impl Iterator<Item = (String, Summary)> + 'a {
+    labels(records).into_iter().zip(records).flat_map(move |(label, record)| {
+        let readings = record.settings.readings.iter();
+        readings.map(move |reading| (label.clone(), summarize(record, &view.with_reading(*reading))))
+    })
+}
+
+/// Model names; a name that occurs again gets its number, `name (2)`.
+pub(super) fn labels<'a>(records: &'a [Record]) -> Vec<String> {
+    let mut seen: BTreeMap<&'a str, usize> = BTreeMap::new();
+    let label = |record: &'a Record| {
+        let name = record.model.name.as_str();
+        let times = seen.entry(name).or_insert(0);
+        *times += 1;
+        if *times == 1 { name.to_owned() } else { format!("{name} ({times})") }
+    };
+    records.iter().map(label).collect()
+}
+
+pub(super) fn text(name: &str) -> Column {
+    Column { name: name.into(), align: Align::Left, shape: Shape::Plain }
+}
+
+pub(super) fn plain(name: &str) -> Column {
+    shaped(name, Shape::Plain)
+}
+
+pub(super) fn shaped(name: &str, shape: Shape) -> Column {
+    Column { name: name.into(), align: Align::Right, shape }
+}
+
+pub(super) fn count(count: usize) -> Cell {
+    Cell::Count(count as u64)
+}
+
+pub(super) fn layer(layer: Option<usize>) -> Cell {
+    layer.map_or(Cell::Missing, count)
+}
+
+pub(super) fn number(value: Option<f64>, decimals: usize) -> Cell {
+    value.map_or(Cell::Missing, |value| Cell::Number { value, decimals })
+}
+
+pub(super) fn share(share: Option<Share>) -> Cell {
+    share.map_or(Cell::Missing, Cell::Share)
+}
+
+pub(super) fn mean(mean: Option<Mean>, decimals: usize) -> Cell {
+    mean.map_or(Cell::Missing, |mean| Cell::Mean { mean, decimals })
+}

@@ -1,0 +1,105 @@
+//! Markdown (rounded), CSV and JSON (full precision) of a table.
+
+use super::{Align, Cell, Shape, Table};
+use crate::{Error, Result};
+use serde_json::{Map, Value, json};
+
+impl Table {
+    /// Markdown with a heading, the table and its notes; numbers rounded.
+    pub fn to_markdown(&self) -> String {
+        let line = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
+        let mut out = format!("### Table {}. {}\n\n", self.number, escaped(&self.title));
+        out += &line(self.columns.iter().map(|column| escaped(&column.name)).collect());
+        let rule = |align| if align == Align::Left { ":--".into() } else { "--:".into() };
+        out += &line(self.columns.iter().map(|column| rule(column.align)).collect());
+        for row in &self.rows {
+            out += &line(row.iter().map(|cell| escaped(&cell.display())).collect());
+        }
+        if !self.notes.is_empty() {
+            out.push('\n');
+        }
+        for note in &self.notes {
+            out += &format!("- {}\n", escaped(note));
+        }
+        out
+    }
+
+    /// CSV at full precision: a share takes two columns, a mean three (see [`Shape`]); a missing value is empty.
+    ///
+    /// # Errors
+    /// Only if a row has another number of cells than the table has columns.
+    pub fn to_csv(&self) -> Result<String> {
+        let mut writer = csv::Writer::from_writer(Vec::new());
+        let failed = |error: csv::Error| Error::io(format!("table {}: {error}", self.number));
+        let mut header = Vec::new();
+        for column in &self.columns {
+            let suffixes: &[&str] = match column.shape {
+                Shape::Plain => &[""],
+                Shape::Share => &["", " of"],
+                Shape::Mean => &["", " sem", " n"],
+            };
+            header.extend(suffixes.iter().map(|suffix| format!("{}{suffix}", column.name)));
+        }
+        writer.write_record(&header).map_err(failed)?;
+        for row in &self.rows {
+            let fields = self.columns.iter().zip(row).flat_map(|(column, cell)| fields(column.shape, cell));
+            writer.write_record(fields).map_err(failed)?;
+        }
+        let bytes = writer.into_inner().map_err(|error| Error::io(error.to_string()))?;
+        String::from_utf8(bytes).map_err(|error| Error::io(error.to_string()))
+    }
+
+    /// JSON at full precision: `table`, `title`, `columns` (names in order), `rows` (an object each, by column name)
+    /// and `notes`. A share is `{count, of, share}`, a mean `{mean, sem, n}`, a missing value `null`.
+    pub fn to_json(&self) -> Value {
+        let names: Vec<&str> = self.columns.iter().map(|column| column.name.as_str()).collect();
+        let row = |row: &Vec<Cell>| {
+            let cells = names.iter().zip(row).map(|(name, cell)| ((*name).to_owned(), value(cell)));
+            Value::Object(cells.collect::<Map<_, _>>())
+        };
+        json!({
+            "table": self.number,
+            "title": self.title,
+            "columns": names,
+            "rows": self.rows.iter().map(row).collect::<Vec<_>>(),
+            "notes": self.notes,
+        })
+    }
+}
+
+/// A cell's CSV fields; always as many as its column has.
+fn fields(shape: Shape, cell: &Cell) -> Vec<String> {
+    let mut out = match cell {
+        Cell::Text(text) => vec![text.clone()],
+        Cell::Count(count) => vec![count.to_string()],
+        Cell::Number { value, .. } => vec![value.to_string()],
+        Cell::Share(share) => vec![share.count.to_string(), share.of.to_string()],
+        Cell::Mean { mean, .. } => {
+            vec![mean.mean.to_string(), mean.sem.map(|sem| sem.to_string()).unwrap_or_default(), mean.n.to_string()]
+        }
+        Cell::Missing => vec![],
+    };
+    let wanted = match shape {
+        Shape::Plain => 1,
+        Shape::Share => 2,
+        Shape::Mean => 3,
+    };
+    out.resize(wanted, String::new());
+    out
+}
+
+fn value(cell: &Cell) -> Value {
+    match cell {
+        Cell::Text(text) => json!(text),
+        Cell::Count(count) => json!(count),
+        Cell::Number { value, .. } => json!(value),
+        Cell::Share(share) => json!(share),
+        Cell::Mean { mean, .. } => json!(mean),
+        Cell::Missing => Value::Null,
+    }
+}
+
+/// Keeps a text inside its table cell.
+fn escaped(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('|', "\\|").replace(['\n', '\r'], " ")
+}
