@@ -1,10 +1,9 @@
-//! The seam between the command line and the lab: every call into the engine, the metrics and the model cache is here.
+//! The seam between the command line and the engine: every call into the engine and the model cache is here.
 
 use crate::hub::{self, Hub};
 use crate::render::progress::Progress;
-use crate::render::table::Table;
 use anyhow::Result;
-use engram_core::record::{DeviceInfo, EditRecord, ModelInfo, Reading, Record, Settings, Traced};
+use engram_core::record::{DeviceInfo, EditRecord, ModelInfo, Record, Settings};
 use engram_core::{Error, Kind};
 use std::path::{Path, PathBuf};
 
@@ -101,59 +100,12 @@ pub struct Edited {
     pub device: DeviceInfo,
     /// Raw values; there are no paraphrases and no unrelated facts.
     pub edit: EditRecord,
-    /// The success level reached, 1 to 3 (METHODS, section 4).
-    pub level: Option<u8>,
     /// Greedy answer before.
     pub before: String,
     /// Greedy answer with the edited weights.
     pub after: String,
     /// Seconds that the optimisation took.
     pub seconds: f64,
-}
-
-/// `--necessity-at`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
-pub enum NecessityAt {
-    /// The global dominant layer
-    #[default]
-    Lstar,
-    /// Each fact's own dominant layer
-    PerFact,
-}
-
-/// `--mlp-ratio` and `--redundancy`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum Aggregate {
-    /// The mean of the facts' ratios
-    MeanOfRatios,
-    /// The ratio of the facts' means
-    RatioOfMeans,
-}
-
-/// How indices are computed from raw values.
-#[derive(Debug, Clone)]
-pub struct Indices {
-    /// Name of the model that the others are held against.
-    pub baseline: Option<String>,
-    /// The reading whose dominant layers count.
-    pub reading: Reading,
-    /// Not-localized facts count at their argmax.
-    pub argmax_always: bool,
-    /// Where Δ_nec is read.
-    pub necessity_at: NecessityAt,
-    /// Aggregate of r_MLP.
-    pub mlp_ratio: Aggregate,
-    /// Aggregate of R.
-    pub redundancy: Aggregate,
-}
-
-/// Models side by side.
-#[derive(Debug)]
-pub struct Comparison {
-    /// For people, and for `--format md` and `csv`.
-    pub tables: Vec<Table>,
-    /// The same numbers unrounded.
-    pub json: serde_json::Value,
 }
 
 /// A model in the cache, one of its revisions.
@@ -222,25 +174,6 @@ pub fn edit(
     _progress: &Progress,
 ) -> Result<Edited> {
     Err(unwired("edit").into())
-}
-
-/// The fact's dominant layer under a reading; `None` when the reading is absent or the fact is not localized.
-pub fn dominant_layer(traced: &Traced, reading: Reading) -> Option<usize> {
-    let patched = traced.patched.get(&reading)?;
-    let best = patched.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let layer = patched.iter().position(|p| *p == best)? + 1;
-    // METHODS, section 2: all patches but the last hurt, so the argmax at L is an artefact.
-    (layer < patched.len() || best > traced.p_corrupt).then_some(layer)
-}
-
-/// Reads a record of any version, gzip accepted.
-pub fn read_record(path: &Path) -> Result<Record> {
-    Err(unwired("reading records").at(path.display()).into())
-}
-
-/// Computes the indices of records side by side (METHODS, sections 2 to 4).
-pub fn compare(_records: &[Record], _indices: &Indices) -> Result<Comparison> {
-    Err(unwired("compare").into())
 }
 
 /// The folder of downloaded models.

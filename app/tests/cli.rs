@@ -1,5 +1,6 @@
 //! The program as a person meets it: help, refusals, streams and exit codes.
 
+use engram_core::record::{DeviceInfo, FactRecord, FactSource, ModelInfo, Outcome, Reading, Record, Settings, Traced};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
@@ -22,7 +23,7 @@ fn engram_with(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
 fn run_in(folder: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_engram"));
     command.current_dir(folder).args(arguments).stdin(Stdio::null());
-    for name in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "COLORTERM", "COLUMNS", "CI", "HF_HOME"] {
+    for name in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "COLORTERM", "COLUMNS", "CI", "HF_HOME", "HF_HUB_CACHE"] {
         command.env_remove(name);
     }
     command.envs(environment.iter().copied()).output().expect("engram starts")
@@ -238,4 +239,91 @@ fn a_reader_who_leaves_is_no_failure() {
     let output = child.wait_with_output().expect("engram ends");
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     assert!(output.stderr.is_empty());
+}
+
+/// A small record as `engram study` writes it.
+fn record(name: &str, late: bool) -> Record {
+    let fact = |order: usize| {
+        let peak = if late { 3 } else { order % 3 };
+        let curve = |at: usize| (0..4).map(|l| if l == at { 0.5 } else { 0.125 }).collect::<Vec<f32>>();
+        let traced = Traced {
+            p_clean: 0.75,
+            p_corrupt: 0.0625,
+            p_false: 0.001,
+            patched: [(Reading::SubjectLast, curve(peak)), (Reading::LastToken, curve(3))].into(),
+            without_block: vec![0.5; 4],
+            without_attention: vec![0.625; 4],
+            without_mlp: vec![0.6875; 4],
+            ..Traced::default()
+        };
+        FactRecord {
+            order,
+            id: order.to_string(),
+            relation: "P36".into(),
+            prompt: "The capital of France is".into(),
+            subject: "France".into(),
+            target_true: "Paris".into(),
+            target_new: "Rome".into(),
+            outcome: Outcome::Validated(Box::new(traced)),
+        }
+    };
+    Record {
+        engram: engram_core::record::VERSION,
+        program: "0.0.0".into(),
+        settings: Settings { n: 4, stages: vec![1], ..Settings::default() },
+        model: ModelInfo { name: name.into(), layers: 4, parameters: 1_000_000, ..ModelInfo::default() },
+        device: DeviceInfo::default(),
+        source: FactSource::default(),
+        facts: (0..4).map(fact).collect(),
+        edits: None,
+    }
+}
+
+/// Two records in a folder.
+fn studies() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (name, late) in [("owner/early", false), ("owner/late", true)] {
+        let file = folder.path().join(name.replace('/', "-") + ".engram.json");
+        engram_core::journal::write(&file, &record(name, late)).expect("a record");
+    }
+    folder
+}
+
+#[test]
+fn records_side_by_side() {
+    let folder = studies();
+    let compare = |more: &[&str]| {
+        let arguments: Vec<&str> = ["compare", "."].iter().chain(more).copied().collect();
+        run_in(folder.path(), &arguments, &[("COLUMNS", "120")])
+    };
+    snapshot("compare-table", &compare(&[]));
+    snapshot("compare-md", &compare(&["--format", "md", "--reading", "subject-last", "--baseline", "early"]));
+    snapshot("compare-csv", &compare(&["--format", "csv"]));
+    let json = compare(&["--format", "json", "--argmax-always", "--redundancy", "mean-of-clipped"]);
+    let tables: serde_json::Value = serde_json::from_slice(&json.stdout).expect("JSON");
+    assert!(tables.as_array().is_some_and(|tables| tables.len() >= 3));
+
+    let unknown = compare(&["--baseline", "other"]);
+    assert_eq!(unknown.status.code(), Some(2));
+    assert!(text(&unknown.stderr).contains("owner/early, owner/late"));
+    let absent = compare(&["--reading", "same-index"]);
+    assert_eq!(absent.status.code(), Some(2));
+    assert!(text(&absent.stderr).contains("it has: subject-last, last-token"));
+}
+
+#[test]
+fn an_empty_cache_is_said() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let home = folder.path().to_string_lossy().into_owned();
+    let models = |arguments: &[&str]| run_in(folder.path(), arguments, &[("HF_HOME", &home)]);
+    let list = models(&["models"]);
+    assert!(list.status.success() && list.stdout.is_empty());
+    assert!(text(&list.stderr).contains("no models are downloaded"));
+    assert_eq!(text(&models(&["models", "list", "--json"]).stdout).trim(), "[]");
+    assert!(models(&["--quiet", "models"]).stderr.is_empty());
+    for action in ["path", "delete"] {
+        let missing = models(&["models", action, "owner/name"]);
+        assert_eq!(missing.status.code(), Some(2));
+        assert!(text(&missing.stderr).contains("hint: no models are downloaded"));
+    }
 }

@@ -1,13 +1,15 @@
 //! `engram compare`: several models' records side by side (METHODS, section 3).
 
-use crate::engine::{self, Aggregate, Indices, NecessityAt};
 use crate::options::{self, METHOD, OUTPUT};
 use crate::render::table::{Align, Table};
+use crate::render::text;
 use crate::ui::Ui;
 use anyhow::Result;
 use clap::Args;
-use engram_core::Error;
+use clap::builder::PossibleValuesParser;
+use engram_core::metrics::{MlpRatio, NecessityAt, RedundancyAggregate, View};
 use engram_core::record::{Reading, Record};
+use engram_core::{Error, journal, tables};
 use std::path::{Path, PathBuf};
 
 /// Arguments of `engram compare`.
@@ -20,25 +22,25 @@ pub struct CompareArgs {
     /// Model that the others are held against, by its name or the end of it
     #[arg(long, value_name = "NAME", value_parser = options::text, help_heading = METHOD)]
     pub baseline: Option<String>,
-    /// Reading whose dominant layers count: subject-last, last-token or same-index
-    #[arg(long, value_name = "READING", value_parser = options::reading(), default_value = "subject-last", help_heading = METHOD)]
+    /// Show this reading only: subject-last, last-token or same-index [default: all of a record's]
+    #[arg(long, value_name = "READING", value_parser = options::reading(), help_heading = METHOD)]
     #[arg(hide_possible_values = true)]
-    pub reading: Reading,
+    pub reading: Option<Reading>,
     /// Count facts that no layer's patch helps at their argmax, as the paper does
     #[arg(long, help_heading = METHOD)]
     pub argmax_always: bool,
     /// Layer at which necessity is read: lstar (the global dominant) or per-fact
-    #[arg(long, value_name = "WHERE", value_enum, default_value_t, hide_possible_values = true, help_heading = METHOD)]
-    #[arg(help = "Layer at which necessity is read: lstar (the global dominant) or per-fact")]
-    pub necessity_at: NecessityAt,
+    #[arg(long, value_name = "WHERE", default_value = "lstar", help_heading = METHOD)]
+    #[arg(value_parser = PossibleValuesParser::new(["lstar", "per-fact"]), hide_possible_values = true)]
+    pub necessity_at: String,
     /// Aggregate of r_MLP: mean-of-ratios or ratio-of-means
-    #[arg(long, value_name = "HOW", value_enum, default_value_t = Aggregate::MeanOfRatios, hide_possible_values = true, help_heading = METHOD)]
-    #[arg(help = "Aggregate of r_MLP: mean-of-ratios or ratio-of-means")]
-    pub mlp_ratio: Aggregate,
-    /// Aggregate of R: ratio-of-means or mean-of-ratios
-    #[arg(long, value_name = "HOW", value_enum, default_value_t = Aggregate::RatioOfMeans, hide_possible_values = true, help_heading = METHOD)]
-    #[arg(help = "Aggregate of R: ratio-of-means or mean-of-ratios")]
-    pub redundancy: Aggregate,
+    #[arg(long, value_name = "HOW", default_value = "mean-of-ratios", help_heading = METHOD)]
+    #[arg(value_parser = PossibleValuesParser::new(["mean-of-ratios", "ratio-of-means"]), hide_possible_values = true)]
+    pub mlp_ratio: String,
+    /// Aggregate of R: ratio-of-means or mean-of-clipped
+    #[arg(long, value_name = "HOW", default_value = "ratio-of-means", help_heading = METHOD)]
+    #[arg(value_parser = PossibleValuesParser::new(["ratio-of-means", "mean-of-clipped"]), hide_possible_values = true)]
+    pub redundancy: String,
     /// How to print it: table, md, csv or json
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t, hide_possible_values = true, help_heading = OUTPUT)]
     #[arg(help = "How to print it: table, md, csv or json")]
@@ -65,31 +67,93 @@ Examples:
   engram compare a.engram.json b.engram.json --baseline SmolLM2-135M --format md
   engram compare studies/ --reading last-token --format csv > models.csv";
 
+impl CompareArgs {
+    fn view(&self) -> View {
+        View {
+            reading: self.reading.unwrap_or(Reading::SubjectLast),
+            argmax_always: self.argmax_always,
+            necessity_at: match self.necessity_at.as_str() {
+                "per-fact" => NecessityAt::PerFact,
+                _ => NecessityAt::LStar,
+            },
+            mlp_ratio: match self.mlp_ratio.as_str() {
+                "ratio-of-means" => MlpRatio::RatioOfMeans,
+                _ => MlpRatio::MeanOfRatios,
+            },
+            redundancy: match self.redundancy.as_str() {
+                "mean-of-clipped" => RedundancyAggregate::MeanOfClipped,
+                _ => RedundancyAggregate::RatioOfMeans,
+            },
+        }
+    }
+}
+
 /// Runs the command.
 pub fn run(args: &CompareArgs, ui: &Ui) -> Result<()> {
-    let files = files(&args.records)?;
-    let records: Vec<Record> = files.iter().map(|path| engine::read_record(path)).collect::<Result<_>>()?;
-    let indices = Indices {
-        baseline: args.baseline.as_deref().map(|name| baseline(name, &records)).transpose()?,
-        reading: args.reading,
-        argmax_always: args.argmax_always,
-        necessity_at: args.necessity_at,
-        mlp_ratio: args.mlp_ratio,
-        redundancy: args.redundancy,
-    };
-    let comparison = engine::compare(&records, &indices)?;
-    match args.format {
-        Format::Json => ui.print_json(&comparison.json)?,
-        Format::Table => {
-            for (index, table) in comparison.tables.iter().enumerate() {
-                if index > 0 {
-                    ui.print("")?;
-                }
-                ui.print_table(table)?;
-            }
+    let mut records = Vec::new();
+    for path in files(&args.records)? {
+        let read = journal::read(&path)?;
+        if let Some(dropped) = read.dropped {
+            ui.warn(&format!("{}: {dropped}", path.display()));
         }
-        Format::Md => ui.print(&joined(&comparison.tables, markdown))?,
-        Format::Csv => ui.print(&joined(&comparison.tables, csv))?,
+        records.push(read.record);
+    }
+    if let Some(reading) = args.reading {
+        keep(reading, &mut records)?;
+    }
+    let baseline = args.baseline.as_deref().map(|name| baseline(name, &records)).transpose()?;
+    let tables = tables::all(&records, &args.view(), baseline.as_deref());
+    match args.format {
+        Format::Table => print_tables(&tables, ui)?,
+        Format::Md => {
+            let tables: Vec<String> = tables.iter().map(tables::Table::to_markdown).collect();
+            ui.print(tables.join("\n").trim_end())?;
+        }
+        Format::Csv => {
+            let tables: Vec<String> = tables.iter().map(tables::Table::to_csv).collect::<engram_core::Result<_>>()?;
+            ui.print(tables.join("\n").trim_end())?;
+        }
+        Format::Json => {
+            ui.print_json(&tables.iter().map(tables::Table::to_json).collect::<Vec<_>>())?;
+        }
+    }
+    Ok(())
+}
+
+/// Tables for people, an empty line between two.
+pub fn print_tables(tables: &[tables::Table], ui: &Ui) -> Result<()> {
+    for (index, table) in tables.iter().enumerate() {
+        if index > 0 {
+            ui.print("")?;
+        }
+        ui.print_table(&drawn(table, ui.screen.width))?;
+    }
+    Ok(())
+}
+
+fn drawn(table: &tables::Table, width: usize) -> Table {
+    let align = |align| match align {
+        tables::Align::Left => Align::Left,
+        tables::Align::Right => Align::Right,
+    };
+    Table {
+        title: format!("Table {}. {}", table.number, table.title),
+        head: table.columns.iter().map(|column| (column.name.clone(), align(column.align))).collect(),
+        rows: table.rows.iter().map(|row| row.iter().map(tables::Cell::display).collect()).collect(),
+        notes: table.notes.iter().map(|note| text::wrap(note, width)).collect(),
+    }
+}
+
+/// Leaves one reading; a record without it is an error, for its numbers cannot be made up.
+fn keep(reading: Reading, records: &mut [Record]) -> engram_core::Result<()> {
+    for record in records {
+        if !record.settings.readings.contains(&reading) {
+            let names: Vec<&str> = record.settings.readings.iter().map(|reading| reading.name()).collect();
+            let (model, wanted) = (&record.model.name, reading.name());
+            return Err(Error::input(format!("the record of {model} has no reading {wanted}"))
+                .hint(format!("it has: {}", names.join(", "))));
+        }
+        record.settings.readings = vec![reading];
     }
     Ok(())
 }
@@ -138,57 +202,5 @@ fn baseline(wanted: &str, records: &[Record]) -> engram_core::Result<String> {
             .hint(format!("the models are: {}", names.join(", ")))),
         _ => Err(Error::input(format!("several models end in `{wanted}`"))
             .hint(format!("the models are: {}", names.join(", ")))),
-    }
-}
-
-fn joined(tables: &[Table], write: impl Fn(&Table) -> String) -> String {
-    tables.iter().map(write).collect::<Vec<_>>().join("\n\n")
-}
-
-fn markdown(table: &Table) -> String {
-    let line = |cells: Vec<String>| format!("| {} |", cells.join(" | "));
-    let plain = |cell: &String| cell.replace('|', "\\|").replace('\n', " ");
-    let mut out = Vec::new();
-    if !table.title.is_empty() {
-        out.push(format!("**{}**\n", table.title));
-    }
-    out.push(line(table.head.iter().map(|(name, _)| plain(name)).collect()));
-    let rule = |align: &Align| if *align == Align::Right { "---:" } else { "---" }.to_owned();
-    out.push(line(table.head.iter().map(|(_, align)| rule(align)).collect()));
-    out.extend(table.rows.iter().map(|row| line(row.iter().map(plain).collect())));
-    out.extend(table.notes.iter().map(|note| format!("\n{note}")));
-    out.join("\n")
-}
-
-/// RFC 4180, a line break in a cell included; notes are talk and stay out.
-fn csv(table: &Table) -> String {
-    let cell = |value: &str| {
-        if value.contains([',', '"', '\n', '\r']) {
-            format!("\"{}\"", value.replace('"', "\"\""))
-        } else {
-            value.to_owned()
-        }
-    };
-    let line = |cells: Vec<String>| cells.join(",");
-    let mut out = vec![line(table.head.iter().map(|(name, _)| cell(name)).collect())];
-    out.extend(table.rows.iter().map(|row| line(row.iter().map(|value| cell(value)).collect())));
-    out.join("\n")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn table() -> Table {
-        let mut table = Table::new("T", &[("model", Align::Left), ("C", Align::Right)]);
-        table.row(["a|b, \"c\"", "0.5"]);
-        table.notes.push("note".into());
-        table
-    }
-
-    #[test]
-    fn markdown_and_csv_quote() {
-        assert_eq!(markdown(&table()), "**T**\n\n| model | C |\n| --- | ---: |\n| a\\|b, \"c\" | 0.5 |\n\nnote");
-        assert_eq!(csv(&table()), "model,C\n\"a|b, \"\"c\"\"\",0.5");
     }
 }

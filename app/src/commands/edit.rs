@@ -9,6 +9,7 @@ use crate::render::text;
 use crate::ui::Ui;
 use anyhow::Result;
 use clap::Args;
+use engram_core::metrics::{Level, edit_outcome};
 use engram_core::record::{EditSettings, Settings};
 use engram_core::{Error, Result as CoreResult};
 use std::path::PathBuf;
@@ -141,7 +142,8 @@ pub fn draw(edited: &Edited, prompt: &str, target: &str, new: &str, screen: Scre
     table.row([new.to_owned(), number(edit.p_false), number(edit.p_false_after)]);
     table.row(["greedy answer".to_owned(), text::token(&edited.before), text::token(&edited.after)]);
 
-    let outcome = match edited.level {
+    let judged = edit_outcome(edit, EditSettings::default().min_p_false);
+    let outcome = match judged.level() {
         Some(level) => screen.paint(Tone::Good, &format!("rewritten: {}", meaning(level))),
         None => screen.paint(Tone::Warning, "not rewritten: no level of success is reached"),
     };
@@ -164,6 +166,11 @@ pub fn draw(edited: &Edited, prompt: &str, target: &str, new: &str, screen: Scre
         100.0 * edit.relative_change,
         edit.residual
     ));
+    if !judged.editable {
+        lines.push(
+            screen.paint(Tone::Warning, "the new answer was too improbable to count as editable (p below 0.0005)"),
+        );
+    }
     if !edit.restored {
         lines.push(screen.paint(Tone::Bad, "the weights were not restored exactly"));
     }
@@ -171,10 +178,10 @@ pub fn draw(edited: &Edited, prompt: &str, target: &str, new: &str, screen: Scre
 }
 
 /// The three levels of success (METHODS, section 4).
-fn meaning(level: u8) -> &'static str {
+fn meaning(level: Level) -> &'static str {
     match level {
-        1 => "level 1, the new answer is more probable than the old",
-        2 => "level 2, the new answer gained and the old lost more than 0.03",
-        _ => "level 3, the new answer is more than three times as probable and above 0.005",
+        Level::L1 => "level 1, the new answer is more probable than the old",
+        Level::L2 => "level 2, the new answer gained and the old lost more than 0.03",
+        Level::L3 => "level 3, the new answer is more than three times as probable and above 0.005",
     }
 }

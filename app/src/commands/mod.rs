@@ -6,3 +6,6 @@ pub mod edit;
 pub mod models;
 pub mod study;
 pub mod trace;
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,6 @@
 //! `engram study`: the three stages over many facts, one record a model.
 
+use super::compare;
 use crate::engine::{self, Place, Source, Studied};
 use crate::fail;
 use crate::options::{self, CorruptionArgs, METHOD, MODEL, OUTPUT, RunArgs};
@@ -8,9 +9,10 @@ use crate::ui::Ui;
 use anyhow::Result;
 use clap::Args;
 use clap::builder::PossibleValuesParser;
-use engram_core::record::{Answer, EditSettings, Outcome, Reading, Reason, Settings};
+use engram_core::metrics::{self, View};
+use engram_core::record::{Answer, EditSettings, Reading, Reason, Record, Settings};
+use engram_core::tables;
 use engram_core::{Error, Kind};
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// Arguments of `engram study`.
@@ -157,6 +159,10 @@ pub fn run(args: &StudyArgs, ui: &Ui) -> Result<bool> {
             }
         }
     }
+    let records: Vec<Record> = done.iter().map(|studied| studied.record.clone()).collect();
+    if !records.is_empty() {
+        compare::print_tables(&tables::all(&records, &View::default(), None), ui)?;
+    }
     if done.len() > 1 {
         let paths: Vec<String> = done.iter().map(|s| s.path.display().to_string()).collect();
         ui.note(&format!("side by side: engram compare {}", paths.join(" ")));
@@ -184,12 +190,7 @@ fn summary(studied: &Studied) -> String {
     if studied.resumed > 0 {
         lines.push(format!("  {} of them were there from an earlier run", studied.resumed));
     }
-    let mut dropped: BTreeMap<Reason, usize> = BTreeMap::new();
-    for fact in &record.facts {
-        if let Outcome::Dropped(why) = &fact.outcome {
-            *dropped.entry(why.reason).or_default() += 1;
-        }
-    }
+    let dropped = metrics::reasons(record);
     lines.extend(dropped.iter().map(|(reason, count)| format!("  {count} {}", words(*reason))));
     if validated < record.settings.n {
         lines.push("  the file has no more facts that pass".into());

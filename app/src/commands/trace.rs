@@ -10,6 +10,7 @@ use crate::render::text;
 use crate::ui::Ui;
 use anyhow::Result;
 use clap::Args;
+use engram_core::metrics::{self, Dominant};
 use engram_core::record::{FactRecord, Reading, Record, Settings, Traced};
 
 /// Arguments of `engram trace`.
@@ -151,17 +152,21 @@ fn head(tracing: &Tracing, fact: &FactRecord, traced: &Traced, screen: Screen) -
 
 fn sufficiency(record: &Record, traced: &Traced) -> Chart {
     let column = |reading: &Reading| {
-        let patched = traced.patched.get(reading)?;
+        let curve = metrics::sufficiency(traced, *reading)?;
         Some(Column {
             name: reading.name().into(),
-            values: patched.iter().map(|p| p - traced.p_corrupt).collect(),
-            mark: engine::dominant_layer(traced, *reading),
+            values: curve.iter().map(|s| *s as f32).collect(),
+            mark: dominant_layer(traced, *reading),
         })
     };
     Chart {
-        title: "Sufficiency: p gained when the block's clean output is put back, per layer".into(),
+        title: "Sufficiency: p gained by putting the clean state back, per layer".into(),
         columns: record.settings.readings.iter().filter_map(column).collect(),
     }
+}
+
+fn dominant_layer(traced: &Traced, reading: Reading) -> Option<usize> {
+    metrics::dominant(traced, reading, false).and_then(Dominant::layer)
 }
 
 fn necessity(traced: &Traced) -> Chart {
@@ -172,7 +177,7 @@ fn necessity(traced: &Traced) -> Chart {
         Column { name: name.into(), values, mark }
     };
     Chart {
-        title: "Necessity: p lost when the layer's contribution is removed, per layer".into(),
+        title: "Necessity: p lost by leaving the layer's contribution out, per layer".into(),
         columns: vec![
             column("block", &traced.without_block),
             column("attention", &traced.without_attention),
@@ -187,7 +192,7 @@ fn remarks(record: &Record, traced: &Traced) -> impl Iterator<Item = String> {
     let remark = move |reading: &Reading| {
         let patched = traced.patched.get(reading)?;
         let name = reading.name();
-        if engine::dominant_layer(traced, *reading).is_none() {
+        if dominant_layer(traced, *reading).is_none() {
             return Some(format!("{name}: not localized, no layer's patch helps."));
         }
         match reading {

@@ -108,7 +108,7 @@ fn leftward(eighths: usize, room: usize) -> String {
 /// Draws a chart, in several blocks one under the other where the columns do not fit beside each other.
 pub fn render(chart: &Chart, screen: Screen) -> String {
     let layers = chart.columns.iter().map(|c| c.values.len()).max().unwrap_or(0);
-    let mut out = vec![screen.paint(Tone::Heading, &chart.title)];
+    let mut out = vec![screen.paint(Tone::Heading, &text::wrap(&chart.title, screen.width))];
     if layers == 0 {
         out.push("  no layers".into());
         return out.join("\n");

@@ -45,7 +45,7 @@ impl Layout {
 
 /// Draws a map.
 pub fn render(map: &Heatmap, screen: Screen) -> String {
-    let mut out = vec![screen.paint(Tone::Heading, &map.title)];
+    let mut out = vec![screen.paint(Tone::Heading, &text::wrap(&map.title, screen.width))];
     let layers = map.values.iter().map(Vec::len).max().unwrap_or(0);
     if layers == 0 {
         out.push("  no values".into());
