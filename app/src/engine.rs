@@ -58,7 +58,7 @@ pub struct Tracing {
     /// A record of this one fact, always `validated`; `settings.maps` says whether it has maps.
     #[serde(flatten)]
     pub record: Record,
-    /// The model's own greedy answer, one token or more.
+    /// The model's own greedy answer, as many tokens as the target has.
     pub greedy: String,
 }
 
