@@ -75,9 +75,9 @@ fn is_test_module(path: &Path) -> bool {
     stem == "tests" || stem.ends_with("_tests")
 }
 
-/// The first line that is not blank opens a module's documentation.
+/// The first line that is not blank, if there is one, opens a module's documentation.
 fn has_head(text: &str) -> bool {
-    text.lines().find(|line| !line.trim().is_empty()).is_some_and(|line| line.starts_with("//!"))
+    text.lines().find(|line| !line.trim().is_empty()).is_none_or(|line| line.starts_with("//!"))
 }
 
 /// Put together from parts, so that this file does not name them.
