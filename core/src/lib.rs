@@ -4,14 +4,27 @@
 //! real language models on the CPU or GPU through burn. Formulas are in docs/METHODS.md, the shape of the code in
 //! docs/ARCHITECTURE.md.
 
+#[cfg(feature = "engine")]
+pub mod device;
 pub mod error;
 pub mod facts;
 mod gz;
 pub mod journal;
 pub mod metrics;
+#[cfg(feature = "engine")]
+pub mod model;
 pub mod record;
+#[cfg(feature = "engine")]
+pub mod run;
 pub mod tables;
+#[cfg(feature = "engine")]
+pub mod tokens;
 #[cfg(feature = "engine")]
 pub mod weights;
 
 pub use error::{Error, Kind, Result};
+
+/// Bytes as lower-case hexadecimal digits.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,240 @@
+//! Which device computes, why, and whether it computes right.
+
+use crate::error::{Error, Result};
+use crate::model::{blocks::Linear, blocks::Weight, ops};
+use crate::record::DeviceInfo;
+use burn::tensor::wgpu::{WgpuSetup, wgpu};
+use burn::tensor::{Device, DeviceKind, Int, Tensor, TensorData};
+use serde::Serialize;
+
+/// What the user asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Choice {
+    /// A real GPU where there is one, else the CPU.
+    #[default]
+    Auto,
+    /// A GPU, even a software one.
+    Gpu,
+    /// The CPU.
+    Cpu,
+}
+
+/// An adapter's identity and limits.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Adapter {
+    /// Name.
+    pub name: String,
+    /// Graphics API.
+    pub backend: String,
+    /// `DiscreteGpu`, `IntegratedGpu`, `Cpu` (software) and so on.
+    pub kind: String,
+    /// Driver and its version.
+    pub driver: String,
+    /// Largest storage buffer that a shader can bind, in bytes.
+    pub max_binding_bytes: u64,
+    /// Largest buffer, in bytes.
+    pub max_buffer_bytes: u64,
+    /// Shaders may use f16.
+    pub shader_f16: bool,
+    /// Shaders may use subgroups.
+    pub subgroups: bool,
+}
+
+/// A device that passed its self-test.
+#[derive(Debug, Clone)]
+pub struct Compute {
+    /// The device.
+    pub device: Device,
+    /// For records.
+    pub info: DeviceInfo,
+    /// Why it was chosen, one line for people.
+    pub why: String,
+    /// The adapter, when it is a GPU.
+    pub adapter: Option<Adapter>,
+    /// Largest difference of the self-test to the CPU; 0 on the CPU itself.
+    pub self_test: f32,
+    /// It is the CPU backend.
+    pub cpu: bool,
+    /// Bytes that activations may use.
+    pub free_bytes: u64,
+}
+
+/// Largest difference to the CPU that the self-test accepts.
+pub const SELF_TEST_TOLERANCE: f32 = 1e-4;
+
+impl Compute {
+    /// The CPU.
+    pub fn cpu(why: &str) -> Self {
+        let name = format!("{} threads", threads());
+        Self {
+            device: Device::flex(),
+            info: DeviceInfo { kind: "cpu".into(), name, backend: "flex".into() },
+            why: why.into(),
+            adapter: None,
+            self_test: 0.0,
+            cpu: true,
+            free_bytes: free_memory() / 2,
+        }
+    }
+
+    /// Chooses a device and tests it.
+    pub async fn choose(choice: Choice) -> Result<Self> {
+        if choice == Choice::Cpu {
+            return Ok(Self::cpu("asked for"));
+        }
+        let gpu = Self::gpu().await;
+        match (choice, gpu) {
+            (Choice::Auto, Ok(gpu)) if gpu.adapter.as_ref().is_some_and(|a| a.kind == "Cpu") => {
+                Ok(Self::cpu("the only graphics adapter is a software one, which is slower than the CPU backend"))
+            }
+            (Choice::Auto, Err(error)) => Ok(Self::cpu(&format!("no usable GPU: {}", error.message()))),
+            (_, gpu) => gpu,
+        }
+    }
+
+    async fn gpu() -> Result<Self> {
+        let (device, setup) = open_gpu().await?;
+        let adapter = describe(&setup);
+        let self_test = self_test(&device).await.map_err(|error| error.at(&adapter.name))?;
+        Ok(Self {
+            info: DeviceInfo { kind: "gpu".into(), name: adapter.name.clone(), backend: adapter.backend.clone() },
+            why: format!("self-test passed, largest difference to the CPU {self_test:.1e}"),
+            free_bytes: adapter.max_buffer_bytes.min(2 << 30),
+            adapter: Some(adapter),
+            device,
+            self_test,
+            cpu: false,
+        })
+    }
+
+    /// Largest buffer that can be bound; on the CPU there is no limit.
+    pub fn binding_bytes(&self) -> u64 {
+        self.adapter.as_ref().map_or(u64::MAX, |a| a.max_binding_bytes.min(a.max_buffer_bytes))
+    }
+}
+
+/// The GPU device, opened once a process: burn refuses to open one twice.
+async fn open_gpu() -> Result<(Device, WgpuSetup)> {
+    static OPENED: std::sync::Mutex<Option<(Device, WgpuSetup)>> = std::sync::Mutex::new(None);
+    let opened = |slot: &std::sync::Mutex<Option<(Device, WgpuSetup)>>| slot.lock().ok().and_then(|slot| slot.clone());
+    if let Some(found) = opened(&OPENED) {
+        return Ok(found);
+    }
+    let mut reasons = Vec::new();
+    // The default takes the best hardware adapter; a software one has to be asked for.
+    for kind in [DeviceKind::DefaultDevice, DeviceKind::Cpu] {
+        match Device::wgpu_options().device_kind(kind).init_with_setup_async().await {
+            Ok(found) => {
+                if let Ok(mut slot) = OPENED.lock() {
+                    *slot = Some(found.clone());
+                }
+                return Ok(found);
+            }
+            Err(error) => reasons.push(error.to_string()),
+        }
+    }
+    // Another thread may have been first.
+    opened(&OPENED).ok_or_else(|| {
+        Error::device(format!("no graphics adapter: {}", reasons.join("; ")))
+            .hint("install a Vulkan driver (Linux: mesa-vulkan-drivers) or use --device cpu")
+    })
+}
+
+fn describe(setup: &WgpuSetup) -> Adapter {
+    let info = setup.adapter.get_info();
+    let limits = setup.device.limits();
+    let features = setup.device.features();
+    Adapter {
+        name: info.name,
+        backend: format!("{:?}", info.backend).to_lowercase(),
+        kind: format!("{:?}", info.device_type),
+        driver: format!("{} {}", info.driver, info.driver_info).trim().to_string(),
+        max_binding_bytes: limits.max_storage_buffer_binding_size,
+        max_buffer_bytes: limits.max_buffer_size,
+        shader_f16: features.contains(wgpu::Features::SHADER_F16),
+        subgroups: features.contains(wgpu::Features::SUBGROUP),
+    }
+}
+
+/// Runs every kind of operation that a model needs on `device` and on the CPU: some software drivers compute nothing,
+/// silently. Returns the largest difference.
+pub async fn self_test(device: &Device) -> Result<f32> {
+    let got = probe(device).into_data_async().await.map_err(crate::run::device_error)?;
+    let want = probe(&Device::flex()).into_data_async().await.map_err(crate::run::device_error)?;
+    let got = got.try_to_vec::<f32>().map_err(crate::run::device_error)?;
+    let want = want.try_to_vec::<f32>().map_err(crate::run::device_error)?;
+    let mut worst = 0.0f32;
+    for (got, want) in got.iter().zip(&want) {
+        let difference = (got - want).abs();
+        if !difference.is_finite() || difference > SELF_TEST_TOLERANCE {
+            return Err(Error::device(format!(
+                "self-test failed: the device computes {got} where the CPU computes {want}"
+            ))
+            .hint("update the graphics driver, or use --device cpu"));
+        }
+        worst = worst.max(difference);
+    }
+    Ok(worst)
+}
+
+/// Norms, a linear map, rotation, masked softmax attention, a gated activation, gathers and reductions.
+fn probe(device: &Device) -> Tensor<2> {
+    let noise = |rows: usize, columns: usize, seed: u32| {
+        let mut state = seed;
+        let values: Vec<f32> = (0..rows * columns)
+            .map(|_| {
+                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                (state >> 8) as f32 / (1 << 24) as f32 - 0.5
+            })
+            .collect();
+        Tensor::<2>::from_data(TensorData::new(values, [rows, columns]), device)
+    };
+    let (rows, width) = (21, 40);
+    let x = noise(rows, width, 1);
+    let weight: Tensor<1> = noise(1, width, 2).reshape([width]);
+    let x = ops::rms_norm(x, &weight, 1e-6) + ops::layer_norm(noise(rows, width, 3), &weight, &weight, 1e-6);
+    let linear = Linear { weight: Weight::OutIn(noise(width, width, 4)), bias: Some(weight) };
+    let q = ops::rotate(linear.forward(x.clone()), &noise(rows, 4, 5), &noise(rows, 4, 6), 10);
+    let scores = q.clone().matmul(x.clone().transpose());
+    let mixed = burn::tensor::activation::softmax(scores, 1).matmul(x.clone());
+    let index: Vec<i32> = (0..rows as i32).rev().collect();
+    let index = Tensor::<1, Int>::from_data(TensorData::new(index, [rows]), device);
+    let y = ops::gated(ops::Gate::GeluTanh, mixed.clone().select(0, index), q.clone())
+        + ops::gated(ops::Gate::Silu, q, mixed);
+    let (max, _) = y.clone().max_dim_with_indices(1);
+    Tensor::cat(vec![y.clone(), (y - max.clone()).exp().sum_dim(1), max], 1)
+}
+
+/// CPU threads.
+pub fn threads() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// Free main memory in bytes.
+pub fn free_memory() -> u64 {
+    #[cfg(not(target_family = "wasm"))]
+    {
+        let mut system = sysinfo::System::new();
+        system.refresh_memory();
+        system.available_memory()
+    }
+    // A tab has 4 GiB of address space and shares it with the weights.
+    #[cfg(target_family = "wasm")]
+    {
+        1 << 30
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_probe_is_not_trivial_and_agrees_with_itself() {
+        let data = probe(&Device::flex()).into_data().try_to_vec::<f32>().expect("f32");
+        assert!(data.iter().all(|x| x.is_finite()));
+        let spread = data.iter().fold(0.0f32, |most, x| most.max(x.abs()));
+        assert!(spread > 0.5, "a device that returns zeros would pass");
+        assert_eq!(pollster::block_on(self_test(&Device::flex())).expect("the CPU agrees with itself"), 0.0);
+    }
+}

@@ -1,0 +1,185 @@
+//! From a checkpoint's tensors to a family's layers: shapes checked, names accounted for, one tensor in memory at a time.
+
+use super::blocks::{Linear, Norm, Table, Weight};
+use super::config::{RopeScaling, RopeSpec};
+use super::rope::Rope;
+use crate::error::{Error, Result};
+use crate::weights::Checkpoint;
+use burn::tensor::{Device, Tensor, TensorData};
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+
+/// Reads a checkpoint's tensors onto a device and remembers which ones were used.
+pub struct Loader<'a> {
+    checkpoint: &'a Checkpoint,
+    device: &'a Device,
+    /// Rows of a table that one buffer may hold.
+    binding_bytes: usize,
+    used: RefCell<BTreeSet<String>>,
+    progress: &'a dyn Fn(usize, usize),
+}
+
+impl<'a> Loader<'a> {
+    /// A loader. `binding_bytes` is the largest buffer that the device binds; `progress(done, all)` counts tensors.
+    pub fn new(
+        checkpoint: &'a Checkpoint,
+        device: &'a Device,
+        binding_bytes: usize,
+        progress: &'a dyn Fn(usize, usize),
+    ) -> Self {
+        Self { checkpoint, device, binding_bytes, used: RefCell::default(), progress }
+    }
+
+    /// The device.
+    pub fn device(&self) -> &Device {
+        self.device
+    }
+
+    /// Is there a tensor of this name?
+    pub fn has(&self, name: &str) -> bool {
+        self.checkpoint.has(name)
+    }
+
+    /// The first of these names that the checkpoint has; prefixes differ between exports of the same family.
+    pub fn prefix(&self, candidates: &[&str], probe: &str) -> String {
+        let found = candidates.iter().find(|prefix| self.has(&format!("{prefix}{probe}")));
+        (*found.unwrap_or(&candidates[0])).to_string()
+    }
+
+    async fn values(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
+        let info = self.checkpoint.tensors().get(name).ok_or_else(|| {
+            Error::input(format!("the weights have no tensor `{name}`"))
+                .hint("the files are incomplete or belong to another model than config.json")
+        })?;
+        if info.shape != shape {
+            return Err(Error::input(format!(
+                "{}: tensor `{name}` has shape {:?}, config.json asks for {shape:?}",
+                info.file, info.shape
+            ))
+            .hint("config.json and the weights belong to different models"));
+        }
+        let values = self.checkpoint.read_f32(name).await?;
+        if let Some(at) = values.iter().position(|value| !value.is_finite()) {
+            return Err(Error::numeric(format!("{}: tensor `{name}` holds {} at element {at}", info.file, values[at]))
+                .hint("the file is damaged; download it again"));
+        }
+        self.mark(name);
+        Ok(values)
+    }
+
+    fn mark(&self, name: &str) {
+        let mut used = self.used.borrow_mut();
+        used.insert(name.to_string());
+        (self.progress)(used.len(), self.checkpoint.tensors().len());
+    }
+
+    /// A vector `[n]`.
+    pub async fn vector(&self, name: &str, n: usize) -> Result<Tensor<1>> {
+        let values = self.values(name, &[n]).await?;
+        Ok(Tensor::from_data(TensorData::new(values, [n]), self.device))
+    }
+
+    async fn matrix(&self, name: &str, rows: usize, columns: usize) -> Result<Tensor<2>> {
+        let values = self.values(name, &[rows, columns]).await?;
+        Ok(Tensor::from_data(TensorData::new(values, [rows, columns]), self.device))
+    }
+
+    /// A linear map stored `[out, in]` as `name.weight`, with `name.bias` where asked for.
+    pub async fn linear(&self, name: &str, out: usize, input: usize, bias: bool) -> Result<Linear> {
+        let weight = Weight::OutIn(self.matrix(&format!("{name}.weight"), out, input).await?);
+        Ok(Linear { weight, bias: self.bias(name, out, bias).await? })
+    }
+
+    /// A linear map stored `[in, out]` (GPT-2's Conv1D).
+    pub async fn conv1d(&self, name: &str, out: usize, input: usize) -> Result<Linear> {
+        let weight = Weight::InOut(self.matrix(&format!("{name}.weight"), input, out).await?);
+        Ok(Linear { weight, bias: self.bias(name, out, true).await? })
+    }
+
+    async fn bias(&self, name: &str, out: usize, wanted: bool) -> Result<Option<Tensor<1>>> {
+        match wanted {
+            true => Ok(Some(self.vector(&format!("{name}.bias"), out).await?)),
+            false => Ok(None),
+        }
+    }
+
+    /// RMSNorm; `plus_one` for Gemma's `(1 + w)`.
+    pub async fn rms_norm(&self, name: &str, n: usize, eps: f64, plus_one: bool) -> Result<Norm> {
+        let mut values = self.values(&format!("{name}.weight"), &[n]).await?;
+        if plus_one {
+            values.iter_mut().for_each(|value| *value += 1.0);
+        }
+        Ok(Norm::rms(Tensor::from_data(TensorData::new(values, [n]), self.device), eps))
+    }
+
+    /// LayerNorm with bias.
+    pub async fn layer_norm(&self, name: &str, n: usize, eps: f64) -> Result<Norm> {
+        let weight = self.vector(&format!("{name}.weight"), n).await?;
+        let bias = self.vector(&format!("{name}.bias"), n).await?;
+        Ok(Norm::layer(weight, bias, eps))
+    }
+
+    /// A vocabulary table `[vocab, d]`, split by rows where one buffer cannot hold it.
+    pub async fn table(&self, name: &str, vocab: usize, d: usize) -> Result<Table> {
+        let per_shard = (self.binding_bytes / (d * 4)).clamp(1, vocab);
+        if per_shard == vocab {
+            return Ok(Table::new(vec![self.matrix(name, vocab, d).await?], d));
+        }
+        let info = self.checkpoint.tensors().get(name).ok_or_else(|| {
+            Error::input(format!("the weights have no tensor `{name}`"))
+                .hint("the files are incomplete or belong to another model than config.json")
+        })?;
+        if info.shape != [vocab, d] {
+            return Err(Error::input(format!(
+                "{}: tensor `{name}` has shape {:?}, config.json asks for [{vocab}, {d}]",
+                info.file, info.shape
+            ))
+            .hint("config.json and the weights belong to different models"));
+        }
+        let mut shards = Vec::new();
+        for start in (0..vocab).step_by(per_shard) {
+            let rows = start..(start + per_shard).min(vocab);
+            let n = rows.len();
+            let values = self.checkpoint.read_rows_f32(name, rows).await?;
+            shards.push(Tensor::from_data(TensorData::new(values, [n, d]), self.device));
+        }
+        self.mark(name);
+        Ok(Table::new(shards, d))
+    }
+
+    /// The output head `name`, or `None` where the config ties it to the embedding.
+    pub async fn head(&self, tied: bool, name: &str, vocab: usize, d: usize) -> Result<Option<Table>> {
+        match tied {
+            true => Ok(None),
+            false => Ok(Some(self.table(name, vocab, d).await?)),
+        }
+    }
+
+    /// Cosines and sines for positions `0..positions`.
+    pub async fn rope(&self, spec: &RopeSpec, positions: usize) -> Result<Rope> {
+        let divisors = match spec.scaling {
+            RopeScaling::Stored => Some(self.values("rope_freqs.weight", &[spec.dims / 2]).await?),
+            _ => None,
+        };
+        Ok(Rope::new(spec, divisors.as_deref(), positions, self.device))
+    }
+
+    /// Fails on tensors that no layer used, unless `ignorable` says that their kind carries no weights.
+    pub fn finish(&self, ignorable: impl Fn(&str) -> bool) -> Result<()> {
+        let used = self.used.borrow();
+        let surplus: Vec<_> = self
+            .checkpoint
+            .tensors()
+            .values()
+            .filter(|info| !used.contains(&info.name) && !ignorable(&info.name))
+            .collect();
+        let Some(first) = surplus.first() else { return Ok(()) };
+        Err(Error::input(format!(
+            "{}: tensor `{}` ({} in all) belongs to no layer of this model",
+            first.file,
+            first.name,
+            surplus.len()
+        ))
+        .hint("config.json describes a smaller or another model than the weights"))
+    }
+}

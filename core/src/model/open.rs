@@ -1,0 +1,69 @@
+//! A model ready to run: decoder, tokenizer, device, identity, plan.
+
+use super::loader::Loader;
+use super::{Decoder, build};
+use crate::device::Compute;
+use crate::error::{Error, Result};
+use crate::record::ModelInfo;
+use crate::run::Limits;
+use crate::tokens::Tokens;
+use crate::weights::Checkpoint;
+
+/// A model on a device.
+pub struct Model {
+    /// The computation.
+    pub decoder: Box<dyn Decoder>,
+    /// The tokenizer.
+    pub tokens: Tokens,
+    /// The device.
+    pub compute: Compute,
+    /// Identity.
+    pub info: ModelInfo,
+    /// Batch plan.
+    pub limits: Limits,
+    /// The model's own config, for writing edited copies.
+    pub config: serde_json::Value,
+}
+
+impl Model {
+    /// Loads a checkpoint. `progress(done, all)` counts tensors.
+    pub async fn load(
+        checkpoint: &Checkpoint,
+        name: &str,
+        compute: Compute,
+        progress: &dyn Fn(usize, usize),
+    ) -> Result<Self> {
+        let tokens = Tokens::new(checkpoint.tokenizer_json())?;
+        let binding = compute.binding_bytes();
+        let config = checkpoint.config().clone();
+        let loader = Loader::new(checkpoint, &compute.device, binding.min(usize::MAX as u64) as usize, progress);
+        let decoder = build(&config, &loader).await?;
+        let shape = decoder.shape();
+        let info = ModelInfo {
+            name: name.to_string(),
+            family: config["model_type"].as_str().unwrap_or_default().to_string(),
+            layers: shape.layers,
+            width: shape.width,
+            parameters: checkpoint.parameters(),
+            dtype: checkpoint.dtype_name(),
+            config_sha256: checkpoint.config_sha256().to_string(),
+            weights_sha256: checkpoint.weights_sha256().await?,
+            tokenizer_sha256: tokens.sha256().to_string(),
+        };
+        let highest = tokens.encode("a")?.ids.into_iter().max().unwrap_or(0) as usize;
+        if highest >= shape.vocab {
+            return Err(Error::input(format!(
+                "the tokenizer uses id {highest}, the model's vocabulary ends at {}",
+                shape.vocab - 1
+            ))
+            .hint("tokenizer.json belongs to another model than the weights"));
+        }
+        let limits = Limits::plan(decoder.as_ref(), compute.cpu, compute.free_bytes, binding);
+        Ok(Self { decoder, tokens, compute, info, limits, config })
+    }
+
+    /// Blocks L.
+    pub fn layers(&self) -> usize {
+        self.decoder.shape().layers
+    }
+}

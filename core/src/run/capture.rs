@@ -1,0 +1,192 @@
+//! A captured run: every block's residual, contributions, keys and values, for all prompts in one batch of rows.
+
+use super::attend::{KeysValues, View};
+use super::rows::{RowEdit, apply, edits};
+use super::{Prompt, Site};
+use crate::error::{Error, Result};
+use crate::model::{Decoder, rope::RopeRows};
+use burn::tensor::{Device, Int, Tensor};
+
+/// A captured run. Row tensors are `[rows, ·]`; a prompt's positions find their rows through [`Base::row`].
+pub struct Base {
+    /// Per prompt: its tokens.
+    pub(super) ids: Vec<Vec<u32>>,
+    /// Per prompt and position: the row.
+    pub(super) rows: Vec<Vec<u32>>,
+    /// Rows in all.
+    pub(super) count: usize,
+    /// Residual stream after block `l`; index 0 is the embedding.
+    pub(super) residual: Vec<Tensor<2>>,
+    /// Attention contribution of block `l` at `l - 1`.
+    pub(super) attention: Vec<Tensor<2>>,
+    /// MLP keys, when asked for.
+    pub(super) key: Vec<Tensor<2>>,
+    /// MLP values.
+    pub(super) value: Vec<Tensor<2>>,
+    /// MLP contributions.
+    pub(super) mlp: Vec<Tensor<2>>,
+    /// Attention keys and values.
+    pub(super) kv: Vec<(Tensor<2>, Tensor<2>)>,
+}
+
+impl Base {
+    /// The row of a prompt's position.
+    pub fn row(&self, prompt: usize, position: usize) -> usize {
+        self.rows[prompt][position] as usize
+    }
+
+    /// Tokens of a prompt.
+    pub fn ids(&self, prompt: usize) -> &[u32] {
+        &self.ids[prompt]
+    }
+
+    /// Prompts.
+    pub fn prompts(&self) -> usize {
+        self.ids.len()
+    }
+
+    /// Everything captured at a site, rows of all prompts: `[rows, ·]`. Keys only where they were asked for.
+    pub fn site(&self, layer: usize, site: Site) -> Option<&Tensor<2>> {
+        match site {
+            Site::Residual => self.residual.get(layer),
+            Site::Attention => self.attention.get(layer.checked_sub(1)?),
+            Site::Key => self.key.get(layer.checked_sub(1)?),
+            Site::Value => self.value.get(layer.checked_sub(1)?),
+            Site::Mlp => self.mlp.get(layer.checked_sub(1)?),
+        }
+    }
+
+    /// A prompt's activations at a site: `[positions, ·]`.
+    pub fn activations(&self, prompt: usize, layer: usize, site: Site) -> Option<Tensor<2>> {
+        let index = self.rows[prompt].iter().map(|&row| row as i32).collect();
+        self.site(layer, site).map(|all| super::rows::gather(all, index))
+    }
+
+    /// The first layer and site with a number that is not finite, as an error that names them.
+    pub async fn check_finite(&self) -> Result<()> {
+        for layer in 0..self.residual.len() {
+            for site in [Site::Attention, Site::Value, Site::Mlp, Site::Residual] {
+                let Some(x) = self.site(layer, site) else { continue };
+                let data = x.clone().into_data_async().await.map_err(super::readout::device_error)?;
+                let values = data.as_slice::<f32>().map_err(super::readout::device_error)?;
+                if let Some(at) = values.iter().position(|value| !value.is_finite()) {
+                    let row = at / x.dims()[1];
+                    return Err(Error::numeric(format!("layer {layer}, {}: {} in row {row}", site.name(), values[at]))
+                        .hint("the weights are damaged, or the device computes wrong numbers: run `engram doctor`"));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Runs prompts from the embedding on and keeps what [`super::resume`] needs; MLP keys too with `keys`.
+/// `given` holds the rows of [`super::Source::Given`]. Prompts may only share positions of earlier prompts.
+pub fn capture(
+    decoder: &dyn Decoder,
+    device: &Device,
+    prompts: &[Prompt],
+    given: Option<&Tensor<2>>,
+    keys: bool,
+) -> Result<Base> {
+    let shape = decoder.shape();
+    let mut rows: Vec<Vec<u32>> = Vec::new();
+    let mut queries = Vec::new();
+    let mut ids = Vec::new();
+    let mut positions = Vec::new();
+    for (lane, prompt) in prompts.iter().enumerate() {
+        check_prompt(prompt, shape.positions, shape.vocab)?;
+        let shared = prompt.shared.map_or(0, |(_, len)| len);
+        let mut own: Vec<u32> = match prompt.shared {
+            Some((from, len)) => rows[from][..len].to_vec(),
+            None => Vec::new(),
+        };
+        for position in shared..prompt.ids.len() {
+            own.push(queries.len() as u32);
+            queries.push((lane, position));
+            ids.push(prompt.ids[position]);
+            positions.push(position);
+        }
+        rows.push(own);
+    }
+    let count = queries.len();
+    let cpu = *device == Device::flex();
+    let windows = windows(decoder);
+    let view = View::new(0, rows.clone(), queries, &windows, device, cpu);
+    let ropes = rope_rows(decoder, &positions, device);
+
+    let edits_at = |layer: usize, site: Site| {
+        let mut out: Vec<RowEdit> = Vec::new();
+        for (prompt, rows) in prompts.iter().zip(&rows) {
+            let row_of = |position: usize| rows.get(position).map(|&row| row as usize);
+            // Captured sources make no sense while capturing; `check_prompt` refuses them.
+            edits(&prompt.actions, layer, site, row_of, |_, _| 0, &mut out);
+        }
+        out
+    };
+    let act = |x: Tensor<2>, layer, site| apply(x, &edits_at(layer, site), None, given);
+
+    let mut h = act(decoder.embed(&ids, &positions), 0, Site::Residual);
+    let mut base = Base {
+        ids: prompts.iter().map(|prompt| prompt.ids.clone()).collect(),
+        rows: rows.clone(),
+        count,
+        residual: vec![h.clone()],
+        attention: Vec::new(),
+        key: Vec::new(),
+        value: Vec::new(),
+        mlp: Vec::new(),
+        kv: Vec::new(),
+    };
+    for layer in 1..=shape.layers {
+        let projected = decoder.project(layer, h.clone(), &ropes);
+        let kv = (projected.k, projected.v);
+        base.kv.push(kv.clone());
+        let keys_values = KeysValues { base: None, new: Some(kv) };
+        let mixed = view.attend(decoder.heads(layer), prompts.len(), projected.q, keys_values);
+        let attention = act(decoder.attention(layer, mixed), layer, Site::Attention);
+        let middle = h.clone() + attention.clone();
+        let key = decoder.mlp_key(layer, if shape.parallel { h } else { middle.clone() });
+        let key = act(key, layer, Site::Key);
+        if keys {
+            base.key.push(key.clone());
+        }
+        let value = act(decoder.mlp_value(layer, key), layer, Site::Value);
+        let mlp = act(decoder.mlp(layer, value.clone()), layer, Site::Mlp);
+        h = act(middle + mlp.clone(), layer, Site::Residual);
+        base.attention.push(attention);
+        base.value.push(value);
+        base.mlp.push(mlp);
+        base.residual.push(h.clone());
+    }
+    Ok(base)
+}
+
+fn check_prompt(prompt: &Prompt, longest: usize, vocab: usize) -> Result<()> {
+    let tokens = prompt.ids.len();
+    if tokens == 0 {
+        return Err(Error::input("the prompt has no tokens").hint("write a prompt of at least one word"));
+    }
+    if tokens > longest {
+        return Err(Error::input(format!("the prompt has {tokens} tokens, the model takes {longest}"))
+            .hint("shorten the prompt"));
+    }
+    if let Some(id) = prompt.ids.iter().find(|&&id| id as usize >= vocab) {
+        return Err(Error::input(format!("token id {id} is outside the model's vocabulary of {vocab}"))
+            .hint("tokenizer.json belongs to another model than the weights"));
+    }
+    Ok(())
+}
+
+pub(super) fn windows(decoder: &dyn Decoder) -> Vec<Option<usize>> {
+    let mut windows: Vec<_> = (1..=decoder.shape().layers).map(|layer| decoder.heads(layer).window).collect();
+    windows.sort_unstable();
+    windows.dedup();
+    windows
+}
+
+pub(super) fn rope_rows(decoder: &dyn Decoder, positions: &[usize], device: &Device) -> Vec<RopeRows> {
+    let index: Tensor<1, Int> =
+        super::rows::indices(positions.iter().map(|&position| position as i32).collect(), device);
+    decoder.ropes().iter().map(|rope| rope.rows(&index)).collect()
+}

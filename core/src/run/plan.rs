@@ -1,0 +1,119 @@
+//! How much is computed at a time: planned from memory, halved where the plan was too bold.
+
+use crate::error::{Error, Kind, Result};
+use crate::model::{Decoder, Shape};
+use std::future::Future;
+
+/// Sizes of a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Rows (token positions) computed at a time.
+    pub rows: usize,
+    /// Rows that go through the head at a time.
+    pub head_rows: usize,
+    /// The CPU backend computes.
+    pub cpu: bool,
+}
+
+/// On the CPU more rows than this gain nothing: the matrix kernels are saturated and activations leave the cache.
+const CPU_ROWS: usize = 2048;
+
+/// On a GPU more rows than this gain little, even for the smallest models.
+const GPU_ROWS: usize = 16_384;
+
+impl Limits {
+    /// A plan for a model. `free` bytes may be used for activations, `binding` is the largest single buffer.
+    pub fn plan(decoder: &dyn Decoder, cpu: bool, free: u64, binding: u64) -> Self {
+        let shape = decoder.shape();
+        let widest = [shape.ff, shape.width, heads_width(decoder)].into_iter().max().unwrap_or(1);
+        let by_binding = binding / (widest as u64 * 4);
+        let by_memory = free / row_bytes(shape);
+        let most = if cpu { CPU_ROWS } else { GPU_ROWS };
+        let rows = by_memory.min(by_binding).clamp(64, most as u64) as usize;
+        let head_bytes = (free / 4).min(binding).min(256 << 20);
+        let head_rows = (head_bytes / (shape.vocab as u64 * 4 * 2)).clamp(1, 256) as usize;
+        Self { rows, head_rows, cpu }
+    }
+
+    /// Half of it.
+    #[must_use]
+    pub fn halved(self) -> Self {
+        Self { rows: (self.rows / 2).max(1), head_rows: (self.head_rows / 2).max(1), ..self }
+    }
+}
+
+fn heads_width(decoder: &dyn Decoder) -> usize {
+    let heads = decoder.heads(1);
+    heads.count * heads.dim
+}
+
+/// Bytes that one row of a batch needs at the peak: the stream and its copies, queries, keys, the MLP's three products.
+fn row_bytes(shape: &Shape) -> u64 {
+    4 * (8 * shape.width as u64 + 4 * shape.ff as u64)
+}
+
+/// Calls `work(limits)`; when the device runs out of memory, again with half the rows, down to one.
+pub async fn with_halving<T, F>(limits: Limits, mut work: impl FnMut(Limits) -> F) -> Result<(T, Limits)>
+where
+    F: Future<Output = Result<T>>,
+{
+    let mut limits = limits;
+    loop {
+        match work(limits).await {
+            Err(error) if error.kind == Kind::Memory && limits.rows > 1 => {
+                log::warn!("out of memory with batches of {} rows; trying {}", limits.rows, limits.rows / 2);
+                limits = limits.halved();
+            }
+            Err(error) if error.kind == Kind::Memory => {
+                return Err(Error::new(Kind::Memory, "out of memory even for a single row")
+                    .hint("close other programs, use --device cpu, or take a smaller model"));
+            }
+            other => return other.map(|value| (value, limits)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::RefCell;
+
+    fn ready<T>(future: impl Future<Output = T>) -> T {
+        let mut future = std::pin::pin!(future);
+        match future.as_mut().poll(&mut std::task::Context::from_waker(std::task::Waker::noop())) {
+            std::task::Poll::Ready(value) => value,
+            std::task::Poll::Pending => panic!("nothing here waits"),
+        }
+    }
+
+    #[test]
+    fn an_allocation_failure_halves_the_batch_and_goes_on() {
+        let tried = RefCell::new(Vec::new());
+        let limits = Limits { rows: 1000, head_rows: 8, cpu: true };
+        let work = |limits: Limits| {
+            tried.borrow_mut().push(limits.rows);
+            async move {
+                match limits.rows > 200 {
+                    true => Err(Error::new(Kind::Memory, "no")),
+                    false => Ok(limits.rows),
+                }
+            }
+        };
+        let (value, used) = ready(with_halving(limits, work)).expect("125 rows fit");
+        assert_eq!((value, used.rows, used.head_rows), (125, 125, 1));
+        assert_eq!(*tried.borrow(), [1000, 500, 250, 125]);
+    }
+
+    #[test]
+    fn other_failures_are_not_retried_and_nothing_loops_forever() {
+        let limits = Limits { rows: 8, head_rows: 8, cpu: true };
+        let mut calls = 0;
+        let result: Result<((), _)> = ready(with_halving(limits, |_| {
+            calls += 1;
+            async { Err(Error::input("wrong")) }
+        }));
+        assert_eq!((result.unwrap_err().kind, calls), (Kind::Input, 1));
+        let result: Result<((), _)> = ready(with_halving(limits, |_| async { Err(Error::new(Kind::Memory, "no")) }));
+        assert!(result.unwrap_err().to_string().contains("single row"));
+    }
+}

@@ -1,0 +1,155 @@
+//! Parity with Hugging Face transformers (f32, eager): every residual, contribution, key and logit of every family, on
+//! the CPU and on a GPU device where one can run; interventions and an edit against naive hooks.
+
+use engram_core::run::{self, Action, Lane, Prompt, Read, Site};
+use engram_tests::fixtures::{MODELS, Reference, devices, difference, fixture, model, open};
+use pollster::block_on;
+
+/// METHODS asks for 1e-4. Where transformers' own f32 is further from f64 than that, its rounding is added.
+const TOLERANCE: f32 = 1e-4;
+
+fn capture(model: &engram_core::model::Model, ids: Vec<Vec<u32>>) -> run::Base {
+    let prompts: Vec<_> = ids.into_iter().map(|ids| Prompt { ids, ..Prompt::default() }).collect();
+    run::capture(model.decoder.as_ref(), &model.compute.device, &prompts, None, true).expect("capture")
+}
+
+fn values(x: burn::tensor::Tensor<2>) -> Vec<f32> {
+    x.into_data().try_to_vec::<f32>().expect("f32")
+}
+
+fn check_layers(name: &str, path: &std::path::Path, tokenizer: Option<&std::path::Path>) {
+    let reference = Reference::of(name);
+    for compute in devices() {
+        let model = open(path, tokenizer, &compute);
+        let layers = model.layers();
+        let base = capture(&model, (0..3).map(|p| reference.ids(p)).collect());
+        let mut worst = Vec::new();
+        for p in 0..3 {
+            let embed = base.activations(p, 0, Site::Residual).expect("embedding");
+            let mut compare = |what: &str, got: Vec<f32>, want: &[f32]| {
+                let difference = difference(&got, want);
+                worst.push((difference, format!("prompt {p}, {what}")));
+            };
+            compare("embedding", values(embed), reference.values(&format!("p{p}.embed")));
+            for (site, key) in
+                [(Site::Residual, "resid"), (Site::Attention, "attn"), (Site::Mlp, "mlp"), (Site::Key, "key")]
+            {
+                let want = reference.values(&format!("p{p}.{key}"));
+                let per_layer = want.len() / layers;
+                for layer in 1..=layers {
+                    let got = values(base.activations(p, layer, site).expect("captured"));
+                    let want = &want[(layer - 1) * per_layer..layer * per_layer];
+                    compare(&format!("layer {layer} {}", site.name()), got, want);
+                }
+            }
+            let want = reference.values(&format!("p{p}.logits"));
+            let tokens = base.ids(p).len();
+            for position in 0..tokens {
+                let got = block_on(run::logits_of(model.decoder.as_ref(), &base, p, position)).expect("logits");
+                let width = want.len() / tokens;
+                compare("logits", got, &want[position * width..(position + 1) * width]);
+            }
+        }
+        worst.sort_by(|a, b| b.0.total_cmp(&a.0));
+        let (difference, place) = &worst[0];
+        println!("{name} on {} ({}): max |Δ| = {difference:.2e} at {place}", compute.info.name, compute.info.backend);
+        assert!(*difference <= TOLERANCE, "{name} on {}: {difference:e} at {place}", compute.info.name);
+    }
+}
+
+#[test]
+fn every_layer_of_every_family() {
+    for name in MODELS {
+        check_layers(name, &fixture("models").join(name), None);
+    }
+}
+
+#[test]
+fn gguf_files_give_the_same_models() {
+    for name in ["llama-tied", "gemma2", "qwen2", "phi", "gpt2"] {
+        let tokenizer = fixture("models").join(name).join("tokenizer.json");
+        check_layers(name, &fixture("gguf").join(format!("{name}.gguf")), Some(&tokenizer));
+    }
+}
+
+/// `rope_theta`, `torch_dtype` and so on, as published models have them, instead of transformers 5's spelling.
+#[test]
+fn configs_of_transformers_4_give_the_same_models() {
+    for name in MODELS {
+        let folder = fixture("models").join(name);
+        let copy = tempfile::tempdir().expect("a folder");
+        for file in std::fs::read_dir(&folder).expect("fixture") {
+            let file = file.expect("entry").path();
+            let to = file.file_name().expect("name");
+            std::fs::copy(&file, copy.path().join(to)).expect("copy");
+        }
+        std::fs::rename(copy.path().join("config.v4.json"), copy.path().join("config.json")).expect("rename");
+        check_layers(name, copy.path(), None);
+    }
+}
+
+#[test]
+fn prompts_tokenize_as_in_transformers() {
+    for name in MODELS {
+        let reference = Reference::of(name);
+        let model = model(name, &engram_core::device::Compute::cpu("tests"));
+        for (p, prompt) in reference.json["prompts"].as_array().expect("prompts").iter().enumerate() {
+            let text = prompt["text"].as_str().expect("text");
+            assert_eq!(model.tokens.encode(text).expect("tokens").ids, reference.ids(p), "{name}: {text}");
+        }
+        let clean = reference.json["prompts"][0]["text"].as_str().expect("text");
+        let subject = reference.json["subject"].as_str().expect("subject");
+        let at = clean.find(subject).expect("the subject is in the prompt");
+        let span = model.tokens.encode(clean).expect("tokens").span(&(at..at + subject.len())).expect("span");
+        let want: Vec<usize> = serde_json::from_value(reference.json["subject_span"].clone()).expect("span");
+        assert_eq!([span.start, span.end], want[..], "{name}");
+        let answer = reference.json["answer"]["text"].as_str().expect("answer");
+        let tokens = model.tokens.answer(clean, answer).expect("tokens").expect("no merge");
+        assert_eq!(tokens[0], reference.answer(), "{name}");
+    }
+}
+
+/// Patches and ablations, resumed and in one batch, against transformers with hooks and full forwards.
+#[test]
+fn interventions_agree_with_hooks() {
+    for compute in devices() {
+        for name in MODELS {
+            let reference = Reference::of(name);
+            let model = model(name, &compute);
+            let layers = model.layers();
+            let base = capture(&model, vec![reference.ids(0), reference.ids(1)]);
+            let (s, s2) = (reference.number("s"), reference.number("s_corrupt"));
+            let (t, t2) = (reference.number("t"), reference.number("t_corrupt"));
+            let read = |position| vec![Read { position, tokens: vec![reference.answer()] }];
+            let mut lanes = Vec::new();
+            let mut want = Vec::new();
+            for (key, from, to) in
+                [("patch.resid", s, s2), ("patch.resid_last", t, t2), ("patch.resid_same_index", s, s)]
+            {
+                for layer in 1..=layers {
+                    let actions = vec![Action::patch(layer, Site::Residual, to, 0, from)];
+                    lanes.push(Lane { prompt: 1, from: None, actions, reads: read(t2) });
+                }
+                want.extend_from_slice(reference.values(key));
+            }
+            for (key, sites) in [
+                ("ablate.attn", &[Site::Attention][..]),
+                ("ablate.mlp", &[Site::Mlp]),
+                ("ablate.block", &[Site::Attention, Site::Mlp]),
+            ] {
+                for layer in 1..=layers {
+                    let actions = sites.iter().map(|&site| Action::zero(layer, site, 0..t + 1)).collect();
+                    lanes.push(Lane { prompt: 0, from: None, actions, reads: read(t) });
+                }
+                want.extend_from_slice(reference.values(key));
+            }
+            let device = &model.compute.device;
+            let got = block_on(run::resume(model.decoder.as_ref(), device, &base, &lanes, None, &model.limits))
+                .expect("resume");
+            let got: Vec<f32> = got.iter().map(|readouts| readouts[0].p[0]).collect();
+            let worst = difference(&got, &want);
+            println!("{name} on {}: interventions max |Δp| = {worst:.2e}", compute.info.name);
+            assert!(worst <= 1e-5, "{name} on {}: {worst:e}\n{got:?}\n{want:?}", compute.info.name);
+        }
+    }
+}

@@ -1,0 +1,178 @@
+#!/usr/bin/env python3
+"""The published tools' way to localize facts, as a baseline for the speed comparison: one full forward per cell.
+
+    python tests/reference/smollm2.py --write DIR --no-reference
+    python tests/reference/baseline.py --model DIR --n 20 --out cells.json
+
+For each fact: a clean and a corrupt forward, then for every layer five cells, each one forward of one prompt with
+hooks: the clean residual patched into the corrupt run at the subject's last token and at the last token; block,
+attention and MLP zeroed in the clean run. Each cell reads the answer's probability at the last position.
+Llama-family models only. One JSON line on stdout, progress on stderr.
+"""
+
+import argparse
+import json
+import random
+import sys
+import time
+from pathlib import Path
+
+import torch
+from transformers import AutoModelForCausalLM
+
+ROOT = Path(__file__).resolve().parents[2]
+CORRUPT_SUBJECT = "Random Person"
+CELLS = ("patch_subject", "patch_last", "ablate_block", "ablate_attn", "ablate_mlp")
+
+
+def encode(tokenizer, template, subject):
+    """Token ids of the prompt, and the position of the subject's last token (through character offsets)."""
+    at = template.index("{}")
+    e = tokenizer.encode(template.replace("{}", subject, 1))
+    inside = [i for i, (x, y) in enumerate(e.offsets) if y > at and x < at + len(subject)]
+    return e.ids, inside[-1]
+
+
+def first_facts(shared, model_dir, n):
+    """The first n CounterFact records in the study's order, whether the model knows them or not."""
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_file(str(model_dir / "tokenizer.json"))
+    records = json.loads((shared / "data" / "counterfact.json").read_text(encoding="utf-8"))
+    random.Random(42).shuffle(records)
+    facts = []
+    for record in records[:n]:
+        r = record["requested_rewrite"]
+        clean_ids, s = encode(tokenizer, r["prompt"], r["subject"])
+        corrupt_ids, s_corrupt = encode(tokenizer, r["prompt"], CORRUPT_SUBJECT)
+        longer = tokenizer.encode(r["prompt"].replace("{}", r["subject"], 1) + " " + r["target_true"]["str"]).ids
+        facts.append(
+            {
+                "case_id": record["case_id"],
+                "clean_ids": clean_ids,
+                "corrupt_ids": corrupt_ids,
+                "s": s,
+                "s_corrupt": s_corrupt,
+                "answer": longer[len(clean_ids)],
+            }
+        )
+    return facts
+
+
+class Stage1:
+    def __init__(self, model, all_logits):
+        self.model = model
+        self.layers = model.model.layers
+        self.keep = 0 if all_logits else 1
+        self.forwards = 0
+
+    def p(self, ids, answer, hooks=()):
+        """Probability of the answer after a full forward under (module, hook) pairs."""
+        handles = [module.register_forward_hook(hook) for module, hook in hooks]
+        try:
+            logits = self.model(torch.tensor([ids]), use_cache=False, logits_to_keep=self.keep).logits
+        finally:
+            for h in handles:
+                h.remove()
+        self.forwards += 1
+        return torch.softmax(logits[0, -1], -1)[answer].item()
+
+    def fact(self, fact):
+        clean, corrupt, answer = fact["clean_ids"], fact["corrupt_ids"], fact["answer"]
+        state = [None] * len(self.layers)
+
+        def save(i):
+            def hook(_module, _args, output):
+                state[i] = first(output)[0].clone()
+
+            return hook
+
+        out = {
+            "p_clean": self.p(clean, answer, [(layer, save(i)) for i, layer in enumerate(self.layers)]),
+            "p_corrupt": self.p(corrupt, answer),
+        }
+        out |= {name: [] for name in CELLS}
+        for layer, h in zip(self.layers, state):
+            patch_subject = put(fact["s_corrupt"], h[fact["s"]])
+            patch_last = put(len(corrupt) - 1, h[len(clean) - 1])
+            sublayers = [(layer.self_attn, zero), (layer.mlp, zero)]
+            out["patch_subject"].append(self.p(corrupt, answer, [(layer, patch_subject)]))
+            out["patch_last"].append(self.p(corrupt, answer, [(layer, patch_last)]))
+            out["ablate_block"].append(self.p(clean, answer, sublayers))
+            out["ablate_attn"].append(self.p(clean, answer, sublayers[:1]))
+            out["ablate_mlp"].append(self.p(clean, answer, sublayers[1:]))
+        return out
+
+
+def first(output):
+    return output[0] if isinstance(output, tuple) else output
+
+
+def replaced(output, value):
+    return (value, *output[1:]) if isinstance(output, tuple) else value
+
+
+def put(position, value):
+    def hook(_module, _args, output):
+        x = first(output).clone()
+        x[0, position] = value
+        return replaced(output, x)
+
+    return hook
+
+
+def zero(_module, _args, output):
+    return replaced(output, torch.zeros_like(first(output)))
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--model", type=Path, required=True, metavar="DIR", help="as written by smollm2.py --write")
+    parser.add_argument("--facts", type=Path, help="JSON list of {clean_ids, corrupt_ids, s, s_corrupt, answer}")
+    parser.add_argument("--n", type=int, default=20, help="how many facts (default 20)")
+    parser.add_argument("--shared", type=Path, default=ROOT.parent / "shared", help="the folder of shared data")
+    parser.add_argument("--out", type=Path, help="write the facts with all cell probabilities as JSON")
+    parser.add_argument("--threads", type=int, help="torch threads (default: torch's own, every core)")
+    parser.add_argument("--all-logits", action="store_true", help="LM head at every position, as older tools do")
+    args = parser.parse_args()
+
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    model = AutoModelForCausalLM.from_pretrained(
+        args.model, dtype=torch.float32, attn_implementation="eager", local_files_only=True
+    ).eval()
+    if args.facts:
+        facts = json.loads(args.facts.read_text(encoding="utf-8"))[: args.n]
+    else:
+        facts = first_facts(args.shared, args.model, args.n)
+
+    stage = Stage1(model, args.all_logits)
+    results = []
+    with torch.no_grad():
+        stage.p(facts[0]["clean_ids"], facts[0]["answer"])  # not timed: the first forward allocates
+        stage.forwards = 0
+        start = time.perf_counter()
+        for i, fact in enumerate(facts):
+            results.append(stage.fact(fact))
+            print(f"{i + 1}/{len(facts)} facts, {time.perf_counter() - start:.1f} s", file=sys.stderr, flush=True)
+        seconds = time.perf_counter() - start
+    if args.out:
+        args.out.write_text(json.dumps([f | r for f, r in zip(facts, results)]) + "\n")
+    print(
+        json.dumps(
+            {
+                "facts": len(facts),
+                "cells": len(facts) * len(CELLS) * len(model.model.layers),
+                "forwards": stage.forwards,
+                "seconds": round(seconds, 3),
+                "seconds_per_fact": round(seconds / len(facts), 3),
+                "threads": torch.get_num_threads(),
+                "torch": torch.__version__,
+                "all_logits": args.all_logits,
+            }
+        )
+    )
+
+
+if __name__ == "__main__":
+    main()
