@@ -1,10 +1,16 @@
 //! The seam between the command line and the engine: every call into the engine and the model cache is here.
 
+mod doctor;
+mod edit;
+mod load;
+mod save;
+mod study;
+mod trace;
+
 use crate::hub::{self, Hub};
 use crate::render::progress::Progress;
 use anyhow::Result;
 use engram_core::record::{DeviceInfo, EditRecord, ModelInfo, Record, Settings};
-use engram_core::{Error, Kind};
 use std::path::{Path, PathBuf};
 
 /// Where a model comes from.
@@ -150,30 +156,30 @@ pub struct Check {
 }
 
 /// Traces one fact. `settings`: corruption, readings, maps (0 or 1) and window are set; the rest is default.
-pub fn trace(_model: &Model, _question: &Question, _settings: &Settings, _progress: &Progress) -> Result<Tracing> {
-    Err(unwired("trace").into())
+pub fn trace(model: &Model, question: &Question, settings: &Settings, progress: &Progress) -> Result<Tracing> {
+    trace::run(model, question, settings, progress)
 }
 
 /// Studies one model and writes its record.
 pub fn study(
-    _model: &Model,
-    _facts: &Path,
-    _settings: &Settings,
-    _place: &Place,
-    _progress: &Progress,
+    model: &Model,
+    facts: &Path,
+    settings: &Settings,
+    place: &Place,
+    progress: &Progress,
 ) -> Result<Studied> {
-    Err(unwired("study").into())
+    study::run(model, facts, settings, place, progress)
 }
 
 /// Rewrites one fact. `question` has both targets; `settings`: seed and edit are set.
 pub fn edit(
-    _model: &Model,
-    _question: &Question,
-    _settings: &Settings,
-    _save: &Save,
-    _progress: &Progress,
+    model: &Model,
+    question: &Question,
+    settings: &Settings,
+    save: &Save,
+    progress: &Progress,
 ) -> Result<Edited> {
-    Err(unwired("edit").into())
+    edit::run(model, question, settings, save, progress)
 }
 
 /// The folder of downloaded models.
@@ -200,11 +206,10 @@ pub fn delete_model(id: &str) -> Result<u64> {
 
 /// Looks at the GPU, its self-test, and the CPU backend. Never fails: a failure is a [`Check`].
 pub fn check_devices() -> Vec<Check> {
-    let error = unwired("the device check");
-    let detail = error.message().to_owned();
-    vec![Check { name: "devices".into(), state: State::Failed, detail, hint: None }]
+    doctor::run()
 }
 
-fn unwired(what: &str) -> Error {
-    Error::new(Kind::Device, format!("{what}: not wired yet"))
+/// What records say wrote them.
+fn program() -> String {
+    format!("engram {}", env!("CARGO_PKG_VERSION"))
 }

@@ -1,7 +1,6 @@
 //! Engram's command line. Exit codes: 0 ok, 1 failed, 2 wrong usage or input.
 
 #![expect(unreachable_pub, reason = "a program exports nothing; `pub` marks what a module offers to the others")]
-#![allow(dead_code, reason = "the seam in engine.rs is not wired yet; goes away with it")]
 
 mod cli;
 mod commands;
