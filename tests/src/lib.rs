@@ -2,3 +2,4 @@
 
 pub mod fixtures;
 pub mod naive;
+pub mod oracle;
