@@ -1,4 +1,79 @@
-#![allow(missing_docs)]
-#[allow(dead_code)]
+//! Engram's command line. Exit codes: 0 ok, 1 failed, 2 wrong usage or input.
+
+#![expect(unreachable_pub, reason = "a program exports nothing; `pub` marks what a module offers to the others")]
+
+mod cli;
+mod commands;
+mod engine;
+mod fail;
 mod hub;
-fn main() {}
+mod options;
+mod render;
+mod talk;
+mod ui;
+
+use clap::{CommandFactory, FromArgMatches};
+use cli::{Cli, Command};
+use std::process::ExitCode;
+use ui::{ColorChoice, Ui};
+
+fn main() -> ExitCode {
+    let arguments: Vec<_> = std::env::args_os().collect();
+    // Errors of the grammar are shown before --color and --quiet are parsed.
+    let early = Ui::new(fail::wanted_color(&arguments), false);
+    let parsed = Cli::command()
+        .color(early.clap_color())
+        .try_get_matches_from(&arguments)
+        .and_then(|matches| Cli::from_arg_matches(&matches));
+    let cli = match parsed {
+        Ok(cli) => cli,
+        Err(error) => return fail::usage(&early, &error, &arguments),
+    };
+    let ui = Ui::new(cli.global.color, cli.global.quiet);
+    talk::start(ui, cli.global.verbose);
+    // The first Ctrl-C asks the engine to stop at a good place, the second does not wait for it.
+    let mut asked = false;
+    let handler = ctrlc::set_handler(move || {
+        if std::mem::replace(&mut asked, true) {
+            std::process::exit(1);
+        }
+        render::progress::cancel();
+        ui.note("stopping after this batch; once more to stop at once");
+    });
+    if let Err(error) = handler {
+        log::debug!("no Ctrl-C handler: {error}");
+    }
+    match run(&cli, &ui) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => fail::failure(&ui, &error),
+    }
+}
+
+/// `false`: the work was done, and its outcome is a failure that was told already.
+fn run(cli: &Cli, ui: &Ui) -> anyhow::Result<bool> {
+    let done = |result: anyhow::Result<()>| result.map(|()| true);
+    match &cli.command {
+        None => done(ui.print(cli::WELCOME).map_err(Into::into)),
+        Some(Command::Trace(args)) => done(commands::trace::run(args, ui)),
+        Some(Command::Study(args)) => commands::study::run(args, ui),
+        Some(Command::Edit(args)) => done(commands::edit::run(args, ui)),
+        Some(Command::Compare(args)) => done(commands::compare::run(args, ui)),
+        Some(Command::Models(args)) => done(commands::models::run(args, ui)),
+        Some(Command::Doctor(args)) => commands::doctor::run(args, ui),
+    }
+}
+
+impl Ui {
+    /// The same choice for clap's help.
+    fn clap_color(&self) -> clap::ColorChoice {
+        if self.screen.ink == render::style::Ink::None { clap::ColorChoice::Never } else { clap::ColorChoice::Always }
+    }
+}
+
+impl ColorChoice {
+    /// Parses a word of the command line.
+    fn from_word(word: &str) -> Option<Self> {
+        <Self as clap::ValueEnum>::from_str(word, false).ok()
+    }
+}

@@ -6,8 +6,12 @@
 
 #[cfg(feature = "engine")]
 pub mod device;
+#[cfg(feature = "engine")]
+pub mod edit;
 pub mod error;
 pub mod facts;
+#[cfg(feature = "engine")]
+pub mod generate;
 mod gz;
 pub mod journal;
 pub mod metrics;
@@ -16,9 +20,13 @@ pub mod model;
 pub mod record;
 #[cfg(feature = "engine")]
 pub mod run;
+#[cfg(feature = "engine")]
+pub mod study;
 pub mod tables;
 #[cfg(feature = "engine")]
 pub mod tokens;
+#[cfg(feature = "engine")]
+pub mod trace;
 #[cfg(feature = "engine")]
 pub mod weights;
 

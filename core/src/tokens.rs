@@ -71,7 +71,6 @@ impl Tokens {
         let alone = self.encode(prompt)?;
         let both = self.encode(&format!("{} {answer}", prompt.trim_end()))?;
         let n = alone.ids.len();
-        // A post-processor may close with a special token (EOS); the prompt must then be a prefix without it.
         if both.ids.len() <= n || both.ids[..n] != alone.ids[..] {
             return Ok(Err(AnswerError::Merges));
         }

@@ -1,1 +1,45 @@
-fn main() {}
+//! The repository's own tool: `cargo xtask test | check | setup`. It needs nothing but cargo.
+
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a task's output is for a person or a log")]
+
+mod check;
+mod setup;
+mod shell;
+mod suite;
+mod tidy;
+
+use std::process::ExitCode;
+
+/// A task's name, what it does, and how.
+type Task = (&'static str, &'static str, fn(&[String]) -> anyhow::Result<()>);
+
+const TASKS: [Task; 3] = [
+    ("test", "run every test of the workspace, in release; arguments go to cargo test", suite::run),
+    ("check", "formatting, lints (native and browser), the pure half, and tidiness", check::run),
+    ("setup", "install what a fresh Debian machine needs: a software Vulkan device", setup::run_task),
+];
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let name = arguments.first().map(String::as_str).unwrap_or_default();
+    if matches!(name, "" | "help" | "-h" | "--help") {
+        println!("{}", usage());
+        return ExitCode::SUCCESS;
+    }
+    let Some((_, _, run)) = TASKS.iter().find(|(task, _, _)| *task == name) else {
+        eprintln!("error: there is no task `{name}`\n\n{}", usage());
+        return ExitCode::from(2);
+    };
+    match shell::enter_root().and_then(|()| run(&arguments[1..])) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn usage() -> String {
+    let tasks = TASKS.iter().map(|(name, what, _)| format!("  cargo xtask {name:<6}  {what}"));
+    format!("usage:\n{}", tasks.collect::<Vec<_>>().join("\n"))
+}

@@ -112,7 +112,7 @@ impl Decoder for Gemma2 {
         &self.ropes
     }
 
-    fn embed(&self, ids: &[u32], _positions: &[usize]) -> Tensor<2> {
+    fn embed_tokens(&self, ids: &[u32]) -> Tensor<2> {
         self.embed.lookup(ids) * self.scale
     }
 

@@ -34,6 +34,8 @@ pub(super) struct Gemma3 {
     /// `None` when tied to the embedding, as in every release.
     head: Option<Table>,
     logit_cap: Option<f64>,
+    /// Prefix of the tensor names.
+    root: String,
 }
 
 impl Gemma3 {
@@ -113,7 +115,7 @@ impl Gemma3 {
         })?;
         let logit_cap = config.number("final_logit_softcapping")?;
         let scale = (width as f64).sqrt();
-        Ok(Self { shape, heads, ropes, embed, scale, blocks, norm, head, logit_cap })
+        Ok(Self { shape, heads, ropes, embed, scale, blocks, norm, head, logit_cap, root })
     }
 }
 
@@ -136,7 +138,7 @@ impl Decoder for Gemma3 {
         &self.ropes
     }
 
-    fn embed(&self, ids: &[u32], _positions: &[usize]) -> Tensor<2> {
+    fn embed_tokens(&self, ids: &[u32]) -> Tensor<2> {
         self.embed.lookup(ids) * self.scale
     }
 
@@ -176,6 +178,10 @@ impl Decoder for Gemma3 {
 
     fn down_proj(&self, layer: usize) -> &Linear {
         &self.blocks[layer - 1].mlp.down
+    }
+
+    fn down_proj_name(&self, layer: usize) -> String {
+        format!("{}layers.{}.mlp.down_proj.weight", self.root, layer - 1)
     }
 
     fn set_down_proj(&mut self, layer: usize, down: Linear) {

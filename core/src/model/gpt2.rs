@@ -29,6 +29,8 @@ pub(super) struct Gpt2 {
     norm: Norm,
     /// `None` when tied to the embedding.
     head: Option<Table>,
+    /// Prefix of the tensor names.
+    root: String,
 }
 
 impl Gpt2 {
@@ -79,7 +81,7 @@ impl Gpt2 {
         loader.finish(|name| {
             name.ends_with(".attn.bias") || name.ends_with(".attn.masked_bias") || name == "lm_head.weight"
         })?;
-        Ok(Self { shape, heads, wte, wpe, blocks, norm, head })
+        Ok(Self { shape, heads, wte, wpe, blocks, norm, head, root })
     }
 }
 
@@ -94,6 +96,10 @@ impl Decoder for Gpt2 {
 
     fn ropes(&self) -> &[Rope] {
         &[]
+    }
+
+    fn embed_tokens(&self, ids: &[u32]) -> Tensor<2> {
+        self.wte.lookup(ids)
     }
 
     fn embed(&self, ids: &[u32], positions: &[usize]) -> Tensor<2> {
@@ -123,6 +129,10 @@ impl Decoder for Gpt2 {
 
     fn down_proj(&self, layer: usize) -> &Linear {
         &self.blocks[layer - 1].mlp_proj
+    }
+
+    fn down_proj_name(&self, layer: usize) -> String {
+        format!("{}h.{}.mlp.c_proj.weight", self.root, layer - 1)
     }
 
     fn set_down_proj(&mut self, layer: usize, down: Linear) {

@@ -71,8 +71,13 @@ pub trait Decoder {
     fn heads(&self, layer: usize) -> &Heads;
     /// Rotary tables that [`Decoder::project`] wants rows of.
     fn ropes(&self) -> &[Rope];
+    /// Token embeddings as they enter the stream, without positions: `[ids, d]`.
+    fn embed_tokens(&self, ids: &[u32]) -> Tensor<2>;
     /// h⁽⁰⁾ of these tokens at these positions: `[ids, d]`.
-    fn embed(&self, ids: &[u32], positions: &[usize]) -> Tensor<2>;
+    fn embed(&self, ids: &[u32], positions: &[usize]) -> Tensor<2> {
+        let _ = positions;
+        self.embed_tokens(ids)
+    }
     /// Query, key and value rows from the block's input `[rows, d]`: norm, projection, position embedding.
     fn project(&self, layer: usize, h: Tensor<2>, ropes: &[RopeRows]) -> Projected;
     /// What attention adds to the stream, from the heads' mixed values `[rows, heads · head_dim]`.
@@ -92,6 +97,10 @@ pub trait Decoder {
     fn logits(&self, h: Tensor<2>) -> Tensor<2>;
     /// The down projection of a layer.
     fn down_proj(&self, layer: usize) -> &Linear;
+    /// The checkpoint's name of that matrix.
+    fn down_proj_name(&self, layer: usize) -> String {
+        format!("model.layers.{}.mlp.down_proj.weight", layer - 1)
+    }
     /// Puts another down projection in a layer.
     fn set_down_proj(&mut self, layer: usize, down: Linear);
 }

@@ -94,7 +94,7 @@ impl Decoder for Phi {
         &self.ropes
     }
 
-    fn embed(&self, ids: &[u32], _positions: &[usize]) -> Tensor<2> {
+    fn embed_tokens(&self, ids: &[u32]) -> Tensor<2> {
         self.embed.lookup(ids)
     }
 
@@ -120,6 +120,10 @@ impl Decoder for Phi {
 
     fn down_proj(&self, layer: usize) -> &Linear {
         &self.blocks[layer - 1].fc2
+    }
+
+    fn down_proj_name(&self, layer: usize) -> String {
+        format!("model.layers.{}.mlp.fc2.weight", layer - 1)
     }
 
     fn set_down_proj(&mut self, layer: usize, down: Linear) {

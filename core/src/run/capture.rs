@@ -40,6 +40,11 @@ impl Base {
         self.rows[prompt][position] as usize
     }
 
+    /// The stream after the last block.
+    pub(super) fn end(&self) -> &Tensor<2> {
+        &self.residual[self.residual.len() - 1]
+    }
+
     /// Tokens of a prompt.
     pub fn ids(&self, prompt: usize) -> &[u32] {
         &self.ids[prompt]
@@ -93,6 +98,28 @@ pub fn capture(
     prompts: &[Prompt],
     given: Option<&Tensor<2>>,
     keys: bool,
+) -> Result<Base> {
+    run(decoder, device, prompts, given, if keys { Keep::Keys } else { Keep::Stream })
+}
+
+/// The same, but nothing is kept save the stream after the last block: for [`super::read_base`] alone.
+pub fn predict(decoder: &dyn Decoder, device: &Device, prompts: &[Prompt], given: Option<&Tensor<2>>) -> Result<Base> {
+    run(decoder, device, prompts, given, Keep::End)
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Keep {
+    End,
+    Stream,
+    Keys,
+}
+
+fn run(
+    decoder: &dyn Decoder,
+    device: &Device,
+    prompts: &[Prompt],
+    given: Option<&Tensor<2>>,
+    keep: Keep,
 ) -> Result<Base> {
     let shape = decoder.shape();
     let mut rows: Vec<Vec<u32>> = Vec::new();
@@ -153,22 +180,28 @@ pub fn capture(
     for layer in 1..=shape.layers {
         let projected = decoder.project(layer, h.clone(), &ropes);
         let kv = (projected.k, projected.v);
-        base.kv.push(kv.clone());
+        if keep > Keep::End {
+            base.kv.push(kv.clone());
+        }
         let keys_values = KeysValues { base: None, new: Some(kv) };
         let mixed = view.attend(decoder.heads(layer), prompts.len(), projected.q, keys_values);
         let attention = act(decoder.attention(layer, mixed), layer, Site::Attention);
         let middle = h.clone() + attention.clone();
         let key = decoder.mlp_key(layer, if shape.parallel { h } else { middle.clone() });
         let key = act(key, layer, Site::Key);
-        if keys {
+        if keep == Keep::Keys {
             base.key.push(key.clone());
         }
         let value = act(decoder.mlp_value(layer, key), layer, Site::Value);
         let mlp = act(decoder.mlp(layer, value.clone()), layer, Site::Mlp);
         h = act(middle + mlp.clone(), layer, Site::Residual);
-        base.attention.push(attention);
-        base.value.push(value);
-        base.mlp.push(mlp);
+        if keep > Keep::End {
+            base.attention.push(attention);
+            base.value.push(value);
+            base.mlp.push(mlp);
+        } else {
+            base.residual.clear();
+        }
         base.residual.push(h.clone());
     }
     Ok(base)

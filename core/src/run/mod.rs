@@ -14,7 +14,7 @@ mod readout;
 mod resume;
 mod rows;
 
-pub use capture::{Base, capture};
+pub use capture::{Base, capture, predict};
 pub use plan::{Limits, with_halving};
 pub(crate) use readout::device_error;
 pub use readout::{logits_of, read_base};

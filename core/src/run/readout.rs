@@ -32,7 +32,7 @@ pub(crate) fn device_error(error: impl std::fmt::Debug) -> Error {
     let memory = ["out of memory", "outofmemory", "alloc", "toobig", "too big", "too large"];
     if memory.iter().any(|word| lower.contains(word)) {
         return Error::new(Kind::Memory, format!("the device is out of memory: {text}"))
-            .hint("use a smaller --rows, or --device cpu");
+            .hint("close other programs, use --device cpu, or take a smaller model");
     }
     Error::device(format!("the device failed: {text}")).hint("run `engram doctor`; `--device cpu` works without a GPU")
 }
@@ -50,8 +50,7 @@ pub async fn read_base(
     }
     let rows: Vec<_> =
         reads.iter().map(|(prompt, read)| (base.row(*prompt, read.position), read.tokens.as_slice())).collect();
-    let h = &base.residual[decoder.shape().layers];
-    match read_rows(decoder, h, &rows, limits).await {
+    match read_rows(decoder, base.end(), &rows, limits).await {
         Err(error) if error.kind == Kind::Numeric => {
             base.check_finite().await?;
             Err(error)
@@ -65,7 +64,7 @@ pub async fn logits_of(decoder: &dyn Decoder, base: &Base, prompt: usize, positi
     let scope = Scope { shape: decoder.shape(), base: Some(base), given: None };
     scope.read(&Read { position, tokens: Vec::new() }, check::tokens(base, prompt)?)?;
     let row = base.row(prompt, position) as i32;
-    let h = gather(&base.residual[decoder.shape().layers], vec![row]);
+    let h = gather(base.end(), vec![row]);
     let data = decoder.logits(h).into_data_async().await.map_err(device_error)?;
     data.try_to_vec::<f32>().map_err(device_error)
 }

@@ -7,7 +7,7 @@ use super::plan::Limits;
 use super::readout::{Readouts, read_rows};
 use super::rows::{Pool, RowEdit, apply, edits, first, gather, stack};
 use super::{Action, Lane, Op, Readout, Site, Source};
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::model::{Decoder, rope::RopeRows};
 use burn::tensor::{Device, Tensor};
 
@@ -62,7 +62,14 @@ pub async fn resume(
             .count()
             .max(1);
         let (batch, others) = rest.split_at_mut(fits);
-        let readouts = run_batch(decoder, device, base, batch, given, limits).await?;
+        let readouts = match run_batch(decoder, device, base, batch, given, limits).await {
+            Err(error) if error.kind == Kind::Numeric => {
+                base.check_finite().await?;
+                let layers: Vec<usize> = batch.iter().map(|(_, lane)| lane.entry).collect();
+                return Err(error.at(format!("runs changed from layers {layers:?} on")));
+            }
+            other => other?,
+        };
         for ((at, _), readout) in batch.iter().zip(readouts) {
             out[*at] = readout;
         }

@@ -1,3 +1,5 @@
+//! GGUF files: every block format, and headers that are damaged.
+
 use engram_core::weights::{Checkpoint, StoredDtype};
 use serde_json::json;
 

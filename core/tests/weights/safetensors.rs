@@ -1,3 +1,5 @@
+//! Safetensors: single files, shards, and headers that are damaged.
+
 use engram_core::weights::{Checkpoint, StoredDtype};
 use serde_json::json;
 

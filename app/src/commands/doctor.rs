@@ -1,0 +1,119 @@
+//! `engram doctor`: what works on this machine.
+
+use crate::engine::{self, Check, State};
+use crate::render::style::{Ink, Screen, Tone};
+use crate::render::text;
+use crate::ui::Ui;
+use anyhow::Result;
+use clap::Args;
+use std::path::Path;
+
+/// Arguments of `engram doctor`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  engram doctor\n  engram doctor --json > doctor.json")]
+pub struct DoctorArgs {
+    /// Print JSON, to attach to a report
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(serde::Serialize)]
+struct Report<'a> {
+    program: &'static str,
+    system: String,
+    checks: &'a [Check],
+}
+
+/// Runs the command; `false` says that something does not work.
+pub fn run(args: &DoctorArgs, ui: &Ui) -> Result<bool> {
+    let mut checks = engine::check_devices();
+    checks.push(cache());
+    checks.push(terminal(ui));
+    let healthy = checks.iter().all(|check| check.state != State::Failed);
+    let system = format!("{} {}", std::env::consts::OS, std::env::consts::ARCH);
+    if args.json {
+        let program = env!("CARGO_PKG_VERSION");
+        ui.print_json(&Report { program, system, checks: &checks })?;
+    } else {
+        ui.print(&format!("engram {} on {system}", env!("CARGO_PKG_VERSION")))?;
+        ui.print(&draw(&checks, ui.screen))?;
+    }
+    Ok(healthy)
+}
+
+fn cache() -> Check {
+    let name = "model cache".to_owned();
+    let folder = engine::cache_folder();
+    let state = if writable(&folder) { State::Ok } else { State::Failed };
+    let hint = (state == State::Failed).then(|| "make the folder writable, or point HF_HOME to another place".into());
+    let mut models: Vec<String> = engine::cached_models().into_iter().map(|model| model.id).collect();
+    models.sort();
+    models.dedup();
+    let models = if models.len() == 1 { "1 model".into() } else { format!("{} models", models.len()) };
+    Check { name, state, detail: format!("{}, {models}", folder.display()), hint }
+}
+
+/// Whether a file can be made in a folder, or in the nearest folder above it that exists.
+fn writable(folder: &Path) -> bool {
+    let Some(existing) = folder.ancestors().find(|path| path.is_dir()) else { return false };
+    let probe = existing.join(format!(".engram-{}", std::process::id()));
+    let made = std::fs::write(&probe, b"").is_ok();
+    made && std::fs::remove_file(&probe).is_ok()
+}
+
+fn terminal(ui: &Ui) -> Check {
+    let colours = match ui.screen.ink {
+        Ink::None => "no colours",
+        Ink::Ansi256 => "256 colours",
+        Ink::True => "true colour",
+    };
+    let kind = if ui.terminal { "terminal" } else { "file or pipe" };
+    let detail = format!("{kind}, {} columns, {colours}", ui.screen.width);
+    let narrow = ui.terminal && ui.screen.width < 60;
+    Check {
+        name: "output".into(),
+        state: if narrow { State::Warning } else { State::Ok },
+        detail,
+        hint: narrow.then(|| "60 columns or more show bars and maps better".into()),
+    }
+}
+
+fn draw(checks: &[Check], screen: Screen) -> String {
+    let width = checks.iter().map(|check| text::width(&check.name)).max().unwrap_or(0);
+    let mut lines = Vec::new();
+    for check in checks {
+        let (word, tone) = match check.state {
+            State::Ok => ("ok  ", Tone::Good),
+            State::Warning => ("warn", Tone::Warning),
+            State::Failed => ("FAIL", Tone::Bad),
+        };
+        let name = text::pad(&check.name, width);
+        lines.push(format!("{}  {name}  {}", screen.paint(tone, word), check.detail));
+        if let Some(hint) = &check.hint {
+            let indent = " ".repeat(6 + width + 2);
+            lines.push(format!("{indent}{} {hint}", screen.paint(Tone::Hint, "hint:")));
+        }
+    }
+    lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn checks_as_text() {
+        let check = |name: &str, state, hint: Option<&str>| Check {
+            name: name.into(),
+            state,
+            detail: "what was found".into(),
+            hint: hint.map(str::to_owned),
+        };
+        let checks = [
+            check("gpu", State::Failed, Some("install a Vulkan driver")),
+            check("cpu", State::Ok, None),
+            check("model cache", State::Warning, None),
+        ];
+        insta::assert_snapshot!(draw(&checks, Screen { width: 80, ink: Ink::None }));
+    }
+}

@@ -1,0 +1,187 @@
+//! `engram edit`: one fact rewritten by a rank-one update (METHODS, section 4).
+
+use crate::engine::{self, Edited, Save, Source};
+use crate::options::{self, METHOD, MODEL, OUTPUT, RunArgs};
+use crate::render::progress::{self, Progress};
+use crate::render::style::{Screen, Tone};
+use crate::render::table::{self, Align, Table};
+use crate::render::text;
+use crate::ui::Ui;
+use anyhow::Result;
+use clap::Args;
+use engram_core::metrics::{Level, edit_outcome};
+use engram_core::record::{EditSettings, Settings};
+use engram_core::{Error, Result as CoreResult};
+use std::path::PathBuf;
+
+/// Arguments of `engram edit`.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES, override_usage = "\
+    engram edit [OPTIONS] <PROMPT> --subject <TEXT> --target <TEXT>\n                   --new <TEXT> --model <MODEL>")]
+pub struct EditArgs {
+    /// Prompt that the answer continues; `{}` stands for the subject
+    #[arg(value_name = "PROMPT", value_parser = options::text)]
+    pub prompt: String,
+    /// What the fact is about, as written in the prompt
+    #[arg(long, value_name = "TEXT", value_parser = options::subject)]
+    pub subject: String,
+    /// Answer that the model gives now
+    #[arg(long, value_name = "TEXT", value_parser = options::text)]
+    pub target: String,
+    /// Answer that it shall give
+    #[arg(long, value_name = "TEXT", value_parser = options::text)]
+    pub new: String,
+    /// Hub id, folder, or .gguf file
+    #[arg(long, value_name = "MODEL", value_parser = options::source, help_heading = MODEL)]
+    pub model: Source,
+    #[command(flatten)]
+    run: RunArgs,
+    /// Layer to edit, from 1 [default: the fact's dominant layer at the subject's last token]
+    #[arg(long, value_name = "LAYER", value_parser = options::layer, help_heading = METHOD)]
+    pub layer: Option<usize>,
+    /// SPSA steps
+    #[arg(long, value_name = "COUNT", value_parser = options::count, default_value_t = EditSettings::default().steps, help_heading = METHOD)]
+    pub steps: usize,
+    /// SPSA perturbation, in the units of the MLP output
+    #[arg(long, value_name = "SIZE", value_parser = options::positive, default_value_t = EditSettings::default().epsilon, help_heading = METHOD)]
+    #[arg(allow_negative_numbers = true)]
+    pub epsilon: f32,
+    /// SPSA step size
+    #[arg(long, value_name = "SIZE", value_parser = options::positive, default_value_t = EditSettings::default().eta, help_heading = METHOD)]
+    #[arg(allow_negative_numbers = true)]
+    pub eta: f32,
+    /// Seed of the SPSA directions
+    #[arg(long, value_name = "NUMBER", default_value_t = 42, help_heading = METHOD)]
+    pub seed: u64,
+    /// Write the weight change as a safetensors file
+    #[arg(long, value_name = "FILE", value_parser = delta_file, help_heading = OUTPUT)]
+    pub save_delta: Option<PathBuf>,
+    /// Write the edited model into a new folder
+    #[arg(long, value_name = "DIR", value_parser = new_folder, help_heading = OUTPUT)]
+    pub save_model: Option<PathBuf>,
+    /// Print the edit's raw values as JSON
+    #[arg(long, help_heading = OUTPUT)]
+    pub json: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  engram edit \"The capital of France is\" --subject France --target Paris \\
+      --new Rome --model HuggingFaceTB/SmolLM2-135M
+  engram edit \"{} plays the\" --subject \"Miles Davis\" --target trumpet \\
+      --new violin --model ./my-model --layer 8 --save-delta miles.safetensors
+
+The model's own files are never changed.";
+
+impl EditArgs {
+    /// The record's form of the arguments.
+    pub fn settings(&self) -> Settings {
+        Settings {
+            n: 1,
+            seed: self.seed,
+            stages: vec![1, 3],
+            edit: EditSettings {
+                layer: self.layer,
+                steps: self.steps,
+                epsilon: self.epsilon,
+                eta: self.eta,
+                ..EditSettings::default()
+            },
+            ..Settings::default()
+        }
+    }
+}
+
+fn delta_file(value: &str) -> CoreResult<PathBuf> {
+    if !value.ends_with(".safetensors") {
+        return Err(
+            Error::input("its name does not end in .safetensors").hint("the change is written in that format only")
+        );
+    }
+    options::new_file(value)
+}
+
+fn new_folder(value: &str) -> CoreResult<PathBuf> {
+    let path = options::folder(value)?;
+    let used = path.read_dir().is_ok_and(|mut entries| entries.next().is_some());
+    if used {
+        return Err(Error::input("the folder is not empty").hint("give a new one; a model is never written over"));
+    }
+    Ok(path)
+}
+
+/// Runs the command.
+pub fn run(args: &EditArgs, ui: &Ui) -> Result<()> {
+    let (target, new) = (Some(args.target.as_str()), Some(args.new.as_str()));
+    let question = options::question(&args.prompt, &args.subject, target, new)?;
+    let save = Save { delta: args.save_delta.clone(), model: args.save_model.clone() };
+    let progress = Progress::new(*ui);
+    let model = args.run.model(&args.model);
+    let edited = engine::edit(&model, &question, &args.settings(), &save, &progress)?;
+    progress.finish();
+    if args.json {
+        ui.print_json(&edited)?;
+    } else {
+        ui.print(&draw(&edited, &question.prompt, &args.target, &args.new, ui.screen, ui.terminal))?;
+    }
+    for (what, path) in [("weight change", &save.delta), ("edited model", &save.model)] {
+        if let Some(path) = path {
+            progress::wrote(ui, what, path);
+        }
+    }
+    Ok(())
+}
+
+/// The whole answer as text.
+pub fn draw(edited: &Edited, prompt: &str, target: &str, new: &str, screen: Screen, borders: bool) -> String {
+    let edit = &edited.edit;
+    let head = [("p", Align::Left), ("before", Align::Right), ("after", Align::Right)];
+    let mut table = Table::new("", &head);
+    let number = text::number;
+    table.row([target.to_owned(), number(edit.p_true), number(edit.p_true_after)]);
+    table.row([new.to_owned(), number(edit.p_false), number(edit.p_false_after)]);
+    table.row(["greedy answer".to_owned(), text::token(&edited.before), text::token(&edited.after)]);
+
+    let judged = edit_outcome(edit, EditSettings::default().min_p_false);
+    let outcome = match judged.level() {
+        Some(level) => screen.paint(Tone::Good, &format!("rewritten: {}", meaning(level))),
+        None => screen.paint(Tone::Warning, "not rewritten: no level of success is reached"),
+    };
+    let (first, last) = (edit.loss.first().copied(), edit.loss.last().copied());
+    let mut lines = vec![
+        screen.paint(Tone::Heading, &text::escape(prompt)),
+        outcome,
+        String::new(),
+        table::render(&table, screen, borders),
+        String::new(),
+        format!("layer {} of {}, {} on {}", edit.layer, edited.model.layers, edited.model.name, edited.device.name),
+    ];
+    if let (Some(first), Some(last)) = (first, last) {
+        let steps = edit.loss.len() - 1;
+        let seconds = edited.seconds;
+        lines.push(format!("logit margin {first:.3} -> {last:.3} in {steps} steps, {seconds:.1} s"));
+    }
+    lines.push(format!(
+        "the MLP output moved by {:.1} % of its length; the edited weights miss it by {:.1e}",
+        100.0 * edit.relative_change,
+        edit.residual
+    ));
+    if !judged.editable {
+        lines.push(
+            screen.paint(Tone::Warning, "the new answer was too improbable to count as editable (p below 0.0005)"),
+        );
+    }
+    if !edit.restored {
+        lines.push(screen.paint(Tone::Bad, "the weights were not restored exactly"));
+    }
+    lines.join("\n")
+}
+
+/// The three levels of success (METHODS, section 4).
+fn meaning(level: Level) -> &'static str {
+    match level {
+        Level::L1 => "level 1, the new answer is more probable than the old",
+        Level::L2 => "level 2, the new answer gained and the old lost more than 0.03",
+        Level::L3 => "level 3, the new answer is more than three times as probable and above 0.005",
+    }
+}

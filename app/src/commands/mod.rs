@@ -1,0 +1,11 @@
+//! One file a command. Each has its arguments, checks them, calls [`crate::engine`] and draws the answer.
+
+pub mod compare;
+pub mod doctor;
+pub mod edit;
+pub mod models;
+pub mod study;
+pub mod trace;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,215 @@
+//! `engram study`: the three stages over many facts, one record a model.
+
+use super::compare;
+use crate::engine::{self, Place, Source, Studied};
+use crate::fail;
+use crate::options::{self, CorruptionArgs, METHOD, MODEL, OUTPUT, RunArgs};
+use crate::render::progress::{self, Progress};
+use crate::ui::Ui;
+use anyhow::Result;
+use clap::Args;
+use clap::builder::PossibleValuesParser;
+use engram_core::metrics::{self, View};
+use engram_core::record::{Answer, EditSettings, Reading, Reason, Record, Settings};
+use engram_core::tables;
+use engram_core::{Error, Kind};
+use std::path::PathBuf;
+
+/// Arguments of `engram study`.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct StudyArgs {
+    /// Facts: CounterFact JSON, or a CSV with the same fields
+    #[arg(long, value_name = "FILE", value_parser = options::file)]
+    pub facts: PathBuf,
+    /// Validated facts wanted
+    #[arg(short, value_name = "COUNT", value_parser = options::count, default_value_t = 100)]
+    pub n: usize,
+    /// Hub id, folder, or .gguf file; several after each other, or the flag again
+    #[arg(long, value_name = "MODEL", value_parser = options::source, required = true, num_args = 1.., help_heading = MODEL)]
+    pub model: Vec<Source>,
+    #[command(flatten)]
+    run: RunArgs,
+    /// Stages: 1 where, 2 how redundantly, 3 can it be rewritten
+    #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "1,2,3", help_heading = METHOD)]
+    #[arg(value_parser = options::stage(), hide_possible_values = true)]
+    pub stages: Vec<u8>,
+    /// Seed of the fact order and of every draw
+    #[arg(long, value_name = "NUMBER", default_value_t = 42, help_heading = METHOD)]
+    pub seed: u64,
+    #[command(flatten)]
+    corruption: CorruptionArgs,
+    /// Patched positions: subject-last, last-token, same-index
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = options::reading(), help_heading = METHOD)]
+    #[arg(default_value = "subject-last,last-token", hide_possible_values = true)]
+    pub readings: Vec<Reading>,
+    /// What counts as the answer: first-token, or sequence (geometric mean over its tokens)
+    #[arg(long, value_name = "WHAT", default_value = "first-token", help_heading = METHOD)]
+    #[arg(value_parser = PossibleValuesParser::new(["first-token", "sequence"]), hide_possible_values = true)]
+    pub answer: String,
+    /// Token × layer maps for the first COUNT facts
+    #[arg(long, value_name = "COUNT", default_value_t = 0, help_heading = METHOD)]
+    pub maps: usize,
+    /// Window of the attention and MLP maps, in layers
+    #[arg(long, value_name = "LAYERS", value_parser = options::count, default_value_t = 10, help_heading = METHOD)]
+    pub window: usize,
+    /// Test facts of stage 3
+    #[arg(long, value_name = "COUNT", value_parser = options::count, default_value_t = 15, help_heading = EDITING)]
+    pub edit_facts: usize,
+    /// Reading whose dominant layer is edited
+    #[arg(long, value_name = "READING", value_parser = options::reading(), default_value = "subject-last", help_heading = EDITING)]
+    #[arg(hide_possible_values = true)]
+    pub edit_reading: Reading,
+    /// Edit this layer instead, from 1
+    #[arg(long, value_name = "LAYER", value_parser = options::layer, help_heading = EDITING)]
+    pub edit_layer: Option<usize>,
+    /// Folder for the records; made when missing
+    #[arg(long, value_name = "DIR", value_parser = options::folder, help_heading = OUTPUT)]
+    pub out: PathBuf,
+    /// Start again instead of resuming an interrupted study
+    #[arg(long, help_heading = OUTPUT)]
+    pub fresh: bool,
+}
+
+const EDITING: &str = "Editing (stage 3)";
+
+const EXAMPLES: &str = "\
+Examples:
+  engram study --model HuggingFaceTB/SmolLM2-135M --facts counterfact.json \\
+      -n 100 --out studies
+  engram study --model ./a ./b --facts mine.csv -n 50 --stages 1 --out studies
+  engram study --model model.gguf --facts mine.csv --edit-layer 8 --out studies
+
+An interrupted study goes on where it stopped when the same line is run again.";
+
+impl StudyArgs {
+    /// The record's form of the arguments.
+    pub fn settings(&self) -> engram_core::Result<Settings> {
+        options::distinct("--stages", &self.stages, u8::to_string)?;
+        options::distinct("--readings", &self.readings, |reading| reading.name().into())?;
+        let mut stages = self.stages.clone();
+        stages.sort_unstable();
+        if stages.first() != Some(&1) {
+            let list: Vec<String> = stages.iter().map(u8::to_string).collect();
+            return Err(Error::input("stages 2 and 3 build on stage 1")
+                .hint(format!("ask for it too: --stages 1,{}", list.join(","))));
+        }
+        let edited = self.edit_reading;
+        if stages.contains(&3) && self.edit_layer.is_none() && !self.readings.contains(&edited) {
+            let name = edited.name();
+            return Err(Error::input(format!("`--edit-reading {name}` is not among `--readings`"))
+                .hint(format!("add {name} to --readings, or choose another --edit-reading")));
+        }
+        Ok(Settings {
+            n: self.n,
+            seed: self.seed,
+            corruption: self.corruption.corruption()?,
+            answer: match self.answer.as_str() {
+                "sequence" => Answer::Sequence,
+                _ => Answer::FirstToken,
+            },
+            readings: self.readings.clone(),
+            stages,
+            maps: self.maps,
+            window: self.window,
+            edit: EditSettings {
+                facts: self.edit_facts,
+                reading: edited,
+                layer: self.edit_layer,
+                ..EditSettings::default()
+            },
+            ..Settings::default()
+        })
+    }
+}
+
+/// Runs the command. A model that fails does not stop the others; `false` says that one did.
+pub fn run(args: &StudyArgs, ui: &Ui) -> Result<bool> {
+    let settings = args.settings()?;
+    options::distinct("--model", &args.model, name)?;
+    if args.model.len() > 1 && args.run.tokenizer.is_some() {
+        return Err(Error::input("`--tokenizer` with several models")
+            .hint("study them one by one; records can be compared later")
+            .into());
+    }
+    if args.maps > args.n {
+        ui.warn(&format!("only {} facts are traced, so there are only so many maps", args.n));
+    }
+    let place = Place { out: args.out.clone(), fresh: args.fresh };
+    let progress = Progress::new(*ui);
+    let mut done = Vec::new();
+    let mut failed = Vec::new();
+    for source in &args.model {
+        if args.model.len() > 1 {
+            ui.note(&format!("{}:", name(source)));
+        }
+        let model = args.run.model(source);
+        match engine::study(&model, &args.facts, &settings, &place, &progress) {
+            Ok(studied) => {
+                progress.finish();
+                ui.print(&summary(&studied))?;
+                progress::wrote(ui, "record", &studied.path);
+                done.push(studied);
+            }
+            Err(error) if args.model.len() == 1 || fail::kind(&error) == Some(Kind::Cancelled) => return Err(error),
+            Err(error) => {
+                progress.finish();
+                fail::tell(ui, &error.context(name(source)));
+                failed.push(source);
+            }
+        }
+    }
+    let records: Vec<Record> = done.iter().map(|studied| studied.record.clone()).collect();
+    if !records.is_empty() {
+        compare::print_tables(&tables::all(&records, &View::default(), None), ui)?;
+    }
+    if done.len() > 1 {
+        let paths: Vec<String> = done.iter().map(|s| s.path.display().to_string()).collect();
+        ui.note(&format!("side by side: engram compare {}", paths.join(" ")));
+    }
+    Ok(failed.is_empty())
+}
+
+fn name(source: &Source) -> String {
+    match source {
+        Source::Hub(id) => id.clone(),
+        Source::Path(path) => path.display().to_string(),
+    }
+}
+
+/// What became of the facts, in a few lines.
+fn summary(studied: &Studied) -> String {
+    let record = &studied.record;
+    let validated = record.validated().count();
+    let mut lines = vec![format!(
+        "{}: {validated} facts validated of {} screened, {} wanted",
+        record.model.name,
+        record.facts.len(),
+        record.settings.n
+    )];
+    if studied.resumed > 0 {
+        lines.push(format!("  {} of them were there from an earlier run", studied.resumed));
+    }
+    let dropped = metrics::reasons(record);
+    lines.extend(dropped.iter().map(|(reason, count)| format!("  {count} {}", words(*reason))));
+    if validated < record.settings.n {
+        lines.push("  the file has no more facts that pass".into());
+    }
+    if let Some(edits) = &record.edits {
+        lines.push(format!("  {} facts edited", edits.len()));
+    }
+    lines.join("\n")
+}
+
+/// A reason in words.
+fn words(reason: Reason) -> &'static str {
+    match reason {
+        Reason::NotKnown => "not known: greedy decoding gives another answer",
+        Reason::NotSensitive => "not sensitive: hiding the subject changes too little",
+        Reason::SubjectNotFound => "subject has no tokens of its own",
+        Reason::SharedFirstToken => "both answers begin with the same token",
+        Reason::TooLong => "prompt too long",
+        Reason::AnswerMerges => "answer merges with the prompt's last characters",
+        Reason::Empty => "a field is empty",
+    }
+}

@@ -1,0 +1,137 @@
+//! What the commands draw, from made-up numbers.
+
+use super::{edit, trace};
+use crate::engine::{Edited, Tracing};
+use crate::render::style::{Ink, Screen};
+use engram_core::record::{
+    DeviceInfo, EditRecord, FactRecord, FactSource, Maps, ModelInfo, Outcome, Reading, Record, Settings, Traced,
+    VERSION,
+};
+
+const SCREEN: Screen = Screen { width: 80, ink: Ink::None };
+
+fn model() -> ModelInfo {
+    ModelInfo { name: "owner/model".into(), family: "llama".into(), layers: 6, ..ModelInfo::default() }
+}
+
+fn device() -> DeviceInfo {
+    DeviceInfo { kind: "cpu".into(), name: "2 threads".into(), backend: "flex".into() }
+}
+
+fn tracing(patched: [f32; 6], maps: bool) -> Tracing {
+    let words = |text: &str| text.split('|').map(str::to_owned).collect::<Vec<_>>();
+    let map = |scale: f32| {
+        let row = |position: usize| (0..6).map(|l| scale * (position + 1) as f32 * (l as f32 + 1.0) / 36.0).collect();
+        (0..6).map(row).collect::<Vec<Vec<f32>>>()
+    };
+    let traced = Traced {
+        tokens: words("The| capital| of| France| is"),
+        subject_span: [3, 4],
+        corrupt_tokens: words("The| capital| of| Random| Person| is"),
+        corrupt_span: [3, 5],
+        p_clean: 0.5,
+        p_corrupt: 0.01,
+        p_false: 0.002,
+        patched: [
+            (Reading::SubjectLast, patched.to_vec()),
+            (Reading::LastToken, vec![0.01, 0.01, 0.02, 0.1, 0.4, 0.5]),
+        ]
+        .into(),
+        without_block: vec![0.1, 0.45, 0.4, 0.3, 0.55, 0.2],
+        without_attention: vec![0.5, 0.49, 0.4, 0.35, 0.5, 0.45],
+        without_mlp: vec![0.05, 0.48, 0.5, 0.45, 0.52, 0.3],
+        maps: maps.then(|| Maps { window: 10, residual: map(0.5), mlp: map(0.2), attention: map(0.1) }),
+        ..Traced::default()
+    };
+    let fact = FactRecord {
+        order: 0,
+        id: "0".into(),
+        relation: String::new(),
+        prompt: "The capital of France is".into(),
+        subject: "France".into(),
+        target_true: " Paris".into(),
+        target_new: " Rome".into(),
+        outcome: Outcome::Validated(Box::new(traced)),
+    };
+    Tracing {
+        record: Record {
+            engram: VERSION,
+            program: "0.0.0".into(),
+            settings: Settings::default(),
+            model: model(),
+            device: device(),
+            source: FactSource::default(),
+            facts: vec![fact],
+            edits: None,
+        },
+        greedy: " Paris".into(),
+    }
+}
+
+#[test]
+fn a_traced_fact() {
+    let tracing = tracing([0.3, 0.4, 0.2, 0.05, 0.005, 0.01], true);
+    insta::assert_snapshot!(trace::draw(&tracing, SCREEN));
+}
+
+#[test]
+fn a_fact_that_is_not_localized() {
+    let mut tracing = tracing([0.009, 0.008, 0.001, 0.002, 0.005, 0.01], false);
+    tracing.greedy = " the".into();
+    insta::assert_snapshot!(trace::draw(&tracing, SCREEN));
+}
+
+#[test]
+fn every_line_fits_the_screen() {
+    for width in [60, 80, 120, 200] {
+        let drawn = trace::draw(&tracing([0.3, 0.4, 0.2, 0.05, 0.005, 0.01], true), Screen { width, ink: Ink::None });
+        let long = drawn.lines().find(|line| crate::render::text::width(line) > width);
+        assert_eq!(long, None, "{width}");
+    }
+}
+
+#[test]
+fn json_of_a_trace_is_a_record() {
+    let tracing = tracing([0.3, 0.4, 0.2, 0.05, 0.005, 0.01], true);
+    let text = serde_json::to_vec(&tracing).expect("it has only finite numbers");
+    let read = engram_core::journal::from_bytes("trace", &text).expect("it is a record");
+    assert_eq!(read, tracing.record);
+}
+
+fn edited(p_true_after: f32, p_false_after: f32) -> Edited {
+    Edited {
+        model: model(),
+        device: device(),
+        edit: EditRecord {
+            fact: 0,
+            layer: 2,
+            seed: 42,
+            p_true: 0.5,
+            p_false: 0.002,
+            p_true_after,
+            p_false_after,
+            loss: vec![5.5, 3.0, -1.25],
+            relative_change: 0.4,
+            residual: 1.5e-7,
+            restored: true,
+            paraphrases: vec![],
+            neighbourhood: vec![],
+            unrelated: vec![],
+        },
+        before: " Paris".into(),
+        after: " Rome".into(),
+        seconds: 3.21,
+    }
+}
+
+#[test]
+fn an_edit() {
+    let drawn = edit::draw(&edited(0.1, 0.6), "The capital of France is", "Paris", "Rome", SCREEN, true);
+    insta::assert_snapshot!(drawn);
+}
+
+#[test]
+fn an_edit_that_failed() {
+    let drawn = edit::draw(&edited(0.49, 0.003), "The capital of France is", "Paris", "Rome", SCREEN, false);
+    assert!(drawn.contains("not rewritten"), "{drawn}");
+}

@@ -1,0 +1,214 @@
+//! `engram trace`: one fact, layer by layer and token by token.
+
+use crate::engine::{self, Source, Tracing};
+use crate::options::{self, CorruptionArgs, METHOD, MODEL, OUTPUT, RunArgs};
+use crate::render::bars::{self, Chart, Column};
+use crate::render::heatmap::{self, Heatmap};
+use crate::render::progress::Progress;
+use crate::render::style::{Screen, Tone};
+use crate::render::text;
+use crate::ui::Ui;
+use anyhow::Result;
+use clap::Args;
+use engram_core::metrics::{self, Dominant};
+use engram_core::record::{FactRecord, Reading, Record, Settings, Traced};
+
+/// Arguments of `engram trace`.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct TraceArgs {
+    /// Prompt that the answer continues; `{}` stands for the subject
+    #[arg(value_name = "PROMPT", value_parser = options::text)]
+    pub prompt: String,
+    /// What the fact is about, as written in the prompt
+    #[arg(long, value_name = "TEXT", value_parser = options::subject)]
+    pub subject: String,
+    /// True answer [default: the model's own greedy answer]
+    #[arg(long, value_name = "TEXT", value_parser = options::text)]
+    pub target: Option<String>,
+    /// Another answer whose probability is shown too
+    #[arg(long, value_name = "TEXT", value_parser = options::text)]
+    pub target_new: Option<String>,
+    /// Hub id, folder, or .gguf file
+    #[arg(long, value_name = "MODEL", value_parser = options::source, help_heading = MODEL)]
+    pub model: Source,
+    #[command(flatten)]
+    run: RunArgs,
+    #[command(flatten)]
+    corruption: CorruptionArgs,
+    /// Patched positions: subject-last, last-token, same-index
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = options::reading(), help_heading = METHOD)]
+    #[arg(default_value = "subject-last,last-token", hide_possible_values = true)]
+    pub readings: Vec<Reading>,
+    /// Window of the attention and MLP maps, in layers
+    #[arg(long, value_name = "LAYERS", value_parser = options::count, default_value_t = 10, help_heading = METHOD)]
+    pub window: usize,
+    /// Draw the token × layer maps, also with --json [default: on]
+    #[arg(long, overrides_with = "no_map", help_heading = OUTPUT)]
+    pub map: bool,
+    /// Leave the maps out; they cost most of the time
+    #[arg(long, overrides_with = "map", help_heading = OUTPUT)]
+    pub no_map: bool,
+    /// Print a record of this one fact as JSON instead of drawing it
+    #[arg(long, help_heading = OUTPUT)]
+    pub json: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  engram trace \"The capital of France is\" --subject France \\
+      --model HuggingFaceTB/SmolLM2-135M
+  engram trace \"{} plays the\" --subject \"Miles Davis\" --target trumpet \\
+      --model ./my-model --no-map
+  engram trace \"The capital of {} is\" --subject France --model model.gguf \\
+      --json > france.engram.json";
+
+impl TraceArgs {
+    fn settings(&self) -> engram_core::Result<Settings> {
+        options::distinct("--readings", &self.readings, |reading| reading.name().into())?;
+        Ok(Settings {
+            n: 1,
+            corruption: self.corruption.corruption()?,
+            readings: self.readings.clone(),
+            stages: vec![1],
+            maps: usize::from(!self.no_map),
+            window: self.window,
+            ..Settings::default()
+        })
+    }
+}
+
+/// Runs the command.
+pub fn run(args: &TraceArgs, ui: &Ui) -> Result<()> {
+    let settings = args.settings()?;
+    let (target, new) = (args.target.as_deref(), args.target_new.as_deref());
+    let question = options::question(&args.prompt, &args.subject, target, new)?;
+    let progress = Progress::new(*ui);
+    let model = args.run.model(&args.model);
+    let tracing = engine::trace(&model, &question, &settings, &progress)?;
+    progress.finish();
+    if args.json {
+        return ui.print_json(&tracing);
+    }
+    ui.print(&draw(&tracing, ui.screen))?;
+    Ok(())
+}
+
+/// The whole answer as text.
+pub fn draw(tracing: &Tracing, screen: Screen) -> String {
+    let record = &tracing.record;
+    let Some((fact, traced)) = record.validated().next() else {
+        return "The fact could not be traced.".into();
+    };
+    let mut parts = vec![head(tracing, fact, traced, screen)];
+    parts.push(bars::render(&sufficiency(record, traced), screen));
+    parts.extend(remarks(record, traced).map(|line| wrapped(&line, screen)));
+    parts.push(bars::render(&necessity(traced), screen));
+    if let Some(maps) = &traced.maps {
+        let window = maps.window;
+        let kinds = [
+            ("residual stream after a block".to_owned(), &maps.residual),
+            (format!("MLP outputs, {window} layers around"), &maps.mlp),
+            (format!("attention outputs, {window} layers around"), &maps.attention),
+        ];
+        for (kind, values) in kinds {
+            let map = Heatmap {
+                title: format!("p(answer) with one clean state put back: {kind}"),
+                tokens: traced.corrupt_tokens.clone(),
+                subject: traced.corrupt_span[0]..traced.corrupt_span[1],
+                values: values.clone(),
+            };
+            parts.push(heatmap::render(&map, screen));
+        }
+    }
+    parts.join("\n\n")
+}
+
+fn head(tracing: &Tracing, fact: &FactRecord, traced: &Traced, screen: Screen) -> String {
+    let record = &tracing.record;
+    let (model, device) = (&record.model, &record.device);
+    let line = |name: &str, value: &str| format!("{} {value}", text::pad(name, 10));
+    let own = if tracing.greedy.trim() == fact.target_true.trim() {
+        "the model's own answer".to_owned()
+    } else {
+        format!("the model itself says {}", text::token(&tracing.greedy))
+    };
+    let answer = format!("{} ({own})", text::token(&fact.target_true));
+    let mut lines = vec![
+        screen.paint(Tone::Heading, &text::escape(&fact.prompt)),
+        line("subject", &text::escape(&fact.subject)),
+        line("answer", &answer),
+        line("p clean", &text::number(traced.p_clean)),
+        line("p corrupt", &text::number(traced.p_corrupt)),
+    ];
+    if !fact.target_new.is_empty() {
+        let value = format!("{} for {}", text::number(traced.p_false), text::token(&fact.target_new));
+        lines.push(line("p new", &value));
+    }
+    let place = format!("{} ({}, {})", device.kind, device.name, device.backend);
+    lines.push(line("model", &format!("{}, {} layers, on {place}", model.name, model.layers)));
+    lines.join("\n")
+}
+
+fn sufficiency(record: &Record, traced: &Traced) -> Chart {
+    let column = |reading: &Reading| {
+        let curve = metrics::sufficiency(traced, *reading)?;
+        Some(Column {
+            name: reading.name().into(),
+            values: curve.iter().map(|s| *s as f32).collect(),
+            mark: dominant_layer(traced, *reading),
+        })
+    };
+    Chart {
+        title: "Sufficiency: p gained by putting the clean state back, per layer".into(),
+        columns: record.settings.readings.iter().filter_map(column).collect(),
+    }
+}
+
+fn dominant_layer(traced: &Traced, reading: Reading) -> Option<usize> {
+    metrics::dominant(traced, reading, false).and_then(Dominant::layer)
+}
+
+fn necessity(traced: &Traced) -> Chart {
+    let column = |name: &str, without: &[f32]| {
+        let values: Vec<f32> = without.iter().map(|p| traced.p_clean - p).collect();
+        let best = values.iter().copied().fold(0f32, f32::max);
+        let mark = values.iter().position(|v| best > 0.0 && *v == best).map(|i| i + 1);
+        Column { name: name.into(), values, mark }
+    };
+    Chart {
+        title: "Necessity: p lost by leaving the layer's contribution out, per layer".into(),
+        columns: vec![
+            column("block", &traced.without_block),
+            column("attention", &traced.without_attention),
+            column("MLP", &traced.without_mlp),
+        ],
+    }
+}
+
+/// What a reader must know before believing the bars (METHODS, section 2).
+fn remarks(record: &Record, traced: &Traced) -> impl Iterator<Item = String> {
+    let ends = traced.subject_span[1] == traced.tokens.len();
+    let remark = move |reading: &Reading| {
+        let patched = traced.patched.get(reading)?;
+        let name = reading.name();
+        if dominant_layer(traced, *reading).is_none() {
+            return Some(format!("{name}: not localized, no layer's patch helps."));
+        }
+        match reading {
+            Reading::LastToken => {
+                Some(format!("{name}: the last layer gives p clean back by definition, so a late peak is no finding."))
+            }
+            Reading::SubjectLast if !ends => {
+                Some(format!("{name}: layer {} is 0 by definition, nothing reads the subject after it.", patched.len()))
+            }
+            _ => None,
+        }
+    };
+    let remarks: Vec<String> = record.settings.readings.iter().filter_map(remark).collect();
+    remarks.into_iter()
+}
+
+fn wrapped(line: &str, screen: Screen) -> String {
+    screen.paint(Tone::Faint, &text::wrap(line, screen.width))
+}

@@ -1,0 +1,215 @@
+//! The seam between the command line and the engine: every call into the engine and the model cache is here.
+
+mod doctor;
+mod edit;
+mod load;
+mod save;
+mod study;
+mod trace;
+
+use crate::hub::{self, Hub};
+use crate::render::progress::Progress;
+use anyhow::Result;
+use engram_core::record::{DeviceInfo, EditRecord, ModelInfo, Record, Settings};
+use std::path::{Path, PathBuf};
+
+/// Where a model comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// `owner/name` or `owner/name@revision` on the Hugging Face Hub.
+    Hub(String),
+    /// A folder with config.json, tokenizer.json and safetensors, or a GGUF file.
+    Path(PathBuf),
+}
+
+/// `--device`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum Device {
+    /// The GPU where one works, else the CPU
+    #[default]
+    Auto,
+    /// The GPU, or an error
+    Gpu,
+    /// The CPU
+    Cpu,
+}
+
+/// A model to load and where to run it.
+#[derive(Debug, Clone)]
+pub struct Model {
+    /// Where it comes from.
+    pub source: Source,
+    /// A tokenizer.json that is not beside the weights.
+    pub tokenizer: Option<PathBuf>,
+    /// Where it runs.
+    pub device: Device,
+}
+
+/// One fact, as a person asks about it. The subject is known to be in the prompt.
+#[derive(Debug, Clone)]
+pub struct Question {
+    /// Prompt with the subject filled in.
+    pub prompt: String,
+    /// Subject.
+    pub subject: String,
+    /// True answer; without one, the model's own greedy answer.
+    pub target: Option<String>,
+    /// Counterfactual answer.
+    pub target_new: Option<String>,
+}
+
+/// What `engram trace` shows.
+#[derive(Debug, serde::Serialize)]
+pub struct Tracing {
+    /// A record of this one fact, always `validated`; `settings.maps` says whether it has maps.
+    #[serde(flatten)]
+    pub record: Record,
+    /// The model's own greedy answer, as many tokens as the target has.
+    pub greedy: String,
+}
+
+/// What `engram study` has written.
+#[derive(Debug)]
+pub struct Studied {
+    /// The record's file.
+    pub path: PathBuf,
+    /// Facts that an earlier, interrupted run had finished.
+    pub resumed: usize,
+    /// The record.
+    pub record: Record,
+}
+
+/// Where a study writes and whether it may go on from there.
+#[derive(Debug, Clone)]
+pub struct Place {
+    /// Folder; made when missing.
+    pub out: PathBuf,
+    /// Start again instead of resuming.
+    pub fresh: bool,
+}
+
+/// Files that `engram edit` leaves behind.
+#[derive(Debug, Clone, Default)]
+pub struct Save {
+    /// The rank-one update as a safetensors file.
+    pub delta: Option<PathBuf>,
+    /// The edited model as a folder.
+    pub model: Option<PathBuf>,
+}
+
+/// What `engram edit` shows.
+#[derive(Debug, serde::Serialize)]
+pub struct Edited {
+    /// The model.
+    pub model: ModelInfo,
+    /// Where it ran.
+    pub device: DeviceInfo,
+    /// Raw values; there are no paraphrases and no unrelated facts.
+    pub edit: EditRecord,
+    /// Greedy answer before.
+    pub before: String,
+    /// Greedy answer with the edited weights.
+    pub after: String,
+    /// Seconds that the optimisation took.
+    pub seconds: f64,
+}
+
+/// A model in the cache, one of its revisions.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct Cached {
+    /// `owner/name`.
+    pub id: String,
+    /// A branch or tag, else the commit.
+    pub revision: String,
+    /// `model_type` of its config.
+    pub family: Option<String>,
+    /// Size of its files.
+    pub bytes: u64,
+    /// Its folder.
+    pub path: PathBuf,
+}
+
+/// How a check of `engram doctor` ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum State {
+    /// As it should be.
+    Ok,
+    /// Works, with a loss.
+    Warning,
+    /// Does not work.
+    Failed,
+}
+
+/// One line of `engram doctor`.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct Check {
+    /// What was looked at.
+    pub name: String,
+    /// How it ended.
+    pub state: State,
+    /// What was found.
+    pub detail: String,
+    /// What to do, where something can be done.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+}
+
+/// Traces one fact. `settings`: corruption, readings, maps (0 or 1) and window are set; the rest is default.
+pub fn trace(model: &Model, question: &Question, settings: &Settings, progress: &Progress) -> Result<Tracing> {
+    trace::run(model, question, settings, progress)
+}
+
+/// Studies one model and writes its record.
+pub fn study(
+    model: &Model,
+    facts: &Path,
+    settings: &Settings,
+    place: &Place,
+    progress: &Progress,
+) -> Result<Studied> {
+    study::run(model, facts, settings, place, progress)
+}
+
+/// Rewrites one fact. `question` has both targets; `settings`: seed and edit are set.
+pub fn edit(
+    model: &Model,
+    question: &Question,
+    settings: &Settings,
+    save: &Save,
+    progress: &Progress,
+) -> Result<Edited> {
+    edit::run(model, question, settings, save, progress)
+}
+
+/// The folder of downloaded models.
+pub fn cache_folder() -> PathBuf {
+    Hub::from_env().cache
+}
+
+/// Downloaded models, by name.
+pub fn cached_models() -> Vec<Cached> {
+    let cached = |model: hub::CachedModel| Cached {
+        id: model.id,
+        revision: model.revision,
+        family: model.family,
+        bytes: model.bytes,
+        path: model.path,
+    };
+    hub::cached().into_iter().map(cached).collect()
+}
+
+/// Deletes a downloaded model, all its revisions; tells the bytes that became free.
+pub fn delete_model(id: &str) -> Result<u64> {
+    hub::delete(id)
+}
+
+/// Looks at the GPU, its self-test, and the CPU backend. Never fails: a failure is a [`Check`].
+pub fn check_devices() -> Vec<Check> {
+    doctor::run()
+}
+
+/// What records say wrote them.
+fn program() -> String {
+    format!("engram {}", env!("CARGO_PKG_VERSION"))
+}

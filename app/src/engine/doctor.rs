@@ -1,0 +1,57 @@
+//! What `engram doctor` finds out about devices.
+
+use super::{Check, State};
+use engram_core::device::{Choice, Compute, SELF_TEST_TOLERANCE, free_memory, threads};
+use pollster::block_on;
+
+/// See [`super::check_devices`].
+pub(super) fn run() -> Vec<Check> {
+    let mut checks = Vec::new();
+    let mut add = |name: &str, state, detail: String, hint: Option<&str>| {
+        checks.push(Check { name: name.into(), state, detail, hint: hint.map(Into::into) });
+    };
+    let gib = |bytes: u64| format!("{:.1} GiB", bytes as f64 / f64::from(1 << 30));
+    match block_on(Compute::choose(Choice::Gpu)) {
+        Ok(gpu) => {
+            if let Some(adapter) = &gpu.adapter {
+                let software = adapter.kind == "Cpu";
+                let (state, hint) = match software {
+                    true => (
+                        State::Warning,
+                        Some("a software adapter: slower than the CPU backend; install the GPU's own driver"),
+                    ),
+                    false => (State::Ok, None),
+                };
+                let detail = format!("{} ({}, {}, {})", adapter.name, adapter.backend, adapter.kind, adapter.driver);
+                add("adapter", state, detail, hint);
+                let features = [("f16 shaders", adapter.shader_f16), ("subgroups", adapter.subgroups)];
+                let features: Vec<String> =
+                    features.iter().map(|(name, has)| format!("{name}: {}", if *has { "yes" } else { "no" })).collect();
+                add("features", State::Ok, features.join(", "), None);
+                let detail = format!(
+                    "buffer {}, binding {} (larger vocabulary tables are split)",
+                    gib(adapter.max_buffer_bytes),
+                    gib(adapter.max_binding_bytes)
+                );
+                add("limits", State::Ok, detail, None);
+            }
+            let detail = format!(
+                "largest difference to the CPU {:.1e}, {SELF_TEST_TOLERANCE:.0e} allowed",
+                gpu.self_test
+            );
+            add("self-test", State::Ok, detail, None);
+        }
+        Err(error) => {
+            let hint = error.next_step().unwrap_or("use --device cpu").to_string();
+            add("adapter", State::Warning, error.message().to_string(), Some(&hint));
+        }
+    }
+    add("cpu", State::Ok, format!("{} threads, {} of memory free", threads(), gib(free_memory())), None);
+    match block_on(Compute::choose(Choice::Auto)) {
+        Ok(chosen) => {
+            add("chosen", State::Ok, format!("{}: {} ({})", chosen.info.kind, chosen.info.name, chosen.why), None);
+        }
+        Err(error) => add("chosen", State::Failed, error.message().to_string(), Some("use --device cpu")),
+    }
+    checks
+}

@@ -1,0 +1,91 @@
+//! One fact rewritten, measured, saved where asked for, and undone.
+
+use super::load::{Loaded, fact, load};
+use super::{Edited, Model, Question, Save};
+use crate::render::progress::Progress;
+use anyhow::Result;
+use engram_core::Error;
+use engram_core::edit::{Job, apply_and_measure, targets, tokens_of};
+use engram_core::facts::Fact;
+use engram_core::generate::greedy;
+use engram_core::metrics::{Dominant, dominant};
+use engram_core::model;
+use engram_core::record::{Reading, Settings};
+use engram_core::trace::stage1;
+use pollster::block_on;
+use std::time::Instant;
+
+/// Tokens of the continuation that is shown before and after.
+const SAID: usize = 12;
+
+/// See [`super::edit`].
+pub(super) fn run(
+    wanted: &Model,
+    question: &Question,
+    settings: &Settings,
+    save: &Save,
+    progress: &Progress,
+) -> Result<Edited> {
+    let mut loaded = load(wanted, progress)?;
+    let target = question.target.clone().unwrap_or_default();
+    let target_new = question.target_new.clone().unwrap_or_default();
+    let fact = fact(&question.prompt, &question.subject, &target, &target_new);
+    let layer = match settings.edit.layer {
+        Some(layer) => layer,
+        None => own_layer(&loaded.model, &fact, settings, progress)?,
+    };
+    let job = Job { order: 0, fact: &fact, layer, unrelated: Vec::new() };
+    let said = |model: &model::Model| block_on(greedy(model, &question.prompt, SAID, |text| text.contains('\n')));
+    let before = said(&loaded.model)?;
+
+    let start = Instant::now();
+    progress.start("finding v*", "steps", Some(settings.edit.steps as u64), 0);
+    let mut step = |done: usize, _: usize| {
+        progress.set(done as u64);
+        if progress.is_cancelled() { Err(Error::cancelled()) } else { Ok(()) }
+    };
+    let targets = block_on(targets(&loaded.model, std::slice::from_ref(&job), settings, &mut step))?;
+    progress.finish();
+    let seconds = start.elapsed().as_secs_f64();
+    let target = targets.into_iter().next().ok_or_else(|| Error::input("nothing to edit"))?;
+    let done = block_on(apply_and_measure(&mut loaded.model, &job, &target, settings, false))?;
+
+    let original = loaded.model.decoder.down_proj(layer).clone();
+    let edited = done.update.edited(&loaded.model);
+    loaded.model.decoder.set_down_proj(layer, edited);
+    let after = said(&loaded.model)?;
+    if let Some(file) = &save.delta {
+        super::save::delta(file, &loaded.model, &done.update)?;
+    }
+    if let Some(folder) = &save.model {
+        let Loaded { model, checkpoint, path } = &loaded;
+        super::save::model(folder, model, checkpoint, path, &done.update.tensor, layer, progress)?;
+    }
+    loaded.model.decoder.set_down_proj(layer, original);
+    Ok(Edited {
+        model: loaded.model.info.clone(),
+        device: loaded.model.compute.info.clone(),
+        edit: done.record,
+        before,
+        after,
+        seconds,
+    })
+}
+
+/// The fact's dominant layer under `subject-last`.
+fn own_layer(model: &model::Model, fact: &Fact, settings: &Settings, progress: &Progress) -> Result<usize> {
+    let settings = Settings { readings: vec![Reading::SubjectLast], ..settings.clone() };
+    let prepared = tokens_of(model, fact, &settings)?;
+    progress.start("looking for the fact's layer", "passes", Some(1), 0);
+    let traced = block_on(stage1(model, &[&prepared], &settings))?.pop().unwrap_or_default();
+    progress.finish();
+    match dominant(&traced, Reading::SubjectLast, false) {
+        Some(Dominant::Layer(layer)) => {
+            progress.note(&format!("editing layer {layer}, the fact's dominant one under subject-last"));
+            Ok(layer)
+        }
+        _ => Err(Error::input("the fact has no dominant layer: no patch at the subject helps")
+            .hint("choose a layer with --layer")
+            .into()),
+    }
+}

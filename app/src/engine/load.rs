@@ -1,0 +1,69 @@
+//! From what the command line names to a model ready to run.
+
+use super::{Device, Model, Source};
+use crate::hub;
+use crate::render::progress::Progress;
+use anyhow::Result;
+use engram_core::device::{Choice, Compute};
+use engram_core::facts::{Fact, SLOT};
+use engram_core::model;
+use engram_core::weights::Checkpoint;
+use pollster::block_on;
+use std::path::PathBuf;
+
+/// A loaded model and the files it came from.
+pub(super) struct Loaded {
+    pub(super) model: model::Model,
+    pub(super) checkpoint: Checkpoint,
+    /// Folder of the files, or the GGUF file.
+    pub(super) path: PathBuf,
+}
+
+impl From<Device> for Choice {
+    fn from(device: Device) -> Self {
+        match device {
+            Device::Auto => Self::Auto,
+            Device::Gpu => Self::Gpu,
+            Device::Cpu => Self::Cpu,
+        }
+    }
+}
+
+/// Finds, downloads where needed, and loads a model; says which device is used and why.
+pub(super) fn load(wanted: &Model, progress: &Progress) -> Result<Loaded> {
+    let (path, name) = match &wanted.source {
+        Source::Hub(id) => (hub::fetch(id, progress.is_quiet())?, id.clone()),
+        Source::Path(path) => (path.clone(), name(path)),
+    };
+    let checkpoint = block_on(Checkpoint::open(&path, wanted.tokenizer.as_deref()))?;
+    let compute = block_on(Compute::choose(wanted.device.into()))?;
+    progress.note(&format!("{}: {} ({})", compute.info.kind, compute.info.name, compute.why));
+    progress.start("loading", "tensors", Some(checkpoint.tensors().len() as u64), 0);
+    let model = block_on(model::Model::load(&checkpoint, &name, compute, &|done, _| progress.set(done as u64)))?;
+    progress.finish();
+    Ok(Loaded { model, checkpoint, path })
+}
+
+/// A file's or folder's name: GGUF files without their ending.
+fn name(path: &std::path::Path) -> String {
+    let path = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
+    let name = match path.extension().is_some_and(|end| end.eq_ignore_ascii_case("gguf")) {
+        true => path.file_stem(),
+        false => path.file_name(),
+    };
+    name.unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// A person's question as a fact. The subject's first place in the prompt counts.
+pub(super) fn fact(prompt: &str, subject: &str, target: &str, target_new: &str) -> Fact {
+    Fact {
+        id: "0".into(),
+        relation: String::new(),
+        template: prompt.replacen(subject, SLOT, 1),
+        subject: subject.into(),
+        target_true: target.into(),
+        target_new: target_new.into(),
+        paraphrases: Vec::new(),
+        neighbourhood: Vec::new(),
+    }
+}

@@ -1,0 +1,92 @@
+//! One fact traced, whatever the filters would say of it.
+
+use super::load::{fact, load};
+use super::{Model, Question, Tracing};
+use crate::render::progress::Progress;
+use anyhow::Result;
+use engram_core::Error;
+use engram_core::facts::{Fact, FactFile};
+use engram_core::generate::{next_word, ranked};
+use engram_core::metrics::{Dominant, dominant};
+use engram_core::model;
+use engram_core::record::{FactRecord, Outcome, Record, Settings};
+use engram_core::study::header;
+use engram_core::trace::{self, Prepared};
+use pollster::block_on;
+
+/// See [`super::trace`].
+pub(super) fn run(wanted: &Model, question: &Question, settings: &Settings, progress: &Progress) -> Result<Tracing> {
+    let loaded = load(wanted, progress)?;
+    let model = &loaded.model;
+    let greedy = block_on(next_word(model, &question.prompt))?;
+    let target = match &question.target {
+        Some(target) => target.clone(),
+        None if greedy.is_empty() => {
+            return Err(Error::input("the model answers with no word").hint("name an answer with --target").into());
+        }
+        None => greedy.clone(),
+    };
+    let target_new = match &question.target_new {
+        Some(target) => target.clone(),
+        None => rival(model, &question.prompt, &target)?,
+    };
+    let fact = fact(&question.prompt, &question.subject, &target, &target_new);
+    let file = FactFile { name: "prompt".into(), sha256: String::new(), facts: vec![fact.clone()], warnings: Vec::new() };
+    let mut record = block_on(header(model, &file, settings.clone(), &super::program()))?;
+    record.facts.push(traced(model, &fact, &record, progress)?);
+    Ok(Tracing { record, greedy })
+}
+
+/// Everything of one fact.
+fn traced(model: &model::Model, fact: &Fact, record: &Record, progress: &Progress) -> Result<FactRecord> {
+    let settings = &record.settings;
+    let prepared = prepared(model, fact, settings)?;
+    let steps = 1 + settings.maps.min(1) + settings.readings.len();
+    progress.start("tracing", "passes", Some(steps as u64), 0);
+    let mut traced = block_on(trace::stage1(model, &[&prepared], settings))?.pop().unwrap_or_default();
+    progress.set(1);
+    for (at, &reading) in settings.readings.iter().enumerate() {
+        if let Some(Dominant::Layer(layer)) = dominant(&traced, reading, false) {
+            let curve = block_on(trace::redundancy(model, &[&prepared], settings, reading, layer))?.pop();
+            traced.redundancy.extend(curve.map(|curve| (reading, curve)));
+        }
+        progress.set(at as u64 + 2);
+    }
+    if settings.maps > 0 {
+        traced.maps = Some(block_on(trace::maps(model, &prepared, settings, traced.p_corrupt))?);
+    }
+    progress.finish();
+    Ok(FactRecord {
+        order: 0,
+        id: fact.id.clone(),
+        relation: fact.relation.clone(),
+        prompt: fact.prompt(),
+        subject: fact.subject.clone(),
+        target_true: fact.target_true.clone(),
+        target_new: fact.target_new.clone(),
+        outcome: Outcome::Validated(Box::new(traced)),
+    })
+}
+
+/// The fact's tokens, or an error that says why it has none.
+fn prepared(model: &model::Model, fact: &Fact, settings: &Settings) -> Result<Prepared> {
+    let prepared = trace::prepare(&model.tokens, fact, settings)?.map_err(|dropped| {
+        Error::input(format!("this cannot be traced: {}", dropped.detail))
+            .hint("check the prompt's end (no trailing space), the subject and the targets")
+    })?;
+    Ok(prepared)
+}
+
+/// The model's most probable next token that does not begin the target: the answer to hold it against.
+fn rival(model: &model::Model, prompt: &str, target: &str) -> Result<String> {
+    let ids = model.tokens.encode(prompt)?.ids;
+    let own = model.tokens.answer(prompt, target)?.ok().and_then(|ids| ids.first().copied());
+    for id in block_on(ranked(model, &ids))? {
+        let text = model.tokens.decode(&[id])?.trim().to_string();
+        let first = model.tokens.answer(prompt, &text)?.ok().and_then(|ids| ids.first().copied());
+        if text.chars().any(char::is_alphanumeric) && first == Some(id) && Some(id) != own {
+            return Ok(text);
+        }
+    }
+    Err(Error::input("no second answer was found").hint("name one with --target-new").into())
+}

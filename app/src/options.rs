@@ -1,0 +1,271 @@
+//! Arguments that several commands share, and the checks of single values. Each refusal says what to do next.
+
+use crate::engine::{Device, Model, Question, Source};
+use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use engram_core::record::{Corruption, Reading};
+use engram_core::{Error, Result};
+use std::path::{Path, PathBuf};
+
+/// Heading of the model's flags.
+pub const MODEL: &str = "Model";
+/// Heading of the flags that change numbers.
+pub const METHOD: &str = "Method";
+/// Heading of the flags that choose what is shown or written.
+pub const OUTPUT: &str = "Output";
+
+/// All readings, in the order in which they are shown.
+pub const READINGS: [Reading; 3] = [Reading::SubjectLast, Reading::LastToken, Reading::SameIndex];
+
+/// Where to run, and with which tokenizer.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// tokenizer.json, where it is not beside the weights
+    #[arg(long, value_name = "FILE", value_parser = file, help_heading = MODEL)]
+    pub tokenizer: Option<PathBuf>,
+    /// Where to compute; `auto` takes the GPU when one works
+    #[arg(long, value_name = "WHERE", value_enum, default_value_t, hide_possible_values = true, help_heading = MODEL)]
+    #[arg(help = "Where to compute: auto, gpu or cpu; auto takes the GPU when one works")]
+    pub device: Device,
+}
+
+/// How the subject is corrupted.
+#[derive(Debug, Args)]
+pub struct CorruptionArgs {
+    /// How the subject is hidden: replace (by a text) or noise (on its embeddings, 3 sigma, 10 draws)
+    #[arg(long, value_name = "HOW", default_value = "replace", help_heading = METHOD)]
+    #[arg(value_parser = PossibleValuesParser::new(["replace", "noise"]), hide_possible_values = true)]
+    pub corruption: String,
+    /// Text that stands in for the subject [default: Random Person]
+    #[arg(long, value_name = "TEXT", value_parser = text, help_heading = METHOD)]
+    pub replace_with: Option<String>,
+}
+
+impl CorruptionArgs {
+    /// The record's form of it.
+    pub fn corruption(&self) -> Result<Corruption> {
+        if self.corruption == "noise" {
+            return match &self.replace_with {
+                None => Ok(Corruption::Noise { sigmas: 3.0, draws: 10, sigma: 0.0 }),
+                Some(_) => Err(Error::input("`--replace-with` has no meaning with `--corruption noise`")
+                    .hint("leave one of the two out")),
+            };
+        }
+        let with = self.replace_with.clone().unwrap_or_else(|| "Random Person".into());
+        Ok(Corruption::Replace { with })
+    }
+}
+
+impl RunArgs {
+    /// A model to load, with these options.
+    pub fn model(&self, source: &Source) -> Model {
+        Model { source: source.clone(), tokenizer: self.tokenizer.clone(), device: self.device }
+    }
+}
+
+/// Puts the subject into a prompt with `{}`, or finds it there.
+pub fn question(prompt: &str, subject: &str, target: Option<&str>, target_new: Option<&str>) -> Result<Question> {
+    let prompt = match prompt.matches("{}").count() {
+        0 => prompt.to_owned(),
+        1 => prompt.replacen("{}", subject, 1),
+        _ => {
+            return Err(Error::input("the prompt has more than one `{}`")
+                .hint("`{}` stands for the subject and may occur once"));
+        }
+    };
+    if !prompt.contains(subject) {
+        return Err(subject_missing(&prompt, subject));
+    }
+    if prompt.trim() == subject {
+        return Err(Error::input("the prompt is nothing but its subject")
+            .hint("a prompt goes on after the subject, for example \"The capital of France is\""));
+    }
+    if let (Some(target), Some(new)) = (target, target_new)
+        && target.trim() == new.trim()
+    {
+        return Err(Error::input(format!("both targets are `{}`", target.trim())).hint("give two answers that differ"));
+    }
+    Ok(Question {
+        prompt,
+        subject: subject.to_owned(),
+        target: target.map(str::to_owned),
+        target_new: target_new.map(str::to_owned),
+    })
+}
+
+fn subject_missing(prompt: &str, subject: &str) -> Error {
+    let error = Error::input(format!("the subject `{subject}` is not in the prompt"));
+    // Lower case may change a text's length, so the place is looked for word by word.
+    let wanted = subject.to_lowercase();
+    let starts = prompt.char_indices().map(|(at, _)| at);
+    let near = starts.filter_map(|at| prompt[at..].get(..subject.len())).find(|part| part.to_lowercase() == wanted);
+    match near {
+        Some(near) => error.hint(format!("did you mean `--subject \"{near}\"`?")),
+        None => error.hint("copy it from the prompt, or write `{}` where it belongs"),
+    }
+}
+
+/// A text that is not blank.
+pub fn text(value: &str) -> Result<String> {
+    if value.trim().is_empty() {
+        return Err(Error::input("it is empty"));
+    }
+    Ok(value.to_owned())
+}
+
+/// A subject: not blank, and without spaces around it, which would move its last token.
+pub fn subject(value: &str) -> Result<String> {
+    Ok(text(value)?.trim().to_owned())
+}
+
+/// An existing file.
+pub fn file(value: &str) -> Result<PathBuf> {
+    let path = PathBuf::from(value);
+    if path.is_dir() {
+        return Err(Error::input("it is a folder, not a file").hint("name the file itself"));
+    }
+    if !path.exists() {
+        return Err(Error::input("there is no such file").hint("check the path"));
+    }
+    Ok(path)
+}
+
+/// A folder to write into: there already, or free to be made.
+pub fn folder(value: &str) -> Result<PathBuf> {
+    let path = PathBuf::from(value);
+    if value.is_empty() {
+        return Err(Error::input("it is empty"));
+    }
+    if path.exists() && !path.is_dir() {
+        return Err(Error::input("it is a file, not a folder").hint("give a folder; it is made when it is missing"));
+    }
+    Ok(path)
+}
+
+/// A file to write: its folder must be there.
+pub fn new_file(value: &str) -> Result<PathBuf> {
+    let path = PathBuf::from(value);
+    if value.is_empty() || path.is_dir() {
+        return Err(Error::input("it is not a file name"));
+    }
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() && !parent.is_dir() => {
+            Err(Error::input(format!("there is no folder {}", parent.display())).hint("make the folder first"))
+        }
+        _ => Ok(path),
+    }
+}
+
+/// A model: an existing path, else an id on the Hub.
+pub fn source(value: &str) -> Result<Source> {
+    let path = Path::new(value);
+    if value.trim().is_empty() {
+        return Err(Error::input("it is empty").hint(MODEL_HINT));
+    }
+    if path.is_file() && !value.to_ascii_lowercase().ends_with(".gguf") {
+        return Err(Error::input("it is a file, but not a .gguf file").hint(MODEL_HINT));
+    }
+    if path.exists() {
+        return Ok(Source::Path(path.to_owned()));
+    }
+    let like_path = value.starts_with(['.', '/', '~', '\\'])
+        || value.contains('\\')
+        || value.to_ascii_lowercase().ends_with(".gguf");
+    if like_path {
+        return Err(Error::input("there is no such file or folder").hint(MODEL_HINT));
+    }
+    let (id, revision) = value.split_once('@').unwrap_or((value, "main"));
+    let word = |part: &str| !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
+    let parts: Vec<&str> = id.split('/').collect();
+    if parts.len() > 2 || !parts.iter().all(|part| word(part)) || revision.is_empty() {
+        return Err(Error::input("it is neither a path here nor a Hub id").hint(MODEL_HINT));
+    }
+    Ok(Source::Hub(value.to_owned()))
+}
+
+const MODEL_HINT: &str = "give a Hub id such as HuggingFaceTB/SmolLM2-135M, a folder with config.json, or a .gguf file";
+
+/// Parses a reading by its name; a wrong one is answered with the possible names.
+pub fn reading() -> impl TypedValueParser<Value = Reading> {
+    PossibleValuesParser::new(READINGS.map(Reading::name))
+        .map(|name| READINGS.into_iter().find(|reading| reading.name() == name).unwrap_or(Reading::SubjectLast))
+}
+
+/// Parses a stage.
+pub fn stage() -> impl TypedValueParser<Value = u8> {
+    PossibleValuesParser::new(["1", "2", "3"]).map(|stage| stage.parse().unwrap_or(1))
+}
+
+/// A count of at least one.
+pub fn count(value: &str) -> Result<usize> {
+    match value.parse::<usize>() {
+        Ok(0) => Err(Error::input("it must be at least 1").hint("give a whole number from 1 on")),
+        Ok(count) => Ok(count),
+        Err(_) => Err(Error::input("it is not a count").hint("give a whole number from 1 on")),
+    }
+}
+
+/// A layer, `1..=L`; the model's L is checked when it is loaded.
+pub fn layer(value: &str) -> Result<usize> {
+    count(value).map_err(|error| error.hint("layers are numbered from 1 to the model's last layer"))
+}
+
+/// A finite number above zero.
+pub fn positive(value: &str) -> Result<f32> {
+    match value.parse::<f32>() {
+        Ok(number) if number.is_finite() && number > 0.0 => Ok(number),
+        Ok(_) => Err(Error::input("it must be above 0 and finite").hint("give a number above 0")),
+        Err(_) => Err(Error::input("it is not a number").hint("give a number above 0, such as 0.005")),
+    }
+}
+
+/// Refuses a list that names something twice.
+pub fn distinct<T: PartialEq>(flag: &str, values: &[T], name: impl Fn(&T) -> String) -> Result<()> {
+    for (index, value) in values.iter().enumerate() {
+        if values[..index].contains(value) {
+            return Err(Error::input(format!("`{flag}` names `{}` twice", name(value))).hint("name each one once"));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn models_are_paths_or_ids() {
+        assert_eq!(source("gpt2").ok(), Some(Source::Hub("gpt2".into())));
+        assert_eq!(source("a-b/C_d.1").ok(), Some(Source::Hub("a-b/C_d.1".into())));
+        assert_eq!(source(".").ok(), Some(Source::Path(".".into())));
+        assert_eq!(source("a/b@v1").ok(), Some(Source::Hub("a/b@v1".into())));
+        for bad in ["", "a/b@", "./missing", "x.gguf", "a/b/c", "a b", "/", "a/"] {
+            if Path::new(bad).exists() {
+                continue;
+            }
+            assert!(source(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_template_is_filled() {
+        let asked = question("The capital of {} is", "France", None, None);
+        assert_eq!(asked.map(|q| q.prompt).ok().as_deref(), Some("The capital of France is"));
+    }
+
+    #[test]
+    fn another_case_is_pointed_out() {
+        let error = question("The capital of France is", "france", None, None).err();
+        let hint = error.as_ref().and_then(Error::next_step).unwrap_or_default();
+        assert!(hint.contains("France"), "{hint}");
+        // Lengths in bytes differ between cases here; it must not panic.
+        assert!(question("ẞtraße İ", "straße", None, None).is_err());
+    }
+
+    #[test]
+    fn numbers_have_limits() {
+        assert!(count("0").is_err() && count("-1").is_err() && count("3").is_ok());
+        assert!(positive("-1").is_err() && positive("nan").is_err() && positive("5e-3").is_ok());
+        assert!(positive("inf").is_err() && positive("0").is_err());
+    }
+}

@@ -1,0 +1,232 @@
+//! A token × layer map: one row a token, one column a layer (or a few, where the screen is narrow).
+
+use super::style::{Ink, Screen, Tone, viridis};
+use super::text;
+use anstyle::Style;
+use std::ops::Range;
+
+/// Shades without colour, lowest first.
+const RAMP: [char; 10] = [' ', '·', ':', '-', '=', '+', '*', '#', '%', '@'];
+/// Widest cell.
+const CELL: usize = 3;
+
+/// What is drawn.
+#[derive(Debug, Clone, Default)]
+pub struct Heatmap {
+    /// What the values are.
+    pub title: String,
+    /// The tokens as the model sees them; spaces and control characters are made visible here.
+    pub tokens: Vec<String>,
+    /// The subject's tokens, marked with `*`.
+    pub subject: Range<usize>,
+    /// `[token][layer]`.
+    pub values: Vec<Vec<f32>>,
+}
+
+struct Layout {
+    label: usize,
+    cell: usize,
+    /// Layers in one cell.
+    group: usize,
+    cells: usize,
+}
+
+impl Layout {
+    fn new(labels: &[String], layers: usize, width: usize) -> Self {
+        let longest = labels.iter().map(|l| text::width(l)).max().unwrap_or(0);
+        let label = longest.clamp(1, (width / 4).max(6));
+        // The subject's mark and a space on each side of the label.
+        let room = width.saturating_sub(label + 3).max(1);
+        let group = layers.div_ceil(room);
+        let cells = layers.div_ceil(group);
+        Self { label, cell: (room / cells).clamp(1, CELL), group, cells }
+    }
+}
+
+/// Draws a map.
+pub fn render(map: &Heatmap, screen: Screen) -> String {
+    let mut out = vec![screen.paint(Tone::Heading, &text::wrap(&map.title, screen.width))];
+    let layers = map.values.iter().map(Vec::len).max().unwrap_or(0);
+    if layers == 0 {
+        out.push("  no values".into());
+        return out.join("\n");
+    }
+    let labels: Vec<String> = map.tokens.iter().map(|t| text::token(t)).collect();
+    let layout = Layout::new(&labels, layers, screen.width);
+    let cells: Vec<Vec<f32>> = map.values.iter().map(|row| grouped(row, &layout)).collect();
+    let finite = || cells.iter().flatten().copied().filter(|value| value.is_finite());
+    let low = finite().fold(f32::INFINITY, f32::min);
+    let high = finite().fold(f32::NEG_INFINITY, f32::max);
+    let peak = peak(&cells);
+
+    for (row, values) in cells.iter().enumerate() {
+        let mark = if map.subject.contains(&row) { '*' } else { ' ' };
+        let label = labels.get(row).map_or("", String::as_str);
+        let label = text::pad(&text::truncate(label, layout.label), layout.label);
+        let label = if mark == '*' { screen.paint(Tone::Strong, &label) } else { label };
+        let mut line = format!("{mark}{label}  ");
+        for (place, &value) in values.iter().enumerate() {
+            let share = if high > low { (value - low) / (high - low) } else { 0.0 };
+            line.push_str(&cell(share, peak == Some((row, place)), layout.cell, screen));
+        }
+        out.push(line.trim_end().to_owned());
+    }
+    out.push(screen.paint(Tone::Faint, &axis(&layout, layers, screen.width)));
+    out.push(String::new());
+    out.push(legend(low, high, screen));
+    if let Some((row, place)) = peak {
+        let layer = place * layout.group + 1;
+        let last = (layer + layout.group - 1).min(layers);
+        let layer = if last > layer { format!("{layer}-{last}") } else { layer.to_string() };
+        let token = labels.get(row).map_or("", String::as_str);
+        out.push(format!("Highest: {} at {token}, layer {layer}", text::number(high)));
+    }
+    if layout.group > 1 {
+        let group = layout.group;
+        out.push(format!("Each cell is the highest of {group} layers, to fit the screen."));
+    }
+    out.join("\n")
+}
+
+/// The highest value of each group of layers.
+fn grouped(row: &[f32], layout: &Layout) -> Vec<f32> {
+    // `f32::max` passes over what is not a number, so a group is `?` only when all of it is.
+    let mut cells: Vec<f32> =
+        row.chunks(layout.group).map(|part| part.iter().copied().fold(f32::NAN, f32::max)).collect();
+    cells.resize(layout.cells, f32::NAN);
+    cells
+}
+
+fn peak(cells: &[Vec<f32>]) -> Option<(usize, usize)> {
+    let mut best: Option<(usize, usize, f32)> = None;
+    for (row, values) in cells.iter().enumerate() {
+        for (place, &value) in values.iter().enumerate() {
+            if value.is_finite() && best.is_none_or(|(_, _, top)| value > top) {
+                best = Some((row, place, value));
+            }
+        }
+    }
+    best.map(|(row, place, _)| (row, place))
+}
+
+fn cell(share: f32, peak: bool, width: usize, screen: Screen) -> String {
+    if !share.is_finite() {
+        return text::pad("?", width);
+    }
+    match screen.color(viridis(share)) {
+        None => {
+            let step = (share * (RAMP.len() - 1) as f32).round() as usize;
+            RAMP[step.min(RAMP.len() - 1)].to_string().repeat(width)
+        }
+        Some(color) => {
+            // The peak is the brightest cell, so black is seen on it.
+            let ink = screen.color([0, 0, 0]).filter(|_| peak);
+            let style = Style::new().bg_color(Some(color)).fg_color(ink);
+            screen.styled(style, &text::pad(if peak { "●" } else { "" }, width))
+        }
+    }
+}
+
+/// Every k-th layer's number under its cell, k chosen so that the numbers do not touch.
+fn axis(layout: &Layout, layers: usize, width: usize) -> String {
+    let digits = layers.to_string().len();
+    let fits = |step: usize| step.div_ceil(layout.group) * layout.cell > digits;
+    let step = [1, 2, 5, 10, 20, 50, 100].into_iter().find(|&step| fits(step)).unwrap_or(layers);
+    let start = layout.label + 3;
+    let mut line = text::pad(&text::pad_left("layer", layout.label), start);
+    for layer in (1..=layers).filter(|layer| *layer == 1 || layer % step == 0) {
+        let at = start + (layer - 1) / layout.group * layout.cell;
+        let number = layer.to_string();
+        // Layer 1 is always named; what would touch it gives way.
+        let free = at == start || text::width(&line) < at;
+        if free && at + number.len() <= width {
+            line = text::pad(&line, at) + &number;
+        }
+    }
+    line
+}
+
+fn legend(low: f32, high: f32, screen: Screen) -> String {
+    const STEPS: usize = 20;
+    let bar: String = if screen.ink == Ink::None {
+        RAMP.iter().collect()
+    } else {
+        (0..STEPS).map(|i| cell(i as f32 / (STEPS - 1) as f32, false, 1, screen)).collect()
+    };
+    let (low, high) = if low.is_finite() { (low, high) } else { (0.0, 0.0) };
+    format!("{} [{bar}] {}   * subject", text::number(low), text::number(high))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn map(tokens: &[&str], layers: usize) -> Heatmap {
+        let value = |row: usize, layer: usize| {
+            let distance = (row as f32 - 2.0).abs() + (layer as f32 - layers as f32 / 3.0).abs() / 4.0;
+            0.8 * (-distance * distance / 4.0).exp()
+        };
+        Heatmap {
+            title: "p after the patch, residual stream".into(),
+            tokens: tokens.iter().map(|t| (*t).to_owned()).collect(),
+            subject: 1..3,
+            values: (0..tokens.len()).map(|r| (0..layers).map(|l| value(r, l)).collect()).collect(),
+        }
+    }
+
+    const TOKENS: [&str; 6] = ["The", " Eiffel", " Tower", " is", "\n", " 東京タワータワー"];
+
+    fn plain(width: usize) -> Screen {
+        Screen { width, ink: Ink::None }
+    }
+
+    #[test]
+    fn without_colour() {
+        insta::assert_snapshot!(render(&map(&TOKENS, 12), plain(80)));
+    }
+
+    #[test]
+    fn a_narrow_screen_condenses_layers() {
+        insta::assert_snapshot!(render(&map(&TOKENS, 80), plain(50)));
+    }
+
+    #[test]
+    fn thirty_layers_on_eighty_columns() {
+        insta::assert_snapshot!(render(&map(&TOKENS, 30), plain(80)));
+    }
+
+    #[test]
+    fn with_colour() {
+        let drawn = render(&map(&TOKENS[..3], 3), Screen { width: 40, ink: Ink::Ansi256 });
+        insta::assert_snapshot!(drawn.replace('\u{1b}', "ESC"));
+    }
+
+    #[test]
+    fn lines_stay_inside_the_screen() {
+        for layers in [1, 2, 12, 26, 36, 80, 200] {
+            for width in [20, 40, 80, 120] {
+                let drawn = render(&map(&TOKENS, layers), plain(width));
+                let body = drawn.lines().skip(1).take(TOKENS.len() + 1);
+                for line in body {
+                    assert!(text::width(line) <= width, "{layers} {width}\n{drawn}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn odd_data_never_panics() {
+        assert!(render(&Heatmap::default(), plain(80)).contains("no values"));
+        let mut odd = map(&TOKENS[..3], 4);
+        odd.values[1] = vec![f32::NAN, f32::INFINITY];
+        odd.tokens.pop();
+        for width in [0, 1, 8, 500] {
+            assert!(render(&odd, plain(width)).contains('?'));
+        }
+        let mut flat = map(&TOKENS[..1], 2);
+        flat.values = vec![vec![0.5, 0.5]];
+        render(&flat, Screen { width: 30, ink: Ink::True });
+        flat.values = vec![vec![f32::NAN; 2]];
+        render(&flat, plain(30));
+    }
+}

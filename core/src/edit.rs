@@ -1,0 +1,61 @@
+//! Stage 3: rewriting facts with ROME's rank-one update, v* found by SPSA (METHODS, section 4).
+
+mod apply;
+mod spsa;
+
+pub use apply::{Update, apply_and_measure, update};
+pub use spsa::{Target, optimize};
+
+use crate::error::{Error, Result};
+use crate::facts::Fact;
+use crate::model::Model;
+use crate::record::{EditRecord, Settings};
+use crate::trace::{Prepared, prepare};
+
+/// One edit to make.
+#[derive(Debug, Clone)]
+pub struct Job<'a> {
+    /// `order` of the fact in its record.
+    pub order: usize,
+    /// The fact.
+    pub fact: &'a Fact,
+    /// Block to edit, `1..=L`.
+    pub layer: usize,
+    /// Unrelated facts that are watched, with their orders.
+    pub unrelated: Vec<(usize, &'a Fact)>,
+}
+
+/// An edit that was made, measured and undone.
+pub struct Done {
+    /// Its record.
+    pub record: EditRecord,
+    /// The rank-one factors.
+    pub update: Update,
+}
+
+/// v* for all jobs in lock-step, as one batch a step. `progress(step, steps)`.
+pub async fn targets(
+    model: &Model,
+    jobs: &[Job<'_>],
+    settings: &Settings,
+    progress: &mut dyn FnMut(usize, usize) -> Result<()>,
+) -> Result<Vec<Target>> {
+    let mut prepared = Vec::with_capacity(jobs.len());
+    for job in jobs {
+        if job.layer == 0 || job.layer > model.layers() {
+            return Err(Error::input(format!("layer {} does not exist", job.layer))
+                .hint(format!("layers are numbered 1 to {}", model.layers())));
+        }
+        prepared.push(tokens_of(model, job.fact, settings)?);
+    }
+    let facts: Vec<_> = prepared.iter().zip(jobs).map(|(fact, job)| (fact, job.layer)).collect();
+    optimize(model, &facts, settings, progress).await
+}
+
+/// A fact's tokens, or an error that says why it cannot be edited.
+pub fn tokens_of(model: &Model, fact: &Fact, settings: &Settings) -> Result<Prepared> {
+    prepare(&model.tokens, fact, settings)?.map_err(|dropped| {
+        Error::input(format!("\"{}\" cannot be edited: {}", fact.prompt(), dropped.detail))
+            .hint("check prompt, subject and both targets")
+    })
+}

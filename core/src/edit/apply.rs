@@ -1,0 +1,232 @@
+//! The rank-one update (eq. 4), what it does, and its undoing.
+
+use super::{Done, Job, Target, tokens_of};
+use crate::error::{Error, Result};
+use crate::model::Model;
+use crate::model::blocks::Linear;
+use crate::record::{Answer, EditRecord, Settings, Shift, Unrelated};
+use crate::run::{Base, Lane, Prompt, Read, Readout, capture, device_error, read_base, resume, with_halving};
+use crate::trace::{Asked, score};
+use burn::tensor::{Tensor, TensorData};
+use sha2::{Digest, Sha256};
+
+/// `W' = W + u kᵀ` with `u = (v* - v) / (kᵀ k)`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Update {
+    /// Edited block, `1..=L`.
+    pub layer: usize,
+    /// The matrix's name in the checkpoint.
+    pub tensor: String,
+    /// `u`, `[d]`.
+    pub u: Vec<f32>,
+    /// `k`, `[ff]`.
+    pub k: Vec<f32>,
+}
+
+impl Update {
+    /// The layer's down projection with the update.
+    pub fn edited(&self, model: &Model) -> Linear {
+        let device = &model.compute.device;
+        let vector = |values: &[f32]| Tensor::<1>::from_data(TensorData::new(values.to_vec(), [values.len()]), device);
+        model.decoder.down_proj(self.layer).plus_rank_one(vector(&self.u), vector(&self.k))
+    }
+}
+
+/// The update that makes `W' k = v*`. The division is in f64.
+pub fn update(model: &Model, target: &Target) -> Result<Update> {
+    let squared: f64 = target.key.iter().map(|&x| f64::from(x) * f64::from(x)).sum();
+    if squared <= f64::from(f32::MIN_POSITIVE) {
+        return Err(Error::numeric(format!("layer {}: the subject's key is zero", target.layer))
+            .hint("choose another layer with --layer"));
+    }
+    let u = target
+        .target
+        .iter()
+        .zip(&target.value)
+        .map(|(new, old)| ((f64::from(*new) - f64::from(*old)) / squared) as f32);
+    let tensor = model.decoder.down_proj_name(target.layer);
+    Ok(Update { layer: target.layer, tensor, u: u.collect(), k: target.key.clone() })
+}
+
+/// A prompt and what is read after it.
+struct Watched {
+    /// Prompt of the captured run for the true and, where it needs its own, the counterfactual answer.
+    at: [usize; 2],
+    reads: [Vec<Read>; 2],
+}
+
+#[derive(Default)]
+struct Watch {
+    prompts: Vec<Prompt>,
+    watched: Vec<Watched>,
+}
+
+impl Watch {
+    /// Watches the answers after a prompt; `None` when an answer cannot follow it as tokens of its own.
+    fn add(&mut self, model: &Model, text: &str, answers: [&str; 2], mode: Answer) -> Result<Option<usize>> {
+        let ids = model.tokens.encode(text)?.ids;
+        if ids.len() >= model.decoder.shape().positions {
+            return Ok(None);
+        }
+        let (Ok(yes), Ok(no)) = (model.tokens.answer(text, answers[0])?, model.tokens.answer(text, answers[1])?) else {
+            return Ok(None);
+        };
+        let mut push = |ids: Vec<u32>| {
+            self.prompts.push(Prompt { ids, ..Prompt::default() });
+            self.prompts.len() - 1
+        };
+        let [yes, no] = [Asked::new(&ids, &yes, &[], mode), Asked::new(&ids, &no, &[], mode)];
+        let first = push(yes.ids.clone());
+        let second = if no.ids == yes.ids { first } else { push(no.ids) };
+        self.watched.push(Watched { at: [first, second], reads: [yes.reads, no.reads] });
+        Ok(Some(self.watched.len() - 1))
+    }
+
+    fn reads(&self) -> Vec<(usize, Read)> {
+        let of = |watched: &Watched, i: usize| {
+            watched.reads[i].iter().map(move |read| (watched.at[i], read.clone())).collect::<Vec<_>>()
+        };
+        self.watched.iter().flat_map(|watched| [of(watched, 0), of(watched, 1)].concat()).collect()
+    }
+
+    /// Per watched prompt: p(true), p(false), the most probable first token.
+    fn scores(&self, readouts: &[Readout]) -> Vec<(f32, f32, u32)> {
+        let mut rest = readouts;
+        let mut take = |n: usize| {
+            let (head, tail) = rest.split_at(n);
+            rest = tail;
+            head
+        };
+        let one = |watched: &Watched| {
+            let (yes, no) = (take(watched.reads[0].len()), take(watched.reads[1].len()));
+            (score(yes), score(no), yes[0].top)
+        };
+        self.watched.iter().map(one).collect()
+    }
+
+    /// Readouts with the model as it now is, blocks below `layer` resumed from `base`.
+    async fn after(&self, model: &Model, base: &Base, layer: usize) -> Result<Vec<Readout>> {
+        let lanes: Vec<Lane> = self
+            .reads()
+            .into_iter()
+            .map(|(prompt, read)| Lane { prompt, from: Some(layer - 1), actions: Vec::new(), reads: vec![read] })
+            .collect();
+        // One lane a prompt, however many reads it has.
+        let mut merged: Vec<Lane> = Vec::new();
+        let mut place = Vec::with_capacity(lanes.len());
+        for lane in lanes {
+            let at = merged.iter().position(|other| other.prompt == lane.prompt).unwrap_or(merged.len());
+            if at == merged.len() {
+                merged.push(Lane { reads: Vec::new(), ..lane.clone() });
+            }
+            place.push((at, merged[at].reads.len()));
+            merged[at].reads.extend(lane.reads);
+        }
+        let (decoder, device, lanes) = (model.decoder.as_ref(), &model.compute.device, &merged);
+        let work = |limits| async move { resume(decoder, device, base, lanes, None, &limits).await };
+        let readouts = with_halving(model.limits, work).await?.0;
+        Ok(place.into_iter().map(|(lane, read)| readouts[lane][read].clone()).collect())
+    }
+}
+
+/// Puts the edit into the weights, measures what it does to the prompt, its paraphrases and neighbours and to unrelated
+/// facts, and restores the weights. `keep` leaves the edit in place.
+pub async fn apply_and_measure(
+    model: &mut Model,
+    job: &Job<'_>,
+    target: &Target,
+    settings: &Settings,
+    keep: bool,
+) -> Result<Done> {
+    tokens_of(model, job.fact, settings)?;
+    let fact = job.fact;
+    let mode = settings.answer;
+    let answers = [fact.target_true.as_str(), fact.target_new.as_str()];
+    let mut watch = Watch::default();
+    let missing = || Error::input(format!("\"{}\" cannot be read", fact.prompt()));
+    let own = watch.add(model, &fact.prompt(), answers, mode)?.ok_or_else(missing)?;
+    let mut texts = |prompts: &[String]| -> Result<Vec<(String, usize)>> {
+        let mut out = Vec::new();
+        for text in prompts {
+            if let Some(at) = watch.add(model, text, answers, mode)? {
+                out.push((text.clone(), at));
+            }
+        }
+        Ok(out)
+    };
+    let paraphrases = texts(&fact.paraphrases)?;
+    let neighbourhood = texts(&fact.neighbourhood)?;
+    let mut unrelated = Vec::new();
+    for (order, other) in &job.unrelated {
+        let answers = [other.target_true.as_str(), other.target_new.as_str()];
+        if let Some(at) = watch.add(model, &other.prompt(), answers, mode)? {
+            unrelated.push((*order, at));
+        }
+    }
+    let base = capture(model.decoder.as_ref(), &model.compute.device, &watch.prompts, None, false)?;
+    let before = read_base(model.decoder.as_ref(), &base, &watch.reads(), &model.limits).await?;
+    let before = watch.scores(&before);
+
+    let update = update(model, target)?;
+    let original = model.decoder.down_proj(job.layer).clone();
+    let digest = fingerprint(&original).await?;
+    let edited = update.edited(model);
+    let residual = miss(&edited, target, model).await?;
+    model.decoder.set_down_proj(job.layer, edited);
+    let after = watch.after(model, &base, job.layer).await;
+    if !keep {
+        model.decoder.set_down_proj(job.layer, original.clone());
+    }
+    let restored = !keep && fingerprint(model.decoder.down_proj(job.layer)).await? == digest;
+    let after = watch.scores(&after?);
+
+    let shifts = |prompts: Vec<(String, usize)>| {
+        prompts.into_iter().map(|(prompt, at)| {
+            let (before, after) = (before[at], after[at]);
+            Shift { prompt, p_true: [before.0, after.0], p_false: [before.1, after.1] }
+        })
+    };
+    let norm = |values: &mut dyn Iterator<Item = f64>| values.map(|x| x * x).sum::<f64>().sqrt();
+    let change = norm(&mut target.target.iter().zip(&target.value).map(|(a, b)| f64::from(*a) - f64::from(*b)));
+    let size = norm(&mut target.value.iter().map(|&x| f64::from(x)));
+    let record = EditRecord {
+        fact: job.order,
+        layer: job.layer,
+        seed: target.seed,
+        p_true: before[own].0,
+        p_false: before[own].1,
+        p_true_after: after[own].0,
+        p_false_after: after[own].1,
+        loss: target.loss.clone(),
+        relative_change: (change / size.max(f64::MIN_POSITIVE)) as f32,
+        residual,
+        restored,
+        paraphrases: shifts(paraphrases).collect(),
+        neighbourhood: shifts(neighbourhood).collect(),
+        unrelated: unrelated
+            .into_iter()
+            .map(|(fact, at)| Unrelated {
+                fact,
+                p_true: [before[at].0, after[at].0],
+                flipped: before[at].2 != after[at].2,
+            })
+            .collect(),
+    };
+    Ok(Done { record, update })
+}
+
+/// `max |W'k - v*| / max |v*|` with the edited weights.
+async fn miss(edited: &Linear, target: &Target, model: &Model) -> Result<f32> {
+    let k = TensorData::new(target.key.clone(), [1, target.key.len()]);
+    let got = edited.forward(Tensor::from_data(k, &model.compute.device));
+    let got = got.into_data_async().await.map_err(device_error)?.try_to_vec::<f32>().map_err(device_error)?;
+    let most = |values: &mut dyn Iterator<Item = f32>| values.fold(0.0f32, f32::max);
+    let miss = most(&mut got.iter().zip(&target.target).map(|(got, want)| (got - want).abs()));
+    Ok(miss / most(&mut target.target.iter().map(|x| x.abs())).max(f32::MIN_POSITIVE))
+}
+
+/// SHA-256 of a matrix's bits.
+async fn fingerprint(linear: &Linear) -> Result<[u8; 32]> {
+    let data = linear.stored().clone().into_data_async().await.map_err(device_error)?;
+    Ok(Sha256::digest(data.as_bytes()).into())
+}

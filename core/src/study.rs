@@ -1,0 +1,311 @@
+//! A whole study of one model: screening, Stage 1, redundancy, Stage 3, in batches whose borders depend on the settings
+//! alone, so that a resumed study gives the identical record.
+
+use crate::edit::{Job, apply_and_measure, targets};
+use crate::error::{Error, Result};
+use crate::facts::{Fact, FactFile, shuffled};
+use crate::journal::RedundancyLine;
+use crate::metrics::{Distribution, Dominant, dominant};
+use crate::model::Model;
+use crate::record::{Corruption, EditRecord, FactRecord, Outcome, Reading, Record, Settings, VERSION};
+use crate::trace::{Prepared, Screened, maps, measure_sigma, prepare, redundancy, screen, stage1};
+
+/// What a study tells while it runs.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// A fact is finished (in study order).
+    Fact(&'a FactRecord),
+    /// A fact's redundancy curve is finished.
+    Redundancy(&'a RedundancyLine),
+    /// An edit is finished.
+    Edit(&'a EditRecord),
+    /// How far a phase is.
+    Progress {
+        /// The phase.
+        phase: Phase,
+        /// Done.
+        done: usize,
+        /// Of how many.
+        of: usize,
+    },
+}
+
+/// Phases of a study.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// Screening and Stage 1; counts validated facts.
+    Trace,
+    /// Redundancy; counts facts times readings.
+    Redundancy,
+    /// SPSA; counts steps.
+    Optimize,
+    /// Edits.
+    Edit,
+}
+
+/// Takes a study's events; an error stops it (after the journal has what is finished).
+pub trait Observer {
+    /// Something happened.
+    fn event(&mut self, event: Event<'_>) -> Result<()>;
+    /// Stop after the fact at hand?
+    fn stop(&self) -> bool {
+        false
+    }
+}
+
+/// A record without facts: what a study of this model would be. Fills in the batch plan and, under noise, σ.
+pub async fn header(model: &Model, facts: &FactFile, mut settings: Settings, program: &str) -> Result<Record> {
+    settings.rows = model.limits.rows;
+    if let Corruption::Noise { sigma, .. } = &mut settings.corruption {
+        *sigma = measure_sigma(model, &facts.facts).await?;
+    }
+    Ok(Record {
+        engram: VERSION,
+        program: program.to_string(),
+        settings,
+        model: model.info.clone(),
+        device: model.compute.info.clone(),
+        source: facts.source(),
+        facts: Vec::new(),
+        edits: None,
+    })
+}
+
+/// Runs what `record` still lacks and returns it complete. `record` is a [`header`], or what an interrupted study of the
+/// same settings had journaled.
+pub async fn run(
+    model: &mut Model,
+    facts: &FactFile,
+    mut record: Record,
+    observer: &mut dyn Observer,
+) -> Result<Record> {
+    model.limits.rows = record.settings.rows.max(1);
+    let order = shuffled(facts.facts.len(), record.settings.seed);
+    trace_phase(model, facts, &order, &mut record, observer).await?;
+    redundancy_phase(model, facts, &order, &mut record, observer).await?;
+    if record.settings.stages.contains(&3) {
+        edit_phase(model, facts, &order, &mut record, observer).await?;
+    }
+    Ok(record)
+}
+
+fn stopped(observer: &dyn Observer) -> Result<()> {
+    match observer.stop() {
+        true => Err(Error::cancelled().hint("run the same command again to go on from here")),
+        false => Ok(()),
+    }
+}
+
+async fn trace_phase(
+    model: &Model,
+    facts: &FactFile,
+    order: &[usize],
+    record: &mut Record,
+    observer: &mut dyn Observer,
+) -> Result<()> {
+    let settings = record.settings.clone();
+    let n = settings.n;
+    let mut validated = record.validated().count();
+    let finished = record.facts.len();
+    // Facts are finished in order: the journal holds a prefix. Its last batch is computed again where it was cut.
+    let mut start = 0;
+    let mut counted = 0;
+    observer.event(Event::Progress { phase: Phase::Trace, done: validated, of: n })?;
+    while start < order.len() && validated < n {
+        let end = (start + settings.screen_batch.max(1)).min(order.len());
+        let chunk: Vec<&Fact> = order[start..end].iter().map(|&at| &facts.facts[at]).collect();
+        if end <= finished {
+            counted += record.facts[start..end].iter().filter(|fact| fact.traced().is_some()).count();
+            start = end;
+            continue;
+        }
+        stopped(observer)?;
+        let screened = screen(model, &chunk, &settings).await?;
+        let passed: Vec<(usize, &Prepared)> = screened
+            .iter()
+            .enumerate()
+            .filter_map(|(at, one)| match one {
+                Screened::Passed(fact) => Some((at, fact.as_ref())),
+                Screened::Dropped(_) => None,
+            })
+            .take(n - counted)
+            .collect();
+        let mut next = start;
+        for group in passed.chunks(settings.trace_batch.max(1)) {
+            let last = start + group[group.len() - 1].0;
+            counted += group.len();
+            if last < finished {
+                next = last + 1;
+                continue;
+            }
+            stopped(observer)?;
+            let prepared: Vec<&Prepared> = group.iter().map(|(_, fact)| *fact).collect();
+            let mut traced = stage1(model, &prepared, &settings).await?;
+            let before = counted - group.len();
+            for (i, (fact, traced)) in prepared.iter().zip(&mut traced).enumerate() {
+                if before + i < settings.maps {
+                    traced.maps = Some(maps(model, fact, &settings, traced.p_corrupt).await?);
+                }
+            }
+            let mut traced = traced.into_iter();
+            for at in next..=last {
+                let outcome = match &screened[at - start] {
+                    Screened::Dropped(dropped) => Outcome::Dropped(dropped.clone()),
+                    Screened::Passed(_) => Outcome::Validated(Box::new(traced.next().unwrap_or_default())),
+                };
+                let fact = fact_record(at, chunk[at - start], outcome);
+                if at >= record.facts.len() {
+                    observer.event(Event::Fact(&fact))?;
+                    record.facts.push(fact);
+                }
+            }
+            next = last + 1;
+            validated = record.validated().count();
+            observer.event(Event::Progress { phase: Phase::Trace, done: validated, of: n })?;
+        }
+        if counted < n {
+            // The chunk's dropped facts behind its last validated one.
+            for at in next..end {
+                if let Screened::Dropped(dropped) = &screened[at - start]
+                    && at >= record.facts.len()
+                {
+                    let fact = fact_record(at, chunk[at - start], Outcome::Dropped(dropped.clone()));
+                    observer.event(Event::Fact(&fact))?;
+                    record.facts.push(fact);
+                }
+            }
+        }
+        validated = record.validated().count();
+        start = end;
+    }
+    Ok(())
+}
+
+fn fact_record(order: usize, fact: &Fact, outcome: Outcome) -> FactRecord {
+    FactRecord {
+        order,
+        id: fact.id.clone(),
+        relation: fact.relation.clone(),
+        prompt: fact.prompt(),
+        subject: fact.subject.clone(),
+        target_true: fact.target_true.clone(),
+        target_new: fact.target_new.clone(),
+        outcome,
+    }
+}
+
+/// l* of a reading over all traced facts.
+fn l_star(record: &Record, reading: Reading) -> Option<usize> {
+    let dominants = record.validated().filter_map(|(_, traced)| dominant(traced, reading, false));
+    Distribution::of(record.model.layers, dominants).l_star()
+}
+
+async fn redundancy_phase(
+    model: &Model,
+    facts: &FactFile,
+    order: &[usize],
+    record: &mut Record,
+    observer: &mut dyn Observer,
+) -> Result<()> {
+    let settings = record.settings.clone();
+    let traced: Vec<usize> = (0..record.facts.len()).filter(|&at| record.facts[at].traced().is_some()).collect();
+    let of = traced.len() * settings.readings.len();
+    let mut done = 0;
+    for &reading in &settings.readings {
+        let Some(ablated) = l_star(record, reading) else { continue };
+        for group in traced.chunks(settings.trace_batch.max(1)) {
+            observer.event(Event::Progress { phase: Phase::Redundancy, done, of })?;
+            done += group.len();
+            let has = |fact: &FactRecord| fact.traced().is_some_and(|t| t.redundancy.contains_key(&reading));
+            if group.iter().all(|&at| has(&record.facts[at])) {
+                continue;
+            }
+            stopped(observer)?;
+            let mut prepared = Vec::with_capacity(group.len());
+            for &at in group {
+                let fact = &facts.facts[order[record.facts[at].order]];
+                let one = prepare(&model.tokens, fact, &settings)?;
+                prepared.push(one.map_err(|_| Error::input(format!("fact {} changed during the study", fact.id)))?);
+            }
+            let prepared: Vec<&Prepared> = prepared.iter().collect();
+            let curves = redundancy(model, &prepared, &settings, reading, ablated).await?;
+            for (&at, curve) in group.iter().zip(curves) {
+                if has(&record.facts[at]) {
+                    continue;
+                }
+                let line = RedundancyLine { fact: record.facts[at].order, reading, curve };
+                observer.event(Event::Redundancy(&line))?;
+                if let Some(traced) = record.facts[at].traced_mut() {
+                    traced.redundancy.insert(reading, line.curve);
+                }
+            }
+        }
+    }
+    observer.event(Event::Progress { phase: Phase::Redundancy, done: of, of })
+}
+
+/// The edits that a record's settings ask for: the first editable, localized facts in study order.
+fn jobs<'a>(record: &Record, facts: &'a FactFile, order: &[usize]) -> Vec<Job<'a>> {
+    let edit = &record.settings.edit;
+    let source = |fact: &FactRecord| &facts.facts[order[fact.order]];
+    let all: Vec<_> = record.validated().collect();
+    let mut jobs = Vec::new();
+    for (at, (fact, traced)) in all.iter().enumerate() {
+        if jobs.len() == edit.facts {
+            break;
+        }
+        let dominant = dominant(traced, edit.reading, false);
+        let layer = match (edit.layer, dominant) {
+            (Some(layer), _) => layer,
+            (None, Some(Dominant::Layer(layer))) => layer,
+            (None, _) => continue,
+        };
+        if traced.p_false <= edit.min_p_false {
+            continue;
+        }
+        // The facts that come next in study order, another relation and another subject.
+        let unrelated = all[at + 1..]
+            .iter()
+            .chain(&all[..at])
+            .filter(|(other, _)| other.relation != fact.relation && other.subject != fact.subject)
+            .take(edit.unrelated)
+            .map(|(other, _)| (other.order, source(other)))
+            .collect();
+        jobs.push(Job { order: fact.order, fact: source(fact), layer, unrelated });
+    }
+    jobs
+}
+
+async fn edit_phase(
+    model: &mut Model,
+    facts: &FactFile,
+    order: &[usize],
+    record: &mut Record,
+    observer: &mut dyn Observer,
+) -> Result<()> {
+    let settings = record.settings.clone();
+    let jobs = jobs(record, facts, order);
+    let edits = record.edits.get_or_insert_default();
+    let missing = |edits: &[EditRecord], job: &Job<'_>| !edits.iter().any(|edit| edit.fact == job.order);
+    if jobs.iter().all(|job| !missing(edits, job)) {
+        return Ok(());
+    }
+    // All facts take their SPSA steps as one batch, also when a resumed study lacks only some of them.
+    let targets = {
+        let mut progress = |done, of| {
+            observer.event(Event::Progress { phase: Phase::Optimize, done, of })?;
+            stopped(observer)
+        };
+        targets(model, &jobs, &settings, &mut progress).await?
+    };
+    for (at, (job, target)) in jobs.iter().zip(&targets).enumerate() {
+        observer.event(Event::Progress { phase: Phase::Edit, done: at, of: jobs.len() })?;
+        if missing(edits, job) {
+            stopped(observer)?;
+            let done = apply_and_measure(model, job, target, &settings, false).await?;
+            observer.event(Event::Edit(&done.record))?;
+            edits.push(done.record);
+        }
+    }
+    observer.event(Event::Progress { phase: Phase::Edit, done: jobs.len(), of: jobs.len() })
+}

@@ -1,0 +1,81 @@
+//! Stage 1 for a group of facts: tokens and filters, sufficiency, necessity, maps, redundancy (METHODS, sections 1 and 2).
+//! Everything is a batch of lanes on one captured run; see [`crate::run`].
+
+mod lanes;
+mod maps;
+mod noise;
+mod prepare;
+mod redundancy;
+mod screen;
+
+pub use lanes::stage1;
+pub use maps::maps;
+pub(crate) use noise::generator;
+pub use noise::measure_sigma;
+pub use prepare::{Prepared, prepare};
+pub use redundancy::redundancy;
+pub use screen::{Screened, screen};
+
+use crate::error::Result;
+use crate::model::Model;
+use crate::record::Answer;
+use crate::run::{Base, Lane, Read, Readout};
+use burn::tensor::Tensor;
+
+/// An answer after a prompt: the tokens to force, and where to read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Asked {
+    /// The prompt's tokens, then all but the last answer token when a sequence is read.
+    pub ids: Vec<u32>,
+    /// One read, or one for each answer token.
+    pub reads: Vec<Read>,
+}
+
+impl Asked {
+    /// `answer` after `prompt`; with `first-token` also reads `others` at the same position.
+    pub fn new(prompt: &[u32], answer: &[u32], others: &[u32], mode: Answer) -> Self {
+        let last = prompt.len() - 1;
+        let n = match mode {
+            Answer::FirstToken => 1,
+            Answer::Sequence => answer.len(),
+        };
+        let ids = prompt.iter().chain(&answer[..n - 1]).copied().collect();
+        let reads = (0..n)
+            .map(|i| {
+                let others = if i == 0 { others } else { &[] };
+                Read { position: last + i, tokens: std::iter::once(answer[i]).chain(others.iter().copied()).collect() }
+            })
+            .collect();
+        Self { ids, reads }
+    }
+}
+
+/// The answer's probability: the first token's, or the geometric mean over the sequence.
+pub fn score(readouts: &[Readout]) -> f32 {
+    match readouts {
+        [one] => one.p[0],
+        many => {
+            let logs: f64 = many.iter().map(|readout| f64::from(readout.p[0]).ln()).sum();
+            (logs / many.len() as f64).exp() as f32
+        }
+    }
+}
+
+/// Resumes lanes; halves the batch when the device runs out of memory.
+async fn resume(model: &Model, base: &Base, lanes: &[Lane], given: Option<&Tensor<2>>) -> Result<Vec<Vec<Readout>>> {
+    let work = |limits| async move {
+        crate::run::resume(model.decoder.as_ref(), &model.compute.device, base, lanes, given, &limits).await
+    };
+    Ok(crate::run::with_halving(model.limits, work).await?.0)
+}
+
+/// Mean of the corrupted draws' scores, in order: lanes come `draws` at a time.
+fn mean_scores(readouts: &[Vec<Readout>], draws: usize) -> Vec<f32> {
+    readouts
+        .chunks(draws)
+        .map(|cell| match cell {
+            [one] => score(one),
+            many => (many.iter().map(|r| f64::from(score(r))).sum::<f64>() / many.len() as f64) as f32,
+        })
+        .collect()
+}

@@ -1,0 +1,162 @@
+//! Stage 1's cells for a group of facts: sufficiency for every reading and layer, and the three ablations.
+
+use super::noise::{NoiseRows, corrupted};
+use super::{Asked, Prepared, mean_scores, resume, score};
+use crate::error::Result;
+use crate::model::Model;
+use crate::record::{Answer, Reading, Settings, Traced};
+use crate::run::{Action, Base, Lane, Prompt, Site, capture, read_base};
+use burn::tensor::Tensor;
+
+/// A captured group: each fact's clean prompt and its corrupted draws.
+pub(super) struct Group {
+    pub(super) base: Base,
+    pub(super) noise: Option<Tensor<2>>,
+    pub(super) places: Vec<Place>,
+}
+
+/// Where a fact's prompts are in the captured run.
+pub(super) struct Place {
+    pub(super) clean: usize,
+    pub(super) corrupt: Vec<usize>,
+    pub(super) asked: Asked,
+    pub(super) asked_corrupt: Asked,
+    /// The counterfactual answer as a sequence, where it needs a prompt of its own.
+    pub(super) asked_new: Option<(usize, Asked)>,
+}
+
+/// Captures a group. `ablate` changes the corrupted prompts (their shared positions are then computed for themselves).
+pub(super) fn capture_group(
+    model: &Model,
+    facts: &[&Prepared],
+    settings: &Settings,
+    ablate: impl Fn(usize) -> Vec<Action>,
+) -> Result<Group> {
+    let width = model.decoder.shape().width;
+    let mut noise = NoiseRows::default();
+    let mut prompts: Vec<Prompt> = Vec::new();
+    let mut places = Vec::new();
+    for fact in facts {
+        let asked = fact.asked(settings.answer);
+        let asked_corrupt = fact.asked_corrupt(settings.answer);
+        let clean = prompts.len();
+        prompts.push(Prompt { ids: asked.ids.clone(), ..Prompt::default() });
+        let actions = ablate(asked_corrupt.ids.len());
+        let parent = actions.is_empty().then_some(clean);
+        let mut corrupt = Vec::new();
+        for mut prompt in corrupted(fact, &asked_corrupt.ids, parent, settings, width, &mut noise) {
+            prompt.actions.extend(actions.iter().cloned());
+            corrupt.push(prompts.len());
+            prompts.push(prompt);
+        }
+        let asked_new = (settings.answer == Answer::Sequence).then(|| {
+            let asked = Asked::new(&fact.clean, &fact.answer_new, &[], Answer::Sequence);
+            let shared = Some((clean, fact.clean.len()));
+            prompts.push(Prompt { ids: asked.ids.clone(), shared, actions: Vec::new() });
+            (prompts.len() - 1, asked)
+        });
+        places.push(Place { clean, corrupt, asked, asked_corrupt, asked_new });
+    }
+    let noise = noise.tensor(model);
+    let base = capture(model.decoder.as_ref(), &model.compute.device, &prompts, noise.as_ref(), false)?;
+    Ok(Group { base, noise, places })
+}
+
+/// Positions of a reading: clean source, corrupted target. `None` where the corrupted prompt has no such index.
+pub(super) fn positions(fact: &Prepared, reading: Reading) -> Option<(usize, usize)> {
+    let (s, s2) = (fact.span.end - 1, fact.corrupt_span.end - 1);
+    match reading {
+        Reading::SubjectLast => Some((s, s2)),
+        Reading::LastToken => Some((fact.clean.len() - 1, fact.corrupt.len() - 1)),
+        Reading::SameIndex => (s < fact.corrupt.len()).then_some((s, s)),
+    }
+}
+
+/// Traces a group of screened facts: everything of [`Traced`] but maps and redundancy.
+pub async fn stage1(model: &Model, facts: &[&Prepared], settings: &Settings) -> Result<Vec<Traced>> {
+    let layers = model.layers();
+    let group = capture_group(model, facts, settings, |_| Vec::new())?;
+    let mut reads = Vec::new();
+    for place in &group.places {
+        reads.extend(place.asked.reads.iter().map(|read| (place.clean, read.clone())));
+        for &corrupt in &place.corrupt {
+            reads.extend(place.asked_corrupt.reads.iter().map(|read| (corrupt, read.clone())));
+        }
+        if let Some((prompt, asked)) = &place.asked_new {
+            reads.extend(asked.reads.iter().map(|read| (*prompt, read.clone())));
+        }
+    }
+    let readouts = read_base(model.decoder.as_ref(), &group.base, &reads, &model.limits).await?;
+    let mut rest = readouts.as_slice();
+    let mut take = |n: usize| {
+        let (head, tail) = rest.split_at(n);
+        rest = tail;
+        head
+    };
+    let mut traced: Vec<Traced> = Vec::new();
+    for (fact, place) in facts.iter().zip(&group.places) {
+        let clean = take(place.asked.reads.len());
+        let corrupt: Vec<_> = place.corrupt.iter().map(|_| take(place.asked_corrupt.reads.len()).to_vec()).collect();
+        let p_false = match &place.asked_new {
+            Some((_, asked)) => score(take(asked.reads.len())),
+            None => clean[0].p[1],
+        };
+        traced.push(Traced {
+            tokens: model.tokens.pieces(&fact.clean),
+            subject_span: [fact.span.start, fact.span.end],
+            corrupt_tokens: model.tokens.pieces(&fact.corrupt),
+            corrupt_span: [fact.corrupt_span.start, fact.corrupt_span.end],
+            p_clean: score(clean),
+            p_corrupt: mean_scores(&corrupt, fact.draws)[0],
+            p_false,
+            ..Traced::default()
+        });
+    }
+
+    let lanes = cells(facts, &group, settings, layers);
+    let readouts = resume(model, &group.base, &lanes, group.noise.as_ref()).await?;
+    let mut rest = readouts.as_slice();
+    for (fact, traced) in facts.iter().zip(&mut traced) {
+        let mut curve = |draws: usize| {
+            let (head, tail) = rest.split_at(layers * draws);
+            rest = tail;
+            mean_scores(head, draws)
+        };
+        for &reading in &settings.readings {
+            let values = match positions(fact, reading) {
+                Some(_) => curve(fact.draws),
+                // Nothing to patch: the corrupted run as it is.
+                None => vec![traced.p_corrupt; layers],
+            };
+            traced.patched.insert(reading, values);
+        }
+        traced.without_block = curve(1);
+        traced.without_attention = curve(1);
+        traced.without_mlp = curve(1);
+    }
+    Ok(traced)
+}
+
+/// The lanes in the order in which [`stage1`] takes their readouts apart.
+fn cells(facts: &[&Prepared], group: &Group, settings: &Settings, layers: usize) -> Vec<Lane> {
+    let mut lanes = Vec::new();
+    for (fact, place) in facts.iter().zip(&group.places) {
+        for &reading in &settings.readings {
+            let Some((from, to)) = positions(fact, reading) else { continue };
+            for layer in 1..=layers {
+                for &prompt in &place.corrupt {
+                    let actions = vec![Action::patch(layer, Site::Residual, to, place.clean, from)];
+                    lanes.push(Lane { prompt, from: None, actions, reads: place.asked_corrupt.reads.clone() });
+                }
+            }
+        }
+        let all = 0..place.asked.ids.len();
+        for sites in [&[Site::Attention, Site::Mlp][..], &[Site::Attention], &[Site::Mlp]] {
+            for layer in 1..=layers {
+                let actions = sites.iter().map(|&site| Action::zero(layer, site, all.clone())).collect();
+                lanes.push(Lane { prompt: place.clean, from: None, actions, reads: place.asked.reads.clone() });
+            }
+        }
+    }
+    lanes
+}

@@ -1,0 +1,105 @@
+//! Token × layer maps (Meng et al. 2022, Figure 1): the residual after each block, MLP and attention in windows.
+
+use super::lanes::capture_group;
+use super::{Prepared, mean_scores, resume};
+use crate::error::Result;
+use crate::model::Model;
+use crate::record::{Maps, Settings};
+use crate::run::{Action, Lane, Site};
+use std::ops::Range;
+
+/// The clean position that belongs to a corrupted one: outside the subject from the nearer end, inside it from its end.
+pub(super) fn aligned(fact: &Prepared, position: usize) -> Option<usize> {
+    let (clean, corrupt) = (fact.clean.len(), fact.corrupt.len());
+    if position >= fact.corrupt_span.end {
+        let from_end = corrupt - position;
+        (clean - fact.span.end >= from_end).then(|| clean - from_end)
+    } else if position >= fact.corrupt_span.start {
+        let from_end = fact.corrupt_span.end - position;
+        (fact.span.len() >= from_end).then(|| fact.span.end - from_end)
+    } else {
+        (position < fact.span.start).then_some(position)
+    }
+}
+
+/// Layers of a window centred on `layer`: `[layer - w/2, layer + (w+1)/2)`, as rome has it.
+pub(super) fn window(layer: usize, width: usize, layers: usize) -> Range<usize> {
+    let first = layer.saturating_sub(width / 2).max(1);
+    let end = (layer + width.div_ceil(2)).min(layers + 1);
+    first..end
+}
+
+/// Maps of one fact. A position without a clean counterpart, and one that the corruption left alone, keeps `p_corrupt`.
+pub async fn maps(model: &Model, fact: &Prepared, settings: &Settings, p_corrupt: f32) -> Result<Maps> {
+    let layers = model.layers();
+    let group = capture_group(model, &[fact], settings, |_| Vec::new())?;
+    let place = &group.places[0];
+    let mut cells = Vec::new();
+    let mut lanes = Vec::new();
+    for (kind, site) in [Site::Residual, Site::Mlp, Site::Attention].into_iter().enumerate() {
+        for position in fact.shared..fact.corrupt.len() {
+            let Some(source) = aligned(fact, position) else { continue };
+            for layer in 1..=layers {
+                let at = match site {
+                    Site::Residual => layer..layer + 1,
+                    _ => window(layer, settings.window, layers),
+                };
+                cells.push((kind, position, layer));
+                for &prompt in &place.corrupt {
+                    let actions =
+                        at.clone().map(|layer| Action::patch(layer, site, position, place.clean, source)).collect();
+                    lanes.push(Lane { prompt, from: None, actions, reads: place.asked_corrupt.reads.clone() });
+                }
+            }
+        }
+    }
+    let readouts = resume(model, &group.base, &lanes, group.noise.as_ref()).await?;
+    let empty = vec![vec![p_corrupt; layers]; fact.corrupt.len()];
+    let mut all = [empty.clone(), empty.clone(), empty];
+    for ((kind, position, layer), p) in cells.into_iter().zip(mean_scores(&readouts, fact.draws)) {
+        all[kind][position][layer - 1] = p;
+    }
+    let [residual, mlp, attention] = all;
+    Ok(Maps { window: settings.window, residual, mlp, attention })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fact(clean: usize, span: Range<usize>, corrupt: usize, corrupt_span: Range<usize>) -> Prepared {
+        Prepared {
+            clean: vec![0; clean],
+            shared: span.start,
+            span,
+            corrupt: vec![0; corrupt],
+            corrupt_span,
+            answer: vec![0],
+            answer_new: vec![1],
+            draws: 1,
+            id: String::new(),
+        }
+    }
+
+    #[test]
+    fn positions_are_aligned_from_the_nearer_end() {
+        // x x [S S S] y y   against   x x [R P] y y
+        let shorter = fact(7, 2..5, 6, 2..4);
+        let want = [Some(0), Some(1), Some(3), Some(4), Some(5), Some(6)];
+        assert_eq!((0..6).map(|p| aligned(&shorter, p)).collect::<Vec<_>>(), want);
+        // [S] y y   against   [R P Q] y y: the first two replacement tokens have no counterpart.
+        let longer = fact(3, 0..1, 5, 0..3);
+        let want = [None, None, Some(0), Some(1), Some(2)];
+        assert_eq!((0..5).map(|p| aligned(&longer, p)).collect::<Vec<_>>(), want);
+    }
+
+    #[test]
+    fn windows_are_romes() {
+        // Rome, counting from 0: range(max(0, l - w // 2), min(L, l - (-w // 2))).
+        assert_eq!(window(1, 10, 30), 1..6);
+        assert_eq!(window(15, 10, 30), 10..20);
+        assert_eq!(window(30, 10, 30), 25..31);
+        assert_eq!(window(7, 1, 30), 7..8);
+        assert_eq!(window(7, 3, 30), 6..9);
+    }
+}

@@ -1,0 +1,103 @@
+//! A fact as tokens: clean and corrupted prompt, subject spans, answers; or the reason why it falls out.
+
+use super::Asked;
+use crate::error::Result;
+use crate::facts::Fact;
+use crate::record::{Answer, Corruption, Dropped, Reason, Settings};
+use crate::tokens::{AnswerError, Tokens};
+use std::ops::Range;
+
+/// A fact ready to be traced by one model.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Prepared {
+    /// Clean prompt.
+    pub clean: Vec<u32>,
+    /// Subject span `[b, e)` in it.
+    pub span: Range<usize>,
+    /// Corrupted prompt; under noise the clean one again.
+    pub corrupt: Vec<u32>,
+    /// Subject span in it.
+    pub corrupt_span: Range<usize>,
+    /// Leading positions that both prompts share and the corruption leaves alone.
+    pub shared: usize,
+    /// Tokens of the true answer.
+    pub answer: Vec<u32>,
+    /// Tokens of the counterfactual answer.
+    pub answer_new: Vec<u32>,
+    /// Corrupted draws: 1 under `replace`.
+    pub draws: usize,
+    /// Seeds the draws: the fact's id.
+    pub id: String,
+}
+
+impl Prepared {
+    /// The true answer after the clean prompt; with `first-token` the counterfactual's token is read too.
+    pub fn asked(&self, mode: Answer) -> Asked {
+        Asked::new(&self.clean, &self.answer, &self.answer_new[..1], mode)
+    }
+
+    /// The true answer after the corrupted prompt.
+    pub fn asked_corrupt(&self, mode: Answer) -> Asked {
+        Asked::new(&self.corrupt, &self.answer, &[], mode)
+    }
+}
+
+/// Tokenizes a fact, or says why it falls out.
+pub fn prepare(tokens: &Tokens, fact: &Fact, settings: &Settings) -> Result<Result<Prepared, Dropped>> {
+    let drop = |reason, detail: &str| Ok(Err(dropped(reason, detail)));
+    let prompt = fact.prompt();
+    let fields = [&fact.subject, &fact.target_true, &fact.target_new];
+    if prompt.trim().is_empty() || fields.iter().any(|field| field.trim().is_empty()) {
+        return drop(Reason::Empty, "a field is empty");
+    }
+    let clean = tokens.encode(&prompt)?;
+    if clean.ids.len() > settings.max_tokens {
+        return drop(Reason::TooLong, &format!("{} tokens, {} allowed", clean.ids.len(), settings.max_tokens));
+    }
+    let Some(span) = clean.span(&fact.subject_chars()) else {
+        return drop(Reason::SubjectNotFound, "no token covers the subject");
+    };
+    let (corrupt, corrupt_span, shared, draws) = match &settings.corruption {
+        Corruption::Replace { with } => {
+            let (text, chars) = fact.corrupted(with);
+            let corrupt = tokens.encode(&text)?;
+            let Some(corrupt_span) = corrupt.span(&chars) else {
+                return drop(Reason::SubjectNotFound, "no token covers the replacement");
+            };
+            let shared = clean.common_prefix(&corrupt).min(span.start).min(corrupt_span.start);
+            (corrupt.ids, corrupt_span, shared, 1)
+        }
+        Corruption::Noise { draws, .. } => (clean.ids.clone(), span.clone(), span.start, *draws),
+    };
+    let mut answers = Vec::new();
+    for target in [&fact.target_true, &fact.target_new] {
+        match tokens.answer(&prompt, target)? {
+            Ok(ids) => answers.push(ids),
+            Err(AnswerError::Empty) => return drop(Reason::Empty, "a target is empty"),
+            Err(AnswerError::Merges) => {
+                return drop(Reason::AnswerMerges, &format!("\"{target}\" merges with the prompt's last token"));
+            }
+        }
+    }
+    let [answer, answer_new]: [Vec<u32>; 2] = answers.try_into().unwrap_or_default();
+    if settings.answer == Answer::FirstToken && answer[0] == answer_new[0] {
+        let token = tokens.show(answer[0]);
+        return drop(Reason::SharedFirstToken, &format!("both targets begin with \"{token}\""));
+    }
+    Ok(Ok(Prepared {
+        clean: clean.ids,
+        span,
+        corrupt,
+        corrupt_span,
+        shared,
+        answer,
+        answer_new,
+        draws,
+        id: fact.id.clone(),
+    }))
+}
+
+/// A dropped fact without numbers.
+pub(super) fn dropped(reason: Reason, detail: &str) -> Dropped {
+    Dropped { reason, detail: detail.to_string(), p_clean: None, p_corrupt: None }
+}

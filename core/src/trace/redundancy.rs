@@ -1,0 +1,55 @@
+//! Redundancy (eq. 3): the corrupted run without block l*, the clean state patched at every other layer. The run without
+//! the block is captured once a fact; patches resume from it, so only what they change is computed.
+
+use super::lanes::{capture_group, positions};
+use super::{Prepared, mean_scores, resume};
+use crate::error::Result;
+use crate::model::Model;
+use crate::record::{Reading, RedundancyCurve, Settings};
+use crate::run::{Action, Lane, Site};
+
+/// Curves of a group of facts for one reading with block `ablated` removed.
+pub async fn redundancy(
+    model: &Model,
+    facts: &[&Prepared],
+    settings: &Settings,
+    reading: Reading,
+    ablated: usize,
+) -> Result<Vec<RedundancyCurve>> {
+    let layers = model.layers();
+    let remove = |positions: std::ops::Range<usize>| {
+        vec![Action::zero(ablated, Site::Attention, positions.clone()), Action::zero(ablated, Site::Mlp, positions)]
+    };
+    let group = capture_group(model, facts, settings, |len| remove(0..len))?;
+    let mut lanes = Vec::new();
+    for (fact, place) in facts.iter().zip(&group.places) {
+        let Some((from, to)) = positions(fact, reading) else { continue };
+        for layer in (1..=layers).filter(|&layer| layer != ablated) {
+            for &prompt in &place.corrupt {
+                let mut actions = vec![Action::patch(layer, Site::Residual, to, place.clean, from)];
+                if layer < ablated {
+                    // Positions before the patch are those of the captured run, where the block is already gone.
+                    actions.extend(remove(to..place.asked_corrupt.ids.len()));
+                }
+                lanes.push(Lane { prompt, from: None, actions, reads: place.asked_corrupt.reads.clone() });
+            }
+        }
+    }
+    let readouts = resume(model, &group.base, &lanes, group.noise.as_ref()).await?;
+    let mut rest = readouts.as_slice();
+    Ok(facts
+        .iter()
+        .map(|fact| {
+            let mut patched = vec![None; layers];
+            if positions(fact, reading).is_some() {
+                let (head, tail) = rest.split_at((layers - 1) * fact.draws);
+                rest = tail;
+                let others = (0..layers).filter(|&layer| layer + 1 != ablated);
+                for (layer, p) in others.zip(mean_scores(head, fact.draws)) {
+                    patched[layer] = Some(p);
+                }
+            }
+            RedundancyCurve { ablated, patched }
+        })
+        .collect())
+}

@@ -1,0 +1,65 @@
+//! `cargo xtask check`: all that can be said about the code without running it, cheapest first.
+
+use crate::shell;
+use crate::shell::{Outcome, Steps, cargo, output};
+use crate::tidy;
+use anyhow::{Result, bail};
+use std::process::Command;
+
+const WASM: &str = "wasm32-unknown-unknown";
+
+/// Runs every check, also after one has failed.
+pub(crate) fn run(arguments: &[String]) -> Result<()> {
+    if let Some(extra) = arguments.first() {
+        bail!("`cargo xtask check` takes no arguments, not `{extra}`");
+    }
+    let mut steps = Steps::new();
+    steps.step("tidy", tidy);
+    steps.step("format", || done(&["fmt", "--all", "--check"]));
+    steps.step("the pure half without an engine", || {
+        done(&["check", "--release", "-p", "engram-core", "--no-default-features"])
+    });
+    let deny = ["--", "-D", "warnings"];
+    steps.step("lints", || {
+        let native = ["clippy", "--release", "--workspace", "--all-targets"];
+        done(&[&native[..], &deny[..]].concat())
+    });
+    steps.step("lints for the browser", || match wasm_target() {
+        Ok(()) => {
+            let web = ["clippy", "--release", "-p", "engram-core", "--target", WASM];
+            done(&[&web[..], &deny[..]].concat())
+        }
+        Err(why) => Ok(Outcome::Skipped(format!("{why:#}"))),
+    });
+    steps.finish()
+}
+
+fn done(arguments: &[&str]) -> Result<Outcome> {
+    shell::run(&mut cargo(arguments))?;
+    Ok(Outcome::Done)
+}
+
+fn tidy() -> Result<Outcome> {
+    let complaints = tidy::complaints(&shell::root())?;
+    if complaints.is_empty() {
+        return Ok(Outcome::Done);
+    }
+    for complaint in &complaints {
+        println!("{complaint}");
+    }
+    bail!("{} untidy places", complaints.len())
+}
+
+/// Installs the browser's target when rustup is there and the target is not.
+fn wasm_target() -> Result<()> {
+    let installed = output("rustup", &["target", "list", "--installed"]);
+    match installed {
+        // A Rust without rustup may bring the target all the same; clippy will say so if it does not.
+        None => match output("rustc", &["--print", "target-libdir", "--target", WASM]) {
+            Some(folder) if std::path::Path::new(folder.trim()).is_dir() => Ok(()),
+            _ => bail!("no rustup here, and this Rust has no {WASM}"),
+        },
+        Some(list) if list.lines().any(|line| line.trim() == WASM) => Ok(()),
+        Some(_) => shell::run(Command::new("rustup").args(["target", "add", WASM])),
+    }
+}
