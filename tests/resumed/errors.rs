@@ -144,6 +144,11 @@ fn lanes_that_cannot_be_run() {
         refused("a base read outside", read(0, len, 0), &["outside a prompt"]);
         refused("a base prompt that is not there", read(1, 0, 0), &["prompt 1"]);
         refused("a foreign token of the base", read(0, 0, shape.vocab as u32), &["vocabulary"]);
+        let predicted = run::predict(decoder, device, &plain(prompts(name)), None).expect("predict");
+        assert!(predicted.site(1, Site::Residual).is_none(), "{name}: nothing was kept");
+        let lanes = [lane(0, zero(), &[last])];
+        let resumed = block_on(run::resume(decoder, device, &predicted, &lanes, None, &model.limits));
+        refused("a run that was only predicted", resumed, &["predicted"]);
         refused("logits outside", block_on(run::logits_of(decoder, &base, 0, len)), &["outside a prompt"]);
     }
 }
@@ -167,14 +172,18 @@ fn damaged_weights_are_named() {
             };
             model.decoder.set_down_proj(layer, Linear { weight, bias: down.bias });
             let base = capture(&model, &plain(prompts(name)), None).expect("capture");
+            let predicted = run::predict(model.decoder.as_ref(), &compute.device, &plain(prompts(name)), None);
+            let predicted = predicted.expect("predict");
             for tokens in [vec![0, 1], vec![]] {
-                let reads = [(2, Read { position: 4, tokens: tokens.clone() })];
-                let result = block_on(run::read_base(model.decoder.as_ref(), &base, &reads, &model.limits));
-                let Err(error) = result else { panic!("{name} on {}: {result:?}", compute.info.name) };
-                assert_eq!(error.kind, Kind::Numeric, "{error}");
-                let text = error.to_string();
-                for word in [format!("layer {layer}"), Site::Value.name().to_string(), "NaN".to_string()] {
-                    assert!(text.contains(&word), "{name}: {text:?} does not say {word:?}");
+                for base in [&base, &predicted] {
+                    let reads = [(2, Read { position: 4, tokens: tokens.clone() })];
+                    let result = block_on(run::read_base(model.decoder.as_ref(), base, &reads, &model.limits));
+                    let Err(error) = result else { panic!("{name} on {}: {result:?}", compute.info.name) };
+                    assert_eq!(error.kind, Kind::Numeric, "{error}");
+                    let text = error.to_string();
+                    for word in [format!("layer {layer},"), Site::Value.name().to_string(), "NaN".to_string()] {
+                        assert!(text.contains(&word), "{name}: {text:?} does not say {word:?}");
+                    }
                 }
                 // A lane through the damaged block, too.
                 let changed = vec![Action::zero(0, Site::Residual, 0..1)];

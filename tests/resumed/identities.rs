@@ -50,33 +50,44 @@ fn scores_that_cannot_change_do_not() {
             let clean = base_readout(&model, &base, 0, &read(t));
             let corrupt = base_readout(&model, &base, 1, &read(t2));
             assert!((clean.p[0] - corrupt.p[0]).abs() > 1e-3, "{name}: the corruption changes the score");
-            let run = |actions| {
-                let lane = Lane { prompt: 1, from: None, actions, reads: vec![read(t2)] };
-                resumed(&model, &base, &[lane], &[], model.limits.rows)[0][0].clone()
-            };
-            let mut worst = 0.0f32;
-            let mut same = |what: &str, got: Readout, want: &Readout| {
-                let by = difference(&got.p, &want.p);
-                worst = worst.max(by);
-                assert!(by <= EXACT, "{name} on {}: {what}: {:?} is not {:?}", compute.info.name, got.p, want.p);
-            };
+            let mut cases: Vec<(String, Action, Option<&Readout>)> = Vec::new();
             for (layer, site) in places(layers) {
                 // Before the subject the tokens are the same, so is everything that only sees them.
                 for position in 0..before {
-                    let got = run(vec![Action::patch(layer, site, position, 0, position)]);
-                    same(&format!("layer {layer}, {site:?}, position {position}"), got, &corrupt);
+                    let same = Action::patch(layer, site, position, 0, position);
+                    cases.push((format!("layer {layer}, {site:?}, position {position}"), same, Some(&corrupt)));
                 }
                 // A prompt's own state changes nothing anywhere.
-                let got = run(vec![Action::patch(layer, site, s2, 1, s2)]);
-                same(&format!("layer {layer}, {site:?}, itself"), got, &corrupt);
+                let own = Action::patch(layer, site, s2, 1, s2);
+                cases.push((format!("layer {layer}, {site:?}, itself"), own, Some(&corrupt)));
             }
-            let at_last = Action::patch(layers, Site::Residual, t2, 0, t);
-            same("last-token at the last layer", run(vec![at_last]), &clean);
-            let at_subject = Action::patch(layers, Site::Residual, s2, 0, s);
-            same("subject-last at the last layer", run(vec![at_subject]), &corrupt);
-            // The last layer's attention still reads the subject, so one below does change it.
-            let below = run(vec![Action::patch(layers - 1, Site::Residual, s2, 0, s)]);
-            assert!(difference(&below.p, &corrupt.p) > 1e-4, "{name}: {:?}", below.p);
+            let end = |to, from| Action::patch(layers, Site::Residual, to, 0, from);
+            cases.push(("last-token at the last layer".into(), end(t2, t), Some(&clean)));
+            cases.push(("subject-last at the last layer".into(), end(s2, s), Some(&corrupt)));
+            // The last layer's attention still reads the subject, so a patch below does change the score.
+            cases.push(("below".into(), Action::patch(layers - 1, Site::Residual, s2, 0, s), None));
+            let lanes: Vec<Lane> = cases
+                .iter()
+                .map(|(_, action, _)| Lane {
+                    prompt: 1,
+                    from: None,
+                    actions: vec![action.clone()],
+                    reads: vec![read(t2)],
+                })
+                .collect();
+            let mut worst = 0.0f32;
+            let got = resumed(&model, &base, &lanes, &[], model.limits.rows);
+            for ((what, _, want), got) in cases.iter().zip(&got) {
+                let (p, device) = (&got[0].p, &compute.info.name);
+                match want {
+                    Some(want) => {
+                        let by = difference(p, &want.p);
+                        worst = worst.max(by);
+                        assert!(by <= EXACT, "{name} on {device}: {what}: {p:?} is not {:?}", want.p);
+                    }
+                    None => assert!(difference(p, &corrupt.p) > 1e-4, "{name} on {device}: {what}: {p:?}"),
+                }
+            }
             println!("{name} on {}: identities hold to {worst:.1e}", compute.info.name);
         }
     }
@@ -136,9 +147,12 @@ fn base_readouts_are_softmaxed_logits() {
             let oracle = Oracle::new(name, plain(prompts(name)), Vec::new());
             let model = model(name, &compute);
             let base = oracle.capture(&model);
+            let predicted =
+                run::predict(model.decoder.as_ref(), &compute.device, &oracle.prompts, None).expect("predict");
             for prompt in 0..base.prompts() {
                 for read in reads(&(0..base.ids(prompt).len()).collect::<Vec<_>>()) {
                     let got = base_readout(&model, &base, prompt, &read);
+                    assert_eq!(got, base_readout(&model, &predicted, prompt, &read), "{name}: only predicted");
                     let run = &oracle.runs[prompt];
                     let want: Vec<f32> = read.tokens.iter().map(|&token| run.p(read.position, token)).collect();
                     let by = difference(&got.p, &want);

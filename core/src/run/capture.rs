@@ -55,9 +55,16 @@ impl Base {
         self.ids.len()
     }
 
-    /// Everything captured at a site, rows of all prompts: `[rows, ·]`. Keys only where they were asked for.
+    /// Every block was kept, not only the stream after the last one.
+    pub(super) fn complete(&self) -> bool {
+        !self.kv.is_empty()
+    }
+
+    /// Everything captured at a site, rows of all prompts: `[rows, ·]`. Keys only where they were asked for, nothing of
+    /// a run that was only predicted.
     pub fn site(&self, layer: usize, site: Site) -> Option<&Tensor<2>> {
         match site {
+            _ if !self.complete() => None,
             Site::Residual => self.residual.get(layer),
             Site::Attention => self.attention.get(layer.checked_sub(1)?),
             Site::Key => self.key.get(layer.checked_sub(1)?),

@@ -1,10 +1,10 @@
 //! Predictions: logits of the wanted rows, reduced to the wanted tokens before they leave the device.
 
-use super::capture::Base;
+use super::capture::{Base, capture};
 use super::check::{self, Scope};
 use super::plan::Limits;
 use super::rows::gather;
-use super::{Read, Readout};
+use super::{Prompt, Read, Readout};
 use crate::error::{Error, Kind, Result};
 use crate::model::{Decoder, cpu};
 use burn::tensor::{Int, Tensor, TensorData};
@@ -52,11 +52,25 @@ pub async fn read_base(
         reads.iter().map(|(prompt, read)| (base.row(*prompt, read.position), read.tokens.as_slice())).collect();
     match read_rows(decoder, base.end(), &rows, limits).await {
         Err(error) if error.kind == Kind::Numeric => {
-            base.check_finite().await?;
+            locate(decoder, base, reads).await?;
             Err(error)
         }
         other => other,
     }
+}
+
+/// The error that names the layer and site of the first number that is not finite. A run that was only predicted kept
+/// nothing to look at, so its prompts run once more.
+async fn locate(decoder: &dyn Decoder, base: &Base, reads: &[(usize, Read)]) -> Result<()> {
+    if base.complete() {
+        return base.check_finite().await;
+    }
+    let device = base.end().device();
+    for &(prompt, _) in reads {
+        let again = Prompt { ids: base.ids[prompt].clone(), shared: None, actions: base.actions[prompt].clone() };
+        capture(decoder, &device, &[again], base.given.as_ref(), false)?.check_finite().await?;
+    }
+    Ok(())
 }
 
 /// All logits of a captured position: `[vocab]`.

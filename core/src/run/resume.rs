@@ -42,6 +42,9 @@ pub async fn resume(
     given: Option<&Tensor<2>>,
     limits: &Limits,
 ) -> Result<Vec<Vec<Readout>>> {
+    if !base.complete() {
+        return Err(Error::input("a run that was only predicted cannot be resumed").hint("capture it"));
+    }
     let scope = Scope { shape: decoder.shape(), base: Some(base), given };
     let mut placed: Vec<(usize, Placed<'_>)> = Vec::with_capacity(lanes.len());
     for (at, lane) in lanes.iter().enumerate() {
@@ -65,7 +68,8 @@ pub async fn resume(
         let readouts = match run_batch(decoder, device, base, batch, given, limits).await {
             Err(error) if error.kind == Kind::Numeric => {
                 base.check_finite().await?;
-                let layers: Vec<usize> = batch.iter().map(|(_, lane)| lane.entry).collect();
+                let mut layers: Vec<usize> = batch.iter().map(|(_, lane)| lane.entry).collect();
+                layers.dedup();
                 return Err(error.at(format!("runs changed from layers {layers:?} on")));
             }
             other => other?,
