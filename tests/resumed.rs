@@ -1,6 +1,8 @@
 //! Resumed lanes against naive full forwards, on every family, site and change, on the CPU and on a GPU device where
 //! one can run. METHODS, section 5: the savings are exact.
 
+#![expect(clippy::print_stdout, reason = "tests report what they measure")]
+
 #[path = "resumed/errors.rs"]
 mod errors;
 #[path = "resumed/identities.rs"]

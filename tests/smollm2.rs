@@ -1,6 +1,8 @@
 //! The engine on a real model, SmolLM2-135M-Instruct (Q4_1), where it is at hand: parity with transformers on CounterFact,
 //! tokens, and resumed lanes against naive full forwards. One test, since loading the model takes most of its time.
 
+#![expect(clippy::print_stdout, reason = "tests report what they measure")]
+
 use engram_core::device::Compute;
 use engram_core::facts::{self, Fact};
 use engram_core::model::Model;
