@@ -1,3 +1,171 @@
-//! Benchmarks of the engine.
+//! `cargo bench`: forwards of 1, 8 and 64 prompts; Stage 1 of a fact, resumed and naive; then Stage 1 of twenty facts
+//! beside naive full forwards of the same engine and, where `ENGRAM_PYTHON` (a python with torch and transformers) and
+//! `ENGRAM_HF_FOLDER` (SmolLM2 as written by reference/smollm2.py) are set, beside PyTorch in the same run.
+//! Needs SmolLM2 beside the checkout; a tiny fixture model stands in for it, which says little.
 
-fn main() {}
+#![allow(clippy::print_stdout, reason = "a benchmark prints its figures")]
+
+use criterion::{Criterion, criterion_group};
+use engram_core::device::Compute;
+use engram_core::facts::{Fact, parse, shuffled};
+use engram_core::model::Model;
+use engram_core::record::{Reading, Settings, Traced};
+use engram_core::run::{Prompt, Read, predict, read_base};
+use engram_core::trace::{Prepared, prepare, stage1};
+use engram_tests::fixtures::{fixture, open, shared};
+use engram_tests::naive::stage1_naive;
+use pollster::block_on;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Instant;
+
+fn model() -> Model {
+    let cpu = Compute::cpu("benchmark");
+    match shared("models/smollm2-135m-instruct/SmolLM2-135M-Instruct.Q4_1.gguf") {
+        Some(path) => open(&path, None, &cpu),
+        None => open(&fixture("models/llama"), None, &cpu),
+    }
+}
+
+/// The first facts of the study order that can be tokenized, known to the model or not.
+fn facts(model: &Model, n: usize) -> Vec<Prepared> {
+    let settings = Settings::default();
+    let facts: Vec<Fact> = match shared("data/counterfact.json") {
+        Some(path) => parse("counterfact.json", &std::fs::read(path).expect("facts")).expect("facts").facts,
+        None => vec![Fact {
+            id: "0".into(),
+            relation: "P36".into(),
+            template: "The capital of {} is".into(),
+            subject: "France".into(),
+            target_true: "Paris".into(),
+            target_new: "Rome".into(),
+            paraphrases: Vec::new(),
+            neighbourhood: Vec::new(),
+        }],
+    };
+    let order = shuffled(facts.len(), settings.seed);
+    let prepared = order.iter().filter_map(|&at| prepare(&model.tokens, &facts[at], &settings).expect("tokens").ok());
+    prepared.take(n).collect()
+}
+
+fn resumed(model: &Model, facts: &[Prepared]) -> Vec<Traced> {
+    let settings = Settings::default();
+    let mut out = Vec::new();
+    for group in facts.chunks(settings.trace_batch) {
+        let group: Vec<&Prepared> = group.iter().collect();
+        out.extend(block_on(stage1(model, &group, &settings)).expect("stage 1"));
+    }
+    out
+}
+
+fn benches(criterion: &mut Criterion) {
+    let model = model();
+    let facts = facts(&model, 64);
+    let mut group = criterion.benchmark_group("forward");
+    group.sample_size(10);
+    for n in [1, 8, 64] {
+        let prompts: Vec<Prompt> =
+            facts.iter().cycle().take(n).map(|fact| Prompt { ids: fact.clean.clone(), ..Prompt::default() }).collect();
+        let reads: Vec<(usize, Read)> = prompts
+            .iter()
+            .enumerate()
+            .map(|(at, prompt)| (at, Read { position: prompt.ids.len() - 1, tokens: vec![0] }))
+            .collect();
+        group.bench_function(format!("{n} prompts"), |bencher| {
+            bencher.iter(|| {
+                let base = predict(model.decoder.as_ref(), &model.compute.device, &prompts, None).expect("forward");
+                block_on(read_base(model.decoder.as_ref(), &base, &reads, &model.limits)).expect("readouts")
+            });
+        });
+    }
+    group.finish();
+    let mut group = criterion.benchmark_group("stage 1 of a fact");
+    group.sample_size(10);
+    group.bench_function("resumed", |bencher| bencher.iter(|| resumed(&model, &facts[..1])));
+    group.bench_function("naive", |bencher| bencher.iter(|| stage1_naive(&model, &facts[0])));
+    group.finish();
+}
+
+/// Twenty facts: seconds a fact each way, and how far the numbers are apart.
+fn compare() {
+    let model = model();
+    let facts = facts(&model, 20);
+    let cells = 5 * model.layers();
+    let start = Instant::now();
+    let ours = resumed(&model, &facts);
+    let resumed = start.elapsed().as_secs_f64() / facts.len() as f64;
+    let sample = &facts[..facts.len().min(4)];
+    let start = Instant::now();
+    let naive: Vec<Traced> = sample.iter().map(|fact| stage1_naive(&model, fact)).collect();
+    let full = start.elapsed().as_secs_f64() / sample.len() as f64;
+    println!("{}: {} facts, {cells} cells each", model.info.name, facts.len());
+    println!("resumed          {resumed:.3} s/fact");
+    let apart = largest(&ours, naive.iter().map(curves));
+    println!("naive, this engine {full:.3} s/fact ({:.1} x), largest |Δp| {apart:.1e}", full / resumed);
+    if let Some((seconds, theirs)) = python(&facts) {
+        let apart = largest(&ours, theirs.into_iter());
+        println!("naive, PyTorch   {seconds:.3} s/fact ({:.1} x), largest |Δp| {apart:.1e}", seconds / resumed);
+    }
+}
+
+/// subject-last, last-token, block, attention, MLP.
+fn curves(traced: &Traced) -> [Vec<f32>; 5] {
+    [
+        traced.patched[&Reading::SubjectLast].clone(),
+        traced.patched[&Reading::LastToken].clone(),
+        traced.without_block.clone(),
+        traced.without_attention.clone(),
+        traced.without_mlp.clone(),
+    ]
+}
+
+fn largest(ours: &[Traced], theirs: impl Iterator<Item = [Vec<f32>; 5]>) -> f32 {
+    let pairs = ours.iter().zip(theirs);
+    pairs.map(|(a, b)| engram_tests::fixtures::difference(&curves(a).concat(), &b.concat())).fold(0.0, f32::max)
+}
+
+/// The published tools' way: transformers, eager, f32, hooks, one full forward a cell.
+fn python(facts: &[Prepared]) -> Option<(f64, Vec<[Vec<f32>; 5]>)> {
+    let python = std::env::var_os("ENGRAM_PYTHON")?;
+    let folder = std::env::var_os("ENGRAM_HF_FOLDER")?;
+    let work = tempfile::tempdir().expect("a folder");
+    let list: Vec<_> = facts
+        .iter()
+        .map(|fact| {
+            serde_json::json!({"clean_ids": fact.clean, "corrupt_ids": fact.corrupt, "s": fact.span.end - 1,
+                "s_corrupt": fact.corrupt_span.end - 1, "answer": fact.answer[0]})
+        })
+        .collect();
+    let (input, output) = (work.path().join("facts.json"), work.path().join("out.json"));
+    std::fs::write(&input, serde_json::to_vec(&list).expect("json")).expect("written");
+    let script: PathBuf = fixture("../reference/baseline.py");
+    let run = Command::new(python)
+        .arg(script)
+        .args([std::ffi::OsStr::new("--model"), &folder, "--facts".as_ref(), input.as_ref()])
+        .args(["--out".as_ref(), output.as_os_str()])
+        .output()
+        .expect("python runs");
+    assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+    let said: serde_json::Value = serde_json::from_slice(&run.stdout).expect("one JSON line");
+    println!("PyTorch: {said}");
+    let out: Vec<serde_json::Value> = serde_json::from_slice(&std::fs::read(output).expect("cells")).expect("json");
+    let theirs = out.iter().map(|fact| {
+        ["patch_subject", "patch_last", "ablate_block", "ablate_attn", "ablate_mlp"]
+            .map(|key| serde_json::from_value(fact[key].clone()).expect("a curve"))
+    });
+    Some((said["seconds_per_fact"].as_f64().expect("seconds"), theirs.collect()))
+}
+
+criterion_group!(speed, benches);
+
+fn main() {
+    // `cargo test --benches` and `cargo bench -- --list` want criterion's behaviour only.
+    let plain = !std::env::args().any(|arg| arg == "--test" || arg == "--list");
+    if !std::env::args().any(|arg| arg == "compare") {
+        speed();
+        Criterion::default().configure_from_args().final_summary();
+    }
+    if plain {
+        compare();
+    }
+}

@@ -123,7 +123,11 @@ async fn open_gpu() -> Result<(Device, WgpuSetup)> {
     let mut reasons = Vec::new();
     // The default takes the best hardware adapter; a software one has to be asked for.
     for kind in [DeviceKind::DefaultDevice, DeviceKind::Cpu] {
-        match Device::wgpu_options().device_kind(kind).init_with_setup_async().await {
+        let options = Device::wgpu_options().device_kind(kind);
+        // On Linux the alternative to Vulkan is OpenGL, whose drivers talk on stderr and lack what is needed.
+        #[cfg(target_os = "linux")]
+        let options = options.graphics_api(burn::tensor::wgpu::WgpuBackend::Vulkan);
+        match options.init_with_setup_async().await {
             Ok(found) => {
                 if let Ok(mut slot) = OPENED.lock() {
                     *slot = Some(found.clone());

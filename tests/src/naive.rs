@@ -3,7 +3,10 @@
 
 use burn::tensor::{Int, Tensor, TensorData};
 use engram_core::model::{Decoder, Model};
-use engram_core::run::{Action, Op, Site, Source};
+use engram_core::record::{Reading, Traced};
+use engram_core::run::{Action, Op, Prompt, Read, Site, Source, capture, predict, read_base};
+use engram_core::trace::Prepared;
+use pollster::block_on;
 
 /// Activations of a full forward: `[positions][width]` by layer and site.
 pub struct Run {
@@ -119,4 +122,45 @@ fn attend(decoder: &dyn Decoder, layer: usize, q: &[Vec<f32>], k: &[Vec<f32>], v
         }
     }
     out
+}
+
+/// Stage 1's cells of a fact the published tools' way on this engine: one full forward of one prompt a cell.
+pub fn stage1_naive(model: &Model, fact: &Prepared) -> Traced {
+    let decoder = model.decoder.as_ref();
+    let device = &model.compute.device;
+    let plain = |ids: &[u32]| Prompt { ids: ids.to_vec(), ..Prompt::default() };
+    let clean = capture(decoder, device, &[plain(&fact.clean)], None, false).expect("clean run");
+    let score = |prompt: Prompt, given: Option<&Tensor<2>>| {
+        let read = Read { position: prompt.ids.len() - 1, tokens: vec![fact.answer[0]] };
+        let base = predict(decoder, device, &[prompt], given).expect("forward");
+        block_on(read_base(decoder, &base, &[(0, read)], &model.limits)).expect("readout")[0].p[0]
+    };
+    let (s, s2) = (fact.span.end - 1, fact.corrupt_span.end - 1);
+    let (t, t2) = (fact.clean.len() - 1, fact.corrupt.len() - 1);
+    let layers = 1..=model.layers();
+    let patch = |from: usize, to: usize| {
+        let one = |layer: usize| {
+            let given = clean.activations(0, layer, Site::Residual).expect("captured");
+            let op = Op::Replace(Source::Given(from));
+            let actions = vec![Action { layer, site: Site::Residual, positions: to..to + 1, op }];
+            score(Prompt { actions, ..plain(&fact.corrupt) }, Some(&given))
+        };
+        layers.clone().map(one).collect::<Vec<f32>>()
+    };
+    let ablate = |sites: &[Site]| {
+        let one = |layer| {
+            let actions = sites.iter().map(|&site| Action::zero(layer, site, 0..t + 1)).collect();
+            score(Prompt { actions, ..plain(&fact.clean) }, None)
+        };
+        layers.clone().map(one).collect::<Vec<f32>>()
+    };
+    Traced {
+        p_clean: score(plain(&fact.clean), None),
+        p_corrupt: score(plain(&fact.corrupt), None),
+        patched: [(Reading::SubjectLast, patch(s, s2)), (Reading::LastToken, patch(t, t2))].into(),
+        without_block: ablate(&[Site::Attention, Site::Mlp]),
+        without_attention: ablate(&[Site::Attention]),
+        without_mlp: ablate(&[Site::Mlp]),
+        ..Traced::default()
+    }
 }
