@@ -79,8 +79,8 @@ fn redundancy_agrees_with_transformers() {
         let readings = [(Reading::SubjectLast, "redundancy.resid"), (Reading::LastToken, "redundancy.resid_last")];
         for (reading, key) in readings {
             for ablated in 1..=layers {
-                let curve = redundancy(&model, &[&fact], &settings, reading, ablated);
-                let curve = block_on(curve).expect("redundancy").remove(0);
+                let curve =
+                    block_on(redundancy(&model, &[&fact], &settings, reading, ablated)).expect("redundancy").remove(0);
                 assert_eq!((curve.ablated, curve.patched[ablated - 1]), (ablated, None), "{name}");
                 let want = &reference.values(key)[(ablated - 1) * layers..ablated * layers];
                 for (layer, (got, want)) in curve.patched.iter().zip(want).enumerate() {

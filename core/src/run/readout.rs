@@ -93,11 +93,12 @@ pub(super) async fn read_rows(
     let mut out = Vec::with_capacity(rows.len());
     for chunk in rows.chunks(limits.head_rows.max(1)) {
         let index: Vec<i32> = chunk.iter().map(|&(row, _)| row as i32).collect();
-        let logits = decoder.logits(gather(h, index));
+        let stream = gather(h, index);
+        let logits = decoder.logits(stream.clone());
         let tokens: Vec<&[u32]> = chunk.iter().map(|&(_, tokens)| tokens).collect();
         match limits.cpu {
             true => out.extend(reduce_cpu(logits, &tokens)),
-            false => out.extend(reduce_device(logits, &tokens).await?),
+            false => out.extend(reduce_device(logits, stream.sum_dim(1), &tokens).await?),
         }
     }
     // The softmax' sum tells even where no token was asked for.
@@ -158,7 +159,9 @@ fn reduce_cpu(logits: Tensor<2>, tokens: &[&[u32]]) -> Vec<(Readout, f32)> {
     rows.chunks_exact(vocab).zip(tokens).map(one).collect()
 }
 
-async fn reduce_device(logits: Tensor<2>, tokens: &[&[u32]]) -> Result<Vec<(Readout, f32)>> {
+/// The same on a device. Some drivers compute tanh(NaN) = -1, so that a soft cap makes NaN a number; hence `stream`, the
+/// sum over each row that the logits come from, is added to the sum under the softmax, which only has to be finite.
+async fn reduce_device(logits: Tensor<2>, stream: Tensor<2>, tokens: &[&[u32]]) -> Result<Vec<(Readout, f32)>> {
     let device = logits.device();
     let n = tokens.len();
     let k = tokens.iter().map(|tokens| tokens.len()).max().unwrap_or(0).max(1);
@@ -173,7 +176,7 @@ async fn reduce_device(logits: Tensor<2>, tokens: &[&[u32]]) -> Result<Vec<(Read
     let sum = (logits.clone() - max.clone()).exp().sum_dim(1);
     let picked = logits.gather(1, index);
     let p = (picked.clone() - max).exp() / sum.clone();
-    let data = Tensor::cat(vec![p, picked, sum], 1).into_data_async().await.map_err(device_error)?;
+    let data = Tensor::cat(vec![p, picked, sum + stream], 1).into_data_async().await.map_err(device_error)?;
     let floats = data.try_to_vec::<f32>().map_err(device_error)?;
     let top = top.into_data_async().await.map_err(device_error)?;
     let top: Vec<u32> = top.iter::<i64>().map(|id| id as u32).collect();
