@@ -3,7 +3,7 @@
 
 use engram_core::device::Compute;
 use engram_core::facts::{Fact, FactFile};
-use engram_core::generate::next_word;
+use engram_core::generate::ranked;
 use engram_core::model::Model;
 use engram_core::record::{EditSettings, Record, Settings};
 use engram_core::study::{Event, Observer, header, run};
@@ -37,23 +37,31 @@ impl Observer for Journal {
     }
 }
 
-/// Facts whose true answer is what the model says, so that some pass the filters and some do not.
+/// Facts of a random model: prompts after which its most probable token is one that the tokenizer would also make of
+/// the token's text. Every third has another answer, so that the filters have something to drop.
 fn facts(model: &Model) -> FactFile {
-    let mut facts = Vec::new();
-    let templates = [("P36", "The capital of {} is"), ("P19", "{} was born in the city of"), ("P103", "I think {} is")];
-    let subjects = ["France", "Italy", "Rome", "Random", "Person", "Paris and Rome", "The capital", "Zoë"];
-    for (relation, template) in templates {
-        for subject in subjects {
-            let prompt = template.replacen("{}", subject, 1);
-            let answer = block_on(next_word(model, &prompt)).expect("a word");
+    let words =
+        ["France", "Italy", "Rome", "Random", "Person", "Paris", "capital", "the city", "Zoë", "of", "born", "is"];
+    let mut facts: Vec<Fact> = Vec::new();
+    for (relation, template) in [("P36", "The capital of {} is"), ("P19", "{} was born in"), ("P103", "I think {} is")]
+    {
+        for subject in words.iter().flat_map(|a| words.iter().map(move |b| format!("{a} {b}"))) {
+            let prompt = template.replacen("{}", &subject, 1);
+            let ids = model.tokens.encode(&prompt).expect("tokens").ids;
+            let top = block_on(ranked(model, &ids)).expect("a prediction")[0];
+            let answer = model.tokens.decode(&[top]).expect("text").trim().to_string();
+            if model.tokens.answer(&prompt, &answer).expect("tokens") != Ok(vec![top]) {
+                continue;
+            }
+            let wrong = facts.len() % 3 == 2;
             facts.push(Fact {
                 id: facts.len().to_string(),
                 relation: relation.into(),
                 template: template.into(),
-                subject: subject.into(),
-                target_true: if answer.is_empty() { "Paris".into() } else { answer },
-                target_new: "Qx".into(),
-                paraphrases: vec![format!("{subject} of")],
+                subject,
+                target_true: if wrong { "7".into() } else { answer },
+                target_new: "8".into(),
+                paraphrases: vec!["Zoë of".into()],
                 neighbourhood: vec!["The capital of Italy is".into()],
             });
         }
@@ -86,7 +94,7 @@ fn an_interrupted_study_gives_the_identical_record() {
     let whole = block_on(run(&mut model, &facts, start.clone(), &mut journal)).expect("a study");
     assert_eq!(journal.record, whole, "the journal holds everything");
     let validated = whole.validated().count();
-    assert!(validated >= 4, "{validated} facts were validated; the test needs some");
+    assert_eq!(validated, 7, "of {} facts", facts.facts.len());
     assert!(whole.validated().next().expect("a fact").1.maps.is_some());
     let events = whole.facts.len() + validated * 2 + whole.edits.as_ref().map_or(0, Vec::len);
 
