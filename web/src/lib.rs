@@ -2,7 +2,7 @@
 //!
 //! Everything on the page is a function of records and of a [`state::ViewState`]. What can be said without a browser is
 //! pure and lives in [`load`], [`state`], [`words`], [`scale`] and [`figures`]; it is compiled and tested natively. The
-//! views in `components` take these pure figures and never fetch; `app` and `files` are the only parts that touch the
+//! views in `components` take these pure figures and never fetch; `app`, `page` and `files` are the only parts that touch the
 //! browser.
 
 pub mod figures;
@@ -17,3 +17,5 @@ pub mod app;
 pub mod components;
 #[cfg(target_family = "wasm")]
 mod files;
+#[cfg(target_family = "wasm")]
+mod page;
