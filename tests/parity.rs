@@ -1,6 +1,8 @@
 //! Parity with Hugging Face transformers (f32, eager): every residual, contribution, key and logit of every family, on
 //! the CPU and on a GPU device where one can run; interventions and an edit against naive hooks.
 
+#![expect(clippy::print_stdout, reason = "tests report what they measure")]
+
 use engram_core::run::{self, Action, Lane, Prompt, Read, Site};
 use engram_tests::fixtures::{MODELS, Reference, devices, difference, fixture, model, open};
 use pollster::block_on;

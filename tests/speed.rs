@@ -64,12 +64,8 @@ fn benches(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("forward");
     group.sample_size(10);
     for n in [1, 8, 64] {
-        let prompts: Vec<Prompt> = facts
-            .iter()
-            .cycle()
-            .take(n)
-            .map(|fact| Prompt { ids: fact.clean.clone(), ..Prompt::default() })
-            .collect();
+        let prompts: Vec<Prompt> =
+            facts.iter().cycle().take(n).map(|fact| Prompt { ids: fact.clean.clone(), ..Prompt::default() }).collect();
         let reads: Vec<(usize, Read)> = prompts
             .iter()
             .enumerate()
@@ -152,8 +148,7 @@ fn python(facts: &[Prepared]) -> Option<(f64, Vec<[Vec<f32>; 5]>)> {
     assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
     let said: serde_json::Value = serde_json::from_slice(&run.stdout).expect("one JSON line");
     println!("PyTorch: {said}");
-    let out: Vec<serde_json::Value> =
-        serde_json::from_slice(&std::fs::read(output).expect("cells")).expect("json");
+    let out: Vec<serde_json::Value> = serde_json::from_slice(&std::fs::read(output).expect("cells")).expect("json");
     let theirs = out.iter().map(|fact| {
         ["patch_subject", "patch_last", "ablate_block", "ablate_attn", "ablate_mlp"]
             .map(|key| serde_json::from_value(fact[key].clone()).expect("a curve"))

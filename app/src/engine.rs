@@ -161,13 +161,7 @@ pub fn trace(model: &Model, question: &Question, settings: &Settings, progress: 
 }
 
 /// Studies one model and writes its record.
-pub fn study(
-    model: &Model,
-    facts: &Path,
-    settings: &Settings,
-    place: &Place,
-    progress: &Progress,
-) -> Result<Studied> {
+pub fn study(model: &Model, facts: &Path, settings: &Settings, place: &Place, progress: &Progress) -> Result<Studied> {
     study::run(model, facts, settings, place, progress)
 }
 

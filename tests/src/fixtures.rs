@@ -35,7 +35,7 @@ pub fn devices() -> Vec<Compute> {
     let mut devices = vec![Compute::cpu("tests")];
     match block_on(Compute::choose(Choice::Gpu)) {
         Ok(gpu) => devices.push(gpu),
-        Err(error) => println!("SKIPPED on the GPU: {error}"),
+        Err(error) => skipped(&format!("no GPU device: {}", error.message())),
     }
     devices
 }
@@ -46,10 +46,21 @@ pub fn shared(path: &str) -> Option<PathBuf> {
     let root = std::env::var_os("ENGRAM_SHARED").map_or_else(beside, PathBuf::from);
     let path = root.join(path);
     if !path.exists() {
-        println!("SKIPPED: {} is not there (set ENGRAM_SHARED)", path.display());
+        skipped(&format!("{} is not there (set ENGRAM_SHARED)", path.display()));
         return None;
     }
     Some(path)
+}
+
+/// Says that a test, or a part of it, cannot run here; `cargo xtask test` lists these lines at its end.
+pub fn skipped(why: &str) {
+    println!("SKIPPED: {why}");
+    let name = std::thread::current().name().unwrap_or("main").to_string();
+    if let Some(list) = std::env::var_os("ENGRAM_SKIPPED")
+        && let Ok(mut file) = std::fs::OpenOptions::new().append(true).open(list)
+    {
+        let _ = std::io::Write::write_all(&mut file, format!("{name}: {why}\n").as_bytes());
+    }
 }
 
 /// Tensors and texts that transformers computed for a fixture model.

@@ -1,4 +1,7 @@
 //! What the tests share: fixtures, devices, and the naive run that everything faster is held against.
 
+#![expect(clippy::print_stdout, reason = "tests report what they measure")]
+
 pub mod fixtures;
 pub mod naive;
+pub mod oracle;

@@ -171,6 +171,10 @@ pub fn draw(edited: &Edited, prompt: &str, target: &str, new: &str, screen: Scre
             screen.paint(Tone::Warning, "the new answer was too improbable to count as editable (p below 0.0005)"),
         );
     }
+    if judged.success && edit.p_false_after < edit.p_false {
+        let what = "the new answer lost probability too: the old one was silenced rather than the new one written";
+        lines.push(screen.paint(Tone::Warning, what));
+    }
     if !edit.restored {
         lines.push(screen.paint(Tone::Bad, "the weights were not restored exactly"));
     }

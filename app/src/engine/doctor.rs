@@ -1,8 +1,8 @@
 //! What `engram doctor` finds out about devices.
 
+use super::load::choose;
 use super::{Check, State};
-use engram_core::device::{Choice, Compute, SELF_TEST_TOLERANCE, free_memory, threads};
-use pollster::block_on;
+use engram_core::device::{Choice, SELF_TEST_TOLERANCE, free_memory, threads};
 
 /// See [`super::check_devices`].
 pub(super) fn run() -> Vec<Check> {
@@ -11,7 +11,7 @@ pub(super) fn run() -> Vec<Check> {
         checks.push(Check { name: name.into(), state, detail, hint: hint.map(Into::into) });
     };
     let gib = |bytes: u64| format!("{:.1} GiB", bytes as f64 / f64::from(1 << 30));
-    match block_on(Compute::choose(Choice::Gpu)) {
+    match choose(Choice::Gpu) {
         Ok(gpu) => {
             if let Some(adapter) = &gpu.adapter {
                 let software = adapter.kind == "Cpu";
@@ -35,10 +35,8 @@ pub(super) fn run() -> Vec<Check> {
                 );
                 add("limits", State::Ok, detail, None);
             }
-            let detail = format!(
-                "largest difference to the CPU {:.1e}, {SELF_TEST_TOLERANCE:.0e} allowed",
-                gpu.self_test
-            );
+            let detail =
+                format!("largest difference to the CPU {:.1e}, {SELF_TEST_TOLERANCE:.0e} allowed", gpu.self_test);
             add("self-test", State::Ok, detail, None);
         }
         Err(error) => {
@@ -47,7 +45,7 @@ pub(super) fn run() -> Vec<Check> {
         }
     }
     add("cpu", State::Ok, format!("{} threads, {} of memory free", threads(), gib(free_memory())), None);
-    match block_on(Compute::choose(Choice::Auto)) {
+    match choose(Choice::Auto) {
         Ok(chosen) => {
             add("chosen", State::Ok, format!("{}: {} ({})", chosen.info.kind, chosen.info.name, chosen.why), None);
         }

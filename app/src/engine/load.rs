@@ -36,12 +36,23 @@ pub(super) fn load(wanted: &Model, progress: &Progress) -> Result<Loaded> {
         Source::Path(path) => (path.clone(), name(path)),
     };
     let checkpoint = block_on(Checkpoint::open(&path, wanted.tokenizer.as_deref()))?;
-    let compute = block_on(Compute::choose(wanted.device.into()))?;
+    let compute = choose(wanted.device.into())?;
     progress.note(&format!("{}: {} ({})", compute.info.kind, compute.info.name, compute.why));
     progress.start("loading", "tensors", Some(checkpoint.tensors().len() as u64), 0);
     let model = block_on(model::Model::load(&checkpoint, &name, compute, &|done, _| progress.set(done as u64)))?;
     progress.finish();
     Ok(Loaded { model, checkpoint, path })
+}
+
+/// Chooses a device. Without a desktop session Linux's window libraries complain on stderr, many times over, about what
+/// is no fault of anybody; they are not heard while adapters are looked for.
+pub(super) fn choose(choice: Choice) -> engram_core::Result<Compute> {
+    #[cfg(target_os = "linux")]
+    let _hushed = match std::env::var_os("XDG_RUNTIME_DIR") {
+        None if choice != Choice::Cpu => gag::Gag::stderr().ok(),
+        _ => None,
+    };
+    block_on(Compute::choose(choice))
 }
 
 /// A file's or folder's name: GGUF files without their ending.

@@ -87,9 +87,8 @@ fn finished(
 }
 
 fn read_facts(path: &Path, progress: &Progress) -> Result<FactFile> {
-    let bytes = std::fs::read(path).map_err(|error| {
-        Error::new(Kind::Input, format!("{}: {error}", path.display())).hint("check --facts")
-    })?;
+    let bytes = std::fs::read(path)
+        .map_err(|error| Error::new(Kind::Input, format!("{}: {error}", path.display())).hint("check --facts"))?;
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let file = parse(&name, &bytes)?;
     for warning in &file.warnings {
@@ -116,8 +115,10 @@ impl Observer for Journaled<'_> {
         let Some(journal) = &mut self.journal else {
             return match event {
                 Event::Progress { .. } => Ok(()),
-                _ => Err(Error::input("the record lacks results that its settings ask for")
-                    .hint("start again with --fresh")),
+                _ => {
+                    Err(Error::input("the record lacks results that its settings ask for")
+                        .hint("start again with --fresh"))
+                }
             };
         };
         match event {

@@ -31,7 +31,8 @@ pub(super) fn run(wanted: &Model, question: &Question, settings: &Settings, prog
         None => rival(model, &question.prompt, &target)?,
     };
     let fact = fact(&question.prompt, &question.subject, &target, &target_new);
-    let file = FactFile { name: "prompt".into(), sha256: String::new(), facts: vec![fact.clone()], warnings: Vec::new() };
+    let file =
+        FactFile { name: "prompt".into(), sha256: String::new(), facts: vec![fact.clone()], warnings: Vec::new() };
     let mut record = block_on(header(model, &file, settings.clone(), &super::program()))?;
     record.facts.push(traced(model, &fact, &record, progress)?);
     Ok(Tracing { record, greedy })

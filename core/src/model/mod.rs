@@ -134,7 +134,7 @@ pub async fn build(config: &serde_json::Value, loader: &Loader<'_>) -> Result<Bo
 
 /// Heads that are consistent: query heads a multiple of key-value heads.
 fn heads(count: usize, kv: usize, dim: usize, scale: f64) -> Result<Heads> {
-    if count % kv != 0 {
+    if !count.is_multiple_of(kv) {
         return Err(Error::input(format!(
             "config.json: {count} attention heads are not a multiple of {kv} key-value heads"
         ))
@@ -145,7 +145,7 @@ fn heads(count: usize, kv: usize, dim: usize, scale: f64) -> Result<Heads> {
 
 /// `head_dim`, or `d / heads` where the config leaves it out.
 fn head_dim(config: Config<'_>, width: usize, heads: usize) -> Result<usize> {
-    if config.number("head_dim")?.is_none() && width % heads != 0 {
+    if config.number("head_dim")?.is_none() && !width.is_multiple_of(heads) {
         return Err(Error::input(format!("config.json: width {width} is not a multiple of {heads} heads"))
             .hint("take config.json from the model's own repository"));
     }

@@ -1,8 +1,9 @@
 //! A captured run: every block's residual, contributions, keys and values, for all prompts in one batch of rows.
 
 use super::attend::{KeysValues, View};
-use super::rows::{RowEdit, apply, edits};
-use super::{Prompt, Site};
+use super::check::Scope;
+use super::rows::{Pool, RowEdit, apply, edits};
+use super::{Action, Prompt, Site};
 use crate::error::{Error, Result};
 use crate::model::{Decoder, rope::RopeRows};
 use burn::tensor::{Device, Int, Tensor};
@@ -27,6 +28,10 @@ pub struct Base {
     pub(super) mlp: Vec<Tensor<2>>,
     /// Attention keys and values.
     pub(super) kv: Vec<(Tensor<2>, Tensor<2>)>,
+    /// Per prompt: the changes that it was captured with.
+    pub(super) actions: Vec<Vec<Action>>,
+    /// The given rows of those changes.
+    pub(super) given: Option<Tensor<2>>,
 }
 
 impl Base {
@@ -50,9 +55,16 @@ impl Base {
         self.ids.len()
     }
 
-    /// Everything captured at a site, rows of all prompts: `[rows, ·]`. Keys only where they were asked for.
+    /// Every block was kept, not only the stream after the last one.
+    pub(super) fn complete(&self) -> bool {
+        !self.kv.is_empty()
+    }
+
+    /// Everything captured at a site, rows of all prompts: `[rows, ·]`. Keys only where they were asked for, nothing of
+    /// a run that was only predicted.
     pub fn site(&self, layer: usize, site: Site) -> Option<&Tensor<2>> {
         match site {
+            _ if !self.complete() => None,
             Site::Residual => self.residual.get(layer),
             Site::Attention => self.attention.get(layer.checked_sub(1)?),
             Site::Key => self.key.get(layer.checked_sub(1)?),
@@ -121,8 +133,12 @@ fn run(
     let mut queries = Vec::new();
     let mut ids = Vec::new();
     let mut positions = Vec::new();
+    if prompts.is_empty() {
+        return Err(Error::input("no prompts to run").hint("give at least one"));
+    }
+    let scope = Scope { shape, base: None, given };
     for (lane, prompt) in prompts.iter().enumerate() {
-        check_prompt(prompt, shape.positions, shape.vocab)?;
+        scope.prompt(prompt, &prompts[..lane])?;
         let shared = prompt.shared.map_or(0, |(_, len)| len);
         let mut own: Vec<u32> = match prompt.shared {
             Some((from, len)) => rows[from][..len].to_vec(),
@@ -146,12 +162,13 @@ fn run(
         let mut out: Vec<RowEdit> = Vec::new();
         for (prompt, rows) in prompts.iter().zip(&rows) {
             let row_of = |position: usize| rows.get(position).map(|&row| row as usize);
-            // Captured sources make no sense while capturing; `check_prompt` refuses them.
-            edits(&prompt.actions, layer, site, row_of, |_, _| 0, &mut out);
+            let here = prompt.actions.iter().filter(|action| action.layer == layer && action.site == site);
+            // Captured sources make no sense while capturing; `Scope::action` refuses them.
+            edits(here, Pool::Given, row_of, |_, _| 0, &mut out);
         }
         out
     };
-    let act = |x: Tensor<2>, layer, site| apply(x, &edits_at(layer, site), None, given);
+    let act = |x: Tensor<2>, layer, site| apply(x, &edits_at(layer, site), [None, None, given]);
 
     let mut h = act(decoder.embed(&ids, &positions), 0, Site::Residual);
     let mut base = Base {
@@ -164,6 +181,8 @@ fn run(
         value: Vec::new(),
         mlp: Vec::new(),
         kv: Vec::new(),
+        actions: prompts.iter().map(|prompt| prompt.actions.clone()).collect(),
+        given: given.cloned(),
     };
     for layer in 1..=shape.layers {
         let projected = decoder.project(layer, h.clone(), &ropes);
@@ -193,22 +212,6 @@ fn run(
         base.residual.push(h.clone());
     }
     Ok(base)
-}
-
-fn check_prompt(prompt: &Prompt, longest: usize, vocab: usize) -> Result<()> {
-    let tokens = prompt.ids.len();
-    if tokens == 0 {
-        return Err(Error::input("the prompt has no tokens").hint("write a prompt of at least one word"));
-    }
-    if tokens > longest {
-        return Err(Error::input(format!("the prompt has {tokens} tokens, the model takes {longest}"))
-            .hint("shorten the prompt"));
-    }
-    if let Some(id) = prompt.ids.iter().find(|&&id| id as usize >= vocab) {
-        return Err(Error::input(format!("token id {id} is outside the model's vocabulary of {vocab}"))
-            .hint("tokenizer.json belongs to another model than the weights"));
-    }
-    Ok(())
 }
 
 pub(super) fn windows(decoder: &dyn Decoder) -> Vec<Option<usize>> {

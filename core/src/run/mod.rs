@@ -8,6 +8,7 @@
 
 mod attend;
 mod capture;
+mod check;
 mod plan;
 mod readout;
 mod resume;
@@ -65,7 +66,7 @@ pub enum Source {
     Given(usize),
 }
 
-/// What an [`Action`] does with the numbers.
+/// What an [`Action`] does with the numbers. Several actions at one place are done in their order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Op {
     /// The activation becomes the source.
@@ -108,11 +109,12 @@ pub struct Prompt {
     /// The first `len` positions are those of an earlier prompt of the same run: `(prompt, len)`. Neither prompt may
     /// have an action there.
     pub shared: Option<(usize, usize)>,
-    /// Changes.
+    /// Changes; their numbers are zeros or given, not captured.
     pub actions: Vec<Action>,
 }
 
-/// A changed copy of one of a base run's prompts.
+/// A changed copy of one of a base run's prompts. Changes that the prompt was captured with stay in force, before the
+/// lane's own at the same place.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Lane {
     /// Prompt of the base run.

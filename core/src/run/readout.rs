@@ -1,9 +1,10 @@
 //! Predictions: logits of the wanted rows, reduced to the wanted tokens before they leave the device.
 
-use super::capture::Base;
+use super::capture::{Base, capture};
+use super::check::{self, Scope};
 use super::plan::Limits;
 use super::rows::gather;
-use super::{Read, Readout};
+use super::{Prompt, Read, Readout};
 use crate::error::{Error, Kind, Result};
 use crate::model::{Decoder, cpu};
 use burn::tensor::{Int, Tensor, TensorData};
@@ -43,19 +44,39 @@ pub async fn read_base(
     reads: &[(usize, Read)],
     limits: &Limits,
 ) -> Result<Vec<Readout>> {
+    let scope = Scope { shape: decoder.shape(), base: Some(base), given: None };
+    for (prompt, read) in reads {
+        scope.read(read, check::tokens(base, *prompt)?)?;
+    }
     let rows: Vec<_> =
         reads.iter().map(|(prompt, read)| (base.row(*prompt, read.position), read.tokens.as_slice())).collect();
     match read_rows(decoder, base.end(), &rows, limits).await {
         Err(error) if error.kind == Kind::Numeric => {
-            base.check_finite().await?;
+            locate(decoder, base, reads).await?;
             Err(error)
         }
         other => other,
     }
 }
 
+/// The error that names the layer and site of the first number that is not finite. A run that was only predicted kept
+/// nothing to look at, so its prompts run once more.
+async fn locate(decoder: &dyn Decoder, base: &Base, reads: &[(usize, Read)]) -> Result<()> {
+    if base.complete() {
+        return base.check_finite().await;
+    }
+    let device = base.end().device();
+    for &(prompt, _) in reads {
+        let again = Prompt { ids: base.ids[prompt].clone(), shared: None, actions: base.actions[prompt].clone() };
+        capture(decoder, &device, &[again], base.given.as_ref(), false)?.check_finite().await?;
+    }
+    Ok(())
+}
+
 /// All logits of a captured position: `[vocab]`.
 pub async fn logits_of(decoder: &dyn Decoder, base: &Base, prompt: usize, position: usize) -> Result<Vec<f32>> {
+    let scope = Scope { shape: decoder.shape(), base: Some(base), given: None };
+    scope.read(&Read { position, tokens: Vec::new() }, check::tokens(base, prompt)?)?;
     let row = base.row(prompt, position) as i32;
     let h = gather(base.end(), vec![row]);
     let data = decoder.logits(h).into_data_async().await.map_err(device_error)?;
@@ -72,21 +93,24 @@ pub(super) async fn read_rows(
     let mut out = Vec::with_capacity(rows.len());
     for chunk in rows.chunks(limits.head_rows.max(1)) {
         let index: Vec<i32> = chunk.iter().map(|&(row, _)| row as i32).collect();
-        let logits = decoder.logits(gather(h, index));
+        let stream = gather(h, index);
+        let logits = decoder.logits(stream.clone());
         let tokens: Vec<&[u32]> = chunk.iter().map(|&(_, tokens)| tokens).collect();
         match limits.cpu {
             true => out.extend(reduce_cpu(logits, &tokens)),
-            false => out.extend(reduce_device(logits, &tokens).await?),
+            false => out.extend(reduce_device(logits, stream.sum_dim(1), &tokens).await?),
         }
     }
-    match out.iter().any(|readout: &Readout| readout.p.iter().any(|p| !p.is_finite())) {
+    // The softmax' sum tells even where no token was asked for.
+    match out.iter().any(|(readout, sum): &(Readout, f32)| readout.p.iter().chain([sum]).any(|x| !x.is_finite())) {
         true => Err(Error::numeric("a prediction is not a finite number")
             .hint("the weights are damaged, or the device computes wrong numbers: run `engram doctor`")),
-        false => Ok(out),
+        false => Ok(out.into_iter().map(|(readout, _)| readout).collect()),
     }
 }
 
-fn reduce_cpu(logits: Tensor<2>, tokens: &[&[u32]]) -> Vec<Readout> {
+/// Readouts, and the sum under each softmax.
+fn reduce_cpu(logits: Tensor<2>, tokens: &[&[u32]]) -> Vec<(Readout, f32)> {
     let vocab = logits.dims()[1];
     let data = cpu::take(logits);
     let one = |(row, tokens): (&[f32], &&[u32])| {
@@ -122,7 +146,7 @@ fn reduce_cpu(logits: Tensor<2>, tokens: &[&[u32]]) -> Vec<Readout> {
             let top = row.iter().position(|&x| x == max).unwrap_or(0) as u32;
             let logits: Vec<f32> = tokens.iter().map(|&token| row[token as usize]).collect();
             let p = logits.iter().map(|&logit| cpu::exp(logit - max) / sum).collect();
-            Readout { p, logits, top }
+            (Readout { p, logits, top }, sum)
         })
     };
     let rows = cpu::floats(&data);
@@ -135,7 +159,9 @@ fn reduce_cpu(logits: Tensor<2>, tokens: &[&[u32]]) -> Vec<Readout> {
     rows.chunks_exact(vocab).zip(tokens).map(one).collect()
 }
 
-async fn reduce_device(logits: Tensor<2>, tokens: &[&[u32]]) -> Result<Vec<Readout>> {
+/// The same on a device. Some drivers compute tanh(NaN) = -1, so that a soft cap makes NaN a number; hence `stream`, the
+/// sum over each row that the logits come from, is added to the sum under the softmax, which only has to be finite.
+async fn reduce_device(logits: Tensor<2>, stream: Tensor<2>, tokens: &[&[u32]]) -> Result<Vec<(Readout, f32)>> {
     let device = logits.device();
     let n = tokens.len();
     let k = tokens.iter().map(|tokens| tokens.len()).max().unwrap_or(0).max(1);
@@ -149,21 +175,18 @@ async fn reduce_device(logits: Tensor<2>, tokens: &[&[u32]]) -> Result<Vec<Reado
     let (max, top) = logits.clone().max_dim_with_indices(1);
     let sum = (logits.clone() - max.clone()).exp().sum_dim(1);
     let picked = logits.gather(1, index);
-    let p = (picked.clone() - max).exp() / sum;
-    let floats = async |x: Tensor<2>| -> Result<Vec<f32>> {
-        let data = x.into_data_async().await.map_err(device_error)?;
-        data.try_to_vec::<f32>().map_err(device_error)
-    };
-    let (p, picked) = (floats(p).await?, floats(picked).await?);
+    let p = (picked.clone() - max).exp() / sum.clone();
+    let data = Tensor::cat(vec![p, picked, sum + stream], 1).into_data_async().await.map_err(device_error)?;
+    let floats = data.try_to_vec::<f32>().map_err(device_error)?;
     let top = top.into_data_async().await.map_err(device_error)?;
     let top: Vec<u32> = top.iter::<i64>().map(|id| id as u32).collect();
     Ok(tokens
         .iter()
         .enumerate()
-        .map(|(row, tokens)| Readout {
-            p: p[row * k..][..tokens.len()].to_vec(),
-            logits: picked[row * k..][..tokens.len()].to_vec(),
-            top: top[row],
+        .map(|(row, tokens)| {
+            let floats = &floats[row * (2 * k + 1)..][..2 * k + 1];
+            let (p, logits) = (floats[..tokens.len()].to_vec(), floats[k..][..tokens.len()].to_vec());
+            (Readout { p, logits, top: top[row] }, floats[2 * k])
         })
         .collect())
 }

@@ -2,9 +2,10 @@
 
 use super::attend::{KeysValues, View};
 use super::capture::{Base, rope_rows, windows};
+use super::check::{self, Scope};
 use super::plan::Limits;
 use super::readout::{Readouts, read_rows};
-use super::rows::{RowEdit, apply, edits, first, gather, stack};
+use super::rows::{Pool, RowEdit, apply, edits, first, gather, stack};
 use super::{Action, Lane, Op, Readout, Site, Source};
 use crate::error::{Error, Kind, Result};
 use crate::model::{Decoder, rope::RopeRows};
@@ -17,6 +18,8 @@ struct Placed<'a> {
     entry: usize,
     /// The MLP of the entry block must be computed for it.
     mlp: bool,
+    /// An attention or MLP contribution of the entry block is changed, so that its stream must be summed again.
+    summed: bool,
     /// First position that is computed.
     from: usize,
     /// Length of the prompt.
@@ -39,10 +42,13 @@ pub async fn resume(
     given: Option<&Tensor<2>>,
     limits: &Limits,
 ) -> Result<Vec<Vec<Readout>>> {
-    let layers = decoder.shape().layers;
+    if !base.complete() {
+        return Err(Error::input("a run that was only predicted cannot be resumed").hint("capture it"));
+    }
+    let scope = Scope { shape: decoder.shape(), base: Some(base), given };
     let mut placed: Vec<(usize, Placed<'_>)> = Vec::with_capacity(lanes.len());
     for (at, lane) in lanes.iter().enumerate() {
-        placed.push((at, place(lane, base, layers, decoder.shape().parallel)?));
+        placed.push((at, place(lane, base, &scope)?));
     }
     // By entry layer, so that a batch grows evenly; those whose entry block's MLP must be computed come first.
     placed.sort_by_key(|(at, lane)| (lane.entry, !lane.mlp, *at));
@@ -62,7 +68,8 @@ pub async fn resume(
         let readouts = match run_batch(decoder, device, base, batch, given, limits).await {
             Err(error) if error.kind == Kind::Numeric => {
                 base.check_finite().await?;
-                let layers: Vec<usize> = batch.iter().map(|(_, lane)| lane.entry).collect();
+                let mut layers: Vec<usize> = batch.iter().map(|(_, lane)| lane.entry).collect();
+                layers.dedup();
                 return Err(error.at(format!("runs changed from layers {layers:?} on")));
             }
             other => other?,
@@ -75,32 +82,46 @@ pub async fn resume(
     Ok(out)
 }
 
-fn place<'a>(lane: &'a Lane, base: &Base, layers: usize, parallel: bool) -> Result<Placed<'a>> {
-    let len = base.rows[lane.prompt].len();
+fn place<'a>(lane: &'a Lane, base: &Base, scope: &Scope<'_>) -> Result<Placed<'a>> {
+    let len = check::tokens(base, lane.prompt)?;
+    lane.reads.iter().try_for_each(|read| scope.read(read, len))?;
+    lane.actions.iter().try_for_each(|action| scope.action(action, len))?;
     let mut reads: Vec<usize> = lane.reads.iter().map(|read| read.position).collect();
     reads.sort_unstable();
     reads.dedup();
-    let last = reads.last().copied().unwrap_or(0);
-    let reach = |action: &Action| {
-        action.layer <= layers
-            && (action.layer > 0 || action.site == Site::Residual)
-            && action.positions.end <= len
-            && !action.positions.is_empty()
-    };
-    if reads.is_empty() || last >= len || !lane.actions.iter().all(reach) {
-        return Err(Error::input(format!(
-            "a change or a read lies outside a prompt of {len} tokens and {layers} layers"
-        ))
-        .hint("positions count from 0, layers from 1"));
+    let &first =
+        reads.first().ok_or_else(|| Error::input("a lane reads nothing").hint("read at least one position"))?;
+    let layers = scope.shape.layers;
+    if let Some(layer) = lane.from.filter(|&layer| layer > layers) {
+        return Err(Error::input(format!("a lane starts after layer {layer} of {layers}")).hint("layers count from 1"));
     }
     let entry = lane.actions.iter().map(|action| action.layer).chain(lane.from).min();
     let entry = entry
         .ok_or_else(|| Error::input("a lane changes nothing").hint("read the base run's own predictions instead"))?;
     let from = match lane.from {
         Some(_) => 0,
-        None => lane.actions.iter().map(|action| action.positions.start).min().unwrap_or(0).min(reads[0]),
+        None => lane.actions.iter().map(|action| action.positions.start).min().unwrap_or(0).min(first),
     };
-    Ok(Placed { lane, entry, mlp: needs_mlp(lane, entry, parallel), from, len, row: 0, last_row: 0, reads })
+    let mlp = needs_mlp(lane, entry, scope.shape.parallel);
+    let adds_up = |action: &Action| action.layer == entry && matches!(action.site, Site::Attention | Site::Mlp);
+    let summed = lane.actions.iter().any(adds_up);
+    Ok(Placed { lane, entry, mlp, summed, from, len, row: 0, last_row: 0, reads })
+}
+
+impl Placed<'_> {
+    /// Whether a change that the prompt was captured with must be made again: where the lane does not take over a
+    /// captured activation that holds it.
+    fn repeats(&self, action: &Action) -> bool {
+        match action.layer.cmp(&self.entry) {
+            std::cmp::Ordering::Less => false,
+            std::cmp::Ordering::Greater => true,
+            std::cmp::Ordering::Equal => match action.site {
+                Site::Attention => false,
+                Site::Key | Site::Value | Site::Mlp => self.mlp,
+                Site::Residual => self.mlp || self.summed,
+            },
+        }
+    }
 }
 
 /// Whether the entry block's MLP output is not simply the captured one, a captured other one, or zero.
@@ -151,7 +172,10 @@ impl Batch<'_, '_> {
         for (_, lane) in &self.lanes[range] {
             let row_of = |position: usize| self.row_at(lane, layer, position);
             let base_row = |prompt: usize, position: usize| self.base.row(prompt, position);
-            edits(&lane.lane.actions, layer, site, row_of, base_row, &mut out);
+            let here = |action: &&Action| action.layer == layer && action.site == site;
+            let kept = self.base.actions[lane.lane.prompt].iter().filter(|action| lane.repeats(action));
+            edits(kept.filter(here), Pool::Kept, row_of, base_row, &mut out);
+            edits(lane.lane.actions.iter().filter(here), Pool::Given, row_of, base_row, &mut out);
         }
         out
     }
@@ -180,11 +204,6 @@ impl Batch<'_, '_> {
         let (mut residual, mut attention, mut mlp) = (Vec::new(), Vec::new(), Vec::new());
         for (_, lane) in &self.lanes[range] {
             let own = &base.rows[lane.lane.prompt];
-            let changed = lane
-                .lane
-                .actions
-                .iter()
-                .any(|action| action.layer == layer && matches!(action.site, Site::Attention | Site::Mlp));
             let pick = |site: Site, position: usize| {
                 let mut at = own[position] as i32 + 1;
                 for action in &lane.lane.actions {
@@ -201,9 +220,9 @@ impl Batch<'_, '_> {
             };
             for position in self.live(lane, layer) {
                 let row = own[position] as i32;
-                residual.push(if changed { row } else { row + base.count as i32 });
-                attention.push(if changed { pick(Site::Attention, position) } else { 0 });
-                mlp.push(if changed { pick(Site::Mlp, position) } else { 0 });
+                residual.push(if lane.summed { row } else { row + base.count as i32 });
+                attention.push(if lane.summed { pick(Site::Attention, position) } else { 0 });
+                mlp.push(if lane.summed { pick(Site::Mlp, position) } else { 0 });
             }
         }
         let after = &base.residual[layer];
@@ -259,7 +278,9 @@ async fn run_batch(
     for layer in start..=layers {
         let last = layer == layers;
         let [before, with_mlp, all] = batch.entered(layer);
-        let act = |x: Tensor<2>, range, site| apply(x, &batch.edits(range, layer, site), base.site(layer, site), given);
+        let act = |x: Tensor<2>, range, site| {
+            apply(x, &batch.edits(range, layer, site), [base.site(layer, site), base.given.as_ref(), given])
+        };
         let mut computed = None;
         if let Some(input) = h.take() {
             let view = if last { &last_view } else { &view };

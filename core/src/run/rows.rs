@@ -1,7 +1,8 @@
 //! Rows of a batch: which lane and position each one is, and how rows are gathered and replaced.
 
-use super::{Action, Op, Site, Source};
+use super::{Action, Op, Source};
 use burn::tensor::{Device, Int, Tensor, TensorData};
+use std::collections::HashSet;
 
 /// Indices on the device.
 pub(super) fn indices(values: Vec<i32>, device: &Device) -> Tensor<1, Int> {
@@ -33,28 +34,34 @@ pub(super) fn stack(a: Option<Tensor<2>>, b: Option<Tensor<2>>) -> Option<Tensor
 pub(super) struct RowEdit {
     pub(super) row: usize,
     pub(super) add: bool,
-    pub(super) source: RowSource,
+    /// Matrix and row of the numbers; `None` for zeros.
+    pub(super) source: Option<(Pool, usize)>,
 }
 
-/// Where the row's numbers are.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum RowSource {
-    Zero,
-    Base(usize),
-    Given(usize),
+/// Matrices that rows are taken from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pool {
+    /// The captured activations of the layer and site.
+    Captured,
+    /// The rows that the base run was captured with.
+    Kept,
+    /// The rows that the caller supplies.
+    Given,
 }
+
+/// The matrices, in the order of [`Pool`].
+pub(super) type Pools<'a> = [Option<&'a Tensor<2>>; 3];
 
 /// The edits that `actions` make at one layer and site. `row_of(position)` is the position's row, when it is live;
-/// `base_row(prompt, position)` a captured row.
-pub(super) fn edits(
-    actions: &[Action],
-    layer: usize,
-    site: Site,
+/// `base_row(prompt, position)` a captured row; `given` where the rows of [`Source::Given`] are.
+pub(super) fn edits<'a>(
+    actions: impl IntoIterator<Item = &'a Action>,
+    given: Pool,
     row_of: impl Fn(usize) -> Option<usize>,
     base_row: impl Fn(usize, usize) -> usize,
     out: &mut Vec<RowEdit>,
 ) {
-    for action in actions.iter().filter(|action| action.layer == layer && action.site == site) {
+    for action in actions {
         let (add, source) = match action.op {
             Op::Replace(source) => (false, source),
             Op::Add(source) => (true, source),
@@ -62,58 +69,56 @@ pub(super) fn edits(
         for (offset, position) in action.positions.clone().enumerate() {
             let Some(row) = row_of(position) else { continue };
             let source = match source {
-                Source::Zero => RowSource::Zero,
-                Source::Captured { prompt, position } => RowSource::Base(base_row(prompt, position + offset)),
-                Source::Given(first) => RowSource::Given(first + offset),
+                Source::Zero => None,
+                Source::Captured { prompt, position } => Some((Pool::Captured, base_row(prompt, position + offset))),
+                Source::Given(first) => Some((given, first + offset)),
             };
             out.push(RowEdit { row, add, source });
         }
     }
 }
 
-/// Applies row edits to `x`: one gather from `x`, zeros and the sources, and one addition where something is added.
-pub(super) fn apply(x: Tensor<2>, edits: &[RowEdit], base: Option<&Tensor<2>>, given: Option<&Tensor<2>>) -> Tensor<2> {
-    if edits.is_empty() {
-        return x;
+/// Applies row edits to `x` in their order. Mostly in one pass: a second one starts only where a row that something was
+/// added to is changed again.
+pub(super) fn apply(mut x: Tensor<2>, mut edits: &[RowEdit], pools: Pools<'_>) -> Tensor<2> {
+    while !edits.is_empty() {
+        let mut added = HashSet::new();
+        let again = edits.iter().position(|edit| match edit.add {
+            true => !added.insert(edit.row),
+            false => added.contains(&edit.row),
+        });
+        let (now, later) = edits.split_at(again.unwrap_or(edits.len()));
+        x = apply_once(x, now, pools);
+        edits = later;
     }
+    x
+}
+
+/// One gather from `x`, zeros and the sources, and one addition where something is added.
+fn apply_once(x: Tensor<2>, edits: &[RowEdit], pools: Pools<'_>) -> Tensor<2> {
     let [rows, width] = x.dims();
-    let device = x.device();
-    // Sources behind one another: a row of zeros, the base rows that are needed, the given rows that are needed.
-    let mut base_rows = Vec::new();
-    let mut given_rows = Vec::new();
-    for edit in edits {
-        match edit.source {
-            RowSource::Zero => {}
-            RowSource::Base(row) => base_rows.push(row as i32),
-            RowSource::Given(row) => given_rows.push(row as i32),
+    // Sources behind one another: a row of zeros, then the rows that are needed of each matrix.
+    let mut wanted = [const { Vec::new() }; 3];
+    for (pool, row) in edits.iter().filter_map(|edit| edit.source) {
+        wanted[pool as usize].push(row as i32);
+    }
+    let mut next = [1, 1 + wanted[0].len(), 1 + wanted[0].len() + wanted[1].len()];
+    let mut sources = vec![Tensor::zeros([1, width], &x.device())];
+    for (pool, wanted) in pools.into_iter().zip(wanted) {
+        if let Some(pool) = pool.filter(|_| !wanted.is_empty()) {
+            sources.push(gather(pool, wanted));
         }
-    }
-    let (first_base, first_given) = (1, 1 + base_rows.len());
-    let mut sources = vec![Tensor::zeros([1, width], &device)];
-    if let Some(base) = base.filter(|_| !base_rows.is_empty()) {
-        sources.push(gather(base, base_rows));
-    }
-    if let Some(given) = given.filter(|_| !given_rows.is_empty()) {
-        sources.push(gather(given, given_rows));
     }
     let sources = Tensor::cat(sources, 0);
 
     let mut replace: Vec<i32> = (0..rows as i32).collect();
     let mut add = vec![0i32; rows];
     let (mut replaces, mut adds) = (false, false);
-    let (mut next_base, mut next_given) = (first_base, first_given);
     for edit in edits {
-        let at = match edit.source {
-            RowSource::Zero => 0,
-            RowSource::Base(_) => {
-                next_base += 1;
-                next_base - 1
-            }
-            RowSource::Given(_) => {
-                next_given += 1;
-                next_given - 1
-            }
-        };
+        let at = edit.source.map_or(0, |(pool, _)| {
+            next[pool as usize] += 1;
+            next[pool as usize] - 1
+        });
         if edit.add {
             add[edit.row] = at as i32;
             adds = true;

@@ -26,11 +26,8 @@ pub async fn redundancy(
         let Some((from, to)) = positions(fact, reading) else { continue };
         for layer in (1..=layers).filter(|&layer| layer != ablated) {
             for &prompt in &place.corrupt {
-                let mut actions = vec![Action::patch(layer, Site::Residual, to, place.clean, from)];
-                if layer < ablated {
-                    // Positions before the patch are those of the captured run, where the block is already gone.
-                    actions.extend(remove(to..place.asked_corrupt.ids.len()));
-                }
+                // The block stays removed in the lanes too: they keep the changes that their prompt was captured with.
+                let actions = vec![Action::patch(layer, Site::Residual, to, place.clean, from)];
                 lanes.push(Lane { prompt, from: None, actions, reads: place.asked_corrupt.reads.clone() });
             }
         }

@@ -1,0 +1,138 @@
+//! A whole study on a fixture model: wherever it is interrupted, going on gives the identical record; every edit holds
+//! and is undone to the bit.
+
+use engram_core::device::Compute;
+use engram_core::facts::{Fact, FactFile};
+use engram_core::generate::next_word;
+use engram_core::model::Model;
+use engram_core::record::{EditSettings, Record, Settings};
+use engram_core::study::{Event, Observer, header, run};
+use engram_core::{Kind, Result};
+use engram_tests::fixtures::model;
+use pollster::block_on;
+
+/// Keeps what a journal would, and stops after so many events.
+struct Journal {
+    record: Record,
+    left: usize,
+}
+
+impl Observer for Journal {
+    fn event(&mut self, event: Event<'_>) -> Result<()> {
+        match event {
+            Event::Fact(fact) => self.record.facts.push(fact.clone()),
+            Event::Redundancy(line) => {
+                let fact = self.record.facts.iter_mut().find(|fact| fact.order == line.fact).expect("a traced fact");
+                fact.traced_mut().expect("traced").redundancy.insert(line.reading, line.curve.clone());
+            }
+            Event::Edit(edit) => self.record.edits.get_or_insert_default().push(edit.clone()),
+            Event::Progress { .. } => return Ok(()),
+        }
+        self.left = self.left.saturating_sub(1);
+        Ok(())
+    }
+
+    fn stop(&self) -> bool {
+        self.left == 0
+    }
+}
+
+/// Facts whose true answer is what the model says, so that some pass the filters and some do not.
+fn facts(model: &Model) -> FactFile {
+    let mut facts = Vec::new();
+    let templates = [("P36", "The capital of {} is"), ("P19", "{} was born in the city of"), ("P103", "I think {} is")];
+    let subjects = ["France", "Italy", "Rome", "Random", "Person", "Paris and Rome", "The capital", "Zoë"];
+    for (relation, template) in templates {
+        for subject in subjects {
+            let prompt = template.replacen("{}", subject, 1);
+            let answer = block_on(next_word(model, &prompt)).expect("a word");
+            facts.push(Fact {
+                id: facts.len().to_string(),
+                relation: relation.into(),
+                template: template.into(),
+                subject: subject.into(),
+                target_true: if answer.is_empty() { "Paris".into() } else { answer },
+                target_new: "Qx".into(),
+                paraphrases: vec![format!("{subject} of")],
+                neighbourhood: vec!["The capital of Italy is".into()],
+            });
+        }
+    }
+    FactFile { name: "made".into(), sha256: String::new(), facts, warnings: Vec::new() }
+}
+
+fn settings() -> Settings {
+    let edit = EditSettings { facts: 3, unrelated: 4, steps: 20, min_p_false: 0.0, ..EditSettings::default() };
+    Settings {
+        n: 7,
+        min_effect: -1.0,
+        maps: 1,
+        screen_batch: 5,
+        trace_batch: 2,
+        rows: 300,
+        edit,
+        ..Settings::default()
+    }
+}
+
+#[test]
+fn an_interrupted_study_gives_the_identical_record() {
+    let compute = Compute::cpu("tests");
+    let mut model = model("llama", &compute);
+    let facts = facts(&model);
+    let start = block_on(header(&model, &facts, Settings { rows: 300, ..settings() }, "test")).expect("header");
+    let endless = |record: &Record| Journal { record: record.clone(), left: usize::MAX };
+    let mut journal = endless(&start);
+    let whole = block_on(run(&mut model, &facts, start.clone(), &mut journal)).expect("a study");
+    assert_eq!(journal.record, whole, "the journal holds everything");
+    let validated = whole.validated().count();
+    assert!(validated >= 4, "{validated} facts were validated; the test needs some");
+    assert!(whole.validated().next().expect("a fact").1.maps.is_some());
+    let events = whole.facts.len() + validated * 2 + whole.edits.as_ref().map_or(0, Vec::len);
+
+    for stop in 1..events {
+        let mut journal = Journal { record: start.clone(), left: stop };
+        let stopped = block_on(run(&mut model, &facts, start.clone(), &mut journal));
+        if let Err(error) = &stopped {
+            assert_eq!(error.kind, Kind::Cancelled);
+        }
+        // A crash may lose the journal's last line too.
+        if stop % 3 == 0 && journal.record.edits.is_none() {
+            journal.record.facts.pop();
+        }
+        let partial = journal.record.clone();
+        let resumed = block_on(run(&mut model, &facts, partial.clone(), &mut endless(&partial))).expect("resumed");
+        assert_eq!(resumed, whole, "stopped after {stop} of {events}");
+    }
+    let again = block_on(run(&mut model, &facts, whole.clone(), &mut endless(&whole))).expect("nothing to do");
+    assert_eq!(again, whole);
+}
+
+#[test]
+fn edits_store_their_value_and_are_undone_to_the_bit() {
+    for name in ["llama", "gemma2", "gpt2", "phi"] {
+        let compute = Compute::cpu("tests");
+        let mut model = model(name, &compute);
+        let facts = facts(&model);
+        let start = block_on(header(&model, &facts, settings(), "test")).expect("header");
+        let mut journal = Journal { record: start.clone(), left: usize::MAX };
+        let record = block_on(run(&mut model, &facts, start, &mut journal)).expect("a study");
+        let edits = record.edits.as_ref().expect("stage 3 was asked for");
+        assert!(!edits.is_empty(), "{name}");
+        for edit in edits {
+            assert!(edit.residual <= 1e-5, "{name}: W'k is {:e} off v*", edit.residual);
+            assert!(edit.restored, "{name}: the weights are not what they were");
+            assert_eq!(edit.loss.len(), 21, "{name}");
+            assert!(edit.relative_change > 0.0, "{name}");
+            let fact = record.facts.iter().find(|fact| fact.order == edit.fact).expect("its fact");
+            let traced = fact.traced().expect("traced");
+            assert!((edit.p_true - traced.p_clean).abs() <= 1e-5, "{name}");
+            assert!((edit.p_false - traced.p_false).abs() <= 1e-5, "{name}");
+            assert_eq!((edit.paraphrases.len(), edit.neighbourhood.len()), (1, 1), "{name}");
+        }
+        // The weights are whole again: the same study gives the same record.
+        let start = block_on(header(&model, &facts, settings(), "test")).expect("header");
+        let mut journal = Journal { record: start.clone(), left: usize::MAX };
+        assert_eq!(block_on(run(&mut model, &facts, start, &mut journal)).expect("again"), record, "{name}");
+    }
+}
