@@ -6,7 +6,8 @@ use crate::tidy;
 use anyhow::{Result, bail};
 use std::process::Command;
 
-const WASM: &str = "wasm32-unknown-unknown";
+/// The browser's target.
+pub(crate) const WASM: &str = "wasm32-unknown-unknown";
 
 /// Runs every check, also after one has failed.
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
@@ -31,6 +32,14 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
         }
         Err(why) => Ok(Outcome::Skipped(format!("{why:#}"))),
     });
+    // A step of its own: together with the engine the page would be checked against an engine that it does not have.
+    steps.step("lints of the page", || match wasm_target() {
+        Ok(()) => {
+            let web = ["clippy", "--release", "-p", "engram-web", "--target", WASM];
+            done(&[&web[..], &deny[..]].concat())
+        }
+        Err(why) => Ok(Outcome::Skipped(format!("{why:#}"))),
+    });
     steps.finish()
 }
 
@@ -51,7 +60,7 @@ fn tidy() -> Result<Outcome> {
 }
 
 /// Installs the browser's target when rustup is there and the target is not.
-fn wasm_target() -> Result<()> {
+pub(crate) fn wasm_target() -> Result<()> {
     let installed = output("rustup", &["target", "list", "--installed"]);
     match installed {
         // A Rust without rustup may bring the target all the same; clippy will say so if it does not.

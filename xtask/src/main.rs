@@ -1,4 +1,4 @@
-//! The repository's own tool: `cargo xtask demo | test | check | setup`. It needs nothing but cargo.
+//! The repository's own tool: `cargo xtask demo | test | check | setup | web`. It needs nothing but cargo.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a task's output is for a person or a log")]
 
@@ -8,17 +8,19 @@ mod setup;
 mod shell;
 mod suite;
 mod tidy;
+mod web;
 
 use std::process::ExitCode;
 
 /// A task's name, what it does, and how.
 type Task = (&'static str, &'static str, fn(&[String]) -> anyhow::Result<()>);
 
-const TASKS: [Task; 4] = [
+const TASKS: [Task; 5] = [
     ("demo", "the main job on a model of the repository, without network, GPU or data", demo::run),
     ("test", "run every test of the workspace, in release; arguments go to cargo test", suite::run),
     ("check", "formatting, lints (native and browser), the pure half, and tidiness", check::run),
     ("setup", "install what a fresh Debian machine needs: a software Vulkan device", setup::run_task),
+    ("web", "build the page that opens records, into dist/", web::run),
 ];
 
 fn main() -> ExitCode {

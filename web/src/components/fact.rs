@@ -1,0 +1,72 @@
+//! One fact: prompt, what was found, its charts and maps, or why it fell out.
+
+use super::{BarChart, Heatmaps, shared_scale};
+use crate::figures::{bars, facts, finding, heatmap::MapSet};
+use crate::words;
+use engram_core::metrics::View as Reading;
+use engram_core::record::{FactRecord, Outcome};
+use leptos::prelude::*;
+
+/// One fact under a view.
+#[component]
+pub fn FactView(
+    /// The fact.
+    fact: FactRecord,
+    /// The reading of its numbers.
+    view: Reading,
+) -> impl IntoView {
+    let [before, subject, after] = facts::parts(&fact);
+    let answer = words::visible(&fact.target_true);
+    let relation = words::visible(&fact.relation);
+    let relation = (!relation.is_empty()).then(|| format!(", relation {relation}"));
+    let body = match &fact.outcome {
+        Outcome::Dropped(dropped) => {
+            let p = |name: &str, p: Option<f32>| p.map(|p| format!("{name} {}", words::probability(p.into())));
+            let known: Vec<String> =
+                [p("p clean", dropped.p_clean), p("p corrupt", dropped.p_corrupt)].into_iter().flatten().collect();
+            let detail = words::visible(&dropped.detail);
+            view! {
+                <p>"It fell out: " {words::reason(dropped.reason)} "."</p>
+                <p>{detail}</p>
+                <p class="faint">{known.join(", ")}</p>
+            }
+            .into_any()
+        }
+        Outcome::Validated(traced) => {
+            let said: Vec<_> =
+                finding::fact(&fact, traced, &view).into_iter().map(|line| view! { <p>{line}</p> }).collect();
+            let sufficiency = bars::fact_sufficiency(traced, &view).map(|bars| view! { <BarChart bars=bars /> });
+            let losses = bars::fact_losses(traced);
+            let scale = shared_scale(&losses);
+            let losses: Vec<_> =
+                losses.into_iter().map(|bars| view! { <BarChart bars=bars scale=scale narrow=true /> }).collect();
+            let maps = MapSet::of(traced);
+            let maps = match maps {
+                Some(set) => view! { <Heatmaps set=set /> }.into_any(),
+                None => view! {
+                    <p class="faint">
+                        "No token × layer maps of this fact; " <code>"engram study --maps 10"</code>
+                        " makes those of the first ten."
+                    </p>
+                }
+                .into_any(),
+            };
+            view! {
+                <div class="said">{said}</div>
+                {sufficiency}
+                <h4>"Probability lost"</h4>
+                <div class="beside">{losses}</div>
+                <h4>"Token by token"</h4>
+                {maps}
+            }
+            .into_any()
+        }
+    };
+    view! {
+        <article class="fact">
+            <h3>{before} <mark>{subject}</mark> {after} " " <b>{answer}</b></h3>
+            <p class="faint">{format!("Fact {}, id {}", fact.order + 1, words::visible(&fact.id))} {relation}</p>
+            {body}
+        </article>
+    }
+}

@@ -1,0 +1,44 @@
+//! The numbers behind a figure as a table: the figure's twin for those who read rather than look.
+
+use leptos::prelude::*;
+
+/// A folded table; its rows are made when it is opened for the first time.
+#[component]
+pub fn Numbers(
+    /// Column names.
+    head: Vec<String>,
+    /// Rows of as many cells; the first one names the row.
+    rows: Vec<Vec<String>>,
+) -> impl IntoView {
+    let opened = RwSignal::new(false);
+    let table = move || {
+        let head: Vec<_> = head.iter().map(|name| view! { <th scope="col">{name.clone()}</th> }).collect();
+        let row = |cells: &Vec<String>| {
+            let mut cells = cells.iter().cloned();
+            let first = cells.next().unwrap_or_default();
+            view! {
+                <tr>
+                    <th scope="row">{first}</th>
+                    {cells.map(|cell| view! { <td class="number">{cell}</td> }).collect_view()}
+                </tr>
+            }
+        };
+        let body: Vec<_> = rows.iter().map(row).collect();
+        view! {
+            <div class="scroll" tabindex="0">
+                <table>
+                    <thead>
+                        <tr>{head}</tr>
+                    </thead>
+                    <tbody>{body}</tbody>
+                </table>
+            </div>
+        }
+    };
+    view! {
+        <details class="numbers" on:toggle=move |_| opened.set(true)>
+            <summary>"Numbers"</summary>
+            {move || opened.get().then(&table)}
+        </details>
+    }
+}

@@ -1,0 +1,46 @@
+//! The switches between readings of the same record.
+
+use crate::state::ViewState;
+use crate::words;
+use engram_core::record::Reading;
+use leptos::prelude::*;
+
+/// Reading and `argmax always`.
+#[component]
+pub fn Switches(
+    /// The readings that the record has.
+    readings: Signal<Vec<Reading>>,
+    /// The view state, which the switches change.
+    state: RwSignal<ViewState>,
+) -> impl IntoView {
+    let choice = move |reading: Reading| {
+        view! {
+            <button
+                title=words::reading(reading)
+                aria-pressed=move || (state.with(|state| state.reading) == reading).to_string()
+                on:click=move |_| state.update(|state| state.reading = reading)
+            >
+                {reading.name()}
+            </button>
+        }
+    };
+    view! {
+        <div class="switches">
+            <div class="choices" role="group" aria-label="Reading">
+                <span class="faint">"reading"</span>
+                {move || readings.get().into_iter().map(choice).collect_view()}
+            </div>
+            <label title="Count a fact whose patches only hurt at the last layer, as the paper does">
+                <input
+                    type="checkbox"
+                    prop:checked=move || state.with(|state| state.argmax_always)
+                    on:change:target=move |event| {
+                        let always = event.target().checked();
+                        state.update(|state| state.argmax_always = always);
+                    }
+                />
+                " argmax always"
+            </label>
+        </div>
+    }
+}

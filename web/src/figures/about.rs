@@ -1,0 +1,74 @@
+//! Everything that decided a record's numbers, as names and values.
+
+use crate::words;
+use engram_core::record::{Answer, Corruption, Record};
+
+/// Names and values: model, facts, device, settings.
+pub fn lines(record: &Record) -> Vec<(&'static str, String)> {
+    let (model, settings, source) = (&record.model, &record.settings, &record.source);
+    let stages: Vec<String> = settings.stages.iter().map(u8::to_string).collect();
+    let readings: Vec<&str> = settings.readings.iter().map(|reading| reading.name()).collect();
+    let mut lines = vec![
+        ("model", model.name.clone()),
+        ("family", model.family.clone()),
+        ("size", format!("{} layers, width {}, {}", model.layers, model.width, words::parameters(model.parameters))),
+        ("stored as", model.dtype.clone()),
+        ("device", format!("{}: {} ({})", record.device.kind, record.device.name, record.device.backend)),
+        ("facts", format!("{}, {} in the file", source.name, source.count)),
+        ("wanted", format!("{} validated facts, seed {}", settings.n, settings.seed)),
+        ("corruption", corruption(&settings.corruption)),
+        ("answer", answer(settings.answer).into()),
+        ("smallest effect", settings.min_effect.to_string()),
+        ("readings", readings.join(", ")),
+        ("stages", stages.join(", ")),
+        (
+            "batches",
+            format!("{} screened, {} traced, {} rows", settings.screen_batch, settings.trace_batch, settings.rows),
+        ),
+        ("program", record.program.clone()),
+        ("weights SHA-256", model.weights_sha256.clone()),
+        ("config SHA-256", model.config_sha256.clone()),
+        ("tokenizer SHA-256", model.tokenizer_sha256.clone()),
+        ("facts SHA-256", source.sha256.clone()),
+    ];
+    if record.edits.is_some() {
+        let edit = &settings.edit;
+        let layer = edit.layer.map_or(format!("dominant, {}", edit.reading.name()), |layer| layer.to_string());
+        let words = format!("layer {layer}; {} SPSA steps, ε {}, η {}", edit.steps, edit.epsilon, edit.eta);
+        lines.insert(12, ("edits", words));
+    }
+    lines.iter_mut().for_each(|(_, value)| *value = crate::words::visible(value));
+    lines.retain(|(_, value)| !value.is_empty());
+    lines
+}
+
+fn corruption(corruption: &Corruption) -> String {
+    match corruption {
+        Corruption::Replace { with } => format!("the subject becomes “{with}”"),
+        Corruption::Noise { sigmas, draws, sigma } => {
+            format!("noise of {sigmas} σ on the subject's embeddings, {draws} draws, σ = {sigma}")
+        }
+    }
+}
+
+fn answer(answer: Answer) -> &'static str {
+    match answer {
+        Answer::FirstToken => "probability of the first answer token",
+        Answer::Sequence => "geometric mean over the answer's tokens",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sample;
+    use super::*;
+
+    #[test]
+    fn what_is_unknown_is_left_out() {
+        let lines = lines(&sample::record());
+        let value = |name: &str| lines.iter().find(|line| line.0 == name).map(|line| line.1.as_str());
+        assert_eq!(value("corruption"), Some("the subject becomes “Random Person”"));
+        assert_eq!(value("weights SHA-256"), None);
+        assert!(value("edits").is_some_and(|edits| edits.starts_with("layer dominant, subject-last; 250 SPSA")));
+    }
+}

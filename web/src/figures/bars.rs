@@ -1,0 +1,175 @@
+//! Values per layer as bars: sufficiency, losses and restored probability, of a study or of one fact.
+
+use crate::words;
+use engram_core::metrics::{Mean, Part, Summary, View, dominant, drop_at, sufficiency};
+use engram_core::record::Traced;
+
+/// One chart.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Bars {
+    /// What is drawn.
+    pub title: String,
+    /// A bar per layer; layer `l` at `l - 1`.
+    pub bars: Vec<Bar>,
+    /// The layer to point at, and why.
+    pub mark: Option<(usize, String)>,
+    /// What the chart shows, in a sentence, for those who do not see it.
+    pub sentence: String,
+}
+
+/// One layer's value.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Bar {
+    /// The value; `None` where the layer has none.
+    pub value: Option<f64>,
+    /// Standard error of the mean.
+    pub sem: Option<f64>,
+    /// Facts behind it; 1 for one fact's own value.
+    pub n: usize,
+}
+
+impl Bar {
+    fn one(value: f64) -> Self {
+        Self { value: Some(value), sem: None, n: 1 }
+    }
+
+    fn mean(mean: &Mean) -> Self {
+        Self { value: Some(mean.mean), sem: mean.sem, n: mean.n }
+    }
+
+    /// The value with its error, for a title or a table cell.
+    pub fn words(&self) -> String {
+        match self.value {
+            None => "–".into(),
+            Some(value) if self.n > 1 => words::mean(&Mean { mean: value, sem: self.sem, n: self.n }),
+            Some(value) => words::number(value),
+        }
+    }
+
+    /// Ends of the error bar.
+    pub fn reach(&self) -> Option<(f64, f64)> {
+        self.value.zip(self.sem).map(|(value, sem)| (value - sem, value + sem))
+    }
+}
+
+impl Bars {
+    fn new(title: &str, what: &str, bars: Vec<Bar>, mark: Option<(usize, String)>) -> Self {
+        let sentence = sentence(what, &bars, mark.as_ref());
+        Self { title: title.into(), bars, mark, sentence }
+    }
+
+    /// All values that an axis must hold, error bars included.
+    pub fn values(&self) -> impl Iterator<Item = f64> {
+        self.bars.iter().flat_map(|bar| [bar.value, bar.reach().map(|r| r.0), bar.reach().map(|r| r.1)]).flatten()
+    }
+}
+
+fn sentence(what: &str, bars: &[Bar], mark: Option<&(usize, String)>) -> String {
+    let mut numbered = (1..).zip(bars).filter_map(|(layer, bar)| Some((layer, bar.value?)));
+    let Some(first) = numbered.next() else { return format!("{what}: no values.") };
+    let (highest, lowest) = numbered.fold((first, first), |(high, low), found| {
+        (if found.1 > high.1 { found } else { high }, if found.1 < low.1 { found } else { low })
+    });
+    let mark = mark.map(|(layer, why)| format!(" Layer {layer} is marked: {why}.")).unwrap_or_default();
+    format!(
+        "{what} over {} layers: highest {} at layer {}, lowest {} at layer {}.{mark}",
+        bars.len(),
+        words::number(highest.1),
+        highest.0,
+        words::number(lowest.1),
+        lowest.0
+    )
+}
+
+/// Mean sufficiency over a study's facts, the global dominant layer marked.
+pub fn study_sufficiency(summary: &Summary) -> Bars {
+    let mark = summary.l_star.map(|layer| (layer, "l*, the most frequent dominant layer".to_owned()));
+    let bars = summary.sufficiency.iter().map(Bar::mean).collect();
+    Bars::new("Mean sufficiency: probability gained", "Mean sufficiency", bars, mark)
+}
+
+/// One fact's sufficiency, its dominant layer marked; `None` when it was not traced under this reading.
+pub fn fact_sufficiency(traced: &Traced, view: &View) -> Option<Bars> {
+    let curve = sufficiency(traced, view.reading)?;
+    let layer = dominant(traced, view.reading, view.argmax_always).and_then(|found| found.layer());
+    let mark = layer.map(|layer| (layer, "the fact's dominant layer".to_owned()));
+    let bars = curve.into_iter().map(Bar::one).collect();
+    Some(Bars::new("Sufficiency: probability gained", "Sufficiency", bars, mark))
+}
+
+const PARTS: [(Part, &str, &str); 3] = [
+    (Part::Block, "Without the block", "Probability lost without the block"),
+    (Part::Attention, "Without its attention", "Probability lost without its attention"),
+    (Part::Mlp, "Without its MLP", "Probability lost without its MLP"),
+];
+
+/// Mean losses over a study's facts: block, attention, MLP; `l*` marked, where the indices are read.
+pub fn study_losses(summary: &Summary) -> [Bars; 3] {
+    let mark = summary.l_star.map(|layer| (layer, "l*, where the indices are read".to_owned()));
+    PARTS.map(|(part, title, what)| {
+        let means = match part {
+            Part::Block => &summary.maps.block,
+            Part::Attention => &summary.maps.attention,
+            Part::Mlp => &summary.maps.mlp,
+        };
+        Bars::new(title, what, means.iter().map(Bar::mean).collect(), mark.clone())
+    })
+}
+
+/// One fact's losses: block, attention, MLP; the layer that it needs most marked.
+pub fn fact_losses(traced: &Traced) -> [Bars; 3] {
+    let layers = traced.without_block.len().max(traced.without_attention.len()).max(traced.without_mlp.len());
+    PARTS.map(|(part, title, what)| {
+        let drop = |layer| drop_at(traced, part, layer).map(Bar::one).unwrap_or_default();
+        let bars: Vec<Bar> = (1..=layers).map(drop).collect();
+        let best = (1..).zip(&bars).filter_map(|(layer, bar)| Some((layer, bar.value.filter(|v| *v > 0.0)?)));
+        let best = best.reduce(|best, next| if next.1 > best.1 { next } else { best });
+        let mark = best.map(|(layer, _)| (layer, "the largest loss".to_owned()));
+        Bars::new(title, what, bars, mark)
+    })
+}
+
+/// What patching another layer restores when `l*` is removed: the curve behind R. `None` without a second pass.
+pub fn study_redundancy(summary: &Summary) -> Option<Bars> {
+    let ablated = summary.redundancy?.ablated;
+    let bar = |mean: &Option<Mean>| mean.as_ref().map(Bar::mean).unwrap_or_default();
+    let bars: Vec<Bar> = summary.redundancy_curve.iter().map(bar).collect();
+    let mark = Some((ablated, "removed".to_owned()));
+    let title = format!("Probability gained with layer {ablated} removed");
+    Some(Bars::new(&title, &title, bars, mark))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sample;
+    use super::*;
+    use engram_core::metrics::summarize;
+    use engram_core::record::Reading;
+
+    #[test]
+    fn a_study_has_bars_for_every_layer() {
+        let record = sample::record();
+        let summary = summarize(&record, &View::default());
+        let chart = study_sufficiency(&summary);
+        assert_eq!(chart.bars.len(), 4);
+        assert_eq!(chart.mark.as_ref().map(|mark| mark.0), Some(2));
+        assert!(chart.sentence.starts_with("Mean sufficiency over 4 layers: highest"), "{}", chart.sentence);
+        assert_eq!(chart.values().count(), 12);
+        assert!(study_losses(&summary).iter().all(|chart| chart.bars.len() == 4));
+        assert!(study_redundancy(&summary).is_none());
+    }
+
+    #[test]
+    fn one_fact_marks_its_own_layers() {
+        let record = sample::record();
+        let Some(traced) = record.facts[0].traced() else { panic!("the sample's first fact is traced") };
+        let chart = fact_sufficiency(traced, &View::default());
+        assert_eq!(chart.and_then(|chart| chart.mark).map(|mark| mark.0), Some(2));
+        assert!(fact_sufficiency(traced, &View::default().with_reading(Reading::SameIndex)).is_none());
+        let [block, _, mlp] = fact_losses(traced);
+        assert_eq!(block.mark.map(|mark| mark.0), Some(1));
+        assert_eq!(mlp.mark, None, "no loss is above zero");
+        assert_eq!(mlp.bars[0].words(), "−0.1000");
+        assert_eq!(Bar::default().words(), "–");
+    }
+}

@@ -1,0 +1,188 @@
+//! Edits of Stage 3: both answers before and after, and how far each edit got.
+
+use crate::words;
+use engram_core::metrics::edit_outcome;
+use engram_core::record::{EditRecord, Record, Shift};
+
+/// One edit.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Edit {
+    /// `order` of the fact.
+    pub fact: usize,
+    /// Prompt, or its number where the record lacks the fact.
+    pub prompt: String,
+    /// Layer, steps and how far the output was moved.
+    pub how: String,
+    /// Both answers on the prompt itself, then means over paraphrases and neighbours.
+    pub pairs: Vec<Pair>,
+    /// The level reached, `L1` and so on, or nothing.
+    pub level: Option<&'static str>,
+    /// The same in words.
+    pub judgement: String,
+    /// A level was reached though the new answer lost probability.
+    pub destroyed: bool,
+    /// What else is worth knowing.
+    pub notes: Vec<String>,
+}
+
+/// A probability before and after.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Pair {
+    /// Whose.
+    pub label: String,
+    /// Before.
+    pub before: f64,
+    /// After.
+    pub after: f64,
+    /// It belongs to the new answer, which shall rise.
+    pub wanted: bool,
+}
+
+impl Pair {
+    /// The pair in words.
+    pub fn words(&self) -> String {
+        let [before, after] = [self.before, self.after].map(words::probability);
+        format!("{}: {before} before, {after} after", self.label)
+    }
+}
+
+/// L1 asks only which answer is the likelier, so an edit that destroys both can reach it.
+fn destroyed(edit: &EditRecord) -> bool {
+    edit.p_false_after < edit.p_false
+}
+
+/// All edits of a record; `None` when Stage 3 was not run.
+pub fn all(record: &Record) -> Option<Vec<Edit>> {
+    let edits = record.edits.as_ref()?;
+    Some(edits.iter().map(|edit| one(record, edit)).collect())
+}
+
+/// The highest probability that any of these edits shows.
+pub fn highest(edits: &[Edit]) -> f64 {
+    let pairs = edits.iter().flat_map(|edit| &edit.pairs);
+    pairs.flat_map(|pair| [pair.before, pair.after]).fold(0.0, f64::max)
+}
+
+fn one(record: &Record, edit: &EditRecord) -> Edit {
+    let fact = record.facts.iter().find(|fact| fact.order == edit.fact);
+    let answer =
+        |text: Option<&str>, other: &str| text.map_or(other.to_owned(), |text| format!("“{}”", words::visible(text)));
+    let old = answer(fact.map(|fact| fact.target_true.as_str()), "the old answer");
+    let new = answer(fact.map(|fact| fact.target_new.as_str()), "the new answer");
+    let pair = |label: String, before: f32, after: f32, wanted| Pair {
+        label,
+        before: before.into(),
+        after: after.into(),
+        wanted,
+    };
+    let mut pairs = vec![
+        pair(format!("{new}, new"), edit.p_false, edit.p_false_after, true),
+        pair(format!("{old}, old"), edit.p_true, edit.p_true_after, false),
+    ];
+    let paraphrases = words::count(edit.paraphrases.len(), "paraphrase");
+    pairs.extend(averaged(&edit.paraphrases, format!("new, {paraphrases}"), true, |shift| shift.p_false));
+    let neighbours = words::count(edit.neighbourhood.len(), "neighbour");
+    pairs.extend(averaged(&edit.neighbourhood, format!("old, {neighbours}"), false, |shift| shift.p_true));
+
+    let outcome = edit_outcome(edit, record.settings.edit.min_p_false);
+    let level = outcome.level();
+    let judgement = match level {
+        _ if !outcome.editable => {
+            let least = record.settings.edit.min_p_false;
+            format!("not counted: the new answer was too improbable to begin with (p not above {least})")
+        }
+        Some(level) => format!("{} reached: {}", level.name(), words::level(level)),
+        None => "no level of success is reached".into(),
+    };
+    let mut notes = Vec::new();
+    if destroyed(edit) && level.is_some() {
+        notes.push("the new answer lost probability, too: the old one was destroyed rather than replaced".into());
+    }
+    if let Some(side) = outcome.side_effects {
+        notes.push(format!(
+            "unrelated facts moved by {} on average, {} at most; {} of {} changed their answer",
+            words::number(side.mean),
+            words::number(side.worst),
+            side.flips.count,
+            side.flips.of
+        ));
+    }
+    if !edit.restored {
+        notes.push("the weights were not restored exactly".into());
+    }
+    Edit {
+        fact: edit.fact,
+        prompt: fact.map_or_else(|| format!("fact {}", edit.fact), |fact| words::visible(&fact.prompt)),
+        how: how(edit),
+        pairs,
+        level: level.filter(|_| outcome.editable).map(|level| level.name()),
+        judgement,
+        destroyed: outcome.success && destroyed(edit),
+        notes,
+    }
+}
+
+fn how(edit: &EditRecord) -> String {
+    let mut parts = vec![format!("layer {}", edit.layer)];
+    if let (Some(first), Some(last)) = (edit.loss.first(), edit.loss.last()) {
+        let (first, last) = (words::fixed((*first).into(), 2), words::fixed((*last).into(), 2));
+        parts.push(format!("logit margin {first} → {last} in {} steps", edit.loss.len() - 1));
+    }
+    parts.push(format!("MLP output moved by {:.0} % of its length", edit.relative_change * 100.0));
+    parts.join(" · ")
+}
+
+/// Mean of one answer over some prompts; `None` without prompts.
+fn averaged(shifts: &[Shift], label: String, wanted: bool, of: fn(&Shift) -> [f32; 2]) -> Option<Pair> {
+    let count = shifts.len();
+    let mean = |at: usize| shifts.iter().map(|shift| f64::from(of(shift)[at])).sum::<f64>() / count as f64;
+    (count > 0).then(|| Pair { label, before: mean(0), after: mean(1), wanted })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sample;
+    use super::*;
+
+    #[test]
+    fn an_edit_is_told_and_judged() {
+        let record = sample::record();
+        let Some(edits) = all(&record) else { panic!("the sample has an edit") };
+        let edit = &edits[0];
+        assert_eq!(edit.prompt, "The capital of France is");
+        assert_eq!(edit.level, Some("L1"));
+        assert_eq!(edit.pairs[0].words(), "“Rome”, new: 0.0100 before, 0.5000 after");
+        assert_eq!(edit.pairs.len(), 3);
+        assert!((edit.pairs[2].after - 0.4).abs() < 1e-6);
+        assert!((highest(&edits) - 0.9).abs() < 1e-6);
+        assert_eq!(edit.how, "layer 2 · logit margin 4.00 → −1.00 in 2 steps · MLP output moved by 80 % of its length");
+    }
+
+    #[test]
+    fn a_level_by_destruction_says_so() {
+        let mut record = sample::record();
+        if let Some(edit) = record.edits.iter_mut().flatten().next() {
+            (edit.p_true_after, edit.p_false_after) = (1e-7, 0.005);
+        }
+        let Some(edits) = all(&record) else { panic!("the sample has an edit") };
+        assert!(edits[0].level == Some("L1") && edits[0].destroyed);
+        assert!(edits[0].notes.iter().any(|note| note.contains("destroyed")), "{:?}", edits[0].notes);
+        assert_eq!(edits[0].pairs[1].words(), "“Paris”, old: 0.9000 before, <0.0001 after");
+    }
+
+    #[test]
+    fn what_did_not_work_says_so() {
+        let mut record = sample::record();
+        if let Some(edit) = record.edits.iter_mut().flatten().next() {
+            edit.p_false = 1e-6;
+            edit.restored = false;
+            edit.fact = 99;
+        }
+        let Some(edits) = all(&record) else { panic!("the sample has an edit") };
+        assert!(edits[0].level.is_none() && edits[0].judgement.starts_with("not counted"));
+        assert_eq!(edits[0].prompt, "fact 99");
+        assert!(edits[0].notes.iter().any(|note| note.contains("not restored")));
+        record.edits = None;
+        assert!(all(&record).is_none());
+    }
+}

@@ -1,0 +1,71 @@
+//! A small record for tests: two traced facts, one that fell out, one edit.
+
+use engram_core::record::{
+    DeviceInfo, Dropped, EditRecord, FactRecord, FactSource, ModelInfo, Outcome, Reading, Reason, Record, Settings,
+    Shift, Traced, Unrelated, VERSION,
+};
+use std::collections::BTreeMap;
+
+fn fact(order: usize, prompt: &str, subject: &str, answers: [&str; 2], outcome: Outcome) -> FactRecord {
+    FactRecord {
+        order,
+        id: order.to_string(),
+        relation: "P36".into(),
+        prompt: prompt.into(),
+        subject: subject.into(),
+        target_true: answers[0].into(),
+        target_new: answers[1].into(),
+        outcome,
+    }
+}
+
+fn traced(patched: &[f32]) -> Outcome {
+    Outcome::Validated(Box::new(Traced {
+        tokens: vec!["France".into(), " is".into()],
+        subject_span: [0, 1],
+        corrupt_tokens: vec!["Random".into(), " Person".into(), " is".into()],
+        corrupt_span: [0, 2],
+        p_clean: 0.9,
+        p_corrupt: 0.1,
+        p_false: 0.01,
+        patched: BTreeMap::from([(Reading::SubjectLast, patched.to_vec())]),
+        without_block: vec![0.2, 0.5, 0.6, 0.8],
+        without_attention: vec![0.9, 0.8, 0.7, 0.8],
+        without_mlp: vec![1.0, 0.95, 0.9, 0.9],
+        ..Traced::default()
+    }))
+}
+
+/// The record.
+pub(crate) fn record() -> Record {
+    let dropped = Dropped { reason: Reason::NotKnown, detail: String::new(), p_clean: None, p_corrupt: None };
+    Record {
+        engram: VERSION,
+        program: "engram test".into(),
+        settings: Settings::default(),
+        model: ModelInfo { name: "tiny".into(), layers: 4, ..ModelInfo::default() },
+        device: DeviceInfo::default(),
+        source: FactSource::default(),
+        facts: vec![
+            fact(0, "The capital of France is", "France", ["Paris", "Rome"], traced(&[0.2, 0.6, 0.3, 0.1])),
+            fact(1, "The capital of Chad is", "Chad", ["N'Djamena", "Oslo"], Outcome::Dropped(dropped)),
+            fact(2, "The capital of Peru is", "Peru", ["Lima", "Cairo"], traced(&[0.05, 0.0, 0.09, 0.1])),
+        ],
+        edits: Some(vec![EditRecord {
+            fact: 0,
+            layer: 2,
+            seed: 1,
+            p_true: 0.9,
+            p_false: 0.01,
+            p_true_after: 0.2,
+            p_false_after: 0.5,
+            loss: vec![4.0, 1.0, -1.0],
+            relative_change: 0.8,
+            residual: 1e-6,
+            restored: true,
+            paraphrases: vec![Shift { prompt: "France's capital is".into(), p_true: [0.8, 0.3], p_false: [0.02, 0.4] }],
+            neighbourhood: vec![],
+            unrelated: vec![Unrelated { fact: 2, p_true: [0.9, 0.88], flipped: false }],
+        }]),
+    }
+}

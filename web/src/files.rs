@@ -1,0 +1,93 @@
+//! The browser's side: files that were chosen or dropped, records on the page's own server, and the address.
+
+use crate::load::{self, Opened};
+use crate::state::ViewState;
+use engram_core::{Error, Result};
+use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{File, FileList, RequestInit, RequestMode, Response, Url, UrlSearchParams};
+
+/// The files of a list.
+pub(crate) fn listed(list: Option<FileList>) -> Vec<File> {
+    let Some(list) = list else { return Vec::new() };
+    (0..list.length()).filter_map(|index| list.get(index)).collect()
+}
+
+/// Reads a file from this machine.
+pub(crate) async fn open(file: File) -> Result<Opened> {
+    let name = file.name();
+    if file.size() > load::MOST_BYTES {
+        return Err(Error::input(format!("{name}: the file is larger than 512 MiB"))
+            .hint("a browser tab cannot hold it; `engram compare` can"));
+    }
+    let buffer = JsFuture::from(file.array_buffer()).await;
+    let buffer = buffer.map_err(|_| Error::io(format!("{name}: the browser could not read it")))?;
+    load::open(&name, &js_sys::Uint8Array::new(&buffer).to_vec())
+}
+
+/// Fetches a record from the page's own server, never from elsewhere: a link must not make the page call others.
+pub(crate) async fn fetch(address: &str) -> Result<Opened> {
+    let failed = |what: &str| Error::io(format!("{address}: {what}"));
+    let window = web_sys::window().ok_or_else(|| failed("there is no window"))?;
+    let (here, origin) = (window.location().href(), window.location().origin());
+    let url = here.ok().and_then(|here| Url::new_with_base(address, &here).ok());
+    let url = url.ok_or_else(|| Error::input(format!("{address}: not an address")))?;
+    if origin.is_err() || origin.is_ok_and(|origin| origin != url.origin()) {
+        return Err(Error::input(format!("{address}: `?record=` opens records of this page's own server only"))
+            .hint("download the file and drop it here"));
+    }
+    let init = RequestInit::new();
+    init.set_mode(RequestMode::SameOrigin);
+    let response = JsFuture::from(window.fetch_with_str_and_init(&url.href(), &init)).await;
+    let response: Response =
+        response.ok().and_then(|value| value.dyn_into().ok()).ok_or_else(|| failed("the server cannot be reached"))?;
+    if !response.ok() {
+        return Err(failed(&format!("the server answers {}", response.status())));
+    }
+    let buffer = response.array_buffer().map_err(|_| failed("the answer has no body"))?;
+    let buffer = JsFuture::from(buffer).await.map_err(|_| failed("the transfer broke off"))?;
+    let name = address.rsplit('/').next().unwrap_or(address);
+    load::open(name, &js_sys::Uint8Array::new(&buffer).to_vec())
+}
+
+/// The records that the address names, and the view that it asks for.
+pub(crate) fn address() -> (Vec<String>, ViewState) {
+    let mut state = ViewState::default();
+    let search = web_sys::window().and_then(|window| window.location().search().ok()).unwrap_or_default();
+    let Ok(parameters) = UrlSearchParams::new_with_str(&search) else { return (Vec::new(), state) };
+    for name in ["show", "reading", "argmax-always", "fact", "baseline"] {
+        if let Some(value) = parameters.get(name) {
+            state.read(name, &value);
+        }
+    }
+    let records = parameters.get_all("record").iter().filter_map(|value| value.as_string()).collect();
+    (records, state)
+}
+
+/// Keeps the address in step with the view, without a new entry in the history.
+pub(crate) fn write_address(records: &[String], state: &ViewState) {
+    let Some(window) = web_sys::window() else { return };
+    let Ok(parameters) = UrlSearchParams::new() else { return };
+    for record in records {
+        parameters.append("record", record);
+    }
+    for (name, value) in state.written() {
+        parameters.append(name, &value);
+    }
+    let query = parameters.to_string().as_string().unwrap_or_default();
+    let path = window.location().pathname().unwrap_or_default();
+    let address = if query.is_empty() { path } else { format!("{path}?{query}") };
+    if let Ok(history) = window.history() {
+        // A page opened from a file may not change its address; the view works all the same.
+        let _ = history.replace_state_with_url(&JsValue::NULL, "", Some(&address));
+    }
+}
+
+/// Shows the page's own words about a crash; they stand in index.html, so that they need nothing that has crashed.
+pub(crate) fn show_crash() {
+    let document = web_sys::window().and_then(|window| window.document());
+    if let Some(words) = document.and_then(|document| document.get_element_by_id("crash")) {
+        // Nothing is left to do where this fails.
+        let _ = words.remove_attribute("hidden");
+    }
+}

@@ -1,0 +1,112 @@
+//! What the page knows, and what changes it.
+
+use crate::files;
+use crate::load::{Opened, Shelf};
+use crate::state::ViewState;
+use crate::words;
+use engram_core::Result;
+use engram_core::record::{FactRecord, Record};
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+
+/// What the page knows.
+#[derive(Clone, Copy)]
+pub(crate) struct Page {
+    /// Open records.
+    pub(crate) shelf: RwSignal<Shelf>,
+    /// What is chosen.
+    pub(crate) state: RwSignal<ViewState>,
+    /// What went wrong, each with what to do next.
+    pub(crate) errors: RwSignal<Vec<(String, Option<String>)>>,
+    /// Files that are being read.
+    pub(crate) reading: RwSignal<usize>,
+    /// Records that the address names.
+    pub(crate) linked: RwSignal<Vec<String>>,
+}
+
+impl Page {
+    /// An empty page with what its address asks for.
+    pub(crate) fn new() -> Self {
+        let (linked, state) = files::address();
+        Self {
+            shelf: RwSignal::new(Shelf::default()),
+            state: RwSignal::new(state),
+            errors: RwSignal::default(),
+            reading: RwSignal::new(0),
+            linked: RwSignal::new(linked),
+        }
+    }
+
+    /// Reads one record after the other, so that their order is the one in which they were given.
+    pub(crate) fn read(self, linked: Vec<String>, chosen: Vec<web_sys::File>) {
+        self.reading.update(|count| *count += linked.len() + chosen.len());
+        spawn_local(async move {
+            for address in linked {
+                self.take(files::fetch(&address).await, false);
+            }
+            for file in chosen {
+                self.take(files::open(file).await, true);
+            }
+        });
+    }
+
+    fn take(self, opened: Result<Opened>, show: bool) {
+        self.reading.update(|count| *count = count.saturating_sub(1));
+        match opened {
+            Ok(opened) => {
+                let place = self.shelf.try_update(|shelf| shelf.add(opened)).unwrap_or_default();
+                if show {
+                    self.show(place);
+                }
+            }
+            Err(error) => {
+                let said = (words::visible(error.message()), error.next_step().map(words::visible));
+                self.errors.update(|errors| errors.push(said));
+            }
+        }
+    }
+
+    /// Shows another record.
+    pub(crate) fn show(self, place: usize) {
+        self.state.update(|state| {
+            if state.record != place {
+                *state = ViewState { record: place, fact: None, ..*state };
+            }
+        });
+    }
+
+    /// Closes a record.
+    pub(crate) fn close(self, place: usize) {
+        self.shelf.update(|shelf| shelf.remove(place));
+        // The address names linked records only; once one is closed, their places are no longer known.
+        self.linked.set(Vec::new());
+        self.state.update(|state| {
+            let last = self.shelf.with_untracked(|shelf| shelf.records.len()).saturating_sub(1);
+            let record = if state.record > place { state.record - 1 } else { state.record };
+            *state = ViewState { record: record.min(last), fact: None, baseline: None, ..*state };
+        });
+    }
+
+    /// Something about the shown record, as long as one is open.
+    pub(crate) fn with_record<T>(self, of: impl FnOnce(&Record, ViewState) -> T) -> Option<T> {
+        let (state, shown) = (self.state.get(), self.shown());
+        self.shelf.with(|shelf| shelf.records.get(shown).map(|record| of(record, state)))
+    }
+
+    /// The place of the shown record.
+    pub(crate) fn shown(self) -> usize {
+        let last = self.shelf.with(|shelf| shelf.records.len()).saturating_sub(1);
+        self.state.with(|state| state.record).min(last)
+    }
+
+    /// The fact that is looked at.
+    pub(crate) fn fact(self) -> Option<FactRecord> {
+        self.with_record(|record, state| chosen_fact(record, state).cloned()).flatten()
+    }
+}
+
+/// The chosen fact, or else the first one that was traced, or the first at all.
+fn chosen_fact(record: &Record, state: ViewState) -> Option<&FactRecord> {
+    let chosen = state.fact.and_then(|order| record.facts.iter().find(|fact| fact.order == order));
+    chosen.or_else(|| record.validated().next().map(|found| found.0)).or(record.facts.first())
+}

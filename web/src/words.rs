@@ -1,0 +1,169 @@
+//! Words and numbers for people. No text from a record reaches the page without passing [`visible`] or [`token`].
+
+use engram_core::metrics::{Level, Mean};
+use engram_core::record::{Reading, Reason};
+
+/// A text on one line: control and direction characters become visible signs, so that no text can turn a line around
+/// or hide a part of itself. (The page never takes a text for HTML; that is the views' part.)
+pub fn visible(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\n' => out.push('⏎'),
+            '\t' => out.push('⇥'),
+            '\u{7f}' => out.push('␡'),
+            // The control pictures block mirrors the first 32 characters.
+            '\0'..='\u{1f}' => out.push(char::from_u32(0x2400 + c as u32).unwrap_or('�')),
+            '\u{80}'..='\u{9f}'
+            | '\u{ad}'
+            | '\u{61c}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{feff}' => out.extend(c.escape_unicode()),
+            _ => out.push(c),
+        }
+    }
+    out
+}
+
+/// A model's token: like [`visible`], with every space as `·`.
+pub fn token(text: &str) -> String {
+    visible(text).replace(' ', "·")
+}
+
+/// Cuts a text to a number of characters, with `…` where something was cut.
+pub fn short(text: &str, most: usize) -> String {
+    if text.chars().count() <= most {
+        return text.to_owned();
+    }
+    let kept: String = text.chars().take(most.saturating_sub(1)).collect();
+    format!("{}…", kept.trim_end())
+}
+
+/// A probability or a difference of two, four decimals, with a true minus sign.
+pub fn number(value: f64) -> String {
+    fixed(value, 4)
+}
+
+/// A probability, four decimals; one that is too small for them says so.
+pub fn probability(p: f64) -> String {
+    if p > 0.0 && p < 0.000_05 { "<0.0001".into() } else { number(p) }
+}
+
+/// A number with so many decimals, a true minus sign, and none before a zero.
+pub fn fixed(value: f64, decimals: usize) -> String {
+    let text = format!("{value:.decimals$}");
+    match text.strip_prefix('-') {
+        Some(digits) if digits.chars().all(|c| c == '0' || c == '.') => digits.into(),
+        Some(digits) => format!("−{digits}"),
+        None => text,
+    }
+}
+
+/// A difference with its sign: `+0.1200`.
+pub fn signed(value: f64) -> String {
+    let text = number(value);
+    if value > 0.0 && text != number(0.0) { format!("+{text}") } else { text }
+}
+
+/// `0.1274 ± 0.0100 (n = 60)`.
+pub fn mean(mean: &Mean) -> String {
+    match mean.sem {
+        Some(sem) => format!("{} ± {} (n = {})", number(mean.mean), number(sem), mean.n),
+        None => format!("{} (n = {})", number(mean.mean), mean.n),
+    }
+}
+
+/// `1 fact`, `12 facts`.
+pub fn count(count: usize, noun: &str) -> String {
+    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
+}
+
+/// Parameters for people: `134.5 M`.
+pub fn parameters(count: u64) -> String {
+    match count {
+        0 => "unknown size".into(),
+        1..1_000_000 => format!("{count} parameters"),
+        1_000_000..1_000_000_000 => format!("{:.1} M parameters", count as f64 / 1e6),
+        _ => format!("{:.2} B parameters", count as f64 / 1e9),
+    }
+}
+
+/// A text for the body of a `data:` address: all but letters, digits and a few signs as `%XX`.
+pub fn percent(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() * 2);
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    out
+}
+
+/// Which state a reading puts back.
+pub fn reading(reading: Reading) -> &'static str {
+    match reading {
+        Reading::SubjectLast => "the clean state of the subject's last token",
+        Reading::LastToken => "the clean state of the prompt's last token",
+        Reading::SameIndex => "the subject's clean state at the same index",
+    }
+}
+
+/// Why a fact fell out.
+pub fn reason(reason: Reason) -> &'static str {
+    match reason {
+        Reason::NotKnown => "not known: greedy decoding gives another answer",
+        Reason::NotSensitive => "not sensitive: hiding the subject changes too little",
+        Reason::SubjectNotFound => "the subject has no tokens of its own",
+        Reason::SharedFirstToken => "both answers begin with the same token",
+        Reason::TooLong => "the prompt is too long",
+        Reason::AnswerMerges => "the answer merges with the prompt's last characters",
+        Reason::Empty => "a field is empty",
+    }
+}
+
+/// What a level of success means (METHODS, section 4).
+pub fn level(level: Level) -> &'static str {
+    match level {
+        Level::L1 => "the new answer is more probable than the old",
+        Level::L2 => "the new answer gained and the old lost more than 0.03",
+        Level::L3 => "the new answer is more than three times as probable and above 0.005",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hidden_characters_become_visible() {
+        assert_eq!(visible("a\u{202e}b\nc\u{1b}[0m"), "a\\u{202e}b⏎c␛[0m");
+        assert_eq!(token(" Paris"), "·Paris");
+        assert_eq!(visible("<b>&amp;"), "<b>&amp;");
+    }
+
+    #[test]
+    fn numbers_have_no_negative_zero() {
+        assert_eq!(number(-0.000_01), "0.0000");
+        assert_eq!(number(-0.25), "−0.2500");
+        assert_eq!(signed(0.12), "+0.1200");
+        assert_eq!(signed(0.000_001), "0.0000");
+        assert_eq!(mean(&Mean { mean: 0.5, sem: Some(0.01), n: 3 }), "0.5000 ± 0.0100 (n = 3)");
+    }
+
+    #[test]
+    fn counts_and_cuts() {
+        assert_eq!(count(1, "fact"), "1 fact");
+        assert_eq!(probability(0.25), "0.2500");
+        assert_eq!(probability(1.7e-5), "<0.0001");
+        assert_eq!(probability(0.0), "0.0000");
+        assert_eq!(count(0, "fact"), "0 facts");
+        assert_eq!(parameters(134_515_008), "134.5 M parameters");
+        assert_eq!(short("Danielle Darrieux", 9), "Danielle…");
+        assert_eq!(short("né", 2), "né");
+        assert_eq!(percent("l* é,\n"), "l%2A%20%C3%A9%2C%0A");
+    }
+}
