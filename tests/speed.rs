@@ -1,7 +1,7 @@
 //! `cargo bench`: forwards of 1, 8 and 64 prompts; Stage 1 of a fact, resumed and naive; then Stage 1 of twenty facts
 //! beside naive full forwards of the same engine and, where `ENGRAM_PYTHON` (a python with torch and transformers) and
 //! `ENGRAM_HF_FOLDER` (SmolLM2 as written by reference/smollm2.py) are set, beside PyTorch in the same run.
-//! Needs SmolLM2 beside the checkout; a tiny fixture model stands in for it, which says little.
+//! `-- plan` measures batch sizes, `-- compare` only the comparison. Needs SmolLM2 beside the checkout; a tiny fixture model stands in for it, which says little.
 
 #![allow(clippy::print_stdout, reason = "a benchmark prints its figures")]
 
@@ -49,9 +49,13 @@ fn facts(model: &Model, n: usize) -> Vec<Prepared> {
 }
 
 fn resumed(model: &Model, facts: &[Prepared]) -> Vec<Traced> {
+    resumed_by(model, facts, Settings::default().trace_batch)
+}
+
+fn resumed_by(model: &Model, facts: &[Prepared], batch: usize) -> Vec<Traced> {
     let settings = Settings::default();
     let mut out = Vec::new();
-    for group in facts.chunks(settings.trace_batch) {
+    for group in facts.chunks(batch) {
         let group: Vec<&Prepared> = group.iter().collect();
         out.extend(block_on(stage1(model, &group, &settings)).expect("stage 1"));
     }
@@ -108,6 +112,23 @@ fn compare() {
     }
 }
 
+/// Seconds a fact by rows and facts in a batch: where the defaults come from.
+fn plan() {
+    let mut model = model();
+    let facts = facts(&model, 12);
+    for rows in [256, 512, 1024, 2048, 4096] {
+        let mut line = format!("{rows:>5} rows:");
+        for batch in [1, 2, 4] {
+            model.limits.rows = rows;
+            let start = Instant::now();
+            resumed_by(&model, &facts, batch);
+            let seconds = start.elapsed().as_secs_f64() / facts.len() as f64;
+            line.push_str(&format!("  {seconds:.3} s/fact by {batch}"));
+        }
+        println!("{line}");
+    }
+}
+
 /// subject-last, last-token, block, attention, MLP.
 fn curves(traced: &Traced) -> [Vec<f32>; 5] {
     [
@@ -161,6 +182,9 @@ criterion_group!(speed, benches);
 fn main() {
     // `cargo test --benches` and `cargo bench -- --list` want criterion's behaviour only.
     let plain = !std::env::args().any(|arg| arg == "--test" || arg == "--list");
+    if std::env::args().any(|arg| arg == "plan") {
+        return plan();
+    }
     if !std::env::args().any(|arg| arg == "compare") {
         speed();
         Criterion::default().configure_from_args().final_summary();

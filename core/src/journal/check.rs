@@ -111,11 +111,18 @@ pub(super) fn edit(edit: &EditRecord) -> Result<()> {
     edit.unrelated.iter().enumerate().try_for_each(|(at, one)| numbers(&format!("unrelated[{at}].p_true"), &one.p_true))
 }
 
+/// Tables are as long as a record says that its model is deep; far more than any model has, and still little memory.
+const MOST_LAYERS: usize = 10_000;
+
 /// What a record from outside must satisfy before anything indexes by layer: finite numbers, per-layer vectors with L
 /// entries (or none), layers within `1..=L`, spans within their tokens.
 pub(super) fn consistent(record: &Record) -> Result<()> {
     finite(record)?;
     let layers = record.model.layers;
+    if layers > MOST_LAYERS {
+        return Err(Error::input(format!("a model of {layers} layers"))
+            .hint(format!("the record is damaged: models have at most {MOST_LAYERS}")));
+    }
     for (index, (one, traced)) in record.validated().enumerate() {
         shape(traced, layers).map_err(|error| error.at(fact_place(index, one)))?;
     }

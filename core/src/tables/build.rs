@@ -4,7 +4,7 @@ use super::parts::{count, labels, layer, mean, number, per_reading, plain, shape
 use super::{Cell, Shape, Table};
 use crate::facts::RelationKind;
 use crate::metrics::{
-    Level, Mean, MlpRatio, NecessityAt, RedundancyAggregate, Summary, View, matched, restrict, summarize,
+    Level, Mean, MlpRatio, NecessityAt, RedundancyAggregate, Summary, View, edit_outcome, matched, restrict, summarize,
 };
 use crate::record::{Reason, Record};
 use std::collections::{BTreeMap, BTreeSet};
@@ -188,6 +188,13 @@ fn find_baseline(records: &[Record], name: &str) -> Option<usize> {
     exact.or_else(|| records.iter().position(|record| tail(&record.model.name) == tail(name)))
 }
 
+/// Successful edits of a record after which the false answer is less probable than before.
+fn silenced(record: &Record) -> usize {
+    let floor = record.settings.edit.min_p_false;
+    let edits = record.edits.iter().flatten();
+    edits.filter(|edit| edit_outcome(edit, floor).success && edit.p_false_after < edit.p_false).count()
+}
+
 /// Table 4: editing, a row per record that has Stage 3.
 pub fn table4(records: &[Record]) -> Table {
     let row = |(label, record): (String, &Record)| {
@@ -212,19 +219,29 @@ pub fn table4(records: &[Record]) -> Table {
     columns.extend(Level::ALL.map(|level| plain(level.name())));
     columns.extend([shaped("p(false) before", Shape::Mean), shaped("p(false) after", Shape::Mean)]);
     columns.extend([plain("|Δp| mean"), plain("|Δp| worst"), shaped("flips", Shape::Share), text("restored")]);
+    let silenced: usize = records.iter().map(silenced).sum();
+    let silenced = (silenced > 0).then(|| {
+        format!(
+            "{silenced} of the successes lowered p(false) as well: they silenced the true answer rather than wrote the \
+             false one."
+        )
+    });
     Table {
         number: 4,
         title: "Editing".into(),
         columns,
         rows: labels(records).into_iter().zip(records).filter_map(row).collect(),
-        notes: vec![
+        notes: [
             "Success, levels, p(false) and side effects are over the editable facts. An edit counts at the first level \
              that it satisfies: L1 the false answer is the likelier, L2 both moved by more than 0.03, L3 p(false) \
              tripled beyond 0.005."
                 .into(),
             "Side effects: |Δp| of unrelated facts' true answers; a flip is a change of their most probable token."
                 .into(),
-        ],
+        ]
+        .into_iter()
+        .chain(silenced)
+        .collect(),
     }
 }
 
