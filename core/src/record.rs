@@ -77,7 +77,7 @@ impl Default for Settings {
             maps: 0,
             window: 10,
             screen_batch: 32,
-            trace_batch: 2,
+            trace_batch: 4,
             rows: 2048,
             edit: EditSettings::default(),
         }
