@@ -155,3 +155,34 @@ fn interventions_agree_with_hooks() {
         }
     }
 }
+
+/// A device whose largest buffer holds 34 rows of the vocabulary: tables are split, lookups and logits are the same.
+#[test]
+fn vocabulary_tables_are_split_where_a_buffer_cannot_hold_them() {
+    let whole = engram_core::device::Compute::cpu("tests");
+    let mut small = whole.clone();
+    small.adapter = Some(engram_core::device::Adapter {
+        name: "small".into(),
+        backend: "test".into(),
+        kind: "Cpu".into(),
+        driver: String::new(),
+        max_binding_bytes: 4096,
+        max_buffer_bytes: 4096,
+        shader_f16: false,
+        subgroups: false,
+    });
+    for name in MODELS {
+        let reference = Reference::of(name);
+        let logits = |compute| {
+            let model = model(name, compute);
+            let base = capture(&model, vec![reference.ids(2)]);
+            let embedding = values(base.activations(0, 0, Site::Residual).expect("embedding"));
+            let last = base.ids(0).len() - 1;
+            let logits = block_on(run::logits_of(model.decoder.as_ref(), &base, 0, last)).expect("logits");
+            (embedding, logits)
+        };
+        let ((embedding, logits), (want_embedding, want)) = (logits(&small), logits(&whole));
+        assert_eq!(embedding, want_embedding, "{name}");
+        assert!(difference(&logits, &want) <= 1e-6, "{name}: {:e}", difference(&logits, &want));
+    }
+}
