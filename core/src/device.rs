@@ -82,18 +82,17 @@ impl Compute {
         if choice == Choice::Cpu {
             return Ok(Self::cpu("asked for"));
         }
-        let gpu = Self::gpu().await;
-        match (choice, gpu) {
-            (Choice::Auto, Ok(gpu)) if gpu.adapter.as_ref().is_some_and(|a| a.kind == "Cpu") => {
-                Ok(Self::cpu("the only graphics adapter is a software one, which is slower than the CPU backend"))
-            }
-            (Choice::Auto, Err(error)) => Ok(Self::cpu(&format!("no usable GPU: {}", error.message()))),
-            (_, gpu) => gpu,
+        let software = "the only graphics adapter is a software one, which is slower than the CPU backend";
+        let unusable = |error: Error| Self::cpu(&format!("no usable GPU: {}", error.message()));
+        match (choice, open_gpu().await) {
+            (Choice::Auto, Ok((_, setup))) if describe(&setup).kind == "Cpu" => Ok(Self::cpu(software)),
+            (Choice::Auto, Err(error)) => Ok(unusable(error)),
+            (Choice::Auto, Ok(opened)) => Ok(Self::gpu(opened).await.unwrap_or_else(unusable)),
+            (_, opened) => Self::gpu(opened?).await,
         }
     }
 
-    async fn gpu() -> Result<Self> {
-        let (device, setup) = open_gpu().await?;
+    async fn gpu((device, setup): (Device, WgpuSetup)) -> Result<Self> {
         let adapter = describe(&setup);
         let self_test = self_test(&device).await.map_err(|error| error.at(&adapter.name))?;
         Ok(Self {
