@@ -183,6 +183,7 @@ fn vocabulary_tables_are_split_where_a_buffer_cannot_hold_them() {
         };
         let ((embedding, logits), (want_embedding, want)) = (logits(&small), logits(&whole));
         assert_eq!(embedding, want_embedding, "{name}");
-        assert!(difference(&logits, &want) <= 1e-6, "{name}: {:e}", difference(&logits, &want));
+        // Another width of the matrix moves the last bits.
+        assert!(difference(&logits, &want) <= 1e-5, "{name}: {:e}", difference(&logits, &want));
     }
 }
