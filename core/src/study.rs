@@ -225,7 +225,10 @@ async fn redundancy_phase(
             for &at in group {
                 let fact = &facts.facts[order[record.facts[at].order]];
                 let one = prepare(&model.tokens, fact, &settings)?;
-                prepared.push(one.map_err(|_| Error::input(format!("fact {} changed during the study", fact.id)))?);
+                prepared.push(one.map_err(|_| {
+                    Error::input(format!("fact {} is not what it was when the study began", fact.id))
+                        .hint("the facts file changed: start again with --fresh")
+                })?);
             }
             let prepared: Vec<&Prepared> = prepared.iter().collect();
             let curves = redundancy(model, &prepared, &settings, reading, ablated).await?;
@@ -302,7 +305,7 @@ async fn edit_phase(
         observer.event(Event::Progress { phase: Phase::Edit, done: at, of: jobs.len() })?;
         if missing(edits, job) {
             stopped(observer)?;
-            let done = apply_and_measure(model, job, target, &settings, false).await?;
+            let done = apply_and_measure(model, job, target, &settings).await?;
             observer.event(Event::Edit(&done.record))?;
             edits.push(done.record);
         }

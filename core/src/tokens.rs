@@ -47,10 +47,10 @@ impl Tokens {
 
     /// Tokens of a prompt. BOS comes from the file's own post-processor, and only from there.
     pub fn encode(&self, text: &str) -> Result<Encoded> {
-        let encoding = self
-            .inner
-            .encode(text, true)
-            .map_err(|error| Error::input(format!("cannot tokenize {text:?}: {error}")))?;
+        let encoding = self.inner.encode(text, true).map_err(|error| {
+            Error::input(format!("cannot tokenize {text:?}: {error}"))
+                .hint("take tokenizer.json from the model's own repository")
+        })?;
         let special = encoding.get_special_tokens_mask();
         let offsets = encoding
             .get_offsets()

@@ -48,7 +48,7 @@ pub(super) fn run(
     progress.finish();
     let seconds = start.elapsed().as_secs_f64();
     let target = targets.into_iter().next().ok_or_else(|| Error::input("nothing to edit"))?;
-    let done = block_on(apply_and_measure(&mut loaded.model, &job, &target, settings, false))?;
+    let done = block_on(apply_and_measure(&mut loaded.model, &job, &target, settings))?;
 
     let original = loaded.model.decoder.down_proj(layer).clone();
     let edited = done.update.edited(&loaded.model);

@@ -130,20 +130,17 @@ impl Watch {
 }
 
 /// Puts the edit into the weights, measures what it does to the prompt, its paraphrases and neighbours and to unrelated
-/// facts, and restores the weights. `keep` leaves the edit in place.
-pub async fn apply_and_measure(
-    model: &mut Model,
-    job: &Job<'_>,
-    target: &Target,
-    settings: &Settings,
-    keep: bool,
-) -> Result<Done> {
+/// facts, and restores the weights, also when the measurement fails.
+pub async fn apply_and_measure(model: &mut Model, job: &Job<'_>, target: &Target, settings: &Settings) -> Result<Done> {
     tokens_of(model, job.fact, settings)?;
     let fact = job.fact;
     let mode = settings.answer;
     let answers = [fact.target_true.as_str(), fact.target_new.as_str()];
     let mut watch = Watch::default();
-    let missing = || Error::input(format!("\"{}\" cannot be read", fact.prompt()));
+    let missing = || {
+        Error::input(format!("\"{}\" is too long, or an answer merges with its last token", fact.prompt()))
+            .hint("shorten the prompt, and end it without a space")
+    };
     let own = watch.add(model, &fact.prompt(), answers, mode)?.ok_or_else(missing)?;
     let mut texts = |prompts: &[String]| -> Result<Vec<(String, usize)>> {
         let mut out = Vec::new();
@@ -174,10 +171,8 @@ pub async fn apply_and_measure(
     let residual = miss(&edited, target, model).await?;
     model.decoder.set_down_proj(job.layer, edited);
     let after = watch.after(model, &base, job.layer).await;
-    if !keep {
-        model.decoder.set_down_proj(job.layer, original.clone());
-    }
-    let restored = !keep && fingerprint(model.decoder.down_proj(job.layer)).await? == digest;
+    model.decoder.set_down_proj(job.layer, original);
+    let restored = fingerprint(model.decoder.down_proj(job.layer)).await? == digest;
     let after = watch.scores(&after?);
 
     let shifts = |prompts: Vec<(String, usize)>| {
