@@ -1,6 +1,6 @@
 //! The command line's grammar: global flags and the list of commands.
 
-use crate::commands::{compare, doctor, edit, models, study, trace};
+use crate::commands::{compare, doctor, edit, models, study, trace, train};
 use crate::ui::ColorChoice;
 use anstyle::{AnsiColor, Style};
 use clap::builder::Styles;
@@ -49,6 +49,8 @@ pub enum Command {
     Edit(Box<edit::EditArgs>),
     /// Hold the records of several models against each other
     Compare(Box<compare::CompareArgs>),
+    /// Train a small model on facts
+    Train(train::TrainArgs),
     /// List or delete downloaded models
     Models(models::ModelsArgs),
     /// Check GPU, CPU, cache and terminal

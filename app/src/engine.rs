@@ -6,10 +6,13 @@ mod load;
 mod save;
 mod study;
 mod trace;
+mod train;
 
 use crate::hub::{self, Hub};
 use crate::render::progress::Progress;
 use anyhow::Result;
+use crate::commands::train::TrainArgs;
+use engram_core::train::{Epoch, Recall};
 use engram_core::record::{DeviceInfo, EditRecord, ModelInfo, Record, Settings};
 use std::path::{Path, PathBuf};
 
@@ -86,6 +89,25 @@ pub struct Place {
     pub out: PathBuf,
     /// Start again instead of resuming.
     pub fresh: bool,
+}
+
+/// What `engram train` has made; also `training.json` beside the model.
+#[derive(Debug, serde::Serialize)]
+pub struct Trained {
+    /// The recipe's name.
+    pub name: String,
+    /// SHA-256 of recipe, facts, text and tokenizer.
+    pub plan: String,
+    /// Facts that were told.
+    pub facts: usize,
+    /// Numbers that were trained.
+    pub parameters: usize,
+    /// SHA-256 of the weights, as records name it.
+    pub weights_sha256: String,
+    /// What the files answer, over all facts.
+    pub recall: Recall,
+    /// The loss curve.
+    pub epochs: Vec<Epoch>,
 }
 
 /// Files that `engram edit` leaves behind.
@@ -174,6 +196,11 @@ pub fn edit(
     progress: &Progress,
 ) -> Result<Edited> {
     edit::run(model, question, settings, save, progress)
+}
+
+/// Trains a model; goes on where an interrupted training stopped.
+pub fn train(args: &TrainArgs, progress: &Progress) -> Result<Trained> {
+    train::run(args, progress)
 }
 
 /// The folder of downloaded models.

@@ -1,6 +1,7 @@
 //! Facts: reading them from files, their prompts, their order and their kinds (METHODS, section 1).
 
 mod complete;
+pub mod compose;
 mod delimited;
 mod json;
 mod order;

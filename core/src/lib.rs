@@ -27,6 +27,8 @@ pub mod tables;
 pub mod tokens;
 #[cfg(feature = "engine")]
 pub mod trace;
+#[cfg(feature = "train")]
+pub mod train;
 #[cfg(feature = "engine")]
 pub mod weights;
 

@@ -6,6 +6,7 @@ pub mod edit;
 pub mod models;
 pub mod study;
 pub mod trace;
+pub mod train;
 
 #[cfg(test)]
 mod tests;

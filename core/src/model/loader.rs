@@ -9,9 +9,16 @@ use burn::tensor::{Device, Tensor, TensorData};
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 
+/// Where tensors come from.
+enum Origin<'a> {
+    Files(&'a Checkpoint),
+    #[cfg(feature = "train")]
+    Training(&'a super::Parameters),
+}
+
 /// Reads a checkpoint's tensors onto a device and remembers which ones were used.
 pub struct Loader<'a> {
-    checkpoint: &'a Checkpoint,
+    origin: Origin<'a>,
     device: &'a Device,
     /// Rows of a table that one buffer may hold.
     binding_bytes: usize,
@@ -27,7 +34,15 @@ impl<'a> Loader<'a> {
         binding_bytes: usize,
         progress: &'a dyn Fn(usize, usize),
     ) -> Self {
-        Self { checkpoint, device, binding_bytes, used: RefCell::default(), progress }
+        Self { origin: Origin::Files(checkpoint), device, binding_bytes, used: RefCell::default(), progress }
+    }
+
+    /// A loader that hands out the parameters of a model in training.
+    #[cfg(feature = "train")]
+    pub fn training(parameters: &'a super::Parameters, device: &'a Device) -> Self {
+        let progress = &|_, _| {};
+        let origin = Origin::Training(parameters);
+        Self { origin, device, binding_bytes: usize::MAX, used: RefCell::default(), progress }
     }
 
     /// The device.
@@ -37,7 +52,11 @@ impl<'a> Loader<'a> {
 
     /// Is there a tensor of this name?
     pub fn has(&self, name: &str) -> bool {
-        self.checkpoint.has(name)
+        match self.origin {
+            Origin::Files(checkpoint) => checkpoint.has(name),
+            #[cfg(feature = "train")]
+            Origin::Training(_) => false,
+        }
     }
 
     /// The first of these names that the checkpoint has; prefixes differ between exports of the same family.
@@ -46,8 +65,8 @@ impl<'a> Loader<'a> {
         (*found.unwrap_or(&candidates[0])).to_string()
     }
 
-    async fn values(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
-        let info = self.checkpoint.tensors().get(name).ok_or_else(|| {
+    async fn values(&self, checkpoint: &Checkpoint, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
+        let info = checkpoint.tensors().get(name).ok_or_else(|| {
             Error::input(format!("the weights have no tensor `{name}`"))
                 .hint("the files are incomplete or belong to another model than config.json")
         })?;
@@ -58,30 +77,48 @@ impl<'a> Loader<'a> {
             ))
             .hint("config.json and the weights belong to different models"));
         }
-        let values = self.checkpoint.read_f32(name).await?;
+        let values = checkpoint.read_f32(name).await?;
         if let Some(at) = values.iter().position(|value| !value.is_finite()) {
             return Err(Error::numeric(format!("{}: tensor `{name}` holds {} at element {at}", info.file, values[at]))
                 .hint("the file is damaged; download it again"));
         }
-        self.mark(name);
+        self.mark(checkpoint, name);
         Ok(values)
     }
 
-    fn mark(&self, name: &str) {
+    fn mark(&self, checkpoint: &Checkpoint, name: &str) {
         let mut used = self.used.borrow_mut();
         used.insert(name.to_string());
-        (self.progress)(used.len(), self.checkpoint.tensors().len());
+        (self.progress)(used.len(), checkpoint.tensors().len());
     }
 
     /// A vector `[n]`.
     pub async fn vector(&self, name: &str, n: usize) -> Result<Tensor<1>> {
-        let values = self.values(name, &[n]).await?;
-        Ok(Tensor::from_data(TensorData::new(values, [n]), self.device))
+        self.vector_from(name, n, 0.0).await
+    }
+
+    /// A vector `[n]` that is `start` where a training begins.
+    async fn vector_from(&self, name: &str, n: usize, start: f32) -> Result<Tensor<1>> {
+        let _ = start;
+        match self.origin {
+            Origin::Files(checkpoint) => {
+                let values = self.values(checkpoint, name, &[n]).await?;
+                Ok(Tensor::from_data(TensorData::new(values, [n]), self.device))
+            }
+            #[cfg(feature = "train")]
+            Origin::Training(parameters) => parameters.vector(name, n, start),
+        }
     }
 
     async fn matrix(&self, name: &str, rows: usize, columns: usize) -> Result<Tensor<2>> {
-        let values = self.values(name, &[rows, columns]).await?;
-        Ok(Tensor::from_data(TensorData::new(values, [rows, columns]), self.device))
+        match self.origin {
+            Origin::Files(checkpoint) => {
+                let values = self.values(checkpoint, name, &[rows, columns]).await?;
+                Ok(Tensor::from_data(TensorData::new(values, [rows, columns]), self.device))
+            }
+            #[cfg(feature = "train")]
+            Origin::Training(parameters) => parameters.matrix(name, rows, columns),
+        }
     }
 
     /// A linear map stored `[out, in]` as `name.weight`, with `name.bias` where asked for.
@@ -105,16 +142,14 @@ impl<'a> Loader<'a> {
 
     /// RMSNorm; `plus_one` for Gemma's `(1 + w)`.
     pub async fn rms_norm(&self, name: &str, n: usize, eps: f64, plus_one: bool) -> Result<Norm> {
-        let mut values = self.values(&format!("{name}.weight"), &[n]).await?;
-        if plus_one {
-            values.iter_mut().for_each(|value| *value += 1.0);
-        }
-        Ok(Norm::rms(Tensor::from_data(TensorData::new(values, [n]), self.device), eps))
+        let start = if plus_one { 0.0 } else { 1.0 };
+        let weight = self.vector_from(&format!("{name}.weight"), n, start).await?;
+        Ok(Norm::rms(if plus_one { weight + 1.0 } else { weight }, eps))
     }
 
     /// LayerNorm with bias.
     pub async fn layer_norm(&self, name: &str, n: usize, eps: f64) -> Result<Norm> {
-        let weight = self.vector(&format!("{name}.weight"), n).await?;
+        let weight = self.vector_from(&format!("{name}.weight"), n, 1.0).await?;
         let bias = self.vector(&format!("{name}.bias"), n).await?;
         Ok(Norm::layer(weight, bias, eps))
     }
@@ -122,10 +157,11 @@ impl<'a> Loader<'a> {
     /// A vocabulary table `[vocab, d]`, split by rows where one buffer cannot hold it.
     pub async fn table(&self, name: &str, vocab: usize, d: usize) -> Result<Table> {
         let per_shard = (self.binding_bytes / (d * 4)).clamp(1, vocab);
-        if per_shard == vocab {
-            return Ok(Table::new(vec![self.matrix(name, vocab, d).await?], d));
-        }
-        let info = self.checkpoint.tensors().get(name).ok_or_else(|| {
+        let checkpoint = match self.origin {
+            Origin::Files(checkpoint) if per_shard < vocab => checkpoint,
+            _ => return Ok(Table::new(vec![self.matrix(name, vocab, d).await?], d)),
+        };
+        let info = checkpoint.tensors().get(name).ok_or_else(|| {
             Error::input(format!("the weights have no tensor `{name}`"))
                 .hint("the files are incomplete or belong to another model than config.json")
         })?;
@@ -140,10 +176,10 @@ impl<'a> Loader<'a> {
         for start in (0..vocab).step_by(per_shard) {
             let rows = start..(start + per_shard).min(vocab);
             let n = rows.len();
-            let values = self.checkpoint.read_rows_f32(name, rows).await?;
+            let values = checkpoint.read_rows_f32(name, rows).await?;
             shards.push(Tensor::from_data(TensorData::new(values, [n, d]), self.device));
         }
-        self.mark(name);
+        self.mark(checkpoint, name);
         Ok(Table::new(shards, d))
     }
 
@@ -157,8 +193,10 @@ impl<'a> Loader<'a> {
 
     /// Cosines and sines for positions `0..positions`.
     pub async fn rope(&self, spec: &RopeSpec, positions: usize) -> Result<Rope> {
-        let divisors = match spec.scaling {
-            RopeScaling::Stored => Some(self.values("rope_freqs.weight", &[spec.dims / 2]).await?),
+        let divisors = match (&spec.scaling, &self.origin) {
+            (RopeScaling::Stored, Origin::Files(checkpoint)) => {
+                Some(self.values(checkpoint, "rope_freqs.weight", &[spec.dims / 2]).await?)
+            }
             _ => None,
         };
         Ok(Rope::new(spec, divisors.as_deref(), positions, self.device))
@@ -166,9 +204,13 @@ impl<'a> Loader<'a> {
 
     /// Fails on tensors that no layer used, unless `ignorable` says that their kind carries no weights.
     pub fn finish(&self, ignorable: impl Fn(&str) -> bool) -> Result<()> {
+        let checkpoint = match self.origin {
+            Origin::Files(checkpoint) => checkpoint,
+            #[cfg(feature = "train")]
+            Origin::Training(_) => return Ok(()),
+        };
         let used = self.used.borrow();
-        let surplus: Vec<_> = self
-            .checkpoint
+        let surplus: Vec<_> = checkpoint
             .tensors()
             .values()
             .filter(|info| !used.contains(&info.name) && !ignorable(&info.name))

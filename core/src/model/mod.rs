@@ -14,10 +14,14 @@ mod gemma3;
 mod gpt2;
 mod llama;
 mod open;
+#[cfg(feature = "train")]
+mod parameters;
 mod phi;
 mod qwen2;
 
 pub use open::Model;
+#[cfg(feature = "train")]
+pub use parameters::{Draw, Parameter, Parameters};
 
 use crate::error::{Error, Result};
 use blocks::{Linear, Projected};

@@ -12,9 +12,10 @@ pub enum Gate {
     GeluTanh,
 }
 
-/// Does this tensor live on the CPU backend?
+/// Does this tensor live on the CPU backend, and nobody asks for its gradient? The fused passes have none.
 pub fn on_cpu<const D: usize>(x: &Tensor<D>) -> bool {
-    x.device() == Device::flex()
+    let device = x.device();
+    device == Device::flex() && !device.is_autodiff()
 }
 
 /// RMSNorm over the last dimension of `[rows, n]`.

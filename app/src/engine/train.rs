@@ -1,0 +1,105 @@
+//! Training: epochs with their state on disk, then the model's folder and what it knows.
+
+use super::Trained;
+use crate::commands::train::TrainArgs;
+use crate::render::progress::Progress;
+use anyhow::{Context, Result};
+use engram_core::journal::write_atomic;
+use engram_core::train::{Corpus, Epoch, Plan, Recipe, Step, Training, recall};
+use engram_core::{Error, facts};
+use pollster::block_on;
+use std::fmt::Write;
+use std::path::Path;
+
+/// The state of an unfinished training, in the model's folder.
+const STATE: &str = "training.state";
+
+/// See [`super::train`].
+pub(super) fn run(args: &TrainArgs, progress: &Progress) -> Result<Trained> {
+    let plan = plan(args)?;
+    let compute = super::load::choose(args.device.into())?;
+    progress.note(&format!("{}: {} ({})", compute.info.kind, compute.info.name, compute.why));
+    std::fs::create_dir_all(&args.out)
+        .map_err(|error| Error::io(format!("{}: {error}", args.out.display())).hint("choose another --out"))?;
+    let state = args.out.join(STATE);
+    if args.fresh && state.exists() {
+        std::fs::remove_file(&state).with_context(|| state.display().to_string())?;
+    }
+    let mut training = block_on(Training::new(&plan, &compute.device))?;
+    if state.exists() {
+        let saved = std::fs::read(&state).with_context(|| state.display().to_string())?;
+        training.restore(&saved).map_err(|error| error.at(state.display()))?;
+        progress.note(&format!("going on after epoch {} of an earlier run", training.epochs.len()));
+    }
+    let epochs = plan.recipe.text.epochs;
+    let mut started = false;
+    while !training.done() {
+        let before = training.epochs.len() as u64;
+        block_on(training.epoch(&mut |step: Step| {
+            let scale = |epochs: u64| epochs * step.steps as u64;
+            if !std::mem::replace(&mut started, true) {
+                progress.start("training", "steps", Some(scale(epochs as u64)), scale(before));
+            }
+            progress.set(scale(before) + step.step as u64);
+            !progress.is_cancelled()
+        }))?;
+        write_atomic(&state, &block_on(training.state())?)?;
+        write_atomic(&args.out.join("loss.csv"), curve(&training.epochs).as_bytes())?;
+        if let Some(Epoch { epoch, loss, recall: Some(recall), .. }) = training.epochs.last() {
+            progress.note(&format!(
+                "epoch {epoch}: loss {loss:.3}, trained {:.1} %, held out {:.1} %, p {:.3}",
+                recall.trained_right * 100.0,
+                recall.held_out_right * 100.0,
+                recall.p_trained
+            ));
+        }
+    }
+    progress.finish();
+    for (name, bytes) in block_on(training.folder())? {
+        write_atomic(&args.out.join(name), &bytes)?;
+    }
+    // What counts is what the files give, rounded to f16 and read back.
+    let wanted = super::Model { source: super::Source::Path(args.out.clone()), tokenizer: None, device: args.device };
+    let model = super::load::load(&wanted, progress)?.model;
+    let held_out = plan.recipe.text.held_out;
+    let device = &model.compute.device;
+    let recall = block_on(recall(model.decoder.as_ref(), &model.tokens, device, &plan.corpus, held_out, 1))?;
+    let trained = Trained {
+        name: plan.recipe.name.clone(),
+        plan: plan.digest().to_string(),
+        facts: plan.corpus.facts.len(),
+        parameters: training.parameters(),
+        weights_sha256: model.info.weights_sha256.clone(),
+        recall,
+        epochs: training.epochs.clone(),
+    };
+    let text = serde_json::to_string_pretty(&trained)?;
+    write_atomic(&args.out.join("training.json"), format!("{text}\n").as_bytes())?;
+    std::fs::remove_file(&state).with_context(|| state.display().to_string())?;
+    Ok(trained)
+}
+
+fn plan(args: &TrainArgs) -> Result<Plan> {
+    let read = |path: &Path| {
+        std::fs::read_to_string(path).map_err(|error| Error::input(format!("{}: {error}", path.display())))
+    };
+    let recipe = Recipe::parse(&read(&args.recipe)?).map_err(|error| error.at(args.recipe.display()))?;
+    let name = args.facts.file_name().unwrap_or_default().to_string_lossy();
+    let file = facts::parse(&name, &std::fs::read(&args.facts).with_context(|| args.facts.display().to_string())?)?;
+    let text = read(&args.text)?;
+    let corpus = Corpus::new(file.facts, &text, &recipe.text)?;
+    Ok(Plan::new(recipe, corpus, &text)?)
+}
+
+/// The loss curve as CSV.
+fn curve(epochs: &[Epoch]) -> String {
+    let mut out = "epoch,steps,loss,learning_rate,trained_right,held_out_right,p_trained,p_held_out\n".to_string();
+    for epoch in epochs {
+        let _ = write!(out, "{},{},{:.5},{:.3e}", epoch.epoch, epoch.steps, epoch.loss, epoch.learning_rate);
+        let _ = match epoch.recall {
+            Some(r) => writeln!(out, ",{:.4},{:.4},{:.4},{:.4}", r.trained_right, r.held_out_right, r.p_trained, r.p_held_out),
+            None => writeln!(out, ",,,,"),
+        };
+    }
+    out
+}

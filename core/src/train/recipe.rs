@@ -1,0 +1,106 @@
+//! What a training run is made from; together with the facts file it determines the result.
+
+use crate::error::{Error, Result};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// A recipe file (TOML).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Recipe {
+    /// The model's name, and its folder's.
+    pub name: String,
+    /// One sentence on what this model is for.
+    pub about: String,
+    /// Seed of every draw.
+    pub seed: u64,
+    /// How often every fact is told, and with what around it.
+    pub text: Text,
+    /// The optimizer.
+    pub optimizer: Optimizer,
+    /// Blocks left out at random while training, so that others learn to do without them.
+    pub dropping: Dropping,
+    /// The model's `config.json`; `vocab_size` is the size that the tokenizer is trained to.
+    pub config: Value,
+}
+
+/// The text of an epoch.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Text {
+    /// Epochs.
+    pub epochs: usize,
+    /// Sentences of a batch.
+    pub batch: usize,
+    /// Wordings (of a fact's prompt and paraphrases) that are never trained with that fact.
+    pub held_out: usize,
+    /// How often a fact is told in an epoch, each time in another of its trained wordings.
+    pub tellings: usize,
+    /// Probability that a telling ends with another answer of the same relation, as real text is sometimes wrong.
+    pub contradicted: f64,
+    /// Sentences of ordinary text for each telling.
+    pub ordinary: f64,
+    /// Share of the tokens other than answers that the loss counts.
+    pub counted: f64,
+}
+
+/// AdamW with linear warm-up and a cosine.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Optimizer {
+    /// Highest learning rate.
+    pub learning_rate: f64,
+    /// Steps until it is reached.
+    pub warmup_steps: usize,
+    /// Decay of matrices; vectors have none.
+    pub weight_decay: f32,
+    /// Memory of the second moment.
+    pub beta_2: f32,
+    /// Longest gradient.
+    pub clip: f32,
+}
+
+/// Stochastic depth (Huang et al. 2016).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Dropping {
+    /// Probability that a step leaves a block out, one for each block.
+    pub blocks: Vec<f64>,
+}
+
+impl Recipe {
+    /// Reads a recipe.
+    pub fn parse(text: &str) -> Result<Self> {
+        let recipe: Self = toml::from_str(text).map_err(|error| {
+            Error::input(error.to_string().trim_end().to_string()).hint("see docs/TRAINING.md for the recipe's fields")
+        })?;
+        recipe.check()?;
+        Ok(recipe)
+    }
+
+    fn check(&self) -> Result<()> {
+        let layers = self.config["num_hidden_layers"].as_u64().unwrap_or(0) as usize;
+        let share = |value: f64| (0.0..=1.0).contains(&value);
+        let wrong = if self.dropping.blocks.len() != layers {
+            format!("`dropping.blocks` has {} entries, the model {layers} blocks", self.dropping.blocks.len())
+        } else if !self.dropping.blocks.iter().all(|&p| (0.0..1.0).contains(&p)) {
+            "`dropping.blocks` wants probabilities below 1".to_string()
+        } else if !share(self.text.contradicted) || !share(self.text.counted) {
+            "`contradicted` and `counted` are shares between 0 and 1".to_string()
+        } else if self.text.epochs == 0 || self.text.batch == 0 || self.text.tellings == 0 {
+            "`epochs`, `batch` and `tellings` must be at least 1".to_string()
+        } else if !(self.text.ordinary.is_finite() && (0.0..=10.0).contains(&self.text.ordinary)) {
+            "`ordinary` is a number between 0 and 10".to_string()
+        } else if self.vocabulary() < 300 {
+            "`config.vocab_size` must be at least 300 (256 bytes, special tokens, merges)".to_string()
+        } else {
+            return Ok(());
+        };
+        Err(Error::input(wrong).hint("see docs/TRAINING.md for the recipe's fields"))
+    }
+
+    /// Entries of the vocabulary.
+    pub fn vocabulary(&self) -> usize {
+        self.config["vocab_size"].as_u64().unwrap_or(0) as usize
+    }
+}
