@@ -1,6 +1,6 @@
 //! The command line's grammar: global flags and the list of commands.
 
-use crate::commands::{compare, doctor, edit, models, study, trace, train};
+use crate::commands::{compare, demo, doctor, edit, models, study, trace, train};
 use crate::ui::ColorChoice;
 use anstyle::{AnsiColor, Style};
 use clap::builder::Styles;
@@ -41,6 +41,8 @@ const GLOBAL: &str = "Every command";
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Run everything on the bundled models and say what comes out
+    Demo(demo::DemoArgs),
     /// Show which layers and tokens carry one fact
     Trace(Box<trace::TraceArgs>),
     /// Run the three stages on many facts and write a record

@@ -8,13 +8,14 @@ mod study;
 mod trace;
 mod train;
 
+use crate::bundled::Bundled;
 use crate::hub::{self, Hub};
 use crate::render::progress::Progress;
 use anyhow::Result;
 use crate::commands::train::TrainArgs;
 use engram_core::train::{Epoch, Recall};
 use engram_core::record::{DeviceInfo, EditRecord, ModelInfo, Record, Settings};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Where a model comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +24,28 @@ pub enum Source {
     Hub(String),
     /// A folder with config.json, tokenizer.json and safetensors, or a GGUF file.
     Path(PathBuf),
+    /// A model that is part of the program.
+    Bundled(&'static Bundled),
+}
+
+impl Source {
+    /// As a person names it.
+    pub fn name(&self) -> String {
+        match self {
+            Self::Hub(id) => id.clone(),
+            Self::Path(path) => path.display().to_string(),
+            Self::Bundled(model) => model.name.into(),
+        }
+    }
+}
+
+/// Where facts come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Facts {
+    /// A file.
+    File(PathBuf),
+    /// Those that are part of the program.
+    Bundled,
 }
 
 /// `--device`.
@@ -183,7 +206,7 @@ pub fn trace(model: &Model, question: &Question, settings: &Settings, progress: 
 }
 
 /// Studies one model and writes its record.
-pub fn study(model: &Model, facts: &Path, settings: &Settings, place: &Place, progress: &Progress) -> Result<Studied> {
+pub fn study(model: &Model, facts: &Facts, settings: &Settings, place: &Place, progress: &Progress) -> Result<Studied> {
     study::run(model, facts, settings, place, progress)
 }
 

@@ -2,6 +2,7 @@
 
 #![expect(unreachable_pub, reason = "a program exports nothing; `pub` marks what a module offers to the others")]
 
+mod bundled;
 mod cli;
 mod commands;
 mod engine;
@@ -55,6 +56,7 @@ fn run(cli: &Cli, ui: &Ui) -> anyhow::Result<bool> {
     let done = |result: anyhow::Result<()>| result.map(|()| true);
     match &cli.command {
         None => done(ui.print(cli::WELCOME).map_err(Into::into)),
+        Some(Command::Demo(args)) => commands::demo::run(args, ui),
         Some(Command::Trace(args)) => done(commands::trace::run(args, ui)),
         Some(Command::Study(args)) => commands::study::run(args, ui),
         Some(Command::Edit(args)) => done(commands::edit::run(args, ui)),

@@ -1,6 +1,7 @@
 //! Arguments that several commands share, and the checks of single values. Each refusal says what to do next.
 
-use crate::engine::{Device, Model, Question, Source};
+use crate::bundled;
+use crate::engine::{Device, Facts, Model, Question, Source};
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use engram_core::record::{Corruption, Reading};
@@ -130,6 +131,15 @@ pub fn file(value: &str) -> Result<PathBuf> {
     Ok(path)
 }
 
+/// A facts file, or the facts of the program.
+pub fn facts(value: &str) -> Result<Facts> {
+    if value == bundled::FACTS_NAME && !Path::new(value).exists() {
+        return Ok(Facts::Bundled);
+    }
+    let hint = "give CounterFact JSON or a CSV, or `bundled` for the facts that the bundled models know";
+    file(value).map(Facts::File).map_err(|error| error.hint(hint))
+}
+
 /// A folder to write into: there already, or free to be made.
 pub fn folder(value: &str) -> Result<PathBuf> {
     let path = PathBuf::from(value);
@@ -168,6 +178,9 @@ pub fn source(value: &str) -> Result<Source> {
     if path.exists() {
         return Ok(Source::Path(path.to_owned()));
     }
+    if let Some(model) = bundled::find(value) {
+        return Ok(Source::Bundled(model));
+    }
     let like_path = value.starts_with(['.', '/', '~', '\\'])
         || value.contains('\\')
         || value.to_ascii_lowercase().ends_with(".gguf");
@@ -183,7 +196,7 @@ pub fn source(value: &str) -> Result<Source> {
     Ok(Source::Hub(value.to_owned()))
 }
 
-const MODEL_HINT: &str = "give a Hub id such as HuggingFaceTB/SmolLM2-135M, a folder with config.json, or a .gguf file";
+const MODEL_HINT: &str = "give a bundled model such as engram-llama, a Hub id such as HuggingFaceTB/SmolLM2-135M, a folder with config.json, or a .gguf file";
 
 /// Parses a reading by its name; a wrong one is answered with the possible names.
 pub fn reading() -> impl TypedValueParser<Value = Reading> {

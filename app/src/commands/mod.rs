@@ -1,6 +1,7 @@
 //! One file a command. Each has its arguments, checks them, calls [`crate::engine`] and draws the answer.
 
 pub mod compare;
+pub mod demo;
 pub mod doctor;
 pub mod edit;
 pub mod models;

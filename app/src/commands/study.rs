@@ -1,7 +1,7 @@
 //! `engram study`: the three stages over many facts, one record a model.
 
 use super::compare;
-use crate::engine::{self, Place, Source, Studied};
+use crate::engine::{self, Facts, Place, Source, Studied};
 use crate::fail;
 use crate::options::{self, CorruptionArgs, METHOD, MODEL, OUTPUT, RunArgs};
 use crate::render::progress::{self, Progress};
@@ -19,13 +19,13 @@ use std::path::PathBuf;
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct StudyArgs {
-    /// Facts: CounterFact JSON, or a CSV with the same fields
-    #[arg(long, value_name = "FILE", value_parser = options::file)]
-    pub facts: PathBuf,
+    /// Facts: CounterFact JSON, a CSV with the same fields, or `bundled`
+    #[arg(long, value_name = "FILE", value_parser = options::facts)]
+    pub facts: Facts,
     /// Validated facts wanted
     #[arg(short, value_name = "COUNT", value_parser = options::count, default_value_t = 100)]
     pub n: usize,
-    /// Hub id, folder, or .gguf file; several after each other, or the flag again
+    /// Bundled model, Hub id, folder, or .gguf file; several after each other, or the flag again
     #[arg(long, value_name = "MODEL", value_parser = options::source, required = true, num_args = 1.., help_heading = MODEL)]
     pub model: Vec<Source>,
     #[command(flatten)]
@@ -126,7 +126,7 @@ impl StudyArgs {
 /// Runs the command. A model that fails does not stop the others; `false` says that one did.
 pub fn run(args: &StudyArgs, ui: &Ui) -> Result<bool> {
     let settings = args.settings()?;
-    options::distinct("--model", &args.model, name)?;
+    options::distinct("--model", &args.model, Source::name)?;
     if args.model.len() > 1 && args.run.tokenizer.is_some() {
         return Err(Error::input("`--tokenizer` with several models")
             .hint("study them one by one; records can be compared later")
@@ -141,7 +141,7 @@ pub fn run(args: &StudyArgs, ui: &Ui) -> Result<bool> {
     let mut failed = Vec::new();
     for source in &args.model {
         if args.model.len() > 1 {
-            ui.note(&format!("{}:", name(source)));
+            ui.note(&format!("{}:", source.name()));
         }
         let model = args.run.model(source);
         match engine::study(&model, &args.facts, &settings, &place, &progress) {
@@ -154,7 +154,7 @@ pub fn run(args: &StudyArgs, ui: &Ui) -> Result<bool> {
             Err(error) if args.model.len() == 1 || fail::kind(&error) == Some(Kind::Cancelled) => return Err(error),
             Err(error) => {
                 progress.finish();
-                fail::tell(ui, &error.context(name(source)));
+                fail::tell(ui, &error.context(source.name()));
                 failed.push(source);
             }
         }
@@ -170,15 +170,8 @@ pub fn run(args: &StudyArgs, ui: &Ui) -> Result<bool> {
     Ok(failed.is_empty())
 }
 
-fn name(source: &Source) -> String {
-    match source {
-        Source::Hub(id) => id.clone(),
-        Source::Path(path) => path.display().to_string(),
-    }
-}
-
 /// What became of the facts, in a few lines.
-fn summary(studied: &Studied) -> String {
+pub fn summary(studied: &Studied) -> String {
     let record = &studied.record;
     let validated = record.validated().count();
     let mut lines = vec![format!(

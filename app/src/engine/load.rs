@@ -34,8 +34,12 @@ pub(super) fn load(wanted: &Model, progress: &Progress) -> Result<Loaded> {
     let (path, name) = match &wanted.source {
         Source::Hub(id) => (hub::fetch(id, progress.is_quiet())?, id.clone()),
         Source::Path(path) => (path.clone(), name(path)),
+        Source::Bundled(model) => (PathBuf::from(model.name), model.name.to_owned()),
     };
-    let checkpoint = block_on(Checkpoint::open(&path, wanted.tokenizer.as_deref()))?;
+    let checkpoint = match &wanted.source {
+        Source::Bundled(model) => block_on(Checkpoint::from_sources(model.sources()))?,
+        _ => block_on(Checkpoint::open(&path, wanted.tokenizer.as_deref()))?,
+    };
     let compute = choose(wanted.device.into())?;
     progress.note(&format!("{}: {} ({})", compute.info.kind, compute.info.name, compute.why));
     progress.start("loading", "tensors", Some(checkpoint.tensors().len() as u64), 0);

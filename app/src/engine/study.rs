@@ -1,7 +1,8 @@
 //! A study: facts from a file, a journal while it runs, the record at its end.
 
 use super::load::load;
-use super::{Model, Place, Studied};
+use super::{Facts, Model, Place, Studied};
+use crate::bundled;
 use crate::render::progress::Progress;
 use anyhow::{Context, Result};
 use engram_core::facts::{FactFile, parse};
@@ -10,12 +11,12 @@ use engram_core::record::{Record, Settings};
 use engram_core::study::{self, Event, Observer, Phase};
 use engram_core::{Error, Kind};
 use pollster::block_on;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// See [`super::study`].
 pub(super) fn run(
     wanted: &Model,
-    facts: &Path,
+    facts: &Facts,
     settings: &Settings,
     place: &Place,
     progress: &Progress,
@@ -86,7 +87,10 @@ fn finished(
     Ok(Studied { path, resumed, record })
 }
 
-fn read_facts(path: &Path, progress: &Progress) -> Result<FactFile> {
+fn read_facts(facts: &Facts, progress: &Progress) -> Result<FactFile> {
+    let Facts::File(path) = facts else {
+        return Ok(parse("bundled facts", bundled::FACTS)?);
+    };
     let bytes = std::fs::read(path)
         .map_err(|error| Error::new(Kind::Input, format!("{}: {error}", path.display())).hint("check --facts"))?;
     let name = path.file_name().unwrap_or_default().to_string_lossy();

@@ -31,16 +31,10 @@ pub(super) fn run(args: &TrainArgs, progress: &Progress) -> Result<Trained> {
         training.restore(&saved).map_err(|error| error.at(state.display()))?;
         progress.note(&format!("going on after epoch {} of an earlier run", training.epochs.len()));
     }
-    let epochs = plan.recipe.text.epochs;
-    let mut started = false;
+    progress.start("training", "steps", Some(plan.steps() as u64), training.steps() as u64);
     while !training.done() {
-        let before = training.epochs.len() as u64;
         block_on(training.epoch(&mut |step: Step| {
-            let scale = |epochs: u64| epochs * step.steps as u64;
-            if !std::mem::replace(&mut started, true) {
-                progress.start("training", "steps", Some(scale(epochs as u64)), scale(before));
-            }
-            progress.set(scale(before) + step.step as u64);
+            progress.set(step.step as u64);
             !progress.is_cancelled()
         }))?;
         write_atomic(&state, &block_on(training.state())?)?;

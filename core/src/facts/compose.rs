@@ -37,7 +37,7 @@ const COLUMNS: [(&str, &str, &str); 20] = [
 /// Neighbourhood and attribute prompts of a record.
 const NEIGHBOURS: usize = 5;
 /// Facts of a relation at most, so that none outweighs the others.
-const MOST: usize = 240;
+const MOST: usize = 170;
 /// Seed of the choice of facts, neighbours and counterfactual answers.
 const SEED: u64 = 42;
 

@@ -64,6 +64,12 @@ impl Plan {
         Ok(Self { recipe, corpus, tokens, tokenizer_json, tokenizer_config, digest })
     }
 
+    /// Steps of the whole run.
+    pub fn steps(&self) -> usize {
+        let text = &self.recipe.text;
+        (1..=text.epochs).map(|epoch| self.corpus.steps(epoch, text)).sum()
+    }
+
     /// SHA-256 of recipe, facts, text and tokenizer.
     pub fn digest(&self) -> &str {
         &self.digest
@@ -90,9 +96,9 @@ pub struct Epoch {
 pub struct Step {
     /// Epoch, from 1.
     pub epoch: usize,
-    /// Step of it, from 1.
+    /// Step of the whole run, from 1.
     pub step: usize,
-    /// Steps of it.
+    /// Steps of the whole run.
     pub steps: usize,
     /// Cross-entropy of the batch.
     pub loss: f32,
@@ -146,13 +152,15 @@ impl<'a> Training<'a> {
         // Every epoch has its own stream, so that a restored run draws what it would have drawn.
         let mut rng = ChaCha8Rng::seed_from_u64(*seed);
         rng.set_stream(epoch as u64);
-        let sentences = self.plan.corpus.epoch(text, &mut rng);
+        let sentences = self.plan.corpus.epoch(epoch, text, &mut rng);
         let batches = batches::batches(&sentences, &self.plan.tokens, text.batch, text.counted, &mut rng)?;
+        let all = self.plan.steps();
         let (mut sum, mut count, mut rate) = (0.0, 0, 0.0);
         for (number, batch) in batches.iter().enumerate() {
-            let keep: Vec<bool> = dropping.blocks.iter().map(|&p| !rng.random_bool(p)).collect();
-            let done = (epoch - 1) as f64 + number as f64 / batches.len() as f64;
-            rate = self.optimize.rate(done / text.epochs as f64, self.steps() + number);
+            let beginning = text.is_beginning(epoch);
+            let keep: Vec<bool> = dropping.blocks.iter().map(|&p| beginning || !rng.random_bool(p)).collect();
+            let done = self.steps() + number;
+            rate = self.optimize.rate(done as f64 / all as f64, done);
             let decoder = build(&self.plan.recipe.config, &Loader::training(&self.parameters, &self.device)).await?;
             let logits = forward::logits(decoder.as_ref(), batch, &keep, &self.device);
             let (loss, grads) = loss::backward(logits, &batch.labels).await?;
@@ -164,7 +172,7 @@ impl<'a> Training<'a> {
             self.optimize.step(&self.parameters, grads, rate).await?;
             sum += f64::from(loss) * batch.labels.len() as f64;
             count += batch.labels.len();
-            if !tell(Step { epoch, step: number + 1, steps: batches.len(), loss }) {
+            if !tell(Step { epoch, step: done + 1, steps: all, loss }) {
                 return Err(Error::cancelled());
             }
         }
@@ -178,7 +186,8 @@ impl<'a> Training<'a> {
         Ok(())
     }
 
-    fn steps(&self) -> usize {
+    /// Steps done.
+    pub fn steps(&self) -> usize {
         self.epochs.last().map_or(0, |epoch| epoch.steps)
     }
 

@@ -34,6 +34,12 @@ pub struct Text {
     pub batch: usize,
     /// Wordings (of a fact's prompt and paraphrases) that are never trained with that fact.
     pub held_out: usize,
+    /// Epochs at the beginning in which only a part of the facts is told, never contradicted and with all blocks: what
+    /// carries a fact from its subject to the answer forms on few facts told often, and then serves the others
+    /// (Zucchet et al. 2025, "How do language models learn facts?").
+    pub beginning_epochs: usize,
+    /// That part.
+    pub beginning_share: f64,
     /// How often a fact is told in an epoch, each time in another of its trained wordings.
     pub tellings: usize,
     /// Probability that a telling ends with another answer of the same relation, as real text is sometimes wrong.
@@ -68,6 +74,18 @@ pub struct Dropping {
     pub blocks: Vec<f64>,
 }
 
+impl Text {
+    /// Is this epoch (from 1) one of the first, with fewer facts?
+    pub(super) fn is_beginning(&self, epoch: usize) -> bool {
+        epoch <= self.beginning_epochs
+    }
+
+    /// How often a fact with so many trained wordings is told.
+    pub(super) fn tellings_of(&self, epoch: usize, trained: usize) -> usize {
+        if self.is_beginning(epoch) { trained } else { self.tellings.min(trained) }
+    }
+}
+
 impl Recipe {
     /// Reads a recipe.
     pub fn parse(text: &str) -> Result<Self> {
@@ -87,6 +105,8 @@ impl Recipe {
             "`dropping.blocks` wants probabilities below 1".to_string()
         } else if !share(self.text.contradicted) || !share(self.text.counted) {
             "`contradicted` and `counted` are shares between 0 and 1".to_string()
+        } else if !(share(self.text.beginning_share) && self.text.beginning_share > 0.0) {
+            "`beginning_share` is a share above 0".to_string()
         } else if self.text.epochs == 0 || self.text.batch == 0 || self.text.tellings == 0 {
             "`epochs`, `batch` and `tellings` must be at least 1".to_string()
         } else if !(self.text.ordinary.is_finite() && (0.0..=10.0).contains(&self.text.ordinary)) {

@@ -85,36 +85,51 @@ impl Corpus {
     }
 
     /// The sentences of an epoch, shuffled.
-    pub(super) fn epoch(&self, recipe: &Text, rng: &mut ChaCha8Rng) -> Vec<Sentence> {
+    pub(super) fn epoch(&self, number: usize, recipe: &Text, rng: &mut ChaCha8Rng) -> Vec<Sentence> {
+        let beginning = recipe.is_beginning(number);
+        let contradicted = if beginning { 0.0 } else { recipe.contradicted };
         let mut sentences = Vec::new();
-        for (index, fact) in self.facts.iter().enumerate() {
+        for (index, fact) in self.told(number, recipe) {
             let (trained, _) = split(fact, index, recipe.held_out);
-            for wording in trained.choose_multiple(rng, recipe.tellings) {
-                sentences.push(self.telling(fact, wording, recipe, rng));
+            for wording in trained.choose_multiple(rng, recipe.tellings_of(number, trained.len())) {
+                sentences.push(self.telling(fact, wording, contradicted, rng));
             }
         }
-        for _ in 0..(sentences.len() as f64 * recipe.ordinary) as usize {
+        for _ in 0..ordinary(sentences.len(), recipe) {
             if let Some(line) = self.ordinary.choose(rng) {
-                sentences.push(self.fill(line, recipe, rng));
+                sentences.push(self.fill(line, contradicted, rng));
             }
         }
         sentences.shuffle(rng);
         sentences
     }
 
-    fn telling(&self, fact: &Fact, wording: &str, recipe: &Text, rng: &mut ChaCha8Rng) -> Sentence {
+    /// The facts of an epoch: every n-th at the beginning, whatever its relation.
+    fn told(&self, number: usize, recipe: &Text) -> impl Iterator<Item = (usize, &Fact)> {
+        let every = if recipe.is_beginning(number) { (1.0 / recipe.beginning_share).round() as usize } else { 1 };
+        self.facts.iter().enumerate().step_by(every.max(1))
+    }
+
+    /// Batches of an epoch.
+    pub(super) fn steps(&self, number: usize, recipe: &Text) -> usize {
+        let trained = |fact: &Fact| 1 + fact.paraphrases.len() - recipe.held_out;
+        let tellings: usize = self.told(number, recipe).map(|(_, fact)| recipe.tellings_of(number, trained(fact))).sum();
+        (tellings + ordinary(tellings, recipe)).div_ceil(recipe.batch)
+    }
+
+    fn telling(&self, fact: &Fact, wording: &str, contradicted: f64, rng: &mut ChaCha8Rng) -> Sentence {
         let before = match self.plain.choose(rng) {
             Some(plain) if rng.random_bool(PRECEDED) => format!("{plain} "),
             _ => String::new(),
         };
         let text = format!("{before}{wording}");
         let answer = text.len();
-        Sentence { text: format!("{text} {}.", self.answer(fact, recipe, rng)), answer: Some(answer) }
+        Sentence { text: format!("{text} {}.", self.answer(fact, contradicted, rng)), answer: Some(answer) }
     }
 
     /// The true answer, or now and then another one of its relation.
-    fn answer<'a>(&'a self, fact: &'a Fact, recipe: &Text, rng: &mut ChaCha8Rng) -> &'a str {
-        if rng.random_bool(recipe.contradicted) {
+    fn answer<'a>(&'a self, fact: &'a Fact, contradicted: f64, rng: &mut ChaCha8Rng) -> &'a str {
+        if rng.random_bool(contradicted) {
             let others = &self.answers[&fact.relation];
             if let Some(other) = others.choose(rng) {
                 return other;
@@ -123,14 +138,14 @@ impl Corpus {
         &fact.target_true
     }
 
-    fn fill(&self, line: &Ordinary, recipe: &Text, rng: &mut ChaCha8Rng) -> Sentence {
+    fn fill(&self, line: &Ordinary, contradicted: f64, rng: &mut ChaCha8Rng) -> Sentence {
         let Some(relation) = line.relations.choose(rng) else {
             return Sentence { text: line.sentence.clone(), answer: None };
         };
         let fact = self.by_relation[relation].choose(rng).map(|&index| &self.facts[index]);
         let text = fact.map_or_else(
             || line.sentence.clone(),
-            |fact| line.sentence.replace(SLOT, &fact.subject).replace(ANSWER, self.answer(fact, recipe, rng)),
+            |fact| line.sentence.replace(SLOT, &fact.subject).replace(ANSWER, self.answer(fact, contradicted, rng)),
         );
         Sentence { text, answer: None }
     }
@@ -145,6 +160,11 @@ impl Corpus {
         }
         lines
     }
+}
+
+/// Ordinary sentences beside so many tellings.
+fn ordinary(tellings: usize, recipe: &Text) -> usize {
+    (tellings as f64 * recipe.ordinary) as usize
 }
 
 /// A fact's prompt and paraphrases, subject filled in.

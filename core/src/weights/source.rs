@@ -43,14 +43,14 @@ pub trait ByteSource: Shareable {
 /// A file held in memory.
 #[derive(Debug, Clone)]
 pub struct MemoryFile {
-    bytes: Vec<u8>,
+    bytes: Cow<'static, [u8]>,
     name: String,
 }
 
 impl MemoryFile {
-    /// Names some bytes.
-    pub fn new(bytes: Vec<u8>, name: impl Into<String>) -> Self {
-        Self { bytes, name: name.into() }
+    /// Names some bytes: a vector, or bytes that are part of the program.
+    pub fn new(bytes: impl Into<Cow<'static, [u8]>>, name: impl Into<String>) -> Self {
+        Self { bytes: bytes.into(), name: name.into() }
     }
 }
 

@@ -1,0 +1,59 @@
+//! Models and facts that are part of the program: `--model engram-llama`, `--facts bundled`.
+
+use engram_core::weights::{ByteSource, MemoryFile};
+
+/// A model of `core/bundled/models`, see its card there.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Bundled {
+    /// Its name, and its folder's.
+    pub name: &'static str,
+    /// Its recipe, for what the demo says about it.
+    pub recipe: &'static str,
+    config: &'static [u8],
+    tokenizer: &'static [u8],
+    weights: &'static [u8],
+}
+
+macro_rules! bundled {
+    ($name:literal) => {
+        Bundled {
+            name: $name,
+            recipe: include_str!(concat!("../../core/bundled/models/", $name, "/recipe.toml")),
+            config: include_bytes!(concat!("../../core/bundled/models/", $name, "/config.json")),
+            tokenizer: include_bytes!(concat!("../../core/bundled/models/", $name, "/tokenizer.json")),
+            weights: include_bytes!(concat!("../../core/bundled/models/", $name, "/model.safetensors")),
+        }
+    };
+}
+
+/// The models, in the order in which the demo studies them; the last one is the large baseline.
+pub static MODELS: [Bundled; 5] = [
+    bundled!("engram-llama"),
+    bundled!("engram-qwen2"),
+    bundled!("engram-gemma2"),
+    bundled!("engram-phi"),
+    bundled!("engram-llama-large"),
+];
+
+/// What `--facts` calls the bundled facts.
+pub const FACTS_NAME: &str = "bundled";
+/// The bundled facts, in CounterFact's schema.
+pub static FACTS: &[u8] = include_bytes!("../../core/bundled/facts.json");
+
+/// The bundled model of this name.
+pub fn find(name: &str) -> Option<&'static Bundled> {
+    MODELS.iter().find(|model| model.name == name)
+}
+
+impl Bundled {
+    /// Its files.
+    pub fn sources(&self) -> Vec<Box<dyn ByteSource>> {
+        let files = [("config.json", self.config), ("tokenizer.json", self.tokenizer), ("model.safetensors", self.weights)];
+        files.into_iter().map(|(name, bytes)| Box::new(MemoryFile::new(bytes, name)) as Box<dyn ByteSource>).collect()
+    }
+
+    /// Bytes of its weights.
+    pub fn bytes(&self) -> u64 {
+        self.weights.len() as u64
+    }
+}

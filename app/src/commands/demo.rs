@@ -1,0 +1,130 @@
+//! `engram demo`: the three stages on the bundled models, and what they show, next to what the paper claims.
+
+mod lessons;
+
+use super::{compare, study};
+use crate::bundled::{self, Bundled};
+use crate::engine::{self, Facts, Model, Place, Source};
+use crate::options::{self, MODEL, OUTPUT};
+use crate::render::bars::{self, Chart, Column};
+use crate::render::progress::{self, Progress, duration};
+use crate::render::style::Tone;
+use crate::render::text;
+use crate::ui::Ui;
+use anyhow::Result;
+use clap::Args;
+use engram_core::metrics::{View, summarize};
+use engram_core::record::{EditSettings, Record, Settings};
+use engram_core::tables;
+use std::path::PathBuf;
+use std::time::Instant;
+
+/// Validated facts a model; the paper has 459 to 495.
+const FACTS: usize = 450;
+/// The same, and edits, with `--quick`.
+const QUICK: (usize, usize) = (60, 5);
+/// Edits a model. The paper has 5 to 8 editable ones, which is too few to hold rates against each other.
+const EDITS: usize = 30;
+/// Token × layer maps a model.
+const MAPS: usize = 2;
+
+/// Arguments of `engram demo`.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct DemoArgs {
+    /// Fewer facts and edits: under a minute on two cores
+    #[arg(long)]
+    pub quick: bool,
+    /// Where to compute: auto, gpu or cpu; auto takes the GPU when one works
+    #[arg(long, value_name = "WHERE", value_enum, default_value_t, hide_possible_values = true, help_heading = MODEL)]
+    pub device: engine::Device,
+    /// Folder for the records; made when missing
+    #[arg(long, value_name = "DIR", value_parser = options::folder, default_value = "engram-demo", help_heading = OUTPUT)]
+    pub out: PathBuf,
+    /// Start again instead of resuming an interrupted demo
+    #[arg(long, help_heading = OUTPUT)]
+    pub fresh: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  engram demo --quick
+  engram demo --out demo
+  engram compare demo --reading last-token
+
+It needs no network, no GPU and no files. The models are small transformers
+that were trained to know 2,900 facts; `engram study --model engram-llama
+--facts bundled` studies one of them in your own way.";
+
+/// Runs the command; `false` says that a model failed.
+pub fn run(args: &DemoArgs, ui: &Ui) -> Result<bool> {
+    let start = Instant::now();
+    let settings = settings(args.quick);
+    // Quick and full are different studies; each resumes its own.
+    let out = if args.quick { args.out.join("quick") } else { args.out.clone() };
+    let place = Place { out: out.clone(), fresh: args.fresh };
+    let mut records = Vec::new();
+    for (index, bundled) in bundled::MODELS.iter().enumerate() {
+        let step = format!("model {} of {}", index + 1, bundled::MODELS.len());
+        ui.note(&ui.talk.paint(Tone::Heading, &format!("{step}: {}", bundled.name)));
+        let model = Model { source: Source::Bundled(bundled), tokenizer: None, device: args.device };
+        let progress = Progress::new(*ui);
+        let studied = engine::study(&model, &Facts::Bundled, &settings, &place, &progress)?;
+        progress.finish();
+        ui.note(&study::summary(&studied));
+        records.push(studied.record);
+    }
+    show(&records, ui)?;
+    progress::wrote(ui, "records", &out);
+    ui.note(&format!("time: {}", duration(start.elapsed())));
+    Ok(true)
+}
+
+/// The settings of the demo's studies.
+pub fn settings(quick: bool) -> Settings {
+    let (n, edits) = if quick { QUICK } else { (FACTS, EDITS) };
+    Settings { n, maps: MAPS, edit: EditSettings { facts: edits, ..EditSettings::default() }, ..Settings::default() }
+}
+
+/// Figures, tables, an edited fact, and what there is to learn.
+fn show(records: &[Record], ui: &Ui) -> Result<()> {
+    for record in records {
+        ui.print(&bars::render(&sufficiency(record), ui.screen))?;
+        ui.print("")?;
+    }
+    let baseline = records.last().map(|record| record.model.name.as_str());
+    compare::print_tables(&tables::all(records, &View::default(), baseline), ui)?;
+    ui.print("")?;
+    let width = ui.screen.width.min(100);
+    let lessons = lessons::all(records, &recipes());
+    for lesson in lessons {
+        ui.print(&ui.screen.paint(Tone::Heading, lesson.question))?;
+        for line in lesson.lines {
+            ui.print(&text::wrap(&line, width))?;
+        }
+        ui.print("")?;
+    }
+    Ok(())
+}
+
+/// How the bundled models were trained, in the order of [`bundled::MODELS`].
+fn recipes() -> Vec<engram_core::train::Recipe> {
+    let read = |model: &Bundled| engram_core::train::Recipe::parse(model.recipe).ok();
+    bundled::MODELS.iter().filter_map(read).collect()
+}
+
+/// The paper's figures 2 and 3: mean sufficiency per layer, the global dominant layer marked.
+fn sufficiency(record: &Record) -> Chart {
+    let column = |reading: &engram_core::record::Reading| {
+        let summary = summarize(record, &View::default().with_reading(*reading));
+        Column {
+            name: reading.name().into(),
+            values: summary.sufficiency.iter().map(|mean| mean.mean as f32).collect(),
+            mark: summary.l_star,
+        }
+    };
+    Chart {
+        title: format!("{}: mean sufficiency per layer, the most common dominant layer marked", record.model.name),
+        columns: record.settings.readings.iter().map(column).collect(),
+    }
+}
