@@ -8,12 +8,12 @@ mod study;
 mod trace;
 mod train;
 
+use crate::commands::train::TrainArgs;
 use crate::hub::{self, Hub};
 use crate::render::progress::Progress;
 use anyhow::Result;
-use crate::commands::train::TrainArgs;
-use engram_core::train::{Epoch, Recall};
 use engram_core::record::{DeviceInfo, EditRecord, ModelInfo, Record, Settings};
+use engram_core::train::{Epoch, Recall};
 use std::path::{Path, PathBuf};
 
 /// Where a model comes from.

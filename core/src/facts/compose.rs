@@ -52,7 +52,9 @@ struct Told<'a> {
 fn read(table: &str, text: &str) -> Result<Vec<BTreeMap<String, String>>> {
     let mut reader = csv::Reader::from_reader(text.as_bytes());
     let rows = reader.deserialize().collect::<std::result::Result<_, _>>();
-    rows.map_err(|error| Error::input(format!("{table}.csv: {error}")).hint("one row a subject, as many cells as the header"))
+    rows.map_err(|error| {
+        Error::input(format!("{table}.csv: {error}")).hint("one row a subject, as many cells as the header")
+    })
 }
 
 /// Records in CounterFact's schema, a JSON object each. `tables` are (name, CSV); `templates` is CSV with the columns
@@ -104,7 +106,9 @@ pub fn compose(tables: &[(&str, &str)], templates: &str) -> Result<Vec<Value>> {
         let turn = place.entry(fact.relation).or_default();
         *turn += 1;
         let first = *turn % templates.len();
-        let ask = |fact: &Told<'_>, at: usize| wordings[fact.relation][at % wordings[fact.relation].len()].replace(SLOT, fact.subject);
+        let ask = |fact: &Told<'_>, at: usize| {
+            wordings[fact.relation][at % wordings[fact.relation].len()].replace(SLOT, fact.subject)
+        };
         let others = |of: &[&Told<'_>], rng: &mut ChaCha8Rng| -> Vec<String> {
             let of: Vec<_> = of.iter().filter(|other| other.subject != fact.subject).collect();
             let start = rng.random_range(0..8);

@@ -77,9 +77,12 @@ impl Corpus {
             ordinary.push(Ordinary { relations, sentence: sentence.trim().to_string() });
         }
         if ordinary.is_empty() {
-            return Err(Error::input("no ordinary text to train on").hint("give a text file with --text, a sentence a line"));
+            return Err(
+                Error::input("no ordinary text to train on").hint("give a text file with --text, a sentence a line")
+            );
         }
-        let plain = ordinary.iter().filter(|line| line.relations.is_empty()).map(|line| line.sentence.clone()).collect();
+        let plain =
+            ordinary.iter().filter(|line| line.relations.is_empty()).map(|line| line.sentence.clone()).collect();
         let answers = answers.into_iter().map(|(relation, set)| (relation, set.into_iter().collect())).collect();
         Ok(Self { facts, ordinary, plain, answers, by_relation })
     }
