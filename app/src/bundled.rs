@@ -48,7 +48,8 @@ pub fn find(name: &str) -> Option<&'static Bundled> {
 impl Bundled {
     /// Its files.
     pub fn sources(&self) -> Vec<Box<dyn ByteSource>> {
-        let files = [("config.json", self.config), ("tokenizer.json", self.tokenizer), ("model.safetensors", self.weights)];
+        let files =
+            [("config.json", self.config), ("tokenizer.json", self.tokenizer), ("model.safetensors", self.weights)];
         files.into_iter().map(|(name, bytes)| Box::new(MemoryFile::new(bytes, name)) as Box<dyn ByteSource>).collect()
     }
 

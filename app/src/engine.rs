@@ -9,12 +9,12 @@ mod trace;
 mod train;
 
 use crate::bundled::Bundled;
+use crate::commands::train::TrainArgs;
 use crate::hub::{self, Hub};
 use crate::render::progress::Progress;
 use anyhow::Result;
-use crate::commands::train::TrainArgs;
-use engram_core::train::{Epoch, Recall};
 use engram_core::record::{DeviceInfo, EditRecord, ModelInfo, Record, Settings};
+use engram_core::train::{Epoch, Recall};
 use std::path::PathBuf;
 
 /// Where a model comes from.

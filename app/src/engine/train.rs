@@ -91,7 +91,9 @@ fn curve(epochs: &[Epoch]) -> String {
     for epoch in epochs {
         let _ = write!(out, "{},{},{:.5},{:.3e}", epoch.epoch, epoch.steps, epoch.loss, epoch.learning_rate);
         let _ = match epoch.recall {
-            Some(r) => writeln!(out, ",{:.4},{:.4},{:.4},{:.4}", r.trained_right, r.held_out_right, r.p_trained, r.p_held_out),
+            Some(r) => {
+                writeln!(out, ",{:.4},{:.4},{:.4},{:.4}", r.trained_right, r.held_out_right, r.p_trained, r.p_held_out)
+            }
             None => writeln!(out, ",,,,"),
         };
     }

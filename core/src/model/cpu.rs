@@ -26,9 +26,15 @@ pub(crate) fn floats_mut(data: &mut TensorData) -> &mut [f32] {
     data.as_mut_slice::<f32>().expect("the engine computes in f32")
 }
 
-/// Calls `f(first_row, rows)` for chunks of rows of `x`, on all cores and compiled for the CPU's widest vectors.
+/// Calls `f(first_row, rows)` for chunks of rows of `x`, on all cores and compiled for the CPU's widest vectors; for
+/// those `f` must be `#[inline(always)]`, or it is compiled apart for the oldest CPU.
 pub(crate) fn for_rows(x: &mut [f32], width: usize, f: impl Fn(usize, &mut [f32]) + Sync) {
-    let run = |(chunk, rows): (usize, &mut [f32])| vectorized(|| f(chunk * CHUNK, rows));
+    let run = |(chunk, rows): (usize, &mut [f32])| {
+        vectorized(
+            #[inline(always)]
+            || f(chunk * CHUNK, rows),
+        )
+    };
     #[cfg(not(target_family = "wasm"))]
     {
         use rayon::prelude::*;
@@ -63,7 +69,8 @@ pub(crate) fn vectorized<R>(f: impl FnOnce() -> R) -> R {
 pub(crate) fn exp(x: f32) -> f32 {
     let x = x.clamp(-87.3, 88.3);
     // x / ln 2, rounded by adding and subtracting 1.5 · 2²³.
-    let n = (x * std::f32::consts::LOG2_E + 12_582_912.0) - 12_582_912.0;
+    let rounded = x * std::f32::consts::LOG2_E + 12_582_912.0;
+    let n = rounded - 12_582_912.0;
     // ln 2 in two parts, so that x - n ln 2 keeps its digits.
     let r = (x - n * 0.693_359_4) + n * 2.121_944_4e-4;
     let mut p = 1.987_569_1e-4;
@@ -73,7 +80,8 @@ pub(crate) fn exp(x: f32) -> f32 {
     p = p * r + 1.666_666_5e-1;
     p = p * r + 5.000_000_3e-1;
     let y = p * r * r + r + 1.0;
-    y * f32::from_bits(((n as i32 + 127) << 23) as u32)
+    // The last bits of `rounded` are n, and the shift drops the others: 2ⁿ without a conversion.
+    y * f32::from_bits(rounded.to_bits().wrapping_add(127) << 23)
 }
 
 /// Dot product in 16 partial sums.
@@ -95,12 +103,17 @@ pub(crate) fn rms_norm(x: Tensor<2>, weight: &Tensor<1>, eps: f32) -> Tensor<2> 
     let mut data = take(x);
     let weight = take(weight.clone());
     let w = floats(&weight);
-    for_rows(floats_mut(&mut data), width, |_, rows| {
-        for row in rows.chunks_exact_mut(width) {
-            let scale = 1.0 / (dot(row, row) / width as f32 + eps).sqrt();
-            row.iter_mut().zip(w).for_each(|(x, w)| *x = *x * scale * w);
-        }
-    });
+    for_rows(
+        floats_mut(&mut data),
+        width,
+        #[inline(always)]
+        |_, rows| {
+            for row in rows.chunks_exact_mut(width) {
+                let scale = 1.0 / (dot(row, row) / width as f32 + eps).sqrt();
+                row.iter_mut().zip(w).for_each(|(x, w)| *x = *x * scale * w);
+            }
+        },
+    );
     give(data)
 }
 
@@ -109,14 +122,19 @@ pub(crate) fn layer_norm(x: Tensor<2>, weight: &Tensor<1>, bias: &Tensor<1>, eps
     let mut data = take(x);
     let (weight, bias) = (take(weight.clone()), take(bias.clone()));
     let (w, b) = (floats(&weight), floats(&bias));
-    for_rows(floats_mut(&mut data), width, |_, rows| {
-        for row in rows.chunks_exact_mut(width) {
-            let mean = row.iter().sum::<f32>() / width as f32;
-            row.iter_mut().for_each(|x| *x -= mean);
-            let scale = 1.0 / (dot(row, row) / width as f32 + eps).sqrt();
-            row.iter_mut().zip(w).zip(b).for_each(|((x, w), b)| *x = *x * scale * w + b);
-        }
-    });
+    for_rows(
+        floats_mut(&mut data),
+        width,
+        #[inline(always)]
+        |_, rows| {
+            for row in rows.chunks_exact_mut(width) {
+                let mean = row.iter().sum::<f32>() / width as f32;
+                row.iter_mut().for_each(|x| *x -= mean);
+                let scale = 1.0 / (dot(row, row) / width as f32 + eps).sqrt();
+                row.iter_mut().zip(w).zip(b).for_each(|((x, w), b)| *x = *x * scale * w + b);
+            }
+        },
+    );
     give(data)
 }
 
@@ -137,44 +155,63 @@ pub(crate) fn gated(act: Gate, gate: Tensor<2>, up: Tensor<2>) -> Tensor<2> {
     let mut data = take(gate);
     let up = take(up);
     let up = floats(&up);
-    for_rows(floats_mut(&mut data), width, |first, rows| {
-        let up = &up[first * width..];
-        match act {
-            Gate::Silu => rows.iter_mut().zip(up).for_each(|(x, u)| *x = silu(*x) * u),
-            Gate::GeluTanh => rows.iter_mut().zip(up).for_each(|(x, u)| *x = gelu(*x) * u),
-        }
-    });
+    for_rows(
+        floats_mut(&mut data),
+        width,
+        #[inline(always)]
+        |first, rows| {
+            let up = &up[first * width..];
+            match act {
+                Gate::Silu => rows.iter_mut().zip(up).for_each(|(x, u)| *x = silu(*x) * u),
+                Gate::GeluTanh => rows.iter_mut().zip(up).for_each(|(x, u)| *x = gelu(*x) * u),
+            }
+        },
+    );
     give(data)
 }
 
 pub(crate) fn gelu_tanh(x: Tensor<2>) -> Tensor<2> {
     let width = x.dims()[1];
     let mut data = take(x);
-    for_rows(floats_mut(&mut data), width, |_, rows| rows.iter_mut().for_each(|x| *x = gelu(*x)));
+    for_rows(
+        floats_mut(&mut data),
+        width,
+        #[inline(always)]
+        |_, rows| rows.iter_mut().for_each(|x| *x = gelu(*x)),
+    );
     give(data)
 }
 
 pub(crate) fn rotate(x: Tensor<2>, cos: &Tensor<2>, sin: &Tensor<2>, head_dim: usize) -> Tensor<2> {
     let width = x.dims()[1];
-    let half = cos.dims()[1];
     let mut data = take(x);
     let (cos, sin) = (take(cos.clone()), take(sin.clone()));
-    let (cos, sin) = (floats(&cos), floats(&sin));
-    for_rows(floats_mut(&mut data), width, |first, rows| {
-        for (i, row) in rows.chunks_exact_mut(width).enumerate() {
-            let at = (first + i) * half..(first + i + 1) * half;
-            let (cos, sin) = (&cos[at.clone()], &sin[at]);
-            for head in row.chunks_exact_mut(head_dim) {
-                let (a, b) = head.split_at_mut(half);
-                for i in 0..half {
-                    let (x, y) = (a[i], b[i]);
-                    a[i] = x * cos[i] - y * sin[i];
-                    b[i] = y * cos[i] + x * sin[i];
+    turn(floats_mut(&mut data), width, head_dim, floats(&cos), floats(&sin));
+    give(data)
+}
+
+/// Rotates the heads of rows of `width` numbers; as many angles a row as the tables have.
+pub(crate) fn turn(x: &mut [f32], width: usize, head_dim: usize, cos: &[f32], sin: &[f32]) {
+    let half = cos.len() * width / x.len().max(1);
+    for_rows(
+        x,
+        width,
+        #[inline(always)]
+        |first, rows| {
+            for (i, row) in rows.chunks_exact_mut(width).enumerate() {
+                let at = (first + i) * half..(first + i + 1) * half;
+                let (cos, sin) = (&cos[at.clone()], &sin[at]);
+                for head in row.chunks_exact_mut(head_dim) {
+                    let (a, b) = head.split_at_mut(half);
+                    for i in 0..half {
+                        let (x, y) = (a[i], b[i]);
+                        a[i] = x * cos[i] - y * sin[i];
+                        b[i] = y * cos[i] + x * sin[i];
+                    }
                 }
             }
-        }
-    });
-    give(data)
+        },
+    );
 }
 
 #[cfg(test)]

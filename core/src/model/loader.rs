@@ -210,11 +210,8 @@ impl<'a> Loader<'a> {
             Origin::Training(_) => return Ok(()),
         };
         let used = self.used.borrow();
-        let surplus: Vec<_> = checkpoint
-            .tensors()
-            .values()
-            .filter(|info| !used.contains(&info.name) && !ignorable(&info.name))
-            .collect();
+        let surplus: Vec<_> =
+            checkpoint.tensors().values().filter(|info| !used.contains(&info.name) && !ignorable(&info.name)).collect();
         let Some(first) = surplus.first() else { return Ok(()) };
         Err(Error::input(format!(
             "{}: tensor `{}` ({} in all) belongs to no layer of this model",

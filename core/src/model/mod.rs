@@ -12,6 +12,8 @@ pub mod rope;
 mod gemma2;
 mod gemma3;
 mod gpt2;
+#[cfg(feature = "train")]
+pub(crate) mod grad;
 mod llama;
 mod open;
 #[cfg(feature = "train")]

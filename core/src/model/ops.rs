@@ -1,6 +1,9 @@
-//! Row operations of the blocks. On the CPU each is one fused pass over memory ([`super::cpu`]); on a GPU, burn's ops.
+//! Row operations of the blocks. On the CPU each is one fused pass over memory ([`super::cpu`]), in
+//! training too (`super::grad`); on a GPU, burn's ops.
 
 use super::cpu;
+#[cfg(feature = "train")]
+use super::grad;
 use burn::tensor::{Device, Tensor, activation};
 
 /// What stands between a gated MLP's projections.
@@ -12,7 +15,7 @@ pub enum Gate {
     GeluTanh,
 }
 
-/// Does this tensor live on the CPU backend, and nobody asks for its gradient? The fused passes have none.
+/// Does this tensor live on the CPU backend, and nobody asks for its gradient? The passes of [`super::cpu`] have none.
 pub fn on_cpu<const D: usize>(x: &Tensor<D>) -> bool {
     let device = x.device();
     device == Device::flex() && !device.is_autodiff()
@@ -23,6 +26,10 @@ pub fn rms_norm(x: Tensor<2>, weight: &Tensor<1>, eps: f64) -> Tensor<2> {
     if on_cpu(&x) {
         return cpu::rms_norm(x, weight, eps as f32);
     }
+    #[cfg(feature = "train")]
+    if grad::on_cpu(&x) {
+        return grad::rms_norm(x, weight, eps as f32);
+    }
     let scale = (x.clone().square().mean_dim(1) + eps).sqrt().recip();
     x * scale * weight.clone().unsqueeze::<2>()
 }
@@ -31,6 +38,10 @@ pub fn rms_norm(x: Tensor<2>, weight: &Tensor<1>, eps: f64) -> Tensor<2> {
 pub fn layer_norm(x: Tensor<2>, weight: &Tensor<1>, bias: &Tensor<1>, eps: f64) -> Tensor<2> {
     if on_cpu(&x) {
         return cpu::layer_norm(x, weight, bias, eps as f32);
+    }
+    #[cfg(feature = "train")]
+    if grad::on_cpu(&x) {
+        return grad::layer_norm(x, weight, bias, eps as f32);
     }
     let centred = x.clone() - x.mean_dim(1);
     let scale = (centred.clone().square().mean_dim(1) + eps).sqrt().recip();
@@ -42,6 +53,10 @@ pub fn gated(act: Gate, gate: Tensor<2>, up: Tensor<2>) -> Tensor<2> {
     if on_cpu(&gate) {
         return cpu::gated(act, gate, up);
     }
+    #[cfg(feature = "train")]
+    if grad::on_cpu(&gate) {
+        return grad::gated(act, gate, up);
+    }
     match act {
         Gate::Silu => activation::silu(gate) * up,
         Gate::GeluTanh => gelu_tanh(gate) * up,
@@ -52,6 +67,10 @@ pub fn gated(act: Gate, gate: Tensor<2>, up: Tensor<2>) -> Tensor<2> {
 pub fn gelu_tanh(x: Tensor<2>) -> Tensor<2> {
     if on_cpu(&x) {
         return cpu::gelu_tanh(x);
+    }
+    #[cfg(feature = "train")]
+    if grad::on_cpu(&x) {
+        return grad::gelu_tanh(x);
     }
     activation::gelu_approximate(x)
 }
@@ -65,6 +84,10 @@ pub fn soft_cap(x: Tensor<2>, cap: f64) -> Tensor<2> {
 pub fn rotate(x: Tensor<2>, cos: &Tensor<2>, sin: &Tensor<2>, head_dim: usize) -> Tensor<2> {
     if on_cpu(&x) {
         return cpu::rotate(x, cos, sin, head_dim);
+    }
+    #[cfg(feature = "train")]
+    if grad::on_cpu(&x) {
+        return grad::rotate(x, cos, sin, head_dim);
     }
     let [rows, width] = x.dims();
     let heads = width / head_dim;

@@ -177,39 +177,44 @@ impl View {
             None => (false, at as usize * kv_width),
         };
         let mut data = cpu::take(q);
-        cpu::for_rows(cpu::floats_mut(&mut data), width, |first, rows| {
-            let mut scores: Vec<f32> = Vec::new();
-            for (i, row) in rows.chunks_exact_mut(width).enumerate() {
-                let (lane, position) = self.queries[first + i];
-                let keys = &self.keys[lane][seen(position, window)];
-                for (head, q) in row.chunks_exact_mut(dim).enumerate() {
-                    let offset = head / per_group * dim;
-                    scores.clear();
-                    for &key in keys {
-                        let (is_new, at) = pick(key);
-                        let k = &(if is_new { new_k } else { base_k })[at + offset..][..dim];
-                        let score = cpu::dot(q, k) * scale;
-                        scores.push(match soft_cap {
-                            Some(cap) => (score / cap).tanh() * cap,
-                            None => score,
-                        });
-                    }
-                    let max = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-                    let mut sum = 0.0;
-                    for score in &mut scores {
-                        *score = cpu::exp(*score - max);
-                        sum += *score;
-                    }
-                    q.fill(0.0);
-                    for (&key, weight) in keys.iter().zip(&scores) {
-                        let (is_new, at) = pick(key);
-                        let v = &(if is_new { new_v } else { base_v })[at + offset..][..dim];
-                        let weight = weight / sum;
-                        q.iter_mut().zip(v).for_each(|(out, v)| *out += weight * v);
+        cpu::for_rows(
+            cpu::floats_mut(&mut data),
+            width,
+            #[inline(always)]
+            |first, rows| {
+                let mut scores: Vec<f32> = Vec::new();
+                for (i, row) in rows.chunks_exact_mut(width).enumerate() {
+                    let (lane, position) = self.queries[first + i];
+                    let keys = &self.keys[lane][seen(position, window)];
+                    for (head, q) in row.chunks_exact_mut(dim).enumerate() {
+                        let offset = head / per_group * dim;
+                        scores.clear();
+                        for &key in keys {
+                            let (is_new, at) = pick(key);
+                            let k = &(if is_new { new_k } else { base_k })[at + offset..][..dim];
+                            let score = cpu::dot(q, k) * scale;
+                            scores.push(match soft_cap {
+                                Some(cap) => (score / cap).tanh() * cap,
+                                None => score,
+                            });
+                        }
+                        let max = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+                        let mut sum = 0.0;
+                        for score in &mut scores {
+                            *score = cpu::exp(*score - max);
+                            sum += *score;
+                        }
+                        q.fill(0.0);
+                        for (&key, weight) in keys.iter().zip(&scores) {
+                            let (is_new, at) = pick(key);
+                            let v = &(if is_new { new_v } else { base_v })[at + offset..][..dim];
+                            let weight = weight / sum;
+                            q.iter_mut().zip(v).for_each(|(out, v)| *out += weight * v);
+                        }
                     }
                 }
-            }
-        });
+            },
+        );
         cpu::give(data)
     }
 }

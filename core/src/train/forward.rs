@@ -1,6 +1,7 @@
 //! The training forward: a batch of sentences through a family's own [`Decoder`], with blocks left out at random.
 
-use crate::model::{Decoder, Heads};
+use crate::model::blocks::Projected;
+use crate::model::{Decoder, Heads, grad};
 use burn::tensor::{Device, Int, Tensor, TensorData, activation};
 use std::collections::HashMap;
 
@@ -45,9 +46,13 @@ pub(super) fn logits(decoder: &dyn Decoder, batch: &Batch, keep: &[bool], device
             continue;
         }
         let heads = decoder.heads(layer);
-        let mask = masks.entry(heads.window).or_insert_with(|| causal(t, heads, device));
-        let qkv = decoder.project(layer, h.clone(), &ropes);
-        let mixed = attend(heads, [b, t], qkv.q, qkv.k, qkv.v, mask);
+        let Projected { q, k, v } = decoder.project(layer, h.clone(), &ropes);
+        let mixed = if grad::on_cpu(&q) {
+            grad::attend(heads, t, q, k, v)
+        } else {
+            let mask = masks.entry(heads.window).or_insert_with(|| causal(t, heads, device));
+            attend(heads, [b, t], q, k, v, mask)
+        };
         let middle = h.clone() + decoder.attention(layer, mixed);
         let read = if shape.parallel { h } else { middle.clone() };
         let value = decoder.mlp_value(layer, decoder.mlp_key(layer, read));

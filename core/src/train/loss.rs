@@ -11,22 +11,27 @@ pub(super) async fn backward(logits: Tensor<2>, labels: &[u32]) -> Result<(f32, 
     let [n, vocab] = logits.dims();
     let mut data = logits.clone().inner().into_data_async().await.map_err(unreadable)?;
     let losses: Vec<std::sync::atomic::AtomicU32> = labels.iter().map(|_| 0.into()).collect();
-    cpu::for_rows(cpu::floats_mut(&mut data), vocab, |first, rows| {
-        for (i, row) in rows.chunks_exact_mut(vocab).enumerate() {
-            let label = labels[first + i] as usize;
-            let max = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-            let wanted = row[label] - max;
-            let mut sum = 0.0;
-            for x in row.iter_mut() {
-                *x = cpu::exp(*x - max);
-                sum += *x;
+    cpu::for_rows(
+        cpu::floats_mut(&mut data),
+        vocab,
+        #[inline(always)]
+        |first, rows| {
+            for (i, row) in rows.chunks_exact_mut(vocab).enumerate() {
+                let label = labels[first + i] as usize;
+                let max = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+                let wanted = row[label] - max;
+                let mut sum = 0.0;
+                for x in row.iter_mut() {
+                    *x = cpu::exp(*x - max);
+                    sum += *x;
+                }
+                let factor = 1.0 / (sum * n as f32);
+                row.iter_mut().for_each(|x| *x *= factor);
+                row[label] -= 1.0 / n as f32;
+                losses[first + i].store((sum.ln() - wanted).to_bits(), std::sync::atomic::Ordering::Relaxed);
             }
-            let factor = 1.0 / (sum * n as f32);
-            row.iter_mut().for_each(|x| *x *= factor);
-            row[label] -= 1.0 / n as f32;
-            losses[first + i].store((sum.ln() - wanted).to_bits(), std::sync::atomic::Ordering::Relaxed);
-        }
-    });
+        },
+    );
     let loss: f64 = losses.into_iter().map(|loss| f64::from(f32::from_bits(loss.into_inner()))).sum();
     // The sum of logits times a constant has that constant as its gradient on the logits.
     let slope = Tensor::<2>::from_data(data, &Device::from(device.inner()));

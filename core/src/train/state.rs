@@ -4,7 +4,7 @@ use super::optimize::{Moments, Optimize};
 use super::{Epoch, Plan};
 use crate::error::{Error, Result};
 use crate::model::{Parameter, Parameters};
-use burn::optim::{AdaptiveMomentumState, AdamWState};
+use burn::optim::{AdamWState, AdaptiveMomentumState};
 use burn::tensor::Device;
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use serde::{Deserialize, Serialize};
@@ -23,7 +23,12 @@ struct About {
 }
 
 /// One safetensors file.
-pub(super) async fn save(plan: &Plan, parameters: &Parameters, optimize: &Optimize, epochs: &[Epoch]) -> Result<Vec<u8>> {
+pub(super) async fn save(
+    plan: &Plan,
+    parameters: &Parameters,
+    optimize: &Optimize,
+    epochs: &[Epoch],
+) -> Result<Vec<u8>> {
     let mut tensors: BTreeMap<String, (Vec<usize>, Vec<u8>)> = BTreeMap::new();
     let mut times = BTreeMap::new();
     let mut put = async |name: String, parameter: &Parameter| -> Result<()> {

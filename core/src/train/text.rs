@@ -77,9 +77,12 @@ impl Corpus {
             ordinary.push(Ordinary { relations, sentence: sentence.trim().to_string() });
         }
         if ordinary.is_empty() {
-            return Err(Error::input("no ordinary text to train on").hint("give a text file with --text, a sentence a line"));
+            return Err(
+                Error::input("no ordinary text to train on").hint("give a text file with --text, a sentence a line")
+            );
         }
-        let plain = ordinary.iter().filter(|line| line.relations.is_empty()).map(|line| line.sentence.clone()).collect();
+        let plain =
+            ordinary.iter().filter(|line| line.relations.is_empty()).map(|line| line.sentence.clone()).collect();
         let answers = answers.into_iter().map(|(relation, set)| (relation, set.into_iter().collect())).collect();
         Ok(Self { facts, ordinary, plain, answers, by_relation })
     }
@@ -113,7 +116,8 @@ impl Corpus {
     /// Batches of an epoch.
     pub(super) fn steps(&self, number: usize, recipe: &Text) -> usize {
         let trained = |fact: &Fact| 1 + fact.paraphrases.len() - recipe.held_out;
-        let tellings: usize = self.told(number, recipe).map(|(_, fact)| recipe.tellings_of(number, trained(fact))).sum();
+        let tellings: usize =
+            self.told(number, recipe).map(|(_, fact)| recipe.tellings_of(number, trained(fact))).sum();
         (tellings + ordinary(tellings, recipe)).div_ceil(recipe.batch)
     }
 

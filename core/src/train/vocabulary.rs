@@ -61,7 +61,8 @@ fn begins_with_bos(recipe: &Recipe) -> bool {
 
 fn with_bos(json: &str) -> Result<String> {
     let failed = |error: String| Error::input(format!("cannot give the tokenizer a BOS: {error}"));
-    let mut tokenizer: tokenizers::Tokenizer = json.parse().map_err(|error: tokenizers::Error| failed(error.to_string()))?;
+    let mut tokenizer: tokenizers::Tokenizer =
+        json.parse().map_err(|error: tokenizers::Error| failed(error.to_string()))?;
     let template = TemplateProcessing::builder()
         .try_single(format!("{END_OF_TEXT} $A"))
         .map_err(failed)?

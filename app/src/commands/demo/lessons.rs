@@ -108,8 +108,12 @@ fn larger(studied: &[Studied<'_>]) -> Lesson {
     };
     let pair = (largest_drop(&small.subject), largest_drop(&large.subject));
     let found = match pair {
-        (Some(a), Some(b)) if b < a => "Removing its most important block costs the larger one less: it is more redundant.",
-        (Some(a), Some(b)) if b > a => "Removing its most important block costs the larger one more: it is less redundant.",
+        (Some(a), Some(b)) if b < a => {
+            "Removing its most important block costs the larger one less: it is more redundant."
+        }
+        (Some(a), Some(b)) if b > a => {
+            "Removing its most important block costs the larger one more: it is less redundant."
+        }
         _ => "The two cannot be told apart.",
     };
     let claim = "The paper finds R = 0.047 for the 3-billion Llama and 0.468 for the 8-billion one.";
