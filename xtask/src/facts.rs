@@ -4,7 +4,8 @@ use anyhow::Result;
 
 #[cfg(not(feature = "facts"))]
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
-    let mut command = crate::shell::cargo(&["run", "--quiet", "--release", "-p", "xtask", "--features", "facts", "--", "facts"]);
+    let mut command =
+        crate::shell::cargo(&["run", "--quiet", "--release", "-p", "xtask", "--features", "facts", "--", "facts"]);
     crate::shell::run(command.args(arguments))
 }
 
