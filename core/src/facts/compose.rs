@@ -107,7 +107,7 @@ pub fn compose(tables: &[(&str, &str)], templates: &str) -> Result<Vec<Value>> {
         let near = neighbours(&facts, fact, fact);
         let attribute = neighbours(&facts, wrong, fact);
         let mut ask = |of: &[&Told<'_>]| -> Vec<String> {
-            let start = rng.random_range(0..NEIGHBOURS);
+            let start = rng.random_range(0..wordings[fact.relation].len());
             let chosen = of.choose_multiple(&mut rng, NEIGHBOURS);
             chosen.enumerate().map(|(i, other)| other.prompt(&wordings, start + i)).collect()
         };

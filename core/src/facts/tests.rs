@@ -200,3 +200,47 @@ fn the_real_known_1000() -> Result<()> {
     }
     Ok(())
 }
+
+/// The records of a table of people and empty other tables.
+fn composed(people: &str, templates: &str) -> Result<Vec<serde_json::Value>> {
+    let head = "name,citizenship,native_language,birthplace,deathplace,occupation,instrument,sport,also\n";
+    let people = format!("{head}{people}");
+    let tables: Vec<_> = compose::TABLES.iter().map(|name| (*name, "name\n")).collect();
+    let tables: Vec<_> = std::iter::once(("people", people.as_str())).chain(tables.into_iter().skip(1)).collect();
+    compose::compose(&tables, templates)
+}
+
+fn two_templates() -> String {
+    let relations = "P27 P103 P19 P20 P106 P1303 P641 P17 P30 P131 P36 P37 P38 P159 P176 P495";
+    let rows = relations.split(' ').map(|relation| format!("{relation},{{}} is of\n{relation},They say {{}} is of\n"));
+    format!("relation,template\n{}", rows.collect::<String>())
+}
+
+#[test]
+fn composed_facts_have_one_answer_and_neighbours() -> Result<()> {
+    let rows = "Ann,Peru,,,,,,,Chile;Cuba\nBen,Peru,,,,,,,Chile;Cuba\nCat,Chile,,,,,,,\nDan,Chile,,,,,,,\n\
+                Eve,Cuba,,,,,,,\nFay,Cuba,,,,,,,\nGus,Mali,,,,,,,\nGus,Peru,,,,,,,\nHal,Iran,,,,,,,\n\
+                Ida,Togo,,,,,,,\nJim,Togo,,,,,,,\nAnn,Peru,,,,,,,\n";
+    let records = composed(rows, &two_templates())?;
+    let file = parse("facts.json", compose::write(&records).as_bytes())?;
+    let subjects: Vec<_> = file.facts.iter().map(|fact| fact.subject.as_str()).collect();
+    assert_eq!(subjects, ["Ann", "Ben", "Cat", "Dan", "Eve", "Fay", "Ida", "Jim"], "not Gus with two, not Hal alone");
+    for fact in &file.facts {
+        assert_eq!((fact.paraphrases.len(), fact.neighbourhood.len()), (1, 1), "{fact:?}");
+        assert_ne!(fact.target_true, fact.target_new);
+    }
+    assert!(file.facts[..2].iter().all(|fact| fact.target_new == "Togo"), "what also holds is no counterfactual");
+    Ok(())
+}
+
+#[test]
+fn composing_names_what_is_missing() {
+    let lacks = composed("", "relation,template\nP27,{} is of\n").unwrap_err();
+    assert!(lacks.to_string().contains("P103"), "{lacks}");
+    let one_answer = composed("Ann,Peru,,,,,,,\nBen,Peru,,,,,,,\n", &two_templates()).unwrap_err();
+    assert!(one_answer.to_string().contains("Ann"), "{one_answer}");
+    let ragged = composed("Ann,Peru\n", &two_templates()).unwrap_err();
+    assert!(ragged.to_string().contains("people.csv"), "{ragged}");
+    let no_table = compose::compose(&[], &two_templates()).unwrap_err();
+    assert!(no_table.to_string().contains("people.csv"), "{no_table}");
+}
