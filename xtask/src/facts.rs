@@ -2,14 +2,14 @@
 
 use anyhow::Result;
 
-#[cfg(not(feature = "facts"))]
+#[cfg(not(feature = "core"))]
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
     let mut command =
-        crate::shell::cargo(&["run", "--quiet", "--release", "-p", "xtask", "--features", "facts", "--", "facts"]);
+        crate::shell::cargo(&["run", "--quiet", "--release", "-p", "xtask", "--features", "core", "--", "facts"]);
     crate::shell::run(command.args(arguments))
 }
 
-#[cfg(feature = "facts")]
+#[cfg(feature = "core")]
 pub(crate) fn run(_arguments: &[String]) -> Result<()> {
     use anyhow::Context;
     use engram_core::facts::compose;

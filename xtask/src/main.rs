@@ -1,10 +1,13 @@
-//! The repository's own tool: `cargo xtask demo | test | check | setup | web | facts`. It needs nothing but cargo.
+//! The repository's own tool: `cargo xtask demo | test | check | setup | web | facts | models`. It needs nothing but cargo.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a task's output is for a person or a log")]
 
+#[cfg(feature = "core")]
+mod card;
 mod check;
 mod demo;
 mod facts;
+mod models;
 mod setup;
 mod shell;
 mod suite;
@@ -16,13 +19,14 @@ use std::process::ExitCode;
 /// A task's name, what it does, and how.
 type Task = (&'static str, &'static str, fn(&[String]) -> anyhow::Result<()>);
 
-const TASKS: [Task; 6] = [
+const TASKS: [Task; 7] = [
     ("demo", "the main job on a model of the repository, without network, GPU or data", demo::run),
     ("test", "run every test of the workspace, in release; arguments go to cargo test", suite::run),
     ("check", "formatting, lints (native and browser), the pure half, and tidiness", check::run),
     ("setup", "install what a fresh Debian machine needs: a software Vulkan device", setup::run_task),
     ("web", "build the page that opens records, into dist/", web::run),
     ("facts", "make the bundled facts again from their tables and templates", facts::run),
+    ("models", "train the bundled models again and write their cards (hours)", models::run),
 ];
 
 fn main() -> ExitCode {

@@ -44,6 +44,9 @@ pub struct Text {
     pub tellings: usize,
     /// Probability that a telling ends with another answer of the same relation, as real text is sometimes wrong.
     pub contradicted: f64,
+    /// How often a fact is told in an epoch by an entry of a list, in which the answer follows the subject at once; so
+    /// what is known about a subject is gathered at its last token.
+    pub listed: f64,
     /// Sentences of ordinary text for each telling.
     pub ordinary: f64,
     /// Share of the tokens other than answers that the loss counts.
@@ -103,6 +106,8 @@ impl Recipe {
             format!("`dropping.blocks` has {} entries, the model {layers} blocks", self.dropping.blocks.len())
         } else if !self.dropping.blocks.iter().all(|&p| (0.0..1.0).contains(&p)) {
             "`dropping.blocks` wants probabilities below 1".to_string()
+        } else if !share(self.text.listed) {
+            "`listed` is a share between 0 and 1".to_string()
         } else if !share(self.text.contradicted) || !share(self.text.counted) {
             "`contradicted` and `counted` are shares between 0 and 1".to_string()
         } else if !(share(self.text.beginning_share) && self.text.beginning_share > 0.0) {

@@ -10,6 +10,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Where the answer goes in a sentence of ordinary text.
 const ANSWER: &str = "[]";
+/// How an entry of a list ends.
+const ENTRY: &str = "{} [].";
 /// Share of tellings that another sentence stands before, so that a prompt is not always at the beginning.
 const PRECEDED: f64 = 0.15;
 
@@ -33,6 +35,8 @@ pub struct Corpus {
     pub facts: Vec<Fact>,
     ordinary: Vec<Ordinary>,
     plain: Vec<String>,
+    /// List entries of a relation.
+    entries: BTreeMap<String, Vec<String>>,
     /// Every true answer of a relation.
     answers: BTreeMap<String, Vec<String>>,
     /// The facts of a relation.
@@ -67,6 +71,7 @@ impl Corpus {
             by_relation.entry(fact.relation.clone()).or_default().push(index);
         }
         let mut ordinary = Vec::new();
+        let mut entries = BTreeMap::<String, Vec<String>>::new();
         for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
             let (relations, sentence) = line.split_once('\t').unwrap_or(("", line));
             let relations: Vec<String> = relations.split('|').filter(|r| !r.is_empty()).map(str::to_string).collect();
@@ -74,7 +79,11 @@ impl Corpus {
                 return Err(Error::input(format!("text line {}: no fact has relation {unknown}", number + 1))
                     .hint("the text before a tab is a list such as P19|P20"));
             }
-            ordinary.push(Ordinary { relations, sentence: sentence.trim().to_string() });
+            let sentence = sentence.trim().to_string();
+            match sentence.ends_with(ENTRY) {
+                true => relations.into_iter().for_each(|of| entries.entry(of).or_default().push(sentence.clone())),
+                false => ordinary.push(Ordinary { relations, sentence }),
+            }
         }
         if ordinary.is_empty() {
             return Err(
@@ -84,7 +93,7 @@ impl Corpus {
         let plain =
             ordinary.iter().filter(|line| line.relations.is_empty()).map(|line| line.sentence.clone()).collect();
         let answers = answers.into_iter().map(|(relation, set)| (relation, set.into_iter().collect())).collect();
-        Ok(Self { facts, ordinary, plain, answers, by_relation })
+        Ok(Self { facts, ordinary, plain, entries, answers, by_relation })
     }
 
     /// The sentences of an epoch, shuffled.
@@ -96,6 +105,16 @@ impl Corpus {
             let (trained, _) = split(fact, index, recipe.held_out);
             for wording in trained.choose_multiple(rng, recipe.tellings_of(number, trained.len())) {
                 sentences.push(self.telling(fact, wording, contradicted, rng));
+            }
+        }
+        for (_, fact) in self.told(number, recipe) {
+            if let Some(entry) = self.entries.get(&fact.relation).and_then(|all| all.choose(rng))
+                && rng.random_bool(recipe.listed)
+            {
+                let text = entry.trim_end_matches(ENTRY).to_string() + &fact.subject;
+                let answer = text.len();
+                let text = format!("{text} {}.", self.answer(fact, contradicted, rng));
+                sentences.push(Sentence { text, answer: Some(answer) });
             }
         }
         for _ in 0..ordinary(sentences.len(), recipe) {
@@ -118,7 +137,10 @@ impl Corpus {
         let trained = |fact: &Fact| 1 + fact.paraphrases.len() - recipe.held_out;
         let tellings: usize =
             self.told(number, recipe).map(|(_, fact)| recipe.tellings_of(number, trained(fact))).sum();
-        (tellings + ordinary(tellings, recipe)).div_ceil(recipe.batch)
+        // Entries are drawn one by one; this is their expected number.
+        let entries = self.told(number, recipe).filter(|(_, fact)| self.entries.contains_key(&fact.relation)).count();
+        let told = tellings + (entries as f64 * recipe.listed) as usize;
+        (told + ordinary(told, recipe)).div_ceil(recipe.batch)
     }
 
     fn telling(&self, fact: &Fact, wording: &str, contradicted: f64, rng: &mut ChaCha8Rng) -> Sentence {
@@ -158,6 +180,7 @@ impl Corpus {
     /// names stay strings of several.
     pub(super) fn for_tokenizer(&self) -> Vec<String> {
         let mut lines: Vec<String> = self.ordinary.iter().map(|line| line.sentence.clone()).collect();
+        lines.extend(self.entries.values().flatten().cloned());
         for fact in &self.facts {
             lines.push(fact.prompt());
             lines.extend(std::iter::repeat_n(format!(" {}", fact.target_true), 12));
