@@ -84,6 +84,20 @@ pub(crate) fn exp(x: f32) -> f32 {
     y * f32::from_bits(rounded.to_bits().wrapping_add(127) << 23)
 }
 
+/// Sum in 16 partial sums.
+#[inline(always)]
+pub(crate) fn sum(x: &[f32]) -> f32 {
+    let mut sums = [0.0f32; 16];
+    let chunks = x.chunks_exact(16);
+    let tail: f32 = chunks.remainder().iter().sum();
+    for x in chunks {
+        for i in 0..16 {
+            sums[i] += x[i];
+        }
+    }
+    sums.iter().sum::<f32>() + tail
+}
+
 /// Dot product in 16 partial sums.
 #[inline(always)]
 pub(crate) fn dot(a: &[f32], b: &[f32]) -> f32 {
@@ -99,12 +113,16 @@ pub(crate) fn dot(a: &[f32], b: &[f32]) -> f32 {
 }
 
 pub(crate) fn rms_norm(x: Tensor<2>, weight: &Tensor<1>, eps: f32) -> Tensor<2> {
-    let width = x.dims()[1];
     let mut data = take(x);
-    let weight = take(weight.clone());
-    let w = floats(&weight);
+    rms_rows(floats_mut(&mut data), floats(&take(weight.clone())), eps);
+    give(data)
+}
+
+/// RMSNorm of rows, in place.
+pub(crate) fn rms_rows(x: &mut [f32], w: &[f32], eps: f32) {
+    let width = w.len();
     for_rows(
-        floats_mut(&mut data),
+        x,
         width,
         #[inline(always)]
         |_, rows| {
@@ -114,16 +132,19 @@ pub(crate) fn rms_norm(x: Tensor<2>, weight: &Tensor<1>, eps: f32) -> Tensor<2> 
             }
         },
     );
-    give(data)
 }
 
 pub(crate) fn layer_norm(x: Tensor<2>, weight: &Tensor<1>, bias: &Tensor<1>, eps: f32) -> Tensor<2> {
-    let width = x.dims()[1];
     let mut data = take(x);
-    let (weight, bias) = (take(weight.clone()), take(bias.clone()));
-    let (w, b) = (floats(&weight), floats(&bias));
+    layer_rows(floats_mut(&mut data), floats(&take(weight.clone())), floats(&take(bias.clone())), eps);
+    give(data)
+}
+
+/// LayerNorm of rows, in place.
+pub(crate) fn layer_rows(x: &mut [f32], w: &[f32], b: &[f32], eps: f32) {
+    let width = w.len();
     for_rows(
-        floats_mut(&mut data),
+        x,
         width,
         #[inline(always)]
         |_, rows| {
@@ -135,7 +156,6 @@ pub(crate) fn layer_norm(x: Tensor<2>, weight: &Tensor<1>, bias: &Tensor<1>, eps
             }
         },
     );
-    give(data)
 }
 
 #[inline(always)]
@@ -153,10 +173,14 @@ fn gelu(x: f32) -> f32 {
 pub(crate) fn gated(act: Gate, gate: Tensor<2>, up: Tensor<2>) -> Tensor<2> {
     let width = gate.dims()[1];
     let mut data = take(gate);
-    let up = take(up);
-    let up = floats(&up);
+    gate_rows(act, floats_mut(&mut data), floats(&take(up)), width);
+    give(data)
+}
+
+/// `act(x) · up` in place of `x`.
+pub(crate) fn gate_rows(act: Gate, x: &mut [f32], up: &[f32], width: usize) {
     for_rows(
-        floats_mut(&mut data),
+        x,
         width,
         #[inline(always)]
         |first, rows| {
@@ -167,26 +191,29 @@ pub(crate) fn gated(act: Gate, gate: Tensor<2>, up: Tensor<2>) -> Tensor<2> {
             }
         },
     );
-    give(data)
 }
 
 pub(crate) fn gelu_tanh(x: Tensor<2>) -> Tensor<2> {
     let width = x.dims()[1];
     let mut data = take(x);
+    gelu_rows(floats_mut(&mut data), width);
+    give(data)
+}
+
+/// GELU, tanh form, in place.
+pub(crate) fn gelu_rows(x: &mut [f32], width: usize) {
     for_rows(
-        floats_mut(&mut data),
+        x,
         width,
         #[inline(always)]
         |_, rows| rows.iter_mut().for_each(|x| *x = gelu(*x)),
     );
-    give(data)
 }
 
 pub(crate) fn rotate(x: Tensor<2>, cos: &Tensor<2>, sin: &Tensor<2>, head_dim: usize) -> Tensor<2> {
     let width = x.dims()[1];
     let mut data = take(x);
-    let (cos, sin) = (take(cos.clone()), take(sin.clone()));
-    turn(floats_mut(&mut data), width, head_dim, floats(&cos), floats(&sin));
+    turn(floats_mut(&mut data), width, head_dim, floats(&take(cos.clone())), floats(&take(sin.clone())));
     give(data)
 }
 

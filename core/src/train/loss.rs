@@ -1,18 +1,34 @@
 //! Cross-entropy in one pass: the loss, and its gradient on the logits, `(softmax - one-hot) / n`.
 
 use crate::error::{Error, Result};
-use crate::model::cpu;
+use crate::model::{cpu, grad};
 use burn::tensor::{Device, Gradients, Tensor};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Mean cross-entropy (nats a token) of logits `[n, vocab]`, and the gradients of all that they were computed from.
 pub(super) async fn backward(logits: Tensor<2>, labels: &[u32]) -> Result<(f32, Gradients)> {
     let unreadable = |_| Error::device("cannot read logits back from the device");
+    if grad::on_cpu(&logits) {
+        let mut loss = 0.0;
+        let grads = grad::sloped(logits, |x| loss = slope(x, labels)).backward();
+        return Ok((loss, grads));
+    }
     let device = logits.device();
-    let [n, vocab] = logits.dims();
     let mut data = logits.clone().inner().into_data_async().await.map_err(unreadable)?;
-    let losses: Vec<std::sync::atomic::AtomicU32> = labels.iter().map(|_| 0.into()).collect();
+    let loss = slope(cpu::floats_mut(&mut data), labels);
+    // The sum of logits times a constant has that constant as its gradient on the logits.
+    let slope = Tensor::<2>::from_data(data, &Device::from(device.inner()));
+    let grads = (logits * Tensor::from_inner(slope)).sum().backward();
+    Ok((loss, grads))
+}
+
+/// Puts the gradient in the place of logits, a row for each label, and gives the mean cross-entropy.
+fn slope(logits: &mut [f32], labels: &[u32]) -> f32 {
+    let n = labels.len();
+    let vocab = logits.len() / n.max(1);
+    let losses: Vec<AtomicU32> = labels.iter().map(|_| 0.into()).collect();
     cpu::for_rows(
-        cpu::floats_mut(&mut data),
+        logits,
         vocab,
         #[inline(always)]
         |first, rows| {
@@ -20,21 +36,15 @@ pub(super) async fn backward(logits: Tensor<2>, labels: &[u32]) -> Result<(f32, 
                 let label = labels[first + i] as usize;
                 let max = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
                 let wanted = row[label] - max;
-                let mut sum = 0.0;
-                for x in row.iter_mut() {
-                    *x = cpu::exp(*x - max);
-                    sum += *x;
-                }
+                row.iter_mut().for_each(|x| *x = cpu::exp(*x - max));
+                let sum = cpu::sum(row);
                 let factor = 1.0 / (sum * n as f32);
                 row.iter_mut().for_each(|x| *x *= factor);
                 row[label] -= 1.0 / n as f32;
-                losses[first + i].store((sum.ln() - wanted).to_bits(), std::sync::atomic::Ordering::Relaxed);
+                losses[first + i].store((sum.ln() - wanted).to_bits(), Ordering::Relaxed);
             }
         },
     );
     let loss: f64 = losses.into_iter().map(|loss| f64::from(f32::from_bits(loss.into_inner()))).sum();
-    // The sum of logits times a constant has that constant as its gradient on the logits.
-    let slope = Tensor::<2>::from_data(data, &Device::from(device.inner()));
-    let grads = (logits * Tensor::from_inner(slope)).sum().backward();
-    Ok(((loss / n as f64) as f32, grads))
+    (loss / n as f64) as f32
 }

@@ -4,7 +4,7 @@
 //! stand as columns of [`LANES`] positions, and sums stay in registers. The backward pass computes the probabilities
 //! again rather than keep them.
 
-use super::{Slope, for_chunks, parts, record};
+use super::{Slope, floats, for_chunks, parts, record};
 use crate::model::{Heads, cpu};
 use burn::tensor::{Tensor, TensorData};
 use std::ops::Range;
@@ -17,11 +17,9 @@ pub(crate) fn attend(heads: &Heads, t: usize, q: Tensor<2>, k: Tensor<2>, v: Ten
     let [rows, width] = q.dims();
     let attention = Attention { heads: heads.clone(), t, rows };
     let ((q, q_node), (k, k_node), (v, v_node)) = (parts(q), parts(k), parts(v));
-    let kept = [q, k, v].map(|x| x.to_contiguous());
     let mut mixed = vec![0.0; rows * width];
-    attention.forward(kept.each_ref().map(|x| x.as_slice::<f32>().expect("contiguous")), &mut mixed);
-    let output = cpu::give(TensorData::new(mixed, [rows, width]));
-    record(attention, [q_node, k_node, v_node], kept, output)
+    attention.forward([floats(&q), floats(&k), floats(&v)], &mut mixed);
+    record(attention, [q_node, k_node, v_node], [q, k, v], TensorData::new(mixed, [rows, width]))
 }
 
 #[derive(Debug)]
@@ -71,7 +69,7 @@ impl Attention {
                         for head in group * (count / kv)..(group + 1) * (count / kv) {
                             let at = query * width + head * dim;
                             self.probabilities(query, &q[at..at + dim], &columns, &mut p, None);
-                            mix(p[seen.clone()].iter(), v, kv_width, &mut mixed[at..at + dim], false);
+                            mix(along(&p, seen.clone()), v, kv_width, &mut mixed[at..at + dim]);
                         }
                     }
                 }
@@ -138,6 +136,7 @@ impl Slope<3, 3> for Attention {
                     self.columns(v, &mut values);
                     for head in group * (count / kv)..(group + 1) * (count / kv) {
                         let q = &q[head * dim..];
+                        on_q.fill(0.0);
                         for query in 0..t {
                             let (seen, at) = (self.seen(query), query * padded..(query + 1) * padded);
                             let (p, on_products) = (&mut p[at.clone()], &mut on_products[at]);
@@ -149,14 +148,14 @@ impl Slope<3, 3> for Attention {
                                 *slope *= p * (on_p - level);
                             }
                             let k = &k[seen.start * kv_width..];
-                            mix(on_products[seen].iter(), k, kv_width, &mut on_q[query * dim..][..dim], false);
+                            mix(along(on_products, seen), k, kv_width, &mut on_q[query * dim..][..dim]);
                         }
                         for key in 0..t {
                             let (seers, at) = (self.seers(key), key * kv_width + group * dim);
-                            let weights = |x| of(x, padded, seers.clone(), key);
+                            let weights = [&p, &on_products].map(|x| across(x, padded, seers.clone(), key));
                             let first = seers.start * width;
-                            mix(weights(&on_products), &q[first..], width, &mut on_k[at..at + dim], true);
-                            mix(weights(&p), &grad[first + head * dim..], width, &mut on_v[at..at + dim], true);
+                            mix(weights[1], &q[first..], width, &mut on_k[at..at + dim]);
+                            mix(weights[0], &grad[first + head * dim..], width, &mut on_v[at..at + dim]);
                         }
                         for (query, on_q) in on_q.chunks_exact(dim).enumerate() {
                             grad[query * width + head * dim..][..dim].copy_from_slice(on_q);
@@ -170,40 +169,70 @@ impl Slope<3, 3> for Attention {
     }
 }
 
-/// The numbers of one position, a query each.
-#[inline(always)]
-fn of(x: &[f32], padded: usize, queries: Range<usize>, key: usize) -> impl Iterator<Item = &f32> + Clone {
-    x[queries.start * padded + key..].iter().step_by(padded).take(queries.len())
-}
-
-/// Products of a row with columns, as many as `out` has room for.
+/// Products of a row with columns, as many as `out` has room for. Two sums, so that none waits for its last addition.
 #[inline(always)]
 fn products(row: &[f32], columns: &[f32], out: &mut [f32]) {
     for (out, block) in out.chunks_exact_mut(LANES).zip(columns.chunks_exact(row.len() * LANES)) {
-        let mut sums = [0.0; LANES];
-        for (x, column) in row.iter().zip(block.chunks_exact(LANES)) {
-            sums.iter_mut().zip(column).for_each(|(sum, y)| *sum += x * y);
+        let (mut even, mut odd) = ([0.0; LANES], [0.0; LANES]);
+        let (pairs, columns) = (row.chunks_exact(2), block.chunks_exact(2 * LANES));
+        if let [last] = pairs.remainder() {
+            add(&mut odd, *last, columns.remainder());
         }
-        out.copy_from_slice(&sums);
+        for (pair, columns) in pairs.zip(columns) {
+            add(&mut even, pair[0], &columns[..LANES]);
+            add(&mut odd, pair[1], &columns[LANES..]);
+        }
+        out.iter_mut().zip(even.iter().zip(&odd)).for_each(|(out, (x, y))| *out = x + y);
     }
 }
 
-/// The weighted sum of the beginnings of rows, in place of `out` or added to it.
 #[inline(always)]
-fn mix<'a>(weights: impl Iterator<Item = &'a f32> + Clone, rows: &[f32], stride: usize, out: &mut [f32], add: bool) {
-    for (block, out) in out.chunks_mut(LANES).enumerate() {
-        let n = out.len();
-        let mut sums = [0.0; LANES];
-        for (weight, row) in weights.clone().zip(rows.chunks(stride)) {
-            let row = &row[block * LANES..][..n];
-            match <&[f32; LANES]>::try_from(row) {
-                Ok(row) => sums.iter_mut().zip(row).for_each(|(sum, x)| *sum += weight * x),
-                Err(_) => sums.iter_mut().zip(row).for_each(|(sum, x)| *sum += weight * x),
-            }
+fn add(sums: &mut [f32; LANES], weight: f32, row: &[f32]) {
+    sums.iter_mut().zip(&row[..LANES]).for_each(|(sum, x)| *sum += weight * x);
+}
+
+/// Weights `step` apart.
+#[derive(Clone, Copy)]
+struct Weights<'a> {
+    x: &'a [f32],
+    step: usize,
+    count: usize,
+}
+
+/// Neighbouring weights.
+#[inline(always)]
+fn along(x: &[f32], range: Range<usize>) -> Weights<'_> {
+    Weights { x: &x[range.clone()], step: 1, count: range.len() }
+}
+
+/// Weights of one position, a query each.
+#[inline(always)]
+fn across(x: &[f32], padded: usize, queries: Range<usize>, key: usize) -> Weights<'_> {
+    Weights { x: &x[queries.start * padded + key..], step: padded, count: queries.len() }
+}
+
+/// The weighted sum of the beginnings of rows, added to `out`.
+#[inline(always)]
+fn mix(weights: Weights<'_>, rows: &[f32], stride: usize, out: &mut [f32]) {
+    let Weights { x, step, count } = weights;
+    let whole = out.len() / LANES * LANES;
+    let (blocks, rest) = out.split_at_mut(whole);
+    for (block, out) in blocks.chunks_exact_mut(LANES).enumerate() {
+        let rows = &rows[block * LANES..];
+        let (mut even, mut odd) = ([0.0; LANES], [0.0; LANES]);
+        for pair in 0..count / 2 {
+            add(&mut even, x[2 * pair * step], &rows[2 * pair * stride..]);
+            add(&mut odd, x[(2 * pair + 1) * step], &rows[(2 * pair + 1) * stride..]);
         }
-        match add {
-            true => out.iter_mut().zip(sums).for_each(|(out, sum)| *out += sum),
-            false => out.copy_from_slice(&sums[..n]),
+        if !count.is_multiple_of(2) {
+            add(&mut even, x[(count - 1) * step], &rows[(count - 1) * stride..]);
+        }
+        out.iter_mut().zip(even.iter().zip(&odd)).for_each(|(out, (x, y))| *out += x + y);
+    }
+    if !rest.is_empty() {
+        for at in 0..count {
+            let (weight, row) = (x[at * step], &rows[at * stride + whole..]);
+            rest.iter_mut().zip(row).for_each(|(out, x)| *out += weight * x);
         }
     }
 }

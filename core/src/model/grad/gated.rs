@@ -1,6 +1,6 @@
 //! What stands between an MLP's projections.
 
-use super::{Slope, for_chunks, parts, record, values};
+use super::{Slope, floats, for_chunks, parts, record};
 use crate::model::cpu;
 use crate::model::ops::Gate;
 use burn::tensor::{Tensor, TensorData};
@@ -11,14 +11,17 @@ const CHUNK: usize = 8192;
 pub(in crate::model) fn gated(act: Gate, gate: Tensor<2>, up: Tensor<2>) -> Tensor<2> {
     let shape = gate.dims();
     let ((gate, gate_node), (up, up_node)) = (parts(gate), parts(up));
-    let output = cpu::gated(act, values(&gate), values(&up));
-    record(Gated { act, shape }, [gate_node, up_node], [gate, up], output)
+    let mut output = floats(&gate).to_vec();
+    cpu::gate_rows(act, &mut output, floats(&up), shape[1]);
+    record(Gated { act, shape }, [gate_node, up_node], [gate, up], TensorData::new(output, shape))
 }
 
 pub(in crate::model) fn gelu_tanh(x: Tensor<2>) -> Tensor<2> {
+    let shape = x.dims();
     let (x, node) = parts(x);
-    let output = cpu::gelu_tanh(values(&x));
-    record(GeluTanh, [node], [x], output)
+    let mut output = floats(&x).to_vec();
+    cpu::gelu_rows(&mut output, shape[1]);
+    record(GeluTanh, [node], [x], TensorData::new(output, shape))
 }
 
 /// `x · sigmoid(x)` and its derivative.

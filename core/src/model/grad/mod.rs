@@ -39,30 +39,52 @@ trait Slope<const N: usize, const KEPT: usize>: Debug + Send + 'static {
     fn slope(self, kept: [&[f32]; KEPT], grad: &mut [f32]) -> Vec<TensorData>;
 }
 
-/// A tensor's numbers and its place in the graph; a constant has one too.
+/// A tensor's numbers, row-major, and its place in the graph; a constant has one too.
 fn parts<const D: usize>(x: Tensor<D>) -> (FlexTensor, NodeGuard) {
     let x = if x.device().is_autodiff() { x } else { Tensor::from_inner(x) };
-    x.try_into_primitive::<Autodiff<Flex>>().expect("on_cpu was asked before").into_parts()
+    let (x, node) = x.try_into_primitive::<Autodiff<Flex>>().expect("on_cpu was asked before").into_parts();
+    (x.to_contiguous(), node)
 }
 
-/// The numbers without their place in the graph, for the forward pass.
-fn values<const D: usize>(x: &FlexTensor) -> Tensor<D> {
-    Tensor::from_primitive::<Flex>(x.clone())
+/// The numbers of such a tensor.
+fn floats(x: &FlexTensor) -> &[f32] {
+    x.as_slice().expect("contiguous since `parts`, and the engine computes in f32")
 }
 
-/// Puts `output` into the graph. What is `kept` reaches the backward pass.
+/// Puts `output`, which has the shape of the first input, into the graph. What is `kept` reaches the backward pass.
 fn record<const N: usize, const KEPT: usize>(
     slope: impl Slope<N, KEPT>,
     inputs: [NodeGuard; N],
     kept: [FlexTensor; KEPT],
-    output: Tensor<2>,
+    output: TensorData,
 ) -> Tensor<2> {
-    let output = output.try_into_primitive::<Flex>().expect("computed on the CPU backend");
+    let output = FlexTensor::from_data(output);
     let recorded = match Step(slope).prepare::<NoCheckpointing>(inputs).compute_bound().stateful() {
-        OpsKind::Tracked(prep) => prep.finish(kept.map(|kept| kept.to_contiguous()), output),
+        OpsKind::Tracked(prep) => prep.finish(kept, output),
         OpsKind::UnTracked(prep) => prep.finish(output),
     };
     Tensor::from_primitive::<Autodiff<Flex>>(recorded)
+}
+
+/// `x`, as if a number had been computed from it whose gradient `f` makes of the numbers of `x`. The gradient on what
+/// this gives, a factor, is usually 1.
+pub(crate) fn sloped(x: Tensor<2>, f: impl FnOnce(&mut [f32])) -> Tensor<2> {
+    let shape = x.dims();
+    let (x, node) = parts(x);
+    let mut slope = floats(&x).to_vec();
+    f(&mut slope);
+    let slope = FlexTensor::from_data(TensorData::new(slope, shape));
+    record(Given, [node], [slope], x.into_data())
+}
+
+#[derive(Debug)]
+struct Given;
+
+impl Slope<1, 1> for Given {
+    fn slope(self, [slope]: [&[f32]; 1], grad: &mut [f32]) -> Vec<TensorData> {
+        grad.iter_mut().zip(slope).for_each(|(grad, slope)| *grad *= slope);
+        Vec::new()
+    }
 }
 
 /// A [`Slope`] in burn's form.
@@ -74,8 +96,7 @@ impl<S: Slope<N, KEPT>, const N: usize, const KEPT: usize> Backward<Flex, N> for
 
     fn backward(self, ops: Ops<Self::State, N>, grads: &mut Gradients, _: &mut Checkpointer) {
         let mut grad = grads.consume::<Flex>(&ops.node).into_data();
-        let kept = ops.state.each_ref().map(|kept| kept.as_slice::<f32>().expect("contiguous since it is kept"));
-        let others = self.0.slope(kept, cpu::floats_mut(&mut grad));
+        let others = self.0.slope(ops.state.each_ref().map(floats), cpu::floats_mut(&mut grad));
         for (parent, grad) in ops.parents.into_iter().zip(std::iter::once(grad).chain(others)) {
             if let Some(parent) = parent {
                 grads.register::<Flex>(parent.id, FlexTensor::from_data(grad));

@@ -1,20 +1,24 @@
 //! RMSNorm and LayerNorm.
 
-use super::{ROWS, Slope, for_chunks, parts, record, values};
+use super::{ROWS, Slope, floats, for_chunks, parts, record};
 use crate::model::cpu;
 use burn::tensor::{Tensor, TensorData};
 
 pub(in crate::model) fn rms_norm(x: Tensor<2>, weight: &Tensor<1>, eps: f32) -> Tensor<2> {
+    let shape = x.dims();
     let ((x, x_node), (weight, weight_node)) = (parts(x), parts(weight.clone()));
-    let output = cpu::rms_norm(values(&x), &values(&weight), eps);
-    record(Rms { eps }, [x_node, weight_node], [x, weight], output)
+    let mut output = floats(&x).to_vec();
+    cpu::rms_rows(&mut output, floats(&weight), eps);
+    record(Rms { eps }, [x_node, weight_node], [x, weight], TensorData::new(output, shape))
 }
 
 pub(in crate::model) fn layer_norm(x: Tensor<2>, weight: &Tensor<1>, bias: &Tensor<1>, eps: f32) -> Tensor<2> {
+    let shape = x.dims();
     let ((x, x_node), (weight, weight_node), (bias, bias_node)) =
         (parts(x), parts(weight.clone()), parts(bias.clone()));
-    let output = cpu::layer_norm(values(&x), &values(&weight), &values(&bias), eps);
-    record(Layer { eps }, [x_node, weight_node, bias_node], [x, weight], output)
+    let mut output = floats(&x).to_vec();
+    cpu::layer_rows(&mut output, floats(&weight), floats(&bias), eps);
+    record(Layer { eps }, [x_node, weight_node, bias_node], [x, weight], TensorData::new(output, shape))
 }
 
 /// The sum of rows of `width` numbers, always in the same order: a restored training gives the same bits.
@@ -67,14 +71,13 @@ impl Slope<3, 2> for Layer {
         let chunk = ROWS * n;
         let chunks = x.len().div_ceil(chunk);
         let (mut on_w, mut on_b) = (vec![0.0; chunks * n], vec![0.0; chunks * n]);
-        let ones = vec![1.0; n];
         for_chunks(
             [(grad, chunk), (&mut on_w, n), (&mut on_b, n)],
             #[inline(always)]
             |at, [grad, on_w, on_b]| {
                 let mut normed = vec![0.0; n];
                 for (grad, x) in grad.chunks_exact_mut(n).zip(x[at * chunk..].chunks_exact(n)) {
-                    let mean = cpu::dot(x, &ones) / n as f32;
+                    let mean = cpu::sum(x) / n as f32;
                     normed.iter_mut().zip(x).for_each(|(normed, x)| *normed = x - mean);
                     let scale = 1.0 / (cpu::dot(&normed, &normed) / n as f32 + self.eps).sqrt();
                     for ((((grad, normed), w), on_w), on_b) in
@@ -86,7 +89,7 @@ impl Slope<3, 2> for Layer {
                         *grad *= w;
                     }
                     // Mean and length are what the norm takes out.
-                    let (level, along) = (cpu::dot(grad, &ones) / n as f32, cpu::dot(grad, &normed) / n as f32);
+                    let (level, along) = (cpu::sum(grad) / n as f32, cpu::dot(grad, &normed) / n as f32);
                     grad.iter_mut().zip(&normed).for_each(|(grad, x)| *grad = scale * (*grad - level - along * x));
                 }
             },

@@ -1,15 +1,15 @@
 //! Rotary position embedding: the gradient of a rotation is the rotation back.
 
-use super::{Slope, parts, record, values};
+use super::{Slope, floats, parts, record};
 use crate::model::cpu;
-use burn::backend::Flex;
 use burn::tensor::{Tensor, TensorData};
 
 pub(in crate::model) fn rotate(x: Tensor<2>, cos: &Tensor<2>, sin: &Tensor<2>, head_dim: usize) -> Tensor<2> {
-    let width = x.dims()[1];
+    let [_, width] = x.dims();
     let ((x, node), (cos, _), (sin, _)) = (parts(x), parts(cos.clone()), parts(sin.clone()));
-    // Nothing here holds on to `x`, so that it can be rotated in place.
-    let output = cpu::rotate(Tensor::from_primitive::<Flex>(x), &values(&cos), &values(&sin), head_dim);
+    // The backward pass does without `x`, so that it can be rotated in place.
+    let mut output = x.into_data();
+    cpu::turn(cpu::floats_mut(&mut output), width, head_dim, floats(&cos), floats(&sin));
     record(Rotate { width, head_dim }, [node], [cos, sin], output)
 }
 
