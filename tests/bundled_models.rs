@@ -1,0 +1,140 @@
+//! The bundled models: parity with transformers on the shipped weights, and what their cards promise, measured again.
+
+#![expect(clippy::print_stdout, reason = "tests report what they measure")]
+
+use engram_core::device::Compute;
+use engram_core::facts::{FactFile, parse};
+use engram_core::metrics::{View, summarize};
+use engram_core::model::Model;
+use engram_core::record::{Record, Settings};
+use engram_core::run::{self, Prompt, Site};
+use engram_core::study::{self, Event, Observer};
+use engram_core::train::{Corpus, Recipe, recall};
+use engram_tests::fixtures::{difference, fixture, open};
+use pollster::block_on;
+use safetensors::SafeTensors;
+use std::path::{Path, PathBuf};
+
+const MODELS: [&str; 5] = ["engram-gemma2", "engram-llama", "engram-llama-large", "engram-phi", "engram-qwen2"];
+/// As for every family.
+const TOLERANCE: f32 = 1e-4;
+
+fn bundled(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../core/bundled").join(path)
+}
+
+fn read(path: &str) -> String {
+    std::fs::read_to_string(bundled(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+fn facts() -> FactFile {
+    parse("facts.json", read("facts.json").as_bytes()).expect("facts")
+}
+
+fn load(name: &str) -> Model {
+    open(&bundled("models").join(name), None, &Compute::cpu("tests"))
+}
+
+#[test]
+fn parity_with_transformers_on_the_shipped_weights() {
+    let bytes = std::fs::read(fixture("bundled.safetensors")).expect("tests/fixtures/bundled.safetensors");
+    let reference = SafeTensors::deserialize(&bytes).expect("safetensors");
+    let values = |name: &str| -> Vec<[u8; 4]> {
+        reference.tensor(name).unwrap_or_else(|_| panic!("no {name}")).data().as_chunks::<4>().0.to_vec()
+    };
+    let floats = |name: &str| -> Vec<f32> { values(name).into_iter().map(f32::from_le_bytes).collect() };
+    let facts = facts().facts;
+    for name in MODELS {
+        let model = load(name);
+        let mut worst = 0.0f32;
+        for number in 0..6 {
+            let ids: Vec<u32> =
+                values(&format!("{name}.p{number}.ids")).into_iter().map(|b| i32::from_le_bytes(b) as u32).collect();
+            let prompt = facts[number * (facts.len() / 6)].prompt();
+            assert_eq!(model.tokens.encode(&prompt).expect("tokens").ids, ids, "{name}: tokens of {prompt:?}");
+            let prompts = [Prompt { ids: ids.clone(), ..Prompt::default() }];
+            let base = run::capture(model.decoder.as_ref(), &model.compute.device, &prompts, None, true).expect("run");
+            let resid = floats(&format!("{name}.p{number}.resid"));
+            let width = resid.len() / model.layers();
+            for layer in 1..=model.layers() {
+                let rows = base.activations(0, layer, Site::Residual).expect("captured");
+                let rows = rows.into_data().try_into_vec::<f32>().expect("f32");
+                let got = &rows[rows.len() - width..];
+                worst = worst.max(difference(got, &resid[(layer - 1) * width..layer * width]));
+            }
+            let logits = block_on(run::logits_of(model.decoder.as_ref(), &base, 0, ids.len() - 1)).expect("logits");
+            worst = worst.max(difference(&logits, &floats(&format!("{name}.p{number}.logits"))));
+        }
+        println!("{name}: max |Δ| = {worst:.2e}");
+        assert!(worst <= TOLERANCE, "{name}: {worst:e}");
+    }
+}
+
+#[test]
+fn all_five_together_are_small() {
+    let mut bytes = 0;
+    for name in MODELS {
+        for entry in std::fs::read_dir(bundled("models").join(name)).expect("a folder") {
+            bytes += entry.expect("an entry").metadata().expect("metadata").len();
+        }
+        assert!(load(name).layers() >= 8, "{name} has too few layers for a layer map");
+    }
+    println!("{:.1} MB", bytes as f64 / 1e6);
+    assert!(bytes <= 40_000_000, "{bytes} bytes");
+}
+
+#[test]
+fn wordings_never_seen_with_their_subject_are_answered() {
+    for name in MODELS {
+        let recipe = Recipe::parse(&read(&format!("models/{name}/recipe.toml"))).expect("recipe");
+        assert_eq!(recipe.name, name);
+        let corpus = Corpus::new(facts().facts, &read("text.tsv"), &recipe.text).expect("corpus");
+        let model = load(name);
+        let device = &model.compute.device;
+        let found = recall(model.decoder.as_ref(), &model.tokens, device, &corpus, recipe.text.held_out, 1);
+        let found = block_on(found).expect("recall");
+        println!("{name}: {found:?}");
+        assert!(found.held_out_right >= 0.9, "{name}: {found:?}");
+        let told: serde_json::Value = serde_json::from_str(&read(&format!("models/{name}/training.json"))).expect("JSON");
+        let said = told["recall"]["held_out_right"].as_f64().expect("held_out_right");
+        assert!((said - found.held_out_right).abs() < 2e-3, "{name}: training.json says {said}");
+        assert_eq!(told["weights_sha256"], model.info.weights_sha256.as_str(), "{name}: training.json is of other weights");
+    }
+}
+
+struct Silent;
+
+impl Observer for Silent {
+    fn event(&mut self, _event: Event<'_>) -> engram_core::Result<()> {
+        Ok(())
+    }
+}
+
+fn stage1(name: &str, facts: &FactFile) -> Record {
+    let mut model = load(name);
+    let settings = Settings { n: facts.facts.len(), stages: vec![1], ..Settings::default() };
+    let header = block_on(study::header(&model, facts, settings, "tests")).expect("header");
+    block_on(study::run(&mut model, facts, header, &mut Silent)).expect("study")
+}
+
+#[test]
+fn they_are_worth_studying() {
+    let facts = facts();
+    for name in MODELS {
+        let record = stage1(name, &facts);
+        let summary = summarize(&record, &View::default());
+        let validated = summary.validated;
+        let editable = record.validated().filter(|(_, t)| t.p_false > record.settings.edit.min_p_false).count();
+        let p = summary.p_clean.expect("facts").mean;
+        let most = summary.distribution.counts.iter().max().copied().unwrap_or(0);
+        let localized: usize = summary.distribution.counts.iter().sum();
+        println!("{name}: {validated} validated, {editable} editable, p {p:.3}, {most} of {localized} at l*");
+        assert!(validated >= 1000, "{name}: {validated} validated facts");
+        assert!(editable * 10 >= validated * 6, "{name}: {editable} of {validated} editable");
+        assert!((0.3..=0.95).contains(&p), "{name}: mean p_clean {p}");
+        assert!(most * 2 <= localized, "{name}: one layer dominates {most} of {localized} localized facts");
+        let card = read(&format!("models/{name}/README.md"));
+        assert!(card.contains(&format!("{validated} of {}", facts.facts.len())), "{name}: the card has other numbers");
+        assert!(card.contains(&record.model.weights_sha256), "{name}: the card is of other weights");
+    }
+}
