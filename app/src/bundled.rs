@@ -53,6 +53,12 @@ impl Bundled {
         files.into_iter().map(|(name, bytes)| Box::new(MemoryFile::new(bytes, name)) as Box<dyn ByteSource>).collect()
     }
 
+    /// `model_type` of its config.
+    pub fn family(&self) -> Option<String> {
+        let config: serde_json::Value = serde_json::from_slice(self.config).ok()?;
+        Some(config["model_type"].as_str()?.to_owned())
+    }
+
     /// Bytes of its weights.
     pub fn bytes(&self) -> u64 {
         self.weights.len() as u64

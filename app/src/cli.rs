@@ -78,6 +78,9 @@ Where are a hundred facts, and can they be edited?
   engram study --model HuggingFaceTB/SmolLM2-135M --facts counterfact.json \\
       -n 100 --out studies
 
+Everything at once, offline, on small models that are part of the program?
+  engram demo --quick
+
 Does this machine's GPU work?
   engram doctor
 

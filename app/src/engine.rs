@@ -8,7 +8,7 @@ mod study;
 mod trace;
 mod train;
 
-use crate::bundled::Bundled;
+use crate::bundled::{self, Bundled};
 use crate::commands::train::TrainArgs;
 use crate::hub::{self, Hub};
 use crate::render::progress::Progress;
@@ -170,8 +170,8 @@ pub struct Cached {
     pub family: Option<String>,
     /// Size of its files.
     pub bytes: u64,
-    /// Its folder.
-    pub path: PathBuf,
+    /// Its folder; `None` for a model that is part of the program.
+    pub path: Option<PathBuf>,
 }
 
 /// How a check of `engram doctor` ended.
@@ -238,9 +238,21 @@ pub fn cached_models() -> Vec<Cached> {
         revision: model.revision,
         family: model.family,
         bytes: model.bytes,
-        path: model.path,
+        path: Some(model.path),
     };
     hub::cached().into_iter().map(cached).collect()
+}
+
+/// Models that are part of the program.
+pub fn bundled_models() -> Vec<Cached> {
+    let bundled = |model: &Bundled| Cached {
+        id: model.name.into(),
+        revision: "bundled".into(),
+        family: model.family(),
+        bytes: model.bytes(),
+        path: None,
+    };
+    bundled::MODELS.iter().map(bundled).collect()
 }
 
 /// Deletes a downloaded model, all its revisions; tells the bytes that became free.

@@ -1,25 +1,19 @@
-//! `cargo xtask demo`: a trace, a study and its tables with nothing but what is in the repository.
+//! `cargo xtask demo`: the whole study on the bundled models, with nothing but what is in the repository.
 
 use crate::shell::{cargo, run as call};
 use anyhow::Result;
 use std::path::PathBuf;
 use std::process::Command;
 
-/// A transformer of 60,000 random weights, made for the tests. It happens to answer one prompt right; it knows nothing.
-const MODEL: &str = "tests/fixtures/models/llama";
-const FACTS: &str = "tests/fixtures/demo.csv";
-
-/// Builds the program and runs it.
-pub(crate) fn run(_arguments: &[String]) -> Result<()> {
-    call(&mut cargo(&["build", "--release", "--package", "engram"]))?;
+/// Builds the program and runs `engram demo`; arguments go to it, and the records to `target/demo` unless they say so.
+pub(crate) fn run(arguments: &[String]) -> Result<()> {
+    call(&mut cargo(&["build", "--release", "--workspace"]))?;
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
-    let engram = || Command::new(target.join("release").join("engram"));
-    let out = std::env::temp_dir().join("engram-demo");
-    println!(
-        "\nThe model is a tiny random one from the tests: it shows what the program does, not what models know.\n"
-    );
-    let trace = ["trace", "The capital of France is", "--subject", "France", "--target", "Paris", "--model", MODEL];
-    call(engram().args(trace))?;
-    let study = ["study", "--model", MODEL, "--facts", FACTS, "-n", "3", "--fresh", "--out"];
-    call(engram().args(study).arg(&out))
+    let mut demo = Command::new(target.join("release").join("engram"));
+    demo.arg("demo").args(arguments);
+    let named = |flag: &str| arguments.iter().any(|word| word == flag || word.starts_with(&format!("{flag}=")));
+    if !named("--out") {
+        demo.arg("--out").arg(target.join("demo"));
+    }
+    call(&mut demo)
 }

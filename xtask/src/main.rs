@@ -20,7 +20,7 @@ use std::process::ExitCode;
 type Task = (&'static str, &'static str, fn(&[String]) -> anyhow::Result<()>);
 
 const TASKS: [Task; 7] = [
-    ("demo", "the main job on a model of the repository, without network, GPU or data", demo::run),
+    ("demo", "the three stages on the bundled models, without network, GPU or data; --quick for a minute", demo::run),
     ("test", "run every test of the workspace, in release; arguments go to cargo test", suite::run),
     ("check", "formatting, lints (native and browser), the pure half, and tidiness", check::run),
     ("setup", "install what a fresh Debian machine needs: a software Vulkan device", setup::run_task),

@@ -1,5 +1,6 @@
-//! `engram models`: what is in the cache of downloaded models.
+//! `engram models`: the bundled models, and what is in the cache of downloaded ones.
 
+use crate::bundled;
 use crate::engine::{self, Cached};
 use crate::options;
 use crate::render::table::{Align, Table};
@@ -21,7 +22,7 @@ pub struct ModelsArgs {
 /// What to do with the cache.
 #[derive(Debug, Subcommand)]
 pub enum Action {
-    /// List the downloaded models and their sizes
+    /// List the bundled and the downloaded models and their sizes
     List {
         /// Print JSON
         #[arg(long)]
@@ -52,7 +53,10 @@ pub fn run(args: &ModelsArgs, ui: &Ui) -> Result<()> {
     match &args.action {
         None => list(false, ui),
         Some(Action::List { json }) => list(*json, ui),
-        Some(Action::Path { id }) => Ok(ui.print(&find(id)?.path.display().to_string())?),
+        Some(Action::Path { id }) => {
+            let path = find(id)?.path.unwrap_or_default();
+            Ok(ui.print(&path.display().to_string())?)
+        }
         Some(Action::Delete { id }) => {
             let model = find(id)?;
             let freed = engine::delete_model(&model.id)?;
@@ -63,16 +67,18 @@ pub fn run(args: &ModelsArgs, ui: &Ui) -> Result<()> {
 }
 
 fn list(json: bool, ui: &Ui) -> Result<()> {
-    let models = engine::cached_models();
+    let downloaded = engine::cached_models();
+    let mut models = engine::bundled_models();
+    let bundled = models.len();
+    models.extend(downloaded);
     if json {
         return ui.print_json(&models);
     }
-    if models.is_empty() {
-        ui.note("no models are downloaded; the first `--model owner/name` downloads one");
-        return Ok(());
-    }
     ui.print_table(&table(&models))?;
-    ui.note(&format!("in {}", engine::cache_folder().display()));
+    ui.note(&match models.len() > bundled {
+        true => format!("downloaded models are in {}", engine::cache_folder().display()),
+        false => "no models are downloaded; the first `--model owner/name` downloads one".to_owned(),
+    });
     Ok(())
 }
 
@@ -95,6 +101,11 @@ fn table(models: &[Cached]) -> Table {
 
 /// A model by its name; `owner/name@revision` where there are several revisions.
 fn find(id: &str) -> Result<Cached> {
+    if bundled::find(id).is_some() {
+        return Err(Error::input(format!("{id} is part of the program and has no folder"))
+            .hint(format!("use it by its name: --model {id}"))
+            .into());
+    }
     let models = engine::cached_models();
     let (name, revision) = match id.split_once('@') {
         Some((name, revision)) => (name, Some(revision)),
@@ -125,7 +136,7 @@ mod tests {
             revision: revision.into(),
             family: Some("llama".into()),
             bytes,
-            path: "cache".into(),
+            path: Some("cache".into()),
         };
         let commit = "0123456789abcdef0123456789abcdef01234567";
         let models = [model("owner/one", "main", 269_000_000), model("owner/two", commit, 1_200)];
