@@ -85,6 +85,7 @@ pub(crate) fn exp(x: f32) -> f32 {
 }
 
 /// Sum in 16 partial sums.
+#[cfg(feature = "train")]
 #[inline(always)]
 pub(crate) fn sum(x: &[f32]) -> f32 {
     let mut sums = [0.0f32; 16];

@@ -114,40 +114,43 @@ fn reduce_cpu(logits: Tensor<2>, tokens: &[&[u32]]) -> Vec<(Readout, f32)> {
     let vocab = logits.dims()[1];
     let data = cpu::take(logits);
     let one = |(row, tokens): (&[f32], &&[u32])| {
-        cpu::vectorized(|| {
-            let mut maxima = [f32::NEG_INFINITY; 16];
-            let blocks = row.chunks_exact(16);
-            let tail = blocks.remainder();
-            for block in blocks {
-                for i in 0..16 {
-                    // A comparison, not `f32::max`: NaN must not vanish.
-                    maxima[i] = if block[i] <= maxima[i] { maxima[i] } else { block[i] };
-                }
-            }
-            let max =
-                maxima.iter().chain(tail).copied().fold(f32::NEG_INFINITY, |max, x| if x <= max { max } else { x });
-            let mut sums = [0.0f64; 16];
-            for block in row.chunks(1024) {
-                let mut partial = [0.0f32; 16];
-                let (parts, rest) = block.as_chunks::<16>();
-                for part in parts {
+        cpu::vectorized(
+            #[inline(always)]
+            || {
+                let mut maxima = [f32::NEG_INFINITY; 16];
+                let blocks = row.chunks_exact(16);
+                let tail = blocks.remainder();
+                for block in blocks {
                     for i in 0..16 {
-                        partial[i] += cpu::exp(part[i] - max);
+                        // A comparison, not `f32::max`: NaN must not vanish.
+                        maxima[i] = if block[i] <= maxima[i] { maxima[i] } else { block[i] };
                     }
                 }
-                for &x in rest {
-                    partial[0] += cpu::exp(x - max);
+                let max =
+                    maxima.iter().chain(tail).copied().fold(f32::NEG_INFINITY, |max, x| if x <= max { max } else { x });
+                let mut sums = [0.0f64; 16];
+                for block in row.chunks(1024) {
+                    let mut partial = [0.0f32; 16];
+                    let (parts, rest) = block.as_chunks::<16>();
+                    for part in parts {
+                        for i in 0..16 {
+                            partial[i] += cpu::exp(part[i] - max);
+                        }
+                    }
+                    for &x in rest {
+                        partial[0] += cpu::exp(x - max);
+                    }
+                    for i in 0..16 {
+                        sums[i] += f64::from(partial[i]);
+                    }
                 }
-                for i in 0..16 {
-                    sums[i] += f64::from(partial[i]);
-                }
-            }
-            let sum = sums.iter().sum::<f64>() as f32;
-            let top = row.iter().position(|&x| x == max).unwrap_or(0) as u32;
-            let logits: Vec<f32> = tokens.iter().map(|&token| row[token as usize]).collect();
-            let p = logits.iter().map(|&logit| cpu::exp(logit - max) / sum).collect();
-            (Readout { p, logits, top }, sum)
-        })
+                let sum = sums.iter().sum::<f64>() as f32;
+                let top = row.iter().position(|&x| x == max).unwrap_or(0) as u32;
+                let logits: Vec<f32> = tokens.iter().map(|&token| row[token as usize]).collect();
+                let p = logits.iter().map(|&logit| cpu::exp(logit - max) / sum).collect();
+                (Readout { p, logits, top }, sum)
+            },
+        )
     };
     let rows = cpu::floats(&data);
     #[cfg(not(target_family = "wasm"))]

@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::model::{cpu, grad};
-use burn::tensor::{Device, Gradients, Tensor};
+use burn::tensor::{Gradients, Tensor};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Mean cross-entropy (nats a token) of logits `[n, vocab]`, and the gradients of all that they were computed from.
@@ -17,7 +17,7 @@ pub(super) async fn backward(logits: Tensor<2>, labels: &[u32]) -> Result<(f32, 
     let mut data = logits.clone().inner().into_data_async().await.map_err(unreadable)?;
     let loss = slope(cpu::floats_mut(&mut data), labels);
     // The sum of logits times a constant has that constant as its gradient on the logits.
-    let slope = Tensor::<2>::from_data(data, &Device::from(device.inner()));
+    let slope = Tensor::<2>::from_data(data, &device.inner());
     let grads = (logits * Tensor::from_inner(slope)).sum().backward();
     Ok((loss, grads))
 }
