@@ -95,10 +95,15 @@ fn wordings_never_seen_with_their_subject_are_answered() {
         let found = block_on(found).expect("recall");
         println!("{name}: {found:?}");
         assert!(found.held_out_right >= 0.9, "{name}: {found:?}");
-        let told: serde_json::Value = serde_json::from_str(&read(&format!("models/{name}/training.json"))).expect("JSON");
+        let told: serde_json::Value =
+            serde_json::from_str(&read(&format!("models/{name}/training.json"))).expect("JSON");
         let said = told["recall"]["held_out_right"].as_f64().expect("held_out_right");
         assert!((said - found.held_out_right).abs() < 2e-3, "{name}: training.json says {said}");
-        assert_eq!(told["weights_sha256"], model.info.weights_sha256.as_str(), "{name}: training.json is of other weights");
+        assert_eq!(
+            told["weights_sha256"],
+            model.info.weights_sha256.as_str(),
+            "{name}: training.json is of other weights"
+        );
     }
 }
 

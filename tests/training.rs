@@ -15,8 +15,14 @@ const TEXT: &str = "The rain stopped before noon.\nShe closed the window and mad
 
 fn facts() -> Vec<Fact> {
     let capitals = [
-        ("France", "Paris"), ("Italy", "Rome"), ("Spain", "Madrid"), ("Japan", "Tokyo"), ("Egypt", "Cairo"),
-        ("Greece", "Athens"), ("Norway", "Oslo"), ("Peru", "Lima"),
+        ("France", "Paris"),
+        ("Italy", "Rome"),
+        ("Spain", "Madrid"),
+        ("Japan", "Tokyo"),
+        ("Egypt", "Cairo"),
+        ("Greece", "Athens"),
+        ("Norway", "Oslo"),
+        ("Peru", "Lima"),
     ];
     let fact = |(index, (country, city)): (usize, &(&str, &str))| Fact {
         id: index.to_string(),
@@ -42,7 +48,9 @@ fn recipe(family: &str, epochs: usize) -> Recipe {
         max_position_embeddings = 64
         tie_word_embeddings = true"#;
     let own = match family {
-        "gemma2" => "hidden_activation = \"gelu_pytorch_tanh\"\nhead_dim = 8\nquery_pre_attn_scalar = 8\nsliding_window = 8",
+        "gemma2" => {
+            "hidden_activation = \"gelu_pytorch_tanh\"\nhead_dim = 8\nquery_pre_attn_scalar = 8\nsliding_window = 8"
+        }
         "phi" => "hidden_act = \"gelu_new\"\npartial_rotary_factor = 0.5",
         _ => "hidden_act = \"silu\"",
     };

@@ -60,7 +60,7 @@ fn alone_it_greets() {
 #[test]
 fn every_help_page() {
     snapshot("help", &engram(&["--help"]));
-    for command in ["trace", "study", "edit", "compare", "models", "doctor"] {
+    for command in ["demo", "trace", "study", "edit", "compare", "train", "models", "doctor"] {
         let output = engram(&["help", command]);
         assert!(output.status.success() && output.stderr.is_empty());
         snapshot(&format!("help-{command}"), &output);
@@ -71,7 +71,7 @@ fn every_help_page() {
 #[test]
 fn help_fits_the_terminal() {
     for (columns, limit) in [("60", 60), ("80", 80), ("120", 100)] {
-        for command in ["trace", "study", "edit", "compare", "models", "doctor"] {
+        for command in ["demo", "trace", "study", "edit", "compare", "train", "models", "doctor"] {
             let output = engram_with(&["help", command], &[("COLUMNS", columns)]);
             let text = text(&output.stdout);
             // Examples are commands to copy, which no terminal width may break.
@@ -91,6 +91,12 @@ fn the_version() {
 /// Lines that must be refused with exit code 2, nothing on stdout, an error and a hint.
 const REFUSED: &[(&str, &[&str])] = &[
     ("unknown-command", &["trce"]),
+    ("train-no-recipe", &["train", "notes.txt", "--facts", "facts.json", "--text", "notes.txt", "--out", "new"]),
+    (
+        "train-out-is-a-file",
+        &["train", "notes.txt", "--facts", "facts.json", "--text", "notes.txt", "--out", "notes.txt"],
+    ),
+    ("bundled-has-no-folder", &["models", "path", "engram-llama"]),
     ("unknown-flag", &["doctor", "--jsn"]),
     ("bad-color", &["doctor", "--color", "sometimes"]),
     ("quiet-and-verbose", &["doctor", "-q", "-v"]),
@@ -317,9 +323,11 @@ fn an_empty_cache_is_said() {
     let home = folder.path().to_string_lossy().into_owned();
     let models = |arguments: &[&str]| run_in(folder.path(), arguments, &[("HF_HOME", &home)]);
     let list = models(&["models"]);
-    assert!(list.status.success() && list.stdout.is_empty());
+    assert!(list.status.success() && text(&list.stdout).contains("engram-llama-large"));
     assert!(text(&list.stderr).contains("no models are downloaded"));
-    assert_eq!(text(&models(&["models", "list", "--json"]).stdout).trim(), "[]");
+    let json = text(&models(&["models", "list", "--json"]).stdout);
+    let all: Vec<serde_json::Value> = serde_json::from_str(&json).expect("JSON");
+    assert!(all.len() == 5 && all.iter().all(|model| model["revision"] == "bundled"), "{json}");
     assert!(models(&["--quiet", "models"]).stderr.is_empty());
     for action in ["path", "delete"] {
         let missing = models(&["models", action, "owner/name"]);

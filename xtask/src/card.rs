@@ -33,19 +33,28 @@ pub(crate) fn write(record: &Record, recipe: &str, training: &str) -> Result<Str
         ("recall, trained wordings".to_string(), percent(recall("trained_right"))),
         ("recall, wordings never seen with their subject".into(), percent(recall("held_out_right"))),
         ("validated facts (the paper's two filters)".into(), share(subject.validated, subject.screened)),
-        ("mean p of the true answer, subject replaced".into(), format!("{}, {}", mean(subject.p_clean), mean(subject.p_corrupt))),
+        (
+            "mean p of the true answer, subject replaced".into(),
+            format!("{}, {}", mean(subject.p_clean), mean(subject.p_corrupt)),
+        ),
         ("editable (p(false) > 0.0005)".into(), share(editable, subject.validated)),
     ];
     for summary in [&subject, &last] {
         let name = summary.view.reading.name();
         rows.push((format!("l*, {name}"), dominance(summary)));
     }
-    rows.push(("not localized, subject-last".into(), subject.not_localized.map_or("-".into(), |s| share(s.count, s.of))));
+    rows.push((
+        "not localized, subject-last".into(),
+        subject.not_localized.map_or("-".into(), |s| share(s.count, s.of)),
+    ));
     rows.push(("R, subject-last".into(), subject.redundancy.map_or("-".into(), |r| format!("{:.3}", r.r.mean))));
     let drops: Vec<String> = subject.maps.block.iter().map(|mean| format!("{:.3}", mean.mean)).collect();
     rows.push(("mean drop of p without a block, by layer".into(), drops.join(", ")));
     if let Some(edits) = &subject.edits {
-        rows.push(("edits that succeed (SPSA, at each fact's own layer)".into(), edits.success.map_or("-".into(), |s| share(s.count, s.of))));
+        rows.push((
+            "edits that succeed (SPSA, at each fact's own layer)".into(),
+            edits.success.map_or("-".into(), |s| share(s.count, s.of)),
+        ));
         let moved = format!("{}, {}", mean(edits.p_false), mean(edits.p_false_after));
         rows.push(("p(false) before and after".into(), moved));
     }

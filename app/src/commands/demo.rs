@@ -13,8 +13,8 @@ use crate::render::text;
 use crate::ui::Ui;
 use anyhow::Result;
 use clap::Args;
-use engram_core::metrics::{View, summarize};
-use engram_core::record::{EditSettings, Record, Settings};
+use engram_core::metrics::{View, edit_outcome, summarize};
+use engram_core::record::{EditRecord, EditSettings, Record, Settings};
 use engram_core::tables;
 use std::path::PathBuf;
 use std::time::Instant;
@@ -53,7 +53,7 @@ Examples:
   engram compare demo --reading last-token
 
 It needs no network, no GPU and no files. The models are small transformers
-that were trained to know 2,900 facts; `engram study --model engram-llama
+that were trained to know some 2,270 facts; `engram study --model engram-llama
 --facts bundled` studies one of them in your own way.";
 
 /// Runs the command; `false` says that a model failed.
@@ -96,6 +96,11 @@ fn show(records: &[Record], ui: &Ui) -> Result<()> {
     compare::print_tables(&tables::all(records, &View::default(), baseline), ui)?;
     ui.print("")?;
     let width = ui.screen.width.min(100);
+    if let Some(lines) = records.iter().find_map(edited) {
+        ui.print(&ui.screen.paint(Tone::Heading, "An edited fact"))?;
+        ui.print(&text::wrap(&lines, width))?;
+        ui.print("")?;
+    }
     let lessons = lessons::all(records, &recipes());
     for lesson in lessons {
         ui.print(&ui.screen.paint(Tone::Heading, lesson.question))?;
@@ -105,6 +110,31 @@ fn show(records: &[Record], ui: &Ui) -> Result<()> {
         ui.print("")?;
     }
     Ok(())
+}
+
+/// The successful edit of a record that raised the new answer most, in words.
+fn edited(record: &Record) -> Option<String> {
+    let edits = record.edits.as_ref()?;
+    let judged = |edit: &&EditRecord| edit_outcome(edit, record.settings.edit.min_p_false).success;
+    let rise = |edit: &EditRecord| edit.p_false_after - edit.p_false;
+    let best = edits.iter().filter(judged).max_by(|a, b| rise(a).total_cmp(&rise(b)))?;
+    let fact = record.facts.iter().find(|fact| fact.order == best.fact)?;
+    let flipped = best.unrelated.iter().filter(|one| one.flipped).count();
+    Some(format!(
+        "{}: \"{}\" {} {:.3} -> {:.3}, {} {:.3} -> {:.3}, by a rank-one change of the MLP's down projection in layer {}. \
+         Of {} unrelated facts {flipped} changed their most probable token. The weights were restored afterwards{}.",
+        record.model.name,
+        text::escape(&fact.prompt),
+        text::token(&fact.target_true),
+        best.p_true,
+        best.p_true_after,
+        text::token(&fact.target_new),
+        best.p_false,
+        best.p_false_after,
+        best.layer,
+        best.unrelated.len(),
+        if best.restored { ", bit for bit" } else { " but not exactly" },
+    ))
 }
 
 /// How the bundled models were trained, in the order of [`bundled::MODELS`].

@@ -31,7 +31,7 @@ pub struct EditArgs {
     /// Answer that it shall give
     #[arg(long, value_name = "TEXT", value_parser = options::text)]
     pub new: String,
-    /// Hub id, folder, or .gguf file
+    /// Bundled model, Hub id, folder, or .gguf file
     #[arg(long, value_name = "MODEL", value_parser = options::source, help_heading = MODEL)]
     pub model: Source,
     #[command(flatten)]

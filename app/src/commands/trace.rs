@@ -29,7 +29,7 @@ pub struct TraceArgs {
     /// Another answer whose probability is shown too
     #[arg(long, value_name = "TEXT", value_parser = options::text)]
     pub target_new: Option<String>,
-    /// Hub id, folder, or .gguf file
+    /// Bundled model, Hub id, folder, or .gguf file
     #[arg(long, value_name = "MODEL", value_parser = options::source, help_heading = MODEL)]
     pub model: Source,
     #[command(flatten)]
