@@ -105,7 +105,9 @@ fn show(records: &[Record], ui: &Ui) -> Result<()> {
     for lesson in lessons {
         ui.print(&ui.screen.paint(Tone::Heading, lesson.question))?;
         for line in lesson.lines {
-            ui.print(&text::wrap(&line, width))?;
+            // A point of a list hangs on its dash.
+            let (first, more) = if line.starts_with("- ") { (width - 2, "\n  ") } else { (width, "\n") };
+            ui.print(&text::wrap(&line, first).replace('\n', more))?;
         }
         ui.print("")?;
     }
