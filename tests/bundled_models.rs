@@ -9,7 +9,7 @@ use engram_core::model::Model;
 use engram_core::record::{Record, Settings};
 use engram_core::run::{self, Prompt, Site};
 use engram_core::study::{self, Event, Observer};
-use engram_core::train::{Corpus, Recipe, recall};
+use engram_core::train::{Corpus, Plan, Recipe, recall};
 use engram_tests::fixtures::{difference, fixture, open};
 use pollster::block_on;
 use safetensors::SafeTensors;
@@ -99,6 +99,10 @@ fn wordings_never_seen_with_their_subject_are_answered() {
             serde_json::from_str(&read(&format!("models/{name}/training.json"))).expect("JSON");
         let said = told["recall"]["held_out_right"].as_f64().expect("held_out_right");
         assert!((said - found.held_out_right).abs() < 2e-3, "{name}: training.json says {said}");
+        // The model belongs to the recipe, the facts and the text that stand beside it; so does its tokenizer.
+        let plan = Plan::new(recipe, corpus, &read("text.tsv")).expect("a plan");
+        assert_eq!(told["plan"], plan.digest(), "{name}: trained on something else; see cargo xtask models");
+        assert_eq!(plan.tokens.sha256(), model.tokens.sha256(), "{name}: its tokenizer comes out otherwise");
         assert_eq!(
             told["weights_sha256"],
             model.info.weights_sha256.as_str(),

@@ -7,7 +7,7 @@ use engram_core::run::{self, Prompt};
 use engram_core::train::{Corpus, Plan, Recipe, Text, Training, recall};
 use engram_core::weights::{ByteSource, Checkpoint, MemoryFile};
 use engram_core::{Kind, Result};
-use engram_tests::fixtures::{MODELS, model};
+use engram_tests::fixtures::{MODELS, devices, model};
 use pollster::block_on;
 
 const TEXT: &str = "The rain stopped before noon.\nShe closed the window and made some tea.\n\
@@ -229,4 +229,19 @@ fn toml_of(recipe: &Recipe) -> String {
          beta_2 = 0.98\nclip = 1.0\n[dropping]\nblocks = [0.1, 0.1]\n[config]\n{}\n",
         fields.join("\n")
     )
+}
+
+#[test]
+fn a_gpu_trains_alike() {
+    let plan = plan("gemma2", 2).expect("a plan");
+    let mut losses = Vec::new();
+    for compute in devices() {
+        let mut training = block_on(Training::new(&plan, &compute.device)).expect("a training");
+        epochs(&mut training, 2);
+        losses.push((compute.info.name, training.epochs[1].loss));
+    }
+    let (_, cpu) = losses[0];
+    for (name, loss) in &losses {
+        assert!((loss - cpu).abs() < 1e-3 * cpu, "{name}: loss {loss}, {cpu} on the CPU");
+    }
 }

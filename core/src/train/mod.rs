@@ -54,7 +54,8 @@ impl Plan {
     pub fn new(recipe: Recipe, corpus: Corpus, text: &str) -> Result<Self> {
         let (tokenizer_json, tokenizer_config) = vocabulary::train(&corpus, &recipe)?;
         let mut digest = Sha256::new();
-        for part in [serde_json::to_vec(&recipe), serde_json::to_vec(&corpus.facts)] {
+        let plain = Recipe { name: String::new(), about: String::new(), ..recipe.clone() };
+        for part in [serde_json::to_vec(&plain), serde_json::to_vec(&corpus.facts)] {
             digest.update(part.map_err(|error| Error::input(error.to_string()))?);
         }
         digest.update(text);
@@ -70,7 +71,7 @@ impl Plan {
         (1..=text.epochs).map(|epoch| self.corpus.steps(epoch, text)).sum()
     }
 
-    /// SHA-256 of recipe, facts, text and tokenizer.
+    /// SHA-256 of recipe (but for its name and what it is about), facts, text and tokenizer.
     pub fn digest(&self) -> &str {
         &self.digest
     }
@@ -144,8 +145,8 @@ impl<'a> Training<'a> {
         self.parameters.all().values().map(|parameter| parameter.shape().iter().product::<usize>()).sum()
     }
 
-    /// One epoch. `tell` hears of every step and says whether to go on; a stopped epoch leaves no trace in
-    /// [`Training::state`] only if the state was saved before.
+    /// One epoch. `tell` hears of every step and says whether to go on. After a stop or an error the parameters are those
+    /// of the middle of an epoch; go on from the state that was saved at the end of the last one.
     pub async fn epoch(&mut self, tell: &mut dyn FnMut(Step) -> bool) -> Result<()> {
         let Recipe { text, dropping, seed, .. } = &self.plan.recipe;
         let epoch = self.epochs.len() + 1;
@@ -173,7 +174,7 @@ impl<'a> Training<'a> {
             sum += f64::from(loss) * batch.labels.len() as f64;
             count += batch.labels.len();
             if !tell(Step { epoch, step: done + 1, steps: all, loss }) {
-                return Err(Error::cancelled());
+                return Err(Error::cancelled().hint("run the same line again to go on after the last finished epoch"));
             }
         }
         let steps = self.steps() + batches.len();

@@ -35,7 +35,7 @@ impl Optimize {
 
     /// Learning rate after this share of the run and this many steps: linear warm-up, then a cosine to a fiftieth.
     pub(super) fn rate(&self, done: f64, step: usize) -> f64 {
-        let cosine = 0.5 * (1.0 + (std::f64::consts::PI * done).cos());
+        let cosine = 0.5 * (1.0 + (std::f64::consts::PI * done.min(1.0)).cos());
         let warm = ((step + 1) as f64 / self.plan.warmup_steps.max(1) as f64).min(1.0);
         self.plan.learning_rate * warm * (0.02 + 0.98 * cosine)
     }
