@@ -45,6 +45,15 @@ impl<'a> Loader<'a> {
         Self { origin, device, binding_bytes: usize::MAX, used: RefCell::default(), progress }
     }
 
+    /// The checkpoint; a model in training has none.
+    fn files(&self) -> Option<&'a Checkpoint> {
+        match self.origin {
+            Origin::Files(checkpoint) => Some(checkpoint),
+            #[cfg(feature = "train")]
+            Origin::Training(_) => None,
+        }
+    }
+
     /// The device.
     pub fn device(&self) -> &Device {
         self.device
@@ -204,11 +213,7 @@ impl<'a> Loader<'a> {
 
     /// Fails on tensors that no layer used, unless `ignorable` says that their kind carries no weights.
     pub fn finish(&self, ignorable: impl Fn(&str) -> bool) -> Result<()> {
-        let checkpoint = match self.origin {
-            Origin::Files(checkpoint) => checkpoint,
-            #[cfg(feature = "train")]
-            Origin::Training(_) => return Ok(()),
-        };
+        let Some(checkpoint) = self.files() else { return Ok(()) };
         let used = self.used.borrow();
         let surplus: Vec<_> =
             checkpoint.tensors().values().filter(|info| !used.contains(&info.name) && !ignorable(&info.name)).collect();
