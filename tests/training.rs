@@ -245,3 +245,14 @@ fn a_gpu_trains_alike() {
         assert!((loss - cpu).abs() < 1e-3 * cpu, "{name}: loss {loss}, {cpu} on the CPU");
     }
 }
+
+#[test]
+fn sentences_longer_than_the_model_are_told() {
+    let mut recipe = recipe("llama", 1);
+    recipe.config["max_position_embeddings"] = 4.into();
+    let corpus = Corpus::new(facts(), TEXT, &recipe.text).expect("corpus");
+    let plan = Plan::new(recipe, corpus, TEXT).expect("a plan");
+    let mut training = block_on(Training::new(&plan, &Compute::cpu("tests").device)).expect("a training");
+    let error = block_on(training.epoch(&mut |_| true)).expect_err("too long");
+    assert!(error.to_string().contains("4 positions") && error.next_step().is_some(), "{error}");
+}

@@ -4,6 +4,7 @@ use super::{Device, Model, Source};
 use crate::hub;
 use crate::render::progress::Progress;
 use anyhow::Result;
+use engram_core::Error;
 use engram_core::device::{Choice, Compute};
 use engram_core::facts::{Fact, SLOT};
 use engram_core::model;
@@ -37,6 +38,11 @@ pub(super) fn load(wanted: &Model, progress: &Progress) -> Result<Loaded> {
         Source::Bundled(model) => (PathBuf::from(model.name), model.name.to_owned()),
     };
     let checkpoint = match &wanted.source {
+        Source::Bundled(model) if wanted.tokenizer.is_some() => {
+            return Err(Error::input(format!("{} brings its own tokenizer", model.name))
+                .hint("leave --tokenizer out")
+                .into());
+        }
         Source::Bundled(model) => block_on(Checkpoint::from_sources(model.sources()))?,
         _ => block_on(Checkpoint::open(&path, wanted.tokenizer.as_deref()))?,
     };

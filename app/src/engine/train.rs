@@ -25,6 +25,11 @@ pub(super) fn run(args: &TrainArgs, progress: &Progress) -> Result<Trained> {
     if args.fresh && state.exists() {
         std::fs::remove_file(&state).with_context(|| state.display().to_string())?;
     }
+    if !args.fresh && !state.exists() && args.out.join("model.safetensors").exists() {
+        return Err(Error::input(format!("{}: there is a finished model in it", args.out.display()))
+            .hint("choose another --out, or train it again with --fresh")
+            .into());
+    }
     let mut training = block_on(Training::new(&plan, &compute.device))?;
     if state.exists() {
         let saved = std::fs::read(&state).with_context(|| state.display().to_string())?;
@@ -75,7 +80,8 @@ pub(super) fn run(args: &TrainArgs, progress: &Progress) -> Result<Trained> {
 
 fn plan(args: &TrainArgs) -> Result<Plan> {
     let read = |path: &Path| {
-        std::fs::read_to_string(path).map_err(|error| Error::input(format!("{}: {error}", path.display())))
+        let failed = |error| Error::input(format!("{}: {error}", path.display())).hint("it must be UTF-8 text");
+        std::fs::read_to_string(path).map_err(failed)
     };
     let recipe = Recipe::parse(&read(&args.recipe)?).map_err(|error| error.at(args.recipe.display()))?;
     let name = args.facts.file_name().unwrap_or_default().to_string_lossy();

@@ -155,6 +155,14 @@ impl<'a> Training<'a> {
         rng.set_stream(epoch as u64);
         let sentences = self.plan.corpus.epoch(epoch, text, &mut rng);
         let batches = batches::batches(&sentences, &self.plan.tokens, text.batch, text.counted, &mut rng)?;
+        let positions = self.plan.recipe.config["max_position_embeddings"].as_u64().unwrap_or(2048) as usize;
+        if let Some(batch) = batches.iter().find(|batch| batch.length > positions) {
+            return Err(Error::input(format!(
+                "a sentence has {} tokens, the model {positions} positions",
+                batch.length
+            ))
+            .hint("shorten the longest facts and sentences, or raise `max_position_embeddings` in the recipe"));
+        }
         let all = self.plan.steps();
         let (mut sum, mut count, mut rate) = (0.0, 0, 0.0);
         for (number, batch) in batches.iter().enumerate() {
