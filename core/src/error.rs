@@ -19,6 +19,20 @@ pub enum Kind {
     Cancelled,
 }
 
+impl Kind {
+    /// The name used in messages.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Input => "input",
+            Self::Io => "io",
+            Self::Memory => "memory",
+            Self::Device => "device",
+            Self::Numeric => "numeric",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
 /// An error with a message for people and, where one is known, the next step to take.
 #[derive(Debug, Clone, thiserror::Error)]
 pub struct Error {

@@ -17,6 +17,7 @@ pub mod journal;
 pub mod metrics;
 #[cfg(feature = "engine")]
 pub mod model;
+pub mod protocol;
 pub mod record;
 #[cfg(feature = "engine")]
 pub mod run;

@@ -335,6 +335,25 @@ pub struct Traced {
     /// Token × layer maps, for the facts that have them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub maps: Option<Maps>,
+    /// Logit lens, for the facts that have it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lens: Option<Lens>,
+}
+
+/// Logit lens (nostalgebraist 2020): the final norm and the head on the clean prompt's residual stream after each block,
+/// at the last token. Per-layer vectors have L entries.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Lens {
+    /// Probability of the true answer's first token.
+    pub p_true: Vec<f32>,
+    /// Probability of the counterfactual answer's first token.
+    pub p_false: Vec<f32>,
+    /// Rank of the true answer's first token, from 1.
+    pub rank_true: Vec<u32>,
+    /// Rank of the counterfactual answer's first token.
+    pub rank_false: Vec<u32>,
+    /// The most probable token, as text.
+    pub top: Vec<String>,
 }
 
 /// `p_{ablated+patch(l)}`: corrupted prompt, block `ablated` removed, clean residual patched after block `l`.

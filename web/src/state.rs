@@ -2,6 +2,7 @@
 //! a view.
 
 use engram_core::metrics::View;
+use engram_core::protocol::ModelRef;
 use engram_core::record::Reading;
 
 /// Everything that is chosen on the page.
@@ -24,6 +25,124 @@ impl Default for ViewState {
         let view = View::default();
         Self { record: 0, reading: view.reading, argmax_always: view.argmax_always, fact: None, baseline: None }
     }
+}
+
+/// A part of the lab.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Tab {
+    /// Trace one prompt.
+    #[default]
+    Explore,
+    /// Rewrite one fact.
+    Edit,
+    /// Run studies, and look at their records.
+    Study,
+    /// Load, preflight, list and delete models; the device.
+    Models,
+}
+
+impl Tab {
+    /// All, in the order in which they are shown.
+    pub const ALL: [Self; 4] = [Self::Explore, Self::Edit, Self::Study, Self::Models];
+
+    /// Its name in the address.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Explore => "explore",
+            Self::Edit => "edit",
+            Self::Study => "study",
+            Self::Models => "models",
+        }
+    }
+}
+
+/// What the live lab shows: the tab, and the question that is asked of the model.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct LabState {
+    /// The tab.
+    pub tab: Tab,
+    /// The model: a bundled one's name, a hub id, or an address (see [`model_of`]).
+    pub model: String,
+    /// The prompt.
+    pub prompt: String,
+    /// Its subject.
+    pub subject: String,
+    /// True answer; empty for the model's own.
+    pub target: String,
+    /// The answer to hold it against; empty for the model's own second.
+    pub new: String,
+    /// Corruption by noise of so many σ instead of by another name.
+    pub noise: bool,
+    /// A layer that is looked at, from 1.
+    pub layer: Option<usize>,
+}
+
+/// Longest text that an address may bring.
+const LONGEST: usize = 2000;
+
+impl LabState {
+    /// Takes over one `name=value` of an address. Unknown names and values that make no sense change nothing.
+    pub fn read(&mut self, name: &str, value: &str) {
+        let text = || (value.len() <= LONGEST).then(|| value.to_owned());
+        match name {
+            "tab" => self.tab = Tab::ALL.into_iter().find(|tab| tab.name() == value).unwrap_or(self.tab),
+            "model" => self.model = text().unwrap_or_default(),
+            "prompt" => self.prompt = text().unwrap_or_default(),
+            "subject" => self.subject = text().unwrap_or_default(),
+            "target" => self.target = text().unwrap_or_default(),
+            "new" => self.new = text().unwrap_or_default(),
+            "noise" => self.noise = matches!(value, "" | "1" | "true"),
+            "layer" => self.layer = value.parse().ok().filter(|&layer| layer > 0).or(self.layer),
+            _ => {}
+        }
+    }
+
+    /// What differs from the defaults, as names and values for an address.
+    pub fn written(&self) -> Vec<(&'static str, String)> {
+        let mut pairs = Vec::new();
+        if self.tab != Tab::default() {
+            pairs.push(("tab", self.tab.name().to_owned()));
+        }
+        let texts = [
+            ("model", &self.model),
+            ("prompt", &self.prompt),
+            ("subject", &self.subject),
+            ("target", &self.target),
+            ("new", &self.new),
+        ];
+        pairs.extend(texts.into_iter().filter(|(_, text)| !text.is_empty()).map(|(name, text)| (name, text.clone())));
+        if self.noise {
+            pairs.push(("noise", "1".to_owned()));
+        }
+        pairs.extend(self.layer.map(|layer| ("layer", layer.to_string())));
+        pairs
+    }
+}
+
+/// The models that come with the page, in the order in which they are offered.
+pub const BUNDLED: [&str; 5] = ["engram-llama", "engram-qwen2", "engram-gemma2", "engram-phi", "engram-llama-large"];
+
+/// The model that a text names: a bundled one, an address, or a hub id with an optional `@revision`. `None` for
+/// anything else.
+pub fn model_of(text: &str) -> Option<ModelRef> {
+    let text = text.trim();
+    if BUNDLED.contains(&text) {
+        return Some(ModelRef::Bundled { name: text.into() });
+    }
+    if text.starts_with("https://") || text.starts_with("http://") {
+        return Some(ModelRef::Url { url: text.into() });
+    }
+    let (id, revision) = match text.split_once('@') {
+        Some((id, revision)) => (id, Some(revision.to_owned())),
+        None => (text, None),
+    };
+    let plain = |part: &str| {
+        let allowed = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+        !part.is_empty() && part.chars().all(allowed) && !part.starts_with('.')
+    };
+    let (owner, name) = id.split_once('/')?;
+    let fine = plain(owner) && plain(name) && revision.as_deref().is_none_or(|text| plain(&text.replace('/', "-")));
+    fine.then(|| ModelRef::Hub { id: id.into(), revision })
 }
 
 /// All readings, in the order in which they are offered.
@@ -90,6 +209,41 @@ mod tests {
         }
         assert_eq!(read, state);
         assert!(ViewState::default().written().is_empty());
+    }
+
+    #[test]
+    fn the_lab_survives_its_address_too() {
+        let state = LabState {
+            tab: Tab::Edit,
+            model: "HuggingFaceTB/SmolLM2-135M".into(),
+            prompt: "The capital of France is".into(),
+            subject: "France".into(),
+            target: "Paris".into(),
+            new: "Rome".into(),
+            noise: true,
+            layer: Some(3),
+        };
+        let mut read = LabState::default();
+        for (name, value) in state.written() {
+            read.read(name, &value);
+        }
+        assert_eq!(read, state);
+        read.read("tab", "moon");
+        read.read("layer", "0");
+        assert_eq!(read, state);
+        assert!(LabState::default().written().is_empty());
+    }
+
+    #[test]
+    fn a_text_names_a_model() {
+        let hub = |id: &str, revision: Option<&str>| ModelRef::Hub { id: id.into(), revision: revision.map(Into::into) };
+        assert_eq!(model_of(" engram-phi "), Some(ModelRef::Bundled { name: "engram-phi".into() }));
+        assert_eq!(model_of("a/b-1.5"), Some(hub("a/b-1.5", None)));
+        assert_eq!(model_of("a/b@refs/pr/1"), Some(hub("a/b", Some("refs/pr/1"))));
+        assert!(matches!(model_of("https://x.org/m.gguf"), Some(ModelRef::Url { .. })));
+        for wrong in ["", "gpt2", "a/b/c", "../../etc", "a/..", "javascript:alert(1)", "a/b@"] {
+            assert_eq!(model_of(wrong), None, "{wrong}");
+        }
     }
 
     #[test]

@@ -76,6 +76,10 @@ fn traced(traced: &Traced) -> Result<()> {
     for (reading, curve) in &traced.redundancy {
         redundancy(reading.name(), &curve.patched)?;
     }
+    if let Some(lens) = &traced.lens {
+        numbers("lens.p_true", &lens.p_true)?;
+        numbers("lens.p_false", &lens.p_false)?;
+    }
     let Some(Maps { residual, mlp, attention, .. }) = &traced.maps else { return Ok(()) };
     for (name, map) in [("residual", residual), ("mlp", mlp), ("attention", attention)] {
         for (position, row) in map.iter().enumerate() {
@@ -151,6 +155,14 @@ fn shape(traced: &Traced, layers: usize) -> Result<()> {
     if let Some(maps) = &traced.maps {
         for (name, map) in [("residual", &maps.residual), ("mlp", &maps.mlp), ("attention", &maps.attention)] {
             map.iter().try_for_each(|row| fits(&format!("maps.{name}"), row.len()))?;
+        }
+    }
+    if let Some(lens) = &traced.lens {
+        let ranks = [lens.rank_true.len(), lens.rank_false.len()];
+        let lengths = [lens.p_true.len(), lens.p_false.len(), ranks[0], ranks[1], lens.top.len()];
+        lengths.iter().try_for_each(|&length| fits("lens", length))?;
+        if lengths.iter().any(|&length| length != lengths[0]) {
+            return Err(Error::input("lens: its curves have different lengths"));
         }
     }
     let spans = [

@@ -17,6 +17,7 @@ fn traced(p: f32) -> Traced {
         without_mlp: vec![0.1, 0.2],
         redundancy: BTreeMap::new(),
         maps: Some(Maps { window: 1, residual: vec![vec![0.1, p]], mlp: vec![], attention: vec![] }),
+        lens: None,
     }
 }
 

@@ -1,0 +1,332 @@
+//! What a page and an engine say to each other: typed, versioned JSON messages. The engine is the tab's worker; nothing
+//! here assumes one, so the same messages can go over a socket to the native program.
+//!
+//! A page sends a [`Request`] with an id of its own. The engine answers with [`Event`]s of that id, the last of which is
+//! final ([`News::is_final`]). Work is done one request at a time in the order of arrival; [`Ask::Cancel`] is heard at
+//! once. Events with id 0 belong to no request. Bytes (files in, files out) travel beside the JSON.
+
+mod answers;
+mod models;
+mod studies;
+
+pub use answers::{Cost, Edited, Failure, Lens, MapSite, Spoken, Token, Tokenized};
+pub use models::{Adapter, Cached, DeviceReport, DeviceWish, Loaded, ModelRef, Phase, Preflight, Trouble};
+pub use studies::{Saved, StudyAsk, StudyPhase};
+
+use crate::journal::RedundancyLine;
+use crate::record::{Corruption, EditRecord, FactRecord, Reading, Record, RedundancyCurve};
+use serde::{Deserialize, Serialize};
+
+/// The version of these messages. A page and an engine of different versions do not talk.
+pub const PROTOCOL: u32 = 1;
+
+/// A page's message.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Request {
+    /// The page's number for it, from 1; every event about it carries the same.
+    pub id: u32,
+    /// What is wanted.
+    pub ask: Ask,
+}
+
+/// What a page can ask for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "ask", rename_all = "kebab-case")]
+pub enum Ask {
+    /// Which protocol and program is this? Final event: [`News::Hello`].
+    Hello,
+    /// Open and test a device; once it is open, tell of it again. Final event: [`News::Device`].
+    Start {
+        /// Which.
+        device: DeviceWish,
+    },
+    /// What would loading this model take? Reads configuration and headers only. Final event: [`News::Preflight`].
+    Preflight {
+        /// Which model.
+        model: ModelRef,
+    },
+    /// Load a model in place of the present one; edits are gone with it. [`News::Loading`] …, final [`News::Loaded`].
+    Load {
+        /// Which model. Files travel beside the message.
+        model: ModelRef,
+    },
+    /// Tokens of a prompt. Final event: [`News::Tokenized`].
+    Tokenize {
+        /// The prompt.
+        prompt: String,
+        /// The subject, as it is written in the prompt.
+        subject: String,
+    },
+    /// What the model says after a prompt, greedily. Final event: [`News::Spoken`].
+    Speak {
+        /// The prompt.
+        prompt: String,
+        /// Tokens at most.
+        tokens: usize,
+    },
+    /// Trace one fact. [`News::Traced`] once per-layer values are there, [`News::MapRow`] …, [`News::Lens`],
+    /// [`News::Redundancy`] …, final [`News::Trace`].
+    Trace(Question),
+    /// Rewrite a fact and keep the edit in force. [`News::Loss`] …, final [`News::Edited`].
+    Edit(EditAsk),
+    /// Take an edit back; the others stay. Final event: [`News::Undone`].
+    Undo {
+        /// The edit's number; all of them when absent.
+        edit: Option<u32>,
+    },
+    /// The edits in force as one safetensors file. Final event: [`News::File`], the bytes beside it.
+    Delta,
+    /// Run or go on with a study of the loaded model. [`News::StudyHeader`], then [`News::Fact`] …,
+    /// final [`News::Study`]. A cancelled study is paused: its journal stays.
+    Study(StudyAsk),
+    /// Studies that are kept in the browser. Final event: [`News::Studies`].
+    Studies,
+    /// The record of a kept study, finished or not. Final event: [`News::Study`].
+    OpenStudy {
+        /// Its key.
+        key: String,
+    },
+    /// Forget a kept study. Final event: [`News::Studies`].
+    DropStudy {
+        /// Its key.
+        key: String,
+    },
+    /// Models that are kept in the browser. Final event: [`News::Cache`].
+    Cache,
+    /// Delete a kept model; all of them when absent. Final event: [`News::Cache`].
+    DropCached {
+        /// Its key.
+        key: Option<String>,
+    },
+    /// Stop a request; it ends with [`News::Failed`] of kind `cancelled`. This request itself has no answer.
+    Cancel {
+        /// The request's id.
+        request: u32,
+    },
+}
+
+/// One fact to trace.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Question {
+    /// The prompt, subject filled in.
+    pub prompt: String,
+    /// The subject, as it is written in the prompt.
+    pub subject: String,
+    /// True answer; the model's own next word when absent.
+    #[serde(default)]
+    pub target: Option<String>,
+    /// The answer to hold it against; the model's most probable other token when absent.
+    #[serde(default)]
+    pub target_new: Option<String>,
+    /// How the subject is corrupted.
+    pub corruption: Corruption,
+    /// Patched positions.
+    pub readings: Vec<Reading>,
+    /// Window of the MLP and attention maps, in layers.
+    pub window: usize,
+    /// Whether the token × layer maps are wanted; they cost most of the time.
+    pub maps: bool,
+}
+
+/// One fact to rewrite.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EditAsk {
+    /// The prompt, subject filled in.
+    pub prompt: String,
+    /// The subject, as it is written in the prompt.
+    pub subject: String,
+    /// Answer that the model gives now.
+    pub target: String,
+    /// Answer that it shall give.
+    pub target_new: String,
+    /// Block to edit, `1..=L`; the fact's dominant layer under subject-last when absent.
+    pub layer: Option<usize>,
+    /// SPSA steps.
+    pub steps: usize,
+    /// SPSA perturbation.
+    pub epsilon: f32,
+    /// SPSA step size.
+    pub eta: f32,
+    /// Seed of the SPSA directions.
+    pub seed: u64,
+}
+
+/// An engine's message.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// The request that it is about; 0 for none.
+    pub id: u32,
+    /// What there is to tell.
+    pub news: News,
+}
+
+/// What an engine can tell.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "news", rename_all = "kebab-case")]
+pub enum News {
+    /// Who answers.
+    Hello {
+        /// [`PROTOCOL`].
+        protocol: u32,
+        /// Program and version.
+        program: String,
+    },
+    /// The request is begun; those before it are done.
+    Begun,
+    /// The device.
+    Device(DeviceReport),
+    /// What loading would take.
+    Preflight(Preflight),
+    /// How far loading is.
+    Loading(Phase),
+    /// The model is loaded.
+    Loaded(Box<Loaded>),
+    /// Tokens of a prompt.
+    Tokenized(Tokenized),
+    /// What the model said.
+    Spoken(Spoken),
+    /// The per-layer values of a trace: a record of one fact without maps, lens and redundancy.
+    Traced(Box<Record>),
+    /// One row of a token × layer map, `L` values.
+    MapRow {
+        /// Which map.
+        site: MapSite,
+        /// Position in the corrupted prompt.
+        position: usize,
+        /// `p_patch` per layer.
+        values: Vec<f32>,
+    },
+    /// The logit lens of a trace.
+    Lens(Lens),
+    /// The second pass of a trace.
+    Redundancy {
+        /// Patched position.
+        reading: Reading,
+        /// Raw values.
+        curve: RedundancyCurve,
+    },
+    /// A whole trace: the record of one fact, and what it cost.
+    Trace {
+        /// The record.
+        record: Box<Record>,
+        /// What the model itself says next.
+        greedy: String,
+        /// What it cost.
+        cost: Cost,
+    },
+    /// A step of an edit's optimization.
+    Loss {
+        /// Steps done.
+        step: usize,
+        /// Of how many.
+        of: usize,
+        /// `logit(y_true) - logit(y_false)` after them.
+        loss: f32,
+    },
+    /// An edit is in force.
+    Edited(Box<Edited>),
+    /// Edits were taken back.
+    Undone {
+        /// Numbers of the edits that are still in force, oldest first.
+        left: Vec<u32>,
+        /// The weights without edits are bit for bit the loaded ones.
+        restored: bool,
+    },
+    /// A file, whose bytes travel beside the message.
+    File {
+        /// A name to save it under.
+        name: String,
+    },
+    /// A study begins or goes on: all that it has so far.
+    StudyHeader {
+        /// Its key in the browser's storage.
+        key: String,
+        /// The record so far.
+        record: Box<Record>,
+    },
+    /// A fact of a study is finished.
+    Fact(Box<FactRecord>),
+    /// The second pass of a study's fact.
+    StudyRedundancy(RedundancyLine),
+    /// An edit of a study is measured and undone.
+    StudyEdit(Box<EditRecord>),
+    /// How far a study's phase is.
+    Progress {
+        /// The phase.
+        phase: StudyPhase,
+        /// Done.
+        done: usize,
+        /// Of how many.
+        of: usize,
+    },
+    /// A study's record, whole unless it is said to be unfinished.
+    Study {
+        /// Its key.
+        key: String,
+        /// Everything that was asked for is in it.
+        finished: bool,
+        /// The record.
+        record: Box<Record>,
+    },
+    /// Studies that are kept.
+    Studies {
+        /// One each, newest first.
+        studies: Vec<Saved>,
+    },
+    /// Models that are kept.
+    Cache {
+        /// One each.
+        models: Vec<Cached>,
+        /// Bytes that this site uses, when the browser tells.
+        used: Option<u64>,
+        /// Bytes that it may use.
+        quota: Option<u64>,
+    },
+    /// The request failed, or was cancelled.
+    Failed(Failure),
+    /// The engine itself is gone (lost device, crash): a new one is needed. Sent with id 0.
+    Fatal(Failure),
+}
+
+impl News {
+    /// Nothing more follows for this request.
+    pub fn is_final(&self) -> bool {
+        !matches!(
+            self,
+            Self::Begun
+                | Self::Loading(_)
+                | Self::Traced(_)
+                | Self::MapRow { .. }
+                | Self::Lens(_)
+                | Self::Redundancy { .. }
+                | Self::Loss { .. }
+                | Self::StudyHeader { .. }
+                | Self::Fact(_)
+                | Self::StudyRedundancy(_)
+                | Self::StudyEdit(_)
+                | Self::Progress { .. }
+        )
+    }
+}
+
+/// A message as JSON.
+///
+/// # Errors
+/// On a number that is not finite, which JSON cannot hold.
+pub fn to_json(message: &impl Serialize) -> crate::Result<String> {
+    serde_json::to_string(message).map_err(|error| crate::Error::numeric(format!("a message cannot be sent: {error}")))
+}
+
+/// Reads a message.
+///
+/// # Errors
+/// On anything that is not one, naming the place in it.
+pub fn from_json<T: for<'de> Deserialize<'de>>(text: &str) -> crate::Result<T> {
+    serde_json::from_str(text).map_err(|error| {
+        crate::Error::input(format!("a message cannot be read: {error}"))
+            .hint("reload the page: it and its engine are of different versions")
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,108 @@
+//! What is answered about prompts, edits and failures.
+
+use crate::record::EditRecord;
+use serde::{Deserialize, Serialize};
+
+pub use crate::record::Lens;
+
+/// A token of a prompt.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Token {
+    /// Id in the vocabulary.
+    pub id: u32,
+    /// Its piece of text, or its name.
+    pub text: String,
+    /// It overlaps the subject.
+    pub subject: bool,
+}
+
+/// A prompt as tokens.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Tokenized {
+    /// Tokens, special ones included.
+    pub tokens: Vec<Token>,
+    /// Why the subject has no tokens of its own, if it has none.
+    pub problem: Option<String>,
+}
+
+/// A greedy continuation.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Spoken {
+    /// The prompt.
+    pub prompt: String,
+    /// What comes after it.
+    pub said: String,
+}
+
+/// Which token × layer map.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MapSite {
+    /// Residual stream after a block.
+    Residual,
+    /// MLP contributions in a window.
+    Mlp,
+    /// Attention contributions in a window.
+    Attention,
+}
+
+/// What a trace cost.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Cost {
+    /// Seconds of computation.
+    pub seconds: f64,
+    /// The prompts' activations were still there from an earlier run.
+    pub cached: bool,
+}
+
+/// An edit in force.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Edited {
+    /// Its number, from 1.
+    pub edit: u32,
+    /// The edited matrix's name in the checkpoint.
+    pub tensor: String,
+    /// The prompt.
+    pub prompt: String,
+    /// The subject.
+    pub subject: String,
+    /// The answer that the model gave.
+    pub target: String,
+    /// The answer that it shall give.
+    pub target_new: String,
+    /// Everything that was measured: the prompt, paraphrases, neighbours, unrelated facts.
+    pub record: EditRecord,
+    /// Prompts of the record's unrelated facts, in its order, each with its true answer.
+    pub unrelated: Vec<(String, String)>,
+    /// A continuation of the prompt before and after.
+    pub said: [String; 2],
+    /// Frobenius norm of the update over that of the matrix.
+    pub relative_norm: f32,
+    /// Seconds that it took.
+    pub seconds: f64,
+}
+
+/// What went wrong.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// `input`, `io`, `memory`, `device`, `numeric`, `cancelled` or `crash`.
+    pub kind: String,
+    /// What is wrong, and where.
+    pub message: String,
+    /// What to do next.
+    pub hint: Option<String>,
+}
+
+impl From<&crate::Error> for Failure {
+    fn from(error: &crate::Error) -> Self {
+        let hint = error.next_step().map(str::to_owned);
+        Self { kind: error.kind.name().into(), message: error.message().into(), hint }
+    }
+}
+
+impl Failure {
+    /// Somebody asked the work to stop.
+    pub fn cancelled(&self) -> bool {
+        self.kind == crate::Kind::Cancelled.name()
+    }
+}

@@ -1,0 +1,54 @@
+//! Studies, as a page asks for them and hears of them.
+
+use super::ModelRef;
+use crate::record::{ModelInfo, Settings};
+use serde::{Deserialize, Serialize};
+
+/// A study to run or to go on with.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StudyAsk {
+    /// Facts file: its name, the bytes beside the message; the bundled facts when absent.
+    pub facts: Option<String>,
+    /// All settings of a new study.
+    pub settings: Settings,
+    /// A kept study to go on with; facts and settings are then those that it was begun with.
+    #[serde(default)]
+    pub key: Option<String>,
+}
+
+/// Phases of a study.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StudyPhase {
+    /// Screening and Stage 1; counts validated facts.
+    Trace,
+    /// Redundancy; counts facts times readings.
+    Redundancy,
+    /// SPSA; counts steps.
+    Optimize,
+    /// Edits.
+    Edit,
+}
+
+/// A study that is kept in the browser.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Saved {
+    /// Its key.
+    pub key: String,
+    /// Where its model came from, to load it again.
+    pub model: ModelRef,
+    /// The model's identity.
+    pub info: ModelInfo,
+    /// Name of the facts.
+    pub facts: String,
+    /// Validated facts so far.
+    pub validated: usize,
+    /// Wanted.
+    pub n: usize,
+    /// Edits so far.
+    pub edits: usize,
+    /// Everything is done.
+    pub finished: bool,
+    /// When it was last written, in milliseconds since 1970.
+    pub changed_ms: f64,
+}

@@ -1,0 +1,41 @@
+use super::*;
+use crate::record::Settings;
+
+#[test]
+fn messages_survive_json() {
+    let asks = [
+        Ask::Hello,
+        Ask::Start { device: DeviceWish::Gpu },
+        Ask::Load { model: ModelRef::Hub { id: "a/b".into(), revision: None } },
+        Ask::Undo { edit: None },
+        Ask::Trace(Question {
+            prompt: "The capital of France is".into(),
+            subject: "France".into(),
+            target: Some("Paris".into()),
+            target_new: None,
+            corruption: Settings::default().corruption,
+            readings: Settings::default().readings,
+            window: 10,
+            maps: true,
+        }),
+        Ask::Study(StudyAsk { facts: None, settings: Settings::default(), key: Some("k".into()) }),
+        Ask::Cancel { request: 3 },
+    ];
+    for (at, ask) in asks.into_iter().enumerate() {
+        let request = Request { id: at as u32 + 1, ask };
+        let text = to_json(&request).expect("no number in it is infinite");
+        assert_eq!(from_json::<Request>(&text).expect("it was just written"), request, "{text}");
+    }
+    let failure = Failure::from(&crate::Error::input("bad").hint("mend it"));
+    let event = Event { id: 7, news: News::Failed(failure) };
+    let text = to_json(&event).expect("text");
+    assert!(text.contains("\"kind\":\"input\""), "{text}");
+    assert_eq!(from_json::<Event>(&text).expect("it was just written"), event);
+    assert!(event.news.is_final() && !News::Begun.is_final());
+}
+
+#[test]
+fn an_older_page_gets_an_error_with_advice() {
+    let error = from_json::<Request>(r#"{"id":1,"ask":{"ask":"fly"}}"#).expect_err("nobody can fly");
+    assert!(error.to_string().contains("reload the page"), "{error}");
+}

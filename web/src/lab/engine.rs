@@ -1,0 +1,195 @@
+//! What the page knows of its engine: device, model, edits, what runs, what went wrong.
+
+use super::client::{Answer, Baggage, Call, Client};
+use engram_core::protocol::{Ask, DeviceReport, DeviceWish, Edited, Failure, Loaded, ModelRef, News, Phase};
+use leptos::prelude::*;
+use send_wrapper::SendWrapper;
+use web_sys::File;
+
+/// Something that runs, for the status line.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Job {
+    /// Its request, to cancel it.
+    pub(crate) id: u32,
+    /// What it does, in words.
+    pub(crate) what: String,
+    /// When it began (`performance.now`, in milliseconds).
+    pub(crate) since: f64,
+}
+
+/// The engine as the page sees it. A handle: copies are the same.
+#[derive(Clone, Copy)]
+pub(crate) struct Engine {
+    client: StoredValue<SendWrapper<Client>>,
+    /// The device, once it is open.
+    pub(crate) device: RwSignal<Option<DeviceReport>>,
+    /// Which device is wanted.
+    pub(crate) wish: RwSignal<DeviceWish>,
+    /// The loaded model.
+    pub(crate) model: RwSignal<Option<Loaded>>,
+    /// The model that is being loaded, and how far it is.
+    pub(crate) loading: RwSignal<Option<(ModelRef, Option<Phase>)>>,
+    /// Edits in force, oldest first.
+    pub(crate) edits: RwSignal<Vec<Edited>>,
+    /// What runs.
+    pub(crate) jobs: RwSignal<Vec<Job>>,
+    /// What went wrong, until it is dismissed.
+    pub(crate) problems: RwSignal<Vec<Failure>>,
+    /// How often an engine was lost; changes when one is.
+    pub(crate) lost: RwSignal<usize>,
+    /// The files of the model that was opened from disk, to load it again after a loss.
+    files: StoredValue<SendWrapper<Vec<File>>>,
+}
+
+impl Engine {
+    /// No engine yet: it starts with the first request.
+    pub(crate) fn new() -> Self {
+        let engine = Self {
+            client: StoredValue::new(SendWrapper::new(Client::default())),
+            device: RwSignal::new(None),
+            wish: RwSignal::default(),
+            model: RwSignal::new(None),
+            loading: RwSignal::new(None),
+            edits: RwSignal::default(),
+            jobs: RwSignal::default(),
+            problems: RwSignal::default(),
+            lost: RwSignal::new(0),
+            files: StoredValue::new(SendWrapper::new(Vec::new())),
+        };
+        engine.line().on_lost(move |failure| {
+            engine.device.set(None);
+            engine.model.set(None);
+            engine.edits.set(Vec::new());
+            engine.jobs.set(Vec::new());
+            engine.problems.update(|problems| problems.push(failure));
+            engine.lost.update(|lost| *lost += 1);
+        });
+        engine
+    }
+
+    fn line(self) -> Client {
+        self.client.with_value(|client| (**client).clone())
+    }
+
+    /// Asks without anything beside it, and shows `what` in the status line until [`Engine::done`].
+    pub(crate) fn ask(self, what: &str, ask: Ask) -> Call {
+        self.ask_with(what, ask, Baggage::default())
+    }
+
+    /// Asks.
+    pub(crate) fn ask_with(self, what: &str, ask: Ask, baggage: Baggage) -> Call {
+        let call = self.line().ask(ask, baggage);
+        let job = Job { id: call.id, what: what.to_owned(), since: now() };
+        self.jobs.update(|jobs| jobs.push(job));
+        call
+    }
+
+    /// A call has ended: takes it from the status line.
+    pub(crate) fn done(self, id: u32) {
+        self.jobs.update(|jobs| jobs.retain(|job| job.id != id));
+    }
+
+    /// Asks and waits for the final answer.
+    ///
+    /// # Errors
+    /// When the request failed or was cancelled; nothing is shown then, the caller decides.
+    pub(crate) async fn last(self, what: &str, ask: Ask) -> Result<Answer, Failure> {
+        self.last_with(what, ask, Baggage::default()).await
+    }
+
+    /// [`Engine::last`] with bytes beside it.
+    ///
+    /// # Errors
+    /// As there.
+    pub(crate) async fn last_with(self, what: &str, ask: Ask, baggage: Baggage) -> Result<Answer, Failure> {
+        let call = self.ask_with(what, ask, baggage);
+        let id = call.id;
+        let answer = call.last().await;
+        self.done(id);
+        answer
+    }
+
+    /// Stops a request.
+    pub(crate) fn cancel(self, id: u32) {
+        self.line().cancel(id);
+    }
+
+    /// Ends the worker, and with it whatever runs.
+    pub(crate) fn end(self) {
+        self.line().end();
+    }
+
+    /// Shows what went wrong, unless somebody wanted it to stop.
+    pub(crate) fn complain(self, failure: Failure) {
+        // A lost engine has complained by itself.
+        if !failure.cancelled() && failure.kind != "crash" {
+            self.problems.update(|problems| problems.push(failure));
+        }
+    }
+
+    /// Opens the device that is wanted, unless it is open.
+    ///
+    /// # Errors
+    /// When none can be opened.
+    pub(crate) async fn start(self) -> Result<DeviceReport, Failure> {
+        if let Some(device) = self.device.get_untracked() {
+            return Ok(device);
+        }
+        let device = self.wish.get_untracked();
+        match self.last("opening the device", Ask::Start { device }).await? {
+            (News::Device(report), _) => {
+                self.device.set(Some(report.clone()));
+                Ok(report)
+            }
+            _ => Err(unexpected()),
+        }
+    }
+
+    /// Makes this model the loaded one, unless it is. `files` are those of a model from disk.
+    ///
+    /// # Errors
+    /// When the device or the model cannot be opened, or the loading was cancelled.
+    pub(crate) async fn load(self, model: ModelRef, files: Vec<File>) -> Result<Loaded, Failure> {
+        if let Some(loaded) = self.model.get_untracked().filter(|loaded| loaded.model == model && files.is_empty()) {
+            return Ok(loaded);
+        }
+        self.start().await?;
+        let files = match (&model, files.is_empty()) {
+            (ModelRef::Files { .. }, true) => self.files.with_value(|files| (**files).clone()),
+            _ => files,
+        };
+        if matches!(model, ModelRef::Files { .. }) {
+            self.files.set_value(SendWrapper::new(files.clone()));
+        }
+        self.model.set(None);
+        self.edits.set(Vec::new());
+        self.loading.set(Some((model.clone(), None)));
+        let baggage = Baggage { files, bytes: None };
+        let what = format!("loading {}", model.name());
+        let mut call = self.ask_with(&what, Ask::Load { model: model.clone() }, baggage);
+        let mut result = Err(unexpected());
+        while let Some((news, _)) = call.next().await {
+            match news {
+                News::Loading(phase) => self.loading.set(Some((model.clone(), Some(phase)))),
+                News::Loaded(loaded) => result = Ok(*loaded),
+                News::Failed(failure) => result = Err(failure),
+                _ => {}
+            }
+        }
+        self.done(call.id);
+        self.loading.set(None);
+        let loaded = result?;
+        self.model.set(Some(loaded.clone()));
+        Ok(loaded)
+    }
+}
+
+/// An answer of a kind that the request has none of.
+pub(crate) fn unexpected() -> Failure {
+    Failure { kind: "crash".into(), message: "the engine gave no answer".into(), hint: Some("reload the page".into()) }
+}
+
+/// Milliseconds since the page began.
+pub(crate) fn now() -> f64 {
+    web_sys::window().and_then(|window| window.performance()).map_or(0.0, |performance| performance.now())
+}

@@ -1,0 +1,17 @@
+//! The live lab: what the page asks of the engine, and the views of what it answers.
+//!
+//! [`client`] carries messages, [`engine`] knows the device, the model and the edits. Each tab is a file with a folder of
+//! its parts. Parts take plain data and call back; only the tab itself talks to the engine.
+
+pub(crate) mod address;
+pub(crate) mod client;
+pub(crate) mod edit;
+pub(crate) mod engine;
+pub(crate) mod explore;
+pub(crate) mod models;
+pub(crate) mod status;
+pub(crate) mod study;
+pub(crate) mod trouble;
+
+pub(crate) use address::{LabState, Tab};
+pub(crate) use engine::Engine;
