@@ -1,14 +1,8 @@
-//! The page: open records, what is chosen, and which views show it.
+//! The page: tabs of the lab, open records, and what holds for all of them.
 
-use crate::components::{About, Edits, FactList, FactView, Study, Switches, Tables, Welcome};
-use crate::figures::{about, edits, facts};
 use crate::files;
+use crate::lab::{Engine, Tab, edit, explore, models, status, study, trouble};
 use crate::page::Page;
-use crate::state::ViewState;
-use crate::words;
-use engram_core::metrics::{Summary, summarize};
-use engram_core::record::{Reading, Record};
-use engram_core::tables;
 use leptos::{ev, prelude::*};
 use wasm_bindgen::JsCast;
 
@@ -32,8 +26,11 @@ pub fn start() {
 #[component]
 pub fn App() -> impl IntoView {
     let page = Page::new();
+    let engine = Engine::new();
     page.read(page.linked.get_untracked(), Vec::new());
-    Effect::new(move || page.linked.with(|linked| files::write_address(linked, &page.state.get())));
+    Effect::new(move || {
+        page.linked.with(|linked| files::write_address(linked, &page.state.get(), &page.lab.get()));
+    });
     let dragging = RwSignal::new(false);
     window_event_listener(ev::dragover, move |event| {
         event.prevent_default();
@@ -48,200 +45,122 @@ pub fn App() -> impl IntoView {
     window_event_listener(ev::drop, move |event| {
         event.prevent_default();
         dragging.set(false);
-        page.read(Vec::new(), files::listed(event.data_transfer().and_then(|data| data.files())));
+        // A model's files and a record's are told apart by their names; see `models::dropped`.
+        if let Some(data) = event.data_transfer() {
+            models::dropped(page, engine, &data);
+        }
     });
-    let open = Memo::new(move |_| page.shelf.with(|shelf| !shelf.records.is_empty()));
+    let shown = move |tab: Tab| page.lab.with(|lab| lab.tab == tab);
     view! {
         <div class:dragging=move || dragging.get()>
             <header>
                 <h1>"Engram"</h1>
                 <p class="faint">"where a small language model stores a fact"</p>
             </header>
+            <Tabs page=page />
+            <trouble::Banner engine=engine />
             <main>
-                <Show when=move || !open.get()>
-                    <Welcome />
-                </Show>
-                <Opener page=page open=open />
-                <Errors page=page />
-                <Show when=move || open.get()>
-                    <Everything page=page />
-                </Show>
+                <Errors page=page engine=engine />
+                // Tabs stay mounted, so that what runs in one goes on while another is looked at.
+                <div role="tabpanel" aria-labelledby="tab-explore" hidden=move || !shown(Tab::Explore)>
+                    <explore::Explore page=page engine=engine />
+                </div>
+                <div role="tabpanel" aria-labelledby="tab-edit" hidden=move || !shown(Tab::Edit)>
+                    <edit::Edit page=page engine=engine />
+                </div>
+                <div role="tabpanel" aria-labelledby="tab-study" hidden=move || !shown(Tab::Study)>
+                    <study::StudyTab page=page engine=engine />
+                </div>
+                <div role="tabpanel" aria-labelledby="tab-models" hidden=move || !shown(Tab::Models)>
+                    <models::Models page=page engine=engine />
+                </div>
             </main>
+            <status::StatusLine engine=engine />
         </div>
     }
 }
 
-/// The drop zone, which is a file input too; small once a record is open.
+/// The tabs: arrow keys move between them, as the ARIA pattern wants it.
 #[component]
-fn Opener(page: Page, open: Memo<bool>) -> impl IntoView {
-    let chosen = move |event: ev::Event| {
-        let Some(input) = event.target().and_then(|t| t.dyn_into::<web_sys::HtmlInputElement>().ok()) else { return };
-        page.read(Vec::new(), files::listed(input.files()));
-        // The same file may be chosen again.
-        input.set_value("");
+fn Tabs(page: Page) -> impl IntoView {
+    let go = move |tab: Tab| page.lab.update(|lab| lab.tab = tab);
+    let key = move |event: ev::KeyboardEvent| {
+        let now = page.lab.with_untracked(|lab| lab.tab);
+        let at = Tab::ALL.iter().position(|&tab| tab == now).unwrap_or(0);
+        let next = match event.key().as_str() {
+            "ArrowRight" => (at + 1) % Tab::ALL.len(),
+            "ArrowLeft" => (at + Tab::ALL.len() - 1) % Tab::ALL.len(),
+            "Home" => 0,
+            "End" => Tab::ALL.len() - 1,
+            _ => return,
+        };
+        event.prevent_default();
+        go(Tab::ALL[next]);
+        let button = document().get_element_by_id(&format!("tab-{}", Tab::ALL[next].name()));
+        if let Some(button) = button.and_then(|button| button.dyn_into::<web_sys::HtmlElement>().ok()) {
+            let _ = button.focus();
+        }
+    };
+    let one = move |tab: Tab| {
+        let chosen = move || page.lab.with(|lab| lab.tab == tab);
+        let label = match tab {
+            Tab::Explore => "Explore",
+            Tab::Edit => "Edit",
+            Tab::Study => "Study",
+            Tab::Models => "Models",
+        };
+        view! {
+            <button
+                role="tab"
+                id=format!("tab-{}", tab.name())
+                aria-selected=move || chosen().to_string()
+                tabindex=move || if chosen() { "0" } else { "-1" }
+                on:click=move |_| go(tab)
+            >
+                {label}
+            </button>
+        }
     };
     view! {
-        <label class="drop" class:small=move || open.get()>
-            <input type="file" multiple accept=".json,.gz,.jsonl,.journal,application/json,application/gzip" on:change=chosen />
-            <span>
-                {move || if open.get() { "Open another record…" } else { "Drop a record here, or choose a file…" }}
-            </span>
-            <span class="faint">".engram.json, .engram.json.gz"</span>
-            <span role="status">
-                {move || (page.reading.get() > 0).then(|| format!("reading {}…", words::count(page.reading.get(), "file")))}
-            </span>
-        </label>
+        <div class="tabs" role="tablist" aria-label="Parts of the lab" on:keydown=key>
+            {Tab::ALL.into_iter().map(one).collect_view()}
+        </div>
     }
 }
 
 /// What went wrong, as text, until it is dismissed.
 #[component]
-fn Errors(page: Page) -> impl IntoView {
-    let one = move |(index, (message, hint)): (usize, (String, Option<String>))| {
-        let dismiss = move |_| {
-            page.errors.update(|errors| {
-                errors.remove(index);
-            });
-        };
+fn Errors(page: Page, engine: Engine) -> impl IntoView {
+    let one = |message: String, hint: Option<String>, dismiss: Callback<()>| {
         view! {
             <div class="problem">
                 <p><b>"error: "</b> {message}</p>
                 {hint.map(|hint| view! { <p>"hint: " {hint}</p> })}
-                <button on:click=dismiss>"Dismiss"</button>
+                <button on:click=move |_| dismiss.run(())>"Dismiss"</button>
             </div>
         }
     };
-    view! { <div role="alert">{move || page.errors.get().into_iter().enumerate().map(one).collect_view()}</div> }
-}
-
-/// Everything about the open records.
-#[component]
-fn Everything(page: Page) -> impl IntoView {
-    // The mean of one fact would only repeat the fact.
-    let several =
-        |record: &Record, state: ViewState| (record.facts.len() > 1).then(|| summarize(record, &state.view()));
-    let summary: Memo<Option<Summary>> = Memo::new(move |_| page.with_record(several).flatten());
-    let readings = Signal::derive(move || -> Vec<Reading> {
-        page.with_record(|record, _| record.settings.readings.clone()).unwrap_or_default()
-    });
-    let rows = Memo::new(move |_| page.with_record(|record, s| facts::rows(record, &s.view())).unwrap_or_default());
-    let selected = Memo::new(move |_| page.fact().map(|fact| fact.order));
-    let fact = Memo::new(move |_| page.fact().map(|fact| (fact, page.state.get().view())));
-    let edits = Memo::new(move |_| page.with_record(|record, _| edits::all(record)).flatten());
-    let choose = Callback::new(move |order| page.state.update(|state| state.fact = Some(order)));
-    let choose_and_go = Callback::new(move |order: usize| {
-        choose.run(order);
-        if let Some(section) = document().get_element_by_id("facts") {
-            section.scroll_into_view();
-        }
-    });
-    let all_tables = move || {
-        let state = page.state.get();
-        page.shelf.with(|shelf| {
-            let baseline = state.baseline.and_then(|place| shelf.records.get(place));
-            let tables = tables::all(&shelf.records, &state.view(), baseline.map(|record| record.model.name.as_str()));
-            view! { <Tables tables=tables /> }
-        })
-    };
-    view! {
-        <Records page=page />
-        <Switches readings=readings state=page.state />
-        {move || {
-            summary
-                .get()
-                .map(|summary| {
-                    view! {
-                        <section>
-                            <h2>"The study"</h2>
-                            <Study summary=summary />
-                        </section>
-                    }
-                })
-        }}
-        <section id="facts">
-            <h2>"The facts"</h2>
-            <div class="split">
-                <FactList rows=rows.into() selected=selected on_choose=choose />
-                {move || fact.get().map(|(fact, view)| view! { <FactView fact=fact view=view /> })}
-            </div>
-        </section>
-        {move || {
-            edits
-                .get()
-                .map(|edits| {
-                    view! {
-                        <section>
-                            <h2>"The edits"</h2>
-                            <Edits edits=edits on_choose=choose_and_go />
-                        </section>
-                    }
-                })
-        }}
-        <section>
-            <h2>"Tables"</h2>
-            <Baseline page=page />
-            {all_tables}
-        </section>
-        <section>
-            <h2>"About this record"</h2>
-            {move || page.with_record(|record, _| view! { <About lines=about::lines(record) /> })}
-        </section>
-    }
-}
-
-/// The open records: one is shown, each can be closed.
-#[component]
-fn Records(page: Page) -> impl IntoView {
-    let one = move |place: usize| {
-        let name = page.shelf.with(|shelf| shelf.name(place));
-        let note = page.shelf.with(|shelf| shelf.labels.get(place).and_then(|label| label.1.clone()));
-        let shown = move || (page.shown() == place).to_string();
-        let label = format!("Close {name}");
-        view! {
-            <span class="tab">
-                <button aria-pressed=shown on:click=move |_| page.show(place)>
-                    {name}
-                </button>
-                <button class="close" aria-label=label on:click=move |_| page.close(place)>
-                    "×"
-                </button>
-                {note.map(|note| view! { <span class="faint">{words::visible(&note)}</span> })}
-            </span>
-        }
-    };
-    let count = move || page.shelf.with(|shelf| shelf.records.len());
-    view! {
-        <nav class="choices" aria-label="Open records">
-            {move || (0..count()).map(one).collect_view()}
-        </nav>
-    }
-}
-
-/// The record that Table 3's ratios are against, where there are several.
-#[component]
-fn Baseline(page: Page) -> impl IntoView {
-    let choose = move |event: ev::Event| {
-        let place = event_target_value(&event).parse().ok();
-        page.state.update(|state| state.baseline = place);
-    };
-    let options = move || {
-        let names: Vec<String> = page.shelf.with(|shelf| (0..shelf.records.len()).map(|p| shelf.name(p)).collect());
-        let one = |(place, name): (usize, String)| {
-            let chosen = page.state.with(|state| state.baseline) == Some(place);
-            view! { <option value=place.to_string() selected=chosen>{name}</option> }
+    let of_files = move || {
+        let errors = page.errors.get().into_iter().enumerate();
+        let dismiss = move |index: usize| {
+            Callback::new(move |()| {
+                page.errors.update(|errors| {
+                    errors.remove(index);
+                });
+            })
         };
-        names.into_iter().enumerate().map(one).collect_view()
+        errors.map(|(index, (message, hint))| one(message, hint, dismiss(index))).collect_view()
     };
-    let several = move || page.shelf.with(|shelf| shelf.records.len() > 1);
-    view! {
-        <Show when=several>
-            <label>
-                "Ratios to "
-                <select on:change=choose>
-                    <option value="">"no baseline"</option>
-                    {options}
-                </select>
-            </label>
-        </Show>
-    }
+    let of_engine = move || {
+        let problems = engine.problems.get().into_iter().enumerate();
+        let dismiss = move |index: usize| {
+            Callback::new(move |()| {
+                engine.problems.update(|problems| {
+                    problems.remove(index);
+                });
+            })
+        };
+        problems.map(|(index, problem)| one(problem.message, problem.hint, dismiss(index))).collect_view()
+    };
+    view! { <div role="alert">{of_files} {of_engine}</div> }
 }

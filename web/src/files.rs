@@ -1,7 +1,7 @@
 //! The browser's side: files that were chosen or dropped, records on the page's own server, and the address.
 
 use crate::load::{self, Opened};
-use crate::state::ViewState;
+use crate::state::{LabState, ViewState};
 use engram_core::{Error, Result};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
@@ -51,27 +51,32 @@ pub(crate) async fn fetch(address: &str) -> Result<Opened> {
 }
 
 /// The records that the address names, and the view that it asks for.
-pub(crate) fn address() -> (Vec<String>, ViewState) {
-    let mut state = ViewState::default();
+pub(crate) fn address() -> (Vec<String>, ViewState, LabState) {
+    let (mut state, mut lab) = (ViewState::default(), LabState::default());
     let search = web_sys::window().and_then(|window| window.location().search().ok()).unwrap_or_default();
-    let Ok(parameters) = UrlSearchParams::new_with_str(&search) else { return (Vec::new(), state) };
+    let Ok(parameters) = UrlSearchParams::new_with_str(&search) else { return (Vec::new(), state, lab) };
     for name in ["show", "reading", "argmax-always", "fact", "baseline"] {
         if let Some(value) = parameters.get(name) {
             state.read(name, &value);
         }
     }
+    for name in ["tab", "model", "prompt", "subject", "target", "new", "noise", "layer"] {
+        if let Some(value) = parameters.get(name) {
+            lab.read(name, &value);
+        }
+    }
     let records = parameters.get_all("record").iter().filter_map(|value| value.as_string()).collect();
-    (records, state)
+    (records, state, lab)
 }
 
 /// Keeps the address in step with the view, without a new entry in the history.
-pub(crate) fn write_address(records: &[String], state: &ViewState) {
+pub(crate) fn write_address(records: &[String], state: &ViewState, lab: &LabState) {
     let Some(window) = web_sys::window() else { return };
     let Ok(parameters) = UrlSearchParams::new() else { return };
     for record in records {
         parameters.append("record", record);
     }
-    for (name, value) in state.written() {
+    for (name, value) in lab.written().into_iter().chain(state.written()) {
         parameters.append(name, &value);
     }
     let query = parameters.to_string().as_string().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! The page that opens records of studies and shows them.
+//! The lab in a browser tab: live tracing, editing and studies, and a viewer of records.
 //!
 //! Everything on the page is a function of records and of a [`state::ViewState`]. What can be said without a browser is
 //! pure and lives in [`load`], [`state`], [`words`], [`scale`] and [`figures`]; it is compiled and tested natively. The
@@ -18,4 +18,10 @@ pub mod components;
 #[cfg(all(target_family = "wasm", feature = "page"))]
 mod files;
 #[cfg(all(target_family = "wasm", feature = "page"))]
+#[expect(unreachable_pub, reason = "leptos makes the properties of every component public")]
+mod lab;
+#[cfg(all(target_family = "wasm", feature = "page"))]
 mod page;
+#[cfg(all(target_family = "wasm", feature = "page"))]
+#[expect(unreachable_pub, reason = "leptos makes the properties of every component public")]
+mod results;

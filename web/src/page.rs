@@ -2,7 +2,7 @@
 
 use crate::files;
 use crate::load::{Opened, Shelf};
-use crate::state::ViewState;
+use crate::state::{LabState, ViewState};
 use crate::words;
 use engram_core::Result;
 use engram_core::record::{FactRecord, Record};
@@ -16,6 +16,8 @@ pub(crate) struct Page {
     pub(crate) shelf: RwSignal<Shelf>,
     /// What is chosen.
     pub(crate) state: RwSignal<ViewState>,
+    /// What the lab shows.
+    pub(crate) lab: RwSignal<LabState>,
     /// What went wrong, each with what to do next.
     pub(crate) errors: RwSignal<Vec<(String, Option<String>)>>,
     /// Files that are being read.
@@ -27,10 +29,11 @@ pub(crate) struct Page {
 impl Page {
     /// An empty page with what its address asks for.
     pub(crate) fn new() -> Self {
-        let (linked, state) = files::address();
+        let (linked, state, lab) = files::address();
         Self {
             shelf: RwSignal::new(Shelf::default()),
             state: RwSignal::new(state),
+            lab: RwSignal::new(lab),
             errors: RwSignal::default(),
             reading: RwSignal::new(0),
             linked: RwSignal::new(linked),

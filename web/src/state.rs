@@ -236,7 +236,8 @@ mod tests {
 
     #[test]
     fn a_text_names_a_model() {
-        let hub = |id: &str, revision: Option<&str>| ModelRef::Hub { id: id.into(), revision: revision.map(Into::into) };
+        let hub =
+            |id: &str, revision: Option<&str>| ModelRef::Hub { id: id.into(), revision: revision.map(Into::into) };
         assert_eq!(model_of(" engram-phi "), Some(ModelRef::Bundled { name: "engram-phi".into() }));
         assert_eq!(model_of("a/b-1.5"), Some(hub("a/b-1.5", None)));
         assert_eq!(model_of("a/b@refs/pr/1"), Some(hub("a/b", Some("refs/pr/1"))));

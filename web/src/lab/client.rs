@@ -58,6 +58,9 @@ pub(crate) struct Baggage {
     pub(crate) bytes: Option<Uint8Array>,
 }
 
+/// What listens to the worker.
+type Handlers = (Closure<dyn FnMut(MessageEvent)>, Closure<dyn FnMut(ErrorEvent)>);
+
 #[derive(Default)]
 struct Inner {
     worker: Option<Worker>,
@@ -68,7 +71,7 @@ struct Inner {
     last: u32,
     /// What is done when the engine is gone.
     lost: Option<Rc<dyn Fn(Failure)>>,
-    handlers: Option<(Closure<dyn FnMut(MessageEvent)>, Closure<dyn FnMut(ErrorEvent)>)>,
+    handlers: Option<Handlers>,
 }
 
 /// The page's end of the line. Cloning gives another handle of the same line.
