@@ -65,7 +65,8 @@ pub fn Heatmaps(
             let frame = frame.clone();
             view! { <HeatGrid set=set frame=frame map=map cursor=cursor layer=layer prefix=format!("m{number}") /> }
         };
-        let shown = |map: &usize| set.with_untracked(|set| set.maps.get(*map).is_some_and(|map| !map.values.is_empty()));
+        let shown =
+            |map: &usize| set.with_untracked(|set| set.maps.get(*map).is_some_and(|map| !map.values.is_empty()));
         (0..frame.names.len()).filter(shown).map(one).collect_view()
     };
     let said = move || match cursor.place.get() {

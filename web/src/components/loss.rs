@@ -27,10 +27,8 @@ pub fn LossChart(
             let points = curve.drawn();
             let scale = Scale::around_zero(points.iter().map(|point| point.1), HEIGHT);
             let x = |step: usize| LEFT + WIDTH * step as f64 / curve.of.max(1) as f64;
-            let line: Vec<String> = points
-                .iter()
-                .map(|(step, loss)| format!("{},{}", px(x(*step)), px(TOP + scale.down(*loss))))
-                .collect();
+            let line: Vec<String> =
+                points.iter().map(|(step, loss)| format!("{},{}", px(x(*step)), px(TOP + scale.down(*loss)))).collect();
             let end = points.last().map(|(step, loss)| {
                 view! { <circle cx=px(x(*step)) cy=px(TOP + scale.down(*loss)) r="3.5" /> }
             });

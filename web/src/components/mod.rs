@@ -8,9 +8,11 @@ pub mod chips;
 pub mod edits;
 pub mod fact;
 pub mod facts;
+#[expect(unreachable_pub, reason = "leptos makes the properties of every component public")]
 mod heat_grid;
 pub mod heatmap;
 pub mod histogram;
+#[expect(unreachable_pub, reason = "leptos makes the properties of every component public")]
 mod keys;
 pub mod layer;
 pub mod lens;

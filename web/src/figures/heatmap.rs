@@ -5,7 +5,7 @@ use crate::words;
 use engram_core::record::Traced;
 
 /// The maps of one fact.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct MapSet {
     /// Residual stream, MLP, attention.
     pub maps: Vec<Heat>,

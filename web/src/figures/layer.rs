@@ -40,7 +40,8 @@ impl Layer {
         let of = traced.without_block.len();
         let at = layer.checked_sub(1).filter(|at| *at < of)?;
         let curve = sufficiency(traced, view.reading);
-        let [block, attention, mlp] = [Part::Block, Part::Attention, Part::Mlp].map(|part| drop_at(traced, part, layer));
+        let [block, attention, mlp] =
+            [Part::Block, Part::Attention, Part::Mlp].map(|part| drop_at(traced, part, layer));
         let values = vec![
             ("Gained by its clean state", curve.and_then(|curve| curve.get(at).copied())),
             ("Lost without the block", block),

@@ -49,7 +49,8 @@ impl LossCurve {
             return "The search has not begun.".into();
         };
         let [from, to] = [first.1, last.1].map(|loss| words::fixed(loss, 2));
-        let margin = format!("Logit of the old answer minus that of the new: {from} at first, {to} after step {}", last.0);
+        let margin =
+            format!("Logit of the old answer minus that of the new: {from} at first, {to} after step {}", last.0);
         match self.crossed() {
             Some(0) => format!("{margin} of {}; the new answer was ahead from the start.", self.of),
             Some(step) => format!("{margin} of {}; the new answer is ahead from step {step} on.", self.of),

@@ -5,6 +5,7 @@ pub mod about;
 pub mod bars;
 pub mod changed;
 pub mod choice;
+pub mod edited;
 pub mod edits;
 pub mod facts;
 pub mod finding;

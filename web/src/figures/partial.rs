@@ -110,7 +110,7 @@ impl Partial {
             Stage::Done => None,
             Stage::Waiting => Some("waiting for the engine…".into()),
             Stage::Begun if of == 0 => Some("computing the values of each layer…".into()),
-            Stage::Begun if done == of => Some("the maps are there; lens and redundancy follow…".into()),
+            Stage::Begun if done == of => Some("putting it together…".into()),
             Stage::Begun => Some(format!("row {} of {of} of the maps…", done + 1)),
             Stage::Stopped(failure) => {
                 let why = if failure.cancelled() { "cancelled" } else { "broken off" };

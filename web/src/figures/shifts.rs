@@ -22,10 +22,7 @@ pub struct Group {
 pub fn groups(edit: &EditRecord, answers: [&str; 2], unrelated: &[(String, String)]) -> Vec<Group> {
     let [old, new] = answers.map(|text| format!("“{}”", words::visible(text.trim())));
     let pairs = |shift: &Shift| {
-        vec![
-            pair(format!("{new}, new"), shift.p_false, true),
-            pair(format!("{old}, old"), shift.p_true, false),
-        ]
+        vec![pair(format!("{new}, new"), shift.p_false, true), pair(format!("{old}, old"), shift.p_true, false)]
     };
     let itself = Shift {
         prompt: String::new(),

@@ -1,0 +1,56 @@
+//! The question that both tabs ask: what the address says, or else the stored fact that a reader sees first.
+
+use crate::figures::choice;
+use crate::figures::question::Asked;
+use crate::page::Page;
+use engram_core::protocol::ModelRef;
+use leptos::prelude::*;
+
+use super::Engine;
+
+/// The question as it is typed. A handle: copies are the same.
+#[derive(Clone, Copy)]
+pub(crate) struct Draft {
+    page: Page,
+    engine: Engine,
+    /// The question.
+    pub(crate) asked: Memo<Asked>,
+    touched: RwSignal<bool>,
+}
+
+impl Draft {
+    /// The address's question; `first` as long as it has none and nobody has typed.
+    pub(crate) fn new(page: Page, engine: Engine, first: Asked) -> Self {
+        let touched = RwSignal::new(false);
+        let asked = Memo::new(move |_| {
+            let asked = page.lab.with(Asked::of);
+            if asked.is_empty() && !touched.get() { Asked { noise: asked.noise, ..first.clone() } } else { asked }
+        });
+        Self { page, engine, asked, touched }
+    }
+
+    /// Changes the question, and with it the address.
+    pub(crate) fn change(self, change: impl FnOnce(&mut Asked)) {
+        let mut asked = self.asked.get_untracked();
+        change(&mut asked);
+        self.touched.set(true);
+        self.page.lab.update(|lab| asked.write(lab));
+    }
+
+    /// The model that is to answer.
+    pub(crate) fn model(self) -> ModelRef {
+        let text = self.page.lab.with(|lab| lab.model.clone());
+        self.engine.model.with(|loaded| choice::wanted(&text, loaded.as_ref().map(|loaded| &loaded.model)))
+    }
+
+    /// What pressing the button does for that model.
+    pub(crate) fn way(self) -> choice::Way {
+        let model = self.model();
+        self.engine.model.with(|loaded| choice::way(&model, loaded.as_ref().map(|loaded| &loaded.model)))
+    }
+
+    /// Another model is to answer.
+    pub(crate) fn choose_model(self, text: String) {
+        self.page.lab.update(|lab| lab.model = text);
+    }
+}
