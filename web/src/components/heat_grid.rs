@@ -11,11 +11,11 @@ use wasm_bindgen::JsCast;
 /// Height of a row.
 const ROW: f64 = 18.0;
 /// Longest token that is written whole.
-const LONGEST: usize = 20;
+const LONGEST: usize = 14;
 /// Widest column.
-const WIDEST: f64 = 22.0;
+const WIDEST: f64 = 14.0;
 /// Width that the columns of a map take together, where there are many.
-const WIDTH: f64 = 260.0;
+const WIDTH: f64 = 300.0;
 
 /// One map.
 #[component]
@@ -29,7 +29,7 @@ pub(super) fn HeatGrid(
 ) -> impl IntoView {
     let (rows, layers) = (frame.tokens.len(), frame.layers);
     let longest = frame.tokens.iter().map(|token| token.text.chars().count().min(LONGEST)).max().unwrap_or(1);
-    let left = 20.0 + 7.4 * longest as f64;
+    let left = 16.0 + 7.3 * longest as f64;
     let column = (WIDTH / layers.max(1) as f64).floor().clamp(8.0, WIDEST);
     let name = frame.names.get(map).cloned().unwrap_or_default();
     let id = move |prefix: &str, place: Place| format!("{prefix}-{}-{}-{}", place.map, place.row, place.layer);

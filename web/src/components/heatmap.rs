@@ -78,17 +78,17 @@ pub fn Heatmaps(
     };
     view! {
         <div class="maps">
-            <p class="faint">
-                "Probability of the answer when one clean state is put back into the run with the hidden subject. "
-                "Rows are the corrupted prompt's tokens, the subject's with a *; the highest cell has a ring. "
-                "The last layer at the last token gives the clean answer back by definition."
-            </p>
             {move || set.with(legend)}
             <p class="readout">
                 <span role="status">{said}</span>
                 <button on:click=move |_| cursor.keys.set(true)>"Keys…"</button>
             </p>
             <div class="beside">{maps}</div>
+            <p class="faint">
+                "Probability of the answer when one clean state is put back into the run with the hidden subject. "
+                "Rows are the corrupted prompt's tokens, the subject's with a *; the highest cell has a ring. "
+                "The last layer at the last token gives the clean answer back by definition."
+            </p>
             <Keys open=cursor.keys />
         </div>
     }

@@ -6,11 +6,11 @@ use crate::words;
 use leptos::prelude::*;
 
 /// Length of the longest bar to either side of zero.
-const REACH: f64 = 90.0;
+const REACH: f64 = 70.0;
 /// Height of a bar's row.
 const ROW: f64 = 22.0;
 /// Room for the names.
-const NAMES: f64 = 176.0;
+const NAMES: f64 = 166.0;
 
 /// The panel of a layer.
 #[component]
@@ -85,11 +85,11 @@ fn body(layer: &Layer) -> impl IntoView + use<> {
     let said = format!("Layer {}: {}.", layer.layer, said.collect::<Vec<_>>().join(", "));
     let split = layer.mlp_share.map(|share| {
         view! {
-            <svg role="img" aria-label=layer.split.clone() width="280" height="30" viewBox="0 0 280 30">
-                <rect class="bar" x="0" y="0" width=px(280.0 * share) height="12" />
-                <rect class="bar below" x=px(280.0 * share) y="0" width=px(280.0 * (1.0 - share)) height="12" />
+            <svg role="img" aria-label=layer.split.clone() width="300" height="30" viewBox="0 0 300 30">
+                <rect class="bar" x="0" y="0" width=px(300.0 * share) height="12" />
+                <rect class="bar below" x=px(300.0 * share) y="0" width=px(300.0 * (1.0 - share)) height="12" />
                 <text class="tick" x="0" y="27">{format!("MLP {} %", words::fixed(share * 100.0, 0))}</text>
-                <text class="tick" x="280" y="27" text-anchor="end">
+                <text class="tick" x="300" y="27" text-anchor="end">
                     {format!("attention {} %", words::fixed((1.0 - share) * 100.0, 0))}
                 </text>
             </svg>

@@ -35,13 +35,15 @@ pub(crate) fn ModelSelect(
         all.into_iter().map(one).collect_view()
     };
     view! {
-        <label for=format!("{form}-model")>"Model"</label>
-        <select
-            id=format!("{form}-model")
-            on:change:target=move |event| draft.choose_model(event.target().value())
-        >
-            {options}
-        </select>
+        <div class="inline">
+            <label for=format!("{form}-model")>"Model"</label>
+            <select
+                id=format!("{form}-model")
+                on:change:target=move |event| draft.choose_model(event.target().value())
+            >
+                {options}
+            </select>
+        </div>
     }
 }
 

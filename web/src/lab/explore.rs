@@ -19,9 +19,11 @@ pub(crate) fn Explore(page: Page, engine: Engine) -> impl IntoView {
         <div class="explore">
             <div class="top">
                 <form::Form explorer=explorer />
-                <result::Finding explorer=explorer />
+                <div>
+                    <result::Finding explorer=explorer />
+                    <result::Maps explorer=explorer />
+                </div>
             </div>
-            <result::Maps explorer=explorer />
             <layers::Layers explorer=explorer />
         </div>
     }

@@ -1,6 +1,6 @@
 //! What the model shall say: prompt, subject, both answers, layer, and the settings of the search.
 
-use super::run::Editor;
+use super::run::{Editor, Running};
 use crate::figures::choice::Way;
 use crate::figures::question::Asked;
 use crate::lab::chooser::{ModelSelect, Start};
@@ -23,6 +23,7 @@ pub(super) fn Form(editor: Editor) -> impl IntoView {
     });
     let progress = Signal::derive(move || {
         editor.curve.with(|curve| match curve.points.last() {
+            None if editor.running.get() == Some(Running::Loading) => Some("starting the engine…".to_owned()),
             None => Some("preparing…".to_owned()),
             Some((step, _)) if *step == curve.of => Some("measuring what it did…".to_owned()),
             Some((step, _)) => Some(format!("step {step} of {}", curve.of)),
@@ -44,14 +45,8 @@ pub(super) fn Form(editor: Editor) -> impl IntoView {
                 old=["Present answer", "the model's own next word"]
                 new=["New answer", "what it shall say"]
             />
-            <div class="two">
-                <div>
-                    <ModelSelect page=page engine=engine draft=draft form="edit" />
-                </div>
-                <div>
-                    <LayerSelect editor=editor />
-                </div>
-            </div>
+            <ModelSelect page=page engine=engine draft=draft form="edit" />
+            <LayerSelect editor=editor />
             <Search editor=editor />
             <Start
                 page=page
@@ -89,7 +84,7 @@ fn LayerSelect(editor: Editor) -> impl IntoView {
         (1..=layers.get().max(now.unwrap_or(0))).map(one).collect_view()
     };
     view! {
-        <label for="edit-layer">"Layer"</label>
+        <div class="inline"><label for="edit-layer">"Layer"</label>
         <select
             id="edit-layer"
             on:change:target=move |event| {
@@ -101,7 +96,7 @@ fn LayerSelect(editor: Editor) -> impl IntoView {
                 "the fact's dominant layer"
             </option>
             {options}
-        </select>
+        </select></div>
     }
 }
 

@@ -100,6 +100,7 @@ impl Editor {
         let asked = self.draft.asked.get_untracked();
         let model = untrack(move || self.draft.model());
         let turn = self.turn.get_value();
+        self.curve.set(LossCurve::default());
         self.running.set(Some(Running::Loading));
         self.said.set(None);
         spawn_local(async move {

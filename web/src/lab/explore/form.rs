@@ -1,7 +1,8 @@
 //! The question: prompt, subject, answers, model, corruption, and the button that runs it.
 
-use super::run::Explorer;
+use super::run::{Explorer, Running, Source};
 use crate::figures::choice::Way;
+use crate::figures::question::Asked;
 use crate::lab::chooser::{ModelSelect, Start};
 use crate::lab::fields::{AnswerFields, Problems, PromptFields};
 use crate::lab::tokens::LiveTokens;
@@ -13,12 +14,16 @@ use leptos::prelude::*;
 #[component]
 pub(super) fn Form(explorer: Explorer) -> impl IntoView {
     let (page, engine, draft) = (explorer.page, explorer.engine, explorer.draft);
-    let problems: Problems = Signal::derive(move || draft.asked.with(crate::figures::question::Asked::problems));
+    let problems: Problems = Signal::derive(move || draft.asked.with(Asked::problems));
     let label = Signal::derive(move || match draft.way() {
         Way::Run => "Run it here".to_owned(),
         _ => format!("Run it here, with {}", words::visible(draft.model().name())),
     });
-    let progress = Signal::derive(move || explorer.live.with(|live| live.as_ref()?.progress()));
+    let progress = Signal::derive(move || match explorer.running.get() {
+        Some(Running::Tracing(_)) => explorer.live.with(|live| live.as_ref()?.progress()),
+        Some(Running::Loading) => Some("starting the engine…".to_owned()),
+        None => None,
+    });
     let running = Signal::derive(move || explorer.running.get().is_some());
     let noise = move |noise: bool, label: &'static str| {
         view! {
@@ -43,16 +48,12 @@ pub(super) fn Form(explorer: Explorer) -> impl IntoView {
                 old=["True answer", "the model's own next word"]
                 new=["Counter-answer", "its most probable other"]
             />
-            <div class="two">
-                <div>
-                    <ModelSelect page=page engine=engine draft=draft form="explore" />
-                </div>
-                <div class="choices" role="group" aria-label="How the subject is hidden">
-                    <span class="label">"Subject hidden by"</span>
-                    {noise(false, "another name")}
-                    {noise(true, "noise of 3 σ")}
-                </div>
+            <div class="choices" role="group" aria-label="How the subject is hidden">
+                <span class="label">"Hidden by"</span>
+                {noise(false, "another name")}
+                {noise(true, "noise of 3 σ")}
             </div>
+            <ModelSelect page=page engine=engine draft=draft form="explore" />
             <Start
                 page=page
                 engine=engine
@@ -76,7 +77,7 @@ fn Examples(explorer: Explorer) -> impl IntoView {
         facts.map(|(fact, _)| (fact.order, words::visible(&fact.subject))).collect()
     });
     let one = |(order, subject): (usize, String)| {
-        let shown = move || (explorer.source.get() == super::run::Source::Stored(order)).to_string();
+        let shown = move || (explorer.source.get() == Source::Stored(order)).to_string();
         view! {
             <button aria-pressed=shown on:click=move |_| explorer.show(order)>
                 {subject}

@@ -23,7 +23,12 @@ pub(super) fn Finding(explorer: Explorer) -> impl IntoView {
     let lines = Memo::new(move |_| {
         fact.with(|fact| match fact.as_ref().map(|fact| (fact, &fact.outcome)) {
             None => Vec::new(),
-            Some((fact, Outcome::Validated(traced))) => finding::fact(fact, traced, &view.get()),
+            Some((fact, Outcome::Validated(traced))) => {
+                let view = view.get();
+                let mut lines = finding::fact(fact, traced, &view);
+                lines.push(format!("Patched position: {}.", words::reading(view.reading)));
+                lines
+            }
             Some((_, Outcome::Dropped(dropped))) => {
                 vec![
                     format!("It cannot be traced: {}.", words::reason(dropped.reason)),
@@ -59,14 +64,14 @@ pub(super) fn Finding(explorer: Explorer) -> impl IntoView {
         <section class="finding" aria-label="Result">
             <Origin explorer=explorer />
             {heading}
-            <div class="said">
-                {move || lines.get().into_iter().map(|line| view! { <p>{line}</p> }).collect_view()}
-            </div>
+            <p>{move || lines.get().join(" ")}</p>
             {empty}
-            <Show when=more>
-                <Switches readings=readings state=explorer.page.state />
-            </Show>
-            <Actions explorer=explorer />
+            <div class="bar-of-result">
+                <Show when=more>
+                    <Switches readings=readings state=explorer.page.state />
+                </Show>
+                <Actions explorer=explorer />
+            </div>
         </section>
     }
 }
@@ -141,7 +146,7 @@ pub(super) fn Maps(explorer: Explorer) -> impl IntoView {
     view! {
         <Show when=move || has.get()>
             <section class="maps-of-fact">
-                <h2>"Token by token"</h2>
+                <h3>"Token by token"</h3>
                 <Heatmaps
                     set=maps
                     layer=layer
