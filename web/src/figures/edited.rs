@@ -12,6 +12,8 @@ use engram_core::record::{EditRecord, EditSettings, Record};
 pub struct Shown {
     /// Its judgement.
     pub edit: Edit,
+    /// The old and the new answer.
+    pub answers: [String; 2],
     /// Before and after, kind by kind.
     pub groups: Vec<Group>,
     /// The search for v*.
@@ -35,6 +37,7 @@ pub fn live(edited: &Edited) -> Shown {
     facts.extend(numbers(&record));
     facts.push(("time", format!("{:.1} s", edited.seconds)));
     Shown {
+        answers: answers.map(|text| words::visible(text.trim())),
         edit: edits::told(&record, words::visible(&edited.prompt), Some(answers), EditSettings::default().min_p_false),
         groups: shifts::groups(&record, answers, &edited.unrelated),
         curve: LossCurve::whole(&record.loss),
@@ -52,6 +55,7 @@ pub fn stored(record: &Record, prompt: &str, subject: &str, new: &str) -> Option
     }
     let answers = [fact.target_true.as_str(), fact.target_new.as_str()];
     Some(Shown {
+        answers: answers.map(|text| words::visible(text.trim())),
         edit: edits::told(edit, words::visible(prompt), Some(answers), record.settings.edit.min_p_false),
         groups: shifts::groups(edit, answers, &shifts::unrelated(record, edit)),
         curve: LossCurve::whole(&edit.loss),
@@ -126,7 +130,7 @@ mod tests {
     #[test]
     fn an_edit_in_force_is_told() {
         let shown = live(&edited());
-        assert_eq!(shown.edit.level, Some("L1"));
+        assert_eq!((shown.edit.level, shown.answers[1].as_str()), (Some("L1"), "Rome"));
         assert!(!shown.edit.notes.iter().any(|note| note.contains("restored")), "it was not taken back yet");
         assert_eq!(shown.facts[1].1, "1.23 % of the tensor's norm");
         assert!(shown.facts.iter().any(|(name, value)| *name == "residual" && value.starts_with("1.0e-6")));

@@ -2,7 +2,7 @@
 
 use super::lens::LensChart;
 use crate::words;
-use engram_core::metrics::{Part, View, dominant, drop_at, mlp_ratio_of, sufficiency};
+use engram_core::metrics::{Part, View, dominant, drop_at, fact_redundancy, mlp_ratio_of, sufficiency};
 use engram_core::record::FactRecord;
 
 /// One layer.
@@ -31,6 +31,19 @@ pub fn first(fact: &FactRecord, view: &View) -> Option<usize> {
     let losses = (1..=traced.without_block.len()).filter_map(|at| Some((at, drop_at(traced, Part::Block, at)?)));
     let most = || losses.reduce(|best, next| if next.1 > best.1 { next } else { best }).map(|best| best.0);
     found.or_else(most)
+}
+
+/// What other layers still restore when the dominant one is removed, in a sentence; `None` without a second pass.
+pub fn redundancy(fact: &FactRecord, view: &View) -> Option<String> {
+    let traced = fact.traced()?;
+    let (restored, lost) = fact_redundancy(traced, view.reading)?;
+    let ablated = traced.redundancy.get(&view.reading)?.ablated;
+    Some(format!(
+        "Without layer {ablated} the answer loses {} on the clean prompt. With the subject hidden and layer {ablated} \
+         removed, a clean state after another layer brings back {} at most.",
+        words::number(lost),
+        words::number(restored)
+    ))
 }
 
 impl Layer {
@@ -78,7 +91,7 @@ impl Layer {
 mod tests {
     use super::super::sample;
     use super::*;
-    use engram_core::record::Reading;
+    use engram_core::record::{Reading, RedundancyCurve};
 
     #[test]
     fn a_layer_is_told() {
@@ -91,6 +104,19 @@ mod tests {
         assert_eq!(said, ["+0.5000", "+0.4000", "+0.1000", "−0.0500"]);
         assert!(layer.split.contains("33 % is the MLP's and 67 % the attention's"), "{}", layer.split);
         assert!((layer.span() - 0.5).abs() < 1e-6);
+    }
+
+    #[test]
+    fn redundancy_is_told_where_it_was_measured() {
+        let mut fact = sample::record().facts.swap_remove(0);
+        assert_eq!(redundancy(&fact, &View::default()), None);
+        if let Some(traced) = fact.traced_mut() {
+            let curve = RedundancyCurve { ablated: 2, patched: vec![Some(0.3), None, Some(0.2), Some(0.1)] };
+            traced.redundancy.insert(Reading::SubjectLast, curve);
+        }
+        let said = redundancy(&fact, &View::default()).unwrap_or_default();
+        assert!(said.starts_with("Without layer 2 the answer loses 0.4000"), "{said}");
+        assert!(said.ends_with("brings back 0.2000 at most."), "{said}");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! A trace that arrives piece by piece: the record so far, and how far it is.
 
+use crate::words;
 use engram_core::protocol::{Cost, Failure, MapSite, News};
 use engram_core::record::{FactRecord, Maps, Record, Traced};
 
@@ -120,6 +121,13 @@ impl Partial {
     }
 }
 
+/// What the model says by itself, when that is not the answer that was traced.
+pub fn by_itself(greedy: &str, answer: &str) -> Option<String> {
+    let (greedy, answer) = (greedy.trim(), answer.trim());
+    let same = greedy.is_empty() || answer.starts_with(greedy) || greedy.starts_with(answer);
+    (!same).then(|| format!("By itself the model says “{}”.", words::visible(greedy)))
+}
+
 /// What a finished trace cost, in words.
 pub fn cost(cost: &Cost) -> String {
     let seconds = match cost.seconds {
@@ -167,6 +175,8 @@ mod tests {
         assert_eq!((partial.progress(), partial.stage.clone()), (None, Stage::Done));
         assert_eq!(partial.cost.as_ref().map(cost).as_deref(), Some("0.12 s, from the activations of the first run"));
         assert_eq!(cost(&Cost { seconds: 12.3, cached: false }), "12 s");
+        assert_eq!(by_itself(" Paris", "Paris"), None);
+        assert_eq!(by_itself("the", "Paris").as_deref(), Some("By itself the model says “the”."));
     }
 
     #[test]

@@ -16,17 +16,19 @@ pub(crate) struct Draft {
     /// The question.
     pub(crate) asked: Memo<Asked>,
     touched: RwSignal<bool>,
+    /// The question that was filled in, not typed.
+    filled: StoredValue<Asked>,
 }
 
 impl Draft {
     /// The address's question; `first` as long as it has none and nobody has typed.
     pub(crate) fn new(page: Page, engine: Engine, first: Asked) -> Self {
-        let touched = RwSignal::new(false);
+        let (touched, filled) = (RwSignal::new(false), StoredValue::new(first.clone()));
         let asked = Memo::new(move |_| {
             let asked = page.lab.with(Asked::of);
             if asked.is_empty() && !touched.get() { Asked { noise: asked.noise, ..first.clone() } } else { asked }
         });
-        Self { page, engine, asked, touched }
+        Self { page, engine, asked, touched, filled }
     }
 
     /// Changes the question, and with it the address.
@@ -35,6 +37,23 @@ impl Draft {
         change(&mut asked);
         self.touched.set(true);
         self.page.lab.update(|lab| asked.write(lab));
+    }
+
+    /// Fills in a question.
+    pub(crate) fn fill(self, asked: Asked) {
+        self.filled.set_value(asked.clone());
+        self.change(|now| *now = asked);
+    }
+
+    /// Another prompt is typed. Answers that were filled in with the old one have nothing to do with it.
+    pub(crate) fn retype(self, prompt: String) {
+        self.change(|asked| {
+            if self.filled.with_value(|filled| filled == asked) {
+                asked.target.clear();
+                asked.new.clear();
+            }
+            asked.prompt = prompt;
+        });
     }
 
     /// The model that is to answer.

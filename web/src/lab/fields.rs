@@ -38,10 +38,7 @@ pub(crate) fn PromptFields(
             aria-invalid=wrong(Field::Prompt)
             aria-describedby=format!("{form}-prompt-why")
             prop:value=move || draft.asked.with(|asked| asked.prompt.clone())
-            on:input:target=move |event| {
-                let prompt = event.target().value();
-                draft.change(|asked| asked.prompt = prompt);
-            }
+            on:input:target=move |event| draft.retype(event.target().value())
         />
         <Why problems=problems field=Field::Prompt id=format!("{form}-prompt-why") />
         <label for=format!("{form}-subject")>"Subject, as it is written in the prompt"</label>

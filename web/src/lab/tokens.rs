@@ -85,6 +85,8 @@ pub(crate) fn LiveTokens(
             (live.as_ref().is_some_and(|(of, ..)| *of == texts), known.get().filter(|(of, ..)| *of == texts));
         match (live, known) {
             (Some((_, chips, problem)), _) if fresh => {
+                // What the form says by itself need not be said twice.
+                let problem = problem.filter(|_| draft.asked.with(|asked| asked.problems().is_empty()));
                 let problem = problem.map(|why| view! { <p class="why">{why}</p> });
                 view! { <TokenChips chips=chips whose=name().unwrap_or_default() /> {problem} }.into_any()
             }

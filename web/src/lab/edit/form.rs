@@ -42,7 +42,7 @@ pub(super) fn Form(editor: Editor) -> impl IntoView {
                 draft=draft
                 problems=problems
                 form="edit"
-                old=["Present answer", "the model's own next word"]
+                old=["Present answer", "the model's own"]
                 new=["New answer", "what it shall say"]
             />
             <ModelSelect page=page engine=engine draft=draft form="edit" />

@@ -31,8 +31,7 @@ pub(super) fn Result(editor: Editor) -> impl IntoView {
     let shown = Memo::new(move |_| editor.shown());
     let body = move || {
         shown.get().map(|(shown, stored)| {
-            let number = editor.made.with_untracked(|made| made.as_ref().map(|made| made.edit));
-            view! { <One shown=shown stored=stored number=number editor=editor /> }
+            view! { <One shown=shown stored=stored editor=editor /> }
         })
     };
     let nothing = move || {
@@ -50,28 +49,37 @@ pub(super) fn Result(editor: Editor) -> impl IntoView {
 
 /// One edit.
 #[component]
-fn One(shown: Shown, stored: bool, number: Option<u32>, editor: Editor) -> impl IntoView {
-    let Shown { edit, groups, facts, said, .. } = shown;
+fn One(shown: Shown, stored: bool, editor: Editor) -> impl IntoView {
+    let Shown { edit, answers: [old, new], groups, facts, said, .. } = shown;
     let (badge, class) = match edit.level {
         Some(level) => (level, "badge good"),
         None => ("–", "badge"),
     };
-    let origin = if stored {
-        let made = editor.stored.with_value(|record| record.as_ref().map(crate::figures::about::made));
-        format!("{}. It was taken back after it was measured.", made.unwrap_or_default())
-    } else {
-        "In force in this tab.".to_owned()
+    // Another model, or a lost engine, ends an edit without taking it back.
+    let in_force = Memo::new(move |_| {
+        let made = editor.made.get()?;
+        editor.engine.edits.with(|edits| edits.contains(&made)).then_some(made.edit)
+    });
+    let origin = move || match in_force.get() {
+        _ if stored => {
+            let made = editor.stored.with_value(|record| record.as_ref().map(crate::figures::about::made));
+            format!("{}. It was taken back after it was measured.", made.unwrap_or_default())
+        }
+        Some(_) => "In force in this tab.".to_owned(),
+        None => "No longer in force.".to_owned(),
     };
     let badge_of = if stored { "stored result" } else { "edited here" };
-    let undo = number.filter(|_| !stored).map(|number| {
-        view! { <button on:click=move |_| editor.undo(Some(number))>"Undo"</button> }
-    });
+    let undo = move || {
+        let number = in_force.get().filter(|_| !stored);
+        number.map(|number| view! { <button on:click=move |_| editor.undo(Some(number))>"Undo"</button> })
+    };
     let line = |(name, value): (&'static str, String)| view! { <dt>{name}</dt> <dd>{value}</dd> };
     view! {
         <section>
             <h2>"What it did"</h2>
             <p class="faint"><span class="badge">{badge_of}</span> " " {origin}</p>
-            <p><span class=class>{badge}</span> " " {edit.prompt} ": " {edit.judgement} ". " {undo}</p>
+            <p class="lead">{edit.prompt} " " <b>{old} " → " {new}</b></p>
+            <p class="actions"><span class=class>{badge}</span> <span>{edit.judgement}</span> {undo}</p>
             {edit.notes.into_iter().map(|note| view! { <p class="faint">{note}</p> }).collect_view()}
             {said.map(|(prompt, said)| view! { <BeforeAfter prompt=prompt said=said /> })}
             <h3>"Before and after"</h3>

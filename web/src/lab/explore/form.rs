@@ -45,8 +45,8 @@ pub(super) fn Form(explorer: Explorer) -> impl IntoView {
                 draft=draft
                 problems=problems
                 form="explore"
-                old=["True answer", "the model's own next word"]
-                new=["Counter-answer", "its most probable other"]
+                old=["True answer", "the model's own"]
+                new=["Counter-answer", "the model's second"]
             />
             <div class="choices" role="group" aria-label="How the subject is hidden">
                 <span class="label">"Hidden by"</span>

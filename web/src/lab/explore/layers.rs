@@ -17,6 +17,7 @@ pub(super) fn Layers(explorer: Explorer) -> impl IntoView {
         Memo::new(move |_| fact.with(|fact| bars::fact_sufficiency(fact.as_ref()?.traced()?, &view.get())));
     let losses = Memo::new(move |_| fact.with(|fact| Some(bars::fact_losses(fact.as_ref()?.traced()?))));
     let lens = Memo::new(move |_| fact.with(|fact| LensChart::of(fact.as_ref()?)));
+    let redundancy = Memo::new(move |_| fact.with(|fact| layer::redundancy(fact.as_ref()?, &view.get())));
     let panel = Memo::new(move |_| {
         let chosen = chosen.get()?;
         fact.with(|fact| layer::Layer::of(fact.as_ref()?, &view.get(), chosen))
@@ -49,6 +50,7 @@ pub(super) fn Layers(explorer: Explorer) -> impl IntoView {
                 </div>
                 <h3>"What the answer needs: probability lost on the clean prompt"</h3>
                 <div class="beside">{of_losses}</div>
+                {move || redundancy.get().map(|said| view! { <p class="faint">{said}</p> })}
             </section>
         </Show>
     }

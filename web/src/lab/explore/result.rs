@@ -3,6 +3,7 @@
 use super::actions::Actions;
 use super::run::{Explorer, Source};
 use crate::components::{Heatmaps, Switches};
+use crate::figures::choice::Way;
 use crate::figures::heatmap::MapSet;
 use crate::figures::{about, facts, finding, partial};
 use crate::lab::Tab;
@@ -27,6 +28,9 @@ pub(super) fn Finding(explorer: Explorer) -> impl IntoView {
                 let view = view.get();
                 let mut lines = finding::fact(fact, traced, &view);
                 lines.push(format!("Patched position: {}.", words::reading(view.reading)));
+                let live = explorer.source.get() == Source::Live;
+                let greedy = explorer.live.with(|live| live.as_ref().and_then(|live| live.greedy.clone()));
+                lines.extend(greedy.filter(|_| live).and_then(|said| partial::by_itself(&said, &fact.target_true)));
                 lines
             }
             Some((_, Outcome::Dropped(dropped))) => {
@@ -51,11 +55,17 @@ pub(super) fn Finding(explorer: Explorer) -> impl IntoView {
     };
     let empty = move || {
         let waiting = explorer.source.get() == Source::Live;
-        let said = if waiting {
-            "The values of each layer come first, then the maps row by row."
-        } else {
-            "The address brought a question, and nothing was computed for it yet. Press the button to run it in this tab; \
-             nothing is sent anywhere."
+        let consent = matches!(explorer.draft.way(), Way::Consent(_));
+        let said = match waiting {
+            true => "The values of each layer come first, then the maps row by row.",
+            false if consent => {
+                "The address brought a question, and a model that is not loaded. Load it first; then the button runs the \
+                 question in this tab."
+            }
+            false => {
+                "The address brought a question, and nothing was computed for it yet. Press the button to run it in this \
+                 tab; nothing is sent anywhere."
+            }
         };
         fact.with(Option::is_none).then(|| view! { <p>{said}</p> })
     };

@@ -139,9 +139,8 @@ impl Explorer {
     /// Takes the shown fact over into the edit tab.
     pub(crate) fn edit(self) {
         if let Some(fact) = self.fact.get_untracked() {
-            self.draft.change(|asked| {
-                *asked = Asked { noise: asked.noise, ..Asked::of_fact(&fact, &Settings::default().corruption) }
-            });
+            let noise = self.draft.asked.with_untracked(|asked| asked.noise);
+            self.draft.fill(Asked { noise, ..Asked::of_fact(&fact, &Settings::default().corruption) });
         }
         self.page.lab.update(|lab| lab.tab = Tab::Edit);
     }
