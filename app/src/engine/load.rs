@@ -74,17 +74,3 @@ fn name(path: &std::path::Path) -> String {
     };
     name.unwrap_or_default().to_string_lossy().into_owned()
 }
-
-/// A person's question as a fact. The subject's first place in the prompt counts.
-pub(super) fn fact(prompt: &str, subject: &str, target: &str, target_new: &str) -> Fact {
-    Fact {
-        id: "0".into(),
-        relation: String::new(),
-        template: prompt.replacen(subject, SLOT, 1),
-        subject: subject.into(),
-        target_true: target.into(),
-        target_new: target_new.into(),
-        paraphrases: Vec::new(),
-        neighbourhood: Vec::new(),
-    }
-}
