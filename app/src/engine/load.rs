@@ -6,7 +6,6 @@ use crate::render::progress::Progress;
 use anyhow::Result;
 use engram_core::Error;
 use engram_core::device::{Choice, Compute};
-use engram_core::facts::{Fact, SLOT};
 use engram_core::model;
 use engram_core::weights::Checkpoint;
 use pollster::block_on;

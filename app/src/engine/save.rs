@@ -16,6 +16,10 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::rc::Rc;
 
+fn bytes(values: &[f32]) -> Vec<u8> {
+    values.iter().flat_map(|value| value.to_le_bytes()).collect()
+}
+
 /// Writes `u` and `k` with `W' = W + u kᵀ` (in the layout `[out, in]`) as a safetensors file.
 pub(super) fn delta(file: &Path, model: &Model, update: &Update) -> Result<()> {
     let bytes = engram_core::lab::delta(&model.info, std::iter::once(update))?;
