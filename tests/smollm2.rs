@@ -68,7 +68,8 @@ fn logits_are_those_of_transformers(model: &Model, reference: &Reference) {
     for chunk in reference.facts.chunks(25) {
         let prompt = |want: &Expected| Prompt { ids: want.ids.clone(), ..Prompt::default() };
         let prompts: Vec<_> = chunk.iter().map(prompt).collect();
-        let base = block_on(run::capture(model.decoder.as_ref(), &model.compute.device, &prompts, None, false)).expect("capture");
+        let base = block_on(run::capture(model.decoder.as_ref(), &model.compute.device, &prompts, None, false))
+            .expect("capture");
         let read = |(prompt, want): (usize, &Expected)| {
             let tokens = want.top_ids.iter().copied().chain([want.true_id]).collect();
             (prompt, Read { position: want.ids.len() - 1, tokens })

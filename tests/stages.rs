@@ -105,7 +105,8 @@ fn an_edit_agrees_with_transformers() {
             // The script counts layers from 0.
             let layer = layer + 1;
             let prompts = [Prompt { ids: reference.ids(prompt), ..Prompt::default() }];
-            let base = block_on(capture(model.decoder.as_ref(), &compute.device, &prompts, None, true)).expect("capture");
+            let base =
+                block_on(capture(model.decoder.as_ref(), &compute.device, &prompts, None, true)).expect("capture");
             let row = |site| {
                 let rows: Tensor<2> = base.activations(0, layer, site).expect("captured");
                 rows.narrow(0, position, 1).into_data().try_to_vec::<f32>().expect("f32")

@@ -172,7 +172,8 @@ fn damaged_weights_are_named() {
             };
             model.decoder.set_down_proj(layer, Linear { weight, bias: down.bias });
             let base = capture(&model, &plain(prompts(name)), None).expect("capture");
-            let predicted = block_on(run::predict(model.decoder.as_ref(), &compute.device, &plain(prompts(name)), None));
+            let predicted =
+                block_on(run::predict(model.decoder.as_ref(), &compute.device, &plain(prompts(name)), None));
             let predicted = predicted.expect("predict");
             for tokens in [vec![0, 1], vec![]] {
                 for base in [&base, &predicted] {

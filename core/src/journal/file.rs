@@ -1,9 +1,7 @@
 //! Records and journals on disk.
 
 use super::check::consistent;
-use super::lines::{
-    RedundancyLine, Resumed, differences, edit_line, fact_line, header_line, redundancy_line, resume,
-};
+use super::lines::{RedundancyLine, Resumed, differences, edit_line, fact_line, header_line, redundancy_line, resume};
 use super::{read_bytes, to_json, to_json_gz};
 use crate::record::{EditRecord, FactRecord, Record};
 use crate::{Error, Result};

@@ -84,12 +84,7 @@ pub async fn stage1(model: &Model, facts: &[&Prepared], settings: &Settings) -> 
 }
 
 /// [`stage1`] of facts whose prompts are captured already, with the same corruption and answers.
-pub async fn stage1_of(
-    model: &Model,
-    facts: &[&Prepared],
-    settings: &Settings,
-    group: &Group,
-) -> Result<Vec<Traced>> {
+pub async fn stage1_of(model: &Model, facts: &[&Prepared], settings: &Settings, group: &Group) -> Result<Vec<Traced>> {
     let layers = model.layers();
     let mut reads = Vec::new();
     for place in &group.places {

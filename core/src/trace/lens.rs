@@ -48,7 +48,8 @@ fn read(row: &[f32], token: usize) -> (f32, u32) {
     let max = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let sum: f64 = row.iter().map(|&logit| f64::from(logit - max).exp()).sum();
     let p = f64::from(row[token] - max).exp() / sum;
-    let above = row.iter().enumerate().filter(|&(at, &logit)| logit > row[token] || (logit == row[token] && at < token));
+    let above =
+        row.iter().enumerate().filter(|&(at, &logit)| logit > row[token] || (logit == row[token] && at < token));
     (p as f32, above.count() as u32 + 1)
 }
 
