@@ -91,10 +91,21 @@ impl Lab {
         Ok(Tokenized { tokens: tokens.collect(), problem })
     }
 
+    /// Refuses prompts that leave no room for an answer.
+    fn fits(&self, prompt: &str) -> Result<()> {
+        let (tokens, longest) = (self.model.tokens.encode(prompt)?.ids.len(), self.model.decoder.shape().positions);
+        match tokens < longest {
+            true => Ok(()),
+            false => Err(Error::input(format!("the prompt has {tokens} tokens, the model takes {longest}"))
+                .hint("shorten the prompt")),
+        }
+    }
+
     async fn speak(&self, prompt: &str, tokens: usize) -> Result<String> {
         if prompt.is_empty() {
             return Err(Error::input("the prompt is empty").hint("write something for the model to continue"));
         }
+        self.fits(prompt)?;
         crate::generate::greedy(&self.model, prompt, tokens.min(256), |text| text.contains('\n')).await
     }
 }

@@ -63,6 +63,7 @@ impl Lab {
             return Err(Error::input(format!("the subject \"{}\" is not in the prompt", question.subject))
                 .hint("select the subject in the prompt, as it is spelled there"));
         }
+        self.fits(prompt)?;
         let given = |text: &Option<String>| text.as_deref().map(str::trim).filter(|t| !t.is_empty()).map(str::to_owned);
         let greedy = next_word(&self.model, prompt).await?;
         let target = match given(&question.target) {
