@@ -2,11 +2,21 @@
 //! a page and no browser.
 
 pub mod about;
+pub mod asking;
 pub mod bars;
+pub mod bundled;
+pub mod bytes;
+pub mod diagnostics;
 pub mod edits;
 pub mod facts;
 pub mod finding;
 pub mod heatmap;
 pub mod histogram;
+pub mod kept;
+pub mod kinds;
+pub mod live;
+pub mod preflight;
+pub mod progress;
+pub mod trouble;
 #[cfg(test)]
 pub(crate) mod sample;
