@@ -10,6 +10,7 @@ pub mod facts;
 pub mod heatmap;
 pub mod histogram;
 pub mod numbers;
+pub mod progress;
 pub mod study;
 pub mod switches;
 pub mod tables;

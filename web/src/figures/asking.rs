@@ -138,12 +138,8 @@ mod tests {
         assert_eq!((settings.n, settings.maps, settings.edit.facts), (50, 3, 8));
         assert_eq!(settings.stages, [1, 2, 3]);
         assert_eq!(settings.corruption, Corruption::Replace { with: "Random Person".into() });
-        let same = Settings {
-            n: 100,
-            maps: 0,
-            edit: EditSettings { facts: 15, ..settings.edit.clone() },
-            ..settings.clone()
-        };
+        let same =
+            Settings { n: 100, maps: 0, edit: EditSettings { facts: 15, ..settings.edit.clone() }, ..settings.clone() };
         assert_eq!(same, Settings::default());
     }
 

@@ -150,7 +150,9 @@ mod tests {
             problems: &problems,
             running: &["loading x".into()],
         });
-        for line in ["navigator.gpu: false", "  trouble: NoWebGpu", "  problem: io: gone⏎here", "model: none", "loading x"] {
+        for line in
+            ["navigator.gpu: false", "  trouble: NoWebGpu", "  problem: io: gone⏎here", "model: none", "loading x"]
+        {
             assert!(text.contains(line), "{line} in {text}");
         }
     }

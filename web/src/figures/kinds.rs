@@ -1,6 +1,8 @@
 //! What a file that was dropped or chosen is: a record, a part of a model, or facts. The name tells most; where it does
 //! not, the first bytes do.
 
+use engram_core::protocol::ModelRef;
+
 /// What a file is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -58,6 +60,17 @@ pub fn of_content(head: &[u8]) -> Kind {
     }
 }
 
+/// A model as the address holds it: the inverse of [`crate::state::model_of`]. `None` for files, which no link can bring.
+pub fn address(model: &ModelRef) -> Option<String> {
+    match model {
+        ModelRef::Bundled { name } => Some(name.clone()),
+        ModelRef::Hub { id, revision: None } => Some(id.clone()),
+        ModelRef::Hub { id, revision: Some(revision) } => Some(format!("{id}@{revision}")),
+        ModelRef::Url { url } => Some(url.clone()),
+        ModelRef::Files { .. } | ModelRef::Cached { .. } => None,
+    }
+}
+
 /// A name for a model of files: the folder's, or the weights' own without its ending.
 pub fn model_name(folder: Option<&str>, files: &[String]) -> String {
     let weights = |end: &str| files.iter().find_map(|name| name.strip_suffix(end)).map(str::to_owned);
@@ -100,6 +113,14 @@ mod tests {
         ] {
             assert_eq!(of_name(name), kind, "{name}");
         }
+    }
+
+    #[test]
+    fn models_survive_the_address() {
+        for text in ["engram-phi", "a/b", "a/b@v1", "https://x.org/m.gguf"] {
+            assert_eq!(crate::state::model_of(text).as_ref().and_then(address).as_deref(), Some(text));
+        }
+        assert_eq!(address(&ModelRef::Files { name: "x".into() }), None);
     }
 
     #[test]

@@ -79,14 +79,15 @@ impl Live {
         let current = PHASES.iter().zip(&self.tracks).rev().find(|(_, track)| track.begun());
         let name = words::visible(&self.record.model.name);
         let Some((phase, track)) = current else { return format!("The study of {name} begins") };
-        let tenth = if track.of == 0 { 10 } else { track.done * 10 / track.of };
+        let tenth = (track.done * 10).checked_div(track.of).unwrap_or(10);
         format!("{name}: {}, {} %", super::progress::phase(*phase).0, tenth * 10)
     }
 
     /// Counts of what was screened: validated, then the reasons of those that fell out.
     pub fn counts(&self) -> Vec<(String, usize)> {
         let mut counts = vec![("validated".to_owned(), self.record.validated().count())];
-        counts.extend(reasons(&self.record).into_iter().map(|(reason, count)| (words::reason(reason).to_owned(), count)));
+        counts
+            .extend(reasons(&self.record).into_iter().map(|(reason, count)| (words::reason(reason).to_owned(), count)));
         let edits = self.record.edits.as_ref().map_or(0, Vec::len);
         if edits > 0 {
             counts.push(("edited".into(), edits));

@@ -17,6 +17,6 @@ pub mod kinds;
 pub mod live;
 pub mod preflight;
 pub mod progress;
-pub mod trouble;
 #[cfg(test)]
 pub(crate) mod sample;
+pub mod trouble;

@@ -16,8 +16,7 @@ pub struct Bar {
 }
 
 /// The phases of a study, in their order.
-pub const PHASES: [StudyPhase; 4] =
-    [StudyPhase::Trace, StudyPhase::Redundancy, StudyPhase::Optimize, StudyPhase::Edit];
+pub const PHASES: [StudyPhase; 4] = [StudyPhase::Trace, StudyPhase::Redundancy, StudyPhase::Optimize, StudyPhase::Edit];
 
 /// A phase's name, and what it counts.
 pub fn phase(phase: StudyPhase) -> (&'static str, &'static str) {

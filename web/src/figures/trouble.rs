@@ -2,7 +2,7 @@
 
 use super::bundled;
 use super::bytes::duration;
-use crate::words::{fixed};
+use crate::words::fixed;
 use engram_core::protocol::{DeviceReport, Failure, Trouble};
 
 /// What is wrong and what helps.

@@ -4,7 +4,9 @@
 //! its parts. Parts take plain data and call back; only the tab itself talks to the engine.
 
 pub(crate) mod address;
+pub(crate) mod browser;
 pub(crate) mod client;
+pub(crate) mod copying;
 pub(crate) mod edit;
 pub(crate) mod engine;
 pub(crate) mod explore;
