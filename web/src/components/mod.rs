@@ -4,6 +4,7 @@
 pub mod about;
 mod axes;
 pub mod bars;
+pub mod compare;
 pub mod edits;
 pub mod fact;
 pub mod facts;
@@ -18,6 +19,7 @@ pub mod welcome;
 
 pub use about::About;
 pub use bars::{BarChart, shared_scale};
+pub use compare::Compare;
 pub use edits::Edits;
 pub use fact::FactView;
 pub use facts::FactList;

@@ -6,6 +6,7 @@ pub mod asking;
 pub mod bars;
 pub mod bundled;
 pub mod bytes;
+pub mod compare;
 pub mod diagnostics;
 pub mod edits;
 pub mod facts;
@@ -15,8 +16,10 @@ pub mod histogram;
 pub mod kept;
 pub mod kinds;
 pub mod live;
+pub mod panels;
 pub mod preflight;
 pub mod progress;
 #[cfg(test)]
 pub(crate) mod sample;
+pub mod scatter;
 pub mod trouble;
