@@ -1,7 +1,6 @@
 //! A study while it runs: the record so far, made from the engine's news, and how far each phase is.
 
 use super::bytes::duration;
-use super::facts::{Row, rows};
 use super::histogram::Histogram;
 use super::progress::{Bar, PHASES, Track};
 use crate::words;
@@ -61,12 +60,17 @@ impl Live {
         }
     }
 
-    /// A bar for each phase that the study has.
-    pub fn bars(&self, now: f64) -> Vec<Bar> {
-        let editing = self.record.settings.stages.contains(&3);
+    /// The phases that the study has.
+    pub fn phases(record: Option<&Record>) -> Vec<StudyPhase> {
+        let editing = record.is_none_or(|record| record.settings.stages.contains(&3));
         let wanted = |phase: &StudyPhase| editing || matches!(phase, StudyPhase::Trace | StudyPhase::Redundancy);
-        let pairs = PHASES.iter().zip(&self.tracks).filter(|(phase, _)| wanted(phase));
-        pairs.map(|(phase, track)| track.bar(*phase, now)).collect()
+        PHASES.into_iter().filter(wanted).collect()
+    }
+
+    /// A phase as a bar; `now` in seconds while the study runs.
+    pub fn bar(&self, phase: StudyPhase, now: Option<f64>) -> Bar {
+        let at = PHASES.iter().position(|one| *one == phase).unwrap_or(0);
+        self.tracks[at].bar(phase, now)
     }
 
     /// Validated and wanted facts.
@@ -105,14 +109,6 @@ impl Live {
     pub fn histogram(&self, view: &View) -> Histogram {
         Histogram::of(&summarize(&self.record, view))
     }
-
-    /// The latest facts, newest first.
-    pub fn latest(&self, most: usize) -> Vec<Row> {
-        let mut rows = rows(&self.record, &View::default());
-        rows.reverse();
-        rows.truncate(most);
-        rows
-    }
 }
 
 #[cfg(test)]
@@ -145,7 +141,6 @@ mod tests {
         assert_eq!(live.histogram(&View::default()).counts, [0, 1, 0, 0]);
         assert_eq!(live.counts()[0], ("validated".into(), 2));
         assert_eq!(live.counts().last(), Some(&("edited".into(), 1)));
-        assert_eq!(live.latest(1)[0].order, 2);
     }
 
     #[test]
@@ -153,12 +148,11 @@ mod tests {
         let mut live = Live::new("k".into(), sample::record(), 0.0);
         live.progress(StudyPhase::Trace, 50, 100, 1.0);
         live.progress(StudyPhase::Trace, 60, 100, 2.0);
-        let bars = live.bars(2.0);
-        assert_eq!(bars.len(), 4);
-        assert_eq!(bars[0].share, Some(0.6));
+        assert_eq!(Live::phases(Some(&live.record)).len(), 4);
+        assert_eq!(live.bar(StudyPhase::Trace, Some(2.0)).share, Some(0.6));
         assert_eq!(live.milestone(), "tiny: Screening and tracing, 60 %");
         live.record.settings.stages = vec![1];
-        assert_eq!(live.bars(2.0).len(), 2);
+        assert_eq!(Live::phases(Some(&live.record)), [StudyPhase::Trace, StudyPhase::Redundancy]);
         assert_eq!(live.pace(65.0), "1 min 5 s so far in this run");
     }
 }

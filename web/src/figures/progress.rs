@@ -74,8 +74,8 @@ impl Track {
         Some((left - (now - self.latest).max(0.0)).max(0.0))
     }
 
-    /// The phase as a bar.
-    pub fn bar(&self, which: StudyPhase, now: f64) -> Bar {
+    /// The phase as a bar; `now` in seconds while it runs, nothing while it is paused.
+    pub fn bar(&self, which: StudyPhase, now: Option<f64>) -> Bar {
         let (label, noun) = phase(which);
         let share = (self.of > 0).then(|| self.done as f64 / self.of as f64);
         let mut words = match (self.begun(), self.finished()) {
@@ -83,7 +83,7 @@ impl Track {
             (true, true) => format!("{}, done", words::count(self.done, noun)),
             _ => format!("{} of {}", self.done, words::count(self.of, noun)),
         };
-        if self.begun() && !self.finished() {
+        if let (true, false, Some(now)) = (self.begun(), self.finished(), now) {
             if let Some(speed) = self.per_second() {
                 words.push_str(&format!(", {} a second", words::fixed(speed, if speed < 10.0 { 1 } else { 0 })));
             }
@@ -136,7 +136,7 @@ mod tests {
     fn what_is_left_follows_this_runs_speed() {
         let mut track = Track::default();
         assert_eq!((track.left(0.0), track.begun()), (None, false));
-        assert_eq!(track.bar(StudyPhase::Trace, 0.0).words, "waits");
+        assert_eq!(track.bar(StudyPhase::Trace, Some(0.0)).words, "waits");
         // A resumed study begins at 31: these took no time in this run.
         track.heard(31, 50, 100.0);
         assert_eq!((track.per_second(), track.left(100.0)), (None, None));
@@ -145,18 +145,19 @@ mod tests {
         assert_eq!(track.left(102.0), Some(7.5));
         assert_eq!(track.left(104.0), Some(5.5));
         assert_eq!(track.left(900.0), Some(0.0));
-        let bar = track.bar(StudyPhase::Trace, 102.0);
+        assert_eq!(track.bar(StudyPhase::Trace, None).words, "35 of 50 validated facts");
+        let bar = track.bar(StudyPhase::Trace, Some(102.0));
         assert_eq!(bar.words, "35 of 50 validated facts, 2.0 a second, about 10 s left");
         assert_eq!(bar.share, Some(0.7));
         track.heard(50, 50, 110.0);
-        assert_eq!(track.bar(StudyPhase::Trace, 110.0).words, "50 validated facts, done");
+        assert_eq!(track.bar(StudyPhase::Trace, Some(110.0)).words, "50 validated facts, done");
     }
 
     #[test]
     fn a_phase_without_work_is_done() {
         let mut track = Track::default();
         track.heard(0, 0, 1.0);
-        let bar = track.bar(StudyPhase::Edit, 1.0);
+        let bar = track.bar(StudyPhase::Edit, Some(1.0));
         assert_eq!((bar.share, bar.words.as_str()), (Some(1.0), "0 edits, done"));
     }
 

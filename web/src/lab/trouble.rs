@@ -43,18 +43,21 @@ pub(crate) fn Banner(engine: Engine) -> impl IntoView {
     });
     let known = move || {
         let (trouble, why, estimate, cpu) = report.get().filter(|_| !closed.get())?;
-        let instead =
-            cpu.then_some("The CPU computes instead, in WebAssembly: the numbers are the same, it is slower.");
+        let found = advice(trouble);
+        let instead = cpu.then_some("The CPU computes instead, in WebAssembly: the same computation, only slower.");
         Some(view! {
             <aside class="note" role="status" aria-label="About the device">
-                <details open>
-                    <summary>
-                        <b>{advice(trouble).title}</b>
-                    </summary>
-                    <p class="faint">{words::visible(&why)}</p>
-                    <Steps advice=advice(trouble) />
-                    <p>{instead} " Records can be opened and looked at without a device."</p>
-                    {estimate.map(|text| view! { <p class="faint">{text}</p> })}
+                <p>
+                    <b>{found.title}</b>
+                    ". "
+                    {instead}
+                    " Records can be opened and looked at without any device."
+                </p>
+                <p class="faint">{words::visible(&why)}</p>
+                {estimate.map(|text| view! { <p class="faint">{text}</p> })}
+                <details>
+                    <summary>"What helps"</summary>
+                    <Steps advice=found />
                 </details>
                 <Close closed=closed />
             </aside>

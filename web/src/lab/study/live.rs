@@ -6,7 +6,7 @@ use crate::components::{FactList, FactView, HistogramChart};
 use crate::figures::facts::{Row, rows};
 use crate::figures::histogram::Histogram;
 use crate::figures::live::Live;
-use crate::figures::progress::Bar;
+use crate::figures::progress::{Bar, Track};
 use crate::lab::engine::now;
 use crate::words;
 use engram_core::metrics::View;
@@ -50,22 +50,15 @@ fn Now(runner: Runner) -> impl IntoView {
         }
     };
     let bar = move |phase: StudyPhase| {
-        let at = crate::figures::progress::PHASES.iter().position(|one| *one == phase).unwrap_or(0);
         let bar = Memo::new(move |_| {
-            let now = tick.get() / 1e3;
-            let track = live.with(|live| live.as_ref().map(|live| live.tracks[at])).unwrap_or_default();
-            track.bar(phase, now)
+            let now = busy.get().then(|| tick.get() / 1e3);
+            let bar = live.with(|live| live.as_ref().map(|live| live.bar(phase, now)));
+            bar.unwrap_or_else(|| Track::default().bar(phase, now))
         });
         view! { <Progress bar=Signal::derive(move || -> Bar { bar.get() }) /> }
     };
-    let editing =
-        Memo::new(move |_| live.with(|live| live.as_ref().is_none_or(|live| live.record.settings.stages.contains(&3))));
-    let bars = move || {
-        let phases = crate::figures::progress::PHASES.into_iter();
-        let wanted =
-            move |phase: &StudyPhase| editing.get() || matches!(phase, StudyPhase::Trace | StudyPhase::Redundancy);
-        phases.filter(wanted).map(bar).collect_view()
-    };
+    let phases = Memo::new(move |_| live.with(|live| Live::phases(live.as_ref().map(|live| &live.record))));
+    let bars = move || phases.get().into_iter().map(bar).collect_view();
     let milestone = Memo::new(move |_| live.with(|live| live.as_ref().map(Live::milestone)).unwrap_or_default());
     let pace = move || {
         let now = tick.get() / 1e3;
