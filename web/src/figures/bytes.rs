@@ -45,6 +45,12 @@ pub fn duration(seconds: f64) -> String {
     }
 }
 
+/// A clock that runs: like [`duration`], in whole seconds.
+pub fn clock(seconds: f64) -> String {
+    let whole = seconds.max(0.0).floor();
+    if whole < 10.0 { format!("{} s", fixed(whole, 0)) } else { duration(whole) }
+}
+
 /// What is left, rounded as an estimate deserves: `a few seconds`, `about 40 s`, `about 3 min`.
 pub fn about(seconds: f64) -> String {
     if !seconds.is_finite() || seconds < 0.0 {
@@ -132,6 +138,7 @@ mod tests {
         assert_eq!([duration(0.004), duration(0.44), duration(12.4)], ["4 ms", "0.4 s", "12 s"]);
         assert_eq!([duration(125.0), duration(12_000.0)], ["2 min 5 s", "3 h 20 min"]);
         assert_eq!(duration(f64::NAN), "unknown");
+        assert_eq!([clock(3.9), clock(-1.0), clock(61.2)], ["3 s", "0 s", "1 min 1 s"]);
         assert_eq!([about(2.0), about(37.0), about(170.0)], ["a few seconds", "about 40 s", "about 3 min"]);
         assert_eq!(about(5400.0), "about 1.5 h");
         assert_eq!(about(f64::INFINITY), "unknown");

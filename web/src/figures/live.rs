@@ -1,6 +1,6 @@
 //! A study while it runs: the record so far, made from the engine's news, and how far each phase is.
 
-use super::bytes::duration;
+use super::bytes::clock;
 use super::histogram::Histogram;
 use super::progress::{Bar, PHASES, Track};
 use crate::words;
@@ -99,10 +99,9 @@ impl Live {
         counts
     }
 
-    /// How long this run has taken, and how fast it screens facts.
+    /// How long this run has taken.
     pub fn pace(&self, now: f64) -> String {
-        let passed = (now - self.since).max(0.0);
-        format!("{} so far in this run", duration(passed.floor()))
+        format!("{} so far in this run", clock(now - self.since))
     }
 
     /// The histogram of dominant layers so far.

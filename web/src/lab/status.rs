@@ -1,7 +1,6 @@
 //! The line at the bottom: the device, the model, edits in force, and what runs, with a way to stop it.
 
-use crate::figures::bytes::Speed;
-use crate::figures::bytes::duration;
+use crate::figures::bytes::{Speed, clock};
 use crate::figures::diagnostics;
 use crate::figures::progress::loading;
 use crate::lab::Engine;
@@ -52,7 +51,7 @@ pub(crate) fn StatusLine(engine: Engine) -> impl IntoView {
         let Job { id, what, since } = job;
         let what = words::visible(&what);
         let loads = what.starts_with("loading");
-        let passed = move || duration(((tick.get() - since) / 1e3).max(0.0).floor());
+        let passed = move || clock((tick.get() - since) / 1e3);
         view! {
             <span class="job">
                 {what.clone()} " "

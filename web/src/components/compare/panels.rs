@@ -9,7 +9,7 @@ use leptos::prelude::*;
 const WIDTH: f64 = 230.0;
 const ROW: f64 = 26.0;
 const LEFT: f64 = 26.0;
-const RIGHT: f64 = 8.0;
+const RIGHT: f64 = 18.0;
 
 /// One panel.
 #[component]

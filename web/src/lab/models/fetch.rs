@@ -16,6 +16,7 @@ use leptos::{ev, prelude::*};
 #[component]
 pub(crate) fn Fetch(page: Page, engine: Engine) -> impl IntoView {
     let text = RwSignal::new(String::new());
+    let field = NodeRef::<leptos::html::Input>::new();
     let wrong = RwSignal::new(None::<Failure>);
     let checking = RwSignal::new(false);
     let found = RwSignal::new(None::<(ModelRef, Preflight)>);
@@ -51,7 +52,13 @@ pub(crate) fn Fetch(page: Page, engine: Engine) -> impl IntoView {
     };
     let card = move || {
         let (model, preflight) = found.get()?;
-        let close = Callback::new(move |()| found.set(None));
+        // The card goes, and the focus with it: back to where it came from.
+        let close = Callback::new(move |()| {
+            found.set(None);
+            if let Some(field) = field.get_untracked() {
+                let _ = field.focus();
+            }
+        });
         Some(view! { <Consent page=page engine=engine model=model preflight=preflight close=close /> })
     };
     view! {
@@ -61,6 +68,7 @@ pub(crate) fn Fetch(page: Page, engine: Engine) -> impl IntoView {
                 <label class="field wide">
                     <span>"Hugging Face id or address"</span>
                     <input
+                        node_ref=field
                         type="text"
                         autocomplete="off"
                         autocapitalize="off"
