@@ -24,7 +24,7 @@ const TASKS: [Task; 7] = [
     ("test", "run every test of the workspace, in release; arguments go to cargo test", suite::run),
     ("check", "formatting, lints (native and browser), the pure half, and tidiness", check::run),
     ("setup", "install what a fresh Debian machine needs: a software Vulkan device", setup::run_task),
-    ("web", "build the page that opens records, into dist/", web::run),
+    ("web", "build the site into dist/: the page and its engine; --page-only leaves the engine as it is", web::run),
     ("facts", "make the bundled facts again from their tables and templates", facts::run),
     ("models", "train the bundled models again and write their cards (hours)", models::run),
 ];

@@ -35,8 +35,10 @@ impl Model {
     ) -> Result<Self> {
         let tokens = Tokens::new(checkpoint.tokenizer_json())?;
         let binding = compute.binding_bytes();
+        // In a browser a table passes through the tab's own small memory, one shard at a time.
+        let table = if cfg!(target_family = "wasm") && !compute.cpu { binding.min(48 << 20) } else { binding };
         let config = checkpoint.config().clone();
-        let loader = Loader::new(checkpoint, &compute.device, binding.min(usize::MAX as u64) as usize, progress);
+        let loader = Loader::new(checkpoint, &compute.device, table.min(usize::MAX as u64) as usize, progress);
         let decoder = build(&config, &loader).await?;
         let shape = decoder.shape();
         let info = ModelInfo {

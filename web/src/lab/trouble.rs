@@ -46,7 +46,7 @@ pub(crate) fn Banner(engine: Engine) -> impl IntoView {
         let found = advice(trouble);
         let instead = cpu.then_some("The CPU computes instead, in WebAssembly: the same computation, only slower.");
         Some(view! {
-            <aside class="note" role="status" aria-label="About the device">
+            <aside class="note" aria-label="About the device">
                 <p>
                     <b>{found.title}</b>
                     ". "
@@ -65,7 +65,7 @@ pub(crate) fn Banner(engine: Engine) -> impl IntoView {
     };
     view! {
         {before}
-        {known}
+        <div role="status">{known}</div>
         <Lost engine=engine />
     }
 }

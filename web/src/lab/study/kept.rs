@@ -1,6 +1,6 @@
 //! Studies that the browser keeps: an unfinished one is offered first, all of them can be opened and deleted.
 
-use super::runner::Runner;
+use super::runner::{Runner, State, Task};
 use crate::figures::kept::{Note, origin, state};
 use crate::lab::copying::Sure;
 use crate::words;
@@ -12,7 +12,8 @@ use leptos::task::spawn_local;
 #[component]
 pub(crate) fn Offer(runner: Runner) -> impl IntoView {
     let note = Memo::new(move |_| {
-        let queued = runner.queue.with(|queue| queue.iter().any(|task| task.key.is_some()));
+        let waits = |task: &Task| task.key.is_some() && matches!(task.state, State::Waits | State::Paused);
+        let queued = runner.queue.with(|queue| queue.iter().any(waits));
         runner.note.get().filter(|note| !note.finished && !runner.busy.get() && !queued)
     });
     let card = move || {

@@ -121,6 +121,13 @@ impl Runner {
             return;
         }
         self.busy.set(true);
+        // What runs stands above the form that began it.
+        let show = || {
+            if let Ok(Some(live)) = document().query_selector(".live") {
+                live.scroll_into_view();
+            }
+        };
+        set_timeout(show, Duration::ZERO);
         self.stop.set_value(false);
         self.said.set(None);
         spawn_local(async move {
@@ -157,9 +164,15 @@ impl Runner {
                 return self.mark(place, State::Paused);
             }
             let begun = self.queue.with_untracked(|queue| queue[place].key.is_some());
-            if !begun || loss == LOSSES || self.engine.lost.get_untracked() == lost {
+            let gone = self.engine.lost.get_untracked() != lost;
+            if !begun || loss == LOSSES || !gone {
+                self.said.set(None);
                 self.mark(place, State::Failed(failure.message.clone()));
-                return self.engine.complain(failure);
+                // A lost engine has been told of already.
+                if !gone {
+                    self.engine.complain(failure);
+                }
+                return;
             }
             let text = format!(
                 "The engine was lost ({}). The study goes on, attempt {} of {LOSSES}.",
