@@ -4,7 +4,11 @@
 pub mod about;
 mod axes;
 pub mod bars;
+<<<<<<< HEAD
 pub mod chips;
+=======
+pub mod compare;
+>>>>>>> h-study
 pub mod edits;
 pub mod fact;
 pub mod facts;
@@ -18,8 +22,12 @@ pub mod layer;
 pub mod lens;
 pub mod loss;
 pub mod numbers;
+<<<<<<< HEAD
 pub mod said;
 pub mod shifts;
+=======
+pub mod progress;
+>>>>>>> h-study
 pub mod study;
 pub mod switches;
 pub mod tables;
@@ -27,7 +35,11 @@ pub mod welcome;
 
 pub use about::About;
 pub use bars::{BarChart, shared_scale};
+<<<<<<< HEAD
 pub use chips::TokenChips;
+=======
+pub use compare::Compare;
+>>>>>>> h-study
 pub use edits::Edits;
 pub use fact::FactView;
 pub use facts::FactList;

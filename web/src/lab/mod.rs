@@ -4,9 +4,15 @@
 //! its parts. Parts take plain data and call back; only the tab itself talks to the engine.
 
 pub(crate) mod address;
+<<<<<<< HEAD
 mod chooser;
 pub(crate) mod client;
 mod draft;
+=======
+pub(crate) mod browser;
+pub(crate) mod client;
+pub(crate) mod copying;
+>>>>>>> h-study
 pub(crate) mod edit;
 pub(crate) mod engine;
 pub(crate) mod explore;
