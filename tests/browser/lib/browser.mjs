@@ -84,3 +84,17 @@ export async function show(page, tab) {
 export async function shot(page, name) {
   await page.screenshot({ path: join(OUT, `${name}.png`), fullPage: true });
 }
+
+/** Drops files on the page as a person does who drags them there: `[name, text or bytes]` each. */
+export async function drop(page, files) {
+  const given = files.map(([name, content]) => ({ name, text: Buffer.from(content).toString('base64') }));
+  await page.evaluate(given => {
+    const data = new DataTransfer();
+    for (const { name, text } of given) {
+      data.items.add(new File([Uint8Array.from(atob(text), c => c.charCodeAt(0))], name));
+    }
+    for (const kind of ['dragenter', 'dragover', 'drop']) {
+      document.body.dispatchEvent(new DragEvent(kind, { bubbles: true, cancelable: true, dataTransfer: data }));
+    }
+  }, given);
+}

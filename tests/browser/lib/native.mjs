@@ -2,7 +2,9 @@
 
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { program } from './paths.mjs';
 import { apart, numbers, same } from './check.mjs';
 
@@ -27,6 +29,19 @@ export function agree(fact, native) {
   const spread = Math.max(...native.patched['last-token']) - Math.min(...native.patched['last-token']);
   if (spread < 1e-3) throw new Error(`this question shows nothing: the patches differ by ${spread} only`);
   return `${numbers(native).length} numbers, at most ${apart(part, native).toExponential(1)} apart`;
+}
+
+/** A small study of a model, as text: all three stages, maps for its first fact. */
+export function nativeStudy(model, options = []) {
+  const out = mkdtempSync(join(tmpdir(), 'engram-study-'));
+  const given = ['study', '--model', model, '--facts', 'bundled', '-n', '4', '--edit-facts', '2', '--maps', '1'];
+  try {
+    const rest = ['--device', 'cpu', '--quiet', '--fresh', '--out', out];
+    execFileSync(program(), [...given, ...options, ...rest], { stdio: 'ignore' });
+    return readFileSync(join(out, `${model.split('/').at(-1)}.engram.json`), 'utf8');
+  } finally {
+    rmSync(out, { recursive: true, force: true });
+  }
 }
 
 /** SHA-256 of a file, in hexadecimal digits. */

@@ -44,7 +44,7 @@ pub fn BarChart(
     view! {
         <figure class="chart">
             <figcaption>{bars.title.clone()}</figcaption>
-            <div class="scroll">
+            <div class="scroll" tabindex="0">
                 <svg
                     role="img"
                     aria-label=bars.sentence

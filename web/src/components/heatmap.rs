@@ -100,7 +100,7 @@ fn one(set: &MapSet, map: &Heat) -> impl IntoView + use<> {
     view! {
         <figure class="chart">
             <figcaption>{map.name.clone()}</figcaption>
-            <div class="scroll">
+            <div class="scroll" tabindex="0">
                 <svg
                     role="img"
                     aria-label=map.sentence.clone()
