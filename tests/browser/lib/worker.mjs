@@ -13,8 +13,10 @@ const MORE = new Set([
 
 /** The empty page's path. */
 const BLANK = 'worker-test.html';
+/** A script that does something before it starts the worker's own. */
+const BEFORE = 'worker-test.js';
 
-const PAGE = `<!doctype html><html lang="en"><title>worker</title><input type="file" id="files" multiple>
+const PAGE = `<!doctype html><html lang="en"><title>worker</title><link rel="icon" href="data:,"><input type="file" id="files" multiple>
 <script>
   let worker;
   function begin(url) {
@@ -109,9 +111,10 @@ class Call {
 
 /** A worker and the page that holds it. */
 class Engine {
-  constructor(page, site) {
+  constructor(page, site, script) {
     this.page = page;
     this.site = site;
+    this.script = script;
     this.calls = new Map();
     this.last_id = 0;
   }
@@ -120,7 +123,7 @@ class Engine {
     // Requests of a page that was left are over.
     this.calls = new Map([[0, new Call(0)]]);
     await this.page.goto(this.site.url + BLANK);
-    const url = new URL(script(), this.site.url).href;
+    const url = new URL(this.script, this.site.url).href;
     await this.page.evaluate(url => window.begin(url), url);
     this.hello = await this.calls.get(0).until(call => call.events[0], 'greeting');
     if (this.hello.news !== 'hello') throw new Error(`no greeting, but ${JSON.stringify(this.hello)}`);
@@ -179,11 +182,12 @@ class Engine {
   }
 }
 
-/** Starts a worker in an empty page of a site. */
-export async function engine(browser, site) {
+/** Starts a worker in an empty page of a site; `before` is a line that the worker runs before anything else. */
+export async function engine(browser, site, before) {
   site.pages[BLANK] = PAGE;
+  if (before) site.pages[BEFORE] = `${before}\nawait import(${JSON.stringify(script())});`;
   const page = await browser.context.newPage();
-  const engine = new Engine(page, site);
+  const engine = new Engine(page, site, before ? BEFORE : script());
   await page.exposeFunction('heard', (json, bytes) => engine.hear(json, bytes));
   await engine.begin();
   return engine;
