@@ -28,7 +28,7 @@ for (const [what, { webgpu, before }, trouble] of CASES) {
   test(`the CPU is taken ${what}`, 120, async use => {
     const site = use(await serve(DIST));
     const browser = use(await launch({ webgpu }));
-    const lab = await engine(browser, site, before);
+    const lab = await engine(browser, site, { before });
     const report = await lab.start('auto');
     assert.equal(report.info.kind, 'cpu', report.why);
     assert.equal(report.trouble, trouble, report.why);

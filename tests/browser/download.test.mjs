@@ -1,6 +1,7 @@
 // Models from a server: with Range requests and without, broken off, cut short, and kept in the browser.
 
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { launch } from './lib/browser.mjs';
@@ -134,6 +135,22 @@ test('a stopped download goes on in another life of the page', 120, async use =>
   const loaded = await lab.load(model);
   assert.ok(sent() < SIZE - 1e6 + SLACK, `${sent()} of ${SIZE} bytes were sent again`);
   await whole(lab, loaded);
+});
+
+test('a file that has changed on the server is not mixed with the old one', 120, async use => {
+  const { lab, hub, model } = await begin(use, { rate: 1e6 });
+  const call = await lab.ask({ ask: 'load', model });
+  await call.until(call => call.of('loading').find(news => news.phase === 'weights' && news.bytes > 1e6), '1 MB');
+  await lab.cancel(call);
+  await call.failed();
+  const changed = readFileSync(join(FOLDER, FILE));
+  changed.fill(changed.subarray(-2), 200_000, 300_000);
+  hub.pages[FILE] = changed;
+  hub.rate = null;
+  const news = await (await lab.ask({ ask: 'load', model })).final();
+  if (news.news === 'failed') assert.ok(news.hint, news.message);
+  else assert.equal(news.info.weights_sha256, createHash('sha256').update(changed).digest('hex'));
+  console.log(news.news === 'failed' ? news.message : 'the new file was loaded');
 });
 
 test('a .gguf file comes with the tokenizer beside it', 90, async use => {

@@ -1,6 +1,7 @@
 // A small web server for the tests: a folder under any path, with Range requests or without, slow, or breaking off.
 
-import { createReadStream, statSync, readFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { createReadStream, statSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { extname, join, normalize } from 'node:path';
 
@@ -20,6 +21,11 @@ const CORS = {
   'access-control-expose-headers': 'Content-Range, Content-Length, ETag, Accept-Ranges',
 };
 
+/** Small, so that a slow or broken answer is one in the middle of a file. */
+const PIECE = 16 * 1024;
+
+const DEFAULTS = { at: '/', range: true, cors: false, cut: null, rate: null };
+
 /**
  * Serves a folder on a free port of this machine.
  *
@@ -29,12 +35,14 @@ const CORS = {
  * - `pages`: texts or bytes by path, in place of files;
  * - `cut`: `{ path, at, times }` closes the connection after `at` bytes of the body, so often;
  * - `rate`: bytes a second;
+ * - `moved`: other addresses by path;
+ * - `refused`: statuses by path;
  * - `headers`: more headers, for all answers.
  *
  * All of these can be changed on the result while it serves. `log` holds one entry an answer.
  */
 export async function serve(root, options = {}) {
-  const site = { at: '/', range: true, cors: false, pages: {}, cut: null, rate: null, headers: {}, log: [], ...options };
+  const site = { ...DEFAULTS, pages: {}, moved: {}, refused: {}, headers: {}, log: [], ...options };
   const server = createServer((request, response) => {
     answer(site, root, request, response).catch(() => response.destroy());
   });
@@ -63,6 +71,8 @@ async function answer(site, root, request, response) {
     response.end(body);
   };
   if (request.method === 'OPTIONS') return finish(204);
+  if (site.moved[path]) return finish(302, { location: site.moved[path] });
+  if (site.refused[path]) return finish(site.refused[path], { 'content-type': 'text/plain' }, Buffer.from('refused'));
   const found = path.startsWith(site.at) ? find(site, root, path.slice(site.at.length)) : null;
   if (!found) return finish(404, { 'content-type': 'text/plain' }, Buffer.from('not here'));
   headers['content-type'] = found.type;
@@ -118,22 +128,20 @@ function find(site, root, path) {
   const page = site.pages[name];
   if (page !== undefined) {
     const bytes = Buffer.from(page);
-    const etag = `"p${bytes.length}"`;
-    return { type, size: bytes.length, etag, read: (from, to) => [bytes.subarray(from, to + 1)] };
+    const etag = `"${createHash('sha256').update(bytes).digest('hex').slice(0, 16)}"`;
+    return { type, size: bytes.length, etag, read: (from, to) => pieces(bytes.subarray(from, to + 1)) };
   }
   if (root === null || normalize(name).startsWith('..')) return null;
   const file = join(root, name);
   const stat = statSync(file, { throwIfNoEntry: false });
   if (!stat?.isFile()) return null;
   const etag = `"${stat.size}-${Math.round(stat.mtimeMs)}"`;
-  // Small pieces, so that a slow or broken answer is one in the middle of a file.
-  const read = (start, end) => createReadStream(file, { start, end, highWaterMark: 16 * 1024 });
+  const read = (start, end) => createReadStream(file, { start, end, highWaterMark: PIECE });
   return { type, size: stat.size, etag, read };
 }
 
-/** The bytes of a file of this machine. */
-export function bytes(path) {
-  return readFileSync(path);
+function* pieces(bytes) {
+  for (let at = 0; at < bytes.length; at += PIECE) yield bytes.subarray(at, at + PIECE);
 }
 
 /** Waits so many milliseconds. */

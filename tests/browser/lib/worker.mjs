@@ -182,12 +182,15 @@ class Engine {
   }
 }
 
-/** Starts a worker in an empty page of a site; `before` is a line that the worker runs before anything else. */
-export async function engine(browser, site, before) {
+/**
+ * Starts a worker in an empty page of a site. `before` is a line that it runs before anything else, `query` the end of
+ * its address.
+ */
+export async function engine(browser, site, { before, query = '' } = {}) {
   site.pages[BLANK] = PAGE;
   if (before) site.pages[BEFORE] = `${before}\nawait import(${JSON.stringify(script())});`;
   const page = await browser.context.newPage();
-  const engine = new Engine(page, site, before ? BEFORE : script());
+  const engine = new Engine(page, site, (before ? BEFORE : script()) + query);
   await page.exposeFunction('heard', (json, bytes) => engine.hear(json, bytes));
   await engine.begin();
   return engine;
