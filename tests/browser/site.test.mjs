@@ -1,6 +1,7 @@
 // The page as files: under any path, from its own server only.
 
 import assert from 'node:assert/strict';
+import { readdirSync } from 'node:fs';
 import { launch, shot, started } from './lib/browser.mjs';
 import { test } from './lib/check.mjs';
 import { DIST } from './lib/paths.mjs';
@@ -24,7 +25,9 @@ for (const at of ['/', '/some/where/']) {
 }
 
 test('without its program the page says so', 60, async use => {
-  const site = use(await serve(DIST, { pages: { 'engram-web_bg.wasm': 'not a program' } }));
+  // The builds put digests into the names.
+  const program = readdirSync(DIST).find(name => /^engram-web.*\.wasm$/.test(name));
+  const site = use(await serve(DIST, { pages: { [program]: 'not a program' } }));
   const browser = use(await launch());
   browser.allow(/./);
   const page = await browser.open(site.url);
