@@ -7,6 +7,7 @@
 
 pub mod figures;
 pub mod load;
+pub mod ranges;
 pub mod sample;
 pub mod scale;
 pub mod state;

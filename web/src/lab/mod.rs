@@ -4,8 +4,10 @@
 //! its parts. Parts take plain data and call back; only the tab itself talks to the engine.
 
 pub(crate) mod address;
+pub(crate) mod browser;
 mod chooser;
 pub(crate) mod client;
+pub(crate) mod copying;
 mod draft;
 pub(crate) mod edit;
 pub(crate) mod engine;
