@@ -26,7 +26,7 @@ pub fn LensView(
     on_layer: Callback<usize>,
 ) -> impl IntoView {
     let scale = Scale::around_zero([1.0].into_iter().chain(chart.old.p.iter().chain(&chart.new.p).copied()), HEIGHT);
-    let layers = Layers::new(chart.layers(), LEFT);
+    let layers = Layers::new(chart.layers(), LEFT).at_most(18.0);
     let (right, bottom) = (layers.right(), TOP + HEIGHT);
     let hovered = RwSignal::new(None);
     let height = move |value: f64| TOP + scale.down(value);
