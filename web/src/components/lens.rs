@@ -70,12 +70,12 @@ pub fn LensView(
     let (head, rows) = chart.table();
     let (old, new) = (line(&chart.old.p), line(&chart.new.p));
     let drawn = view! {
-        <g class="line old">
+        <g class="answer-line old">
             <polyline points=old />
             {dots(&chart.old.p, false)}
             {name(&chart.old.name, ends[0] + sign * apart)}
         </g>
-        <g class="line new">
+        <g class="answer-line new">
             <polyline points=new />
             {dots(&chart.new.p, true)}
             {name(&chart.new.name, ends[1] - sign * apart)}
