@@ -11,6 +11,7 @@ pub mod ranges;
 pub mod sample;
 pub mod scale;
 pub mod state;
+pub mod wish;
 pub mod words;
 
 #[cfg(all(target_family = "wasm", feature = "page"))]

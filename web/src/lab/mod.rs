@@ -5,15 +5,21 @@
 
 pub(crate) mod address;
 pub(crate) mod browser;
+mod chooser;
 pub(crate) mod client;
 pub(crate) mod copying;
+mod draft;
 pub(crate) mod edit;
 pub(crate) mod engine;
 pub(crate) mod explore;
+mod fields;
 pub(crate) mod models;
+mod pace;
+mod share;
 pub(crate) mod status;
 pub(crate) mod study;
+mod tokens;
 pub(crate) mod trouble;
 
-pub(crate) use address::{LabState, Tab};
+pub(crate) use address::Tab;
 pub(crate) use engine::Engine;

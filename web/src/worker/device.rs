@@ -13,7 +13,12 @@ pub(crate) async fn start(engine: &mut Engine, wish: DeviceWish) -> Result<Devic
     if let Some((_, report)) = &engine.device {
         return Ok(report.clone());
     }
-    let (compute, trouble) = choose(wish).await?;
+    let (mut compute, trouble) = choose(wish).await?;
+    // Browsers keep the adapter's full name to themselves, and the GPU library asks for no other.
+    if let Some(adapter) = compute.adapter.as_mut().filter(|adapter| adapter.name.is_empty()) {
+        adapter.name = label().await;
+        compute.info.name.clone_from(&adapter.name);
+    }
     let adapter = compute.adapter.as_ref().map(|adapter| Adapter {
         name: adapter.name.clone(),
         backend: adapter.backend.clone(),
@@ -34,6 +39,19 @@ pub(crate) async fn start(engine: &mut Engine, wish: DeviceWish) -> Result<Devic
     };
     engine.device = Some((compute, report.clone()));
     Ok(report)
+}
+
+/// What the browser tells of its adapter.
+async fn label() -> String {
+    let gpu = js::get(&js::get(&js_sys::global(), "navigator"), "gpu");
+    let adapter = js::call(&gpu, "requestAdapter", &Array::new()).await.unwrap_or(JsValue::NULL);
+    let info = js::get(&adapter, "info");
+    let told = |name: &str| js::get(&info, name).as_string().filter(|text| !text.is_empty());
+    let words: Vec<String> = match told("description") {
+        Some(whole) => vec![whole],
+        None => ["vendor", "architecture", "device"].into_iter().filter_map(told).collect(),
+    };
+    if words.is_empty() { "a graphics adapter without a name".into() } else { words.join(" ") }
 }
 
 async fn choose(wish: DeviceWish) -> Result<(Compute, Option<Trouble>)> {

@@ -4,7 +4,7 @@ use super::{Meter, Opened, Origin, cache, open};
 use crate::opfs;
 use crate::queue::Engine;
 use engram_core::Result;
-use engram_core::model::SUPPORTED;
+use engram_core::model::{SUPPORTED, shard_bytes};
 use engram_core::protocol::{DeviceReport, ModelRef, Preflight};
 use engram_core::weights::{ByteSource, Checkpoint, MemoryFile};
 use serde_json::Value;
@@ -69,8 +69,8 @@ fn describe(checkpoint: &Checkpoint, report: Option<&DeviceReport>, tokenizer: u
     let table = |name: &str| tables.iter().any(|table| name.contains(table));
     let matrices = checkpoint.tensors().values().filter(|tensor| !table(&tensor.name));
     let largest = matrices.map(|tensor| 4 * tensor.elements() as u64).max().unwrap_or(0);
-    let piece = checkpoint.tensors().values().map(|tensor| 4 * tensor.elements() as u64).max().unwrap_or(0);
-    let held = if cpu { device_bytes } else { largest.max(piece.min(48 << 20)) };
+    // A tensor is held twice while it goes to the device.
+    let held = if cpu { device_bytes } else { 2 * largest.max(shard_bytes(checkpoint)) };
     // A tokenizer's tables take several times the size of its file.
     let heap_bytes = held + READING + 8 * tokenizer;
     let mut problems = Vec::new();
