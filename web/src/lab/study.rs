@@ -47,7 +47,7 @@ pub(crate) fn StudyTab(page: Page, engine: Engine) -> impl IntoView {
                 <aside class="offer" aria-label="A finished study">
                     <p>"Finished " <b>{all}</b></p>
                     <p class="choices">
-                        <button type="button" class="main" on:click=move |_| show_records()>
+                        <button type="button" class="primary" on:click=move |_| show_records()>
                             "See the results"
                         </button>
                     </p>

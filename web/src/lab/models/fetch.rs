@@ -141,7 +141,7 @@ fn Consent(page: Page, engine: Engine, model: ModelRef, preflight: Preflight, cl
             open(page, engine, model.clone(), Vec::new());
         };
         view! {
-            <button type="button" class="main" disabled=move || busy(engine) on:click=go>
+            <button type="button" class="primary" disabled=move || busy(engine) on:click=go>
                 {words}
             </button>
         }
