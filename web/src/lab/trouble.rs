@@ -122,7 +122,7 @@ fn Lost(engine: Engine) -> impl IntoView {
         };
         view! {
             <p class="choices">
-                <button type="button" class="main" on:click=press>
+                <button type="button" class="primary" on:click=press>
                     {words}
                 </button>
             </p>

@@ -106,7 +106,7 @@ pub fn DepthChart(
                 />
                 <output>{move || words::fixed(depth(cursor.get()), 2)}</output>
             </label>
-            <dl class="readout">{readout}</dl>
+            <dl class="reads">{readout}</dl>
             <Numbers head=numbers.0 rows=numbers.1 />
         </figure>
     }

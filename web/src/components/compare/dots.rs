@@ -136,7 +136,7 @@ pub fn Dots(
                     on:input:target=move |event| cursor.set(event.target().value().parse().ok())
                 />
             </label>
-            <p class="readout">{said}</p>
+            <p class="reads">{said}</p>
             <Numbers head=vec!["dots".into()] rows=rows />
         </figure>
     }

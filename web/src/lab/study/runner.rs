@@ -66,6 +66,8 @@ pub(crate) struct Runner {
     pub(crate) busy: RwSignal<bool>,
     /// What happened on the way, for people.
     pub(crate) said: RwSignal<Option<String>>,
+    /// Names of the studies that this queue has finished.
+    pub(crate) done: RwSignal<Vec<String>>,
     /// Studies that the browser keeps, once it was asked.
     pub(crate) saved: RwSignal<Option<Vec<Saved>>>,
     /// The note about the last study.
@@ -86,6 +88,7 @@ impl Runner {
             live: RwSignal::new(None),
             busy: RwSignal::new(false),
             said: RwSignal::new(None),
+            done: RwSignal::default(),
             saved: RwSignal::new(None),
             note: RwSignal::new(note),
             stop: StoredValue::new(false),
@@ -122,14 +125,10 @@ impl Runner {
         }
         self.busy.set(true);
         // What runs stands above the form that began it.
-        let show = || {
-            if let Ok(Some(live)) = document().query_selector(".live") {
-                live.scroll_into_view();
-            }
-        };
-        set_timeout(show, Duration::ZERO);
+        set_timeout(|| scroll_to(".live"), Duration::ZERO);
         self.stop.set_value(false);
         self.said.set(None);
+        self.done.set(Vec::new());
         spawn_local(async move {
             let count = self.queue.with_untracked(Vec::len);
             for place in 0..count {
@@ -209,6 +208,7 @@ impl Runner {
             match news {
                 News::StudyHeader { key, record } => self.begun(place, &task.model, key, *record),
                 News::Study { record, .. } => {
+                    self.done.update(|done| done.push(record.model.name.clone()));
                     self.open(*record);
                     result = Ok(());
                 }
@@ -341,7 +341,10 @@ impl Runner {
     pub(crate) fn open_kept(self, key: String) {
         spawn_local(async move {
             match self.engine.last("opening a kept study", Ask::OpenStudy { key }).await {
-                Ok((News::Study { record, .. }, _)) => self.open(*record),
+                Ok((News::Study { record, .. }, _)) => {
+                    self.open(*record);
+                    show_records();
+                }
                 Ok(_) => self.engine.complain(unexpected()),
                 Err(failure) => self.engine.complain(failure),
             }
@@ -367,5 +370,17 @@ impl Runner {
             Ok(_) => self.engine.complain(unexpected()),
             Err(failure) => self.engine.complain(failure),
         }
+    }
+}
+
+/// Shows the open records, which stand below everything else.
+pub(crate) fn show_records() {
+    // After the record has been drawn.
+    set_timeout(|| scroll_to("#records"), Duration::from_millis(50));
+}
+
+fn scroll_to(what: &str) {
+    if let Ok(Some(place)) = document().query_selector(what) {
+        place.scroll_into_view();
     }
 }
