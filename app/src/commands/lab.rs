@@ -26,8 +26,8 @@ pub struct LabArgs {
 }
 
 const EXAMPLES: &str = "\
-Prints the address and serves until Ctrl-C, to this machine only. A browser
-keeps models and studies by address, port and all: one port finds them again.
+Prints the address and serves until Ctrl-C, to this machine only. A browser keeps models and \
+studies by address, port and all, so one port always finds them again.
 
 Examples:
   engram lab
