@@ -60,10 +60,15 @@ pub fn run(args: &LabArgs, ui: &Ui) -> Result<()> {
         ));
     }
     ui.note("serving this machine only; Ctrl-C ends it");
-    if !args.no_open
-        && let Err(error) = open::that_detached(&address)
-    {
-        ui.note(&format!("no browser could be started ({error}); open the address yourself"));
+    if !args.no_open {
+        let ui = *ui;
+        // What opens browsers is waited for, to hear whether it can; the page must not wait with it.
+        std::thread::spawn(move || {
+            if let Err(error) = open::that_detached(&address) {
+                log::info!("{error}");
+                ui.note("no browser could be started; open the address yourself");
+            }
+        });
     }
     lab::serve(listener, site, &stop)?;
     Ok(())
