@@ -2,6 +2,7 @@
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a task's output is for a person or a log")]
 
+mod browser;
 #[cfg(feature = "core")]
 mod card;
 mod check;
@@ -22,9 +23,17 @@ type Task = (&'static str, &'static str, fn(&[String]) -> anyhow::Result<()>);
 
 const TASKS: [Task; 8] = [
     ("demo", "the three stages on the bundled models, without network, GPU or data; --quick for a minute", demo::run),
-    ("test", "run every test of the workspace, in release; arguments go to cargo test", suite::run),
+    (
+        "test",
+        "run every test of the workspace, in release, and those in a browser (`test browser`: only these); arguments go to cargo test",
+        suite::run,
+    ),
     ("check", "formatting, lints (native and browser), the pure half, and tidiness", check::run),
-    ("setup", "install what a fresh Debian machine needs: a software Vulkan device", setup::run_task),
+    (
+        "setup",
+        "install what a fresh Debian machine needs: a software Vulkan device, a browser and Node.js",
+        setup::run_task,
+    ),
     ("web", "build the site into dist/: the page and its engine; --page-only leaves the engine as it is", web::run),
     ("lab", "build the site and the program that serves it, and open it; arguments go to engram lab", lab::run),
     ("facts", "make the bundled facts again from their tables and templates", facts::run),

@@ -1,40 +1,51 @@
-//! `cargo xtask setup`: what a fresh Debian machine lacks for the tests, above all a software Vulkan device.
+//! `cargo xtask setup`: what a fresh Debian machine lacks for the tests: a software Vulkan device, and for the tests in a
+//! browser Chromium and Node.js. Where something cannot be had, its tests are skipped; that is no reason to fail the rest.
 
+use crate::browser;
 use crate::shell::{output, run};
 use anyhow::{Result, bail};
 use std::path::Path;
 use std::process::Command;
 
-const PACKAGES: [&str; 2] = ["mesa-vulkan-drivers", "libvulkan1"];
+/// A software GPU for the native tests.
+const VULKAN: [&str; 2] = ["mesa-vulkan-drivers", "libvulkan1"];
 
 /// Installs what is missing, where that is possible; says what it leaves out otherwise.
 pub(crate) fn run_task(arguments: &[String]) -> Result<()> {
     if let Some(extra) = arguments.first() {
         bail!("`cargo xtask setup` takes no arguments, not `{extra}`");
     }
-    if !cfg!(target_os = "linux") {
-        println!("skipped: nothing to set up on {}", std::env::consts::OS);
-        return Ok(());
+    if cfg!(target_os = "linux") {
+        let missing: Vec<&str> = VULKAN.into_iter().filter(|name| !installed(name)).collect();
+        provide("a software GPU", &missing);
+        let missing: Vec<&str> = if browser::chromium().is_ok() { Vec::new() } else { vec!["chromium"] };
+        provide("Chromium", &missing);
+        let missing: Vec<&str> = if browser::node().is_ok() { Vec::new() } else { vec!["nodejs", "npm"] };
+        provide("Node.js and npm", &missing);
+    } else {
+        println!("skipped: no packages to set up on {}", std::env::consts::OS);
     }
-    let missing: Vec<&str> = PACKAGES.into_iter().filter(|name| !installed(name)).collect();
+    match browser::node().and_then(|()| browser::packages()).and_then(|()| browser::chromium()) {
+        Ok(browser) => println!("the tests in a browser can run: {browser}"),
+        Err(why) => println!("skipped: {why:#}; the tests in a browser will be skipped"),
+    }
+    Ok(())
+}
+
+/// Installs packages, or says why not.
+fn provide(what: &str, missing: &[&str]) {
     if missing.is_empty() {
-        println!("nothing is missing: {}", PACKAGES.join(", "));
-        return Ok(());
+        println!("nothing is missing: {what}");
+        return;
     }
     let list = missing.join(" ");
     if !Path::new("/usr/bin/apt-get").exists() {
-        println!("skipped: no apt here; tests on a software GPU need {list}");
-        return Ok(());
+        println!("skipped: no apt here; for {what} it would be {list}");
+    } else if output("id", &["-u"]).as_deref().map(str::trim) != Some("0") {
+        println!("skipped: not root; for {what}: sudo apt-get install {list}");
+    } else if let Err(error) = install(missing) {
+        println!("skipped: {error:#}; tests that need {what} will be skipped");
     }
-    if output("id", &["-u"]).as_deref().map(str::trim) != Some("0") {
-        println!("skipped: not root; to test on a software GPU: sudo apt-get install {list}");
-        return Ok(());
-    }
-    // Without these the GPU tests are skipped, and say so; that is no reason to fail the rest.
-    if let Err(error) = install(&missing) {
-        println!("skipped: {error:#}; tests on a software GPU will be skipped");
-    }
-    Ok(())
 }
 
 fn install(packages: &[&str]) -> Result<()> {

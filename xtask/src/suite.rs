@@ -1,10 +1,11 @@
-//! `cargo xtask test`: every test of the workspace, what was skipped, and a closing summary.
+//! `cargo xtask test`: every test of the workspace, those in a browser, what was skipped, and a closing summary.
 
+use crate::browser;
 use crate::shell::{cargo, words};
 use anyhow::{Context, Result, bail};
 use std::io::{BufRead, BufReader, Write};
-use std::path::PathBuf;
-use std::process::Stdio;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus, Stdio};
 use std::time::Instant;
 
 /// A test that cannot run here appends one line, `test name: reason`, to the file that this variable names.
@@ -17,62 +18,115 @@ struct Counts {
     ignored: u64,
 }
 
-/// Runs the tests; further arguments go to `cargo test`.
+/// What the tests of all kinds said.
+#[derive(Default)]
+struct Told {
+    counts: Counts,
+    failures: Vec<String>,
+}
+
+/// Runs the tests. Arguments go to `cargo test`, and those in a browser are left out then; `browser` as the first one
+/// runs these alone, and further ones name some of their files.
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
     let start = Instant::now();
     let skipped = skip_file()?;
-    let mut command = cargo(&["test", "--release", "--workspace", "--no-fail-fast"]);
-    command.args(arguments);
-    // Snapshots are compared here, never rewritten; wide terminals must not change what tests read.
-    command.env("INSTA_UPDATE", "no").env("INSTA_WORKSPACE_ROOT", crate::shell::root());
-    command.env(SKIPPED, &skipped).env_remove("COLUMNS").env_remove("NO_COLOR");
-    // Without a desktop session Linux's window libraries complain at every look for a graphics adapter.
-    if std::env::var_os("XDG_RUNTIME_DIR").is_none() {
-        command.env("XDG_RUNTIME_DIR", std::env::temp_dir());
+    let mut told = Told::default();
+    let mut wrong = Vec::new();
+    let only_browser = arguments.first().is_some_and(|argument| argument == "browser");
+    if !only_browser && !native(arguments, &skipped, &mut told)?.success() {
+        wrong.push("the tests failed".to_owned());
     }
-    println!("$ {}", words(&command));
-
-    let mut child = command.stdout(Stdio::piped()).spawn().context("cannot start cargo test")?;
-    let mut counts = Counts::default();
-    let mut failures = Vec::new();
-    if let Some(stdout) = child.stdout.take() {
-        for line in BufReader::new(stdout).lines() {
-            let line = line.context("cargo test printed what is not text")?;
-            let _ = writeln!(std::io::stdout(), "{line}");
-            counts.add(&line);
-            if let Some(name) = line.strip_prefix("test ").and_then(|l| l.strip_suffix(" ... FAILED")) {
-                failures.push(name.to_owned());
-            }
+    if only_browser || arguments.is_empty() {
+        let files = if only_browser { &arguments[1..] } else { &[] };
+        match in_browser(files, &skipped, &mut told) {
+            Ok(true) => {}
+            Ok(false) => wrong.push("the tests in a browser failed".to_owned()),
+            Err(error) => wrong.push(format!("the tests in a browser could not be run: {error:#}")),
         }
     }
-    let status = child.wait()?;
 
-    let lines = std::fs::read_to_string(&skipped).unwrap_or_default();
+    let lines = lines(&skipped);
     let _ = std::fs::remove_file(&skipped);
-    let mut lines: Vec<&str> = lines.lines().filter(|line| !line.trim().is_empty()).collect();
-    lines.sort_unstable();
     println!("\nsummary:");
     for line in &lines {
         println!("  skipped  {line}");
     }
-    for name in &failures {
+    for name in &told.failures {
         println!("  FAILED   {name}");
     }
     println!(
         "  {} passed, {} failed, {} skipped, {} ignored, {:.0} s",
-        counts.passed.saturating_sub(lines.len() as u64),
-        counts.failed,
+        told.counts.passed.saturating_sub(lines.len() as u64),
+        told.counts.failed,
         lines.len(),
-        counts.ignored,
+        told.counts.ignored,
         start.elapsed().as_secs_f64()
     );
-    if !status.success() {
-        bail!("the tests failed ({status})");
+    if !wrong.is_empty() {
+        bail!("{}", wrong.join("; "));
     }
-    if counts == Counts::default() {
+    if told.counts == Counts::default() && lines.is_empty() {
         bail!("no test was run");
     }
     Ok(())
+}
+
+/// The workspace's tests.
+fn native(arguments: &[String], skipped: &Path, told: &mut Told) -> Result<ExitStatus> {
+    let mut command = cargo(&["test", "--release", "--workspace", "--no-fail-fast"]);
+    command.args(arguments);
+    // Snapshots are compared here, never rewritten; wide terminals must not change what tests read.
+    command.env("INSTA_UPDATE", "no").env("INSTA_WORKSPACE_ROOT", crate::shell::root());
+    command.env_remove("COLUMNS").env_remove("NO_COLOR");
+    // Without a desktop session Linux's window libraries complain at every look for a graphics adapter.
+    if std::env::var_os("XDG_RUNTIME_DIR").is_none() {
+        command.env("XDG_RUNTIME_DIR", std::env::temp_dir());
+    }
+    told.listen(&mut command, skipped)
+}
+
+/// The tests of the built page in a browser; all of them count as one that was skipped where they cannot run.
+fn in_browser(files: &[String], skipped: &Path, told: &mut Told) -> Result<bool> {
+    println!("\n== tests in a browser");
+    match browser::prepare(files)? {
+        Ok(mut command) => Ok(told.listen(&mut command, skipped)?.success()),
+        Err(why) => {
+            println!("skipped: {why}");
+            let mut list = std::fs::OpenOptions::new().append(true).open(skipped)?;
+            writeln!(list, "browser: {why}")?;
+            told.counts.passed += 1;
+            Ok(true)
+        }
+    }
+}
+
+impl Told {
+    /// Runs tests that speak as cargo's do, and counts along.
+    fn listen(&mut self, command: &mut Command, skipped: &Path) -> Result<ExitStatus> {
+        let line = words(command);
+        println!("$ {line}");
+        let command = command.env(SKIPPED, skipped).stdout(Stdio::piped());
+        let mut child = command.spawn().with_context(|| format!("cannot start `{line}`"))?;
+        if let Some(stdout) = child.stdout.take() {
+            for line in BufReader::new(stdout).lines() {
+                let line = line.context("the tests printed what is not text")?;
+                let _ = writeln!(std::io::stdout(), "{line}");
+                self.counts.add(&line);
+                if let Some(name) = line.strip_prefix("test ").and_then(|l| l.strip_suffix(" ... FAILED")) {
+                    self.failures.push(name.to_owned());
+                }
+            }
+        }
+        Ok(child.wait()?)
+    }
+}
+
+/// What was skipped so far, sorted.
+fn lines(skipped: &Path) -> Vec<String> {
+    let text = std::fs::read_to_string(skipped).unwrap_or_default();
+    let mut lines: Vec<String> = text.lines().filter(|line| !line.trim().is_empty()).map(str::to_owned).collect();
+    lines.sort_unstable();
+    lines
 }
 
 /// An empty file that this process alone uses.

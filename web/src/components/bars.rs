@@ -65,7 +65,7 @@ pub fn BarChart(
     view! {
         <figure class="chart" class:choosable=on_layer.is_some()>
             <figcaption>{bars.title.clone()}</figcaption>
-            <div class="scroll">
+            <div class="scroll" tabindex="0">
                 <svg
                     role="img"
                     aria-label=bars.sentence

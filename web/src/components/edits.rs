@@ -59,7 +59,7 @@ fn one(edit: Edit, scale: Scale, on_choose: Callback<usize>) -> impl IntoView {
                 </button>
             </h4>
             <p>{edit.judgement}</p>
-            <div class="scroll">
+            <div class="scroll" tabindex="0">
                 <svg
                     role="img"
                     aria-label=words.join("; ")

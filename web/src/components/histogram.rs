@@ -64,7 +64,7 @@ pub fn HistogramChart(
     view! {
         <figure class="chart">
             <figcaption>"Facts by their dominant layer"</figcaption>
-            <div class="scroll">
+            <div class="scroll" tabindex="0">
                 <svg
                     role="img"
                     aria-label=histogram.sentence

@@ -1,0 +1,62 @@
+// Machines without a usable GPU: the lab says why, and computes on the CPU.
+
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { launch } from './lib/browser.mjs';
+import { same, test } from './lib/check.mjs';
+import { nativeTrace, WITHIN } from './lib/native.mjs';
+import { DIST, FIXTURES } from './lib/paths.mjs';
+import { serve } from './lib/server.mjs';
+import { engine } from './lib/worker.mjs';
+
+const FRANCE = { prompt: 'The capital of France is', subject: 'France', target: 'Paris', target_new: 'Rome' };
+
+/** What the CPU answers, against the native program. */
+async function computes(lab) {
+  await lab.loadFolder(join(FIXTURES, 'gemma3'), 'gemma3');
+  const { record } = await lab.trace(FRANCE);
+  same(record.facts[0].patched, nativeTrace(join(FIXTURES, 'gemma3'), FRANCE).facts[0].patched, WITHIN, 'patches');
+}
+
+const CASES = [
+  ['without WebGPU', { webgpu: false, before: 'delete WorkerNavigator.prototype.gpu;' }, 'no-web-gpu'],
+  ['with WebGPU but no adapter', { webgpu: false }, 'no-adapter'],
+  ['with a software adapter', { webgpu: true }, 'software'],
+];
+
+for (const [what, { webgpu, before }, trouble] of CASES) {
+  test(`the CPU is taken ${what}`, 120, async use => {
+    const site = use(await serve(DIST));
+    const browser = use(await launch({ webgpu }));
+    const lab = await engine(browser, site, { before });
+    const report = await lab.start('auto');
+    assert.equal(report.info.kind, 'cpu', report.why);
+    assert.equal(report.trouble, trouble, report.why);
+    assert.ok(report.why.length > 0 && report.gflops > 0);
+    console.log(`${report.why} (${report.gflops.toFixed(2)} GFLOP/s)`);
+    await computes(lab);
+  });
+}
+
+test('the CPU is taken where the page is not trusted, and nothing is kept', 120, async use => {
+  // A name that is not localhost, without https: such a page gets neither WebGPU nor storage.
+  const site = use(await serve(DIST));
+  const browser = use(await launch({ flags: ['--host-resolver-rules=MAP lab.test 127.0.0.1'] }));
+  site.url = site.url.replace('localhost', 'lab.test');
+  const lab = await engine(browser, site);
+  const report = await lab.start('auto');
+  assert.equal(report.trouble, 'insecure', report.why);
+  await computes(lab);
+  const cache = await (await lab.ask({ ask: 'cache' })).final();
+  assert.ok(cache.news === 'failed' ? cache.hint : cache.models.length === 0, JSON.stringify(cache));
+});
+
+test('a GPU that was asked for and is not there is an error with advice', 60, async use => {
+  const site = use(await serve(DIST));
+  const browser = use(await launch({ webgpu: false }));
+  const lab = await engine(browser, site);
+  const failed = await (await lab.ask({ ask: 'start', device: 'gpu' })).failed();
+  assert.equal(failed.kind, 'device');
+  assert.ok(failed.hint, failed.message);
+  assert.equal((await lab.start('cpu')).info.kind, 'cpu');
+});

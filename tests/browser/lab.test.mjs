@@ -1,0 +1,146 @@
+// The lab as a person uses it: a trace, its link, an edit and its undo, stopping, a model from the disk, a study.
+
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { accessible } from './lib/axe.mjs';
+import { drop, launch, shot, show, started } from './lib/browser.mjs';
+import { test, until } from './lib/check.mjs';
+import { agree, nativeTrace } from './lib/native.mjs';
+import { BUNDLED, DIST, FIXTURES } from './lib/paths.mjs';
+import { serve } from './lib/server.mjs';
+import { modelFiles } from './lib/worker.mjs';
+
+/** A question that no stored result answers. */
+const DAVIS = {
+  prompt: 'Miles Davis performed as a musician on the',
+  subject: 'Miles Davis',
+  target: 'trumpet',
+  target_new: 'guitar',
+};
+
+async function begin(use, { path = '', options = {} } = {}) {
+  const site = use(await serve(DIST));
+  const browser = use(await launch(options));
+  const page = await browser.open(site.url + path);
+  await started(page);
+  return { site, browser, page, panel: name => page.getByRole('tabpanel', { name, exact: true }) };
+}
+
+/** The page computes where this says, whatever the machine has. */
+async function device(page, name) {
+  await show(page, 'Models');
+  await page.getByRole('group', { name: 'Which device' }).getByRole('button', { name, exact: true }).click();
+}
+
+async function fill(panel, { prompt, subject, target, target_new }) {
+  await panel.getByLabel('Prompt', { exact: true }).fill(prompt);
+  await panel.getByLabel(/^Subject, as/).fill(subject);
+  await panel.getByLabel('True answer').fill(target);
+  await panel.getByLabel('Counter-answer').fill(target_new);
+}
+
+/** What the form says. */
+async function question(panel) {
+  const value = label => panel.getByLabel(label).inputValue();
+  return {
+    prompt: await panel.getByLabel('Prompt', { exact: true }).inputValue(),
+    subject: await value(/^Subject, as/),
+    target: await value('True answer'),
+    target_new: await value('Counter-answer'),
+    model: await value('Model'),
+    noise: await panel.getByRole('button', { name: /^noise/ }).getAttribute('aria-pressed'),
+  };
+}
+
+test('a trace on the page has the native numbers, and its link asks again', 180, async use => {
+  const { page, panel, site } = await begin(use);
+  const explore = panel('Explore');
+  await shot(page, 'explore-stored');
+  await fill(explore, DAVIS);
+  await explore.getByLabel('Model').selectOption('engram-llama');
+  await explore.getByRole('button', { name: /^Run it here/ }).click();
+  await explore.getByText('computed here').waitFor({ timeout: 120_000 });
+  await until('the trace is whole', async () => (await explore.getByRole('button', { name: 'Cancel' }).count()) === 0, 120);
+  await shot(page, 'explore-traced');
+  await accessible(page, 'a trace');
+
+  const saved = page.waitForEvent('download');
+  await explore.getByRole('button', { name: 'Save record' }).click();
+  const record = JSON.parse(readFileSync(await (await saved).path(), 'utf8'));
+  const native = nativeTrace(join(BUNDLED, 'engram-llama'), { ...DAVIS, window: record.settings.window });
+  console.log(agree(record.facts[0], native.facts[0]));
+
+  // Another browser has nothing but the address.
+  const wanted = await question(explore);
+  const url = await until('the question in the address', () => page.url().includes('prompt=') && page.url());
+  const other = use(await launch());
+  const again = await other.open(url);
+  await started(again);
+  assert.deepEqual(await question(again.getByRole('tabpanel', { name: 'Explore' })), wanted);
+  assert.ok(url.startsWith(site.url));
+  assert.equal(wanted.model, 'engram-llama');
+});
+
+test('the address brings tab, question, layer and reading back', 60, async use => {
+  const path = `?${new URLSearchParams({ ...{ prompt: DAVIS.prompt, subject: DAVIS.subject, target: 'trumpet', new: 'piano' },
+    model: 'engram-phi', noise: '1', layer: '3', reading: 'last-token' })}`;
+  const { page, panel } = await begin(use, { path });
+  const asked = await question(panel('Explore'));
+  assert.deepEqual(asked, { ...DAVIS, target_new: 'piano', model: 'engram-phi', noise: 'true' });
+  // The page writes the address anew; nothing may get lost.
+  await show(page, 'Models');
+  await until('the tab in the address', () => page.url().includes('tab=models'));
+  const [before, after] = [new URLSearchParams(path), new URL(page.url()).searchParams];
+  for (const [name, value] of before) assert.equal(after.get(name), value, name);
+  await page.reload();
+  await started(page);
+  assert.equal(await page.getByRole('tab', { name: 'Models' }).getAttribute('aria-selected'), 'true');
+  await show(page, 'Explore');
+  assert.deepEqual(await question(panel('Explore')), asked);
+});
+
+test('a trace on the page can be stopped', 120, async use => {
+  const { page, panel } = await begin(use);
+  await device(page, 'CPU');
+  await show(page, 'Explore');
+  const explore = panel('Explore');
+  await fill(explore, DAVIS);
+  await explore.getByLabel('Model').selectOption('engram-llama-large');
+  await explore.getByRole('button', { name: /^Run it here/ }).click();
+  await explore.getByRole('button', { name: 'Cancel' }).click({ timeout: 60_000 });
+  await explore.getByRole('button', { name: /^Run it here/ }).waitFor({ timeout: 20_000 });
+  assert.equal(await page.getByRole('button', { name: 'Dismiss' }).count(), 0, 'a wish is no error');
+});
+
+for (const how of ['dropped', 'chosen']) {
+  test(`a model's folder that is ${how} is loaded`, 90, async use => {
+    const { page, panel } = await begin(use);
+    const folder = join(FIXTURES, 'llama');
+    if (how === 'dropped') {
+      await drop(page, modelFiles(folder).map(path => [basename(path), readFileSync(path)]));
+    } else {
+      await show(page, 'Models');
+      await page.getByLabel('Choose a folder…').setInputFiles(folder);
+    }
+    const models = panel('Models');
+    await models.getByText('54,510').or(models.getByText('0.1 M')).first().waitFor({ timeout: 60_000 });
+    await shot(page, `models-${how}`);
+    await accessible(page, 'a model from the disk');
+    const digest = nativeTrace(folder, { prompt: 'The capital of France is', subject: 'France', target: 'Paris', maps: false });
+    assert.ok((await models.innerText()).includes(digest.model.weights_sha256.slice(0, 12)), 'its digest is shown');
+  });
+}
+
+test('without WebGPU the page says so and computes all the same', 120, async use => {
+  const { page, panel } = await begin(use, { options: { webgpu: false } });
+  const explore = panel('Explore');
+  await fill(explore, DAVIS);
+  await explore.getByLabel('Model').selectOption('engram-llama');
+  await explore.getByRole('button', { name: /^Run it here/ }).click();
+  const note = page.getByRole('status', { name: 'About the device' });
+  await note.getByText(/no graphics adapter|no WebGPU/i).first().waitFor({ timeout: 60_000 });
+  await explore.getByText('computed here').waitFor({ timeout: 100_000 });
+  await shot(page, 'no-webgpu');
+  await accessible(page, 'without WebGPU');
+});

@@ -1,0 +1,50 @@
+// The native program's answers, to hold the browser's against.
+
+import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { program } from './paths.mjs';
+import { apart, numbers, same } from './check.mjs';
+
+/** Probabilities of the browser and of the native CPU differ by so much at most. */
+export const WITHIN = 1e-4;
+
+/** The record of one fact, computed on the CPU. */
+export function nativeTrace(model, { prompt, subject, target, target_new, window = 3, maps = true }) {
+  const given = ['trace', prompt, '--subject', subject, '--model', model, '--device', 'cpu', '--json', '--quiet'];
+  const answers = [['--target', target], ['--target-new', target_new]].filter(([, text]) => text).flat();
+  const map = maps ? ['--window', String(window)] : ['--no-map'];
+  return JSON.parse(execFileSync(program(), [...given, ...answers, ...map], { encoding: 'utf8', maxBuffer: 1 << 28 }));
+}
+
+/**
+ * Holds every number and text of the native fact against the browser's, and says how many there were. What the browser
+ * has beyond the native record (such as the logit lens) is not looked at here.
+ */
+export function agree(fact, native) {
+  const part = Object.fromEntries(Object.keys(native).map(name => [name, fact[name]]));
+  same(part, native, WITHIN, 'browser and native program');
+  const spread = Math.max(...native.patched['last-token']) - Math.min(...native.patched['last-token']);
+  if (spread < 1e-3) throw new Error(`this question shows nothing: the patches differ by ${spread} only`);
+  return `${numbers(native).length} numbers, at most ${apart(part, native).toExponential(1)} apart`;
+}
+
+/** A small study of a model, as text: all three stages, maps for its first fact. */
+export function nativeStudy(model, options = []) {
+  const out = mkdtempSync(join(tmpdir(), 'engram-study-'));
+  const given = ['study', '--model', model, '--facts', 'bundled', '-n', '4', '--edit-facts', '2', '--maps', '1'];
+  try {
+    const rest = ['--device', 'cpu', '--quiet', '--fresh', '--out', out];
+    execFileSync(program(), [...given, ...options, ...rest], { stdio: 'ignore' });
+    return readFileSync(join(out, `${model.split('/').at(-1)}.engram.json`), 'utf8');
+  } finally {
+    rmSync(out, { recursive: true, force: true });
+  }
+}
+
+/** SHA-256 of a file, in hexadecimal digits. */
+export function sha256(path) {
+  return createHash('sha256').update(readFileSync(path)).digest('hex');
+}

@@ -1,0 +1,121 @@
+// Work in the worker: an edit and its undo, stopping a request, a study that is cut off and goes on.
+
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { launch } from './lib/browser.mjs';
+import { apart, numbers, same, test } from './lib/check.mjs';
+import { nativeTrace, WITHIN } from './lib/native.mjs';
+import { BUNDLED, DIST } from './lib/paths.mjs';
+import { serve } from './lib/server.mjs';
+import { engine, traceAsk } from './lib/worker.mjs';
+
+const DAVIS = {
+  prompt: 'Miles Davis performed as a musician on the',
+  subject: 'Miles Davis',
+  target: 'trumpet',
+  target_new: 'guitar',
+};
+
+async function begin(use, name) {
+  const site = use(await serve(DIST));
+  const browser = use(await launch());
+  const lab = await engine(browser, site);
+  await lab.start('cpu');
+  await lab.load({ from: 'bundled', name });
+  return lab;
+}
+
+test('an edit changes the model, and its undo changes it back', 180, async use => {
+  const lab = await begin(use, 'engram-llama');
+  const plain = { ...DAVIS, maps: false };
+  const before = (await lab.trace(plain)).record.facts[0];
+  const ask = { ask: 'edit', ...DAVIS, layer: null, steps: 60, epsilon: 5e-3, eta: 5.0, seed: 42 };
+  const call = await lab.ask(ask);
+  const edited = await call.last('edited');
+  assert.equal(edited.edit, 1);
+  assert.ok(call.of('loss').length > 0, 'losses come on the way');
+  const { record } = edited;
+  assert.ok(Math.abs(record.p_true - before.p_clean) <= WITHIN && Math.abs(record.p_false - before.p_false) <= WITHIN);
+  assert.ok(record.p_false_after > record.p_false, `p(guitar) from ${record.p_false} to ${record.p_false_after}`);
+  assert.equal(record.loss.length, 61);
+
+  const during = (await lab.trace(plain)).record.facts[0];
+  assert.ok(Math.abs(during.p_clean - record.p_true_after) <= WITHIN, 'a trace sees the edited model');
+  assert.ok(apart(during.patched, before.patched) > 1e-3, 'the edit moves what is traced');
+
+  const delta = await (await lab.ask({ ask: 'delta' })).last('file');
+  const header = JSON.parse(delta.bytes.subarray(8, 8 + Number(delta.bytes.readBigUInt64LE(0))).toString());
+  assert.ok(Object.keys(header).some(name => name.startsWith(edited.tensor)), `${edited.tensor} is in ${delta.name}`);
+
+  // Another one on top; taking back the first alone leaves it.
+  await (await lab.ask({ ...ask, target_new: 'piano', steps: 20 })).last('edited');
+  const one = await (await lab.ask({ ask: 'undo', edit: 1 })).last('undone');
+  same(one.left, [2], 0, 'edits in force');
+  const all = await (await lab.ask({ ask: 'undo', edit: null })).last('undone');
+  same(all, { news: 'undone', left: [], restored: true }, 0, 'after the undo');
+  same((await lab.trace(plain)).record.facts[0], before, 0, 'a trace after the undo');
+});
+
+test('a request stops when asked to, and the next one is served', 120, async use => {
+  const lab = await begin(use, 'engram-llama-large');
+  const call = await lab.ask(traceAsk(DAVIS));
+  const waiting = await lab.ask(traceAsk(DAVIS));
+  await call.seen('map-row');
+  const asked = Date.now();
+  await lab.cancel(call);
+  await lab.cancel(waiting);
+  const failed = await call.failed();
+  const took = Date.now() - asked;
+  assert.equal(failed.kind, 'cancelled');
+  assert.equal((await waiting.failed()).kind, 'cancelled');
+  assert.ok(took < 2000, `stopped after ${took} ms`);
+  assert.ok(call.of('trace').length === 0);
+  const plain = { ...DAVIS, maps: false };
+  const { record } = await lab.trace(plain);
+  const native = nativeTrace(join(BUNDLED, 'engram-llama-large'), plain);
+  same(record.facts[0].patched, native.facts[0].patched, WITHIN, 'a trace after the stop');
+});
+
+test('a study that a reload cuts off goes on where it was', 300, async use => {
+  const { settings } = nativeTrace(join(BUNDLED, 'engram-llama'), { ...DAVIS, maps: false });
+  const wanted = {
+    ...settings,
+    n: 6,
+    stages: [1, 2, 3],
+    maps: 0,
+    edit: { ...settings.edit, facts: 2, unrelated: 3, steps: 12 },
+  };
+  const ask = { ask: 'study', facts: null, settings: wanted };
+  const whole = await begin(use, 'engram-llama');
+  const uncut = (await (await whole.ask(ask)).last('study')).record;
+  assert.ok(uncut.edits.length > 0 && numbers(uncut).length > 300, 'the study has something to compare');
+
+  const lab = await begin(use, 'engram-llama');
+  const call = await lab.ask(ask);
+  const { key } = await call.seen('study-header');
+  await call.until(call => call.of('fact').filter(fact => fact.outcome === 'validated')[1], 'second validated fact');
+  await lab.reload();
+
+  await lab.start('cpu');
+  const { studies } = await (await lab.ask({ ask: 'studies' })).last('studies');
+  const [saved] = studies;
+  assert.equal(studies.length, 1);
+  assert.equal(saved.key, key);
+  assert.equal(saved.finished, false);
+  assert.ok(saved.validated >= 1 && saved.validated < 6, `${saved.validated} facts survived`);
+  assert.equal((await (await lab.ask({ ask: 'open-study', key })).last('study')).finished, false);
+
+  await lab.load(saved.model);
+  const again = await lab.ask({ ...ask, key });
+  const header = await again.seen('study-header');
+  const kept = header.record.facts.filter(fact => fact.outcome === 'validated').length;
+  assert.ok(kept >= saved.validated, `it goes on with ${kept} validated facts`);
+  const { record, finished } = await again.last('study');
+  assert.equal(finished, true);
+  const fresh = again.of('fact').filter(fact => fact.outcome === 'validated').length;
+  assert.equal(kept + fresh, 6, 'no fact is computed twice');
+  same(record, uncut, 0, 'cut off and whole');
+
+  const dropped = await (await lab.ask({ ask: 'drop-study', key })).last('studies');
+  assert.equal(dropped.studies.length, 0);
+});
