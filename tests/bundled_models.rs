@@ -53,7 +53,8 @@ fn parity_with_transformers_on_the_shipped_weights() {
             let prompt = facts[number * (facts.len() / 6)].prompt();
             assert_eq!(model.tokens.encode(&prompt).expect("tokens").ids, ids, "{name}: tokens of {prompt:?}");
             let prompts = [Prompt { ids: ids.clone(), ..Prompt::default() }];
-            let base = run::capture(model.decoder.as_ref(), &model.compute.device, &prompts, None, true).expect("run");
+            let base = block_on(run::capture(model.decoder.as_ref(), &model.compute.device, &prompts, None, true))
+                .expect("run");
             let resid = floats(&format!("{name}.p{number}.resid"));
             let width = resid.len() / model.layers();
             for layer in 1..=model.layers() {

@@ -12,7 +12,7 @@ const TOLERANCE: f32 = 1e-4;
 
 fn capture(model: &engram_core::model::Model, ids: Vec<Vec<u32>>) -> run::Base {
     let prompts: Vec<_> = ids.into_iter().map(|ids| Prompt { ids, ..Prompt::default() }).collect();
-    run::capture(model.decoder.as_ref(), &model.compute.device, &prompts, None, true).expect("capture")
+    block_on(run::capture(model.decoder.as_ref(), &model.compute.device, &prompts, None, true)).expect("capture")
 }
 
 fn values(x: burn::tensor::Tensor<2>) -> Vec<f32> {

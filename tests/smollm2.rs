@@ -68,7 +68,8 @@ fn logits_are_those_of_transformers(model: &Model, reference: &Reference) {
     for chunk in reference.facts.chunks(25) {
         let prompt = |want: &Expected| Prompt { ids: want.ids.clone(), ..Prompt::default() };
         let prompts: Vec<_> = chunk.iter().map(prompt).collect();
-        let base = run::capture(model.decoder.as_ref(), &model.compute.device, &prompts, None, false).expect("capture");
+        let base = block_on(run::capture(model.decoder.as_ref(), &model.compute.device, &prompts, None, false))
+            .expect("capture");
         let read = |(prompt, want): (usize, &Expected)| {
             let tokens = want.top_ids.iter().copied().chain([want.true_id]).collect();
             (prompt, Read { position: want.ids.len() - 1, tokens })
@@ -90,7 +91,7 @@ fn the_capital_of_france(model: &Model) {
     let ids = model.tokens.encode("The capital of France is").expect("tokens").ids;
     let read = Read { position: ids.len() - 1, tokens: Vec::new() };
     let prompts = [Prompt { ids, ..Prompt::default() }];
-    let base = run::predict(model.decoder.as_ref(), &model.compute.device, &prompts, None).expect("predict");
+    let base = block_on(run::predict(model.decoder.as_ref(), &model.compute.device, &prompts, None)).expect("predict");
     let readouts = block_on(run::read_base(model.decoder.as_ref(), &base, &[(0, read)], &model.limits)).expect("read");
     assert_eq!(model.tokens.show(readouts[0].top), " Paris");
 }

@@ -77,7 +77,8 @@ fn benches(criterion: &mut Criterion) {
             .collect();
         group.bench_function(format!("{n} prompts"), |bencher| {
             bencher.iter(|| {
-                let base = predict(model.decoder.as_ref(), &model.compute.device, &prompts, None).expect("forward");
+                let base =
+                    block_on(predict(model.decoder.as_ref(), &model.compute.device, &prompts, None)).expect("forward");
                 block_on(read_base(model.decoder.as_ref(), &base, &reads, &model.limits)).expect("readouts")
             });
         });

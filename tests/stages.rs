@@ -105,7 +105,8 @@ fn an_edit_agrees_with_transformers() {
             // The script counts layers from 0.
             let layer = layer + 1;
             let prompts = [Prompt { ids: reference.ids(prompt), ..Prompt::default() }];
-            let base = capture(model.decoder.as_ref(), &compute.device, &prompts, None, true).expect("capture");
+            let base =
+                block_on(capture(model.decoder.as_ref(), &compute.device, &prompts, None, true)).expect("capture");
             let row = |site| {
                 let rows: Tensor<2> = base.activations(0, layer, site).expect("captured");
                 rows.narrow(0, position, 1).into_data().try_to_vec::<f32>().expect("f32")
@@ -127,7 +128,7 @@ fn an_edit_agrees_with_transformers() {
             let edited = update.edited(&model);
             model.decoder.set_down_proj(layer, edited);
             let read = Read { position: prompts[0].ids.len() - 1, tokens: vec![reference.answer()] };
-            let base = predict(model.decoder.as_ref(), &compute.device, &prompts, None).expect("forward");
+            let base = block_on(predict(model.decoder.as_ref(), &compute.device, &prompts, None)).expect("forward");
             let after = block_on(read_base(model.decoder.as_ref(), &base, &[(0, read)], &model.limits));
             let (got, want) = (after.expect("readout")[0].p[0], reference.values("edit.p_after")[0]);
             assert!((got - want).abs() <= 1e-5, "{name} on {}: {got} and {want}", compute.info.name);

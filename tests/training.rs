@@ -108,7 +108,8 @@ fn p_of_engine(model: &Model) -> f64 {
         let answer = model.tokens.answer(&prompt, &fact.target_true).expect("tokens").expect("an answer")[0];
         let at = ids.len() - 1;
         let prompts = [Prompt { ids, ..Prompt::default() }];
-        let base = run::capture(model.decoder.as_ref(), &model.compute.device, &prompts, None, true).expect("run");
+        let base =
+            block_on(run::capture(model.decoder.as_ref(), &model.compute.device, &prompts, None, true)).expect("run");
         let logits = block_on(run::logits_of(model.decoder.as_ref(), &base, 0, at)).expect("logits");
         let all: f64 = logits.iter().map(|&x| f64::from(x).exp()).sum();
         sum += f64::from(logits[answer as usize]).exp() / all;

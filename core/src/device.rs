@@ -94,6 +94,9 @@ impl Compute {
 
     async fn gpu((device, setup): (Device, WgpuSetup)) -> Result<Self> {
         let adapter = describe(&setup);
+        if let Some(hook) = LOST.get() {
+            setup.device.set_device_lost_callback(|reason, text| hook(&format!("{reason:?}: {text}")));
+        }
         let self_test = self_test(&device).await.map_err(|error| error.at(&adapter.name))?;
         Ok(Self {
             info: DeviceInfo { kind: "gpu".into(), name: adapter.name.clone(), backend: adapter.backend.clone() },
@@ -110,6 +113,40 @@ impl Compute {
     pub fn binding_bytes(&self) -> u64 {
         self.adapter.as_ref().map_or(u64::MAX, |a| a.max_binding_bytes.min(a.max_buffer_bytes))
     }
+}
+
+static LOST: std::sync::OnceLock<fn(&str)> = std::sync::OnceLock::new();
+
+/// What is done when a GPU is lost; only the first call counts, and only devices that are opened after it.
+pub fn on_lost(hook: fn(&str)) {
+    let _ = LOST.set(hook);
+}
+
+/// How many billion floating-point operations a device does in a second, in matrix products of a small model's size.
+///
+/// # Errors
+/// When the device fails.
+pub async fn gflops(device: &Device) -> Result<f64> {
+    let mut best = 0.0f64;
+    for (rows, width) in [(64, 256), (128, 512), (256, 1024)] {
+        let x = Tensor::<2>::ones([rows, width], device) * 0.01;
+        let w = Tensor::<2>::ones([width, width], device) * (1.0 / width as f32);
+        // The first product compiles kernels; reading waits for it.
+        read_one(x.clone().matmul(w.clone())).await?;
+        let start = web_time::Instant::now();
+        read_one(x.matmul(w.clone()).matmul(w)).await?;
+        let seconds = start.elapsed().as_secs_f64().max(1e-6);
+        best = best.max(4.0 * (rows * width * width) as f64 / seconds / 1e9);
+        if seconds > 0.05 {
+            break;
+        }
+    }
+    Ok(best)
+}
+
+async fn read_one(x: Tensor<2>) -> Result<()> {
+    let data = x.narrow(0, 0, 1).into_data_async().await.map_err(crate::run::device_error)?;
+    data.as_slice::<f32>().map(|_| ()).map_err(crate::run::device_error)
 }
 
 /// The GPU device, opened once a process: burn refuses to open one twice.

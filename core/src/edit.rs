@@ -3,8 +3,9 @@
 mod apply;
 mod spsa;
 
+pub(crate) use apply::fingerprint;
 pub use apply::{Update, apply_and_measure, update};
-pub use spsa::{Target, optimize};
+pub use spsa::{Step, Target, optimize};
 
 use crate::error::{Error, Result};
 use crate::facts::Fact;
@@ -33,12 +34,12 @@ pub struct Done {
     pub update: Update,
 }
 
-/// v* for all jobs in lock-step, as one batch a step. `progress(step, steps)`.
+/// v* for all jobs in lock-step, as one batch a step; `progress` may stop it with an error.
 pub async fn targets(
     model: &Model,
     jobs: &[Job<'_>],
     settings: &Settings,
-    progress: &mut dyn FnMut(usize, usize) -> Result<()>,
+    progress: &mut dyn FnMut(Step<'_>) -> Result<()>,
 ) -> Result<Vec<Target>> {
     let mut prepared = Vec::with_capacity(jobs.len());
     for job in jobs {

@@ -40,6 +40,18 @@ pub struct Fact {
 }
 
 impl Fact {
+    /// A person's question. The subject's first place in the prompt counts.
+    pub fn asked(prompt: &str, subject: &str, target_true: &str, target_new: &str) -> Self {
+        Self {
+            id: "0".into(),
+            template: if subject.is_empty() { prompt.into() } else { prompt.replacen(subject, SLOT, 1) },
+            subject: subject.into(),
+            target_true: target_true.into(),
+            target_new: target_new.into(),
+            ..Self::default()
+        }
+    }
+
     /// The prompt with the subject filled in.
     pub fn prompt(&self) -> String {
         self.corrupted(&self.subject).0

@@ -12,7 +12,7 @@ mod lines;
 pub use check::finite;
 #[cfg(not(target_family = "wasm"))]
 pub use file::{Journal, is_gzip_name, read, write, write_atomic};
-pub use lines::{RedundancyLine, Resumed, differences};
+pub use lines::{RedundancyLine, Resumed, differences, edit_line, fact_line, header_line, redundancy_line};
 
 use crate::record::{Record, VERSION};
 use crate::{Error, Kind, Result, gz};

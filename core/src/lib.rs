@@ -14,9 +14,13 @@ pub mod facts;
 pub mod generate;
 mod gz;
 pub mod journal;
+#[cfg(feature = "engine")]
+pub mod lab;
 pub mod metrics;
 #[cfg(feature = "engine")]
 pub mod model;
+#[cfg(feature = "engine")]
+pub mod pause;
 pub mod protocol;
 pub mod record;
 #[cfg(feature = "engine")]

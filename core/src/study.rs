@@ -1,14 +1,16 @@
 //! A whole study of one model: screening, Stage 1, redundancy, Stage 3, in batches whose borders depend on the settings
 //! alone, so that a resumed study gives the identical record.
 
-use crate::edit::{Job, apply_and_measure, targets};
+use crate::edit::{Job, Step, apply_and_measure, targets};
 use crate::error::{Error, Result};
 use crate::facts::{Fact, FactFile, shuffled};
 use crate::journal::RedundancyLine;
 use crate::metrics::{Distribution, Dominant, dominant};
 use crate::model::Model;
 use crate::record::{Corruption, EditRecord, FactRecord, Outcome, Reading, Record, Settings, VERSION};
-use crate::trace::{Prepared, Screened, maps, measure_sigma, prepare, redundancy, screen, stage1};
+use crate::trace::{
+    Prepared, Screened, capture_facts, lens, maps_of, measure_sigma, prepare, redundancy, screen, stage1,
+};
 
 /// What a study tells while it runs.
 #[derive(Debug)]
@@ -144,7 +146,9 @@ async fn trace_phase(
             let before = counted - group.len();
             for (i, (fact, traced)) in prepared.iter().zip(&mut traced).enumerate() {
                 if before + i < settings.maps {
-                    traced.maps = Some(maps(model, fact, &settings, traced.p_corrupt).await?);
+                    let group = capture_facts(model, &[fact], &settings).await?;
+                    traced.maps = Some(maps_of(model, fact, &settings, traced.p_corrupt, &group, None).await?);
+                    traced.lens = Some(lens(model, fact, &group).await?);
                 }
             }
             let mut traced = traced.into_iter();
@@ -295,8 +299,9 @@ async fn edit_phase(
     }
     // All facts take their SPSA steps as one batch, also when a resumed study lacks only some of them.
     let targets = {
-        let mut progress = |done, of| {
-            observer.event(Event::Progress { phase: Phase::Optimize, done, of })?;
+        stopped(observer)?;
+        let mut progress = |step: Step<'_>| {
+            observer.event(Event::Progress { phase: Phase::Optimize, done: step.done, of: step.of })?;
             stopped(observer)
         };
         targets(model, &jobs, &settings, &mut progress).await?

@@ -2,14 +2,16 @@
 //! Everything is a batch of lanes on one captured run; see [`crate::run`].
 
 mod lanes;
+mod lens;
 mod maps;
 mod noise;
 mod prepare;
 mod redundancy;
 mod screen;
 
-pub use lanes::stage1;
-pub use maps::maps;
+pub use lanes::{Group, capture_facts, stage1, stage1_of};
+pub use lens::lens;
+pub use maps::{MapRow, maps, maps_of};
 pub(crate) use noise::generator;
 pub use noise::measure_sigma;
 pub use prepare::{Prepared, prepare};

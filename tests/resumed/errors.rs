@@ -12,7 +12,7 @@ use engram_tests::oracle::{Random, matrix, resumed};
 use pollster::block_on;
 
 fn capture(model: &Model, prompts: &[Prompt], given: Option<&Tensor<2>>) -> Result<Base, Error> {
-    run::capture(model.decoder.as_ref(), &model.compute.device, prompts, given, false)
+    block_on(run::capture(model.decoder.as_ref(), &model.compute.device, prompts, given, false))
 }
 
 /// An error of the caller's making, that says all of `words`.
@@ -144,7 +144,7 @@ fn lanes_that_cannot_be_run() {
         refused("a base read outside", read(0, len, 0), &["outside a prompt"]);
         refused("a base prompt that is not there", read(1, 0, 0), &["prompt 1"]);
         refused("a foreign token of the base", read(0, 0, shape.vocab as u32), &["vocabulary"]);
-        let predicted = run::predict(decoder, device, &plain(prompts(name)), None).expect("predict");
+        let predicted = block_on(run::predict(decoder, device, &plain(prompts(name)), None)).expect("predict");
         assert!(predicted.site(1, Site::Residual).is_none(), "{name}: nothing was kept");
         let lanes = [lane(0, zero(), &[last])];
         let resumed = block_on(run::resume(decoder, device, &predicted, &lanes, None, &model.limits));
@@ -172,7 +172,8 @@ fn damaged_weights_are_named() {
             };
             model.decoder.set_down_proj(layer, Linear { weight, bias: down.bias });
             let base = capture(&model, &plain(prompts(name)), None).expect("capture");
-            let predicted = run::predict(model.decoder.as_ref(), &compute.device, &plain(prompts(name)), None);
+            let predicted =
+                block_on(run::predict(model.decoder.as_ref(), &compute.device, &plain(prompts(name)), None));
             let predicted = predicted.expect("predict");
             for tokens in [vec![0, 1], vec![]] {
                 for base in [&base, &predicted] {

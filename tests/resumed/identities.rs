@@ -20,7 +20,7 @@ fn pair(reference: &Reference) -> (Vec<Prompt>, usize) {
 }
 
 fn capture(model: &Model, prompts: &[Prompt]) -> Base {
-    run::capture(model.decoder.as_ref(), &model.compute.device, prompts, None, true).expect("capture")
+    block_on(run::capture(model.decoder.as_ref(), &model.compute.device, prompts, None, true)).expect("capture")
 }
 
 fn base_readout(model: &Model, base: &Base, prompt: usize, read: &Read) -> Readout {
@@ -147,8 +147,8 @@ fn base_readouts_are_softmaxed_logits() {
             let oracle = Oracle::new(name, plain(prompts(name)), Vec::new());
             let model = model(name, &compute);
             let base = oracle.capture(&model);
-            let predicted =
-                run::predict(model.decoder.as_ref(), &compute.device, &oracle.prompts, None).expect("predict");
+            let predicted = block_on(run::predict(model.decoder.as_ref(), &compute.device, &oracle.prompts, None))
+                .expect("predict");
             for prompt in 0..base.prompts() {
                 for read in reads(&(0..base.ids(prompt).len()).collect::<Vec<_>>()) {
                     let got = base_readout(&model, &base, prompt, &read);

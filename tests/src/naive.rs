@@ -129,10 +129,10 @@ pub fn stage1_naive(model: &Model, fact: &Prepared) -> Traced {
     let decoder = model.decoder.as_ref();
     let device = &model.compute.device;
     let plain = |ids: &[u32]| Prompt { ids: ids.to_vec(), ..Prompt::default() };
-    let clean = capture(decoder, device, &[plain(&fact.clean)], None, false).expect("clean run");
+    let clean = block_on(capture(decoder, device, &[plain(&fact.clean)], None, false)).expect("clean run");
     let score = |prompt: Prompt, given: Option<&Tensor<2>>| {
         let read = Read { position: prompt.ids.len() - 1, tokens: vec![fact.answer[0]] };
-        let base = predict(decoder, device, &[prompt], given).expect("forward");
+        let base = block_on(predict(decoder, device, &[prompt], given)).expect("forward");
         block_on(read_base(decoder, &base, &[(0, read)], &model.limits)).expect("readout")[0].p[0]
     };
     let (s, s2) = (fact.span.end - 1, fact.corrupt_span.end - 1);

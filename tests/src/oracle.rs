@@ -103,7 +103,7 @@ impl Oracle {
     /// Captures the prompts on a model's device.
     pub fn capture(&self, model: &Model) -> Base {
         let kept = matrix(&self.kept, model);
-        run::capture(model.decoder.as_ref(), &model.compute.device, &self.prompts, kept.as_ref(), true)
+        block_on(run::capture(model.decoder.as_ref(), &model.compute.device, &self.prompts, kept.as_ref(), true))
             .unwrap_or_else(|error| panic!("capture: {error}"))
     }
 }

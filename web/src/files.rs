@@ -2,6 +2,7 @@
 
 use crate::load::{self, Opened};
 use crate::state::{LabState, ViewState};
+use crate::wish::EditWish;
 use engram_core::{Error, Result};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
@@ -60,7 +61,8 @@ pub(crate) fn address() -> (Vec<String>, ViewState, LabState) {
             state.read(name, &value);
         }
     }
-    for name in ["tab", "model", "prompt", "subject", "target", "new", "noise", "layer"] {
+    let of_the_lab = ["tab", "model", "prompt", "subject", "target", "new", "noise", "layer"];
+    for name in of_the_lab.into_iter().chain(EditWish::NAMES) {
         if let Some(value) = parameters.get(name) {
             lab.read(name, &value);
         }

@@ -7,8 +7,11 @@
 
 pub mod figures;
 pub mod load;
+pub mod ranges;
+pub mod sample;
 pub mod scale;
 pub mod state;
+pub mod wish;
 pub mod words;
 
 #[cfg(all(target_family = "wasm", feature = "page"))]

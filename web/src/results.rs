@@ -1,11 +1,14 @@
 //! The open records: opening them, and everything that can be seen of them.
 
-use crate::components::{About, Edits, FactList, FactView, Study, Switches, Tables};
+use crate::components::{About, Compare, Edits, FactList, FactView, Study, Switches, Tables};
+use crate::figures::compare::Quantity;
 use crate::figures::{about, edits, facts};
 use crate::files;
+use crate::lab::browser;
 use crate::page::Page;
 use crate::state::ViewState;
 use crate::words;
+use engram_core::journal;
 use engram_core::metrics::{Summary, summarize};
 use engram_core::record::{Reading, Record};
 use engram_core::tables;
@@ -64,6 +67,22 @@ pub(crate) fn Everything(page: Page) -> impl IntoView {
             view! { <Tables tables=tables /> }
         })
     };
+    // Outside of what is drawn anew with every record.
+    let (quantity, cursor) = (RwSignal::new(Quantity::default()), RwSignal::new(500));
+    let comparison = move || {
+        let view = page.state.get().view();
+        let studies: Vec<(String, Record)> = page.shelf.with(|shelf| {
+            (0..shelf.records.len()).map(|place| (shelf.name(place), shelf.records[place].clone())).collect()
+        });
+        (studies.len() > 1).then(|| {
+            view! {
+                <section id="compare">
+                    <h2>"The studies side by side"</h2>
+                    <Compare studies=studies view=view quantity=quantity cursor=cursor />
+                </section>
+            }
+        })
+    };
     view! {
         <Records page=page />
         <Switches readings=readings state=page.state />
@@ -98,6 +117,7 @@ pub(crate) fn Everything(page: Page) -> impl IntoView {
                     }
                 })
         }}
+        {comparison}
         <section>
             <h2>"Tables"</h2>
             <Baseline page=page />
@@ -105,8 +125,27 @@ pub(crate) fn Everything(page: Page) -> impl IntoView {
         </section>
         <section>
             <h2>"About this record"</h2>
+            <p class="choices">
+                <button type="button" on:click=move |_| save(page)>
+                    "Save the record…"
+                </button>
+                <span class="faint">"One file with every raw number; this page and "<code>"engram compare"</code>" open it."</span>
+            </p>
             {move || page.with_record(|record, _| view! { <About lines=about::lines(record) /> })}
         </section>
+    }
+}
+
+/// Saves the shown record as a file.
+fn save(page: Page) {
+    let packed = page.with_record(|record, _| {
+        let name = record.model.name.rsplit('/').next().unwrap_or_default().to_owned();
+        journal::to_json_gz(record).map(|bytes| (name, bytes))
+    });
+    match packed {
+        Some(Ok((name, bytes))) => browser::save(&format!("{name}.engram.json.gz"), &bytes),
+        Some(Err(error)) => page.errors.update(|errors| errors.push((words::visible(error.message()), None))),
+        None => {}
     }
 }
 

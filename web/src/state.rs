@@ -1,6 +1,7 @@
 //! What a person has chosen: with a record it decides the whole page. It travels in the address, so a link reproduces
 //! a view.
 
+use crate::wish::EditWish;
 use engram_core::metrics::View;
 use engram_core::protocol::ModelRef;
 use engram_core::record::Reading;
@@ -57,7 +58,7 @@ impl Tab {
 }
 
 /// What the live lab shows: the tab, and the question that is asked of the model.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct LabState {
     /// The tab.
     pub tab: Tab,
@@ -75,6 +76,8 @@ pub struct LabState {
     pub noise: bool,
     /// A layer that is looked at, from 1.
     pub layer: Option<usize>,
+    /// How an edit shall be made.
+    pub edit: EditWish,
 }
 
 /// Longest text that an address may bring.
@@ -93,7 +96,7 @@ impl LabState {
             "new" => self.new = text().unwrap_or_default(),
             "noise" => self.noise = matches!(value, "" | "1" | "true"),
             "layer" => self.layer = value.parse().ok().filter(|&layer| layer > 0).or(self.layer),
-            _ => {}
+            _ => self.edit.read(name, value),
         }
     }
 
@@ -115,6 +118,7 @@ impl LabState {
             pairs.push(("noise", "1".to_owned()));
         }
         pairs.extend(self.layer.map(|layer| ("layer", layer.to_string())));
+        pairs.extend(self.edit.written());
         pairs
     }
 }
@@ -222,6 +226,7 @@ mod tests {
             new: "Rome".into(),
             noise: true,
             layer: Some(3),
+            edit: EditWish { steps: 9, ..EditWish::default() },
         };
         let mut read = LabState::default();
         for (name, value) in state.written() {

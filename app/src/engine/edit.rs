@@ -1,11 +1,11 @@
 //! One fact rewritten, measured, saved where asked for, and undone.
 
-use super::load::{Loaded, fact, load};
+use super::load::{Loaded, load};
 use super::{Edited, Model, Question, Save};
 use crate::render::progress::Progress;
 use anyhow::Result;
 use engram_core::Error;
-use engram_core::edit::{Job, apply_and_measure, targets, tokens_of};
+use engram_core::edit::{Job, Step, apply_and_measure, targets, tokens_of};
 use engram_core::facts::Fact;
 use engram_core::generate::greedy;
 use engram_core::metrics::{Dominant, dominant};
@@ -29,7 +29,7 @@ pub(super) fn run(
     let mut loaded = load(wanted, progress)?;
     let target = question.target.clone().unwrap_or_default();
     let target_new = question.target_new.clone().unwrap_or_default();
-    let fact = fact(&question.prompt, &question.subject, &target, &target_new);
+    let fact = Fact::asked(&question.prompt, &question.subject, &target, &target_new);
     let layer = match settings.edit.layer {
         Some(layer) => layer,
         None => own_layer(&loaded.model, &fact, settings, progress)?,
@@ -40,8 +40,8 @@ pub(super) fn run(
 
     let start = Instant::now();
     progress.start("finding v*", "steps", Some(settings.edit.steps as u64), 0);
-    let mut step = |done: usize, _: usize| {
-        progress.set(done as u64);
+    let mut step = |step: Step<'_>| {
+        progress.set(step.done as u64);
         if progress.is_cancelled() { Err(Error::cancelled()) } else { Ok(()) }
     };
     let targets = block_on(targets(&loaded.model, std::slice::from_ref(&job), settings, &mut step))?;

@@ -6,7 +6,6 @@ use crate::render::progress::Progress;
 use anyhow::Result;
 use engram_core::Error;
 use engram_core::device::{Choice, Compute};
-use engram_core::facts::{Fact, SLOT};
 use engram_core::model;
 use engram_core::weights::Checkpoint;
 use pollster::block_on;
@@ -73,18 +72,4 @@ fn name(path: &std::path::Path) -> String {
         false => path.file_name(),
     };
     name.unwrap_or_default().to_string_lossy().into_owned()
-}
-
-/// A person's question as a fact. The subject's first place in the prompt counts.
-pub(super) fn fact(prompt: &str, subject: &str, target: &str, target_new: &str) -> Fact {
-    Fact {
-        id: "0".into(),
-        relation: String::new(),
-        template: prompt.replacen(subject, SLOT, 1),
-        subject: subject.into(),
-        target_true: target.into(),
-        target_new: target_new.into(),
-        paraphrases: Vec::new(),
-        neighbourhood: Vec::new(),
-    }
 }

@@ -16,47 +16,13 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::rc::Rc;
 
-struct Floats {
-    shape: Vec<usize>,
-    values: Vec<f32>,
-}
-
 fn bytes(values: &[f32]) -> Vec<u8> {
     values.iter().flat_map(|value| value.to_le_bytes()).collect()
 }
 
-impl View for &Floats {
-    fn dtype(&self) -> Dtype {
-        Dtype::F32
-    }
-    fn shape(&self) -> &[usize] {
-        &self.shape
-    }
-    fn data(&self) -> Cow<'_, [u8]> {
-        bytes(&self.values).into()
-    }
-    fn data_len(&self) -> usize {
-        self.values.len() * 4
-    }
-}
-
 /// Writes `u` and `k` with `W' = W + u kᵀ` (in the layout `[out, in]`) as a safetensors file.
 pub(super) fn delta(file: &Path, model: &Model, update: &Update) -> Result<()> {
-    let vector = |values: &[f32]| Floats { shape: vec![values.len()], values: values.to_vec() };
-    let (u, k) = (vector(&update.u), vector(&update.k));
-    let metadata: HashMap<String, String> = [
-        ("format", "engram-rank-one-delta"),
-        ("formula", "W' = W + outer(u, k), W in the layout [out, in]"),
-        ("tensor", update.tensor.as_str()),
-        ("layer", &update.layer.to_string()),
-        ("model", &model.info.name),
-        ("weights_sha256", &model.info.weights_sha256),
-    ]
-    .into_iter()
-    .map(|(key, value)| (key.to_string(), value.to_string()))
-    .collect();
-    let tensors = [(format!("{}.u", update.tensor), &u), (format!("{}.k", update.tensor), &k)];
-    let bytes = safetensors::serialize(tensors, Some(metadata)).context("cannot write the delta")?;
+    let bytes = engram_core::lab::delta(&model.info, std::iter::once(update))?;
     Ok(write_atomic(file, &bytes)?)
 }
 

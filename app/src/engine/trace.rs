@@ -1,12 +1,12 @@
 //! One fact traced, whatever the filters would say of it.
 
-use super::load::{fact, load};
+use super::load::load;
 use super::{Model, Question, Tracing};
 use crate::render::progress::Progress;
 use anyhow::Result;
 use engram_core::Error;
 use engram_core::facts::{Fact, FactFile};
-use engram_core::generate::{next_word, ranked};
+use engram_core::generate::{next_word, rival};
 use engram_core::metrics::{Dominant, dominant};
 use engram_core::model;
 use engram_core::record::{FactRecord, Outcome, Record, Settings};
@@ -28,9 +28,9 @@ pub(super) fn run(wanted: &Model, question: &Question, settings: &Settings, prog
     };
     let target_new = match &question.target_new {
         Some(target) => target.clone(),
-        None => rival(model, &question.prompt, &target)?,
+        None => block_on(rival(model, &question.prompt, &target))?,
     };
-    let fact = fact(&question.prompt, &question.subject, &target, &target_new);
+    let fact = Fact::asked(&question.prompt, &question.subject, &target, &target_new);
     let file =
         FactFile { name: "prompt".into(), sha256: String::new(), facts: vec![fact.clone()], warnings: Vec::new() };
     let mut record = block_on(header(model, &file, settings.clone(), &super::program()))?;
@@ -44,7 +44,9 @@ fn traced(model: &model::Model, fact: &Fact, record: &Record, progress: &Progres
     let prepared = prepared(model, fact, settings)?;
     let steps = 1 + settings.maps.min(1) + settings.readings.len();
     progress.start("tracing", "passes", Some(steps as u64), 0);
-    let mut traced = block_on(trace::stage1(model, &[&prepared], settings))?.pop().unwrap_or_default();
+    let group = block_on(trace::capture_facts(model, &[&prepared], settings))?;
+    let mut traced = block_on(trace::stage1_of(model, &[&prepared], settings, &group))?.pop().unwrap_or_default();
+    traced.lens = Some(block_on(trace::lens(model, &prepared, &group))?);
     progress.set(1);
     for (at, &reading) in settings.readings.iter().enumerate() {
         if let Some(Dominant::Layer(layer)) = dominant(&traced, reading, false) {
@@ -54,7 +56,7 @@ fn traced(model: &model::Model, fact: &Fact, record: &Record, progress: &Progres
         progress.set(at as u64 + 2);
     }
     if settings.maps > 0 {
-        traced.maps = Some(block_on(trace::maps(model, &prepared, settings, traced.p_corrupt))?);
+        traced.maps = Some(block_on(trace::maps_of(model, &prepared, settings, traced.p_corrupt, &group, None))?);
     }
     progress.finish();
     Ok(FactRecord {
@@ -76,18 +78,4 @@ fn prepared(model: &model::Model, fact: &Fact, settings: &Settings) -> Result<Pr
             .hint("check the prompt's end (no trailing space), the subject and the targets")
     })?;
     Ok(prepared)
-}
-
-/// The model's most probable next token that does not begin the target: the answer to hold it against.
-fn rival(model: &model::Model, prompt: &str, target: &str) -> Result<String> {
-    let ids = model.tokens.encode(prompt)?.ids;
-    let own = model.tokens.answer(prompt, target)?.ok().and_then(|ids| ids.first().copied());
-    for id in block_on(ranked(model, &ids))? {
-        let text = model.tokens.decode(&[id])?.trim().to_string();
-        let first = model.tokens.answer(prompt, &text)?.ok().and_then(|ids| ids.first().copied());
-        if text.chars().any(char::is_alphanumeric) && first == Some(id) && Some(id) != own {
-            return Ok(text);
-        }
-    }
-    Err(Error::input("no second answer was found").hint("name one with --target-new").into())
 }

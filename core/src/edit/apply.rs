@@ -160,7 +160,7 @@ pub async fn apply_and_measure(model: &mut Model, job: &Job<'_>, target: &Target
             unrelated.push((*order, at));
         }
     }
-    let base = capture(model.decoder.as_ref(), &model.compute.device, &watch.prompts, None, false)?;
+    let base = capture(model.decoder.as_ref(), &model.compute.device, &watch.prompts, None, false).await?;
     let before = read_base(model.decoder.as_ref(), &base, &watch.reads(), &model.limits).await?;
     let before = watch.scores(&before);
 
@@ -221,7 +221,7 @@ async fn miss(edited: &Linear, target: &Target, model: &Model) -> Result<f32> {
 }
 
 /// SHA-256 of a matrix's bits.
-async fn fingerprint(linear: &Linear) -> Result<[u8; 32]> {
+pub(crate) async fn fingerprint(linear: &Linear) -> Result<[u8; 32]> {
     let data = linear.stored().clone().into_data_async().await.map_err(device_error)?;
     Ok(Sha256::digest(data.as_bytes()).into())
 }

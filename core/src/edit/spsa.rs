@@ -27,18 +27,29 @@ pub struct Target {
     pub loss: Vec<f32>,
 }
 
-/// Runs SPSA for facts at layers; `progress(step, steps)` may stop it with an error.
+/// How far SPSA is.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Step<'a> {
+    /// Steps done.
+    pub done: usize,
+    /// Of how many.
+    pub of: usize,
+    /// Per fact: `logit(y_true) - logit(y_false)` after them.
+    pub losses: &'a [f32],
+}
+
+/// Runs SPSA for facts at layers; `progress` may stop it with an error.
 pub async fn optimize(
     model: &Model,
     facts: &[(&Prepared, usize)],
     settings: &Settings,
-    progress: &mut dyn FnMut(usize, usize) -> Result<()>,
+    progress: &mut dyn FnMut(Step<'_>) -> Result<()>,
 ) -> Result<Vec<Target>> {
     let (decoder, device) = (model.decoder.as_ref(), &model.compute.device);
     let width = decoder.shape().width;
     let prompts: Vec<_> =
         facts.iter().map(|(fact, _)| Prompt { ids: fact.clean.clone(), ..Prompt::default() }).collect();
-    let base = capture(decoder, device, &prompts, None, true)?;
+    let base = capture(decoder, device, &prompts, None, true).await?;
     let mut targets = Vec::with_capacity(facts.len());
     let mut directions = Vec::with_capacity(facts.len());
     for (at, &(fact, layer)) in facts.iter().enumerate() {
@@ -78,7 +89,6 @@ pub async fn optimize(
     let (epsilon, eta, steps) = (settings.edit.epsilon, settings.edit.eta, settings.edit.steps);
     let mut limits = model.limits;
     for step in 0..=steps {
-        progress(step, steps)?;
         // Rademacher directions; the last round only measures.
         let signs: Vec<Vec<f32>> = directions
             .iter_mut()
@@ -100,6 +110,8 @@ pub async fn optimize(
             return Err(Error::numeric(format!("SPSA diverged at step {step}, fact {}", facts[at / 3].0.id))
                 .hint("use a smaller --eta"));
         }
+        let now: Vec<f32> = losses.iter().skip(2).step_by(3).copied().collect();
+        progress(Step { done: step, of: steps, losses: &now })?;
         for ((target, signs), losses) in targets.iter_mut().zip(&signs).zip(losses.chunks(3)) {
             target.loss.push(losses[2]);
             if step < steps {

@@ -1,12 +1,10 @@
 //! Records and journals on disk.
 
-use super::check::{self, consistent};
-use super::lines::{RedundancyLine, Resumed, differences, resume};
+use super::check::consistent;
+use super::lines::{RedundancyLine, Resumed, differences, edit_line, fact_line, header_line, redundancy_line, resume};
 use super::{read_bytes, to_json, to_json_gz};
 use crate::record::{EditRecord, FactRecord, Record};
 use crate::{Error, Result};
-use serde::Serialize;
-use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -134,7 +132,7 @@ impl Journal {
     /// # Errors
     /// On a non-finite number (nothing is written) and when the disk is full (the journal keeps its whole lines).
     pub fn append(&mut self, fact: &FactRecord) -> Result<()> {
-        self.put(&fact_bytes(fact)?)
+        self.put(&fact_line(fact)?)
     }
 
     /// Appends the second pass of a fact.
@@ -142,7 +140,7 @@ impl Journal {
     /// # Errors
     /// As [`Journal::append`].
     pub fn append_redundancy(&mut self, line: &RedundancyLine) -> Result<()> {
-        self.put(&redundancy_bytes(line)?)
+        self.put(&redundancy_line(line)?)
     }
 
     /// Appends a finished edit.
@@ -150,7 +148,7 @@ impl Journal {
     /// # Errors
     /// As [`Journal::append`].
     pub fn append_edit(&mut self, edit: &EditRecord) -> Result<()> {
-        self.put(&edit_bytes(edit)?)
+        self.put(&edit_line(edit)?)
     }
 
     /// Where it is.
@@ -190,7 +188,7 @@ impl Journal {
     fn restart(&mut self, header: &Record) -> Result<()> {
         self.end = 0;
         self.cut()?;
-        self.put(&header_bytes(header)?)
+        self.put(&header_line(header)?)
     }
 
     /// Cuts the file at the end of its last whole line.
@@ -211,49 +209,6 @@ impl Journal {
         self.end += bytes.len() as u64;
         Ok(())
     }
-}
-
-/// The line of a finished fact, with its newline.
-fn fact_bytes(fact: &FactRecord) -> Result<Vec<u8>> {
-    check::fact(fact).map_err(|error| error.at(format!("fact {}", fact.id)))?;
-    encoded(fact)
-}
-
-/// The line of a second pass.
-fn redundancy_bytes(line: &RedundancyLine) -> Result<Vec<u8>> {
-    check::redundancy(line.reading.name(), &line.curve.patched)
-        .map_err(|error| error.at(format!("fact {}", line.fact)))?;
-    encoded(&BTreeMap::from([("redundancy", line)]))
-}
-
-/// The line of a finished edit.
-fn edit_bytes(edit: &EditRecord) -> Result<Vec<u8>> {
-    check::edit(edit).map_err(|error| error.at(format!("edit of fact {}", edit.fact)))?;
-    encoded(&BTreeMap::from([("edit", edit)]))
-}
-
-/// The header line: the record without facts and edits.
-fn header_bytes(record: &Record) -> Result<Vec<u8>> {
-    encoded(&header(record))
-}
-
-fn header(record: &Record) -> Record {
-    Record {
-        engram: record.engram,
-        program: record.program.clone(),
-        settings: record.settings.clone(),
-        model: record.model.clone(),
-        device: record.device.clone(),
-        source: record.source.clone(),
-        facts: Vec::new(),
-        edits: None,
-    }
-}
-
-fn encoded(value: &impl Serialize) -> Result<Vec<u8>> {
-    let mut bytes = serde_json::to_vec(value).map_err(|error| Error::io(format!("journal line: {error}")))?;
-    bytes.push(b'\n');
-    Ok(bytes)
 }
 
 #[cfg(test)]

@@ -118,6 +118,58 @@ impl State {
     }
 }
 
+/// The line of a finished fact, with its newline.
+///
+/// # Errors
+/// On a number that is not finite.
+pub fn fact_line(fact: &FactRecord) -> Result<Vec<u8>> {
+    check::fact(fact).map_err(|error| error.at(format!("fact {}", fact.id)))?;
+    encoded(fact)
+}
+
+/// The line of a second pass.
+///
+/// # Errors
+/// On a number that is not finite.
+pub fn redundancy_line(line: &RedundancyLine) -> Result<Vec<u8>> {
+    check::redundancy(line.reading.name(), &line.curve.patched)
+        .map_err(|error| error.at(format!("fact {}", line.fact)))?;
+    encoded(&BTreeMap::from([("redundancy", line)]))
+}
+
+/// The line of a finished edit.
+pub fn edit_line(edit: &EditRecord) -> Result<Vec<u8>> {
+    check::edit(edit).map_err(|error| error.at(format!("edit of fact {}", edit.fact)))?;
+    encoded(&BTreeMap::from([("edit", edit)]))
+}
+
+/// The header line: the record without facts and edits.
+///
+/// # Errors
+/// On a number that is not finite.
+pub fn header_line(record: &Record) -> Result<Vec<u8>> {
+    encoded(&header(record))
+}
+
+fn header(record: &Record) -> Record {
+    Record {
+        engram: record.engram,
+        program: record.program.clone(),
+        settings: record.settings.clone(),
+        model: record.model.clone(),
+        device: record.device.clone(),
+        source: record.source.clone(),
+        facts: Vec::new(),
+        edits: None,
+    }
+}
+
+fn encoded(value: &impl Serialize) -> Result<Vec<u8>> {
+    let mut bytes = serde_json::to_vec(value).map_err(|error| Error::io(format!("journal line: {error}")))?;
+    bytes.push(b'\n');
+    Ok(bytes)
+}
+
 /// In which fields two studies differ, as `settings.seed: 7 there, 42 here`. Only what decides the numbers counts:
 /// format, settings, model and fact source; a name does not where a digest says that it is the same thing.
 pub fn differences(there: &Record, here: &Record) -> Vec<String> {

@@ -86,6 +86,7 @@ impl<'a> Loader<'a> {
             ))
             .hint("config.json and the weights belong to different models"));
         }
+        crate::pause::point().await?;
         let values = checkpoint.read_f32(name).await?;
         if let Some(at) = values.iter().position(|value| !value.is_finite()) {
             return Err(Error::numeric(format!("{}: tensor `{name}` holds {} at element {at}", info.file, values[at]))
@@ -185,6 +186,7 @@ impl<'a> Loader<'a> {
         for start in (0..vocab).step_by(per_shard) {
             let rows = start..(start + per_shard).min(vocab);
             let n = rows.len();
+            crate::pause::point().await?;
             let values = checkpoint.read_rows_f32(name, rows).await?;
             shards.push(Tensor::from_data(TensorData::new(values, [n, d]), self.device));
         }

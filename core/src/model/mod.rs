@@ -21,7 +21,7 @@ mod parameters;
 mod phi;
 mod qwen2;
 
-pub use open::Model;
+pub use open::{Model, shard_bytes};
 #[cfg(feature = "train")]
 pub use parameters::{Draw, Parameter, Parameters};
 

@@ -25,6 +25,12 @@ pub struct Model {
     pub config: serde_json::Value,
 }
 
+/// Bytes of a vocabulary table's shard where memory is small: little to hold at once, and not too many shards.
+pub fn shard_bytes(checkpoint: &Checkpoint) -> u64 {
+    let largest = checkpoint.tensors().values().map(|tensor| 4 * tensor.elements() as u64).max().unwrap_or(0);
+    (largest / 16).max(24 << 20)
+}
+
 impl Model {
     /// Loads a checkpoint. `progress(done, all)` counts tensors.
     pub async fn load(
@@ -35,8 +41,11 @@ impl Model {
     ) -> Result<Self> {
         let tokens = Tokens::new(checkpoint.tokenizer_json())?;
         let binding = compute.binding_bytes();
+        // In a browser a table passes through the tab's own small memory, one shard at a time.
+        let small = cfg!(target_family = "wasm") && !compute.cpu;
+        let table = if small { binding.min(shard_bytes(checkpoint)) } else { binding };
         let config = checkpoint.config().clone();
-        let loader = Loader::new(checkpoint, &compute.device, binding.min(usize::MAX as u64) as usize, progress);
+        let loader = Loader::new(checkpoint, &compute.device, table.min(usize::MAX as u64) as usize, progress);
         let decoder = build(&config, &loader).await?;
         let shape = decoder.shape();
         let info = ModelInfo {

@@ -99,19 +99,24 @@ impl Base {
 
 /// Runs prompts from the embedding on and keeps what [`super::resume`] needs; MLP keys too with `keys`.
 /// `given` holds the rows of [`super::Source::Given`]. Prompts may only share positions of earlier prompts.
-pub fn capture(
+pub async fn capture(
     decoder: &dyn Decoder,
     device: &Device,
     prompts: &[Prompt],
     given: Option<&Tensor<2>>,
     keys: bool,
 ) -> Result<Base> {
-    run(decoder, device, prompts, given, if keys { Keep::Keys } else { Keep::Stream })
+    run(decoder, device, prompts, given, if keys { Keep::Keys } else { Keep::Stream }).await
 }
 
 /// The same, but nothing is kept save the stream after the last block: for [`super::read_base`] alone.
-pub fn predict(decoder: &dyn Decoder, device: &Device, prompts: &[Prompt], given: Option<&Tensor<2>>) -> Result<Base> {
-    run(decoder, device, prompts, given, Keep::End)
+pub async fn predict(
+    decoder: &dyn Decoder,
+    device: &Device,
+    prompts: &[Prompt],
+    given: Option<&Tensor<2>>,
+) -> Result<Base> {
+    run(decoder, device, prompts, given, Keep::End).await
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -121,7 +126,7 @@ enum Keep {
     Keys,
 }
 
-fn run(
+async fn run(
     decoder: &dyn Decoder,
     device: &Device,
     prompts: &[Prompt],
@@ -185,6 +190,7 @@ fn run(
         given: given.cloned(),
     };
     for layer in 1..=shape.layers {
+        crate::pause::point().await?;
         let projected = decoder.project(layer, h.clone(), &ropes);
         let kv = (projected.k, projected.v);
         if keep > Keep::End {

@@ -68,7 +68,7 @@ async fn locate(decoder: &dyn Decoder, base: &Base, reads: &[(usize, Read)]) -> 
     let device = base.end().device();
     for &(prompt, _) in reads {
         let again = Prompt { ids: base.ids[prompt].clone(), shared: None, actions: base.actions[prompt].clone() };
-        capture(decoder, &device, &[again], base.given.as_ref(), false)?.check_finite().await?;
+        capture(decoder, &device, &[again], base.given.as_ref(), false).await?.check_finite().await?;
     }
     Ok(())
 }
@@ -94,6 +94,7 @@ pub(super) async fn read_rows(
     for chunk in rows.chunks(limits.head_rows.max(1)) {
         let index: Vec<i32> = chunk.iter().map(|&(row, _)| row as i32).collect();
         let stream = gather(h, index);
+        crate::pause::point().await?;
         let logits = decoder.logits(stream.clone());
         let tokens: Vec<&[u32]> = chunk.iter().map(|&(_, tokens)| tokens).collect();
         match limits.cpu {

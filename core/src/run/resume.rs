@@ -276,6 +276,7 @@ async fn run_batch(
     let mut h: Option<Tensor<2>> = None;
     let start = lanes.first().map_or(0, |(_, lane)| lane.entry);
     for layer in start..=layers {
+        crate::pause::point().await?;
         let last = layer == layers;
         let [before, with_mlp, all] = batch.entered(layer);
         let act = |x: Tensor<2>, range, site| {

@@ -8,8 +8,8 @@ use crate::record::{Answer, Reading, Settings, Traced};
 use crate::run::{Action, Base, Lane, Prompt, Site, capture, read_base};
 use burn::tensor::Tensor;
 
-/// A captured group: each fact's clean prompt and its corrupted draws.
-pub(super) struct Group {
+/// A captured group of facts: each one's clean prompt and its corrupted draws. Whatever is traced of them resumes it.
+pub struct Group {
     pub(super) base: Base,
     pub(super) noise: Option<Tensor<2>>,
     pub(super) places: Vec<Place>,
@@ -26,7 +26,7 @@ pub(super) struct Place {
 }
 
 /// Captures a group. `ablate` changes the corrupted prompts (their shared positions are then computed for themselves).
-pub(super) fn capture_group(
+pub(super) async fn capture_group(
     model: &Model,
     facts: &[&Prepared],
     settings: &Settings,
@@ -58,7 +58,7 @@ pub(super) fn capture_group(
         places.push(Place { clean, corrupt, asked, asked_corrupt, asked_new });
     }
     let noise = noise.tensor(model);
-    let base = capture(model.decoder.as_ref(), &model.compute.device, &prompts, noise.as_ref(), false)?;
+    let base = capture(model.decoder.as_ref(), &model.compute.device, &prompts, noise.as_ref(), false).await?;
     Ok(Group { base, noise, places })
 }
 
@@ -72,10 +72,20 @@ pub(super) fn positions(fact: &Prepared, reading: Reading) -> Option<(usize, usi
     }
 }
 
-/// Traces a group of screened facts: everything of [`Traced`] but maps and redundancy.
+/// Captures the prompts of a group of facts.
+pub async fn capture_facts(model: &Model, facts: &[&Prepared], settings: &Settings) -> Result<Group> {
+    capture_group(model, facts, settings, |_| Vec::new()).await
+}
+
+/// Traces a group of screened facts: everything of [`Traced`] but maps, lens and redundancy.
 pub async fn stage1(model: &Model, facts: &[&Prepared], settings: &Settings) -> Result<Vec<Traced>> {
+    let group = capture_facts(model, facts, settings).await?;
+    stage1_of(model, facts, settings, &group).await
+}
+
+/// [`stage1`] of facts whose prompts are captured already, with the same corruption and answers.
+pub async fn stage1_of(model: &Model, facts: &[&Prepared], settings: &Settings, group: &Group) -> Result<Vec<Traced>> {
     let layers = model.layers();
-    let group = capture_group(model, facts, settings, |_| Vec::new())?;
     let mut reads = Vec::new();
     for place in &group.places {
         reads.extend(place.asked.reads.iter().map(|read| (place.clean, read.clone())));
@@ -113,7 +123,7 @@ pub async fn stage1(model: &Model, facts: &[&Prepared], settings: &Settings) -> 
         });
     }
 
-    let lanes = cells(facts, &group, settings, layers);
+    let lanes = cells(facts, group, settings, layers);
     let readouts = resume(model, &group.base, &lanes, group.noise.as_ref()).await?;
     let mut rest = readouts.as_slice();
     for (fact, traced) in facts.iter().zip(&mut traced) {

@@ -1,6 +1,6 @@
 //! Token × layer maps (Meng et al. 2022, Figure 1): the residual after each block, MLP and attention in windows.
 
-use super::lanes::capture_group;
+use super::lanes::{Group, Place, capture_facts};
 use super::{Prepared, mean_scores, resume};
 use crate::error::Result;
 use crate::model::Model;
@@ -29,15 +29,76 @@ pub(super) fn window(layer: usize, width: usize, layers: usize) -> Range<usize> 
     first..end
 }
 
-/// Maps of one fact. A position without a clean counterpart, and one that the corruption left alone, keeps `p_corrupt`.
+/// One finished row of a map.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MapRow {
+    /// Residual stream, MLP or attention.
+    pub site: Site,
+    /// Position in the corrupted prompt.
+    pub position: usize,
+    /// `p_patch` per layer.
+    pub values: Vec<f32>,
+}
+
+/// Maps of one fact, in one batch. A position without a clean counterpart, and one that the corruption left alone, keeps
+/// `p_corrupt`.
 pub async fn maps(model: &Model, fact: &Prepared, settings: &Settings, p_corrupt: f32) -> Result<Maps> {
+    let group = capture_facts(model, &[fact], settings).await?;
+    maps_of(model, fact, settings, p_corrupt, &group, None).await
+}
+
+/// [`maps`] of a fact whose prompts are captured already. With `live` a batch is one position, and each row is told as
+/// soon as it is there.
+pub async fn maps_of(
+    model: &Model,
+    fact: &Prepared,
+    settings: &Settings,
+    p_corrupt: f32,
+    group: &Group,
+    mut live: Option<&mut dyn FnMut(MapRow)>,
+) -> Result<Maps> {
     let layers = model.layers();
-    let group = capture_group(model, &[fact], settings, |_| Vec::new())?;
-    let place = &group.places[0];
-    let mut cells = Vec::new();
-    let mut lanes = Vec::new();
-    for (kind, site) in [Site::Residual, Site::Mlp, Site::Attention].into_iter().enumerate() {
-        for position in fact.shared..fact.corrupt.len() {
+    let unchanged = || vec![vec![p_corrupt; layers]; fact.corrupt.len()];
+    let mut all = SITES.map(|_| unchanged());
+    let positions: Vec<usize> = (0..fact.corrupt.len()).collect();
+    let per_batch = if live.is_some() { 1 } else { positions.len() };
+    for batch in positions.chunks(per_batch.max(1)) {
+        let (cells, lanes) = cells(fact, settings, &group.places[0], layers, batch);
+        if !lanes.is_empty() {
+            let readouts = resume(model, &group.base, &lanes, group.noise.as_ref()).await?;
+            for ((kind, position, layer), p) in cells.into_iter().zip(mean_scores(&readouts, fact.draws)) {
+                all[kind][position][layer - 1] = p;
+            }
+        }
+        if let Some(live) = &mut live {
+            for &position in batch {
+                for (kind, &site) in SITES.iter().enumerate() {
+                    live(MapRow { site, position, values: all[kind][position].clone() });
+                }
+            }
+        }
+    }
+    let [residual, mlp, attention] = all;
+    Ok(Maps { window: settings.window, residual, mlp, attention })
+}
+
+/// The maps' sites, in the order of [`Maps`].
+const SITES: [Site; 3] = [Site::Residual, Site::Mlp, Site::Attention];
+
+/// A cell: which map, position, layer.
+type Cell = (usize, usize, usize);
+
+/// Cells of these positions, and the lanes that compute them, as many for each cell as there are draws.
+fn cells(
+    fact: &Prepared,
+    settings: &Settings,
+    place: &Place,
+    layers: usize,
+    positions: &[usize],
+) -> (Vec<Cell>, Vec<Lane>) {
+    let (mut cells, mut lanes) = (Vec::new(), Vec::new());
+    for (kind, site) in SITES.into_iter().enumerate() {
+        for &position in positions.iter().filter(|&&position| position >= fact.shared) {
             let Some(source) = aligned(fact, position) else { continue };
             for layer in 1..=layers {
                 let at = match site {
@@ -53,14 +114,7 @@ pub async fn maps(model: &Model, fact: &Prepared, settings: &Settings, p_corrupt
             }
         }
     }
-    let readouts = resume(model, &group.base, &lanes, group.noise.as_ref()).await?;
-    let empty = vec![vec![p_corrupt; layers]; fact.corrupt.len()];
-    let mut all = [empty.clone(), empty.clone(), empty];
-    for ((kind, position, layer), p) in cells.into_iter().zip(mean_scores(&readouts, fact.draws)) {
-        all[kind][position][layer - 1] = p;
-    }
-    let [residual, mlp, attention] = all;
-    Ok(Maps { window: settings.window, residual, mlp, attention })
+    (cells, lanes)
 }
 
 #[cfg(test)]

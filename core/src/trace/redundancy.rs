@@ -20,7 +20,7 @@ pub async fn redundancy(
     let remove = |positions: std::ops::Range<usize>| {
         vec![Action::zero(ablated, Site::Attention, positions.clone()), Action::zero(ablated, Site::Mlp, positions)]
     };
-    let group = capture_group(model, facts, settings, |len| remove(0..len))?;
+    let group = capture_group(model, facts, settings, |len| remove(0..len)).await?;
     let mut lanes = Vec::new();
     for (fact, place) in facts.iter().zip(&group.places) {
         let Some((from, to)) = positions(fact, reading) else { continue };

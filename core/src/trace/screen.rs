@@ -55,7 +55,7 @@ pub async fn screen(model: &Model, facts: &[&Fact], settings: &Settings) -> Resu
     let readouts = match prompts.is_empty() {
         true => Vec::new(),
         false => {
-            let base = predict(decoder, device, &prompts, noise.as_ref())?;
+            let base = predict(decoder, device, &prompts, noise.as_ref()).await?;
             let (base, reads) = (&base, &reads);
             let work = |limits| async move { read_base(decoder, base, reads, &limits).await };
             with_halving(model.limits, work).await?.0

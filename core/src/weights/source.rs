@@ -147,6 +147,7 @@ pub(super) async fn sha256(source: &dyn ByteSource) -> Result<String> {
     let mut hasher = Sha256::new();
     let (mut offset, len) = (0, source.len());
     while offset < len {
+        crate::pause::point().await?;
         let piece = (len - offset).min(PIECE as u64) as usize;
         hasher.update(&*source.read(offset, piece).await?);
         offset += piece as u64;

@@ -1,4 +1,5 @@
-//! A bar per layer, upwards or downwards from zero, with error bars and one layer marked.
+//! A bar per layer, upwards or downwards from zero, with error bars and one layer marked. A click on a column chooses its
+//! layer, where the page has a use for that.
 
 use super::axes::{BELOW, LEFT, layer_axis, mark, value_axis};
 use super::{Numbers, px};
@@ -27,6 +28,12 @@ pub fn BarChart(
     /// Drawn narrow, beside others.
     #[prop(optional)]
     narrow: bool,
+    /// The layer that is looked at.
+    #[prop(optional, into)]
+    layer: Signal<Option<usize>>,
+    /// Called with the layer whose column was clicked.
+    #[prop(optional, into)]
+    on_layer: Option<Callback<usize>>,
 ) -> impl IntoView {
     let scale = scale.unwrap_or_else(|| shared_scale([&bars]));
     let layers = Layers::new(bars.bars.len(), LEFT).at_most(if narrow { 10.0 } else { 24.0 });
@@ -36,13 +43,27 @@ pub fn BarChart(
         let name = if why.starts_with("l*") { "l* = " } else { "layer " };
         mark(layers, *layer, format!("{name}{layer}"))
     };
-    let drawn: Vec<_> =
-        (1..).zip(&bars.bars).map(|(layer, bar)| column(layers, scale, layer, bar, marked == Some(layer))).collect();
+    let drawn: Vec<_> = (1..)
+        .zip(&bars.bars)
+        .map(|(at, bar)| {
+            let choose = move |_| {
+                if let Some(on_layer) = on_layer {
+                    on_layer.run(at);
+                }
+            };
+            let column = column(layers, scale, at, bar, marked == Some(at));
+            view! {
+                <g class="column" class:chosen=move || layer.get() == Some(at) on:click=choose>
+                    {column}
+                </g>
+            }
+        })
+        .collect();
     let rows: Vec<Vec<String>> =
         (1..).zip(&bars.bars).map(|(layer, bar): (usize, &Bar)| vec![layer.to_string(), bar.words()]).collect();
     let size = (right + 8.0, bottom + BELOW);
     view! {
-        <figure class="chart">
+        <figure class="chart" class:choosable=on_layer.is_some()>
             <figcaption>{bars.title.clone()}</figcaption>
             <div class="scroll" tabindex="0">
                 <svg
@@ -89,11 +110,9 @@ fn column(layers: Layers, scale: Scale, layer: usize, bar: &Bar, marked: bool) -
         view! { <line class="error" x1=x.clone() x2=x y1=px(low) y2=px(high) /> }
     });
     view! {
-        <g class="column">
-            <rect class="hover" x=px(layers.x(layer)) y=px(TOP) width=px(layers.step) height=px(scale.pixels) />
-            {drawn}
-            {error}
-            <title>{words}</title>
-        </g>
+        <rect class="hover" x=px(layers.x(layer)) y=px(TOP) width=px(layers.step) height=px(scale.pixels) />
+        {drawn}
+        {error}
+        <title>{words}</title>
     }
 }

@@ -1,131 +1,113 @@
-//! Token × layer maps: residual stream, MLP and attention on one scale, neutral where nothing changes.
+//! Token × layer maps: residual stream, MLP and attention on one scale, neutral where nothing changes. Each is a grid for
+//! the keyboard; one cursor runs through all three. Hovering previews a cell, a click or Enter pins it.
 
-use super::axes::layer_axis;
-use super::{Numbers, px};
-use crate::figures::heatmap::{Heat, MapSet};
-use crate::scale::Layers;
+use super::heat_grid::HeatGrid;
+use super::keys::Keys;
+use super::px;
+use crate::figures::heatmap::{MapSet, Place, Shade};
 use crate::words;
 use leptos::prelude::*;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Height of a row.
-const ROW: f64 = 18.0;
-/// Longest token that is written whole.
-const LONGEST: usize = 20;
 /// Steps of the legend.
 const STEPS: usize = 24;
+/// So that the cells of several map sets on a page have different ids.
+static SETS: AtomicUsize = AtomicUsize::new(0);
+
+/// The cursor of a set of maps.
+#[derive(Clone, Copy)]
+pub(super) struct Cursor {
+    /// The cell that is looked at.
+    pub(super) place: RwSignal<Option<Place>>,
+    /// It stays when the mouse moves on.
+    pub(super) pinned: RwSignal<bool>,
+    /// Called with the layer of a cell that was pinned.
+    pub(super) on_layer: Option<Callback<usize>>,
+    /// The dialog with the keys is asked for.
+    pub(super) keys: RwSignal<bool>,
+}
+
+impl Cursor {
+    /// Pins a cell, or releases it when it is the pinned one.
+    pub(super) fn pin(self, place: Place) {
+        let again = self.pinned.get_untracked() && self.place.get_untracked() == Some(place);
+        self.place.set(Some(place));
+        self.pinned.set(!again);
+        if let Some(on_layer) = self.on_layer.filter(|_| !again) {
+            on_layer.run(place.layer);
+        }
+    }
+}
 
 /// The three maps of a fact, with the scale that they share.
 #[component]
 pub fn Heatmaps(
-    /// The maps.
-    set: MapSet,
+    /// The maps; they may fill in.
+    #[prop(into)]
+    set: Signal<MapSet>,
+    /// The layer that is looked at.
+    #[prop(optional, into)]
+    layer: Signal<Option<usize>>,
+    /// Called with the layer of a cell that was chosen.
+    #[prop(optional, into)]
+    on_layer: Option<Callback<usize>>,
 ) -> impl IntoView {
-    let maps: Vec<_> = set.maps.iter().filter(|map| !map.values.is_empty()).map(|map| one(&set, map)).collect();
+    let number = SETS.fetch_add(1, Ordering::Relaxed);
+    let cursor =
+        Cursor { place: RwSignal::new(None), pinned: RwSignal::new(false), on_layer, keys: RwSignal::new(false) };
+    let frame = Memo::new(move |_| set.with(MapSet::frame));
+    let maps = move || {
+        let frame = frame.get();
+        // Another fact's cells are other cells.
+        cursor.place.set(None);
+        cursor.pinned.set(false);
+        let one = |map: usize| {
+            let frame = frame.clone();
+            view! { <HeatGrid set=set frame=frame map=map cursor=cursor layer=layer prefix=format!("m{number}") /> }
+        };
+        let shown =
+            |map: &usize| set.with_untracked(|set| set.maps.get(*map).is_some_and(|map| !map.values.is_empty()));
+        (0..frame.names.len()).filter(shown).map(one).collect_view()
+    };
+    let said = move || match cursor.place.get() {
+        None => "Point at a cell, or use the arrow keys; click or press Enter to pin it.".to_owned(),
+        Some(Place { map, row, layer }) => {
+            let pinned = if cursor.pinned.get() { "Pinned. " } else { "" };
+            format!("{pinned}{}", set.with(|set| set.cell(map, row, layer)))
+        }
+    };
     view! {
         <div class="maps">
+            {move || set.with(legend)}
+            <p class="readout">
+                <span role="status">{said}</span>
+                <button on:click=move |_| cursor.keys.set(true)>"Keys…"</button>
+            </p>
+            <div class="beside">{maps}</div>
             <p class="faint">
                 "Probability of the answer when one clean state is put back into the run with the hidden subject. "
                 "Rows are the corrupted prompt's tokens, the subject's with a *; the highest cell has a ring. "
                 "The last layer at the last token gives the clean answer back by definition."
             </p>
-            {legend(&set)}
-            <div class="beside">{maps}</div>
+            <Keys open=cursor.keys />
         </div>
     }
 }
 
 /// The colour of a cell: its strength as a custom property, its direction as a class; the theme mixes the colour.
-fn shade(set: &MapSet, value: f64) -> (&'static str, String) {
-    let (share, up) = set.shade(value);
-    (if up { "cell up" } else { "cell down" }, format!("--t:{:.1}%", share * 100.0))
-}
-
-fn one(set: &MapSet, map: &Heat) -> impl IntoView + use<> {
-    let longest = set.tokens.iter().map(|token| token.text.chars().count().min(LONGEST)).max().unwrap_or(1);
-    let left = 20.0 + 7.4 * longest as f64;
-    let layers = Layers::new(set.layers, left).at_most(14.0);
-    let bottom = ROW * set.tokens.len() as f64;
-    let size = (layers.right() + 10.0, bottom + 34.0);
-    let labels: Vec<_> = set
-        .tokens
-        .iter()
-        .enumerate()
-        .map(|(row, token)| {
-            let star = if token.subject { "*" } else { "" };
-            let class = if token.subject { "token subject" } else { "token" };
-            let y = ROW * (row as f64 + 0.5) + 4.0;
-            view! {
-                <text class=class x=px(left - 6.0) y=px(y) text-anchor="end">
-                    {format!("{}{star}", words::short(&token.text, LONGEST))}
-                </text>
-            }
-        })
-        .collect();
-    let cells: Vec<_> = map
-        .values
-        .iter()
-        .enumerate()
-        .flat_map(|(row, line)| (1..).zip(line).map(move |(layer, value)| (row, layer, *value)))
-        .map(|(row, layer, value)| {
-            let (class, style) = shade(set, value);
-            view! {
-                <rect
-                    class=class
-                    style=style
-                    x=px(layers.x(layer))
-                    y=px(ROW * row as f64)
-                    width=px(layers.step - 0.5)
-                    height=px(ROW - 0.5)
-                >
-                    <title>{set.cell(row, layer, value)}</title>
-                </rect>
-            }
-        })
-        .collect();
-    let ring = map.peak.map(|(row, layer)| {
-        let (x, y) = (layers.centre(layer), ROW * (row as f64 + 0.5));
-        view! { <circle class="ring" cx=px(x) cy=px(y) r=px((layers.step / 2.0 - 1.5).max(2.5)) /> }
-    });
-    let mut head = vec!["token".to_owned()];
-    head.extend((1..=set.layers).map(|layer| layer.to_string()));
-    let rows: Vec<Vec<String>> = set
-        .tokens
-        .iter()
-        .zip(&map.values)
-        .map(|(token, line)| {
-            let values = line.iter().map(|value| words::number(*value));
-            std::iter::once(token.text.clone()).chain(values).collect()
-        })
-        .collect();
-    view! {
-        <figure class="chart">
-            <figcaption>{map.name.clone()}</figcaption>
-            <div class="scroll" tabindex="0">
-                <svg
-                    role="img"
-                    aria-label=map.sentence.clone()
-                    width=px(size.0)
-                    height=px(size.1)
-                    viewBox=format!("0 0 {} {}", px(size.0), px(size.1))
-                >
-                    {labels}
-                    {cells}
-                    {ring}
-                    {layer_axis(layers, bottom)}
-                </svg>
-            </div>
-            <p class="said">{map.sentence.clone()}</p>
-            <Numbers head=head rows=rows />
-        </figure>
+pub(super) fn look(shade: Shade) -> (&'static str, String) {
+    match shade {
+        Shade::Waiting => ("cell wait", String::new()),
+        Shade::Up(share) => ("cell up", format!("--t:{:.1}%", share * 100.0)),
+        Shade::Down(share) => ("cell down", format!("--t:{:.1}%", share * 100.0)),
     }
 }
 
 fn legend(set: &MapSet) -> impl IntoView + use<> {
-    let cells = || set.maps.iter().flat_map(|map| map.values.iter().flatten()).copied();
-    let low = cells().fold(set.baseline, f64::min);
-    let high = cells().fold(set.baseline, f64::max);
+    let (low, high) = set.range();
     let step = |index: usize| {
-        let (class, style) = shade(set, low + (high - low) * index as f64 / (STEPS - 1) as f64);
+        let (share, up) = set.shade(low + (high - low) * index as f64 / (STEPS - 1) as f64);
+        let (class, style) = look(if up { Shade::Up(share) } else { Shade::Down(share) });
         view! { <rect class=class style=style x=px(index as f64 * 8.0) y="0" width="8" height="12" /> }
     };
     let ramp: Vec<_> = (0..STEPS).map(step).collect();

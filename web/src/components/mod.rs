@@ -4,12 +4,30 @@
 pub mod about;
 mod axes;
 pub mod bars;
+<<<<<<< HEAD
+pub mod chips;
+=======
+pub mod compare;
+>>>>>>> h-study
 pub mod edits;
 pub mod fact;
 pub mod facts;
+#[expect(unreachable_pub, reason = "leptos makes the properties of every component public")]
+mod heat_grid;
 pub mod heatmap;
 pub mod histogram;
+#[expect(unreachable_pub, reason = "leptos makes the properties of every component public")]
+mod keys;
+pub mod layer;
+pub mod lens;
+pub mod loss;
 pub mod numbers;
+<<<<<<< HEAD
+pub mod said;
+pub mod shifts;
+=======
+pub mod progress;
+>>>>>>> h-study
 pub mod study;
 pub mod switches;
 pub mod tables;
@@ -17,12 +35,22 @@ pub mod welcome;
 
 pub use about::About;
 pub use bars::{BarChart, shared_scale};
+<<<<<<< HEAD
+pub use chips::TokenChips;
+=======
+pub use compare::Compare;
+>>>>>>> h-study
 pub use edits::Edits;
 pub use fact::FactView;
 pub use facts::FactList;
 pub use heatmap::Heatmaps;
 pub use histogram::HistogramChart;
+pub use layer::LayerPanel;
+pub use lens::LensView;
+pub use loss::LossChart;
 pub use numbers::Numbers;
+pub use said::BeforeAfter;
+pub use shifts::Shifts;
 pub use study::Study;
 pub use switches::Switches;
 pub use tables::Tables;

@@ -8,7 +8,8 @@ pub fn Numbers(
     /// Column names.
     head: Vec<String>,
     /// Rows of as many cells; the first one names the row.
-    rows: Vec<Vec<String>>,
+    #[prop(into)]
+    rows: Signal<Vec<Vec<String>>>,
 ) -> impl IntoView {
     let opened = RwSignal::new(false);
     let table = move || {
@@ -23,7 +24,7 @@ pub fn Numbers(
                 </tr>
             }
         };
-        let body: Vec<_> = rows.iter().map(row).collect();
+        let body = move || rows.with(|rows| rows.iter().map(row).collect_view());
         view! {
             <div class="scroll" tabindex="0">
                 <table>

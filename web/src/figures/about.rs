@@ -42,7 +42,16 @@ pub fn lines(record: &Record) -> Vec<(&'static str, String)> {
     lines
 }
 
-fn corruption(corruption: &Corruption) -> String {
+/// Where a record comes from, in one line: model, device, program.
+pub fn made(record: &Record) -> String {
+    let (model, device) = (&record.model, &record.device);
+    let backend = if device.backend.is_empty() { String::new() } else { format!(", {}", device.backend) };
+    let device = format!("{} ({}{backend})", device.kind, device.name);
+    words::visible(&format!("{} on {device}, {}", model.name, record.program))
+}
+
+/// How the subject was hidden, in words.
+pub fn corruption(corruption: &Corruption) -> String {
     match corruption {
         Corruption::Replace { with } => format!("the subject becomes “{with}”"),
         Corruption::Noise { sigmas, draws, sigma } => {

@@ -65,10 +65,18 @@ pub fn highest(edits: &[Edit]) -> f64 {
 
 fn one(record: &Record, edit: &EditRecord) -> Edit {
     let fact = record.facts.iter().find(|fact| fact.order == edit.fact);
+    let prompt = fact.map_or_else(|| format!("fact {}", edit.fact), |fact| words::visible(&fact.prompt));
+    let answers = fact.map(|fact| [fact.target_true.as_str(), fact.target_new.as_str()]);
+    told(edit, prompt, answers, record.settings.edit.min_p_false)
+}
+
+/// An edit with its fact's prompt and its old and new answer, where they are known. `least` is the probability that the
+/// new answer must have had for the edit to count.
+pub fn told(edit: &EditRecord, prompt: String, answers: Option<[&str; 2]>, least: f32) -> Edit {
     let answer =
         |text: Option<&str>, other: &str| text.map_or(other.to_owned(), |text| format!("“{}”", words::visible(text)));
-    let old = answer(fact.map(|fact| fact.target_true.as_str()), "the old answer");
-    let new = answer(fact.map(|fact| fact.target_new.as_str()), "the new answer");
+    let old = answer(answers.map(|both| both[0]), "the old answer");
+    let new = answer(answers.map(|both| both[1]), "the new answer");
     let pair = |label: String, before: f32, after: f32, wanted| Pair {
         label,
         before: before.into(),
@@ -84,11 +92,10 @@ fn one(record: &Record, edit: &EditRecord) -> Edit {
     let neighbours = words::count(edit.neighbourhood.len(), "neighbour");
     pairs.extend(averaged(&edit.neighbourhood, format!("old, {neighbours}"), false, |shift| shift.p_true));
 
-    let outcome = edit_outcome(edit, record.settings.edit.min_p_false);
+    let outcome = edit_outcome(edit, least);
     let level = outcome.level();
     let judgement = match level {
         _ if !outcome.editable => {
-            let least = record.settings.edit.min_p_false;
             format!("not counted: the new answer was too improbable to begin with (p not above {least})")
         }
         Some(level) => format!("{} reached: {}", level.name(), words::level(level)),
@@ -112,7 +119,7 @@ fn one(record: &Record, edit: &EditRecord) -> Edit {
     }
     Edit {
         fact: edit.fact,
-        prompt: fact.map_or_else(|| format!("fact {}", edit.fact), |fact| words::visible(&fact.prompt)),
+        prompt,
         how: how(edit),
         pairs,
         level: level.filter(|_| outcome.editable).map(|level| level.name()),

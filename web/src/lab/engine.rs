@@ -114,6 +114,16 @@ impl Engine {
         self.line().cancel(id);
     }
 
+    /// Stops the loading of a model, where one is loaded.
+    pub(crate) fn cancel_loading(self) {
+        let loading = self
+            .jobs
+            .with_untracked(|jobs| jobs.iter().rfind(|job| job.what.starts_with("loading ")).map(|job| job.id));
+        if let Some(id) = loading {
+            self.cancel(id);
+        }
+    }
+
     /// Ends the worker, and with it whatever runs.
     pub(crate) fn end(self) {
         self.line().end();

@@ -4,14 +4,26 @@
 //! its parts. Parts take plain data and call back; only the tab itself talks to the engine.
 
 pub(crate) mod address;
+<<<<<<< HEAD
+mod chooser;
 pub(crate) mod client;
+mod draft;
+=======
+pub(crate) mod browser;
+pub(crate) mod client;
+pub(crate) mod copying;
+>>>>>>> h-study
 pub(crate) mod edit;
 pub(crate) mod engine;
 pub(crate) mod explore;
+mod fields;
 pub(crate) mod models;
+mod pace;
+mod share;
 pub(crate) mod status;
 pub(crate) mod study;
+mod tokens;
 pub(crate) mod trouble;
 
-pub(crate) use address::{LabState, Tab};
+pub(crate) use address::Tab;
 pub(crate) use engine::Engine;

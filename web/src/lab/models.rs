@@ -1,18 +1,36 @@
-//! The tab of models and the device.
+//! The tab of models and the device: bundled models, others from the web or from this machine, what is kept, what is
+//! loaded, and what it runs on.
+
+mod bundled;
+mod cache;
+pub(crate) mod device;
+mod disk;
+mod fetch;
+pub(crate) mod loading;
+pub(crate) mod open;
 
 use crate::lab::Engine;
 use crate::page::Page;
+use bundled::BundledModels;
+use cache::Cache;
+use device::{Device, Identity};
+use disk::Disk;
+use fetch::Fetch;
 use leptos::prelude::*;
+use loading::Loading;
+
+pub(crate) use disk::dropped;
 
 /// The tab of models and the device.
 #[component]
 pub(crate) fn Models(page: Page, engine: Engine) -> impl IntoView {
-    let _ = (page, engine);
-    view! { <p>"models"</p> }
-}
-
-/// Takes what was dropped on the page: records go to the shelf, a model's files are loaded.
-pub(crate) fn dropped(page: Page, engine: Engine, data: &web_sys::DataTransfer) {
-    let _ = engine;
-    page.read(Vec::new(), crate::files::listed(data.files()));
+    view! {
+        <Loading engine=engine />
+        <BundledModels page=page engine=engine />
+        <Fetch page=page engine=engine />
+        <Disk page=page engine=engine />
+        <Cache page=page engine=engine />
+        <Identity engine=engine />
+        <Device engine=engine />
+    }
 }

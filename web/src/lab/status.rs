@@ -1,10 +1,78 @@
-//! The line at the bottom: what runs, on which device.
+//! The line at the bottom: the device, the model, edits in force, and what runs, with a way to stop it.
 
+use crate::figures::bytes::{Speed, clock};
+use crate::figures::diagnostics;
+use crate::figures::progress::loading;
 use crate::lab::Engine;
+use crate::lab::copying::Copy;
+use crate::lab::engine::{Job, now};
+use crate::lab::models::device::diagnosed;
+use crate::words;
 use leptos::prelude::*;
+use std::time::Duration;
+
+/// Shorter work is not shown, so that the line does not flicker.
+const SHORTEST: f64 = 0.5;
 
 /// The status line.
 #[component]
 pub(crate) fn StatusLine(engine: Engine) -> impl IntoView {
-    let _ = engine;
+    let tick = RwSignal::new(now());
+    let running = Memo::new(move |_| engine.jobs.with(|jobs| !jobs.is_empty()));
+    // The clock goes only while something runs.
+    Effect::new(move |clock: Option<Option<IntervalHandle>>| {
+        if let Some(Some(clock)) = clock {
+            clock.clear();
+        }
+        tick.set(now());
+        running
+            .get()
+            .then(|| set_interval_with_handle(move || tick.set(now()), Duration::from_millis(500)).ok())
+            .flatten()
+    });
+    let device = Memo::new(move |_| engine.device.with(|report| report.as_ref().map(diagnostics::short)));
+    let model =
+        Memo::new(move |_| engine.model.with(|model| model.as_ref().map(|model| words::visible(&model.info.name))));
+    let edits = Memo::new(move |_| engine.edits.with(Vec::len));
+    let lasting = Memo::new(move |_| {
+        let now = tick.get();
+        engine
+            .jobs
+            .with(|jobs| jobs.iter().filter(|job| now - job.since >= SHORTEST * 1e3).cloned().collect::<Vec<_>>())
+    });
+    let how_far = move || {
+        engine.loading.with(|now| {
+            let (_, phase) = now.as_ref()?;
+            let bar = loading(phase.as_ref(), &Speed::default());
+            bar.share.map(|share| format!("{:.0} %", share * 100.0))
+        })
+    };
+    let job = move |job: Job| {
+        let Job { id, what, since } = job;
+        let what = words::visible(&what);
+        let loads = what.starts_with("loading");
+        let passed = move || clock((tick.get() - since) / 1e3);
+        view! {
+            <span class="job">
+                {what.clone()} " "
+                {loads.then_some(how_far)} " "
+                <span class="faint">{passed}</span>
+                <button type="button" aria-label=format!("Stop {what}") on:click=move |_| engine.cancel(id)>
+                    "Stop"
+                </button>
+            </span>
+        }
+    };
+    let jobs = move || lasting.get().into_iter().map(job).collect_view();
+    view! {
+        <footer class="status" aria-label="Status">
+            <span role="status" class="facts-now">
+                <span>{move || device.get().unwrap_or_else(|| "no device open".into())}</span>
+                <span>{move || model.get().unwrap_or_else(|| "no model".into())}</span>
+                {move || (edits.get() > 0).then(|| view! { <span>{words::count(edits.get(), "edit")} " in force"</span> })}
+            </span>
+            <span class="jobs">{jobs}</span>
+            <Copy label="Copy diagnostics" text=Callback::new(move |()| diagnosed(engine)) />
+        </footer>
+    }
 }

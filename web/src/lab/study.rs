@@ -1,19 +1,81 @@
-//! The tab of studies: running them, and their records.
+//! The tab of studies: running them, those that are kept, and the records that are open.
 
-use crate::lab::Engine;
+mod fields;
+mod form;
+pub(crate) mod inbox;
+mod kept;
+mod live;
+mod runner;
+
+use crate::lab::{Engine, Tab};
 use crate::page::Page;
 use crate::results::{Everything, Opener};
-use leptos::prelude::*;
+use form::StudyForm;
+use kept::{Kept, Offer};
+use leptos::task::spawn_local;
+use leptos::{ev, prelude::*};
+use live::Running;
+use runner::Runner;
 
 /// The tab of studies.
 #[component]
 pub(crate) fn StudyTab(page: Page, engine: Engine) -> impl IntoView {
-    let _ = engine;
+    let runner = Runner::new(page, engine);
     let open = Memo::new(move |_| page.shelf.with(|shelf| !shelf.records.is_empty()));
+    let shown = Memo::new(move |_| page.lab.with(|lab| lab.tab == Tab::Study));
+    // The engine is not started for opening the page: only for somebody who comes here, or who has studies kept.
+    Effect::new(move |first: Option<()>| {
+        let known = runner.note.with_untracked(Option::is_some);
+        if shown.get() && (known || first.is_some()) && runner.saved.with_untracked(Option::is_none) {
+            spawn_local(runner.refresh());
+        }
+    });
+    window_event_listener(ev::beforeunload, move |event| {
+        if runner.busy.get_untracked() {
+            event.prevent_default();
+            // Older browsers ask only when there is a text, and show one of their own.
+            event.set_return_value("A study runs.");
+        }
+    });
+    let said = move || runner.said.get().map(|text| view! { <p class="said">{text}</p> });
     view! {
-        <Opener page=page open=open />
-        <Show when=move || open.get()>
-            <Everything page=page />
-        </Show>
+        <div role="status">{said}</div>
+        <Offer runner=runner />
+        <Running runner=runner />
+        <section class="first">
+            <h2>"New study"</h2>
+            <StudyForm runner=runner />
+        </section>
+        <Kept runner=runner />
+        <section>
+            <h2>"Records"</h2>
+            <Opener page=page open=open />
+            <Show
+                when=move || open.get()
+                fallback=move || {
+                    view! {
+                        <p class="choices">
+                            <button type="button" on:click=move |_| stored(page)>
+                                "Open the stored study"
+                            </button>
+                            <span class="faint">"A finished study of a bundled model that comes with this page."</span>
+                        </p>
+                    }
+                }
+            >
+                <Everything page=page />
+            </Show>
+        </section>
+    }
+}
+
+/// Opens the study that comes with the page.
+fn stored(page: Page) {
+    match crate::sample::stored() {
+        Ok(opened) => {
+            let place = page.shelf.try_update(|shelf| shelf.add(opened));
+            page.show(place.unwrap_or_default());
+        }
+        Err(error) => page.errors.update(|errors| errors.push((error.message().to_owned(), None))),
     }
 }

@@ -1,0 +1,111 @@
+//! What the lab's engine does with a loaded model: answers of [`crate::protocol`], whoever carries the messages. Files,
+//! downloads and storage belong to the host (a browser's worker, a test).
+
+mod delta;
+mod edits;
+mod studies;
+mod traces;
+
+pub use delta::delta;
+pub use studies::{Log, study};
+
+use crate::error::{Error, Result};
+use crate::facts::FactFile;
+use crate::model::Model;
+use crate::protocol::{Ask, News, Spoken, Token, Tokenized};
+use crate::trace::{Group, Prepared};
+use edits::InForce;
+
+/// Takes what there is to tell.
+pub type Tell<'a> = &'a dyn Fn(News);
+
+/// A model at work: its edits, and what is kept from one request to the next.
+pub struct Lab {
+    model: Model,
+    /// Facts that unrelated prompts, paraphrases and neighbours are taken from.
+    facts: FactFile,
+    program: String,
+    edits: InForce,
+    captured: Option<Captured>,
+    /// Places in `facts` of those that the unedited model knows, as far as they were looked for.
+    known: Option<Vec<usize>>,
+}
+
+/// The activations of the prompts that were traced last.
+struct Captured {
+    fact: Prepared,
+    corruption: crate::record::Corruption,
+    /// Changes of the weights that they were computed with.
+    version: u64,
+    group: Group,
+}
+
+impl Lab {
+    /// A lab with this model. `facts` are the bundled ones.
+    pub fn new(model: Model, facts: FactFile, program: &str) -> Self {
+        let (edits, program) = (InForce::default(), program.to_owned());
+        Self { model, facts, program, edits, captured: None, known: None }
+    }
+
+    /// The model, with whatever edits are in force.
+    pub fn model(&self) -> &Model {
+        &self.model
+    }
+
+    /// The facts that come with the lab.
+    pub fn facts(&self) -> &FactFile {
+        &self.facts
+    }
+
+    /// Answers a request about the model: the final event. Events before it go to `tell`.
+    ///
+    /// # Errors
+    /// When the request makes no sense for this model, was cancelled, or the device fails.
+    pub async fn answer(&mut self, ask: &Ask, tell: Tell<'_>) -> Result<News> {
+        match ask {
+            Ask::Tokenize { prompt, subject } => Ok(News::Tokenized(self.tokenize(prompt, subject)?)),
+            Ask::Speak { prompt, tokens } => {
+                let said = self.speak(prompt, *tokens).await?;
+                Ok(News::Spoken(Spoken { prompt: prompt.clone(), said }))
+            }
+            Ask::Trace(question) => self.trace(question, tell).await,
+            Ask::Edit(edit) => self.edit(edit, tell).await,
+            Ask::Undo { edit } => self.undo(*edit).await,
+            _ => Err(Error::input("this request is not about a model")),
+        }
+    }
+
+    fn tokenize(&self, prompt: &str, subject: &str) -> Result<Tokenized> {
+        let encoded = self.model.tokens.encode(prompt)?;
+        let chars = prompt.find(subject).filter(|_| !subject.is_empty()).map(|at| at..at + subject.len());
+        let span = chars.as_ref().and_then(|chars| encoded.span(chars));
+        let problem = match (subject.is_empty(), &chars, &span) {
+            (true, ..) => None,
+            (_, None, _) => Some("the subject is not in the prompt".to_owned()),
+            (_, _, None) => Some("the subject has no tokens of its own".to_owned()),
+            _ => None,
+        };
+        let inside = |at: usize| span.as_ref().is_some_and(|span| span.contains(&at));
+        let tokens = encoded.ids.iter().enumerate();
+        let tokens = tokens.map(|(at, &id)| Token { id, text: self.model.tokens.show(id), subject: inside(at) });
+        Ok(Tokenized { tokens: tokens.collect(), problem })
+    }
+
+    /// Refuses prompts that leave no room for an answer.
+    fn fits(&self, prompt: &str) -> Result<()> {
+        let (tokens, longest) = (self.model.tokens.encode(prompt)?.ids.len(), self.model.decoder.shape().positions);
+        match tokens < longest {
+            true => Ok(()),
+            false => Err(Error::input(format!("the prompt has {tokens} tokens, the model takes {longest}"))
+                .hint("shorten the prompt")),
+        }
+    }
+
+    async fn speak(&self, prompt: &str, tokens: usize) -> Result<String> {
+        if prompt.is_empty() {
+            return Err(Error::input("the prompt is empty").hint("write something for the model to continue"));
+        }
+        self.fits(prompt)?;
+        crate::generate::greedy(&self.model, prompt, tokens.min(256), |text| text.contains('\n')).await
+    }
+}

@@ -1,0 +1,214 @@
+//! Edits in force: made one after the other, each removable, the loaded weights always within reach.
+
+use super::{Lab, Tell};
+use crate::edit::{Job, Step, Update, apply_and_measure, fingerprint, targets, tokens_of};
+use crate::error::{Error, Result};
+use crate::facts::{Fact, shuffled};
+use crate::generate::greedy;
+use crate::metrics::{Dominant, dominant};
+use crate::model::Model;
+use crate::model::blocks::Linear;
+use crate::protocol::{EditAsk, Edited, News};
+use crate::record::{EditSettings, Reading, Settings};
+use crate::trace::{Screened, screen, stage1};
+use std::collections::BTreeMap;
+use web_time::Instant;
+
+/// Tokens of the continuation that is shown before and after.
+const SAID: usize = 12;
+/// Unrelated facts that are watched.
+const UNRELATED: usize = 10;
+/// Facts that are looked at to find them; a slow device should not screen for long.
+const LOOKED_AT: usize = 32;
+
+/// The edits in force, oldest first.
+#[derive(Default)]
+pub(super) struct InForce {
+    last: u32,
+    version: u64,
+    kept: Vec<(u32, Update)>,
+    /// The loaded matrix of each edited layer, with the digest of its bits.
+    loaded: BTreeMap<usize, (Linear, [u8; 32])>,
+}
+
+impl InForce {
+    /// Changes whenever the weights do.
+    pub(super) fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// No edit is in force.
+    pub(super) fn is_empty(&self) -> bool {
+        self.kept.is_empty()
+    }
+
+    /// The updates, oldest first.
+    pub(super) fn updates(&self) -> impl Iterator<Item = &Update> {
+        self.kept.iter().map(|(_, update)| update)
+    }
+
+    /// Puts a layer's loaded matrix back, and the edits of it that are left, in their order.
+    fn rebuild(&mut self, model: &mut Model, layer: usize) {
+        self.version += 1;
+        let Some((loaded, _)) = self.loaded.get(&layer) else { return };
+        model.decoder.set_down_proj(layer, loaded.clone());
+        for (_, update) in self.kept.iter().filter(|(_, update)| update.layer == layer) {
+            let edited = update.edited(model);
+            model.decoder.set_down_proj(layer, edited);
+        }
+    }
+}
+
+impl Lab {
+    pub(super) async fn edit(&mut self, ask: &EditAsk, tell: Tell<'_>) -> Result<News> {
+        let start = Instant::now();
+        let fact = self.known_fact(ask);
+        let settings = settings_of(ask);
+        let layer = match ask.layer {
+            Some(layer) => layer,
+            None => own_layer(&self.model, &fact, &settings).await?,
+        };
+        let unrelated = self.unrelated(&fact).await?;
+        let facts: Vec<Fact> = unrelated.iter().map(|&at| self.facts.facts[at].clone()).collect();
+        let watched = facts.iter().zip(&unrelated).map(|(fact, &at)| (at, fact)).collect();
+        let job = Job { order: 0, fact: &fact, layer, unrelated: watched };
+        let stop = |text: &str| text.contains('\n');
+        let before = greedy(&self.model, &ask.prompt, SAID, stop).await?;
+
+        let mut progress = |step: Step<'_>| {
+            let loss = step.losses.first().copied().unwrap_or_default();
+            tell(News::Loss { step: step.done, of: step.of, loss });
+            Ok(())
+        };
+        let target = targets(&self.model, std::slice::from_ref(&job), &settings, &mut progress).await?;
+        let target = target.into_iter().next().ok_or_else(|| Error::input("nothing to edit"))?;
+        let done = apply_and_measure(&mut self.model, &job, &target, &settings).await?;
+
+        let down = self.model.decoder.down_proj(layer).clone();
+        let digest = fingerprint(&down).await?;
+        let relative_norm = relative_norm(&down, &done.update).await?;
+        // What is told and what is in the weights must agree: nothing from here on stops half way.
+        self.edits.loaded.entry(layer).or_insert((down, digest));
+        self.edits.last += 1;
+        let number = self.edits.last;
+        self.edits.kept.push((number, done.update.clone()));
+        let edited = done.update.edited(&self.model);
+        self.model.decoder.set_down_proj(layer, edited);
+        self.edits.version += 1;
+        let after = match greedy(&self.model, &ask.prompt, SAID, stop).await {
+            Ok(after) => after,
+            Err(error) => {
+                self.take_back(Some(number));
+                return Err(error);
+            }
+        };
+        let watched = |unrelated: &crate::record::Unrelated| {
+            let fact = &self.facts.facts[unrelated.fact];
+            (fact.prompt(), fact.target_true.clone())
+        };
+        Ok(News::Edited(Box::new(Edited {
+            edit: number,
+            tensor: done.update.tensor,
+            prompt: ask.prompt.clone(),
+            subject: ask.subject.clone(),
+            target: ask.target.clone(),
+            target_new: ask.target_new.clone(),
+            unrelated: done.record.unrelated.iter().map(watched).collect(),
+            record: done.record,
+            said: [before, after],
+            relative_norm,
+            seconds: start.elapsed().as_secs_f64(),
+        })))
+    }
+
+    pub(super) async fn undo(&mut self, edit: Option<u32>) -> Result<News> {
+        if let Some(number) = edit.filter(|number| !self.edits.kept.iter().any(|(kept, _)| kept == number)) {
+            return Err(Error::input(format!("edit {number} is not in force")).hint("it was taken back already"));
+        }
+        self.take_back(edit);
+        let mut restored = true;
+        for (&layer, (loaded, digest)) in &self.edits.loaded {
+            let own = self.edits.kept.iter().any(|(_, update)| update.layer == layer);
+            // Without edits of its own a layer must hold the loaded bits; with some, they are what it goes back to.
+            let matrix = if own { loaded } else { self.model.decoder.down_proj(layer) };
+            restored &= fingerprint(matrix).await? == *digest;
+        }
+        Ok(News::Undone { left: self.edits.kept.iter().map(|(number, _)| *number).collect(), restored })
+    }
+
+    /// Removes an edit, or all.
+    fn take_back(&mut self, edit: Option<u32>) {
+        let layers: Vec<usize> = self.edits.loaded.keys().copied().collect();
+        self.edits.kept.retain(|(number, _)| edit.is_some_and(|edit| *number != edit));
+        for layer in layers {
+            self.edits.rebuild(&mut self.model, layer);
+        }
+    }
+
+    /// The lab's own fact with this prompt and subject, for its paraphrases and neighbours; else the question alone.
+    fn known_fact(&self, ask: &EditAsk) -> Fact {
+        let asked = Fact::asked(&ask.prompt, &ask.subject, &ask.target, &ask.target_new);
+        let same = |fact: &&Fact| {
+            let answer = fact.target_true.trim() == ask.target.trim();
+            fact.subject == ask.subject && answer && fact.prompt() == ask.prompt
+        };
+        match self.facts.facts.iter().find(same) {
+            Some(fact) => Fact { target_new: ask.target_new.clone(), ..fact.clone() },
+            None => asked,
+        }
+    }
+
+    /// Facts of other relations and subjects that the model knew before it was edited.
+    async fn unrelated(&mut self, fact: &Fact) -> Result<Vec<usize>> {
+        if self.known.is_none() && self.edits.is_empty() {
+            let settings = Settings::default();
+            let mut known = Vec::new();
+            let order = shuffled(self.facts.facts.len(), settings.seed);
+            for chunk in order[..order.len().min(LOOKED_AT)].chunks(8) {
+                let facts: Vec<&Fact> = chunk.iter().map(|&at| &self.facts.facts[at]).collect();
+                let screened = screen(&self.model, &facts, &settings).await?;
+                let passed = chunk.iter().zip(screened).filter(|(_, one)| matches!(one, Screened::Passed(_)));
+                known.extend(passed.map(|(&at, _)| at));
+                if known.len() >= 2 * UNRELATED {
+                    break;
+                }
+            }
+            self.known = Some(known);
+        }
+        let other = |at: &usize| {
+            let candidate = &self.facts.facts[*at];
+            candidate.subject != fact.subject && (fact.relation.is_empty() || candidate.relation != fact.relation)
+        };
+        Ok(self.known.iter().flatten().copied().filter(other).take(UNRELATED).collect())
+    }
+}
+
+fn settings_of(ask: &EditAsk) -> Settings {
+    let edit = EditSettings {
+        layer: ask.layer,
+        steps: ask.steps.clamp(1, 10_000),
+        epsilon: ask.epsilon,
+        eta: ask.eta,
+        ..EditSettings::default()
+    };
+    Settings { n: 1, seed: ask.seed, stages: vec![1, 3], edit, ..Settings::default() }
+}
+
+/// The fact's dominant layer under `subject-last`.
+async fn own_layer(model: &Model, fact: &Fact, settings: &Settings) -> Result<usize> {
+    let settings = Settings { readings: vec![Reading::SubjectLast], ..settings.clone() };
+    let prepared = tokens_of(model, fact, &settings)?;
+    let traced = stage1(model, &[&prepared], &settings).await?.pop().unwrap_or_default();
+    match dominant(&traced, Reading::SubjectLast, false) {
+        Some(Dominant::Layer(layer)) => Ok(layer),
+        _ => Err(Error::input("the fact has no dominant layer: no patch at the subject helps").hint("choose a layer")),
+    }
+}
+
+/// `‖u kᵀ‖ / ‖W‖` (Frobenius).
+async fn relative_norm(down: &Linear, update: &Update) -> Result<f32> {
+    let squares = |values: &[f32]| values.iter().map(|&x| f64::from(x) * f64::from(x)).sum::<f64>();
+    let data = down.stored().clone().into_data_async().await.map_err(crate::run::device_error)?;
+    let own = squares(data.as_slice::<f32>().map_err(crate::run::device_error)?).sqrt();
+    Ok(((squares(&update.u) * squares(&update.k)).sqrt() / own.max(f64::MIN_POSITIVE)) as f32)
+}

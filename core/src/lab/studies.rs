@@ -1,0 +1,113 @@
+//! A study whose journal somebody else keeps.
+
+use super::{Lab, Tell};
+use crate::error::{Error, Result};
+use crate::facts::FactFile;
+use crate::journal::{differences, edit_line, fact_line, header_line, redundancy_line};
+use crate::model::Model;
+use crate::protocol::{News, StudyPhase};
+use crate::record::{Record, Settings};
+use crate::study::{self, Event, Observer, Phase};
+
+/// Keeps a journal's lines; when it says that one is written, it is.
+pub trait Log {
+    /// Appends a line, its newline included.
+    ///
+    /// # Errors
+    /// When it cannot be kept; the study ends with it.
+    fn append(&mut self, line: &[u8]) -> Result<()>;
+}
+
+/// Journals what is finished, and tells of it.
+struct Journaled<'a> {
+    log: &'a mut dyn Log,
+    tell: Tell<'a>,
+}
+
+impl Observer for Journaled<'_> {
+    fn event(&mut self, event: Event<'_>) -> Result<()> {
+        let news = match event {
+            Event::Fact(fact) => {
+                self.log.append(&fact_line(fact)?)?;
+                News::Fact(Box::new(fact.clone()))
+            }
+            Event::Redundancy(line) => {
+                self.log.append(&redundancy_line(line)?)?;
+                News::StudyRedundancy(line.clone())
+            }
+            Event::Edit(edit) => {
+                self.log.append(&edit_line(edit)?)?;
+                News::StudyEdit(Box::new(edit.clone()))
+            }
+            Event::Progress { phase, done, of } => {
+                let phase = match phase {
+                    Phase::Trace => StudyPhase::Trace,
+                    Phase::Redundancy => StudyPhase::Redundancy,
+                    Phase::Optimize => StudyPhase::Optimize,
+                    Phase::Edit => StudyPhase::Edit,
+                };
+                News::Progress { phase, done, of }
+            }
+        };
+        (self.tell)(news);
+        Ok(())
+    }
+}
+
+/// Runs a study, or what `begun` lacks of it. `key` is its name at the host.
+///
+/// # Errors
+/// When the earlier part is of another study, the log fails, or the work was cancelled; what is finished is in the log.
+pub async fn study(
+    model: &mut Model,
+    facts: &FactFile,
+    settings: Settings,
+    begun: Option<Record>,
+    (key, program): (&str, &str),
+    log: &mut dyn Log,
+    tell: Tell<'_>,
+) -> Result<Record> {
+    let mut header = study::header(model, facts, settings, program).await?;
+    let record = match begun {
+        None => {
+            log.append(&header_line(&header)?)?;
+            header
+        }
+        Some(begun) => {
+            // The batch plan of the first run is kept: another one would move the last bits.
+            header.settings.rows = begun.settings.rows;
+            let differences = differences(&begun, &header);
+            if !differences.is_empty() {
+                return Err(Error::input(format!("this is not the study that was begun: {}", differences.join("; ")))
+                    .hint("load the model that it was begun with, or start a new study"));
+            }
+            begun
+        }
+    };
+    tell(News::StudyHeader { key: key.to_owned(), record: Box::new(record.clone()) });
+    study::run(model, facts, record, &mut Journaled { log, tell }).await
+}
+
+impl Lab {
+    /// [`study`] of this lab's model; `facts` are the bundled ones when absent.
+    ///
+    /// # Errors
+    /// As there; and while edits are in force, because a study is of the model as it was loaded.
+    pub async fn study(
+        &mut self,
+        facts: Option<&FactFile>,
+        settings: Settings,
+        begun: Option<Record>,
+        key: &str,
+        log: &mut dyn Log,
+        tell: Tell<'_>,
+    ) -> Result<Record> {
+        if !self.edits.is_empty() {
+            return Err(Error::input("edits are in force, and a study is of the model as it was loaded")
+                .hint("take the edits back first"));
+        }
+        self.captured = None;
+        let facts = facts.unwrap_or(&self.facts);
+        study(&mut self.model, facts, settings, begun, (key, &self.program), log, tell).await
+    }
+}

@@ -1,0 +1,141 @@
+//! One traced prompt: per-layer values first, then the maps row by row.
+
+use super::{Captured, Lab, Tell};
+use crate::error::{Error, Result};
+use crate::facts::{Fact, FactFile};
+use crate::generate::{next_word, rival};
+use crate::metrics::{Dominant, dominant};
+use crate::protocol::{Cost, MapSite, News, Question};
+use crate::record::{FactRecord, Outcome, Settings, Traced};
+use crate::run::Site;
+use crate::study::header;
+use crate::trace::{MapRow, Prepared, capture_facts, lens, maps_of, prepare, redundancy, stage1_of};
+use web_time::Instant;
+
+impl Lab {
+    pub(super) async fn trace(&mut self, question: &Question, tell: Tell<'_>) -> Result<News> {
+        let start = Instant::now();
+        let (fact, greedy) = self.fact_of(question).await?;
+        let settings = settings_of(question);
+        let file =
+            FactFile { name: "prompt".into(), sha256: String::new(), facts: vec![fact.clone()], warnings: Vec::new() };
+        let mut record = header(&self.model, &file, settings, &self.program).await?;
+        let settings = record.settings.clone();
+        let prepared = self.prepared(&fact, &settings)?;
+        let cached = self.capture(&prepared, &settings).await?;
+        let model = &self.model;
+        let group = self.captured.as_ref().map(|captured| &captured.group).ok_or_else(lost)?;
+
+        let mut traced = stage1_of(model, &[&prepared], &settings, group).await?.pop().unwrap_or_default();
+        record.facts = vec![fact_record(&fact, traced.clone())];
+        tell(News::Traced(Box::new(record.clone())));
+        let seen = lens(model, &prepared, group).await?;
+        tell(News::Lens(seen.clone()));
+        traced.lens = Some(seen);
+        for &reading in &settings.readings {
+            let Some(Dominant::Layer(layer)) = dominant(&traced, reading, false) else { continue };
+            if let Some(curve) = redundancy(model, &[&prepared], &settings, reading, layer).await?.pop() {
+                tell(News::Redundancy { reading, curve: curve.clone() });
+                traced.redundancy.insert(reading, curve);
+            }
+        }
+        if question.maps {
+            let mut row = |row: MapRow| {
+                let site = match row.site {
+                    Site::Attention => MapSite::Attention,
+                    Site::Mlp => MapSite::Mlp,
+                    _ => MapSite::Residual,
+                };
+                tell(News::MapRow { site, position: row.position, values: row.values });
+            };
+            let maps = maps_of(model, &prepared, &settings, traced.p_corrupt, group, Some(&mut row)).await?;
+            traced.maps = Some(maps);
+        }
+        record.facts = vec![fact_record(&fact, traced)];
+        let cost = Cost { seconds: start.elapsed().as_secs_f64(), cached };
+        Ok(News::Trace { record: Box::new(record), greedy, cost })
+    }
+
+    /// The question as a fact, with the model's own answers where it names none; and what the model says by itself.
+    async fn fact_of(&self, question: &Question) -> Result<(Fact, String)> {
+        let prompt = question.prompt.as_str();
+        if question.subject.is_empty() || !prompt.contains(&question.subject) {
+            return Err(Error::input(format!("the subject \"{}\" is not in the prompt", question.subject))
+                .hint("select the subject in the prompt, as it is spelled there"));
+        }
+        self.fits(prompt)?;
+        let given = |text: &Option<String>| text.as_deref().map(str::trim).filter(|t| !t.is_empty()).map(str::to_owned);
+        let greedy = next_word(&self.model, prompt).await?;
+        let target = match given(&question.target) {
+            Some(target) => target,
+            None if greedy.is_empty() => {
+                return Err(Error::input("the model answers with no word").hint("name the true answer yourself"));
+            }
+            None => greedy.clone(),
+        };
+        let new = match given(&question.target_new) {
+            Some(new) => new,
+            None => rival(&self.model, prompt, &target).await?,
+        };
+        Ok((Fact::asked(prompt, &question.subject, &target, &new), greedy))
+    }
+
+    fn prepared(&self, fact: &Fact, settings: &Settings) -> Result<Prepared> {
+        let longest = self.model.decoder.shape().positions;
+        let prepared = prepare(&self.model.tokens, fact, settings)?.map_err(|dropped| {
+            Error::input(format!("this cannot be traced: {}", dropped.detail))
+                .hint("check the prompt's end (no trailing space), the subject and the answers")
+        })?;
+        let needed = prepared.clean.len().max(prepared.corrupt.len()) + prepared.answer.len();
+        if needed > longest {
+            return Err(Error::input(format!("the prompt has {needed} tokens, the model takes {longest}"))
+                .hint("shorten the prompt"));
+        }
+        Ok(prepared)
+    }
+
+    /// Makes the prompts' activations the captured ones; tells whether they were.
+    async fn capture(&mut self, fact: &Prepared, settings: &Settings) -> Result<bool> {
+        let version = self.edits.version();
+        let same = |captured: &Captured| {
+            captured.fact == *fact && captured.corruption == settings.corruption && captured.version == version
+        };
+        if self.captured.as_ref().is_some_and(same) {
+            return Ok(true);
+        }
+        self.captured = None;
+        let group = capture_facts(&self.model, &[fact], settings).await?;
+        let corruption = settings.corruption.clone();
+        self.captured = Some(Captured { fact: fact.clone(), corruption, version, group });
+        Ok(false)
+    }
+}
+
+fn settings_of(question: &Question) -> Settings {
+    Settings {
+        n: 1,
+        corruption: question.corruption.clone(),
+        readings: question.readings.clone(),
+        stages: vec![1],
+        maps: usize::from(question.maps),
+        window: question.window.max(1),
+        ..Settings::default()
+    }
+}
+
+fn fact_record(fact: &Fact, traced: Traced) -> FactRecord {
+    FactRecord {
+        order: 0,
+        id: fact.id.clone(),
+        relation: fact.relation.clone(),
+        prompt: fact.prompt(),
+        subject: fact.subject.clone(),
+        target_true: fact.target_true.clone(),
+        target_new: fact.target_new.clone(),
+        outcome: Outcome::Validated(Box::new(traced)),
+    }
+}
+
+fn lost() -> Error {
+    Error::device("the captured run is gone").hint("try again")
+}

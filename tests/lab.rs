@@ -1,0 +1,304 @@
+//! The lab's engine, as a page uses it, against what the stages compute one by one.
+
+use engram_core::device::Compute;
+use engram_core::facts::{Fact, FactFile, parse};
+use engram_core::lab::{Lab, Log};
+use engram_core::model::Model;
+use engram_core::pause::{self, Pause};
+use engram_core::protocol::{Ask, EditAsk, MapSite, News, Question, from_json, to_json};
+use engram_core::record::{Corruption, Record, Settings};
+use engram_core::trace::{capture_facts, lens, maps, prepare, stage1};
+use engram_core::weights::Checkpoint;
+use engram_core::{Error, Kind, Result, journal};
+use pollster::block_on;
+use std::cell::{Cell, RefCell};
+use std::future::Future;
+use std::path::Path;
+use std::pin::Pin;
+use std::rc::Rc;
+
+const PROMPT: &str = "Miles Davis performed as a musician on the";
+const SUBJECT: &str = "Miles Davis";
+
+fn facts() -> FactFile {
+    parse("facts.json", include_bytes!("../core/bundled/facts.json")).expect("bundled facts")
+}
+
+fn model() -> Model {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../core/bundled/models/engram-llama");
+    let checkpoint = block_on(Checkpoint::open(&folder, None)).expect("a bundled model");
+    block_on(Model::load(&checkpoint, "engram-llama", Compute::cpu("tests"), &|_, _| {})).expect("it loads")
+}
+
+fn lab() -> Lab {
+    Lab::new(model(), facts(), "tests")
+}
+
+fn question() -> Question {
+    Question {
+        prompt: PROMPT.into(),
+        subject: SUBJECT.into(),
+        target: None,
+        target_new: None,
+        corruption: Settings::default().corruption,
+        readings: Settings::default().readings,
+        window: 3,
+        maps: true,
+    }
+}
+
+/// Asks, and gathers what is told before the answer; everything passes through JSON, as it does in a page.
+fn ask(lab: &mut Lab, ask: Ask) -> (Vec<News>, Result<News>) {
+    let told = RefCell::new(Vec::new());
+    let tell = |news: News| told.borrow_mut().push(from_json(&to_json(&news).expect("finite")).expect("readable"));
+    let answer = block_on(lab.answer(&ask, &tell));
+    (told.into_inner(), answer)
+}
+
+fn traced(lab: &mut Lab, question: Question) -> (Record, bool, Vec<News>) {
+    let (told, answer) = ask(lab, Ask::Trace(question));
+    match answer.expect("it can be traced") {
+        News::Trace { record, cost, .. } => (*record, cost.cached, told),
+        other => panic!("not a trace: {other:?}"),
+    }
+}
+
+fn close(a: &[f32], b: &[f32], what: &str) {
+    assert_eq!(a.len(), b.len(), "{what}");
+    for (a, b) in a.iter().zip(b) {
+        assert!((a - b).abs() < 1e-6, "{what}: {a} and {b}");
+    }
+}
+
+#[test]
+fn a_trace_is_what_the_stages_compute_and_its_rows_come_one_by_one() {
+    let mut lab = lab();
+    let (record, cached, told) = traced(&mut lab, question());
+    assert!(!cached);
+    let (fact, got) = record.validated().next().expect("one fact");
+    let asked = Fact::asked(PROMPT, SUBJECT, &fact.target_true, &fact.target_new);
+    assert_eq!(fact.target_true, "trumpet", "the model's own answer");
+
+    let model = model();
+    let prepared = prepare(&model.tokens, &asked, &record.settings).expect("tokens").expect("a fact");
+    let want = block_on(stage1(&model, &[&prepared], &record.settings)).expect("stage 1").remove(0);
+    for (reading, curve) in &want.patched {
+        close(curve, &got.patched[reading], reading.name());
+    }
+    close(&want.without_block, &got.without_block, "without block");
+    close(&[want.p_clean, want.p_corrupt, want.p_false], &[got.p_clean, got.p_corrupt, got.p_false], "p");
+    let spread = want.patched.values().flatten().fold(0.0f32, |most, p| most.max((p - want.p_corrupt).abs()));
+    assert!(spread > 0.1, "a trace of nothing would pass: {spread}");
+
+    // One batch for everything, and one batch a row, give the same map.
+    let whole = block_on(maps(&model, &prepared, &record.settings, want.p_corrupt)).expect("maps");
+    let live = got.maps.as_ref().expect("maps");
+    for (a, b) in whole.residual.iter().zip(&live.residual) {
+        close(a, b, "residual map");
+    }
+    for (a, b) in whole.mlp.iter().chain(&whole.attention).zip(live.mlp.iter().chain(&live.attention)) {
+        close(a, b, "MLP and attention maps");
+    }
+    let mut rows = 0;
+    for news in &told {
+        if let News::MapRow { site, position, values } = news {
+            let map = match site {
+                MapSite::Residual => &live.residual,
+                MapSite::Mlp => &live.mlp,
+                MapSite::Attention => &live.attention,
+            };
+            assert_eq!(&map[*position], values);
+            rows += 1;
+        }
+    }
+    assert_eq!(rows, 3 * live.residual.len());
+    assert!(matches!(told[0], News::Traced(_)), "per-layer values come first");
+
+    // The lens ends in the model's own prediction.
+    let group = block_on(capture_facts(&model, &[&prepared], &record.settings)).expect("capture");
+    let seen = block_on(lens(&model, &prepared, &group)).expect("lens");
+    assert_eq!(Some(&seen), got.lens.as_ref());
+    close(&[seen.p_true[7], seen.p_false[7]], &[want.p_clean, want.p_false], "the lens at the last layer");
+    assert_eq!((seen.rank_true[7], seen.p_true.len()), (1, model.layers()));
+    assert!(seen.rank_true[0] > 1, "the first layer does not know it yet");
+}
+
+#[test]
+fn the_second_run_starts_from_the_first_ones_activations_until_the_weights_change() {
+    let mut lab = lab();
+    let (first, cached, _) = traced(&mut lab, question());
+    assert!(!cached);
+    let (second, cached, _) = traced(&mut lab, question());
+    assert!(cached);
+    assert_eq!(first.facts, second.facts, "to the last bit");
+    let noisy = Question { corruption: Corruption::Noise { sigmas: 3.0, draws: 2, sigma: 0.0 }, ..question() };
+    let (third, cached, _) = traced(&mut lab, noisy);
+    assert!(!cached && third.facts != first.facts);
+    edit(&mut lab, "piano");
+    let (fourth, cached, _) = traced(&mut lab, question());
+    assert!(!cached && fourth.facts != first.facts, "the edited model is another one");
+}
+
+fn edit(lab: &mut Lab, new: &str) -> (Box<engram_core::protocol::Edited>, usize) {
+    let target = if new == "piano" { "trumpet" } else { "piano" };
+    let wanted = EditAsk {
+        prompt: PROMPT.into(),
+        subject: SUBJECT.into(),
+        target: target.into(),
+        target_new: new.into(),
+        layer: Some(2),
+        steps: 60,
+        epsilon: 5e-3,
+        eta: 5.0,
+        seed: 42,
+    };
+    let (told, answer) = ask(lab, Ask::Edit(wanted));
+    let losses = told.iter().filter(|news| matches!(news, News::Loss { .. })).count();
+    match answer.expect("it can be edited") {
+        News::Edited(edited) => (edited, losses),
+        other => panic!("not an edit: {other:?}"),
+    }
+}
+
+#[test]
+fn edits_stay_until_they_are_taken_back_and_then_every_bit_is_as_before() {
+    let mut lab = lab();
+    let (before, ..) = traced(&mut lab, question());
+    let (first, losses) = edit(&mut lab, "piano");
+    assert_eq!((first.edit, losses), (1, 61));
+    assert!(first.said[0].starts_with(" trumpet") && first.said[1].starts_with(" piano"), "{:?}", first.said);
+    assert!(first.record.p_false_after > first.record.p_false && first.record.restored);
+    assert!(!first.record.unrelated.is_empty() && first.record.unrelated.len() == first.unrelated.len());
+    assert!(!first.record.paraphrases.is_empty(), "a bundled fact brings its paraphrases");
+    assert!(first.relative_norm > 0.0 && first.relative_norm.is_finite(), "{}", first.relative_norm);
+    let (second, _) = edit(&mut lab, "guitar");
+    assert!(lab.delta().is_ok_and(|bytes| bytes.len() > 2 * 4 * 128));
+
+    // The first one goes, the second stays.
+    let undone = |answer: Result<News>| match answer.expect("it can be taken back") {
+        News::Undone { left, restored } => (left, restored),
+        other => panic!("not undone: {other:?}"),
+    };
+    assert_eq!(undone(ask(&mut lab, Ask::Undo { edit: Some(1) }).1), (vec![second.edit], true));
+    let (between, ..) = traced(&mut lab, question());
+    assert_ne!(between.facts, before.facts);
+    let twice = ask(&mut lab, Ask::Undo { edit: Some(1) }).1.expect_err("it is gone");
+    assert!(twice.message().contains("not in force"));
+    let study = block_on(lab.study(None, Settings::default(), None, "k", &mut Lines::default(), &|_| {}));
+    assert!(study.expect_err("edits are in force").to_string().contains("take the edits back"));
+
+    assert_eq!(undone(ask(&mut lab, Ask::Undo { edit: None }).1), (vec![], true));
+    let (after, ..) = traced(&mut lab, question());
+    assert_eq!(after.facts, before.facts, "bit for bit");
+    assert!(lab.delta().is_err());
+}
+
+#[derive(Default)]
+struct Lines {
+    bytes: Vec<u8>,
+    fails_after: Option<usize>,
+}
+
+impl Log for Lines {
+    fn append(&mut self, line: &[u8]) -> Result<()> {
+        if self.fails_after.is_some_and(|most| self.bytes.iter().filter(|byte| **byte == b'\n').count() >= most) {
+            return Err(Error::io("the disk is full"));
+        }
+        self.bytes.extend_from_slice(line);
+        Ok(())
+    }
+}
+
+#[test]
+fn a_study_that_broke_off_goes_on_from_its_journal_to_the_same_record() {
+    let settings = Settings { n: 12, maps: 1, window: 3, ..Settings::default() };
+    let settings = Settings {
+        edit: engram_core::record::EditSettings { facts: 2, steps: 20, unrelated: 3, ..settings.edit.clone() },
+        ..settings
+    };
+    let mut lab = lab();
+    let whole = block_on(lab.study(None, settings.clone(), None, "k", &mut Lines::default(), &|_| {})).expect("runs");
+    assert_eq!(whole.validated().count(), 12);
+    assert_eq!(whole.edits.as_ref().map(Vec::len), Some(2));
+    for cut in [1, 7, 20] {
+        let mut log = Lines { fails_after: Some(cut), ..Lines::default() };
+        let broken = block_on(lab.study(None, settings.clone(), None, "k", &mut log, &|_| {}));
+        assert_eq!(broken.expect_err("the log fails").kind, Kind::Io);
+        let begun = journal::from_bytes("journal", &log.bytes).expect("whole lines");
+        log.fails_after = None;
+        let resumed =
+            block_on(lab.study(None, settings.clone(), Some(begun), "k", &mut log, &|_| {})).expect("goes on");
+        assert_eq!(resumed, whole, "cut after {cut} lines");
+        let kept = journal::from_bytes("journal", &log.bytes).expect("the journal holds it all");
+        assert_eq!(kept, whole);
+    }
+    let other = Settings { seed: 7, ..settings };
+    let refused = block_on(lab.study(None, other, Some(whole), "k", &mut Lines::default(), &|_| {}));
+    assert!(refused.expect_err("another study").message().contains("settings.seed"));
+}
+
+struct After(Cell<usize>);
+
+impl Pause for After {
+    fn cancelled(&self) -> bool {
+        self.0.get() == 0
+    }
+    fn rest(&self) -> Option<Pin<Box<dyn Future<Output = ()>>>> {
+        self.0.set(self.0.get().saturating_sub(1));
+        None
+    }
+}
+
+#[test]
+fn work_can_be_cancelled_between_any_two_blocks_and_leaves_nothing_behind() {
+    let mut lab = lab();
+    let (before, ..) = traced(&mut lab, question());
+    for blocks in [1, 30, 90, 300] {
+        for asked in [Ask::Trace(question()), Ask::Speak { prompt: PROMPT.into(), tokens: 200 }] {
+            pause::install(Some(Rc::new(After(Cell::new(blocks)))));
+            let (_, answer) = ask(&mut lab, asked);
+            pause::install(None);
+            assert!(answer.is_ok() || answer.is_err_and(|error| error.kind == Kind::Cancelled));
+        }
+        pause::install(Some(Rc::new(After(Cell::new(blocks)))));
+        let wanted = EditAsk {
+            prompt: PROMPT.into(),
+            subject: SUBJECT.into(),
+            target: "trumpet".into(),
+            target_new: "piano".into(),
+            layer: None,
+            steps: 100,
+            epsilon: 5e-3,
+            eta: 5.0,
+            seed: 1,
+        };
+        let (_, answer) = ask(&mut lab, Ask::Edit(wanted));
+        pause::install(None);
+        assert_eq!(answer.expect_err("100 steps have more blocks").kind, Kind::Cancelled);
+        let (after, ..) = traced(&mut lab, question());
+        assert_eq!(after.facts, before.facts, "cancelled after {blocks} blocks");
+    }
+}
+
+#[test]
+fn questions_that_make_no_sense_are_told() {
+    let mut lab = lab();
+    let mut refused = |question: Question, words: &str| {
+        let error = ask(&mut lab, Ask::Trace(question)).1.expect_err(words);
+        assert!(error.to_string().contains(words) && error.next_step().is_some(), "{error}");
+    };
+    refused(Question { subject: "Ornette".into(), ..question() }, "is not in the prompt");
+    refused(Question { subject: String::new(), ..question() }, "is not in the prompt");
+    let same = Some("trumpet".to_owned());
+    refused(Question { target: same.clone(), target_new: same, ..question() }, "begin with");
+    let long = format!("{SUBJECT} {} on the", "played ".repeat(200));
+    refused(Question { prompt: long.clone(), ..question() }, "the model takes 128");
+    let error = ask(&mut lab, Ask::Speak { prompt: long, tokens: 3 }).1.expect_err("too long");
+    assert!(error.message().contains("the model takes 128"), "{error}");
+    let tokens = match ask(&mut lab, Ask::Tokenize { prompt: PROMPT.into(), subject: SUBJECT.into() }).1 {
+        Ok(News::Tokenized(tokens)) => tokens,
+        other => panic!("{other:?}"),
+    };
+    let subject: String = tokens.tokens.iter().filter(|token| token.subject).map(|token| token.text.as_str()).collect();
+    assert_eq!((subject.trim(), tokens.problem), (SUBJECT, None));
+}

@@ -1,0 +1,144 @@
+//! Dots over two axes, with a cursor that walks them from left to right.
+
+use super::super::{Numbers, px};
+use super::marks::mark;
+use crate::figures::scatter::Scatter;
+use leptos::{ev, prelude::*};
+use wasm_bindgen::JsCast;
+
+const LEFT: f64 = 52.0;
+const TOP: f64 = 12.0;
+const WIDTH: f64 = 300.0;
+const HEIGHT: f64 = 220.0;
+const BELOW: f64 = 38.0;
+
+/// The figure; a line of text where it has no dots.
+#[component]
+pub fn Dots(
+    /// What is drawn.
+    scatter: Scatter,
+    /// What is said where there is nothing to draw.
+    nothing: &'static str,
+) -> impl IntoView {
+    if scatter.dots.is_empty() {
+        return view! {
+            <figure class="chart compare">
+                <figcaption>{scatter.title}</figcaption>
+                <p class="faint">{nothing}</p>
+            </figure>
+        }
+        .into_any();
+    }
+    let sentence = scatter.sentence();
+    let (x_name, y_name, title) = (scatter.x.name, scatter.y.name, scatter.title);
+    let bottom = TOP + HEIGHT;
+    let grid_x: Vec<_> = scatter
+        .x
+        .ticks
+        .iter()
+        .map(|(value, words)| {
+            let at = LEFT + scatter.x.place(*value) * WIDTH;
+            view! {
+                <line class="grid" x1=px(at) x2=px(at) y1=px(TOP) y2=px(bottom) />
+                <text class="tick" x=px(at) y=px(bottom + 16.0) text-anchor="middle">
+                    {words.clone()}
+                </text>
+            }
+        })
+        .collect();
+    let grid_y: Vec<_> = scatter
+        .y
+        .ticks
+        .iter()
+        .map(|(value, words)| {
+            let at = bottom - scatter.y.place(*value) * HEIGHT;
+            let class = if value.abs() < 1e-9 { "grid zero" } else { "grid" };
+            view! {
+                <line class=class x1=px(LEFT) x2=px(LEFT + WIDTH) y1=px(at) y2=px(at) />
+                <text class="tick" x=px(LEFT - 6.0) y=px(at + 4.0) text-anchor="end">
+                    {words.clone()}
+                </text>
+            }
+        })
+        .collect();
+    let diagonal = scatter.diagonal.then(|| {
+        view! { <line class="grid zero" x1=px(LEFT) y1=px(bottom) x2=px(LEFT + WIDTH) y2=px(TOP) stroke-dasharray="4 3" /> }
+    });
+    let places: Vec<(f64, f64)> = scatter
+        .dots
+        .iter()
+        .map(|dot| (LEFT + scatter.x.place(dot.x) * WIDTH, bottom - scatter.y.place(dot.y) * HEIGHT))
+        .collect();
+    let drawn: Vec<_> = scatter
+        .dots
+        .iter()
+        .zip(&places)
+        .map(|(dot, (x, y))| view! { <g>{mark(dot.series, *x, *y, 4.5, dot.full)} <title>{dot.words.clone()}</title></g> })
+        .collect();
+    let rows: Vec<Vec<String>> = scatter.dots.iter().map(|dot| vec![dot.words.clone()]).collect();
+    let last = scatter.dots.len() - 1;
+    let cursor = RwSignal::new(None::<usize>);
+    let ring = move || {
+        let (x, y) = *places.get(cursor.get()?)?;
+        Some(view! { <circle class="ring" cx=px(x) cy=px(y) r="9" /> })
+    };
+    let read = StoredValue::new(scatter);
+    let said = move || match cursor.get() {
+        Some(at) => read.with_value(|scatter| scatter.dots.get(at).map(|dot| dot.words.clone())).unwrap_or_default(),
+        None => "Point at a dot, or walk them with the slider.".into(),
+    };
+    let moved = move |event: ev::PointerEvent| {
+        let target = event.current_target().and_then(|target| target.dyn_into::<web_sys::Element>().ok());
+        if let Some(place) = target.map(|target| target.get_bounding_client_rect()) {
+            let x = (f64::from(event.client_x()) - place.left() - LEFT) / WIDTH;
+            let y = (place.top() + bottom - f64::from(event.client_y())) / HEIGHT;
+            cursor.set(read.with_value(|scatter| scatter.nearest(x, y)));
+        }
+    };
+    let size = (LEFT + WIDTH + 14.0, bottom + BELOW);
+    view! {
+        <figure class="chart compare">
+            <figcaption>{title}</figcaption>
+            <div class="scroll">
+                <svg
+                    role="img"
+                    aria-label=sentence
+                    width=px(size.0)
+                    height=px(size.1)
+                    viewBox=format!("0 0 {} {}", px(size.0), px(size.1))
+                    on:pointermove=moved
+                >
+                    {grid_x}
+                    {grid_y}
+                    {diagonal}
+                    <text class="tick" x=px(LEFT + WIDTH / 2.0) y=px(size.1 - 4.0) text-anchor="middle">
+                        {x_name}
+                    </text>
+                    <text
+                        class="tick"
+                        text-anchor="middle"
+                        transform=format!("translate(12 {}) rotate(-90)", px(TOP + HEIGHT / 2.0))
+                    >
+                        {y_name}
+                    </text>
+                    {drawn}
+                    {ring}
+                </svg>
+            </div>
+            <label class="walk">
+                <span>"Dot"</span>
+                <input
+                    type="range"
+                    min="0"
+                    max=last.to_string()
+                    prop:value=move || cursor.get().unwrap_or(0).to_string()
+                    aria-valuetext=said
+                    on:input:target=move |event| cursor.set(event.target().value().parse().ok())
+                />
+            </label>
+            <p class="readout">{said}</p>
+            <Numbers head=vec!["dots".into()] rows=rows />
+        </figure>
+    }
+    .into_any()
+}

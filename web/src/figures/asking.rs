@@ -1,0 +1,171 @@
+//! The form of a study: what a person chose, and the settings that it stands for.
+
+use engram_core::record::{Answer, Corruption, EditSettings, Reading, Settings};
+
+/// What the form holds. Numbers stay text until they are used, so that nobody's typing is corrected under their hands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Form {
+    /// Validated facts wanted.
+    pub n: String,
+    /// Seed of the order.
+    pub seed: String,
+    /// Stage 3 is run.
+    pub edits: bool,
+    /// Facts with token × layer maps.
+    pub maps: String,
+    /// Edits.
+    pub edit_facts: String,
+    /// SPSA steps.
+    pub steps: String,
+    /// Noise instead of another name.
+    pub noise: bool,
+    /// The other name.
+    pub with: String,
+    /// Noise, in σ.
+    pub sigmas: String,
+    /// Paired draws of it.
+    pub draws: String,
+    /// Readings, in the order in which they are shown.
+    pub readings: Vec<Reading>,
+    /// Smallest effect of a validated fact.
+    pub min_effect: String,
+    /// Window of the maps, in layers.
+    pub window: String,
+    /// The whole answer instead of its first token.
+    pub sequence: bool,
+}
+
+impl Default for Form {
+    /// Small enough for a browser tab.
+    fn default() -> Self {
+        let settings = Settings::default();
+        Self {
+            n: "50".into(),
+            seed: settings.seed.to_string(),
+            edits: true,
+            maps: "3".into(),
+            edit_facts: "8".into(),
+            steps: settings.edit.steps.to_string(),
+            noise: false,
+            with: "Random Person".into(),
+            sigmas: "3".into(),
+            draws: "10".into(),
+            readings: settings.readings,
+            min_effect: settings.min_effect.to_string(),
+            window: settings.window.to_string(),
+            sequence: false,
+        }
+    }
+}
+
+/// Most facts that a page asks for.
+const MOST: usize = 30_000;
+
+impl Form {
+    /// The settings, or everything that is wrong, each in a sentence.
+    ///
+    /// # Errors
+    /// When a field makes no sense.
+    pub fn settings(&self) -> Result<Settings, Vec<String>> {
+        let mut wrong = Vec::new();
+        let mut whole = |name: &str, text: &str, low: usize, high: usize| match text.trim().parse::<usize>() {
+            Ok(value) if (low..=high).contains(&value) => value,
+            _ => {
+                wrong.push(format!("{name} must be a whole number from {low} to {high}, not “{}”", text.trim()));
+                low
+            }
+        };
+        let n = whole("Facts", &self.n, 1, MOST);
+        let maps = whole("Maps", &self.maps, 0, MOST);
+        let window = whole("Window", &self.window, 1, 1000);
+        let edit_facts = if self.edits { whole("Edits", &self.edit_facts, 1, 1000) } else { 1 };
+        let steps = if self.edits { whole("Steps", &self.steps, 1, 100_000) } else { 1 };
+        let draws = if self.noise { whole("Draws", &self.draws, 1, 100) } else { 1 };
+        let seed = self.seed.trim().parse::<u64>();
+        if seed.is_err() {
+            wrong.push("Seed must be a whole number from 0".into());
+        }
+        let mut real = |name: &str, text: &str, low: f32, high: f32| match text.trim().parse::<f32>() {
+            Ok(value) if (low..=high).contains(&value) => value,
+            _ => {
+                wrong.push(format!("{name} must be a number from {low} to {high}, not “{}”", text.trim()));
+                low
+            }
+        };
+        let min_effect = real("Smallest effect", &self.min_effect, 0.0, 1.0);
+        let sigmas = if self.noise { real("Noise", &self.sigmas, 0.1, 100.0) } else { 3.0 };
+        if !self.noise && self.with.trim().is_empty() {
+            wrong.push("The name that takes the subject's place must not be empty".into());
+        }
+        if self.readings.is_empty() {
+            wrong.push("Choose at least one reading".into());
+        } else if self.edits && !self.readings.contains(&Reading::SubjectLast) {
+            wrong.push("Stage 3 edits the dominant layer under subject-last: choose that reading too".into());
+        }
+        let (true, Ok(seed)) = (wrong.is_empty(), seed) else { return Err(wrong) };
+        let corruption = match self.noise {
+            true => Corruption::Noise { sigmas, draws, sigma: 0.0 },
+            false => Corruption::Replace { with: self.with.trim().into() },
+        };
+        let default = Settings::default();
+        let edit = match self.edits {
+            true => EditSettings { facts: edit_facts, steps, ..default.edit },
+            false => default.edit,
+        };
+        Ok(Settings {
+            n,
+            seed,
+            corruption,
+            answer: if self.sequence { Answer::Sequence } else { Answer::FirstToken },
+            min_effect,
+            readings: self.readings.clone(),
+            stages: if self.edits { vec![1, 2, 3] } else { vec![1, 2] },
+            maps: maps.min(n),
+            window,
+            edit,
+            ..Settings::default()
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_fit_a_tab() {
+        let settings = Form::default().settings().unwrap();
+        assert_eq!((settings.n, settings.maps, settings.edit.facts), (50, 3, 8));
+        assert_eq!(settings.stages, [1, 2, 3]);
+        assert_eq!(settings.corruption, Corruption::Replace { with: "Random Person".into() });
+        let same =
+            Settings { n: 100, maps: 0, edit: EditSettings { facts: 15, ..settings.edit.clone() }, ..settings.clone() };
+        assert_eq!(same, Settings::default());
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_all_at_once() {
+        let form = Form {
+            n: "0".into(),
+            seed: "-1".into(),
+            min_effect: "NaN".into(),
+            readings: vec![Reading::LastToken],
+            ..Form::default()
+        };
+        let wrong = form.settings().unwrap_err();
+        assert_eq!(wrong.len(), 4, "{wrong:?}");
+        assert_eq!(wrong[0], "Facts must be a whole number from 1 to 30000, not “0”");
+        let none = Form { readings: vec![], with: " ".into(), edits: false, ..Form::default() };
+        assert_eq!(none.settings().unwrap_err().len(), 2);
+    }
+
+    #[test]
+    fn what_is_off_is_not_checked() {
+        let form = Form { edits: false, edit_facts: String::new(), draws: "x".into(), ..Form::default() };
+        let settings = form.settings().unwrap();
+        assert_eq!(settings.stages, [1, 2]);
+        let noise = Form { noise: true, with: String::new(), ..Form::default() };
+        let noise = noise.settings().unwrap().corruption;
+        assert_eq!(noise, Corruption::Noise { sigmas: 3.0, draws: 10, sigma: 0.0 });
+    }
+}

@@ -1,0 +1,157 @@
+//! A study while it runs: the record so far, made from the engine's news, and how far each phase is.
+
+use super::bytes::clock;
+use super::histogram::Histogram;
+use super::progress::{Bar, PHASES, Track};
+use crate::words;
+use engram_core::journal::RedundancyLine;
+use engram_core::metrics::{View, reasons, summarize};
+use engram_core::protocol::StudyPhase;
+use engram_core::record::{EditRecord, FactRecord, Record};
+
+/// A study that runs, or is paused.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Live {
+    /// Its key in the browser's storage.
+    pub key: String,
+    /// The record so far.
+    pub record: Record,
+    /// The phases, in the order of [`PHASES`].
+    pub tracks: [Track; 4],
+    /// When this run began, in seconds.
+    pub since: f64,
+}
+
+impl Live {
+    /// A study that begins, or goes on with what its journal has.
+    pub fn new(key: String, record: Record, second: f64) -> Self {
+        Self { key, record, tracks: [Track::default(); 4], since: second }
+    }
+
+    /// A fact is finished; one that came twice is kept once.
+    pub fn fact(&mut self, fact: FactRecord) {
+        match self.record.facts.iter_mut().find(|old| old.order == fact.order) {
+            Some(old) => *old = fact,
+            None => self.record.facts.push(fact),
+        }
+    }
+
+    /// The second pass of a fact.
+    pub fn redundancy(&mut self, line: RedundancyLine) {
+        let fact = self.record.facts.iter_mut().find(|fact| fact.order == line.fact);
+        if let Some(traced) = fact.and_then(FactRecord::traced_mut) {
+            traced.redundancy.insert(line.reading, line.curve);
+        }
+    }
+
+    /// An edit is measured.
+    pub fn edit(&mut self, edit: EditRecord) {
+        let edits = self.record.edits.get_or_insert_default();
+        match edits.iter_mut().find(|old| old.fact == edit.fact) {
+            Some(old) => *old = edit,
+            None => edits.push(edit),
+        }
+    }
+
+    /// News of a phase. Those before it are over, whatever was last heard of them.
+    pub fn progress(&mut self, phase: StudyPhase, done: usize, of: usize, second: f64) {
+        if let Some(at) = PHASES.iter().position(|one| *one == phase) {
+            self.tracks[at].heard(done, of, second);
+        }
+    }
+
+    /// The phases that the study has.
+    pub fn phases(record: Option<&Record>) -> Vec<StudyPhase> {
+        let editing = record.is_none_or(|record| record.settings.stages.contains(&3));
+        let wanted = |phase: &StudyPhase| editing || matches!(phase, StudyPhase::Trace | StudyPhase::Redundancy);
+        PHASES.into_iter().filter(wanted).collect()
+    }
+
+    /// A phase as a bar; `now` in seconds while the study runs.
+    pub fn bar(&self, phase: StudyPhase, now: Option<f64>) -> Bar {
+        let at = PHASES.iter().position(|one| *one == phase).unwrap_or(0);
+        self.tracks[at].bar(phase, now)
+    }
+
+    /// Validated and wanted facts.
+    pub fn validated(&self) -> (usize, usize) {
+        (self.record.validated().count(), self.record.settings.n)
+    }
+
+    /// The whole in one sentence, for a live region: it changes only when a phase does, or every tenth of the facts.
+    pub fn milestone(&self) -> String {
+        let current = PHASES.iter().zip(&self.tracks).rev().find(|(_, track)| track.begun());
+        let name = words::visible(&self.record.model.name);
+        let Some((phase, track)) = current else { return format!("The study of {name} begins") };
+        let tenth = (track.done * 10).checked_div(track.of).unwrap_or(10);
+        format!("{name}: {}, {} %", super::progress::phase(*phase).0, tenth * 10)
+    }
+
+    /// Counts of what was screened: validated, then the reasons of those that fell out.
+    pub fn counts(&self) -> Vec<(String, usize)> {
+        let mut counts = vec![("validated".to_owned(), self.record.validated().count())];
+        counts
+            .extend(reasons(&self.record).into_iter().map(|(reason, count)| (words::reason(reason).to_owned(), count)));
+        let edits = self.record.edits.as_ref().map_or(0, Vec::len);
+        if edits > 0 {
+            counts.push(("edited".into(), edits));
+        }
+        counts
+    }
+
+    /// How long this run has taken.
+    pub fn pace(&self, now: f64) -> String {
+        format!("{} so far in this run", clock(now - self.since))
+    }
+
+    /// The histogram of dominant layers so far.
+    pub fn histogram(&self, view: &View) -> Histogram {
+        Histogram::of(&summarize(&self.record, view))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sample;
+    use super::*;
+    use engram_core::record::{Reading, RedundancyCurve};
+
+    #[test]
+    fn news_make_the_record() {
+        let whole = sample::record();
+        let header = Record { facts: Vec::new(), edits: None, ..whole.clone() };
+        let mut live = Live::new("k".into(), header, 10.0);
+        assert_eq!(live.milestone(), "The study of tiny begins");
+        for fact in &whole.facts {
+            live.fact(fact.clone());
+        }
+        live.fact(whole.facts[0].clone());
+        for edit in whole.edits.iter().flatten() {
+            live.edit(edit.clone());
+            live.edit(edit.clone());
+        }
+        assert_eq!(live.record, whole);
+        let curve = RedundancyCurve { ablated: 2, patched: vec![Some(0.1), None, None, None] };
+        live.redundancy(RedundancyLine { fact: 0, reading: Reading::SubjectLast, curve: curve.clone() });
+        live.redundancy(RedundancyLine { fact: 1, reading: Reading::SubjectLast, curve: curve.clone() });
+        let found = live.record.facts[0].traced().and_then(|t| t.redundancy.get(&Reading::SubjectLast));
+        assert_eq!(found, Some(&curve));
+        assert_eq!(live.validated(), (2, 100));
+        assert_eq!(live.histogram(&View::default()).counts, [0, 1, 0, 0]);
+        assert_eq!(live.counts()[0], ("validated".into(), 2));
+        assert_eq!(live.counts().last(), Some(&("edited".into(), 1)));
+    }
+
+    #[test]
+    fn phases_have_bars() {
+        let mut live = Live::new("k".into(), sample::record(), 0.0);
+        live.progress(StudyPhase::Trace, 50, 100, 1.0);
+        live.progress(StudyPhase::Trace, 60, 100, 2.0);
+        assert_eq!(Live::phases(Some(&live.record)).len(), 4);
+        assert_eq!(live.bar(StudyPhase::Trace, Some(2.0)).share, Some(0.6));
+        assert_eq!(live.milestone(), "tiny: Screening and tracing, 60 %");
+        live.record.settings.stages = vec![1];
+        assert_eq!(Live::phases(Some(&live.record)), [StudyPhase::Trace, StudyPhase::Redundancy]);
+        assert_eq!(live.pace(65.0), "1 min 5 s so far in this run");
+    }
+}

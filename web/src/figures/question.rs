@@ -1,0 +1,198 @@
+//! A question as it is typed: what is wrong with it, and the request that it becomes.
+
+use crate::state::{LabState, READINGS};
+use crate::words;
+use engram_core::protocol::Question;
+use engram_core::record::{Corruption, FactRecord, Settings};
+
+/// Spread of the noise, in units of σ, and the number of paired draws; those of the command line.
+const NOISE: (f32, usize) = (3.0, 10);
+/// Models with fewer blocks than this get a narrow window in the MLP and attention maps.
+const FEW_LAYERS: usize = 20;
+
+/// A question as it is typed.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Asked {
+    /// The prompt.
+    pub prompt: String,
+    /// Its subject.
+    pub subject: String,
+    /// True answer; empty for the model's own.
+    pub target: String,
+    /// The answer to hold it against; empty for the model's own second.
+    pub new: String,
+    /// Corruption by noise instead of by another name.
+    pub noise: bool,
+}
+
+/// The field of the form that a problem is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Field {
+    /// The prompt.
+    Prompt,
+    /// The subject.
+    Subject,
+    /// Either answer.
+    Answers,
+}
+
+impl Asked {
+    /// The question of the address.
+    pub fn of(lab: &LabState) -> Self {
+        let LabState { prompt, subject, target, new, noise, .. } = lab.clone();
+        Self { prompt, subject, target, new, noise }
+    }
+
+    /// The question that a record's fact answers.
+    pub fn of_fact(fact: &FactRecord, corruption: &Corruption) -> Self {
+        Self {
+            prompt: fact.prompt.clone(),
+            subject: fact.subject.clone(),
+            target: fact.target_true.clone(),
+            new: fact.target_new.clone(),
+            noise: matches!(corruption, Corruption::Noise { .. }),
+        }
+    }
+
+    /// Nothing is asked yet.
+    pub fn is_empty(&self) -> bool {
+        [&self.prompt, &self.subject, &self.target, &self.new].iter().all(|text| text.is_empty())
+    }
+
+    /// Puts the question into the address; the rest of the view stays.
+    pub fn write(self, lab: &mut LabState) {
+        let Self { prompt, subject, target, new, noise } = self;
+        *lab = LabState { prompt, subject, target, new, noise, ..lab.clone() };
+    }
+
+    /// How the subject is hidden.
+    pub fn corruption(&self) -> Corruption {
+        if self.noise {
+            Corruption::Noise { sigmas: NOISE.0, draws: NOISE.1, sigma: 0.0 }
+        } else {
+            Settings::default().corruption
+        }
+    }
+
+    /// The request, for a model of so many blocks.
+    pub fn question(&self, layers: usize) -> Question {
+        let given = |text: &str| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
+        Question {
+            prompt: self.prompt.clone(),
+            subject: self.subject.clone(),
+            target: given(&self.target),
+            target_new: given(&self.new),
+            corruption: self.corruption(),
+            readings: READINGS.to_vec(),
+            window: window(layers),
+            maps: true,
+        }
+    }
+
+    /// Why it cannot be asked: what is wrong and the next step, field by field.
+    pub fn problems(&self) -> Vec<(Field, String)> {
+        let mut found = Vec::new();
+        if self.prompt.trim().is_empty() {
+            found.push((Field::Prompt, "There is no prompt yet. Write one that stops just before the answer.".into()));
+        } else if self.prompt.ends_with(char::is_whitespace) {
+            let why = "The prompt ends with a space, but the space belongs to the answer. Delete it.";
+            found.push((Field::Prompt, why.into()));
+        }
+        if self.subject.trim().is_empty() {
+            let why = "There is no subject yet. Select it in the prompt and press “Use selection as subject”.";
+            found.push((Field::Subject, why.into()));
+        } else if self.subject.trim() != self.subject {
+            let why = "The subject begins or ends with a space. Delete it.";
+            found.push((Field::Subject, why.into()));
+        } else if !self.prompt.contains(&self.subject) {
+            let subject = words::visible(&self.subject);
+            let why = format!("“{subject}” is not in the prompt. Spell it as it is written there, or select it there.");
+            found.push((Field::Subject, why));
+        }
+        let [target, new] = [&self.target, &self.new].map(|text| text.trim());
+        if !target.is_empty() && target == new {
+            found.push((Field::Answers, "Both answers are the same. Change one of them.".into()));
+        }
+        found
+    }
+
+    /// What an edit needs beyond a trace.
+    pub fn edit_problems(&self) -> Vec<(Field, String)> {
+        let mut found = self.problems();
+        if self.new.trim().is_empty() {
+            found.push((Field::Answers, "There is no new answer yet. Write what the model shall say.".into()));
+        }
+        found
+    }
+}
+
+/// Window in layers of the MLP and attention maps: METHODS' ten are more than a small model has to tell apart.
+pub fn window(layers: usize) -> usize {
+    if layers < FEW_LAYERS { 3 } else { Settings::default().window }
+}
+
+/// The part of a text between two places that a browser counts in UTF-16 units, without spaces around it.
+pub fn selected(text: &str, start: u32, end: u32) -> String {
+    let mut at = 0;
+    let inside = text.chars().filter(|c| {
+        let here = at;
+        at += c.len_utf16() as u32;
+        (start..end).contains(&here)
+    });
+    inside.collect::<String>().trim().to_owned()
+}
+
+/// The word that a continuation begins with, without marks around it: the answer that a model gives by itself.
+pub fn first_word(said: &str) -> String {
+    let word = said.split_whitespace().next().unwrap_or_default();
+    word.trim_matches(|c: char| ".,;:!?\"()".contains(c)).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sample;
+    use super::*;
+
+    fn asked(prompt: &str, subject: &str) -> Asked {
+        Asked { prompt: prompt.into(), subject: subject.into(), ..Asked::default() }
+    }
+
+    #[test]
+    fn problems_name_the_next_step() {
+        assert_eq!(asked("The capital of France is", "France").problems(), []);
+        let spaced = asked("The capital of France is ", "Spain").problems();
+        assert_eq!(spaced.len(), 2);
+        assert!(spaced[0].0 == Field::Prompt && spaced[0].1.contains("Delete it"), "{spaced:?}");
+        assert!(spaced[1].1.starts_with("“Spain” is not in the prompt"), "{spaced:?}");
+        assert_eq!(Asked::default().problems().len(), 2);
+        assert!(Asked::default().is_empty());
+        let same = Asked { target: "Paris".into(), new: " Paris".into(), ..asked("France is", "France") };
+        assert_eq!(same.problems()[0].0, Field::Answers);
+        assert_eq!(asked("France is", "France").edit_problems().len(), 1);
+    }
+
+    #[test]
+    fn a_question_is_a_request_and_an_address() {
+        let record = sample::record();
+        let asked = Asked::of_fact(&record.facts[0], &record.settings.corruption);
+        let question = asked.question(8);
+        assert_eq!((question.window, question.readings.len(), question.maps), (3, 3, true));
+        assert_eq!(question.target.as_deref(), Some("Paris"));
+        assert_eq!(asked.question(30).window, 10);
+        let mut lab = LabState { layer: Some(2), ..LabState::default() };
+        asked.clone().write(&mut lab);
+        assert_eq!((Asked::of(&lab), lab.layer), (asked, Some(2)));
+        let noise = Asked { noise: true, ..Asked::default() };
+        assert!(matches!(noise.question(8).corruption, Corruption::Noise { draws: 10, .. }));
+        assert_eq!(noise.question(8).target, None);
+    }
+
+    #[test]
+    fn selections_are_counted_as_browsers_do() {
+        assert_eq!(selected("The capital of France is", 15, 22), "France");
+        assert_eq!(selected("𝒜 né", 3, 5), "né");
+        assert_eq!(selected("abc", 2, 2), "");
+        assert_eq!(first_word(" Paris, the capital"), "Paris");
+        assert_eq!(first_word(" "), "");
+    }
+}

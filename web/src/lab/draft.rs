@@ -1,0 +1,75 @@
+//! The question that both tabs ask: what the address says, or else the stored fact that a reader sees first.
+
+use crate::figures::choice;
+use crate::figures::question::Asked;
+use crate::page::Page;
+use engram_core::protocol::ModelRef;
+use leptos::prelude::*;
+
+use super::Engine;
+
+/// The question as it is typed. A handle: copies are the same.
+#[derive(Clone, Copy)]
+pub(crate) struct Draft {
+    page: Page,
+    engine: Engine,
+    /// The question.
+    pub(crate) asked: Memo<Asked>,
+    touched: RwSignal<bool>,
+    /// The question that was filled in, not typed.
+    filled: StoredValue<Asked>,
+}
+
+impl Draft {
+    /// The address's question; `first` as long as it has none and nobody has typed.
+    pub(crate) fn new(page: Page, engine: Engine, first: Asked) -> Self {
+        let (touched, filled) = (RwSignal::new(false), StoredValue::new(first.clone()));
+        let asked = Memo::new(move |_| {
+            let asked = page.lab.with(Asked::of);
+            if asked.is_empty() && !touched.get() { Asked { noise: asked.noise, ..first.clone() } } else { asked }
+        });
+        Self { page, engine, asked, touched, filled }
+    }
+
+    /// Changes the question, and with it the address.
+    pub(crate) fn change(self, change: impl FnOnce(&mut Asked)) {
+        let mut asked = self.asked.get_untracked();
+        change(&mut asked);
+        self.touched.set(true);
+        self.page.lab.update(|lab| asked.write(lab));
+    }
+
+    /// Fills in a question.
+    pub(crate) fn fill(self, asked: Asked) {
+        self.filled.set_value(asked.clone());
+        self.change(|now| *now = asked);
+    }
+
+    /// Another prompt is typed. Answers that were filled in with the old one have nothing to do with it.
+    pub(crate) fn retype(self, prompt: String) {
+        self.change(|asked| {
+            if self.filled.with_value(|filled| filled == asked) {
+                asked.target.clear();
+                asked.new.clear();
+            }
+            asked.prompt = prompt;
+        });
+    }
+
+    /// The model that is to answer.
+    pub(crate) fn model(self) -> ModelRef {
+        let text = self.page.lab.with(|lab| lab.model.clone());
+        self.engine.model.with(|loaded| choice::wanted(&text, loaded.as_ref().map(|loaded| &loaded.model)))
+    }
+
+    /// What pressing the button does for that model.
+    pub(crate) fn way(self) -> choice::Way {
+        let model = self.model();
+        self.engine.model.with(|loaded| choice::way(&model, loaded.as_ref().map(|loaded| &loaded.model)))
+    }
+
+    /// Another model is to answer.
+    pub(crate) fn choose_model(self, text: String) {
+        self.page.lab.update(|lab| lab.model = text);
+    }
+}

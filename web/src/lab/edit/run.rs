@@ -1,0 +1,206 @@
+//! What the tab shows, and what it asks for: an edit, taking edits back, the change as a file.
+
+use crate::figures::edited::{self, Shown};
+use crate::figures::loss::LossCurve;
+use crate::figures::question::{Asked, first_word};
+use crate::lab::Engine;
+use crate::lab::draft::Draft;
+use crate::lab::engine::unexpected;
+use crate::lab::pace::Pace;
+use crate::lab::share::save;
+use crate::page::Page;
+use crate::{sample, words};
+use engram_core::protocol::{Ask, Edited, ModelRef, News};
+use engram_core::record::Record;
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+use std::cell::RefCell;
+use std::rc::Rc;
+
+/// Tokens of the model's own answer, when the form names none.
+const ANSWER: usize = 8;
+
+/// What runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Running {
+    /// The device and the model are opened.
+    Loading,
+    /// The request of this number.
+    Asking(u32),
+}
+
+/// What the tab knows. A handle: copies are the same.
+#[derive(Clone, Copy)]
+pub(crate) struct Editor {
+    pub(crate) page: Page,
+    pub(crate) engine: Engine,
+    /// The question.
+    pub(crate) draft: Draft,
+    /// The study that comes with the page.
+    pub(crate) stored: StoredValue<Option<Record>>,
+    /// The search that runs.
+    pub(crate) curve: RwSignal<LossCurve>,
+    /// The edit that was made last, or chosen from the list.
+    pub(crate) made: RwSignal<Option<Edited>>,
+    /// What runs.
+    pub(crate) running: RwSignal<Option<Running>>,
+    /// What taking back did.
+    pub(crate) said: RwSignal<Option<String>>,
+    turn: StoredValue<usize>,
+}
+
+impl Editor {
+    /// The tab as the address wants it.
+    pub(crate) fn new(page: Page, engine: Engine) -> Self {
+        let record = sample::stored().ok().map(|opened| opened.record);
+        let first = record.as_ref().and_then(|record| {
+            sample::mapped(record).next().map(|(fact, _)| Asked::of_fact(fact, &record.settings.corruption))
+        });
+        let editor = Self {
+            page,
+            engine,
+            draft: Draft::new(page, engine, first.unwrap_or_default()),
+            stored: StoredValue::new(record),
+            curve: RwSignal::default(),
+            made: RwSignal::new(None),
+            running: RwSignal::new(None),
+            said: RwSignal::new(None),
+            turn: StoredValue::new(0),
+        };
+        // With another model, or none, no edit is in force, and nothing that was said about one holds.
+        Effect::new(move |before: Option<bool>| {
+            let none = engine.model.with(Option::is_none);
+            if none && before == Some(false) {
+                editor.said.set(None);
+            }
+            none
+        });
+        editor
+    }
+
+    /// The edit that is shown, and whether it is a stored one: the last one made here, or else the stored one of the
+    /// question.
+    pub(crate) fn shown(self) -> Option<(Shown, bool)> {
+        if let Some(made) = self.made.with(|made| made.as_ref().map(edited::live)) {
+            return Some((made, false));
+        }
+        let asked = self.draft.asked.get();
+        let stored = self
+            .stored
+            .with_value(|record| edited::stored(record.as_ref()?, &asked.prompt, &asked.subject, &asked.new));
+        stored.filter(|_| self.running.get().is_none()).map(|shown| (shown, true))
+    }
+
+    /// Loads the model where it is not loaded, and makes the edit.
+    pub(crate) fn run(self) {
+        if self.running.get_untracked().is_some() {
+            return;
+        }
+        self.draft.change(|_| {});
+        let asked = self.draft.asked.get_untracked();
+        let model = untrack(move || self.draft.model());
+        let turn = self.turn.get_value();
+        self.curve.set(LossCurve::default());
+        self.running.set(Some(Running::Loading));
+        self.said.set(None);
+        spawn_local(async move {
+            self.edit(asked, model, turn).await;
+            self.running.set(None);
+        });
+    }
+
+    async fn edit(self, mut asked: Asked, model: ModelRef, turn: usize) {
+        let engine = self.engine;
+        if let Err(failure) = engine.load(model, Vec::new()).await {
+            return engine.complain(failure);
+        }
+        if self.turn.get_value() != turn {
+            return;
+        }
+        if asked.target.trim().is_empty() {
+            let speak = Ask::Speak { prompt: asked.prompt.clone(), tokens: ANSWER };
+            match engine.last("asking for the present answer", speak).await {
+                Ok((News::Spoken(spoken), _)) => asked.target = first_word(&spoken.said),
+                Ok(_) => return engine.complain(unexpected()),
+                Err(failure) => return engine.complain(failure),
+            }
+            self.draft.change(|now| now.target = asked.target.clone());
+            if self.turn.get_value() != turn {
+                return;
+            }
+        }
+        let wish = self.page.lab.with_untracked(|lab| lab.edit);
+        let ask = wish.ask(&asked.prompt, &asked.subject, &asked.target, &asked.new);
+        let what = format!("editing “{}”", words::short(&words::visible(&asked.prompt), 40));
+        let mut call = engine.ask(&what, Ask::Edit(ask));
+        self.running.set(Some(Running::Asking(call.id)));
+        let before = self.made.get_untracked();
+        self.made.set(None);
+        let (pace, curve) = (Pace::default(), Rc::new(RefCell::new(LossCurve::default())));
+        self.curve.set(LossCurve { of: wish.steps, ..LossCurve::default() });
+        let mut made = None;
+        while let Some((news, _)) = call.next().await {
+            match news {
+                News::Loss { step, of, loss } => {
+                    curve.borrow_mut().push(step, of, loss);
+                    let drawn = curve.clone();
+                    pace.draw(move || self.curve.set(drawn.borrow().clone()));
+                }
+                News::Edited(edited) => made = Some(*edited),
+                News::Failed(failure) => engine.complain(failure),
+                _ => {}
+            }
+        }
+        engine.done(call.id);
+        match made {
+            Some(edited) => {
+                engine.edits.update(|edits| edits.push(edited.clone()));
+                self.made.set(Some(edited));
+            }
+            None => self.made.set(before),
+        }
+    }
+
+    /// Stops what runs.
+    pub(crate) fn cancel(self) {
+        self.turn.update_value(|turn| *turn += 1);
+        match self.running.get_untracked() {
+            Some(Running::Asking(id)) => self.engine.cancel(id),
+            Some(Running::Loading) => self.engine.cancel_loading(),
+            None => {}
+        }
+    }
+
+    /// Takes an edit back, or all.
+    pub(crate) fn undo(self, edit: Option<u32>) {
+        let engine = self.engine;
+        spawn_local(async move {
+            match engine.last("taking edits back", Ask::Undo { edit }).await {
+                Ok((News::Undone { left, restored }, _)) => {
+                    engine.edits.update(|edits| edits.retain(|edited| left.contains(&edited.edit)));
+                    self.said.set(Some(edited::undone(left.len(), restored)));
+                    if self.made.with_untracked(|made| made.as_ref().is_some_and(|made| !left.contains(&made.edit))) {
+                        self.made.set(None);
+                        self.curve.set(LossCurve::default());
+                    }
+                }
+                Ok(_) => engine.complain(unexpected()),
+                Err(failure) => engine.complain(failure),
+            }
+        });
+    }
+
+    /// Saves the edits in force as a file.
+    pub(crate) fn download(self) {
+        let engine = self.engine;
+        spawn_local(async move {
+            match engine.last("writing the change", Ask::Delta).await {
+                Ok((News::File { name }, Some(bytes))) => {
+                    save(&name, &bytes);
+                }
+                Ok(_) => engine.complain(unexpected()),
+                Err(failure) => engine.complain(failure),
+            }
+        });
+    }
+}

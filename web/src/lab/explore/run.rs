@@ -1,0 +1,228 @@
+//! What the tab shows, and the run that makes it: the stored facts, a live trace, cancelling.
+
+use crate::figures::partial::{Partial, Stage};
+use crate::figures::question::Asked;
+use crate::figures::{choice, layer, tokens};
+use crate::lab::draft::Draft;
+use crate::lab::pace::Pace;
+use crate::lab::tokens::Known;
+use crate::lab::{Engine, Tab};
+use crate::page::Page;
+use crate::{sample, words};
+use engram_core::metrics::View;
+use engram_core::protocol::{Ask, ModelRef};
+use engram_core::record::{FactRecord, Record, Settings};
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+use std::cell::RefCell;
+use std::rc::Rc;
+
+/// Whose numbers are on the screen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// Nobody's: the address brought a question that no stored fact answers.
+    Nothing,
+    /// The stored fact of this order.
+    Stored(usize),
+    /// Those that were computed here.
+    Live,
+}
+
+/// What runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Running {
+    /// The device and the model are opened.
+    Loading,
+    /// The request of this number.
+    Tracing(u32),
+}
+
+/// What the tab knows. A handle: copies are the same.
+#[derive(Clone, Copy)]
+pub(crate) struct Explorer {
+    pub(crate) page: Page,
+    pub(crate) engine: Engine,
+    /// The question.
+    pub(crate) draft: Draft,
+    /// The study that comes with the page.
+    pub(crate) stored: StoredValue<Option<Record>>,
+    /// Whose numbers are shown.
+    pub(crate) source: RwSignal<Source>,
+    /// The last trace that was made here.
+    pub(crate) live: RwSignal<Option<Partial>>,
+    /// What runs.
+    pub(crate) running: RwSignal<Option<Running>>,
+    /// The fact that is shown.
+    pub(crate) fact: Memo<Option<FactRecord>>,
+    /// The reading of its numbers.
+    pub(crate) view: Memo<View>,
+    /// The layer that is looked at.
+    pub(crate) layer: Memo<Option<usize>>,
+    /// Counts what was begun and cancelled, so that a late answer knows that it is late.
+    turn: StoredValue<usize>,
+}
+
+impl Explorer {
+    /// The tab as the address wants it.
+    pub(crate) fn new(page: Page, engine: Engine) -> Self {
+        let record = sample::stored().ok().map(|opened| opened.record);
+        let asked = page.lab.with_untracked(Asked::of);
+        let first = record.as_ref().and_then(|record| {
+            let fact = sample::mapped(record).next()?.0;
+            Some((Asked::of_fact(fact, &record.settings.corruption), fact.order))
+        });
+        let source = match (&record, &first) {
+            (_, Some((_, order))) if asked.is_empty() => Source::Stored(*order),
+            (Some(record), _) => stored_answer(record, &asked),
+            _ => Source::Nothing,
+        };
+        let draft = Draft::new(page, engine, first.map(|first| first.0).unwrap_or_default());
+        let (stored, source, live) = (StoredValue::new(record), RwSignal::new(source), RwSignal::new(None::<Partial>));
+        let fact = Memo::new(move |_| match source.get() {
+            Source::Nothing => None,
+            Source::Live => live.with(|live| live.as_ref()?.fact().cloned()),
+            Source::Stored(order) => {
+                stored.with_value(|record| record.as_ref()?.facts.iter().find(|fact| fact.order == order).cloned())
+            }
+        });
+        let view = Memo::new(move |_| page.state.with(crate::state::ViewState::view));
+        let layer = Memo::new(move |_| {
+            let chosen = page.lab.with(|lab| lab.layer);
+            fact.with(|fact| {
+                let fact = fact.as_ref()?;
+                let has = |layer: &usize| fact.traced().is_some_and(|traced| *layer <= traced.without_block.len());
+                chosen.filter(has).or_else(|| layer::first(fact, &view.get()))
+            })
+        });
+        // Whoever loads a model wants to ask it.
+        Effect::new(move |before: Option<Option<ModelRef>>| {
+            let now = engine.model.with(|model| model.as_ref().map(|loaded| loaded.model.clone()));
+            if let Some(model) = now.as_ref().filter(|_| before.as_ref() != Some(&now)) {
+                let text = choice::text_of(model);
+                if page.lab.with_untracked(|lab| !lab.model.is_empty() && lab.model != text) {
+                    page.lab.update(|lab| lab.model = text);
+                }
+            }
+            now
+        });
+        let (running, turn) = (RwSignal::new(None), StoredValue::new(0));
+        Self { page, engine, draft, stored, source, live, running, fact, view, layer, turn }
+    }
+
+    /// The record of one fact that is shown.
+    pub(crate) fn record(self) -> Option<Record> {
+        match self.source.get() {
+            Source::Nothing => None,
+            Source::Live => self.live.with(|live| live.as_ref()?.record.clone()),
+            Source::Stored(order) => self.stored.with_value(|record| sample::only(record.as_ref()?, order)),
+        }
+    }
+
+    /// Shows a stored fact, and asks its question.
+    pub(crate) fn show(self, order: usize) {
+        let asked = self.stored.with_value(|record| {
+            let record = record.as_ref()?;
+            let fact = record.facts.iter().find(|fact| fact.order == order)?;
+            Some(Asked::of_fact(fact, &record.settings.corruption))
+        });
+        if let Some(asked) = asked {
+            self.draft.change(|now| *now = asked);
+            self.source.set(Source::Stored(order));
+        }
+    }
+
+    /// Looks at a layer.
+    pub(crate) fn choose_layer(self, layer: usize) {
+        self.page.lab.update(|lab| lab.layer = Some(layer));
+    }
+
+    /// Takes the shown fact over into the edit tab.
+    pub(crate) fn edit(self) {
+        if let Some(fact) = self.fact.get_untracked() {
+            let noise = self.draft.asked.with_untracked(|asked| asked.noise);
+            self.draft.fill(Asked { noise, ..Asked::of_fact(&fact, &Settings::default().corruption) });
+        }
+        self.page.lab.update(|lab| lab.tab = Tab::Edit);
+    }
+
+    /// Tokens of the shown fact's prompt.
+    pub(crate) fn known(self) -> Option<Known> {
+        let model = self.record().map(|record| words::visible(&record.model.name))?;
+        self.fact.with(|fact| {
+            let fact = fact.as_ref()?;
+            Some(([fact.prompt.clone(), fact.subject.clone()], tokens::of_traced(fact.traced()?), model))
+        })
+    }
+
+    /// Loads the model where it is not loaded, and traces the question.
+    pub(crate) fn run(self) {
+        if self.running.get_untracked().is_some() {
+            return;
+        }
+        // The question goes into the address, so that a link asks it again.
+        self.draft.change(|_| {});
+        let asked = self.draft.asked.get_untracked();
+        let model = untrack(move || self.draft.model());
+        let turn = self.turn.get_value();
+        self.running.set(Some(Running::Loading));
+        spawn_local(async move {
+            self.trace(asked, model, turn).await;
+            self.running.set(None);
+        });
+    }
+
+    async fn trace(self, asked: Asked, model: ModelRef, turn: usize) {
+        let loaded = match self.engine.load(model, Vec::new()).await {
+            Ok(loaded) => loaded,
+            Err(failure) => return self.engine.complain(failure),
+        };
+        if self.turn.get_value() != turn {
+            return;
+        }
+        let question = asked.question(loaded.info.layers);
+        let before = (self.source.get_untracked(), self.live.get_untracked());
+        let partial = Partial::new(question.window, self.engine.edits.with_untracked(Vec::len));
+        let what = format!("tracing “{}”", words::short(&words::visible(&question.prompt), 40));
+        let mut call = self.engine.ask(&what, Ask::Trace(question));
+        self.running.set(Some(Running::Tracing(call.id)));
+        self.live.set(Some(partial.clone()));
+        self.source.set(Source::Live);
+        let (pace, partial) = (Pace::default(), Rc::new(RefCell::new(partial)));
+        while let Some((news, _)) = call.next().await {
+            partial.borrow_mut().take(news);
+            let drawn = partial.clone();
+            pace.draw(move || self.live.set(Some(drawn.borrow().clone())));
+        }
+        self.engine.done(call.id);
+        let partial = partial.borrow().clone();
+        if let Stage::Stopped(failure) = &partial.stage {
+            self.engine.complain(failure.clone());
+        }
+        let nothing = partial.fact().is_none();
+        self.live.set(Some(partial));
+        if nothing {
+            // What was there before is better than nothing. It is set with the next frame, after the last drawing.
+            request_animation_frame(move || {
+                self.source.set(before.0);
+                self.live.set(before.1);
+            });
+        }
+    }
+
+    /// Stops what runs.
+    pub(crate) fn cancel(self) {
+        self.turn.update_value(|turn| *turn += 1);
+        match self.running.get_untracked() {
+            Some(Running::Tracing(id)) => self.engine.cancel(id),
+            Some(Running::Loading) => self.engine.cancel_loading(),
+            None => {}
+        }
+    }
+}
+
+/// The stored fact that answers a question.
+fn stored_answer(record: &Record, asked: &Asked) -> Source {
+    let same = asked.corruption() == record.settings.corruption;
+    let found = sample::answering(record, &asked.prompt, &asked.subject, [&asked.target, &asked.new]);
+    found.filter(|_| same).map_or(Source::Nothing, |fact| Source::Stored(fact.order))
+}

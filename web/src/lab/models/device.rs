@@ -1,0 +1,128 @@
+//! The loaded model's identity, and the device: what it is, why this one, and which is wanted.
+
+use crate::components::About;
+use crate::figures::{diagnostics, preflight};
+use crate::lab::copying::Copy;
+use crate::lab::{Engine, browser};
+use engram_core::protocol::DeviceWish;
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+
+/// What is loaded.
+#[component]
+pub(crate) fn Identity(engine: Engine) -> impl IntoView {
+    let lines = Memo::new(move |_| engine.model.with(|model| model.as_ref().map(preflight::loaded)));
+    let told = move || match lines.get() {
+        Some(lines) => view! { <About lines=lines /> }.into_any(),
+        None => view! { <p class="faint">"No model is loaded."</p> }.into_any(),
+    };
+    view! {
+        <section>
+            <h2>"The loaded model"</h2>
+            {told}
+        </section>
+    }
+}
+
+/// The device, as `engram doctor` tells it.
+#[component]
+pub(crate) fn Device(engine: Engine) -> impl IntoView {
+    let lines = Memo::new(move |_| engine.device.with(|report| report.as_ref().map(diagnostics::device)));
+    let busy = Memo::new(move |_| engine.jobs.with(|jobs| !jobs.is_empty()));
+    let table = move || match lines.get() {
+        Some(lines) => view! { <About lines=lines /> }.into_any(),
+        None => view! {
+            <p class="choices">
+                <button type="button" disabled=move || busy.get() on:click=move |_| begin(engine)>
+                    "Open and test the device"
+                </button>
+                <span class="faint">"It is opened by itself when something is loaded."</span>
+            </p>
+        }
+        .into_any(),
+    };
+    let choice = move |(wish, label, meaning): (DeviceWish, &'static str, &'static str)| {
+        view! {
+            <button
+                type="button"
+                title=meaning
+                disabled=move || busy.get()
+                aria-pressed=move || (engine.wish.get() == wish).to_string()
+                on:click=move |_| wanted(engine, wish)
+            >
+                {label}
+            </button>
+        }
+    };
+    let meaning = move || {
+        let wish = engine.wish.get();
+        diagnostics::WISHES.iter().find(|one| one.0 == wish).map(|one| one.2)
+    };
+    view! {
+        <section>
+            <h2>"Device"</h2>
+            <div class="choices" role="group" aria-label="Which device">
+                {diagnostics::WISHES.map(choice).into_iter().collect_view()}
+                <span class="faint">{meaning}</span>
+            </div>
+            <p class="faint">"Another choice starts the engine anew and loads the model again; edits in force are gone then."</p>
+            {table}
+            <p class="choices">
+                <Copy label="Copy diagnostics" text=Callback::new(move |()| diagnosed(engine)) />
+            </p>
+        </section>
+    }
+}
+
+fn begin(engine: Engine) {
+    spawn_local(async move {
+        if let Err(failure) = engine.start().await {
+            engine.complain(failure);
+        }
+    });
+}
+
+/// Takes another device: a new engine, and the same model.
+fn wanted(engine: Engine, wish: DeviceWish) {
+    if engine.wish.get_untracked() == wish {
+        return;
+    }
+    engine.wish.set(wish);
+    // Nothing is open yet: the choice counts when something is.
+    if engine.device.with_untracked(Option::is_none) {
+        return;
+    }
+    let model = engine.model.get_untracked().map(|loaded| loaded.model);
+    let problems = engine.problems.get_untracked();
+    engine.end();
+    // The engine was ended on purpose, which is no problem.
+    engine.problems.set(problems);
+    spawn_local(async move {
+        let result = match model {
+            Some(model) => engine.load(model, Vec::new()).await.map(|_| ()),
+            None => engine.start().await.map(|_| ()),
+        };
+        if let Err(failure) = result {
+            engine.complain(failure);
+        }
+    });
+}
+
+/// The session as text.
+pub(crate) fn diagnosed(engine: Engine) -> String {
+    let browser = browser::user_agent();
+    let device = engine.device.get_untracked();
+    let model = engine.model.get_untracked();
+    let problems = engine.problems.get_untracked();
+    let running: Vec<String> = engine.jobs.get_untracked().into_iter().map(|job| job.what).collect();
+    diagnostics::text(&diagnostics::Session {
+        program: concat!("engram ", env!("CARGO_PKG_VERSION")),
+        browser: &browser,
+        secure_and_gpu: browser::secure_and_gpu(),
+        wish: engine.wish.get_untracked(),
+        device: device.as_ref(),
+        model: model.as_ref(),
+        problems: &problems,
+        running: &running,
+    })
+}

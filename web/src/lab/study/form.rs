@@ -1,0 +1,268 @@
+//! What a study shall be: models, facts, how many, which stages, and the settings that few people change.
+
+use super::fields::{Field, Tick};
+use super::inbox::{self, FactsFile};
+use super::runner::{Runner, State, Task};
+use crate::figures::asking::Form;
+use crate::figures::bundled;
+use crate::files;
+use crate::state::READINGS;
+use crate::words;
+use engram_core::protocol::ModelRef;
+use leptos::{ev, prelude::*};
+use wasm_bindgen::JsCast;
+
+/// The form.
+#[component]
+pub(crate) fn StudyForm(runner: Runner) -> impl IntoView {
+    let form = RwSignal::new(Form::default());
+    let first = ModelRef::Bundled { name: bundled::SMALLEST.name.into() };
+    let models = RwSignal::new(vec![first]);
+    let wrong = RwSignal::new(Vec::<String>::new());
+    let start = move |event: ev::SubmitEvent| {
+        event.prevent_default();
+        let mut problems = Vec::new();
+        let settings = form.with(Form::settings).map_err(|said| problems.extend(said)).ok();
+        if models.with(Vec::is_empty) {
+            problems.push("Choose at least one model".into());
+        }
+        wrong.set(problems);
+        let (Some(settings), true) = (settings, wrong.with(Vec::is_empty)) else { return };
+        let facts = inbox::chosen().get_untracked();
+        let task = |model: ModelRef| Task {
+            model,
+            settings: settings.clone(),
+            facts: facts.clone(),
+            key: None,
+            state: State::Waits,
+        };
+        runner.start(models.get_untracked().into_iter().map(task).collect());
+    };
+    let said = move || {
+        let problem = |text: String| view! { <p>{text} "."</p> };
+        let all = wrong.get();
+        (!all.is_empty()).then(|| view! { <div class="problem">{all.into_iter().map(problem).collect_view()}</div> })
+    };
+    let many = move || models.with(Vec::len);
+    view! {
+        <form class="form" on:submit=start>
+            <Models runner=runner models=models />
+            <Facts />
+            <fieldset>
+                <legend>"How much"</legend>
+                <div class="fields">
+                    <Field
+                        label="Facts"
+                        help="Validated facts wanted: known to the model, and lost when the subject is hidden"
+                        form=form
+                        get=|form| &form.n
+                        set=|form| &mut form.n
+                    />
+                    <Field
+                        label="With maps"
+                        help="Token × layer maps of the first facts; they take most of the time"
+                        form=form
+                        get=|form| &form.maps
+                        set=|form| &mut form.maps
+                    />
+                    <Field
+                        label="Edits"
+                        help="Facts that Stage 3 rewrites"
+                        form=form
+                        get=|form| &form.edit_facts
+                        set=|form| &mut form.edit_facts
+                    />
+                </div>
+            </fieldset>
+            <fieldset>
+                <legend>"Stages"</legend>
+                <Tick label="1" help="where facts are, and how redundantly" on=true fixed=true set=Callback::new(|_| ()) />
+                <Tick
+                    label="2"
+                    help="models of several sizes side by side; comes by itself with two records or more"
+                    on=Signal::derive(move || many() > 1)
+                    fixed=true
+                    set=Callback::new(|_| ())
+                />
+                <Tick
+                    label="3"
+                    help="whether facts can be rewritten"
+                    on=Signal::derive(move || form.with(|form| form.edits))
+                    set=Callback::new(move |on| form.update(|form| form.edits = on))
+                />
+            </fieldset>
+            <Advanced form=form />
+            <div role="alert">{said}</div>
+            <p class="choices">
+                <button type="submit" class="main" disabled=move || runner.busy.get()>
+                    {move || if many() > 1 { format!("Study {} models", many()) } else { "Study".into() }}
+                </button>
+                <span class="faint">"It runs in this tab. What is finished is kept in the browser, fact by fact."</span>
+            </p>
+        </form>
+    }
+}
+
+/// Bundled models and the loaded one.
+#[component]
+fn Models(runner: Runner, models: RwSignal<Vec<ModelRef>>) -> impl IntoView {
+    let tick = move |model: ModelRef, label: String, help: String| {
+        let (has, this) = (model.clone(), model);
+        let set = Callback::new(move |on: bool| {
+            models.update(|models| {
+                models.retain(|one| *one != this);
+                if on {
+                    models.push(this.clone());
+                }
+            });
+        });
+        view! { <Tick label=label help=help on=Signal::derive(move || models.with(|all| all.contains(&has))) set=set /> }
+    };
+    let bundled = bundled::ALL.map(|one| {
+        let help = format!("{}, {} layers, {}", one.family, one.layers, words::parameters(one.parameters));
+        tick(ModelRef::Bundled { name: one.name.into() }, one.name.into(), help)
+    });
+    // Edits, loading and the like must not make the boxes anew.
+    let other = Memo::new(move |_| {
+        runner.engine.model.with(|loaded| {
+            let loaded = loaded.as_ref().filter(|loaded| !matches!(loaded.model, ModelRef::Bundled { .. }))?;
+            Some((loaded.model.clone(), words::visible(&loaded.info.name), loaded.info.layers, loaded.info.parameters))
+        })
+    });
+    let loaded = move || {
+        let (model, name, layers, parameters) = other.get()?;
+        Some(tick(model, name, format!("loaded, {layers} layers, {}", words::parameters(parameters))))
+    };
+    view! {
+        <fieldset>
+            <legend>"Models"</legend>
+            {bundled.into_iter().collect_view()}
+            {loaded}
+            <p class="faint">"Any other model can be chosen here once it is loaded in the Models tab."</p>
+        </fieldset>
+    }
+}
+
+/// Bundled facts, or a file.
+#[component]
+fn Facts() -> impl IntoView {
+    let chosen = inbox::chosen();
+    let (shown, back, put) = (chosen.clone(), chosen.clone(), chosen);
+    let take = move |event: ev::Event| {
+        let Some(input) = event.target().and_then(|t| t.dyn_into::<web_sys::HtmlInputElement>().ok()) else { return };
+        if let Some(file) = files::listed(input.files()).pop() {
+            put.set(Some(FactsFile::new(file)));
+        }
+        input.set_value("");
+    };
+    let now = move || match shown.get() {
+        None => view! { <span>"The bundled facts"</span> }.into_any(),
+        Some(file) => {
+            let back = back.clone();
+            view! {
+                <span>{words::visible(&file.name())}</span>
+                " "
+                <button type="button" on:click=move |_| back.set(None)>
+                    "Use the bundled facts"
+                </button>
+            }
+            .into_any()
+        }
+    };
+    view! {
+        <fieldset>
+            <legend>"Facts"</legend>
+            <p class="choices" role="status">
+                {now}
+            </p>
+            <label class="pick">
+                <input type="file" accept=".json,.csv,.tsv,.gz" on:change=take />
+                <span>"Choose a CounterFact or CSV file…"</span>
+            </label>
+        </fieldset>
+    }
+}
+
+/// What few people change.
+#[component]
+fn Advanced(form: RwSignal<Form>) -> impl IntoView {
+    let readings = READINGS.map(|reading| {
+        let set = Callback::new(move |on: bool| {
+            form.update(|form| {
+                // The order is that in which readings are offered, whatever was ticked first.
+                let wanted = |one| if one == reading { on } else { form.readings.contains(&one) };
+                form.readings = READINGS.into_iter().filter(|one| wanted(*one)).collect();
+            });
+        });
+        let on = Signal::derive(move || form.with(|form| form.readings.contains(&reading)));
+        view! { <Tick label=reading.name() help=words::reading(reading) on=on set=set /> }
+    });
+    let noise = move || form.with(|form| form.noise);
+    let corruption = move |on: bool, label: &'static str| {
+        view! {
+            <label class="tick-box">
+                <input
+                    type="radio"
+                    name="corruption"
+                    prop:checked=move || noise() == on
+                    on:change=move |_| form.update(|form| form.noise = on)
+                />
+                <span>{label}</span>
+            </label>
+        }
+    };
+    view! {
+        <details class="more">
+            <summary>"More settings"</summary>
+            <fieldset>
+                <legend>"The subject is hidden by"</legend>
+                {corruption(false, "another name")}
+                {corruption(true, "noise on its embeddings")}
+                <div class="fields" hidden=noise>
+                    <Field label="Name" digits=false form=form get=|form| &form.with set=|form| &mut form.with />
+                </div>
+                <div class="fields" hidden=move || !noise()>
+                    <Field label="σ" help="Strength of the noise" form=form get=|form| &form.sigmas set=|form| &mut form.sigmas />
+                    <Field label="Draws" form=form get=|form| &form.draws set=|form| &mut form.draws />
+                </div>
+            </fieldset>
+            <fieldset>
+                <legend>"Readings"</legend>
+                {readings.into_iter().collect_view()}
+            </fieldset>
+            <fieldset>
+                <legend>"Numbers"</legend>
+                <div class="fields">
+                    <Field label="Seed" form=form get=|form| &form.seed set=|form| &mut form.seed />
+                    <Field
+                        label="Smallest effect"
+                        help="Least p clean − p corrupt of a validated fact"
+                        form=form
+                        get=|form| &form.min_effect
+                        set=|form| &mut form.min_effect
+                    />
+                    <Field
+                        label="Window, layers"
+                        help="Of the MLP and attention maps"
+                        form=form
+                        get=|form| &form.window
+                        set=|form| &mut form.window
+                    />
+                    <Field
+                        label="SPSA steps"
+                        help="Steps of the search in Stage 3"
+                        form=form
+                        get=|form| &form.steps
+                        set=|form| &mut form.steps
+                    />
+                </div>
+                <Tick
+                    label="Whole answers"
+                    help="the geometric mean over the answer's tokens instead of its first token"
+                    on=Signal::derive(move || form.with(|form| form.sequence))
+                    set=Callback::new(move |on| form.update(|form| form.sequence = on))
+                />
+            </fieldset>
+        </details>
+    }
+}

@@ -1,0 +1,108 @@
+//! Studies that the browser keeps: an unfinished one is offered first, all of them can be opened and deleted.
+
+use super::runner::{Runner, State, Task};
+use crate::figures::kept::{Note, origin, state};
+use crate::lab::copying::Sure;
+use crate::words;
+use engram_core::protocol::Saved;
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+
+/// The study that stopped, unless something runs.
+#[component]
+pub(crate) fn Offer(runner: Runner) -> impl IntoView {
+    let note = Memo::new(move |_| {
+        let waits = |task: &Task| task.key.is_some() && matches!(task.state, State::Waits | State::Paused);
+        let queued = runner.queue.with(|queue| queue.iter().any(waits));
+        runner.note.get().filter(|note| !note.finished && !runner.busy.get() && !queued)
+    });
+    let card = move || {
+        let note = note.get()?;
+        let words = note.words();
+        Some(view! {
+            <aside class="offer" aria-label="An unfinished study">
+                <p>
+                    <b>{words}</b>
+                    " What was finished is kept in this browser."
+                </p>
+                <p class="choices">
+                    <button type="button" class="main" on:click=move |_| runner.resume(&note)>
+                        "Resume"
+                    </button>
+                </p>
+            </aside>
+        })
+    };
+    view! { <div>{card}</div> }
+}
+
+/// All of them.
+#[component]
+pub(crate) fn Kept(runner: Runner) -> impl IntoView {
+    let ask = move |_| spawn_local(runner.refresh());
+    let list = move || match runner.saved.get() {
+        None => view! {
+            <p class="choices">
+                <button type="button" on:click=ask>
+                    "Look for kept studies"
+                </button>
+                <span class="faint">"This starts the engine, which keeps them."</span>
+            </p>
+        }
+        .into_any(),
+        Some(all) if all.is_empty() => view! { <p class="faint">"None yet."</p> }.into_any(),
+        Some(all) => view! { <ul class="cards">{all.into_iter().map(|saved| one(runner, &saved)).collect_view()}</ul> }
+            .into_any(),
+    };
+    view! {
+        <section>
+            <h2>"Kept studies"</h2>
+            {list}
+        </section>
+    }
+}
+
+fn one(runner: Runner, saved: &Saved) -> impl IntoView + use<> {
+    let name = words::visible(&saved.info.name);
+    let note = Note::from(saved);
+    let (open, forget) = (saved.key.clone(), saved.key.clone());
+    let resume = (!saved.finished).then(|| {
+        let label = format!("Resume the study of {name}");
+        view! {
+            <button
+                type="button"
+                class="main"
+                aria-label=label
+                disabled=move || runner.busy.get()
+                on:click=move |_| runner.resume(&note)
+            >
+                "Resume"
+            </button>
+        }
+    });
+    let show = (saved.validated > 0).then(|| {
+        let label = format!("Open the study of {name}");
+        view! {
+            <button type="button" aria-label=label on:click=move |_| runner.open_kept(open.clone())>
+                "Open"
+            </button>
+        }
+    });
+    let forget = Callback::new(move |()| runner.forget(forget.clone()));
+    view! {
+        <li class="card">
+            <h3>{name.clone()}</h3>
+            <p>{state(saved)}</p>
+            <p class="faint">{origin(saved, js_sys::Date::now())}</p>
+            <p class="choices">
+                {resume} {show}
+                <Sure
+                    label="Delete"
+                    name=format!("Delete the study of {name}")
+                    question=format!("Delete the study of {name} for good?")
+                    on_yes=forget
+                />
+            </p>
+        </li>
+    }
+}

@@ -1,0 +1,371 @@
+//! Running studies: one model after the other, paused, resumed, and gone on with by itself after an engine was lost.
+
+use super::inbox::FactsFile;
+use crate::figures::kept::Note;
+use crate::figures::live::Live;
+use crate::lab::client::Baggage;
+use crate::lab::engine::{now, unexpected};
+use crate::lab::{Engine, browser};
+use crate::load::Opened;
+use crate::page::Page;
+use engram_core::protocol::{Ask, Failure, ModelRef, News, Saved, StudyAsk};
+use engram_core::record::{Record, Settings};
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+use std::time::Duration;
+
+/// Where the note about the last study is.
+const NOTE: &str = "engram.study";
+/// Between two redraws, in milliseconds.
+const PAUSE: f64 = 250.0;
+/// How often a study goes on by itself after its engine was lost.
+const LOSSES: usize = 2;
+
+/// A study to run.
+#[derive(Clone)]
+pub(crate) struct Task {
+    /// The model.
+    pub(crate) model: ModelRef,
+    /// Settings; those of its journal count when it has a key.
+    pub(crate) settings: Settings,
+    /// Facts, unless they are the bundled ones.
+    pub(crate) facts: Option<FactsFile>,
+    /// Its key, once it was begun.
+    pub(crate) key: Option<String>,
+    /// What became of it.
+    pub(crate) state: State,
+}
+
+/// What became of a study in the queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum State {
+    /// Others come first.
+    Waits,
+    /// Its model is loaded.
+    Loads,
+    /// It runs.
+    Runs,
+    /// It was paused.
+    Paused,
+    /// Its record is open.
+    Done,
+    /// It did not work.
+    Failed(String),
+}
+
+/// Runs studies. A handle: copies are the same.
+#[derive(Clone, Copy)]
+pub(crate) struct Runner {
+    page: Page,
+    pub(crate) engine: Engine,
+    /// The queue, done ones first.
+    pub(crate) queue: RwSignal<Vec<Task>>,
+    /// The study at hand; readers are told at most four times a second.
+    pub(crate) live: RwSignal<Option<Live>>,
+    /// Something runs.
+    pub(crate) busy: RwSignal<bool>,
+    /// What happened on the way, for people.
+    pub(crate) said: RwSignal<Option<String>>,
+    /// Studies that the browser keeps, once it was asked.
+    pub(crate) saved: RwSignal<Option<Vec<Saved>>>,
+    /// The note about the last study.
+    pub(crate) note: RwSignal<Option<Note>>,
+    stop: StoredValue<bool>,
+    call: StoredValue<Option<u32>>,
+    drawn: StoredValue<(f64, bool)>,
+}
+
+impl Runner {
+    /// Nothing runs. The note about the last study is read, which needs no engine.
+    pub(crate) fn new(page: Page, engine: Engine) -> Self {
+        let note = browser::stored(NOTE).and_then(|text| Note::read(&text));
+        Self {
+            page,
+            engine,
+            queue: RwSignal::default(),
+            live: RwSignal::new(None),
+            busy: RwSignal::new(false),
+            said: RwSignal::new(None),
+            saved: RwSignal::new(None),
+            note: RwSignal::new(note),
+            stop: StoredValue::new(false),
+            call: StoredValue::new(None),
+            drawn: StoredValue::new((0.0, false)),
+        }
+    }
+
+    /// Runs these studies in place of what was in the queue.
+    pub(crate) fn start(self, tasks: Vec<Task>) {
+        if !self.busy.get_untracked() {
+            self.queue.set(tasks);
+            self.go();
+        }
+    }
+
+    /// Stops after the fact at hand; the journal keeps what is done.
+    pub(crate) fn pause(self) {
+        self.stop.set_value(true);
+        match self.call.get_value() {
+            Some(id) => self.engine.cancel(id),
+            // The model is still being loaded.
+            None => {
+                let loading = self.engine.jobs.get_untracked();
+                loading.iter().filter(|job| job.what.starts_with("loading")).for_each(|job| self.engine.cancel(job.id));
+            }
+        }
+    }
+
+    /// Goes on with the queue.
+    pub(crate) fn go(self) {
+        if self.busy.get_untracked() {
+            return;
+        }
+        self.busy.set(true);
+        // What runs stands above the form that began it.
+        let show = || {
+            if let Ok(Some(live)) = document().query_selector(".live") {
+                live.scroll_into_view();
+            }
+        };
+        set_timeout(show, Duration::ZERO);
+        self.stop.set_value(false);
+        self.said.set(None);
+        spawn_local(async move {
+            let count = self.queue.with_untracked(Vec::len);
+            for place in 0..count {
+                if self.stop.get_value() {
+                    break;
+                }
+                if self.queue.with_untracked(|queue| queue[place].state != State::Done) {
+                    self.one(place).await;
+                }
+            }
+            self.busy.set(false);
+            self.refresh().await;
+        });
+    }
+
+    fn mark(self, place: usize, state: State) {
+        self.queue.update(|queue| {
+            if let Some(task) = queue.get_mut(place) {
+                task.state = state;
+            }
+        });
+    }
+
+    async fn one(self, place: usize) {
+        for loss in 0..=LOSSES {
+            let lost = self.engine.lost.get_untracked();
+            let failure = match self.attempt(place).await {
+                Ok(()) => return self.mark(place, State::Done),
+                Err(failure) => failure,
+            };
+            if failure.cancelled() {
+                return self.mark(place, State::Paused);
+            }
+            let begun = self.queue.with_untracked(|queue| queue[place].key.is_some());
+            let gone = self.engine.lost.get_untracked() != lost;
+            if !begun || loss == LOSSES || !gone {
+                self.said.set(None);
+                self.mark(place, State::Failed(failure.message.clone()));
+                // A lost engine has been told of already.
+                if !gone {
+                    self.engine.complain(failure);
+                }
+                return;
+            }
+            let text = format!(
+                "The engine was lost ({}). The study goes on, attempt {} of {LOSSES}.",
+                failure.message,
+                loss + 1
+            );
+            self.said.set(Some(crate::words::visible(&text)));
+        }
+    }
+
+    async fn attempt(self, place: usize) -> Result<(), Failure> {
+        let task = self.queue.with_untracked(|queue| queue[place].clone());
+        self.mark(place, State::Loads);
+        let loaded = self.engine.load(task.model.clone(), Vec::new()).await?;
+        if self.stop.get_value() {
+            return Err(Failure { kind: "cancelled".into(), message: "paused".into(), hint: None });
+        }
+        let mut baggage = Baggage::default();
+        if let (Some(facts), None) = (&task.facts, &task.key) {
+            let unread = || Failure {
+                kind: "io".into(),
+                message: format!("{}: the browser could not read it", facts.name()),
+                hint: Some("choose the file again; it may have changed since".into()),
+            };
+            baggage.bytes = Some(browser::read(facts.file(), None).await.ok_or_else(unread)?);
+        }
+        self.mark(place, State::Runs);
+        let ask = StudyAsk { facts: task.facts.as_ref().map(FactsFile::name), settings: task.settings, key: task.key };
+        let what = format!("studying {}", loaded.info.name);
+        let mut call = self.engine.ask_with(&what, Ask::Study(ask), baggage);
+        self.call.set_value(Some(call.id));
+        let mut result = Err(unexpected());
+        while let Some((news, _)) = call.next().await {
+            match news {
+                News::StudyHeader { key, record } => self.begun(place, &task.model, key, *record),
+                News::Study { record, .. } => {
+                    self.open(*record);
+                    result = Ok(());
+                }
+                News::Failed(failure) => result = Err(failure),
+                news => self.heard(news),
+            }
+        }
+        self.call.set_value(None);
+        self.engine.done(call.id);
+        self.live.notify();
+        self.remember(&task.model, result.is_ok());
+        result
+    }
+
+    fn begun(self, place: usize, model: &ModelRef, key: String, record: Record) {
+        self.queue.update(|queue| {
+            if let Some(task) = queue.get_mut(place) {
+                task.key = Some(key.clone());
+            }
+        });
+        self.live.set(Some(Live::new(key, record, now() / 1e3)));
+        self.remember(model, false);
+    }
+
+    fn heard(self, news: News) {
+        self.live.update_untracked(|live| {
+            let Some(live) = live else { return };
+            match news {
+                News::Fact(fact) => live.fact(*fact),
+                News::StudyRedundancy(line) => live.redundancy(line),
+                News::StudyEdit(edit) => live.edit(*edit),
+                News::Progress { phase, done, of } => live.progress(phase, done, of, now() / 1e3),
+                _ => {}
+            }
+        });
+        self.redraw();
+    }
+
+    /// Tells readers of the study at hand, at most four times a second.
+    fn redraw(self) {
+        let (last, waits) = self.drawn.get_value();
+        let passed = now() - last;
+        if waits {
+            return;
+        }
+        if passed >= PAUSE {
+            self.drawn.set_value((now(), false));
+            return self.live.notify();
+        }
+        self.drawn.set_value((last, true));
+        let later = move || {
+            self.drawn.set_value((now(), false));
+            self.live.notify();
+            self.keep_note();
+        };
+        set_timeout(later, Duration::from_millis((PAUSE - passed).max(1.0) as u64));
+    }
+
+    /// Writes the note about the study at hand.
+    fn remember(self, model: &ModelRef, finished: bool) {
+        let note = self.live.with_untracked(|live| {
+            let live = live.as_ref()?;
+            let (done, of) = live.validated();
+            let name = live.record.model.name.clone();
+            Some(Note { key: live.key.clone(), model: model.clone(), name, done, of, finished })
+        });
+        if let Some(note) = note {
+            browser::store(NOTE, note.written().as_deref());
+            self.note.set(Some(note));
+        }
+    }
+
+    fn keep_note(self) {
+        let now = self.live.with_untracked(|live| live.as_ref().map(Live::validated));
+        let old = self.note.get_untracked().filter(|note| !note.finished);
+        if let (Some((done, of)), Some(old)) = (now, old)
+            && old.done != done
+        {
+            let note = Note { done, of, ..old };
+            browser::store(NOTE, note.written().as_deref());
+            self.note.set(Some(note));
+        }
+    }
+
+    /// Puts a record on the shelf and shows it.
+    fn open(self, record: Record) {
+        if record.facts.is_empty() {
+            return self.said.set(Some("The study has no facts yet, so there is nothing to show.".into()));
+        }
+        let file = format!("{}.engram.json", record.model.name.rsplit('/').next().unwrap_or_default());
+        let place = self.page.shelf.try_update(|shelf| shelf.add(Opened { record, file, note: None }));
+        self.page.show(place.unwrap_or_default());
+    }
+
+    /// Goes on with a kept study.
+    pub(crate) fn resume(self, note: &Note) {
+        let same = self.saved.with_untracked(|saved| {
+            let saved = saved.iter().flatten().find(|saved| saved.key == note.key)?;
+            let loaded = self.engine.model.get_untracked()?;
+            (loaded.info.weights_sha256 == saved.info.weights_sha256).then_some(loaded.model)
+        });
+        let from_disk = matches!(note.model, ModelRef::Files { .. });
+        if from_disk
+            && same.is_none()
+            && self.engine.model.with_untracked(|model| model.as_ref().is_none_or(|loaded| loaded.model != note.model))
+        {
+            let text = format!(
+                "{} came from files on this machine, which a page may not open by itself: open them in the Models tab, then resume.",
+                crate::words::visible(&note.name)
+            );
+            return self.said.set(Some(text));
+        }
+        let task = Task {
+            model: same.unwrap_or_else(|| note.model.clone()),
+            settings: Settings::default(),
+            facts: None,
+            key: Some(note.key.clone()),
+            state: State::Waits,
+        };
+        self.start(vec![task]);
+    }
+
+    /// Asks which studies are kept.
+    pub(crate) async fn refresh(self) {
+        let answer = self.engine.last("looking for kept studies", Ask::Studies).await;
+        self.kept(answer.map(|answer| answer.0));
+    }
+
+    /// Opens the record of a kept study.
+    pub(crate) fn open_kept(self, key: String) {
+        spawn_local(async move {
+            match self.engine.last("opening a kept study", Ask::OpenStudy { key }).await {
+                Ok((News::Study { record, .. }, _)) => self.open(*record),
+                Ok(_) => self.engine.complain(unexpected()),
+                Err(failure) => self.engine.complain(failure),
+            }
+        });
+    }
+
+    /// Forgets a kept study.
+    pub(crate) fn forget(self, key: String) {
+        spawn_local(async move {
+            let answer = self.engine.last("deleting a kept study", Ask::DropStudy { key }).await;
+            self.kept(answer.map(|answer| answer.0));
+        });
+    }
+
+    fn kept(self, answer: Result<News, Failure>) {
+        match answer {
+            Ok(News::Studies { studies }) => {
+                let newest = studies.iter().find(|saved| !saved.finished).or(studies.first()).map(Note::from);
+                browser::store(NOTE, newest.as_ref().and_then(Note::written).as_deref());
+                self.note.set(newest);
+                self.saved.set(Some(studies));
+            }
+            Ok(_) => self.engine.complain(unexpected()),
+            Err(failure) => self.engine.complain(failure),
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! A finished study that comes with the page: what a reader sees before anything is loaded or computed.
+
+use crate::load::{self, Opened};
+use engram_core::Result;
+use engram_core::record::{FactRecord, Record, Traced};
+
+/// The file, made by `engram study` with a bundled model.
+const BYTES: &[u8] = include_bytes!("../sample.engram.json.gz");
+
+/// The stored study.
+///
+/// # Errors
+/// When the file that was built in is damaged.
+pub fn stored() -> Result<Opened> {
+    load::open("sample.engram.json.gz", BYTES)
+}
+
+/// The facts that have token × layer maps, in study order: those that are worth looking at without a run.
+pub fn mapped(record: &Record) -> impl Iterator<Item = (&FactRecord, &Traced)> {
+    record.validated().filter(|(_, traced)| traced.maps.is_some())
+}
+
+/// The stored fact that answers a question: the same prompt about the same subject, and the same answers where some
+/// are asked for.
+pub fn answering<'a>(record: &'a Record, prompt: &str, subject: &str, answers: [&str; 2]) -> Option<&'a FactRecord> {
+    let same = |asked: &str, had: &str| asked.trim().is_empty() || asked.trim() == had.trim();
+    let holds = |fact: &&FactRecord| {
+        let right = same(answers[0], &fact.target_true) && same(answers[1], &fact.target_new);
+        fact.prompt == prompt && fact.subject == subject && right
+    };
+    mapped(record).map(|(fact, _)| fact).find(holds)
+}
+
+/// A record of one fact, as `engram trace` writes it: the same settings and identities, no edits.
+pub fn only(record: &Record, order: usize) -> Option<Record> {
+    let fact = record.facts.iter().find(|fact| fact.order == order)?.clone();
+    Some(Record {
+        engram: record.engram,
+        program: record.program.clone(),
+        settings: record.settings.clone(),
+        model: record.model.clone(),
+        device: record.device.clone(),
+        source: record.source.clone(),
+        facts: vec![fact],
+        edits: None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::state::BUNDLED;
+
+    #[test]
+    fn the_stored_study_can_be_shown() -> Result<()> {
+        let record = stored()?.record;
+        assert!(BUNDLED.contains(&record.model.name.as_str()), "{}", record.model.name);
+        let examples: Vec<_> = mapped(&record).collect();
+        assert!(examples.len() >= 3);
+        for (fact, _) in &examples {
+            assert!(fact.prompt.contains(&fact.subject));
+            let found = answering(&record, &fact.prompt, &fact.subject, ["", &fact.target_new]);
+            assert_eq!(found.map(|found| found.order), Some(fact.order));
+        }
+        assert!(answering(&record, &examples[0].0.prompt, &examples[0].0.subject, ["Atlantis", ""]).is_none());
+        let one = only(&record, examples[1].0.order);
+        assert!(one.is_some_and(|one| one.facts.len() == 1 && one.edits.is_none()));
+        assert!(only(&record, 999_999).is_none());
+        Ok(())
+    }
+}

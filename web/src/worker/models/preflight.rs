@@ -1,0 +1,122 @@
+//! Whether a model fits, from its configuration and the headers of its weights.
+
+use super::{Meter, Opened, Origin, cache, open};
+use crate::opfs;
+use crate::queue::Engine;
+use engram_core::Result;
+use engram_core::model::{SUPPORTED, shard_bytes};
+use engram_core::protocol::{DeviceReport, ModelRef, Preflight};
+use engram_core::weights::{ByteSource, Checkpoint, MemoryFile};
+use serde_json::Value;
+
+/// Address space of a tab's WebAssembly memory.
+const ADDRESSES: u64 = 4 << 30;
+/// What the engine itself and its activations take of it.
+const OWN: u64 = 256 << 20;
+/// What reading takes beside the largest tensor: pieces on their way, the tokenizer.
+const READING: u64 = 40 << 20;
+/// Tokens of the prompt that the estimate is made for.
+const TOKENS: f64 = 10.0;
+
+/// Reads what can be known before the weights are fetched.
+pub(crate) async fn preflight(engine: &mut Engine, origin: &Origin) -> Result<Preflight> {
+    if engine.device.is_none() {
+        crate::device::start(engine, engram_core::protocol::DeviceWish::Auto).await?;
+    }
+    let meter = Meter::new(None);
+    let opened = open(origin, false, &meter).await?;
+    let Opened { name, mut sources, all, here, licence, remarks, .. } = opened;
+    // Its size says enough; parsing it takes seconds.
+    let tokenizer = sources.iter().find(|file| file.name() == "tokenizer.json").map_or(0, |file| file.len());
+    sources.retain(|file| file.name() != "tokenizer.json");
+    let none: Box<dyn ByteSource> = Box::new(MemoryFile::new(b"{}".to_vec(), "tokenizer.json"));
+    sources.push(none);
+    let checkpoint = Checkpoint::from_sources(sources).await.map_err(|error| error.at(&name))?;
+    let report = engine.device.as_ref().map(|(_, report)| report);
+    let (_, quota) = opfs::usage().await;
+    let (used, _) = opfs::usage().await;
+    let remote = matches!(origin.model, ModelRef::Hub { .. } | ModelRef::Url { .. });
+    let left = quota.zip(used).map(|(quota, used)| quota.saturating_sub(used));
+    let mut preflight = describe(&checkpoint, report, tokenizer);
+    preflight.name = name;
+    preflight.bytes = all;
+    preflight.download = if remote { all.saturating_sub(here) } else { 0 };
+    preflight.licence = licence;
+    preflight.remarks.extend(remarks);
+    preflight.storage_left = left;
+    preflight.kept = remote && opfs::folder(&["models"]).await.is_some();
+    if remote && left.is_some_and(|left| left < preflight.download) {
+        preflight.remarks.push("the browser's storage is too small to keep it all: delete kept models first".into());
+    }
+    if let ModelRef::Cached { key } = &origin.model
+        && let Some(kept) = cache::Kept::find(key).await
+    {
+        preflight.download = all.saturating_sub(here);
+        preflight.kept = kept.about.borrow().complete();
+    }
+    Ok(preflight)
+}
+
+fn describe(checkpoint: &Checkpoint, report: Option<&DeviceReport>, tokenizer: u64) -> Preflight {
+    let config = checkpoint.config();
+    let family = config["model_type"].as_str().unwrap_or("unknown").to_owned();
+    let text = config.get("text_config").filter(|text| text.is_object()).unwrap_or(config);
+    let size = |names: [&str; 2]| names.iter().find_map(|name| text.get(*name).and_then(Value::as_u64)).unwrap_or(0);
+    let parameters = checkpoint.parameters();
+    let device_bytes = 4 * parameters;
+    let cpu = report.is_none_or(|report| report.adapter.is_none());
+    let tables = ["embed_tokens", "lm_head", "wte"];
+    let table = |name: &str| tables.iter().any(|table| name.contains(table));
+    let matrices = checkpoint.tensors().values().filter(|tensor| !table(&tensor.name));
+    let largest = matrices.map(|tensor| 4 * tensor.elements() as u64).max().unwrap_or(0);
+    // A tensor is held twice while it goes to the device.
+    let held = if cpu { device_bytes } else { 2 * largest.max(shard_bytes(checkpoint)) };
+    // A tokenizer's tables take several times the size of its file.
+    let heap_bytes = held + READING + 8 * tokenizer;
+    let mut problems = Vec::new();
+    if !SUPPORTED.contains(&family.as_str()) {
+        problems.push(format!("the family \"{family}\" is not supported; supported are {}", SUPPORTED.join(", ")));
+    }
+    if heap_bytes + OWN > ADDRESSES {
+        let what = if cpu { "on the CPU its weights" } else { "its largest tensor" };
+        problems.push(format!("{what} would take {} of this tab's 4 GiB", gib(heap_bytes)));
+    }
+    let mut remarks = Vec::new();
+    if let Some(adapter) = report.and_then(|report| report.adapter.as_ref()) {
+        let most = adapter.max_binding_bytes.min(adapter.max_buffer_bytes);
+        if largest > most {
+            let (needs, has) = (gib(largest), gib(most));
+            problems.push(format!("one matrix takes {needs}, the graphics adapter binds at most {has}"));
+        }
+        remarks.push(format!(
+            "browsers do not tell how much graphics memory is free; the weights take {} of it",
+            gib(device_bytes)
+        ));
+    }
+    let operations = 2.0 * parameters as f64 * TOKENS;
+    Preflight {
+        name: String::new(),
+        family,
+        layers: size(["num_hidden_layers", "n_layer"]) as usize,
+        width: size(["hidden_size", "n_embd"]) as usize,
+        parameters,
+        dtype: checkpoint.dtype_name(),
+        bytes: 0,
+        download: 0,
+        licence: None,
+        device_bytes,
+        heap_bytes,
+        storage_left: None,
+        kept: false,
+        problems,
+        remarks,
+        seconds_per_pass: report.map(|report| operations / (report.gflops.max(1e-3) * 1e9)),
+    }
+}
+
+fn gib(bytes: u64) -> String {
+    match bytes {
+        small if small < 1 << 30 => format!("{:.0} MiB", small as f64 / f64::from(1 << 20)),
+        large => format!("{:.1} GiB", large as f64 / f64::from(1 << 30)),
+    }
+}

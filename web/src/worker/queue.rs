@@ -1,0 +1,135 @@
+//! Requests one after the other; cancelling is heard in between.
+
+use super::models::{self, Origin};
+use super::{device, host, log, studies};
+use engram_core::device::Compute;
+use engram_core::lab::Lab;
+use engram_core::protocol::{Ask, DeviceReport, Failure, ModelRef, News, PROTOCOL, Request};
+use engram_core::{Error, Kind, Result};
+use js_sys::Uint8Array;
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use wasm_bindgen::JsValue;
+use wasm_bindgen_futures::spawn_local;
+
+/// What the engine holds.
+#[derive(Default)]
+pub(crate) struct Engine {
+    /// The device, once it is open.
+    pub(crate) device: Option<(Compute, DeviceReport)>,
+    /// The lab with its model, and where the model came from.
+    pub(crate) lab: Option<(Lab, ModelRef)>,
+}
+
+impl Engine {
+    /// The lab.
+    ///
+    /// # Errors
+    /// When no model is loaded.
+    pub(crate) fn lab(&mut self) -> Result<&mut Lab> {
+        let none = || Error::input("no model is loaded").hint("load one first");
+        self.lab.as_mut().map(|(lab, _)| lab).ok_or_else(none)
+    }
+}
+
+#[derive(Default)]
+struct Queue {
+    waiting: VecDeque<(Request, JsValue)>,
+    /// `None` while a request runs.
+    engine: Option<Engine>,
+    begun: bool,
+}
+
+thread_local! {
+    static QUEUE: RefCell<Queue> = RefCell::default();
+}
+
+/// Takes a request; `message` holds what travels beside it.
+pub(crate) fn take(request: Request, message: JsValue) {
+    if let Ask::Cancel { request } = request.ask {
+        let waited = QUEUE.with(|queue| {
+            let waiting = &mut queue.borrow_mut().waiting;
+            let before = waiting.len();
+            waiting.retain(|(other, _)| other.id != request);
+            waiting.len() < before
+        });
+        if waited {
+            host::post(request, News::Failed(Failure::from(&Error::cancelled())), None);
+        } else {
+            host::cancel(request);
+        }
+        return;
+    }
+    let idle = QUEUE.with(|queue| {
+        let mut queue = queue.borrow_mut();
+        queue.waiting.push_back((request, message));
+        !std::mem::replace(&mut queue.begun, true)
+    });
+    if idle {
+        spawn_local(work());
+    }
+}
+
+/// Answers what waits, until nothing does.
+async fn work() {
+    loop {
+        let next = QUEUE.with(|queue| {
+            let mut queue = queue.borrow_mut();
+            let next = queue.waiting.pop_front();
+            queue.begun = next.is_some();
+            next.map(|(request, message)| (request, message, queue.engine.take().unwrap_or_default()))
+        });
+        let Some((request, message, mut engine)) = next else { return };
+        let id = request.id;
+        host::run(id);
+        host::post(id, News::Begun, None);
+        let (news, bytes) = match answer(&mut engine, request, &message).await {
+            Ok(answer) => answer,
+            Err(error) => (News::Failed(Failure::from(&error)), None),
+        };
+        // A shader that did not compile computes garbage without failing.
+        let news = match log::broken() {
+            Some(text) if !matches!(news, News::Failed(_)) => {
+                let error = Error::new(Kind::Device, format!("the graphics library complains: {text}"))
+                    .hint("update the browser and the graphics driver, or switch the device to CPU in the Models tab");
+                News::Failed(Failure::from(&error))
+            }
+            _ => news,
+        };
+        host::run(0);
+        QUEUE.with(|queue| queue.borrow_mut().engine = Some(engine));
+        host::post(id, news, bytes);
+    }
+}
+
+async fn answer(engine: &mut Engine, request: Request, message: &JsValue) -> Result<(News, Option<Uint8Array>)> {
+    let id = request.id;
+    let tell = |news: News| host::post(id, news, None);
+    let news = match request.ask {
+        Ask::Hello => News::Hello { protocol: PROTOCOL, program: host::PROGRAM.into() },
+        Ask::Start { device } => News::Device(device::start(engine, device).await?),
+        Ask::Preflight { model } => News::Preflight(models::preflight(engine, &Origin::of(&model, message)).await?),
+        Ask::Load { model } => models::load(engine, &Origin::of(&model, message), &tell).await?,
+        Ask::Delta => {
+            let bytes = engine.lab()?.delta()?;
+            let name = engine.lab()?.model().info.name.replace('/', "--");
+            let file = News::File { name: format!("{name}-edits.safetensors") };
+            return Ok((file, Some(Uint8Array::from(bytes.as_slice()))));
+        }
+        Ask::Study(study) => studies::run(engine, study, message, &tell).await?,
+        Ask::Studies => News::Studies { studies: studies::list().await? },
+        Ask::OpenStudy { key } => studies::open(&key).await?,
+        Ask::DropStudy { key } => {
+            studies::remove(&key).await?;
+            News::Studies { studies: studies::list().await? }
+        }
+        Ask::Cache => models::cache::news().await?,
+        Ask::DropCached { key } => {
+            models::cache::remove(key.as_deref()).await?;
+            models::cache::news().await?
+        }
+        Ask::Cancel { .. } => return Err(Error::cancelled()),
+        ask => engine.lab()?.answer(&ask, &tell).await?,
+    };
+    Ok((news, None))
+}

@@ -1,0 +1,205 @@
+//! Studies in the browser's file system: a journal each, so that a closed tab loses nothing.
+
+use super::opfs::{self, Stored};
+use super::queue::Engine;
+use super::{host, js, models};
+use engram_core::facts::{FactFile, parse};
+use engram_core::journal;
+use engram_core::lab::Log;
+use engram_core::protocol::{ModelRef, News, Saved, StudyAsk};
+use engram_core::record::{ModelInfo, Record, Settings};
+use engram_core::{Error, Result};
+use js_sys::Uint8Array;
+use serde::{Deserialize, Serialize};
+use wasm_bindgen::{JsCast, JsValue};
+use web_sys::FileSystemDirectoryHandle;
+
+/// What is known of a kept study without reading its journal.
+#[derive(Serialize, Deserialize)]
+struct About {
+    model: ModelRef,
+    info: ModelInfo,
+    facts: String,
+    /// The facts are a file of their own beside the journal.
+    own_facts: bool,
+    settings: Settings,
+    validated: usize,
+    edits: usize,
+    finished: bool,
+    changed_ms: f64,
+}
+
+const ABOUT: &str = "about.json";
+const JOURNAL: &str = "journal.jsonl";
+const FACTS: &str = "facts";
+
+/// A journal's file; without storage the lines are lost with the tab.
+struct Kept(Option<(Stored, u64)>);
+
+impl Log for Kept {
+    fn append(&mut self, line: &[u8]) -> Result<()> {
+        let Some((file, end)) = &mut self.0 else { return Ok(()) };
+        file.write(*end, line)?;
+        *end += line.len() as u64;
+        file.flush()
+    }
+}
+
+async fn folder(key: &str) -> Option<FileSystemDirectoryHandle> {
+    match valid(key) {
+        true => opfs::folder(&["studies", key]).await,
+        false => None,
+    }
+}
+
+/// A key is a folder's name that this program made.
+fn valid(key: &str) -> bool {
+    !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
+}
+
+/// Runs a study, new or begun.
+pub(crate) async fn run(engine: &mut Engine, ask: StudyAsk, message: &JsValue, tell: &dyn Fn(News)) -> Result<News> {
+    let (lab, model) = engine.lab.as_mut().ok_or_else(|| Error::input("no model is loaded").hint("load one first"))?;
+    let (key, about, begun, facts) = match &ask.key {
+        Some(key) => {
+            let (about, record, facts) = kept(key).await?;
+            (key.clone(), about, Some(record), facts)
+        }
+        None => {
+            let name = lab.model().info.name.to_lowercase();
+            let plain: String = name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+            let key = format!("{:.0}-{plain}", js::now_ms());
+            let bytes = js::get(message, "bytes").dyn_into::<Uint8Array>().ok().map(|bytes| bytes.to_vec());
+            let facts = match (&ask.facts, &bytes) {
+                (Some(name), Some(bytes)) => Some(parse(name, bytes)?),
+                (Some(name), None) => return Err(Error::input(format!("{name}: the file did not arrive"))),
+                (None, _) => None,
+            };
+            let about = About {
+                model: model.clone(),
+                info: lab.model().info.clone(),
+                facts: ask.facts.clone().unwrap_or_else(|| lab.facts().name.clone()),
+                own_facts: facts.is_some(),
+                settings: ask.settings.clone(),
+                validated: 0,
+                edits: 0,
+                finished: false,
+                changed_ms: js::now_ms(),
+            };
+            if let (Some(folder), Some(bytes)) = (folder(&key).await, bytes.filter(|_| facts.is_some())) {
+                Stored::open(&folder, FACTS).await?.replace(&bytes)?;
+            }
+            (key, about, None, facts)
+        }
+    };
+    opfs::persist().await;
+    let place = folder(&key).await;
+    let mut log = Kept(match &place {
+        Some(place) => {
+            let file = Stored::open(place, JOURNAL).await?;
+            let end = whole(&file)?;
+            file.truncate(end)?;
+            opfs::write_json(place, ABOUT, &about).await?;
+            Some((file, end))
+        }
+        None => None,
+    });
+    let begun = begun.filter(|_| log.0.as_ref().is_some_and(|(_, end)| *end > 0));
+    let settings = about.settings.clone();
+    let result = lab.study(facts.as_ref(), settings, begun, &key, &mut log, tell).await;
+    drop(log);
+    if let Some(place) = &place {
+        update(place, about, result.is_ok()).await?;
+    }
+    let record = Box::new(result?);
+    Ok(News::Study { key, finished: true, record })
+}
+
+/// The end of the last whole line.
+fn whole(file: &Stored) -> Result<u64> {
+    let bytes = file.all()?;
+    Ok(bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at as u64 + 1))
+}
+
+/// Counts what the journal holds by now.
+async fn update(place: &FileSystemDirectoryHandle, mut about: About, finished: bool) -> Result<()> {
+    if let Some(record) = journal_of(place).await? {
+        about.validated = record.validated().count();
+        about.edits = record.edits.as_ref().map_or(0, Vec::len);
+    }
+    about.finished = finished;
+    about.changed_ms = js::now_ms();
+    opfs::write_json(place, ABOUT, &about).await
+}
+
+async fn journal_of(place: &FileSystemDirectoryHandle) -> Result<Option<Record>> {
+    let bytes = Stored::open(place, JOURNAL).await?.all()?;
+    if bytes.is_empty() {
+        return Ok(None);
+    }
+    journal::from_bytes("the kept study", &bytes).map(Some)
+}
+
+async fn kept(key: &str) -> Result<(About, Record, Option<FactFile>)> {
+    let unknown = || Error::input(format!("no study \"{key}\" is kept here")).hint("start a new one");
+    let place = folder(key).await.ok_or_else(unknown)?;
+    let about: About = opfs::read_json(&place, ABOUT).await?.ok_or_else(unknown)?;
+    let record = journal_of(&place).await?.ok_or_else(unknown)?;
+    let facts = match about.own_facts {
+        true => Some(parse(&about.facts, &Stored::open(&place, FACTS).await?.all()?)?),
+        false => None,
+    };
+    Ok((about, record, facts))
+}
+
+/// A kept study's record.
+pub(crate) async fn open(key: &str) -> Result<News> {
+    let (about, record, _) = kept(key).await?;
+    Ok(News::Study { key: key.to_owned(), finished: about.finished, record: Box::new(record) })
+}
+
+/// Forgets a study.
+pub(crate) async fn remove(key: &str) -> Result<()> {
+    let all = opfs::folder(&["studies"]).await.filter(|_| valid(key));
+    match all {
+        Some(all) => opfs::remove(&all, key).await,
+        None => Err(Error::input(format!("no study \"{key}\" is kept here"))),
+    }
+}
+
+/// What is kept, newest first.
+pub(crate) async fn list() -> Result<Vec<Saved>> {
+    let Some(all) = opfs::folder(&["studies"]).await else { return Ok(Vec::new()) };
+    let mut studies = Vec::new();
+    for key in opfs::names(&all).await {
+        let Some(place) = folder(&key).await else { continue };
+        // A folder without a readable account was left by a tab that closed at the wrong moment.
+        let Ok(Some(mut about)) = opfs::read_json::<About>(&place, ABOUT).await else { continue };
+        if !about.finished
+            && let Ok(Some(record)) = journal_of(&place).await
+        {
+            about.validated = record.validated().count();
+            about.edits = record.edits.as_ref().map_or(0, Vec::len);
+        }
+        studies.push(Saved {
+            key,
+            model: about.model,
+            info: about.info,
+            facts: about.facts,
+            validated: about.validated,
+            n: about.settings.n,
+            edits: about.edits,
+            finished: about.finished,
+            changed_ms: about.changed_ms,
+        });
+    }
+    studies.sort_by(|a, b| b.changed_ms.total_cmp(&a.changed_ms));
+    Ok(studies)
+}
+
+/// The bundled facts, fetched from the page's own server once.
+pub(crate) async fn bundled_facts() -> Result<FactFile> {
+    let bytes = models::bundled::fetch("facts.json").await?;
+    host::rest().await;
+    parse("bundled facts", &bytes)
+}

@@ -1,0 +1,120 @@
+//! Building the two programs and gathering the site.
+
+use super::bind;
+use super::index::{Names, index};
+use super::link::{Linked, link, loader, start};
+use super::site::{Site, read};
+use super::{Wanted, sizes};
+use crate::check::WASM;
+use crate::shell::{self, cargo};
+use anyhow::{Context, Result, bail};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+/// A program of the package `engram-web`.
+struct Part {
+    /// Its binary.
+    name: &'static str,
+    /// Its build profile.
+    profile: &'static str,
+    /// What cargo is told besides.
+    features: &'static [&'static str],
+    /// How the optimizer weighs size and speed.
+    level: &'static str,
+}
+
+const PAGE: Part = Part { name: "engram-web", profile: "web", features: &[], level: "-Oz" };
+
+const WORKER: Part = Part {
+    name: "engram-worker",
+    profile: "worker",
+    features: &["--no-default-features", "--features", "worker"],
+    level: "-O2",
+};
+
+/// How the worker's first script is called before its digest is known.
+const LOADER: &str = "engram-worker_loader";
+
+/// Files of a bundled model that an engine reads.
+const MODEL_FILES: [&str; 3] = ["config.json", "tokenizer.json", "model.safetensors"];
+
+/// Builds the site into `dist/`.
+pub(crate) fn site(wanted: Wanted) -> Result<()> {
+    let begun = Instant::now();
+    let dist = shell::root().join("dist");
+    engine_free()?;
+    let optimizer = bind::optimizer();
+    let mut site = Site::default();
+    let page = part(&PAGE, optimizer.as_deref(), &mut site)?;
+    if wanted.page_only {
+        site.keep(&dist, WORKER.name)?;
+    } else {
+        let worker = part(&WORKER, optimizer.as_deref(), &mut site)?;
+        site.put_hashed(&format!("{LOADER}.js"), loader(&worker.glue));
+    }
+    // Without a worker the page says that its engine cannot start, and shows records all the same.
+    let has_worker = site.named(LOADER).is_some();
+    let loader = site.named(LOADER).map_or_else(|| format!("{LOADER}.js"), str::to_owned);
+    let start = site.put_hashed("engram-start.js", start(&page.glue));
+    let style = site.put_hashed("style.css", read(&shell::root().join("web").join("style.css"))?);
+    let html = std::fs::read_to_string(shell::root().join("index.html")).context("cannot read index.html")?;
+    site.put("index.html", index(&html, &Names { page: &page, start: &start, style: &style, loader: &loader })?);
+    bundled(&mut site)?;
+    let sizes = sizes::measure(&site);
+    site.put("sizes.json", sizes.json()?);
+    site.write(&dist)?;
+    println!("\n{}", sizes.table());
+    if optimizer.is_none() {
+        println!("wasm-opt was skipped: it is neither on the path nor in tests/browser (npm ci there installs it)");
+    }
+    if !has_worker {
+        println!("there is no worker in dist/: the page can show records, and nothing else");
+    }
+    println!("dist/ is made, in {:.0} s", begun.elapsed().as_secs_f64());
+    sizes.within_budget()
+}
+
+/// Builds and binds a program, and puts it into the site.
+fn part(part: &Part, optimizer: Option<&Path>, site: &mut Site) -> Result<Linked> {
+    let mut build = cargo(&["build", "--profile", part.profile, "--package", "engram-web"]);
+    shell::run(build.args(part.features).args(["--bin", part.name, "--target", WASM]))?;
+    let built = target().join(WASM).join(part.profile).join(format!("{}.wasm", part.name));
+    let mut program = bind::bind(part.name, &built)?;
+    if let Some(optimizer) = optimizer {
+        bind::optimize(&mut program, optimizer, part.level, &target().join("web-scratch"))?;
+    }
+    link(program, site)
+}
+
+/// The page must not carry the engine: it would be thirty times the size.
+fn engine_free() -> Result<()> {
+    let arguments = ["tree", "--package", "engram-web", "--target", WASM, "--edges", "normal", "--prefix", "none"];
+    let tree = cargo(&arguments).output().context("cannot start cargo tree")?;
+    if !tree.status.success() {
+        bail!("cargo tree failed: {}", String::from_utf8_lossy(&tree.stderr).trim());
+    }
+    let tree = String::from_utf8_lossy(&tree.stdout);
+    match tree.lines().find(|line| ["burn", "cubecl", "wgpu"].iter().any(|engine| line.starts_with(engine))) {
+        Some(line) => bail!("the page links the engine: {line}"),
+        None => Ok(()),
+    }
+}
+
+/// The bundled facts and models, where the worker looks for them: beside its own script.
+fn bundled(site: &mut Site) -> Result<()> {
+    let from = shell::root().join("core").join("bundled");
+    site.put("bundled/facts.json", read(&from.join("facts.json"))?);
+    for entry in from.join("models").read_dir().context("cannot list the bundled models")? {
+        let model = entry?.path();
+        let Some(name) = model.file_name().and_then(|name| name.to_str()) else { continue };
+        for file in MODEL_FILES {
+            site.put(&format!("bundled/models/{name}/{file}"), read(&model.join(file))?);
+        }
+    }
+    Ok(())
+}
+
+/// Where cargo builds.
+fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| shell::root().join("target"), PathBuf::from)
+}

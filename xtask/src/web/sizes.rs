@@ -1,0 +1,165 @@
+//! What the site weighs: as it is, and as a server sends it.
+
+use super::site::Site;
+use anyhow::{Result, bail};
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use serde::Serialize;
+use std::fmt::Write as _;
+use std::io::Write as _;
+
+/// Most bytes of the page after gzip: what must be there before anything is seen.
+const PAGE_BUDGET: usize = 600_000;
+/// Most bytes of the worker after gzip: what must be there before anything is computed.
+const WORKER_BUDGET: usize = 5_000_000;
+/// A server compresses once, but this build every time; the best quality would take minutes.
+const BROTLI_QUALITY: i32 = 9;
+
+/// Bytes of a file or of several.
+#[derive(Debug, Default, Clone, Serialize)]
+pub(crate) struct Size {
+    /// As it is.
+    raw: usize,
+    /// After gzip.
+    gzip: usize,
+    /// After brotli.
+    brotli: usize,
+}
+
+/// A file's path and size.
+#[derive(Debug, Clone, Serialize)]
+struct File {
+    path: String,
+    #[serde(flatten)]
+    size: Size,
+}
+
+/// Files that are fetched together.
+#[derive(Debug, Default, Serialize)]
+struct Group {
+    #[serde(flatten)]
+    size: Size,
+    /// Most bytes after gzip.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    budget: Option<usize>,
+}
+
+/// The whole site, for `dist/sizes.json`.
+#[derive(Debug, Serialize)]
+pub(crate) struct Sizes {
+    page: Group,
+    worker: Group,
+    bundled: Group,
+    files: Vec<File>,
+}
+
+/// Measures every file.
+pub(crate) fn measure(site: &Site) -> Sizes {
+    let (mut page, mut worker) = (Group::of(PAGE_BUDGET), Group::of(WORKER_BUDGET));
+    let (mut bundled, mut files) = (Group::default(), Vec::new());
+    for (path, bytes) in &site.0 {
+        let size = Size { raw: bytes.len(), gzip: gzip(bytes), brotli: brotli(bytes) };
+        let group = match path.as_str() {
+            path if path.starts_with("bundled/") => &mut bundled,
+            path if path.starts_with("engram-worker") => &mut worker,
+            _ => &mut page,
+        };
+        group.size.add(&size);
+        files.push(File { path: path.clone(), size });
+    }
+    Sizes { page, worker, bundled, files }
+}
+
+impl Sizes {
+    /// For programs.
+    pub(crate) fn json(&self) -> Result<String> {
+        Ok(serde_json::to_string_pretty(self)? + "\n")
+    }
+
+    /// For people.
+    pub(crate) fn table(&self) -> String {
+        let shown = self.files.iter().filter(|file| !file.path.starts_with("bundled/"));
+        let mut rows: Vec<(String, &Size)> = shown.map(|file| (file.path.clone(), &file.size)).collect();
+        let count = self.files.len() - rows.len();
+        for (name, group) in [("page", &self.page), ("worker", &self.worker)] {
+            let budget = group.budget.map(|budget| format!(", at most {} with gzip", kilo(budget)));
+            rows.push((format!("{name}{}", budget.unwrap_or_default()), &group.size));
+        }
+        rows.push((format!("bundled facts and models, {count} files"), &self.bundled.size));
+        let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+        let mut out = format!("{:width$}  {:>11}  {:>11}  {:>11}\n", "kB", "raw", "gzip", "brotli");
+        for (name, size) in rows {
+            let (raw, gzip, brotli) = (kilo(size.raw), kilo(size.gzip), kilo(size.brotli));
+            let _ = writeln!(out, "{name:width$}  {raw:>11}  {gzip:>11}  {brotli:>11}");
+        }
+        out
+    }
+
+    /// An error where a program has grown beyond what a visitor can be asked to wait for.
+    pub(crate) fn within_budget(&self) -> Result<()> {
+        for (name, group) in [("page", &self.page), ("worker", &self.worker)] {
+            if let Some(budget) = group.budget.filter(|budget| group.size.gzip > *budget) {
+                bail!("the {name} has {} after gzip, and {} is allowed", kilo(group.size.gzip), kilo(budget));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Group {
+    fn of(budget: usize) -> Self {
+        Self { size: Size::default(), budget: Some(budget) }
+    }
+}
+
+impl Size {
+    fn add(&mut self, other: &Self) {
+        self.raw += other.raw;
+        self.gzip += other.gzip;
+        self.brotli += other.brotli;
+    }
+}
+
+fn kilo(bytes: usize) -> String {
+    format!("{:.1} kB", bytes as f64 / 1e3)
+}
+
+fn gzip(bytes: &[u8]) -> usize {
+    let mut out = GzEncoder::new(Vec::new(), Compression::best());
+    // Writing into memory does not fail.
+    let _ = out.write_all(bytes);
+    out.finish().map_or(bytes.len(), |out| out.len())
+}
+
+fn brotli(bytes: &[u8]) -> usize {
+    let parameters = brotli::enc::BrotliEncoderParams {
+        quality: BROTLI_QUALITY,
+        size_hint: bytes.len(),
+        ..brotli::enc::BrotliEncoderParams::default()
+    };
+    let mut out = Vec::new();
+    match brotli::BrotliCompress(&mut &*bytes, &mut out, &parameters) {
+        Ok(_) => out.len(),
+        Err(_) => bytes.len(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn groups_and_budgets() -> Result<()> {
+        let mut site = Site::default();
+        site.put("index.html", "page");
+        site.put("engram-worker-1.js", "worker");
+        site.put("bundled/facts.json", "[1, 2]");
+        let mut sizes = measure(&site);
+        assert_eq!((sizes.page.size.raw, sizes.worker.size.raw, sizes.bundled.size.raw), (4, 6, 6));
+        assert!(sizes.table().contains("bundled facts and models, 1 files"));
+        sizes.within_budget()?;
+        sizes.page.size.gzip = PAGE_BUDGET + 1;
+        assert!(sizes.within_budget().is_err_and(|error| error.to_string().contains("600.0 kB is allowed")));
+        Ok(())
+    }
+}
