@@ -22,9 +22,17 @@ type Task = (&'static str, &'static str, fn(&[String]) -> anyhow::Result<()>);
 
 const TASKS: [Task; 7] = [
     ("demo", "the three stages on the bundled models, without network, GPU or data; --quick for a minute", demo::run),
-    ("test", "run every test, also in a browser (`test browser`: only there); arguments go to cargo test", suite::run),
+    (
+        "test",
+        "run every test of the workspace, in release, and those in a browser (`test browser`: only these); arguments go to cargo test",
+        suite::run,
+    ),
     ("check", "formatting, lints (native and browser), the pure half, and tidiness", check::run),
-    ("setup", "install what a fresh Debian machine needs: software Vulkan, a browser, Node.js", setup::run_task),
+    (
+        "setup",
+        "install what a fresh Debian machine needs: a software Vulkan device, a browser and Node.js",
+        setup::run_task,
+    ),
     ("web", "build the site into dist/: the page and its engine; --page-only leaves the engine as it is", web::run),
     ("facts", "make the bundled facts again from their tables and templates", facts::run),
     ("models", "train the bundled models again and write their cards (hours)", models::run),

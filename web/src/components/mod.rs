@@ -4,11 +4,8 @@
 pub mod about;
 mod axes;
 pub mod bars;
-<<<<<<< HEAD
 pub mod chips;
-=======
 pub mod compare;
->>>>>>> h-study
 pub mod edits;
 pub mod fact;
 pub mod facts;
@@ -22,12 +19,9 @@ pub mod layer;
 pub mod lens;
 pub mod loss;
 pub mod numbers;
-<<<<<<< HEAD
+pub mod progress;
 pub mod said;
 pub mod shifts;
-=======
-pub mod progress;
->>>>>>> h-study
 pub mod study;
 pub mod switches;
 pub mod tables;
@@ -35,11 +29,8 @@ pub mod welcome;
 
 pub use about::About;
 pub use bars::{BarChart, shared_scale};
-<<<<<<< HEAD
 pub use chips::TokenChips;
-=======
 pub use compare::Compare;
->>>>>>> h-study
 pub use edits::Edits;
 pub use fact::FactView;
 pub use facts::FactList;

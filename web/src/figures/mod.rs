@@ -4,40 +4,32 @@
 pub mod about;
 pub mod asking;
 pub mod bars;
-<<<<<<< HEAD
-pub mod changed;
-pub mod choice;
-pub mod edited;
-=======
 pub mod bundled;
 pub mod bytes;
+pub mod changed;
+pub mod choice;
 pub mod compare;
 pub mod diagnostics;
->>>>>>> h-study
+pub mod edited;
 pub mod edits;
 pub mod facts;
 pub mod finding;
 pub mod heatmap;
 pub mod histogram;
-<<<<<<< HEAD
+pub mod kept;
+pub mod kinds;
 pub mod layer;
 pub mod lens;
+pub mod live;
 pub mod loss;
+pub mod panels;
 pub mod partial;
+pub mod preflight;
+pub mod progress;
 pub mod question;
 #[cfg(test)]
 pub(crate) mod sample;
+pub mod scatter;
 pub mod shifts;
 pub mod tokens;
-=======
-pub mod kept;
-pub mod kinds;
-pub mod live;
-pub mod panels;
-pub mod preflight;
-pub mod progress;
-#[cfg(test)]
-pub(crate) mod sample;
-pub mod scatter;
 pub mod trouble;
->>>>>>> h-study

@@ -4,15 +4,11 @@
 //! its parts. Parts take plain data and call back; only the tab itself talks to the engine.
 
 pub(crate) mod address;
-<<<<<<< HEAD
+pub(crate) mod browser;
 mod chooser;
 pub(crate) mod client;
-mod draft;
-=======
-pub(crate) mod browser;
-pub(crate) mod client;
 pub(crate) mod copying;
->>>>>>> h-study
+mod draft;
 pub(crate) mod edit;
 pub(crate) mod engine;
 pub(crate) mod explore;
