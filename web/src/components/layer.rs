@@ -38,7 +38,7 @@ pub fn LayerPanel(
     };
     view! {
         <div class="layer-panel">
-            <h4>{title}</h4>
+            <h3>{title}</h3>
             <label class="slider">
                 <span class="faint">"Layer"</span>
                 <input

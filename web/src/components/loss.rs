@@ -34,7 +34,7 @@ pub fn LossChart(
             });
             view! {
                 {value_axis(scale, TOP, right)}
-                <g class="line new">
+                <g class="answer-line new">
                     <polyline points=line.join(" ") />
                     {end}
                 </g>
