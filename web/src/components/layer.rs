@@ -96,7 +96,7 @@ fn body(layer: &Layer) -> impl IntoView + use<> {
         }
     });
     view! {
-        <div class="scroll">
+        <div class="scroll" tabindex="0">
             <svg
                 role="img"
                 aria-label=said

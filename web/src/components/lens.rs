@@ -88,7 +88,7 @@ pub fn LensView(
     view! {
         <figure class="chart choosable">
             <figcaption>"Logit lens: what the model would answer after each layer"</figcaption>
-            <div class="scroll">
+            <div class="scroll" tabindex="0">
                 <svg
                     role="img"
                     aria-label=sentence.clone()

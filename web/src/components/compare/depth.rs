@@ -71,7 +71,7 @@ pub fn DepthChart(
     view! {
         <figure class="chart compare">
             <figcaption>{title}</figcaption>
-            <div class="scroll">
+            <div class="scroll" tabindex="0">
                 <svg
                     role="img"
                     aria-label=format!("{}.", sentence.join("; "))

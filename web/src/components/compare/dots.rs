@@ -99,7 +99,7 @@ pub fn Dots(
     view! {
         <figure class="chart compare">
             <figcaption>{title}</figcaption>
-            <div class="scroll">
+            <div class="scroll" tabindex="0">
                 <svg
                     role="img"
                     aria-label=sentence
