@@ -323,7 +323,8 @@ pub fn to_json(message: &impl Serialize) -> crate::Result<String> {
 /// # Errors
 /// On anything that is not one, naming the place in it.
 pub fn from_json<T: for<'de> Deserialize<'de>>(text: &str) -> crate::Result<T> {
-    serde_json::from_str(text).map_err(|error| {
+    // From bytes, as records are read: each kind of source has a decoder of its own in the page's program.
+    serde_json::from_slice(text.as_bytes()).map_err(|error| {
         crate::Error::input(format!("a message cannot be read: {error}"))
             .hint("reload the page: it and its engine are of different versions")
     })
