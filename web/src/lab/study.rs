@@ -3,6 +3,7 @@
 mod fields;
 mod form;
 pub(crate) mod inbox;
+mod keeper;
 mod kept;
 mod live;
 mod runner;
