@@ -68,7 +68,7 @@ test('a trace on the page has the native numbers, and its link asks again', 180,
   const saved = page.waitForEvent('download');
   await explore.getByRole('button', { name: 'Save record' }).click();
   const record = JSON.parse(readFileSync(await (await saved).path(), 'utf8'));
-  const native = nativeTrace(join(BUNDLED, 'engram-llama'), { ...DAVIS, window: record.settings.window });
+  const native = nativeTrace(join(BUNDLED, 'engram-llama'), { ...DAVIS, ...record.settings });
   console.log(agree(record.facts[0], native.facts[0]));
 
   // Another browser has nothing but the address.
@@ -124,11 +124,11 @@ for (const how of ['dropped', 'chosen']) {
       await page.getByLabel('Choose a folder…').setInputFiles(folder);
     }
     const models = panel('Models');
-    await models.getByText('54,510').or(models.getByText('0.1 M')).first().waitFor({ timeout: 60_000 });
+    await models.getByText(/54510 parameters/).waitFor({ timeout: 60_000 });
     await shot(page, `models-${how}`);
     await accessible(page, 'a model from the disk');
     const digest = nativeTrace(folder, { prompt: 'The capital of France is', subject: 'France', target: 'Paris', maps: false });
-    assert.ok((await models.innerText()).includes(digest.model.weights_sha256.slice(0, 12)), 'its digest is shown');
+    assert.ok((await models.innerText()).includes(digest.model.weights_sha256), 'its digest is shown');
   });
 }
 
@@ -138,8 +138,7 @@ test('without WebGPU the page says so and computes all the same', 120, async use
   await fill(explore, DAVIS);
   await explore.getByLabel('Model').selectOption('engram-llama');
   await explore.getByRole('button', { name: /^Run it here/ }).click();
-  const note = page.getByRole('status', { name: 'About the device' });
-  await note.getByText(/no graphics adapter|no WebGPU/i).first().waitFor({ timeout: 60_000 });
+  await page.getByText(/found no graphics adapter/).first().waitFor({ timeout: 60_000 });
   await explore.getByText('computed here').waitFor({ timeout: 100_000 });
   await shot(page, 'no-webgpu');
   await accessible(page, 'without WebGPU');

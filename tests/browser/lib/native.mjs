@@ -12,11 +12,13 @@ import { apart, numbers, same } from './check.mjs';
 export const WITHIN = 1e-4;
 
 /** The record of one fact, computed on the CPU. */
-export function nativeTrace(model, { prompt, subject, target, target_new, window = 3, maps = true }) {
-  const given = ['trace', prompt, '--subject', subject, '--model', model, '--device', 'cpu', '--json', '--quiet'];
+export function nativeTrace(model, { prompt, subject, target, target_new, window = 3, maps = true, readings }) {
+  const question = ['trace', prompt, '--subject', subject, '--model', model];
+  const patched = readings ? ['--readings', readings.join()] : [];
   const answers = [['--target', target], ['--target-new', target_new]].filter(([, text]) => text).flat();
   const map = maps ? ['--window', String(window)] : ['--no-map'];
-  return JSON.parse(execFileSync(program(), [...given, ...answers, ...map], { encoding: 'utf8', maxBuffer: 1 << 28 }));
+  const all = [...question, ...answers, ...patched, ...map, '--device', 'cpu', '--json', '--quiet'];
+  return JSON.parse(execFileSync(program(), all, { encoding: 'utf8', maxBuffer: 1 << 28 }));
 }
 
 /**

@@ -15,7 +15,7 @@ const LONGEST: usize = 14;
 /// Widest column.
 const WIDEST: f64 = 14.0;
 /// Width that the columns of a map take together, where there are many.
-const WIDTH: f64 = 300.0;
+const WIDTH: f64 = 240.0;
 
 /// One map.
 #[component]

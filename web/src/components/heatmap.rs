@@ -79,7 +79,7 @@ pub fn Heatmaps(
     view! {
         <div class="maps">
             {move || set.with(legend)}
-            <p class="readout">
+            <p class="cell-said">
                 <span role="status">{said}</span>
                 <button on:click=move |_| cursor.keys.set(true)>"Keys…"</button>
             </p>

@@ -38,7 +38,7 @@ pub fn LayerPanel(
     };
     view! {
         <div class="layer-panel">
-            <h4>{title}</h4>
+            <h3>{title}</h3>
             <label class="slider">
                 <span class="faint">"Layer"</span>
                 <input
@@ -96,7 +96,7 @@ fn body(layer: &Layer) -> impl IntoView + use<> {
         }
     });
     view! {
-        <div class="scroll">
+        <div class="scroll" tabindex="0">
             <svg
                 role="img"
                 aria-label=said

@@ -26,7 +26,7 @@ pub fn LensView(
     on_layer: Callback<usize>,
 ) -> impl IntoView {
     let scale = Scale::around_zero([1.0].into_iter().chain(chart.old.p.iter().chain(&chart.new.p).copied()), HEIGHT);
-    let layers = Layers::new(chart.layers(), LEFT);
+    let layers = Layers::new(chart.layers(), LEFT).at_most(18.0);
     let (right, bottom) = (layers.right(), TOP + HEIGHT);
     let hovered = RwSignal::new(None);
     let height = move |value: f64| TOP + scale.down(value);
@@ -70,12 +70,12 @@ pub fn LensView(
     let (head, rows) = chart.table();
     let (old, new) = (line(&chart.old.p), line(&chart.new.p));
     let drawn = view! {
-        <g class="line old">
+        <g class="answer-line old">
             <polyline points=old />
             {dots(&chart.old.p, false)}
             {name(&chart.old.name, ends[0] + sign * apart)}
         </g>
-        <g class="line new">
+        <g class="answer-line new">
             <polyline points=new />
             {dots(&chart.new.p, true)}
             {name(&chart.new.name, ends[1] - sign * apart)}
@@ -88,7 +88,7 @@ pub fn LensView(
     view! {
         <figure class="chart choosable">
             <figcaption>"Logit lens: what the model would answer after each layer"</figcaption>
-            <div class="scroll">
+            <div class="scroll" tabindex="0">
                 <svg
                     role="img"
                     aria-label=sentence.clone()

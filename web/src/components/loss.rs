@@ -34,7 +34,7 @@ pub fn LossChart(
             });
             view! {
                 {value_axis(scale, TOP, right)}
-                <g class="line new">
+                <g class="answer-line new">
                     <polyline points=line.join(" ") />
                     {end}
                 </g>
@@ -52,7 +52,7 @@ pub fn LossChart(
     view! {
         <figure class="chart">
             <figcaption>"Logit of the old answer minus that of the new"</figcaption>
-            <div class="scroll">
+            <div class="scroll" tabindex="0">
                 <svg
                     role="img"
                     aria-label=move || sentence.get()

@@ -26,11 +26,11 @@ pub fn BeforeAfter(
     view! {
         <div class="said-both">
             <div>
-                <h4>"Before"</h4>
+                <h3>"Before"</h3>
                 <p><span class="faint">{prompt.clone()}</span> {before.into_iter().map(gone).collect_view()}</p>
             </div>
             <div>
-                <h4>"After"</h4>
+                <h3>"After"</h3>
                 <p><span class="faint">{prompt}</span> {after.into_iter().map(come).collect_view()}</p>
             </div>
         </div>

@@ -59,7 +59,7 @@ fn bars(pairs: &[Pair]) -> impl IntoView + use<> {
     let words: Vec<String> = pairs.iter().map(Pair::words).collect();
     let drawn: Vec<_> = pairs.iter().enumerate().map(|(row, each)| pair(each, row, scale)).collect();
     view! {
-        <div class="scroll">
+        <div class="scroll" tabindex="0">
             <svg
                 role="img"
                 aria-label=words.join("; ")

@@ -48,7 +48,8 @@ impl Draft {
     /// Another prompt is typed. Answers that were filled in with the old one have nothing to do with it.
     pub(crate) fn retype(self, prompt: String) {
         self.change(|asked| {
-            if self.filled.with_value(|filled| filled == asked) {
+            let filled = Asked { noise: asked.noise, ..self.filled.get_value() };
+            if *asked == filled {
                 asked.target.clear();
                 asked.new.clear();
             }

@@ -54,7 +54,7 @@ pub fn PanelChart(
         <figure class="chart panel">
             <figcaption>{panel.title}</figcaption>
             <p class="faint">{panel.about}</p>
-            <div class="scroll">
+            <div class="scroll" tabindex="0">
                 <svg
                     role="img"
                     aria-label=format!("{}. {}.", panel.title, sentence.join("; "))

@@ -30,7 +30,7 @@ pub(super) fn Form(editor: Editor) -> impl IntoView {
         })
     });
     view! {
-        <section class="form" aria-label="Edit">
+        <section class="question" aria-label="Edit">
             <h2>"Rewrite a fact"</h2>
             <p class="faint">
                 "ROME changes one matrix of one layer by a rank-one update, so that the subject leads to another answer. \

@@ -40,7 +40,7 @@ pub(super) fn InForce(editor: Editor) -> impl IntoView {
                     <button on:click=move |_| editor.download()>"Download the change"</button>
                 </p>
                 <p class="faint">
-                    "The file holds the changed matrices only, as safetensors, to be laid over the model's own."
+                    "The file is safetensors: the two factors of each edit, to be added to the tensor that they name."
                 </p>
             }
         })

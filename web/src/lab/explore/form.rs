@@ -36,7 +36,7 @@ pub(super) fn Form(explorer: Explorer) -> impl IntoView {
         }
     };
     view! {
-        <section class="form" aria-label="Question">
+        <section class="question" aria-label="Question">
             <h2>"Ask a model"</h2>
             <Examples explorer=explorer />
             <PromptFields draft=draft problems=problems form="explore" />

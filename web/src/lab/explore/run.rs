@@ -126,7 +126,7 @@ impl Explorer {
             Some(Asked::of_fact(fact, &record.settings.corruption))
         });
         if let Some(asked) = asked {
-            self.draft.change(|now| *now = asked);
+            self.draft.fill(asked);
             self.source.set(Source::Stored(order));
         }
     }
