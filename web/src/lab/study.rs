@@ -3,6 +3,7 @@
 mod fields;
 mod form;
 pub(crate) mod inbox;
+mod keeper;
 mod kept;
 mod live;
 mod runner;
@@ -93,6 +94,9 @@ fn stored(page: Page) {
             let place = page.shelf.try_update(|shelf| shelf.add(opened));
             page.show(place.unwrap_or_default());
         }
-        Err(error) => page.errors.update(|errors| errors.push((error.message().to_owned(), None))),
+        Err(error) => {
+            let said = (words::visible(error.message()), error.next_step().map(words::visible));
+            page.errors.update(|errors| errors.push(said));
+        }
     }
 }

@@ -75,8 +75,8 @@ pub(crate) fn Banner(engine: Engine) -> impl IntoView {
 fn Steps(advice: Advice) -> impl IntoView {
     let one = |step: Step| {
         let copy = step.copy.map(|text| {
-            let label = format!("Copy {text}");
-            view! { " " <code>{text}</code> " " <Copy label=label text=Callback::new(move |()| text.to_owned()) /> }
+            let name = format!("Copy {text}");
+            view! { " " <code>{text}</code> " " <Copy label="Copy" name=name text=Callback::new(move |()| text.to_owned()) /> }
         });
         view! { <li>{step.text} {copy}</li> }
     };

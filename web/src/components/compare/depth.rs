@@ -68,10 +68,11 @@ pub fn DepthChart(
         }
     };
     let size = (LEFT + WIDTH + 12.0, TOP + HEIGHT + BELOW);
+    let label = title.clone();
     view! {
         <figure class="chart compare">
             <figcaption>{title}</figcaption>
-            <div class="scroll" tabindex="0">
+            <div class="scroll" tabindex="0" role="group" aria-label=label>
                 <svg
                     role="img"
                     aria-label=format!("{}.", sentence.join("; "))
