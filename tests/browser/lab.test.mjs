@@ -113,6 +113,38 @@ test('a trace on the page can be stopped', 120, async use => {
   assert.equal(await page.getByRole('button', { name: 'Dismiss' }).count(), 0, 'a wish is no error');
 });
 
+test('a fact is rewritten on the page, and the edit is taken back', 120, async use => {
+  const { page, panel } = await begin(use);
+  await device(page, 'CPU');
+  await show(page, 'Edit');
+  const edit = panel('Edit');
+  await shot(page, 'edit-stored');
+  await edit.getByLabel('Prompt', { exact: true }).fill(DAVIS.prompt);
+  await edit.getByLabel(/^Subject, as/).fill(DAVIS.subject);
+  await edit.getByLabel('Present answer').fill('trumpet');
+  await edit.getByLabel('New answer').fill('guitar');
+  await edit.getByText('Settings of the search').click();
+  await edit.getByLabel('Steps').fill('60');
+  await edit.getByRole('button', { name: /^Edit it here/ }).click();
+  await edit.getByRole('heading', { name: '1 edit in force' }).waitFor({ timeout: 90_000 });
+  await shot(page, 'edit-made');
+  await accessible(page, 'an edit in force');
+  await page.getByRole('contentinfo', { name: 'Status' }).getByText('1 edit in force').waitFor();
+  const saved = page.waitForEvent('download');
+  await edit.getByRole('button', { name: 'Download the change' }).click();
+  const file = readFileSync(await (await saved).path());
+  JSON.parse(file.subarray(8, 8 + Number(file.readBigUInt64LE(0))).toString());
+
+  // A trace says that it is of the edited model.
+  await show(page, 'Explore');
+  await panel('Explore').getByText(/1 edit is in force/).waitFor();
+  await show(page, 'Edit');
+  await edit.getByRole('button', { name: 'Take back edit 1' }).click();
+  await edit.getByRole('heading', { name: /in force/ }).waitFor({ state: 'detached' });
+  await shot(page, 'edit-undone');
+  await accessible(page, 'an edit taken back');
+});
+
 for (const how of ['dropped', 'chosen']) {
   test(`a model's folder that is ${how} is loaded`, 90, async use => {
     const { page, panel } = await begin(use);

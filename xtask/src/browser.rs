@@ -3,8 +3,9 @@
 
 use crate::shell::{cargo, output, root, run};
 use anyhow::{Context, Result, bail};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::SystemTime;
 
 /// Names under which systems install Chromium, the first that is there is taken. `CHROMIUM` names another.
 const BROWSERS: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
@@ -61,12 +62,43 @@ fn new_enough(version: &str) -> bool {
 /// When npm cannot.
 pub(crate) fn packages() -> Result<()> {
     let folder = folder();
-    let modified = |path: PathBuf| std::fs::metadata(path).and_then(|meta| meta.modified()).ok();
-    let there = modified(folder.join("node_modules").join(".package-lock.json"));
-    if there.is_some() && there >= modified(folder.join("package-lock.json")) {
+    let there = modified(&folder.join("node_modules").join(".package-lock.json"));
+    if there.is_some() && there >= modified(&folder.join("package-lock.json")) {
         return Ok(());
     }
     run(Command::new("npm").args(["ci", "--no-audit", "--no-fund"]).current_dir(folder))
+}
+
+/// Files and folders that the site is made of.
+const SOURCES: [&str; 7] =
+    ["Cargo.lock", "Cargo.toml", "core", "index.html", "tests/browser/package-lock.json", "web", "xtask"];
+
+/// Builds the site, unless the last one that was built here is newer than everything that it is made of. Linking and
+/// optimizing the worker takes minutes even where nothing has changed.
+fn site() -> Result<()> {
+    // Another build of the site removes what it has not made itself, and this mark with it.
+    let mark = root().join("dist").join("made-for-tests");
+    let made = modified(&mark);
+    let newest = SOURCES.iter().filter_map(|name| newest(&root().join(name))).max();
+    if made.is_some() && made > newest {
+        println!("dist/ is newer than its sources");
+        return Ok(());
+    }
+    crate::web::run(&[])?;
+    std::fs::write(&mark, "").with_context(|| format!("cannot write {}", mark.display()))
+}
+
+/// When a file was changed, or the newest one in a folder.
+fn newest(path: &Path) -> Option<SystemTime> {
+    if !path.is_dir() {
+        return modified(path);
+    }
+    let entries = path.read_dir().ok()?;
+    entries.filter_map(|entry| newest(&entry.ok()?.path())).max()
+}
+
+fn modified(path: &Path) -> Option<SystemTime> {
+    std::fs::metadata(path).and_then(|meta| meta.modified()).ok()
 }
 
 /// Builds the page and the program, and gives the command that runs the tests; or the reason why they cannot run here.
@@ -79,7 +111,7 @@ pub(crate) fn prepare(files: &[String]) -> Result<std::result::Result<Command, S
         Ok(browser) => browser,
         Err(why) => return Ok(Err(format!("{why:#}; `cargo xtask setup` installs what is missing"))),
     };
-    crate::web::run(&[])?;
+    site()?;
     run(&mut cargo(&["build", "--release", "--workspace"]))?;
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
     let program = root().join(target).join("release").join(format!("engram{}", std::env::consts::EXE_SUFFIX));

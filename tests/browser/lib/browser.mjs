@@ -80,9 +80,11 @@ export async function show(page, tab) {
   await page.getByRole('tab', { name: tab, exact: true }).click();
 }
 
-/** Keeps a picture of the page. */
+/** Keeps a picture of the whole page. */
 export async function shot(page, name) {
-  await page.screenshot({ path: join(OUT, `${name}.png`), fullPage: true });
+  // The status line stays at the window's end; in a picture of the whole page it would lie in the middle.
+  const style = '[aria-label=Status] { position: static !important }';
+  await page.screenshot({ path: join(OUT, `${name}.png`), fullPage: true, style });
 }
 
 /** Drops files on the page as a person does who drags them there: `[name, text or bytes]` each. */
