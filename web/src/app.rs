@@ -13,7 +13,7 @@ pub fn start() {
         console_error_panic_hook::hook(info);
         files::show_crash();
     }));
-    leptos::task::spawn_local(async {
+    wasm_bindgen_futures::spawn_local(async {
         // Without it the page says so where it would be, and does all else.
         if let Ok(bytes) = files::beside(sample::FILE).await {
             sample::arrived(bytes);
