@@ -45,11 +45,23 @@ pub fn find(name: &str) -> Option<&'static Bundled> {
     MODELS.iter().find(|model| model.name == name)
 }
 
+/// A file by its path below `core/bundled`, as the site has it too: `facts.json`, `models/NAME/config.json` and so on.
+pub fn file(path: &str) -> Option<&'static [u8]> {
+    if path == "facts.json" {
+        return Some(FACTS);
+    }
+    let (name, file) = path.strip_prefix("models/")?.split_once('/')?;
+    find(name)?.files().into_iter().find(|(name, _)| *name == file).map(|(_, bytes)| bytes)
+}
+
 impl Bundled {
+    fn files(&self) -> [(&'static str, &'static [u8]); 3] {
+        [("config.json", self.config), ("tokenizer.json", self.tokenizer), ("model.safetensors", self.weights)]
+    }
+
     /// Its files.
     pub fn sources(&self) -> Vec<Box<dyn ByteSource>> {
-        let files =
-            [("config.json", self.config), ("tokenizer.json", self.tokenizer), ("model.safetensors", self.weights)];
+        let files = self.files();
         files.into_iter().map(|(name, bytes)| Box::new(MemoryFile::new(bytes, name)) as Box<dyn ByteSource>).collect()
     }
 

@@ -1,6 +1,6 @@
 //! The command line's grammar: global flags and the list of commands.
 
-use crate::commands::{compare, demo, doctor, edit, models, study, trace, train};
+use crate::commands::{compare, demo, doctor, edit, lab, models, study, trace, train};
 use crate::ui::ColorChoice;
 use anstyle::{AnsiColor, Style};
 use clap::builder::Styles;
@@ -43,6 +43,8 @@ const GLOBAL: &str = "Every command";
 pub enum Command {
     /// Run everything on the bundled models and say what comes out
     Demo(demo::DemoArgs),
+    /// Open the lab in a browser: trace, edit and study, on this machine
+    Lab(lab::LabArgs),
     /// Show which layers and tokens carry one fact
     Trace(Box<trace::TraceArgs>),
     /// Run the three stages on many facts and write a record
@@ -80,6 +82,9 @@ Where are a hundred facts, and can they be edited?
 
 Everything at once, offline, on small models that are part of the program?
   engram demo --quick
+
+All of it in a browser, on this machine?
+  engram lab
 
 Does this machine's GPU work?
   engram doctor

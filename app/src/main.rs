@@ -8,6 +8,7 @@ mod commands;
 mod engine;
 mod fail;
 mod hub;
+mod lab;
 mod options;
 mod render;
 mod talk;
@@ -37,7 +38,19 @@ fn main() -> ExitCode {
     };
     let ui = Ui::new(cli.global.color, cli.global.quiet);
     talk::start(ui, cli.global.verbose);
-    // The first Ctrl-C asks the engine to stop at a good place, the second does not wait for it.
+    // To a server Ctrl-C means something else.
+    if !matches!(cli.command, Some(Command::Lab(_))) {
+        stop_on_ctrl_c(ui);
+    }
+    match run(&cli, &ui) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => fail::failure(&ui, &error),
+    }
+}
+
+/// The first Ctrl-C asks the engine to stop at a good place, the second does not wait for it.
+fn stop_on_ctrl_c(ui: Ui) {
     let mut asked = false;
     let handler = ctrlc::set_handler(move || {
         if std::mem::replace(&mut asked, true) {
@@ -49,11 +62,6 @@ fn main() -> ExitCode {
     if let Err(error) = handler {
         log::debug!("no Ctrl-C handler: {error}");
     }
-    match run(&cli, &ui) {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
-        Err(error) => fail::failure(&ui, &error),
-    }
 }
 
 /// `false`: the work was done, and its outcome is a failure that was told already.
@@ -62,6 +70,7 @@ fn run(cli: &Cli, ui: &Ui) -> anyhow::Result<bool> {
     match &cli.command {
         None => done(ui.print(cli::WELCOME).map_err(Into::into)),
         Some(Command::Demo(args)) => commands::demo::run(args, ui),
+        Some(Command::Lab(args)) => done(commands::lab::run(args, ui)),
         Some(Command::Trace(args)) => done(commands::trace::run(args, ui)),
         Some(Command::Study(args)) => commands::study::run(args, ui),
         Some(Command::Edit(args)) => done(commands::edit::run(args, ui)),

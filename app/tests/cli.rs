@@ -60,7 +60,7 @@ fn alone_it_greets() {
 #[test]
 fn every_help_page() {
     snapshot("help", &engram(&["--help"]));
-    for command in ["demo", "trace", "study", "edit", "compare", "train", "models", "doctor"] {
+    for command in ["demo", "lab", "trace", "study", "edit", "compare", "train", "models", "doctor"] {
         let output = engram(&["help", command]);
         assert!(output.status.success() && output.stderr.is_empty());
         snapshot(&format!("help-{command}"), &output);
@@ -71,7 +71,7 @@ fn every_help_page() {
 #[test]
 fn help_fits_the_terminal() {
     for (columns, limit) in [("60", 60), ("80", 80), ("120", 100)] {
-        for command in ["demo", "trace", "study", "edit", "compare", "train", "models", "doctor"] {
+        for command in ["demo", "lab", "trace", "study", "edit", "compare", "train", "models", "doctor"] {
             let output = engram_with(&["help", command], &[("COLUMNS", columns)]);
             let text = text(&output.stdout);
             // Examples are commands to copy, which no terminal width may break.
@@ -187,6 +187,11 @@ const REFUSED: &[(&str, &[&str])] = &[
         "edit-model-full",
         &["edit", "{} is", "--subject", "x", "--target", "a", "--new", "b", "--model", "a/b", "--save-model", "full"],
     ),
+    ("lab-no-such-folder", &["lab", "--no-open", "--site", "none"]),
+    ("lab-site-is-a-file", &["lab", "--no-open", "--site", "notes.txt"]),
+    ("lab-site-without-a-page", &["lab", "--no-open", "--site", "model"]),
+    ("lab-port-word", &["lab", "--port", "http"]),
+    ("lab-port-too-high", &["lab", "--port", "65536"]),
     ("compare-nothing", &["compare"]),
     ("compare-missing", &["compare", "none.engram.json"]),
     ("compare-empty-folder", &["compare", "model"]),

@@ -92,6 +92,12 @@ fn check_version(content: &[u8]) -> Result<()> {
     }
 }
 
+/// A value as a type, by way of its text: decoding values directly would be a second decoder of every record type in the
+/// page's program.
+fn from_value<T: serde::de::DeserializeOwned>(value: &serde_json::Value) -> serde_json::Result<T> {
+    serde_json::from_slice(&serde_json::to_vec(value)?)
+}
+
 fn broken(error: &serde_json::Error) -> Error {
     let what = if error.is_eof() { "the JSON is cut off" } else { "not valid JSON" };
     Error::new(Kind::Input, format!("{what}: {error}")).hint("the file may be damaged; copy it again")

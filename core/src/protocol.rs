@@ -160,9 +160,10 @@ pub struct Event {
     pub news: News,
 }
 
-/// What an engine can tell.
+/// What an engine can tell. Tagged from outside, `{"device": {…}}`: serde reads every other form by way of a generic value,
+/// which makes the page's program a good deal larger.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "news", rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case")]
 pub enum News {
     /// Who answers.
     Hello {
@@ -322,7 +323,8 @@ pub fn to_json(message: &impl Serialize) -> crate::Result<String> {
 /// # Errors
 /// On anything that is not one, naming the place in it.
 pub fn from_json<T: for<'de> Deserialize<'de>>(text: &str) -> crate::Result<T> {
-    serde_json::from_str(text).map_err(|error| {
+    // From bytes, as records are read: each kind of source has a decoder of its own in the page's program.
+    serde_json::from_slice(text.as_bytes()).map_err(|error| {
         crate::Error::input(format!("a message cannot be read: {error}"))
             .hint("reload the page: it and its engine are of different versions")
     })

@@ -3,6 +3,7 @@
 use crate::files;
 use crate::lab::{Engine, Tab, edit, explore, models, status, study, trouble};
 use crate::page::Page;
+use crate::sample;
 use leptos::{ev, prelude::*};
 use wasm_bindgen::JsCast;
 
@@ -12,14 +13,20 @@ pub fn start() {
         console_error_panic_hook::hook(info);
         files::show_crash();
     }));
-    let place = document().get_element_by_id("app").and_then(|place| place.dyn_into::<web_sys::HtmlElement>().ok());
-    match place {
-        Some(place) => {
-            place.set_text_content(None);
-            mount_to(place, App).forget();
+    leptos::task::spawn_local(async {
+        // Without it the page says so where it would be, and does all else.
+        if let Ok(bytes) = files::beside(sample::FILE).await {
+            sample::arrived(bytes);
         }
-        None => mount_to_body(App),
-    }
+        let place = document().get_element_by_id("app").and_then(|place| place.dyn_into::<web_sys::HtmlElement>().ok());
+        match place {
+            Some(place) => {
+                place.set_text_content(None);
+                mount_to(place, App).forget();
+            }
+            None => mount_to_body(App),
+        }
+    });
 }
 
 /// The whole page.

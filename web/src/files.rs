@@ -26,6 +26,17 @@ pub(crate) async fn open(file: File) -> Result<Opened> {
     load::open(&name, &js_sys::Uint8Array::new(&buffer).to_vec())
 }
 
+/// A file that lies beside the page.
+pub(crate) async fn beside(name: &str) -> Result<Vec<u8>> {
+    let failed = || Error::io(format!("{name}: it could not be fetched"));
+    let window = web_sys::window().ok_or_else(failed)?;
+    let response = JsFuture::from(window.fetch_with_str(&format!("./{name}"))).await;
+    let response = response.ok().and_then(|value| value.dyn_into::<Response>().ok());
+    let response = response.filter(Response::ok).ok_or_else(failed)?;
+    let buffer = JsFuture::from(response.array_buffer().map_err(|_| failed())?).await.map_err(|_| failed())?;
+    Ok(js_sys::Uint8Array::new(&buffer).to_vec())
+}
+
 /// Fetches a record from the page's own server, never from elsewhere: a link must not make the page call others.
 pub(crate) async fn fetch(address: &str) -> Result<Opened> {
     let failed = |what: &str| Error::io(format!("{address}: {what}"));

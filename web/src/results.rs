@@ -69,8 +69,10 @@ pub(crate) fn Everything(page: Page) -> impl IntoView {
     };
     // Outside of what is drawn anew with every record.
     let (quantity, cursor) = (RwSignal::new(Quantity::default()), RwSignal::new(500));
+    // Not for every fact that is chosen.
+    let reading = Memo::new(move |_| page.state.with(ViewState::view));
     let comparison = move || {
-        let view = page.state.get().view();
+        let view = reading.get();
         let studies: Vec<(String, Record)> = page.shelf.with(|shelf| {
             (0..shelf.records.len()).map(|place| (shelf.name(place), shelf.records[place].clone())).collect()
         });

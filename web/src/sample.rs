@@ -1,18 +1,27 @@
 //! A finished study that comes with the page: what a reader sees before anything is loaded or computed.
 
 use crate::load::{self, Opened};
-use engram_core::Result;
 use engram_core::record::{FactRecord, Record, Traced};
+use engram_core::{Error, Result};
+use std::sync::OnceLock;
 
-/// The file, made by `engram study` with a bundled model.
-const BYTES: &[u8] = include_bytes!("../sample.engram.json.gz");
+/// The file, made by `engram study` with a bundled model; it lies beside the page.
+pub const FILE: &str = "sample.engram.json.gz";
+
+static BYTES: OnceLock<Vec<u8>> = OnceLock::new();
+
+/// Takes the file's bytes, once they are here.
+pub fn arrived(bytes: Vec<u8>) {
+    let _ = BYTES.set(bytes);
+}
 
 /// The stored study.
 ///
 /// # Errors
-/// When the file that was built in is damaged.
+/// When the file did not arrive, or is damaged.
 pub fn stored() -> Result<Opened> {
-    load::open("sample.engram.json.gz", BYTES)
+    let missing = || Error::io("the stored study did not arrive").hint("reload the page");
+    load::open(FILE, BYTES.get().ok_or_else(missing)?)
 }
 
 /// The facts that have token × layer maps, in study order: those that are worth looking at without a run.
@@ -53,6 +62,7 @@ mod tests {
 
     #[test]
     fn the_stored_study_can_be_shown() -> Result<()> {
+        arrived(include_bytes!("../sample.engram.json.gz").to_vec());
         let record = stored()?.record;
         assert!(BUNDLED.contains(&record.model.name.as_str()), "{}", record.model.name);
         let examples: Vec<_> = mapped(&record).collect();

@@ -4,6 +4,7 @@ pub mod compare;
 pub mod demo;
 pub mod doctor;
 pub mod edit;
+pub mod lab;
 pub mod models;
 pub mod study;
 pub mod trace;

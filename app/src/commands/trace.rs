@@ -104,6 +104,7 @@ pub fn draw(tracing: &Tracing, screen: Screen) -> String {
     parts.push(bars::render(&sufficiency(record, traced), screen));
     parts.extend(remarks(record, traced).map(|line| wrapped(&line, screen)));
     parts.push(bars::render(&necessity(traced), screen));
+    parts.extend(lens(fact, traced).map(|chart| bars::render(&chart, screen)));
     if let Some(maps) = &traced.maps {
         let window = maps.window;
         let kinds = [
@@ -184,6 +185,25 @@ fn necessity(traced: &Traced) -> Chart {
             column("MLP", &traced.without_mlp),
         ],
     }
+}
+
+/// What the head reads after each layer at the last token (METHODS, section 2).
+fn lens(fact: &FactRecord, traced: &Traced) -> Option<Chart> {
+    let lens = traced.lens.as_ref()?;
+    let first = |ranks: &[u32]| ranks.iter().position(|rank| *rank == 1).map(|at| at + 1);
+    let column = |answer: &str, p: &[f32], ranks: &[u32]| Column {
+        name: text::token(answer),
+        values: p.to_vec(),
+        mark: first(ranks),
+    };
+    Some(Chart {
+        title: "Logit lens: p(first token of the answer) read after each layer, marked where it first ranks highest"
+            .into(),
+        columns: vec![
+            column(&fact.target_true, &lens.p_true, &lens.rank_true),
+            column(&fact.target_new, &lens.p_false, &lens.rank_false),
+        ],
+    })
 }
 
 /// What a reader must know before believing the bars (METHODS, section 2).

@@ -202,7 +202,7 @@ pub(super) fn locate(content: &[u8], error: &serde_json::Error) -> Error {
 fn unread<T: serde::de::DeserializeOwned>(list: &str, at: usize, value: Value) -> Option<Error> {
     let id = value.get("id").and_then(Value::as_str).map(|id| format!(" (id {id})")).unwrap_or_default();
     let has_null = value.to_string().contains("null");
-    let error = serde_json::from_value::<T>(value).err()?;
+    let error = super::from_value::<T>(&value).err()?;
     let error = Error::input(format!("{list}[{at}]{id}: {error}"));
     Some(if has_null {
         error.hint("null is how some programs write NaN; a record holds finite numbers only")

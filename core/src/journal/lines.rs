@@ -41,7 +41,7 @@ impl Line {
     /// `redundancy` too, but never alone.
     fn parse(line: &[u8]) -> Result<Self> {
         fn read<T: serde::de::DeserializeOwned>(value: Value) -> Result<T> {
-            serde_json::from_value(value).map_err(|error| Error::input(error.to_string()))
+            super::from_value(&value).map_err(|error| Error::input(error.to_string()))
         }
         let mut value: Value = serde_json::from_slice(line).map_err(|error| broken(&error))?;
         match value.as_object_mut().filter(|keys| keys.len() == 1) {

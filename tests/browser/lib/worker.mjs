@@ -33,7 +33,7 @@ const PAGE = `<!doctype html><html lang="en"><title>worker</title><link rel="ico
     };
     worker.onerror = event => {
       event.preventDefault();
-      heard(JSON.stringify({ id: 0, news: { news: 'fatal', kind: 'crash', message: event.message || 'no script' } }), null);
+      heard(JSON.stringify({ id: 0, news: { fatal: { kind: 'crash', message: event.message || 'no script' } } }), null);
     };
   }
   function post(json, files, bytes) {
@@ -48,6 +48,13 @@ const PAGE = `<!doctype html><html lang="en"><title>worker</title><link rel="ico
 function script() {
   const found = /<meta name="engram-worker" content="([^"]+)"/.exec(readFileSync(join(DIST, 'index.html'), 'utf8'));
   return found ? found[1] : './engram-worker_loader.js';
+}
+
+/** `{"device": {…}}` as `{news: 'device', …}`. */
+function flat(sent) {
+  if (typeof sent === 'string') return { news: sent };
+  const [[news, rest]] = Object.entries(sent);
+  return { news, ...rest };
 }
 
 /** A request under way: `events` so far, and what it waits for. */
@@ -130,7 +137,8 @@ class Engine {
   }
 
   hear(json, bytes) {
-    const { id, news } = JSON.parse(json);
+    const { id, news: sent } = JSON.parse(json);
+    const news = flat(sent);
     if (bytes !== null) news.bytes = Buffer.from(bytes, 'base64');
     if (news.news === 'fatal') {
       for (const call of this.calls.values()) call.hear(news);

@@ -51,13 +51,13 @@ fn one(edit: Edit, scale: Scale, on_choose: Callback<usize>) -> impl IntoView {
     let fact = edit.fact;
     view! {
         <article class="edit">
-            <h4>
+            <h3>
                 <span class=class>{badge}</span>
                 " "
                 <button class="link" on:click=move |_| on_choose.run(fact)>
                     {edit.prompt}
                 </button>
-            </h4>
+            </h3>
             <p>{edit.judgement}</p>
             <div class="scroll" tabindex="0">
                 <svg

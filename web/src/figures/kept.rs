@@ -74,9 +74,9 @@ pub fn state(saved: &Saved) -> String {
     format!("{facts}{}{end}", edits.unwrap_or_default())
 }
 
-/// When it was last written, and on which facts it is.
+/// On which facts it is, and when it was last written.
 pub fn origin(saved: &Saved, now_ms: f64) -> String {
-    format!("facts {}, {}", words::visible(&saved.facts), ago(saved.changed_ms, now_ms))
+    format!("{}, {}", words::visible(&saved.facts), ago(saved.changed_ms, now_ms))
 }
 
 #[cfg(test)]
@@ -114,7 +114,7 @@ mod tests {
     fn kept_studies_are_told() {
         let mut saved = saved();
         assert_eq!(state(&saved), "31 of 50 facts, not finished");
-        assert_eq!(origin(&saved, 7_300_000.0), "facts bundled, 2 hours ago");
+        assert_eq!(origin(&saved, 7_300_000.0), "bundled, 2 hours ago");
         (saved.validated, saved.edits) = (50, 3);
         assert!(Note::from(&saved).words().contains("stopped after its 50 facts"));
         saved.finished = true;

@@ -132,6 +132,7 @@ mod tests {
 
     #[test]
     fn the_stored_study_has_its_dots() {
+        crate::sample::arrived(include_bytes!("../../sample.engram.json.gz").to_vec());
         let stored = crate::sample::stored().unwrap().record;
         let studies = [("stored".to_owned(), &stored)];
         let found = redundancy_by_size(&studies, &View::default());

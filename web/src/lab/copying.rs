@@ -12,6 +12,9 @@ pub(crate) fn Copy(
     /// The button's words.
     #[prop(into)]
     label: String,
+    /// Its name for those who do not see what stands beside it; the same words when absent.
+    #[prop(into, optional)]
+    name: Option<String>,
 ) -> impl IntoView {
     let said = RwSignal::new("");
     let press = move |_| {
@@ -22,7 +25,7 @@ pub(crate) fn Copy(
     };
     view! {
         <span class="copy">
-            <button type="button" on:click=press>
+            <button type="button" aria-label=name on:click=press>
                 {label}
             </button>
             <span class="faint" role="status">

@@ -3,6 +3,7 @@
 mod fields;
 mod form;
 pub(crate) mod inbox;
+mod keeper;
 mod kept;
 mod live;
 mod runner;
@@ -10,12 +11,13 @@ mod runner;
 use crate::lab::{Engine, Tab};
 use crate::page::Page;
 use crate::results::{Everything, Opener};
+use crate::words;
 use form::StudyForm;
 use kept::{Kept, Offer};
 use leptos::task::spawn_local;
 use leptos::{ev, prelude::*};
 use live::Running;
-use runner::Runner;
+use runner::{Runner, show_records};
 
 /// The tab of studies.
 #[component]
@@ -38,8 +40,24 @@ pub(crate) fn StudyTab(page: Page, engine: Engine) -> impl IntoView {
         }
     });
     let said = move || runner.said.get().map(|text| view! { <p class="said">{text}</p> });
+    let done = move || {
+        let names: Vec<String> = runner.done.get().iter().map(|name| words::visible(name)).collect();
+        let all = names.join(", ");
+        (!names.is_empty()).then(|| {
+            view! {
+                <aside class="offer" aria-label="A finished study">
+                    <p>"Finished " <b>{all}</b></p>
+                    <p class="choices">
+                        <button type="button" class="primary" on:click=move |_| show_records()>
+                            "See the results"
+                        </button>
+                    </p>
+                </aside>
+            }
+        })
+    };
     view! {
-        <div role="status">{said}</div>
+        <div role="status">{said} {done}</div>
         <Offer runner=runner />
         <Running runner=runner />
         <section class="first">
@@ -47,7 +65,7 @@ pub(crate) fn StudyTab(page: Page, engine: Engine) -> impl IntoView {
             <StudyForm runner=runner />
         </section>
         <Kept runner=runner />
-        <section>
+        <section id="records">
             <h2>"Records"</h2>
             <Opener page=page open=open />
             <Show
@@ -76,6 +94,9 @@ fn stored(page: Page) {
             let place = page.shelf.try_update(|shelf| shelf.add(opened));
             page.show(place.unwrap_or_default());
         }
-        Err(error) => page.errors.update(|errors| errors.push((error.message().to_owned(), None))),
+        Err(error) => {
+            let said = (words::visible(error.message()), error.next_step().map(words::visible));
+            page.errors.update(|errors| errors.push(said));
+        }
     }
 }

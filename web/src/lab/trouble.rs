@@ -75,8 +75,8 @@ pub(crate) fn Banner(engine: Engine) -> impl IntoView {
 fn Steps(advice: Advice) -> impl IntoView {
     let one = |step: Step| {
         let copy = step.copy.map(|text| {
-            let label = format!("Copy {text}");
-            view! { " " <code>{text}</code> " " <Copy label=label text=Callback::new(move |()| text.to_owned()) /> }
+            let name = format!("Copy {text}");
+            view! { " " <code>{text}</code> " " <Copy label="Copy" name=name text=Callback::new(move |()| text.to_owned()) /> }
         });
         view! { <li>{step.text} {copy}</li> }
     };
@@ -122,7 +122,7 @@ fn Lost(engine: Engine) -> impl IntoView {
         };
         view! {
             <p class="choices">
-                <button type="button" class="main" on:click=press>
+                <button type="button" class="primary" on:click=press>
                     {words}
                 </button>
             </p>

@@ -52,12 +52,12 @@ pub(crate) fn start(glue: &str) -> String {
 }
 
 const LOADER: &str = "\
-const told = {\"id\":0,\"news\":{\"news\":\"fatal\",\"kind\":\"crash\",\"message\":\"\",\"hint\":\"reload the page\"}};
+const told = {\"id\":0,\"news\":{\"fatal\":{\"kind\":\"crash\",\"message\":\"\",\"hint\":\"reload the page\"}}};
 try {
   const glue = await import('./GLUE');
   await glue.default();
 } catch (error) {
-  told.news.message = `the engine's worker could not start: ${error?.message ?? error}`;
+  told.news.fatal.message = `the engine's worker could not start: ${error?.message ?? error}`;
   postMessage({ json: JSON.stringify(told) });
   throw error;
 }

@@ -68,10 +68,11 @@ pub fn DepthChart(
         }
     };
     let size = (LEFT + WIDTH + 12.0, TOP + HEIGHT + BELOW);
+    let label = title.clone();
     view! {
         <figure class="chart compare">
             <figcaption>{title}</figcaption>
-            <div class="scroll" tabindex="0">
+            <div class="scroll" tabindex="0" role="group" aria-label=label>
                 <svg
                     role="img"
                     aria-label=format!("{}.", sentence.join("; "))
@@ -106,7 +107,7 @@ pub fn DepthChart(
                 />
                 <output>{move || words::fixed(depth(cursor.get()), 2)}</output>
             </label>
-            <dl class="readout">{readout}</dl>
+            <dl class="reads">{readout}</dl>
             <Numbers head=numbers.0 rows=numbers.1 />
         </figure>
     }

@@ -29,6 +29,7 @@ pub fn Dots(
         }
         .into_any();
     }
+    let size = (LEFT + WIDTH + 14.0, TOP + HEIGHT + BELOW);
     let sentence = scatter.sentence();
     let (x_name, y_name, title) = (scatter.x.name, scatter.y.name, scatter.title);
     let bottom = TOP + HEIGHT;
@@ -90,16 +91,17 @@ pub fn Dots(
     let moved = move |event: ev::PointerEvent| {
         let target = event.current_target().and_then(|target| target.dyn_into::<web_sys::Element>().ok());
         if let Some(place) = target.map(|target| target.get_bounding_client_rect()) {
-            let x = (f64::from(event.client_x()) - place.left() - LEFT) / WIDTH;
-            let y = (place.top() + bottom - f64::from(event.client_y())) / HEIGHT;
+            // On a narrow screen the figure is drawn smaller.
+            let scale = size.0 / place.width().max(1.0);
+            let x = ((f64::from(event.client_x()) - place.left()) * scale - LEFT) / WIDTH;
+            let y = (bottom - (f64::from(event.client_y()) - place.top()) * scale) / HEIGHT;
             cursor.set(read.with_value(|scatter| scatter.nearest(x, y)));
         }
     };
-    let size = (LEFT + WIDTH + 14.0, bottom + BELOW);
     view! {
         <figure class="chart compare">
             <figcaption>{title}</figcaption>
-            <div class="scroll" tabindex="0">
+            <div class="fit">
                 <svg
                     role="img"
                     aria-label=sentence
@@ -136,7 +138,7 @@ pub fn Dots(
                     on:input:target=move |event| cursor.set(event.target().value().parse().ok())
                 />
             </label>
-            <p class="readout">{said}</p>
+            <p class="reads">{said}</p>
             <Numbers head=vec!["dots".into()] rows=rows />
         </figure>
     }

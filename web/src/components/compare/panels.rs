@@ -67,7 +67,7 @@ pub fn PanelChart(
                     {line}
                 </svg>
             </div>
-            <dl class="readout">{told}</dl>
+            <dl class="reads">{told}</dl>
         </figure>
     }
 }

@@ -71,7 +71,11 @@ fn took(engine: Engine, shelf: RwSignal<Option<Shelf>>, answer: Result<News, Fai
 fn Found(page: Page, engine: Engine, found: Shelf, drop: Callback<Option<String>>) -> impl IntoView {
     let space = match (found.used, found.quota) {
         (Some(used), Some(quota)) if quota > 0 => {
-            let bar = Bar { label: "Storage", share: Some(used as f64 / quota as f64), words: of(used, quota) };
+            let bar = Bar {
+                label: "Storage",
+                share: Some(used as f64 / quota as f64),
+                words: format!("{} of {}", bytes(used), bytes(quota)),
+            };
             view! { <Progress bar=Signal::stored(bar) /> }.into_any()
         }
         (Some(used), _) => view! { <p class="faint">{bytes(used)} " used by this site"</p> }.into_any(),

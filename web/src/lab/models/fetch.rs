@@ -17,6 +17,13 @@ use leptos::{ev, prelude::*};
 pub(crate) fn Fetch(page: Page, engine: Engine) -> impl IntoView {
     let text = RwSignal::new(String::new());
     let field = NodeRef::<leptos::html::Input>::new();
+    // A model that the address names, or another tab asks for, needs only the consent.
+    Effect::new(move || {
+        let named = page.lab.with(|lab| lab.model.clone());
+        if matches!(model_of(&named), Some(ModelRef::Hub { .. } | ModelRef::Url { .. })) {
+            text.set(named);
+        }
+    });
     let wrong = RwSignal::new(None::<Failure>);
     let checking = RwSignal::new(false);
     let found = RwSignal::new(None::<(ModelRef, Preflight)>);
@@ -134,7 +141,7 @@ fn Consent(page: Page, engine: Engine, model: ModelRef, preflight: Preflight, cl
             open(page, engine, model.clone(), Vec::new());
         };
         view! {
-            <button type="button" class="main" disabled=move || busy(engine) on:click=go>
+            <button type="button" class="primary" disabled=move || busy(engine) on:click=go>
                 {words}
             </button>
         }

@@ -45,7 +45,7 @@ pub(crate) fn StudyForm(runner: Runner) -> impl IntoView {
     };
     let many = move || models.with(Vec::len);
     view! {
-        <form class="form" on:submit=start>
+        <form class="study-form" on:submit=start>
             <Models runner=runner models=models />
             <Facts />
             <fieldset>
@@ -94,7 +94,7 @@ pub(crate) fn StudyForm(runner: Runner) -> impl IntoView {
             <Advanced form=form />
             <div role="alert">{said}</div>
             <p class="choices">
-                <button type="submit" class="main" disabled=move || runner.busy.get()>
+                <button type="submit" class="primary" disabled=move || runner.busy.get()>
                     {move || if many() > 1 { format!("Study {} models", many()) } else { "Study".into() }}
                 </button>
                 <span class="faint">"It runs in this tab. What is finished is kept in the browser, fact by fact."</span>

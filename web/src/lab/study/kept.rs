@@ -26,7 +26,7 @@ pub(crate) fn Offer(runner: Runner) -> impl IntoView {
                     " What was finished is kept in this browser."
                 </p>
                 <p class="choices">
-                    <button type="button" class="main" on:click=move |_| runner.resume(&note)>
+                    <button type="button" class="primary" on:click=move |_| runner.resume(&note)>
                         "Resume"
                     </button>
                 </p>
@@ -71,7 +71,7 @@ fn one(runner: Runner, saved: &Saved) -> impl IntoView + use<> {
         view! {
             <button
                 type="button"
-                class="main"
+                class="primary"
                 aria-label=label
                 disabled=move || runner.busy.get()
                 on:click=move |_| runner.resume(&note)

@@ -68,7 +68,7 @@ fn Now(runner: Runner) -> impl IntoView {
         <section class="live" aria-label="The study that runs">
             <h2>{title}</h2>
             <Queue runner=runner />
-            <p class="visually-hidden" role="status">
+            <p class="unseen" role="status">
                 {move || milestone.get()}
             </p>
             {bars}
@@ -83,7 +83,7 @@ fn Now(runner: Runner) -> impl IntoView {
                         .into_any()
                     } else {
                         view! {
-                            <button type="button" class="main" on:click=move |_| runner.go()>
+                            <button type="button" class="primary" on:click=move |_| runner.go()>
                                 "Resume"
                             </button>
                         }

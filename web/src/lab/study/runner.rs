@@ -15,7 +15,7 @@ use leptos::task::spawn_local;
 use std::time::Duration;
 
 /// Where the note about the last study is.
-const NOTE: &str = "engram.study";
+pub(super) const NOTE: &str = "engram.study";
 /// Between two redraws, in milliseconds.
 const PAUSE: f64 = 250.0;
 /// How often a study goes on by itself after its engine was lost.
@@ -66,6 +66,8 @@ pub(crate) struct Runner {
     pub(crate) busy: RwSignal<bool>,
     /// What happened on the way, for people.
     pub(crate) said: RwSignal<Option<String>>,
+    /// Names of the studies that this queue has finished.
+    pub(crate) done: RwSignal<Vec<String>>,
     /// Studies that the browser keeps, once it was asked.
     pub(crate) saved: RwSignal<Option<Vec<Saved>>>,
     /// The note about the last study.
@@ -86,6 +88,7 @@ impl Runner {
             live: RwSignal::new(None),
             busy: RwSignal::new(false),
             said: RwSignal::new(None),
+            done: RwSignal::default(),
             saved: RwSignal::new(None),
             note: RwSignal::new(note),
             stop: StoredValue::new(false),
@@ -122,14 +125,10 @@ impl Runner {
         }
         self.busy.set(true);
         // What runs stands above the form that began it.
-        let show = || {
-            if let Ok(Some(live)) = document().query_selector(".live") {
-                live.scroll_into_view();
-            }
-        };
-        set_timeout(show, Duration::ZERO);
+        set_timeout(|| scroll_to(".live"), Duration::ZERO);
         self.stop.set_value(false);
         self.said.set(None);
+        self.done.set(Vec::new());
         spawn_local(async move {
             let count = self.queue.with_untracked(Vec::len);
             for place in 0..count {
@@ -209,6 +208,7 @@ impl Runner {
             match news {
                 News::StudyHeader { key, record } => self.begun(place, &task.model, key, *record),
                 News::Study { record, .. } => {
+                    self.done.update(|done| done.push(record.model.name.clone()));
                     self.open(*record);
                     result = Ok(());
                 }
@@ -294,7 +294,7 @@ impl Runner {
     }
 
     /// Puts a record on the shelf and shows it.
-    fn open(self, record: Record) {
+    pub(super) fn open(self, record: Record) {
         if record.facts.is_empty() {
             return self.said.set(Some("The study has no facts yet, so there is nothing to show.".into()));
         }
@@ -302,70 +302,16 @@ impl Runner {
         let place = self.page.shelf.try_update(|shelf| shelf.add(Opened { record, file, note: None }));
         self.page.show(place.unwrap_or_default());
     }
+}
 
-    /// Goes on with a kept study.
-    pub(crate) fn resume(self, note: &Note) {
-        let same = self.saved.with_untracked(|saved| {
-            let saved = saved.iter().flatten().find(|saved| saved.key == note.key)?;
-            let loaded = self.engine.model.get_untracked()?;
-            (loaded.info.weights_sha256 == saved.info.weights_sha256).then_some(loaded.model)
-        });
-        let from_disk = matches!(note.model, ModelRef::Files { .. });
-        if from_disk
-            && same.is_none()
-            && self.engine.model.with_untracked(|model| model.as_ref().is_none_or(|loaded| loaded.model != note.model))
-        {
-            let text = format!(
-                "{} came from files on this machine, which a page may not open by itself: open them in the Models tab, then resume.",
-                crate::words::visible(&note.name)
-            );
-            return self.said.set(Some(text));
-        }
-        let task = Task {
-            model: same.unwrap_or_else(|| note.model.clone()),
-            settings: Settings::default(),
-            facts: None,
-            key: Some(note.key.clone()),
-            state: State::Waits,
-        };
-        self.start(vec![task]);
-    }
+/// Shows the open records, which stand below everything else.
+pub(crate) fn show_records() {
+    // After the record has been drawn.
+    set_timeout(|| scroll_to("#records"), Duration::from_millis(50));
+}
 
-    /// Asks which studies are kept.
-    pub(crate) async fn refresh(self) {
-        let answer = self.engine.last("looking for kept studies", Ask::Studies).await;
-        self.kept(answer.map(|answer| answer.0));
-    }
-
-    /// Opens the record of a kept study.
-    pub(crate) fn open_kept(self, key: String) {
-        spawn_local(async move {
-            match self.engine.last("opening a kept study", Ask::OpenStudy { key }).await {
-                Ok((News::Study { record, .. }, _)) => self.open(*record),
-                Ok(_) => self.engine.complain(unexpected()),
-                Err(failure) => self.engine.complain(failure),
-            }
-        });
-    }
-
-    /// Forgets a kept study.
-    pub(crate) fn forget(self, key: String) {
-        spawn_local(async move {
-            let answer = self.engine.last("deleting a kept study", Ask::DropStudy { key }).await;
-            self.kept(answer.map(|answer| answer.0));
-        });
-    }
-
-    fn kept(self, answer: Result<News, Failure>) {
-        match answer {
-            Ok(News::Studies { studies }) => {
-                let newest = studies.iter().find(|saved| !saved.finished).or(studies.first()).map(Note::from);
-                browser::store(NOTE, newest.as_ref().and_then(Note::written).as_deref());
-                self.note.set(newest);
-                self.saved.set(Some(studies));
-            }
-            Ok(_) => self.engine.complain(unexpected()),
-            Err(failure) => self.engine.complain(failure),
-        }
+fn scroll_to(what: &str) {
+    if let Ok(Some(place)) = document().query_selector(what) {
+        place.scroll_into_view();
     }
 }

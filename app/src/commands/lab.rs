@@ -1,0 +1,75 @@
+//! `engram lab`: the lab in a browser, served by this program to this machine.
+
+use crate::lab::{self, PORT, Site};
+use crate::options;
+use crate::ui::Ui;
+use anyhow::Result;
+use clap::Args;
+use engram_core::Error;
+use std::path::PathBuf;
+use std::sync::Arc;
+use tokio::sync::Notify;
+
+/// Arguments of `engram lab`.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct LabArgs {
+    /// Port to listen on; 0 is any that is free [default: 7878, or a free one where it is taken]
+    #[arg(long, value_name = "N", value_parser = number)]
+    pub port: Option<u16>,
+    /// Do not open a browser
+    #[arg(long)]
+    pub no_open: bool,
+    /// Serve the site in this folder, not the one in the program
+    #[arg(long, value_name = "DIR", value_parser = options::text)]
+    pub site: Option<String>,
+}
+
+const EXAMPLES: &str = "\
+Prints the address and serves until Ctrl-C, to this machine only. A browser keeps models and \
+studies by address, port and all, so one port always finds them again.
+
+Examples:
+  engram lab
+  engram lab --no-open --port 0
+  engram lab --site dist";
+
+/// A port's number.
+fn number(text: &str) -> engram_core::Result<u16> {
+    let error = || Error::input("it is no port").hint("give a number from 0 (any that is free) to 65535");
+    text.parse().map_err(|_| error())
+}
+
+/// Runs the command.
+pub fn run(args: &LabArgs, ui: &Ui) -> Result<()> {
+    let site = Site::choose(args.site.as_ref().map(PathBuf::from).as_deref())?;
+    let listener = lab::listen(args.port)?;
+    let port = listener.local_addr()?.port();
+    // Before anybody can read the address and ask for the end.
+    let stop = Arc::new(Notify::new());
+    let asked = Arc::clone(&stop);
+    if let Err(error) = ctrlc::set_handler(move || asked.notify_one()) {
+        log::debug!("no Ctrl-C handler: {error}");
+    }
+    let address = format!("http://127.0.0.1:{port}/");
+    ui.print(&address)?;
+    if args.port.is_none() && port != PORT {
+        ui.warn(&format!(
+            "port {PORT} is in use, so this is another address; models and studies that the browser keeps for the \
+             usual one are not seen here"
+        ));
+    }
+    ui.note("serving this machine only; Ctrl-C ends it");
+    if !args.no_open {
+        let ui = *ui;
+        // What opens browsers is waited for, to hear whether it can; the page must not wait with it.
+        std::thread::spawn(move || {
+            if let Err(error) = open::that_detached(&address) {
+                log::info!("{error}");
+                ui.note("no browser could be started; open the address yourself");
+            }
+        });
+    }
+    lab::serve(listener, site, &stop)?;
+    Ok(())
+}

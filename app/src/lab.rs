@@ -1,0 +1,110 @@
+//! The site, served to this machine alone: a router that asks who calls, and files.
+//!
+//! The page reads what a person opens in it, so nobody else may be able to: the server listens on the loopback address,
+//! answers to its own name only ([`guard`]), and says in every answer what a browser may do with it ([`headers`]).
+
+mod guard;
+mod headers;
+mod reply;
+mod site;
+#[cfg(test)]
+mod tests;
+
+pub use site::Site;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{Request, State};
+use axum::http::{Method, StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use engram_core::{Error, Result};
+use std::net::{Ipv4Addr, TcpListener};
+use std::sync::Arc;
+use tokio::sync::Notify;
+
+/// A fixed port, because a browser keeps models and studies by address: under another one they are not found again.
+pub const PORT: u16 = 7878;
+
+/// What the handlers know.
+struct Lab {
+    site: Site,
+    port: u16,
+}
+
+/// A listener on the loopback address: on the wanted port, or on [`PORT`], or, where that one is taken, on any free one.
+pub fn listen(port: Option<u16>) -> Result<TcpListener> {
+    let open = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port));
+    let refused = |port: u16, error: std::io::Error| match error.kind() {
+        std::io::ErrorKind::AddrInUse => Error::io(format!("port {port} is in use"))
+            .hint("another lab may be running; end it, or name another port (0: any that is free)"),
+        std::io::ErrorKind::PermissionDenied => Error::io(format!("port {port} is not allowed to this program"))
+            .hint("name a port from 1024 on (0: any that is free)"),
+        _ => {
+            Error::io(format!("port {port} cannot be opened: {error}")).hint("name another port (0: any that is free)")
+        }
+    };
+    match port {
+        Some(port) => open(port).map_err(|error| refused(port, error)),
+        None => open(PORT).or_else(|_| open(0)).map_err(|error| refused(PORT, error)),
+    }
+}
+
+/// Serves until it is told to stop.
+pub fn serve(listener: TcpListener, site: Site, stop: &Notify) -> Result<()> {
+    let failed = |error: std::io::Error| Error::io(format!("the server failed: {error}"));
+    let port = listener.local_addr().map_err(failed)?.port();
+    listener.set_nonblocking(true).map_err(failed)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
+    runtime.block_on(async {
+        let listener = tokio::net::TcpListener::from_std(listener).map_err(failed)?;
+        // Nothing is lost with an answer that is cut off, so the end waits for none.
+        tokio::select! {
+            result = async { axum::serve(listener, router(site, port)).await } => result.map_err(failed),
+            () = stop.notified() => Ok(()),
+        }
+    })
+}
+
+/// Everything that is answered, and the questions that come first.
+fn router(site: Site, port: u16) -> Router {
+    let lab = Arc::new(Lab { site, port });
+    let asked = middleware::from_fn_with_state(Arc::clone(&lab), admitted);
+    Router::new().fallback(file).with_state(lab).layer(asked)
+}
+
+/// Refuses strangers, and says in every answer, refusals too, what a browser may do with it.
+async fn admitted(State(lab): State<Arc<Lab>>, request: Request, next: Next) -> Response {
+    let policy = headers::policy(request.uri().path());
+    let mut response = match guard::refusal(request.uri(), request.headers(), lab.port) {
+        Some(why) => (StatusCode::FORBIDDEN, format!("{why}\n")).into_response(),
+        None => next.run(request).await,
+    };
+    headers::secure(response.headers_mut(), policy);
+    response
+}
+
+/// A file of the site.
+async fn file(State(lab): State<Arc<Lab>>, request: Request) -> Response {
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        let allowed = [(header::ALLOW, "GET, HEAD")];
+        return (StatusCode::METHOD_NOT_ALLOWED, allowed, "files can be read, and nothing else\n").into_response();
+    }
+    let path = request.uri().path();
+    let found = match site::relative(path) {
+        Some(path) => lab.site.find(&path).map(|file| file.map(|file| (path, file))),
+        None => Ok(None),
+    };
+    let mut response = match found {
+        Ok(Some((path, file))) => reply::file(request.headers(), &path, file),
+        Ok(None) => (StatusCode::NOT_FOUND, "there is no such file in the lab\n").into_response(),
+        Err(error) => {
+            log::warn!("{path}: {error}");
+            (StatusCode::INTERNAL_SERVER_ERROR, "the file cannot be read\n").into_response()
+        }
+    };
+    if request.method() == Method::HEAD {
+        *response.body_mut() = Bytes::new().into();
+    }
+    response
+}

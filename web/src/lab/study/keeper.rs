@@ -1,0 +1,81 @@
+//! Studies that the browser keeps: listing, opening, forgetting, and going on with them.
+
+use super::runner::{NOTE, Runner, State, Task, show_records};
+use crate::figures::kept::Note;
+use crate::lab::browser;
+use crate::lab::engine::unexpected;
+use engram_core::protocol::{Ask, Failure, ModelRef, News};
+use engram_core::record::Settings;
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+
+impl Runner {
+    /// Goes on with a kept study.
+    pub(crate) fn resume(self, note: &Note) {
+        let same = self.saved.with_untracked(|saved| {
+            let saved = saved.iter().flatten().find(|saved| saved.key == note.key)?;
+            let loaded = self.engine.model.get_untracked()?;
+            (loaded.info.weights_sha256 == saved.info.weights_sha256).then_some(loaded.model)
+        });
+        let from_disk = matches!(note.model, ModelRef::Files { .. });
+        if from_disk
+            && same.is_none()
+            && self.engine.model.with_untracked(|model| model.as_ref().is_none_or(|loaded| loaded.model != note.model))
+        {
+            let text = format!(
+                "{} came from files on this machine, which a page may not open by itself: open them in the Models tab, then resume.",
+                crate::words::visible(&note.name)
+            );
+            return self.said.set(Some(text));
+        }
+        let task = Task {
+            model: same.unwrap_or_else(|| note.model.clone()),
+            settings: Settings::default(),
+            facts: None,
+            key: Some(note.key.clone()),
+            state: State::Waits,
+        };
+        self.start(vec![task]);
+    }
+
+    /// Asks which studies are kept.
+    pub(crate) async fn refresh(self) {
+        let answer = self.engine.last("looking for kept studies", Ask::Studies).await;
+        self.kept(answer.map(|answer| answer.0));
+    }
+
+    /// Opens the record of a kept study.
+    pub(crate) fn open_kept(self, key: String) {
+        spawn_local(async move {
+            match self.engine.last("opening a kept study", Ask::OpenStudy { key }).await {
+                Ok((News::Study { record, .. }, _)) => {
+                    self.open(*record);
+                    show_records();
+                }
+                Ok(_) => self.engine.complain(unexpected()),
+                Err(failure) => self.engine.complain(failure),
+            }
+        });
+    }
+
+    /// Forgets a kept study.
+    pub(crate) fn forget(self, key: String) {
+        spawn_local(async move {
+            let answer = self.engine.last("deleting a kept study", Ask::DropStudy { key }).await;
+            self.kept(answer.map(|answer| answer.0));
+        });
+    }
+
+    fn kept(self, answer: Result<News, Failure>) {
+        match answer {
+            Ok(News::Studies { studies }) => {
+                let newest = studies.iter().find(|saved| !saved.finished).or(studies.first()).map(Note::from);
+                browser::store(NOTE, newest.as_ref().and_then(Note::written).as_deref());
+                self.note.set(newest);
+                self.saved.set(Some(studies));
+            }
+            Ok(_) => self.engine.complain(unexpected()),
+            Err(failure) => self.engine.complain(failure),
+        }
+    }
+}
