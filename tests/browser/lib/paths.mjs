@@ -1,8 +1,7 @@
 // Where things are: the repository, the built page, the native program, the browser, and what the tests leave behind.
 
-import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { delimiter, dirname, isAbsolute, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /** The repository's root. */
@@ -29,15 +28,15 @@ export function program() {
   return path;
 }
 
-/** The browser: the one that `CHROMIUM` names, or the first that is installed. */
+/** The browser's program: what `CHROMIUM` names, or the first that is installed. */
 export function chromium() {
-  if (process.env.CHROMIUM) return process.env.CHROMIUM;
-  for (const name of ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable']) {
-    try {
-      return execFileSync('which', [name], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim();
-    } catch {
-      // The next one.
-    }
+  const names = process.env.CHROMIUM
+    ? [process.env.CHROMIUM]
+    : ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'];
+  for (const name of names) {
+    const places = isAbsolute(name) ? [''] : (process.env.PATH ?? '').split(delimiter);
+    const found = places.map(place => join(place, name)).find(path => existsSync(path));
+    if (found) return found;
   }
-  throw new Error('no Chromium is installed: run cargo xtask setup, or set CHROMIUM');
+  throw new Error(`no Chromium here (looked for ${names.join(', ')}): run cargo xtask setup, or set CHROMIUM`);
 }
