@@ -124,7 +124,7 @@ impl<'a> Loader<'a> {
         match self.origin {
             Origin::Files(checkpoint) => {
                 let values = self.values(checkpoint, name, &[rows, columns]).await?;
-                Ok(Tensor::from_data(TensorData::new(values, [rows, columns]), self.device))
+                settled(Tensor::from_data(TensorData::new(values, [rows, columns]), self.device)).await
             }
             #[cfg(feature = "train")]
             Origin::Training(parameters) => parameters.matrix(name, rows, columns),
@@ -188,7 +188,7 @@ impl<'a> Loader<'a> {
             let n = rows.len();
             crate::pause::point().await?;
             let values = checkpoint.read_rows_f32(name, rows).await?;
-            shards.push(Tensor::from_data(TensorData::new(values, [n, d]), self.device));
+            shards.push(settled(Tensor::from_data(TensorData::new(values, [n, d]), self.device)).await?);
         }
         self.mark(checkpoint, name);
         Ok(Table::new(shards, d))
@@ -228,4 +228,14 @@ impl<'a> Loader<'a> {
         ))
         .hint("config.json describes a smaller or another model than the weights"))
     }
+}
+
+/// In a browser an upload keeps its bytes in the tab's small memory until the queue is looked at: reading one number of
+/// a large tensor lets go of them.
+async fn settled(tensor: Tensor<2>) -> Result<Tensor<2>> {
+    if cfg!(target_family = "wasm") && tensor.shape().num_elements() > 1 << 18 {
+        let one = tensor.clone().slice([0..1, 0..1]).into_data_async().await;
+        one.map_err(crate::run::device_error)?;
+    }
+    Ok(tensor)
 }
