@@ -1,5 +1,6 @@
 //! The list of facts: filtered, searched, and one of them chosen with the mouse or the arrow keys.
 
+use crate::components::{held, part};
 use crate::figures::facts::{Row, Which, chosen};
 use crate::words;
 use leptos::prelude::*;
@@ -38,7 +39,7 @@ pub fn FactList(
     };
     let choice = move |one: Which| {
         view! {
-            <button aria-pressed=move || (which.get() == one).to_string() on:click=move |_| which.set(one)>
+            <button aria-pressed=held(move || (which.get() == one).to_string()) on:click=move |_| which.set(one)>
                 {one.name()}
             </button>
         }
@@ -55,10 +56,10 @@ pub fn FactList(
                 on:input:target=move |event| search.set(event.target().value())
             />
             <p class="faint" role="status">
-                {move || found.with(|found| words::count(found.len(), "fact"))}
+                {part(move || found.with(|found| words::count(found.len(), "fact")))}
             </p>
-            <ul on:keydown=walk>{lines}</ul>
-            {more}
+            <ul on:keydown=walk>{part(lines)}</ul>
+            {part(more)}
         </div>
     }
 }
@@ -77,7 +78,7 @@ fn line(
         <li>
             <button
                 tabindex=stop
-                aria-current=move || (selected.get() == Some(order)).then_some("true")
+                aria-current=held(move || (selected.get() == Some(order)).then_some("true"))
                 on:click=move |_| on_choose.run(order)
             >
                 <span class="prompt">{row.prompt.clone()} " " <b>{row.answer.clone()}</b></span>

@@ -1,5 +1,6 @@
 //! One token × layer map as a grid: rows and columns with headers, one stop of the Tab key, arrow keys inside.
 
+use crate::components::part;
 use super::heatmap::{Cursor, look};
 use super::{Numbers, px};
 use crate::figures::heatmap::{Frame, MapSet, Place};
@@ -60,7 +61,7 @@ pub(super) fn HeatGrid(
                     {words::short(&token.text, LONGEST)}
                     {star}
                 </span>
-                {cells}
+                {part(cells)}
             </div>
         }
     };
@@ -170,10 +171,10 @@ pub(super) fn HeatGrid(
                             {heads}
                         </div>
                     </div>
-                    <div aria-hidden="true">{ring} {marker}</div>
+                    <div aria-hidden="true">{part(ring)} {part(marker)}</div>
                 </div>
             </div>
-            <p class="said">{sentence}</p>
+            <p class="said">{part(sentence)}</p>
             <Numbers head=head rows=table />
         </figure>
     }

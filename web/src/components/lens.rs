@@ -1,5 +1,6 @@
 //! The logit lens: both answers' probability by layer, told apart by dash, mark and label as well as by colour.
 
+use crate::components::part;
 use super::axes::{BELOW, LEFT, layer_axis, value_axis};
 use super::{Numbers, px};
 use crate::figures::lens::LensChart;
@@ -104,7 +105,7 @@ pub fn LensView(
                 </svg>
             </div>
             <p class="said">{sentence}</p>
-            <p class="said" role="status">{said}</p>
+            <p class="said" role="status">{part(said)}</p>
             <Numbers head=head rows=rows />
         </figure>
     }

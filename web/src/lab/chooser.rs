@@ -1,5 +1,6 @@
 //! Which model answers, and the button that makes it.
 
+use crate::components::{held, part};
 use super::draft::Draft;
 use super::{Engine, Tab};
 use crate::figures::choice::{self, Way};
@@ -41,7 +42,7 @@ pub(crate) fn ModelSelect(
                 id=format!("{form}-model")
                 on:change:target=move |event| draft.choose_model(event.target().value())
             >
-                {options}
+                {part(options)}
             </select>
         </div>
     }
@@ -83,8 +84,8 @@ pub(crate) fn Start(
             view! { <button class="primary" on:click=go>{format!("Load {name} first…")}</button> }.into_any()
         }
         Way::Run | Way::Fetch => view! {
-            <button class="primary" disabled=move || wrong.get() on:click=move |_| on_start.run(())>
-                {move || label.get()}
+            <button class="primary" disabled=held(move || wrong.get()) on:click=move |_| on_start.run(())>
+                {part(move || label.get())}
             </button>
         }
         .into_any(),
@@ -98,9 +99,9 @@ pub(crate) fn Start(
     };
     view! {
         <p class="start">
-            {button}
+            {part(button)}
             <span class="faint" role="status">
-                {said}
+                {part(said)}
             </span>
         </p>
     }

@@ -1,5 +1,6 @@
 //! Buttons that copy a text, and buttons that ask once more before they do what cannot be undone.
 
+use crate::components::part;
 use super::browser;
 use leptos::prelude::*;
 
@@ -29,7 +30,7 @@ pub(crate) fn Copy(
                 {label}
             </button>
             <span class="faint" role="status">
-                {move || said.get()}
+                {part(move || said.get())}
             </span>
         </span>
     }

@@ -1,5 +1,6 @@
 //! Why there is no GPU, and what to do about it; and what to do when the engine was lost.
 
+use crate::components::part;
 use super::browser;
 use super::copying::Copy;
 use crate::figures::trouble::{Advice, Step, advice, after, early, estimate};
@@ -64,8 +65,8 @@ pub(crate) fn Banner(engine: Engine) -> impl IntoView {
         })
     };
     view! {
-        {before}
-        <div role="status">{known}</div>
+        {part(before)}
+        <div role="status">{part(known)}</div>
         <Lost engine=engine />
     }
 }

@@ -1,5 +1,6 @@
 //! The edits in force: each can be taken back, and all together be saved.
 
+use crate::components::{held, part};
 use super::run::Editor;
 use crate::figures::edited;
 use crate::words;
@@ -18,7 +19,7 @@ pub(super) fn InForce(editor: Editor) -> impl IntoView {
         let show = move |_| editor.made.set(Some(edit.clone()));
         view! {
             <li>
-                <button class="link" aria-pressed=move || shown().to_string() on:click=show>
+                <button class="link" aria-pressed=held(move || shown().to_string()) on:click=show>
                     {line}
                 </button>
                 <button aria-label=label on:click=move |_| editor.undo(Some(number))>
@@ -47,8 +48,8 @@ pub(super) fn InForce(editor: Editor) -> impl IntoView {
     };
     view! {
         <section class="finding" aria-label="Edits in force">
-            {list}
-            <p role="status">{move || editor.said.get()}</p>
+            {part(list)}
+            <p role="status">{part(move || editor.said.get())}</p>
         </section>
     }
 }

@@ -1,5 +1,6 @@
 //! The question: prompt, subject, answers, model, corruption, and the button that runs it.
 
+use crate::components::held;
 use super::run::{Explorer, Running, Source};
 use crate::figures::choice::Way;
 use crate::figures::question::Asked;
@@ -28,7 +29,7 @@ pub(super) fn Form(explorer: Explorer) -> impl IntoView {
     let noise = move |noise: bool, label: &'static str| {
         view! {
             <button
-                aria-pressed=move || draft.asked.with(|asked| asked.noise == noise).to_string()
+                aria-pressed=held(move || draft.asked.with(|asked| asked.noise == noise).to_string())
                 on:click=move |_| draft.change(|asked| asked.noise = noise)
             >
                 {label}

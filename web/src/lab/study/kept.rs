@@ -1,5 +1,6 @@
 //! Studies that the browser keeps: an unfinished one is offered first, all of them can be opened and deleted.
 
+use crate::components::{held, part};
 use super::runner::{Runner, State, Task};
 use crate::figures::kept::{Note, origin, state};
 use crate::lab::copying::Sure;
@@ -33,7 +34,7 @@ pub(crate) fn Offer(runner: Runner) -> impl IntoView {
             </aside>
         })
     };
-    view! { <div>{card}</div> }
+    view! { <div>{part(card)}</div> }
 }
 
 /// All of them.
@@ -57,7 +58,7 @@ pub(crate) fn Kept(runner: Runner) -> impl IntoView {
     view! {
         <section>
             <h2>"Kept studies"</h2>
-            {list}
+            {part(list)}
         </section>
     }
 }
@@ -73,7 +74,7 @@ fn one(runner: Runner, saved: &Saved) -> impl IntoView + use<> {
                 type="button"
                 class="primary"
                 aria-label=label
-                disabled=move || runner.busy.get()
+                disabled=held(move || runner.busy.get())
                 on:click=move |_| runner.resume(&note)
             >
                 "Resume"
