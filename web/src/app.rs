@@ -1,6 +1,6 @@
 //! The page: tabs of the lab, open records, and what holds for all of them.
 
-use crate::components::{held, part};
+use crate::components::{act, held, part};
 use crate::files;
 use crate::lab::{Engine, Tab, edit, explore, models, status, study, trouble};
 use crate::page::Page;
@@ -124,7 +124,7 @@ fn Tabs(page: Page) -> impl IntoView {
                 id=format!("tab-{}", tab.name())
                 aria-selected=held(move || chosen().to_string())
                 tabindex=held(move || if chosen() { "0" } else { "-1" })
-                on:click=move |_| go(tab)
+                on:click=act(move |_| go(tab))
             >
                 {label}
             </button>
@@ -132,7 +132,7 @@ fn Tabs(page: Page) -> impl IntoView {
     };
     view! {
         <nav aria-label="Parts of the lab">
-            <div class="tabs" role="tablist" aria-label="Parts of the lab" on:keydown=key>
+            <div class="tabs" role="tablist" aria-label="Parts of the lab" on:keydown=act(key)>
                 {Tab::ALL.into_iter().map(one).collect_view()}
             </div>
         </nav>
@@ -147,7 +147,7 @@ fn Errors(page: Page, engine: Engine) -> impl IntoView {
             <div class="problem">
                 <p><b>"error: "</b> {message}</p>
                 {hint.map(|hint| view! { <p>"hint: " {hint}</p> })}
-                <button on:click=move |_| dismiss.run(())>"Dismiss"</button>
+                <button on:click=act(move |_| dismiss.run(()))>"Dismiss"</button>
             </div>
         }
     };

@@ -1,6 +1,6 @@
 //! The open records: opening them, and everything that can be seen of them.
 
-use crate::components::{held, part, shown};
+use crate::components::{act, held, part, shown};
 use crate::components::{About, Compare, Edits, FactList, FactView, Study, Switches, Tables};
 use crate::figures::compare::Quantity;
 use crate::figures::{about, edits, facts};
@@ -27,7 +27,7 @@ pub(crate) fn Opener(page: Page, open: Memo<bool>) -> impl IntoView {
     };
     view! {
         <label class="drop" class:small=held(move || open.get())>
-            <input type="file" multiple accept=".json,.gz,.jsonl,.journal,application/json,application/gzip" on:change=chosen />
+            <input type="file" multiple accept=".json,.gz,.jsonl,.journal,application/json,application/gzip" on:change=act(chosen) />
             <span>
                 {part(move || if open.get() { "Open another record…" } else { "Drop a record here, or choose a file…" })}
             </span>
@@ -129,7 +129,7 @@ pub(crate) fn Everything(page: Page) -> impl IntoView {
         <section>
             <h2>"About this record"</h2>
             <p class="choices">
-                <button type="button" on:click=move |_| save(page)>
+                <button type="button" on:click=act(move |_| save(page))>
                     "Save the record…"
                 </button>
                 <span class="faint">"One file with every raw number; this page and "<code>"engram compare"</code>" open it."</span>
@@ -162,10 +162,10 @@ fn Records(page: Page) -> impl IntoView {
         let label = format!("Close {name}");
         view! {
             <span class="tab">
-                <button aria-pressed=shown on:click=move |_| page.show(place)>
+                <button aria-pressed=shown on:click=act(move |_| page.show(place))>
                     {name}
                 </button>
-                <button class="close" aria-label=label on:click=move |_| page.close(place)>
+                <button class="close" aria-label=label on:click=act(move |_| page.close(place))>
                     "×"
                 </button>
                 {note.map(|note| view! { <span class="faint">{words::visible(&note)}</span> })}
@@ -200,7 +200,7 @@ fn Baseline(page: Page) -> impl IntoView {
         {shown(several, move || view! {
             <label>
                 "Ratios to "
-                <select on:change=choose>
+                <select on:change=act(choose)>
                     <option value="">"no baseline"</option>
                     {part(options)}
                 </select>

@@ -6,7 +6,7 @@ pub mod marks;
 pub mod panels;
 pub mod settings;
 
-use crate::components::{held, part};
+use crate::components::{act, held, part};
 use super::{BarChart, shared_scale};
 use crate::figures::bars::{self, Bars};
 use crate::figures::compare::{Quantity, curves, settings as settings_of};
@@ -54,7 +54,7 @@ pub fn Compare(
     };
     let choice = move |one: Quantity| {
         view! {
-            <button type="button" aria-pressed=held(move || (quantity.get() == one).to_string()) on:click=move |_| quantity.set(one)>
+            <button type="button" aria-pressed=held(move || (quantity.get() == one).to_string()) on:click=act(move |_| quantity.set(one))>
                 {one.name()}
             </button>
         }

@@ -21,3 +21,8 @@ pub(crate) fn shown<V: IntoAny>(
     let when = Memo::new(move |_| when());
     part(move || when.get().then(|| view().into_any()))
 }
+
+/// What is done about an event.
+pub(crate) fn act<E: 'static>(act: impl FnMut(E) + 'static) -> Box<dyn FnMut(E)> {
+    Box::new(act)
+}

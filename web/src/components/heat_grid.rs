@@ -1,6 +1,6 @@
 //! One token × layer map as a grid: rows and columns with headers, one stop of the Tab key, arrow keys inside.
 
-use crate::components::part;
+use crate::components::{act, part};
 use super::heatmap::{Cursor, look};
 use super::{Numbers, px};
 use crate::figures::heatmap::{Frame, MapSet, Place};
@@ -156,12 +156,12 @@ pub(super) fn HeatGrid(
                         aria-readonly="true"
                         aria-label=name
                         aria-activedescendant=active
-                        on:pointerover=over
-                        on:pointerleave=move |_| leave()
-                        on:click=click
-                        on:focus=focus
-                        on:blur=move |_| leave()
-                        on:keydown=key
+                        on:pointerover=act(over)
+                        on:pointerleave=act(move |_| leave())
+                        on:click=act(click)
+                        on:focus=act(focus)
+                        on:blur=act(move |_| leave())
+                        on:keydown=act(key)
                     >
                         {body}
                         <div role="row" class="axis">

@@ -1,7 +1,7 @@
 //! Token × layer maps: residual stream, MLP and attention on one scale, neutral where nothing changes. Each is a grid for
 //! the keyboard; one cursor runs through all three. Hovering previews a cell, a click or Enter pins it.
 
-use crate::components::part;
+use crate::components::{act, part};
 use super::heat_grid::HeatGrid;
 use super::keys::Keys;
 use super::px;
@@ -82,7 +82,7 @@ pub fn Heatmaps(
             {part(move || set.with(legend))}
             <p class="cell-said">
                 <span role="status">{part(said)}</span>
-                <button on:click=move |_| cursor.keys.set(true)>"Keys…"</button>
+                <button on:click=act(move |_| cursor.keys.set(true))>"Keys…"</button>
             </p>
             <div class="beside">{part(maps)}</div>
             <p class="faint">

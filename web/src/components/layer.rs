@@ -1,6 +1,6 @@
 //! One layer of one fact, with a slider to choose it: the keyboard's way to what a click on a column does.
 
-use crate::components::{held, part};
+use crate::components::{act, held, part};
 use super::px;
 use crate::figures::layer::Layer;
 use crate::words;
@@ -49,7 +49,7 @@ pub fn LayerPanel(
                     step="1"
                     prop:value=held(move || at().to_string())
                     aria-valuetext=held(move || format!("layer {} of {}", at(), of()))
-                    on:input=slide
+                    on:input=act(slide)
                 />
             </label>
             <p class="faint">"Or click a column or a cell."</p>

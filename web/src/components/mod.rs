@@ -33,7 +33,7 @@ pub use bars::{BarChart, shared_scale};
 pub use chips::TokenChips;
 pub use compare::Compare;
 pub use edits::Edits;
-pub(crate) use erased::{held, part, shown};
+pub(crate) use erased::{act, held, part, shown};
 pub use fact::FactView;
 pub use facts::FactList;
 pub use heatmap::Heatmaps;

@@ -1,6 +1,6 @@
 //! The numbers behind a figure as a table: the figure's twin for those who read rather than look.
 
-use crate::components::part;
+use crate::components::{act, part};
 use leptos::prelude::*;
 
 /// A folded table; its rows are made when it is opened for the first time.
@@ -38,7 +38,7 @@ pub fn Numbers(
         }
     };
     view! {
-        <details class="numbers" on:toggle=move |_| opened.set(true)>
+        <details class="numbers" on:toggle=act(move |_| opened.set(true))>
             <summary>"Numbers"</summary>
             {part(move || opened.get().then(&table))}
         </details>

@@ -1,6 +1,6 @@
 //! The switches between readings of the same record.
 
-use crate::components::{held, part};
+use crate::components::{act, held, part};
 use crate::state::ViewState;
 use crate::words;
 use engram_core::record::Reading;
@@ -19,7 +19,7 @@ pub fn Switches(
             <button
                 title=words::reading(reading)
                 aria-pressed=held(move || (state.with(|state| state.reading) == reading).to_string())
-                on:click=move |_| state.update(|state| state.reading = reading)
+                on:click=act(move |_| state.update(|state| state.reading = reading))
             >
                 {reading.name()}
             </button>

@@ -1,6 +1,6 @@
 //! The form's fields that a trace and an edit have in common.
 
-use crate::components::{held, part};
+use crate::components::{act, held, part};
 use super::draft::Draft;
 use crate::figures::question::{Field, selected};
 use leptos::{ev, html, prelude::*};
@@ -57,7 +57,7 @@ pub(crate) fn PromptFields(
                 }
             />
             // Pressing it must not take the selection away before it is read.
-            <button on:mousedown=|event: ev::MouseEvent| event.prevent_default() on:click=use_selection>
+            <button on:mousedown=|event: ev::MouseEvent| event.prevent_default() on:click=act(use_selection)>
                 "Use selection as subject"
             </button>
         </div>

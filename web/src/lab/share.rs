@@ -1,6 +1,6 @@
 //! Taking something along: a link to the view, or a file.
 
-use crate::components::part;
+use crate::components::{act, part};
 use js_sys::{Array, Reflect};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
@@ -20,7 +20,7 @@ pub(crate) fn CopyLink() -> impl IntoView {
         });
     };
     view! {
-        <button on:click=copy>"Copy link"</button>
+        <button on:click=act(copy)>"Copy link"</button>
         <span class="faint address" role="status">
             {part(move || said.get())}
         </span>

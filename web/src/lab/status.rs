@@ -1,6 +1,6 @@
 //! The line at the bottom: the device, the model, edits in force, and what runs, with a way to stop it.
 
-use crate::components::part;
+use crate::components::{act, part};
 use crate::figures::bytes::{Speed, clock};
 use crate::figures::diagnostics;
 use crate::figures::progress::loading;
@@ -58,7 +58,7 @@ pub(crate) fn StatusLine(engine: Engine) -> impl IntoView {
                 {what.clone()} " "
                 {loads.then_some(how_far)} " "
                 <span class="faint">{part(passed)}</span>
-                <button type="button" aria-label=format!("Stop {what}") on:click=move |_| engine.cancel(id)>
+                <button type="button" aria-label=format!("Stop {what}") on:click=act(move |_| engine.cancel(id))>
                     "Stop"
                 </button>
             </span>

@@ -8,7 +8,7 @@ mod kept;
 mod live;
 mod runner;
 
-use crate::components::part;
+use crate::components::{act, part};
 use crate::lab::{Engine, Tab};
 use crate::page::Page;
 use crate::results::{Everything, Opener};
@@ -49,7 +49,7 @@ pub(crate) fn StudyTab(page: Page, engine: Engine) -> impl IntoView {
                 <aside class="offer" aria-label="A finished study">
                     <p>"Finished " <b>{all}</b></p>
                     <p class="choices">
-                        <button type="button" class="primary" on:click=move |_| show_records()>
+                        <button type="button" class="primary" on:click=act(move |_| show_records())>
                             "See the results"
                         </button>
                     </p>
@@ -73,7 +73,7 @@ pub(crate) fn StudyTab(page: Page, engine: Engine) -> impl IntoView {
                 true => view! { <Everything page=page /> }.into_any(),
                 false => view! {
                     <p class="choices">
-                        <button type="button" on:click=move |_| stored(page)>
+                        <button type="button" on:click=act(move |_| stored(page))>
                             "Open the stored study"
                         </button>
                         <span class="faint">"A finished study of a bundled model that comes with this page."</span>

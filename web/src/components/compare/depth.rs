@@ -1,6 +1,6 @@
 //! Curves of several studies over relative depth, with a cursor that reads all of them at one depth.
 
-use crate::components::{held, part};
+use crate::components::{act, held, part};
 use super::super::{Numbers, px};
 use super::marks::{class, dash, mark};
 use crate::figures::compare::Curve;
@@ -80,7 +80,7 @@ pub fn DepthChart(
                     width=px(size.0)
                     height=px(size.1)
                     viewBox=format!("0 0 {} {}", px(size.0), px(size.1))
-                    on:pointermove=moved
+                    on:pointermove=act(moved)
                 >
                     {ticks}
                     {depths}

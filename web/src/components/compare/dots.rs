@@ -1,6 +1,6 @@
 //! Dots over two axes, with a cursor that walks them from left to right.
 
-use crate::components::{held, part};
+use crate::components::{act, held, part};
 use super::super::{Numbers, px};
 use super::marks::mark;
 use crate::figures::scatter::Scatter;
@@ -109,7 +109,7 @@ pub fn Dots(
                     width=px(size.0)
                     height=px(size.1)
                     viewBox=format!("0 0 {} {}", px(size.0), px(size.1))
-                    on:pointermove=moved
+                    on:pointermove=act(moved)
                 >
                     {grid_x}
                     {grid_y}

@@ -1,6 +1,6 @@
 //! What an edit did: the search, the judgement, before and after, and what the model says now.
 
-use crate::components::{part, shown};
+use crate::components::{act, part, shown};
 use super::run::Editor;
 use crate::components::{BeforeAfter, LossChart, Shifts};
 use crate::figures::edited::Shown;
@@ -72,7 +72,7 @@ fn One(shown: Shown, stored: bool, editor: Editor) -> impl IntoView {
     let badge_of = if stored { "stored result" } else { "edited here" };
     let undo = move || {
         let number = in_force.get().filter(|_| !stored);
-        number.map(|number| view! { <button on:click=move |_| editor.undo(Some(number))>"Undo"</button> })
+        number.map(|number| view! { <button on:click=act(move |_| editor.undo(Some(number)))>"Undo"</button> })
     };
     let line = |(name, value): (&'static str, String)| view! { <dt>{name}</dt> <dd>{value}</dd> };
     view! {

@@ -1,6 +1,6 @@
 //! What can be done with a result: link to it, keep it, edit the fact.
 
-use crate::components::shown;
+use crate::components::{act, shown};
 use super::run::Explorer;
 use crate::lab::share::{CopyLink, save};
 use engram_core::journal;
@@ -28,8 +28,8 @@ pub(super) fn Actions(explorer: Explorer) -> impl IntoView {
     view! {
         <p class="actions">
             {shown(there, move || view! {
-                <button on:click=keep>"Save record"</button>
-                <button on:click=move |_| explorer.edit()>"Edit this fact…"</button>
+                <button on:click=act(keep)>"Save record"</button>
+                <button on:click=act(move |_| explorer.edit())>"Edit this fact…"</button>
             })}
             <CopyLink />
         </p>

@@ -1,6 +1,6 @@
 //! What is found: the fact in sentences, whose numbers these are, and the maps.
 
-use crate::components::{part, shown};
+use crate::components::{act, part, shown};
 use super::actions::Actions;
 use super::run::{Explorer, Source};
 use crate::components::{Heatmaps, Switches};
@@ -121,7 +121,7 @@ fn Origin(explorer: Explorer) -> impl IntoView {
             view! {
                 <p class="notice">
                     {format!("{} {are} in force: traces are of the edited model. ", words::count(count, "edit"))}
-                    <button on:click=go>"See the edits"</button>
+                    <button on:click=act(go)>"See the edits"</button>
                 </p>
             }
         })

@@ -1,6 +1,6 @@
 //! The models that come with the page.
 
-use crate::components::{held, part};
+use crate::components::{act, held, part};
 use super::open::{busy, open};
 use crate::figures::bundled::{ALL, Bundled};
 use crate::figures::bytes::bytes;
@@ -42,7 +42,7 @@ fn card(page: Page, engine: Engine, model: Bundled) -> impl IntoView {
                     type="button"
                     aria-label=format!("Load {}", model.name)
                     disabled=held(move || busy(engine) || loaded.get())
-                    on:click=load
+                    on:click=act(load)
                 >
                     "Load"
                 </button>

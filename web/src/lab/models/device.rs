@@ -1,6 +1,6 @@
 //! The loaded model's identity, and the device: what it is, why this one, and which is wanted.
 
-use crate::components::{held, part};
+use crate::components::{act, held, part};
 use crate::components::About;
 use crate::figures::{diagnostics, preflight};
 use crate::lab::copying::Copy;
@@ -34,7 +34,7 @@ pub(crate) fn Device(engine: Engine) -> impl IntoView {
         Some(lines) => view! { <About lines=lines /> }.into_any(),
         None => view! {
             <p class="choices">
-                <button type="button" disabled=held(move || busy.get()) on:click=move |_| begin(engine)>
+                <button type="button" disabled=held(move || busy.get()) on:click=act(move |_| begin(engine))>
                     "Open and test the device"
                 </button>
                 <span class="faint">"It is opened by itself when something is loaded."</span>
@@ -49,7 +49,7 @@ pub(crate) fn Device(engine: Engine) -> impl IntoView {
                 title=meaning
                 disabled=held(move || busy.get())
                 aria-pressed=held(move || (engine.wish.get() == wish).to_string())
-                on:click=move |_| wanted(engine, wish)
+                on:click=act(move |_| wanted(engine, wish))
             >
                 {label}
             </button>

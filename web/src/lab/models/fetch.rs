@@ -1,6 +1,6 @@
 //! Models from elsewhere: a hub id or an address is checked first, and nothing is downloaded before somebody agrees.
 
-use crate::components::{held, part};
+use crate::components::{act, held, part};
 use super::open::{busy, open};
 use crate::components::About;
 use crate::figures::preflight;
@@ -72,7 +72,7 @@ pub(crate) fn Fetch(page: Page, engine: Engine) -> impl IntoView {
     view! {
         <section>
             <h2>"From the web"</h2>
-            <form class="choices" on:submit=check>
+            <form class="choices" on:submit=act(check)>
                 <label class="field wide">
                     <span>"Hugging Face id or address"</span>
                     <input
@@ -142,7 +142,7 @@ fn Consent(page: Page, engine: Engine, model: ModelRef, preflight: Preflight, cl
             open(page, engine, model.clone(), Vec::new());
         };
         view! {
-            <button type="button" class="primary" disabled=held(move || busy(engine)) on:click=go>
+            <button type="button" class="primary" disabled=held(move || busy(engine)) on:click=act(go)>
                 {words}
             </button>
         }
@@ -157,7 +157,7 @@ fn Consent(page: Page, engine: Engine, model: ModelRef, preflight: Preflight, cl
             {remarks}
             <p class="choices">
                 {load}
-                <button type="button" on:click=move |_| close.run(())>
+                <button type="button" on:click=act(move |_| close.run(()))>
                     "Cancel"
                 </button>
             </p>

@@ -1,7 +1,7 @@
 //! Loading while it lasts: how far, how fast, how long still, and a way out. It appears after half a second, so that
 //! what is quick does not flash.
 
-use crate::components::{part, shown};
+use crate::components::{act, part, shown};
 use crate::components::progress::Progress;
 use crate::figures::bytes::Speed;
 use crate::figures::progress::{Bar, loading};
@@ -46,7 +46,7 @@ pub(crate) fn Loading(engine: Engine) -> impl IntoView {
             <div class="loading">
                 <p>"Loading " <b>{part(move || what.get())}</b></p>
                 <Progress bar=bar />
-                <button type="button" on:click=move |_| stop(engine)>
+                <button type="button" on:click=act(move |_| stop(engine))>
                     "Cancel"
                 </button>
             </div>

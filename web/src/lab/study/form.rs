@@ -1,6 +1,6 @@
 //! What a study shall be: models, facts, how many, which stages, and the settings that few people change.
 
-use crate::components::{held, part};
+use crate::components::{act, held, part};
 use super::fields::{Field, Tick};
 use super::inbox::{self, FactsFile};
 use super::runner::{Runner, State, Task};
@@ -46,7 +46,7 @@ pub(crate) fn StudyForm(runner: Runner) -> impl IntoView {
     };
     let many = move || models.with(Vec::len);
     view! {
-        <form class="study-form" on:submit=start>
+        <form class="study-form" on:submit=act(start)>
             <Models runner=runner models=models />
             <Facts />
             <fieldset>
@@ -163,7 +163,7 @@ fn Facts() -> impl IntoView {
             view! {
                 <span>{words::visible(&file.name())}</span>
                 " "
-                <button type="button" on:click=move |_| back.set(None)>
+                <button type="button" on:click=act(move |_| back.set(None))>
                     "Use the bundled facts"
                 </button>
             }
@@ -177,7 +177,7 @@ fn Facts() -> impl IntoView {
                 {part(now)}
             </p>
             <label class="pick">
-                <input type="file" accept=".json,.csv,.tsv,.gz" on:change=take />
+                <input type="file" accept=".json,.csv,.tsv,.gz" on:change=act(take) />
                 <span>"Choose a CounterFact or CSV file…"</span>
             </label>
         </fieldset>
@@ -206,7 +206,7 @@ fn Advanced(form: RwSignal<Form>) -> impl IntoView {
                     type="radio"
                     name="corruption"
                     prop:checked=held(move || noise() == on)
-                    on:change=move |_| form.update(|form| form.noise = on)
+                    on:change=act(move |_| form.update(|form| form.noise = on))
                 />
                 <span>{label}</span>
             </label>

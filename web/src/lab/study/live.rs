@@ -1,6 +1,6 @@
 //! The study that runs: how far it is, where its facts sit so far, and each fact with what became of it.
 
-use crate::components::{part, shown};
+use crate::components::{act, part, shown};
 use super::runner::{Runner, State};
 use crate::components::progress::Progress;
 use crate::components::{FactList, FactView, HistogramChart};
@@ -77,14 +77,14 @@ fn Now(runner: Runner) -> impl IntoView {
                 {part(move || {
                     if busy.get() {
                         view! {
-                            <button type="button" on:click=move |_| runner.pause()>
+                            <button type="button" on:click=act(move |_| runner.pause())>
                                 "Pause"
                             </button>
                         }
                         .into_any()
                     } else {
                         view! {
-                            <button type="button" class="primary" on:click=move |_| runner.go()>
+                            <button type="button" class="primary" on:click=act(move |_| runner.go())>
                                 "Resume"
                             </button>
                         }
