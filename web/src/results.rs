@@ -1,5 +1,6 @@
 //! The open records: opening them, and everything that can be seen of them.
 
+use crate::components::{act, held, part, shown};
 use crate::components::{About, Compare, Edits, FactList, FactView, Study, Switches, Tables};
 use crate::figures::compare::Quantity;
 use crate::figures::{about, edits, facts};
@@ -25,14 +26,14 @@ pub(crate) fn Opener(page: Page, open: Memo<bool>) -> impl IntoView {
         input.set_value("");
     };
     view! {
-        <label class="drop" class:small=move || open.get()>
-            <input type="file" multiple accept=".json,.gz,.jsonl,.journal,application/json,application/gzip" on:change=chosen />
+        <label class="drop" class:small=held(move || open.get())>
+            <input type="file" multiple accept=".json,.gz,.jsonl,.journal,application/json,application/gzip" on:change=act(chosen) />
             <span>
-                {move || if open.get() { "Open another record…" } else { "Drop a record here, or choose a file…" }}
+                {part(move || if open.get() { "Open another record…" } else { "Drop a record here, or choose a file…" })}
             </span>
             <span class="faint">".engram.json, .engram.json.gz"</span>
             <span role="status">
-                {move || (page.reading.get() > 0).then(|| format!("reading {}…", words::count(page.reading.get(), "file")))}
+                {part(move || (page.reading.get() > 0).then(|| format!("reading {}…", words::count(page.reading.get(), "file"))))}
             </span>
         </label>
     }
@@ -88,7 +89,7 @@ pub(crate) fn Everything(page: Page) -> impl IntoView {
     view! {
         <Records page=page />
         <Switches readings=readings state=page.state />
-        {move || {
+        {part(move || {
             summary
                 .get()
                 .map(|summary| {
@@ -99,15 +100,15 @@ pub(crate) fn Everything(page: Page) -> impl IntoView {
                         </section>
                     }
                 })
-        }}
+        })}
         <section id="facts">
             <h2>"The facts"</h2>
             <div class="split">
                 <FactList rows=rows.into() selected=selected on_choose=choose />
-                {move || fact.get().map(|(fact, view)| view! { <FactView fact=fact view=view /> })}
+                {part(move || fact.get().map(|(fact, view)| view! { <FactView fact=fact view=view /> }))}
             </div>
         </section>
-        {move || {
+        {part(move || {
             edits
                 .get()
                 .map(|edits| {
@@ -118,22 +119,22 @@ pub(crate) fn Everything(page: Page) -> impl IntoView {
                         </section>
                     }
                 })
-        }}
-        {comparison}
+        })}
+        {part(comparison)}
         <section>
             <h2>"Tables"</h2>
             <Baseline page=page />
-            {all_tables}
+            {part(all_tables)}
         </section>
         <section>
             <h2>"About this record"</h2>
             <p class="choices">
-                <button type="button" on:click=move |_| save(page)>
+                <button type="button" on:click=act(move |_| save(page))>
                     "Save the record…"
                 </button>
                 <span class="faint">"One file with every raw number; this page and "<code>"engram compare"</code>" open it."</span>
             </p>
-            {move || page.with_record(|record, _| view! { <About lines=about::lines(record) /> })}
+            {part(move || page.with_record(|record, _| view! { <About lines=about::lines(record) /> }))}
         </section>
     }
 }
@@ -161,10 +162,10 @@ fn Records(page: Page) -> impl IntoView {
         let label = format!("Close {name}");
         view! {
             <span class="tab">
-                <button aria-pressed=shown on:click=move |_| page.show(place)>
+                <button aria-pressed=shown on:click=act(move |_| page.show(place))>
                     {name}
                 </button>
-                <button class="close" aria-label=label on:click=move |_| page.close(place)>
+                <button class="close" aria-label=label on:click=act(move |_| page.close(place))>
                     "×"
                 </button>
                 {note.map(|note| view! { <span class="faint">{words::visible(&note)}</span> })}
@@ -174,7 +175,7 @@ fn Records(page: Page) -> impl IntoView {
     let count = move || page.shelf.with(|shelf| shelf.records.len());
     view! {
         <nav class="choices" aria-label="Open records">
-            {move || (0..count()).map(one).collect_view()}
+            {part(move || (0..count()).map(one).collect_view())}
         </nav>
     }
 }
@@ -196,14 +197,14 @@ fn Baseline(page: Page) -> impl IntoView {
     };
     let several = move || page.shelf.with(|shelf| shelf.records.len() > 1);
     view! {
-        <Show when=several>
+        {shown(several, move || view! {
             <label>
                 "Ratios to "
-                <select on:change=choose>
+                <select on:change=act(choose)>
                     <option value="">"no baseline"</option>
-                    {options}
+                    {part(options)}
                 </select>
             </label>
-        </Show>
+        })}
     }
 }

@@ -12,6 +12,8 @@ mod index;
 #[cfg(any(feature = "web", test))]
 mod link;
 #[cfg(any(feature = "web", test))]
+mod order;
+#[cfg(any(feature = "web", test))]
 mod site;
 #[cfg(feature = "web")]
 mod sizes;

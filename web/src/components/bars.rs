@@ -1,6 +1,7 @@
 //! A bar per layer, upwards or downwards from zero, with error bars and one layer marked. A click on a column chooses its
 //! layer, where the page has a use for that.
 
+use crate::components::{act, held};
 use super::axes::{BELOW, LEFT, layer_axis, mark, value_axis};
 use super::{Numbers, px};
 use crate::figures::bars::{Bar, Bars};
@@ -53,7 +54,7 @@ pub fn BarChart(
             };
             let column = column(layers, scale, at, bar, marked == Some(at));
             view! {
-                <g class="column" class:chosen=move || layer.get() == Some(at) on:click=choose>
+                <g class="column" class:chosen=held(move || layer.get() == Some(at)) on:click=act(choose)>
                     {column}
                 </g>
             }

@@ -6,6 +6,7 @@ pub mod marks;
 pub mod panels;
 pub mod settings;
 
+use crate::components::{act, held, part};
 use super::{BarChart, shared_scale};
 use crate::figures::bars::{self, Bars};
 use crate::figures::compare::{Quantity, curves, settings as settings_of};
@@ -53,7 +54,7 @@ pub fn Compare(
     };
     let choice = move |one: Quantity| {
         view! {
-            <button type="button" aria-pressed=move || (quantity.get() == one).to_string() on:click=move |_| quantity.set(one)>
+            <button type="button" aria-pressed=held(move || (quantity.get() == one).to_string()) on:click=act(move |_| quantity.set(one))>
                 {one.name()}
             </button>
         }
@@ -65,7 +66,7 @@ pub fn Compare(
         <div class="choices" role="group" aria-label="Quantity">
             {Quantity::ALL.map(choice).into_iter().collect_view()}
         </div>
-        {chart}
+        {part(chart)}
         <p class="faint">"The largest mark of a curve is its l*. Error bars are standard errors of the mean."</p>
         <details class="numbers">
             <summary>"Each study by itself, on one scale"</summary>

@@ -1,5 +1,6 @@
 //! Edits: both answers before and after on one scale, and the level that each edit reached.
 
+use crate::components::act;
 use super::px;
 use crate::figures::edits::{Edit, Pair, highest};
 use crate::scale::Scale;
@@ -54,7 +55,7 @@ fn one(edit: Edit, scale: Scale, on_choose: Callback<usize>) -> impl IntoView {
             <h3>
                 <span class=class>{badge}</span>
                 " "
-                <button class="link" on:click=move |_| on_choose.run(fact)>
+                <button class="link" on:click=act(move |_| on_choose.run(fact))>
                     {edit.prompt}
                 </button>
             </h3>

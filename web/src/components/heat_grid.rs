@@ -1,5 +1,6 @@
 //! One token × layer map as a grid: rows and columns with headers, one stop of the Tab key, arrow keys inside.
 
+use crate::components::{act, part};
 use super::heatmap::{Cursor, look};
 use super::{Numbers, px};
 use crate::figures::heatmap::{Frame, MapSet, Place};
@@ -60,7 +61,7 @@ pub(super) fn HeatGrid(
                     {words::short(&token.text, LONGEST)}
                     {star}
                 </span>
-                {cells}
+                {part(cells)}
             </div>
         }
     };
@@ -155,12 +156,12 @@ pub(super) fn HeatGrid(
                         aria-readonly="true"
                         aria-label=name
                         aria-activedescendant=active
-                        on:pointerover=over
-                        on:pointerleave=move |_| leave()
-                        on:click=click
-                        on:focus=focus
-                        on:blur=move |_| leave()
-                        on:keydown=key
+                        on:pointerover=act(over)
+                        on:pointerleave=act(move |_| leave())
+                        on:click=act(click)
+                        on:focus=act(focus)
+                        on:blur=act(move |_| leave())
+                        on:keydown=act(key)
                     >
                         {body}
                         <div role="row" class="axis">
@@ -170,10 +171,10 @@ pub(super) fn HeatGrid(
                             {heads}
                         </div>
                     </div>
-                    <div aria-hidden="true">{ring} {marker}</div>
+                    <div aria-hidden="true">{part(ring)} {part(marker)}</div>
                 </div>
             </div>
-            <p class="said">{sentence}</p>
+            <p class="said">{part(sentence)}</p>
             <Numbers head=head rows=table />
         </figure>
     }

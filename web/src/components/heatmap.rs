@@ -1,6 +1,7 @@
 //! Token × layer maps: residual stream, MLP and attention on one scale, neutral where nothing changes. Each is a grid for
 //! the keyboard; one cursor runs through all three. Hovering previews a cell, a click or Enter pins it.
 
+use crate::components::{act, part};
 use super::heat_grid::HeatGrid;
 use super::keys::Keys;
 use super::px;
@@ -78,12 +79,12 @@ pub fn Heatmaps(
     };
     view! {
         <div class="maps">
-            {move || set.with(legend)}
+            {part(move || set.with(legend))}
             <p class="cell-said">
-                <span role="status">{said}</span>
-                <button on:click=move |_| cursor.keys.set(true)>"Keys…"</button>
+                <span role="status">{part(said)}</span>
+                <button on:click=act(move |_| cursor.keys.set(true))>"Keys…"</button>
             </p>
-            <div class="beside">{maps}</div>
+            <div class="beside">{part(maps)}</div>
             <p class="faint">
                 "Probability of the answer when one clean state is put back into the run with the hidden subject. "
                 "Rows are the corrupted prompt's tokens, the subject's with a *; the highest cell has a ring. "

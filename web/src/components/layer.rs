@@ -1,5 +1,6 @@
 //! One layer of one fact, with a slider to choose it: the keyboard's way to what a click on a column does.
 
+use crate::components::{act, held, part};
 use super::px;
 use crate::figures::layer::Layer;
 use crate::words;
@@ -38,7 +39,7 @@ pub fn LayerPanel(
     };
     view! {
         <div class="layer-panel">
-            <h3>{title}</h3>
+            <h3>{part(title)}</h3>
             <label class="slider">
                 <span class="faint">"Layer"</span>
                 <input
@@ -46,13 +47,13 @@ pub fn LayerPanel(
                     min="1"
                     max=of
                     step="1"
-                    prop:value=move || at().to_string()
-                    aria-valuetext=move || format!("layer {} of {}", at(), of())
-                    on:input=slide
+                    prop:value=held(move || at().to_string())
+                    aria-valuetext=held(move || format!("layer {} of {}", at(), of()))
+                    on:input=act(slide)
                 />
             </label>
             <p class="faint">"Or click a column or a cell."</p>
-            {move || layer.with(|layer| layer.as_ref().map(body))}
+            {part(move || layer.with(|layer| layer.as_ref().map(body)))}
         </div>
     }
 }

@@ -1,5 +1,6 @@
 //! The logit lens: both answers' probability by layer, told apart by dash, mark and label as well as by colour.
 
+use crate::components::{act, part};
 use super::axes::{BELOW, LEFT, layer_axis, value_axis};
 use super::{Numbers, px};
 use crate::figures::lens::LensChart;
@@ -59,8 +60,8 @@ pub fn LensView(
                 <g
                     class="column"
                     class:chosen=chosen
-                    on:pointerenter=move |_| hovered.set(Some(at))
-                    on:click=move |_| on_layer.run(at)
+                    on:pointerenter=act(move |_| hovered.set(Some(at)))
+                    on:click=act(move |_| on_layer.run(at))
                 >
                     <rect class="hover" x=px(layers.x(at)) y=px(TOP) width=px(layers.step) height=px(HEIGHT) />
                 </g>
@@ -95,7 +96,7 @@ pub fn LensView(
                     width=px(size.0)
                     height=px(size.1)
                     viewBox=format!("0 0 {} {}", px(size.0), px(size.1))
-                    on:pointerleave=move |_| hovered.set(None)
+                    on:pointerleave=act(move |_| hovered.set(None))
                 >
                     {value_axis(scale, TOP, right)}
                     {columns}
@@ -104,7 +105,7 @@ pub fn LensView(
                 </svg>
             </div>
             <p class="said">{sentence}</p>
-            <p class="said" role="status">{said}</p>
+            <p class="said" role="status">{part(said)}</p>
             <Numbers head=head rows=rows />
         </figure>
     }

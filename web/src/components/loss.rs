@@ -1,5 +1,6 @@
 //! The search for v*, step by step. Below the line at zero the new answer is the more probable one.
 
+use crate::components::{held, part};
 use super::axes::{LEFT, value_axis};
 use super::{Numbers, px};
 use crate::figures::loss::LossCurve;
@@ -55,15 +56,15 @@ pub fn LossChart(
             <div class="scroll" tabindex="0">
                 <svg
                     role="img"
-                    aria-label=move || sentence.get()
+                    aria-label=held(move || sentence.get())
                     width=px(size.0)
                     height=px(size.1)
                     viewBox=format!("0 0 {} {}", px(size.0), px(size.1))
                 >
-                    {drawn}
+                    {part(drawn)}
                 </svg>
             </div>
-            <p class="said">{move || sentence.get()}</p>
+            <p class="said">{part(move || sentence.get())}</p>
             <Numbers head=head rows=rows />
         </figure>
     }

@@ -7,6 +7,7 @@ pub mod bars;
 pub mod chips;
 pub mod compare;
 pub mod edits;
+mod erased;
 pub mod fact;
 pub mod facts;
 #[expect(unreachable_pub, reason = "leptos makes the properties of every component public")]
@@ -32,6 +33,7 @@ pub use bars::{BarChart, shared_scale};
 pub use chips::TokenChips;
 pub use compare::Compare;
 pub use edits::Edits;
+pub(crate) use erased::{act, held, part, shown};
 pub use fact::FactView;
 pub use facts::FactList;
 pub use heatmap::Heatmaps;

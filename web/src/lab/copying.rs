@@ -1,5 +1,6 @@
 //! Buttons that copy a text, and buttons that ask once more before they do what cannot be undone.
 
+use crate::components::{act, part};
 use super::browser;
 use leptos::prelude::*;
 
@@ -25,11 +26,11 @@ pub(crate) fn Copy(
     };
     view! {
         <span class="copy">
-            <button type="button" aria-label=name on:click=press>
+            <button type="button" aria-label=name on:click=act(press)>
                 {label}
             </button>
             <span class="faint" role="status">
-                {move || said.get()}
+                {part(move || said.get())}
             </span>
         </span>
     }
@@ -65,17 +66,17 @@ pub(crate) fn Sure(
     let yes = label.clone();
     move || {
         if asked.get() {
-            let act = move |_| {
+            let sure = move |_| {
                 asked.set(false);
                 on_yes.run(());
             };
             view! {
                 <span class="sure" role="group" aria-label=question.clone()>
                     <span>{question.clone()}</span>
-                    <button type="button" on:click=act>
+                    <button type="button" on:click=act(sure)>
                         {yes.clone()}
                     </button>
-                    <button type="button" node_ref=no on:click=move |_| asked.set(false)>
+                    <button type="button" node_ref=no on:click=act(move |_| asked.set(false))>
                         "Keep"
                     </button>
                 </span>
@@ -83,7 +84,7 @@ pub(crate) fn Sure(
             .into_any()
         } else {
             view! {
-                <button type="button" node_ref=again aria-label=name.clone() on:click=move |_| asked.set(true)>
+                <button type="button" node_ref=again aria-label=name.clone() on:click=act(move |_| asked.set(true))>
                     {label.clone()} "…"
                 </button>
             }

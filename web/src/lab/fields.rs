@@ -1,5 +1,6 @@
 //! The form's fields that a trace and an edit have in common.
 
+use crate::components::{act, held, part};
 use super::draft::Draft;
 use crate::figures::question::{Field, selected};
 use leptos::{ev, html, prelude::*};
@@ -37,7 +38,7 @@ pub(crate) fn PromptFields(
             spellcheck="false"
             aria-invalid=wrong(Field::Prompt)
             aria-describedby=format!("{form}-prompt-why")
-            prop:value=move || draft.asked.with(|asked| asked.prompt.clone())
+            prop:value=held(move || draft.asked.with(|asked| asked.prompt.clone()))
             on:input:target=move |event| draft.retype(event.target().value())
         />
         <Why problems=problems field=Field::Prompt id=format!("{form}-prompt-why") />
@@ -49,14 +50,14 @@ pub(crate) fn PromptFields(
                 spellcheck="false"
                 aria-invalid=wrong(Field::Subject)
                 aria-describedby=format!("{form}-subject-why")
-                prop:value=move || draft.asked.with(|asked| asked.subject.clone())
+                prop:value=held(move || draft.asked.with(|asked| asked.subject.clone()))
                 on:input:target=move |event| {
                     let subject = event.target().value();
                     draft.change(|asked| asked.subject = subject);
                 }
             />
             // Pressing it must not take the selection away before it is read.
-            <button on:mousedown=|event: ev::MouseEvent| event.prevent_default() on:click=use_selection>
+            <button on:mousedown=|event: ev::MouseEvent| event.prevent_default() on:click=act(use_selection)>
                 "Use selection as subject"
             </button>
         </div>
@@ -89,7 +90,7 @@ pub(crate) fn AnswerFields(
                     placeholder=old[1]
                     spellcheck="false"
                     aria-describedby=format!("{form}-answers-why")
-                    prop:value=move || draft.asked.with(|asked| asked.target.clone())
+                    prop:value=held(move || draft.asked.with(|asked| asked.target.clone()))
                     on:input:target=move |event| {
                         let target = event.target().value();
                         draft.change(|asked| asked.target = target);
@@ -104,7 +105,7 @@ pub(crate) fn AnswerFields(
                     placeholder=new[1]
                     spellcheck="false"
                     aria-describedby=format!("{form}-answers-why")
-                    prop:value=move || draft.asked.with(|asked| asked.new.clone())
+                    prop:value=held(move || draft.asked.with(|asked| asked.new.clone()))
                     on:input:target=move |event| {
                         let new = event.target().value();
                         draft.change(|asked| asked.new = new);
@@ -127,7 +128,7 @@ fn Why(problems: Problems, field: Field, id: String) -> impl IntoView {
     };
     view! {
         <p class="why" id=id>
-            {said}
+            {part(said)}
         </p>
     }
 }

@@ -1,5 +1,6 @@
 //! Taking something along: a link to the view, or a file.
 
+use crate::components::{act, part};
 use js_sys::{Array, Reflect};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
@@ -19,9 +20,9 @@ pub(crate) fn CopyLink() -> impl IntoView {
         });
     };
     view! {
-        <button on:click=copy>"Copy link"</button>
+        <button on:click=act(copy)>"Copy link"</button>
         <span class="faint address" role="status">
-            {move || said.get()}
+            {part(move || said.get())}
         </span>
     }
 }

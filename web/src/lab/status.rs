@@ -1,5 +1,6 @@
 //! The line at the bottom: the device, the model, edits in force, and what runs, with a way to stop it.
 
+use crate::components::{act, part};
 use crate::figures::bytes::{Speed, clock};
 use crate::figures::diagnostics;
 use crate::figures::progress::loading;
@@ -56,8 +57,8 @@ pub(crate) fn StatusLine(engine: Engine) -> impl IntoView {
             <span class="job">
                 {what.clone()} " "
                 {loads.then_some(how_far)} " "
-                <span class="faint">{passed}</span>
-                <button type="button" aria-label=format!("Stop {what}") on:click=move |_| engine.cancel(id)>
+                <span class="faint">{part(passed)}</span>
+                <button type="button" aria-label=format!("Stop {what}") on:click=act(move |_| engine.cancel(id))>
                     "Stop"
                 </button>
             </span>
@@ -67,11 +68,11 @@ pub(crate) fn StatusLine(engine: Engine) -> impl IntoView {
     view! {
         <footer class="status" aria-label="Status">
             <span role="status" class="facts-now">
-                <span>{move || device.get().unwrap_or_else(|| "no device open".into())}</span>
-                <span>{move || model.get().unwrap_or_else(|| "no model".into())}</span>
-                {move || (edits.get() > 0).then(|| view! { <span>{words::count(edits.get(), "edit")} " in force"</span> })}
+                <span>{part(move || device.get().unwrap_or_else(|| "no device open".into()))}</span>
+                <span>{part(move || model.get().unwrap_or_else(|| "no model".into()))}</span>
+                {part(move || (edits.get() > 0).then(|| view! { <span>{words::count(edits.get(), "edit")} " in force"</span> }))}
             </span>
-            <span class="jobs">{jobs}</span>
+            <span class="jobs">{part(jobs)}</span>
             <Copy label="Copy diagnostics" text=Callback::new(move |()| diagnosed(engine)) />
         </footer>
     }

@@ -8,6 +8,7 @@ mod kept;
 mod live;
 mod runner;
 
+use crate::components::{act, part};
 use crate::lab::{Engine, Tab};
 use crate::page::Page;
 use crate::results::{Everything, Opener};
@@ -48,7 +49,7 @@ pub(crate) fn StudyTab(page: Page, engine: Engine) -> impl IntoView {
                 <aside class="offer" aria-label="A finished study">
                     <p>"Finished " <b>{all}</b></p>
                     <p class="choices">
-                        <button type="button" class="primary" on:click=move |_| show_records()>
+                        <button type="button" class="primary" on:click=act(move |_| show_records())>
                             "See the results"
                         </button>
                     </p>
@@ -57,7 +58,7 @@ pub(crate) fn StudyTab(page: Page, engine: Engine) -> impl IntoView {
         })
     };
     view! {
-        <div role="status">{said} {done}</div>
+        <div role="status">{part(said)} {part(done)}</div>
         <Offer runner=runner />
         <Running runner=runner />
         <section class="first">
@@ -68,21 +69,18 @@ pub(crate) fn StudyTab(page: Page, engine: Engine) -> impl IntoView {
         <section id="records">
             <h2>"Records"</h2>
             <Opener page=page open=open />
-            <Show
-                when=move || open.get()
-                fallback=move || {
-                    view! {
-                        <p class="choices">
-                            <button type="button" on:click=move |_| stored(page)>
-                                "Open the stored study"
-                            </button>
-                            <span class="faint">"A finished study of a bundled model that comes with this page."</span>
-                        </p>
-                    }
+            {part(move || match open.get() {
+                true => view! { <Everything page=page /> }.into_any(),
+                false => view! {
+                    <p class="choices">
+                        <button type="button" on:click=act(move |_| stored(page))>
+                            "Open the stored study"
+                        </button>
+                        <span class="faint">"A finished study of a bundled model that comes with this page."</span>
+                    </p>
                 }
-            >
-                <Everything page=page />
-            </Show>
+                .into_any(),
+            })}
         </section>
     }
 }

@@ -1,5 +1,6 @@
 //! The prompt's tokens while it is typed, once a model is loaded.
 
+use crate::components::part;
 use super::draft::Draft;
 use super::{Engine, engine::unexpected};
 use crate::components::TokenChips;
@@ -101,5 +102,5 @@ pub(crate) fn LiveTokens(
             _ => ().into_any(),
         }
     };
-    view! { <div class="live-tokens">{shown}</div> }
+    view! { <div class="live-tokens">{part(shown)}</div> }
 }

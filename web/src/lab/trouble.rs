@@ -1,5 +1,6 @@
 //! Why there is no GPU, and what to do about it; and what to do when the engine was lost.
 
+use crate::components::{act, part};
 use super::browser;
 use super::copying::Copy;
 use crate::figures::trouble::{Advice, Step, advice, after, early, estimate};
@@ -64,8 +65,8 @@ pub(crate) fn Banner(engine: Engine) -> impl IntoView {
         })
     };
     view! {
-        {before}
-        <div role="status">{known}</div>
+        {part(before)}
+        <div role="status">{part(known)}</div>
         <Lost engine=engine />
     }
 }
@@ -89,7 +90,7 @@ fn Steps(advice: Advice) -> impl IntoView {
 #[component]
 fn Close(closed: RwSignal<bool>) -> impl IntoView {
     view! {
-        <button type="button" class="close" aria-label="Close this note" on:click=move |_| closed.set(true)>
+        <button type="button" class="close" aria-label="Close this note" on:click=act(move |_| closed.set(true))>
             "×"
         </button>
     }
@@ -122,7 +123,7 @@ fn Lost(engine: Engine) -> impl IntoView {
         };
         view! {
             <p class="choices">
-                <button type="button" class="primary" on:click=press>
+                <button type="button" class="primary" on:click=act(press)>
                     {words}
                 </button>
             </p>

@@ -1,5 +1,6 @@
 //! Curves of several studies over relative depth, with a cursor that reads all of them at one depth.
 
+use crate::components::{act, held, part};
 use super::super::{Numbers, px};
 use super::marks::{class, dash, mark};
 use crate::figures::compare::Curve;
@@ -79,7 +80,7 @@ pub fn DepthChart(
                     width=px(size.0)
                     height=px(size.1)
                     viewBox=format!("0 0 {} {}", px(size.0), px(size.1))
-                    on:pointermove=moved
+                    on:pointermove=act(moved)
                 >
                     {ticks}
                     {depths}
@@ -97,17 +98,17 @@ pub fn DepthChart(
                     min="0"
                     max="1000"
                     step="25"
-                    prop:value=move || cursor.get().to_string()
-                    aria-valuetext=move || format!("relative depth {}", words::fixed(depth(cursor.get()), 2))
+                    prop:value=held(move || cursor.get().to_string())
+                    aria-valuetext=held(move || format!("relative depth {}", words::fixed(depth(cursor.get()), 2)))
                     on:input:target=move |event| {
                         if let Ok(value) = event.target().value().parse() {
                             cursor.set(value);
                         }
                     }
                 />
-                <output>{move || words::fixed(depth(cursor.get()), 2)}</output>
+                <output>{part(move || words::fixed(depth(cursor.get()), 2))}</output>
             </label>
-            <dl class="reads">{readout}</dl>
+            <dl class="reads">{part(readout)}</dl>
             <Numbers head=numbers.0 rows=numbers.1 />
         </figure>
     }

@@ -1,5 +1,6 @@
 //! Dots over two axes, with a cursor that walks them from left to right.
 
+use crate::components::{act, held, part};
 use super::super::{Numbers, px};
 use super::marks::mark;
 use crate::figures::scatter::Scatter;
@@ -108,7 +109,7 @@ pub fn Dots(
                     width=px(size.0)
                     height=px(size.1)
                     viewBox=format!("0 0 {} {}", px(size.0), px(size.1))
-                    on:pointermove=moved
+                    on:pointermove=act(moved)
                 >
                     {grid_x}
                     {grid_y}
@@ -124,7 +125,7 @@ pub fn Dots(
                         {y_name}
                     </text>
                     {drawn}
-                    {ring}
+                    {part(ring)}
                 </svg>
             </div>
             <label class="walk">
@@ -133,12 +134,12 @@ pub fn Dots(
                     type="range"
                     min="0"
                     max=last.to_string()
-                    prop:value=move || cursor.get().unwrap_or(0).to_string()
+                    prop:value=held(move || cursor.get().unwrap_or(0).to_string())
                     aria-valuetext=said
                     on:input:target=move |event| cursor.set(event.target().value().parse().ok())
                 />
             </label>
-            <p class="reads">{said}</p>
+            <p class="reads">{part(said)}</p>
             <Numbers head=vec!["dots".into()] rows=rows />
         </figure>
     }

@@ -1,5 +1,6 @@
 //! The studies' settings side by side; those that differ first of all.
 
+use crate::components::{held, part};
 use crate::figures::compare::Setting;
 use leptos::prelude::*;
 
@@ -33,7 +34,7 @@ pub fn Settings(
         <label class="tick-box">
             <input
                 type="checkbox"
-                prop:checked=move || only.get()
+                prop:checked=held(move || only.get())
                 on:change:target=move |event| only.set(event.target().checked())
             />
             <span>"Differences only"</span>
@@ -48,7 +49,7 @@ pub fn Settings(
                         {head}
                     </tr>
                 </thead>
-                <tbody>{rows}</tbody>
+                <tbody>{part(rows)}</tbody>
             </table>
         </div>
     }

@@ -1,5 +1,6 @@
 //! The edits in force: each can be taken back, and all together be saved.
 
+use crate::components::{act, held, part};
 use super::run::Editor;
 use crate::figures::edited;
 use crate::words;
@@ -18,10 +19,10 @@ pub(super) fn InForce(editor: Editor) -> impl IntoView {
         let show = move |_| editor.made.set(Some(edit.clone()));
         view! {
             <li>
-                <button class="link" aria-pressed=move || shown().to_string() on:click=show>
+                <button class="link" aria-pressed=held(move || shown().to_string()) on:click=act(show)>
                     {line}
                 </button>
-                <button aria-label=label on:click=move |_| editor.undo(Some(number))>
+                <button aria-label=label on:click=act(move |_| editor.undo(Some(number)))>
                     "Take back"
                 </button>
             </li>
@@ -36,8 +37,8 @@ pub(super) fn InForce(editor: Editor) -> impl IntoView {
                 <h2>{head}</h2>
                 <ol class="in-force">{all.into_iter().map(one).collect_view()}</ol>
                 <p class="actions">
-                    {several.then(|| view! { <button on:click=move |_| editor.undo(None)>"Take all back"</button> })}
-                    <button on:click=move |_| editor.download()>"Download the change"</button>
+                    {several.then(|| view! { <button on:click=act(move |_| editor.undo(None))>"Take all back"</button> })}
+                    <button on:click=act(move |_| editor.download())>"Download the change"</button>
                 </p>
                 <p class="faint">
                     "The file is safetensors: the two factors of each edit, to be added to the tensor that they name."
@@ -47,8 +48,8 @@ pub(super) fn InForce(editor: Editor) -> impl IntoView {
     };
     view! {
         <section class="finding" aria-label="Edits in force">
-            {list}
-            <p role="status">{move || editor.said.get()}</p>
+            {part(list)}
+            <p role="status">{part(move || editor.said.get())}</p>
         </section>
     }
 }

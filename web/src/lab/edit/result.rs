@@ -1,5 +1,6 @@
 //! What an edit did: the search, the judgement, before and after, and what the model says now.
 
+use crate::components::{act, part, shown};
 use super::run::Editor;
 use crate::components::{BeforeAfter, LossChart, Shifts};
 use crate::figures::edited::Shown;
@@ -16,12 +17,12 @@ pub(super) fn Search(editor: Editor) -> impl IntoView {
     });
     let has = move || editor.running.get().is_some() || curve.with(|curve| !curve.points.is_empty());
     view! {
-        <Show when=has>
+        {shown(has, move || view! {
             <section class="finding" aria-label="Search">
                 <h2>"The search"</h2>
                 <LossChart curve=curve />
             </section>
-        </Show>
+        })}
     }
 }
 
@@ -39,8 +40,8 @@ pub(super) fn Result(editor: Editor) -> impl IntoView {
         idle.then(|| view! { <p class="faint">"Nothing was edited yet. The result will stand here."</p> })
     };
     view! {
-        {body}
-        {nothing}
+        {part(body)}
+        {part(nothing)}
         <p class="actions">
             <CopyLink />
         </p>
@@ -71,15 +72,15 @@ fn One(shown: Shown, stored: bool, editor: Editor) -> impl IntoView {
     let badge_of = if stored { "stored result" } else { "edited here" };
     let undo = move || {
         let number = in_force.get().filter(|_| !stored);
-        number.map(|number| view! { <button on:click=move |_| editor.undo(Some(number))>"Undo"</button> })
+        number.map(|number| view! { <button on:click=act(move |_| editor.undo(Some(number)))>"Undo"</button> })
     };
     let line = |(name, value): (&'static str, String)| view! { <dt>{name}</dt> <dd>{value}</dd> };
     view! {
         <section>
             <h2>"What it did"</h2>
-            <p class="faint"><span class="badge">{badge_of}</span> " " {origin}</p>
+            <p class="faint"><span class="badge">{badge_of}</span> " " {part(origin)}</p>
             <p class="lead">{edit.prompt} " " <b>{old} " → " {new}</b></p>
-            <p class="actions"><span class=class>{badge}</span> <span>{edit.judgement}</span> {undo}</p>
+            <p class="actions"><span class=class>{badge}</span> <span>{edit.judgement}</span> {part(undo)}</p>
             {edit.notes.into_iter().map(|note| view! { <p class="faint">{note}</p> }).collect_view()}
             {said.map(|(prompt, said)| view! { <BeforeAfter prompt=prompt said=said /> })}
             <h3>"Before and after"</h3>

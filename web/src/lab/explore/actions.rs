@@ -1,5 +1,6 @@
 //! What can be done with a result: link to it, keep it, edit the fact.
 
+use crate::components::{act, shown};
 use super::run::Explorer;
 use crate::lab::share::{CopyLink, save};
 use engram_core::journal;
@@ -26,10 +27,10 @@ pub(super) fn Actions(explorer: Explorer) -> impl IntoView {
     let there = move || explorer.fact.with(Option::is_some);
     view! {
         <p class="actions">
-            <Show when=there>
-                <button on:click=keep>"Save record"</button>
-                <button on:click=move |_| explorer.edit()>"Edit this fact…"</button>
-            </Show>
+            {shown(there, move || view! {
+                <button on:click=act(keep)>"Save record"</button>
+                <button on:click=act(move |_| explorer.edit())>"Edit this fact…"</button>
+            })}
             <CopyLink />
         </p>
     }

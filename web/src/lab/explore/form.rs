@@ -1,5 +1,6 @@
 //! The question: prompt, subject, answers, model, corruption, and the button that runs it.
 
+use crate::components::{act, held};
 use super::run::{Explorer, Running, Source};
 use crate::figures::choice::Way;
 use crate::figures::question::Asked;
@@ -28,8 +29,8 @@ pub(super) fn Form(explorer: Explorer) -> impl IntoView {
     let noise = move |noise: bool, label: &'static str| {
         view! {
             <button
-                aria-pressed=move || draft.asked.with(|asked| asked.noise == noise).to_string()
-                on:click=move |_| draft.change(|asked| asked.noise = noise)
+                aria-pressed=held(move || draft.asked.with(|asked| asked.noise == noise).to_string())
+                on:click=act(move |_| draft.change(|asked| asked.noise = noise))
             >
                 {label}
             </button>
@@ -79,7 +80,7 @@ fn Examples(explorer: Explorer) -> impl IntoView {
     let one = |(order, subject): (usize, String)| {
         let shown = move || (explorer.source.get() == Source::Stored(order)).to_string();
         view! {
-            <button aria-pressed=shown on:click=move |_| explorer.show(order)>
+            <button aria-pressed=shown on:click=act(move |_| explorer.show(order))>
                 {subject}
             </button>
         }

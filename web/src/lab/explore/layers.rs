@@ -1,5 +1,6 @@
 //! Layer by layer: sufficiency, the lens, losses, and one layer in full.
 
+use crate::components::{part, shown};
 use super::run::Explorer;
 use crate::components::{BarChart, LayerPanel, LensView, shared_scale};
 use crate::figures::lens::LensChart;
@@ -41,17 +42,17 @@ pub(super) fn Layers(explorer: Explorer) -> impl IntoView {
         Some(losses.map(one).into_iter().collect_view())
     };
     view! {
-        <Show when=move || has.get()>
+        {shown(move || has.get(), move || view! {
             <section>
                 <h2>"Layer by layer"</h2>
                 <div class="layers">
-                    <div>{of_sufficiency} {of_lens}</div>
+                    <div>{part(of_sufficiency)} {part(of_lens)}</div>
                     <LayerPanel layer=panel on_layer=choose />
                 </div>
                 <h3>"What the answer needs: probability lost on the clean prompt"</h3>
-                <div class="beside">{of_losses}</div>
-                {move || redundancy.get().map(|said| view! { <p class="faint">{said}</p> })}
+                <div class="beside">{part(of_losses)}</div>
+                {part(move || redundancy.get().map(|said| view! { <p class="faint">{said}</p> }))}
             </section>
-        </Show>
+        })}
     }
 }

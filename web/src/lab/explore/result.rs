@@ -1,5 +1,6 @@
 //! What is found: the fact in sentences, whose numbers these are, and the maps.
 
+use crate::components::{act, part, shown};
 use super::actions::Actions;
 use super::run::{Explorer, Source};
 use crate::components::{Heatmaps, Switches};
@@ -73,13 +74,13 @@ pub(super) fn Finding(explorer: Explorer) -> impl IntoView {
     view! {
         <section class="finding" aria-label="Result">
             <Origin explorer=explorer />
-            {heading}
-            <p>{move || lines.get().join(" ")}</p>
-            {empty}
+            {part(heading)}
+            <p>{part(move || lines.get().join(" "))}</p>
+            {part(empty)}
             <div class="bar-of-result">
-                <Show when=more>
+                {shown(more, move || view! {
                     <Switches readings=readings state=explorer.page.state />
-                </Show>
+                })}
                 <Actions explorer=explorer />
             </div>
         </section>
@@ -120,7 +121,7 @@ fn Origin(explorer: Explorer) -> impl IntoView {
             view! {
                 <p class="notice">
                     {format!("{} {are} in force: traces are of the edited model. ", words::count(count, "edit"))}
-                    <button on:click=go>"See the edits"</button>
+                    <button on:click=act(go)>"See the edits"</button>
                 </p>
             }
         })
@@ -139,10 +140,10 @@ fn Origin(explorer: Explorer) -> impl IntoView {
         said.filter(|_| idle).map(|said| view! { <p class="notice">{format!("This trace was {said}.")}</p> })
     };
     view! {
-        {now}
-        {said}
-        {then}
-        {stopped}
+        {part(now)}
+        {part(said)}
+        {part(then)}
+        {part(stopped)}
     }
 }
 
@@ -154,7 +155,7 @@ pub(super) fn Maps(explorer: Explorer) -> impl IntoView {
     let maps = Signal::derive(move || set.get().unwrap_or_default());
     let layer = Signal::derive(move || explorer.layer.get());
     view! {
-        <Show when=move || has.get()>
+        {shown(move || has.get(), move || view! {
             <section class="maps-of-fact">
                 <h3>"Token by token"</h3>
                 <Heatmaps
@@ -163,6 +164,6 @@ pub(super) fn Maps(explorer: Explorer) -> impl IntoView {
                     on_layer=Callback::new(move |layer| explorer.choose_layer(layer))
                 />
             </section>
-        </Show>
+        })}
     }
 }

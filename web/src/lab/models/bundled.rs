@@ -1,5 +1,6 @@
 //! The models that come with the page.
 
+use crate::components::{act, held, part};
 use super::open::{busy, open};
 use crate::figures::bundled::{ALL, Bundled};
 use crate::figures::bytes::bytes;
@@ -31,7 +32,7 @@ fn card(page: Page, engine: Engine, model: Bundled) -> impl IntoView {
     let more = format!("{}, {}", words::parameters(model.parameters), bytes(model.bytes));
     let load = move |_| open(page, engine, this.clone(), Vec::new());
     view! {
-        <li class="card" class:chosen=move || loaded.get()>
+        <li class="card" class:chosen=held(move || loaded.get())>
             <h3>{model.name}</h3>
             <p>{size}</p>
             <p>{more}</p>
@@ -40,13 +41,13 @@ fn card(page: Page, engine: Engine, model: Bundled) -> impl IntoView {
                 <button
                     type="button"
                     aria-label=format!("Load {}", model.name)
-                    disabled=move || busy(engine) || loaded.get()
-                    on:click=load
+                    disabled=held(move || busy(engine) || loaded.get())
+                    on:click=act(load)
                 >
                     "Load"
                 </button>
                 <span class="good" role="status">
-                    {move || loaded.get().then_some("loaded")}
+                    {part(move || loaded.get().then_some("loaded"))}
                 </span>
             </p>
         </li>

@@ -1,5 +1,6 @@
 //! What is kept in the browser: each model with its bytes and whether its digests were checked, and ways to delete it.
 
+use crate::components::{act, held, part};
 use super::open::{busy, open};
 use crate::components::progress::Progress;
 use crate::figures::bytes::{ago, bytes, of};
@@ -42,7 +43,7 @@ pub(crate) fn Cache(page: Page, engine: Engine) -> impl IntoView {
     let list = move || match shelf.get() {
         None => view! {
             <p class="choices">
-                <button type="button" on:click=move |_| ask("listing kept models", Ask::Cache)>
+                <button type="button" on:click=act(move |_| ask("listing kept models", Ask::Cache))>
                     "Look for kept models"
                 </button>
                 <span class="faint">"This starts the engine, which keeps them."</span>
@@ -54,7 +55,7 @@ pub(crate) fn Cache(page: Page, engine: Engine) -> impl IntoView {
     view! {
         <section>
             <h2>"Kept in this browser"</h2>
-            {list}
+            {part(list)}
         </section>
     }
 }
@@ -131,7 +132,7 @@ fn one(page: Page, engine: Engine, model: Cached, drop: Callback<Option<String>>
             <p>{size}</p>
             <p class="faint">{format!("{verified}, used {}", ago(model.used_ms, js_sys::Date::now()))}</p>
             <p class="choices">
-                <button type="button" aria-label=format!("{words} {name}") disabled=move || busy(engine) on:click=load>
+                <button type="button" aria-label=format!("{words} {name}") disabled=held(move || busy(engine)) on:click=act(load)>
                     {words}
                 </button>
                 <Sure

@@ -1,5 +1,6 @@
 //! Files from this machine: what was dropped or chosen is told apart, and each goes where it belongs.
 
+use crate::components::act;
 use super::open::open;
 use crate::figures::kinds::{self, Kind};
 use crate::files;
@@ -151,11 +152,11 @@ pub(crate) fn Disk(page: Page, engine: Engine) -> impl IntoView {
             </p>
             <p class="choices">
                 <label class="pick">
-                    <input type="file" prop:webkitdirectory=true on:change=take />
+                    <input type="file" prop:webkitdirectory=true on:change=act(take) />
                     <span>"Choose a folder…"</span>
                 </label>
                 <label class="pick">
-                    <input type="file" multiple accept=".safetensors,.json,.gguf" on:change=take />
+                    <input type="file" multiple accept=".safetensors,.json,.gguf" on:change=act(take) />
                     <span>"Choose files…"</span>
                 </label>
                 <span class="faint">"safetensors with config.json and tokenizer.json, or one .gguf"</span>

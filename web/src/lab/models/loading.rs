@@ -1,6 +1,7 @@
 //! Loading while it lasts: how far, how fast, how long still, and a way out. It appears after half a second, so that
 //! what is quick does not flash.
 
+use crate::components::{act, part, shown};
 use crate::components::progress::Progress;
 use crate::figures::bytes::Speed;
 use crate::figures::progress::{Bar, loading};
@@ -41,15 +42,15 @@ pub(crate) fn Loading(engine: Engine) -> impl IntoView {
         speed.with(|speed| loading(phase.as_ref(), speed))
     });
     view! {
-        <Show when=move || late.get() && what.with(Option::is_some)>
+        {shown(move || late.get() && what.with(Option::is_some), move || view! {
             <div class="loading">
-                <p>"Loading " <b>{move || what.get()}</b></p>
+                <p>"Loading " <b>{part(move || what.get())}</b></p>
                 <Progress bar=bar />
-                <button type="button" on:click=move |_| stop(engine)>
+                <button type="button" on:click=act(move |_| stop(engine))>
                     "Cancel"
                 </button>
             </div>
-        </Show>
+        })}
     }
 }
 

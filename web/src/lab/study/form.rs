@@ -1,5 +1,6 @@
 //! What a study shall be: models, facts, how many, which stages, and the settings that few people change.
 
+use crate::components::{act, held, part};
 use super::fields::{Field, Tick};
 use super::inbox::{self, FactsFile};
 use super::runner::{Runner, State, Task};
@@ -45,7 +46,7 @@ pub(crate) fn StudyForm(runner: Runner) -> impl IntoView {
     };
     let many = move || models.with(Vec::len);
     view! {
-        <form class="study-form" on:submit=start>
+        <form class="study-form" on:submit=act(start)>
             <Models runner=runner models=models />
             <Facts />
             <fieldset>
@@ -92,10 +93,10 @@ pub(crate) fn StudyForm(runner: Runner) -> impl IntoView {
                 />
             </fieldset>
             <Advanced form=form />
-            <div role="alert">{said}</div>
+            <div role="alert">{part(said)}</div>
             <p class="choices">
-                <button type="submit" class="primary" disabled=move || runner.busy.get()>
-                    {move || if many() > 1 { format!("Study {} models", many()) } else { "Study".into() }}
+                <button type="submit" class="primary" disabled=held(move || runner.busy.get())>
+                    {part(move || if many() > 1 { format!("Study {} models", many()) } else { "Study".into() })}
                 </button>
                 <span class="faint">"It runs in this tab. What is finished is kept in the browser, fact by fact."</span>
             </p>
@@ -137,7 +138,7 @@ fn Models(runner: Runner, models: RwSignal<Vec<ModelRef>>) -> impl IntoView {
         <fieldset>
             <legend>"Models"</legend>
             {bundled.into_iter().collect_view()}
-            {loaded}
+            {part(loaded)}
             <p class="faint">"Any other model can be chosen here once it is loaded in the Models tab."</p>
         </fieldset>
     }
@@ -162,7 +163,7 @@ fn Facts() -> impl IntoView {
             view! {
                 <span>{words::visible(&file.name())}</span>
                 " "
-                <button type="button" on:click=move |_| back.set(None)>
+                <button type="button" on:click=act(move |_| back.set(None))>
                     "Use the bundled facts"
                 </button>
             }
@@ -173,10 +174,10 @@ fn Facts() -> impl IntoView {
         <fieldset>
             <legend>"Facts"</legend>
             <p class="choices" role="status">
-                {now}
+                {part(now)}
             </p>
             <label class="pick">
-                <input type="file" accept=".json,.csv,.tsv,.gz" on:change=take />
+                <input type="file" accept=".json,.csv,.tsv,.gz" on:change=act(take) />
                 <span>"Choose a CounterFact or CSV file…"</span>
             </label>
         </fieldset>
@@ -204,8 +205,8 @@ fn Advanced(form: RwSignal<Form>) -> impl IntoView {
                 <input
                     type="radio"
                     name="corruption"
-                    prop:checked=move || noise() == on
-                    on:change=move |_| form.update(|form| form.noise = on)
+                    prop:checked=held(move || noise() == on)
+                    on:change=act(move |_| form.update(|form| form.noise = on))
                 />
                 <span>{label}</span>
             </label>
@@ -221,7 +222,7 @@ fn Advanced(form: RwSignal<Form>) -> impl IntoView {
                 <div class="fields" hidden=noise>
                     <Field label="Name" digits=false form=form get=|form| &form.with set=|form| &mut form.with />
                 </div>
-                <div class="fields" hidden=move || !noise()>
+                <div class="fields" hidden=held(move || !noise())>
                     <Field label="σ" help="Strength of the noise" form=form get=|form| &form.sigmas set=|form| &mut form.sigmas />
                     <Field label="Draws" form=form get=|form| &form.draws set=|form| &mut form.draws />
                 </div>

@@ -1,5 +1,6 @@
 //! Studies that the browser keeps: an unfinished one is offered first, all of them can be opened and deleted.
 
+use crate::components::{act, held, part};
 use super::runner::{Runner, State, Task};
 use crate::figures::kept::{Note, origin, state};
 use crate::lab::copying::Sure;
@@ -26,14 +27,14 @@ pub(crate) fn Offer(runner: Runner) -> impl IntoView {
                     " What was finished is kept in this browser."
                 </p>
                 <p class="choices">
-                    <button type="button" class="primary" on:click=move |_| runner.resume(&note)>
+                    <button type="button" class="primary" on:click=act(move |_| runner.resume(&note))>
                         "Resume"
                     </button>
                 </p>
             </aside>
         })
     };
-    view! { <div>{card}</div> }
+    view! { <div>{part(card)}</div> }
 }
 
 /// All of them.
@@ -43,7 +44,7 @@ pub(crate) fn Kept(runner: Runner) -> impl IntoView {
     let list = move || match runner.saved.get() {
         None => view! {
             <p class="choices">
-                <button type="button" on:click=ask>
+                <button type="button" on:click=act(ask)>
                     "Look for kept studies"
                 </button>
                 <span class="faint">"This starts the engine, which keeps them."</span>
@@ -57,7 +58,7 @@ pub(crate) fn Kept(runner: Runner) -> impl IntoView {
     view! {
         <section>
             <h2>"Kept studies"</h2>
-            {list}
+            {part(list)}
         </section>
     }
 }
@@ -73,8 +74,8 @@ fn one(runner: Runner, saved: &Saved) -> impl IntoView + use<> {
                 type="button"
                 class="primary"
                 aria-label=label
-                disabled=move || runner.busy.get()
-                on:click=move |_| runner.resume(&note)
+                disabled=held(move || runner.busy.get())
+                on:click=act(move |_| runner.resume(&note))
             >
                 "Resume"
             </button>
@@ -83,7 +84,7 @@ fn one(runner: Runner, saved: &Saved) -> impl IntoView + use<> {
     let show = (saved.validated > 0).then(|| {
         let label = format!("Open the study of {name}");
         view! {
-            <button type="button" aria-label=label on:click=move |_| runner.open_kept(open.clone())>
+            <button type="button" aria-label=label on:click=act(move |_| runner.open_kept(open.clone()))>
                 "Open"
             </button>
         }

@@ -1,5 +1,6 @@
 //! The study that runs: how far it is, where its facts sit so far, and each fact with what became of it.
 
+use crate::components::{act, part, shown};
 use super::runner::{Runner, State};
 use crate::components::progress::Progress;
 use crate::components::{FactList, FactView, HistogramChart};
@@ -19,9 +20,9 @@ use std::time::Duration;
 pub(crate) fn Running(runner: Runner) -> impl IntoView {
     let any = Memo::new(move |_| runner.busy.get() || unfinished(runner));
     view! {
-        <Show when=move || any.get()>
+        {shown(move || any.get(), move || view! {
             <Now runner=runner />
-        </Show>
+        })}
     }
 }
 
@@ -66,30 +67,30 @@ fn Now(runner: Runner) -> impl IntoView {
     };
     view! {
         <section class="live" aria-label="The study that runs">
-            <h2>{title}</h2>
+            <h2>{part(title)}</h2>
             <Queue runner=runner />
             <p class="unseen" role="status">
-                {move || milestone.get()}
+                {part(move || milestone.get())}
             </p>
-            {bars}
+            {part(bars)}
             <p class="choices">
-                {move || {
+                {part(move || {
                     if busy.get() {
                         view! {
-                            <button type="button" on:click=move |_| runner.pause()>
+                            <button type="button" on:click=act(move |_| runner.pause())>
                                 "Pause"
                             </button>
                         }
                         .into_any()
                     } else {
                         view! {
-                            <button type="button" class="primary" on:click=move |_| runner.go()>
+                            <button type="button" class="primary" on:click=act(move |_| runner.go())>
                                 "Resume"
                             </button>
                         }
                         .into_any()
                     }
-                }} <span class="faint">{pace}</span>
+                })} <span class="faint">{part(pace)}</span>
             </p>
             <SoFar runner=runner />
         </section>
@@ -120,22 +121,22 @@ fn SoFar(runner: Runner) -> impl IntoView {
     let any = Memo::new(move |_| list.with(|list| !list.is_empty()));
     let count = |(name, count): (String, usize)| view! { <dt>{name}</dt> <dd>{count}</dd> };
     view! {
-        <Show when=move || any.get()>
+        {shown(move || any.get(), move || view! {
             <div class="so-far">
                 <div>
-                    {move || histogram.get().map(|histogram| view! { <HistogramChart histogram=histogram /> })}
+                    {part(move || histogram.get().map(|histogram| view! { <HistogramChart histogram=histogram /> }))}
                     <p class="faint">"Reading subject-last, facts so far."</p>
                 </div>
-                <dl class="counts">{move || counts.get().into_iter().map(count).collect_view()}</dl>
+                <dl class="counts">{part(move || counts.get().into_iter().map(count).collect_view())}</dl>
             </div>
             <div class="split">
                 <FactList rows=list.into() selected=chosen on_choose=Callback::new(move |order| chosen.set(Some(order))) />
-                {move || match fact.get() {
+                {part(move || match fact.get() {
                     Some(fact) => view! { <FactView fact=fact view=View::default() /> }.into_any(),
                     None => view! { <p class="faint">"Choose a fact to see its layers, and its map where it has one."</p> }.into_any(),
-                }}
+                })}
             </div>
-        </Show>
+        })}
     }
 }
 
