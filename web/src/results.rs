@@ -1,7 +1,7 @@
 //! The open records: opening them, and everything that can be seen of them.
 
-use crate::components::{act, held, part, shown};
 use crate::components::{About, Compare, Edits, FactList, FactView, Study, Switches, Tables};
+use crate::components::{act, held, part, shown};
 use crate::figures::compare::Quantity;
 use crate::figures::{about, edits, facts};
 use crate::files;

@@ -1,9 +1,9 @@
 //! A bar per layer, upwards or downwards from zero, with error bars and one layer marked. A click on a column chooses its
 //! layer, where the page has a use for that.
 
-use crate::components::{act, held};
 use super::axes::{BELOW, LEFT, layer_axis, mark, value_axis};
 use super::{Numbers, px};
+use crate::components::{act, held};
 use crate::figures::bars::{Bar, Bars};
 use crate::scale::{Layers, Scale};
 use leptos::prelude::*;

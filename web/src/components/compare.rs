@@ -6,8 +6,8 @@ pub mod marks;
 pub mod panels;
 pub mod settings;
 
-use crate::components::{act, held, part};
 use super::{BarChart, shared_scale};
+use crate::components::{act, held, part};
 use crate::figures::bars::{self, Bars};
 use crate::figures::compare::{Quantity, curves, settings as settings_of};
 use crate::figures::panels::{editability, panels as panels_of, redundancy_by_size};

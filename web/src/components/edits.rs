@@ -1,7 +1,7 @@
 //! Edits: both answers before and after on one scale, and the level that each edit reached.
 
-use crate::components::act;
 use super::px;
+use crate::components::act;
 use crate::figures::edits::{Edit, Pair, highest};
 use crate::scale::Scale;
 use crate::words;

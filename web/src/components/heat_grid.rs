@@ -1,8 +1,8 @@
 //! One token × layer map as a grid: rows and columns with headers, one stop of the Tab key, arrow keys inside.
 
-use crate::components::{act, part};
 use super::heatmap::{Cursor, look};
 use super::{Numbers, px};
+use crate::components::{act, part};
 use crate::figures::heatmap::{Frame, MapSet, Place};
 use crate::scale::Layers;
 use crate::words;

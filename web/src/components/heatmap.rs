@@ -1,10 +1,10 @@
 //! Token × layer maps: residual stream, MLP and attention on one scale, neutral where nothing changes. Each is a grid for
 //! the keyboard; one cursor runs through all three. Hovering previews a cell, a click or Enter pins it.
 
-use crate::components::{act, part};
 use super::heat_grid::HeatGrid;
 use super::keys::Keys;
 use super::px;
+use crate::components::{act, part};
 use crate::figures::heatmap::{MapSet, Place, Shade};
 use crate::words;
 use leptos::prelude::*;

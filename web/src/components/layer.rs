@@ -1,7 +1,7 @@
 //! One layer of one fact, with a slider to choose it: the keyboard's way to what a click on a column does.
 
-use crate::components::{act, held, part};
 use super::px;
+use crate::components::{act, held, part};
 use crate::figures::layer::Layer;
 use crate::words;
 use leptos::prelude::*;

@@ -1,8 +1,8 @@
 //! The logit lens: both answers' probability by layer, told apart by dash, mark and label as well as by colour.
 
-use crate::components::{act, part};
 use super::axes::{BELOW, LEFT, layer_axis, value_axis};
 use super::{Numbers, px};
+use crate::components::{act, part};
 use crate::figures::lens::LensChart;
 use crate::scale::{Layers, Scale};
 use crate::words;

@@ -1,8 +1,8 @@
 //! The search for v*, step by step. Below the line at zero the new answer is the more probable one.
 
-use crate::components::{held, part};
 use super::axes::{LEFT, value_axis};
 use super::{Numbers, px};
+use crate::components::{held, part};
 use crate::figures::loss::LossCurve;
 use crate::scale::Scale;
 use leptos::prelude::*;

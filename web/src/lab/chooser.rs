@@ -1,8 +1,8 @@
 //! Which model answers, and the button that makes it.
 
-use crate::components::{act, held, part};
 use super::draft::Draft;
 use super::{Engine, Tab};
+use crate::components::{act, held, part};
 use crate::figures::choice::{self, Way};
 use crate::page::Page;
 use crate::words;

@@ -1,7 +1,7 @@
 //! Buttons that copy a text, and buttons that ask once more before they do what cannot be undone.
 
-use crate::components::{act, part};
 use super::browser;
+use crate::components::{act, part};
 use leptos::prelude::*;
 
 /// A button that copies what `text` gives when it is pressed, and says so.

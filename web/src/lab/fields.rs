@@ -1,7 +1,7 @@
 //! The form's fields that a trace and an edit have in common.
 
-use crate::components::{act, held, part};
 use super::draft::Draft;
+use crate::components::{act, held, part};
 use crate::figures::question::{Field, selected};
 use leptos::{ev, html, prelude::*};
 

@@ -1,9 +1,9 @@
 //! The prompt's tokens while it is typed, once a model is loaded.
 
-use crate::components::part;
 use super::draft::Draft;
 use super::{Engine, engine::unexpected};
 use crate::components::TokenChips;
+use crate::components::part;
 use crate::figures::tokens::{self, Chip};
 use crate::words;
 use engram_core::protocol::{Ask, News};

@@ -1,8 +1,8 @@
 //! Why there is no GPU, and what to do about it; and what to do when the engine was lost.
 
-use crate::components::{act, part};
 use super::browser;
 use super::copying::Copy;
+use crate::components::{act, part};
 use crate::figures::trouble::{Advice, Step, advice, after, early, estimate};
 use crate::lab::Engine;
 use crate::words;

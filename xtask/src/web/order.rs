@@ -195,7 +195,8 @@ mod tests {
         let of = |from: u8, last: u8| (from..from + 40).chain([last]).collect::<Vec<u8>>();
         let bodies = [of(0, 1), of(100, 1), of(0, 2), of(100, 2), of(0, 3)];
         let order = order(&bodies.each_ref().map(Vec::as_slice));
-        let places = |all: [usize; 2]| order.iter().position(|&at| at == all[0]).zip(order.iter().position(|&at| at == all[1]));
+        let places =
+            |all: [usize; 2]| order.iter().position(|&at| at == all[0]).zip(order.iter().position(|&at| at == all[1]));
         assert!(places([1, 3]).is_some_and(|(a, b)| a.abs_diff(b) == 1), "{order:?}");
         let mut all = order.clone();
         all.sort_unstable();

@@ -1,8 +1,8 @@
 //! Curves of several studies over relative depth, with a cursor that reads all of them at one depth.
 
-use crate::components::{act, held, part};
 use super::super::{Numbers, px};
 use super::marks::{class, dash, mark};
+use crate::components::{act, held, part};
 use crate::figures::compare::Curve;
 use crate::scale::Scale;
 use crate::words;

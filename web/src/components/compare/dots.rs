@@ -1,8 +1,8 @@
 //! Dots over two axes, with a cursor that walks them from left to right.
 
-use crate::components::{act, held, part};
 use super::super::{Numbers, px};
 use super::marks::mark;
+use crate::components::{act, held, part};
 use crate::figures::scatter::Scatter;
 use leptos::{ev, prelude::*};
 use wasm_bindgen::JsCast;

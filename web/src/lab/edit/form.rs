@@ -1,7 +1,7 @@
 //! What the model shall say: prompt, subject, both answers, layer, and the settings of the search.
 
-use crate::components::{held, part};
 use super::run::{Editor, Running};
+use crate::components::{held, part};
 use crate::figures::choice::Way;
 use crate::figures::question::Asked;
 use crate::lab::chooser::{ModelSelect, Start};

@@ -1,7 +1,7 @@
 //! The edits in force: each can be taken back, and all together be saved.
 
-use crate::components::{act, held, part};
 use super::run::Editor;
+use crate::components::{act, held, part};
 use crate::figures::edited;
 use crate::words;
 use engram_core::protocol::Edited;

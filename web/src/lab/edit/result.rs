@@ -1,8 +1,8 @@
 //! What an edit did: the search, the judgement, before and after, and what the model says now.
 
-use crate::components::{act, part, shown};
 use super::run::Editor;
 use crate::components::{BeforeAfter, LossChart, Shifts};
+use crate::components::{act, part, shown};
 use crate::figures::edited::Shown;
 use crate::figures::loss::LossCurve;
 use crate::lab::share::CopyLink;

@@ -1,7 +1,7 @@
 //! What can be done with a result: link to it, keep it, edit the fact.
 
-use crate::components::{act, shown};
 use super::run::Explorer;
+use crate::components::{act, shown};
 use crate::lab::share::{CopyLink, save};
 use engram_core::journal;
 use engram_core::protocol::Failure;

@@ -1,7 +1,7 @@
 //! The question: prompt, subject, answers, model, corruption, and the button that runs it.
 
-use crate::components::{act, held};
 use super::run::{Explorer, Running, Source};
+use crate::components::{act, held};
 use crate::figures::choice::Way;
 use crate::figures::question::Asked;
 use crate::lab::chooser::{ModelSelect, Start};

@@ -1,8 +1,8 @@
 //! Layer by layer: sufficiency, the lens, losses, and one layer in full.
 
-use crate::components::{part, shown};
 use super::run::Explorer;
 use crate::components::{BarChart, LayerPanel, LensView, shared_scale};
+use crate::components::{part, shown};
 use crate::figures::lens::LensChart;
 use crate::figures::{bars, layer};
 use leptos::prelude::*;

@@ -1,9 +1,9 @@
 //! What is found: the fact in sentences, whose numbers these are, and the maps.
 
-use crate::components::{act, part, shown};
 use super::actions::Actions;
 use super::run::{Explorer, Source};
 use crate::components::{Heatmaps, Switches};
+use crate::components::{act, part, shown};
 use crate::figures::choice::Way;
 use crate::figures::heatmap::MapSet;
 use crate::figures::{about, facts, finding, partial};

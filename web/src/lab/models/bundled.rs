@@ -1,7 +1,7 @@
 //! The models that come with the page.
 
-use crate::components::{act, held, part};
 use super::open::{busy, open};
+use crate::components::{act, held, part};
 use crate::figures::bundled::{ALL, Bundled};
 use crate::figures::bytes::bytes;
 use crate::lab::Engine;

@@ -1,8 +1,8 @@
 //! What is kept in the browser: each model with its bytes and whether its digests were checked, and ways to delete it.
 
-use crate::components::{act, held, part};
 use super::open::{busy, open};
 use crate::components::progress::Progress;
+use crate::components::{act, held, part};
 use crate::figures::bytes::{ago, bytes, of};
 use crate::figures::progress::Bar;
 use crate::lab::copying::Sure;

@@ -1,7 +1,7 @@
 //! The loaded model's identity, and the device: what it is, why this one, and which is wanted.
 
-use crate::components::{act, held, part};
 use crate::components::About;
+use crate::components::{act, held, part};
 use crate::figures::{diagnostics, preflight};
 use crate::lab::copying::Copy;
 use crate::lab::{Engine, browser};

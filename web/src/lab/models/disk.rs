@@ -1,7 +1,7 @@
 //! Files from this machine: what was dropped or chosen is told apart, and each goes where it belongs.
 
-use crate::components::act;
 use super::open::open;
+use crate::components::act;
 use crate::figures::kinds::{self, Kind};
 use crate::files;
 use crate::lab::study::inbox::{self, FactsFile};

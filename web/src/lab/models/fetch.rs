@@ -1,8 +1,8 @@
 //! Models from elsewhere: a hub id or an address is checked first, and nothing is downloaded before somebody agrees.
 
-use crate::components::{act, held, part};
 use super::open::{busy, open};
 use crate::components::About;
+use crate::components::{act, held, part};
 use crate::figures::preflight;
 use crate::lab::Engine;
 use crate::lab::engine::unexpected;

@@ -1,8 +1,8 @@
 //! Loading while it lasts: how far, how fast, how long still, and a way out. It appears after half a second, so that
 //! what is quick does not flash.
 
-use crate::components::{act, part, shown};
 use crate::components::progress::Progress;
+use crate::components::{act, part, shown};
 use crate::figures::bytes::Speed;
 use crate::figures::progress::{Bar, loading};
 use crate::lab::Engine;

@@ -1,9 +1,9 @@
 //! What a study shall be: models, facts, how many, which stages, and the settings that few people change.
 
-use crate::components::{act, held, part};
 use super::fields::{Field, Tick};
 use super::inbox::{self, FactsFile};
 use super::runner::{Runner, State, Task};
+use crate::components::{act, held, part};
 use crate::figures::asking::Form;
 use crate::figures::bundled;
 use crate::files;

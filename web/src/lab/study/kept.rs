@@ -1,7 +1,7 @@
 //! Studies that the browser keeps: an unfinished one is offered first, all of them can be opened and deleted.
 
-use crate::components::{act, held, part};
 use super::runner::{Runner, State, Task};
+use crate::components::{act, held, part};
 use crate::figures::kept::{Note, origin, state};
 use crate::lab::copying::Sure;
 use crate::words;

@@ -1,9 +1,9 @@
 //! The study that runs: how far it is, where its facts sit so far, and each fact with what became of it.
 
-use crate::components::{act, part, shown};
 use super::runner::{Runner, State};
 use crate::components::progress::Progress;
 use crate::components::{FactList, FactView, HistogramChart};
+use crate::components::{act, part, shown};
 use crate::figures::facts::{Row, rows};
 use crate::figures::histogram::Histogram;
 use crate::figures::live::Live;
