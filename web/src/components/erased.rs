@@ -1,5 +1,5 @@
 //! Closures of one type. A view is generic over each closure within it, and WebAssembly would carry the same code for
-//! every one; in a box they share it. It halves what a view costs.
+//! every one; in a box they share it.
 
 use leptos::prelude::*;
 
