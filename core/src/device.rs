@@ -65,7 +65,8 @@ pub const SELF_TEST_TOLERANCE: f32 = 1e-4;
 impl Compute {
     /// The CPU.
     pub fn cpu(why: &str) -> Self {
-        let name = format!("{} threads", threads());
+        let count = threads();
+        let name = format!("{count} thread{}", if count == 1 { "" } else { "s" });
         Self {
             device: Device::flex(),
             info: DeviceInfo { kind: "cpu".into(), name, backend: "flex".into() },

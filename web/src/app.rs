@@ -13,7 +13,7 @@ pub fn start() {
         console_error_panic_hook::hook(info);
         files::show_crash();
     }));
-    leptos::task::spawn_local(async {
+    wasm_bindgen_futures::spawn_local(async {
         // Without it the page says so where it would be, and does all else.
         if let Ok(bytes) = files::beside(sample::FILE).await {
             sample::arrived(bytes);
@@ -69,16 +69,16 @@ pub fn App() -> impl IntoView {
             <main>
                 <Errors page=page engine=engine />
                 // Tabs stay mounted, so that what runs in one goes on while another is looked at.
-                <div role="tabpanel" aria-labelledby="tab-explore" hidden=move || !shown(Tab::Explore)>
+                <div role="tabpanel" id="panel-explore" aria-labelledby="tab-explore" hidden=move || !shown(Tab::Explore)>
                     <explore::Explore page=page engine=engine />
                 </div>
-                <div role="tabpanel" aria-labelledby="tab-edit" hidden=move || !shown(Tab::Edit)>
+                <div role="tabpanel" id="panel-edit" aria-labelledby="tab-edit" hidden=move || !shown(Tab::Edit)>
                     <edit::Edit page=page engine=engine />
                 </div>
-                <div role="tabpanel" aria-labelledby="tab-study" hidden=move || !shown(Tab::Study)>
+                <div role="tabpanel" id="panel-study" aria-labelledby="tab-study" hidden=move || !shown(Tab::Study)>
                     <study::StudyTab page=page engine=engine />
                 </div>
-                <div role="tabpanel" aria-labelledby="tab-models" hidden=move || !shown(Tab::Models)>
+                <div role="tabpanel" id="panel-models" aria-labelledby="tab-models" hidden=move || !shown(Tab::Models)>
                     <models::Models page=page engine=engine />
                 </div>
             </main>
@@ -119,6 +119,7 @@ fn Tabs(page: Page) -> impl IntoView {
         view! {
             <button
                 role="tab"
+                aria-controls=format!("panel-{}", tab.name())
                 id=format!("tab-{}", tab.name())
                 aria-selected=move || chosen().to_string()
                 tabindex=move || if chosen() { "0" } else { "-1" }
@@ -129,9 +130,11 @@ fn Tabs(page: Page) -> impl IntoView {
         }
     };
     view! {
-        <div class="tabs" role="tablist" aria-label="Parts of the lab" on:keydown=key>
-            {Tab::ALL.into_iter().map(one).collect_view()}
-        </div>
+        <nav aria-label="Parts of the lab">
+            <div class="tabs" role="tablist" aria-label="Parts of the lab" on:keydown=key>
+                {Tab::ALL.into_iter().map(one).collect_view()}
+            </div>
+        </nav>
     }
 }
 
