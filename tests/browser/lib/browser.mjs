@@ -73,7 +73,7 @@ export async function launch({ webgpu = true, flags = [], context = {} } = {}) {
 /** Waits until the page's program has started; fails at once when it says that it has crashed. */
 export async function started(page) {
   const tabs = page.getByRole('tablist', { name: 'Parts of the lab' });
-  await tabs.or(page.locator('#crash')).first().waitFor({ timeout: 30_000 });
+  await tabs.or(page.locator('#crash:not([hidden])')).first().waitFor({ timeout: 30_000 });
   if (!(await tabs.isVisible())) throw new Error(await page.locator('#crash').innerText());
 }
 
