@@ -70,9 +70,11 @@ export async function launch({ webgpu = true, flags = [], context = {} } = {}) {
   return browser;
 }
 
-/** Waits until the page's program has started. */
+/** Waits until the page's program has started; fails at once when it says that it has crashed. */
 export async function started(page) {
-  await page.getByRole('tablist', { name: 'Parts of the lab' }).waitFor({ timeout: 30_000 });
+  const tabs = page.getByRole('tablist', { name: 'Parts of the lab' });
+  await tabs.or(page.locator('#crash:not([hidden])')).first().waitFor({ timeout: 30_000 });
+  if (!(await tabs.isVisible())) throw new Error(await page.locator('#crash').innerText());
 }
 
 /** Shows a tab. */
