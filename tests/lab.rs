@@ -302,3 +302,35 @@ fn questions_that_make_no_sense_are_told() {
     let subject: String = tokens.tokens.iter().filter(|token| token.subject).map(|token| token.text.as_str()).collect();
     assert_eq!((subject.trim(), tokens.problem), (SUBJECT, None));
 }
+
+#[test]
+fn the_stored_study_of_the_page_is_what_the_engine_computes() {
+    let stored = journal::from_bytes("sample", include_bytes!("../web/sample.engram.json.gz")).expect("a record");
+    let mut lab = lab();
+    let again = block_on(lab.study(None, stored.settings.clone(), None, "k", &mut Lines::default(), &|_| {}));
+    let again = again.expect("it runs");
+    assert_eq!(
+        (&again.model.weights_sha256, &again.source.sha256),
+        (&stored.model.weights_sha256, &stored.source.sha256)
+    );
+    assert_eq!(again.facts.len(), stored.facts.len());
+    let close = |a: &[f32], b: &[f32], what: &str| {
+        assert!(a.len() == b.len() && a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-4), "{what}: {a:?} and {b:?}");
+    };
+    for ((fact, new), (_, old)) in again.validated().zip(stored.validated()) {
+        for (reading, curve) in &new.patched {
+            close(curve, &old.patched[reading], &fact.prompt);
+        }
+        close(&new.without_mlp, &old.without_mlp, &fact.prompt);
+        let (new, old) = (new.lens.as_ref(), old.lens.as_ref());
+        assert_eq!(new.is_some(), old.is_some());
+        if let (Some(new), Some(old)) = (new, old) {
+            close(&new.p_true, &old.p_true, &fact.prompt);
+        }
+    }
+    let edits = |record: &Record| -> Vec<(usize, usize)> {
+        record.edits.iter().flatten().map(|edit| (edit.fact, edit.layer)).collect()
+    };
+    assert_eq!(edits(&again), edits(&stored));
+    assert!(edits(&stored).len() >= 5 && stored.validated().count() >= 50);
+}
