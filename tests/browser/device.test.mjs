@@ -60,3 +60,26 @@ test('a GPU that was asked for and is not there is an error with advice', 60, as
   assert.ok(failed.hint, failed.message);
   assert.equal((await lab.start('cpu')).info.kind, 'cpu');
 });
+
+test('a GPU that is lost in the middle of work is told as such', 120, async use => {
+  const site = use(await serve(DIST));
+  const browser = use(await launch({ webgpu: true }));
+  // What the graphics library logs about it.
+  browser.allow(/device was lost|poison/i);
+  const before = `
+    const open = GPUAdapter.prototype.requestDevice;
+    GPUAdapter.prototype.requestDevice = async function (...wanted) {
+      const device = await open.apply(this, wanted);
+      new BroadcastChannel('lose').onmessage = () => device.destroy();
+      return device;
+    };`;
+  const lab = await engine(browser, site, { before });
+  await lab.start('gpu');
+  await lab.loadFolder(join(FIXTURES, 'gemma3'), 'gemma3');
+  const call = await lab.ask({ ask: 'speak', prompt: FRANCE.prompt, tokens: 100 });
+  await call.seen('begun');
+  await lab.page.evaluate(() => new BroadcastChannel('lose').postMessage(0));
+  const end = await call.final();
+  assert.deepEqual([end.news, end.kind], ['fatal', 'device'], JSON.stringify(end));
+  assert.ok(end.message.includes('lost') && end.hint, end.message);
+});
