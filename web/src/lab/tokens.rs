@@ -11,6 +11,8 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 use std::time::Duration;
 
+/// What the status line says meanwhile.
+const READING: &str = "reading the prompt's tokens";
 /// Pause after the last key before the engine is asked.
 const PAUSE: Duration = Duration::from_millis(250);
 
@@ -46,7 +48,7 @@ pub(crate) fn LiveTokens(
         spawn_local(async move {
             while let Some((texts, model)) = wanted.get_untracked() {
                 let [prompt, subject] = texts.clone();
-                let answer = engine.last("reading the prompt's tokens", Ask::Tokenize { prompt, subject }).await;
+                let answer = engine.last(READING, Ask::Tokenize { prompt, subject }).await;
                 let stale = wanted.get_untracked() != Some((texts.clone(), model));
                 match answer {
                     Ok((News::Tokenized(tokens), _)) if !stale => {
@@ -67,15 +69,17 @@ pub(crate) fn LiveTokens(
             busy.set_value(false);
         });
     };
+    // While a study runs for minutes, this would only stand in its queue.
+    let free = Memo::new(move |_| engine.jobs.with(|jobs| jobs.iter().all(|job| job.what == READING)));
     Effect::new(move |_| {
         if let Some(timer) = timer.get_value() {
             timer.clear();
         }
         timer.set_value(None);
-        if wanted.with(Option::is_some) {
-            timer.set_value(set_timeout_with_handle(ask, PAUSE).ok());
-        } else {
-            found.set(None);
+        match (wanted.with(Option::is_some), free.get()) {
+            (true, true) => timer.set_value(set_timeout_with_handle(ask, PAUSE).ok()),
+            (true, false) => {}
+            (false, _) => found.set(None),
         }
     });
     let shown = move || {
