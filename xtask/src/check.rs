@@ -40,6 +40,14 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
         }
         Err(why) => Ok(Outcome::Skipped(format!("{why:#}"))),
     });
+    steps.step("lints of the worker", || match wasm_target() {
+        Ok(()) => {
+            let worker = ["clippy", "--release", "-p", "engram-web", "--no-default-features", "--features", "worker"];
+            let target = ["--bin", "engram-worker", "--target", WASM];
+            done(&[&worker[..], &target[..], &deny[..]].concat())
+        }
+        Err(why) => Ok(Outcome::Skipped(format!("{why:#}"))),
+    });
     steps.finish()
 }
 
