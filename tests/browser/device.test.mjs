@@ -79,7 +79,9 @@ test('a GPU that is lost in the middle of work is told as such', 120, async use 
   const call = await lab.ask({ ask: 'speak', prompt: FRANCE.prompt, tokens: 100 });
   await call.seen('begun');
   await lab.page.evaluate(() => new BroadcastChannel('lose').postMessage(0));
-  const end = await call.final();
-  assert.deepEqual([end.news, end.kind], ['fatal', 'device'], JSON.stringify(end));
-  assert.ok(end.message.includes('lost') && end.hint, end.message);
+  // The request may fail a moment before the engine hears that the device is gone.
+  assert.equal((await call.final()).kind, 'device');
+  while (call.of('fatal').length === 0) await new Promise(done => setTimeout(done, 20));
+  const [fatal] = call.of('fatal');
+  assert.ok(fatal.kind === 'device' && fatal.message.includes('lost') && fatal.hint, fatal.message);
 });

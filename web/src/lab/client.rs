@@ -1,15 +1,21 @@
 //! Messages to the worker and back (`engram_core::protocol`). One worker at a time; a new one after it was lost.
 
+use engram_core::Kind;
 use engram_core::protocol::{self, Ask, Event, Failure, News, PROTOCOL, Request};
 use futures_channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
 use futures_util::StreamExt;
 use js_sys::{Array, Object, Reflect, Uint8Array};
+use leptos::prelude::set_timeout;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
+use std::time::Duration;
 use wasm_bindgen::prelude::Closure;
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{ErrorEvent, File, MessageEvent, Worker, WorkerOptions, WorkerType};
+
+/// How long a failed device may take to say that it is lost.
+const LOSS: Duration = Duration::from_millis(500);
 
 /// An answer: what there is to tell, and the bytes beside it.
 pub(crate) type Answer = (News, Option<Uint8Array>);
@@ -188,17 +194,24 @@ impl Client {
                 }
             }
             News::Fatal(failure) => self.gone(failure),
-            news => {
-                let mut inner = self.0.borrow_mut();
-                let sender = match news.is_final() {
-                    true => inner.calls.remove(&event.id),
-                    false => inner.calls.get(&event.id).cloned(),
-                };
-                drop(inner);
-                if let Some(sender) = sender {
-                    let _ = sender.unbounded_send((news, bytes));
-                }
+            // When a GPU is lost, the request may hear of it before the engine does: a lost engine is another failure.
+            News::Failed(failure) if failure.kind == Kind::Device.name() => {
+                let line = self.clone();
+                set_timeout(move || line.deliver(event.id, News::Failed(failure), bytes), LOSS);
             }
+            news => self.deliver(event.id, news, bytes),
+        }
+    }
+
+    fn deliver(&self, id: u32, news: News, bytes: Option<Uint8Array>) {
+        let mut inner = self.0.borrow_mut();
+        let sender = match news.is_final() {
+            true => inner.calls.remove(&id),
+            false => inner.calls.get(&id).cloned(),
+        };
+        drop(inner);
+        if let Some(sender) = sender {
+            let _ = sender.unbounded_send((news, bytes));
         }
     }
 
