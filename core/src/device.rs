@@ -2,10 +2,10 @@
 
 use crate::error::{Error, Result};
 use crate::model::{blocks::Linear, blocks::Weight, ops};
+pub use crate::protocol::Adapter;
 use crate::record::DeviceInfo;
 use burn::tensor::wgpu::{WgpuSetup, wgpu};
 use burn::tensor::{Device, DeviceKind, Int, Tensor, TensorData};
-use serde::Serialize;
 
 /// What the user asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -17,27 +17,6 @@ pub enum Choice {
     Gpu,
     /// The CPU.
     Cpu,
-}
-
-/// An adapter's identity and limits.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Adapter {
-    /// Name.
-    pub name: String,
-    /// Graphics API.
-    pub backend: String,
-    /// `DiscreteGpu`, `IntegratedGpu`, `Cpu` (software) and so on.
-    pub kind: String,
-    /// Driver and its version.
-    pub driver: String,
-    /// Largest storage buffer that a shader can bind, in bytes.
-    pub max_binding_bytes: u64,
-    /// Largest buffer, in bytes.
-    pub max_buffer_bytes: u64,
-    /// Shaders may use f16.
-    pub shader_f16: bool,
-    /// Shaders may use subgroups.
-    pub subgroups: bool,
 }
 
 /// A device that passed its self-test.

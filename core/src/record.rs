@@ -434,6 +434,20 @@ pub struct Unrelated {
 }
 
 impl FactRecord {
+    /// What became of a fact at this place of its study's order.
+    pub fn new(order: usize, fact: &crate::facts::Fact, outcome: Outcome) -> Self {
+        Self {
+            order,
+            id: fact.id.clone(),
+            relation: fact.relation.clone(),
+            prompt: fact.prompt(),
+            subject: fact.subject.clone(),
+            target_true: fact.target_true.clone(),
+            target_new: fact.target_new.clone(),
+            outcome,
+        }
+    }
+
     /// Raw values, when the fact was validated.
     pub fn traced(&self) -> Option<&Traced> {
         match &self.outcome {

@@ -157,7 +157,7 @@ async fn trace_phase(
                     Screened::Dropped(dropped) => Outcome::Dropped(dropped.clone()),
                     Screened::Passed(_) => Outcome::Validated(Box::new(traced.next().unwrap_or_default())),
                 };
-                let fact = fact_record(at, chunk[at - start], outcome);
+                let fact = FactRecord::new(at, chunk[at - start], outcome);
                 if at >= record.facts.len() {
                     observer.event(Event::Fact(&fact))?;
                     record.facts.push(fact);
@@ -173,7 +173,7 @@ async fn trace_phase(
                 if let Screened::Dropped(dropped) = &screened[at - start]
                     && at >= record.facts.len()
                 {
-                    let fact = fact_record(at, chunk[at - start], Outcome::Dropped(dropped.clone()));
+                    let fact = FactRecord::new(at, chunk[at - start], Outcome::Dropped(dropped.clone()));
                     observer.event(Event::Fact(&fact))?;
                     record.facts.push(fact);
                 }
@@ -183,19 +183,6 @@ async fn trace_phase(
         start = end;
     }
     Ok(())
-}
-
-fn fact_record(order: usize, fact: &Fact, outcome: Outcome) -> FactRecord {
-    FactRecord {
-        order,
-        id: fact.id.clone(),
-        relation: fact.relation.clone(),
-        prompt: fact.prompt(),
-        subject: fact.subject.clone(),
-        target_true: fact.target_true.clone(),
-        target_new: fact.target_new.clone(),
-        outcome,
-    }
 }
 
 /// l* of a reading over all traced facts.

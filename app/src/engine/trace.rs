@@ -59,16 +59,7 @@ fn traced(model: &model::Model, fact: &Fact, record: &Record, progress: &Progres
         traced.maps = Some(block_on(trace::maps_of(model, &prepared, settings, traced.p_corrupt, &group, None))?);
     }
     progress.finish();
-    Ok(FactRecord {
-        order: 0,
-        id: fact.id.clone(),
-        relation: fact.relation.clone(),
-        prompt: fact.prompt(),
-        subject: fact.subject.clone(),
-        target_true: fact.target_true.clone(),
-        target_new: fact.target_new.clone(),
-        outcome: Outcome::Validated(Box::new(traced)),
-    })
+    Ok(FactRecord::new(0, fact, Outcome::Validated(Box::new(traced))))
 }
 
 /// The fact's tokens, or an error that says why it has none.

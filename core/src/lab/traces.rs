@@ -6,7 +6,7 @@ use crate::facts::{Fact, FactFile};
 use crate::generate::{next_word, rival};
 use crate::metrics::{Dominant, dominant};
 use crate::protocol::{Cost, MapSite, News, Question};
-use crate::record::{FactRecord, Outcome, Settings, Traced};
+use crate::record::{FactRecord, Outcome, Settings};
 use crate::run::Site;
 use crate::study::header;
 use crate::trace::{MapRow, Prepared, capture_facts, lens, maps_of, prepare, redundancy, stage1_of};
@@ -27,7 +27,7 @@ impl Lab {
         let group = self.captured.as_ref().map(|captured| &captured.group).ok_or_else(lost)?;
 
         let mut traced = stage1_of(model, &[&prepared], &settings, group).await?.pop().unwrap_or_default();
-        record.facts = vec![fact_record(&fact, traced.clone())];
+        record.facts = vec![FactRecord::new(0, &fact, Outcome::Validated(Box::new(traced.clone())))];
         tell(News::Traced(Box::new(record.clone())));
         let seen = lens(model, &prepared, group).await?;
         tell(News::Lens(seen.clone()));
@@ -51,7 +51,7 @@ impl Lab {
             let maps = maps_of(model, &prepared, &settings, traced.p_corrupt, group, Some(&mut row)).await?;
             traced.maps = Some(maps);
         }
-        record.facts = vec![fact_record(&fact, traced)];
+        record.facts = vec![FactRecord::new(0, &fact, Outcome::Validated(Box::new(traced)))];
         let cost = Cost { seconds: start.elapsed().as_secs_f64(), cached };
         Ok(News::Trace { record: Box::new(record), greedy, cost })
     }
@@ -120,19 +120,6 @@ fn settings_of(question: &Question) -> Settings {
         maps: usize::from(question.maps),
         window: question.window.max(1),
         ..Settings::default()
-    }
-}
-
-fn fact_record(fact: &Fact, traced: Traced) -> FactRecord {
-    FactRecord {
-        order: 0,
-        id: fact.id.clone(),
-        relation: fact.relation.clone(),
-        prompt: fact.prompt(),
-        subject: fact.subject.clone(),
-        target_true: fact.target_true.clone(),
-        target_new: fact.target_new.clone(),
-        outcome: Outcome::Validated(Box::new(traced)),
     }
 }
 

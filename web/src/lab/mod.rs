@@ -3,7 +3,6 @@
 //! [`client`] carries messages, [`engine`] knows the device, the model and the edits. Each tab is a file with a folder of
 //! its parts. Parts take plain data and call back; only the tab itself talks to the engine.
 
-pub(crate) mod address;
 pub(crate) mod browser;
 mod chooser;
 pub(crate) mod client;
@@ -21,5 +20,5 @@ pub(crate) mod study;
 mod tokens;
 pub(crate) mod trouble;
 
-pub(crate) use address::Tab;
+pub(crate) use crate::state::Tab;
 pub(crate) use engine::Engine;

@@ -3,7 +3,7 @@
 use super::js;
 use super::queue::Engine;
 use engram_core::device::{Choice, Compute, gflops};
-use engram_core::protocol::{Adapter, DeviceReport, DeviceWish, Trouble};
+use engram_core::protocol::{DeviceReport, DeviceWish, Trouble};
 use engram_core::{Error, Result};
 use js_sys::{Array, Object, Reflect};
 use wasm_bindgen::JsValue;
@@ -19,20 +19,10 @@ pub(crate) async fn start(engine: &mut Engine, wish: DeviceWish) -> Result<Devic
         adapter.name = label().await;
         compute.info.name.clone_from(&adapter.name);
     }
-    let adapter = compute.adapter.as_ref().map(|adapter| Adapter {
-        name: adapter.name.clone(),
-        backend: adapter.backend.clone(),
-        kind: adapter.kind.clone(),
-        driver: adapter.driver.clone(),
-        max_binding_bytes: adapter.max_binding_bytes,
-        max_buffer_bytes: adapter.max_buffer_bytes,
-        shader_f16: adapter.shader_f16,
-        subgroups: adapter.subgroups,
-    });
     let report = DeviceReport {
         info: compute.info.clone(),
         why: compute.why.clone(),
-        adapter,
+        adapter: compute.adapter.clone(),
         self_test: compute.self_test,
         trouble,
         gflops: gflops(&compute.device).await?,

@@ -169,7 +169,7 @@ pub(crate) async fn open(origin: &Origin, store: bool, meter: &Rc<Meter>) -> Res
 }
 
 /// Loads a model in place of the present one.
-pub(crate) async fn load(engine: &mut Engine, origin: &Origin, tell: &dyn Fn(News)) -> Result<News> {
+pub(crate) async fn load(engine: &mut Engine, origin: &Origin) -> Result<News> {
     let start = js::now_ms();
     if engine.device.is_none() {
         device::start(engine, DeviceWish::Auto).await?;
@@ -221,6 +221,5 @@ pub(crate) async fn load(engine: &mut Engine, origin: &Origin, tell: &dyn Fn(New
     };
     let facts = studies::bundled_facts().await?;
     engine.lab = Some((Lab::new(model, facts, host::PROGRAM), origin.model.clone()));
-    let _ = tell;
     Ok(News::Loaded(Box::new(loaded)))
 }

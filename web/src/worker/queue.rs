@@ -109,7 +109,7 @@ async fn answer(engine: &mut Engine, request: Request, message: &JsValue) -> Res
         Ask::Hello => News::Hello { protocol: PROTOCOL, program: host::PROGRAM.into() },
         Ask::Start { device } => News::Device(device::start(engine, device).await?),
         Ask::Preflight { model } => News::Preflight(models::preflight(engine, &Origin::of(&model, message)).await?),
-        Ask::Load { model } => models::load(engine, &Origin::of(&model, message), &tell).await?,
+        Ask::Load { model } => models::load(engine, &Origin::of(&model, message)).await?,
         Ask::Delta => {
             let bytes = engine.lab()?.delta()?;
             let name = engine.lab()?.model().info.name.replace('/', "--");

@@ -33,8 +33,7 @@ pub(crate) async fn preflight(engine: &mut Engine, origin: &Origin) -> Result<Pr
     sources.push(none);
     let checkpoint = Checkpoint::from_sources(sources).await.map_err(|error| error.at(&name))?;
     let report = engine.device.as_ref().map(|(_, report)| report);
-    let (_, quota) = opfs::usage().await;
-    let (used, _) = opfs::usage().await;
+    let (used, quota) = opfs::usage().await;
     let remote = matches!(origin.model, ModelRef::Hub { .. } | ModelRef::Url { .. });
     let left = quota.zip(used).map(|(quota, used)| quota.saturating_sub(used));
     let mut preflight = describe(&checkpoint, report, tokenizer);

@@ -7,7 +7,7 @@ use engram_core::protocol::ModelRef;
 use engram_core::weights::{BoxFuture, ByteSource};
 use engram_core::{Error, Kind, Result, pause};
 use std::borrow::Cow;
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::rc::Rc;
 
 /// Bytes asked for at a time: much at once, little to fetch again when it breaks off.
@@ -78,7 +78,6 @@ struct Remote {
     url: String,
     size: u64,
     store: Store,
-    ranged: Cell<bool>,
     meter: Rc<Meter>,
 }
 
@@ -159,7 +158,6 @@ impl Remote {
         came: &mut u64,
     ) -> Result<()> {
         let mut stream = fetch::stream(&self.url, from, to).await?;
-        self.ranged.set(stream.partial);
         {
             let mut about = kept.about.borrow_mut();
             let known = &mut about.parts[part];
@@ -220,7 +218,6 @@ impl Remote {
     /// One try: the bytes of a range, or `None` when the answer went into `prefix`.
     async fn attempt(&self, start: u64, end: u64, prefix: &RefCell<Vec<u8>>) -> Result<Option<Vec<u8>>> {
         let mut stream = fetch::stream(&self.url, start, end).await?;
-        self.ranged.set(stream.partial);
         let mut bytes = Vec::new();
         let wanted = if stream.partial { end - start } else { end };
         while (bytes.len() as u64) < wanted {
@@ -334,7 +331,6 @@ async fn sources(
             url: part.url.clone(),
             size: part.size,
             store,
-            ranged: Cell::new(true),
             meter: meter.clone(),
         }));
     }
