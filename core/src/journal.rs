@@ -66,6 +66,14 @@ pub fn read_bytes(name: &str, bytes: &[u8]) -> Result<Resumed> {
     inner().map_err(|error: Error| error.at(name))
 }
 
+/// What every record from outside must satisfy: finite numbers, layers within the model's, spans within their tokens.
+///
+/// # Errors
+/// Naming the first place that does not.
+pub fn check(record: &Record) -> Result<()> {
+    check::consistent(record)
+}
+
 /// One JSON value and then something else: a journal, not a record (which may be spread over lines).
 fn has_more_lines(content: &[u8]) -> bool {
     let mut values = serde_json::Deserializer::from_slice(content).into_iter::<IgnoredAny>();
@@ -84,12 +92,17 @@ fn check_version(content: &[u8]) -> Result<()> {
     match found.engram {
         None => Err(Error::input("not an Engram record: it has no format version \"engram\"")
             .hint("records end in .engram.json or .engram.json.gz")),
-        Some(version) if version > VERSION => Err(Error::input(format!(
-            "record format {version} is newer than this program, which reads up to {VERSION}"
-        ))
-        .hint("update Engram")),
-        Some(_) => Ok(()),
+        Some(version) => readable(version),
     }
+}
+
+/// Refuses a format that is newer than this program's.
+pub(crate) fn readable(version: u32) -> Result<()> {
+    if version <= VERSION {
+        return Ok(());
+    }
+    Err(Error::input(format!("record format {version} is newer than this program, which reads up to {VERSION}"))
+        .hint("update Engram"))
 }
 
 /// A value as a type, by way of its text: decoding values directly would be a second decoder of every record type in the

@@ -19,6 +19,7 @@ pub mod lab;
 pub mod metrics;
 #[cfg(feature = "engine")]
 pub mod model;
+pub mod pack;
 #[cfg(feature = "engine")]
 pub mod pause;
 pub mod protocol;

@@ -1,0 +1,131 @@
+use super::*;
+use crate::record::{FactRecord, Lens, Maps, Outcome, Reading, RedundancyCurve, Traced};
+
+/// A record with every kind of raw value, none of which is a round number.
+fn record(facts: usize) -> Record {
+    let mut next = 0.1f32;
+    let mut value = move || {
+        next = (next * 3.3).fract() + f32::EPSILON;
+        next
+    };
+    let mut curve = move || (0..4).map(|_| value()).collect::<Vec<f32>>();
+    let fact = |order: usize| FactRecord {
+        order,
+        id: order.to_string(),
+        relation: "P36".into(),
+        prompt: "The capital of <b>Ré\u{301}</b> is".into(),
+        subject: "Ré\u{301}".into(),
+        target_true: "Paris".into(),
+        target_new: "Rome".into(),
+        outcome: Outcome::Validated(Box::new(Traced {
+            tokens: vec!["a".into()],
+            subject_span: [0, 1],
+            corrupt_tokens: vec!["b".into()],
+            corrupt_span: [0, 1],
+            p_clean: 0.7,
+            p_corrupt: f32::MIN_POSITIVE,
+            p_false: -0.0,
+            patched: [(Reading::SubjectLast, curve()), (Reading::LastToken, curve())].into(),
+            without_block: curve(),
+            without_attention: curve(),
+            without_mlp: curve(),
+            redundancy: [(
+                Reading::SubjectLast,
+                RedundancyCurve { ablated: 2, patched: vec![Some(0.5), None, Some(1.0 / 3.0), Some(0.0)] },
+            )]
+            .into(),
+            maps: Some(Maps { window: 3, residual: vec![curve()], mlp: vec![curve()], attention: vec![curve()] }),
+            lens: Some(Lens {
+                p_true: curve(),
+                p_false: curve(),
+                rank_true: vec![1; 4],
+                rank_false: vec![2; 4],
+                top: vec!["x".into(); 4],
+            }),
+        })),
+    };
+    let json = br#"{"engram":1,"program":"t","settings":{},"model":{"name":"m","family":"llama","layers":4,"width":8,"parameters":9,"dtype":"f32","config_sha256":"","weights_sha256":"","tokenizer_sha256":""},"device":{"kind":"cpu","name":"","backend":"flex"},"source":{"name":"f","sha256":"","count":1},"facts":[]}"#;
+    let mut record = journal::from_bytes("test", json).unwrap_or_else(|error| panic!("{error}"));
+    record.facts = (0..facts).map(fact).collect();
+    record
+}
+
+#[test]
+fn every_bit_survives() -> Result<()> {
+    let records = [record(3), record(0), record(1)];
+    let packed = pack(&records)?;
+    let found = unpack(&packed)?;
+    assert_eq!(found, records);
+    let bits = |records: &[Record]| {
+        let mut bits = Vec::new();
+        for record in records {
+            values::each(&mut record.clone(), &mut |value| bits.push(value.to_bits()));
+        }
+        bits
+    };
+    // Equality does not tell -0 from 0.
+    assert_eq!(bits(&found), bits(&records));
+    assert_eq!(pack(&found)?, packed);
+    let page = format!("<!DOCTYPE html><p>é</p>{}<p>", in_page(&packed));
+    assert_eq!(from_page(page.as_bytes()).transpose()?, Some(records.to_vec()));
+    assert_eq!(unpack(&from_link(&to_link(&packed))?)?, records);
+    Ok(())
+}
+
+#[test]
+fn what_is_no_page_is_left_alone_and_a_wrong_one_is_an_error() -> Result<()> {
+    assert!(from_page(b"{\"engram\": 1}").is_none());
+    assert!(from_page(b"").is_none());
+    let element = in_page(&pack(&[record(1)])?);
+    let twice = format!("<!doctype html>{element}{element}");
+    let cut = format!("<!doctype html>{}", &element[..element.len() - 30]);
+    for (page, said) in [("<html></html>", "without"), (&twice, "more than one"), (&cut, "cut off")] {
+        let error = from_page(page.as_bytes()).and_then(Result::err).map(|error| error.to_string());
+        assert!(error.as_ref().is_some_and(|error| error.contains(said)), "{page}: {error:?}");
+    }
+    Ok(())
+}
+
+/// Where the raw values begin.
+fn json_end(plain: &[u8]) -> usize {
+    let length: [u8; 4] = std::array::from_fn(|at| plain[MAGIC.len() + at]);
+    MAGIC.len() + 4 + u32::from_le_bytes(length) as usize
+}
+
+#[test]
+fn damage_is_an_error_and_never_a_panic() -> Result<()> {
+    let packed = pack(&[record(2)])?;
+    assert!(unpack(b"{}").is_err());
+    assert!(unpack(&gz::pack(b"engram\x00\x02rest")?).is_err_and(|error| error.to_string().contains("newer")));
+    for length in 0..packed.len() {
+        assert!(unpack(&packed[..length]).is_err(), "{length}");
+    }
+    let plain = gz::unpack(&packed)?.into_owned();
+    for cut in [1, 2, 3, 4, 5, 400, plain.len() - 12] {
+        assert!(unpack(&gz::pack(&plain[..plain.len() - cut])?).is_err(), "{cut}");
+    }
+    let mut longer = plain.clone();
+    longer.extend([0; 4]);
+    assert!(unpack(&gz::pack(&longer)?).is_err());
+    // The first value's four bytes as those of infinity: JSON could not hold it either.
+    let (mut wrong, values) = (plain.clone(), (plain.len() - json_end(&plain)) / WIDTH);
+    for (place, byte) in f32::INFINITY.to_le_bytes().into_iter().enumerate() {
+        wrong[json_end(&plain) + place * values] = byte;
+    }
+    let error = unpack(&gz::pack(&wrong)?).err().map(|error| error.to_string());
+    assert!(error.as_ref().is_some_and(|error| error.contains("p_clean is inf")), "{error:?}");
+    Ok(())
+}
+
+#[test]
+fn too_many_facts_are_refused() -> Result<()> {
+    let mut large = record(0);
+    let dropped: FactRecord = serde_json::from_str(
+        r#"{"order":0,"id":"","relation":"","prompt":"","subject":"","target_true":"","target_new":"","outcome":"dropped","reason":"empty"}"#,
+    )
+    .map_err(|error| Error::io(error.to_string()))?;
+    large.facts = vec![dropped; MOST_FACTS + 1];
+    let error = unpack(&pack(&[large])?).err().map(|error| error.to_string());
+    assert!(error.as_ref().is_some_and(|error| error.contains("150001 facts")), "{error:?}");
+    Ok(())
+}
