@@ -10,13 +10,16 @@ pub mod load;
 pub mod ranges;
 pub mod sample;
 pub mod scale;
+pub mod shell;
 pub mod state;
 pub mod wish;
 pub mod words;
 
 #[cfg(all(target_family = "wasm", feature = "page"))]
 pub mod app;
-#[cfg(all(target_family = "wasm", feature = "page"))]
+#[cfg(feature = "views")]
+pub mod article;
+#[cfg(feature = "views")]
 pub mod components;
 #[cfg(all(target_family = "wasm", feature = "page"))]
 mod files;
@@ -25,6 +28,10 @@ mod files;
 mod lab;
 #[cfg(all(target_family = "wasm", feature = "page"))]
 mod page;
+#[cfg(feature = "print")]
+pub mod print;
 #[cfg(all(target_family = "wasm", feature = "page"))]
 #[expect(unreachable_pub, reason = "leptos makes the properties of every component public")]
 mod results;
+#[cfg(all(target_family = "wasm", feature = "viewer"))]
+pub mod view;

@@ -7,6 +7,8 @@
 mod bind;
 #[cfg(feature = "web")]
 mod build;
+#[cfg(feature = "web")]
+mod frame;
 #[cfg(any(feature = "web", test))]
 mod index;
 #[cfg(any(feature = "web", test))]
@@ -27,6 +29,8 @@ use anyhow::{Result, bail};
 pub(crate) struct Wanted {
     /// The page alone; a worker that `dist/` has already stays there.
     pub(crate) page_only: bool,
+    /// The frame of result pages alone; what `dist/` has besides stays there.
+    pub(crate) frame_only: bool,
 }
 
 /// Builds the site. What binds WebAssembly to the browser and what measures it are heavy dependencies that no other task
@@ -49,11 +53,12 @@ fn make(_: Wanted, arguments: &[String]) -> Result<()> {
 }
 
 fn parse(arguments: &[String]) -> Result<Wanted> {
-    let mut wanted = Wanted { page_only: false };
+    let mut wanted = Wanted { page_only: false, frame_only: false };
     for argument in arguments {
         match argument.as_str() {
             "--page-only" => wanted.page_only = true,
-            other => bail!("`cargo xtask web` takes --page-only and nothing else, not `{other}`"),
+            "--frame-only" => wanted.frame_only = true,
+            other => bail!("`cargo xtask web` takes --page-only or --frame-only, not `{other}`"),
         }
     }
     Ok(wanted)
@@ -64,10 +69,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_flag_is_known() {
+    fn two_flags_are_known() {
         let parse = |words: &[&str]| parse(&words.iter().map(ToString::to_string).collect::<Vec<_>>());
-        assert_eq!(parse(&[]).ok(), Some(Wanted { page_only: false }));
-        assert_eq!(parse(&["--page-only"]).ok(), Some(Wanted { page_only: true }));
+        assert_eq!(parse(&[]).ok(), Some(Wanted { page_only: false, frame_only: false }));
+        assert_eq!(parse(&["--page-only"]).ok(), Some(Wanted { page_only: true, frame_only: false }));
+        assert_eq!(parse(&["--frame-only"]).ok(), Some(Wanted { page_only: false, frame_only: true }));
         assert!(parse(&["--page"]).is_err());
     }
 }

@@ -18,10 +18,10 @@ const FEATURES: [&str; 8] = [
     "--enable-simd",
 ];
 
-/// Binds what rustc has built.
-pub(crate) fn bind(name: &'static str, built: &Path) -> Result<Program> {
+/// Binds what rustc has built. `alone`: the glue is not to look for the WebAssembly beside itself.
+pub(crate) fn bind(name: &'static str, built: &Path, alone: bool) -> Result<Program> {
     let mut bindgen = wasm_bindgen_cli_support::Bindgen::new();
-    bindgen.input_path(built).out_name(name).typescript(false).omit_default_module_path(false);
+    bindgen.input_path(built).out_name(name).typescript(false).omit_default_module_path(alone);
     let mut output = bindgen
         .remove_name_section(true)
         .remove_producers_section(true)

@@ -1,8 +1,9 @@
-//! Building the two programs and gathering the site.
+//! Building the programs and gathering the site.
 
 use super::bind;
+use super::frame;
 use super::index::{Names, index};
-use super::link::{Linked, link, loader, start};
+use super::link::{Program, link, loader, start};
 use super::site::{Site, read};
 use super::{Wanted, sizes};
 use crate::check::WASM;
@@ -28,17 +29,25 @@ struct Part {
 const PAGE: Part = Part {
     name: "engram-web",
     profile: "web",
-    features: &[],
-    // leptos: views of one type instead of a type each; a fifth less code.
-    flags: "--cfg getrandom_backend=\"wasm_js\" -C target-feature=+simd128 --cfg erase_components",
+    features: &["--features", "page"],
+    flags: VIEWS,
     // -Oz is some 7 % smaller as it is, but 1 % larger after gzip: it makes alike functions differ.
     optimized: Some(("-O1", true)),
 };
 
+/// For programs that draw. leptos: views of one type instead of a type each; a fifth less code.
+const VIEWS: &str = "--cfg getrandom_backend=\"wasm_js\" -C target-feature=+simd128 --cfg erase_components";
+
+/// Within result pages: it draws them anew, alive.
+const VIEWER: Part = Part { name: "engram-viewer", features: &["--features", "viewer"], ..PAGE };
+
+/// Beside the page: it makes result pages.
+const PRINTER: Part = Part { name: "engram-printer", features: &["--features", "print"], ..PAGE };
+
 const WORKER: Part = Part {
     name: "engram-worker",
     profile: "worker",
-    features: &["--no-default-features", "--features", "worker"],
+    features: &["--features", "worker"],
     flags: "",
     // It takes a minute, and the result is larger after gzip.
     optimized: None,
@@ -53,6 +62,9 @@ const SAMPLE: &str = "sample.engram.json.gz";
 /// Files of a bundled model that an engine reads.
 const MODEL_FILES: [&str; 3] = ["config.json", "tokenizer.json", "model.safetensors"];
 
+/// The frame of result pages, for whoever has no lab to fill it.
+const FRAME: &str = "frame.html";
+
 /// Builds the site into `dist/`.
 pub(crate) fn site(wanted: Wanted) -> Result<()> {
     let begun = Instant::now();
@@ -60,22 +72,16 @@ pub(crate) fn site(wanted: Wanted) -> Result<()> {
     engine_free()?;
     let optimizer = bind::optimizer();
     let mut site = Site::default();
-    let page = part(&PAGE, optimizer.as_deref(), &mut site)?;
-    if wanted.page_only {
-        site.keep(&dist, WORKER.name)?;
+    let styles = styles()?;
+    let viewer = program(&VIEWER, optimizer.as_deref())?;
+    site.put(FRAME, frame::frame(&viewer, &styles.result)?);
+    if wanted.frame_only {
+        site.keep_others(&dist)?;
     } else {
-        let worker = part(&WORKER, optimizer.as_deref(), &mut site)?;
-        site.put_hashed(&format!("{LOADER}.js"), loader(&worker.glue));
+        lab(wanted, &styles, optimizer.as_deref(), &dist, &mut site)?;
     }
     // Without a worker the page says that its engine cannot start, and shows records all the same.
     let has_worker = site.named(LOADER).is_some();
-    let loader = site.named(LOADER).map_or_else(|| format!("{LOADER}.js"), str::to_owned);
-    let start = site.put_hashed("engram-start.js", start(&page.glue));
-    let style = site.put_hashed("style.css", read(&shell::root().join("web").join("style.css"))?);
-    let html = std::fs::read_to_string(shell::root().join("index.html")).context("cannot read index.html")?;
-    site.put("index.html", index(&html, &Names { page: &page, start: &start, style: &style, loader: &loader })?);
-    site.put(SAMPLE, read(&shell::root().join("web").join(SAMPLE))?);
-    bundled(&mut site)?;
     let sizes = sizes::measure(&site);
     site.put("sizes.json", sizes.json()?);
     site.write(&dist)?;
@@ -95,8 +101,45 @@ pub(crate) fn site(wanted: Wanted) -> Result<()> {
     Ok(())
 }
 
-/// Builds and binds a program, and puts it into the site.
-fn part(part: &Part, optimizer: Option<&Path>, site: &mut Site) -> Result<Linked> {
+/// The lab: its page, worker and printer.
+fn lab(wanted: Wanted, styles: &Styles, optimizer: Option<&Path>, dist: &Path, site: &mut Site) -> Result<()> {
+    let page = link(program(&PAGE, optimizer)?, site)?;
+    let printer = link(program(&PRINTER, optimizer)?, site)?;
+    if wanted.page_only {
+        site.keep(dist, WORKER.name)?;
+    } else {
+        let worker = link(program(&WORKER, optimizer)?, site)?;
+        site.put_hashed(&format!("{LOADER}.js"), loader(&worker.glue));
+    }
+    let loader = site.named(LOADER).map_or_else(|| format!("{LOADER}.js"), str::to_owned);
+    let start = site.put_hashed("engram-start.js", start(&page.glue, &printer.glue, FRAME));
+    let style = site.put_hashed("style.css", styles.lab.as_bytes());
+    let html = std::fs::read_to_string(shell::root().join("index.html")).context("cannot read index.html")?;
+    site.put("index.html", index(&html, &Names { page: &page, start: &start, style: &style, loader: &loader })?);
+    site.put(SAMPLE, read(&shell::root().join("web").join(SAMPLE))?);
+    bundled(site)
+}
+
+/// Style sheets of the lab and of result pages.
+struct Styles {
+    lab: String,
+    result: String,
+}
+
+fn styles() -> Result<Styles> {
+    let sheet = |name: &str| {
+        let path = shell::root().join("web").join(name);
+        std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))
+    };
+    let common = sheet("style.css")?;
+    Ok(Styles {
+        lab: format!("{common}\n{}", sheet("lab.css")?),
+        result: format!("{common}\n{}", sheet("article.css")?),
+    })
+}
+
+/// Builds and binds a program.
+fn program(part: &Part, optimizer: Option<&Path>) -> Result<Program> {
     let mut build = cargo(&["build", "--profile", part.profile, "--package", "engram-web"]);
     if !part.flags.is_empty() {
         // They replace those of .cargo/config.toml, so they hold these too.
@@ -104,16 +147,28 @@ fn part(part: &Part, optimizer: Option<&Path>, site: &mut Site) -> Result<Linked
     }
     shell::run(build.args(part.features).args(["--bin", part.name, "--target", WASM]))?;
     let built = target().join(WASM).join(part.profile).join(format!("{}.wasm", part.name));
-    let mut program = bind::bind(part.name, &built)?;
+    let mut program = bind::bind(part.name, &built, part.name == VIEWER.name)?;
     if let (Some(optimizer), Some(how)) = (optimizer, part.optimized) {
         bind::optimize(&mut program, optimizer, how, &target().join("web-scratch"))?;
     }
-    link(program, site)
+    Ok(program)
 }
 
 /// The page must not carry the engine: it would be thirty times the size.
 fn engine_free() -> Result<()> {
-    let arguments = ["tree", "--package", "engram-web", "--target", WASM, "--edges", "normal", "--prefix", "none"];
+    let arguments = [
+        "tree",
+        "--package",
+        "engram-web",
+        "--features",
+        "page,viewer",
+        "--target",
+        WASM,
+        "--edges",
+        "normal",
+        "--prefix",
+        "none",
+    ];
     let tree = cargo(&arguments).output().context("cannot start cargo tree")?;
     if !tree.status.success() {
         bail!("cargo tree failed: {}", String::from_utf8_lossy(&tree.stderr).trim());

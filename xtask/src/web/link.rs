@@ -47,8 +47,8 @@ pub(crate) fn loader(glue: &str) -> String {
 
 /// The page's first script: a start that fails shows the page's own words about it. It is a file, not a script within the
 /// page, so that the page can forbid those.
-pub(crate) fn start(glue: &str) -> String {
-    START.replace("GLUE", glue)
+pub(crate) fn start(glue: &str, printer: &str, frame: &str) -> String {
+    START.replace("GLUE", glue).replace("PRINTER", printer).replace("FRAME", frame)
 }
 
 const LOADER: &str = "\
@@ -64,6 +64,12 @@ try {
 ";
 
 const START: &str = "\
+globalThis.engramPrint = async (packed) => {
+  const [printer, answer] = await Promise.all([import('./PRINTER'), fetch('./FRAME')]);
+  if (!answer.ok) throw new Error(`FRAME: the server answers ${answer.status}`);
+  const [frame] = await Promise.all([answer.text(), printer.default()]);
+  return printer.page(frame, packed);
+};
 try {
   const glue = await import('./GLUE');
   await glue.default();
@@ -109,7 +115,8 @@ mod tests {
 
     #[test]
     fn a_start_that_fails_shows_the_pages_words() -> Result<()> {
-        let start = start("page-1.js");
+        let start = start("page-1.js", "printer-2.js", "frame.html");
+        assert!(start.contains("import('./printer-2.js')") && start.contains("fetch('./frame.html')"), "{start}");
         assert!(start.contains("import('./page-1.js')") && start.contains("getElementById('crash')"));
         let page = std::fs::read_to_string(crate::shell::root().join("index.html"))?;
         assert!(page.contains("id=\"crash\""));

@@ -12,6 +12,8 @@ use std::io::Write as _;
 const PAGE_BUDGET: usize = 600_000;
 /// Most bytes of the worker after gzip: what must be there before anything is computed.
 const WORKER_BUDGET: usize = 5_000_000;
+/// Most bytes of the printer with the frame of result pages: what is fetched when a page is made.
+const PRINTER_BUDGET: usize = 1_000_000;
 /// A server compresses once, but this build every time; the best quality would take minutes.
 const BROTLI_QUALITY: i32 = 9;
 
@@ -49,6 +51,7 @@ struct Group {
 pub(crate) struct Sizes {
     page: Group,
     worker: Group,
+    printer: Group,
     bundled: Group,
     files: Vec<File>,
 }
@@ -56,19 +59,20 @@ pub(crate) struct Sizes {
 /// Measures every file.
 pub(crate) fn measure(site: &Site) -> Sizes {
     let (mut page, mut worker) = (Group::of(PAGE_BUDGET), Group::of(WORKER_BUDGET));
-    let (mut bundled, mut files) = (Group::default(), Vec::new());
+    let (mut printer, mut bundled, mut files) = (Group::of(PRINTER_BUDGET), Group::default(), Vec::new());
     for (path, bytes) in &site.0 {
         let size = Size { raw: bytes.len(), gzip: gzip(bytes), brotli: brotli(bytes) };
         let group = match path.as_str() {
             // What is computed on, and what has been: data, not program.
             path if path.starts_with("bundled/") || path.starts_with("sample.") => &mut bundled,
             path if path.starts_with("engram-worker") => &mut worker,
+            path if path.starts_with("engram-printer") || path == "frame.html" => &mut printer,
             _ => &mut page,
         };
         group.size.add(&size);
         files.push(File { path: path.clone(), size });
     }
-    Sizes { page, worker, bundled, files }
+    Sizes { page, worker, printer, bundled, files }
 }
 
 impl Sizes {
@@ -82,7 +86,7 @@ impl Sizes {
         let shown = self.files.iter().filter(|file| !file.path.starts_with("bundled/"));
         let mut rows: Vec<(String, &Size)> = shown.map(|file| (file.path.clone(), &file.size)).collect();
         let count = self.files.len() - rows.len();
-        for (name, group) in [("page", &self.page), ("worker", &self.worker)] {
+        for (name, group) in [("page", &self.page), ("worker", &self.worker), ("printer", &self.printer)] {
             let budget = group.budget.map(|budget| format!(", at most {} with gzip", kilo(budget)));
             rows.push((format!("{name}{}", budget.unwrap_or_default()), &group.size));
         }
@@ -98,7 +102,7 @@ impl Sizes {
 
     /// An error where a program has grown beyond what a visitor can be asked to wait for.
     pub(crate) fn within_budget(&self) -> Result<()> {
-        for (name, group) in [("page", &self.page), ("worker", &self.worker)] {
+        for (name, group) in [("page", &self.page), ("worker", &self.worker), ("printer", &self.printer)] {
             if let Some(budget) = group.budget.filter(|budget| group.size.gzip > *budget) {
                 bail!("the {name} has {} after gzip, and {} is allowed", kilo(group.size.gzip), kilo(budget));
             }
@@ -126,10 +130,15 @@ fn kilo(bytes: usize) -> String {
 }
 
 fn gzip(bytes: &[u8]) -> usize {
+    packed(bytes).len()
+}
+
+/// After gzip.
+pub(crate) fn packed(bytes: &[u8]) -> Vec<u8> {
     let mut out = GzEncoder::new(Vec::new(), Compression::best());
     // Writing into memory does not fail.
     let _ = out.write_all(bytes);
-    out.finish().map_or(bytes.len(), |out| out.len())
+    out.finish().unwrap_or_default()
 }
 
 fn brotli(bytes: &[u8]) -> usize {
