@@ -24,12 +24,14 @@ pub mod live;
 pub mod loss;
 pub mod panels;
 pub mod partial;
+pub mod plate;
 pub mod preflight;
 pub mod progress;
 pub mod question;
 #[cfg(test)]
 pub(crate) mod sample;
 pub mod scatter;
+pub mod sheet;
 pub mod shifts;
 pub mod tokens;
 pub mod trouble;

@@ -35,8 +35,8 @@ pub(crate) fn index(page: &str, names: &Names<'_>) -> Result<String> {
             Some(("rust", rest)) if rest.contains("data-type=\"worker\"") => (0, None),
             Some(("copy-dir" | "copy-file", _)) => continue,
             Some(("rust", _)) => (1, Some(program.as_str())),
-            // One sheet holds both.
-            Some(("css", rest)) if rest.contains("lab.css") => continue,
+            // One sheet holds all three.
+            Some(("css", rest)) if !rest.contains("style.css") => continue,
             Some(("css", _)) => (2, Some(style.as_str())),
             Some((other, _)) => bail!("index.html has a link for Trunk of the kind `{other}`, which is not known"),
             None if text.starts_with("<meta name=\"engram-worker\"") => (3, Some(worker.as_str())),
