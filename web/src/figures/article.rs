@@ -49,6 +49,19 @@ impl<'a> Article<'a> {
         }
     }
 
+    /// What the studies are, in the plural: models, or studies where a model occurs more than once.
+    pub fn noun(&self) -> &'static str {
+        let key = |study: &Study<'a>| (&study.record.model.name, &study.record.model.weights_sha256);
+        let twice =
+            |(at, study): (usize, &Study<'a>)| self.studies[..at].iter().any(|before| key(before) == key(study));
+        if self.studies.iter().enumerate().any(twice) { "studies" } else { "models" }
+    }
+
+    /// Whose finding it is: see [`say::who`].
+    pub fn who<T: AsRef<str>>(&self, names: &[T]) -> String {
+        say::who(names, self.studies.len(), self.noun())
+    }
+
     /// The records, in their order.
     pub fn records(&self) -> impl Iterator<Item = &'a Record> + '_ {
         self.studies.iter().map(|study| study.record)

@@ -50,13 +50,14 @@ pub fn value(mean: &Mean) -> String {
 const NAMED: usize = 3;
 
 /// Whose finding it is, out of so many: `tiny`, `both models`, `all five models`, `a and b`, `four of the six models`.
-pub fn who<T: AsRef<str>>(names: &[T], of: usize) -> String {
+/// `noun` is the plural of what is counted.
+pub fn who<T: AsRef<str>>(names: &[T], of: usize, noun: &str) -> String {
     match (names.len(), of) {
         (1, _) => list(names),
-        (2, 2) => "both models".into(),
-        (some, of) if some == of => format!("all {} models", small(of)),
+        (2, 2) => format!("both {noun}"),
+        (some, of) if some == of => format!("all {} {noun}", small(of)),
         (some, _) if some <= NAMED => list(names),
-        (some, of) => format!("{} of the {} models", small(some), small(of)),
+        (some, of) => format!("{} of the {} {noun}", small(some), small(of)),
     }
 }
 
@@ -105,11 +106,11 @@ mod tests {
 
     #[test]
     fn who_is_named_or_counted() {
-        assert_eq!(who(&["a"], 1), "a");
-        assert_eq!(who(&["a", "b"], 2), "both models");
-        assert_eq!(who(&["a", "b", "c"], 3), "all three models");
-        assert_eq!(who(&["a", "b"], 5), "a and b");
-        assert_eq!(who(&["a", "b", "c", "d"], 6), "four of the six models");
+        assert_eq!(who(&["a"], 1, "models"), "a");
+        assert_eq!(who(&["a", "b"], 2, "models"), "both models");
+        assert_eq!(who(&["a", "b", "c"], 3, "models"), "all three models");
+        assert_eq!(who(&["a", "b"], 5, "models"), "a and b");
+        assert_eq!(who(&["a", "b", "c", "d"], 6, "studies"), "four of the six studies");
         assert_eq!(groups([(1, "a"), (2, "b"), (2, "c")]), [(2, vec!["b", "c"]), (1, vec!["a"])]);
     }
 
