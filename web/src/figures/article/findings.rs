@@ -65,7 +65,7 @@ fn agreement(found: &[At<'_>]) -> Option<String> {
         .fold((f64::INFINITY, 0.0_f64), |(low, high), depth| (low.min(depth), high.max(depth)));
     let range = format!("{} to {}", percent(low), percent(high));
     Some(match high - low {
-        // A quarter of the model, about the width of the blocks' groups that the paper calls early, middle and late.
+        // A convention: models whose layers lie within a quarter of the depth are said to agree.
         width if width <= 0.25 => format!("In depth they agree: {range} of the way through the model."),
         _ => format!("They do not agree in depth: {range} of the way through the model."),
     })
