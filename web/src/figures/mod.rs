@@ -2,6 +2,7 @@
 //! a page and no browser.
 
 pub mod about;
+pub mod article;
 pub mod asking;
 pub mod bars;
 pub mod bundled;

@@ -69,3 +69,45 @@ pub(crate) fn record() -> Record {
         }]),
     }
 }
+
+/// A record with a fact a curve: `p_patch` per layer under a reading, where hiding the subject takes the answer from 0.9
+/// to 0.1. Every ablation leaves 0.6. Nothing fell out, nothing is edited.
+pub(crate) fn study(name: &str, reading: Reading, curves: &[&[f32]]) -> Record {
+    let layers = curves.first().map_or(0, |curve| curve.len());
+    let one = |(order, curve): (usize, &&[f32])| {
+        let mut outcome = traced(&[]);
+        if let Outcome::Validated(traced) = &mut outcome {
+            traced.patched = BTreeMap::from([(reading, curve.to_vec())]);
+            traced.without_block = vec![0.6; layers];
+            traced.without_attention = vec![0.6; layers];
+            traced.without_mlp = vec![0.6; layers];
+        }
+        fact(order, &format!("The capital of land {order} is"), "land", ["Paris", "Rome"], outcome)
+    };
+    let mut found = record();
+    found.model = ModelInfo { name: name.into(), layers, parameters: 1_000_000, ..ModelInfo::default() };
+    found.settings.readings = vec![reading];
+    found.facts = curves.iter().enumerate().map(one).collect();
+    found.edits = None;
+    found
+}
+
+/// Changes every traced fact of a record.
+pub(crate) fn each(record: &mut Record, mut change: impl FnMut(&mut Traced)) {
+    record.facts.iter_mut().filter_map(FactRecord::traced_mut).for_each(&mut change);
+}
+
+/// The sample's edit of so many facts, with both answers after it; from facts 0 on, at this layer.
+pub(crate) fn edited(record: &mut Record, layer: usize, after: &[[f32; 2]]) {
+    let template = self::record().edits.and_then(|edits| edits.into_iter().next());
+    let Some(template) = template else { return };
+    let first = record.edits.as_ref().map_or(0, Vec::len);
+    let one = |(at, [p_true_after, p_false_after]): (usize, &[f32; 2])| EditRecord {
+        fact: first + at,
+        layer,
+        p_true_after: *p_true_after,
+        p_false_after: *p_false_after,
+        ..template.clone()
+    };
+    record.edits.get_or_insert_default().extend(after.iter().enumerate().map(one));
+}

@@ -1,0 +1,177 @@
+//! Facts that fell out of the studies, and why: a row a model and reason, with the threshold that decided and examples.
+
+use super::{Article, Study};
+use crate::words;
+use engram_core::metrics::Share;
+use engram_core::record::{Dropped, Outcome, Reason, Settings};
+
+/// Facts of one study that fell out for one reason.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Row {
+    /// The study's name.
+    pub model: String,
+    /// The reason.
+    pub reason: Reason,
+    /// How many, out of the screened facts.
+    pub share: Share,
+    /// The reason in a sentence, with the threshold from the settings.
+    pub why: String,
+    /// The first ones in study order.
+    pub examples: Vec<Example>,
+}
+
+/// A fact that fell out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Example {
+    /// Its `order`.
+    pub order: usize,
+    /// Prompt.
+    pub prompt: String,
+    /// True answer.
+    pub answer: String,
+    /// The numbers that decided and what the study noted; empty where it kept none.
+    pub numbers: String,
+}
+
+/// Examples of a reason at most.
+const EXAMPLES: usize = 3;
+/// Characters of a text from a record at most.
+const LONGEST: usize = 160;
+
+/// A row per study and reason, the most frequent reason first.
+pub fn rows(article: &Article<'_>) -> Vec<Row> {
+    article.studies.iter().flat_map(of_study).collect()
+}
+
+fn of_study(study: &Study<'_>) -> Vec<Row> {
+    let mut reasons: Vec<(Reason, usize)> =
+        study.summary.dropped.iter().map(|(reason, count)| (*reason, *count)).collect();
+    reasons.sort_by_key(|(reason, count)| (std::cmp::Reverse(*count), *reason));
+    let row = |(reason, count): (Reason, usize)| {
+        Some(Row {
+            model: study.name.clone(),
+            reason,
+            share: Share::new(count, study.summary.screened)?,
+            why: why(reason, &study.record.settings),
+            examples: examples(study, reason),
+        })
+    };
+    reasons.into_iter().filter_map(row).collect()
+}
+
+/// Why facts fall out for a reason under these settings.
+pub fn why(reason: Reason, settings: &Settings) -> String {
+    match reason {
+        Reason::NotKnown => "Greedy decoding of the prompt does not give the true answer.".into(),
+        Reason::NotSensitive => format!(
+            "Hiding the subject lowers the true answer's probability by less than {} (p_clean − p_corrupt).",
+            settings.min_effect
+        ),
+        Reason::SubjectNotFound => "The subject has no tokens of its own in the prompt.".into(),
+        Reason::SharedFirstToken => {
+            "Both answers begin with the same token, which the first-token probability cannot tell apart.".into()
+        }
+        Reason::TooLong => format!("The prompt has more than {} tokens.", settings.max_tokens),
+        Reason::AnswerMerges => {
+            "The tokenizer merges the answer's first characters with the prompt's last ones.".into()
+        }
+        Reason::Empty => "The prompt, the subject or an answer is empty.".into(),
+    }
+}
+
+fn examples(study: &Study<'_>, wanted: Reason) -> Vec<Example> {
+    let text = |text: &str| words::short(&words::visible(text.trim()), LONGEST);
+    let facts = study.record.facts.iter().filter_map(|fact| match &fact.outcome {
+        Outcome::Dropped(dropped) if dropped.reason == wanted => Some((fact, dropped)),
+        _ => None,
+    });
+    let example = |(fact, dropped): (&engram_core::record::FactRecord, &Dropped)| Example {
+        order: fact.order,
+        prompt: text(&fact.prompt),
+        answer: text(&fact.target_true),
+        numbers: numbers(dropped),
+    };
+    facts.take(EXAMPLES).map(example).collect()
+}
+
+fn numbers(dropped: &Dropped) -> String {
+    let p = |p: f32| words::probability(p.into());
+    let mut parts = Vec::new();
+    parts.extend(dropped.p_clean.map(|clean| format!("p_clean {}", p(clean))));
+    parts.extend(dropped.p_corrupt.map(|corrupt| format!("p_corrupt {}", p(corrupt))));
+    if let (Some(clean), Some(corrupt)) = (dropped.p_clean, dropped.p_corrupt) {
+        parts.push(format!("effect {}", words::signed(f64::from(clean) - f64::from(corrupt))));
+    }
+    if !dropped.detail.is_empty() {
+        parts.push(words::short(&words::visible(&dropped.detail), LONGEST));
+    }
+    parts.join(", ")
+}
+
+/// What fell out, in a sentence.
+pub fn sentence(article: &Article<'_>) -> String {
+    let rows = rows(article);
+    let screened: usize = article.studies.iter().map(|study| study.summary.screened).sum();
+    let fell: usize = rows.iter().map(|row| row.share.count).sum();
+    let Some(share) = Share::new(fell, screened) else { return "No fact was screened.".into() };
+    if fell == 0 {
+        return format!("None of the {} fell out.", words::count(screened, "screened fact"));
+    }
+    let told = |(reason, counts): (Reason, Vec<usize>)| format!("{} {}", counts.iter().sum::<usize>(), reason.name());
+    let reasons = super::say::groups(rows.iter().map(|row| (row.reason, row.share.count)));
+    let reasons: Vec<String> = reasons.into_iter().map(told).collect();
+    format!("{} screened facts fell out: {}.", super::say::share(&share), super::say::list(&reasons))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::sample;
+    use super::*;
+    use engram_core::metrics::View;
+    use engram_core::record::Record;
+
+    fn record() -> Record {
+        let mut record = sample::record();
+        let template = record.facts[1].clone();
+        for order in 3..8 {
+            let mut fact = template.clone();
+            fact.order = order;
+            fact.outcome = Outcome::Dropped(Dropped {
+                reason: Reason::NotSensitive,
+                detail: "a\nb".into(),
+                p_clean: Some(0.30),
+                p_corrupt: Some(0.28),
+            });
+            record.facts.push(fact);
+        }
+        record
+    }
+
+    #[test]
+    fn reasons_come_with_thresholds_and_numbers() {
+        let mut records = [record()];
+        records[0].settings.min_effect = 0.1;
+        let found = rows(&Article::new(&records, &View::default()));
+        assert_eq!(found.len(), 2);
+        assert_eq!((found[0].reason, found[0].share.count, found[0].share.of), (Reason::NotSensitive, 5, 8));
+        assert!(found[0].why.contains("by less than 0.1 "), "{}", found[0].why);
+        assert_eq!(found[0].examples.len(), EXAMPLES);
+        assert_eq!(found[0].examples[0].numbers, "p_clean 0.3000, p_corrupt 0.2800, effect +0.0200, a⏎b");
+        assert_eq!(found[1].examples[0].numbers, "");
+        records[0].settings.max_tokens = 77;
+        assert!(why(Reason::TooLong, &records[0].settings).contains("more than 77 tokens"));
+    }
+
+    #[test]
+    fn the_sentence_counts() {
+        let said = |records: &[Record]| sentence(&Article::new(records, &View::default()));
+        assert_eq!(
+            said(&[record(), sample::record()]),
+            "7 of 11 (63.6 %) screened facts fell out: 2 not-known and 5 not-sensitive."
+        );
+        let mut whole = sample::record();
+        whole.facts.remove(1);
+        assert_eq!(said(&[whole]), "None of the 2 screened facts fell out.");
+        assert_eq!(said(&[]), "No fact was screened.");
+    }
+}

@@ -1,0 +1,192 @@
+//! The article's abstract: three to five sentences, each from the numbers.
+
+use super::super::{Article, say};
+use super::panels::{Clip, clip};
+use super::{At, edits, layers, places};
+use crate::words;
+use engram_core::metrics::{Redundancy, Share};
+use engram_core::record::Reading;
+
+/// Three to five sentences.
+pub fn headline(article: &Article<'_>) -> Vec<String> {
+    let mut lines = vec![passed(article)];
+    lines.push(first(article));
+    lines.extend(second(article));
+    lines.extend(redundancy(article));
+    lines.extend(editing(article));
+    if lines.len() < 3 {
+        lines
+            .push(super::ablations::ablations(article).split_inclusive(". ").take(2).collect::<String>().trim().into());
+    }
+    lines.retain(|line| !line.is_empty());
+    lines.truncate(5);
+    lines
+}
+
+fn passed(article: &Article<'_>) -> String {
+    let sum = |of: &dyn Fn(&super::Study<'_>) -> usize| article.studies.iter().map(of).sum::<usize>();
+    match Share::new(sum(&|study| study.summary.validated), sum(&|study| study.summary.screened)) {
+        None => "No fact was screened.".into(),
+        Some(share) if share.count == 0 => format!(
+            "None of {} is both known to the model and lost when its subject is hidden.",
+            words::count(share.of, "screened fact")
+        ),
+        Some(share) => {
+            let who = if article.studies.len() == 1 {
+                "the model".to_owned()
+            } else {
+                format!("{} {}", say::small(article.studies.len()), article.noun())
+            };
+            format!(
+                "Of {}, {} are known to {who} and lost when the subject is hidden.",
+                words::count(share.of, "screened fact"),
+                share.count
+            )
+        }
+    }
+}
+
+/// Where l* is under the article's reading, with the share of what is not localized.
+fn first(article: &Article<'_>) -> String {
+    let told = layers::dominant(article);
+    if article.view.reading == Reading::LastToken {
+        return format!("{} The last layer restores the answer by definition.", start(&told, 2));
+    }
+    let mut said = start(&told, 2);
+    if let Some(lost) =
+        layers::not_localized(article).filter(|_| article.studies.iter().any(|study| study.summary.l_star.is_some()))
+    {
+        said = format!("{said} {lost}");
+    }
+    said
+}
+
+/// The first sentences of a text. A sentence ends with a full stop and a space; numbers have no space after theirs.
+fn start(text: &str, sentences: usize) -> String {
+    text.split_inclusive(". ").take(sentences).collect::<String>().trim().to_owned()
+}
+
+/// Whether the second reading agrees.
+fn second(article: &Article<'_>) -> Option<String> {
+    let (reading, studies) = article.other.as_ref()?;
+    let pairs: Vec<_> = article
+        .studies
+        .iter()
+        .zip(studies)
+        .filter_map(|(one, two)| Some((one.summary.l_star?, two.summary.l_star?, two)))
+        .collect();
+    let moved: Vec<At<'_>> = pairs
+        .iter()
+        .filter(|(one, two, _)| one != two)
+        .map(|(_, two, study)| At { name: &study.name, layer: *two, layers: study.summary.layers })
+        .collect();
+    let identity = match reading {
+        Reading::LastToken => " There the last layer restores the answer by definition.",
+        _ => "",
+    };
+    match (pairs.len(), moved.len()) {
+        (0, _) => None,
+        (_, 0) => Some(format!("Under {} l* is the same.{identity}", reading.name())),
+        (all, some) if all == some => Some(format!(
+            "Which position is patched decides: under {} l* is {}.{identity}",
+            reading.name(),
+            places(article, &moved)
+        )),
+        _ => Some(format!(
+            "Under {} l* is another layer in part: {}.{identity}",
+            reading.name(),
+            places(article, &moved)
+        )),
+    }
+}
+
+/// R, where it is a measure.
+fn redundancy(article: &Article<'_>) -> Option<String> {
+    if article.view.reading == Reading::LastToken {
+        return None;
+    }
+    let found: Vec<_> = article.studies.iter().filter_map(|study| Some((study, study.summary.redundancy?))).collect();
+    let (fair, clipped): (Vec<_>, Vec<_>) = found.into_iter().partition(|(_, found)| clip(found) == Clip::No);
+    let values = say::range(fair.iter().map(|(_, found)| found.r.mean), |r| words::fixed(r, 3));
+    let names = |of: &[(&super::Study<'_>, Redundancy)]| of.iter().map(|one| one.0.name.clone()).collect::<Vec<_>>();
+    match (fair.len(), clipped.len()) {
+        (0, 0) => None,
+        (0, _) => Some("R is clipped wherever it was measured, so it says nothing about redundancy here.".into()),
+        (_, 0) => Some(format!(
+            "With l* removed, another layer's clean state gives back a share R of {values} of what l* carries."
+        )),
+        _ => Some(format!(
+            "With l* removed, another layer's clean state gives back a share R of {values} in {}; in {} R is clipped and no measure.",
+            article.who(&names(&fair)),
+            article.who(&names(&clipped))
+        )),
+    }
+}
+
+fn editing(article: &Article<'_>) -> Option<String> {
+    let success = edits::success(article)?;
+    Some(match edits::side_effects(article) {
+        Some(side) => format!("{success} {side}."),
+        None => success,
+    })
+    .map(|said| said.replace("..", "."))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::super::sample;
+    use super::*;
+    use engram_core::metrics::View;
+    use engram_core::record::{Record, RedundancyCurve};
+
+    fn said(records: &[Record], view: &View) -> Vec<String> {
+        headline(&Article::new(records, view))
+    }
+
+    #[test]
+    fn it_changes_with_the_numbers() {
+        let mut record = sample::study("a", Reading::SubjectLast, &[&[0.5, 0.2, 0.1], &[0.5, 0.2, 0.1]]);
+        let lines = said(std::slice::from_ref(&record), &View::default());
+        assert_eq!(lines[0], "Of 2 screened facts, 2 are known to the model and lost when the subject is hidden.");
+        assert!(
+            lines[1].starts_with("Under subject-last the most frequent dominant layer l* is layer 1 of 3."),
+            "{lines:?}"
+        );
+        assert!((3..=5).contains(&lines.len()), "{lines:?}");
+        record.settings.readings.push(Reading::LastToken);
+        sample::each(&mut record, |traced| {
+            traced.patched.insert(Reading::LastToken, vec![0.1, 0.2, 0.9]);
+            let patched = vec![None, Some(0.2), Some(0.15)];
+            traced.redundancy.insert(Reading::SubjectLast, RedundancyCurve { ablated: 1, patched });
+        });
+        sample::edited(&mut record, 1, &[[0.2, 0.5], [0.9, 0.01]]);
+        let lines = said(std::slice::from_ref(&record), &View::default());
+        assert_eq!(lines.len(), 5, "{lines:?}");
+        assert!(
+            lines[2].starts_with("Which position is patched decides: under last-token l* is layer 3 of 3."),
+            "{lines:?}"
+        );
+        assert!(lines[3].contains("a share R of 0.333"), "{lines:?}");
+        assert!(lines[4].starts_with("1 of 2 (50.0 %) edits that count succeed. Unrelated"), "{lines:?}");
+        sample::each(&mut record, |traced| {
+            traced.without_block[0] = 0.95;
+            traced.patched.insert(Reading::LastToken, vec![0.95, 0.2, 0.9]);
+        });
+        let lines = said(std::slice::from_ref(&record), &View::default());
+        assert!(lines[2].starts_with("Under last-token l* is the same."), "{lines:?}");
+        assert!(lines[3].starts_with("R is clipped wherever it was measured"), "{lines:?}");
+        let lines = said(&[record], &View::default().with_reading(Reading::LastToken));
+        assert!(lines[1].ends_with("by definition.") && lines.iter().all(|line| !line.contains(" R ")), "{lines:?}");
+    }
+
+    #[test]
+    fn nothing_is_claimed_of_nothing() {
+        let mut record = sample::record();
+        record.facts.retain(|fact| fact.traced().is_none());
+        record.edits = None;
+        let lines = said(&[record], &View::default());
+        assert_eq!(lines[0], "None of 1 screened fact is both known to the model and lost when its subject is hidden.");
+        assert_eq!(lines.len(), 3, "{lines:?}");
+        assert_eq!(lines[2], "No fact was traced, so no block was left out.");
+    }
+}

@@ -1,0 +1,394 @@
+//! Figures 2 and 3, mean sufficiency per layer under both readings, and the distribution of dominant layers.
+
+use super::super::{Article, Study, say};
+use super::{At, agreement, joined, percent, place, places, those};
+use crate::words;
+use engram_core::metrics::{Distribution, Mean, SNAP};
+use engram_core::record::Reading;
+
+/// Figure 2: mean sufficiency under the article's reading.
+pub fn sufficiency(article: &Article<'_>) -> String {
+    curves(article, article.view.reading, &article.studies)
+}
+
+/// Figure 3: the same under the second reading, and whether both name the same layers.
+pub fn second_reading(article: &Article<'_>) -> String {
+    let Some((reading, studies)) = &article.other else {
+        return format!("No study was made under another reading than {}.", article.view.reading.name());
+    };
+    joined([Some(curves(article, *reading, studies)), readings_agree(article), published_shape(article)])
+}
+
+fn curves(article: &Article<'_>, reading: Reading, studies: &[Study<'_>]) -> String {
+    let missing = those(studies, |study| study.summary.sufficiency.is_empty());
+    if missing.len() == studies.len() {
+        return format!("No fact was traced under {}.", reading.name());
+    }
+    let found = match reading {
+        Reading::LastToken => rises(article, studies),
+        _ => peaks(article, reading, studies),
+    };
+    let missing = (!missing.is_empty())
+        .then(|| format!("Under {} there is nothing from {}.", reading.name(), article.who(&missing)));
+    joined([Some(found), missing])
+}
+
+/// The highest mean, the lowest layer on a tie; layer from 1.
+fn peak(means: &[Mean]) -> Option<(usize, &Mean)> {
+    (1..).zip(means).reduce(|best, next| if next.1.mean > best.1.mean { next } else { best })
+}
+
+/// Curves of a patch at the subject: where they are highest, by how much, and what is not told apart.
+fn peaks(article: &Article<'_>, reading: Reading, studies: &[Study<'_>]) -> String {
+    let all = studies.iter().filter_map(|study| Some((study, peak(&study.summary.sufficiency)?)));
+    let (up, flat): (Vec<_>, Vec<_>) = all.partition(|(_, (_, mean))| mean.mean > SNAP);
+    let flat: Vec<&str> = flat.iter().map(|(study, _)| study.name.as_str()).collect();
+    let flat = (!flat.is_empty())
+        .then(|| format!("Under {} no layer's patch helps on average in {}.", reading.name(), article.who(&flat)));
+    if up.is_empty() {
+        return flat.unwrap_or_default();
+    }
+    let at: Vec<At<'_>> = up
+        .iter()
+        .map(|(study, (layer, _))| At { name: &study.name, layer: *layer, layers: study.summary.layers })
+        .collect();
+    let gains: Vec<_> = up.iter().map(|(study, (_, mean))| (*study, **mean)).collect();
+    let where_to = format!("Under {} mean sufficiency is highest at {}.", reading.name(), places(article, &at));
+    let gain = format!("There the patch gives back {} of the answer's probability.", super::told(&gains));
+    joined([Some(where_to), Some(gain), agreement(&at), close(article, &up), flat])
+}
+
+/// Peaks that other layers reach within the standard errors.
+fn close(article: &Article<'_>, up: &[(&Study<'_>, (usize, &Mean))]) -> Option<String> {
+    let near = up.iter().filter_map(|(study, (best, mean))| {
+        let others = (1..).zip(&study.summary.sufficiency);
+        let near: Vec<String> = others
+            .filter(|(layer, other)| layer != best && !say::apart(mean, other))
+            .map(|(layer, _)| layer.to_string())
+            .collect();
+        (!near.is_empty()).then(|| (study.name.as_str(), *best, near))
+    });
+    let near: Vec<_> = near.collect();
+    match near.as_slice() {
+        [] => None,
+        [(name, best, layers)] => {
+            let noun = if layers.len() == 1 { "layer" } else { "layers" };
+            let of = if article.studies.len() == 1 { String::new() } else { format!(" of {name}") };
+            Some(format!(
+                "Between layer {best} and {noun} {}{of} there is no difference beyond the standard errors.",
+                say::list(layers)
+            ))
+        }
+        several => {
+            let names: Vec<&str> = several.iter().map(|one| one.0).collect();
+            Some(format!(
+                "In {} other layers reach the peak: no difference beyond the standard errors.",
+                article.who(&names)
+            ))
+        }
+    }
+}
+
+/// From which layer on the mean stays at half of the last layer's or more.
+pub(super) fn half_way(means: &[Mean]) -> Option<usize> {
+    let end = means.last()?.mean;
+    let below = means.iter().rposition(|mean| mean.mean < end / 2.0).map_or(0, |at| at + 1);
+    (end > 0.0).then_some(below + 1)
+}
+
+/// Curves of a patch at the last token: the end is an identity, the rise is not.
+fn rises(article: &Article<'_>, studies: &[Study<'_>]) -> String {
+    let identity = "Under last-token the patch after the last layer gives the clean answer back by definition; only \
+                    where the curve rises is a finding.";
+    let at: Vec<At<'_>> = studies
+        .iter()
+        .filter_map(|study| {
+            let layer = half_way(&study.summary.sufficiency)?;
+            Some(At { name: &study.name, layer, layers: study.summary.layers })
+        })
+        .collect();
+    let rise = (!at.is_empty()).then(|| format!("Half of the effect is back from {} on.", places_from(article, &at)));
+    let above = studies.iter().filter_map(|study| {
+        let (layer, best) = peak(&study.summary.sufficiency)?;
+        let end = study.summary.sufficiency.last()?;
+        (best.mean > end.mean && say::apart(best, end)).then(|| {
+            format!(
+                "layer {layer} of {} ({} against {})",
+                study.name,
+                words::fixed(best.mean, 3),
+                words::fixed(end.mean, 3)
+            )
+        })
+    });
+    let above: Vec<String> = above.collect();
+    let above = (!above.is_empty())
+        .then(|| format!("Before the end the patch gives more than the clean run itself has: {}.", say::list(&above)));
+    joined([Some(identity.to_owned()), rise, agreement(&at), above])
+}
+
+fn places_from(article: &Article<'_>, at: &[At<'_>]) -> String {
+    let all = places(article, at);
+    if at.len() == 1 { all } else { all.replace("; ", ", from ") }
+}
+
+/// Whether both readings have the same l*, over the studies that have one under both.
+fn readings_agree(article: &Article<'_>) -> Option<String> {
+    let (other, studies) = article.other.as_ref()?;
+    let pairs: Vec<(&Study<'_>, usize, usize)> = article
+        .studies
+        .iter()
+        .zip(studies)
+        .filter_map(|(first, second)| Some((first, first.summary.l_star?, second.summary.l_star?)))
+        .collect();
+    let [first, other] = [article.view.reading, *other].map(Reading::name);
+    let (same, moved): (Vec<_>, Vec<_>) = pairs.into_iter().partition(|(_, one, two)| one == two);
+    let mut sentences = Vec::new();
+    if !same.is_empty() {
+        let names: Vec<&str> = same.iter().map(|one| one.0.name.as_str()).collect();
+        sentences.push(Some(format!("Both readings have the same l* in {}.", article.who(&names))));
+    }
+    if !moved.is_empty() {
+        let moves = moved.iter().map(|(study, one, two)| {
+            let layers = study.summary.layers;
+            (format!("{} under {first}, {} under {other}", place(*one, layers), place(*two, layers)), &study.name)
+        });
+        let told: Vec<String> =
+            say::groups(moves).iter().map(|(moved, names)| format!("{moved} in {}", article.who(names))).collect();
+        sentences.push(Some(format!("The readings disagree about l*: {}.", told.join("; "))));
+    }
+    Some(joined(sentences))
+}
+
+/// The earliest relative l* that the paper reports, layer 23 of 26 (METHODS, section 8); its latest is the last layer.
+const PUBLISHED: f64 = 23.0 / 26.0;
+
+/// Which reading has the late l* of the paper. METHODS asks for this wherever both are shown.
+fn published_shape(article: &Article<'_>) -> Option<String> {
+    let (other, studies) = article.other.as_ref()?;
+    let late = |study: &Study<'_>| {
+        study.summary.l_star.map(|layer| layer as f64 / study.summary.layers.max(1) as f64 >= PUBLISHED)
+    };
+    let pairs = article
+        .studies
+        .iter()
+        .zip(studies)
+        .filter_map(|(first, second)| Some(((late(first)?, late(second)?), first.name.as_str())));
+    let [first, other] = [article.view.reading, *other].map(Reading::name);
+    let told = |(shape, names): &(_, Vec<&str>)| {
+        let which = match shape {
+            (true, true) => "both readings".to_owned(),
+            (true, false) => format!("{first} alone"),
+            (false, true) => format!("{other} alone"),
+            (false, false) => "neither reading".to_owned(),
+        };
+        format!("{which} in {}", article.who(names))
+    };
+    let groups: Vec<String> = say::groups(pairs).iter().map(told).collect();
+    (!groups.is_empty()).then(|| {
+        format!(
+            "The paper's late l* ({} to 100 % of the depth) is matched by {}.",
+            percent(PUBLISHED),
+            say::list(&groups)
+        )
+    })
+}
+
+/// The distribution of dominant layers: l*, ties, and what is not localized.
+pub fn dominant(article: &Article<'_>) -> String {
+    let studies = &article.studies;
+    let reading = article.view.reading;
+    let with: Vec<(&Study<'_>, usize)> =
+        studies.iter().filter_map(|study| Some((study, study.summary.l_star?))).collect();
+    let none = those(studies, |study| study.summary.l_star.is_none());
+    let none =
+        (!none.is_empty()).then(|| format!("Under {} no fact is localized in {}.", reading.name(), article.who(&none)));
+    if with.is_empty() {
+        return none.unwrap_or_default();
+    }
+    let at: Vec<At<'_>> = with
+        .iter()
+        .map(|(study, layer)| At { name: &study.name, layer: *layer, layers: study.summary.layers })
+        .collect();
+    let star = format!("Under {} the most frequent dominant layer l* is {}.", reading.name(), places(article, &at));
+    let shares: Vec<_> = with.iter().filter_map(|(study, _)| study.summary.at_l_star).collect();
+    let share = match shares.as_slice() {
+        [one] => format!("{} localized facts are there.", say::share(one)),
+        _ => format!(
+            "{} of the localized facts are there.",
+            say::range(shares.iter().map(|one| one.share), say::percent)
+        ),
+    };
+    let ties = with.iter().filter_map(|(study, _)| tie(study, studies.len() > 1));
+    joined([
+        Some(star),
+        Some(share),
+        agreement(&at),
+        Some(ties.collect::<Vec<_>>().join(" ")),
+        not_localized(article),
+        artefact(article),
+        none,
+    ])
+}
+
+/// A tie for l*, or a lead that counting alone may explain: the difference of two counts has a standard error of about
+/// the square root of their sum.
+fn tie(study: &Study<'_>, named: bool) -> Option<String> {
+    let counts = &study.summary.distribution.counts;
+    let best = study.summary.l_star?;
+    let most = *counts.get(best - 1)?;
+    let others = (1..).zip(counts).filter(|(layer, _)| *layer != best);
+    let (next, count) = others.reduce(|best, next| if next.1 > best.1 { next } else { best })?;
+    let of = if named { format!(" of {}", study.name) } else { String::new() };
+    match most - count {
+        0 => {
+            let tied: Vec<String> =
+                (1..).zip(counts).filter(|(_, count)| **count == most).map(|(layer, _)| layer.to_string()).collect();
+            Some(format!(
+                "Layers {}{of} tie with {} each; the lowest counts as l*.",
+                say::list(&tied),
+                words::count(most, "fact")
+            ))
+        }
+        lead if lead * lead <= most + count => Some(format!(
+            "The lead of layer {best}{of} over layer {next} ({most} to {count} facts) is within the counting error."
+        )),
+        _ => None,
+    }
+}
+
+/// The share of facts that are not localized; it always stands beside the facts at l*.
+pub(super) fn not_localized(article: &Article<'_>) -> Option<String> {
+    if article.view.reading == Reading::LastToken || article.view.argmax_always {
+        return None;
+    }
+    let shares: Vec<_> = article.studies.iter().filter_map(|study| study.summary.not_localized).collect();
+    match shares.as_slice() {
+        [] => None,
+        all if all.iter().all(|share| share.count == 0) => Some("No fact is left without a layer.".into()),
+        [one] => Some(format!("{} facts are not localized: every patch only hurts.", say::share(one))),
+        all => Some(format!(
+            "{} of the facts are not localized: every patch only hurts.",
+            say::range(all.iter().map(|share| share.share), say::percent)
+        )),
+    }
+}
+
+/// Under argmax-always the last layer counts what is not localized.
+fn artefact(article: &Article<'_>) -> Option<String> {
+    if !article.view.argmax_always || article.view.reading == Reading::LastToken {
+        return None;
+    }
+    let reading = article.view.reading;
+    let counted = |study: &Study<'_>| {
+        let facts = study.record.validated();
+        let found = facts.filter_map(|(_, traced)| engram_core::metrics::dominant(traced, reading, false));
+        Distribution::of(study.summary.layers, found).not_localized
+    };
+    let facts: usize = article.studies.iter().map(counted).sum();
+    (facts > 0).then(|| {
+        format!(
+            "Argmax-always counts {} at the last layer whose patches only hurt; there the patch does nothing by \
+             definition, so this part of the last bar is an artefact.",
+            words::count(facts, "fact")
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::super::sample;
+    use super::*;
+    use engram_core::metrics::View;
+    use engram_core::record::Record;
+
+    fn subject(name: &str, curves: &[&[f32]]) -> Record {
+        sample::study(name, Reading::SubjectLast, curves)
+    }
+
+    fn said(of: fn(&Article<'_>) -> String, records: &[Record]) -> String {
+        of(&Article::new(records, &View::default()))
+    }
+
+    #[test]
+    fn peaks_agree_or_not() {
+        let early: &[&[f32]] = &[&[0.5, 0.2, 0.1, 0.1], &[0.52, 0.2, 0.1, 0.1]];
+        let late: &[&[f32]] = &[&[0.1, 0.2, 0.7, 0.1], &[0.1, 0.2, 0.72, 0.1]];
+        let one = said(sufficiency, &[subject("a", early)]);
+        assert!(one.starts_with("Under subject-last mean sufficiency is highest at layer 1 of 4."), "{one}");
+        assert!(one.contains("gives back 0.410 ± 0.010 (n = 2)") && !one.contains("agree"), "{one}");
+        let same = said(sufficiency, &[subject("a", early), subject("b", early)]);
+        assert!(same.contains("the first layer in both models") && !same.contains("not agree"), "{same}");
+        let apart = said(sufficiency, &[subject("a", early), subject("b", late)]);
+        assert!(apart.contains("the first layer in a; layer 3 of 4 in b"), "{apart}");
+        assert!(apart.contains("They do not agree in depth: 25 % to 75 %"), "{apart}");
+        let near = said(sufficiency, &[subject("a", &[&[0.5, 0.4, 0.1, 0.1], &[0.3, 0.4, 0.1, 0.1]])]);
+        assert!(
+            near.contains("Between layer 1 and layer 2 there is no difference beyond the standard errors"),
+            "{near}"
+        );
+    }
+
+    #[test]
+    fn what_does_not_help_or_is_missing_says_so() {
+        let hurts = subject("a", &[&[0.05, 0.02, 0.1]]);
+        assert_eq!(said(sufficiency, &[hurts.clone()]), "Under subject-last no layer's patch helps on average in a.");
+        assert_eq!(said(dominant, &[hurts.clone()]), "Under subject-last no fact is localized in a.");
+        let none = sample::study("b", Reading::LastToken, &[&[0.1, 0.9]]);
+        assert_eq!(said(sufficiency, &[none.clone()]), "No fact was traced under subject-last.");
+        let both = said(sufficiency, &[subject("a", &[&[0.4, 0.1, 0.1]]), none]);
+        assert!(both.ends_with("Under subject-last there is nothing from b."), "{both}");
+        assert_eq!(said(second_reading, &[hurts]), "No study was made under another reading than subject-last.");
+    }
+
+    #[test]
+    fn the_second_reading_is_held_against_the_first() {
+        let mut record = subject("a", &[&[0.5, 0.2, 0.1, 0.1]]);
+        record.settings.readings.push(Reading::LastToken);
+        let under = |record: &mut Record, curve: &[f32]| {
+            sample::each(record, |traced| drop(traced.patched.insert(Reading::LastToken, curve.to_vec())));
+        };
+        under(&mut record, &[0.1, 0.1, 0.3, 0.9]);
+        let late = said(second_reading, std::slice::from_ref(&record));
+        assert!(
+            late.contains("by definition") && late.contains("Half of the effect is back from layer 4 of 4 on"),
+            "{late}"
+        );
+        assert!(late.contains("the first layer under subject-last, the last layer under last-token in a"), "{late}");
+        assert!(late.contains("88 % to 100 % of the depth) is matched by last-token alone in a"), "{late}");
+        under(&mut record, &[0.95, 0.6, 0.6, 0.9]);
+        let early = said(second_reading, std::slice::from_ref(&record));
+        assert!(early.contains("Both readings have the same l* in a"), "{early}");
+        assert!(early.contains("is matched by neither reading in a"), "{early}");
+        assert!(
+            early.contains("gives more than the clean run itself has: layer 1 of a (0.850 against 0.800)"),
+            "{early}"
+        );
+    }
+
+    #[test]
+    fn ties_and_narrow_leads_are_told() {
+        let (one, two): (&[f32], &[f32]) = (&[0.5, 0.2, 0.1], &[0.2, 0.5, 0.1]);
+        let tied = said(dominant, &[subject("a", &[one, two])]);
+        assert!(tied.contains("Layers 1 and 2 tie with 1 fact each"), "{tied}");
+        let narrow = said(dominant, &[subject("a", &[one, one, two])]);
+        assert!(
+            narrow.contains("The lead of layer 1 over layer 2 (2 to 1 facts) is within the counting error"),
+            "{narrow}"
+        );
+        let clear = said(dominant, &[subject("a", &[one; 9])]);
+        assert_eq!(
+            clear,
+            "Under subject-last the most frequent dominant layer l* is layer 1 of 3. 9 of 9 (100.0 %) localized facts are there. No fact is left without a layer."
+        );
+        let mut lost = subject("a", &[one, one, one, &[0.05, 0.0, 0.1]]);
+        let told = said(dominant, std::slice::from_ref(&lost));
+        assert!(told.contains("1 of 4 (25.0 %) facts are not localized"), "{told}");
+        lost.model.layers = 3;
+        let always = View { argmax_always: true, ..View::default() };
+        let told = dominant(&Article::new(&[lost], &always));
+        assert!(
+            told.contains("Argmax-always counts 1 fact at the last layer") && !told.contains("not localized"),
+            "{told}"
+        );
+    }
+}
