@@ -67,7 +67,7 @@ pub(crate) fn address() -> (Vec<String>, ViewState, LabState) {
     let (mut state, mut lab) = (ViewState::default(), LabState::default());
     let search = web_sys::window().and_then(|window| window.location().search().ok()).unwrap_or_default();
     let Ok(parameters) = UrlSearchParams::new_with_str(&search) else { return (Vec::new(), state, lab) };
-    for name in ["show", "reading", "argmax-always", "fact", "baseline"] {
+    for name in ViewState::NAMES {
         if let Some(value) = parameters.get(name) {
             state.read(name, &value);
         }

@@ -18,7 +18,7 @@ pub mod words;
 #[cfg(all(target_family = "wasm", feature = "page"))]
 pub mod app;
 #[cfg(feature = "views")]
-pub mod article;
+mod article;
 #[cfg(feature = "views")]
 pub mod components;
 #[cfg(all(target_family = "wasm", feature = "page"))]
@@ -33,5 +33,7 @@ pub mod print;
 #[cfg(all(target_family = "wasm", feature = "page"))]
 #[expect(unreachable_pub, reason = "leptos makes the properties of every component public")]
 mod results;
+#[cfg(feature = "views")]
+mod take;
 #[cfg(all(target_family = "wasm", feature = "viewer"))]
 pub mod view;

@@ -1,8 +1,12 @@
 //! Result pages as text: the article's views drawn without a browser, with the records beside it.
 
-use crate::article::Article;
+use crate::article::{Article, Desk, PLATES};
+use crate::figures::article::Article as Told;
+use crate::figures::article::title;
+use crate::figures::plate;
 use crate::shell::{Mark, filled};
 use crate::state::ViewState;
+use engram_core::metrics::View;
 use engram_core::record::Record;
 use engram_core::{Error, Result, pack};
 use leptos::prelude::*;
@@ -11,29 +15,63 @@ use std::sync::Arc;
 /// A page over records, in a frame from [`crate::shell`]. Equal records and frames give equal pages.
 ///
 /// # Errors
-/// When there is no record, one holds a number that is not finite, or the frame is not one.
+/// When there is no record, one holds a number that is not finite, there are more facts than a page can show, or the
+/// frame is not one.
 pub fn page(frame: &str, records: &[Record]) -> Result<String> {
+    checked(records)?;
     let packed = pack::pack(records)?;
-    let article = article(records);
-    let title = "Engram";
+    let title = title::title(&Told::new(records, &View::default())).title;
+    let desk = |desk: Desk| view! { <Article desk=desk /> }.into_any();
+    let article = drawn(records, ViewState::default(), desk);
     let marks = [
-        (Mark::Title, title),
-        (Mark::Version, env!("CARGO_PKG_VERSION")),
-        (Mark::Article, &article),
-        (Mark::Records, &pack::in_page(&packed)),
+        (Mark::Title, escaped(&title)),
+        (Mark::Version, env!("CARGO_PKG_VERSION").to_owned()),
+        (Mark::Article, article),
+        (Mark::Records, pack::in_page(&packed)),
     ];
-    filled(frame, &marks).ok_or_else(|| Error::input("the frame of the result page is damaged"))
+    let marks: Vec<(Mark, &str)> = marks.iter().map(|(mark, text)| (*mark, text.as_str())).collect();
+    filled(frame, &marks).ok_or_else(|| {
+        Error::input("the frame of the result page is damaged").hint("build the site again: `cargo xtask web`")
+    })
 }
 
-/// The article as HTML.
-fn article(records: &[Record]) -> String {
-    let records = Arc::new(records.to_vec());
+/// Every figure of the article as a picture that stands alone: the stem of its file, and SVG.
+///
+/// # Errors
+/// As [`page`].
+pub fn pictures(records: &[Record], state: ViewState) -> Result<Vec<(String, String)>> {
+    checked(records)?;
+    let one = |figure: &crate::article::Plate| {
+        let html = drawn(records, state, |desk| (figure.draw)(&desk));
+        Some((figure.id.to_owned(), plate::picture(figure.title, &plate::pieces(&html))?))
+    };
+    Ok(PLATES.iter().filter_map(one).collect())
+}
+
+/// What no page can be made of.
+fn checked(records: &[Record]) -> Result<()> {
+    if records.is_empty() {
+        return Err(Error::input("a result page needs at least one record"));
+    }
+    let facts: usize = records.iter().map(|record| record.facts.len()).sum();
+    if facts > pack::MOST_FACTS {
+        return Err(Error::input(format!("{facts} facts; a page shows at most {}", pack::MOST_FACTS))
+            .hint("give fewer records at a time; `engram export` takes their numbers out at any size"));
+    }
+    Ok(())
+}
+
+/// A view as HTML.
+fn drawn(records: &[Record], state: ViewState, view: impl FnOnce(Desk) -> AnyView) -> String {
     let owner = Owner::new();
-    let html = owner.with(|| {
-        let state = RwSignal::new(ViewState::default());
-        view! { <Article records=records state=state live=false /> }.to_html()
-    });
+    let records = Arc::new(records.to_vec());
+    let html = owner.with(|| view(Desk::new(records, RwSignal::new(state), false)).to_html());
     owner.cleanup();
-    // Where a viewer would take hold of texts; ours draws anew.
+    // Marks between texts, for a viewer that takes hold of them; ours draws anew.
     html.replace("<!>", "")
+}
+
+/// A text within an element.
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }

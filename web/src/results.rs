@@ -5,9 +5,9 @@ use crate::components::{act, held, part, shown};
 use crate::figures::compare::Quantity;
 use crate::figures::{about, edits, facts};
 use crate::files;
-use crate::lab::browser;
 use crate::page::Page;
 use crate::state::ViewState;
+use crate::take;
 use crate::words;
 use engram_core::journal;
 use engram_core::metrics::{Summary, summarize};
@@ -146,7 +146,9 @@ fn save(page: Page) {
         journal::to_json_gz(record).map(|bytes| (name, bytes))
     });
     match packed {
-        Some(Ok((name, bytes))) => browser::save(&format!("{name}.engram.json.gz"), &bytes),
+        Some(Ok((name, bytes))) => {
+            take::save(&format!("{name}.engram.json.gz"), "application/gzip", &bytes);
+        }
         Some(Err(error)) => page.errors.update(|errors| errors.push((words::visible(error.message()), None))),
         None => {}
     }

@@ -64,7 +64,13 @@ pub fn filled(frame: &str, with: &[(Mark, &str)]) -> Option<String> {
 
 /// A frame without a viewer: the article can be read, and nothing moves.
 pub fn bare() -> String {
-    let style = concat!(include_str!("../style.css"), "\n", include_str!("../figures.css"), "\n", include_str!("../article.css"));
+    let style = concat!(
+        include_str!("../style.css"),
+        "\n",
+        include_str!("../figures.css"),
+        "\n",
+        include_str!("../article.css")
+    );
     filled(FRAME, &[(Mark::Policy, "'none'"), (Mark::Style, style), (Mark::Viewer, "")]).unwrap_or_default()
 }
 

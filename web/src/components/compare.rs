@@ -1,5 +1,6 @@
 //! Two or more studies side by side: the paper's Figures 2 to 6 over models, and what their settings do not share.
 
+pub mod curves;
 pub mod depth;
 pub mod dots;
 pub mod marks;
@@ -7,13 +8,12 @@ pub mod panels;
 pub mod settings;
 
 use super::{BarChart, shared_scale};
-use crate::components::{act, held, part};
 use crate::figures::bars::{self, Bars};
-use crate::figures::compare::{Quantity, curves, settings as settings_of};
+use crate::figures::compare::{Quantity, settings as settings_of};
 use crate::figures::panels::{editability, panels as panels_of, redundancy_by_size};
 use crate::figures::scatter::{both_answers, by_depth};
 use crate::words;
-use depth::DepthChart;
+use curves::Curves;
 use dots::Dots;
 use engram_core::metrics::{View, summarize};
 use engram_core::record::Record;
@@ -43,30 +43,11 @@ pub fn Compare(
     let (depth, both) = (by_depth(&pairs), both_answers(&pairs));
     let table = view! { <Settings names=names.clone() settings=settings_of(&records) /> };
     let alone = alone(&pairs, &view);
-    let kept = StoredValue::new(studies);
-    let chart = move || {
-        let which = quantity.get();
-        let curves = kept.with_value(|studies| {
-            let pairs: Vec<(String, &Record)> = studies.iter().map(|(name, record)| (name.clone(), record)).collect();
-            curves(&pairs, &view, which)
-        });
-        view! { <DepthChart curves=curves title=which.about().to_owned() cursor=cursor /> }
-    };
-    let choice = move |one: Quantity| {
-        view! {
-            <button type="button" aria-pressed=held(move || (quantity.get() == one).to_string()) on:click=act(move |_| quantity.set(one))>
-                {one.name()}
-            </button>
-        }
-    };
     const NO_EDITS: &str = "None of these studies has edits.";
     view! {
         <Key names=names />
         <h3>"Figures 2 and 3. Layer by layer, aligned by relative depth"</h3>
-        <div class="choices" role="group" aria-label="Quantity">
-            {Quantity::ALL.map(choice).into_iter().collect_view()}
-        </div>
-        {part(chart)}
+        <Curves studies=studies view=view quantity=quantity cursor=cursor />
         <p class="faint">"The largest mark of a curve is its l*. Error bars are standard errors of the mean."</p>
         <details class="numbers">
             <summary>"Each study by itself, on one scale"</summary>

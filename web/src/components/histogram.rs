@@ -2,6 +2,7 @@
 
 use super::axes::{BELOW, LEFT, layer_axis, mark, value_axis};
 use super::{Numbers, px};
+use crate::components::{act, held};
 use crate::figures::histogram::Histogram;
 use crate::scale::{Layers, Scale};
 use crate::words;
@@ -17,19 +18,33 @@ const APART: f64 = 22.0;
 pub fn HistogramChart(
     /// The counts.
     histogram: Histogram,
+    /// What it is called, beside others.
+    #[prop(optional, into)]
+    title: Option<String>,
+    /// The layer that is looked at.
+    #[prop(optional, into)]
+    layer: Signal<Option<usize>>,
+    /// Called with the layer whose column was clicked.
+    #[prop(optional, into)]
+    on_layer: Option<Callback<usize>>,
 ) -> impl IntoView {
     let mut scale = Scale::around_zero([histogram.most() as f64], HEIGHT);
     // Facts are whole.
     scale.step = scale.step.max(1.0);
     scale.high = scale.high.max(1.0);
-    let layers = Layers::new(histogram.counts.len(), LEFT);
+    let layers = Layers::new(histogram.counts.len(), LEFT).at_most(if title.is_some() { 18.0 } else { 36.0 });
     let (right, bottom) = (layers.right(), TOP + HEIGHT);
     let l_star = histogram.l_star;
-    let bar = move |x: f64, count: usize, class: &'static str, title: String| {
+    let bar = move |x: f64, count: usize, class: &'static str, title: String, at: Option<usize>| {
         let y = TOP + scale.down(count as f64);
         let width = layers.step - if layers.step > 12.0 { 2.0 } else { 1.0 };
+        let choose = move |_| {
+            if let Some((on_layer, at)) = on_layer.zip(at) {
+                on_layer.run(at);
+            }
+        };
         view! {
-            <g class="column">
+            <g class="column" class:chosen=held(move || at.is_some() && layer.get() == at) on:click=act(choose)>
                 <rect class="hover" x=px(x) y=px(TOP) width=px(layers.step) height=px(HEIGHT) />
                 <rect class=class x=px(x + 0.5) y=px(y) width=px(width) height=px(bottom - y) />
                 <title>{title}</title>
@@ -40,7 +55,7 @@ pub fn HistogramChart(
         .zip(&histogram.counts)
         .map(|(layer, count)| {
             let class = if l_star == Some(layer) { "bar marked" } else { "bar" };
-            bar(layers.x(layer), *count, class, format!("Layer {layer}: {}", words::count(*count, "fact")))
+            bar(layers.x(layer), *count, class, format!("Layer {layer}: {}", words::count(*count, "fact")), Some(layer))
         })
         .collect();
     let none = histogram.not_localized;
@@ -48,7 +63,7 @@ pub fn HistogramChart(
         let title = format!("Not localized: {}", words::count(none, "fact"));
         view! {
             <g>
-                {bar(right + APART, none, "bar none", title)}
+                {bar(right + APART, none, "bar none", title, None)}
                 <text class="tick" x=px(right + APART + layers.step / 2.0) y=px(bottom + 14.0) text-anchor="middle">
                     "none"
                 </text>
@@ -62,8 +77,8 @@ pub fn HistogramChart(
     rows.push(vec!["not localized".into(), none.to_string()]);
     let size = (right + APART + layers.step + 18.0, bottom + BELOW);
     view! {
-        <figure class="chart">
-            <figcaption>"Facts by their dominant layer"</figcaption>
+        <figure class="chart" class:choosable=on_layer.is_some()>
+            <figcaption>{title.unwrap_or_else(|| "Facts by their dominant layer".into())}</figcaption>
             <div class="scroll" tabindex="0">
                 <svg
                     role="img"

@@ -12,6 +12,7 @@ pub mod fact;
 pub mod facts;
 #[expect(unreachable_pub, reason = "leptos makes the properties of every component public")]
 mod heat_grid;
+pub mod heat_picture;
 pub mod heatmap;
 pub mod histogram;
 #[expect(unreachable_pub, reason = "leptos makes the properties of every component public")]
@@ -36,6 +37,7 @@ pub use edits::Edits;
 pub(crate) use erased::{act, held, part, shown};
 pub use fact::FactView;
 pub use facts::FactList;
+pub use heat_picture::HeatPictures;
 pub use heatmap::Heatmaps;
 pub use histogram::HistogramChart;
 pub use layer::LayerPanel;

@@ -10,10 +10,23 @@ pub fn Tables(
     /// The tables.
     tables: Vec<Table>,
 ) -> impl IntoView {
-    tables.into_iter().map(one).collect_view()
+    tables.iter().map(one).collect_view()
 }
 
-fn one(table: Table) -> impl IntoView {
+fn one(table: &Table) -> impl IntoView + use<> {
+    let csv = table.to_csv().ok().map(|csv| file(&csv, "text/csv", table.number, "csv", "CSV"));
+    let markdown = file(&table.to_markdown(), "text/markdown", table.number, "md", "Markdown");
+    let body = self::table(table);
+    view! {
+        <div class="table">
+            {body}
+            <p class="files">{csv} {markdown}</p>
+        </div>
+    }
+}
+
+/// A table with its notes.
+pub fn table(table: &Table) -> AnyView {
     let aligns: Vec<&'static str> =
         table.columns.iter().map(|column| if column.align == Align::Right { "number" } else { "" }).collect();
     let head: Vec<_> = table
@@ -38,23 +51,19 @@ fn one(table: Table) -> impl IntoView {
     let notes: Vec<_> = table.notes.iter().map(|note| view! { <p class="faint">{visible(note)}</p> }).collect();
     let title = format!("Table {}. {}", table.number, table.title);
     let label = title.clone();
-    let csv = table.to_csv().ok().map(|csv| file(&csv, "text/csv", table.number, "csv", "CSV"));
-    let markdown = file(&table.to_markdown(), "text/markdown", table.number, "md", "Markdown");
     view! {
-        <div class="table">
-            <div class="scroll" tabindex="0" role="region" aria-label=label>
-                <table>
-                    <caption>{title}</caption>
-                    <thead>
-                        <tr>{head}</tr>
-                    </thead>
-                    <tbody>{rows}</tbody>
-                </table>
-            </div>
-            {notes}
-            <p class="files">{csv} {markdown}</p>
+        <div class="scroll" tabindex="0" role="region" aria-label=label>
+            <table>
+                <caption>{title}</caption>
+                <thead>
+                    <tr>{head}</tr>
+                </thead>
+                <tbody>{rows}</tbody>
+            </table>
         </div>
+        {notes}
     }
+    .into_any()
 }
 
 /// A link that saves a text as a file. Nothing is sent anywhere: the text is in the link.

@@ -94,7 +94,8 @@ mod tests {
         assert_eq!(mixed("--neutral", "--up", 1.0), colour("--up"));
         assert_eq!(mixed("--neutral", "--up", 7.0), colour("--up"));
         // color-mix(in oklab, #08306b 50%, #f1f2f4) and so on, as Chromium computes it.
-        let shares = [(0.25, "#b3bfd2"), (0.5, "#788eb0"), (0.75, "#405e8e")];
-        shares.map(|(share, colour)| assert_eq!(mixed("--neutral", "--up", share), colour));
+        for (share, colour) in [(0.25, "#b3bfd2"), (0.5, "#788eb0"), (0.75, "#405e8e")] {
+            assert_eq!(mixed("--neutral", "--up", share), colour);
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! Buttons that copy a text, and buttons that ask once more before they do what cannot be undone.
 
-use super::browser;
 use crate::components::{act, part};
+use crate::take;
 use leptos::prelude::*;
 
 /// A button that copies what `text` gives when it is pressed, and says so.
@@ -19,7 +19,7 @@ pub(crate) fn Copy(
 ) -> impl IntoView {
     let said = RwSignal::new("");
     let press = move |_| {
-        browser::copy(text.run(()), move |copied| {
+        take::copy(text.run(()), move |copied| {
             said.set(if copied { "copied" } else { "the browser does not let this page copy" });
             set_timeout(move || said.set(""), std::time::Duration::from_secs(4));
         });

@@ -7,8 +7,8 @@ use crate::lab::Engine;
 use crate::lab::draft::Draft;
 use crate::lab::engine::unexpected;
 use crate::lab::pace::Pace;
-use crate::lab::share::save;
 use crate::page::Page;
+use crate::take;
 use crate::{sample, words};
 use engram_core::protocol::{Ask, Edited, ModelRef, News};
 use engram_core::record::Record;
@@ -196,7 +196,7 @@ impl Editor {
         spawn_local(async move {
             match engine.last("writing the change", Ask::Delta).await {
                 Ok((News::File { name }, Some(bytes))) => {
-                    save(&name, &bytes);
+                    take::save(&name, "application/octet-stream", &bytes.to_vec());
                 }
                 Ok(_) => engine.complain(unexpected()),
                 Err(failure) => engine.complain(failure),

@@ -1,0 +1,138 @@
+//! Stage 3: edits, fact by fact.
+
+use super::Desk;
+use super::plate::Plate;
+use crate::components::Edits;
+use crate::components::compare::dots::Dots;
+use crate::components::compare::marks::Key;
+use crate::components::part;
+use crate::figures::edits::{self, Edit};
+use crate::figures::scatter::{Scatter, both_answers, by_depth};
+use crate::words;
+use engram_core::record::Record;
+use leptos::prelude::*;
+
+const NO_EDITS: &str = "None of these studies has edits.";
+
+pub(super) const DEPTH: Plate = Plate {
+    id: "figure-5",
+    title: "Figure 5. Edits by the depth of the edited layer",
+    draw: |desk| dots(desk, by_depth(&desk.pairs())),
+    finding: |desk| desk.told.with(|told| told.edits[0].clone()),
+};
+
+pub(super) const ANSWERS: Plate = Plate {
+    id: "figure-6",
+    title: "Figure 6. Both answers after the edits",
+    draw: |desk| dots(desk, both_answers(&desk.pairs())),
+    finding: |desk| desk.told.with(|told| told.edits[1].clone()),
+};
+
+/// The section.
+pub(super) fn section(desk: &Desk) -> AnyView {
+    if desk.records.iter().all(|record| record.edits.is_none()) {
+        return view! { <p>{NO_EDITS}</p> }.into_any();
+    }
+    let bars = desk.live.then(|| {
+        let desk = desk.clone();
+        part(move || before_after(&desk, desk.shown()))
+    });
+    view! {
+        <p class="faint">
+            "Full marks are edits that reached a level of success, hollow ones those that did not or are not counted."
+        </p>
+        <div class="beside">{DEPTH.show(desk)} {ANSWERS.show(desk)}</div>
+        <h3>"Outcomes, edit by edit"</h3>
+        {outcomes(desk)}
+        {bars}
+    }
+    .into_any()
+}
+
+fn dots(desk: &Desk, scatter: Scatter) -> AnyView {
+    view! {
+        <Key names=desk.names.to_vec() />
+        <Dots scatter=scatter nothing=NO_EDITS />
+    }
+    .into_any()
+}
+
+/// Before and after of each edit of one study.
+fn before_after(desk: &Desk, place: usize) -> AnyView {
+    let Some(found) = desk.records.get(place).and_then(edits::all) else {
+        return view! { <p class="faint">"The chosen study has no edits."</p> }.into_any();
+    };
+    let state = desk.state;
+    let choose = Callback::new(move |order: usize| {
+        state.update(|state| state.fact = Some(order));
+        super::facts::go();
+    });
+    view! {
+        <details class="more">
+            <summary>{format!("Before and after of each edit of {}", desk.names[place])}</summary>
+            <Edits edits=found on_choose=choose />
+        </details>
+    }
+    .into_any()
+}
+
+/// A line an edit, all studies.
+fn outcomes(desk: &Desk) -> AnyView {
+    let lines: Vec<_> = desk
+        .records
+        .iter()
+        .zip(desk.names.iter())
+        .enumerate()
+        .flat_map(|(place, (record, name))| {
+            let told = edits::all(record).unwrap_or_default();
+            let raw = record.edits.iter().flatten();
+            raw.zip(told).map(move |(edit, told)| line(desk, place, name, record, edit.layer, told)).collect::<Vec<_>>()
+        })
+        .collect();
+    view! {
+        <div class="scroll tall" tabindex="0" role="region" aria-label="Outcomes, edit by edit">
+            <table class="outcomes">
+                <thead>
+                    <tr>
+                        <th scope="col">"model"</th>
+                        <th scope="col">"fact"</th>
+                        <th scope="col" class="number">"layer"</th>
+                        <th scope="col" class="number">"p(new answer)"</th>
+                        <th scope="col" class="number">"p(old answer)"</th>
+                        <th scope="col">"level"</th>
+                    </tr>
+                </thead>
+                <tbody>{lines}</tbody>
+            </table>
+        </div>
+    }
+    .into_any()
+}
+
+fn line(desk: &Desk, place: usize, name: &str, record: &Record, layer: usize, edit: Edit) -> AnyView {
+    let shift = |at: usize| {
+        let pair = edit.pairs.get(at);
+        pair.map(|pair| format!("{} → {}", words::probability(pair.before), words::probability(pair.after)))
+    };
+    let fact = record.facts.iter().find(|fact| fact.order == edit.fact);
+    let answers =
+        fact.map(|fact| format!(" {} → {}", words::visible(&fact.target_true), words::visible(&fact.target_new)));
+    let prompt = format!("{}{}", edit.prompt, answers.unwrap_or_default());
+    let prompt = match desk.live {
+        true => super::facts::link(desk, place, edit.fact, prompt),
+        false => prompt.into_any(),
+    };
+    let (level, class) = edit.level.map_or(("none", "badge"), |level| (level, "badge good"));
+    let note = edit.destroyed.then_some(" old answer destroyed, not replaced");
+    view! {
+        <tr>
+            <th scope="row">{name.to_owned()}</th>
+            <td class="wide">{prompt}</td>
+            <td class="number">{layer}</td>
+            <td class="number">{shift(0)}</td>
+            <td class="number">{shift(1)}</td>
+            <td><span class=class>{level}</span> {note}</td>
+        </tr>
+    }
+    .into_any()
+}

@@ -1,0 +1,109 @@
+//! What may be taken away of a figure or table, and what came of it.
+
+use crate::components::act;
+use crate::take;
+use engram_core::tables::Table;
+use leptos::prelude::*;
+
+/// The last thing that was done, for everyone to hear. One line a page: actions are one at a time.
+#[derive(Clone, Copy)]
+pub(super) struct Said(RwSignal<String>);
+
+/// Provides the line; the sections below use it.
+pub(super) fn provide() {
+    provide_context(Said(RwSignal::new(String::new())));
+}
+
+/// The line.
+pub(super) fn said() -> AnyView {
+    let Some(Said(said)) = use_context::<Said>() else { return ().into_any() };
+    view! { <p class="done" role="status">{move || said.get()}</p> }.into_any()
+}
+
+fn tell(said: Option<Said>, text: String) {
+    if let Some(Said(said)) = said {
+        said.set(text);
+    }
+}
+
+/// Tells whether a file was saved.
+fn saved(said: Option<Said>, name: &str, done: bool) {
+    let text = if done { format!("{name} is saved.") } else { format!("The browser did not save {name}.") };
+    tell(said, text);
+}
+
+/// A button that saves a text as a file.
+pub(super) fn file(
+    label: &'static str,
+    name: String,
+    kind: &'static str,
+    make: impl Fn() -> Option<Vec<u8>> + 'static,
+) -> AnyView {
+    let said = use_context::<Said>();
+    let click = move |_| {
+        let done = make().is_some_and(|bytes| take::save(&name, kind, &bytes));
+        saved(said, &name, done);
+    };
+    view! { <button type="button" on:click=act(click)>{label}</button> }.into_any()
+}
+
+/// A button that copies what it is given.
+pub(super) fn copy(label: &'static str, make: impl Fn() -> String + 'static) -> AnyView {
+    let told = use_context::<Said>();
+    let click = move |_| {
+        let text = make();
+        let shown = text.clone();
+        take::copy(text, move |copied| {
+            tell(told, if copied { "Copied.".into() } else { format!("The browser copies nothing here: {shown}") });
+        });
+    };
+    view! { <button type="button" on:click=act(click)>{label}</button> }.into_any()
+}
+
+/// The address of a place in this page, with what is chosen.
+fn address(place: &str) -> String {
+    let here = window().location().href().unwrap_or_default();
+    let (page, chosen) = here.split_once('#').unwrap_or((&here, ""));
+    let pairs = chosen.split('&').filter(|pair| !pair.is_empty() && !pair.starts_with("see="));
+    let pairs: Vec<String> = pairs.map(str::to_owned).chain([format!("see={place}")]).collect();
+    format!("{page}#{}", pairs.join("&"))
+}
+
+/// The menu of a figure.
+pub(super) fn figure(id: &'static str, title: &'static str) -> AnyView {
+    let said = use_context::<Said>();
+    let picture = move || take::svg(&document().get_element_by_id(id)?, title);
+    let svg = file("SVG", format!("{id}.svg"), "image/svg+xml", move || picture().map(String::into_bytes));
+    let png = move |_| {
+        let name = format!("{id}.png");
+        let told = name.clone();
+        let begun = picture().and_then(|svg| take::png(name, &svg, move |done| saved(said, &told, done)));
+        if begun.is_none() {
+            saved(said, &format!("{id}.png"), false);
+        }
+    };
+    view! {
+        <p class="menu" role="group" aria-label=format!("Take away: {title}")>
+            {svg}
+            <button type="button" on:click=act(png)>"PNG"</button>
+            {copy("Copy link", move || address(id))}
+        </p>
+    }
+    .into_any()
+}
+
+/// The menu of a table.
+pub(super) fn table(table: &Table) -> AnyView {
+    let (number, title) = (table.number, table.title.clone());
+    let name = |end: &str| format!("table-{number}.{end}");
+    let [one, two] = [table.clone(), table.clone()];
+    let csv = file("CSV", name("csv"), "text/csv", move || one.to_csv().ok().map(String::into_bytes));
+    let markdown = file("Markdown", name("md"), "text/markdown", move || Some(two.to_markdown().into_bytes()));
+    let link = copy("Copy link", move || address(&format!("table-{number}")));
+    view! {
+        <p class="menu" role="group" aria-label=format!("Take away: Table {number}. {title}")>
+            {csv} {markdown} {link}
+        </p>
+    }
+    .into_any()
+}

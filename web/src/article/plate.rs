@@ -1,0 +1,51 @@
+//! A numbered figure with its finding, and what may be taken away of it.
+
+use super::{Desk, compress, edit, localize, maps, menu};
+use crate::components::part;
+use leptos::prelude::*;
+
+/// A figure of the article, as a whole: for the page, and for pictures.
+#[derive(Clone, Copy)]
+pub(crate) struct Plate {
+    /// Its place in addresses, and the stem of its files.
+    pub(crate) id: &'static str,
+    /// Its number and title.
+    pub(crate) title: &'static str,
+    /// What is drawn.
+    pub(crate) draw: fn(&Desk) -> AnyView,
+    /// What it shows, in sentences.
+    pub(crate) finding: fn(&Desk) -> String,
+}
+
+/// All figures, in the order of the article. The paper's numbers where it has them, letters elsewhere.
+#[cfg_attr(not(feature = "print"), expect(dead_code, reason = "the whole list is for pictures"))]
+pub(crate) const PLATES: [Plate; 9] = [
+    localize::SUFFICIENCY,
+    localize::SECOND,
+    localize::DOMINANT,
+    localize::ABLATIONS,
+    compress::CURVES,
+    compress::PANELS,
+    edit::DEPTH,
+    edit::ANSWERS,
+    maps::MAPS,
+];
+
+impl Plate {
+    /// The figure on the page.
+    pub(crate) fn show(self, desk: &Desk) -> AnyView {
+        let (drawn, said) = (desk.clone(), desk.clone());
+        let menu = desk.live.then(|| menu::figure(self.id, self.title));
+        view! {
+            <figure class="plate" id=self.id>
+                <div class="drawn">{part(move || (self.draw)(&drawn))}</div>
+                <p class="finding">
+                    <b>{self.title} ". "</b>
+                    {part(move || (self.finding)(&said))}
+                </p>
+                {menu}
+            </figure>
+        }
+        .into_any()
+    }
+}

@@ -1,0 +1,32 @@
+//! Tables 1 to 4 of the paper, and the one of the matched facts.
+
+use super::{Desk, menu};
+use crate::components::part;
+use crate::components::tables::table as drawn;
+use crate::state::ViewState;
+use engram_core::tables;
+use leptos::prelude::*;
+
+/// The section.
+pub(super) fn section(desk: &Desk) -> AnyView {
+    let shared = desk.clone();
+    let all = move || {
+        let view = shared.state.with(ViewState::view);
+        let baseline = shared.state.with(|state| state.baseline).and_then(|place| shared.records.get(place));
+        let tables = tables::all(&shared.records, &view, baseline.map(|record| record.model.name.as_str()));
+        let said = shared.told.with(|told| told.tables.clone());
+        let one = |table: tables::Table| {
+            let said = said.get(table.number.wrapping_sub(1)).cloned().flatten();
+            let menu = shared.live.then(|| menu::table(&table));
+            view! {
+                <div class="plate" id=format!("table-{}", table.number)>
+                    {said.map(|said| view! { <p class="finding">{said}</p> })}
+                    {drawn(&table)}
+                    {menu}
+                </div>
+            }
+        };
+        tables.into_iter().map(one).collect_view()
+    };
+    view! { {part(all)} }.into_any()
+}
