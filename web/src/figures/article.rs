@@ -62,6 +62,11 @@ impl<'a> Article<'a> {
         say::who(names, self.studies.len(), self.noun())
     }
 
+    /// [`Article::who`] after an ` in `; nothing where there is only one study, which goes without saying.
+    pub fn within<T: AsRef<str>>(&self, names: &[T]) -> String {
+        if self.studies.len() == 1 { String::new() } else { format!(" in {}", self.who(names)) }
+    }
+
     /// The records, in their order.
     pub fn records(&self) -> impl Iterator<Item = &'a Record> + '_ {
         self.studies.iter().map(|study| study.record)

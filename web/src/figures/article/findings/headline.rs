@@ -4,7 +4,7 @@ use super::super::{Article, say};
 use super::panels::{Clip, clip};
 use super::{At, edits, layers, places};
 use crate::words;
-use engram_core::metrics::{Redundancy, Share};
+use engram_core::metrics::Redundancy;
 use engram_core::record::Reading;
 
 /// Three to five sentences.
@@ -24,25 +24,33 @@ pub fn headline(article: &Article<'_>) -> Vec<String> {
 }
 
 fn passed(article: &Article<'_>) -> String {
-    let sum = |of: &dyn Fn(&super::Study<'_>) -> usize| article.studies.iter().map(of).sum::<usize>();
-    match Share::new(sum(&|study| study.summary.validated), sum(&|study| study.summary.screened)) {
-        None => "No fact was screened.".into(),
-        Some(share) if share.count == 0 => format!(
-            "None of {} is both known to the model and lost when its subject is hidden.",
-            words::count(share.of, "screened fact")
-        ),
-        Some(share) => {
-            let who = if article.studies.len() == 1 {
-                "the model".to_owned()
-            } else {
-                format!("{} {}", say::small(article.studies.len()), article.noun())
-            };
+    let range = |of: &dyn Fn(&super::Study<'_>) -> usize| {
+        say::range(article.studies.iter().map(|study| of(study) as f64), |count| words::fixed(count, 0))
+    };
+    let passed: usize = article.studies.iter().map(|study| study.summary.validated).sum();
+    let screened: usize = article.studies.iter().map(|study| study.summary.screened).sum();
+    match (screened, passed, article.studies.len()) {
+        (0, _, _) => "No fact was screened.".into(),
+        (all, 0, _) => {
             format!(
-                "Of {}, {} are known to {who} and lost when the subject is hidden.",
-                words::count(share.of, "screened fact"),
-                share.count
+                "None of {} is known to its model and lost when the subject is hidden.",
+                words::count(all, "screened fact")
             )
         }
+        (all, kept, 1) => {
+            let are = if kept == 1 { "is" } else { "are" };
+            format!(
+                "Of {}, {kept} {are} known to the model and lost when the subject is hidden.",
+                words::count(all, "screened fact")
+            )
+        }
+        _ => format!(
+            "Of {} facts screened in each of {} {}, {} are known to the model and lost when the subject is hidden.",
+            range(&|study| study.summary.screened),
+            say::small(article.studies.len()),
+            article.noun(),
+            range(&|study| study.summary.validated)
+        ),
     }
 }
 
@@ -125,11 +133,7 @@ fn redundancy(article: &Article<'_>) -> Option<String> {
 
 fn editing(article: &Article<'_>) -> Option<String> {
     let success = edits::success(article)?;
-    Some(match edits::side_effects(article) {
-        Some(side) => format!("{success} {side}."),
-        None => success,
-    })
-    .map(|said| said.replace("..", "."))
+    Some(super::joined([Some(success), edits::side_effects(article)]))
 }
 
 #[cfg(test)]
@@ -167,7 +171,7 @@ mod tests {
             "{lines:?}"
         );
         assert!(lines[3].contains("a share R of 0.333"), "{lines:?}");
-        assert!(lines[4].starts_with("1 of 2 (50.0 %) edits that count succeed. Unrelated"), "{lines:?}");
+        assert!(lines[4].starts_with("1 of 2 (50.0 %) edits succeed. Unrelated"), "{lines:?}");
         sample::each(&mut record, |traced| {
             traced.without_block[0] = 0.95;
             traced.patched.insert(Reading::LastToken, vec![0.95, 0.2, 0.9]);
@@ -185,7 +189,7 @@ mod tests {
         record.facts.retain(|fact| fact.traced().is_none());
         record.edits = None;
         let lines = said(&[record], &View::default());
-        assert_eq!(lines[0], "None of 1 screened fact is both known to the model and lost when its subject is hidden.");
+        assert_eq!(lines[0], "None of 1 screened fact is known to its model and lost when the subject is hidden.");
         assert_eq!(lines.len(), 3, "{lines:?}");
         assert_eq!(lines[2], "No fact was traced, so no block was left out.");
     }

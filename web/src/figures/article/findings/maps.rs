@@ -133,7 +133,7 @@ pub fn fact(fact: &FactRecord) -> Option<String> {
 
 /// A window as wide as the model shows no layer.
 fn wide(window: usize, layers: usize) -> Option<String> {
-    (window >= layers && layers > 1).then(|| {
+    (window * 3 >= layers * 2 && window > 1).then(|| {
         format!("A window of {window} layers covers most or all of the {layers}, so these two maps show tokens and hardly layers.")
     })
 }

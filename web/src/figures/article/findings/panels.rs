@@ -79,16 +79,16 @@ pub fn mlp_ratio(article: &Article<'_>) -> String {
         return undefined(article, "r_MLP");
     }
     let side = |mean: &Mean| match (mean.sem, mean.mean - 0.5) {
-        (Some(sem), away) if away.abs() <= sem => "is no different from 0.5 beyond the standard error",
-        (_, away) if away > 0.0 => "is above 0.5, so the MLP's part is the larger one,",
-        (_, away) if away < 0.0 => "is below 0.5, so attention's part is the larger one,",
-        _ => "is 0.5, both parts alike,",
+        (Some(sem), away) if away.abs() <= sem => "neither part is larger beyond the standard error",
+        (_, away) if away > 0.0 => "the MLP's part is the larger one (r_MLP above 0.5)",
+        (_, away) if away < 0.0 => "attention's part is the larger one (r_MLP below 0.5)",
+        _ => "both parts are alike",
     };
     let groups = say::groups(found.iter().map(|(study, mean)| (side(mean), study.name.as_str())));
-    let sides: Vec<String> = groups.iter().map(|(side, names)| format!("{side} in {}", article.who(names))).collect();
+    let sides: Vec<String> = groups.iter().map(|(side, names)| format!("{side}{}", article.within(names))).collect();
     joined([
-        Some(format!("r_MLP {}.", sides.join("; it "))),
-        Some(format!("Its value is {}.", told(&found))),
+        Some(format!("{}.", say::capital(&sides.join("; ")))),
+        Some(format!("r_MLP is {}.", told(&found))),
         no_errors(&found, "r_MLP"),
         halves(article),
         without(article, "r_MLP", &found),
@@ -113,8 +113,8 @@ fn halves(article: &Article<'_>) -> Option<String> {
     });
     (!names.is_empty()).then(|| {
         format!(
-            "In {} leaving out one half of the block costs more than leaving out all of it, so there the ratio weighs \
-             two disturbances rather than two parts of a loss.",
+            "In {} leaving out one sublayer costs more than leaving out the whole block, so there the ratio weighs two \
+             disturbances rather than two parts of a loss.",
             article.who(&names)
         )
     })
@@ -150,23 +150,29 @@ pub fn redundancy(article: &Article<'_>) -> String {
     if found.is_empty() {
         return format!("R is not there: no study has a second pass under {}.", article.view.reading.name());
     }
-    let value = format!("R is {}.", told(&found));
+    let per_fact = article.view.redundancy == RedundancyAggregate::MeanOfClipped;
+    let whole = |study: &Study<'_>| study.summary.redundancy.as_ref().map(clip) == Some(Clip::No);
+    let fair: Vec<_> = found.iter().filter(|(study, _)| per_fact || whole(study)).copied().collect();
+    let value = match fair.len() {
+        0 => None,
+        all if all == found.len() => Some(format!("R is {}.", told(&fair))),
+        _ => Some(format!("Where R is not clipped it is {}.", told(&fair))),
+    };
     let clipped = |wanted: Clip| {
         super::those(&article.studies, |study| study.summary.redundancy.as_ref().map(clip) == Some(wanted))
     };
-    let per_fact = article.view.redundancy == RedundancyAggregate::MeanOfClipped;
     let told = |wanted, words: &str| {
         let names = clipped(wanted);
         (!names.is_empty() && !per_fact).then(|| format!("In {} {words}", article.who(&names)))
     };
     joined([
-        Some(value),
+        value,
         per_fact.then(|| "It is the mean over facts, each fact's value clipped to [0, 1].".to_owned()),
         told(
             Clip::One,
-            "it is clipped to 1: another layer's patch gives back more than the removal of l* takes, so the value is a ceiling and no measure.",
+            "R is clipped to 1: another layer's patch gives back more than the removal of l* takes, so the value is a ceiling and no measure.",
         ),
-        told(Clip::Zero, "it is 0: removing l* costs nothing, or no patch gives anything back."),
+        told(Clip::Zero, "R is 0: removing l* costs nothing, or no patch gives anything back."),
         told(Clip::Meaningless, "both the gain and the loss are below zero, so R has no meaning."),
         identity(article),
         elsewhere(article),
@@ -229,7 +235,7 @@ pub fn necessity(article: &Article<'_>) -> String {
         _ => "makes no difference",
     };
     let groups = say::groups(found.iter().map(|(study, mean)| (side(mean), study.name.as_str())));
-    let sides: Vec<String> = groups.iter().map(|(side, names)| format!("{side} in {}", article.who(names))).collect();
+    let sides: Vec<String> = groups.iter().map(|(side, names)| format!("{side}{}", article.within(names))).collect();
     joined([
         Some(format!("Leaving out {block} {}.", sides.join("; it "))),
         Some(format!("Δ_nec is {}.", told(&found))),
@@ -283,11 +289,7 @@ pub fn redundancy_by_size(article: &Article<'_>) -> String {
         return "R against size has no dot: R or the number of parameters is missing.".into();
     };
     if first.1 == last.1 {
-        return format!(
-            "With {} of one size nothing can be said about R and size.",
-            words::count(dots.len(), article.noun().trim_end_matches('s'))
-        )
-        .replace("studie ", "study ");
+        return "Models of one size say nothing about R and size.".into();
     }
     let values: Vec<f64> = dots.iter().map(|dot| dot.2.r.mean).collect();
     let steps: Vec<f64> = values.windows(2).map(|two| two[1] - two[0]).collect();
@@ -305,7 +307,7 @@ pub fn redundancy_by_size(article: &Article<'_>) -> String {
         () if pair => format!("R is {}; two models show no trend.", ends()),
         () if steps.iter().all(|step| *step >= 0.0) => format!("R rises with size: {}.", ends()),
         () if steps.iter().all(|step| *step <= 0.0) => format!("R falls with size: {}.", ends()),
-        () => format!("R does not follow size: {}, with others in between out of order.", ends()),
+        () => format!("R does not follow size: {}, the others are out of order.", ends()),
     };
     let clipped = dots.iter().filter(|dot| clip(&dot.2) != Clip::No).count();
     let caution = (clipped > 0 && article.view.redundancy == RedundancyAggregate::RatioOfMeans).then(|| {
@@ -371,11 +373,11 @@ mod tests {
             });
             said(mlp_ratio, std::slice::from_ref(&record))
         };
-        assert!(with(0.8, 0.6).starts_with("r_MLP is above 0.5"));
+        assert!(with(0.8, 0.6).starts_with("The MLP's part is the larger one (r_MLP above 0.5)."));
         let below = with(0.7, 0.85);
-        assert!(below.starts_with("r_MLP is below 0.5, so attention's part is the larger one, in a."), "{below}");
-        assert!(!below.contains("half of the block"), "{below}");
-        assert!(with(0.2, 0.3).contains("In a leaving out one half of the block costs more"));
+        assert!(below.starts_with("Attention's part is the larger one (r_MLP below 0.5)."), "{below}");
+        assert!(!below.contains("one sublayer"), "{below}");
+        assert!(with(0.2, 0.3).contains("In a leaving out one sublayer costs more"));
         let mut at = 0.0;
         sample::each(&mut record, |traced| {
             traced.without_attention[0] = 0.7 + at;
@@ -383,7 +385,7 @@ mod tests {
             at += 0.1;
         });
         let even = said(mlp_ratio, &[record]);
-        assert!(even.starts_with("r_MLP is no different from 0.5 beyond the standard error in a."), "{even}");
+        assert!(even.starts_with("Neither part is larger beyond the standard error."), "{even}");
     }
 
     #[test]
@@ -391,9 +393,9 @@ mod tests {
         let of = |best, without| said(redundancy, &[with_r("a", Reading::SubjectLast, 1, best, without)]);
         let plain = of(0.2, 0.5);
         assert_eq!(plain, "R is 0.250 (n = 2).");
-        assert!(of(0.9, 0.8).contains("In a it is clipped to 1"));
-        assert!(of(0.2, 0.95).contains("In a it is 0:"));
-        assert!(of(0.05, 0.95).contains("In a it is 0:"), "a patch that gives nothing counts as 0");
+        assert!(of(0.9, 0.8).contains("In a R is clipped to 1"));
+        assert!(of(0.2, 0.95).contains("In a R is 0:"));
+        assert!(of(0.05, 0.95).contains("In a R is 0:"), "a patch that gives nothing counts as 0");
         assert!(said(redundancy, &[subject("a")]).contains("no study has a second pass under subject-last"));
         let far = said(redundancy, &[with_r("a", Reading::SubjectLast, 3, 0.2, 0.5)]);
         assert!(far.contains("another layer removed than this view's l*"), "{far}");
@@ -410,9 +412,7 @@ mod tests {
     #[test]
     fn necessity_may_be_negative() {
         let mut record = subject("a");
-        assert!(
-            said(necessity, std::slice::from_ref(&record)).starts_with("Leaving out block l* costs probability in a.")
-        );
+        assert!(said(necessity, std::slice::from_ref(&record)).starts_with("Leaving out block l* costs probability."));
         sample::each(&mut record, |traced| traced.without_block[0] = 0.95);
         let raised = said(necessity, std::slice::from_ref(&record));
         assert!(raised.contains("raises the answer's probability") && raised.contains("−0.050"), "{raised}");
@@ -421,7 +421,7 @@ mod tests {
             traced.without_block[0] = 0.9 + sign;
             sign = -sign;
         });
-        assert!(said(necessity, &[record]).contains("makes no difference beyond the standard error in a"));
+        assert!(said(necessity, &[record]).contains("makes no difference beyond the standard error."));
     }
 
     #[test]
@@ -445,7 +445,7 @@ mod tests {
         };
         let (a, b, c) = (sized("a", 0.2, 1_000_000), sized("b", 0.4, 2_000_000), sized("c", 0.6, 4_000_000));
         let of = |records: &[Record]| said(redundancy_by_size, records);
-        assert_eq!(of(std::slice::from_ref(&a)), "With 1 model of one size nothing can be said about R and size.");
+        assert_eq!(of(std::slice::from_ref(&a)), "Models of one size say nothing about R and size.");
         assert!(of(&[a.clone(), b.clone()]).contains("two models show no trend"));
         assert!(of(&[c.clone(), a.clone(), b.clone()]).starts_with("R rises with size: 0.200 at 1.0 M parameters (a)"));
         let mut odd = c;
