@@ -8,6 +8,7 @@ pub mod layers;
 pub mod lens;
 pub mod maps;
 pub mod panels;
+pub mod redundancy;
 pub mod tables;
 
 use super::{Article, Study, say};

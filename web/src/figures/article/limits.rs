@@ -1,6 +1,6 @@
 //! What this very study cannot say, computed from its records; only what applies.
 
-use super::findings::panels::{Clip, clip};
+use super::findings::redundancy::{Clip, clip};
 use super::{Article, Study, say};
 use crate::figures::compare;
 use crate::state::BUNDLED;
@@ -59,7 +59,7 @@ fn is_bundled(record: &Record) -> bool {
 
 fn own_models(article: &Article<'_>) -> Option<String> {
     let own = those(article, |study| is_bundled(study.record));
-    let facts = article.records().any(|record| record.source.name == "bundled facts");
+    let facts = article.records.iter().any(|record| record.source.name == "bundled facts");
     let models = (!own.is_empty()).then(|| {
         format!(
             "{} come with the program and were trained for it on its own facts: they show how the measures behave, not how \
@@ -84,13 +84,10 @@ const SMALL: u64 = 1_000_000_000;
 
 fn small_models(article: &Article<'_>) -> Option<String> {
     let sizes: Vec<u64> =
-        article.records().map(|record| record.model.parameters).filter(|size| (1..SMALL).contains(size)).collect();
+        article.records.iter().map(|record| record.model.parameters).filter(|size| (1..SMALL).contains(size)).collect();
     let (low, high) = (sizes.iter().min()?, sizes.iter().max()?);
-    let range = if low == high {
-        words::parameters(*low)
-    } else {
-        format!("{} to {}", words::parameters(*low), words::parameters(*high))
-    };
+    let (low, high) = (words::parameters(*low), words::parameters(*high));
+    let range = if low == high { low } else { format!("{} to {high}", low.trim_end_matches(" parameters")) };
     Some(format!("With {range} nothing here shows that larger models store facts alike."))
 }
 
@@ -126,7 +123,7 @@ const IDENTITY: [&str; 7] =
     ["model", "family", "size", "stored as", "weights SHA-256", "config SHA-256", "tokenizer SHA-256"];
 
 fn settings_differ(article: &Article<'_>) -> Option<String> {
-    let records: Vec<&Record> = article.records().collect();
+    let records: Vec<&Record> = article.records.iter().collect();
     let differ = compare::settings(&records).into_iter().filter(|setting| setting.differs);
     let differ: Vec<&str> = differ.map(|setting| setting.name).filter(|name| !IDENTITY.contains(name)).collect();
     (!differ.is_empty())
@@ -140,8 +137,7 @@ fn matched_facts(article: &Article<'_>) -> Option<String> {
     if article.studies.len() < 2 {
         return None;
     }
-    let records: Vec<Record> = article.records().cloned().collect();
-    let facts = matched(&records).len();
+    let facts = matched(article.records).len();
     let all: Vec<&str> = article.studies.iter().map(|study| study.name.as_str()).collect();
     match facts {
         0 => Some(format!(
@@ -190,8 +186,7 @@ fn not_localized(article: &Article<'_>) -> Option<String> {
 }
 
 fn corruption(article: &Article<'_>) -> Option<String> {
-    let kinds: BTreeSet<String> = article
-        .records()
+    let kinds: BTreeSet<String> = article.records.iter()
         .map(|record| match &record.settings.corruption {
             Corruption::Replace { with } => format!(
                 "Every subject was replaced by the one text “{}”, which may have more or fewer tokens and brings an answer of \
@@ -282,10 +277,10 @@ fn few_edits(article: &Article<'_>) -> Option<String> {
 }
 
 fn seed(article: &Article<'_>) -> Option<String> {
-    let seeds: BTreeSet<u64> = article.records().map(|record| record.settings.seed).collect();
-    let noise = article.records().any(|record| matches!(record.settings.corruption, Corruption::Noise { .. }));
-    let part = article.records().any(|record| record.facts.len() < record.source.count);
-    let edits = article.records().any(|record| record.edits.is_some());
+    let seeds: BTreeSet<u64> = article.records.iter().map(|record| record.settings.seed).collect();
+    let noise = article.records.iter().any(|record| matches!(record.settings.corruption, Corruption::Noise { .. }));
+    let part = article.records.iter().any(|record| record.facts.len() < record.source.count);
+    let edits = article.records.iter().any(|record| record.edits.is_some());
     let drawn: Vec<&str> =
         [(part, "which facts are looked at"), (noise, "the noise"), (edits, "the directions of the edits' search")]
             .into_iter()
@@ -306,7 +301,7 @@ fn errors(article: &Article<'_>) -> Option<String> {
 
 fn device(article: &Article<'_>) -> Option<String> {
     let kinds: BTreeSet<&str> =
-        article.records().map(|record| record.device.kind.as_str()).filter(|kind| !kind.is_empty()).collect();
+        article.records.iter().map(|record| record.device.kind.as_str()).filter(|kind| !kind.is_empty()).collect();
     let kinds: Vec<String> = kinds.into_iter().map(str::to_uppercase).map(|kind| words::visible(&kind)).collect();
     match kinds.as_slice() {
         [] => None,
@@ -321,88 +316,4 @@ fn device(article: &Article<'_>) -> Option<String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::super::sample;
-    use super::*;
-    use engram_core::metrics::View;
-    use engram_core::record::RedundancyCurve;
-
-    fn of(records: &[Record]) -> Vec<Limit> {
-        limits(&Article::new(records, &View::default()))
-    }
-
-    fn text(records: &[Record], topic: &str) -> Option<String> {
-        of(records).into_iter().find(|limit| limit.topic == topic).map(|limit| limit.text)
-    }
-
-    fn has(records: &[Record], topic: &str, part: &str) {
-        let found = text(records, topic);
-        assert!(found.as_ref().is_some_and(|text| text.contains(part)), "{topic}: {found:?}");
-    }
-
-    #[test]
-    fn only_what_applies() {
-        let mut one = sample::record();
-        let alone = std::slice::from_ref(&one);
-        has(alone, "facts", "Over 2 facts a share has a standard error of up to 35.4 percentage points");
-        has(alone, "not localized", "50.0 % of all.");
-        has(alone, "redundancy", "R was not measured under subject-last");
-        has(alone, "edits", "With 1 edit a rate of success has a standard error of up to 50.0 percentage points");
-        for topic in ["models", "size", "weights", "comparison", "matched facts", "device", "readings"] {
-            assert_eq!(text(alone, topic), None, "{topic}");
-        }
-        one.model.name = "engram-phi".into();
-        one.model.parameters = 2_000_000;
-        one.model.dtype = "q4_1".into();
-        one.device.kind = "cpu".into();
-        one.source.count = 100;
-        one.settings.readings.pop();
-        one.settings.corruption = Corruption::Noise { sigmas: 3.0, draws: 10, sigma: 0.1 };
-        one.settings.answer = Answer::Sequence;
-        one.edits = None;
-        let alone = std::slice::from_ref(&one);
-        has(alone, "models", "engram-phi comes with the program and was trained for it");
-        has(alone, "size", "With 2.0 M parameters");
-        has(alone, "weights", "quantised");
-        has(alone, "device", "on a CPU");
-        has(alone, "readings", "last-token in engram-phi was not measured");
-        has(alone, "corruption", "Noise of 3 σ");
-        has(alone, "seed", "One seed, 42, decided which facts are looked at and the noise");
-        has(alone, "edits", "No fact was edited");
-        assert_eq!(text(alone, "answers"), None);
-        assert!(of(&[]).is_empty());
-    }
-
-    #[test]
-    fn comparisons_have_limits_of_their_own() {
-        let one = sample::record();
-        let mut two = one.clone();
-        two.model.name = "b".into();
-        let pair = [one.clone(), two.clone()];
-        assert_eq!(text(&pair, "comparison"), None);
-        has(&pair, "matched facts", "Only 2 facts were validated by both models");
-        two.settings.seed = 7;
-        two.source.name = "other.json".into();
-        two.device.kind = "gpu".into();
-        two.facts.iter_mut().for_each(|fact| fact.prompt.push('x'));
-        let mut first = one;
-        first.device.kind = "cpu".into();
-        let pair = [first, two];
-        has(&pair, "comparison", "differ in device, facts and wanted;");
-        has(&pair, "matched facts", "No fact was validated by both models");
-        has(&pair, "device", "different kinds of device (CPU and GPU)");
-        assert!(text(&pair, "seed").is_none(), "two seeds are no single seed");
-    }
-
-    #[test]
-    fn a_clipped_r_is_a_limit() {
-        let mut one = sample::study("a", Reading::SubjectLast, &[&[0.5, 0.2, 0.1]]);
-        sample::each(&mut one, |traced| {
-            let patched = vec![None, Some(0.3), Some(0.1)];
-            traced.redundancy.insert(Reading::SubjectLast, RedundancyCurve { ablated: 1, patched });
-        });
-        assert_eq!(text(std::slice::from_ref(&one), "redundancy"), None);
-        sample::each(&mut one, |traced| traced.without_block[0] = 0.89);
-        has(&[one], "redundancy", "R was clipped in a and is no measure there.");
-    }
-}
+mod tests;

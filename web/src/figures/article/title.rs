@@ -27,8 +27,11 @@ pub fn title(article: &Article<'_>) -> Title {
 const SMALL: u64 = 10_000_000_000;
 
 fn headline(article: &Article<'_>) -> String {
-    let models: BTreeSet<(&str, &str)> =
-        article.records().map(|record| (record.model.name.as_str(), record.model.weights_sha256.as_str())).collect();
+    let models: BTreeSet<(&str, &str)> = article
+        .records
+        .iter()
+        .map(|record| (record.model.name.as_str(), record.model.weights_sha256.as_str()))
+        .collect();
     match (article.studies.as_slice(), models.len()) {
         ([], _) => "No study".into(),
         ([one], _) => {
@@ -44,7 +47,7 @@ fn headline(article: &Article<'_>) -> String {
             format!("Where {name} stores its facts, in {} studies", say::small(article.studies.len()))
         }
         (_, models) => {
-            let sizes: Vec<u64> = article.records().map(|record| record.model.parameters).collect();
+            let sizes: Vec<u64> = article.records.iter().map(|record| record.model.parameters).collect();
             let small = if sizes.iter().all(|size| (1..SMALL).contains(size)) { "small " } else { "" };
             format!("Where {} {small}language models store their facts", say::small(models))
         }
@@ -70,7 +73,7 @@ fn byline(article: &Article<'_>) -> Vec<String> {
         "" => String::new(),
         name => format!("{} ({})", words::short(&words::visible(name), 120), words::count(record.source.count, "fact")),
     };
-    let lines = |one: &dyn Fn(&Record) -> String| once(article.records().map(one).collect());
+    let lines = |one: &dyn Fn(&Record) -> String| once(article.records.iter().map(one).collect());
     let models = lines(&model);
     let mut byline = vec![format!("{}: {}", if models.len() == 1 { "Model" } else { "Models" }, say::list(&models))];
     let facts = lines(&facts);
@@ -97,13 +100,15 @@ fn done(article: &Article<'_>) -> String {
         String::new()
     };
     let hidden = {
-        let ways: BTreeSet<String> = article.records().map(|record| hidden(&record.settings.corruption)).collect();
+        let ways: BTreeSet<String> = article.records.iter().map(|record| hidden(&record.settings.corruption)).collect();
         say::list(&ways.into_iter().collect::<Vec<_>>())
     };
     let noun = if screened == 1 { "fact" } else { "facts" };
+    let least: BTreeSet<String> = article.records.iter().map(|record| record.settings.min_effect.to_string()).collect();
+    let least = least.into_iter().collect::<Vec<_>>().join(" or ");
     let facts = format!(
-        "Of {} {noun} screened{each}, {} passed both filters: the model gives the true answer, and loses it when the \
-         subject is hidden ({hidden}).",
+        "Of {} {noun} screened{each}, {} passed both filters: the model gives the true answer, and hiding the subject \
+         ({hidden}) lowers its probability by at least {least}.",
         range(&|study| study.summary.screened),
         range(&|study| study.summary.validated)
     );
@@ -111,7 +116,7 @@ fn done(article: &Article<'_>) -> String {
         return facts;
     }
     let readings: Vec<&str> = super::say::groups(
-        article.records().flat_map(|record| record.settings.readings.iter().map(|reading| (reading.name(), ()))),
+        article.records.iter().flat_map(|record| record.settings.readings.iter().map(|reading| (reading.name(), ()))),
     )
     .into_iter()
     .map(|group| group.0)
@@ -189,7 +194,11 @@ mod tests {
         none.edits = None;
         let found = of(&[none]);
         assert_eq!(found.title, "Where tiny stores its facts: none of 1 fact could be traced");
-        assert!(found.done.ends_with("(replaced by “Random Person”)."), "{}", found.done);
+        assert!(
+            found.done.ends_with("(replaced by “Random Person”) lowers its probability by at least 0.05."),
+            "{}",
+            found.done
+        );
     }
 
     #[test]

@@ -17,8 +17,8 @@ fn counted<'a>(article: &'a Article<'_>) -> Vec<(&'a Study<'a>, &'a EditRecord)>
 
 /// What is said where there is nothing to judge.
 fn none(article: &Article<'_>) -> String {
-    let tried: usize = article.records().filter_map(|record| record.edits.as_ref()).map(Vec::len).sum();
-    let run = article.records().any(|record| record.edits.is_some());
+    let tried: usize = article.records.iter().filter_map(|record| record.edits.as_ref()).map(Vec::len).sum();
+    let run = article.records.iter().any(|record| record.edits.is_some());
     match (run, tried) {
         (false, _) => "Stage 3 was not run: no fact was rewritten.".into(),
         (true, 0) => "Stage 3 found no fact to rewrite.".into(),
@@ -89,7 +89,7 @@ pub fn by_depth(article: &Article<'_>) -> String {
         let middle = depths[(depths.len() - 1) / 2];
         let cut = if middle == high { low } else { middle };
         let (shallow, deep): (Vec<_>, Vec<_>) = edits.iter().partition(|one| depth(one) <= cut);
-        let means = Mean::of(shallow.iter().map(|one| gain(one))).zip(Mean::of(deep.iter().map(|one| gain(one))));
+        let means = Mean::of(shallow.iter().map(gain)).zip(Mean::of(deep.iter().map(gain)));
         means.map(|(shallow, deep)| {
             let both =
                 format!("up to {} of the depth {}, deeper {}", percent(cut), words::mean(&shallow), words::mean(&deep));

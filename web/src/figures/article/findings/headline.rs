@@ -1,7 +1,7 @@
 //! The article's abstract: three to five sentences, each from the numbers.
 
 use super::super::{Article, say};
-use super::panels::{Clip, clip};
+use super::redundancy::{Clip, clip};
 use super::{At, edits, layers, places};
 use crate::words;
 use engram_core::metrics::Redundancy;
@@ -32,20 +32,19 @@ fn passed(article: &Article<'_>) -> String {
     match (screened, passed, article.studies.len()) {
         (0, _, _) => "No fact was screened.".into(),
         (all, 0, _) => {
-            format!(
-                "None of {} is known to its model and lost when the subject is hidden.",
-                words::count(all, "screened fact")
-            )
+            format!("None of {} is known to its model and depends on its subject.", words::count(all, "screened fact"))
         }
         (all, kept, 1) => {
-            let are = if kept == 1 { "is" } else { "are" };
+            let (are, depend) = if kept == 1 { ("is", "depends") } else { ("are", "depend") };
             format!(
-                "Of {}, {kept} {are} known to the model and lost when the subject is hidden.",
+                "Of {}, {kept} {are} known to the model and {depend} on the subject: hiding it lowers the answer's \
+                 probability.",
                 words::count(all, "screened fact")
             )
         }
         _ => format!(
-            "Of {} facts screened in each of {} {}, {} are known to the model and lost when the subject is hidden.",
+            "Of {} facts screened in each of {} {}, {} are known to the model and depend on the subject: hiding it lowers the \
+             answer's probability.",
             range(&|study| study.summary.screened),
             say::small(article.studies.len()),
             article.noun(),
@@ -151,7 +150,10 @@ mod tests {
     fn it_changes_with_the_numbers() {
         let mut record = sample::study("a", Reading::SubjectLast, &[&[0.5, 0.2, 0.1], &[0.5, 0.2, 0.1]]);
         let lines = said(std::slice::from_ref(&record), &View::default());
-        assert_eq!(lines[0], "Of 2 screened facts, 2 are known to the model and lost when the subject is hidden.");
+        assert!(
+            lines[0].starts_with("Of 2 screened facts, 2 are known to the model and depend on the subject"),
+            "{lines:?}"
+        );
         assert!(
             lines[1].starts_with("Under subject-last the most frequent dominant layer l* is layer 1 of 3."),
             "{lines:?}"
@@ -189,7 +191,7 @@ mod tests {
         record.facts.retain(|fact| fact.traced().is_none());
         record.edits = None;
         let lines = said(&[record], &View::default());
-        assert_eq!(lines[0], "None of 1 screened fact is known to its model and lost when the subject is hidden.");
+        assert_eq!(lines[0], "None of 1 screened fact is known to its model and depends on its subject.");
         assert_eq!(lines.len(), 3, "{lines:?}");
         assert_eq!(lines[2], "No fact was traced, so no block was left out.");
     }

@@ -140,7 +140,7 @@ fn wide(window: usize, layers: usize) -> Option<String> {
 
 /// What the maps of all facts that have them show together, over all studies.
 pub fn maps(article: &Article<'_>) -> String {
-    let all = article.records().flat_map(|record| record.validated()).map(|(_, traced)| traced);
+    let all = article.records.iter().flat_map(|record| record.validated()).map(|(_, traced)| traced);
     let mapped: Vec<&Traced> = all.filter(|traced| traced.maps.is_some()).collect();
     if mapped.is_empty() {
         return "No fact has token × layer maps.".into();

@@ -58,7 +58,7 @@ pub fn table3(article: &Article<'_>) -> String {
 
 /// Table 4: editing; `None` where no study has Stage 3.
 pub fn table4(article: &Article<'_>) -> Option<String> {
-    article.records().any(|record| record.edits.is_some()).then(|| match edits::success(article) {
+    article.records.iter().any(|record| record.edits.is_some()).then(|| match edits::success(article) {
         Some(success) => joined([Some(success), edits::side_effects(article)]),
         None => edits::by_depth(article),
     })
@@ -69,15 +69,14 @@ pub fn matched_subset(article: &Article<'_>) -> Option<String> {
     if article.studies.len() < 2 {
         return None;
     }
-    let records: Vec<Record> = article.records().cloned().collect();
-    let ids = matched(&records);
+    let ids = matched(article.records);
     if ids.is_empty() {
         return Some(format!(
             "No fact was validated by {}, so they are compared on different facts.",
             article.who(&names(article))
         ));
     }
-    let subset: Vec<Record> = records.iter().map(|record| restrict(record, &ids)).collect();
+    let subset: Vec<Record> = article.records.iter().map(|record| restrict(record, &ids)).collect();
     let small = studies(&subset, &article.view);
     let moved: Vec<String> = article
         .studies

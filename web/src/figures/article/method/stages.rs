@@ -37,7 +37,7 @@ pub(super) fn mlp(article: &Article<'_>) -> Section {
 
 /// Redundancy, where a study has a second pass.
 pub(super) fn redundancy(article: &Article<'_>) -> Option<Section> {
-    let run = article.records().any(|record| record.validated().any(|(_, traced)| !traced.redundancy.is_empty()));
+    let run = article.records.iter().any(|record| record.validated().any(|(_, traced)| !traced.redundancy.is_empty()));
     run.then(|| Section {
         title: "Redundancy",
         paragraphs: vec![
@@ -73,8 +73,8 @@ pub(super) fn maps(article: &Article<'_>) -> Option<Section> {
     let windows = |record: &engram_core::record::Record| {
         record.validated().find_map(|(_, traced)| traced.maps.as_ref().map(|maps| maps.window))
     };
-    article.records().find_map(windows)?;
-    let mut all: Vec<usize> = article.records().filter_map(windows).collect();
+    article.records.iter().find_map(windows)?;
+    let mut all: Vec<usize> = article.records.iter().filter_map(windows).collect();
     all.sort_unstable();
     all.dedup();
     let told: Vec<String> = all.iter().map(|window| words::count(*window, "layer")).collect();
