@@ -29,7 +29,9 @@ pub struct Study<'a> {
 /// All studies of an article, summarised under the chosen reading and under the next one.
 #[derive(Debug, Clone)]
 pub struct Article<'a> {
-    /// How the records are read.
+    /// The records.
+    pub records: &'a [Record],
+    /// How they are read.
     pub view: View,
     /// The studies, in their order.
     pub studies: Vec<Study<'a>>,
@@ -43,6 +45,7 @@ impl<'a> Article<'a> {
         let readings = records.iter().flat_map(|record| &record.settings.readings);
         let second = readings.copied().find(|reading| *reading != view.reading);
         Self {
+            records,
             view: *view,
             studies: studies(records, view),
             other: second.map(|reading| (reading, studies(records, &view.with_reading(reading)))),
@@ -62,9 +65,9 @@ impl<'a> Article<'a> {
         say::who(names, self.studies.len(), self.noun())
     }
 
-    /// The records, in their order.
-    pub fn records(&self) -> impl Iterator<Item = &'a Record> + '_ {
-        self.studies.iter().map(|study| study.record)
+    /// [`Article::who`] after an ` in `; nothing where there is only one study, which goes without saying.
+    pub fn within<T: AsRef<str>>(&self, names: &[T]) -> String {
+        if self.studies.len() == 1 { String::new() } else { format!(" in {}", self.who(names)) }
     }
 }
 
@@ -125,6 +128,6 @@ mod tests {
         assert_eq!(article.other.as_ref().map(|other| other.0), Some(Reading::LastToken));
         let article = Article::new(&records, &View::default().with_reading(Reading::LastToken));
         assert_eq!(article.other.as_ref().map(|other| other.0), Some(Reading::SubjectLast));
-        assert_eq!(article.records().count(), 1);
+        assert_eq!((article.records.len(), article.within(&["tiny"])), (1, String::new()));
     }
 }

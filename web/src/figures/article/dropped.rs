@@ -102,7 +102,8 @@ fn numbers(dropped: &Dropped) -> String {
     if let (Some(clean), Some(corrupt)) = (dropped.p_clean, dropped.p_corrupt) {
         parts.push(format!("effect {}", words::signed(f64::from(clean) - f64::from(corrupt))));
     }
-    if !dropped.detail.is_empty() {
+    // The note of a fact that is not sensitive repeats the effect.
+    if !dropped.detail.is_empty() && dropped.reason != Reason::NotSensitive {
         parts.push(words::short(&words::visible(&dropped.detail), LONGEST));
     }
     parts.join(", ")
@@ -138,7 +139,7 @@ mod tests {
             fact.order = order;
             fact.outcome = Outcome::Dropped(Dropped {
                 reason: Reason::NotSensitive,
-                detail: "a\nb".into(),
+                detail: "p falls by 0.02 only".into(),
                 p_clean: Some(0.30),
                 p_corrupt: Some(0.28),
             });
@@ -156,8 +157,12 @@ mod tests {
         assert_eq!((found[0].reason, found[0].share.count, found[0].share.of), (Reason::NotSensitive, 5, 8));
         assert!(found[0].why.contains("by less than 0.1 "), "{}", found[0].why);
         assert_eq!(found[0].examples.len(), EXAMPLES);
-        assert_eq!(found[0].examples[0].numbers, "p_clean 0.3000, p_corrupt 0.2800, effect +0.0200, a⏎b");
+        assert_eq!(found[0].examples[0].numbers, "p_clean 0.3000, p_corrupt 0.2800, effect +0.0200");
         assert_eq!(found[1].examples[0].numbers, "");
+        if let Outcome::Dropped(dropped) = &mut records[0].facts[1].outcome {
+            dropped.detail = "a\nb".into();
+        }
+        assert_eq!(rows(&Article::new(&records, &View::default()))[1].examples[0].numbers, "a⏎b");
         records[0].settings.max_tokens = 77;
         assert!(why(Reason::TooLong, &records[0].settings).contains("more than 77 tokens"));
     }

@@ -1,1 +1,153 @@
-//! x
+//! The table of all facts of one study: its rows. [`filter`] finds and sorts them.
+
+pub mod filter;
+
+use crate::words;
+use engram_core::facts::{RelationKind, kind};
+use engram_core::metrics::{Dominant, View, dominant, edit_outcome, sufficiency};
+use engram_core::record::{FactRecord, Outcome, Record, Traced};
+use std::collections::HashMap;
+
+/// One fact.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Row {
+    /// `order` of the fact.
+    pub order: usize,
+    /// Prompt.
+    pub prompt: String,
+    /// True answer.
+    pub answer: String,
+    /// Relation id; empty when unknown.
+    pub relation: String,
+    /// Its kind.
+    pub kind: RelationKind,
+    /// What became of it.
+    pub state: State,
+    /// The same in words.
+    pub outcome: String,
+    /// `p_clean`, where it was computed.
+    pub p_clean: Option<f64>,
+    /// `p_corrupt`, where it was computed.
+    pub p_corrupt: Option<f64>,
+    /// `p_clean - p_corrupt`.
+    pub effect: Option<f64>,
+    /// Dominant layer; none of a fact that is not localized.
+    pub layer: Option<usize>,
+    /// Largest sufficiency over the layers.
+    pub largest: Option<f64>,
+    /// How its edit ended; `None` without one.
+    pub edited: Option<String>,
+    /// What a search looks in, in small letters.
+    text: String,
+}
+
+/// What became of a fact.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum State {
+    /// Traced, with a dominant layer.
+    Localized,
+    /// Traced; every patch only hurts.
+    NotLocalized,
+    /// Validated, but not traced under the reading.
+    Untraced,
+    /// It fell out.
+    Dropped,
+}
+
+impl State {
+    /// All, in the order in which they are offered.
+    pub const ALL: [Self; 4] = [Self::Localized, Self::NotLocalized, Self::Untraced, Self::Dropped];
+
+    /// Its name on the page and in the address.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Localized => "localized",
+            Self::NotLocalized => "not-localized",
+            Self::Untraced => "not-traced",
+            Self::Dropped => "dropped",
+        }
+    }
+}
+
+/// The rows of a record under a view, in study order.
+pub fn rows(record: &Record, view: &View) -> Vec<Row> {
+    let least = record.settings.edit.min_p_false;
+    let edits: HashMap<usize, String> = record
+        .edits
+        .iter()
+        .flatten()
+        .map(|edit| {
+            let found = edit_outcome(edit, least);
+            let ended = match (found.editable, found.level()) {
+                (false, _) => "not counted".to_owned(),
+                (true, Some(level)) => format!("success, {}", level.name()),
+                (true, None) => "no success".to_owned(),
+            };
+            (edit.fact, ended)
+        })
+        .collect();
+    record.facts.iter().map(|fact| row(fact, view, edits.get(&fact.order))).collect()
+}
+
+fn row(fact: &FactRecord, view: &View, edited: Option<&String>) -> Row {
+    let (p_clean, p_corrupt) = match &fact.outcome {
+        Outcome::Validated(traced) => (Some(traced.p_clean), Some(traced.p_corrupt)),
+        Outcome::Dropped(dropped) => (dropped.p_clean, dropped.p_corrupt),
+    };
+    let [p_clean, p_corrupt] = [p_clean, p_corrupt].map(|p| p.map(f64::from));
+    let (state, layer) = state(fact.traced(), view);
+    let outcome = match (&fact.outcome, layer) {
+        (Outcome::Dropped(dropped), _) => words::reason(dropped.reason).to_owned(),
+        (_, Some(layer)) => format!("layer {layer}"),
+        (_, None) if state == State::NotLocalized => "not localized".into(),
+        _ => format!("no {} reading", view.reading.name()),
+    };
+    let curve = fact.traced().and_then(|traced| sufficiency(traced, view.reading));
+    let [prompt, answer, relation] =
+        [&fact.prompt, &fact.target_true, &fact.relation].map(|text| words::visible(text.trim()));
+    let text = format!("{prompt} {answer} {relation} {outcome} {}", edited.map_or("", String::as_str)).to_lowercase();
+    Row {
+        order: fact.order,
+        prompt,
+        answer,
+        relation,
+        kind: kind(&fact.relation),
+        state,
+        outcome,
+        p_clean,
+        p_corrupt,
+        effect: p_clean.zip(p_corrupt).map(|(clean, corrupt)| clean - corrupt),
+        layer,
+        largest: curve.and_then(|curve| curve.into_iter().reduce(f64::max)),
+        edited: edited.cloned(),
+        text,
+    }
+}
+
+fn state(traced: Option<&Traced>, view: &View) -> (State, Option<usize>) {
+    match traced.map(|traced| dominant(traced, view.reading, view.argmax_always)) {
+        None => (State::Dropped, None),
+        Some(None) => (State::Untraced, None),
+        Some(Some(Dominant::NotLocalized)) => (State::NotLocalized, None),
+        Some(Some(Dominant::Layer(layer))) => (State::Localized, Some(layer)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::sample;
+    use super::*;
+
+    #[test]
+    fn rows_hold_the_numbers() {
+        let rows = rows(&sample::record(), &View::default());
+        assert_eq!(
+            (rows[0].layer, rows[0].state, rows[0].edited.as_deref()),
+            (Some(2), State::Localized, Some("success, L1"))
+        );
+        assert!(rows[0].effect.is_some_and(|effect| (effect - 0.8).abs() < 1e-6));
+        assert!(rows[0].largest.is_some_and(|largest| (largest - 0.5).abs() < 1e-6));
+        assert_eq!((rows[1].state, rows[1].p_clean, rows[1].kind), (State::Dropped, None, RelationKind::Relation));
+        assert_eq!((rows[2].state, rows[2].layer), (State::NotLocalized, None));
+    }
+}

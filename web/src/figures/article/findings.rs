@@ -8,6 +8,7 @@ pub mod layers;
 pub mod lens;
 pub mod maps;
 pub mod panels;
+pub mod redundancy;
 pub mod tables;
 
 use super::{Article, Study, say};
@@ -45,7 +46,7 @@ fn places(article: &Article<'_>, found: &[At<'_>]) -> String {
     }
     let groups = say::groups(found.iter().map(|at| (place(at.layer, at.layers), at.name)));
     let told: Vec<String> = groups.iter().map(|(place, names)| format!("{place} in {}", article.who(names))).collect();
-    told.join("; ")
+    say::parts(&told)
 }
 
 /// How far apart layers are: agreement or the range of depths. Nothing about one model.

@@ -1,1 +1,285 @@
-//! x
+//! The command lines that reproduce an article's records, and everything that decided their numbers.
+
+use super::Article;
+use crate::figures::about;
+use crate::state::BUNDLED;
+use crate::words;
+use engram_core::record::{Answer, Corruption, Record, Settings};
+
+/// How one record is made again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reproduce {
+    /// The study's name.
+    pub model: String,
+    /// The `engram study` line, for a POSIX shell; what is quoted in it may not be shown unquoted.
+    pub study: String,
+    /// The `engram verify` line for the record that it writes.
+    pub verify: String,
+    /// What the line cannot say.
+    pub notes: Vec<String>,
+    /// Names and values of all that decided the numbers.
+    pub lines: Vec<(&'static str, String)>,
+}
+
+/// Folder that the lines write into.
+const OUT: &str = "studies";
+
+/// One entry a record.
+pub fn records(article: &Article<'_>) -> Vec<Reproduce> {
+    let one = |study: &super::Study<'_>| Reproduce {
+        model: study.name.clone(),
+        study: study_line(study.record),
+        verify: line(&["engram".into(), "verify".into(), file(study.record)]),
+        notes: notes(study.record),
+        lines: lines(study.record),
+    };
+    article.studies.iter().map(one).collect()
+}
+
+/// The `engram report` line over all records.
+pub fn report(article: &Article<'_>) -> String {
+    over_all(article, "report")
+}
+
+/// The `engram export` line over all records.
+pub fn export(article: &Article<'_>) -> String {
+    over_all(article, "export")
+}
+
+fn over_all(article: &Article<'_>, command: &str) -> String {
+    let files = article.records.iter().map(file);
+    line(&["engram".to_owned(), command.to_owned()].into_iter().chain(files).collect::<Vec<_>>())
+}
+
+/// The file that `engram study` writes for a model.
+fn file(record: &Record) -> String {
+    let safe = |c: char| if c.is_alphanumeric() || "-_.@".contains(c) { c.to_string() } else { "--".into() };
+    let stem: String = record.model.name.chars().map(safe).collect();
+    format!("{OUT}/{stem}.engram.json")
+}
+
+fn line(words: &[String]) -> String {
+    words.iter().map(|word| shell(word)).collect::<Vec<_>>().join(" ")
+}
+
+/// A word for a POSIX shell: bare where nothing in it has a meaning, in single quotes otherwise. Control, direction and
+/// other invisible characters are written as escapes (`$'…'`), so that a pasted line holds none and cannot end early.
+pub fn shell(word: &str) -> String {
+    let bare = |c: char| c.is_ascii_alphanumeric() || "-_.,/@%+=:".contains(c);
+    if !word.is_empty() && word.chars().all(bare) {
+        return word.to_owned();
+    }
+    let hidden = |c: char| words::visible(c.encode_utf8(&mut [0; 4])) != c.to_string();
+    if !word.chars().any(hidden) {
+        return format!("'{}'", word.replace('\'', r"'\''"));
+    }
+    let escaped: String = word
+        .chars()
+        .map(|c| match c {
+            '\'' | '\\' => format!("\\{c}"),
+            c if hidden(c) && c.is_ascii() => format!("\\x{:02x}", u32::from(c)),
+            c if hidden(c) => format!("\\U{:08x}", u32::from(c)),
+            c => c.to_string(),
+        })
+        .collect();
+    format!("$'{escaped}'")
+}
+
+/// Where a model can be had.
+enum Origin {
+    Bundled,
+    Hub,
+    /// A folder, a GGUF file, or a Hub id without an owner: the record does not say.
+    Named,
+}
+
+fn origin(record: &Record) -> Origin {
+    let name = record.model.name.as_str();
+    let part = |part: &str| {
+        !part.is_empty()
+            && !part.starts_with(['.', '-'])
+            && part.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
+    };
+    let id = name.split_once('@').map_or(name, |(id, _)| id);
+    match id.split_once('/') {
+        _ if BUNDLED.contains(&name) => Origin::Bundled,
+        Some((owner, model)) if part(owner) && part(model) => Origin::Hub,
+        _ => Origin::Named,
+    }
+}
+
+/// A path that no program takes for a flag, nor for a name of its own.
+fn path(name: &str) -> String {
+    if name.starts_with('/') || name.starts_with("./") { name.to_owned() } else { format!("./{name}") }
+}
+
+fn has_own_facts(record: &Record) -> bool {
+    record.source.name == "bundled facts"
+}
+
+fn study_line(record: &Record) -> String {
+    let (settings, default) = (&record.settings, Settings::default());
+    let mut words: Vec<String> = vec!["engram".into(), "study".into()];
+    let mut flag = |name: &str, value: String| words.extend([name.to_owned(), value]);
+    flag(
+        "--model",
+        match origin(record) {
+            Origin::Bundled | Origin::Hub => record.model.name.clone(),
+            Origin::Named => path(&record.model.name),
+        },
+    );
+    flag("--facts", if has_own_facts(record) { "bundled".into() } else { path(&record.source.name) });
+    if settings.n != default.n {
+        flag("-n", settings.n.to_string());
+    }
+    if settings.seed != default.seed {
+        flag("--seed", settings.seed.to_string());
+    }
+    if settings.stages != default.stages {
+        flag("--stages", settings.stages.iter().map(u8::to_string).collect::<Vec<_>>().join(","));
+    }
+    match &settings.corruption {
+        same if *same == default.corruption => {}
+        Corruption::Replace { with } => flag("--replace-with", with.clone()),
+        Corruption::Noise { .. } => flag("--corruption", "noise".into()),
+    }
+    if settings.readings != default.readings {
+        let names: Vec<&str> = settings.readings.iter().map(|reading| reading.name()).collect();
+        flag("--readings", names.join(","));
+    }
+    if settings.answer == Answer::Sequence {
+        flag("--answer", "sequence".into());
+    }
+    if settings.maps != default.maps {
+        flag("--maps", settings.maps.to_string());
+    }
+    if settings.window != default.window {
+        flag("--window", settings.window.to_string());
+    }
+    let (edit, usual) = (&settings.edit, &default.edit);
+    if edit.facts != usual.facts {
+        flag("--edit-facts", edit.facts.to_string());
+    }
+    if edit.reading != usual.reading {
+        flag("--edit-reading", edit.reading.name().into());
+    }
+    if let Some(layer) = edit.layer {
+        flag("--edit-layer", layer.to_string());
+    }
+    // `auto` takes the GPU where there is one, so the device is named even where it was not asked for.
+    if ["cpu", "gpu"].contains(&record.device.kind.as_str()) {
+        flag("--device", record.device.kind.clone());
+    }
+    flag("--out", OUT.into());
+    line(&words)
+}
+
+/// What the line cannot say: files that are known by name only, and settings without a flag.
+fn notes(record: &Record) -> Vec<String> {
+    let (settings, default, model) = (&record.settings, Settings::default(), &record.model);
+    let sum = |sum: &str| {
+        if sum.is_empty() { String::new() } else { format!(" (SHA-256 {})", words::short(&words::visible(sum), 64)) }
+    };
+    let mut notes = Vec::new();
+    match origin(record) {
+        Origin::Bundled => {}
+        Origin::Hub if model.name.contains('@') => {}
+        Origin::Hub => notes.push(format!(
+            "The model is taken in its present state; the study's weights{} may be an earlier one.",
+            sum(&model.weights_sha256)
+        )),
+        Origin::Named => notes.push(format!(
+            "The record knows the model by its name only: put there the folder, the .gguf file or the Hub id whose weights \
+             have the study's digest{}.",
+            sum(&model.weights_sha256)
+        )),
+    }
+    if !has_own_facts(record) {
+        notes.push(format!(
+            "The record knows the facts file by its name only: put there the file with the study's digest{}.",
+            sum(&record.source.sha256)
+        ));
+    }
+    let no_flag = without_flag(settings, &default);
+    if !no_flag.is_empty() {
+        notes.push(format!(
+            "No flag sets {}, so this line alone does not give the same record.",
+            super::say::list(&no_flag)
+        ));
+    }
+    if record.device.backend.to_lowercase().contains("webgpu") {
+        notes.push("The study ran in a browser; on another backend the last digits may differ.".into());
+    }
+    let own = concat!("engram ", env!("CARGO_PKG_VERSION"));
+    if !record.program.is_empty() && record.program != own {
+        notes.push(format!(
+            "The record was written by {}; this page by {own}.",
+            words::short(&words::visible(&record.program), 60)
+        ));
+    }
+    notes
+}
+
+fn without_flag(settings: &Settings, default: &Settings) -> Vec<String> {
+    let (edit, usual) = (&settings.edit, &default.edit);
+    let mut found = Vec::new();
+    let mut differs = |name: &str, value: String, usual: String| {
+        if value != usual {
+            found.push(format!("{name} {value}"));
+        }
+    };
+    differs("the smallest effect", settings.min_effect.to_string(), default.min_effect.to_string());
+    differs("the longest prompt", settings.max_tokens.to_string(), default.max_tokens.to_string());
+    differs("the screening batch", settings.screen_batch.to_string(), default.screen_batch.to_string());
+    differs("the tracing batch", settings.trace_batch.to_string(), default.trace_batch.to_string());
+    differs("the unrelated facts", edit.unrelated.to_string(), usual.unrelated.to_string());
+    differs("SPSA's steps", edit.steps.to_string(), usual.steps.to_string());
+    differs("SPSA's ε", edit.epsilon.to_string(), usual.epsilon.to_string());
+    differs("SPSA's η", edit.eta.to_string(), usual.eta.to_string());
+    differs("the smallest p(false) of an editable fact", edit.min_p_false.to_string(), usual.min_p_false.to_string());
+    if let Corruption::Noise { sigmas, draws, .. } = settings.corruption {
+        differs("the noise in σ", sigmas.to_string(), "3".into());
+        differs("the noise draws", draws.to_string(), "10".into());
+    }
+    found
+}
+
+/// Names and values: those of [`about::lines`], and the settings that are not among them.
+pub fn lines(record: &Record) -> Vec<(&'static str, String)> {
+    let (settings, edit) = (&record.settings, &record.settings.edit);
+    let mut lines = about::lines(record);
+    lines.extend([
+        ("longest prompt", words::count(settings.max_tokens, "token")),
+        (
+            "maps",
+            format!(
+                "{} wanted, window of {}",
+                words::count(settings.maps, "fact"),
+                words::count(settings.window, "layer")
+            ),
+        ),
+        ("record format", record.engram.to_string()),
+    ]);
+    if record.edits.is_some() {
+        lines.push((
+            "edited facts",
+            format!(
+                "{} wanted, {} unrelated ones watched, p(false) above {}",
+                edit.facts, edit.unrelated, edit.min_p_false
+            ),
+        ));
+        let seeds: Vec<u64> = record.edits.iter().flatten().map(|edit| edit.seed).collect();
+        if let (Some(low), Some(high)) = (seeds.iter().min(), seeds.iter().max()) {
+            let all = if low == high {
+                low.to_string()
+            } else {
+                format!("{} different, from the study's seed and each fact's id", seeds.len())
+            };
+            lines.push(("edit seeds", all));
+        }
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests;

@@ -15,6 +15,16 @@ pub fn list<T: AsRef<str>>(items: &[T]) -> String {
     }
 }
 
+/// Parts of a sentence: with commas and `and`, or with semicolons where a part has these itself.
+pub fn parts<T: AsRef<str>>(items: &[T]) -> String {
+    let has = |text: &T| text.as_ref().contains(" and ") || text.as_ref().contains(", ");
+    if items.iter().any(has) {
+        let items: Vec<&str> = items.iter().map(AsRef::as_ref).collect();
+        return items.join("; ");
+    }
+    list(items)
+}
+
 /// A count in words up to twelve, in digits beyond.
 pub fn small(count: usize) -> String {
     const WORDS: [&str; 13] =
@@ -97,6 +107,7 @@ mod tests {
     fn parts_of_sentences() {
         assert_eq!(list(&["a", "b", "c"]), "a, b and c");
         assert_eq!(list::<&str>(&[]), "");
+        assert_eq!([parts(&["a", "b"]), parts(&["a and b", "c"])], ["a and b", "a and b; c"]);
         assert_eq!([small(0), small(5), small(13)], ["no", "five", "13"]);
         assert_eq!(capital("both"), "Both");
         assert_eq!(Share::new(284, 495).as_ref().map(share).as_deref(), Some("284 of 495 (57.4 %)"));

@@ -27,8 +27,11 @@ pub fn title(article: &Article<'_>) -> Title {
 const SMALL: u64 = 10_000_000_000;
 
 fn headline(article: &Article<'_>) -> String {
-    let models: BTreeSet<(&str, &str)> =
-        article.records().map(|record| (record.model.name.as_str(), record.model.weights_sha256.as_str())).collect();
+    let models: BTreeSet<(&str, &str)> = article
+        .records
+        .iter()
+        .map(|record| (record.model.name.as_str(), record.model.weights_sha256.as_str()))
+        .collect();
     match (article.studies.as_slice(), models.len()) {
         ([], _) => "No study".into(),
         ([one], _) => {
@@ -44,7 +47,7 @@ fn headline(article: &Article<'_>) -> String {
             format!("Where {name} stores its facts, in {} studies", say::small(article.studies.len()))
         }
         (_, models) => {
-            let sizes: Vec<u64> = article.records().map(|record| record.model.parameters).collect();
+            let sizes: Vec<u64> = article.records.iter().map(|record| record.model.parameters).collect();
             let small = if sizes.iter().all(|size| (1..SMALL).contains(size)) { "small " } else { "" };
             format!("Where {} {small}language models store their facts", say::small(models))
         }
@@ -70,7 +73,7 @@ fn byline(article: &Article<'_>) -> Vec<String> {
         "" => String::new(),
         name => format!("{} ({})", words::short(&words::visible(name), 120), words::count(record.source.count, "fact")),
     };
-    let lines = |one: &dyn Fn(&Record) -> String| once(article.records().map(one).collect());
+    let lines = |one: &dyn Fn(&Record) -> String| once(article.records.iter().map(one).collect());
     let models = lines(&model);
     let mut byline = vec![format!("{}: {}", if models.len() == 1 { "Model" } else { "Models" }, say::list(&models))];
     let facts = lines(&facts);
@@ -87,38 +90,52 @@ fn byline(article: &Article<'_>) -> Vec<String> {
 /// What was done, with the numbers.
 fn done(article: &Article<'_>) -> String {
     let sum = |of: &dyn Fn(&super::Study<'_>) -> usize| article.studies.iter().map(of).sum::<usize>();
+    let range = |of: &dyn Fn(&super::Study<'_>) -> usize| {
+        say::range(article.studies.iter().map(|study| of(study) as f64), |count| words::fixed(count, 0))
+    };
     let (screened, validated) = (sum(&|study| study.summary.screened), sum(&|study| study.summary.validated));
-    let models = article.studies.len();
-    let over = if models > 1 { format!(" over {} studies", say::small(models)) } else { String::new() };
+    let each = if article.studies.len() > 1 {
+        format!(" in each of {} {}", say::small(article.studies.len()), article.noun())
+    } else {
+        String::new()
+    };
     let hidden = {
-        let ways: BTreeSet<String> = article.records().map(|record| hidden(&record.settings.corruption)).collect();
+        let ways: BTreeSet<String> = article.records.iter().map(|record| hidden(&record.settings.corruption)).collect();
         say::list(&ways.into_iter().collect::<Vec<_>>())
     };
+    let noun = if screened == 1 { "fact" } else { "facts" };
+    let least: BTreeSet<String> = article.records.iter().map(|record| record.settings.min_effect.to_string()).collect();
+    let least = least.into_iter().collect::<Vec<_>>().join(" or ");
     let facts = format!(
-        "{} screened{over}, {validated} passed both filters: the model gives the true answer, and loses it when the \
-         subject is hidden ({hidden}).",
-        say::capital(&format!("of {}", words::count(screened, "fact")))
+        "Of {} {noun} screened{each}, {} passed both filters: the model gives the true answer, and hiding the subject \
+         ({hidden}) lowers its probability by at least {least}.",
+        range(&|study| study.summary.screened),
+        range(&|study| study.summary.validated)
     );
     if validated == 0 {
         return facts;
     }
     let readings: Vec<&str> = super::say::groups(
-        article.records().flat_map(|record| record.settings.readings.iter().map(|reading| (reading.name(), ()))),
+        article.records.iter().flat_map(|record| record.settings.readings.iter().map(|reading| (reading.name(), ()))),
     )
     .into_iter()
     .map(|group| group.0)
     .collect();
-    let mut parts = vec![format!("traced layer by layer under {}", say::list(&readings))];
-    let mapped = sum(&|study| study.record.validated().filter(|(_, traced)| traced.maps.is_some()).count());
-    if mapped > 0 {
-        parts.push(format!("{mapped} also token by token"));
-    }
-    let edits = sum(&|study| study.record.edits.as_ref().map_or(0, Vec::len));
-    if edits > 0 {
-        parts.push(format!("{edits} rewritten in the weights and put back"));
-    }
     let subject = if validated == 1 { "It was" } else { "They were" };
-    format!("{facts} {subject} {}.", say::list(&parts))
+    let traced = format!("{subject} traced layer by layer under {}.", say::list(&readings));
+    let mapped = sum(&|study| study.record.validated().filter(|(_, traced)| traced.maps.is_some()).count());
+    let mapped = (mapped > 0).then(|| {
+        format!(
+            " {} made for {}.",
+            if mapped == 1 { "A token × layer map was" } else { "Token × layer maps were" },
+            words::count(mapped, "fact")
+        )
+    });
+    let edits = sum(&|study| study.record.edits.as_ref().map_or(0, Vec::len));
+    let were = if edits == 1 { "was" } else { "were" };
+    let edits = (edits > 0)
+        .then(|| format!(" {} {were} rewritten in the weights, one at a time.", words::count(edits, "fact")));
+    format!("{facts} {traced}{}{}", mapped.unwrap_or_default(), edits.unwrap_or_default())
 }
 
 /// How the subject was hidden, in a few words.
@@ -166,14 +183,22 @@ mod tests {
         assert_eq!(found.byline[0], "Model: tiny (unknown size, 4 layers)");
         assert_eq!(found.stem, "engram-tiny");
         assert!(found.done.starts_with("Of 3 facts screened, 2 passed both filters"), "{}", found.done);
-        assert!(found.done.ends_with("subject-last and last-token and 1 rewritten in the weights and put back."));
+        assert!(
+            found
+                .done
+                .ends_with("under subject-last and last-token. 1 fact was rewritten in the weights, one at a time.")
+        );
         let mut none = record;
         none.facts.truncate(2);
         none.facts.remove(0);
         none.edits = None;
         let found = of(&[none]);
         assert_eq!(found.title, "Where tiny stores its facts: none of 1 fact could be traced");
-        assert!(found.done.ends_with("(replaced by “Random Person”)."), "{}", found.done);
+        assert!(
+            found.done.ends_with("(replaced by “Random Person”) lowers its probability by at least 0.05."),
+            "{}",
+            found.done
+        );
     }
 
     #[test]

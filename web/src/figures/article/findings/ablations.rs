@@ -31,7 +31,7 @@ pub fn ablations(article: &Article<'_>) -> String {
         .collect();
     let values: Vec<(&Study<'_>, Mean)> = found.iter().map(|(study, _, mean)| (*study, *mean)).collect();
     joined([
-        Some(format!("The block that is missed most is {}.", places(article, &at))),
+        Some(format!("The block whose removal costs most is {}.", places(article, &at))),
         Some(format!("Without it the answer loses {}.", super::told(&values))),
         agreement(&at),
         against_l_star(article, &found),
@@ -47,14 +47,14 @@ fn against_l_star(article: &Article<'_>, found: &[(&Study<'_>, usize, Mean)]) ->
         let relation = match () {
             () if l_star == *layer => "It is l*",
             () if !say::apart(best, own) => {
-                "It is not l*, but its loss is no different from that of l* beyond the standard errors,"
+                "It is not l*, though its loss does not differ from that of l* beyond the standard errors"
             }
-            () => "It is not l*, which is missed less,",
+            () => "It is not l*, which costs less",
         };
         Some((relation, study.name.as_str()))
     });
     let told: Vec<String> =
-        say::groups(with).iter().map(|(relation, names)| format!("{relation} in {}.", article.who(names))).collect();
+        say::groups(with).iter().map(|(relation, names)| format!("{relation}{}.", article.within(names))).collect();
     (!told.is_empty()).then(|| told.join(" "))
 }
 
@@ -65,7 +65,7 @@ fn sublayers(article: &Article<'_>) -> Option<String> {
         let ((at_attention, attention), (at_mlp, mlp)) = largest(&maps.attention).zip(largest(&maps.mlp))?;
         let said = match () {
             () if !say::apart(attention, mlp) => {
-                "Attention's largest loss and the MLP's are no different beyond the standard errors".to_owned()
+                "Attention's largest loss and the MLP's do not differ beyond the standard errors".to_owned()
             }
             () if attention.mean > mlp.mean => {
                 format!("Attention's largest loss (layer {at_attention}) exceeds the MLP's (layer {at_mlp})")
@@ -75,7 +75,7 @@ fn sublayers(article: &Article<'_>) -> Option<String> {
         Some((said, study.name.as_str()))
     });
     let told: Vec<String> =
-        say::groups(which).iter().map(|(said, names)| format!("{said} in {}.", article.who(names))).collect();
+        say::groups(which).iter().map(|(said, names)| format!("{said}{}.", article.within(names))).collect();
     (!told.is_empty()).then(|| told.join(" "))
 }
 
@@ -104,18 +104,18 @@ mod tests {
     fn the_block_that_is_missed_is_held_against_l_star() {
         let own = said(record([0.4, 0.8, 0.8], [0.6, 0.9, 0.9], [0.7, 0.9, 0.9]));
         assert!(
-            own.starts_with("The block that is missed most is layer 1 of 3. Without it the answer loses 0.500"),
+            own.starts_with("The block whose removal costs most is layer 1 of 3. Without it the answer loses 0.500"),
             "{own}"
         );
         assert!(
-            own.contains("It is l* in a.") && own.contains("Attention's largest loss (layer 1) exceeds the MLP's"),
+            own.contains("It is l*.") && own.contains("Attention's largest loss (layer 1) exceeds the MLP's"),
             "{own}"
         );
         let other = said(record([0.8, 0.8, 0.3], [0.9, 0.9, 0.9], [0.7, 0.9, 0.9]));
-        assert!(other.contains("It is not l*, which is missed less, in a."), "{other}");
+        assert!(other.contains("It is not l*, which costs less."), "{other}");
         assert!(other.contains("The MLP's largest loss (layer 1) exceeds attention's"), "{other}");
         let tie = said(record([0.5, 0.5, 0.5], [0.8, 0.9, 0.9], [0.8, 0.9, 0.9]));
-        assert!(tie.contains("It is l* in a.") && tie.contains("no different beyond the standard errors"), "{tie}");
+        assert!(tie.contains("It is l*.") && tie.contains("do not differ beyond the standard errors"), "{tie}");
     }
 
     #[test]

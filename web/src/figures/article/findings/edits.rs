@@ -17,8 +17,8 @@ fn counted<'a>(article: &'a Article<'_>) -> Vec<(&'a Study<'a>, &'a EditRecord)>
 
 /// What is said where there is nothing to judge.
 fn none(article: &Article<'_>) -> String {
-    let tried: usize = article.records().filter_map(|record| record.edits.as_ref()).map(Vec::len).sum();
-    let run = article.records().any(|record| record.edits.is_some());
+    let tried: usize = article.records.iter().filter_map(|record| record.edits.as_ref()).map(Vec::len).sum();
+    let run = article.records.iter().any(|record| record.edits.is_some());
     match (run, tried) {
         (false, _) => "Stage 3 was not run: no fact was rewritten.".into(),
         (true, 0) => "Stage 3 found no fact to rewrite.".into(),
@@ -29,8 +29,20 @@ fn none(article: &Article<'_>) -> String {
     }
 }
 
-/// How many edits succeed, per study.
+/// How many edits succeed, per study, and how many do not count.
 pub(super) fn success(article: &Article<'_>) -> Option<String> {
+    let sum = |of: fn(&engram_core::metrics::EditSummary) -> usize| -> usize {
+        article.studies.iter().filter_map(|study| study.summary.edits.as_ref()).map(of).sum()
+    };
+    let rest = sum(|edits| edits.tried) - sum(|edits| edits.editable);
+    let rest = (rest > 0).then(|| {
+        let do_not = if rest == 1 { "does" } else { "do" };
+        format!("{rest} more {do_not} not count: the new answer was too improbable to begin with.")
+    });
+    Some(joined([Some(rates(article)?), rest]))
+}
+
+fn rates(article: &Article<'_>) -> Option<String> {
     let shares: Vec<(&Study<'_>, Share)> =
         article.studies.iter().filter_map(|study| Some((study, study.summary.edits.as_ref()?.success?))).collect();
     let (first, rest) = shares.split_first()?;
@@ -38,20 +50,24 @@ pub(super) fn success(article: &Article<'_>) -> Option<String> {
     if rest.is_empty() {
         let share = &first.1;
         return Some(match share {
-            share if share.of == 1 && share.count == 1 => "The one edit that counts succeeds.".into(),
-            share if share.of == 1 => "The one edit that counts fails.".into(),
-            share if share.count == share.of => format!("All {} edits that count succeed.", share.of),
-            share if share.count == 0 => format!("None of the {} edits that count succeeds.", share.of),
-            share => format!("{} edits that count succeed.", say::share(share)),
+            share if share.of == 1 && share.count == 1 => "The one edit succeeds.".into(),
+            share if share.of == 1 => "The one edit fails.".into(),
+            share if share.count == share.of => format!("All {} edits succeed.", share.of),
+            share if share.count == 0 => format!("None of the {} edits succeeds.", share.of),
+            share => format!("{} edits succeed.", say::share(share)),
         });
     }
     let low = shares.iter().fold(first, |low, one| if one.1.share < low.1.share { one } else { low });
     let high = shares.iter().fold(first, |high, one| if one.1.share > high.1.share { one } else { high });
-    let one = |found: &(&Study<'_>, Share)| format!("{} of {} in {}", found.1.count, found.1.of, found.0.name);
+    let one = |found: &(&Study<'_>, Share)| {
+        let same = shares.iter().filter(|other| (other.1.count, other.1.of) == (found.1.count, found.1.of));
+        let names: Vec<&str> = same.map(|other| other.0.name.as_str()).collect();
+        format!("{} of {} in {}", found.1.count, found.1.of, article.who(&names))
+    };
     Some(if low.1.share == high.1.share {
-        format!("{} edits that count succeed, in every study alike.", say::share(&all))
+        format!("{} edits succeed, in every study alike.", say::share(&all))
     } else {
-        format!("{} edits that count succeed: from {} to {}.", say::share(&all), one(low), one(high))
+        format!("{} edits succeed: from {} to {}.", say::share(&all), one(low), one(high))
     })
 }
 
@@ -73,7 +89,7 @@ pub fn by_depth(article: &Article<'_>) -> String {
         let middle = depths[(depths.len() - 1) / 2];
         let cut = if middle == high { low } else { middle };
         let (shallow, deep): (Vec<_>, Vec<_>) = edits.iter().partition(|one| depth(one) <= cut);
-        let means = Mean::of(shallow.iter().map(|one| gain(one))).zip(Mean::of(deep.iter().map(|one| gain(one))));
+        let means = Mean::of(shallow.iter().map(gain)).zip(Mean::of(deep.iter().map(gain)));
         means.map(|(shallow, deep)| {
             let both =
                 format!("up to {} of the depth {}, deeper {}", percent(cut), words::mean(&shallow), words::mean(&deep));
@@ -115,10 +131,10 @@ pub fn both_answers(article: &Article<'_>) -> String {
             change if change < 0.0 => "falls",
             _ => "stays",
         };
-        Some(format!("{name} {verb} from {} to {} on average", say::value(&before), say::value(&after)))
+        Some(format!("{name} {verb} from {} to {}", say::value(&before), say::value(&after)))
     };
     let both: Vec<String> = [
-        moved("The new one", mean(|edit| edit.p_false), mean(|edit| edit.p_false_after)),
+        moved("the new one", mean(|edit| edit.p_false), mean(|edit| edit.p_false_after)),
         moved("the old one", mean(|edit| edit.p_true), mean(|edit| edit.p_true_after)),
     ]
     .into_iter()
@@ -126,7 +142,7 @@ pub fn both_answers(article: &Article<'_>) -> String {
     .collect();
     joined([
         Some(likelier),
-        Some(format!("{}.", both.join(", "))),
+        Some(format!("On average {}.", say::list(&both))),
         silenced(&edits),
         paraphrases(&edits),
         side_effects(article),
@@ -135,7 +151,7 @@ pub fn both_answers(article: &Article<'_>) -> String {
 }
 
 fn every(edits: usize) -> String {
-    if edits == 1 { "the one edit that counts".into() } else { format!("all {edits} edits that count") }
+    if edits == 1 { "the one edit".into() } else { format!("all {edits} edits") }
 }
 
 /// Successes that lowered the new answer, too.
@@ -147,7 +163,7 @@ fn silenced(edits: &[(&Study<'_>, &EditRecord)]) -> Option<String> {
     let they = if count == 1 { "it silenced" } else { "they silenced" };
     (count > 0).then(|| {
         format!(
-            "{} of the successes lowered the new answer as well: {they} the old answer rather than wrote the new one.",
+            "{} of the successes lowered the new answer as well: {they} the old answer rather than writing the new one.",
             say::capital(&say::small(count))
         )
     })
@@ -216,10 +232,7 @@ mod tests {
         assert_eq!(said(by_depth, std::slice::from_ref(&one)), "Stage 3 was not run: no fact was rewritten.");
         sample::edited(&mut one, 1, &[[0.2, 0.5], [0.2, 0.52], [0.2, 0.51]]);
         let same = said(by_depth, std::slice::from_ref(&one));
-        assert_eq!(
-            same,
-            "All 3 edits that count succeed. All were made at 25 % of the depth, so they say nothing about depth."
-        );
+        assert_eq!(same, "All 3 edits succeed. All were made at 25 % of the depth, so they say nothing about depth.");
         let mut deep = one.clone();
         sample::edited(&mut deep, 3, &[[0.2, 0.9], [0.2, 0.91]]);
         let told = said(by_depth, std::slice::from_ref(&deep));
@@ -229,7 +242,7 @@ mod tests {
         assert!(said(by_depth, std::slice::from_ref(&alike)).contains("Depth makes no difference"));
         sample::edited(&mut one, 3, &[[0.8, 0.011]]);
         let few = said(by_depth, &[one]);
-        assert!(few.contains("3 of 4 (75.0 %) edits that count succeed.") && few.contains("Too few edits"), "{few}");
+        assert!(few.contains("3 of 4 (75.0 %) edits succeed.") && few.contains("Too few edits"), "{few}");
         let other = said(by_depth, &[deep, alike]);
         assert!(other.contains("in every study alike") && other.contains("Depth and model are mixed"), "{other}");
     }
@@ -239,12 +252,10 @@ mod tests {
         let mut one = record("a");
         sample::edited(&mut one, 1, &[[0.2, 0.5], [0.001, 0.005]]);
         let told = said(both_answers, std::slice::from_ref(&one));
+        assert!(told.starts_with("After all 2 edits the new answer is likelier than the old one."), "{told}");
         assert!(
-            told.starts_with("After all 2 edits that count the new answer is likelier than the old one."),
-            "{told}"
-        );
-        assert!(
-            told.contains("The new one rises from 0.010") && told.contains("the old one falls from 0.900"),
+            told.contains("On average the new one rises from 0.010")
+                && told.contains("and the old one falls from 0.900"),
             "{told}"
         );
         assert!(told.contains("One of the successes lowered the new answer as well: it silenced"), "{told}");
@@ -258,6 +269,10 @@ mod tests {
         failed.edits.iter_mut().flatten().for_each(|edit| edit.restored = false);
         let told = said(both_answers, std::slice::from_ref(&failed));
         assert!(told.starts_with("After none of the 1 edit is") && told.contains("not restored bit for bit"), "{told}");
+        let mut part = one.clone();
+        part.edits.iter_mut().flatten().take(1).for_each(|edit| edit.p_false = 1e-6);
+        let told = said(by_depth, &[part]);
+        assert!(told.starts_with("The one edit succeeds. 1 more does not count"), "{told}");
         failed.edits.iter_mut().flatten().for_each(|edit| edit.p_false = 1e-6);
         assert!(said(both_answers, std::slice::from_ref(&failed)).starts_with("None of the 1 edit counts"));
         failed.edits = Some(vec![]);

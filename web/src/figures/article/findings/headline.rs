@@ -1,10 +1,10 @@
 //! The article's abstract: three to five sentences, each from the numbers.
 
 use super::super::{Article, say};
-use super::panels::{Clip, clip};
+use super::redundancy::{Clip, clip};
 use super::{At, edits, layers, places};
 use crate::words;
-use engram_core::metrics::{Redundancy, Share};
+use engram_core::metrics::Redundancy;
 use engram_core::record::Reading;
 
 /// Three to five sentences.
@@ -24,25 +24,32 @@ pub fn headline(article: &Article<'_>) -> Vec<String> {
 }
 
 fn passed(article: &Article<'_>) -> String {
-    let sum = |of: &dyn Fn(&super::Study<'_>) -> usize| article.studies.iter().map(of).sum::<usize>();
-    match Share::new(sum(&|study| study.summary.validated), sum(&|study| study.summary.screened)) {
-        None => "No fact was screened.".into(),
-        Some(share) if share.count == 0 => format!(
-            "None of {} is both known to the model and lost when its subject is hidden.",
-            words::count(share.of, "screened fact")
-        ),
-        Some(share) => {
-            let who = if article.studies.len() == 1 {
-                "the model".to_owned()
-            } else {
-                format!("{} {}", say::small(article.studies.len()), article.noun())
-            };
+    let range = |of: &dyn Fn(&super::Study<'_>) -> usize| {
+        say::range(article.studies.iter().map(|study| of(study) as f64), |count| words::fixed(count, 0))
+    };
+    let passed: usize = article.studies.iter().map(|study| study.summary.validated).sum();
+    let screened: usize = article.studies.iter().map(|study| study.summary.screened).sum();
+    match (screened, passed, article.studies.len()) {
+        (0, _, _) => "No fact was screened.".into(),
+        (all, 0, _) => {
+            format!("None of {} is known to its model and depends on its subject.", words::count(all, "screened fact"))
+        }
+        (all, kept, 1) => {
+            let (are, depend) = if kept == 1 { ("is", "depends") } else { ("are", "depend") };
             format!(
-                "Of {}, {} are known to {who} and lost when the subject is hidden.",
-                words::count(share.of, "screened fact"),
-                share.count
+                "Of {}, {kept} {are} known to the model and {depend} on the subject: hiding it lowers the answer's \
+                 probability.",
+                words::count(all, "screened fact")
             )
         }
+        _ => format!(
+            "Of {} facts screened in each of {} {}, {} are known to the model and depend on the subject: hiding it lowers the \
+             answer's probability.",
+            range(&|study| study.summary.screened),
+            say::small(article.studies.len()),
+            article.noun(),
+            range(&|study| study.summary.validated)
+        ),
     }
 }
 
@@ -125,11 +132,7 @@ fn redundancy(article: &Article<'_>) -> Option<String> {
 
 fn editing(article: &Article<'_>) -> Option<String> {
     let success = edits::success(article)?;
-    Some(match edits::side_effects(article) {
-        Some(side) => format!("{success} {side}."),
-        None => success,
-    })
-    .map(|said| said.replace("..", "."))
+    Some(super::joined([Some(success), edits::side_effects(article)]))
 }
 
 #[cfg(test)]
@@ -147,7 +150,10 @@ mod tests {
     fn it_changes_with_the_numbers() {
         let mut record = sample::study("a", Reading::SubjectLast, &[&[0.5, 0.2, 0.1], &[0.5, 0.2, 0.1]]);
         let lines = said(std::slice::from_ref(&record), &View::default());
-        assert_eq!(lines[0], "Of 2 screened facts, 2 are known to the model and lost when the subject is hidden.");
+        assert!(
+            lines[0].starts_with("Of 2 screened facts, 2 are known to the model and depend on the subject"),
+            "{lines:?}"
+        );
         assert!(
             lines[1].starts_with("Under subject-last the most frequent dominant layer l* is layer 1 of 3."),
             "{lines:?}"
@@ -167,7 +173,7 @@ mod tests {
             "{lines:?}"
         );
         assert!(lines[3].contains("a share R of 0.333"), "{lines:?}");
-        assert!(lines[4].starts_with("1 of 2 (50.0 %) edits that count succeed. Unrelated"), "{lines:?}");
+        assert!(lines[4].starts_with("1 of 2 (50.0 %) edits succeed. Unrelated"), "{lines:?}");
         sample::each(&mut record, |traced| {
             traced.without_block[0] = 0.95;
             traced.patched.insert(Reading::LastToken, vec![0.95, 0.2, 0.9]);
@@ -185,7 +191,7 @@ mod tests {
         record.facts.retain(|fact| fact.traced().is_none());
         record.edits = None;
         let lines = said(&[record], &View::default());
-        assert_eq!(lines[0], "None of 1 screened fact is both known to the model and lost when its subject is hidden.");
+        assert_eq!(lines[0], "None of 1 screened fact is known to its model and depends on its subject.");
         assert_eq!(lines.len(), 3, "{lines:?}");
         assert_eq!(lines[2], "No fact was traced, so no block was left out.");
     }

@@ -44,9 +44,19 @@ fn peaks(article: &Article<'_>, reading: Reading, studies: &[Study<'_>]) -> Stri
     let (up, flat): (Vec<_>, Vec<_>) = all.partition(|(_, (_, mean))| mean.mean > SNAP);
     let flat: Vec<&str> = flat.iter().map(|(study, _)| study.name.as_str()).collect();
     let flat = (!flat.is_empty())
-        .then(|| format!("Under {} no layer's patch helps on average in {}.", reading.name(), article.who(&flat)));
+        .then(|| format!("Under {} no layer's patch helps on average{}.", reading.name(), article.within(&flat)));
+    let (up, faint): (Vec<_>, Vec<_>) =
+        up.into_iter().partition(|(_, (_, mean))| mean.sem.is_none_or(|sem| mean.mean > sem));
+    let faint: Vec<&str> = faint.iter().map(|(study, _)| study.name.as_str()).collect();
+    let faint = (!faint.is_empty()).then(|| {
+        format!(
+            "Under {} no layer's mean differs from 0 beyond the standard error{}.",
+            reading.name(),
+            article.within(&faint)
+        )
+    });
     if up.is_empty() {
-        return flat.unwrap_or_default();
+        return joined([faint, flat]);
     }
     let at: Vec<At<'_>> = up
         .iter()
@@ -54,8 +64,8 @@ fn peaks(article: &Article<'_>, reading: Reading, studies: &[Study<'_>]) -> Stri
         .collect();
     let gains: Vec<_> = up.iter().map(|(study, (_, mean))| (*study, **mean)).collect();
     let where_to = format!("Under {} mean sufficiency is highest at {}.", reading.name(), places(article, &at));
-    let gain = format!("There the patch gives back {} of the answer's probability.", super::told(&gains));
-    joined([Some(where_to), Some(gain), agreement(&at), close(article, &up), flat])
+    let gain = format!("The probability gained there is {}.", super::told(&gains));
+    joined([Some(where_to), Some(gain), agreement(&at), close(article, &up), faint, flat])
 }
 
 /// Peaks that other layers reach within the standard errors.
@@ -66,7 +76,7 @@ fn close(article: &Article<'_>, up: &[(&Study<'_>, (usize, &Mean))]) -> Option<S
             .filter(|(layer, other)| layer != best && !say::apart(mean, other))
             .map(|(layer, _)| layer.to_string())
             .collect();
-        (!near.is_empty()).then(|| (study.name.as_str(), *best, near))
+        (!near.is_empty()).then_some((study.name.as_str(), *best, near))
     });
     let near: Vec<_> = near.collect();
     match near.as_slice() {
@@ -82,7 +92,7 @@ fn close(article: &Article<'_>, up: &[(&Study<'_>, (usize, &Mean))]) -> Option<S
         several => {
             let names: Vec<&str> = several.iter().map(|one| one.0).collect();
             Some(format!(
-                "In {} other layers reach the peak: no difference beyond the standard errors.",
+                "In {} other layers do not differ from the peak beyond the standard errors.",
                 article.who(&names)
             ))
         }
@@ -107,7 +117,7 @@ fn rises(article: &Article<'_>, studies: &[Study<'_>]) -> String {
             Some(At { name: &study.name, layer, layers: study.summary.layers })
         })
         .collect();
-    let rise = (!at.is_empty()).then(|| format!("Half of the effect is back from {} on.", places_from(article, &at)));
+    let rise = (!at.is_empty()).then(|| format!("Half of the effect is back by {}.", places(article, &at)));
     let above = studies.iter().filter_map(|study| {
         let (layer, best) = peak(&study.summary.sufficiency)?;
         let end = study.summary.sufficiency.last()?;
@@ -126,11 +136,6 @@ fn rises(article: &Article<'_>, studies: &[Study<'_>]) -> String {
     joined([Some(identity.to_owned()), rise, agreement(&at), above])
 }
 
-fn places_from(article: &Article<'_>, at: &[At<'_>]) -> String {
-    let all = places(article, at);
-    if at.len() == 1 { all } else { all.replace("; ", ", from ") }
-}
-
 /// Whether both readings have the same l*, over the studies that have one under both.
 fn readings_agree(article: &Article<'_>) -> Option<String> {
     let (other, studies) = article.other.as_ref()?;
@@ -145,7 +150,7 @@ fn readings_agree(article: &Article<'_>) -> Option<String> {
     let mut sentences = Vec::new();
     if !same.is_empty() {
         let names: Vec<&str> = same.iter().map(|one| one.0.name.as_str()).collect();
-        sentences.push(Some(format!("Both readings have the same l* in {}.", article.who(&names))));
+        sentences.push(Some(format!("Both readings have the same l*{}.", article.within(&names))));
     }
     if !moved.is_empty() {
         let moves = moved.iter().map(|(study, one, two)| {
@@ -153,7 +158,7 @@ fn readings_agree(article: &Article<'_>) -> Option<String> {
             (format!("{} under {first}, {} under {other}", place(*one, layers), place(*two, layers)), &study.name)
         });
         let told: Vec<String> =
-            say::groups(moves).iter().map(|(moved, names)| format!("{moved} in {}", article.who(names))).collect();
+            say::groups(moves).iter().map(|(moved, names)| format!("{moved}{}", article.within(names))).collect();
         sentences.push(Some(format!("The readings disagree about l*: {}.", told.join("; "))));
     }
     Some(joined(sentences))
@@ -181,7 +186,7 @@ fn published_shape(article: &Article<'_>) -> Option<String> {
             (false, true) => format!("{other} alone"),
             (false, false) => "neither reading".to_owned(),
         };
-        format!("{which} in {}", article.who(names))
+        format!("{which}{}", article.within(names))
     };
     let groups: Vec<String> = say::groups(pairs).iter().map(told).collect();
     (!groups.is_empty()).then(|| {
@@ -201,7 +206,7 @@ pub fn dominant(article: &Article<'_>) -> String {
         studies.iter().filter_map(|study| Some((study, study.summary.l_star?))).collect();
     let none = those(studies, |study| study.summary.l_star.is_none());
     let none =
-        (!none.is_empty()).then(|| format!("Under {} no fact is localized in {}.", reading.name(), article.who(&none)));
+        (!none.is_empty()).then(|| format!("Under {} no fact is localized{}.", reading.name(), article.within(&none)));
     if with.is_empty() {
         return none.unwrap_or_default();
     }
@@ -218,42 +223,41 @@ pub fn dominant(article: &Article<'_>) -> String {
             say::range(shares.iter().map(|one| one.share), say::percent)
         ),
     };
-    let ties = with.iter().filter_map(|(study, _)| tie(study, studies.len() > 1));
-    joined([
-        Some(star),
-        Some(share),
-        agreement(&at),
-        Some(ties.collect::<Vec<_>>().join(" ")),
-        not_localized(article),
-        artefact(article),
-        none,
-    ])
+    let ties = ties(article);
+    joined([Some(star), Some(share), agreement(&at), ties, not_localized(article), artefact(article), none])
 }
 
-/// A tie for l*, or a lead that counting alone may explain: the difference of two counts has a standard error of about
+/// Ties for l*, and leads that counting alone may explain: the difference of two counts has a standard error of about
 /// the square root of their sum.
-fn tie(study: &Study<'_>, named: bool) -> Option<String> {
-    let counts = &study.summary.distribution.counts;
-    let best = study.summary.l_star?;
-    let most = *counts.get(best - 1)?;
-    let others = (1..).zip(counts).filter(|(layer, _)| *layer != best);
-    let (next, count) = others.reduce(|best, next| if next.1 > best.1 { next } else { best })?;
-    let of = if named { format!(" of {}", study.name) } else { String::new() };
-    match most - count {
-        0 => {
-            let tied: Vec<String> =
-                (1..).zip(counts).filter(|(_, count)| **count == most).map(|(layer, _)| layer.to_string()).collect();
-            Some(format!(
-                "Layers {}{of} tie with {} each; the lowest counts as l*.",
-                say::list(&tied),
+fn ties(article: &Article<'_>) -> Option<String> {
+    let one = article.studies.len() == 1;
+    let (mut tied, mut narrow) = (Vec::new(), Vec::new());
+    for study in &article.studies {
+        let counts = &study.summary.distribution.counts;
+        let Some(best) = study.summary.l_star else { continue };
+        let most = counts.get(best - 1).copied().unwrap_or(0);
+        let others = (1..).zip(counts).filter(|(layer, _)| *layer != best);
+        let Some((next, count)) = others.reduce(|best, next| if next.1 > best.1 { next } else { best }) else {
+            continue;
+        };
+        let name = if one { String::new() } else { format!(" in {}", study.name) };
+        let lead = most - count;
+        if lead == 0 {
+            let all = (1..).zip(counts).filter(|(_, count)| **count == most).map(|(layer, _)| layer.to_string());
+            tied.push(format!(
+                "layers {} with {} each{name}",
+                say::list(&all.collect::<Vec<_>>()),
                 words::count(most, "fact")
-            ))
+            ));
+        } else if lead * lead <= most + count {
+            narrow.push(format!("{most} against {count} facts at layer {next}{name}"));
         }
-        lead if lead * lead <= most + count => Some(format!(
-            "The lead of layer {best}{of} over layer {next} ({most} to {count} facts) is within the counting error."
-        )),
-        _ => None,
     }
+    let tied =
+        (!tied.is_empty()).then(|| format!("There are ties, of which the lowest layer counts: {}.", say::parts(&tied)));
+    let narrow = (!narrow.is_empty())
+        .then(|| format!("The lead of l* over the next layer is within the counting error ({}).", say::parts(&narrow)));
+    Some(joined([tied, narrow])).filter(|said| !said.is_empty())
 }
 
 /// The share of facts that are not localized; it always stands beside the facts at l*.
@@ -295,100 +299,4 @@ fn artefact(article: &Article<'_>) -> Option<String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::super::super::sample;
-    use super::*;
-    use engram_core::metrics::View;
-    use engram_core::record::Record;
-
-    fn subject(name: &str, curves: &[&[f32]]) -> Record {
-        sample::study(name, Reading::SubjectLast, curves)
-    }
-
-    fn said(of: fn(&Article<'_>) -> String, records: &[Record]) -> String {
-        of(&Article::new(records, &View::default()))
-    }
-
-    #[test]
-    fn peaks_agree_or_not() {
-        let early: &[&[f32]] = &[&[0.5, 0.2, 0.1, 0.1], &[0.52, 0.2, 0.1, 0.1]];
-        let late: &[&[f32]] = &[&[0.1, 0.2, 0.7, 0.1], &[0.1, 0.2, 0.72, 0.1]];
-        let one = said(sufficiency, &[subject("a", early)]);
-        assert!(one.starts_with("Under subject-last mean sufficiency is highest at layer 1 of 4."), "{one}");
-        assert!(one.contains("gives back 0.410 ± 0.010 (n = 2)") && !one.contains("agree"), "{one}");
-        let same = said(sufficiency, &[subject("a", early), subject("b", early)]);
-        assert!(same.contains("the first layer in both models") && !same.contains("not agree"), "{same}");
-        let apart = said(sufficiency, &[subject("a", early), subject("b", late)]);
-        assert!(apart.contains("the first layer in a; layer 3 of 4 in b"), "{apart}");
-        assert!(apart.contains("They do not agree in depth: 25 % to 75 %"), "{apart}");
-        let near = said(sufficiency, &[subject("a", &[&[0.5, 0.4, 0.1, 0.1], &[0.3, 0.4, 0.1, 0.1]])]);
-        assert!(
-            near.contains("Between layer 1 and layer 2 there is no difference beyond the standard errors"),
-            "{near}"
-        );
-    }
-
-    #[test]
-    fn what_does_not_help_or_is_missing_says_so() {
-        let hurts = subject("a", &[&[0.05, 0.02, 0.1]]);
-        assert_eq!(said(sufficiency, &[hurts.clone()]), "Under subject-last no layer's patch helps on average in a.");
-        assert_eq!(said(dominant, &[hurts.clone()]), "Under subject-last no fact is localized in a.");
-        let none = sample::study("b", Reading::LastToken, &[&[0.1, 0.9]]);
-        assert_eq!(said(sufficiency, &[none.clone()]), "No fact was traced under subject-last.");
-        let both = said(sufficiency, &[subject("a", &[&[0.4, 0.1, 0.1]]), none]);
-        assert!(both.ends_with("Under subject-last there is nothing from b."), "{both}");
-        assert_eq!(said(second_reading, &[hurts]), "No study was made under another reading than subject-last.");
-    }
-
-    #[test]
-    fn the_second_reading_is_held_against_the_first() {
-        let mut record = subject("a", &[&[0.5, 0.2, 0.1, 0.1]]);
-        record.settings.readings.push(Reading::LastToken);
-        let under = |record: &mut Record, curve: &[f32]| {
-            sample::each(record, |traced| drop(traced.patched.insert(Reading::LastToken, curve.to_vec())));
-        };
-        under(&mut record, &[0.1, 0.1, 0.3, 0.9]);
-        let late = said(second_reading, std::slice::from_ref(&record));
-        assert!(
-            late.contains("by definition") && late.contains("Half of the effect is back from layer 4 of 4 on"),
-            "{late}"
-        );
-        assert!(late.contains("the first layer under subject-last, the last layer under last-token in a"), "{late}");
-        assert!(late.contains("88 % to 100 % of the depth) is matched by last-token alone in a"), "{late}");
-        under(&mut record, &[0.95, 0.6, 0.6, 0.9]);
-        let early = said(second_reading, std::slice::from_ref(&record));
-        assert!(early.contains("Both readings have the same l* in a"), "{early}");
-        assert!(early.contains("is matched by neither reading in a"), "{early}");
-        assert!(
-            early.contains("gives more than the clean run itself has: layer 1 of a (0.850 against 0.800)"),
-            "{early}"
-        );
-    }
-
-    #[test]
-    fn ties_and_narrow_leads_are_told() {
-        let (one, two): (&[f32], &[f32]) = (&[0.5, 0.2, 0.1], &[0.2, 0.5, 0.1]);
-        let tied = said(dominant, &[subject("a", &[one, two])]);
-        assert!(tied.contains("Layers 1 and 2 tie with 1 fact each"), "{tied}");
-        let narrow = said(dominant, &[subject("a", &[one, one, two])]);
-        assert!(
-            narrow.contains("The lead of layer 1 over layer 2 (2 to 1 facts) is within the counting error"),
-            "{narrow}"
-        );
-        let clear = said(dominant, &[subject("a", &[one; 9])]);
-        assert_eq!(
-            clear,
-            "Under subject-last the most frequent dominant layer l* is layer 1 of 3. 9 of 9 (100.0 %) localized facts are there. No fact is left without a layer."
-        );
-        let mut lost = subject("a", &[one, one, one, &[0.05, 0.0, 0.1]]);
-        let told = said(dominant, std::slice::from_ref(&lost));
-        assert!(told.contains("1 of 4 (25.0 %) facts are not localized"), "{told}");
-        lost.model.layers = 3;
-        let always = View { argmax_always: true, ..View::default() };
-        let told = dominant(&Article::new(&[lost], &always));
-        assert!(
-            told.contains("Argmax-always counts 1 fact at the last layer") && !told.contains("not localized"),
-            "{told}"
-        );
-    }
-}
+mod tests;

@@ -133,14 +133,14 @@ pub fn fact(fact: &FactRecord) -> Option<String> {
 
 /// A window as wide as the model shows no layer.
 fn wide(window: usize, layers: usize) -> Option<String> {
-    (window >= layers && layers > 1).then(|| {
+    (window * 3 >= layers * 2 && window > 1).then(|| {
         format!("A window of {window} layers covers most or all of the {layers}, so these two maps show tokens and hardly layers.")
     })
 }
 
 /// What the maps of all facts that have them show together, over all studies.
 pub fn maps(article: &Article<'_>) -> String {
-    let all = article.records().flat_map(|record| record.validated()).map(|(_, traced)| traced);
+    let all = article.records.iter().flat_map(|record| record.validated()).map(|(_, traced)| traced);
     let mapped: Vec<&Traced> = all.filter(|traced| traced.maps.is_some()).collect();
     if mapped.is_empty() {
         return "No fact has token × layer maps.".into();

@@ -1,0 +1,81 @@
+//! The method text follows the settings.
+
+use super::*;
+use crate::figures::sample;
+use engram_core::metrics::View;
+use engram_core::record::{Lens, Maps};
+
+fn of(records: &[Record], view: &View) -> Vec<Section> {
+    sections(&Article::new(records, view))
+}
+
+fn said(sections: &[Section], title: &str) -> String {
+    let found = sections.iter().filter(|section| section.title == title).flat_map(|section| &section.paragraphs);
+    let texts = found.filter_map(|piece| match piece {
+        Piece::Text(text) => Some(text.as_str()),
+        Piece::Formula { .. } => None,
+    });
+    texts.collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn numbers_come_from_the_settings() {
+    let mut records = [sample::record(), sample::record()];
+    let found = of(&records, &View::default());
+    assert!(said(&found, "Facts and filters").contains("with seed 42 until 100 are validated"), "{found:?}");
+    assert!(said(&found, "Facts and filters").contains("by at least 0.05."), "{found:?}");
+    assert!(said(&found, "Corruption").contains("“Random Person”"), "{found:?}");
+    let editing = said(&found, "Editing");
+    assert!(editing.contains("ε = 0.005, η = 5 and 250 steps") && editing.contains("above 0.0005"), "{editing}");
+    records[1].settings.n = 60;
+    records[1].settings.min_effect = 0.1;
+    records[1].settings.answer = Answer::Sequence;
+    records[1].settings.corruption = Corruption::Noise { sigmas: 3.0, draws: 10, sigma: 0.25 };
+    records[1].settings.edit.eta = 2.5;
+    let found = of(&records, &View::default());
+    let facts = said(&found, "Facts and filters");
+    assert!(facts.contains("until 100 or 60") && facts.contains("at least 0.05 or 0.1"), "{facts}");
+    assert!(facts.contains("first token or the geometric mean"), "{facts}");
+    assert!(said(&found, "Corruption").contains("noise of 3 σ"), "{found:?}");
+    assert!(said(&found, "Editing").contains("η = 5 or 2.5"), "{found:?}");
+}
+
+#[test]
+fn what_was_not_done_is_left_out() {
+    let mut record = sample::record();
+    let titles = |record: &Record| -> Vec<&'static str> {
+        of(std::slice::from_ref(record), &View::default()).iter().map(|section| section.title).collect()
+    };
+    let with = titles(&record);
+    assert!(with.contains(&"Editing") && with.contains(&"Side effects"), "{with:?}");
+    for missing in ["Token × layer maps", "Logit lens", "Redundancy", "Compression"] {
+        assert!(!with.contains(&missing), "{missing}");
+    }
+    record.edits = None;
+    sample::each(&mut record, |traced| {
+        traced.maps = Some(Maps { window: 3, ..Maps::default() });
+        traced.lens = Some(Lens::default());
+        traced.redundancy.insert(Reading::SubjectLast, engram_core::record::RedundancyCurve::default());
+    });
+    let with = titles(&record);
+    assert!(!with.contains(&"Editing") && with.contains(&"Logit lens") && with.contains(&"Redundancy"), "{with:?}");
+    let maps = of(std::slice::from_ref(&record), &View::default());
+    assert!(said(&maps, "Token × layer maps").contains("window of 3 layers"), "{maps:?}");
+    let used = references(&Article::new(&[record], &View::default()));
+    assert!(used.contains(&LENS) && !used.contains(&SPALL), "{used:?}");
+}
+
+#[test]
+fn readings_and_views_are_told() {
+    let mut record = sample::record();
+    record.settings.readings = vec![Reading::LastToken];
+    let late = of(std::slice::from_ref(&record), &View::default().with_reading(Reading::LastToken));
+    let told = said(&late, "Sufficiency and dominant layers");
+    assert!(!told.contains("subject-last") && told.contains("s_L = p_clean − p_corrupt"), "{told}");
+    let always = of(&[sample::record()], &View { argmax_always: true, ..View::default() });
+    assert!(said(&always, "Sufficiency and dominant layers").contains("argmax-always"), "{always:?}");
+    let per_fact = View { necessity_at: NecessityAt::PerFact, mlp_ratio: MlpRatio::RatioOfMeans, ..View::default() };
+    let other = of(&[sample::record()], &per_fact);
+    assert!(said(&other, "Necessity").contains("at each fact's own dominant layer"), "{other:?}");
+    assert!(said(&other, "Attention against MLP").contains("the ratio of the mean drops"), "{other:?}");
+}
