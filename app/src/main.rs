@@ -10,6 +10,7 @@ mod fail;
 mod hub;
 mod lab;
 mod options;
+mod records;
 mod render;
 mod talk;
 mod ui;
