@@ -266,6 +266,6 @@ pub fn check_devices() -> Vec<Check> {
 }
 
 /// What records say wrote them.
-fn program() -> String {
+pub fn program() -> String {
     format!("engram {}", env!("CARGO_PKG_VERSION"))
 }

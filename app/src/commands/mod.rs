@@ -4,6 +4,7 @@ pub mod compare;
 pub mod demo;
 pub mod doctor;
 pub mod edit;
+pub mod export;
 pub mod lab;
 pub mod models;
 pub mod study;
