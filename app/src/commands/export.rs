@@ -81,8 +81,10 @@ pub fn run(args: &ExportArgs, ui: &Ui) -> Result<()> {
         export::figures(&mut folder, &drawn)?;
     }
     let (written, stale) = folder.finish()?;
-    if !stale.is_empty() {
-        ui.warn(&format!("left there from an earlier export, not written now: {}", stale.join(", ")));
+    if args.only.is_empty() && !stale.is_empty() {
+        let (some, more) = stale.split_at(stale.len().min(3));
+        let more = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
+        ui.warn(&format!("left there from an earlier export, not written now: {}{more}", some.join(", ")));
     }
     if args.json {
         return ui.print_json(&written);

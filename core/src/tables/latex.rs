@@ -101,12 +101,17 @@ fn escape(c: char, out: &mut String) {
         '<' => out.push_str(r"\textless{}"),
         '>' => out.push_str(r"\textgreater{}"),
         '|' => out.push_str(r"\textbar{}"),
-        '"' => out.push_str("''"),
-        // Braces keep ligatures (-- is a dash, '' a quotation mark, ?` a turned question mark) and optional arguments away.
-        '-' | '\'' | '`' | '[' | ']' | '*' => {
+        '"' => out.push_str(r"{''}"),
+        // After a row's end a star or a bracket would be the line break's own; a backtick turns a question mark round.
+        '[' | ']' | '*' | '`' => {
             out.push('{');
             out.push(c);
             out.push('}');
+        }
+        // Two of them would become a dash or a quotation mark.
+        '-' | '\'' if out.ends_with(c) => {
+            out.push_str("{}");
+            out.push(c);
         }
         '±' => out.push_str(r"$\pm$"),
         '×' => out.push_str(r"$\times$"),
@@ -177,7 +182,7 @@ mod tests {
     model & $l^{*}$ & $C$ & $\Delta_{\mathrm{nec}}$ & facts per $10^{9}$ parameters & facts at $l^{*}$ \\
     \midrule
     a\_b\%\$\textbackslash{}input\{/etc/passwd\}\textasciitilde{}\textasciicircum{}\#\& & 1{,}234 & $0.000$ & $0.127 \pm 0.010$ & $-0.5$ & 56/460 (12.2\,\%) \\
-    model{*} {-}{-} 12 $\times$3 \textbackslash{}\textbackslash{} & -- & -- & -- & -- & -- \\
+    model{*} -{}- 12 $\times$3 \textbackslash{}\textbackslash{} & -- & -- & -- & -- & -- \\
     \bottomrule
   \end{tabular}
   \par\medskip
