@@ -70,27 +70,18 @@ impl ViewArgs {
     }
 }
 
-/// A record and where it came from.
-#[derive(Debug)]
-pub struct Read {
-    /// Its file.
-    pub path: PathBuf,
-    /// The record.
-    pub record: Record,
-}
-
 /// Reads all records of some files and folders; tells what was dropped from a journal.
 ///
 /// # Errors
 /// When one is missing or is not a record.
-pub fn read(paths: &[PathBuf], ui: &Ui) -> Result<Vec<Read>> {
+pub fn read(paths: &[PathBuf], ui: &Ui) -> Result<Vec<Record>> {
     let mut all = Vec::new();
     for path in files(paths)? {
         for (record, warning) in open(&path)? {
             if let Some(warning) = warning {
                 ui.warn(&format!("{}: {warning}", path.display()));
             }
-            all.push(Read { path: path.clone(), record });
+            all.push(record);
         }
     }
     Ok(all)

@@ -7,7 +7,6 @@ use crate::render::text;
 use crate::ui::Ui;
 use anyhow::Result;
 use clap::Args;
-use engram_core::record::Record;
 use engram_core::tables;
 use std::path::PathBuf;
 
@@ -48,7 +47,7 @@ Examples:
 
 /// Runs the command.
 pub fn run(args: &CompareArgs, ui: &Ui) -> Result<()> {
-    let mut records: Vec<Record> = records::read(&args.records, ui)?.into_iter().map(|read| read.record).collect();
+    let mut records = records::read(&args.records, ui)?;
     let baseline = args.reading.apply(&mut records)?;
     let tables = tables::all(&records, &args.reading.view(), baseline.as_deref());
     match args.format {

@@ -7,7 +7,6 @@ use crate::records::{self, ViewArgs};
 use crate::ui::Ui;
 use anyhow::Result;
 use clap::Args;
-use engram_core::record::Record;
 use std::path::PathBuf;
 
 /// Arguments of `engram export`.
@@ -58,7 +57,7 @@ Parquet for pandas, polars and DuckDB: docs/RECORD.md names every column.";
 /// Runs the command.
 pub fn run(args: &ExportArgs, ui: &Ui) -> Result<()> {
     options::distinct("--only", &args.only, |part| format!("{part:?}").to_lowercase())?;
-    let records: Vec<Record> = records::read(&args.records, ui)?.into_iter().map(|read| read.record).collect();
+    let records = records::read(&args.records, ui)?;
     // The reading is a choice of the tables; the raw values stay whole.
     let mut shown = records.clone();
     let baseline = args.reading.apply(&mut shown)?;

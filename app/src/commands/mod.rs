@@ -10,6 +10,7 @@ pub mod models;
 pub mod study;
 pub mod trace;
 pub mod train;
+pub mod verify;
 
 #[cfg(test)]
 mod tests;

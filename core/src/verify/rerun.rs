@@ -59,6 +59,26 @@ pub fn differences(pairs: &[Again<'_>]) -> Vec<Difference> {
         found.values("without_block", order, true, &one.without_block, &two.without_block);
         found.values("without_attention", order, true, &one.without_attention, &two.without_attention);
         found.values("without_mlp", order, true, &one.without_mlp, &two.without_mlp);
+        if let Some(maps) = &one.maps {
+            let again = two.maps.as_ref();
+            let maps = [
+                ("maps residual", &maps.residual, again.map(|maps| &maps.residual)),
+                ("maps mlp", &maps.mlp, again.map(|maps| &maps.mlp)),
+                ("maps attention", &maps.attention, again.map(|maps| &maps.attention)),
+            ];
+            for (name, rows, again) in maps {
+                for (position, row) in rows.iter().enumerate() {
+                    let again = again.and_then(|rows| rows.get(position)).map_or(&[][..], Vec::as_slice);
+                    found.values(name, order, true, row, again);
+                }
+            }
+        }
+        if let Some(lens) = &one.lens {
+            let again = two.lens.as_ref();
+            let [p_true, p_false] = [again.map(|lens| &lens.p_true), again.map(|lens| &lens.p_false)];
+            found.values("lens p_true", order, true, &lens.p_true, p_true.map_or(&[][..], Vec::as_slice));
+            found.values("lens p_false", order, true, &lens.p_false, p_false.map_or(&[][..], Vec::as_slice));
+        }
         for (reading, curve) in &one.redundancy {
             // A hole is a value that no probability is, so that a hole on one side alone is seen.
             let filled = |curve: &[Option<f32>]| curve.iter().map(|p| p.unwrap_or(-1.0)).collect::<Vec<_>>();
