@@ -7,6 +7,7 @@ mod save;
 mod study;
 mod trace;
 mod train;
+mod verify;
 
 use crate::bundled::{self, Bundled};
 use crate::commands::train::TrainArgs;
@@ -221,6 +222,26 @@ pub fn edit(
     edit::run(model, question, settings, save, progress)
 }
 
+/// What a record is held against, see [`verify()`].
+#[derive(Debug, Clone)]
+pub struct Proof {
+    /// Models that were named, with the device to compute on; a record takes the one of its name.
+    pub models: Vec<Model>,
+    /// Where a model runs that is found without being named.
+    pub device: Device,
+    /// Facts that were named.
+    pub facts: Option<Facts>,
+    /// Validated facts to compute again.
+    pub rerun: usize,
+    /// Largest difference that passes, in probability.
+    pub tolerance: f64,
+}
+
+/// Holds records against their facts and models, where these are at hand, and computes facts again where asked for.
+pub fn verify(record: &Record, proof: &Proof, progress: &Progress) -> Result<Vec<engram_core::verify::Check>> {
+    verify::run(record, proof, progress)
+}
+
 /// Trains a model; goes on where an interrupted training stopped.
 pub fn train(args: &TrainArgs, progress: &Progress) -> Result<Trained> {
     train::run(args, progress)
@@ -266,6 +287,6 @@ pub fn check_devices() -> Vec<Check> {
 }
 
 /// What records say wrote them.
-fn program() -> String {
+pub fn program() -> String {
     format!("engram {}", env!("CARGO_PKG_VERSION"))
 }

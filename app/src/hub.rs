@@ -22,6 +22,11 @@ pub(crate) fn fetch(id: &str, quiet: bool) -> anyhow::Result<PathBuf> {
     Hub::from_env().fetch(id, quiet)
 }
 
+/// Whether a model is in the cache, complete; nothing is asked of the network.
+pub(crate) fn is_at_hand(id: &str) -> bool {
+    Hub { offline: true, ..Hub::from_env() }.fetch(id, true).is_ok()
+}
+
 /// The models in the cache.
 pub(crate) fn cached() -> Vec<CachedModel> {
     Hub::from_env().cached()

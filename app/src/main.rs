@@ -6,10 +6,12 @@ mod bundled;
 mod cli;
 mod commands;
 mod engine;
+mod export;
 mod fail;
 mod hub;
 mod lab;
 mod options;
+mod records;
 mod render;
 mod talk;
 mod ui;
@@ -75,6 +77,8 @@ fn run(cli: &Cli, ui: &Ui) -> anyhow::Result<bool> {
         Some(Command::Study(args)) => commands::study::run(args, ui),
         Some(Command::Edit(args)) => done(commands::edit::run(args, ui)),
         Some(Command::Compare(args)) => done(commands::compare::run(args, ui)),
+        Some(Command::Export(args)) => done(commands::export::run(args, ui)),
+        Some(Command::Verify(args)) => commands::verify::run(args, ui),
         Some(Command::Train(args)) => done(commands::train::run(args, ui)),
         Some(Command::Models(args)) => done(commands::models::run(args, ui)),
         Some(Command::Doctor(args)) => commands::doctor::run(args, ui),

@@ -35,6 +35,7 @@ pub mod tokens;
 pub mod trace;
 #[cfg(feature = "train")]
 pub mod train;
+pub mod verify;
 #[cfg(feature = "engine")]
 pub mod weights;
 

@@ -1,10 +1,12 @@
-//! The paper's Tables 1 to 4, and one of the matched facts, as data; and as Markdown, CSV and JSON.
+//! The paper's Tables 1 to 4, and one of the matched facts, as data; and as Markdown, LaTeX, CSV and JSON.
 
 mod build;
+mod latex;
 mod parts;
 mod render;
 
 pub use build::{all, matched_facts, table1, table2, table3, table4};
+pub use parts::labels;
 
 use crate::metrics::{Mean, Share};
 

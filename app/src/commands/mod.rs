@@ -4,11 +4,13 @@ pub mod compare;
 pub mod demo;
 pub mod doctor;
 pub mod edit;
+pub mod export;
 pub mod lab;
 pub mod models;
 pub mod study;
 pub mod trace;
 pub mod train;
+pub mod verify;
 
 #[cfg(test)]
 mod tests;

@@ -29,12 +29,21 @@ impl From<Device> for Choice {
     }
 }
 
-/// Finds, downloads where needed, and loads a model; says which device is used and why.
-pub(super) fn load(wanted: &Model, progress: &Progress) -> Result<Loaded> {
-    let (path, name) = match &wanted.source {
-        Source::Hub(id) => (hub::fetch(id, progress.is_quiet())?, id.clone()),
-        Source::Path(path) => (path.clone(), name(path)),
-        Source::Bundled(model) => (PathBuf::from(model.name), model.name.to_owned()),
+/// A model's files, found and read but for the weights.
+pub(super) struct Opened {
+    pub(super) checkpoint: Checkpoint,
+    /// What records call it.
+    pub(super) name: String,
+    /// Folder of the files, or the GGUF file.
+    pub(super) path: PathBuf,
+}
+
+/// Finds a model, downloads it where needed, and opens its files.
+pub(super) fn open(wanted: &Model, quiet: bool) -> Result<Opened> {
+    let path = match &wanted.source {
+        Source::Hub(id) => hub::fetch(id, quiet)?,
+        Source::Path(path) => path.clone(),
+        Source::Bundled(model) => PathBuf::from(model.name),
     };
     let checkpoint = match &wanted.source {
         Source::Bundled(model) if wanted.tokenizer.is_some() => {
@@ -45,12 +54,27 @@ pub(super) fn load(wanted: &Model, progress: &Progress) -> Result<Loaded> {
         Source::Bundled(model) => block_on(Checkpoint::from_sources(model.sources()))?,
         _ => block_on(Checkpoint::open(&path, wanted.tokenizer.as_deref()))?,
     };
+    Ok(Opened { checkpoint, name: record_name(&wanted.source), path })
+}
+
+/// Finds, downloads where needed, and loads a model; says which device is used and why.
+pub(super) fn load(wanted: &Model, progress: &Progress) -> Result<Loaded> {
+    let Opened { checkpoint, name, path } = open(wanted, progress.is_quiet())?;
     let compute = choose(wanted.device.into())?;
     progress.note(&format!("{}: {} ({})", compute.info.kind, compute.info.name, compute.why));
     progress.start("loading", "tensors", Some(checkpoint.tensors().len() as u64), 0);
     let model = block_on(model::Model::load(&checkpoint, &name, compute, &|done, _| progress.set(done as u64)))?;
     progress.finish();
     Ok(Loaded { model, checkpoint, path })
+}
+
+/// What records call a model.
+pub(super) fn record_name(source: &Source) -> String {
+    match source {
+        Source::Hub(id) => id.clone(),
+        Source::Path(path) => name(path),
+        Source::Bundled(model) => model.name.to_owned(),
+    }
 }
 
 /// Chooses a device. Without a desktop session Linux's window libraries complain on stderr, many times over, about what

@@ -87,7 +87,7 @@ fn finished(
     Ok(Studied { path, resumed, record })
 }
 
-fn read_facts(facts: &Facts, progress: &Progress) -> Result<FactFile> {
+pub(super) fn read_facts(facts: &Facts, progress: &Progress) -> Result<FactFile> {
     let Facts::File(path) = facts else {
         return Ok(parse("bundled facts", bundled::FACTS)?);
     };

@@ -14,7 +14,7 @@ pub(super) fn per_reading<'a>(records: &'a [Record], view: &'a View) -> impl Ite
 }
 
 /// Model names; a name that occurs again gets its number, `name (2)`.
-pub(super) fn labels<'a>(records: &'a [Record]) -> Vec<String> {
+pub fn labels<'a>(records: &'a [Record]) -> Vec<String> {
     let mut seen: BTreeMap<&'a str, usize> = BTreeMap::new();
     let label = |record: &'a Record| {
         let name = record.model.name.as_str();

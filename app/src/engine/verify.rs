@@ -1,0 +1,263 @@
+//! A record held against its facts and its model, and facts of it computed again.
+
+use super::load::{self, Opened};
+use super::study::read_facts;
+use super::{Facts, Model, Proof, Source};
+use crate::render::progress::Progress;
+use crate::{bundled, hub, options};
+use anyhow::Result;
+use engram_core::Error;
+use engram_core::facts::{Fact, FactFile, SLOT};
+use engram_core::model;
+use engram_core::record::{Corruption, FactRecord, ModelInfo, Record, Settings, Traced};
+use engram_core::tokens::Tokens;
+use engram_core::trace::{self, Prepared};
+use engram_core::verify::{self, Again, Check, State};
+use pollster::block_on;
+
+/// See [`super::verify`].
+pub(super) fn run(record: &Record, proof: &Proof, progress: &Progress) -> Result<Vec<Check>> {
+    let mut checks = source(record, proof, progress)?;
+    let wanted = model_of(record, proof);
+    let same = match &wanted {
+        Some(wanted) => identity(record, wanted, progress)?,
+        None => Check::new("model", State::NotChecked, "it is not at hand")
+            .hint("name it with --model: a folder, a .gguf file or a Hub id"),
+    };
+    let state = same.state;
+    checks.push(same);
+    if proof.rerun > 0 {
+        match wanted.filter(|_| state == State::Ok) {
+            Some(wanted) => checks.extend(rerun(record, &wanted, proof, progress)?),
+            None => checks.push(not_again("the record's own model is needed for it")),
+        }
+    }
+    Ok(checks)
+}
+
+const AGAIN: &str = "computed again";
+
+fn not_again(why: &str) -> Check {
+    Check::new(AGAIN, State::NotChecked, why)
+}
+
+/// The checks against the fact source: the named file, else the bundled facts where the record was made from them.
+fn source(record: &Record, proof: &Proof, progress: &Progress) -> Result<Vec<Check>> {
+    if record.source.sha256.is_empty() {
+        return Ok(vec![Check::new("fact source", State::NotApplicable, "a single question, not a file")]);
+    }
+    let file: FactFile = match &proof.facts {
+        Some(named) => read_facts(named, progress)?,
+        None => {
+            let file = read_facts(&Facts::Bundled, progress)?;
+            if file.sha256 != record.source.sha256 {
+                return Ok(vec![
+                    Check::new("fact source", State::NotChecked, "the file is not at hand")
+                        .hint("name it with --facts"),
+                ]);
+            }
+            file
+        }
+    };
+    Ok(verify::source(record, &file))
+}
+
+/// The record's model: the one named for it, a bundled one, or one in the cache. Nothing is downloaded for a name that
+/// only a record says.
+fn model_of(record: &Record, proof: &Proof) -> Option<Model> {
+    let name = &record.model.name;
+    if let Some(named) = proof.models.iter().find(|model| load::record_name(&model.source) == *name) {
+        return Some(named.clone());
+    }
+    if let [only] = proof.models.as_slice() {
+        return Some(only.clone());
+    }
+    let found = match bundled::find(name) {
+        Some(model) => Source::Bundled(model),
+        None => match options::source(name) {
+            Ok(Source::Hub(id)) if hub::is_at_hand(&id) => Source::Hub(id),
+            _ => return None,
+        },
+    };
+    Some(Model { source: found, tokenizer: None, device: proof.device })
+}
+
+/// The digests of the model's files against the record's.
+fn identity(record: &Record, wanted: &Model, progress: &Progress) -> Result<Check> {
+    let Opened { checkpoint, name, .. } = load::open(wanted, progress.is_quiet())?;
+    let here = ModelInfo {
+        name,
+        parameters: checkpoint.parameters(),
+        config_sha256: checkpoint.config_sha256().to_owned(),
+        weights_sha256: block_on(checkpoint.weights_sha256())?,
+        tokenizer_sha256: Tokens::new(checkpoint.tokenizer_json())?.sha256().to_owned(),
+        ..ModelInfo::default()
+    };
+    Ok(verify::model(record, &here))
+}
+
+/// Most draws, and longest prompt in bytes, that are computed again: a damaged record may ask for any number.
+const MOST_DRAWS: usize = 1000;
+const LONGEST: usize = 1 << 16;
+
+fn rerun(record: &Record, wanted: &Model, proof: &Proof, progress: &Progress) -> Result<Vec<Check>> {
+    let all: Vec<(&FactRecord, &Traced)> = record.validated().collect();
+    let chosen: Vec<(&FactRecord, &Traced)> =
+        verify::spread(all.len(), proof.rerun).into_iter().map(|at| all[at]).collect();
+    if chosen.is_empty() {
+        return Ok(vec![not_again("no fact is validated")]);
+    }
+    if matches!(record.settings.corruption, Corruption::Noise { draws, .. } if !(1..=MOST_DRAWS).contains(&draws)) {
+        return Ok(vec![Check::new(AGAIN, State::Failed, format!("not 1 to {MOST_DRAWS} draws of noise"))]);
+    }
+    let mut loaded = load::load(wanted, progress)?;
+    let same = verify::model(record, &loaded.model.info);
+    if same.state != State::Ok {
+        return Ok(vec![same]);
+    }
+    let settings = settings(record, &loaded.model);
+    loaded.model.limits.rows = settings.rows;
+    progress.start("computing again", "facts", Some(chosen.len() as u64), 0);
+    let (mut again, mut other) = (Vec::new(), Vec::new());
+    for (at, (fact, traced)) in chosen.iter().enumerate() {
+        if progress.is_cancelled() {
+            return Err(Error::cancelled().into());
+        }
+        match prepared(&loaded.model, fact, traced, &settings)? {
+            Ok(prepared) => {
+                again.push((*fact, *traced, block_on(trace_again(&loaded.model, &prepared, traced, &settings))?))
+            }
+            Err(why) => other.push(format!("fact {} (order {}): {why}", fact.id, fact.order)),
+        }
+        progress.set(at as u64 + 1);
+    }
+    progress.finish();
+    let pairs: Vec<Again<'_>> = again.iter().map(|(fact, recorded, again)| Again { fact, recorded, again }).collect();
+    let mut checks = vec![chosen_check(&chosen, all.len(), &other, &loaded.model)];
+    checks.push(tokens(&pairs));
+    checks.extend(verify::rerun(&pairs, proof.tolerance));
+    if record.edits.as_ref().is_some_and(|edits| !edits.is_empty()) {
+        let why = "edits are not computed again: the steps of their optimisation amplify last bits";
+        checks.push(Check::new("again: edits", State::NotChecked, why));
+    }
+    Ok(checks)
+}
+
+/// Which facts are computed again, and where.
+fn chosen_check(chosen: &[(&FactRecord, &Traced)], of: usize, other: &[String], model: &model::Model) -> Check {
+    let device = &model.compute.info;
+    let orders: Vec<String> = chosen.iter().take(20).map(|(fact, _)| fact.order.to_string()).collect();
+    let more = if chosen.len() > orders.len() { ", …" } else { "" };
+    let (count, list) = (chosen.len(), orders.join(", "));
+    let which =
+        format!("{count} of {of} validated facts, of the orders {list}{more}, on {} ({})", device.kind, device.name);
+    match other.first() {
+        None => Check::new(AGAIN, State::Ok, which),
+        Some(first) => {
+            Check::new(AGAIN, State::Failed, format!("{which}; {} cannot be computed, the first: {first}", other.len()))
+        }
+    }
+}
+
+/// The record's settings, with what a damaged record could stretch kept within what a study can have.
+fn settings(record: &Record, model: &model::Model) -> Settings {
+    let mut settings = record.settings.clone();
+    settings.readings.sort_unstable();
+    settings.readings.dedup();
+    settings.rows = settings.rows.clamp(1, model.limits.rows.max(2048));
+    // A window that covers the model is the same however large it is.
+    settings.window = settings.window.min(4 * model.layers());
+    settings.max_tokens = settings.max_tokens.min(model.decoder.shape().positions);
+    settings
+}
+
+/// The fact's tokens. A record holds the prompt, not where in it the subject was put, so the place with the recorded
+/// span is taken.
+fn prepared(
+    model: &model::Model,
+    fact: &FactRecord,
+    traced: &Traced,
+    settings: &Settings,
+) -> Result<Result<Prepared, String>> {
+    let with = match &settings.corruption {
+        Corruption::Replace { with } => with.len(),
+        Corruption::Noise { .. } => 0,
+    };
+    if fact.prompt.len() + with + fact.target_true.len() + fact.target_new.len() > LONGEST || fact.subject.is_empty() {
+        return Ok(Err("its texts are empty or too long".into()));
+    }
+    let mut found = Err("its subject is not in its prompt".to_owned());
+    // A subject such as `a` is in many places; the first ones decide.
+    for (at, _) in fact.prompt.match_indices(&fact.subject).take(32) {
+        let (before, after) = (&fact.prompt[..at], &fact.prompt[at + fact.subject.len()..]);
+        if before.contains(SLOT) || after.contains(SLOT) {
+            return Ok(Err(format!("its prompt has a {SLOT}")));
+        }
+        let fact = Fact {
+            id: fact.id.clone(),
+            relation: fact.relation.clone(),
+            template: format!("{before}{SLOT}{after}"),
+            subject: fact.subject.clone(),
+            target_true: fact.target_true.clone(),
+            target_new: fact.target_new.clone(),
+            ..Fact::default()
+        };
+        let longest = model.decoder.shape().positions;
+        match trace::prepare(&model.tokens, &fact, settings)? {
+            Ok(one) => {
+                let answer = one.answer.len().max(one.answer_new.len());
+                if one.clean.len().max(one.corrupt.len()) + answer > longest {
+                    return Ok(Err(format!("the model takes {longest} tokens")));
+                }
+                let here = [one.span.start, one.span.end] == traced.subject_span;
+                if here || found.is_err() {
+                    found = Ok(one);
+                }
+                if here {
+                    break;
+                }
+            }
+            Err(dropped) if found.is_err() => found = Err(dropped.detail),
+            Err(_) => {}
+        }
+    }
+    Ok(found)
+}
+
+/// Everything of a fact that its record has, but edits.
+async fn trace_again(
+    model: &model::Model,
+    fact: &Prepared,
+    recorded: &Traced,
+    settings: &Settings,
+) -> engram_core::Result<Traced> {
+    let group = trace::capture_facts(model, &[fact], settings).await?;
+    let mut traced = trace::stage1_of(model, &[fact], settings, &group).await?.pop().unwrap_or_default();
+    for (reading, curve) in &recorded.redundancy {
+        let again = trace::redundancy(model, &[fact], settings, *reading, curve.ablated).await?.pop();
+        traced.redundancy.extend(again.map(|again| (*reading, again)));
+    }
+    if recorded.maps.is_some() {
+        traced.maps = Some(trace::maps_of(model, fact, settings, traced.p_corrupt, &group, None).await?);
+    }
+    if recorded.lens.is_some() {
+        traced.lens = Some(trace::lens(model, fact, &group).await?);
+    }
+    Ok(traced)
+}
+
+fn tokens(pairs: &[Again<'_>]) -> Check {
+    const NAME: &str = "again: tokens and spans";
+    let same = |pair: &&Again<'_>| {
+        let (one, two) = (pair.recorded, pair.again);
+        (&one.tokens, one.subject_span) == (&two.tokens, two.subject_span)
+            && (&one.corrupt_tokens, one.corrupt_span) == (&two.corrupt_tokens, two.corrupt_span)
+    };
+    match pairs.iter().find(|pair| !same(pair)) {
+        Some(pair) => {
+            let FactRecord { id, order, .. } = pair.fact;
+            Check::new(NAME, State::Failed, format!("fact {id} (order {order}): other tokens than recorded"))
+        }
+        None => Check::new(NAME, State::Ok, format!("{} facts", pairs.len())),
+    }
+}

@@ -1,0 +1,73 @@
+//! What `engram export` writes: tables, records, raw values as Parquet, figures.
+
+mod figures;
+mod folder;
+mod frame;
+mod png;
+mod rows;
+
+pub use figures::figures;
+pub use folder::Folder;
+
+use engram_core::metrics::View;
+use engram_core::record::Record;
+use engram_core::tables::{self, Table};
+use engram_core::{Error, Result, journal};
+use frame::Frame;
+use rows::Study;
+
+/// Writes `tables/table-N.csv`, `.md` and `.tex`, and `tables.json`. The records' settings say which readings are shown.
+///
+/// # Errors
+/// When one cannot be written.
+pub fn tables(folder: &mut Folder, records: &[Record], view: &View, baseline: Option<&str>) -> Result<()> {
+    let tables = tables::all(records, view, baseline);
+    for table in &tables {
+        let name = format!("tables/table-{}", table.number);
+        folder.write(&format!("{name}.csv"), table.to_csv()?.as_bytes())?;
+        folder.write(&format!("{name}.md"), table.to_markdown().as_bytes())?;
+        folder.write(&format!("{name}.tex"), table.to_latex().as_bytes())?;
+    }
+    let all: Vec<_> = tables.iter().map(Table::to_json).collect();
+    let mut json = serde_json::to_vec_pretty(&all).map_err(|error| Error::io(error.to_string()))?;
+    json.push(b'\n');
+    folder.write("tables.json", &json)
+}
+
+/// Writes `records/NAME.engram.json` of each record.
+///
+/// # Errors
+/// When one cannot be written.
+pub fn records(folder: &mut Folder, records: &[Record]) -> Result<()> {
+    let names: Vec<String> = records.iter().map(|record| record.model.name.clone()).collect();
+    for (name, record) in folder::file_names(&names).iter().zip(records) {
+        folder.write(&format!("records/{name}.engram.json"), &journal::to_json(record)?)?;
+    }
+    Ok(())
+}
+
+/// Writes the records' raw values as Parquet files; those without a row are left out and named.
+///
+/// # Errors
+/// When one cannot be encoded or written.
+pub fn parquet(folder: &mut Folder, records: &[Record], program: &str) -> Result<Vec<&'static str>> {
+    let names = tables::labels(records);
+    let studies: Vec<Study<'_>> = names.iter().zip(records).map(|(name, record)| Study { name, record }).collect();
+    let mut empty = Vec::new();
+    let mut put = |name: &'static str, frame: Frame| {
+        if frame.rows() == 0 {
+            empty.push(name);
+            return Ok(());
+        }
+        folder.write(&format!("{name}.parquet"), &frame.finish()?)
+    };
+    put("facts", rows::facts(&studies, program)?)?;
+    put("curves", rows::curves(&studies, program)?)?;
+    put("maps", rows::maps(&studies, program)?)?;
+    put("lens", rows::lens(&studies, program)?)?;
+    let [edits, steps, prompts] = rows::edits(&studies, program)?;
+    put("edits", edits)?;
+    put("edit_steps", steps)?;
+    put("edit_prompts", prompts)?;
+    Ok(empty)
+}

@@ -1,0 +1,288 @@
+//! Records' raw values as tables: what a row is, and its columns. Every column is described in docs/RECORD.md.
+
+use super::frame::Kind::{Bool, Float, Int, Text, Unsigned};
+use super::frame::{Field, Frame, Value};
+use engram_core::Result;
+use engram_core::facts::kind;
+use engram_core::record::{FactRecord, Lens, Maps, Outcome, Record, Traced};
+
+/// A record under the name that its rows have in the column `study`.
+pub struct Study<'a> {
+    /// Model name; numbered where several records are of one model.
+    pub name: &'a str,
+    /// The record.
+    pub record: &'a Record,
+}
+
+const FACTS: [Field; 21] = [
+    ("study", Text, false),
+    ("order", Int, false),
+    ("id", Text, false),
+    ("relation", Text, false),
+    ("kind", Text, false),
+    ("prompt", Text, false),
+    ("subject", Text, false),
+    ("target_true", Text, false),
+    ("target_new", Text, false),
+    ("outcome", Text, false),
+    ("reason", Text, true),
+    ("detail", Text, true),
+    ("p_clean", Float, true),
+    ("p_corrupt", Float, true),
+    ("p_false", Float, true),
+    ("tokens", Int, true),
+    ("subject_begin", Int, true),
+    ("subject_end", Int, true),
+    ("corrupt_tokens", Int, true),
+    ("corrupt_begin", Int, true),
+    ("corrupt_end", Int, true),
+];
+
+/// A row per fact, those that fell out included.
+pub fn facts(studies: &[Study<'_>], program: &str) -> Result<Frame> {
+    let mut frame = Frame::new(&FACTS, program)?;
+    for (study, fact) in each(studies) {
+        let text = |text: &str| Value::from(text);
+        let traced = fact.traced();
+        let (outcome, dropped) = match &fact.outcome {
+            Outcome::Validated(_) => ("validated", None),
+            Outcome::Dropped(dropped) => ("dropped", Some(dropped)),
+        };
+        let p = |of_traced: fn(&Traced) -> f32| traced.map(of_traced);
+        let count = |of_traced: fn(&Traced) -> usize| Value::from(traced.map(of_traced));
+        frame.row([
+            study,
+            fact.order.into(),
+            text(&fact.id),
+            text(&fact.relation),
+            text(kind(&fact.relation).name()),
+            text(&fact.prompt),
+            text(&fact.subject),
+            text(&fact.target_true),
+            text(&fact.target_new),
+            text(outcome),
+            dropped.map(|dropped| dropped.reason.name()).into(),
+            dropped.map(|dropped| dropped.detail.as_str()).filter(|detail| !detail.is_empty()).into(),
+            p(|traced| traced.p_clean).or(dropped.and_then(|dropped| dropped.p_clean)).into(),
+            p(|traced| traced.p_corrupt).or(dropped.and_then(|dropped| dropped.p_corrupt)).into(),
+            p(|traced| traced.p_false).into(),
+            count(|traced| traced.tokens.len()),
+            count(|traced| traced.subject_span[0]),
+            count(|traced| traced.subject_span[1]),
+            count(|traced| traced.corrupt_tokens.len()),
+            count(|traced| traced.corrupt_span[0]),
+            count(|traced| traced.corrupt_span[1]),
+        ])?;
+    }
+    Ok(frame)
+}
+
+const CURVES: [Field; 8] = [
+    ("study", Text, false),
+    ("order", Int, false),
+    ("id", Text, false),
+    ("quantity", Text, false),
+    ("reading", Text, true),
+    ("ablated", Int, true),
+    ("layer", Int, false),
+    ("p", Float, true),
+];
+
+/// A row per validated fact, quantity, reading (where the quantity has one) and layer.
+pub fn curves(studies: &[Study<'_>], program: &str) -> Result<Frame> {
+    let mut frame = Frame::new(&CURVES, program)?;
+    for (study, fact, traced) in validated(studies) {
+        let id = Value::from(fact.id.as_str());
+        let mut curve = |quantity: &str, reading: Option<&str>, ablated: Option<usize>, values: Vec<Option<f32>>| {
+            let (quantity, reading, ablated) = (Value::from(quantity), Value::from(reading), Value::from(ablated));
+            values.into_iter().enumerate().try_for_each(|(at, p)| {
+                let (study, order, id) = (study.clone(), fact.order.into(), id.clone());
+                let (quantity, reading, ablated) = (quantity.clone(), reading.clone(), ablated.clone());
+                frame.row([study, order, id, quantity, reading, ablated, (at + 1).into(), p.into()])
+            })
+        };
+        let some = |values: &[f32]| values.iter().copied().map(Some).collect::<Vec<_>>();
+        for (reading, values) in &traced.patched {
+            curve("patched", Some(reading.name()), None, some(values))?;
+        }
+        for (reading, redundancy) in &traced.redundancy {
+            let ablated = Some(redundancy.ablated);
+            curve("redundancy", Some(reading.name()), ablated, redundancy.patched.clone())?;
+        }
+        curve("without_block", None, None, some(&traced.without_block))?;
+        curve("without_attention", None, None, some(&traced.without_attention))?;
+        curve("without_mlp", None, None, some(&traced.without_mlp))?;
+    }
+    Ok(frame)
+}
+
+const MAPS: [Field; 9] = [
+    ("study", Text, false),
+    ("order", Int, false),
+    ("id", Text, false),
+    ("site", Text, false),
+    ("window", Int, true),
+    ("position", Int, false),
+    ("token", Text, true),
+    ("layer", Int, false),
+    ("p", Float, false),
+];
+
+/// A row per cell of the token × layer maps. `window` is null for the residual stream, which is patched at one layer.
+pub fn maps(studies: &[Study<'_>], program: &str) -> Result<Frame> {
+    let mut frame = Frame::new(&MAPS, program)?;
+    for (study, fact, traced) in validated(studies) {
+        let Some(Maps { window, residual, mlp, attention }) = &traced.maps else { continue };
+        let id = Value::from(fact.id.as_str());
+        let sites =
+            [("residual", None, residual), ("mlp", Some(*window), mlp), ("attention", Some(*window), attention)];
+        for (site, window, map) in sites {
+            let (site, window) = (Value::from(site), Value::from(window));
+            for (position, row) in map.iter().enumerate() {
+                let token = Value::from(traced.corrupt_tokens.get(position).map(String::as_str));
+                for (at, &p) in row.iter().enumerate() {
+                    let (study, id, token) = (study.clone(), id.clone(), token.clone());
+                    let (site, window, layer) = (site.clone(), window.clone(), Value::from(at + 1));
+                    frame.row([study, fact.order.into(), id, site, window, position.into(), token, layer, p.into()])?;
+                }
+            }
+        }
+    }
+    Ok(frame)
+}
+
+const LENS: [Field; 9] = [
+    ("study", Text, false),
+    ("order", Int, false),
+    ("id", Text, false),
+    ("layer", Int, false),
+    ("p_true", Float, false),
+    ("p_false", Float, false),
+    ("rank_true", Int, false),
+    ("rank_false", Int, false),
+    ("top", Text, false),
+];
+
+/// A row per fact with a logit lens, and layer.
+pub fn lens(studies: &[Study<'_>], program: &str) -> Result<Frame> {
+    let mut frame = Frame::new(&LENS, program)?;
+    for (study, fact, traced) in validated(studies) {
+        let Some(Lens { p_true, p_false, rank_true, rank_false, top }) = &traced.lens else { continue };
+        let curves = p_true.iter().zip(p_false).zip(rank_true.iter().zip(rank_false)).zip(top);
+        for (at, (((p_true, p_false), (rank_true, rank_false)), top)) in curves.enumerate() {
+            let (p_true, p_false) = (Value::from(*p_true), Value::from(*p_false));
+            let (rank_true, rank_false) = (Value::from(*rank_true), Value::from(*rank_false));
+            let (study, id, layer) = (study.clone(), Value::from(fact.id.as_str()), Value::from(at + 1));
+            let top = Value::from(top.as_str());
+            frame.row([study, fact.order.into(), id, layer, p_true, p_false, rank_true, rank_false, top])?;
+        }
+    }
+    Ok(frame)
+}
+
+const EDITS: [Field; 12] = [
+    ("study", Text, false),
+    ("order", Int, false),
+    ("id", Text, true),
+    ("layer", Int, false),
+    ("seed", Unsigned, false),
+    ("p_true", Float, false),
+    ("p_false", Float, false),
+    ("p_true_after", Float, false),
+    ("p_false_after", Float, false),
+    ("relative_change", Float, false),
+    ("residual", Float, false),
+    ("restored", Bool, false),
+];
+
+const STEPS: [Field; 4] = [("study", Text, false), ("order", Int, false), ("step", Int, false), ("loss", Float, false)];
+
+const PROMPTS: [Field; 10] = [
+    ("study", Text, false),
+    ("order", Int, false),
+    ("kind", Text, false),
+    ("prompt", Text, true),
+    ("other", Int, true),
+    ("p_true", Float, false),
+    ("p_true_after", Float, false),
+    ("p_false", Float, true),
+    ("p_false_after", Float, true),
+    ("flipped", Bool, true),
+];
+
+/// Three tables of Stage 3: a row per edit; per edit and SPSA step; per edit and watched prompt.
+pub fn edits(studies: &[Study<'_>], program: &str) -> Result<[Frame; 3]> {
+    let mut edits = Frame::new(&EDITS, program)?;
+    let (mut steps, mut prompts) = (Frame::new(&STEPS, program)?, Frame::new(&PROMPTS, program)?);
+    for Study { name, record } in studies {
+        let (study, known) = (Value::from(*name), by_order(record));
+        for edit in record.edits.iter().flatten() {
+            let order = Value::from(edit.fact);
+            let id = Value::from(known.get(&edit.fact).map(|fact| fact.id.as_str()));
+            edits.row([
+                study.clone(),
+                order.clone(),
+                id,
+                edit.layer.into(),
+                Value::Int(edit.seed as i64),
+                edit.p_true.into(),
+                edit.p_false.into(),
+                edit.p_true_after.into(),
+                edit.p_false_after.into(),
+                edit.relative_change.into(),
+                edit.residual.into(),
+                edit.restored.into(),
+            ])?;
+            for (step, loss) in edit.loss.iter().enumerate() {
+                steps.row([study.clone(), order.clone(), step.into(), (*loss).into()])?;
+            }
+            for (kind, shifts) in [("paraphrase", &edit.paraphrases), ("neighbourhood", &edit.neighbourhood)] {
+                for shift in shifts {
+                    prompts.row([
+                        study.clone(),
+                        order.clone(),
+                        kind.into(),
+                        shift.prompt.as_str().into(),
+                        Value::Null,
+                        shift.p_true[0].into(),
+                        shift.p_true[1].into(),
+                        shift.p_false[0].into(),
+                        shift.p_false[1].into(),
+                        Value::Null,
+                    ])?;
+                }
+            }
+            for other in &edit.unrelated {
+                let prompt = Value::from(known.get(&other.fact).map(|fact| fact.prompt.as_str()));
+                prompts.row([
+                    study.clone(),
+                    order.clone(),
+                    "unrelated".into(),
+                    prompt,
+                    other.fact.into(),
+                    other.p_true[0].into(),
+                    other.p_true[1].into(),
+                    Value::Null,
+                    Value::Null,
+                    other.flipped.into(),
+                ])?;
+            }
+        }
+    }
+    Ok([edits, steps, prompts])
+}
+
+fn by_order(record: &Record) -> std::collections::HashMap<usize, &FactRecord> {
+    record.facts.iter().map(|fact| (fact.order, fact)).collect()
+}
+
+fn each<'a>(studies: &'a [Study<'a>]) -> impl Iterator<Item = (Value, &'a FactRecord)> {
+    studies.iter().flat_map(|study| {
+        let name = Value::from(study.name);
+        study.record.facts.iter().map(move |fact| (name.clone(), fact))
+    })
+}
+
+fn validated<'a>(studies: &'a [Study<'a>]) -> impl Iterator<Item = (Value, &'a FactRecord, &'a Traced)> {
+    each(studies).filter_map(|(study, fact)| Some((study, fact, fact.traced()?)))
+}

@@ -1,0 +1,161 @@
+//! Records that a command line names, and how they are read: shared by the commands that read finished studies.
+
+use crate::options::{self, METHOD};
+use crate::ui::Ui;
+use clap::Args;
+use clap::builder::PossibleValuesParser;
+use engram_core::metrics::{MlpRatio, NecessityAt, RedundancyAggregate, View};
+use engram_core::record::{Reading, Record};
+use engram_core::{Error, Result, journal};
+use std::path::{Path, PathBuf};
+
+/// Which reading of the paper the indices follow, see METHODS.
+#[derive(Debug, Args)]
+pub struct ViewArgs {
+    /// Model that the others are held against, by its name or the end of it
+    #[arg(long, value_name = "NAME", value_parser = options::text, help_heading = METHOD)]
+    pub baseline: Option<String>,
+    /// Show this reading only: subject-last, last-token or same-index [default: all of a record's]
+    #[arg(long, value_name = "READING", value_parser = options::reading(), help_heading = METHOD)]
+    #[arg(hide_possible_values = true)]
+    pub reading: Option<Reading>,
+    /// Count facts that no layer's patch helps at their argmax, as the paper does
+    #[arg(long, help_heading = METHOD)]
+    pub argmax_always: bool,
+    /// Layer at which necessity is read: lstar (the global dominant) or per-fact
+    #[arg(long, value_name = "WHERE", default_value = "lstar", help_heading = METHOD)]
+    #[arg(value_parser = PossibleValuesParser::new(["lstar", "per-fact"]), hide_possible_values = true)]
+    pub necessity_at: String,
+    /// Aggregate of r_MLP: mean-of-ratios or ratio-of-means
+    #[arg(long, value_name = "HOW", default_value = "mean-of-ratios", help_heading = METHOD)]
+    #[arg(value_parser = PossibleValuesParser::new(["mean-of-ratios", "ratio-of-means"]), hide_possible_values = true)]
+    pub mlp_ratio: String,
+    /// Aggregate of R: ratio-of-means or mean-of-clipped
+    #[arg(long, value_name = "HOW", default_value = "ratio-of-means", help_heading = METHOD)]
+    #[arg(value_parser = PossibleValuesParser::new(["ratio-of-means", "mean-of-clipped"]), hide_possible_values = true)]
+    pub redundancy: String,
+}
+
+impl ViewArgs {
+    /// The view that the flags ask for.
+    pub fn view(&self) -> View {
+        View {
+            reading: self.reading.unwrap_or(Reading::SubjectLast),
+            argmax_always: self.argmax_always,
+            necessity_at: match self.necessity_at.as_str() {
+                "per-fact" => NecessityAt::PerFact,
+                _ => NecessityAt::LStar,
+            },
+            mlp_ratio: match self.mlp_ratio.as_str() {
+                "ratio-of-means" => MlpRatio::RatioOfMeans,
+                _ => MlpRatio::MeanOfRatios,
+            },
+            redundancy: match self.redundancy.as_str() {
+                "mean-of-clipped" => RedundancyAggregate::MeanOfClipped,
+                _ => RedundancyAggregate::RatioOfMeans,
+            },
+        }
+    }
+
+    /// Leaves the asked reading in the records' settings, which is what the tables go by, and gives the baseline's whole
+    /// name.
+    ///
+    /// # Errors
+    /// When a record lacks the reading, or the baseline is no record's model or that of several.
+    pub fn apply(&self, records: &mut [Record]) -> Result<Option<String>> {
+        if let Some(reading) = self.reading {
+            keep(reading, records)?;
+        }
+        self.baseline.as_deref().map(|name| baseline(name, records)).transpose()
+    }
+}
+
+/// Reads all records of some files and folders; tells what was dropped from a journal.
+///
+/// # Errors
+/// When one is missing or is not a record.
+pub fn read(paths: &[PathBuf], ui: &Ui) -> Result<Vec<Record>> {
+    let mut all = Vec::new();
+    for path in files(paths)? {
+        for (record, warning) in open(&path)? {
+            if let Some(warning) = warning {
+                ui.warn(&format!("{}: {warning}", path.display()));
+            }
+            all.push(record);
+        }
+    }
+    Ok(all)
+}
+
+/// The records in one file, each with what was dropped from it. What else may hold records is opened here.
+///
+/// # Errors
+/// When it cannot be read or holds none.
+pub fn open(path: &Path) -> Result<Vec<(Record, Option<String>)>> {
+    let read = journal::read(path)?;
+    Ok(vec![(read.record, read.dropped)])
+}
+
+/// Leaves one reading; a record without it is an error, for its numbers cannot be made up.
+fn keep(reading: Reading, records: &mut [Record]) -> Result<()> {
+    for record in records {
+        if !record.settings.readings.contains(&reading) {
+            let names: Vec<&str> = record.settings.readings.iter().map(|reading| reading.name()).collect();
+            let (model, wanted) = (&record.model.name, reading.name());
+            return Err(Error::input(format!("the record of {model} has no reading {wanted}"))
+                .hint(format!("it has: {}", names.join(", "))));
+        }
+        record.settings.readings = vec![reading];
+    }
+    Ok(())
+}
+
+/// Files as they are; folders as the records in them, by name.
+///
+/// # Errors
+/// When one is missing or named twice, or a folder has no records.
+pub fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for path in paths {
+        if path.is_file() {
+            files.push(path.clone());
+            continue;
+        }
+        if !path.is_dir() {
+            return Err(Error::input(format!("{}: there is no such file or folder", path.display()))
+                .hint("records are written by `engram study`"));
+        }
+        let entries = path.read_dir().map_err(|e| Error::io(e.to_string()).at(path.display()))?;
+        let mut found: Vec<PathBuf> =
+            entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|p| is_record(p)).collect();
+        if found.is_empty() {
+            return Err(Error::input(format!("{}: there are no records in it", path.display()))
+                .hint("a record's name ends in .engram.json or .engram.json.gz"));
+        }
+        found.sort();
+        files.extend(found);
+    }
+    options::distinct("RECORD", &files, |path| path.display().to_string())?;
+    Ok(files)
+}
+
+fn is_record(path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    name.ends_with(".engram.json") || name.ends_with(".engram.json.gz")
+}
+
+/// The one model whose name is, or ends in, the given text.
+fn baseline(wanted: &str, records: &[Record]) -> Result<String> {
+    let names: Vec<&str> = records.iter().map(|record| record.model.name.as_str()).collect();
+    if let Some(name) = names.iter().find(|name| **name == wanted) {
+        return Ok((*name).to_owned());
+    }
+    let ends: Vec<&&str> = names.iter().filter(|name| name.ends_with(wanted)).collect();
+    match ends[..] {
+        [name] => Ok((*name).to_owned()),
+        [] => Err(Error::input(format!("no record is of a model `{wanted}`"))
+            .hint(format!("the models are: {}", names.join(", ")))),
+        _ => Err(Error::input(format!("several models end in `{wanted}`"))
+            .hint(format!("the models are: {}", names.join(", ")))),
+    }
+}

@@ -1,0 +1,160 @@
+//! Checks of a record's curves: lengths, the removed block, the two identities of METHODS section 2, maps and lens.
+
+use super::tally::Tally;
+use super::{Check, place};
+use crate::metrics::{Distribution, dominant};
+use crate::record::{Answer, Reading, Record, Traced};
+
+pub(super) fn checks(record: &Record) -> Vec<Check> {
+    vec![
+        lengths(record),
+        removed(record),
+        second_pass(record),
+        last_token(record),
+        subject_last(record),
+        map_sizes(record),
+        map_rows(record),
+        lens(record),
+    ]
+}
+
+/// [`crate::journal`] lets a curve be empty; a study leaves none so.
+fn lengths(record: &Record) -> Check {
+    let mut tally = Tally::new("a value per layer", "facts");
+    let layers = record.model.layers;
+    for (fact, traced) in record.validated() {
+        let ablations = [&traced.without_block, &traced.without_attention, &traced.without_mlp];
+        let patched = |reading: &Reading| traced.patched.get(reading).is_some_and(|curve| curve.len() == layers);
+        let complete =
+            ablations.iter().all(|curve| curve.len() == layers) && record.settings.readings.iter().all(patched);
+        tally.see(complete && layers > 0, || format!("{}: a curve is missing or has not {layers} values", place(fact)));
+    }
+    tally.done("no fact is validated")
+}
+
+/// The study removes the global dominant layer of the reading, under the default view.
+fn removed(record: &Record) -> Check {
+    let mut tally = Tally::new("the removed block is l*", "curves");
+    let readings = [Reading::SubjectLast, Reading::LastToken, Reading::SameIndex];
+    for reading in readings {
+        let mut l_star = None;
+        for (fact, traced) in record.validated() {
+            let Some(curve) = traced.redundancy.get(&reading) else { continue };
+            let l_star = *l_star.get_or_insert_with(|| {
+                let facts = record.validated().filter_map(|(_, traced)| dominant(traced, reading, false));
+                Distribution::of(record.model.layers, facts).l_star()
+            });
+            tally.see(l_star == Some(curve.ablated), || {
+                let l_star = l_star.map_or_else(|| "not defined".into(), |layer| layer.to_string());
+                format!("{}, {}: layer {} was removed, l* is {l_star}", place(fact), reading.name(), curve.ablated)
+            });
+        }
+    }
+    tally.done("no second pass")
+}
+
+fn second_pass(record: &Record) -> Check {
+    let mut tally = Tally::new("no value at the removed block", "curves");
+    for (fact, traced) in record.validated() {
+        for (reading, curve) in &traced.redundancy {
+            let others = || curve.patched.iter().enumerate().filter(|(at, _)| at + 1 != curve.ablated);
+            let own = curve.ablated.checked_sub(1).and_then(|at| curve.patched.get(at));
+            // Where the corrupted prompt is too short for the same index nothing can be patched.
+            let rest = others().all(|(_, p)| p.is_some())
+                || (*reading == Reading::SameIndex && others().all(|(_, p)| p.is_none()));
+            tally.see(own == Some(&None) && rest, || {
+                format!(
+                    "{}, {}: the entry of layer {} is to be the only empty one",
+                    place(fact),
+                    reading.name(),
+                    curve.ablated
+                )
+            });
+        }
+    }
+    tally.done("no second pass")
+}
+
+/// A patch of the last token after the last block gives the clean prediction back.
+fn last_token(record: &Record) -> Check {
+    let mut tally = Tally::new("last-token at the last layer is p_clean", "facts");
+    if record.settings.answer == Answer::Sequence {
+        return tally.done("the answer's later tokens are read at positions that are not patched");
+    }
+    for (fact, traced) in record.validated() {
+        if let Some(last) = traced.patched.get(&Reading::LastToken).and_then(|curve| curve.last()) {
+            tally.agree(*last, traced.p_clean, || place(fact));
+        }
+    }
+    tally.done("no reading last-token")
+}
+
+/// A patch of the subject's last token after the last block changes nothing, for no block is left to read it.
+fn subject_last(record: &Record) -> Check {
+    let mut tally = Tally::new("subject-last at the last layer is p_corrupt", "facts");
+    for (fact, traced) in record.validated() {
+        let ends =
+            traced.subject_span[1] == traced.tokens.len() || traced.corrupt_span[1] == traced.corrupt_tokens.len();
+        if let Some(last) = traced.patched.get(&Reading::SubjectLast).and_then(|curve| curve.last())
+            && !ends
+        {
+            tally.agree(*last, traced.p_corrupt, || place(fact));
+        }
+    }
+    tally.done("no reading subject-last, or every subject ends its prompt")
+}
+
+fn map_sizes(record: &Record) -> Check {
+    let mut tally = Tally::new("maps have a cell per token and layer", "facts");
+    let layers = record.model.layers;
+    for (fact, traced) in record.validated() {
+        let Some(maps) = &traced.maps else { continue };
+        let fits =
+            |map: &Vec<Vec<f32>>| map.len() == traced.corrupt_tokens.len() && map.iter().all(|row| row.len() == layers);
+        let all = [&maps.residual, &maps.mlp, &maps.attention].into_iter().all(fits);
+        tally.see(all && maps.window == record.settings.window, || {
+            let tokens = traced.corrupt_tokens.len();
+            format!("{}: not {tokens} × {layers} cells with a window of {}", place(fact), record.settings.window)
+        });
+    }
+    tally.done("no maps")
+}
+
+/// The position of a reading in the corrupted prompt, where the map's alignment patches the same clean position.
+fn position(traced: &Traced, reading: Reading) -> Option<usize> {
+    match reading {
+        Reading::SubjectLast => traced.corrupt_span[1].checked_sub(1),
+        Reading::LastToken => traced.corrupt_tokens.len().checked_sub(1),
+        Reading::SameIndex => None,
+    }
+}
+
+fn map_rows(record: &Record) -> Check {
+    let mut tally = Tally::new("maps agree with the curves", "cells");
+    for (fact, traced) in record.validated() {
+        let Some(maps) = &traced.maps else { continue };
+        for (reading, curve) in &traced.patched {
+            let Some(row) = position(traced, *reading).and_then(|at| maps.residual.get(at)) else { continue };
+            for (at, (cell, p)) in row.iter().zip(curve).enumerate() {
+                tally.agree(*cell, *p, || format!("{}, {}, layer {}", place(fact), reading.name(), at + 1));
+            }
+        }
+    }
+    tally.done("no maps")
+}
+
+/// At the last layer the lens reads the model's own prediction.
+fn lens(record: &Record) -> Check {
+    let mut tally = Tally::new("the lens ends at the prediction", "values");
+    if record.settings.answer == Answer::Sequence {
+        return tally.done("the lens reads first tokens, the answers here are sequences");
+    }
+    for (fact, traced) in record.validated() {
+        let Some(lens) = &traced.lens else { continue };
+        if let (Some(p_true), Some(p_false)) = (lens.p_true.last(), lens.p_false.last()) {
+            tally.agree(*p_true, traced.p_clean, || format!("{}, p_true", place(fact)));
+            tally.agree(*p_false, traced.p_false, || format!("{}, p_false", place(fact)));
+        }
+    }
+    tally.done("no logit lens")
+}

@@ -1,0 +1,120 @@
+//! Checks of a record's edits (METHODS, section 4).
+
+use super::tally::Tally;
+use super::{Check, place};
+use crate::metrics::dominant;
+use crate::record::{Answer, EditRecord, FactRecord, Record, Traced};
+use std::collections::{HashMap, HashSet};
+
+/// An edit and its fact's raw values, where the record has them.
+type Pair<'a> = (&'a EditRecord, Option<(&'a FactRecord, &'a Traced)>);
+
+/// SPSA's loss is the difference of two logits; of the probabilities of one softmax it is the logarithm's.
+const LOSS: f64 = 1e-2;
+
+pub(super) fn checks(record: &Record) -> Vec<Check> {
+    let facts: HashMap<usize, (&FactRecord, &Traced)> =
+        record.validated().map(|(fact, traced)| (fact.order, (fact, traced))).collect();
+    let pairs: Vec<Pair<'_>> =
+        record.edits.iter().flatten().map(|edit| (edit, facts.get(&edit.fact).copied())).collect();
+    vec![
+        known(record, &pairs),
+        layers(record, &pairs),
+        before(&pairs),
+        losses(record, &pairs),
+        restored(&pairs),
+        unrelated(&pairs, &facts),
+    ]
+}
+
+fn of(edit: &EditRecord) -> String {
+    format!("edit of the fact of order {}", edit.fact)
+}
+
+const NONE: &str = "no edits";
+
+fn known(record: &Record, pairs: &[Pair<'_>]) -> Check {
+    let mut tally = Tally::new("edited facts are validated, editable, once each", "edits");
+    let mut seen = HashSet::new();
+    let least = record.settings.edit.min_p_false;
+    for (edit, fact) in pairs {
+        tally.see(fact.is_some() && seen.insert(edit.fact) && edit.p_false > least, || {
+            format!("{}: p_false is {}, more than {least} is editable", of(edit), edit.p_false)
+        });
+    }
+    tally.done(NONE)
+}
+
+fn layers(record: &Record, pairs: &[Pair<'_>]) -> Check {
+    let mut tally = Tally::new("edits are at the layer that the settings ask for", "edits");
+    let settings = &record.settings.edit;
+    for (edit, fact) in pairs {
+        let own = || fact.and_then(|(_, traced)| dominant(traced, settings.reading, false)?.layer());
+        let wanted = settings.layer.or_else(own);
+        tally.see(wanted == Some(edit.layer), || {
+            let wanted = wanted.map_or_else(|| "none: the fact is not localized".into(), |layer| layer.to_string());
+            format!("{}: layer {}, asked for is {wanted}", of(edit), edit.layer)
+        });
+    }
+    tally.done(NONE)
+}
+
+fn before(pairs: &[Pair<'_>]) -> Check {
+    let mut tally = Tally::new("edits start from the traced probabilities", "values");
+    for (edit, fact) in pairs {
+        let Some((fact, traced)) = fact else { continue };
+        tally.agree(edit.p_true, traced.p_clean, || format!("{}, p_true", place(fact)));
+        tally.agree(edit.p_false, traced.p_false, || format!("{}, p_false", place(fact)));
+    }
+    tally.done(NONE)
+}
+
+fn losses(record: &Record, pairs: &[Pair<'_>]) -> Check {
+    let mut tally = Tally::new("a loss per step, from the traced probabilities", "edits");
+    let steps = record.settings.edit.steps;
+    for (edit, _) in pairs {
+        // `steps` comes from the file too, so nothing is added to it.
+        let complete = edit.loss.len().checked_sub(1) == Some(steps);
+        let start = edit.loss.first().copied().map_or(f64::NAN, f64::from);
+        let logits = (f64::from(edit.p_true) / f64::from(edit.p_false)).ln();
+        // SPSA reads first tokens, whatever the answer is.
+        let agrees = record.settings.answer == Answer::Sequence || (start - logits).abs() <= LOSS;
+        tally.see(complete && agrees, || {
+            let found = edit.loss.len();
+            format!(
+                "{}: {found} losses for {steps} steps, from {start:.4}; ln(p_true / p_false) is {logits:.4}",
+                of(edit)
+            )
+        });
+    }
+    tally.done(NONE)
+}
+
+fn restored(pairs: &[Pair<'_>]) -> Check {
+    let mut tally = Tally::new("weights were restored bit for bit", "edits");
+    for (edit, _) in pairs {
+        tally.see(edit.restored, || of(edit));
+    }
+    tally.done(NONE)
+}
+
+fn unrelated(pairs: &[Pair<'_>], facts: &HashMap<usize, (&FactRecord, &Traced)>) -> Check {
+    let mut tally = Tally::new("unrelated facts are other facts, as they were traced", "values");
+    for (edit, own) in pairs {
+        for other in &edit.unrelated {
+            let place = || format!("{}, unrelated fact of order {}", of(edit), other.fact);
+            match (own, facts.get(&other.fact)) {
+                (Some((own, _)), Some((fact, traced))) => {
+                    let apart = own.relation != fact.relation && own.subject != fact.subject && own.order != fact.order;
+                    if apart {
+                        tally.agree(other.p_true[0], traced.p_clean, place);
+                    } else {
+                        tally.see(false, || format!("{}: the same fact, relation or subject", place()));
+                    }
+                }
+                _ => tally.see(false, || format!("{}: not among the validated facts", place())),
+            }
+        }
+    }
+    tally.done("no unrelated facts")
+}

@@ -1,0 +1,57 @@
+//! The main indices of a record, computed anew from its raw values under the default view.
+
+use crate::metrics::{
+    Concentration, Distribution, Mean, Part, Redundancy, Share, View, dominant, mean_drop, mlp_ratio, redundancy,
+};
+use crate::record::{Reading, Record, Traced};
+use serde::Serialize;
+
+/// The main indices of one reading.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Indices {
+    /// The reading.
+    pub reading: Reading,
+    /// l*.
+    pub l_star: Option<usize>,
+    /// Facts at l*, out of the localized ones.
+    pub at_l_star: Option<Share>,
+    /// Facts that are not localized, out of all.
+    pub not_localized: Option<Share>,
+    /// C.
+    pub concentration: Option<Concentration>,
+    /// Mean Δ_nec at l*, in probability.
+    pub necessity: Option<Mean>,
+    /// r_MLP at l*.
+    pub mlp_ratio: Option<Mean>,
+    /// R.
+    pub redundancy: Option<Redundancy>,
+}
+
+/// [`Indices`] of every reading of a record's settings. As the tables have them, without the curves that these do not
+/// need: a damaged record may claim many facts of many layers.
+pub fn indices(record: &Record) -> Vec<Indices> {
+    let facts: Vec<&Traced> = record.validated().map(|(_, traced)| traced).collect();
+    let mut readings = Vec::new();
+    for reading in &record.settings.readings {
+        if !readings.contains(reading) {
+            readings.push(*reading);
+        }
+    }
+    let of = |reading: Reading| {
+        let view = View::default().with_reading(reading);
+        let dominants = facts.iter().filter_map(|traced| dominant(traced, reading, view.argmax_always));
+        let distribution = Distribution::of(record.model.layers, dominants);
+        let l_star = distribution.l_star();
+        Indices {
+            reading,
+            l_star,
+            at_l_star: l_star.and_then(|layer| distribution.share_at(layer)),
+            not_localized: distribution.share_not_localized(),
+            concentration: distribution.concentration(),
+            necessity: mean_drop(&facts, l_star, &view, Part::Block),
+            mlp_ratio: mlp_ratio(&facts, l_star, &view),
+            redundancy: redundancy(&facts, &view),
+        }
+    };
+    readings.into_iter().map(of).collect()
+}
