@@ -9,7 +9,7 @@
 mod page;
 mod values;
 
-pub use page::{RECORDS, from_page, in_page};
+pub use page::{RECORDS, WORDS, beside, from_beside, from_page, in_page};
 
 use crate::record::{FactRecord, Record};
 use crate::{Error, Result, gz, journal};

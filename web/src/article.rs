@@ -10,14 +10,21 @@ mod localize;
 mod maps;
 mod menu;
 mod plate;
+mod said;
 mod tables;
+#[cfg(feature = "print")]
 mod text;
 
 pub(crate) use desk::{Desk, Told};
 #[cfg(feature = "print")]
 pub(crate) use plate::{PLATES, Plate};
+pub(crate) use said::Words;
 
 use leptos::prelude::*;
+
+/// Sections that a viewer leaves as they were printed, by their place in addresses.
+#[cfg(all(target_family = "wasm", feature = "viewer"))]
+pub(crate) const PRINTED: [&str; 5] = ["front", "dropped", "limits", "method", "reproduce"];
 
 /// The article.
 #[component]
@@ -26,10 +33,7 @@ pub(crate) fn Article(
     /// The studies, and what is chosen.
     desk: Desk,
 ) -> impl IntoView {
-    let nothing = desk.records.is_empty();
-    if nothing {
-        return view! { <p>"This page carries no study."</p> }.into_any();
-    }
+    menu::provide();
     let section = |id: &'static str, title: &'static str, body: AnyView| {
         view! {
             <section id=id>
@@ -37,10 +41,13 @@ pub(crate) fn Article(
                 {body}
             </section>
         }
+        .into_any()
     };
-    menu::provide();
+    let printed = |id, title| text(&desk, id).map_or_else(|| left(id), |body| section(id, title, body));
+    let front = text(&desk, "front").map(|body| view! { <header id="front">{body}</header> }.into_any());
     view! {
-        {front::front(&desk)}
+        {front.unwrap_or_else(|| left("front"))}
+        {front::abstracted(&desk)}
         {desk.live.then(|| front::controls(&desk))}
         {section("localization", "Where the facts are", localize::section(&desk))}
         {section("compression", "The models side by side", compress::section(&desk))}
@@ -48,11 +55,26 @@ pub(crate) fn Article(
         {section("tables", "Tables", tables::section(&desk))}
         {section("facts", "Fact by fact", facts::section(&desk))}
         {section("maps", "Token by token", maps::section(&desk))}
-        {section("dropped", "What fell out, and why", text::dropped(&desk))}
-        {section("limits", "Limits", text::limits(&desk))}
-        {section("method", "Method", text::method(&desk))}
-        {section("reproduce", "Reproduce", text::reproduce(&desk))}
+        {printed("dropped", "What fell out, and why")}
+        {printed("limits", "Limits")}
+        {printed("method", "Method")}
+        {printed("reproduce", "Reproduce")}
         {desk.live.then(menu::said)}
     }
-    .into_any()
+}
+
+/// A section of text; `None` where the page has it already.
+#[cfg(feature = "print")]
+fn text(desk: &Desk, id: &'static str) -> Option<AnyView> {
+    (!desk.live).then(|| text::section(id, desk))
+}
+
+#[cfg(not(feature = "print"))]
+fn text(_: &Desk, _: &'static str) -> Option<AnyView> {
+    None
+}
+
+/// Where a printed section goes.
+fn left(id: &'static str) -> AnyView {
+    view! { <div data-printed=id></div> }.into_any()
 }

@@ -1,8 +1,8 @@
 //! Result pages as text: the article's views drawn without a browser, with the records beside it.
 
-use crate::article::{Article, Desk, PLATES};
-use crate::figures::article::Article as Told;
-use crate::figures::article::title;
+use crate::article::{Article, Desk, PLATES, Plate, Words};
+use crate::figures::article::facts_table::filter::Filter;
+use crate::figures::article::{Article as Told, title};
 use crate::figures::plate;
 use crate::shell::{Mark, filled};
 use crate::state::ViewState;
@@ -21,13 +21,16 @@ pub fn page(frame: &str, records: &[Record]) -> Result<String> {
     checked(records)?;
     let packed = pack::pack(records)?;
     let title = title::title(&Told::new(records, &View::default())).title;
+    let words = Words::of(records);
+    let carried = serde_json::to_vec(&words).map_err(|error| Error::io(format!("sentences: {error}")))?;
+    let carried = format!("{}\n{}", pack::in_page(&packed), pack::beside(&carried)?);
     let desk = |desk: Desk| view! { <Article desk=desk /> }.into_any();
-    let article = drawn(records, ViewState::default(), desk);
+    let article = drawn(records, words, ViewState::default(), desk);
     let marks = [
         (Mark::Title, escaped(&title)),
         (Mark::Version, env!("CARGO_PKG_VERSION").to_owned()),
         (Mark::Article, article),
-        (Mark::Records, pack::in_page(&packed)),
+        (Mark::Records, carried),
     ];
     let marks: Vec<(Mark, &str)> = marks.iter().map(|(mark, text)| (*mark, text.as_str())).collect();
     filled(frame, &marks).ok_or_else(|| {
@@ -41,8 +44,9 @@ pub fn page(frame: &str, records: &[Record]) -> Result<String> {
 /// As [`page`].
 pub fn pictures(records: &[Record], state: ViewState) -> Result<Vec<(String, String)>> {
     checked(records)?;
-    let one = |figure: &crate::article::Plate| {
-        let html = drawn(records, state, |desk| (figure.draw)(&desk));
+    let words = Words::of(records);
+    let one = |figure: &Plate| {
+        let html = drawn(records, words.clone(), state, |desk| (figure.draw)(&desk));
         Some((figure.id.to_owned(), plate::picture(figure.title, &plate::pieces(&html))?))
     };
     Ok(PLATES.iter().filter_map(one).collect())
@@ -62,10 +66,10 @@ fn checked(records: &[Record]) -> Result<()> {
 }
 
 /// A view as HTML.
-fn drawn(records: &[Record], state: ViewState, view: impl FnOnce(Desk) -> AnyView) -> String {
+fn drawn(records: &[Record], words: Words, state: ViewState, view: impl FnOnce(Desk) -> AnyView) -> String {
     let owner = Owner::new();
     let records = Arc::new(records.to_vec());
-    let html = owner.with(|| view(Desk::new(records, RwSignal::new(state), false)).to_html());
+    let html = owner.with(|| view(Desk::new(records, words, state, Filter::default(), false)).to_html());
     owner.cleanup();
     // Marks between texts, for a viewer that takes hold of them; ours draws anew.
     html.replace("<!>", "")

@@ -19,21 +19,12 @@ pub struct ViewState {
     pub fact: Option<usize>,
     /// The record that Table 3's ratios are against, from 0.
     pub baseline: Option<usize>,
-    /// The layer that is looked at, from 1: only facts whose dominant layer it is are listed.
-    pub layer: Option<usize>,
 }
 
 impl Default for ViewState {
     fn default() -> Self {
         let view = View::default();
-        Self {
-            record: 0,
-            reading: view.reading,
-            argmax_always: view.argmax_always,
-            fact: None,
-            baseline: None,
-            layer: None,
-        }
+        Self { record: 0, reading: view.reading, argmax_always: view.argmax_always, fact: None, baseline: None }
     }
 }
 
@@ -168,7 +159,7 @@ pub fn reading(name: &str) -> Option<Reading> {
 
 impl ViewState {
     /// Names of an address that it reads.
-    pub const NAMES: [&str; 6] = ["show", "reading", "argmax-always", "fact", "baseline", "at-layer"];
+    pub const NAMES: [&str; 5] = ["show", "reading", "argmax-always", "fact", "baseline"];
 
     /// The view that the metrics take.
     pub fn view(&self) -> View {
@@ -183,7 +174,6 @@ impl ViewState {
             "show" => self.record = from_one(value).unwrap_or(self.record),
             "baseline" => self.baseline = from_one(value).or(self.baseline),
             "fact" => self.fact = value.parse().ok().or(self.fact),
-            "at-layer" => self.layer = value.parse().ok().filter(|&layer| layer > 0).or(self.layer),
             _ => {}
         }
     }
@@ -203,7 +193,6 @@ impl ViewState {
         }
         pairs.extend(self.fact.map(|order| ("fact", order.to_string())));
         pairs.extend(self.baseline.map(|record| ("baseline", (record + 1).to_string())));
-        pairs.extend(self.layer.map(|layer| ("at-layer", layer.to_string())));
         pairs
     }
 }
@@ -219,8 +208,8 @@ mod tests {
 
     #[test]
     fn a_view_survives_its_address() {
-        let (fact, baseline, layer) = (Some(0), Some(1), Some(7));
-        let state = ViewState { record: 2, reading: Reading::LastToken, argmax_always: true, fact, baseline, layer };
+        let state =
+            ViewState { record: 2, reading: Reading::LastToken, argmax_always: true, fact: Some(0), baseline: Some(1) };
         let mut read = ViewState::default();
         for (name, value) in state.written() {
             read.read(name, &value);

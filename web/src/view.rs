@@ -1,6 +1,7 @@
 //! The start of a result page's viewer.
 
-use crate::article::{Article, Desk};
+use crate::article::{Article, Desk, PRINTED, Words};
+use crate::figures::article::facts_table::filter::Filter;
 use crate::state::ViewState;
 use crate::words;
 use engram_core::record::Record;
@@ -8,7 +9,7 @@ use engram_core::{Error, Result, pack};
 use leptos::{ev, prelude::*};
 use std::sync::Arc;
 use wasm_bindgen::{JsCast, JsValue};
-use web_sys::{HtmlElement, UrlSearchParams};
+use web_sys::{Element, HtmlElement, UrlSearchParams};
 
 /// Draws the article from the page's records; where they cannot be read it says so and leaves the page as it is.
 pub fn start() {
@@ -16,8 +17,8 @@ pub fn start() {
         console_error_panic_hook::hook(info);
         told("The viewer has crashed; what is drawn may be old. Reload the page.");
     }));
-    match records() {
-        Ok(records) => show(records),
+    match carried() {
+        Ok((records, words)) => show(records, words),
         Err(error) => {
             let hint = error.next_step().map(|hint| format!(" hint: {}", words::visible(hint)));
             told(&format!("error: {}{}", words::visible(error.message()), hint.unwrap_or_default()));
@@ -25,55 +26,80 @@ pub fn start() {
     }
 }
 
-fn records() -> Result<Vec<Record>> {
-    let element = document().get_element_by_id(pack::RECORDS);
-    let text = element.and_then(|element| element.text_content());
-    let text = text.ok_or_else(|| Error::input("this page carries no records"))?;
-    pack::unpack(&pack::from_base64(&text)?)
+/// What the page carries: records, and what is said of them.
+fn carried() -> Result<(Vec<Record>, Words)> {
+    let text = |id: &str| {
+        let element = document().get_element_by_id(id);
+        let text = element.and_then(|element| element.text_content());
+        text.ok_or_else(|| Error::input(format!("this page carries no {id}")).hint("copy the page again, whole"))
+    };
+    let records = pack::unpack(&pack::from_base64(&text(pack::RECORDS)?)?)?;
+    if records.is_empty() {
+        return Err(Error::input("this page carries no study"));
+    }
+    let words = serde_json::from_slice(&pack::from_beside(&text(pack::WORDS)?)?);
+    Ok((records, words.map_err(|error| Error::input(format!("this page's sentences are damaged: {error}")))?))
 }
 
-fn show(records: Vec<Record>) {
+fn show(records: Vec<Record>, words: Words) {
     let place = document().get_element_by_id("article").and_then(|place| place.dyn_into::<HtmlElement>().ok());
     let Some(place) = place else { return };
+    // They are the same whatever is chosen, so they stay as they were printed.
+    let printed: Vec<Element> = PRINTED.iter().filter_map(|id| document().get_element_by_id(id)).collect();
     place.set_text_content(None);
     place.set_class_name("live");
-    let (state, see) = address();
+    let (state, filter, see) = address();
     mount_to(place, move || {
-        let state = RwSignal::new(state);
-        Effect::new(move || write(&state.get()));
+        let desk = Desk::new(Arc::new(records), words, state, filter, true);
+        let (state, filter) = (desk.state, desk.filter);
+        Effect::new(move || write(&state.get(), &filter.get()));
         window_event_listener(ev::hashchange, move |_| {
-            let (asked, see) = address();
-            state.set(asked);
+            let (asked, filtered, see) = address();
+            if see.as_deref().is_none_or(|see| !here().ends_with(&format!("#{see}"))) {
+                state.set(asked);
+                filter.set(filtered);
+            }
             go(see.as_deref());
         });
-        let desk = Desk::new(Arc::new(records), state, true);
         view! { <Article desk=desk /> }
     })
     .forget();
+    for section in printed {
+        let place = document().query_selector(&format!("[data-printed=\"{}\"]", section.id()));
+        if let Ok(Some(place)) = place {
+            // It fails only for a place that is no longer on the page.
+            let _ = place.replace_with_with_node_1(&section);
+        }
+    }
     go(see.as_deref());
 }
 
-/// What the address asks for: a view, and a place to go to. A mere `#place` is one, too.
-fn address() -> (ViewState, Option<String>) {
-    let hash = window().location().hash().unwrap_or_default();
-    let hash = hash.trim_start_matches('#');
-    let mut state = ViewState::default();
-    if !hash.is_empty() && !hash.contains('=') {
-        return (state, Some(hash.to_owned()));
-    }
-    let Ok(pairs) = UrlSearchParams::new_with_str(hash) else { return (state, None) };
-    for name in ViewState::NAMES {
-        if let Some(value) = pairs.get(name) {
-            state.read(name, &value);
-        }
-    }
-    (state, pairs.get("see"))
+fn here() -> String {
+    window().location().href().unwrap_or_default()
 }
 
-/// Keeps the address in step with the view, without a new entry in the history.
-fn write(state: &ViewState) {
+/// What the address asks for: a view, facts, and a place to go to. A mere `#place` is one, too.
+fn address() -> (ViewState, Filter, Option<String>) {
+    let hash = window().location().hash().unwrap_or_default();
+    let hash = hash.trim_start_matches('#');
+    let (mut state, mut filter) = (ViewState::default(), Filter::default());
+    if !hash.is_empty() && !hash.contains('=') {
+        return (state, filter, Some(hash.to_owned()));
+    }
+    let Ok(pairs) = UrlSearchParams::new_with_str(hash) else { return (state, filter, None) };
+    for name in ViewState::NAMES {
+        pairs.get(name).into_iter().for_each(|value| state.read(name, &value));
+    }
+    for name in Filter::NAMES {
+        pairs.get(name).into_iter().for_each(|value| filter.read(name, &value));
+    }
+    (state, filter, pairs.get("see"))
+}
+
+/// Keeps the address in step with what is chosen, without a new entry in the history.
+fn write(state: &ViewState, filter: &Filter) {
     let Ok(pairs) = UrlSearchParams::new() else { return };
-    for (name, value) in state.written() {
+    for (name, value) in state.written().into_iter().chain(filter.written()) {
         pairs.append(name, &value);
     }
     let written = pairs.to_string().as_string().unwrap_or_default();

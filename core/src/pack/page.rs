@@ -2,7 +2,7 @@
 
 use super::{from_base64, to_base64, unpack};
 use crate::record::Record;
-use crate::{Error, Result};
+use crate::{Error, Result, gz};
 
 /// The `id` of the element that holds them.
 pub const RECORDS: &str = "engram-records";
@@ -16,6 +16,26 @@ fn opening() -> String {
 /// The element that carries packed records.
 pub fn in_page(packed: &[u8]) -> String {
     format!("{}{}</script>", opening(), to_base64(packed))
+}
+
+/// The `id` of the element that holds what is said of them.
+pub const WORDS: &str = "engram-words";
+
+/// An element that carries something else than records, for the page's own viewer.
+///
+/// # Errors
+/// None in memory.
+pub fn beside(bytes: &[u8]) -> Result<String> {
+    let text = to_base64(&gz::pack(bytes)?);
+    Ok(format!("<script type=\"application/gzip\" id=\"{WORDS}\">{text}</script>"))
+}
+
+/// What [`beside`] was given, from the element's text.
+///
+/// # Errors
+/// When it is damaged.
+pub fn from_beside(text: &str) -> Result<Vec<u8>> {
+    Ok(gz::unpack(&from_base64(text)?)?.into_owned())
 }
 
 /// The records that a web page carries; `None` when the bytes are no page.

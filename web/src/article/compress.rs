@@ -27,7 +27,7 @@ pub(super) const PANELS: Plate = Plate {
     id: "figure-4",
     title: "Figure 4. One number a model",
     draw: all_panels,
-    finding: |desk| desk.told.with(|told| told.panels.join(" ")),
+    finding: |desk| desk.told.with(|told| told.said.panels.join(" ")),
 };
 
 /// The section; with one study there is nothing to compare, but its numbers are there.

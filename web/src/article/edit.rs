@@ -18,14 +18,14 @@ pub(super) const DEPTH: Plate = Plate {
     id: "figure-5",
     title: "Figure 5. Edits by the depth of the edited layer",
     draw: |desk| dots(desk, by_depth(&desk.pairs())),
-    finding: |desk| desk.told.with(|told| told.edits[0].clone()),
+    finding: |desk| desk.told.with(|told| told.said.edits[0].clone()),
 };
 
 pub(super) const ANSWERS: Plate = Plate {
     id: "figure-6",
     title: "Figure 6. Both answers after the edits",
     draw: |desk| dots(desk, both_answers(&desk.pairs())),
-    finding: |desk| desk.told.with(|told| told.edits[1].clone()),
+    finding: |desk| desk.told.with(|told| told.said.edits[1].clone()),
 };
 
 /// The section.

@@ -1,12 +1,9 @@
-//! What comes first: title, what was done, the findings, where things are; and the switches that hold for all figures.
+//! What comes first: the findings, where things are, and the switches that hold for all figures.
 
 use super::{Desk, menu};
 use crate::components::{Switches, act, part};
-use crate::figures::article::Article;
-use crate::figures::article::title::title;
 use engram_core::journal;
-use engram_core::metrics::View;
-use engram_core::record::{Reading, Record};
+use engram_core::record::Reading;
 use leptos::prelude::*;
 
 /// Sections by their place in addresses.
@@ -23,22 +20,16 @@ const CONTENTS: [(&str, &str); 10] = [
     ("reproduce", "Reproduce"),
 ];
 
-/// Title, byline, abstract and contents.
-pub(super) fn front(desk: &Desk) -> AnyView {
-    let title = title(&Article::new(&desk.records, &View::default()));
-    let byline: Vec<_> = title.byline.into_iter().map(|line| view! { <p class="faint">{line}</p> }).collect();
+/// The findings in short, and where things are.
+pub(super) fn abstracted(desk: &Desk) -> AnyView {
     let told = desk.told;
-    let abstracted =
-        move || told.with(|told| told.headline.iter().map(|line| view! { <li>{line.clone()}</li> }).collect_view());
+    let line = |line: &String| view! { <li>{line.clone()}</li> };
+    let lines = move || told.with(|told| told.said.headline.iter().map(line).collect_view());
     let link = |(id, name): (&'static str, &'static str)| view! { <li><a href=format!("#{id}")>{name}</a></li> };
     view! {
-        <header class="front">
-            <h1>{title.title}</h1>
-            {byline}
-        </header>
         <div class="abstract">
-            <p>{title.done}</p>
-            <ul>{part(abstracted)}</ul>
+            <h2>"Findings"</h2>
+            <ul>{part(lines)}</ul>
         </div>
         <nav class="contents" aria-label="Contents">
             <ul>{CONTENTS.map(link).into_iter().collect_view()}</ul>
@@ -55,24 +46,13 @@ pub(super) fn controls(desk: &Desk) -> AnyView {
             readings.push(*reading);
         }
     }
-    let stem = title(&Article::new(&desk.records, &View::default())).stem;
-    let one = |record: &Record, stem: String| {
-        let record = record.clone();
-        let make = move || journal::to_json(&record).ok();
-        menu::file("Record (JSON)", format!("{stem}.engram.json"), "application/json", make)
-    };
-    let records = desk.records.clone();
-    let save = match records.as_slice() {
-        [record] => one(record, stem.clone()),
-        _ => {
-            let (records, state) = (records.clone(), desk.state);
-            let names = desk.names.clone();
-            part(move || {
-                let place = state.with(|state| state.record).min(records.len().saturating_sub(1));
-                one(&records[place], names[place].replace(['/', ' '], "-"))
-            })()
-        }
-    };
+    let (records, names, state) = (desk.records.clone(), desk.names.clone(), desk.state);
+    let save = menu::file_of("Record (JSON)", "application/json", move || {
+        let place = state.with_untracked(|state| state.record).min(records.len().saturating_sub(1));
+        let stem: String =
+            names[place].chars().map(|c| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '-' }).collect();
+        (format!("{stem}.engram.json"), journal::to_json(&records[place]).ok())
+    });
     let link = menu::copy("Copy link to this view", || window().location().href().unwrap_or_default());
     view! {
         <div class="desk">
@@ -89,7 +69,7 @@ fn study(desk: &Desk) -> Option<AnyView> {
     let state = desk.state;
     let choose = move |event: leptos::ev::Event| {
         if let Ok(place) = event_target_value(&event).parse() {
-            state.update(|state| (state.record, state.fact, state.layer) = (place, None, None));
+            state.update(|state| (state.record, state.fact) = (place, None));
         }
     };
     let names = desk.names.clone();

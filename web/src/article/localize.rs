@@ -12,28 +12,28 @@ pub(super) const SUFFICIENCY: Plate = Plate {
     id: "figure-2",
     title: "Figure 2. Mean sufficiency per layer",
     draw: |desk| desk.told.with(|told| sufficiency(desk, &told.summaries)),
-    finding: |desk| desk.told.with(|told| told.sufficiency.clone()),
+    finding: |desk| desk.told.with(|told| told.said.sufficiency.clone()),
 };
 
 pub(super) const SECOND: Plate = Plate {
     id: "figure-3",
     title: "Figure 3. The same facts, another position patched",
-    draw: |desk| desk.told.with(|told| told.other.as_ref().map(|(_, other)| sufficiency(desk, other)).into_any()),
-    finding: |desk| desk.told.with(|told| told.second.clone()),
+    draw: |desk| desk.told.with(|told| sufficiency(desk, &told.second)),
+    finding: |desk| desk.told.with(|told| told.said.second.clone()),
 };
 
 pub(super) const DOMINANT: Plate = Plate {
     id: "figure-a",
     title: "Figure A. Facts by their dominant layer",
     draw: dominant,
-    finding: |desk| desk.told.with(|told| told.dominant.clone()),
+    finding: |desk| desk.told.with(|told| told.said.dominant.clone()),
 };
 
 pub(super) const ABLATIONS: Plate = Plate {
     id: "figure-b",
     title: "Figure B. What the answers need",
     draw: ablations,
-    finding: |desk| desk.told.with(|told| told.ablations.clone()),
+    finding: |desk| desk.told.with(|told| told.said.ablations.clone()),
 };
 
 /// The section.
@@ -58,17 +58,22 @@ fn sufficiency(desk: &Desk, summaries: &[Summary]) -> AnyView {
 /// A histogram a study; a click on a layer chooses its facts.
 fn dominant(desk: &Desk) -> AnyView {
     let one = |(place, summary): (usize, &Summary)| {
-        let state = desk.state;
-        let layer = Signal::derive(move || state.with(|state| state.layer.filter(|_| state.record == place)));
+        let (state, filter) = (desk.state, desk.filter);
+        let chosen = {
+            let desk = desk.clone();
+            Signal::derive(move || desk.layer().filter(|_| desk.shown() == place))
+        };
         let choose = Callback::new(move |layer: usize| {
-            state.update(|state| {
-                let again = state.record == place && state.layer == Some(layer);
-                (state.record, state.layer) = (place, (!again).then_some(layer));
-            });
+            let again = chosen.get_untracked() == Some(layer);
+            state.update(|state| state.record = place);
+            let layer = (!again).then_some(layer);
+            filter.update(|filter| (filter.from, filter.to) = (layer, layer));
         });
         let (histogram, title) = (Histogram::of(summary), desk.names[place].clone());
         match desk.live {
-            true => view! { <HistogramChart histogram=histogram title=title layer=layer on_layer=choose /> }.into_any(),
+            true => {
+                view! { <HistogramChart histogram=histogram title=title layer=chosen on_layer=choose /> }.into_any()
+            }
             false => view! { <HistogramChart histogram=histogram title=title /> }.into_any(),
         }
     };

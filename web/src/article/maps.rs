@@ -3,19 +3,18 @@
 use super::Desk;
 use super::plate::Plate;
 use crate::components::{HeatPictures, Heatmaps};
+use crate::figures::article::Article;
+use crate::figures::article::chosen::{Chosen, MOST, chosen};
 use crate::figures::facts;
 use crate::figures::heatmap::MapSet;
-use engram_core::record::{FactRecord, Traced};
+use crate::words;
 use leptos::prelude::*;
-
-/// Facts a study whose maps are shown where nobody can choose others.
-const FIRST: usize = 1;
 
 pub(super) const MAPS: Plate = Plate {
     id: "figure-d",
     title: "Figure D. Token × layer maps of chosen facts",
     draw: pictures,
-    finding: |desk| desk.told.with(|told| told.maps.clone()),
+    finding: |desk| desk.told.with(|told| told.said.maps.clone()),
 };
 
 /// The section.
@@ -24,35 +23,42 @@ pub(super) fn section(desk: &Desk) -> AnyView {
     match any {
         true => MAPS.show(desk),
         false => view! {
-            <p>"These studies have no token × layer maps; "<code>"--maps 10"</code>" makes those of the first ten facts."</p>
+            <p>
+                "These studies have no token × layer maps; " <code>"engram study --maps 10"</code>
+                " makes those of the first ten facts."
+            </p>
         }
         .into_any(),
     }
 }
 
+/// Maps of up to [`MOST`] facts a study; printed, of one.
 fn pictures(desk: &Desk) -> AnyView {
-    let studies = desk.records.iter().zip(desk.names.iter());
-    let one = |(record, name): (&engram_core::record::Record, &String)| {
-        let mapped = record.validated().filter_map(|(fact, traced)| Some((fact, traced, MapSet::of(traced)?)));
-        let facts: Vec<_> = mapped
-            .take(if desk.live { usize::MAX } else { FIRST })
-            .map(|(fact, traced, set)| map(desk, name, fact, traced, set))
-            .collect();
-        facts
-    };
-    studies.flat_map(one).collect_view().into_any()
+    let view = desk.told.with(|told| told.view);
+    let article = Article::new(&desk.records, &view);
+    let facts = chosen(&article, if desk.live { MOST } else { 1 });
+    let shown = facts.iter().filter_map(|fact| Some(map(desk, fact, MapSet::of(fact.traced)?)));
+    shown.collect_view().into_any()
 }
 
-fn map(desk: &Desk, name: &str, fact: &FactRecord, _: &Traced, set: MapSet) -> AnyView {
-    let [before, subject, after] = facts::parts(fact);
-    let answer = crate::words::visible(&fact.target_true);
+fn map(desk: &Desk, fact: &Chosen<'_>, set: MapSet) -> AnyView {
+    let [before, subject, after] = facts::parts(fact.fact);
+    let answer = words::visible(&fact.fact.target_true);
+    let name = desk.names.get(fact.study).cloned().unwrap_or_default();
     let maps = match desk.live {
-        true => view! { <Heatmaps set=Signal::stored(set) /> }.into_any(),
+        true => {
+            let own = desk.clone();
+            let place = fact.study;
+            let layer = Signal::derive(move || own.layer().filter(|_| own.shown() == place));
+            view! { <Heatmaps set=Signal::stored(set) layer=layer /> }.into_any()
+        }
         false => view! { <HeatPictures set=set /> }.into_any(),
     };
+    let link = desk.live.then(|| super::facts::link(desk, fact.study, fact.fact.order, "All about this fact".into()));
     view! {
         <article class="mapped">
-            <h3>{name.to_owned()} ". " {before} <mark>{subject}</mark> {after} " " <b>{answer}</b></h3>
+            <h3>{before} <mark>{subject}</mark> {after} " " <b>{answer}</b></h3>
+            <p class="faint">{name} ": " {fact.why.words()} ". " {link}</p>
             {maps}
         </article>
     }

@@ -39,11 +39,22 @@ pub(super) fn file(
     kind: &'static str,
     make: impl Fn() -> Option<Vec<u8>> + 'static,
 ) -> AnyView {
+    file_of(label, kind, move || (name.clone(), make()))
+}
+
+/// A button that saves what it is given under a name that it is given.
+pub(super) fn file_of(
+    label: &'static str,
+    kind: &'static str,
+    make: impl Fn() -> (String, Option<Vec<u8>>) + 'static,
+) -> AnyView {
     let said = use_context::<Said>();
-    let click = move |_| {
-        let done = make().is_some_and(|bytes| take::save(&name, kind, &bytes));
+    let mut make = act(move |(): ()| {
+        let (name, bytes) = make();
+        let done = bytes.is_some_and(|bytes| take::save(&name, kind, &bytes));
         saved(said, &name, done);
-    };
+    });
+    let click = move |_| make(());
     view! { <button type="button" on:click=act(click)>{label}</button> }.into_any()
 }
 
@@ -96,13 +107,14 @@ pub(super) fn figure(id: &'static str, title: &'static str) -> AnyView {
 pub(super) fn table(table: &Table) -> AnyView {
     let (number, title) = (table.number, table.title.clone());
     let name = |end: &str| format!("table-{number}.{end}");
-    let [one, two] = [table.clone(), table.clone()];
+    let [one, two, three] = [table.clone(), table.clone(), table.clone()];
     let csv = file("CSV", name("csv"), "text/csv", move || one.to_csv().ok().map(String::into_bytes));
     let markdown = file("Markdown", name("md"), "text/markdown", move || Some(two.to_markdown().into_bytes()));
+    let latex = file("LaTeX", name("tex"), "text/x-tex", move || Some(three.to_latex().into_bytes()));
     let link = copy("Copy link", move || address(&format!("table-{number}")));
     view! {
         <p class="menu" role="group" aria-label=format!("Take away: Table {number}. {title}")>
-            {csv} {markdown} {link}
+            {csv} {markdown} {latex} {link}
         </p>
     }
     .into_any()

@@ -14,7 +14,7 @@ pub(super) fn section(desk: &Desk) -> AnyView {
         let view = shared.state.with(ViewState::view);
         let baseline = shared.state.with(|state| state.baseline).and_then(|place| shared.records.get(place));
         let tables = tables::all(&shared.records, &view, baseline.map(|record| record.model.name.as_str()));
-        let said = shared.told.with(|told| told.tables.clone());
+        let said = shared.told.with(|told| told.said.tables.clone());
         let one = |table: tables::Table| {
             let said = said.get(table.number.wrapping_sub(1)).cloned().flatten();
             let menu = shared.live.then(|| menu::table(&table));

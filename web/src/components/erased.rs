@@ -14,6 +14,7 @@ pub(crate) fn held<V>(value: impl FnMut() -> V + Send + 'static) -> Box<dyn FnMu
 }
 
 /// A part of a view that is there as long as `when` holds. It is made again only when that changes.
+#[cfg(feature = "page")]
 pub(crate) fn shown<V: IntoAny>(
     when: impl Fn() -> bool + Send + Sync + 'static,
     view: impl Fn() -> V + Send + 'static,

@@ -34,7 +34,9 @@ pub use bars::{BarChart, shared_scale};
 pub use chips::TokenChips;
 pub use compare::Compare;
 pub use edits::Edits;
-pub(crate) use erased::{act, held, part, shown};
+#[cfg(feature = "page")]
+pub(crate) use erased::shown;
+pub(crate) use erased::{act, held, part};
 pub use fact::FactView;
 pub use facts::FactList;
 pub use heat_picture::HeatPictures;

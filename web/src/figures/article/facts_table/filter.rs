@@ -168,6 +168,9 @@ impl Default for Filter {
 const LONGEST: usize = 200;
 
 impl Filter {
+    /// Names of an address that it reads.
+    pub const NAMES: [&str; 7] = ["find", "state", "kind", "from", "to", "edited", "sort"];
+
     /// Takes over one `name=value` of an address. Unknown names and values that make no sense change nothing.
     pub fn read(&mut self, name: &str, value: &str) {
         let layer = || value.parse::<usize>().ok().filter(|layer| *layer > 0);

@@ -1,0 +1,98 @@
+//! What is said of an article's figures and tables, for each way of reading the records. The printer computes it; the
+//! page carries it, so that the viewer needs no words of its own.
+
+#[cfg(feature = "print")]
+use crate::figures::article::Article;
+#[cfg(feature = "print")]
+use crate::figures::article::findings::{ablations, edits, headline, layers, lens, maps, panels, tables};
+use engram_core::metrics::View;
+use engram_core::record::Reading;
+#[cfg(feature = "print")]
+use engram_core::record::Record;
+use serde::{Deserialize, Serialize};
+
+/// Sentences under one view.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub(crate) struct Said {
+    /// The view's reading.
+    reading: Option<Reading>,
+    /// And its convention.
+    argmax_always: bool,
+    /// The reading of Figure 3.
+    pub(crate) second_reading: Option<Reading>,
+    /// The abstract.
+    pub(crate) headline: Vec<String>,
+    /// Figure 2.
+    pub(crate) sufficiency: String,
+    /// Figure 3.
+    pub(crate) second: String,
+    /// The histogram.
+    pub(crate) dominant: String,
+    /// Ablations.
+    pub(crate) ablations: String,
+    /// Figure 4, panel by panel.
+    pub(crate) panels: Vec<String>,
+    /// Figures 5 and 6.
+    pub(crate) edits: [String; 2],
+    /// Maps.
+    pub(crate) maps: String,
+    /// The logit lens, where there is one.
+    pub(crate) lens: Option<String>,
+    /// Tables 1 to 4 and the matched subset, by number.
+    pub(crate) tables: [Option<String>; 5],
+}
+
+/// Sentences under every view that the page offers.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub(crate) struct Words(Vec<Said>);
+
+impl Words {
+    /// The sentences under a view; empty ones under a view that the page does not offer.
+    pub(crate) fn under(&self, view: &View) -> Said {
+        let same = |said: &&Said| said.reading == Some(view.reading) && said.argmax_always == view.argmax_always;
+        self.0.iter().find(same).cloned().unwrap_or_default()
+    }
+
+    /// Everything that can be said of these records.
+    #[cfg(feature = "print")]
+    pub(crate) fn of(records: &[Record]) -> Self {
+        let mut readings = vec![View::default().reading];
+        for reading in records.iter().flat_map(|record| &record.settings.readings) {
+            if !readings.contains(reading) {
+                readings.push(*reading);
+            }
+        }
+        let views = readings.iter().flat_map(|reading| {
+            [false, true].map(|argmax_always| View { reading: *reading, argmax_always, ..View::default() })
+        });
+        Self(views.map(|view| Said::of(records, &view)).collect())
+    }
+}
+
+#[cfg(feature = "print")]
+impl Said {
+    fn of(records: &[Record], view: &View) -> Self {
+        let article = Article::new(records, view);
+        Self {
+            reading: Some(view.reading),
+            argmax_always: view.argmax_always,
+            second_reading: article.other.as_ref().map(|other| other.0),
+            headline: headline::headline(&article),
+            sufficiency: layers::sufficiency(&article),
+            second: layers::second_reading(&article),
+            dominant: layers::dominant(&article),
+            ablations: ablations::ablations(&article),
+            panels: panels::panels(&article).into(),
+            edits: [edits::by_depth(&article), edits::both_answers(&article)],
+            maps: maps::maps(&article),
+            lens: lens::lens(&article),
+            tables: [
+                Some(tables::table1(&article)),
+                Some(tables::table2(&article)),
+                Some(tables::table3(&article)),
+                tables::table4(&article),
+                tables::matched_subset(&article),
+            ],
+        }
+    }
+}
