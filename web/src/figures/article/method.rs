@@ -67,6 +67,9 @@ pub fn references(article: &Article<'_>) -> Vec<Reference> {
 
 /// The sections of what was done.
 pub fn sections(article: &Article<'_>) -> Vec<Section> {
+    if article.studies.is_empty() {
+        return Vec::new();
+    }
     let mut found = vec![facts(article), corruption(article), sufficiency(article)];
     found.push(stages::necessity(article));
     found.push(stages::mlp(article));
@@ -189,15 +192,16 @@ fn sufficiency(article: &Article<'_>) -> Section {
     let mut paragraphs = vec![
         text(format!(
             "In the run of the corrupted prompt the residual stream after one block, at one position, is replaced by the \
-             clean run's. The answer's probability that this gives back is the layer's sufficiency (equation 1). {}.",
-            say::capital(&told.join("; "))
+             clean run's. The answer's probability that this gives back is the layer's sufficiency (equation 1). {}",
+            if told.is_empty() { String::new() } else { format!("{}.", say::capital(&told.join("; "))) }
         )),
         formulas::SUFFICIENCY,
         text("A fact's dominant layer is the one that gives back most, the lowest on a tie:"),
         formulas::DOMINANT,
         text(
             "l* is the most frequent dominant layer over the localized facts, again the lowest on a tie. Means over facts \
-             have a standard error, sqrt(Σ (x − mean)² / (n − 1)) / sqrt(n).",
+             have a standard error, sqrt(Σ (x − mean)² / (n − 1)) / sqrt(n); two means are called different where they \
+             lie further apart than both errors together.",
         ),
     ];
     let subject = readings.iter().any(|reading| *reading != Reading::LastToken);
@@ -210,7 +214,9 @@ fn sufficiency(article: &Article<'_>) -> Section {
     if readings.contains(&Reading::LastToken) {
         identities.push("Under last-token it gives the clean answer back completely, so s_L = p_clean − p_corrupt.");
     }
-    paragraphs.push(text(format!("{} This holds by definition and is no finding.", identities.join(" "))));
+    if !identities.is_empty() {
+        paragraphs.push(text(format!("{} This holds by definition and is no finding.", identities.join(" "))));
+    }
     if subject {
         paragraphs.push(text(if article.view.argmax_always {
             "A fact whose patches only hurt has its largest value, 0, at the last layer. Here it is counted there \

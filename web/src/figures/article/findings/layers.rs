@@ -1,7 +1,7 @@
 //! Figures 2 and 3, mean sufficiency per layer under both readings, and the distribution of dominant layers.
 
 use super::super::{Article, Study, say};
-use super::{At, agreement, joined, percent, place, places, those};
+use super::{At, agreement, joined, peak, percent, place, places, those};
 use crate::words;
 use engram_core::metrics::{Distribution, Mean, SNAP};
 use engram_core::record::Reading;
@@ -31,11 +31,6 @@ fn curves(article: &Article<'_>, reading: Reading, studies: &[Study<'_>]) -> Str
     let missing = (!missing.is_empty())
         .then(|| format!("Under {} there is nothing from {}.", reading.name(), article.who(&missing)));
     joined([Some(found), missing])
-}
-
-/// The highest mean, the lowest layer on a tie; layer from 1.
-fn peak(means: &[Mean]) -> Option<(usize, &Mean)> {
-    (1..).zip(means).reduce(|best, next| if next.1.mean > best.1.mean { next } else { best })
 }
 
 /// Curves of a patch at the subject: where they are highest, by how much, and what is not told apart.

@@ -2,14 +2,9 @@
 
 use super::super::{Article, Study, say};
 use super::{At, agreement, joined};
+use crate::figures::lens::settled;
 use crate::words;
 use engram_core::record::{Lens, Traced};
-
-/// From which layer on the true answer's token is the most probable one, to the end.
-fn settled(lens: &Lens) -> Option<usize> {
-    let wrong = lens.rank_true.iter().rposition(|rank| *rank != 1).map_or(0, |at| at + 1);
-    (wrong < lens.rank_true.len()).then_some(wrong + 1)
-}
 
 /// The middle value, the lower one of two.
 fn median(values: &mut [usize]) -> Option<usize> {
