@@ -56,7 +56,8 @@ fn passed(article: &Article<'_>) -> String {
 /// Where l* is under the article's reading, with the share of what is not localized.
 fn first(article: &Article<'_>) -> String {
     let told = layers::dominant(article);
-    if article.view.reading == Reading::LastToken {
+    if article.view.reading == Reading::LastToken && article.studies.iter().any(|study| study.summary.l_star.is_some())
+    {
         return format!("{} The last layer restores the answer by definition.", start(&told, 2));
     }
     let mut said = start(&told, 2);

@@ -199,9 +199,14 @@ pub fn dominant(article: &Article<'_>) -> String {
     let reading = article.view.reading;
     let with: Vec<(&Study<'_>, usize)> =
         studies.iter().filter_map(|study| Some((study, study.summary.l_star?))).collect();
-    let none = those(studies, |study| study.summary.l_star.is_none());
+    let traced = |study: &Study<'_>| !study.summary.sufficiency.is_empty();
+    let none = those(studies, |study| study.summary.l_star.is_none() && traced(study));
     let none =
         (!none.is_empty()).then(|| format!("Under {} no fact is localized{}.", reading.name(), article.within(&none)));
+    let untraced = those(studies, |study| !traced(study));
+    let untraced = (!untraced.is_empty())
+        .then(|| format!("Under {} no fact was traced{}.", reading.name(), article.within(&untraced)));
+    let none = Some(joined([none, untraced])).filter(|said| !said.is_empty());
     if with.is_empty() {
         return none.unwrap_or_default();
     }

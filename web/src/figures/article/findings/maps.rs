@@ -162,7 +162,10 @@ pub fn maps(article: &Article<'_>) -> String {
         if none > 0 {
             places.push(format!("nowhere in {none}"));
         }
-        format!("{what} {}.", say::list(&places))
+        if peaks.is_empty() {
+            return format!("{what} nowhere.");
+        }
+        format!("{what} most at {}.", say::list(&places))
     };
     let of = |map: fn(&engram_core::record::Maps) -> &Vec<Vec<f32>>| -> Vec<Peak> {
         mapped.iter().filter_map(|traced| peak(traced, map(traced.maps.as_ref()?), |_| true)).collect()
@@ -179,14 +182,20 @@ pub fn maps(article: &Article<'_>) -> String {
     joined([
         Some(told(
             &format!(
-                "In the {} with maps, before the prompt's last token the residual stream helps most at",
+                "In the {} with maps, before the prompt's last token the residual stream helps",
                 words::count(count, "fact")
             ),
             mapped.iter().filter_map(|traced| early(traced)).collect(),
         )),
-        Some(told("The MLPs' contributions help most at", of(|maps| &maps.mlp))),
-        Some(told("Attention's help most at", of(|maps| &maps.attention))),
-        windows.first().cloned(),
+        Some(told("The MLPs' contributions help", of(|maps| &maps.mlp))),
+        Some(told("Attention's help", of(|maps| &maps.attention))),
+        match windows.as_slice() {
+            [] => None,
+            [one] => Some(one.clone()),
+            _ => Some(
+                "The windows cover most or all of the layers, so these two maps show tokens and hardly layers.".into(),
+            ),
+        },
     ])
 }
 
@@ -257,7 +266,7 @@ mod tests {
             "{told}"
         );
         assert!(told.contains("the first token after the subject in 2 (layers 1 to 2)"), "{told}");
-        assert!(told.contains("Attention's help most at nowhere in 2."), "{told}");
+        assert!(told.contains("Attention's help nowhere."), "{told}");
         assert_eq!(maps(&Article::new(&[sample::record()], &View::default())), "No fact has token × layer maps.");
     }
 }

@@ -39,6 +39,8 @@ fn what_does_not_help_or_is_missing_says_so() {
         "Under subject-last no layer's patch helps on average."
     );
     assert_eq!(said(dominant, std::slice::from_ref(&hurts)), "Under subject-last no fact is localized.");
+    let untraced = sample::study("b", Reading::LastToken, &[&[0.1, 0.9]]);
+    assert_eq!(said(dominant, &[untraced]), "Under subject-last no fact was traced.");
     let none = sample::study("b", Reading::LastToken, &[&[0.1, 0.9]]);
     assert_eq!(said(sufficiency, std::slice::from_ref(&none)), "No fact was traced under subject-last.");
     let both = said(sufficiency, &[subject("a", &[&[0.4, 0.1, 0.1]]), none]);
