@@ -42,7 +42,8 @@ pub struct Reference {
 }
 
 const PAPER: Reference = Reference {
-    text: "Deshpande, Konavoor and Panat, “Knowledge Localization and Editability in Small Language Models: A Multi-Stage \
+    text: "Deshpande, Konavoor and Panat, “Knowledge Localization and Editability in Small Language Models: A \
+           Multi-Stage \
            Experimental Study”",
     used_for: "the three stages, the corruption by another text, equations 1 to 4, C, and the levels of success",
 };
@@ -51,7 +52,8 @@ const MENG: Reference = Reference {
     used_for: "token × layer maps, corruption by noise, the rank-one edit, and the CounterFact format",
 };
 const SPALL: Reference = Reference {
-    text: "Spall 1992, “Multivariate Stochastic Approximation Using a Simultaneous Perturbation Gradient Approximation”",
+    text: "Spall 1992, “Multivariate Stochastic Approximation Using a Simultaneous Perturbation Gradient \
+           Approximation”",
     used_for: "the search for v* (SPSA)",
 };
 const LENS: Reference =
@@ -133,13 +135,17 @@ fn facts(article: &Article<'_>) -> Section {
         title: "Facts and filters",
         paragraphs: vec![
             text(format!(
-                "A fact is a prompt about a subject with a true answer and a counterfactual one. Facts are taken in an order \
+                "A fact is a prompt about a subject with a true answer and a counterfactual one. Facts are taken in \
+                 an order \
                  shuffled with seed {seed} until {n} are validated or the file ends. p(y) is {answer}."
             )),
             text(format!(
-                "A fact is validated if greedy decoding continues the prompt with the true answer, all its tokens, and if \
-                 hiding the subject lowers the answer's probability, p_clean − p_corrupt, by at least {effect}. Prompts of \
-                 more than {longest} tokens, subjects without tokens of their own, answers that merge with the prompt{shared} \
+                "A fact is validated if greedy decoding continues the prompt with the true answer, all its tokens, \
+                 and if \
+                 hiding the subject lowers the answer's probability, p_clean − p_corrupt, by at least {effect}. \
+                 Prompts of \
+                 more than {longest} tokens, subjects without tokens of their own, answers that merge with the \
+                 prompt{shared} \
                  and empty fields fall out. Facts that fall out stay in the record with their reason."
             )),
         ],
@@ -154,8 +160,10 @@ fn corruption(article: &Article<'_>) -> Section {
             words::short(&words::visible(with), 60)
         ),
         Corruption::Noise { sigmas, draws, .. } => format!(
-            "The subject is hidden by Gaussian noise of {sigmas} σ on the embeddings of its tokens, the mean over {} that \
-             every cell of a fact shares. σ is the standard deviation over all scalars of the subject embeddings of the \
+            "The subject is hidden by Gaussian noise of {sigmas} σ on the embeddings of its tokens, the mean over {} \
+             that \
+             every cell of a fact shares. σ is the standard deviation over all scalars of the subject embeddings of \
+             the \
              fact list, measured as {}.",
             words::count(*draws, "draw"),
             over_records(article, |record| match &record.settings.corruption {
@@ -191,7 +199,8 @@ fn sufficiency(article: &Article<'_>) -> Section {
     let told: Vec<&str> = readings.iter().map(told).collect();
     let mut paragraphs = vec![
         text(format!(
-            "In the run of the corrupted prompt the residual stream after one block, at one position, is replaced by the \
+            "In the run of the corrupted prompt the residual stream after one block, at one position, is replaced by \
+             the \
              clean run's. The answer's probability that this gives back is the layer's sufficiency (equation 1). {}",
             if told.is_empty() { String::new() } else { format!("{}.", say::capital(&told.join("; "))) }
         )),
@@ -199,7 +208,8 @@ fn sufficiency(article: &Article<'_>) -> Section {
         text("A fact's dominant layer is the one that gives back most, the lowest on a tie:"),
         formulas::DOMINANT,
         text(
-            "l* is the most frequent dominant layer over the localized facts, again the lowest on a tie. Means over facts \
+            "l* is the most frequent dominant layer over the localized facts, again the lowest on a tie. Means over \
+             facts \
              have a standard error, sqrt(Σ (x − mean)² / (n − 1)) / sqrt(n); two means are called different where they \
              lie further apart than both errors together.",
         ),
@@ -208,7 +218,8 @@ fn sufficiency(article: &Article<'_>) -> Section {
     let mut identities = Vec::new();
     if subject {
         identities.push(
-            "Under subject-last a patch after the last block changes nothing, unless the subject ends the prompt, so s_L = 0.",
+            "Under subject-last a patch after the last block changes nothing, unless the subject ends the prompt, so \
+             s_L = 0.",
         );
     }
     if readings.contains(&Reading::LastToken) {

@@ -43,7 +43,8 @@ fn passed(article: &Article<'_>) -> String {
             )
         }
         _ => format!(
-            "Of {} facts screened in each of {} {}, {} are known to the model and depend on the subject: hiding it lowers the \
+            "Of {} facts screened in each of {} {}, {} are known to the model and depend on the subject: hiding it \
+             lowers the \
              answer's probability.",
             range(&|study| study.summary.screened),
             say::small(article.studies.len()),
@@ -124,7 +125,8 @@ fn redundancy(article: &Article<'_>) -> Option<String> {
             "With l* removed, another layer's clean state gives back a share R of {values} of what l* carries."
         )),
         _ => Some(format!(
-            "With l* removed, another layer's clean state gives back a share R of {values} in {}; in {} R is clipped and no measure.",
+            "With l* removed, another layer's clean state gives back a share R of {values} in {}; in {} R is clipped \
+             and no measure.",
             article.who(&names(&fair)),
             article.who(&names(&clipped))
         )),

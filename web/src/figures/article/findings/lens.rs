@@ -89,7 +89,13 @@ mod tests {
     #[test]
     fn the_answer_leads_from_a_layer_on() {
         let one = said(&[record(&[&[9, 1, 1], &[9, 9, 1], &[1, 9, 1]])]);
-        assert!(one.contains("of 3 facts by the model's own head, the answer leads from layer 3 of 3 on, by the median (layers 2 to 3)."), "{one}");
+        assert!(
+            one.contains(
+                "of 3 facts by the model's own head, the answer leads from layer 3 of 3 on, by the \
+                              median (layers 2 to 3)."
+            ),
+            "{one}"
+        );
         assert!(one.contains("examples, not a statistic"), "{one}");
         let never = said(&[record(&[&[9, 1, 2], &[9, 9, 1]])]);
         assert!(never.contains("In 1 fact it is not the most probable token at the end."), "{never}");

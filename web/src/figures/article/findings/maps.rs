@@ -134,7 +134,10 @@ pub fn fact(fact: &FactRecord) -> Option<String> {
 /// A window as wide as the model shows no layer.
 fn wide(window: usize, layers: usize) -> Option<String> {
     (window * 3 >= layers * 2 && window > 1).then(|| {
-        format!("A window of {window} layers covers most or all of the {layers}, so these two maps show tokens and hardly layers.")
+        format!(
+            "A window of {window} layers covers most or all of the {layers}, so these two maps show tokens and \
+                 hardly layers."
+        )
     })
 }
 
@@ -242,7 +245,13 @@ mod tests {
         residual[4] = vec![0.1, 0.6, 0.9];
         let said = |record: &Record| fact(&record.facts[0]).unwrap_or_default();
         let told = said(&record(residual.clone(), map(3, 2, 0.3), 1));
-        assert!(told.starts_with("Before the prompt's last token the residual stream helps most at the subject's last token “·b”, layer 1 (+0.3000)."), "{told}");
+        assert!(
+            told.starts_with(
+                "Before the prompt's last token the residual stream helps most at the subject's last \
+                                  token “·b”, layer 1 (+0.3000)."
+            ),
+            "{told}"
+        );
         assert!(told.contains("half of the effect is back from layer 2 on"), "{told}");
         assert!(
             told.contains("Layer by layer the MLPs' contributions help most at the first token after the subject"),

@@ -77,7 +77,8 @@ fn ties_and_narrow_leads_are_told() {
     let clear = said(dominant, &[subject("a", &[one; 9])]);
     assert_eq!(
         clear,
-        "Under subject-last the most frequent dominant layer l* is layer 1 of 3. 9 of 9 (100.0 %) localized facts are there. No fact is left without a layer."
+        "Under subject-last the most frequent dominant layer l* is layer 1 of 3. 9 of 9 (100.0 %) localized facts are \
+         there. No fact is left without a layer."
     );
     let mut lost = subject("a", &[one, one, one, &[0.05, 0.0, 0.1]]);
     let told = said(dominant, std::slice::from_ref(&lost));
