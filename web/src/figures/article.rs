@@ -40,7 +40,8 @@ pub struct Article<'a> {
 }
 
 impl<'a> Article<'a> {
-    /// Summarises the records under a view and under the second reading.
+    /// Summarises the records under a view and under the second reading. An article has at least one record; of none
+    /// nothing sensible is said.
     pub fn new(records: &'a [Record], view: &View) -> Self {
         let readings = records.iter().flat_map(|record| &record.settings.readings);
         let second = readings.copied().find(|reading| *reading != view.reading);
@@ -129,5 +130,85 @@ mod tests {
         let article = Article::new(&records, &View::default().with_reading(Reading::LastToken));
         assert_eq!(article.other.as_ref().map(|other| other.0), Some(Reading::SubjectLast));
         assert_eq!((article.records.len(), article.within(&["tiny"])), (1, String::new()));
+    }
+
+    /// Every text that an article is made of.
+    fn everything(article: &Article<'_>) -> Vec<String> {
+        use findings::{ablations, edits, headline, layers, lens, maps, panels, tables};
+        let mut all = headline::headline(article);
+        all.extend(panels::panels(article));
+        all.extend([
+            format!("{:?}", title::title(article)),
+            layers::sufficiency(article),
+            layers::second_reading(article),
+            layers::dominant(article),
+            edits::by_depth(article),
+            edits::both_answers(article),
+            ablations::ablations(article),
+            maps::maps(article),
+            tables::table1(article),
+            tables::table2(article),
+            tables::table3(article),
+            dropped::sentence(article),
+            reproduce::report(article),
+            reproduce::export(article),
+        ]);
+        all.extend(
+            [lens::lens(article), tables::table4(article), tables::matched_subset(article)].into_iter().flatten(),
+        );
+        all.extend(article.records.iter().flat_map(|record| &record.facts).filter_map(maps::fact));
+        all.extend(limits::limits(article).into_iter().map(|limit| limit.text));
+        all.extend(chosen::chosen(article, chosen::MOST).iter().map(|one| one.why.words()));
+        all.extend(dropped::rows(article).iter().map(|row| row.why.clone()));
+        all.extend(reproduce::records(article).into_iter().map(|one| one.study));
+        let pieces = method::sections(article).into_iter().flat_map(|section| section.paragraphs);
+        all.extend(pieces.map(|piece| match piece {
+            method::Piece::Text(text) => text,
+            method::Piece::Formula { words, .. } => words.to_owned(),
+        }));
+        all
+    }
+
+    #[test]
+    fn odd_records_do_no_harm() {
+        let mut short = sample::record();
+        short.model.name = String::new();
+        short.model.layers = 0;
+        sample::each(&mut short, |traced| {
+            traced.without_block.truncate(1);
+            traced.without_mlp.clear();
+            traced.corrupt_span = [9, 2];
+            traced.corrupt_tokens.clear();
+            traced.maps =
+                Some(engram_core::record::Maps { residual: vec![vec![], vec![0.5; 9]], ..Default::default() });
+            traced.lens = Some(engram_core::record::Lens::default());
+            traced.redundancy.insert(Reading::SubjectLast, engram_core::record::RedundancyCurve::default());
+        });
+        let mut hostile = sample::record();
+        hostile.model.name = "<b>\u{202e}'\n$(x)".into();
+        hostile.model.layers = 3;
+        hostile.settings.readings.clear();
+        hostile.settings.n = 0;
+        hostile.edits.iter_mut().flatten().for_each(|edit| {
+            (edit.layer, edit.fact) = (0, 99);
+            edit.loss.clear();
+            edit.unrelated.clear();
+        });
+        let mut empty = sample::record();
+        empty.facts.clear();
+        empty.edits = Some(vec![]);
+        let sets =
+            [vec![], vec![short.clone()], vec![hostile.clone()], vec![empty.clone()], vec![short, hostile, empty]];
+        for records in &sets {
+            for reading in [Reading::SubjectLast, Reading::LastToken, Reading::SameIndex] {
+                for argmax_always in [false, true] {
+                    let view = View { argmax_always, ..View::default() }.with_reading(reading);
+                    for text in everything(&Article::new(records, &view)) {
+                        let plain = !text.contains("NaN") && !text.contains(['\n', '\u{202e}']) && !text.contains("  ");
+                        assert!(records.is_empty() || (plain && !text.is_empty()), "{text:?}");
+                    }
+                }
+            }
+        }
     }
 }

@@ -80,7 +80,7 @@ impl LensChart {
 }
 
 /// From which layer on the true answer is the most probable one, to the end.
-fn settled(lens: &Lens) -> Option<usize> {
+pub fn settled(lens: &Lens) -> Option<usize> {
     let wrong = lens.rank_true.iter().rposition(|rank| *rank != 1).map_or(0, |at| at + 1);
     (wrong < lens.rank_true.len()).then_some(wrong + 1)
 }

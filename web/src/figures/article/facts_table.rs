@@ -2,6 +2,7 @@
 
 pub mod filter;
 
+use crate::figures::facts;
 use crate::words;
 use engram_core::facts::{RelationKind, kind};
 use engram_core::metrics::{Dominant, View, dominant, edit_outcome, sufficiency};
@@ -96,12 +97,7 @@ fn row(fact: &FactRecord, view: &View, edited: Option<&String>) -> Row {
     };
     let [p_clean, p_corrupt] = [p_clean, p_corrupt].map(|p| p.map(f64::from));
     let (state, layer) = state(fact.traced(), view);
-    let outcome = match (&fact.outcome, layer) {
-        (Outcome::Dropped(dropped), _) => words::reason(dropped.reason).to_owned(),
-        (_, Some(layer)) => format!("layer {layer}"),
-        (_, None) if state == State::NotLocalized => "not localized".into(),
-        _ => format!("no {} reading", view.reading.name()),
-    };
+    let outcome = facts::outcome(fact, view);
     let curve = fact.traced().and_then(|traced| sufficiency(traced, view.reading));
     let [prompt, answer, relation] =
         [&fact.prompt, &fact.target_true, &fact.relation].map(|text| words::visible(text.trim()));

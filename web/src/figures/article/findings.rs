@@ -72,6 +72,11 @@ fn agreement(found: &[At<'_>]) -> Option<String> {
     })
 }
 
+/// The highest mean, the lowest layer on a tie; layer from 1.
+fn peak(means: &[Mean]) -> Option<(usize, &Mean)> {
+    (1..).zip(means).reduce(|best, next| if next.1.mean > best.1.mean { next } else { best })
+}
+
 /// A share in whole percent.
 fn percent(share: f64) -> String {
     format!("{} %", words::fixed(share * 100.0, 0))

@@ -62,17 +62,16 @@ fn own_models(article: &Article<'_>) -> Option<String> {
     let facts = article.records.iter().any(|record| record.source.name == "bundled facts");
     let models = (!own.is_empty()).then(|| {
         format!(
-            "{} come with the program and were trained for it on its own facts: they show how the measures behave, not how \
+            "{} come with the program and were trained for it on its own facts: they show how the measures behave, \
+             not how \
              models of natural text store facts.",
             if own.len() == 1 { own[0].to_owned() } else { say::capital(&article.who(&own)) }
         )
         .replace(" come with", if own.len() == 1 { " comes with" } else { " come with" })
         .replace("and were trained", if own.len() == 1 { "and was trained" } else { "and were trained" })
     });
-    let facts = (facts && own.len() < article.studies.len()).then(|| {
-        "The facts are those that come with the program; they were chosen to be easy to learn, not to be representative."
-            .to_owned()
-    });
+    let facts = (facts && own.len() < article.studies.len())
+        .then(|| "The facts are the program's own selection, not a sample of what models know.".to_owned());
     match (models, facts) {
         (Some(models), Some(facts)) => Some(format!("{models} {facts}")),
         (models, facts) => models.or(facts),
@@ -94,7 +93,11 @@ fn small_models(article: &Article<'_>) -> Option<String> {
 fn quantised(article: &Article<'_>) -> Option<String> {
     let names = those(article, |study| study.record.model.dtype.to_lowercase().starts_with(['q', 'i']));
     (!names.is_empty()).then(|| {
-        format!("The weights of {} were stored quantised; the findings are about these, not about the weights they came from.", article.who(&names))
+        format!(
+            "The weights of {} were stored quantised; the findings are about these, not about the weights they \
+                 came from.",
+            article.who(&names)
+        )
     })
 }
 
@@ -171,7 +174,9 @@ fn not_localized(article: &Article<'_>) -> Option<String> {
     }
     if article.view.argmax_always {
         return Some(
-            "Facts whose patches only hurt are counted at the last layer (argmax-always), which makes knowledge look late.".into(),
+            "Facts whose patches only hurt are counted at the last layer (argmax-always), which makes knowledge look \
+             late."
+                .into(),
         );
     }
     let lost = |study: &Study<'_>| study.summary.not_localized.is_some_and(|share| share.count > 0);
@@ -186,15 +191,19 @@ fn not_localized(article: &Article<'_>) -> Option<String> {
 }
 
 fn corruption(article: &Article<'_>) -> Option<String> {
-    let kinds: BTreeSet<String> = article.records.iter()
+    let kinds: BTreeSet<String> = article
+        .records
+        .iter()
         .map(|record| match &record.settings.corruption {
             Corruption::Replace { with } => format!(
-                "Every subject was replaced by the one text “{}”, which may have more or fewer tokens and brings an answer of \
+                "Every subject was replaced by the one text “{}”, which may have more or fewer tokens and brings an \
+                 answer of \
                  its own; another text may give other layers.",
                 words::short(&words::visible(with), 60)
             ),
             Corruption::Noise { sigmas, draws, .. } => format!(
-                "Noise of {sigmas} σ makes embeddings that no token has, and every value is the mean over {}; weaker or \
+                "Noise of {sigmas} σ makes embeddings that no token has, and every value is the mean over {}; weaker \
+                 or \
                  stronger noise may give other layers.",
                 words::count(*draws, "draw")
             ),
@@ -220,7 +229,10 @@ fn ablation(article: &Article<'_>) -> Option<String> {
         NecessityAt::PerFact => "each fact's own layer",
     };
     traced.then(|| {
-        format!("Δ_nec and r_MLP at {place} come from contributions set to zero, a state that the models do not have by themselves.")
+        format!(
+            "Δ_nec and r_MLP at {place} come from contributions set to zero, a state that the models do not have \
+                 by themselves."
+        )
     })
 }
 
@@ -293,7 +305,8 @@ fn seed(article: &Article<'_>) -> Option<String> {
 fn errors(article: &Article<'_>) -> Option<String> {
     let some = article.studies.iter().any(|study| study.summary.validated > 1);
     some.then(|| {
-        "Standard errors are over facts, not over seeds or trained models: they say how sure a mean is for this model, not \
+        "Standard errors are over facts, not over seeds or trained models: they say how sure a mean is for this \
+         model, not \
          how another model of its kind would do."
             .to_owned()
     })
@@ -309,7 +322,8 @@ fn device(article: &Article<'_>) -> Option<String> {
             "All was computed in f32 on a {one}; another device may move the last digits, and with them a tie."
         )),
         several => Some(format!(
-            "The studies ran on different kinds of device ({}) in f32; last digits may differ between them, and with them a tie.",
+            "The studies ran on different kinds of device ({}) in f32; last digits may differ between them, and with \
+             them a tie.",
             say::list(several)
         )),
     }

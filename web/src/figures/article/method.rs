@@ -42,7 +42,8 @@ pub struct Reference {
 }
 
 const PAPER: Reference = Reference {
-    text: "Deshpande, Konavoor and Panat, “Knowledge Localization and Editability in Small Language Models: A Multi-Stage \
+    text: "Deshpande, Konavoor and Panat, “Knowledge Localization and Editability in Small Language Models: A \
+           Multi-Stage \
            Experimental Study”",
     used_for: "the three stages, the corruption by another text, equations 1 to 4, C, and the levels of success",
 };
@@ -51,7 +52,8 @@ const MENG: Reference = Reference {
     used_for: "token × layer maps, corruption by noise, the rank-one edit, and the CounterFact format",
 };
 const SPALL: Reference = Reference {
-    text: "Spall 1992, “Multivariate Stochastic Approximation Using a Simultaneous Perturbation Gradient Approximation”",
+    text: "Spall 1992, “Multivariate Stochastic Approximation Using a Simultaneous Perturbation Gradient \
+           Approximation”",
     used_for: "the search for v* (SPSA)",
 };
 const LENS: Reference =
@@ -67,6 +69,9 @@ pub fn references(article: &Article<'_>) -> Vec<Reference> {
 
 /// The sections of what was done.
 pub fn sections(article: &Article<'_>) -> Vec<Section> {
+    if article.studies.is_empty() {
+        return Vec::new();
+    }
     let mut found = vec![facts(article), corruption(article), sufficiency(article)];
     found.push(stages::necessity(article));
     found.push(stages::mlp(article));
@@ -130,13 +135,17 @@ fn facts(article: &Article<'_>) -> Section {
         title: "Facts and filters",
         paragraphs: vec![
             text(format!(
-                "A fact is a prompt about a subject with a true answer and a counterfactual one. Facts are taken in an order \
+                "A fact is a prompt about a subject with a true answer and a counterfactual one. Facts are taken in \
+                 an order \
                  shuffled with seed {seed} until {n} are validated or the file ends. p(y) is {answer}."
             )),
             text(format!(
-                "A fact is validated if greedy decoding continues the prompt with the true answer, all its tokens, and if \
-                 hiding the subject lowers the answer's probability, p_clean − p_corrupt, by at least {effect}. Prompts of \
-                 more than {longest} tokens, subjects without tokens of their own, answers that merge with the prompt{shared} \
+                "A fact is validated if greedy decoding continues the prompt with the true answer, all its tokens, \
+                 and if \
+                 hiding the subject lowers the answer's probability, p_clean − p_corrupt, by at least {effect}. \
+                 Prompts of \
+                 more than {longest} tokens, subjects without tokens of their own, answers that merge with the \
+                 prompt{shared} \
                  and empty fields fall out. Facts that fall out stay in the record with their reason."
             )),
         ],
@@ -151,8 +160,10 @@ fn corruption(article: &Article<'_>) -> Section {
             words::short(&words::visible(with), 60)
         ),
         Corruption::Noise { sigmas, draws, .. } => format!(
-            "The subject is hidden by Gaussian noise of {sigmas} σ on the embeddings of its tokens, the mean over {} that \
-             every cell of a fact shares. σ is the standard deviation over all scalars of the subject embeddings of the \
+            "The subject is hidden by Gaussian noise of {sigmas} σ on the embeddings of its tokens, the mean over {} \
+             that \
+             every cell of a fact shares. σ is the standard deviation over all scalars of the subject embeddings of \
+             the \
              fact list, measured as {}.",
             words::count(*draws, "draw"),
             over_records(article, |record| match &record.settings.corruption {
@@ -188,29 +199,35 @@ fn sufficiency(article: &Article<'_>) -> Section {
     let told: Vec<&str> = readings.iter().map(told).collect();
     let mut paragraphs = vec![
         text(format!(
-            "In the run of the corrupted prompt the residual stream after one block, at one position, is replaced by the \
-             clean run's. The answer's probability that this gives back is the layer's sufficiency (equation 1). {}.",
-            say::capital(&told.join("; "))
+            "In the run of the corrupted prompt the residual stream after one block, at one position, is replaced by \
+             the \
+             clean run's. The answer's probability that this gives back is the layer's sufficiency (equation 1). {}",
+            if told.is_empty() { String::new() } else { format!("{}.", say::capital(&told.join("; "))) }
         )),
         formulas::SUFFICIENCY,
         text("A fact's dominant layer is the one that gives back most, the lowest on a tie:"),
         formulas::DOMINANT,
         text(
-            "l* is the most frequent dominant layer over the localized facts, again the lowest on a tie. Means over facts \
-             have a standard error, sqrt(Σ (x − mean)² / (n − 1)) / sqrt(n).",
+            "l* is the most frequent dominant layer over the localized facts, again the lowest on a tie. Means over \
+             facts \
+             have a standard error, sqrt(Σ (x − mean)² / (n − 1)) / sqrt(n); two means are called different where they \
+             lie further apart than both errors together.",
         ),
     ];
     let subject = readings.iter().any(|reading| *reading != Reading::LastToken);
     let mut identities = Vec::new();
     if subject {
         identities.push(
-            "Under subject-last a patch after the last block changes nothing, unless the subject ends the prompt, so s_L = 0.",
+            "Under subject-last a patch after the last block changes nothing, unless the subject ends the prompt, so \
+             s_L = 0.",
         );
     }
     if readings.contains(&Reading::LastToken) {
         identities.push("Under last-token it gives the clean answer back completely, so s_L = p_clean − p_corrupt.");
     }
-    paragraphs.push(text(format!("{} This holds by definition and is no finding.", identities.join(" "))));
+    if !identities.is_empty() {
+        paragraphs.push(text(format!("{} This holds by definition and is no finding.", identities.join(" "))));
+    }
     if subject {
         paragraphs.push(text(if article.view.argmax_always {
             "A fact whose patches only hurt has its largest value, 0, at the last layer. Here it is counted there \

@@ -189,7 +189,8 @@ fn notes(record: &Record) -> Vec<String> {
             sum(&model.weights_sha256)
         )),
         Origin::Named => notes.push(format!(
-            "The record knows the model by its name only: put there the folder, the .gguf file or the Hub id whose weights \
+            "The record knows the model by its name only: put there the folder, the .gguf file or the Hub id whose \
+             weights \
              have the study's digest{}.",
             sum(&model.weights_sha256)
         )),

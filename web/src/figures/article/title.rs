@@ -20,6 +20,9 @@ pub struct Title {
 
 /// The head of an article.
 pub fn title(article: &Article<'_>) -> Title {
+    if article.studies.is_empty() {
+        return Title { title: "No study".into(), byline: Vec::new(), done: String::new(), stem: "engram".into() };
+    }
     Title { title: headline(article), byline: byline(article), done: done(article), stem: stem(article) }
 }
 
@@ -33,7 +36,6 @@ fn headline(article: &Article<'_>) -> String {
         .map(|record| (record.model.name.as_str(), record.model.weights_sha256.as_str()))
         .collect();
     match (article.studies.as_slice(), models.len()) {
-        ([], _) => "No study".into(),
         ([one], _) => {
             let facts = &one.summary;
             let traced = match facts.validated {
@@ -43,7 +45,7 @@ fn headline(article: &Article<'_>) -> String {
             format!("Where {} stores its facts: {traced}", one.name)
         }
         ([first, ..], 1) => {
-            let name = first.name.clone();
+            let name = &first.name;
             format!("Where {name} stores its facts, in {} studies", say::small(article.studies.len()))
         }
         (_, models) => {
@@ -66,7 +68,8 @@ fn byline(article: &Article<'_>) -> Vec<String> {
     };
     let model = |record: &Record| {
         let model = &record.model;
-        let name = words::short(&words::visible(&model.name), 120);
+        let name =
+            words::short(&words::visible(if model.name.is_empty() { "unnamed model" } else { &model.name }), 120);
         format!("{name} ({}, {})", words::parameters(model.parameters), words::count(model.layers, "layer"))
     };
     let facts = |record: &Record| match record.source.name.as_str() {
@@ -122,7 +125,10 @@ fn done(article: &Article<'_>) -> String {
     .map(|group| group.0)
     .collect();
     let subject = if validated == 1 { "It was" } else { "They were" };
-    let traced = format!("{subject} traced layer by layer under {}.", say::list(&readings));
+    let traced = match readings.as_slice() {
+        [] => format!("{subject} not traced under any reading."),
+        some => format!("{subject} traced layer by layer under {}.", say::list(some)),
+    };
     let mapped = sum(&|study| study.record.validated().filter(|(_, traced)| traced.maps.is_some()).count());
     let mapped = (mapped > 0).then(|| {
         format!(

@@ -1,5 +1,5 @@
-//! Filters and orders of the facts table; they travel in the address. Fast for 20,000 facts: what is searched and sorted
-//! by is computed once a row.
+//! Filters and orders of the facts table; they travel in the address. Fast for 20,000 facts: what is searched and
+//! sorted by is computed once a row.
 
 use super::{Row, State};
 use crate::words;

@@ -1,20 +1,15 @@
 //! Losses without a block, its attention or its MLP, layer by layer.
 
 use super::super::{Article, Study, say};
-use super::{At, agreement, joined, places};
+use super::{At, agreement, joined, peak, places};
 use engram_core::metrics::Mean;
-
-/// The largest mean; the lowest layer on a tie.
-fn largest(means: &[Mean]) -> Option<(usize, &Mean)> {
-    (1..).zip(means).reduce(|best, next| if next.1.mean > best.1.mean { next } else { best })
-}
 
 /// Which block the facts need most, whether that is l*, and what each half of a block costs.
 pub fn ablations(article: &Article<'_>) -> String {
     let found: Vec<(&Study<'_>, usize, Mean)> = article
         .studies
         .iter()
-        .filter_map(|study| largest(&study.summary.maps.block).map(|(layer, mean)| (study, layer, *mean)))
+        .filter_map(|study| peak(&study.summary.maps.block).map(|(layer, mean)| (study, layer, *mean)))
         .filter(|(_, _, mean)| mean.mean > 0.0)
         .collect();
     if found.is_empty() {
@@ -62,7 +57,7 @@ fn against_l_star(article: &Article<'_>, found: &[(&Study<'_>, usize, Mean)]) ->
 fn sublayers(article: &Article<'_>) -> Option<String> {
     let which = article.studies.iter().filter_map(|study| {
         let maps = &study.summary.maps;
-        let ((at_attention, attention), (at_mlp, mlp)) = largest(&maps.attention).zip(largest(&maps.mlp))?;
+        let ((at_attention, attention), (at_mlp, mlp)) = peak(&maps.attention).zip(peak(&maps.mlp))?;
         let said = match () {
             () if !say::apart(attention, mlp) => {
                 "Attention's largest loss and the MLP's do not differ beyond the standard errors".to_owned()

@@ -163,7 +163,8 @@ fn silenced(edits: &[(&Study<'_>, &EditRecord)]) -> Option<String> {
     let they = if count == 1 { "it silenced" } else { "they silenced" };
     (count > 0).then(|| {
         format!(
-            "{} of the successes lowered the new answer as well: {they} the old answer rather than writing the new one.",
+            "{} of the successes lowered the new answer as well: {they} the old answer rather than writing the new \
+             one.",
             say::capital(&say::small(count))
         )
     })

@@ -43,7 +43,8 @@ fn passed(article: &Article<'_>) -> String {
             )
         }
         _ => format!(
-            "Of {} facts screened in each of {} {}, {} are known to the model and depend on the subject: hiding it lowers the \
+            "Of {} facts screened in each of {} {}, {} are known to the model and depend on the subject: hiding it \
+             lowers the \
              answer's probability.",
             range(&|study| study.summary.screened),
             say::small(article.studies.len()),
@@ -56,7 +57,8 @@ fn passed(article: &Article<'_>) -> String {
 /// Where l* is under the article's reading, with the share of what is not localized.
 fn first(article: &Article<'_>) -> String {
     let told = layers::dominant(article);
-    if article.view.reading == Reading::LastToken {
+    if article.view.reading == Reading::LastToken && article.studies.iter().any(|study| study.summary.l_star.is_some())
+    {
         return format!("{} The last layer restores the answer by definition.", start(&told, 2));
     }
     let mut said = start(&told, 2);
@@ -123,7 +125,8 @@ fn redundancy(article: &Article<'_>) -> Option<String> {
             "With l* removed, another layer's clean state gives back a share R of {values} of what l* carries."
         )),
         _ => Some(format!(
-            "With l* removed, another layer's clean state gives back a share R of {values} in {}; in {} R is clipped and no measure.",
+            "With l* removed, another layer's clean state gives back a share R of {values} in {}; in {} R is clipped \
+             and no measure.",
             article.who(&names(&fair)),
             article.who(&names(&clipped))
         )),

@@ -1,7 +1,7 @@
 //! Figures 2 and 3, mean sufficiency per layer under both readings, and the distribution of dominant layers.
 
 use super::super::{Article, Study, say};
-use super::{At, agreement, joined, percent, place, places, those};
+use super::{At, agreement, joined, peak, percent, place, places, those};
 use crate::words;
 use engram_core::metrics::{Distribution, Mean, SNAP};
 use engram_core::record::Reading;
@@ -31,11 +31,6 @@ fn curves(article: &Article<'_>, reading: Reading, studies: &[Study<'_>]) -> Str
     let missing = (!missing.is_empty())
         .then(|| format!("Under {} there is nothing from {}.", reading.name(), article.who(&missing)));
     joined([Some(found), missing])
-}
-
-/// The highest mean, the lowest layer on a tie; layer from 1.
-fn peak(means: &[Mean]) -> Option<(usize, &Mean)> {
-    (1..).zip(means).reduce(|best, next| if next.1.mean > best.1.mean { next } else { best })
 }
 
 /// Curves of a patch at the subject: where they are highest, by how much, and what is not told apart.
@@ -204,9 +199,14 @@ pub fn dominant(article: &Article<'_>) -> String {
     let reading = article.view.reading;
     let with: Vec<(&Study<'_>, usize)> =
         studies.iter().filter_map(|study| Some((study, study.summary.l_star?))).collect();
-    let none = those(studies, |study| study.summary.l_star.is_none());
+    let traced = |study: &Study<'_>| !study.summary.sufficiency.is_empty();
+    let none = those(studies, |study| study.summary.l_star.is_none() && traced(study));
     let none =
         (!none.is_empty()).then(|| format!("Under {} no fact is localized{}.", reading.name(), article.within(&none)));
+    let untraced = those(studies, |study| !traced(study));
+    let untraced = (!untraced.is_empty())
+        .then(|| format!("Under {} no fact was traced{}.", reading.name(), article.within(&untraced)));
+    let none = Some(joined([none, untraced])).filter(|said| !said.is_empty());
     if with.is_empty() {
         return none.unwrap_or_default();
     }

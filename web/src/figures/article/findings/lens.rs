@@ -2,14 +2,9 @@
 
 use super::super::{Article, Study, say};
 use super::{At, agreement, joined};
+use crate::figures::lens::settled;
 use crate::words;
 use engram_core::record::{Lens, Traced};
-
-/// From which layer on the true answer's token is the most probable one, to the end.
-fn settled(lens: &Lens) -> Option<usize> {
-    let wrong = lens.rank_true.iter().rposition(|rank| *rank != 1).map_or(0, |at| at + 1);
-    (wrong < lens.rank_true.len()).then_some(wrong + 1)
-}
 
 /// The middle value, the lower one of two.
 fn median(values: &mut [usize]) -> Option<usize> {
@@ -94,7 +89,13 @@ mod tests {
     #[test]
     fn the_answer_leads_from_a_layer_on() {
         let one = said(&[record(&[&[9, 1, 1], &[9, 9, 1], &[1, 9, 1]])]);
-        assert!(one.contains("of 3 facts by the model's own head, the answer leads from layer 3 of 3 on, by the median (layers 2 to 3)."), "{one}");
+        assert!(
+            one.contains(
+                "of 3 facts by the model's own head, the answer leads from layer 3 of 3 on, by the \
+                              median (layers 2 to 3)."
+            ),
+            "{one}"
+        );
         assert!(one.contains("examples, not a statistic"), "{one}");
         let never = said(&[record(&[&[9, 1, 2], &[9, 9, 1]])]);
         assert!(never.contains("In 1 fact it is not the most probable token at the end."), "{never}");

@@ -134,7 +134,10 @@ pub fn fact(fact: &FactRecord) -> Option<String> {
 /// A window as wide as the model shows no layer.
 fn wide(window: usize, layers: usize) -> Option<String> {
     (window * 3 >= layers * 2 && window > 1).then(|| {
-        format!("A window of {window} layers covers most or all of the {layers}, so these two maps show tokens and hardly layers.")
+        format!(
+            "A window of {window} layers covers most or all of the {layers}, so these two maps show tokens and \
+                 hardly layers."
+        )
     })
 }
 
@@ -162,7 +165,10 @@ pub fn maps(article: &Article<'_>) -> String {
         if none > 0 {
             places.push(format!("nowhere in {none}"));
         }
-        format!("{what} {}.", say::list(&places))
+        if peaks.is_empty() {
+            return format!("{what} nowhere.");
+        }
+        format!("{what} most at {}.", say::list(&places))
     };
     let of = |map: fn(&engram_core::record::Maps) -> &Vec<Vec<f32>>| -> Vec<Peak> {
         mapped.iter().filter_map(|traced| peak(traced, map(traced.maps.as_ref()?), |_| true)).collect()
@@ -179,14 +185,20 @@ pub fn maps(article: &Article<'_>) -> String {
     joined([
         Some(told(
             &format!(
-                "In the {} with maps, before the prompt's last token the residual stream helps most at",
+                "In the {} with maps, before the prompt's last token the residual stream helps",
                 words::count(count, "fact")
             ),
             mapped.iter().filter_map(|traced| early(traced)).collect(),
         )),
-        Some(told("The MLPs' contributions help most at", of(|maps| &maps.mlp))),
-        Some(told("Attention's help most at", of(|maps| &maps.attention))),
-        windows.first().cloned(),
+        Some(told("The MLPs' contributions help", of(|maps| &maps.mlp))),
+        Some(told("Attention's help", of(|maps| &maps.attention))),
+        match windows.as_slice() {
+            [] => None,
+            [one] => Some(one.clone()),
+            _ => Some(
+                "The windows cover most or all of the layers, so these two maps show tokens and hardly layers.".into(),
+            ),
+        },
     ])
 }
 
@@ -233,7 +245,13 @@ mod tests {
         residual[4] = vec![0.1, 0.6, 0.9];
         let said = |record: &Record| fact(&record.facts[0]).unwrap_or_default();
         let told = said(&record(residual.clone(), map(3, 2, 0.3), 1));
-        assert!(told.starts_with("Before the prompt's last token the residual stream helps most at the subject's last token “·b”, layer 1 (+0.3000)."), "{told}");
+        assert!(
+            told.starts_with(
+                "Before the prompt's last token the residual stream helps most at the subject's last \
+                                  token “·b”, layer 1 (+0.3000)."
+            ),
+            "{told}"
+        );
         assert!(told.contains("half of the effect is back from layer 2 on"), "{told}");
         assert!(
             told.contains("Layer by layer the MLPs' contributions help most at the first token after the subject"),
@@ -257,7 +275,7 @@ mod tests {
             "{told}"
         );
         assert!(told.contains("the first token after the subject in 2 (layers 1 to 2)"), "{told}");
-        assert!(told.contains("Attention's help most at nowhere in 2."), "{told}");
+        assert!(told.contains("Attention's help nowhere."), "{told}");
         assert_eq!(maps(&Article::new(&[sample::record()], &View::default())), "No fact has token × layer maps.");
     }
 }

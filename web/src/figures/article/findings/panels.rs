@@ -164,7 +164,8 @@ pub fn last_layer(article: &Article<'_>) -> String {
              more."
         }
         Reading::LastToken => {
-            "Under last-token its patch gives the whole effect back by definition, so a fact is elsewhere only where an \
+            "Under last-token its patch gives the whole effect back by definition, so a fact is elsewhere only where \
+             an \
              earlier patch gives more or as much."
         }
         _ if article.view.argmax_always && total > 0 => {

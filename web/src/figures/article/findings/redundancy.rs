@@ -57,7 +57,8 @@ pub fn redundancy(article: &Article<'_>) -> String {
         per_fact.then(|| "It is the mean over facts, each fact's value clipped to [0, 1].".to_owned()),
         told(
             Clip::One,
-            "R is clipped to 1: another layer's patch gives back more than the removal of l* takes, so the value is a ceiling and no measure.",
+            "R is clipped to 1: another layer's patch gives back more than the removal of l* takes, so the value is a \
+             ceiling and no measure.",
         ),
         told(Clip::Zero, "R is 0: removing l* costs nothing, or no patch gives anything back."),
         told(Clip::Meaningless, "both the gain and the loss are below zero, so R has no meaning."),
@@ -88,7 +89,8 @@ fn identity(article: &Article<'_>) -> Option<String> {
     });
     let below = (!below.is_empty()).then(|| {
         format!(
-            "In {} the patch after the last layer gives the clean answer back by definition, whatever was removed, so R \
+            "In {} the patch after the last layer gives the clean answer back by definition, whatever was removed, so \
+             R \
              is no finding about other layers.",
             article.who(&below)
         )

@@ -15,7 +15,7 @@ pub const SUFFICIENCY: Piece = formula(
 
 /// A fact's dominant layer.
 pub const DOMINANT: Piece = formula(
-    r#"<math display="block"><msubsup><mi>l</mi><mi>f</mi><mo>*</mo></msubsup><mo>=</mo><munder><mi>argmax</mi><mi>l</mi></munder><msub><mi>s</mi><mi>l</mi></msub></math>"#,
+    r#"<math display="block"><msubsup><mi>l</mi><mi>f</mi><mo>*</mo></msubsup><mo>=</mo><munder><mi>argmax</mi><mi>l</mi></munder><mspace width="0.17em"></mspace><msub><mi>s</mi><mi>l</mi></msub></math>"#,
     "l_f* = argmax_l s_l",
 );
 
@@ -27,13 +27,13 @@ pub const NECESSITY: Piece = formula(
 
 /// Eq. 2.
 pub const MLP_RATIO: Piece = formula(
-    r#"<math display="block"><msub><mi>r</mi><mtext>MLP</mtext></msub><mo>=</mo><mfrac><mrow><mo stretchy="false">|</mo><msub><mi mathvariant="normal">Δ</mi><mtext>MLP</mtext></msub><mo stretchy="false">|</mo></mrow><mrow><mo stretchy="false">|</mo><msub><mi mathvariant="normal">Δ</mi><mtext>attn</mtext></msub><mo stretchy="false">|</mo><mo>+</mo><mo stretchy="false">|</mo><msub><mi mathvariant="normal">Δ</mi><mtext>MLP</mtext></msub><mo stretchy="false">|</mo><mo>+</mo><mi>ε</mi></mrow></mfrac></math>"#,
+    r#"<math display="block"><msub><mi>r</mi><mtext>MLP</mtext></msub><mo>=</mo><mfrac><mrow><mo stretchy="false" form="prefix">|</mo><msub><mi mathvariant="normal">Δ</mi><mtext>MLP</mtext></msub><mo stretchy="false" form="postfix">|</mo></mrow><mrow><mo stretchy="false" form="prefix">|</mo><msub><mi mathvariant="normal">Δ</mi><mtext>attn</mtext></msub><mo stretchy="false" form="postfix">|</mo><mo>+</mo><mo stretchy="false" form="prefix">|</mo><msub><mi mathvariant="normal">Δ</mi><mtext>MLP</mtext></msub><mo stretchy="false" form="postfix">|</mo><mo>+</mo><mi>ε</mi></mrow></mfrac></math>"#,
     "r_MLP = |Δ_MLP| / (|Δ_attn| + |Δ_MLP| + ε)",
 );
 
 /// Eq. 3. The maximum is over the numerator, as `metrics::fact_redundancy` has it.
 pub const REDUNDANCY: Piece = formula(
-    r#"<math display="block"><msub><mi>R</mi><mi>f</mi></msub><mo>=</mo><mfrac><mrow><munder><mi>max</mi><mrow><mi>l</mi><mo>≠</mo><msup><mi>l</mi><mo>*</mo></msup></mrow></munder><mrow><mo>(</mo><msub><mi>p</mi><mrow><mtext>ablated</mtext><mo>+</mo><mtext>patch</mtext><mo stretchy="false">(</mo><mi>l</mi><mo stretchy="false">)</mo></mrow></msub><mo>−</mo><msub><mi>p</mi><mtext>corrupt</mtext></msub><mo>)</mo></mrow></mrow><mrow><msub><mi mathvariant="normal">Δ</mi><mtext>nec</mtext></msub><mo>+</mo><mi>ε</mi></mrow></mfrac></math>"#,
+    r#"<math display="block"><msub><mi>R</mi><mi>f</mi></msub><mo>=</mo><mfrac><mrow><munder><mi>max</mi><mrow><mi>l</mi><mo>≠</mo><msup><mi>l</mi><mo>*</mo></msup></mrow></munder><mspace width="0.17em"></mspace><mrow><mo>(</mo><msub><mi>p</mi><mrow><mtext>ablated</mtext><mo>+</mo><mtext>patch</mtext><mo stretchy="false">(</mo><mi>l</mi><mo stretchy="false">)</mo></mrow></msub><mo>−</mo><msub><mi>p</mi><mtext>corrupt</mtext></msub><mo>)</mo></mrow></mrow><mrow><msub><mi mathvariant="normal">Δ</mi><mtext>nec</mtext></msub><mo>+</mo><mi>ε</mi></mrow></mfrac></math>"#,
     "R_f = max_{l != l*} (p_{ablated+patch(l)} - p_corrupt) / (Δ_nec + ε)",
 );
 

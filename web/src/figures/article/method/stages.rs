@@ -11,7 +11,8 @@ pub(super) fn necessity(article: &Article<'_>) -> Section {
         title: "Necessity",
         paragraphs: vec![
             text(format!(
-                "On the clean prompt attention's and the MLP's contribution of one block are set to zero at all positions, so \
+                "On the clean prompt attention's and the MLP's contribution of one block are set to zero at all \
+                 positions, so \
                  that the block is the identity. What the answer loses is read {}:",
                 place(article)
             )),
@@ -26,7 +27,8 @@ pub(super) fn mlp(article: &Article<'_>) -> Section {
         title: "Attention against MLP",
         paragraphs: vec![
             text(
-                "The same with one sublayer at a time gives Δ_attn and Δ_MLP (equation 2), with ε = 1e-8. What is set to zero \
+                "The same with one sublayer at a time gives Δ_attn and Δ_MLP (equation 2), with ε = 1e-8. What is set \
+                 to zero \
                  is what a sublayer adds to the stream.",
             ),
             formulas::MLP_RATIO,
@@ -42,7 +44,8 @@ pub(super) fn redundancy(article: &Article<'_>) -> Option<Section> {
         title: "Redundancy",
         paragraphs: vec![
             text(
-                "A second pass runs the corrupted prompt with block l* removed and puts the clean state back after one other \
+                "A second pass runs the corrupted prompt with block l* removed and puts the clean state back after \
+                 one other \
                  layer, at the reading's position (equation 3).",
             ),
             formulas::REDUNDANCY,
@@ -62,7 +65,8 @@ pub(super) fn concentration() -> Section {
         paragraphs: vec![
             formulas::CONCENTRATION,
             text(
-                "K is the fewest layers whose facts together exceed 80 % of the localized facts, L the number of layers.",
+                "K is the fewest layers whose facts together exceed 80 % of the localized facts, L the number of \
+                 layers.",
             ),
         ],
     }
@@ -81,10 +85,14 @@ pub(super) fn maps(article: &Article<'_>) -> Option<Section> {
     Some(Section {
         title: "Token × layer maps",
         paragraphs: vec![text(format!(
-            "For some facts the patch is made at every position and layer, for the residual stream after the block and for \
-             the contributions of the MLPs and of attention, these two in a window of {} around the layer. A position that \
-             the corruption left alone, or that has no clean counterpart, keeps p_corrupt. Where both prompts differ in \
-             length, positions outside the subject are aligned from the nearer end of the prompt, the subject's from its end.",
+            "For some facts the patch is made at every position and layer, for the residual stream after the block \
+             and for \
+             the contributions of the MLPs and of attention, these two in a window of {} around the layer. A position \
+             that \
+             the corruption left alone, or that has no clean counterpart, keeps p_corrupt. Where both prompts differ \
+             in \
+             length, positions outside the subject are aligned from the nearer end of the prompt, the subject's from \
+             its end.",
             say::list(&told)
         ))],
     })
@@ -95,7 +103,8 @@ pub(super) fn lens(article: &Article<'_>) -> Option<Section> {
     has_lens(article).then(|| Section {
         title: "Logit lens",
         paragraphs: vec![text(
-            "What the model's own final norm and head read from the clean prompt's residual stream after each block, at the \
+            "What the model's own final norm and head read from the clean prompt's residual stream after each block, \
+             at the \
              last token. After the last block it is the model's own prediction.",
         )],
     })
@@ -106,8 +115,10 @@ pub(super) fn compression(article: &Article<'_>) -> Option<Section> {
     (article.studies.len() > 1).then(|| Section {
         title: "Compression",
         paragraphs: vec![text(
-            "Studies are held side by side by knowledge density, C, R, r_MLP, Δ_nec and the last layer's share. Density is \
-             validated facts per 10⁹ parameters, which are counted from the weights, a tied head once. Facts that every \
+            "Studies are held side by side by knowledge density, C, R, r_MLP, Δ_nec and the last layer's share. \
+             Density is \
+             validated facts per 10⁹ parameters, which are counted from the weights, a tied head once. Facts that \
+             every \
              study validated are also reported as a matched subset; there l* and all that follows are computed on the \
              subset, and R keeps the block that was removed in each study.",
         )],
@@ -133,26 +144,31 @@ pub(super) fn editing(article: &Article<'_>) -> Option<Section> {
         title: "Editing",
         paragraphs: vec![
             text(format!(
-                "Up to {facts} facts of a study are rewritten, one at a time, each at {layer}. W is the MLP's down-projection \
-                 of that block, k its input at the subject's last token on the clean prompt, v its output there, and v* a \
+                "Up to {facts} facts of a study are rewritten, one at a time, each at {layer}. W is the MLP's \
+                 down-projection \
+                 of that block, k its input at the subject's last token on the clean prompt, v its output there, and \
+                 v* a \
                  wanted output (equation 4):"
             )),
             formulas::RANK_ONE,
             text(
-                "v* is searched by simultaneous perturbation (SPSA). With the MLP's output there replaced by v it lowers",
+                "v* is searched by simultaneous perturbation (SPSA). With the MLP's output there replaced by v it \
+                 lowers",
             ),
             formulas::OBJECTIVE,
             text("Each step draws a direction δ with entries ±1 from the seed and moves"),
             formulas::STEP,
             text(format!(
-                "with ε = {}, η = {} and {} steps. SPSA reads the answers' first tokens. The weights are restored after each \
+                "with ε = {}, η = {} and {} steps. SPSA reads the answers' first tokens. The weights are restored \
+                 after each \
                  edit.",
                 edit(|edit| edit.epsilon.to_string()),
                 edit(|edit| edit.eta.to_string()),
                 steps
             )),
             text(format!(
-                "An edit counts if p(false) was above {} before. It succeeds if one of three levels is reached, and is named by \
+                "An edit counts if p(false) was above {} before. It succeeds if one of three levels is reached, and \
+                 is named by \
                  the first. {}.",
                 edit(|edit| edit.min_p_false.to_string()),
                 levels.join("; ")
@@ -166,8 +182,10 @@ pub(super) fn side_effects(article: &Article<'_>) -> Option<Section> {
     has_edits(article).then(|| Section {
         title: "Side effects",
         paragraphs: vec![text(format!(
-            "{} facts of another relation and another subject are watched with each edit: the mean and the worst |Δp| of their \
-             true answers, and how many change their most probable token. Both answers are also measured before and after on \
+            "{} facts of another relation and another subject are watched with each edit: the mean and the worst |Δp| \
+             of their \
+             true answers, and how many change their most probable token. Both answers are also measured before and \
+             after on \
              the fact's paraphrases and neighbourhood prompts, where it has some.",
             over(article, |settings| settings.edit.unrelated.to_string())
         ))],
@@ -179,8 +197,10 @@ pub(super) fn savings() -> Section {
     Section {
         title: "Exact savings",
         paragraphs: vec![text(
-            "Nothing is approximated. A patch after block l at position i changes nothing at blocks up to l nor at positions \
-             before i, so only later blocks and positions run again, many in one batch, and only positions whose prediction \
+            "Nothing is approximated. A patch after block l at position i changes nothing at blocks up to l nor at \
+             positions \
+             before i, so only later blocks and positions run again, many in one batch, and only positions whose \
+             prediction \
              is read go through the head. The result equals the naive full pass to float rounding.",
         )],
     }

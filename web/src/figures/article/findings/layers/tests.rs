@@ -39,6 +39,8 @@ fn what_does_not_help_or_is_missing_says_so() {
         "Under subject-last no layer's patch helps on average."
     );
     assert_eq!(said(dominant, std::slice::from_ref(&hurts)), "Under subject-last no fact is localized.");
+    let untraced = sample::study("b", Reading::LastToken, &[&[0.1, 0.9]]);
+    assert_eq!(said(dominant, &[untraced]), "Under subject-last no fact was traced.");
     let none = sample::study("b", Reading::LastToken, &[&[0.1, 0.9]]);
     assert_eq!(said(sufficiency, std::slice::from_ref(&none)), "No fact was traced under subject-last.");
     let both = said(sufficiency, &[subject("a", &[&[0.4, 0.1, 0.1]]), none]);
@@ -75,7 +77,8 @@ fn ties_and_narrow_leads_are_told() {
     let clear = said(dominant, &[subject("a", &[one; 9])]);
     assert_eq!(
         clear,
-        "Under subject-last the most frequent dominant layer l* is layer 1 of 3. 9 of 9 (100.0 %) localized facts are there. No fact is left without a layer."
+        "Under subject-last the most frequent dominant layer l* is layer 1 of 3. 9 of 9 (100.0 %) localized facts are \
+         there. No fact is left without a layer."
     );
     let mut lost = subject("a", &[one, one, one, &[0.05, 0.0, 0.1]]);
     let told = said(dominant, std::slice::from_ref(&lost));

@@ -20,7 +20,8 @@ fn concentration_counts_layers() {
     let one = said(concentration, &[subject("a")]);
     assert_eq!(
         one,
-        "1 of 4 layers holds more than 80 % of the 2 localized facts (C = 0.250). With fewer facts than layers C says little."
+        "1 of 4 layers holds more than 80 % of the 2 localized facts (C = 0.250). With fewer facts than layers C says \
+         little."
     );
     let wide: &[&[f32]] = &[&[0.5, 0.2, 0.1, 0.1], &[0.2, 0.5, 0.1, 0.1], &[0.2, 0.1, 0.5, 0.1]];
     let two = said(concentration, &[subject("a"), sample::study("b", Reading::SubjectLast, wide)]);
