@@ -57,10 +57,13 @@ fn alone_it_greets() {
     snapshot("welcome", &engram(&[]));
 }
 
+const COMMANDS: [&str; 11] =
+    ["demo", "lab", "trace", "study", "edit", "compare", "export", "verify", "train", "models", "doctor"];
+
 #[test]
 fn every_help_page() {
     snapshot("help", &engram(&["--help"]));
-    for command in ["demo", "lab", "trace", "study", "edit", "compare", "train", "models", "doctor"] {
+    for command in COMMANDS {
         let output = engram(&["help", command]);
         assert!(output.status.success() && output.stderr.is_empty());
         snapshot(&format!("help-{command}"), &output);
@@ -71,7 +74,7 @@ fn every_help_page() {
 #[test]
 fn help_fits_the_terminal() {
     for (columns, limit) in [("60", 60), ("80", 80), ("120", 100)] {
-        for command in ["demo", "lab", "trace", "study", "edit", "compare", "train", "models", "doctor"] {
+        for command in COMMANDS {
             let output = engram_with(&["help", command], &[("COLUMNS", columns)]);
             let text = text(&output.stdout);
             // Examples are commands to copy, which no terminal width may break.
@@ -198,6 +201,19 @@ const REFUSED: &[(&str, &[&str])] = &[
     ("compare-format", &["compare", "facts.json", "--format", "xml"]),
     ("compare-reading", &["compare", "facts.json", "--reading", "first"]),
     ("compare-twice", &["compare", "facts.json", "facts.json"]),
+    ("export-nothing", &["export", "-o", "out"]),
+    ("export-nowhere", &["export", "facts.json"]),
+    ("export-missing", &["export", "none.engram.json", "-o", "out"]),
+    ("export-no-record", &["export", "facts.json", "-o", "out"]),
+    ("export-out-is-a-file", &["export", "facts.json", "-o", "notes.txt"]),
+    ("export-part", &["export", "facts.json", "-o", "out", "--only", "tables,all"]),
+    ("export-part-twice", &["export", "facts.json", "-o", "out", "--only", "tables,tables"]),
+    ("verify-nothing", &["verify"]),
+    ("verify-missing", &["verify", "none.engram.json"]),
+    ("verify-tolerance", &["verify", "facts.json", "--tolerance", "2"]),
+    ("verify-model", &["verify", "facts.json", "--model", "./nowhere"]),
+    ("verify-facts", &["verify", "facts.json", "--facts", "none.json"]),
+    ("verify-tokenizer", &["verify", "facts.json", "--tokenizer", "facts.json"]),
 ];
 
 #[test]

@@ -10,6 +10,7 @@ mod demo;
 mod facts;
 mod lab;
 mod models;
+mod python;
 mod setup;
 mod shell;
 mod suite;

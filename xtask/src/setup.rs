@@ -1,7 +1,9 @@
-//! `cargo xtask setup`: what a fresh Debian machine lacks for the tests: a software Vulkan device, and for the tests in a
-//! browser Chromium and Node.js. Where something cannot be had, its tests are skipped; that is no reason to fail the rest.
+//! `cargo xtask setup`: what a fresh Debian machine lacks for the tests: a software Vulkan device, for the tests in a browser
+//! Chromium and Node.js, for a test of exports pandas. Where something cannot be had, its tests are skipped; that is no reason
+//! to fail the rest.
 
 use crate::browser;
+use crate::python;
 use crate::shell::{output, run};
 use anyhow::{Result, bail};
 use std::path::Path;
@@ -28,6 +30,10 @@ pub(crate) fn run_task(arguments: &[String]) -> Result<()> {
     match browser::node().and_then(|()| browser::packages()).and_then(|()| browser::chromium()) {
         Ok(browser) => println!("the tests in a browser can run: {browser}"),
         Err(why) => println!("skipped: {why:#}; the tests in a browser will be skipped"),
+    }
+    match python::provide() {
+        Ok(()) => println!("nothing is missing: Python with pandas and pyarrow"),
+        Err(why) => println!("skipped: {why:#}; the test that needs pandas will be skipped"),
     }
     Ok(())
 }

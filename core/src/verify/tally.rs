@@ -42,7 +42,7 @@ impl Tally {
     pub(super) fn done(self, none: &str) -> Check {
         let Self { name, what, looked, wrong, first, largest } = self;
         let largest = match largest {
-            Some((most, _)) if most == 0.0 => ", all equal to the last bit".to_owned(),
+            Some((0.0, _)) => ", all equal to the last bit".to_owned(),
             Some((most, place)) => format!(", largest difference {most:.1e} ({place})"),
             None => String::new(),
         };

@@ -1,0 +1,258 @@
+//! docs/RECORD.md against what is written: every field of a record and of a journal is described, and nothing else is.
+
+use engram_core::journal::{self, RedundancyLine};
+use engram_core::record::*;
+use serde_json::Value;
+use std::collections::BTreeSet;
+
+const READINGS: [Reading; 3] = [Reading::SubjectLast, Reading::LastToken, Reading::SameIndex];
+
+const REASONS: [Reason; 7] = [
+    Reason::NotKnown,
+    Reason::NotSensitive,
+    Reason::SubjectNotFound,
+    Reason::SharedFirstToken,
+    Reason::TooLong,
+    Reason::AnswerMerges,
+    Reason::Empty,
+];
+
+fn document() -> String {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/RECORD.md");
+    std::fs::read_to_string(path).expect("docs/RECORD.md")
+}
+
+fn curve() -> RedundancyCurve {
+    RedundancyCurve { ablated: 1, patched: vec![None, Some(0.5)] }
+}
+
+/// Written out field by field, without `..`: a new field of the format does not compile here until it has a value.
+fn traced() -> Traced {
+    Traced {
+        tokens: vec!["a".into(), "b".into()],
+        subject_span: [0, 1],
+        corrupt_tokens: vec!["c".into(), "d".into()],
+        corrupt_span: [0, 1],
+        p_clean: 0.75,
+        p_corrupt: 0.25,
+        p_false: 0.125,
+        patched: READINGS.map(|reading| (reading, vec![0.5, 0.25])).into(),
+        without_block: vec![0.5, 0.5],
+        without_attention: vec![0.5, 0.5],
+        without_mlp: vec![0.5, 0.5],
+        redundancy: READINGS.map(|reading| (reading, curve())).into(),
+        maps: Some(Maps {
+            window: 10,
+            residual: vec![vec![0.5, 0.5]],
+            mlp: vec![vec![0.5, 0.5]],
+            attention: vec![vec![0.5, 0.5]],
+        }),
+        lens: Some(Lens {
+            p_true: vec![0.5, 0.5],
+            p_false: vec![0.5, 0.5],
+            rank_true: vec![1, 1],
+            rank_false: vec![2, 2],
+            top: vec!["a".into(), "b".into()],
+        }),
+    }
+}
+
+fn edit() -> EditRecord {
+    let shift = || Shift { prompt: "p".into(), p_true: [0.5, 0.25], p_false: [0.25, 0.5] };
+    EditRecord {
+        fact: 0,
+        layer: 1,
+        seed: 1,
+        p_true: 0.5,
+        p_false: 0.25,
+        p_true_after: 0.25,
+        p_false_after: 0.5,
+        loss: vec![1.0, -1.0],
+        relative_change: 0.5,
+        residual: 0.0,
+        restored: true,
+        paraphrases: vec![shift()],
+        neighbourhood: vec![shift()],
+        unrelated: vec![Unrelated { fact: 1, p_true: [0.5, 0.25], flipped: true }],
+    }
+}
+
+fn fact(order: usize, outcome: Outcome) -> FactRecord {
+    FactRecord {
+        order,
+        id: order.to_string(),
+        relation: "P36".into(),
+        prompt: "p".into(),
+        subject: "s".into(),
+        target_true: "t".into(),
+        target_new: "n".into(),
+        outcome,
+    }
+}
+
+/// A record with every option filled and every reason; two of them have both kinds of corruption and of answer.
+fn full(corruption: Corruption, answer: Answer) -> Record {
+    let drop = |reason| Dropped { reason, detail: "d".into(), p_clean: Some(0.5), p_corrupt: Some(0.5) };
+    let dropped = REASONS.iter().enumerate().map(|(at, &reason)| fact(at + 1, Outcome::Dropped(drop(reason))));
+    Record {
+        engram: VERSION,
+        program: "test".into(),
+        settings: Settings {
+            n: 1,
+            seed: 42,
+            corruption,
+            answer,
+            min_effect: 0.05,
+            max_tokens: 128,
+            readings: READINGS.to_vec(),
+            stages: vec![1, 2, 3],
+            maps: 1,
+            window: 10,
+            screen_batch: 32,
+            trace_batch: 4,
+            rows: 2048,
+            edit: EditSettings {
+                facts: 1,
+                unrelated: 1,
+                reading: Reading::SubjectLast,
+                layer: Some(1),
+                steps: 1,
+                epsilon: 0.5,
+                eta: 0.5,
+                min_p_false: 0.1,
+            },
+        },
+        model: ModelInfo {
+            name: "m".into(),
+            family: "llama".into(),
+            layers: 2,
+            width: 4,
+            parameters: 100,
+            dtype: "f32".into(),
+            config_sha256: "c".into(),
+            weights_sha256: "w".into(),
+            tokenizer_sha256: "t".into(),
+        },
+        device: DeviceInfo { kind: "cpu".into(), name: "1 thread".into(), backend: "flex".into() },
+        source: FactSource { name: "f".into(), sha256: "s".into(), count: 8 },
+        facts: std::iter::once(fact(0, Outcome::Validated(Box::new(traced())))).chain(dropped).collect(),
+        edits: Some(vec![edit()]),
+    }
+}
+
+fn records() -> [Record; 2] {
+    [
+        full(Corruption::Replace { with: "x".into() }, Answer::FirstToken),
+        full(Corruption::Noise { sigmas: 3.0, draws: 10, sigma: 0.5 }, Answer::Sequence),
+    ]
+}
+
+/// Every key path and every list's entries below a value, readings as `READING`.
+fn paths(place: &str, value: &Value, out: &mut BTreeSet<String>) {
+    if !place.is_empty() {
+        out.insert(place.to_owned());
+    }
+    match value {
+        Value::Object(map) => {
+            for (key, inner) in map {
+                let key = if READINGS.iter().any(|reading| reading.name() == key) { "READING" } else { key };
+                paths(&if place.is_empty() { key.to_owned() } else { format!("{place}.{key}") }, inner, out);
+            }
+        }
+        Value::Array(list) => list.iter().for_each(|inner| paths(&format!("{place}[]"), inner, out)),
+        _ => {}
+    }
+}
+
+/// The paths in the first column of a section's tables. An entry that is an object is described by its own fields.
+fn described(section: &str) -> BTreeSet<String> {
+    let rows = section.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`'));
+    rows.map(|(path, _)| path.to_owned()).collect()
+}
+
+fn without_objects(mut paths: BTreeSet<String>) -> BTreeSet<String> {
+    for object in ["model", "device", "source", "facts[]", "edits[]"] {
+        paths.remove(object);
+    }
+    for list in ["paraphrases", "neighbourhood", "unrelated"] {
+        paths.remove(&format!("edits[].{list}[]"));
+    }
+    paths
+}
+
+fn section<'a>(text: &'a str, from: &str, to: &str) -> &'a str {
+    let (_, rest) = text.split_once(&format!("\n{from}\n")).unwrap_or_else(|| panic!("no {from}"));
+    rest.split_once(&format!("\n{to}\n")).unwrap_or_else(|| panic!("no {to}")).0
+}
+
+#[test]
+fn every_field_is_described_and_nothing_else() {
+    let text = document();
+    let mut written = BTreeSet::new();
+    for record in records() {
+        let bytes = journal::to_json(&record).expect("json");
+        assert_eq!(journal::from_bytes("full", &bytes).expect("it reads"), record);
+        paths("", &serde_json::from_slice(&bytes).expect("json"), &mut written);
+    }
+    let described = described(section(&text, "## Fields", "## The journal"));
+    let (written, described) = (without_objects(written), without_objects(described));
+    let missing: Vec<_> = written.difference(&described).collect();
+    let invented: Vec<_> = described.difference(&written).collect();
+    assert!(missing.is_empty(), "not in docs/RECORD.md: {missing:?}");
+    assert!(invented.is_empty(), "in docs/RECORD.md, but not written: {invented:?}");
+    assert!(written.len() > 100, "{}", written.len());
+}
+
+#[test]
+fn every_line_of_a_journal_is_described() {
+    let text = document();
+    let record = &records()[0];
+    let mut written = BTreeSet::new();
+    let line = RedundancyLine { fact: 0, reading: Reading::SubjectLast, curve: curve() };
+    for bytes in [journal::redundancy_line(&line).expect("line"), journal::edit_line(&edit()).expect("line")] {
+        paths("", &serde_json::from_slice(&bytes).expect("json"), &mut written);
+    }
+    // What is a fact's curve or an edit is described there.
+    let written: BTreeSet<_> = written
+        .into_iter()
+        .filter(|path| !path.starts_with("redundancy.curve.") && !path.starts_with("edit."))
+        .collect();
+    assert_eq!(described(section(&text, "### Journal lines", "## An example")), written);
+    let header: Value = serde_json::from_slice(&journal::header_line(record).expect("line")).expect("json");
+    assert!(header.get("edits").is_none() && header["facts"] == Value::Array(vec![]), "{header}");
+    let fact: Value = serde_json::from_slice(&journal::fact_line(&record.facts[0]).expect("line")).expect("json");
+    assert_eq!(fact, serde_json::to_value(&record.facts[0]).expect("json"));
+}
+
+/// Every word that a field can be.
+#[test]
+fn every_word_of_the_format_is_named() {
+    let text = document();
+    let reasons = REASONS.iter().map(|reason| reason.name().to_owned());
+    let readings = READINGS.iter().map(|reading| reading.name().to_owned());
+    let answers = [Answer::FirstToken, Answer::Sequence].map(|answer| serde_json::to_value(answer).expect("json"));
+    let answers = answers.iter().filter_map(|word| word.as_str().map(str::to_owned));
+    let kinds = ["replace", "noise", "validated", "dropped"].map(str::to_owned);
+    for word in reasons.chain(readings).chain(answers).chain(kinds) {
+        assert!(text.contains(&format!("`{word}`")), "{word}");
+    }
+    assert!(text.contains(&format!("version of the format, {VERSION}.")));
+}
+
+/// The example is a record, and the indices that the page says of it are its own.
+#[test]
+fn the_example_is_a_record() {
+    use engram_core::metrics::{Dominant, Part, dominant, drop_at, sufficiency};
+    let text = document();
+    let (_, rest) = text.split_once("```json\n").expect("an example");
+    let json = rest.split_once("```").expect("its end").0;
+    let record = journal::from_bytes("example", json.as_bytes()).expect("it reads");
+    let (_, traced) = record.validated().next().expect("a fact");
+    let curve = sufficiency(traced, Reading::SubjectLast).expect("a curve");
+    assert_eq!(curve, [0.125, 0.375, 0.0]);
+    assert_eq!(dominant(traced, Reading::SubjectLast, false), Some(Dominant::Layer(2)));
+    assert_eq!(drop_at(traced, Part::Block, 2), Some(0.25));
+    assert_eq!(record.settings.min_effect, Settings::default().min_effect);
+    let checks = engram_core::verify::record(&record);
+    assert!(checks.iter().all(|check| check.state != engram_core::verify::State::Failed), "{checks:#?}");
+}
