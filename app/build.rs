@@ -1,4 +1,4 @@
-//! Makes the site that `cargo xtask web` has built part of the program, for `engram lab`; without one, an empty list.
+//! Makes the site that `cargo xtask web` has built part of the program, for `engram lab` and `engram report`; without one, an empty list.
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -21,7 +21,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed={}", dist.display());
 
     let mut names = Vec::new();
-    if dist.join("index.html").is_file() {
+    // The frame of result pages can be built alone.
+    if dist.join("index.html").is_file() || dist.join("frame.html").is_file() {
         list(&dist, "", &mut names)?;
         names.sort();
     }

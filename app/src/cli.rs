@@ -1,6 +1,6 @@
 //! The command line's grammar: global flags and the list of commands.
 
-use crate::commands::{compare, demo, doctor, edit, export, lab, models, study, trace, train, verify};
+use crate::commands::{compare, demo, doctor, edit, export, lab, models, report, study, trace, train, verify};
 use crate::ui::ColorChoice;
 use anstyle::{AnsiColor, Style};
 use clap::builder::Styles;
@@ -53,6 +53,8 @@ pub enum Command {
     Edit(Box<edit::EditArgs>),
     /// Hold the records of several models against each other
     Compare(Box<compare::CompareArgs>),
+    /// Make one page of studies that opens anywhere, with every number in it
+    Report(report::ReportArgs),
     /// Write tables, records, raw values and figures as files
     Export(Box<export::ExportArgs>),
     /// Check records: what must hold within them, their facts, their models, their numbers

@@ -13,6 +13,7 @@ mod lab;
 mod options;
 mod records;
 mod render;
+mod report;
 mod talk;
 mod ui;
 
@@ -77,6 +78,7 @@ fn run(cli: &Cli, ui: &Ui) -> anyhow::Result<bool> {
         Some(Command::Study(args)) => commands::study::run(args, ui),
         Some(Command::Edit(args)) => done(commands::edit::run(args, ui)),
         Some(Command::Compare(args)) => done(commands::compare::run(args, ui)),
+        Some(Command::Report(args)) => done(commands::report::run(args, ui)),
         Some(Command::Export(args)) => done(commands::export::run(args, ui)),
         Some(Command::Verify(args)) => commands::verify::run(args, ui),
         Some(Command::Train(args)) => done(commands::train::run(args, ui)),

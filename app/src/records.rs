@@ -6,7 +6,7 @@ use clap::Args;
 use clap::builder::PossibleValuesParser;
 use engram_core::metrics::{MlpRatio, NecessityAt, RedundancyAggregate, View};
 use engram_core::record::{Reading, Record};
-use engram_core::{Error, Result, journal};
+use engram_core::{Error, Result, journal, pack};
 use std::path::{Path, PathBuf};
 
 /// Which reading of the paper the indices follow, see METHODS.
@@ -87,11 +87,16 @@ pub fn read(paths: &[PathBuf], ui: &Ui) -> Result<Vec<Record>> {
     Ok(all)
 }
 
-/// The records in one file, each with what was dropped from it. What else may hold records is opened here.
+/// The records in one file, each with what was dropped from it: a record, a journal, or a result page.
 ///
 /// # Errors
 /// When it cannot be read or holds none.
 pub fn open(path: &Path) -> Result<Vec<(Record, Option<String>)>> {
+    let bytes = std::fs::read(path).ok();
+    if let Some(found) = bytes.and_then(|bytes| pack::from_page(&bytes)) {
+        let records = found.map_err(|error| error.at(path.display()))?;
+        return Ok(records.into_iter().map(|record| (record, None)).collect());
+    }
     let read = journal::read(path)?;
     Ok(vec![(read.record, read.dropped)])
 }

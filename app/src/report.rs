@@ -23,12 +23,9 @@ impl Frame {
     /// # Errors
     /// When a folder is given that is no site, or has no frame.
     pub fn choose(folder: Option<&Path>) -> Result<Self> {
-        let missing = || Error::input("the site has no frame for result pages").hint("build it again: `cargo xtask web`");
-        let site = match Site::choose(folder) {
-            Err(error) if folder.is_some() => return Err(error),
-            Err(_) => return Ok(Self { text: shell::bare(), alive: false }),
-            Ok(site) => site,
-        };
+        let missing =
+            || Error::input("the site has no frame for result pages").hint("build it again: `cargo xtask web`");
+        let site = folder.map_or_else(|| Ok(Site::own()), |folder| Site::choose(Some(folder)))?;
         let found = site.find(FRAME).map_err(|error| Error::io(format!("{FRAME}: {error}")))?;
         let bytes = match found {
             None if folder.is_some() => return Err(missing()),

@@ -7,6 +7,7 @@ use crate::records::{self, ViewArgs};
 use crate::ui::Ui;
 use anyhow::Result;
 use clap::Args;
+use engram_web::state::ViewState;
 use std::path::PathBuf;
 
 /// Arguments of `engram export`.
@@ -76,8 +77,9 @@ pub fn run(args: &ExportArgs, ui: &Ui) -> Result<()> {
         }
     }
     if wanted(Part::Figures) {
-        let drawn: Vec<(String, String)> = Vec::new();
-        export::figures(&mut folder, &drawn)?;
+        let view = args.reading.view();
+        let state = ViewState { reading: view.reading, argmax_always: view.argmax_always, ..ViewState::default() };
+        export::figures(&mut folder, &engram_web::print::pictures(&records, state)?)?;
     }
     let (written, stale) = folder.finish()?;
     if args.only.is_empty() && !stale.is_empty() {

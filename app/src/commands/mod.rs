@@ -7,6 +7,7 @@ pub mod edit;
 pub mod export;
 pub mod lab;
 pub mod models;
+pub mod report;
 pub mod study;
 pub mod trace;
 pub mod train;

@@ -44,7 +44,7 @@ without scripting. It is a record, too: `engram compare page.html`,
 pub fn run(args: &ReportArgs, ui: &Ui) -> Result<()> {
     let out = Path::new(&args.out);
     if !out.extension().is_some_and(|end| end.eq_ignore_ascii_case("html") || end.eq_ignore_ascii_case("htm")) {
-        let error = Error::usage(format!("--out {}: a page's name ends in .html", args.out));
+        let error = Error::input(format!("--out {}: a page's name ends in .html", args.out));
         return Err(error.hint(format!("give --out {}.html", args.out)).into());
     }
     let frame = Frame::choose(args.site.as_deref())?;
@@ -54,7 +54,9 @@ pub fn run(args: &ReportArgs, ui: &Ui) -> Result<()> {
         ui.warn("the page can be read, but nothing in it moves: this program was built without the viewer");
         ui.note("hint: `cargo xtask web`, build again, and repeat the command");
     }
-    if args.open && let Err(error) = open::that_detached(out) {
+    if args.open
+        && let Err(error) = open::that_detached(out)
+    {
         ui.warn(&format!("no browser could be opened: {error}"));
     }
     if args.json {

@@ -62,6 +62,11 @@ impl Site {
         }
     }
 
+    /// What the build has put into the program, even if it is not a whole site.
+    pub fn own() -> Self {
+        Self::Embedded(EMBEDDED)
+    }
+
     fn folder(folder: &Path) -> Result<Self> {
         let wrong = |what: &str| {
             let error = Error::input(format!("--site cannot be `{}`: {what}", folder.display()));
@@ -80,7 +85,7 @@ impl Site {
     }
 
     fn built_in(files: &'static [Embedded]) -> Result<Self> {
-        if files.is_empty() {
+        if !files.iter().any(|file| file.path == "index.html") {
             return Err(Error::io("this program was built without the site")
                 .hint("run `cargo xtask web`, then build again, or give --site DIR"));
         }
