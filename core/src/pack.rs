@@ -1,19 +1,20 @@
 //! Records in few bytes, for pages and links that carry them: every raw value keeps its 32 bits, and no digit is spent
 //! on it.
 //!
-//! The records go in as JSON with each raw value put to zero, followed by the values themselves, their first bytes
-//! together, then their second ones and so on; gzip makes little of zeros and of the signs and exponents of
-//! probabilities. Facts of several records take turns in that JSON, since studies to be compared hold the same ones, and
+//! The records go in as JSON with each raw value put to zero, followed by the values themselves as steps from one to the
+//! next, their first bytes together, then their second ones and so on; gzip makes little of zeros, signs and exponents. Facts of several records take turns in that JSON, since studies to be compared hold the same ones, and
 //! gzip finds a repetition only when it is near.
 
 mod page;
+mod text;
 mod values;
 
 pub use page::{RECORDS, WORDS, beside, from_beside, from_page, in_page};
+pub use text::{from_text, to_text};
 
 use crate::record::{FactRecord, Record};
 use crate::{Error, Result, gz, journal};
-use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD, Engine as _};
+use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
 use serde::{Deserialize, Serialize};
 
 /// What packed records begin with, once unpacked.
@@ -60,15 +61,30 @@ impl Hollow {
     }
 }
 
+/// How far a value lies from the one before it, as bits: small numbers for small steps up or down. Neighbours on a curve
+/// share sign and exponent, so this is what gzip can use.
+fn step(before: &mut u32, bits: u32) -> u32 {
+    let difference = bits.wrapping_sub(std::mem::replace(before, bits)).cast_signed();
+    ((difference << 1) ^ (difference >> 31)).cast_unsigned()
+}
+
+/// The bits that [`step`] was given.
+fn stepped(before: &mut u32, step: u32) -> u32 {
+    let difference = (step >> 1) ^ (step & 1).wrapping_neg();
+    *before = before.wrapping_add(difference);
+    *before
+}
+
 /// Packs records. Equal records give equal bytes.
 ///
 /// # Errors
 /// On a number that is not finite, naming its place.
 pub fn pack(records: &[Record]) -> Result<Vec<u8>> {
     let (mut values, mut records) = (Vec::new(), records.to_vec());
+    let mut before = 0;
     for record in &mut records {
         journal::finite(record)?;
-        values::each(record, &mut |value| values.push(std::mem::take(value)));
+        values::each(record, &mut |value| values.push(step(&mut before, std::mem::take(value).to_bits())));
     }
     let json = serde_json::to_vec(&Hollow::of(records)).map_err(|error| Error::io(format!("records: {error}")))?;
     let mut bytes = Vec::with_capacity(MAGIC.len() + 4 + json.len() + WIDTH * values.len());
@@ -79,7 +95,7 @@ pub fn pack(records: &[Record]) -> Result<Vec<u8>> {
     for place in 0..WIDTH {
         bytes.extend(values.iter().map(|value| value.to_le_bytes()[place]));
     }
-    gz::pack(&bytes)
+    gz::pack_small(&bytes)
 }
 
 /// Unpacks records, and checks them as if they had come as files.
@@ -113,12 +129,14 @@ pub fn unpack(bytes: &[u8]) -> Result<Vec<Record>> {
     }
     let mut records = hollow.filled().ok_or_else(|| damaged("their counts of facts do not fit"))?;
     let count = planes.len() / WIDTH;
-    let (mut next, mut missing) = (0, planes.len() % WIDTH != 0);
+    let (mut next, mut missing, mut before) = (0, planes.len() % WIDTH != 0, 0);
     for record in &mut records {
         values::each(record, &mut |value| {
             let byte = |place: usize| planes.get(place * count + next).copied();
             match (next < count, byte(0), byte(1), byte(2), byte(3)) {
-                (true, Some(a), Some(b), Some(c), Some(d)) => *value = f32::from_le_bytes([a, b, c, d]),
+                (true, Some(a), Some(b), Some(c), Some(d)) => {
+                    *value = f32::from_bits(stepped(&mut before, u32::from_le_bytes([a, b, c, d])));
+                }
                 _ => missing = true,
             }
             next += 1;
@@ -148,22 +166,9 @@ fn hollow(json: &[u8]) -> Result<Hollow> {
     serde_json::from_slice(json).map_err(wrong)
 }
 
-/// Packed records as text for a web page.
-pub fn to_base64(packed: &[u8]) -> String {
-    BASE64_STANDARD.encode(packed)
-}
-
 /// Packed records as text for an address: letters, digits, `-` and `_`.
 pub fn to_link(packed: &[u8]) -> String {
     BASE64_URL_SAFE_NO_PAD.encode(packed)
-}
-
-/// The bytes of [`to_base64`].
-///
-/// # Errors
-/// On a character that does not belong to it.
-pub fn from_base64(text: &str) -> Result<Vec<u8>> {
-    decoded(BASE64_STANDARD.decode(text.trim()))
 }
 
 /// The bytes of [`to_link`].
@@ -171,13 +176,9 @@ pub fn from_base64(text: &str) -> Result<Vec<u8>> {
 /// # Errors
 /// On a character that does not belong to it.
 pub fn from_link(text: &str) -> Result<Vec<u8>> {
-    decoded(BASE64_URL_SAFE_NO_PAD.decode(text.trim()))
-}
-
-fn decoded(bytes: std::result::Result<Vec<u8>, base64::DecodeError>) -> Result<Vec<u8>> {
-    bytes.map_err(|error| {
-        Error::input(format!("the packed records are damaged: {error}")).hint("copy the page or link again, whole")
-    })
+    BASE64_URL_SAFE_NO_PAD
+        .decode(text.trim())
+        .map_err(|error| Error::input(format!("the link is damaged: {error}")).hint("copy it again, whole"))
 }
 
 #[cfg(test)]

@@ -109,7 +109,7 @@ fn damage_is_an_error_and_never_a_panic() -> Result<()> {
     assert!(unpack(&gz::pack(&longer)?).is_err());
     // The first value's four bytes as those of infinity: JSON could not hold it either.
     let (mut wrong, values) = (plain.clone(), (plain.len() - json_end(&plain)) / WIDTH);
-    for (place, byte) in f32::INFINITY.to_le_bytes().into_iter().enumerate() {
+    for (place, byte) in step(&mut 0, f32::INFINITY.to_bits()).to_le_bytes().into_iter().enumerate() {
         wrong[json_end(&plain) + place * values] = byte;
     }
     let error = unpack(&gz::pack(&wrong)?).err().map(|error| error.to_string());

@@ -4,13 +4,32 @@ use super::link::Program;
 use super::sizes;
 use anyhow::{Context, Result, bail};
 use base64::prelude::{BASE64_STANDARD, Engine as _};
+use engram_core::pack;
 use engram_web::shell::{FRAME, Mark, filled};
 use sha2::{Digest, Sha256};
 
 /// What starts the viewer, after the module that binds it. Nothing of it asks a server.
 const START: &str = r"
-const packed = atob(document.getElementById('engram-viewer').textContent);
-const bytes = Uint8Array.from(packed, (letter) => letter.charCodeAt(0));
+const letters = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!#$%&()*+,./:;<=>?@[]^_`{|}~\x22';
+const unpacked = (text) => {
+  const values = new Uint8Array(128);
+  for (let at = 0; at < 91; at++) values[letters.charCodeAt(at)] = at;
+  const bytes = new Uint8Array(text.length);
+  let length = 0, queue = 0, held = 0, first = -1;
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code <= 32) continue;
+    if (first < 0) { first = values[code]; continue; }
+    const value = first + values[code] * 91;
+    first = -1;
+    queue |= value << held;
+    held += (value & 8191) > 88 ? 13 : 14;
+    for (; held > 7; held -= 8, queue >>>= 8) bytes[length++] = queue & 255;
+  }
+  if (first >= 0) bytes[length++] = (queue | first << held) & 255;
+  return bytes.subarray(0, length);
+};
+const bytes = unpacked(document.getElementById('engram-viewer').textContent);
 const plain = new Blob([bytes]).stream().pipeThrough(new DecompressionStream('gzip'));
 try {
   await __wbg_init({ module_or_path: await new Response(plain).arrayBuffer() });
@@ -34,7 +53,7 @@ pub(crate) fn frame(viewer: &Program, style: &str) -> Result<String> {
         }
     }
     let digest = BASE64_STANDARD.encode(Sha256::digest(script.as_bytes()));
-    let wasm = BASE64_STANDARD.encode(sizes::packed(&viewer.wasm));
+    let wasm = pack::to_text(&sizes::packed(&viewer.wasm));
     let elements = format!(
         "<script type=\"application/gzip\" id=\"engram-viewer\">{wasm}</script>\n<script type=\"module\">{script}</script>"
     );
