@@ -77,6 +77,9 @@ pub fn run(args: &ExportArgs, ui: &Ui) -> Result<()> {
     }
     if wanted(Part::Figures) {
         let drawn: Vec<(String, String)> = Vec::new();
+        if drawn.is_empty() {
+            ui.note("no figures: there is nothing to draw");
+        }
         export::figures(&mut folder, &drawn)?;
     }
     let (written, stale) = folder.finish()?;
@@ -88,7 +91,8 @@ pub fn run(args: &ExportArgs, ui: &Ui) -> Result<()> {
     if args.json {
         return ui.print_json(&written);
     }
-    let lines: Vec<String> = written.iter().map(|file| file.path.display().to_string()).collect();
-    ui.print(&lines.join("\n"))?;
+    for file in &written {
+        ui.print(&file.path.display().to_string())?;
+    }
     Ok(())
 }
