@@ -46,7 +46,8 @@ pub(crate) fn frame(viewer: &Program, style: &str) -> Result<String> {
     if !viewer.snippets.is_empty() {
         bail!("{} has snippets; they cannot be within the page", viewer.name);
     }
-    let script = format!("{}{START}", viewer.glue);
+    let script = dense(&format!("{}{START}", viewer.glue), &["//", "/*", "*"]);
+    let style = &dense(style, &["/*"]);
     for (what, text) in [("viewer's script", script.as_str()), ("style", style)] {
         if text.contains("</") || text.contains("<!--") {
             bail!("the {what} has a text that would end it within a page");
@@ -60,6 +61,13 @@ pub(crate) fn frame(viewer: &Program, style: &str) -> Result<String> {
     let policy = format!("'sha256-{digest}' 'wasm-unsafe-eval'");
     filled(FRAME, &[(Mark::Policy, &policy), (Mark::Style, style), (Mark::Viewer, &elements)])
         .context("web/page.html lacks a mark, or has one twice")
+}
+
+/// Without what only a person reads: indentation, empty lines, and lines that begin as comments do. Neither the binder's
+/// script nor our style sheets have texts of several lines.
+fn dense(text: &str, comments: &[&str]) -> String {
+    let kept = |line: &&str| !line.is_empty() && !comments.iter().any(|sign| line.starts_with(sign));
+    text.lines().map(str::trim).filter(kept).collect::<Vec<_>>().join("\n")
 }
 
 #[cfg(test)]
@@ -77,6 +85,7 @@ mod tests {
         let digest = BASE64_STANDARD.encode(Sha256::digest(script.context("no script")?.0));
         assert!(frame.contains(&format!("script-src 'sha256-{digest}' 'wasm-unsafe-eval'")), "{frame}");
         assert!(frame.contains("<style>p { color: red }</style>"));
+        assert_eq!(dense("  a\n\n /** b */\n  * c\n d // e", &["/*", "*"]), "a\nd // e");
         assert!(frame.contains(Mark::Records.text()) && !frame.contains(Mark::Viewer.text()));
         Ok(())
     }
