@@ -6,7 +6,7 @@
 mod guard;
 mod headers;
 mod reply;
-mod site;
+pub mod site;
 #[cfg(test)]
 mod tests;
 

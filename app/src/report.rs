@@ -3,7 +3,8 @@
 use crate::lab::site::Site;
 use engram_core::journal::write_atomic;
 use engram_core::record::Record;
-use engram_core::{Error, Result};
+use engram_core::verify::{Check, State};
+use engram_core::{Error, Result, pack};
 use engram_web::{print, shell};
 use std::path::Path;
 
@@ -45,6 +46,31 @@ impl Frame {
         write_atomic(path, page.as_bytes())?;
         Ok(page.len())
     }
+}
+
+/// Holds a result page against the records that it carries; `None` for a file that is no page.
+///
+/// # Errors
+/// When it cannot be read, or no page can be made of its records.
+pub fn verify(path: &Path, records: &[Record]) -> Result<Option<Check>> {
+    let bytes = std::fs::read(path).map_err(|error| Error::io(error.to_string()).at(path.display()))?;
+    let Some(page) = pack::from_page(&bytes).and_then(|_| String::from_utf8(bytes).ok()) else { return Ok(None) };
+    let check = |state, detail: &str| Check::new("page", state, detail);
+    let own = Frame::choose(None)?;
+    if own.alive && print::page(&own.text, records)? == page {
+        return Ok(Some(check(State::Ok, "byte for byte the page that this program makes of its records")));
+    }
+    let said = print::says_what_its_records_give(&page, records)?;
+    let version = format!("content=\"Engram {}\"", env!("CARGO_PKG_VERSION"));
+    Ok(Some(match said {
+        true => check(State::Ok, "its text and figures are what its records give; its viewer is that of another build"),
+        false if !page.contains(&version) => {
+            check(State::NotChecked, "it was made by another version, whose words may differ")
+                .hint("hold a page that `engram report` makes of it against it")
+        }
+        false => check(State::Failed, "its text or figures are not what its records give: it was changed by hand")
+            .hint("trust the records only: `engram report` makes a page of them"),
+    }))
 }
 
 #[cfg(test)]

@@ -1,10 +1,12 @@
 //! Result pages as text: the article's views drawn without a browser, with the records beside it.
 
+mod lean;
+
 use crate::article::{Article, Desk, PLATES, Plate, Words};
 use crate::figures::article::facts_table::filter::Filter;
 use crate::figures::article::{Article as Told, title};
 use crate::figures::plate;
-use crate::shell::{Mark, filled};
+use crate::shell::{FRAME, Mark, filled};
 use crate::state::ViewState;
 use engram_core::metrics::View;
 use engram_core::record::Record;
@@ -21,11 +23,9 @@ pub fn page(frame: &str, records: &[Record]) -> Result<String> {
     checked(records)?;
     let packed = pack::pack(records)?;
     let title = title::title(&Told::new(records, &View::default())).title;
-    let words = Words::of(records);
+    let (words, article) = article(records);
     let carried = serde_json::to_vec(&words).map_err(|error| Error::io(format!("sentences: {error}")))?;
     let carried = format!("{}\n{}", pack::in_page(&packed), pack::beside(&carried)?);
-    let desk = |desk: Desk| view! { <Article desk=desk /> }.into_any();
-    let article = lean(&drawn(records, words, ViewState::default(), desk));
     let marks = [
         (Mark::Title, escaped(&title)),
         (Mark::Version, env!("CARGO_PKG_VERSION").to_owned()),
@@ -36,6 +36,29 @@ pub fn page(frame: &str, records: &[Record]) -> Result<String> {
     filled(frame, &marks).ok_or_else(|| {
         Error::input("the frame of the result page is damaged").hint("build the site again: `cargo xtask web`")
     })
+}
+
+/// Whether a page says and draws what its records give, as far as the reader without scripting sees it: the article's
+/// HTML is compared with the one that is printed anew.
+///
+/// # Errors
+/// As [`page`].
+pub fn says_what_its_records_give(page: &str, records: &[Record]) -> Result<bool> {
+    checked(records)?;
+    let (_, printed) = article(records);
+    let (before, after) = FRAME.split_once(Mark::Article.text()).unwrap_or_default();
+    let open = before.rsplit_once('\n').map_or(before, |(_, line)| line);
+    let close = after.split_once('\n').map_or(after, |(line, _)| line);
+    let found = page.split_once(open).and_then(|(_, rest)| rest.split_once(close));
+    Ok(found.is_some_and(|(found, _)| found == printed))
+}
+
+/// What is said under every view, and the article under the first one.
+fn article(records: &[Record]) -> (Words, String) {
+    let words = Words::of(records);
+    let desk = |desk: Desk| view! { <Article desk=desk /> }.into_any();
+    let article = lean::lean(&drawn(records, words.clone(), ViewState::default(), desk));
+    (words, article)
 }
 
 /// Every figure of the article as a picture that stands alone: the stem of its file, and SVG.
@@ -75,51 +98,7 @@ fn drawn(records: &[Record], words: Words, state: ViewState, view: impl FnOnce(D
     html.replace("<!>", "")
 }
 
-/// Without what only a mouse finds: tooltips and what is under it. Empty elements of a drawing are closed at once.
-fn lean(html: &str) -> String {
-    let cut = |html: &str, from: &str, to: &str| {
-        let mut parts = html.split(from);
-        let mut out = parts.next().unwrap_or_default().to_owned();
-        parts.for_each(|part| out.push_str(part.split_once(to).map_or("", |(_, rest)| rest)));
-        out
-    };
-    let mut html = cut(html, "<title>", "</title>");
-    // HTML does without these ends.
-    for end in ["</td>", "</th>", "</tr>", "</li>", "</dd>", "</dt>", "</option>"] {
-        html = html.replace(end, "");
-    }
-    let shapes = ["rect", "line", "circle", "polygon", "path", "polyline"];
-    for shape in shapes {
-        html = html.replace(&format!("></{shape}>"), "/>");
-    }
-    let hover = |line: &str| line.contains(" class=\"hover\"");
-    let mut out = String::with_capacity(html.len());
-    for (at, part) in html.split("<rect ").enumerate() {
-        match part.split_once("/>") {
-            Some((attributes, rest)) if at > 0 && hover(attributes) => out.push_str(rest),
-            _ if at > 0 => {
-                out.push_str("<rect ");
-                out.push_str(part);
-            }
-            _ => out.push_str(part),
-        }
-    }
-    out
-}
-
 /// A text within an element.
 fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_lean_page_says_and_shows_the_same() {
-        let html = "<p>a</p><svg><g><rect x=\"1\" class=\"hover\"></rect><rect class=\"bar\"></rect><title>t</title></g>b</svg>";
-        assert_eq!(lean(html), "<p>a</p><svg><g><rect class=\"bar\"/></g>b</svg>");
-        assert_eq!(lean("<tr><th>a</th><td>b</td></tr></tbody>"), "<tr><th>a<td>b</tbody>");
-    }
 }

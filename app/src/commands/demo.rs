@@ -10,6 +10,7 @@ use crate::render::bars::{self, Chart, Column};
 use crate::render::progress::{self, Progress, duration};
 use crate::render::style::Tone;
 use crate::render::text;
+use crate::report::Frame;
 use crate::ui::Ui;
 use anyhow::Result;
 use clap::Args;
@@ -41,6 +42,9 @@ pub struct DemoArgs {
     /// Folder for the records; made when missing
     #[arg(long, value_name = "DIR", value_parser = options::folder, default_value = "engram-demo", help_heading = OUTPUT)]
     pub out: PathBuf,
+    /// Open the page in the browser when it is made
+    #[arg(long, help_heading = OUTPUT)]
+    pub open: bool,
     /// Start again instead of resuming an interrupted demo
     #[arg(long, help_heading = OUTPUT)]
     pub fresh: bool,
@@ -51,6 +55,8 @@ Examples:
   engram demo --quick
   engram demo --out demo
   engram compare demo --reading last-token
+
+It ends with page.html, which holds all of it and opens in any browser.
 
 It needs no network, no GPU and no files. The models are small transformers
 that were trained to know some 2,270 facts; `engram study --model engram-llama
@@ -76,6 +82,18 @@ pub fn run(args: &DemoArgs, ui: &Ui) -> Result<bool> {
     }
     show(&records, ui)?;
     progress::wrote(ui, "records", &out);
+    let page = out.join("page.html");
+    let frame = Frame::choose(None)?;
+    frame.write(&page, &records)?;
+    progress::wrote(ui, "page", &page);
+    if !frame.alive {
+        ui.note("the page can be read, but nothing in it moves: `cargo xtask web` makes the viewer");
+    }
+    if args.open
+        && let Err(error) = open::that_detached(&page)
+    {
+        ui.warn(&format!("no browser could be opened: {error}"));
+    }
     ui.note(&format!("time: {}", duration(start.elapsed())));
     Ok(true)
 }

@@ -87,24 +87,36 @@ pub fn run(args: &VerifyArgs, ui: &Ui) -> Result<bool> {
     if args.model.is_empty() && args.run.tokenizer.is_some() {
         return Err(Error::input("`--tokenizer` without `--model`").hint("name the model too").into());
     }
-    let mut reports = Vec::new();
+    let (mut reports, mut shown) = (Vec::new(), 0);
     for path in records::files(&args.records)? {
         match records::open(&path) {
             Err(error) => reports.push(unreadable(&path, &error)),
             Ok(found) => {
-                for (record, warning) in found {
-                    if let Some(warning) = warning {
-                        ui.warn(&format!("{}: {warning}", path.display()));
-                    }
-                    reports.push(report(&path, &record, &proof, &progress)?);
+                let found: Vec<Record> = found
+                    .into_iter()
+                    .map(|(record, warning)| {
+                        warning.into_iter().for_each(|warning| ui.warn(&format!("{}: {warning}", path.display())));
+                        record
+                    })
+                    .collect();
+                // A page is one thing; what is said of it stands with its first record.
+                let mut page = crate::report::verify(&path, &found)?;
+                for record in &found {
+                    let mut report = report(&path, record, &proof, &progress)?;
+                    report.checks.extend(page.take());
+                    report.ok = report.checks.iter().all(|check| check.state != State::Failed);
+                    reports.push(report);
                 }
             }
         }
-        if let (false, Some(report)) = (args.json, reports.last()) {
-            if reports.len() > 1 {
-                ui.print("")?;
+        if !args.json {
+            for report in &reports[shown..] {
+                if shown > 0 {
+                    ui.print("")?;
+                }
+                ui.print(&draw(report, ui.screen, ui.terminal))?;
+                shown += 1;
             }
-            ui.print(&draw(report, ui.screen, ui.terminal))?;
         }
     }
     let failed = reports.iter().filter(|report| !report.ok).count();

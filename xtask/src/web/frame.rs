@@ -1,52 +1,23 @@
 //! The frame of result pages, with style and viewer in it: one file that the native program and the lab fill.
 
 use super::link::Program;
-use super::sizes;
 use anyhow::{Context, Result, bail};
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use engram_core::pack;
 use engram_web::shell::{FRAME, Mark, filled};
+use lzma_rust2::{LzmaOptions, LzmaWriter};
 use sha2::{Digest, Sha256};
+use std::io::Write as _;
 
-/// What starts the viewer, after the module that binds it. Nothing of it asks a server.
-const START: &str = r"
-const letters = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!#$%&()*+,./:;<=>?@[]^_`{|}~\x22';
-const unpacked = (text) => {
-  const values = new Uint8Array(128);
-  for (let at = 0; at < 91; at++) values[letters.charCodeAt(at)] = at;
-  const bytes = new Uint8Array(text.length);
-  let length = 0, queue = 0, held = 0, first = -1;
-  for (let at = 0; at < text.length; at++) {
-    const code = text.charCodeAt(at);
-    if (code <= 32) continue;
-    if (first < 0) { first = values[code]; continue; }
-    const value = first + values[code] * 91;
-    first = -1;
-    queue |= value << held;
-    held += (value & 8191) > 88 ? 13 : 14;
-    for (; held > 7; held -= 8, queue >>>= 8) bytes[length++] = queue & 255;
-  }
-  if (first >= 0) bytes[length++] = (queue | first << held) & 255;
-  return bytes.subarray(0, length);
-};
-const bytes = unpacked(document.getElementById('engram-viewer').textContent);
-const plain = new Blob([bytes]).stream().pipeThrough(new DecompressionStream('gzip'));
-try {
-  await __wbg_init({ module_or_path: await new Response(plain).arrayBuffer() });
-} catch (error) {
-  const crash = document.getElementById('crash');
-  crash.textContent = `The figures cannot be moved: the viewer did not start (${error?.message ?? error}). The article itself is whole.`;
-  crash.hidden = false;
-  throw error;
-}
-";
+/// What starts the viewer, after the module that binds it.
+const START: &str = include_str!("../../../web/page.js");
 
 /// The frame around a viewer.
 pub(crate) fn frame(viewer: &Program, style: &str) -> Result<String> {
     if !viewer.snippets.is_empty() {
         bail!("{} has snippets; they cannot be within the page", viewer.name);
     }
-    let script = dense(&format!("{}{START}", viewer.glue), &["//", "/*", "*"]);
+    let script = dense(&format!("{}\n{START}", viewer.glue), &["//", "/*", "*"]);
     let style = &dense(style, &["/*"]);
     for (what, text) in [("viewer's script", script.as_str()), ("style", style)] {
         if text.contains("</") || text.contains("<!--") {
@@ -54,13 +25,24 @@ pub(crate) fn frame(viewer: &Program, style: &str) -> Result<String> {
         }
     }
     let digest = BASE64_STANDARD.encode(Sha256::digest(script.as_bytes()));
-    let wasm = pack::to_text(&sizes::packed(&viewer.wasm));
+    let wasm = pack::to_text(&packed(&viewer.wasm)?);
     let elements = format!(
-        "<script type=\"application/gzip\" id=\"engram-viewer\">{wasm}</script>\n<script type=\"module\">{script}</script>"
+        "<script type=\"application/x-lzma\" id=\"engram-viewer\">{wasm}</script>\n<script type=\"module\">{script}</script>"
     );
     let policy = format!("'sha256-{digest}' 'wasm-unsafe-eval'");
     filled(FRAME, &[(Mark::Policy, &policy), (Mark::Style, style), (Mark::Viewer, &elements)])
         .context("web/page.html lacks a mark, or has one twice")
+}
+
+/// LZMA, with a header that tells the length.
+fn packed(bytes: &[u8]) -> Result<Vec<u8>> {
+    let mut options = LzmaOptions::with_preset(9);
+    // Code is not aligned in WebAssembly.
+    options.pb = 0;
+    options.nice_len = LzmaOptions::NICE_LEN_MAX;
+    let mut writer = LzmaWriter::new_use_header(Vec::new(), &options, Some(bytes.len() as u64))?;
+    writer.write_all(bytes)?;
+    Ok(writer.finish()?)
 }
 
 /// Without what only a person reads: indentation, empty lines, and lines that begin as comments do. Neither the binder's
