@@ -66,8 +66,8 @@ pub(crate) struct Runner {
     pub(crate) busy: RwSignal<bool>,
     /// What happened on the way, for people.
     pub(crate) said: RwSignal<Option<String>>,
-    /// Names of the studies that this queue has finished.
-    pub(crate) done: RwSignal<Vec<String>>,
+    /// The studies that this queue has finished.
+    pub(crate) done: RwSignal<Vec<Record>>,
     /// Studies that the browser keeps, once it was asked.
     pub(crate) saved: RwSignal<Option<Vec<Saved>>>,
     /// The note about the last study.
@@ -208,7 +208,7 @@ impl Runner {
             match news {
                 News::StudyHeader { key, record } => self.begun(place, &task.model, key, *record),
                 News::Study { record, .. } => {
-                    self.done.update(|done| done.push(record.model.name.clone()));
+                    self.done.update(|done| done.push((*record).clone()));
                     self.open(*record);
                     result = Ok(());
                 }
