@@ -43,9 +43,8 @@ pub(crate) fn StudyTab(page: Page, engine: Engine) -> impl IntoView {
     });
     let said = move || runner.said.get().map(|text| view! { <p class="said">{text}</p> });
     let done = move || {
-        let names = runner
-            .done
-            .with(|done| -> Vec<String> { done.iter().map(|record| words::visible(&record.model.name)).collect() });
+        let names: Vec<String> =
+            runner.done.with(|done| (0..done.records.len()).map(|place| done.name(place)).collect());
         let all = names.join(", ");
         (!names.is_empty()).then(|| {
             view! {
@@ -57,7 +56,7 @@ pub(crate) fn StudyTab(page: Page, engine: Engine) -> impl IntoView {
                         </button>
                         <ExportPage
                             page=page
-                            records=Callback::new(move |()| Ok(runner.done.get_untracked()))
+                            records=Callback::new(move |()| Ok(runner.done.with_untracked(|done| done.records.clone())))
                         />
                     </p>
                 </aside>

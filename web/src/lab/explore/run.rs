@@ -8,11 +8,10 @@ use crate::lab::pace::Pace;
 use crate::lab::tokens::Known;
 use crate::lab::{Engine, Tab};
 use crate::page::Page;
-use crate::{files, link, sample, words};
+use crate::{files, sample, words};
 use engram_core::metrics::View;
 use engram_core::protocol::{Ask, ModelRef};
 use engram_core::record::{FactRecord, Record, Settings};
-use engram_core::{Error, Result};
 use leptos::task::spawn_local;
 use leptos::{ev, prelude::*};
 use std::cell::RefCell;
@@ -51,8 +50,9 @@ pub(crate) struct Explorer {
     pub(crate) stored: StoredValue<Option<Record>>,
     /// Whose numbers are shown.
     pub(crate) source: RwSignal<Source>,
-    /// The result that a link brought: packed, and its record.
-    pub(crate) linked: RwSignal<Option<(String, Record)>>,
+    /// The trace that a link brought, and the link's text.
+    pub(super) linked: RwSignal<Option<Partial>>,
+    pub(super) text: RwSignal<Option<String>>,
     /// The last trace that was made here.
     pub(crate) live: RwSignal<Option<Partial>>,
     /// What runs.
@@ -83,11 +83,11 @@ impl Explorer {
         };
         let draft = Draft::new(page, engine, first.map(|first| first.0).unwrap_or_default());
         let (stored, source, live) = (StoredValue::new(record), RwSignal::new(source), RwSignal::new(None::<Partial>));
-        let linked = RwSignal::new(None::<(String, Record)>);
+        let (linked, text) = (RwSignal::new(None::<Partial>), RwSignal::new(None));
         let fact = Memo::new(move |_| match source.get() {
             Source::Nothing => None,
-            Source::Linked => linked.with(|linked| linked.as_ref()?.1.facts.first().cloned()),
-            Source::Live => live.with(|live| live.as_ref()?.fact().cloned()),
+            Source::Linked => linked.with(fact_of),
+            Source::Live => live.with(fact_of),
             Source::Stored(order) => {
                 stored.with_value(|record| record.as_ref()?.facts.iter().find(|fact| fact.order == order).cloned())
             }
@@ -113,7 +113,8 @@ impl Explorer {
             now
         });
         let (running, turn) = (RwSignal::new(None), StoredValue::new(0));
-        let explorer = Self { page, engine, draft, stored, source, linked, live, running, fact, view, layer, turn };
+        let explorer =
+            Self { page, engine, draft, stored, source, linked, text, live, running, fact, view, layer, turn };
         explorer.follow_link();
         window_event_listener(ev::hashchange, move |_| {
             page.trace.set(files::trace());
@@ -122,65 +123,24 @@ impl Explorer {
         // The address carries a result as long as that is shown.
         Effect::new(move || {
             let shown = source.get() == Source::Linked;
-            page.trace.set(linked.with(|linked| linked.as_ref().filter(|_| shown).map(|linked| linked.0.clone())));
+            page.trace.set(text.get().filter(|_| shown));
         });
         explorer
-    }
-
-    /// Shows the result that the address carries. Nothing is run.
-    fn follow_link(self) {
-        let Some(text) = self.page.trace.get_untracked() else { return self.linked.notify() };
-        match link::read(&text) {
-            Ok(record) => {
-                let asked = record.facts.first().map(|fact| Asked::of_fact(fact, &record.settings.corruption));
-                self.draft.fill(asked.unwrap_or_default());
-                self.page.lab.update(|lab| {
-                    lab.model = link::model(&record, &lab.model);
-                    lab.tab = Tab::Explore;
-                });
-                self.linked.set(Some((text, record)));
-                self.source.set(Source::Linked);
-            }
-            Err(error) => {
-                self.page.complain(&error);
-                // The address goes back to what is shown.
-                self.linked.notify();
-            }
-        }
     }
 
     /// The record of one fact that is shown.
     pub(crate) fn record(self) -> Option<Record> {
         match self.source.get() {
             Source::Nothing => None,
-            Source::Linked => self.linked.with(|linked| Some(linked.as_ref()?.1.clone())),
-            Source::Live => self.live.with(|live| live.as_ref()?.record.clone()),
+            Source::Linked => self.linked.with(record_of),
+            Source::Live => self.live.with(record_of),
             Source::Stored(order) => self.stored.with_value(|record| sample::only(record.as_ref()?, order)),
         }
     }
 
-    /// The shown record as something to pass on.
-    ///
-    /// # Errors
-    /// While it is not whole, and where others would take its numbers for those of another model.
-    pub(crate) fn given(self) -> Result<Record> {
-        let record = untrack(move || self.record()).ok_or_else(|| Error::input("there is no result yet"))?;
-        if self.source.get_untracked() != Source::Live {
-            return Ok(record);
-        }
-        let (whole, edits) = self.live.with_untracked(|live| {
-            live.as_ref().map_or((false, 0), |live| (matches!(live.stage, Stage::Done), live.edits))
-        });
-        if !whole {
-            return Err(Error::input("this trace is not whole").hint("let it run to its end"));
-        }
-        if edits > 0 {
-            return Err(Error::input(
-                "this trace was made with edits in force, and its record names the model without them",
-            )
-            .hint("take the edits back and run it again"));
-        }
-        Ok(record)
+    /// [`Explorer::record`], once.
+    pub(crate) fn record_now(self) -> Option<Record> {
+        untrack(move || self.record())
     }
 
     /// Shows a stored fact, and asks its question.
@@ -286,6 +246,14 @@ impl Explorer {
             None => {}
         }
     }
+}
+
+fn record_of(partial: &Option<Partial>) -> Option<Record> {
+    partial.as_ref()?.record.clone()
+}
+
+fn fact_of(partial: &Option<Partial>) -> Option<FactRecord> {
+    partial.as_ref()?.fact().cloned()
 }
 
 /// The stored fact that answers a question.
