@@ -57,7 +57,7 @@ pub enum Command {
     Report(report::ReportArgs),
     /// Write tables, records, raw values and figures as files
     Export(Box<export::ExportArgs>),
-    /// Check records: what must hold within them, their facts, their models, their numbers
+    /// Check records, their facts and models, and compute facts of them again
     Verify(verify::VerifyArgs),
     /// Train a small model on facts
     Train(train::TrainArgs),

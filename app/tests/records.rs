@@ -197,6 +197,7 @@ fn pandas_gives_the_same_means() {
     let mut lines = printed.lines();
     assert_eq!(lines.next(), Some("study,reading,layer,sufficiency"));
     let found: BTreeMap<String, f64> = lines
+        .filter(|line| !line.is_empty())
         .map(|line| {
             let (key, value) = line.rsplit_once(',').expect("four columns");
             (key.to_owned(), value.parse().expect("a number"))

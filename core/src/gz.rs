@@ -30,7 +30,16 @@ fn unpack_at_most(bytes: &[u8], limit: u64) -> Result<Cow<'_, [u8]>> {
 
 /// Packs with gzip's default level. The header holds no name or time, so equal input gives equal bytes.
 pub(crate) fn pack(bytes: &[u8]) -> Result<Vec<u8>> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    packed(bytes, Compression::default())
+}
+
+/// [`pack`] that takes its time.
+pub(crate) fn pack_small(bytes: &[u8]) -> Result<Vec<u8>> {
+    packed(bytes, Compression::best())
+}
+
+fn packed(bytes: &[u8], level: Compression) -> Result<Vec<u8>> {
+    let mut encoder = GzEncoder::new(Vec::new(), level);
     encoder.write_all(bytes).and_then(|()| encoder.finish()).map_err(|error| Error::io(format!("gzip failed: {error}")))
 }
 

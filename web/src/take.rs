@@ -64,7 +64,8 @@ pub(crate) fn svg(element: &Element, title: &str) -> Option<String> {
             caption = element.text_content().unwrap_or_default();
             continue;
         }
-        let length = |name: &str| element.get_attribute(name)?.parse::<f64>().ok();
+        let length =
+            |name: &str| Some(js_sys::parse_float(&element.get_attribute(name)?)).filter(|length| *length > 0.0);
         let Some(size) = length("width").zip(length("height")) else { continue };
         let item = element.parent_element().filter(|parent| parent.tag_name().eq_ignore_ascii_case("li"));
         pieces.push(Piece {

@@ -33,7 +33,7 @@ fn carried() -> Result<(Vec<Record>, Words)> {
         let text = element.and_then(|element| element.text_content());
         text.ok_or_else(|| Error::input(format!("this page carries no {id}")).hint("copy the page again, whole"))
     };
-    let records = pack::unpack(&pack::from_base64(&text(pack::RECORDS)?)?)?;
+    let records = pack::unpack(&pack::from_text(&text(pack::RECORDS)?)?)?;
     if records.is_empty() {
         return Err(Error::input("this page carries no study"));
     }

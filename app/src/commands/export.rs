@@ -90,7 +90,8 @@ pub fn run(args: &ExportArgs, ui: &Ui) -> Result<()> {
     if args.json {
         return ui.print_json(&written);
     }
-    let lines: Vec<String> = written.iter().map(|file| file.path.display().to_string()).collect();
-    ui.print(&lines.join("\n"))?;
+    for file in &written {
+        ui.print(&file.path.display().to_string())?;
+    }
     Ok(())
 }

@@ -235,8 +235,16 @@ fn checks(checks: &[Check], screen: Screen) -> String {
             State::NotChecked => ("?   ", Tone::Warning),
             State::Failed => ("FAIL", Tone::Bad),
         };
-        for check in checks.iter().filter(|check| check.state == state) {
-            let name = text::pad(&check.name, width);
+        let of_state: Vec<&Check> = checks.iter().filter(|check| check.state == state).collect();
+        for (at, check) in of_state.iter().enumerate() {
+            let same = |other: &&&Check| state == State::NotApplicable && other.detail == check.detail;
+            // What a record simply does not have is said once.
+            if of_state[..at].iter().any(|other| same(&other)) {
+                continue;
+            }
+            let more = of_state[at + 1..].iter().filter(same).count();
+            let name = if more > 0 { format!("{} checks", more + 1) } else { check.name.clone() };
+            let name = text::pad(&name, width);
             let room = screen.width.saturating_sub(indent).max(40);
             let detail =
                 text::wrap(&text::escape(&check.detail), room).replace('\n', &format!("\n{}", " ".repeat(indent)));

@@ -3,7 +3,7 @@
 
 use engram_core::{Error, Result};
 use resvg::tiny_skia::{Pixmap, Transform};
-use resvg::usvg::{ImageHrefResolver, Options, Tree, fontdb};
+use resvg::usvg::{FontResolver, ImageHrefResolver, Options, Tree, fontdb};
 use std::sync::Arc;
 
 /// Most pixels of a picture: 64 million take 256 MB.
@@ -30,6 +30,12 @@ impl Painter {
         fonts.set_fantasy_family(&text);
         fonts.set_monospace_family(&code);
         let mut options = Options { font_family: text, fontdb: Arc::new(fonts), ..Options::default() };
+        // Font after font, whether it has the sign or not: the default gives up on a whole text at the first sign that no
+        // font has.
+        options.font_resolver = FontResolver {
+            select_font: FontResolver::default_font_selector(),
+            select_fallback: Box::new(|_, used, fonts| fonts.faces().map(|face| face.id).find(|id| !used.contains(id))),
+        };
         // A picture names no other files.
         options.image_href_resolver =
             ImageHrefResolver { resolve_data: Box::new(|_, _, _| None), resolve_string: Box::new(|_, _| None) };
@@ -46,7 +52,9 @@ impl Painter {
     }
 
     fn pixmap(&self, svg: &str, scale: f32) -> Result<Pixmap> {
-        let tree = Tree::from_str(svg, &self.0).map_err(|error| Error::input(format!("not an SVG: {error}")))?;
+        // Visible space and line end of tokens, in the nearest signs that the fonts have.
+        let svg = svg.replace('␣', "▁").replace('⏎', "↵");
+        let tree = Tree::from_str(&svg, &self.0).map_err(|error| Error::input(format!("not an SVG: {error}")))?;
         let (width, height) = (tree.size().width() * scale, tree.size().height() * scale);
         let large = || Error::input(format!("a picture of {width} × {height} pixels is too large"));
         if width * height > MOST_PIXELS {
@@ -86,6 +94,18 @@ mod tests {
             assert_eq!(dark(&picture, 0..95, 0..80), 0, "{family}: nothing beside it");
         }
         assert_eq!(dark(&drawn(""), 0..200, 0..80), 0);
+    }
+
+    /// One sign that no font has must not take the others' fallback away, and the visible space of tokens is drawn.
+    #[test]
+    fn signs_come_from_whichever_font_has_them() {
+        let line = |text: &str| {
+            let text = format!("<text x=\"2\" y=\"30\" font-size=\"20\" font-family=\"sans-serif\">{text}</text>");
+            drawn(&text)
+        };
+        let same = |one: &str, other: &str| line(one).data() == line(other).data();
+        assert!(same("␣a", "▁a") && !same("␣a", "□a"));
+        assert!(!same("東■", "東□") && !same("東→", "東■"));
     }
 
     #[test]

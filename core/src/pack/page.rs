@@ -1,6 +1,6 @@
 //! Packed records within a web page.
 
-use super::{from_base64, to_base64, unpack};
+use super::{from_text, to_text, unpack};
 use crate::record::Record;
 use crate::{Error, Result, gz};
 
@@ -8,14 +8,14 @@ use crate::{Error, Result, gz};
 pub const RECORDS: &str = "engram-records";
 
 /// How the element begins, up to its text. A script of a type that no browser runs: its text is not shown, and nothing
-/// in base64 could end it.
+/// in it could end it.
 fn opening() -> String {
     format!("<script type=\"application/gzip\" id=\"{RECORDS}\">")
 }
 
 /// The element that carries packed records.
 pub fn in_page(packed: &[u8]) -> String {
-    format!("{}{}</script>", opening(), to_base64(packed))
+    format!("{}{}</script>", opening(), to_text(packed))
 }
 
 /// The `id` of the element that holds what is said of them.
@@ -26,7 +26,7 @@ pub const WORDS: &str = "engram-words";
 /// # Errors
 /// None in memory.
 pub fn beside(bytes: &[u8]) -> Result<String> {
-    let text = to_base64(&gz::pack(bytes)?);
+    let text = to_text(&gz::pack_small(bytes)?);
     Ok(format!("<script type=\"application/gzip\" id=\"{WORDS}\">{text}</script>"))
 }
 
@@ -35,7 +35,7 @@ pub fn beside(bytes: &[u8]) -> Result<String> {
 /// # Errors
 /// When it is damaged.
 pub fn from_beside(text: &str) -> Result<Vec<u8>> {
-    Ok(gz::unpack(&from_base64(text)?)?.into_owned())
+    Ok(gz::unpack(&from_text(text)?)?.into_owned())
 }
 
 /// The records that a web page carries; `None` when the bytes are no page.
@@ -58,5 +58,5 @@ fn records(page: &[u8]) -> Result<Vec<Record>> {
     if rest.contains(&opening()) {
         return Err(wrong("with more than one set of records"));
     }
-    unpack(&from_base64(text)?)
+    unpack(&from_text(text)?)
 }

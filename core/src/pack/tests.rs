@@ -1,5 +1,5 @@
 use super::*;
-use crate::record::{FactRecord, Lens, Maps, Outcome, Reading, RedundancyCurve, Traced};
+use crate::record::{FactRecord, Lens, Maps, Outcome, Reading, RedundancyCurve, Shift, Traced, Unrelated};
 
 /// A record with every kind of raw value, none of which is a round number.
 fn record(facts: usize) -> Record {
@@ -47,7 +47,28 @@ fn record(facts: usize) -> Record {
     let json = br#"{"engram":1,"program":"t","settings":{},"model":{"name":"m","family":"llama","layers":4,"width":8,"parameters":9,"dtype":"f32","config_sha256":"","weights_sha256":"","tokenizer_sha256":""},"device":{"kind":"cpu","name":"","backend":"flex"},"source":{"name":"f","sha256":"","count":1},"facts":[]}"#;
     let mut record = journal::from_bytes("test", json).unwrap_or_else(|error| panic!("{error}"));
     record.facts = (0..facts).map(fact).collect();
+    record.edits = (facts > 1).then(|| (0..facts).map(edit).collect());
     record
+}
+
+fn edit(fact: usize) -> EditRecord {
+    let shift = |p: f32| Shift { prompt: "Paris is in".into(), p_true: [p, p / 3.0], p_false: [0.1, p / 7.0] };
+    EditRecord {
+        fact,
+        layer: 2,
+        seed: 7,
+        p_true: 0.5,
+        p_false: 0.01,
+        p_true_after: 1.0 / 3.0,
+        p_false_after: 0.6,
+        loss: vec![-3.5, 0.1, 1e-30],
+        relative_change: 12.5,
+        residual: 1e-7,
+        restored: true,
+        paraphrases: vec![shift(0.3), shift(0.7)],
+        neighbourhood: vec![],
+        unrelated: vec![Unrelated { fact: 9, p_true: [0.25, 0.125], flipped: false }],
+    }
 }
 
 #[test]
@@ -59,7 +80,9 @@ fn every_bit_survives() -> Result<()> {
     let bits = |records: &[Record]| {
         let mut bits = Vec::new();
         for record in records {
-            values::each(&mut record.clone(), &mut |value| bits.push(value.to_bits()));
+            let mut taking = Taking::default();
+            values::each(&mut record.clone(), &mut taking);
+            bits.extend(taking.steps);
         }
         bits
     };
@@ -109,11 +132,27 @@ fn damage_is_an_error_and_never_a_panic() -> Result<()> {
     assert!(unpack(&gz::pack(&longer)?).is_err());
     // The first value's four bytes as those of infinity: JSON could not hold it either.
     let (mut wrong, values) = (plain.clone(), (plain.len() - json_end(&plain)) / WIDTH);
-    for (place, byte) in f32::INFINITY.to_le_bytes().into_iter().enumerate() {
+    for (place, byte) in step(&mut 0, f32::INFINITY.to_bits()).to_le_bytes().into_iter().enumerate() {
         wrong[json_end(&plain) + place * values] = byte;
     }
     let error = unpack(&gz::pack(&wrong)?).err().map(|error| error.to_string());
-    assert!(error.as_ref().is_some_and(|error| error.contains("p_clean is inf")), "{error:?}");
+    assert!(error.as_ref().is_some_and(|error| error.contains("p_false is inf")), "{error:?}");
+    Ok(())
+}
+
+#[test]
+fn a_curve_that_claims_to_be_endless_is_refused() -> Result<()> {
+    let plain = gz::unpack(&pack(&[record(1)])?)?.into_owned();
+    let json = String::from_utf8_lossy(&plain[MAGIC.len() + 4..json_end(&plain)]).into_owned();
+    for length in ["1e30", "16777217.0", "-1.0", "2.5", "4.0,4.0", "1000.0"] {
+        let json = json.replacen("\"without_mlp\":[4.0]", &format!("\"without_mlp\":[{length}]"), 1);
+        let mut bytes = MAGIC.to_vec();
+        bytes.extend((json.len() as u32).to_le_bytes());
+        bytes.extend(json.as_bytes());
+        bytes.extend(&plain[json_end(&plain)..]);
+        let error = unpack(&gz::pack(&bytes)?).err().map(|error| error.to_string());
+        assert!(error.as_ref().is_some_and(|error| error.contains("raw values")), "{length}: {error:?}");
+    }
     Ok(())
 }
 

@@ -17,7 +17,7 @@ const LONGEST: usize = 14;
 /// Width that the columns take together, where there are many.
 const WIDTH: f64 = 240.0;
 /// Colours to either side of neutral.
-const STEPS: f64 = 24.0;
+const STEPS: f64 = 20.0;
 
 /// The maps of a fact beside each other.
 #[component]
@@ -48,10 +48,14 @@ fn picture(set: &MapSet, map: usize) -> impl IntoView + use<> {
     let bottom = ROW * set.tokens.len() as f64;
     let mut paths: BTreeMap<String, String> = BTreeMap::new();
     for row in 0..set.tokens.len() {
-        for (at, shade) in set.shades(map, row).into_iter().enumerate() {
-            let (x, y) = (left + step * at as f64, ROW * row as f64);
-            let path = paths.entry(colour(shade)).or_default();
-            let _ = write!(path, "M{} {}h{}v{}h-{}z", px(x), px(y), px(step), px(ROW), px(step));
+        let colours: Vec<String> = set.shades(map, row).into_iter().map(colour).collect();
+        let mut at = 0;
+        // Neighbours of one colour are one rectangle.
+        for run in colours.chunk_by(|a, b| a == b) {
+            let (x, y, width) = (left + step * at as f64, ROW * row as f64, step * run.len() as f64);
+            let path = paths.entry(run[0].clone()).or_default();
+            let _ = write!(path, "M{} {}h{}v{}h-{}z", px(x), px(y), px(width), px(ROW), px(width));
+            at += run.len();
         }
     }
     let cells: Vec<_> = paths.into_iter().map(|(fill, path)| view! { <path fill=fill d=path /> }).collect();

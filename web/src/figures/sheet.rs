@@ -1,14 +1,14 @@
 //! The page's style sheets as values, for pictures that have to do without them.
 
-/// Colours and everything else that is common to all pages.
-const COMMON: &str = include_str!("../../style.css");
+/// The colours.
+const COLOURS: &str = include_str!("../../colours.css");
 /// The rules of what is drawn.
 pub const FIGURES: &str = include_str!("../../figures.css");
 
 /// A custom property's value in the light theme; empty when there is none of that name.
 pub fn colour(name: &str) -> &'static str {
     // The light theme is the first rule.
-    let light = COMMON.split_once(":root {").and_then(|(_, rest)| rest.split_once('}')).map_or("", |light| light.0);
+    let light = COLOURS.split_once(":root {").and_then(|(_, rest)| rest.split_once('}')).map_or("", |light| light.0);
     let mut pairs = light.lines().filter_map(|line| line.trim().strip_suffix(';')?.split_once(": "));
     pairs.find(|pair| pair.0 == name).map_or("", |pair| pair.1)
 }

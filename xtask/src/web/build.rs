@@ -131,7 +131,7 @@ fn styles() -> Result<Styles> {
         let path = shell::root().join("web").join(name);
         std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))
     };
-    let common = format!("{}\n{}", sheet("style.css")?, sheet("figures.css")?);
+    let common = [sheet("colours.css")?, sheet("style.css")?, sheet("figures.css")?].join("\n");
     Ok(Styles {
         lab: format!("{common}\n{}", sheet("lab.css")?),
         result: format!("{common}\n{}", sheet("article.css")?),
