@@ -37,7 +37,8 @@ pub fn App() -> impl IntoView {
     let engine = Engine::new();
     page.read(page.linked.get_untracked(), Vec::new());
     Effect::new(move || {
-        page.linked.with(|linked| files::write_address(linked, &page.state.get(), &page.lab.get()));
+        let (state, lab, trace) = (page.state.get(), page.lab.get(), page.trace.get());
+        page.linked.with(|linked| files::write_address(linked, &state, &lab, trace.as_deref()));
     });
     let dragging = RwSignal::new(false);
     window_event_listener(ev::dragover, move |event| {

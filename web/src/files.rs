@@ -1,5 +1,6 @@
 //! The browser's side: files that were chosen or dropped, records on the page's own server, and the address.
 
+use crate::link;
 use crate::load::{self, Opened};
 use crate::state::{LabState, ViewState};
 use crate::wish::EditWish;
@@ -15,7 +16,7 @@ pub(crate) fn listed(list: Option<FileList>) -> Vec<File> {
 }
 
 /// Reads a file from this machine.
-pub(crate) async fn open(file: File) -> Result<Opened> {
+pub(crate) async fn open(file: File) -> Result<Vec<Opened>> {
     let name = file.name();
     if file.size() > load::MOST_BYTES {
         return Err(Error::input(format!("{name}: the file is larger than 512 MiB"))
@@ -23,7 +24,7 @@ pub(crate) async fn open(file: File) -> Result<Opened> {
     }
     let buffer = JsFuture::from(file.array_buffer()).await;
     let buffer = buffer.map_err(|_| Error::io(format!("{name}: the browser could not read it")))?;
-    load::open(&name, &js_sys::Uint8Array::new(&buffer).to_vec())
+    load::open_all(&name, &js_sys::Uint8Array::new(&buffer).to_vec())
 }
 
 /// A file that lies beside the page.
@@ -37,8 +38,8 @@ pub(crate) async fn beside(name: &str) -> Result<Vec<u8>> {
     Ok(js_sys::Uint8Array::new(&buffer).to_vec())
 }
 
-/// Fetches a record from the page's own server, never from elsewhere: a link must not make the page call others.
-pub(crate) async fn fetch(address: &str) -> Result<Opened> {
+/// Fetches a record or a result page from the page's own server, never from elsewhere: a link must not make the page call others.
+pub(crate) async fn fetch(address: &str) -> Result<Vec<Opened>> {
     let failed = |what: &str| Error::io(format!("{address}: {what}"));
     let window = web_sys::window().ok_or_else(|| failed("there is no window"))?;
     let (here, origin) = (window.location().href(), window.location().origin());
@@ -59,7 +60,7 @@ pub(crate) async fn fetch(address: &str) -> Result<Opened> {
     let buffer = response.array_buffer().map_err(|_| failed("the answer has no body"))?;
     let buffer = JsFuture::from(buffer).await.map_err(|_| failed("the transfer broke off"))?;
     let name = address.rsplit('/').next().unwrap_or(address);
-    load::open(name, &js_sys::Uint8Array::new(&buffer).to_vec())
+    load::open_all(name, &js_sys::Uint8Array::new(&buffer).to_vec())
 }
 
 /// The records that the address names, and the view that it asks for.
@@ -82,10 +83,17 @@ pub(crate) fn address() -> (Vec<String>, ViewState, LabState) {
     (records, state, lab)
 }
 
-/// Keeps the address in step with the view, without a new entry in the history.
-pub(crate) fn write_address(records: &[String], state: &ViewState, lab: &LabState) {
-    let Some(window) = web_sys::window() else { return };
-    let Ok(parameters) = UrlSearchParams::new() else { return };
+/// The result that the address carries, packed.
+pub(crate) fn trace() -> Option<String> {
+    let hash = web_sys::window()?.location().hash().ok()?;
+    link::text(&hash).map(str::to_owned)
+}
+
+/// The page's address with a view of its own, without what stands after `#`.
+pub(crate) fn page_address(records: &[String], state: &ViewState, lab: &LabState) -> Option<String> {
+    let here = web_sys::window()?.location().href().ok()?;
+    let page = here.split(['?', '#']).next().unwrap_or_default();
+    let parameters = UrlSearchParams::new().ok()?;
     for record in records {
         parameters.append("record", record);
     }
@@ -93,9 +101,14 @@ pub(crate) fn write_address(records: &[String], state: &ViewState, lab: &LabStat
         parameters.append(name, &value);
     }
     let query = parameters.to_string().as_string().unwrap_or_default();
-    let path = window.location().pathname().unwrap_or_default();
-    let address = if query.is_empty() { path } else { format!("{path}?{query}") };
-    if let Ok(history) = window.history() {
+    Some(if query.is_empty() { page.to_owned() } else { format!("{page}?{query}") })
+}
+
+/// Keeps the address in step with the view, without a new entry in the history. A result that it carries stays in it.
+pub(crate) fn write_address(records: &[String], state: &ViewState, lab: &LabState, trace: Option<&str>) {
+    let Some(mut address) = page_address(records, state, lab) else { return };
+    address.extend(trace.map(link::hash));
+    if let Some(Ok(history)) = web_sys::window().map(|window| window.history()) {
         // A page opened from a file may not change its address; the view works all the same.
         let _ = history.replace_state_with_url(&JsValue::NULL, "", Some(&address));
     }

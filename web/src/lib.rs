@@ -6,7 +6,9 @@
 //! browser.
 
 pub mod figures;
+pub mod link;
 pub mod load;
+pub mod names;
 pub mod ranges;
 pub mod sample;
 pub mod scale;

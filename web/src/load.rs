@@ -1,10 +1,10 @@
 //! From the bytes of a file to a record that the page may draw.
 
 use engram_core::record::Record;
-use engram_core::{Error, Result, journal};
+use engram_core::{Error, Result, journal, pack};
 
 /// Most blocks that a record may claim. Charts have a column for each, and a hostile record could claim billions.
-const MOST_LAYERS: usize = 1000;
+pub(crate) const MOST_LAYERS: usize = 1000;
 /// Largest file that is read; a browser tab holds it several times over while it is parsed.
 pub const MOST_BYTES: f64 = 512.0 * 1024.0 * 1024.0;
 
@@ -19,21 +19,50 @@ pub struct Opened {
     pub note: Option<String>,
 }
 
+/// What a record needs to be drawn, wherever it came from.
+///
+/// # Errors
+/// When its model has no layers or too many, or it has no facts.
+pub fn drawable(record: &Record) -> Result<()> {
+    let layers = record.model.layers;
+    if layers == 0 || layers > MOST_LAYERS {
+        return Err(Error::input(format!("a model with {layers} layers"))
+            .hint(format!("this page draws models with 1 to {MOST_LAYERS} layers")));
+    }
+    if record.facts.is_empty() {
+        return Err(Error::input("the record has no facts yet").hint("let the study go on first"));
+    }
+    Ok(())
+}
+
 /// Reads a record, a journal, or gzip of either.
 ///
 /// # Errors
 /// When the bytes are no record that this page can draw; the message names the file.
 pub fn open(file: &str, bytes: &[u8]) -> Result<Opened> {
     let read = journal::read_bytes(file, bytes)?;
-    let layers = read.record.model.layers;
-    if layers == 0 || layers > MOST_LAYERS {
-        return Err(Error::input(format!("{file}: a model with {layers} layers"))
-            .hint(format!("this page draws models with 1 to {MOST_LAYERS} layers")));
-    }
-    if read.record.facts.is_empty() {
-        return Err(Error::input(format!("{file}: the record has no facts yet")).hint("let the study go on first"));
-    }
+    drawable(&read.record).map_err(|error| error.at(file))?;
     Ok(Opened { record: read.record, file: file.to_owned(), note: read.dropped })
+}
+
+/// The records of a file: all of those that a result page carries, or else the one that [`open`] reads.
+///
+/// # Errors
+/// As [`open`]; one record that cannot be drawn is an error for its whole page.
+pub fn open_all(file: &str, bytes: &[u8]) -> Result<Vec<Opened>> {
+    let Some(found) = pack::from_page(bytes) else { return Ok(vec![open(file, bytes)?]) };
+    let records = found.and_then(|records| {
+        records.iter().try_for_each(drawable)?;
+        match records.is_empty() {
+            true => Err(Error::input("the page carries no record")),
+            false => Ok(records),
+        }
+    });
+    let records = records.map_err(|error| error.at(file))?;
+    let several = records.len() > 1;
+    let label = |place: usize| if several { format!("{file}, record {}", place + 1) } else { file.to_owned() };
+    let one = |(place, record)| Opened { record, file: label(place), note: None };
+    Ok(records.into_iter().enumerate().map(one).collect())
 }
 
 /// Open records, in the order in which they came.
@@ -92,6 +121,31 @@ mod tests {
         let error = open("big.engram.json", &journal::to_json(&record)?).err();
         assert!(error.is_some_and(|error| error.message().contains("4000000000 layers")));
         assert!(open("x", b"<html>").is_err());
+        Ok(())
+    }
+
+    #[test]
+    fn a_page_opens_with_all_of_its_records() -> Result<()> {
+        let mut records = [sample::record(), sample::record()];
+        records[1].program = "another".into();
+        let page = |records: &[Record]| -> Result<String> {
+            Ok(format!("<!doctype html><title>x</title>{}", pack::in_page(&pack::pack(records)?)))
+        };
+        let opened = open_all("p.html", page(&records)?.as_bytes())?;
+        assert_eq!(opened.iter().map(|one| &one.record).collect::<Vec<_>>(), records.iter().collect::<Vec<_>>());
+        let mut shelf = Shelf::default();
+        assert_eq!(opened.into_iter().map(|one| shelf.add(one)).collect::<Vec<_>>(), [0, 1]);
+        assert_eq!([shelf.name(0), shelf.name(1)], ["tiny (p.html, record 1)", "tiny (p.html, record 2)"]);
+        assert_eq!(open_all("p.html", page(&records[..1])?.as_bytes())?[0].file, "p.html");
+        assert_eq!(open_all("a.json", &journal::to_json(&records[0])?)?.len(), 1);
+
+        let said = |page: &str| open_all("p.html", page.as_bytes()).err().map(|error| error.message().to_owned());
+        assert_eq!(said(&page(&[])?).as_deref(), Some("p.html: the page carries no record"));
+        records[1].model.layers = 0;
+        sample::each(&mut records[1], |traced| *traced = engram_core::record::Traced::default());
+        records[1].edits = None;
+        assert_eq!(said(&page(&records)?).as_deref(), Some("p.html: a model with 0 layers"));
+        assert!(said("<html>").is_some_and(|said| said.starts_with("p.html: a web page without records")));
         Ok(())
     }
 

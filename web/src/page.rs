@@ -4,8 +4,8 @@ use crate::files;
 use crate::load::{Opened, Shelf};
 use crate::state::{LabState, ViewState};
 use crate::words;
-use engram_core::Result;
 use engram_core::record::{FactRecord, Record};
+use engram_core::{Error, Result};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
@@ -24,6 +24,8 @@ pub(crate) struct Page {
     pub(crate) reading: RwSignal<usize>,
     /// Records that the address names.
     pub(crate) linked: RwSignal<Vec<String>>,
+    /// The result that the address carries, packed, as long as it is shown.
+    pub(crate) trace: RwSignal<Option<String>>,
 }
 
 impl Page {
@@ -37,6 +39,7 @@ impl Page {
             errors: RwSignal::default(),
             reading: RwSignal::new(0),
             linked: RwSignal::new(linked),
+            trace: RwSignal::new(files::trace()),
         }
     }
 
@@ -53,20 +56,24 @@ impl Page {
         });
     }
 
-    fn take(self, opened: Result<Opened>, show: bool) {
+    fn take(self, opened: Result<Vec<Opened>>, show: bool) {
         self.reading.update(|count| *count = count.saturating_sub(1));
         match opened {
             Ok(opened) => {
-                let place = self.shelf.try_update(|shelf| shelf.add(opened)).unwrap_or_default();
+                let add = |shelf: &mut Shelf| opened.into_iter().map(|one| shelf.add(one)).collect::<Vec<_>>();
+                let places = self.shelf.try_update(add).unwrap_or_default();
                 if show {
-                    self.show(place);
+                    self.show(places.first().copied().unwrap_or_default());
                 }
             }
-            Err(error) => {
-                let said = (words::visible(error.message()), error.next_step().map(words::visible));
-                self.errors.update(|errors| errors.push(said));
-            }
+            Err(error) => self.complain(&error),
         }
+    }
+
+    /// Tells of an error, until it is dismissed.
+    pub(crate) fn complain(self, error: &Error) {
+        let said = (words::visible(error.message()), error.next_step().map(words::visible));
+        self.errors.update(|errors| errors.push(said));
     }
 
     /// Shows another record.

@@ -5,6 +5,7 @@ use crate::components::{act, held, part, shown};
 use crate::figures::compare::Quantity;
 use crate::figures::{about, edits, facts};
 use crate::files;
+use crate::lab::export::ExportPage;
 use crate::page::Page;
 use crate::state::ViewState;
 use crate::take;
@@ -27,11 +28,11 @@ pub(crate) fn Opener(page: Page, open: Memo<bool>) -> impl IntoView {
     };
     view! {
         <label class="drop" class:small=held(move || open.get())>
-            <input type="file" multiple accept=".json,.gz,.jsonl,.journal,application/json,application/gzip" on:change=act(chosen) />
+            <input type="file" multiple accept=".json,.gz,.jsonl,.journal,.html,.htm,application/json,application/gzip,text/html" on:change=act(chosen) />
             <span>
                 {part(move || if open.get() { "Open another record…" } else { "Drop a record here, or choose a file…" })}
             </span>
-            <span class="faint">".engram.json, .engram.json.gz"</span>
+            <span class="faint">".engram.json, .engram.json.gz, or a result page"</span>
             <span role="status">
                 {part(move || (page.reading.get() > 0).then(|| format!("reading {}…", words::count(page.reading.get(), "file"))))}
             </span>
@@ -134,6 +135,13 @@ pub(crate) fn Everything(page: Page) -> impl IntoView {
                 </button>
                 <span class="faint">"One file with every raw number; this page and "<code>"engram compare"</code>" open it."</span>
             </p>
+            <p class="choices">
+                <ExportPage
+                    page=page
+                    records=Callback::new(move |()| Ok(page.shelf.with_untracked(|shelf| shelf.records.clone())))
+                />
+                <span class="faint">"One web page to read and to pass on, with all open records in it; it needs no server."</span>
+            </p>
             {part(move || page.with_record(|record, _| view! { <About lines=about::lines(record) /> }))}
         </section>
     }
@@ -149,7 +157,7 @@ fn save(page: Page) {
         Some(Ok((name, bytes))) => {
             take::save(&format!("{name}.engram.json.gz"), "application/gzip", &bytes);
         }
-        Some(Err(error)) => page.errors.update(|errors| errors.push((words::visible(error.message()), None))),
+        Some(Err(error)) => page.complain(&error),
         None => {}
     }
 }

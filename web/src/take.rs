@@ -13,10 +13,15 @@ const SHARP: f64 = 2.0;
 
 /// Offers bytes as a file to save; false when the browser refuses.
 pub(crate) fn save(name: &str, kind: &str, bytes: &[u8]) -> bool {
+    save_part(name, kind, &Uint8Array::from(bytes))
+}
+
+/// [`save`] of something that the browser holds: bytes, or a text, which becomes UTF-8.
+pub(crate) fn save_part(name: &str, kind: &str, part: &JsValue) -> bool {
     let properties = BlobPropertyBag::new();
     properties.set_type(kind);
-    let parts = Array::of1(&Uint8Array::from(bytes));
-    let blob = Blob::new_with_u8_array_sequence_and_options(&parts, &properties);
+    // The binding has a name for each kind of part; the browser does not.
+    let blob = Blob::new_with_u8_array_sequence_and_options(&Array::of1(part), &properties);
     blob.is_ok_and(|blob| save_blob(name, &blob))
 }
 

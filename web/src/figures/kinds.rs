@@ -6,7 +6,7 @@ use engram_core::protocol::ModelRef;
 /// What a file is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// A record or a journal of a study.
+    /// A record or a journal of a study, or a result page.
     Record,
     /// A part of a model: weights, configuration, tokenizer.
     Model,
@@ -34,7 +34,7 @@ pub fn of_name(name: &str) -> Kind {
     let ends = |ends: &[&str]| ends.iter().any(|end| name.ends_with(end));
     match &name {
         name if BESIDE.contains(&name.as_str()) || ends(&[".safetensors", ".gguf"]) => Kind::Model,
-        _ if ends(&[".engram.json", ".engram.json.gz", ".jsonl", ".journal", ".gz"]) => Kind::Record,
+        _ if ends(&[".engram.json", ".engram.json.gz", ".jsonl", ".journal", ".gz", ".html", ".htm"]) => Kind::Record,
         _ if ends(&[".csv", ".tsv"]) => Kind::Facts,
         _ => Kind::Look,
     }
@@ -54,7 +54,7 @@ pub fn of_content(head: &[u8]) -> Kind {
     let header = text.lines().next().unwrap_or_default().to_lowercase();
     match text.chars().next() {
         Some('[') => Kind::Facts,
-        Some('{') => Kind::Record,
+        Some('{' | '<') => Kind::Record,
         _ if header.contains("subject") && (header.contains("prompt") || header.contains("template")) => Kind::Facts,
         _ => Kind::Record,
     }
@@ -104,6 +104,7 @@ mod tests {
             ("a.engram.json", Kind::Record),
             ("A.ENGRAM.JSON.GZ", Kind::Record),
             ("x.journal", Kind::Record),
+            ("Page.HTML", Kind::Record),
             ("config.json", Kind::Model),
             ("model-00001-of-00002.safetensors", Kind::Model),
             ("q4.gguf", Kind::Model),
@@ -127,6 +128,7 @@ mod tests {
     fn contents_tell() {
         assert_eq!(of_content(b"\xef\xbb\xbf \n[{\"case_id\": 0"), Kind::Facts);
         assert_eq!(of_content(b"{\"engram\": 1"), Kind::Record);
+        assert_eq!(of_content(b"<!doctype html><title>prompt, subject</title>"), Kind::Record);
         assert_eq!(of_content(b"prompt,subject,target_true\n"), Kind::Facts);
         assert_eq!(of_content(b"GGUF\x03"), Kind::Model);
         assert_eq!(of_content(b""), Kind::Record);

@@ -3,6 +3,7 @@
 mod actions;
 mod form;
 mod layers;
+mod link;
 mod result;
 mod run;
 

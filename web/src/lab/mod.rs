@@ -11,6 +11,7 @@ mod draft;
 pub(crate) mod edit;
 pub(crate) mod engine;
 pub(crate) mod explore;
+pub(crate) mod export;
 mod fields;
 pub(crate) mod models;
 mod pace;

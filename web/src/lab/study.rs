@@ -9,6 +9,7 @@ mod live;
 mod runner;
 
 use crate::components::{act, part};
+use crate::lab::export::ExportPage;
 use crate::lab::{Engine, Tab};
 use crate::page::Page;
 use crate::results::{Everything, Opener};
@@ -42,7 +43,8 @@ pub(crate) fn StudyTab(page: Page, engine: Engine) -> impl IntoView {
     });
     let said = move || runner.said.get().map(|text| view! { <p class="said">{text}</p> });
     let done = move || {
-        let names: Vec<String> = runner.done.get().iter().map(|name| words::visible(name)).collect();
+        let names: Vec<String> =
+            runner.done.with(|done| (0..done.records.len()).map(|place| done.name(place)).collect());
         let all = names.join(", ");
         (!names.is_empty()).then(|| {
             view! {
@@ -52,6 +54,10 @@ pub(crate) fn StudyTab(page: Page, engine: Engine) -> impl IntoView {
                         <button type="button" class="primary" on:click=act(move |_| show_records())>
                             "See the results"
                         </button>
+                        <ExportPage
+                            page=page
+                            records=Callback::new(move |()| Ok(runner.done.with_untracked(|done| done.records.clone())))
+                        />
                     </p>
                 </aside>
             }
@@ -92,9 +98,6 @@ fn stored(page: Page) {
             let place = page.shelf.try_update(|shelf| shelf.add(opened));
             page.show(place.unwrap_or_default());
         }
-        Err(error) => {
-            let said = (words::visible(error.message()), error.next_step().map(words::visible));
-            page.errors.update(|errors| errors.push(said));
-        }
+        Err(error) => page.complain(&error),
     }
 }

@@ -103,6 +103,7 @@ fn Origin(explorer: Explorer) -> impl IntoView {
                 let cost = explorer.live.with(|live| live.as_ref()?.cost.map(|cost| partial::cost(&cost)));
                 ("computed here", cost.map(|cost| format!(", {cost}")).unwrap_or_default())
             }
+            Source::Linked => ("from a link", String::new()),
             _ => ("stored result", String::new()),
         };
         Some(view! {
@@ -134,6 +135,15 @@ fn Origin(explorer: Explorer) -> impl IntoView {
             view! { <p class="notice">{said}</p> }
         })
     };
+    let linked = move || {
+        (explorer.source.get() == Source::Linked).then(|| {
+            view! {
+                <p class="notice">
+                    "These numbers came with the link, and nobody has checked them. “Run it here” computes them in this tab."
+                </p>
+            }
+        })
+    };
     let stopped = move || {
         let idle = explorer.running.get().is_none() && explorer.source.get() == Source::Live;
         let said = explorer.live.with(|live| live.as_ref()?.progress());
@@ -143,6 +153,7 @@ fn Origin(explorer: Explorer) -> impl IntoView {
         {part(now)}
         {part(said)}
         {part(then)}
+        {part(linked)}
         {part(stopped)}
     }
 }

@@ -8,12 +8,12 @@ use crate::lab::pace::Pace;
 use crate::lab::tokens::Known;
 use crate::lab::{Engine, Tab};
 use crate::page::Page;
-use crate::{sample, words};
+use crate::{files, sample, words};
 use engram_core::metrics::View;
 use engram_core::protocol::{Ask, ModelRef};
 use engram_core::record::{FactRecord, Record, Settings};
-use leptos::prelude::*;
 use leptos::task::spawn_local;
+use leptos::{ev, prelude::*};
 use std::cell::RefCell;
 use std::rc::Rc;
 
@@ -24,6 +24,8 @@ pub(crate) enum Source {
     Nothing,
     /// The stored fact of this order.
     Stored(usize),
+    /// The one that a link brought.
+    Linked,
     /// Those that were computed here.
     Live,
 }
@@ -48,6 +50,9 @@ pub(crate) struct Explorer {
     pub(crate) stored: StoredValue<Option<Record>>,
     /// Whose numbers are shown.
     pub(crate) source: RwSignal<Source>,
+    /// The trace that a link brought, and the link's text.
+    pub(super) linked: RwSignal<Option<Partial>>,
+    pub(super) text: RwSignal<Option<String>>,
     /// The last trace that was made here.
     pub(crate) live: RwSignal<Option<Partial>>,
     /// What runs.
@@ -78,9 +83,11 @@ impl Explorer {
         };
         let draft = Draft::new(page, engine, first.map(|first| first.0).unwrap_or_default());
         let (stored, source, live) = (StoredValue::new(record), RwSignal::new(source), RwSignal::new(None::<Partial>));
+        let (linked, text) = (RwSignal::new(None::<Partial>), RwSignal::new(None));
         let fact = Memo::new(move |_| match source.get() {
             Source::Nothing => None,
-            Source::Live => live.with(|live| live.as_ref()?.fact().cloned()),
+            Source::Linked => linked.with(fact_of),
+            Source::Live => live.with(fact_of),
             Source::Stored(order) => {
                 stored.with_value(|record| record.as_ref()?.facts.iter().find(|fact| fact.order == order).cloned())
             }
@@ -106,16 +113,34 @@ impl Explorer {
             now
         });
         let (running, turn) = (RwSignal::new(None), StoredValue::new(0));
-        Self { page, engine, draft, stored, source, live, running, fact, view, layer, turn }
+        let explorer =
+            Self { page, engine, draft, stored, source, linked, text, live, running, fact, view, layer, turn };
+        explorer.follow_link();
+        window_event_listener(ev::hashchange, move |_| {
+            page.trace.set(files::trace());
+            explorer.follow_link();
+        });
+        // The address carries a result as long as that is shown.
+        Effect::new(move || {
+            let shown = source.get() == Source::Linked;
+            page.trace.set(text.get().filter(|_| shown));
+        });
+        explorer
     }
 
     /// The record of one fact that is shown.
     pub(crate) fn record(self) -> Option<Record> {
         match self.source.get() {
             Source::Nothing => None,
-            Source::Live => self.live.with(|live| live.as_ref()?.record.clone()),
+            Source::Linked => self.linked.with(record_of),
+            Source::Live => self.live.with(record_of),
             Source::Stored(order) => self.stored.with_value(|record| sample::only(record.as_ref()?, order)),
         }
+    }
+
+    /// [`Explorer::record`], once.
+    pub(crate) fn record_now(self) -> Option<Record> {
+        untrack(move || self.record())
     }
 
     /// Shows a stored fact, and asks its question.
@@ -203,7 +228,10 @@ impl Explorer {
         if nothing {
             // What was there before is better than nothing. It is set with the next frame, after the last drawing.
             request_animation_frame(move || {
-                self.source.set(before.0);
+                // Unless something else was asked for meanwhile.
+                if self.source.get_untracked() == Source::Live {
+                    self.source.set(before.0);
+                }
                 self.live.set(before.1);
             });
         }
@@ -218,6 +246,14 @@ impl Explorer {
             None => {}
         }
     }
+}
+
+fn record_of(partial: &Option<Partial>) -> Option<Record> {
+    partial.as_ref()?.record.clone()
+}
+
+fn fact_of(partial: &Option<Partial>) -> Option<FactRecord> {
+    partial.as_ref()?.fact().cloned()
 }
 
 /// The stored fact that answers a question.

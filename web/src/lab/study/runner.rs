@@ -6,7 +6,7 @@ use crate::figures::live::Live;
 use crate::lab::client::Baggage;
 use crate::lab::engine::{now, unexpected};
 use crate::lab::{Engine, browser};
-use crate::load::Opened;
+use crate::load::{Opened, Shelf};
 use crate::page::Page;
 use engram_core::protocol::{Ask, Failure, ModelRef, News, Saved, StudyAsk};
 use engram_core::record::{Record, Settings};
@@ -66,8 +66,8 @@ pub(crate) struct Runner {
     pub(crate) busy: RwSignal<bool>,
     /// What happened on the way, for people.
     pub(crate) said: RwSignal<Option<String>>,
-    /// Names of the studies that this queue has finished.
-    pub(crate) done: RwSignal<Vec<String>>,
+    /// The studies that this queue has finished.
+    pub(crate) done: RwSignal<Shelf>,
     /// Studies that the browser keeps, once it was asked.
     pub(crate) saved: RwSignal<Option<Vec<Saved>>>,
     /// The note about the last study.
@@ -128,7 +128,7 @@ impl Runner {
         set_timeout(|| scroll_to(".live"), Duration::ZERO);
         self.stop.set_value(false);
         self.said.set(None);
-        self.done.set(Vec::new());
+        self.done.set(Shelf::default());
         spawn_local(async move {
             let count = self.queue.with_untracked(Vec::len);
             for place in 0..count {
@@ -208,7 +208,7 @@ impl Runner {
             match news {
                 News::StudyHeader { key, record } => self.begun(place, &task.model, key, *record),
                 News::Study { record, .. } => {
-                    self.done.update(|done| done.push(record.model.name.clone()));
+                    self.done.update(|done| _ = done.add(opened((*record).clone())));
                     self.open(*record);
                     result = Ok(());
                 }
@@ -298,10 +298,14 @@ impl Runner {
         if record.facts.is_empty() {
             return self.said.set(Some("The study has no facts yet, so there is nothing to show.".into()));
         }
-        let file = format!("{}.engram.json", record.model.name.rsplit('/').next().unwrap_or_default());
-        let place = self.page.shelf.try_update(|shelf| shelf.add(Opened { record, file, note: None }));
+        let place = self.page.shelf.try_update(|shelf| shelf.add(opened(record)));
         self.page.show(place.unwrap_or_default());
     }
+}
+
+fn opened(record: Record) -> Opened {
+    let file = format!("{}.engram.json", record.model.name.rsplit('/').next().unwrap_or_default());
+    Opened { record, file, note: None }
 }
 
 /// Shows the open records, which stand below everything else.

@@ -1,0 +1,104 @@
+//! Traces in links: the one that the address brings, and the button that makes another.
+
+use super::run::{Explorer, Source};
+use crate::components::{act, part};
+use crate::figures::partial::{Partial, Stage};
+use crate::figures::question::Asked;
+use crate::lab::Tab;
+use crate::state::{LabState, ViewState};
+use crate::{files, link, take, words};
+use engram_core::record::Record;
+use engram_core::{Error, Result};
+use leptos::prelude::*;
+
+impl Explorer {
+    /// Shows the result that the address carries. Nothing is run.
+    pub(super) fn follow_link(self) {
+        // Whatever else the address had there gives way to what is shown.
+        let Some(text) = self.page.trace.get_untracked() else { return self.text.notify() };
+        match link::read(&text) {
+            Ok(record) => {
+                let asked = record.facts.first().map(|fact| Asked::of_fact(fact, &record.settings.corruption));
+                self.draft.fill(asked.unwrap_or_default());
+                self.page.lab.update(|lab| {
+                    lab.model = link::model(&record, &lab.model);
+                    lab.tab = Tab::Explore;
+                });
+                self.linked.set(Some(Partial { stage: Stage::Done, record: Some(record), ..Partial::default() }));
+                self.text.set(Some(text));
+                self.source.set(Source::Linked);
+            }
+            Err(error) => {
+                self.page.complain(&error);
+                self.text.notify();
+            }
+        }
+    }
+
+    /// The shown record as something to pass on.
+    ///
+    /// # Errors
+    /// While it is not whole, and where others would take its numbers for those of another model.
+    pub(super) fn given(self) -> Result<Record> {
+        let record = self.record_now().ok_or_else(|| Error::input("there is no result yet"))?;
+        if self.source.get_untracked() != Source::Live {
+            return Ok(record);
+        }
+        let (whole, edits) = self.live.with_untracked(|live| {
+            live.as_ref().map_or((false, 0), |live| (matches!(live.stage, Stage::Done), live.edits))
+        });
+        if !whole {
+            return Err(Error::input("this trace is not whole").hint("let it run to its end"));
+        }
+        if edits > 0 {
+            return Err(Error::input(
+                "this trace was made with edits in force, and its record names the model without them",
+            )
+            .hint("take the edits back and run it again"));
+        }
+        Ok(record)
+    }
+}
+
+/// A button that copies a link with the result in it. Such a link is long, so it is not read out.
+#[component]
+pub(super) fn CopyResult(explorer: Explorer) -> impl IntoView {
+    let (said, by_hand) = (RwSignal::new(None::<String>), RwSignal::new(None::<String>));
+    let copy = move |_| {
+        by_hand.set(None);
+        match linked(explorer) {
+            Ok(link) => take::copy(link.clone(), move |copied| {
+                said.set(Some(match copied {
+                    true => format!("The link with the result is on the clipboard: {} characters.", link.len()),
+                    false => "The browser does not let this page copy; take the link from here:".into(),
+                }));
+                by_hand.set((!copied).then_some(link));
+            }),
+            Err(error) => {
+                let hint = error.next_step().map(|hint| format!("; {hint}")).unwrap_or_default();
+                said.set(Some(words::visible(&format!("No link: {}{hint}.", error.message()))));
+            }
+        }
+    };
+    let field = |link: String| view! { <input type="text" readonly aria-label="Link with result" prop:value=link /> };
+    view! {
+        <button on:click=act(copy) title="All numbers of this trace go into the link itself; nothing is uploaded">
+            "Copy link with result"
+        </button>
+        <span class="faint" role="status">
+            {part(move || said.get())}
+        </span>
+        {part(move || by_hand.get().map(field))}
+    }
+}
+
+/// A link to the shown trace with its numbers, and how it is looked at.
+fn linked(explorer: Explorer) -> Result<String> {
+    let (record, page) = (explorer.given()?, explorer.page);
+    let (state, lab) = (page.state.get_untracked(), page.lab.get_untracked());
+    // The question comes with the record.
+    let lab = LabState { model: link::model(&record, &lab.model), layer: lab.layer, ..LabState::default() };
+    let state = ViewState { reading: state.reading, argmax_always: state.argmax_always, ..ViewState::default() };
+    let here = files::page_address(&[], &state, &lab);
+    link::to(&here.ok_or_else(|| Error::input("this page has no address to link to"))?, &record)
+}
