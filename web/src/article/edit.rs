@@ -41,7 +41,7 @@ pub(super) fn section(desk: &Desk) -> AnyView {
         <p class="faint">
             "Full marks are edits that reached a level of success, hollow ones those that did not or are not counted."
         </p>
-        <div class="beside">{DEPTH.show(desk)} {ANSWERS.show(desk)}</div>
+        <div class="pairs">{DEPTH.show(desk)} {ANSWERS.show(desk)}</div>
         <h3>"Outcomes, edit by edit"</h3>
         {outcomes(desk)}
         {bars}

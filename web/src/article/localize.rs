@@ -59,21 +59,17 @@ fn sufficiency(desk: &Desk, summaries: &[Summary]) -> AnyView {
 fn dominant(desk: &Desk) -> AnyView {
     let one = |(place, summary): (usize, &Summary)| {
         let (state, filter) = (desk.state, desk.filter);
-        let chosen = {
-            let desk = desk.clone();
-            Signal::derive(move || desk.layer().filter(|_| desk.shown() == place))
-        };
+        let (looked_at, listed) = (desk.clone(), desk.clone());
+        let layer = Signal::derive(move || looked_at.layer(place));
         let choose = Callback::new(move |layer: usize| {
-            let again = chosen.get_untracked() == Some(layer);
-            state.update(|state| state.record = place);
+            let again = listed.shown() == place && listed.listed_layer() == Some(layer);
             let layer = (!again).then_some(layer);
+            state.update(|state| (state.record, state.fact) = (place, state.fact.filter(|_| state.record == place)));
             filter.update(|filter| (filter.from, filter.to) = (layer, layer));
         });
         let (histogram, title) = (Histogram::of(summary), desk.names[place].clone());
         match desk.live {
-            true => {
-                view! { <HistogramChart histogram=histogram title=title layer=chosen on_layer=choose /> }.into_any()
-            }
+            true => view! { <HistogramChart histogram=histogram title=title layer=layer on_layer=choose /> }.into_any(),
             false => view! { <HistogramChart histogram=histogram title=title /> }.into_any(),
         }
     };

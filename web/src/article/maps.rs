@@ -14,7 +14,12 @@ pub(super) const MAPS: Plate = Plate {
     id: "figure-d",
     title: "Figure D. Token × layer maps of chosen facts",
     draw: pictures,
-    finding: |desk| desk.told.with(|told| told.said.maps.clone()),
+    finding: |desk| {
+        desk.told.with(|told| match &told.said.lens {
+            Some(lens) => format!("{} {lens}", told.said.maps),
+            None => told.said.maps.clone(),
+        })
+    },
 };
 
 /// The section.
@@ -47,9 +52,8 @@ fn map(desk: &Desk, fact: &Chosen<'_>, set: MapSet) -> AnyView {
     let name = desk.names.get(fact.study).cloned().unwrap_or_default();
     let maps = match desk.live {
         true => {
-            let own = desk.clone();
-            let place = fact.study;
-            let layer = Signal::derive(move || own.layer().filter(|_| own.shown() == place));
+            let (desk, place) = (desk.clone(), fact.study);
+            let layer = Signal::derive(move || desk.layer(place));
             view! { <Heatmaps set=Signal::stored(set) layer=layer /> }.into_any()
         }
         false => view! { <HeatPictures set=set /> }.into_any(),
