@@ -5,16 +5,17 @@
 //! next, their first bytes together, then their second ones and so on; gzip makes little of signs and exponents. Facts and edits of several records take turns in that JSON, since studies to be compared hold the same ones, and
 //! gzip finds a repetition only when it is near.
 
+mod letters;
 mod page;
 mod text;
 mod values;
 
+pub use letters::{from_link, to_link};
 pub use page::{RECORDS, WORDS, beside, from_beside, from_page, in_page};
 pub use text::{from_text, to_text};
 
 use crate::record::{EditRecord, FactRecord, Record};
 use crate::{Error, Result, gz, journal};
-use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
 use serde::{Deserialize, Serialize};
 
 /// What packed records begin with, once unpacked.
@@ -238,21 +239,6 @@ fn hollow(json: &[u8]) -> Result<Hollow> {
     let versions: Versions = serde_json::from_slice(json).map_err(wrong)?;
     versions.records.iter().try_for_each(|record| journal::readable(record.engram))?;
     serde_json::from_slice(json).map_err(wrong)
-}
-
-/// Packed records as text for an address: letters, digits, `-` and `_`.
-pub fn to_link(packed: &[u8]) -> String {
-    BASE64_URL_SAFE_NO_PAD.encode(packed)
-}
-
-/// The bytes of [`to_link`].
-///
-/// # Errors
-/// On a character that does not belong to it.
-pub fn from_link(text: &str) -> Result<Vec<u8>> {
-    BASE64_URL_SAFE_NO_PAD
-        .decode(text.trim())
-        .map_err(|error| Error::input(format!("the link is damaged: {error}")).hint("copy it again, whole"))
 }
 
 #[cfg(test)]
