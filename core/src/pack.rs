@@ -207,7 +207,10 @@ pub fn unpack(bytes: &[u8]) -> Result<Vec<Record>> {
     let (length, rest) = rest.split_first_chunk().ok_or_else(|| damaged("they are cut off"))?;
     let length = u32::from_le_bytes(*length) as usize;
     let (json, planes) = rest.split_at_checked(length).ok_or_else(|| damaged("they are cut off"))?;
-    let hollow = hollow(json)?;
+    let hollow: Hollow = serde_json::from_slice(json).map_err(|error| {
+        Error::input(format!("packed records: {error}")).hint("copy the page or link again, whole; or update Engram")
+    })?;
+    hollow.records.iter().try_for_each(|record| journal::readable(record.engram))?;
     let facts = hollow.facts.len();
     if facts > MOST_FACTS {
         return Err(Error::input(format!("{facts} facts; a page shows at most {MOST_FACTS}"))
@@ -222,23 +225,6 @@ pub fn unpack(bytes: &[u8]) -> Result<Vec<Record>> {
     }
     records.iter().try_for_each(journal::check)?;
     Ok(records)
-}
-
-/// Reads the JSON part; a newer record's version is told before anything that is wrong with its fields.
-fn hollow(json: &[u8]) -> Result<Hollow> {
-    #[derive(Deserialize)]
-    struct Versions {
-        records: Vec<Version>,
-    }
-    #[derive(Deserialize)]
-    struct Version {
-        engram: u32,
-    }
-    let wrong =
-        |error: serde_json::Error| Error::input(format!("packed records: {error}")).hint("copy the page or link again");
-    let versions: Versions = serde_json::from_slice(json).map_err(wrong)?;
-    versions.records.iter().try_for_each(|record| journal::readable(record.engram))?;
-    serde_json::from_slice(json).map_err(wrong)
 }
 
 #[cfg(test)]
