@@ -17,6 +17,7 @@ const NO_EDITS: &str = "None of these studies has edits.";
 pub(super) const DEPTH: Plate = Plate {
     id: "figure-5",
     title: "Figure 5. Edits by the depth of the edited layer",
+    still: false,
     draw: |desk| dots(desk, by_depth(&desk.pairs())),
     finding: |desk| desk.told.with(|told| told.said.edits[0].clone()),
 };
@@ -24,6 +25,7 @@ pub(super) const DEPTH: Plate = Plate {
 pub(super) const ANSWERS: Plate = Plate {
     id: "figure-6",
     title: "Figure 6. Both answers after the edits",
+    still: false,
     draw: |desk| dots(desk, both_answers(&desk.pairs())),
     finding: |desk| desk.told.with(|told| told.said.edits[1].clone()),
 };

@@ -11,6 +11,7 @@ use leptos::prelude::*;
 pub(super) const SUFFICIENCY: Plate = Plate {
     id: "figure-2",
     title: "Figure 2. Mean sufficiency per layer",
+    still: false,
     draw: |desk| desk.told.with(|told| sufficiency(desk, &told.summaries)),
     finding: |desk| desk.told.with(|told| told.said.sufficiency.clone()),
 };
@@ -18,6 +19,7 @@ pub(super) const SUFFICIENCY: Plate = Plate {
 pub(super) const SECOND: Plate = Plate {
     id: "figure-3",
     title: "Figure 3. The same facts, another position patched",
+    still: false,
     draw: |desk| desk.told.with(|told| sufficiency(desk, &told.second)),
     finding: |desk| desk.told.with(|told| told.said.second.clone()),
 };
@@ -25,6 +27,7 @@ pub(super) const SECOND: Plate = Plate {
 pub(super) const DOMINANT: Plate = Plate {
     id: "figure-a",
     title: "Figure A. Facts by their dominant layer",
+    still: false,
     draw: dominant,
     finding: |desk| desk.told.with(|told| told.said.dominant.clone()),
 };
@@ -32,6 +35,7 @@ pub(super) const DOMINANT: Plate = Plate {
 pub(super) const ABLATIONS: Plate = Plate {
     id: "figure-b",
     title: "Figure B. What the answers need",
+    still: false,
     draw: ablations,
     finding: |desk| desk.told.with(|told| told.said.ablations.clone()),
 };

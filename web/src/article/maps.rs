@@ -13,6 +13,7 @@ use leptos::prelude::*;
 pub(super) const MAPS: Plate = Plate {
     id: "figure-d",
     title: "Figure D. Token × layer maps of chosen facts",
+    still: true,
     draw: pictures,
     finding: |desk| {
         desk.told.with(|told| match &told.said.lens {
@@ -61,8 +62,8 @@ fn map(desk: &Desk, fact: &Chosen<'_>, set: MapSet) -> AnyView {
     let link = desk.live.then(|| super::facts::link(desk, fact.study, fact.fact.order, "All about this fact".into()));
     view! {
         <article class="mapped">
-            <h3>{before} <mark>{subject}</mark> {after} " " <b>{answer}</b></h3>
-            <p class="faint">{name} ": " {fact.why.words()} ". " {link}</p>
+            <h3>{name} ". " {before} <mark>{subject}</mark> {after} " " <b>{answer}</b></h3>
+            <p class="faint">{format!("Chosen since {}.", fact.why.words())} " " {link}</p>
             {maps}
         </article>
     }

@@ -14,19 +14,27 @@ const SHARP: f64 = 2.0;
 /// The figure within an element as one picture.
 pub(crate) fn svg(element: &Element, title: &str) -> Option<String> {
     let serializer = web_sys::XmlSerializer::new().ok()?;
-    let found = element.query_selector_all("figcaption, svg").ok()?;
-    let (mut pieces, mut caption) = (Vec::new(), String::new());
+    let found = element.query_selector_all("h3, figcaption, svg").ok()?;
+    let (mut pieces, mut heading, mut caption) = (Vec::new(), String::new(), String::new());
     for place in 0..found.length() {
         let Some(element) = found.item(place).and_then(|node| node.dyn_into::<Element>().ok()) else { continue };
-        if element.tag_name().eq_ignore_ascii_case("figcaption") {
-            caption = element.text_content().unwrap_or_default();
-            continue;
+        match element.tag_name().to_ascii_lowercase().as_str() {
+            "h3" => {
+                heading = element.text_content().unwrap_or_default();
+                continue;
+            }
+            "figcaption" => {
+                caption = element.text_content().unwrap_or_default();
+                continue;
+            }
+            _ => {}
         }
         let length =
             |name: &str| Some(js_sys::parse_float(&element.get_attribute(name)?)).filter(|length| *length > 0.0);
         let Some(size) = length("width").zip(length("height")) else { continue };
         let item = element.parent_element().filter(|parent| parent.tag_name().eq_ignore_ascii_case("li"));
         pieces.push(Piece {
+            heading: std::mem::take(&mut heading),
             caption: std::mem::take(&mut caption),
             label: item.and_then(|item| item.text_content()).unwrap_or_default(),
             svg: serializer.serialize_to_string(&element).ok()?,
