@@ -61,6 +61,8 @@ fn sufficiency(desk: &Desk, summaries: &[Summary]) -> AnyView {
 
 /// A histogram a study; a click on a layer chooses its facts.
 fn dominant(desk: &Desk) -> AnyView {
+    let most = desk.told.with(|told| told.summaries.iter().map(|summary| Histogram::of(summary).most()).max());
+    let most = most.unwrap_or_default();
     let one = |(place, summary): (usize, &Summary)| {
         let (state, filter) = (desk.state, desk.filter);
         let (looked_at, listed) = (desk.clone(), desk.clone());
@@ -73,8 +75,9 @@ fn dominant(desk: &Desk) -> AnyView {
         });
         let (histogram, title) = (Histogram::of(summary), desk.names[place].clone());
         match desk.live {
-            true => view! { <HistogramChart histogram=histogram title=title layer=layer on_layer=choose /> }.into_any(),
-            false => view! { <HistogramChart histogram=histogram title=title /> }.into_any(),
+            true => view! { <HistogramChart histogram=histogram title=title most=most layer=layer on_layer=choose /> }
+                .into_any(),
+            false => view! { <HistogramChart histogram=histogram title=title most=most /> }.into_any(),
         }
     };
     let charts: Vec<_> = desk.told.with(|Told { summaries, .. }| {
