@@ -5,16 +5,17 @@
 //! next, their first bytes together, then their second ones and so on; gzip makes little of signs and exponents. Facts and edits of several records take turns in that JSON, since studies to be compared hold the same ones, and
 //! gzip finds a repetition only when it is near.
 
+mod letters;
 mod page;
 mod text;
 mod values;
 
+pub use letters::{from_link, to_link};
 pub use page::{RECORDS, WORDS, beside, from_beside, from_page, in_page};
 pub use text::{from_text, to_text};
 
 use crate::record::{EditRecord, FactRecord, Record};
 use crate::{Error, Result, gz, journal};
-use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
 use serde::{Deserialize, Serialize};
 
 /// What packed records begin with, once unpacked.
@@ -206,7 +207,10 @@ pub fn unpack(bytes: &[u8]) -> Result<Vec<Record>> {
     let (length, rest) = rest.split_first_chunk().ok_or_else(|| damaged("they are cut off"))?;
     let length = u32::from_le_bytes(*length) as usize;
     let (json, planes) = rest.split_at_checked(length).ok_or_else(|| damaged("they are cut off"))?;
-    let hollow = hollow(json)?;
+    let hollow: Hollow = serde_json::from_slice(json).map_err(|error| {
+        Error::input(format!("packed records: {error}")).hint("copy the page or link again, whole; or update Engram")
+    })?;
+    hollow.records.iter().try_for_each(|record| journal::readable(record.engram))?;
     let facts = hollow.facts.len();
     if facts > MOST_FACTS {
         return Err(Error::input(format!("{facts} facts; a page shows at most {MOST_FACTS}"))
@@ -221,38 +225,6 @@ pub fn unpack(bytes: &[u8]) -> Result<Vec<Record>> {
     }
     records.iter().try_for_each(journal::check)?;
     Ok(records)
-}
-
-/// Reads the JSON part; a newer record's version is told before anything that is wrong with its fields.
-fn hollow(json: &[u8]) -> Result<Hollow> {
-    #[derive(Deserialize)]
-    struct Versions {
-        records: Vec<Version>,
-    }
-    #[derive(Deserialize)]
-    struct Version {
-        engram: u32,
-    }
-    let wrong =
-        |error: serde_json::Error| Error::input(format!("packed records: {error}")).hint("copy the page or link again");
-    let versions: Versions = serde_json::from_slice(json).map_err(wrong)?;
-    versions.records.iter().try_for_each(|record| journal::readable(record.engram))?;
-    serde_json::from_slice(json).map_err(wrong)
-}
-
-/// Packed records as text for an address: letters, digits, `-` and `_`.
-pub fn to_link(packed: &[u8]) -> String {
-    BASE64_URL_SAFE_NO_PAD.encode(packed)
-}
-
-/// The bytes of [`to_link`].
-///
-/// # Errors
-/// On a character that does not belong to it.
-pub fn from_link(text: &str) -> Result<Vec<u8>> {
-    BASE64_URL_SAFE_NO_PAD
-        .decode(text.trim())
-        .map_err(|error| Error::input(format!("the link is damaged: {error}")).hint("copy it again, whole"))
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ pub mod words;
 
 #[cfg(all(target_family = "wasm", feature = "page"))]
 pub mod app;
-#[cfg(feature = "views")]
+#[cfg(any(feature = "viewer", feature = "print"))]
 mod article;
 #[cfg(feature = "views")]
 pub mod components;

@@ -39,7 +39,7 @@ mod tests {
 
     #[test]
     fn a_page_has_the_name_that_its_article_gives_it() {
-        let mut records = vec![sample::record(), sample::record()];
+        let mut records = [sample::record(), sample::record()];
         let long = "x".repeat(200);
         for name in ["tiny", "engram-phi", "a/b c:d*", "../..", "", "o/é\u{202e}x.", long.as_str()] {
             records[0].model.name = name.into();

@@ -32,22 +32,22 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
         }
         Err(why) => Ok(Outcome::Skipped(format!("{why:#}"))),
     });
-    // A step of its own: together with the engine the page would be checked against an engine that it does not have.
-    steps.step("lints of the page", || match wasm_target() {
-        Ok(()) => {
-            let web = ["clippy", "--release", "-p", "engram-web", "--target", WASM];
-            done(&[&web[..], &deny[..]].concat())
-        }
-        Err(why) => Ok(Outcome::Skipped(format!("{why:#}"))),
-    });
-    steps.step("lints of the worker", || match wasm_target() {
-        Ok(()) => {
-            let worker = ["clippy", "--release", "-p", "engram-web", "--no-default-features", "--features", "worker"];
-            let target = ["--bin", "engram-worker", "--target", WASM];
-            done(&[&worker[..], &target[..], &deny[..]].concat())
-        }
-        Err(why) => Ok(Outcome::Skipped(format!("{why:#}"))),
-    });
+    // A step each: together with the engine the page would be checked against an engine that it does not have.
+    let programs = [
+        ("lints of the page", "page", "engram-web"),
+        ("lints of the viewer", "viewer", "engram-viewer"),
+        ("lints of the printer", "print", "engram-printer"),
+        ("lints of the worker", "worker", "engram-worker"),
+    ];
+    for (step, features, program) in programs {
+        steps.step(step, || match wasm_target() {
+            Ok(()) => {
+                let web = ["clippy", "--release", "-p", "engram-web", "--features", features, "--bin", program];
+                done(&[&web[..], &["--lib", "--target", WASM][..], &deny[..]].concat())
+            }
+            Err(why) => Ok(Outcome::Skipped(format!("{why:#}"))),
+        });
+    }
     steps.finish()
 }
 

@@ -19,6 +19,7 @@ const MIDDLE: u32 = 500;
 pub(super) const CURVES: Plate = Plate {
     id: "figure-c",
     title: "Figure C. Layer by layer, aligned by relative depth",
+    still: false,
     draw: by_depth,
     finding: |_| "The largest mark of a curve is its l*. Error bars are standard errors of the mean.".into(),
 };
@@ -26,6 +27,7 @@ pub(super) const CURVES: Plate = Plate {
 pub(super) const PANELS: Plate = Plate {
     id: "figure-4",
     title: "Figure 4. One number a model",
+    still: false,
     draw: all_panels,
     finding: |desk| desk.told.with(|told| told.said.panels.join(" ")),
 };
@@ -41,7 +43,6 @@ pub(super) fn section(desk: &Desk) -> AnyView {
         }
     });
     view! {
-        {(several || !desk.live).then(|| view! { <Key names=desk.names.to_vec() /> })}
         {PANELS.show(desk)}
         {several.then(|| CURVES.show(desk))}
         {table}
@@ -78,6 +79,7 @@ fn all_panels(desk: &Desk) -> AnyView {
         }
     });
     view! {
+        <Key names=desk.names.to_vec() />
         <div class="panels">{drawn}</div>
         {dots}
     }

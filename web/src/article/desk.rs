@@ -4,7 +4,7 @@ use super::said::{Said, Words};
 use crate::figures::article::facts_table::filter::Filter;
 use crate::figures::article::names;
 use crate::state::ViewState;
-use engram_core::metrics::{Summary, View, summarize};
+use engram_core::metrics::{Summary, View, dominant, summarize};
 use engram_core::record::Record;
 use leptos::prelude::*;
 use std::sync::Arc;
@@ -68,8 +68,20 @@ impl Desk {
         self.state.with(|state| state.record).min(self.records.len().saturating_sub(1))
     }
 
-    /// The layer that is looked at: the one of which facts are listed.
-    pub(crate) fn layer(&self) -> Option<usize> {
+    /// The layer of which facts are listed, where it is a single one.
+    pub(crate) fn listed_layer(&self) -> Option<usize> {
         self.filter.with(|filter| filter.from.filter(|from| filter.to == Some(*from)))
+    }
+
+    /// The layer that is looked at in a study: the listed one, or else the dominant one of the chosen fact.
+    pub(crate) fn layer(&self, study: usize) -> Option<usize> {
+        if self.shown() != study {
+            return None;
+        }
+        self.listed_layer().or_else(|| {
+            let (order, view) = self.state.with(|state| (state.fact, state.view()));
+            let fact = self.records.get(study)?.facts.iter().find(|fact| Some(fact.order) == order)?;
+            dominant(fact.traced()?, view.reading, view.argmax_always)?.layer()
+        })
     }
 }

@@ -17,6 +17,7 @@ const NO_EDITS: &str = "None of these studies has edits.";
 pub(super) const DEPTH: Plate = Plate {
     id: "figure-5",
     title: "Figure 5. Edits by the depth of the edited layer",
+    still: false,
     draw: |desk| dots(desk, by_depth(&desk.pairs())),
     finding: |desk| desk.told.with(|told| told.said.edits[0].clone()),
 };
@@ -24,6 +25,7 @@ pub(super) const DEPTH: Plate = Plate {
 pub(super) const ANSWERS: Plate = Plate {
     id: "figure-6",
     title: "Figure 6. Both answers after the edits",
+    still: false,
     draw: |desk| dots(desk, both_answers(&desk.pairs())),
     finding: |desk| desk.told.with(|told| told.said.edits[1].clone()),
 };
@@ -41,7 +43,7 @@ pub(super) fn section(desk: &Desk) -> AnyView {
         <p class="faint">
             "Full marks are edits that reached a level of success, hollow ones those that did not or are not counted."
         </p>
-        <div class="beside">{DEPTH.show(desk)} {ANSWERS.show(desk)}</div>
+        <div class="pairs">{DEPTH.show(desk)} {ANSWERS.show(desk)}</div>
         <h3>"Outcomes, edit by edit"</h3>
         {outcomes(desk)}
         {bars}

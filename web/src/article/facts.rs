@@ -12,7 +12,7 @@ use engram_core::record::Record;
 use leptos::{ev, prelude::*};
 
 /// Rows of a study that are printed.
-const PRINTED: usize = 12;
+const PRINTED: usize = 8;
 /// Rows that are drawn before somebody asks for more, and how many more come.
 const STEP: usize = 100;
 

@@ -24,7 +24,12 @@ const CONTENTS: [(&str, &str); 10] = [
 pub(super) fn abstracted(desk: &Desk) -> AnyView {
     let told = desk.told;
     let line = |line: &String| view! { <li>{line.clone()}</li> };
-    let lines = move || told.with(|told| told.said.headline.iter().map(line).collect_view());
+    // How many facts there are stands above already.
+    let said = move |all: &[String]| match all {
+        [_, rest @ ..] if !rest.is_empty() => rest.iter().map(line).collect_view(),
+        all => all.iter().map(line).collect_view(),
+    };
+    let lines = move || told.with(|told| said(&told.said.headline));
     let link = |(id, name): (&'static str, &'static str)| view! { <li><a href=format!("#{id}")>{name}</a></li> };
     view! {
         <div class="abstract">

@@ -11,6 +11,7 @@ use leptos::prelude::*;
 pub(super) const SUFFICIENCY: Plate = Plate {
     id: "figure-2",
     title: "Figure 2. Mean sufficiency per layer",
+    still: false,
     draw: |desk| desk.told.with(|told| sufficiency(desk, &told.summaries)),
     finding: |desk| desk.told.with(|told| told.said.sufficiency.clone()),
 };
@@ -18,6 +19,7 @@ pub(super) const SUFFICIENCY: Plate = Plate {
 pub(super) const SECOND: Plate = Plate {
     id: "figure-3",
     title: "Figure 3. The same facts, another position patched",
+    still: false,
     draw: |desk| desk.told.with(|told| sufficiency(desk, &told.second)),
     finding: |desk| desk.told.with(|told| told.said.second.clone()),
 };
@@ -25,6 +27,7 @@ pub(super) const SECOND: Plate = Plate {
 pub(super) const DOMINANT: Plate = Plate {
     id: "figure-a",
     title: "Figure A. Facts by their dominant layer",
+    still: false,
     draw: dominant,
     finding: |desk| desk.told.with(|told| told.said.dominant.clone()),
 };
@@ -32,6 +35,7 @@ pub(super) const DOMINANT: Plate = Plate {
 pub(super) const ABLATIONS: Plate = Plate {
     id: "figure-b",
     title: "Figure B. What the answers need",
+    still: false,
     draw: ablations,
     finding: |desk| desk.told.with(|told| told.said.ablations.clone()),
 };
@@ -57,24 +61,23 @@ fn sufficiency(desk: &Desk, summaries: &[Summary]) -> AnyView {
 
 /// A histogram a study; a click on a layer chooses its facts.
 fn dominant(desk: &Desk) -> AnyView {
+    let most = desk.told.with(|told| told.summaries.iter().map(|summary| Histogram::of(summary).most()).max());
+    let most = most.unwrap_or_default();
     let one = |(place, summary): (usize, &Summary)| {
         let (state, filter) = (desk.state, desk.filter);
-        let chosen = {
-            let desk = desk.clone();
-            Signal::derive(move || desk.layer().filter(|_| desk.shown() == place))
-        };
+        let (looked_at, listed) = (desk.clone(), desk.clone());
+        let layer = Signal::derive(move || looked_at.layer(place));
         let choose = Callback::new(move |layer: usize| {
-            let again = chosen.get_untracked() == Some(layer);
-            state.update(|state| state.record = place);
+            let again = listed.shown() == place && listed.listed_layer() == Some(layer);
             let layer = (!again).then_some(layer);
+            state.update(|state| (state.record, state.fact) = (place, state.fact.filter(|_| state.record == place)));
             filter.update(|filter| (filter.from, filter.to) = (layer, layer));
         });
         let (histogram, title) = (Histogram::of(summary), desk.names[place].clone());
         match desk.live {
-            true => {
-                view! { <HistogramChart histogram=histogram title=title layer=chosen on_layer=choose /> }.into_any()
-            }
-            false => view! { <HistogramChart histogram=histogram title=title /> }.into_any(),
+            true => view! { <HistogramChart histogram=histogram title=title most=most layer=layer on_layer=choose /> }
+                .into_any(),
+            false => view! { <HistogramChart histogram=histogram title=title most=most /> }.into_any(),
         }
     };
     let charts: Vec<_> = desk.told.with(|Told { summaries, .. }| {

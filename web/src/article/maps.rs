@@ -13,8 +13,14 @@ use leptos::prelude::*;
 pub(super) const MAPS: Plate = Plate {
     id: "figure-d",
     title: "Figure D. Token × layer maps of chosen facts",
+    still: true,
     draw: pictures,
-    finding: |desk| desk.told.with(|told| told.said.maps.clone()),
+    finding: |desk| {
+        desk.told.with(|told| match &told.said.lens {
+            Some(lens) => format!("{} {lens}", told.said.maps),
+            None => told.said.maps.clone(),
+        })
+    },
 };
 
 /// The section.
@@ -47,9 +53,8 @@ fn map(desk: &Desk, fact: &Chosen<'_>, set: MapSet) -> AnyView {
     let name = desk.names.get(fact.study).cloned().unwrap_or_default();
     let maps = match desk.live {
         true => {
-            let own = desk.clone();
-            let place = fact.study;
-            let layer = Signal::derive(move || own.layer().filter(|_| own.shown() == place));
+            let (desk, place) = (desk.clone(), fact.study);
+            let layer = Signal::derive(move || desk.layer(place));
             view! { <Heatmaps set=Signal::stored(set) layer=layer /> }.into_any()
         }
         false => view! { <HeatPictures set=set /> }.into_any(),
@@ -57,8 +62,8 @@ fn map(desk: &Desk, fact: &Chosen<'_>, set: MapSet) -> AnyView {
     let link = desk.live.then(|| super::facts::link(desk, fact.study, fact.fact.order, "All about this fact".into()));
     view! {
         <article class="mapped">
-            <h3>{before} <mark>{subject}</mark> {after} " " <b>{answer}</b></h3>
-            <p class="faint">{name} ": " {fact.why.words()} ". " {link}</p>
+            <h3>{name} ". " {before} <mark>{subject}</mark> {after} " " <b>{answer}</b></h3>
+            <p class="faint">{format!("Chosen since {}.", fact.why.words())} " " {link}</p>
             {maps}
         </article>
     }

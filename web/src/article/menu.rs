@@ -1,9 +1,12 @@
 //! What may be taken away of a figure or table, and what came of it.
 
+use super::Desk;
+use super::plate::Plate;
 use crate::components::act;
 use crate::take;
 use engram_core::tables::Table;
 use leptos::prelude::*;
+use wasm_bindgen::JsCast;
 
 /// The last thing that was done, for everyone to hear. One line a page: actions are one at a time.
 #[derive(Clone, Copy)]
@@ -80,15 +83,30 @@ fn address(place: &str) -> String {
     format!("{page}#{}", pairs.join("&"))
 }
 
+/// A figure's picture, as it is chosen now.
+fn picture(plate: Plate, desk: &Desk) -> Option<String> {
+    if !plate.still {
+        return take::svg(&document().get_element_by_id(plate.id)?, plate.title);
+    }
+    let place: web_sys::HtmlElement = document().create_element("div").ok()?.dyn_into().ok()?;
+    let desk = Desk { live: false, ..desk.clone() };
+    let drawn = mount_to(place.clone(), move || (plate.draw)(&desk));
+    let svg = take::svg(&place, plate.title);
+    drop(drawn);
+    svg
+}
+
 /// The menu of a figure.
-pub(super) fn figure(id: &'static str, title: &'static str) -> AnyView {
+pub(super) fn figure(plate: Plate, desk: &Desk) -> AnyView {
+    let (id, title) = (plate.id, plate.title);
     let said = use_context::<Said>();
-    let picture = move || take::svg(&document().get_element_by_id(id)?, title);
-    let svg = file("SVG", format!("{id}.svg"), "image/svg+xml", move || picture().map(String::into_bytes));
+    let [one, two] = [desk.clone(), desk.clone()];
+    let picture = move |desk: &Desk| picture(plate, desk);
+    let svg = file("SVG", format!("{id}.svg"), "image/svg+xml", move || picture(&one).map(String::into_bytes));
     let png = move |_| {
         let name = format!("{id}.png");
         let told = name.clone();
-        let begun = picture().and_then(|svg| take::png(name, &svg, move |done| saved(said, &told, done)));
+        let begun = picture(&two).and_then(|svg| take::png(name, &svg, move |done| saved(said, &told, done)));
         if begun.is_none() {
             saved(said, &format!("{id}.png"), false);
         }

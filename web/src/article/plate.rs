@@ -11,6 +11,8 @@ pub(crate) struct Plate {
     pub(crate) id: &'static str,
     /// Its number and title.
     pub(crate) title: &'static str,
+    /// Alive it is no drawing: pictures are taken of its printed form.
+    pub(crate) still: bool,
     /// What is drawn.
     pub(crate) draw: fn(&Desk) -> AnyView,
     /// What it shows, in sentences.
@@ -35,7 +37,7 @@ impl Plate {
     /// The figure on the page.
     pub(crate) fn show(self, desk: &Desk) -> AnyView {
         let (drawn, said) = (desk.clone(), desk.clone());
-        let menu = desk.live.then(|| menu::figure(self.id, self.title));
+        let menu = desk.live.then(|| menu::figure(self, desk));
         view! {
             <figure class="plate" id=self.id>
                 <div class="drawn">{part(move || (self.draw)(&drawn))}</div>

@@ -21,6 +21,9 @@ pub fn HistogramChart(
     /// What it is called, beside others.
     #[prop(optional, into)]
     title: Option<String>,
+    /// The highest bar of all that stand beside it, for one scale.
+    #[prop(optional)]
+    most: Option<usize>,
     /// The layer that is looked at.
     #[prop(optional, into)]
     layer: Signal<Option<usize>>,
@@ -28,7 +31,7 @@ pub fn HistogramChart(
     #[prop(optional, into)]
     on_layer: Option<Callback<usize>>,
 ) -> impl IntoView {
-    let mut scale = Scale::around_zero([histogram.most() as f64], HEIGHT);
+    let mut scale = Scale::around_zero([most.unwrap_or_else(|| histogram.most()) as f64], HEIGHT);
     // Facts are whole.
     scale.step = scale.step.max(1.0);
     scale.high = scale.high.max(1.0);

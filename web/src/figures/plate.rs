@@ -15,6 +15,8 @@ const LETTER: f64 = 7.2;
 /// A chart of a figure.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Piece {
+    /// What stands above it and those that follow, as plain text; they begin a row of their own.
+    pub heading: String,
     /// Its caption, as plain text.
     pub caption: String,
     /// What stands to its right, as plain text: the name beside a mark.
@@ -28,18 +30,22 @@ pub struct Piece {
 /// The charts within a figure's HTML, as our own views write it.
 pub fn pieces(html: &str) -> Vec<Piece> {
     let (mut found, mut rest) = (Vec::<Piece>::new(), html);
-    let mut caption = String::new();
+    let (mut heading, mut caption) = (String::new(), String::new());
     while let Some(at) = rest.find('<') {
         rest = &rest[at..];
         if let Some(text) = rest.strip_prefix("<figcaption>").and_then(|rest| rest.split_once("</figcaption>")) {
             caption = plain(text.0);
+            rest = text.1;
+        } else if let Some(text) = rest.strip_prefix("<h3>").and_then(|rest| rest.split_once("</h3>")) {
+            heading = plain(text.0);
             rest = text.1;
         } else if let Some(end) = rest.strip_prefix("<svg").and_then(|_| rest.find("</svg>")) {
             let (svg, after) = rest.split_at(end + "</svg>".len());
             let item = after.split_once("</li>").map(|(label, _)| label).filter(|label| !label.contains('<'));
             let label = item.map(plain).unwrap_or_default();
             if let Some(size) = attribute(svg, "width").zip(attribute(svg, "height")) {
-                found.push(Piece { caption: std::mem::take(&mut caption), label, svg: svg.to_owned(), size });
+                let (heading, caption) = (std::mem::take(&mut heading), std::mem::take(&mut caption));
+                found.push(Piece { heading, caption, label, svg: svg.to_owned(), size });
             }
             rest = after;
         } else {
@@ -84,8 +90,18 @@ pub fn picture(title: &str, pieces: &[Piece]) -> Option<String> {
         let head = if piece.caption.is_empty() { 0.0 } else { LINE + 4.0 };
         let beside = if piece.label.is_empty() { 0.0 } else { 6.0 + piece.label.chars().count() as f64 * LETTER };
         let (width, height) = (piece.size.0 + beside, piece.size.1 + head);
-        if x > GAP && x + width > WIDTH - GAP {
+        if x > GAP && (x + width > WIDTH - GAP || !piece.heading.is_empty()) {
             (x, y, row) = (GAP, y + row + GAP, 0.0);
+        }
+        if !piece.heading.is_empty() {
+            let heading = escaped(&piece.heading);
+            let _ = write!(
+                body,
+                "<text x=\"{x:.1}\" y=\"{:.1}\" font-size=\"13\" font-weight=\"600\">{heading}</text>",
+                y + 13.0
+            );
+            right = right.max(x + piece.heading.chars().count() as f64 * LETTER * 1.1);
+            y += LINE + 8.0;
         }
         if head > 0.0 {
             let caption = escaped(&piece.caption);
@@ -120,7 +136,7 @@ mod tests {
     use super::*;
 
     const HTML: &str = "<ul><li><svg aria-hidden=\"true\" width=\"34\" height=\"14\"><g></g></svg>a &amp; b</li></ul>\
-        <figure><figcaption>One <b>&lt;two&gt;</b></figcaption><div><svg role=\"img\" width=\"1000\" height=\"100\">\
+        <h3>Of <i>all</i></h3><figure><figcaption>One <b>&lt;two&gt;</b></figcaption><div><svg role=\"img\" width=\"1000\" height=\"100\">\
         <text>x<!>&nbsp;y</text></svg></div><p>3 &lt; 4</p></figure><svg><g></g></svg>";
 
     #[test]
@@ -129,6 +145,7 @@ mod tests {
         assert_eq!(found.len(), 2, "the one without a size is no chart: {found:?}");
         assert_eq!((found[0].label.as_str(), found[0].caption.as_str(), found[0].size), ("a & b", "", (34.0, 14.0)));
         assert_eq!((found[1].label.as_str(), found[1].caption.as_str()), ("", "One <two>"));
+        assert_eq!((found[0].heading.as_str(), found[1].heading.as_str()), ("", "Of all"));
         assert!(pieces("<svg width=\"x\" height=\"1\"></svg><figcaption>").is_empty());
     }
 
@@ -142,7 +159,8 @@ mod tests {
         }
         // The wide chart does not fit beside the mark.
         assert!(picture.contains("<svg x=\"20.0\" y=\"48.0\" aria-hidden"), "{picture}");
-        assert!(picture.contains("<svg x=\"20.0\" y=\"104.0\" role"), "{picture}");
+        assert!(picture.contains("y=\"95.0\" font-size=\"13\" font-weight=\"600\">Of all<"), "{picture}");
+        assert!(picture.contains("<svg x=\"20.0\" y=\"130.0\" role"), "{picture}");
         assert_eq!(super::picture("nothing", &[]), None);
     }
 }

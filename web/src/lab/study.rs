@@ -13,7 +13,6 @@ use crate::lab::export::ExportPage;
 use crate::lab::{Engine, Tab};
 use crate::page::Page;
 use crate::results::{Everything, Opener};
-use crate::words;
 use form::StudyForm;
 use kept::{Kept, Offer};
 use leptos::task::spawn_local;

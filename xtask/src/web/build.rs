@@ -103,8 +103,8 @@ pub(crate) fn site(wanted: Wanted) -> Result<()> {
 
 /// The lab: its page, worker and printer.
 fn lab(wanted: Wanted, styles: &Styles, optimizer: Option<&Path>, dist: &Path, site: &mut Site) -> Result<()> {
-    let page = link(program(&PAGE, optimizer)?, site)?;
-    let printer = link(program(&PRINTER, optimizer)?, site)?;
+    let page = link(dense(program(&PAGE, optimizer)?), site)?;
+    let printer = link(dense(program(&PRINTER, optimizer)?), site)?;
     if wanted.page_only {
         site.keep(dist, WORKER.name)?;
     } else {
@@ -113,11 +113,16 @@ fn lab(wanted: Wanted, styles: &Styles, optimizer: Option<&Path>, dist: &Path, s
     }
     let loader = site.named(LOADER).map_or_else(|| format!("{LOADER}.js"), str::to_owned);
     let start = site.put_hashed("engram-start.js", start(&page.glue, &printer.glue, FRAME));
-    let style = site.put_hashed("style.css", styles.lab.as_bytes());
+    let style = site.put_hashed("style.css", frame::dense(&styles.lab, &["/*"]));
     let html = std::fs::read_to_string(shell::root().join("index.html")).context("cannot read index.html")?;
     site.put("index.html", index(&html, &Names { page: &page, start: &start, style: &style, loader: &loader })?);
     site.put(SAMPLE, read(&shell::root().join("web").join(SAMPLE))?);
     bundled(site)
+}
+
+/// A program whose glue is not for reading.
+fn dense(program: Program) -> Program {
+    Program { glue: frame::dense(&program.glue, frame::COMMENTS), ..program }
 }
 
 /// Style sheets of the lab and of result pages.

@@ -17,7 +17,7 @@ pub(crate) fn frame(viewer: &Program, style: &str) -> Result<String> {
     if !viewer.snippets.is_empty() {
         bail!("{} has snippets; they cannot be within the page", viewer.name);
     }
-    let script = dense(&format!("{}\n{START}", viewer.glue), &["//", "/*", "*"]);
+    let script = dense(&format!("{}\n{START}", viewer.glue), COMMENTS);
     let style = &dense(style, &["/*"]);
     for (what, text) in [("viewer's script", script.as_str()), ("style", style)] {
         if text.contains("</") || text.contains("<!--") {
@@ -45,9 +45,12 @@ fn packed(bytes: &[u8]) -> Result<Vec<u8>> {
     Ok(writer.finish()?)
 }
 
+/// How lines of a script's comments begin.
+pub(crate) const COMMENTS: &[&str] = &["//", "/*", "*"];
+
 /// Without what only a person reads: indentation, empty lines, and lines that begin as comments do. Neither the binder's
 /// script nor our style sheets have texts of several lines.
-fn dense(text: &str, comments: &[&str]) -> String {
+pub(crate) fn dense(text: &str, comments: &[&str]) -> String {
     let kept = |line: &&str| !line.is_empty() && !comments.iter().any(|sign| line.starts_with(sign));
     text.lines().map(str::trim).filter(kept).collect::<Vec<_>>().join("\n")
 }

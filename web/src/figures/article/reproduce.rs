@@ -38,17 +38,18 @@ pub fn records(article: &Article<'_>) -> Vec<Reproduce> {
 
 /// The `engram report` line over all records.
 pub fn report(article: &Article<'_>) -> String {
-    over_all(article, "report")
+    over_all(article, "report", "page.html")
 }
 
 /// The `engram export` line over all records.
 pub fn export(article: &Article<'_>) -> String {
-    over_all(article, "export")
+    over_all(article, "export", "export")
 }
 
-fn over_all(article: &Article<'_>, command: &str) -> String {
+fn over_all(article: &Article<'_>, command: &str, out: &str) -> String {
     let files = article.records.iter().map(file);
-    line(&["engram".to_owned(), command.to_owned()].into_iter().chain(files).collect::<Vec<_>>())
+    let words = ["engram", command].map(str::to_owned).into_iter().chain(files);
+    line(&words.chain(["-o", out].map(str::to_owned)).collect::<Vec<_>>())
 }
 
 /// The file that `engram study` writes for a model.

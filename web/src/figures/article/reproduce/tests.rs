@@ -96,6 +96,6 @@ fn all_settings_are_listed() {
     assert_eq!(value("edited facts"), Some("15 wanted, 20 unrelated ones watched, p(false) above 0.0005"));
     let two = [record.clone(), record];
     let article = Article::new(&two[..1], &View::default());
-    assert_eq!(report(&article), "engram report studies/engram-phi.engram.json");
-    assert_eq!(export(&article), "engram export studies/engram-phi.engram.json");
+    assert_eq!(report(&article), "engram report studies/engram-phi.engram.json -o page.html");
+    assert_eq!(export(&article), "engram export studies/engram-phi.engram.json -o export");
 }
