@@ -2,8 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { gunzipSync, gzipSync } from 'node:zlib';
@@ -12,24 +11,10 @@ import { drop, launch, shot, show, started } from './lib/browser.mjs';
 import { test, until } from './lib/check.mjs';
 import { nativeStudy } from './lib/native.mjs';
 import { DIST, program } from './lib/paths.mjs';
+import { folder, SAMPLE, saved } from './lib/result.mjs';
 import { serve } from './lib/server.mjs';
 
-const SAMPLE = join(DIST, 'sample.engram.json.gz');
 const CLIPBOARD = { context: { permissions: ['clipboard-read', 'clipboard-write'] } };
-
-/** A folder for a while. */
-function folder() {
-  const path = mkdtempSync(join(tmpdir(), 'engram-export-'));
-  return { path, close: async () => rmSync(path, { recursive: true, force: true }) };
-}
-
-/** Presses a button, and gives the name and the bytes of what is saved. */
-async function saved(page, button) {
-  const download = page.waitForEvent('download', { timeout: 60_000 });
-  await button.click();
-  const file = await download;
-  return [file.suggestedFilename(), readFileSync(await file.path())];
-}
 
 const explore = page => page.getByRole('tabpanel', { name: 'Explore' });
 const records = page => page.getByRole('navigation', { name: 'Open records' });

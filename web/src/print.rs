@@ -102,3 +102,6 @@ fn drawn(records: &[Record], words: Words, state: ViewState, view: impl FnOnce(D
 fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,72 @@
+//! The printed article of small records, as a whole: a change of a word or a mark anywhere in it is a change here.
+
+use super::*;
+use crate::figures::sample;
+use crate::shell;
+use engram_core::record::Reading;
+
+/// The article, a line a tag, so that a difference is readable.
+fn lines(records: &[Record]) -> String {
+    article(records).1.replace('<', "\n<").trim_start().to_owned()
+}
+
+/// Two studies of models of different depths and readings.
+fn two() -> Vec<Record> {
+    let mut second = sample::study("small", Reading::SubjectLast, &[&[0.2, 0.6, 0.1], &[0.1, 0.3, 0.7]]);
+    sample::edited(&mut second, 2, &[[0.2, 0.5], [0.6, 0.3]]);
+    vec![sample::record(), second]
+}
+
+/// Snapshots free of what differs between releases.
+fn snapshot(name: &str, records: &[Record]) {
+    let mut settings = insta::Settings::clone_current();
+    settings.set_omit_expression(true);
+    settings.add_filter(env!("CARGO_PKG_VERSION"), "[version]");
+    settings.bind(|| insta::assert_snapshot!(name, lines(records)));
+}
+
+#[test]
+fn one_study() {
+    snapshot("one-study", &[sample::record()]);
+}
+
+#[test]
+fn two_studies() {
+    let printed = lines(&two());
+    let (figures, text) = printed.split_once("\n<section id=tables>").unwrap_or_default();
+    // Method, limits and tables are long and say the same of one study; what compares is in the first half.
+    assert!(text.contains("id=table-4") && text.contains("id=reproduce"), "{text}");
+    let mut settings = insta::Settings::clone_current();
+    settings.set_omit_expression(true);
+    settings.bind(|| insta::assert_snapshot!("two-studies", figures));
+}
+
+#[test]
+fn a_page_is_the_same_every_time_and_holds_its_records() -> Result<()> {
+    let records = two();
+    let made = page(&shell::bare(), &records)?;
+    assert_eq!(made, page(&shell::bare(), &records)?);
+    assert_eq!(pack::from_page(made.as_bytes()).transpose()?, Some(records.clone()));
+    assert!(says_what_its_records_give(&made, &records)?);
+    assert!(!says_what_its_records_give(&made, &records[..1])?);
+    // A number, a word and a mark that somebody changed.
+    for (from, to) in [("0.6", "0.7"), ("Findings", "Findings!"), ("<rect ", "<rect x=1 ")] {
+        assert!(made.contains(from), "{from}");
+        assert!(!says_what_its_records_give(&made.replacen(from, to, 1), &records)?, "{from}");
+    }
+    Ok(())
+}
+
+#[test]
+fn what_no_page_can_be_made_of_is_an_error() {
+    let said = |records: &[Record]| page(&shell::bare(), records).err().map(|error| error.to_string());
+    assert!(said(&[]).is_some_and(|said| said.contains("at least one record")));
+    let mut many = sample::record();
+    let fact = many.facts.swap_remove(1);
+    many.facts = vec![fact; pack::MOST_FACTS / 2 + 1];
+    assert!(said(&[many.clone(), many]).is_some_and(|said| said.contains("150002 facts; a page shows at most 150000")));
+    let mut broken = sample::record();
+    sample::each(&mut broken, |traced| traced.p_false = f32::NAN);
+    assert!(said(&[broken]).is_some_and(|said| said.contains("p_false is NaN")));
+    assert!(page("<html></html>", &[sample::record()]).is_err());
+}
