@@ -39,9 +39,12 @@ pub(super) fn section(desk: &Desk) -> AnyView {
 
 /// Goes to a place of the section.
 pub(super) fn go() {
-    if let Some(place) = document().get_element_by_id("fact").or_else(|| document().get_element_by_id("facts")) {
-        place.scroll_into_view();
-    }
+    // Another study's table may be shorter: only once it is drawn is the fact where it stays.
+    request_animation_frame(|| {
+        if let Some(place) = document().get_element_by_id("fact").or_else(|| document().get_element_by_id("facts")) {
+            place.scroll_into_view();
+        }
+    });
 }
 
 /// A button that shows a fact.

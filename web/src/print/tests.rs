@@ -5,9 +5,13 @@ use crate::figures::sample;
 use crate::shell;
 use engram_core::record::Reading;
 
-/// The article, a line a tag, so that a difference is readable.
+/// The article, a line a tag, so that a difference is readable. Formulas are tested where they are made.
 fn lines(records: &[Record]) -> String {
-    article(records).1.replace('<', "\n<").trim_start().to_owned()
+    let mut pieces = vec![];
+    for piece in article(records).1.split("<math") {
+        pieces.push(piece.split_once("</math>").map_or(piece, |(_, after)| after).to_owned());
+    }
+    pieces.join("<math>").replace('<', "\n<").trim_start().to_owned()
 }
 
 /// Two studies of models of different depths and readings.
