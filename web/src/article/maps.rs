@@ -2,10 +2,10 @@
 
 use super::Desk;
 use super::plate::Plate;
-use crate::components::{HeatPictures, Heatmaps};
+use crate::components::{HeatPictures, Heatmaps, act, part};
 use crate::figures::article::Article;
 use crate::figures::article::chosen::{Chosen, MOST, chosen};
-use crate::figures::facts;
+use crate::figures::facts::parts;
 use crate::figures::heatmap::MapSet;
 use crate::words;
 use leptos::prelude::*;
@@ -38,17 +38,34 @@ pub(super) fn section(desk: &Desk) -> AnyView {
     }
 }
 
-/// Maps of up to [`MOST`] facts a study; printed, of one.
+/// Maps of up to [`MOST`] facts a study; of one at first where there are several studies, and in print.
 fn pictures(desk: &Desk) -> AnyView {
+    if !desk.live {
+        return facts(desk, 1);
+    }
+    let (desk, several) = (desk.clone(), desk.records.len() > 1);
+    let all = RwSignal::new(!several);
+    let more = move || {
+        let click = move |_| all.set(true);
+        (!all.get()).then(|| view! { <button type="button" on:click=act(click)>"More facts of each study"</button> })
+    };
+    view! {
+        {part(move || facts(&desk, if all.get() { MOST } else { 1 }))}
+        {part(more)}
+    }
+    .into_any()
+}
+
+fn facts(desk: &Desk, most: usize) -> AnyView {
     let view = desk.told.with(|told| told.view);
     let article = Article::new(&desk.records, &view);
-    let facts = chosen(&article, if desk.live { MOST } else { 1 });
+    let facts = chosen(&article, most);
     let shown = facts.iter().filter_map(|fact| Some(map(desk, fact, MapSet::of(fact.traced)?)));
     shown.collect_view().into_any()
 }
 
 fn map(desk: &Desk, fact: &Chosen<'_>, set: MapSet) -> AnyView {
-    let [before, subject, after] = facts::parts(fact.fact);
+    let [before, subject, after] = parts(fact.fact);
     let answer = words::visible(&fact.fact.target_true);
     let name = desk.names.get(fact.study).cloned().unwrap_or_default();
     let maps = match desk.live {
