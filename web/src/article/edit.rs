@@ -5,7 +5,7 @@ use super::plate::Plate;
 use crate::components::Edits;
 use crate::components::compare::dots::Dots;
 use crate::components::compare::marks::Key;
-use crate::components::part;
+use crate::components::{act, part};
 use crate::figures::edits::{self, Edit};
 use crate::figures::scatter::{Scatter, both_answers, by_depth};
 use crate::words;
@@ -59,20 +59,25 @@ fn dots(desk: &Desk, scatter: Scatter) -> AnyView {
     .into_any()
 }
 
-/// Before and after of each edit of one study.
+/// Before and after of each edit of one study; drawn when it is opened.
 fn before_after(desk: &Desk, place: usize) -> AnyView {
-    let Some(found) = desk.records.get(place).and_then(edits::all) else {
+    if desk.records.get(place).is_none_or(|record| record.edits.is_none()) {
         return view! { <p class="faint">"The chosen study has no edits."</p> }.into_any();
-    };
+    }
     let state = desk.state;
     let choose = Callback::new(move |order: usize| {
         state.update(|state| state.fact = Some(order));
         super::facts::go();
     });
+    let (opened, records) = (RwSignal::new(false), desk.records.clone());
+    let drawn = move || {
+        let edits = records.get(place).and_then(edits::all).filter(|_| opened.get());
+        edits.map(|edits| view! { <Edits edits=edits on_choose=choose /> })
+    };
     view! {
-        <details class="more">
+        <details class="more" on:toggle=act(move |_| opened.set(true))>
             <summary>{format!("Before and after of each edit of {}", desk.names[place])}</summary>
-            <Edits edits=found on_choose=choose />
+            {part(drawn)}
         </details>
     }
     .into_any()

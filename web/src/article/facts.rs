@@ -200,10 +200,9 @@ fn table(desk: &Desk, all: Memo<Vec<Row>>) -> AnyView {
     let lines = move || {
         let most = most.get();
         all.with(|rows| {
-            let shown = found.with(|found| {
+            found.with(|found| {
                 found.iter().take(most).filter_map(|at| rows.get(*at)).map(|row| line(row, state)).collect_view()
-            });
-            shown
+            })
         })
     };
     let head = |(column, number): (SortBy, bool)| {
