@@ -318,6 +318,7 @@ fn hostile_records_are_told_apart() {
         ("a number out of range", whole.replacen("\"p_clean\":0.", "\"p_clean\":1e39,\"x\":0.", 1)),
         ("deep", whole.replacen("\"layers\":8", "\"layers\":18446744073709551615", 1)),
         ("no layers", whole.replacen("\"layers\":8", "\"layers\":0", 1)),
+        ("endless readings", whole.replacen("[\"subject-last\",", &format!("[{}", "\"subject-last\",".repeat(100_000)), 1)),
         ("absurd settings", whole.replacen("\"min_effect\":0.05", "\"min_effect\":3e38", 1)),
     ];
     for (what, content) in hostile {
@@ -338,7 +339,6 @@ fn absurd_settings_neither_hang_nor_draw() {
         record["settings"]["rows"] = u64::MAX.into();
         record["settings"]["window"] = u64::MAX.into();
         record["settings"]["max_tokens"] = u64::MAX.into();
-        record["settings"]["readings"] = vec!["subject-last"; 100_000].into();
         record["settings"]["corruption"] = serde_json::json!({"kind": "replace", "with": "x ".repeat(20_000)});
         record["facts"][0]["prompt"] = "<script>alert(1)</script>\u{1b}[2J".into();
         record["facts"][0]["id"] = "\u{1b}[2J\u{202e}".repeat(1000).into();

@@ -43,7 +43,7 @@ test('columns, dots and cells tell of themselves, and a click holds a cell', 60,
   const dots = page.locator('#figure-5');
   const reads = dots.locator('.reads');
   const unread = await reads.innerText();
-  await dots.locator('svg .series').nth(2).hover();
+  await dots.locator('.fit svg .series').nth(2).hover();
   const words = await until('the words of a dot', async () => (await reads.innerText()) !== unread && reads.innerText());
   assert.match(words, /engram-(llama|phi)/);
   const slider = dots.getByRole('slider');

@@ -20,7 +20,7 @@ pub fn start() {
     match carried() {
         Ok((records, words)) => show(records, words),
         Err(error) => {
-            let hint = error.next_step().map(|hint| format!(" hint: {}", words::visible(hint)));
+            let hint = error.next_step().map(|hint| format!("; {}", words::visible(hint)));
             told(&format!("error: {}{}", words::visible(error.message()), hint.unwrap_or_default()));
         }
     }

@@ -119,13 +119,18 @@ pub(super) fn edit(edit: &EditRecord) -> Result<()> {
 const MOST_LAYERS: usize = 10_000;
 
 /// What a record from outside must satisfy before anything indexes by layer: finite numbers, per-layer vectors with L
-/// entries (or none), layers within `1..=L`, spans within their tokens.
+/// entries (or none), layers within `1..=L`, spans within their tokens, no reading twice.
 pub(super) fn consistent(record: &Record) -> Result<()> {
     finite(record)?;
     let layers = record.model.layers;
     if layers > MOST_LAYERS {
         return Err(Error::input(format!("a model of {layers} layers"))
             .hint(format!("the record is damaged: models have at most {MOST_LAYERS}")));
+    }
+    // Tables have a row a reading.
+    let readings = &record.settings.readings;
+    if let Some(again) = (1..readings.len()).find(|at| readings[..*at].contains(&readings[*at])) {
+        return Err(Error::input(format!("settings.readings has {} twice", readings[again].name())));
     }
     for (index, (one, traced)) in record.validated().enumerate() {
         shape(traced, layers).map_err(|error| error.at(fact_place(index, one)))?;

@@ -132,6 +132,16 @@ fn versions_and_unknown_keys() -> Result<()> {
 }
 
 #[test]
+fn a_reading_twice_is_refused() -> Result<()> {
+    let mut record = full();
+    record.settings.readings = vec![Reading::SubjectLast, Reading::LastToken];
+    assert!(check(&record).is_ok());
+    record.settings.readings = vec![Reading::SubjectLast; 100_000];
+    assert!(message(from_bytes("r", &to_json(&record)?)).contains("settings.readings has subject-last twice"));
+    Ok(())
+}
+
+#[test]
 fn numbers_that_cannot_be_are_refused_with_their_place() -> Result<()> {
     type Spoil = fn(&mut Record);
     let cases: [(Spoil, &str); 6] = [
