@@ -57,8 +57,8 @@ fn alone_it_greets() {
     snapshot("welcome", &engram(&[]));
 }
 
-const COMMANDS: [&str; 11] =
-    ["demo", "lab", "trace", "study", "edit", "compare", "export", "verify", "train", "models", "doctor"];
+const COMMANDS: [&str; 12] =
+    ["demo", "lab", "trace", "study", "edit", "compare", "export", "report", "verify", "train", "models", "doctor"];
 
 #[test]
 fn every_help_page() {
