@@ -318,7 +318,10 @@ fn hostile_records_are_told_apart() {
         ("a number out of range", whole.replacen("\"p_clean\":0.", "\"p_clean\":1e39,\"x\":0.", 1)),
         ("deep", whole.replacen("\"layers\":8", "\"layers\":18446744073709551615", 1)),
         ("no layers", whole.replacen("\"layers\":8", "\"layers\":0", 1)),
-        ("endless readings", whole.replacen("[\"subject-last\",", &format!("[{}", "\"subject-last\",".repeat(100_000)), 1)),
+        (
+            "endless readings",
+            whole.replacen("[\"subject-last\",", &format!("[{}", "\"subject-last\",".repeat(100_000)), 1),
+        ),
         ("absurd settings", whole.replacen("\"min_effect\":0.05", "\"min_effect\":3e38", 1)),
     ];
     for (what, content) in hostile {

@@ -6,8 +6,10 @@ use crate::article::{Article, Desk, PLATES, Plate, Words};
 use crate::figures::article::facts_table::filter::Filter;
 use crate::figures::article::{Article as Told, title};
 use crate::figures::plate;
+use crate::load::drawable;
 use crate::shell::{FRAME, Mark, filled};
 use crate::state::ViewState;
+use crate::words;
 use engram_core::metrics::View;
 use engram_core::record::Record;
 use engram_core::{Error, Result, pack};
@@ -79,6 +81,9 @@ pub fn pictures(records: &[Record], state: ViewState) -> Result<Vec<(String, Str
 fn checked(records: &[Record]) -> Result<()> {
     if records.is_empty() {
         return Err(Error::input("a result page needs at least one record"));
+    }
+    for record in records {
+        drawable(record).map_err(|error| error.at(words::visible(&record.model.name)))?;
     }
     let facts: usize = records.iter().map(|record| record.facts.len()).sum();
     if facts > pack::MOST_FACTS {

@@ -2,6 +2,7 @@
 
 use crate::article::{Article, Desk, PRINTED, Words};
 use crate::figures::article::facts_table::filter::Filter;
+use crate::load::drawable;
 use crate::state::ViewState;
 use crate::words;
 use engram_core::record::Record;
@@ -37,6 +38,7 @@ fn carried() -> Result<(Vec<Record>, Words)> {
     if records.is_empty() {
         return Err(Error::input("this page carries no study"));
     }
+    records.iter().try_for_each(drawable)?;
     let words = serde_json::from_slice(&pack::from_beside(&text(pack::WORDS)?)?);
     Ok((records, words.map_err(|error| Error::input(format!("this page's sentences are damaged: {error}")))?))
 }
