@@ -64,8 +64,8 @@ test('columns, dots and cells tell of themselves, and a click holds a cell', 60,
   assert.equal(await said.innerText(), `Pinned. ${first}`);
   await page.keyboard.press('Escape');
   await until('no pin', async () => !(await said.innerText()).startsWith('Pinned'));
-  await cell(5, 4).hover();
-  await until('another cell', async () => /layer 4/.test(await said.innerText()));
+  await cell(4, 5).hover();
+  await until('another cell', async () => /layer 5/.test(await said.innerText()));
   // And without a mouse.
   const grid = maps.getByRole('grid').first();
   await grid.focus();
