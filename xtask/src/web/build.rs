@@ -73,11 +73,12 @@ pub(crate) fn site(wanted: Wanted) -> Result<()> {
     let optimizer = bind::optimizer();
     let mut site = Site::default();
     let styles = styles()?;
+    if wanted.frame_only {
+        site.keep(&dist, "")?;
+    }
     let viewer = program(&VIEWER, optimizer.as_deref())?;
     site.put(FRAME, frame::frame(&viewer, &styles.result)?);
-    if wanted.frame_only {
-        site.keep_others(&dist)?;
-    } else {
+    if !wanted.frame_only {
         lab(wanted, &styles, optimizer.as_deref(), &dist, &mut site)?;
     }
     // Without a worker the page says that its engine cannot start, and shows records all the same.

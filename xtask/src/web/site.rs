@@ -32,17 +32,6 @@ impl Site {
         Ok(())
     }
 
-    /// Takes every file over that a folder has and this site has not.
-    pub(crate) fn keep_others(&mut self, folder: &Path) -> Result<()> {
-        for name in listed(folder)? {
-            if !self.0.contains_key(&name) {
-                let bytes = read(&folder.join(&name))?;
-                self.0.insert(name, bytes);
-            }
-        }
-        Ok(())
-    }
-
     /// The one file whose name begins so.
     pub(crate) fn named(&self, beginning: &str) -> Option<&str> {
         self.0.keys().map(String::as_str).find(|name| name.starts_with(beginning))
