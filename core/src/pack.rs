@@ -24,6 +24,8 @@ const MAGIC: &[u8; 8] = b"engram\x00\x01";
 const WIDTH: usize = size_of::<f32>();
 /// Most facts that a page or a link may bring, over all of its records: a tab must not be made to hang.
 pub const MOST_FACTS: usize = 150_000;
+/// Most records, for the same reason; each has charts of its own.
+pub const MOST_RECORDS: usize = 100;
 
 /// Records with their facts and edits taken out.
 #[derive(Serialize, Deserialize)]
@@ -211,7 +213,11 @@ pub fn unpack(bytes: &[u8]) -> Result<Vec<Record>> {
         Error::input(format!("packed records: {error}")).hint("copy the page or link again, whole; or update Engram")
     })?;
     hollow.records.iter().try_for_each(|record| journal::readable(record.engram))?;
-    let facts = hollow.facts.len();
+    let (facts, records) = (hollow.facts.len(), hollow.records.len());
+    if records > MOST_RECORDS {
+        return Err(Error::input(format!("{records} records; a page shows at most {MOST_RECORDS}"))
+            .hint("`engram compare` holds as many as there are against each other"));
+    }
     if facts > MOST_FACTS {
         return Err(Error::input(format!("{facts} facts; a page shows at most {MOST_FACTS}"))
             .hint("`engram export` takes the record's numbers out at any size"));

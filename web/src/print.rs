@@ -82,6 +82,10 @@ fn checked(records: &[Record]) -> Result<()> {
     if records.is_empty() {
         return Err(Error::input("a result page needs at least one record"));
     }
+    if records.len() > pack::MOST_RECORDS {
+        return Err(Error::input(format!("{} records; a page shows at most {}", records.len(), pack::MOST_RECORDS))
+            .hint("give fewer records at a time"));
+    }
     for record in records {
         drawable(record).map_err(|error| error.at(words::visible(&record.model.name)))?;
     }

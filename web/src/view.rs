@@ -95,7 +95,9 @@ fn address() -> (ViewState, Filter, Option<String>) {
     for name in Filter::NAMES {
         pairs.get(name).into_iter().for_each(|value| filter.read(name, &value));
     }
-    (state, filter, pairs.get("see"))
+    // A link to a fact leads to it.
+    let fact = || pairs.get("fact").map(|_| "fact".to_owned());
+    (state, filter, pairs.get("see").or_else(fact))
 }
 
 /// Keeps the address in step with what is chosen, without a new entry in the history.

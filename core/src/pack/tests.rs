@@ -157,7 +157,10 @@ fn a_curve_that_claims_to_be_endless_is_refused() -> Result<()> {
 }
 
 #[test]
-fn too_many_facts_are_refused() -> Result<()> {
+fn too_many_facts_or_records_are_refused() -> Result<()> {
+    let error = unpack(&pack(&vec![record(1); MOST_RECORDS + 1])?).err().map(|error| error.to_string());
+    assert!(error.as_ref().is_some_and(|error| error.contains("101 records")), "{error:?}");
+    assert_eq!(unpack(&pack(&vec![record(1); MOST_RECORDS])?)?.len(), MOST_RECORDS);
     let mut large = record(0);
     let dropped: FactRecord = serde_json::from_str(
         r#"{"order":0,"id":"","relation":"","prompt":"","subject":"","target_true":"","target_new":"","outcome":"dropped","reason":"empty"}"#,
