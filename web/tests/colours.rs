@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-const STYLE: &str = include_str!("../style.css");
+const COLOURS: &str = include_str!("../colours.css");
 
 /// Texts, on the papers that they stand on.
 const TEXTS: [(&str, &str); 13] = [
@@ -26,9 +26,9 @@ const PARTS: [&str; 6] = ["bar", "below", "marked", "before", "after", "wanted"]
 
 /// `--name: #rrggbb;` of the light theme, then of the dark one.
 fn themes() -> [BTreeMap<&'static str, f64>; 2] {
-    let dark = STYLE.find("prefers-color-scheme: dark").unwrap_or(STYLE.len());
-    let end = STYLE[dark..].find("\n}").map_or(STYLE.len(), |at| dark + at);
-    [&STYLE[..dark], &STYLE[dark..end]].map(|part| part.lines().filter_map(colour).collect())
+    let dark = COLOURS.find("prefers-color-scheme: dark").unwrap_or(COLOURS.len());
+    let end = COLOURS[dark..].find("\n}").map_or(COLOURS.len(), |at| dark + at);
+    [&COLOURS[..dark], &COLOURS[dark..end]].map(|part| part.lines().filter_map(colour).collect())
 }
 
 fn colour(line: &'static str) -> Option<(&'static str, f64)> {
