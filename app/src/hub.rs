@@ -3,28 +3,38 @@
 //! What is in the cache is found without the network. What is downloaded is checked against the hash that the hub
 //! gives as the file's etag, which is also the name of the file's blob in the cache.
 
+mod cache;
+mod check;
+mod client;
 mod download;
+mod env;
+mod names;
+mod refusal;
+mod transfer;
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::Context;
 use engram_core::Error;
-use hf_hub::api::sync::ApiBuilder;
-use hf_hub::{Cache, Repo, RepoType};
 
+use crate::render::progress::Progress;
+use cache::Folder;
+use client::Client;
 use download::Job;
+use names::{is_inside, is_plain};
 
 const INDEX: &str = "model.safetensors.index.json";
 const WHOLE: &str = "model.safetensors";
 
 /// Finds or downloads a model: `org/name` or `org/name@revision`. Returns the folder with its files.
-pub(crate) fn fetch(id: &str, quiet: bool) -> anyhow::Result<PathBuf> {
-    Hub::from_env().fetch(id, quiet)
+pub(crate) fn fetch(id: &str, progress: &Progress) -> anyhow::Result<PathBuf> {
+    Hub::from_env().fetch(id, progress)
 }
 
 /// Whether a model is in the cache, complete; nothing is asked of the network.
 pub(crate) fn is_at_hand(id: &str) -> bool {
-    Hub { offline: true, ..Hub::from_env() }.fetch(id, true).is_ok()
+    Hub::from_env().at_hand(id).is_ok_and(|snapshot| snapshot.is_some())
 }
 
 /// The models in the cache.
@@ -52,75 +62,71 @@ pub(crate) struct CachedModel {
     pub(crate) family: Option<String>,
 }
 
+/// An access token.
+#[derive(Clone)]
+pub(crate) struct Token {
+    value: String,
+    /// The variable or file that it is from.
+    from: String,
+}
+
 /// A hub and a cache folder.
 pub(crate) struct Hub {
     pub(crate) cache: PathBuf,
-    pub(crate) endpoint: String,
-    pub(crate) token: Option<String>,
+    endpoint: String,
+    token: Option<Token>,
     /// Use the cache only.
-    pub(crate) offline: bool,
-    /// How often an interrupted download is taken up again.
-    pub(crate) retries: usize,
+    offline: bool,
+    /// Whether the cache may hold links.
+    links: bool,
+    /// How often in a row a transfer that brings nothing is taken up again.
+    retries: usize,
+    /// How long a server may say nothing.
+    idle: Duration,
 }
 
 impl Hub {
-    /// As `HF_HOME`, `HF_HUB_CACHE`, `HF_TOKEN`, `HF_ENDPOINT` and `HF_HUB_OFFLINE` say.
-    pub(crate) fn from_env() -> Self {
-        let set = |name: &str| std::env::var(name).ok().filter(|value| !value.trim().is_empty());
-        let home = set("HF_HOME").map(PathBuf::from).unwrap_or_else(|| {
-            let user = set("HOME").or_else(|| set("USERPROFILE")).map_or_else(std::env::temp_dir, PathBuf::from);
-            let caches = set("XDG_CACHE_HOME").map_or_else(|| user.join(".cache"), PathBuf::from);
-            caches.join("huggingface")
-        });
-        let cache = set("HF_HUB_CACHE").map_or_else(|| home.join("hub"), PathBuf::from);
-        let token = set("HF_TOKEN").or_else(|| std::fs::read_to_string(home.join("token")).ok());
-        let endpoint = set("HF_ENDPOINT").unwrap_or_else(|| "https://huggingface.co".to_owned());
-        Self {
-            cache,
-            endpoint: endpoint.trim_end_matches('/').to_owned(),
-            token: token.map(|token| token.trim().to_owned()).filter(|token| !token.is_empty()),
-            offline: set("HF_HUB_OFFLINE").is_some_and(|value| !matches!(value.as_str(), "0" | "false" | "FALSE")),
-            retries: 3,
-        }
-    }
-
-    pub(crate) fn fetch(&self, id: &str, quiet: bool) -> anyhow::Result<PathBuf> {
-        let (name, revision) = parse(id)?;
-        let folder = self.folder(name);
-        if let Some(snapshot) = snapshot(&folder, revision).filter(|snapshot| complete(snapshot)) {
+    fn fetch(&self, id: &str, progress: &Progress) -> anyhow::Result<PathBuf> {
+        if let Some(snapshot) = self.at_hand(id)? {
             return Ok(snapshot);
         }
+        let (name, revision) = parse(id)?;
+        let folder = Folder::new(&self.cache, name, self.links);
         if self.offline {
             let message =
-                format!("{id} is not complete in the cache ({}), and HF_HUB_OFFLINE is set", folder.display());
+                format!("{id} is not complete in the cache ({}), and HF_HUB_OFFLINE is set", folder.path().display());
             return Err(Error::io(message).hint("unset HF_HUB_OFFLINE, or name a local model folder").into());
         }
-        let api = ApiBuilder::from_cache(Cache::new(self.cache.clone()))
-            .with_endpoint(self.endpoint.clone())
-            .with_token(self.token.clone())
-            .with_user_agent("engram", env!("CARGO_PKG_VERSION"))
-            .build()
-            .with_context(|| format!("cannot reach {}", self.endpoint))?;
-        let repo =
-            |revision: &str| api.repo(Repo::with_revision(name.to_owned(), RepoType::Model, revision.to_owned()));
-        let job = Job { hub: self, id, api: &api, bar: download::bar(quiet) };
-        // The files of one commit: a branch may move between two files, or since an interrupted download.
-        let snapshot = match snapshot(&folder, revision) {
-            Some(started) => started,
-            None => {
-                let config = job.file(&repo(revision), "config.json")?.ok_or_else(|| job.absent("config.json"))?;
-                config.parent().map(Path::to_owned).context("a file without a folder")?
-            }
+        let job = Job {
+            hub: self,
+            id,
+            name,
+            folder: folder.clone(),
+            client: Client::new(self)?,
+            progress,
+            unchecked: Default::default(),
         };
-        let commit = snapshot.file_name().map(|commit| commit.to_string_lossy().into_owned()).unwrap_or_default();
-        let pinned = repo(&commit);
-        let result = job.all(&pinned, &snapshot);
-        job.bar.finish_and_clear();
-        if commit != revision {
-            // Left by the pinned downloads; a commit needs no name.
-            std::fs::remove_file(folder.join("refs").join(&commit)).ok();
-        }
-        result.map(|()| snapshot)
+        // The files of one commit: a branch may move between two files, or since an interrupted download.
+        let outcome = (|| {
+            let snapshot = match folder.snapshot(revision) {
+                Some(started) => started,
+                None => {
+                    let config = job.file(revision, "config.json", None)?.ok_or_else(|| job.absent("config.json"))?;
+                    config.parent().map(Path::to_owned).context("a file without a folder")?
+                }
+            };
+            job.all(&snapshot, &file_name(&snapshot)).map(|()| snapshot)
+        })();
+        progress.finish();
+        job.tell_unchecked();
+        outcome
+    }
+
+    /// The folder of a model that is in the cache, complete.
+    fn at_hand(&self, id: &str) -> anyhow::Result<Option<PathBuf>> {
+        let (name, revision) = parse(id)?;
+        let snapshot = Folder::new(&self.cache, name, self.links).snapshot(revision);
+        Ok(snapshot.filter(|snapshot| complete(snapshot)))
     }
 
     pub(crate) fn cached(&self) -> Vec<CachedModel> {
@@ -155,40 +161,23 @@ impl Hub {
                 .hint(format!("name the model alone: {name}"))
                 .into());
         }
-        let folder = self.folder(name);
-        if !folder.is_dir() {
+        let folder = Folder::new(&self.cache, name, self.links);
+        if !folder.path().is_dir() {
             return Err(Error::input(format!("{id} is not in the cache ({})", self.cache.display())).into());
         }
-        let blobs = entries(&folder.join("blobs")).iter().filter_map(|blob| Some(blob.metadata().ok()?.len())).sum();
-        std::fs::remove_dir_all(&folder).with_context(|| format!("cannot remove {}", folder.display()))?;
-        Ok(blobs)
-    }
-
-    fn folder(&self, name: &str) -> PathBuf {
-        self.cache.join(format!("models--{}", name.replace('/', "--")))
+        folder.remove().with_context(|| format!("cannot remove {}", folder.path().display()))
     }
 }
 
 /// `org/name[@revision]` to name and revision.
 fn parse(id: &str) -> anyhow::Result<(&str, &str)> {
     let (name, revision) = id.split_once('@').unwrap_or((id, "main"));
-    let plain = |part: &str, more: &str| {
-        let allowed = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c) || more.contains(c);
-        !part.is_empty() && part.chars().all(allowed) && !part.starts_with(['.', '/']) && !part.contains("..")
-    };
-    if name.split('/').count() <= 2 && name.split('/').all(|part| plain(part, "")) && plain(revision, "/") {
+    if name.split('/').count() <= 2 && name.split('/').all(is_plain) && !name.contains("..") && is_inside(revision) {
         return Ok((name, revision));
     }
-    Err(Error::input(format!("`{id}` is neither a local folder or file nor a hub id"))
+    Err(Error::input(format!("`{}` is neither a local folder or file nor a hub id", names::said(id)))
         .hint("an id looks like HuggingFaceTB/SmolLM2-135M or gpt2, with @revision where one is wanted")
         .into())
-}
-
-/// The folder of a revision, complete or not.
-fn snapshot(folder: &Path, revision: &str) -> Option<PathBuf> {
-    let named = std::fs::read_to_string(folder.join("refs").join(revision)).ok();
-    let commit = named.as_deref().map_or(revision, str::trim);
-    Some(folder.join("snapshots").join(commit)).filter(|path| !commit.is_empty() && path.is_dir())
 }
 
 fn complete(snapshot: &Path) -> bool {
@@ -211,8 +200,11 @@ fn shards(index: &Path) -> anyhow::Result<Vec<String>> {
     let mut files: Vec<_> = map.values().filter_map(|file| file.as_str()).map(str::to_owned).collect();
     files.sort();
     files.dedup();
-    let inside = |file: &String| !file.starts_with(['/', '.']) && !file.contains("..");
-    anyhow::ensure!(!files.is_empty() && files.iter().all(inside), "it names no files, or files outside the model");
+    if files.is_empty() || !files.iter().all(|file| is_inside(file) && file.ends_with(".safetensors")) {
+        return Err(Error::io("it names no safetensors files, or files outside the model")
+            .hint("the model's repository is damaged: tell its owner, or use another revision")
+            .into());
+    }
     Ok(files)
 }
 
@@ -230,5 +222,4 @@ fn file_name(path: &Path) -> String {
 }
 
 #[cfg(test)]
-#[path = "hub_tests.rs"]
 mod tests;

@@ -1,5 +1,8 @@
 //! `engram export` and `engram verify` on the record of a real study, as a person runs them, and on what is no record.
 
+mod common;
+
+use common::{python, skipped};
 use engram_core::journal;
 use engram_core::metrics::mean_sufficiency;
 use engram_core::record::{Reading, Record, Traced};
@@ -159,31 +162,10 @@ fn document() -> String {
     std::fs::read_to_string(path).expect("docs/RECORD.md")
 }
 
-/// Says that a test cannot run here; `cargo xtask test` lists these lines at its end.
-fn skipped(why: &str) {
-    let name = std::thread::current().name().unwrap_or("main").to_string();
-    if let Some(list) = std::env::var_os("ENGRAM_SKIPPED")
-        && let Ok(mut file) = std::fs::OpenOptions::new().append(true).open(list)
-    {
-        let _ = std::io::Write::write_all(&mut file, format!("{name}: {why}\n").as_bytes());
-    }
-}
-
-/// A Python with pandas and pyarrow: the one that `cargo xtask setup` makes beside the build, else the system's.
-fn python() -> Option<PathBuf> {
-    let target = Path::new(env!("CARGO_BIN_EXE_engram")).ancestors().nth(2)?;
-    let own = ["bin/python3", "Scripts/python.exe"].map(|name| target.join("python").join(name));
-    own.into_iter().chain([PathBuf::from("python3"), PathBuf::from("python")]).find(|python| {
-        let mut command = Command::new(python);
-        let run = command.args(["-c", "import pandas, pyarrow"]).stdout(Stdio::null()).stderr(Stdio::null());
-        run.status().is_ok_and(|status| status.success())
-    })
-}
-
 /// The five lines of docs/RECORD.md give the numbers that the program shows.
 #[test]
 fn pandas_gives_the_same_means() {
-    let Some(python) = python() else {
+    let Some(python) = python("pandas, pyarrow") else {
         return skipped("no Python with pandas and pyarrow here; `cargo xtask setup` installs them");
     };
     let folder = study();

@@ -1,13 +1,13 @@
-//! Python with pandas and pyarrow, in a folder of its own beside the build: for the test that reads an export as a
-//! notebook would. The system's Python is never changed.
+//! Python with a few packages, in a folder of its own beside the build: for the test that reads an export as a notebook
+//! would, and the one that shares a model cache with the hub's own library. The system's Python is never changed.
 
 use crate::shell::{output, root, run};
 use anyhow::{Result, bail};
 use std::path::PathBuf;
 use std::process::Command;
 
-/// What the test imports.
-const PACKAGES: [&str; 2] = ["pandas", "pyarrow"];
+/// What the tests import.
+const PACKAGES: [&str; 3] = ["pandas", "pyarrow", "huggingface_hub"];
 
 /// Where it is made.
 fn folder() -> PathBuf {
@@ -22,7 +22,7 @@ fn folder() -> PathBuf {
 pub(crate) fn provide() -> Result<()> {
     let program = folder().join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python3" });
     let program = program.to_string_lossy().into_owned();
-    if output(&program, &["-c", "import pandas, pyarrow"]).is_some() {
+    if output(&program, &["-c", &format!("import {}", PACKAGES.join(", "))]).is_some() {
         return Ok(());
     }
     let names = ["python3", "python"];

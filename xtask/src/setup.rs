@@ -1,5 +1,5 @@
 //! `cargo xtask setup`: what a fresh Debian machine lacks for the tests: a software Vulkan device, for the tests in a browser
-//! Chromium and Node.js, for a test of exports pandas. Where something cannot be had, its tests are skipped; that is no reason
+//! Chromium and Node.js, for tests of exports and of the model cache a few Python packages. Where something cannot be had, its tests are skipped; that is no reason
 //! to fail the rest.
 
 use crate::browser;
@@ -32,8 +32,8 @@ pub(crate) fn run_task(arguments: &[String]) -> Result<()> {
         Err(why) => println!("skipped: {why:#}; the tests in a browser will be skipped"),
     }
     match python::provide() {
-        Ok(()) => println!("nothing is missing: Python with pandas and pyarrow"),
-        Err(why) => println!("skipped: {why:#}; the test that needs pandas will be skipped"),
+        Ok(()) => println!("nothing is missing: Python with pandas, pyarrow and huggingface_hub"),
+        Err(why) => println!("skipped: {why:#}; the tests that need them will be skipped"),
     }
     Ok(())
 }

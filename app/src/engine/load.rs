@@ -39,9 +39,9 @@ pub(super) struct Opened {
 }
 
 /// Finds a model, downloads it where needed, and opens its files.
-pub(super) fn open(wanted: &Model, quiet: bool) -> Result<Opened> {
+pub(super) fn open(wanted: &Model, progress: &Progress) -> Result<Opened> {
     let path = match &wanted.source {
-        Source::Hub(id) => hub::fetch(id, quiet)?,
+        Source::Hub(id) => hub::fetch(id, progress)?,
         Source::Path(path) => path.clone(),
         Source::Bundled(model) => PathBuf::from(model.name),
     };
@@ -59,7 +59,7 @@ pub(super) fn open(wanted: &Model, quiet: bool) -> Result<Opened> {
 
 /// Finds, downloads where needed, and loads a model; says which device is used and why.
 pub(super) fn load(wanted: &Model, progress: &Progress) -> Result<Loaded> {
-    let Opened { checkpoint, name, path } = open(wanted, progress.is_quiet())?;
+    let Opened { checkpoint, name, path } = open(wanted, progress)?;
     let compute = choose(wanted.device.into())?;
     progress.note(&format!("{}: {} ({})", compute.info.kind, compute.info.name, compute.why));
     progress.start("loading", "tensors", Some(checkpoint.tensors().len() as u64), 0);

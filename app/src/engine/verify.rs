@@ -84,7 +84,7 @@ fn model_of(record: &Record, proof: &Proof) -> Option<Model> {
 
 /// The digests of the model's files against the record's.
 fn identity(record: &Record, wanted: &Model, progress: &Progress) -> Result<Check> {
-    let Opened { checkpoint, name, .. } = load::open(wanted, progress.is_quiet())?;
+    let Opened { checkpoint, name, .. } = load::open(wanted, progress)?;
     let here = ModelInfo {
         name,
         parameters: checkpoint.parameters(),

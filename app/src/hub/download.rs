@@ -1,202 +1,223 @@
-//! Downloading a model's files one by one, each taken up where it stopped and checked.
+//! Fetching a model's files, one by one, from the commit that the first one stood at.
 
-use std::cell::Cell;
-use std::io::Read;
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
 use std::time::Duration;
 
 use anyhow::Context;
 use engram_core::Error;
-use hf_hub::api::sync::{Api, ApiError, ApiRepo};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use sha1::Sha1;
-use sha2::{Digest, Sha256};
 
-use super::{Hub, INDEX, WHOLE, file_name, has_weights, shards};
+use super::cache::{Folder, Lock};
+use super::check::{Checked, check};
+use super::client::{Client, Fault, Meta};
+use super::names::{is_plain, said};
+use super::transfer::Transfer;
+use super::{Hub, INDEX, WHOLE, has_weights, shards};
+use crate::render::progress::Progress;
+
+/// Requests for a file's headers that are tried again; a user waits for them before anything is seen.
+const HEADERS: usize = 2;
 
 /// One download of a model's files.
 pub(super) struct Job<'a> {
     pub(super) hub: &'a Hub,
+    /// As the user named it, with a revision or not.
     pub(super) id: &'a str,
-    pub(super) api: &'a Api,
-    pub(super) bar: ProgressBar,
+    /// `org/name`.
+    pub(super) name: &'a str,
+    pub(super) folder: Folder,
+    pub(super) client: Client,
+    pub(super) progress: &'a Progress,
+    /// Files that could not be held against a hash.
+    pub(super) unchecked: RefCell<Vec<(String, Checked)>>,
 }
 
 impl Job<'_> {
-    /// Everything a model needs that is not there yet.
-    pub(super) fn all(&self, repo: &ApiRepo, snapshot: &Path) -> anyhow::Result<()> {
+    /// Everything that a model needs and that is not there yet.
+    pub(super) fn all(&self, snapshot: &Path, commit: &str) -> anyhow::Result<()> {
         let there = |name: &str| snapshot.join(name).exists();
+        let fetch = |name: &str| -> anyhow::Result<bool> { Ok(self.file(commit, name, Some(commit))?.is_some()) };
         for name in ["config.json", "tokenizer.json", "tokenizer_config.json"] {
-            if !there(name) && self.file(repo, name)?.is_none() && name != "tokenizer_config.json" {
+            if !there(name) && !fetch(name)? && name != "tokenizer_config.json" {
                 return Err(self.absent(name));
             }
         }
-        if has_weights(snapshot) || (!there(INDEX) && self.file(repo, WHOLE)?.is_some()) {
+        if has_weights(snapshot) || (!there(INDEX) && fetch(WHOLE)?) {
             return Ok(());
         }
-        if !there(INDEX) && self.file(repo, INDEX)?.is_none() {
+        if !there(INDEX) && !fetch(INDEX)? {
             return Err(self.absent(WHOLE));
         }
-        for shard in shards(&snapshot.join(INDEX)).with_context(|| format!("{}: {INDEX} is unreadable", self.id))? {
-            if !there(&shard) && self.file(repo, &shard)?.is_none() {
+        for shard in shards(&snapshot.join(INDEX)).with_context(|| format!("{}: {INDEX}", self.id))? {
+            if !there(&shard) && !fetch(&shard)? {
                 return Err(self.absent(&shard));
             }
         }
         Ok(())
     }
 
-    /// Downloads and checks one file; `None` where the hub has no such file.
-    pub(super) fn file(&self, repo: &ApiRepo, name: &str) -> anyhow::Result<Option<PathBuf>> {
+    /// Fetches one file, checks it and puts it into the folder of its commit; `None` where the hub has no such file.
+    /// `pinned`: the commit that it has to be of.
+    pub(super) fn file(&self, revision: &str, file: &str, pinned: Option<&str>) -> anyhow::Result<Option<PathBuf>> {
+        let url = self.client.address(self.name, revision, file);
+        let meta = match self.meta(&url) {
+            Ok(meta) => meta,
+            Err(Fault::Refused(refusal)) if refusal.is_absent() => return Ok(None),
+            Err(fault) => return Err(self.explain(fault, &url).into()),
+        };
+        let commit = self.commit(&meta, &url, pinned)?;
+        let blob = blob(&meta, &commit, file).map_err(|error| error.at(format!("{}: {file}", self.id)))?;
+        let pointer = self.folder.commit(&commit).join(file);
+        let disk = |error: std::io::Error| on_disk(&self.folder.path(), &error).at(format!("{}: {file}", self.id));
+        if !pointer.exists() {
+            let lock = self.lock(&blob, file)?;
+            let shared = matches!(lock, Lock::Held(_));
+            if pointer.exists() {
+                // Another process has brought it meanwhile.
+            } else if self.folder.blob(&blob).exists() {
+                self.folder.link(&blob, &commit, file, false).map_err(disk)?;
+            } else {
+                self.bring(&meta, &url, &blob, file, shared)?;
+                self.folder.link(&blob, &commit, file, true).map_err(disk)?;
+            }
+        }
+        self.folder.remember(revision, &commit).map_err(disk)?;
+        Ok(Some(pointer))
+    }
+
+    /// Says what could not be checked, once.
+    pub(super) fn tell_unchecked(&self) {
+        let unchecked = self.unchecked.borrow();
+        for (how, what) in [
+            (Checked::Size, "the server names no hash of them, so only their sizes were checked"),
+            (Checked::Nothing, "the server names neither hash nor size of them, so nothing was checked"),
+        ] {
+            let files: Vec<&str> =
+                unchecked.iter().filter(|(_, known)| *known == how).map(|(file, _)| file.as_str()).collect();
+            if !files.is_empty() {
+                self.progress.warn(&format!("{}: {}: {what}", self.id, files.join(", ")));
+            }
+        }
+    }
+
+    /// A file's headers. What may pass is tried again.
+    fn meta(&self, url: &url::Url) -> Result<Meta, Fault> {
         let mut tries = 0;
         loop {
-            let size = Rc::new(Cell::new(0));
-            let meter = Meter { bar: self.bar.clone(), size: size.clone(), fresh: false };
-            match repo.download_with_progress(name, meter) {
-                Ok(path) => {
-                    verify(&path, size.get()).map_err(|error| error.at(format!("{}: {name}", self.id)))?;
-                    return Ok(Some(path));
+            let fault = match self.client.meta(url) {
+                Ok(meta) => return Ok(meta),
+                Err(fault) => fault,
+            };
+            let Some(pause) = fault.pause(tries).filter(|_| tries < self.hub.retries.min(HEADERS)) else {
+                return Err(fault);
+            };
+            tries += 1;
+            self.wait(pause)?;
+        }
+    }
+
+    /// The commit that a file is of, as a name for a folder.
+    fn commit(&self, meta: &Meta, url: &url::Url, pinned: Option<&str>) -> anyhow::Result<String> {
+        let Some(commit) = meta.commit.as_deref().or(pinned) else { return Err(self.no_hub(meta, url).into()) };
+        if !is_plain(commit) {
+            return Err(Error::io(format!("{}: the server names a commit `{}`", self.id, said(commit)))
+                .hint("that is no name of a commit: it is no hub, or a hostile one")
+                .into());
+        }
+        if pinned.is_some_and(|pinned| pinned != commit) {
+            let message = format!("{}: {url} answers with another commit, {commit}", self.id);
+            return Err(Error::io(message).hint("files of two commits do not fit together: try another hub").into());
+        }
+        Ok(commit.to_owned())
+    }
+
+    /// Waits until nobody else fetches a file.
+    fn lock(&self, blob: &str, file: &str) -> anyhow::Result<Lock> {
+        let mut said = false;
+        loop {
+            let lock = self.folder.lock(blob).map_err(|error| on_disk(&self.folder.path(), &error))?;
+            if !matches!(lock, Lock::Busy) {
+                return Ok(lock);
+            }
+            if !std::mem::replace(&mut said, true) {
+                self.progress.note(&format!("another program is downloading {file} of {}: waiting for it", self.id));
+            }
+            self.wait(Duration::from_millis(200)).map_err(|fault| self.explain_stop(fault))?;
+        }
+    }
+
+    /// Brings a file's content into the cache, checked. Half a file of an earlier try is taken up, if no other process can
+    /// be at it; if the whole is damaged then, it is fetched once more from the start, to a file of its own.
+    fn bring(&self, meta: &Meta, url: &url::Url, blob: &str, file: &str, shared: bool) -> anyhow::Result<()> {
+        let place = self.folder.blob(blob);
+        let own = place.with_file_name(format!("{blob}.{}.incomplete", std::process::id()));
+        let parts = [Some(place.with_file_name(format!("{blob}.incomplete"))).filter(|_| shared), Some(own)];
+        let at = |error: Error| error.at(format!("{}: {file}", self.id));
+        let mut damaged = None;
+        for part in parts.into_iter().flatten() {
+            let resumable = shared && damaged.is_none();
+            let transfer = Transfer { job: self, url, file, part: &part };
+            let outcome = transfer.run(meta);
+            if !resumable && outcome.is_err() {
+                let _ = std::fs::remove_file(&part);
+            }
+            outcome.map_err(|fault| self.explain(fault, url))?;
+            match check(&part, meta) {
+                Ok(Ok(checked)) => {
+                    if checked != Checked::Hash {
+                        self.unchecked.borrow_mut().push((file.to_owned(), checked));
+                    }
+                    std::fs::rename(&part, &place).map_err(|error| at(on_disk(&place, &error)))?;
+                    return Ok(());
                 }
-                Err(error) if status(&error) == Some(404) => return Ok(None),
-                Err(error) if tries == 0 && unusable_part(&error) => {
-                    tries += 1;
-                    self.forget_part(&repo.url(name));
+                Ok(Err(why)) => {
+                    let _ = std::fs::remove_file(&part);
+                    damaged = Some(why);
                 }
-                Err(error) if tries < self.hub.retries && passing(&error) => {
-                    tries += 1;
-                    // What has arrived is kept, and the next try goes on from there.
-                    std::thread::sleep(Duration::from_millis(500 << tries));
-                }
-                Err(error) => return Err(self.explain(&repo.url(name), &error)),
+                Err(error) => return Err(at(on_disk(&part, &error)).into()),
             }
         }
+        let why = damaged.unwrap_or_default();
+        Err(at(Error::io(format!("the download is damaged ({why}) and was removed"))
+            .hint("run the same command again; if it happens again, the network or the mirror changes files"))
+        .into())
     }
 
-    pub(super) fn absent(&self, name: &str) -> anyhow::Error {
-        Error::input(format!("{} on {} has no {name}", self.id, self.hub.endpoint))
-            .hint(
-                "check the id and the revision; a model needs config.json, tokenizer.json and safetensors weights \
-                 (for GGUF, download the file and name it)",
-            )
-            .into()
-    }
-
-    /// Removes what an earlier try left of a file: nothing can be appended to it.
-    fn forget_part(&self, url: &str) {
-        if let Ok(metadata) = self.api.metadata(url) {
-            let name = self.id.split('@').next().unwrap_or(self.id);
-            let blob = self.hub.folder(name).join("blobs").join(metadata.etag());
-            std::fs::remove_file(blob.with_extension("part")).ok();
-        }
-    }
-
-    fn explain(&self, url: &str, error: &ApiError) -> anyhow::Error {
-        let (id, endpoint) = (self.id, &self.hub.endpoint);
-        match (status(error), error) {
-            (Some(code @ (401 | 403)), _) => Error::input(format!("{id}: access denied (HTTP {code}) at {url}")).hint(format!(
-                "check the id; if it is right, the model is private or gated: accept its licence at {endpoint}/{} and \
-                 set HF_TOKEN to an access token",
-                id.split('@').next().unwrap_or(id)
-            )),
-            (Some(code), _) => Error::io(format!("{id}: HTTP {code} at {url}"))
-                .hint("try again later, or set HF_ENDPOINT to a mirror; a finished part is kept"),
-            (None, ApiError::LockAcquisition(path)) => {
-                Error::io(format!("{id}: another program is downloading it ({})", path.display()))
-                    .hint("wait until it has finished")
+    /// Sleeps, but not through a Ctrl-C.
+    pub(super) fn wait(&self, time: Duration) -> Result<(), Fault> {
+        let end = std::time::Instant::now() + time;
+        loop {
+            if self.progress.is_cancelled() {
+                return Err(Fault::Final(Error::cancelled().hint("run the same command again to go on from here")));
             }
-            (None, other) => Error::io(format!("{id} is not complete in the cache, and {url} failed: {other}")).hint(
-                "check the network and run the same command again (a finished part is kept), set HF_ENDPOINT to a \
-                 mirror, or name a local model folder",
-            ),
-        }
-        .into()
-    }
-}
-
-/// Shows a download, and remembers the size that the hub promised.
-struct Meter {
-    bar: ProgressBar,
-    size: Rc<Cell<u64>>,
-    fresh: bool,
-}
-
-impl hf_hub::api::Progress for Meter {
-    fn init(&mut self, size: usize, filename: &str) {
-        self.size.set(size as u64);
-        self.bar.set_length(size as u64);
-        self.bar.set_position(0);
-        self.bar.set_message(filename.to_owned());
-        self.fresh = true;
-    }
-
-    fn update(&mut self, size: usize) {
-        self.bar.inc(size as u64);
-        if std::mem::take(&mut self.fresh) {
-            // The first step is what an earlier try left; it says nothing about the speed.
-            self.bar.reset_eta();
+            let left = end.saturating_duration_since(std::time::Instant::now());
+            if left.is_zero() {
+                return Ok(());
+            }
+            std::thread::sleep(left.min(Duration::from_millis(100)));
         }
     }
-
-    fn finish(&mut self) {}
 }
 
-pub(super) fn bar(quiet: bool) -> ProgressBar {
-    let target = if quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
-    let style = ProgressStyle::with_template(
-        "{msg} [{wide_bar}] {binary_bytes}/{binary_total_bytes} {binary_bytes_per_sec}, {eta} left",
-    );
-    let style = style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> ");
-    ProgressBar::with_draw_target(Some(0), target).with_style(style)
-}
-
-/// Checks size and hash of a downloaded file, and removes it if they are wrong.
-fn verify(pointer: &Path, size: u64) -> Result<(), Error> {
-    let failed = |error: std::io::Error| Error::io(format!("{}: {error}", pointer.display()));
-    let blob = std::fs::canonicalize(pointer).map_err(failed)?;
-    let len = blob.metadata().map_err(failed)?.len();
-    let etag = file_name(&blob);
-    let actual = match etag.len() {
-        _ if len != size => format!("{len} bytes instead of {size}"),
-        64 => hash(Sha256::new(), &blob).map_err(failed)?,
-        // What git calls a blob: small files are not in large-file storage.
-        40 => hash(Sha1::new_with_prefix(format!("blob {len}\0")), &blob).map_err(failed)?,
-        _ => return Ok(()),
-    };
-    if actual == etag {
-        return Ok(());
-    }
-    std::fs::remove_file(&blob).map_err(failed)?;
-    std::fs::remove_file(pointer).ok();
-    Err(Error::io(format!("the download is damaged ({actual}, expected {etag}) and was removed"))
-        .hint("run the same command again; if it happens again, the network or the mirror changes files"))
-}
-
-fn hash<D: Digest>(mut hasher: D, path: &Path) -> std::io::Result<String> {
-    let mut file = std::fs::File::open(path)?;
-    let mut piece = vec![0; 1 << 20];
-    loop {
-        match file.read(&mut piece)? {
-            0 => break,
-            count => hasher.update(&piece[..count]),
-        }
-    }
-    Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
-}
-
-/// The HTTP status of a refused request. The crate does not re-export its client's error type.
-fn status(error: &ApiError) -> Option<u16> {
-    error.to_string().rsplit_once("http status: ")?.1.trim().parse().ok()
-}
-
-/// Whether trying again may help.
-fn passing(error: &ApiError) -> bool {
-    match status(error) {
-        Some(code) => code == 429 || code >= 500,
-        None => matches!(error, ApiError::RequestError(_) | ApiError::IoError(_)),
+/// The name of a file's content in the cache: its etag, and where the server sends none, one for this commit alone.
+fn blob(meta: &Meta, commit: &str, file: &str) -> Result<String, Error> {
+    let Some(etag) = &meta.etag else { return Ok(format!("untagged-{commit}-{}", file.replace('/', "--"))) };
+    match is_plain(etag) && !etag.ends_with(".incomplete") {
+        true => Ok(etag.clone()),
+        false => Err(Error::io(format!("the server names the file's content `{}` (its ETag)", said(etag)))
+            .hint("that cannot be a file name in the cache: it is no hub, or a hostile one")),
     }
 }
 
-/// Whether the part on disk is as long as the file, or longer, so that the hub refuses to send the rest.
-fn unusable_part(error: &ApiError) -> bool {
-    status(error) == Some(416) || matches!(error, ApiError::InvalidResume)
+/// A failure of the cache's disk.
+pub(super) fn on_disk(path: &Path, error: &std::io::Error) -> Error {
+    use std::io::ErrorKind::{FileTooLarge, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+    let path = path.display();
+    match error.kind() {
+        StorageFull | QuotaExceeded | FileTooLarge => Error::io(format!("{path}: no space left on the disk ({error})"))
+            .hint("free some space, or set HF_HUB_CACHE to another disk; what has come is kept"),
+        PermissionDenied | ReadOnlyFilesystem => Error::io(format!("{path}: writing is not allowed ({error})"))
+            .hint("set HF_HUB_CACHE to a folder of your own"),
+        _ => Error::io(format!("{path}: {error}")).hint("set HF_HUB_CACHE to another folder"),
+    }
 }

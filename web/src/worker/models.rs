@@ -135,6 +135,8 @@ pub(crate) struct Opened {
     pub(crate) licence: Option<String>,
     /// What the weights' digest must be, where the source names it.
     pub(crate) weights_sha256: Option<String>,
+    /// And the tokenizer's.
+    pub(crate) tokenizer_sha256: Option<String>,
     pub(crate) kept: Option<cache::Kept>,
     pub(crate) remarks: Vec<String>,
 }
@@ -186,7 +188,7 @@ pub(crate) async fn load(engine: &mut Engine, origin: &Origin) -> Result<News> {
     let opened = open(origin, true, &meter).await?;
     meter.begin(opened.here, opened.all);
     meter.report(true);
-    let Opened { name, sources, weights_sha256, kept, .. } = opened;
+    let Opened { name, sources, weights_sha256, tokenizer_sha256, kept, .. } = opened;
     let checkpoint = Checkpoint::from_sources(sources).await.map_err(|error| error.at(&name))?;
     let counted = meter.clone();
     let progress = move |done: usize, of: usize| {
@@ -195,15 +197,15 @@ pub(crate) async fn load(engine: &mut Engine, origin: &Origin) -> Result<News> {
     };
     let model = Model::load(&checkpoint, &name, compute, &progress).await.map_err(|error| error.at(&name))?;
     let verified = weights_sha256.as_ref().map(|wanted| *wanted == model.info.weights_sha256);
-    if verified == Some(false) {
+    let other_tokenizer = tokenizer_sha256.is_some_and(|wanted| wanted != model.info.tokenizer_sha256);
+    if verified == Some(false) || other_tokenizer {
         if let Some(kept) = kept {
             drop(checkpoint);
             cache::remove(Some(&kept.key)).await?;
         }
-        return Err(Error::input(format!(
-            "{name}: the weights are not those that the hub describes (SHA-256 differs)"
-        ))
-        .hint("load it again: what was kept is deleted"));
+        let what = if other_tokenizer { "the tokenizer is not the one" } else { "the weights are not those" };
+        return Err(Error::input(format!("{name}: {what} that the hub describes (SHA-256 differs)"))
+            .hint("load it again: what was kept is deleted"));
     }
     drop(checkpoint);
     if let Some(kept) = kept {

@@ -32,6 +32,7 @@ pub(crate) async fn open(name: &str) -> Result<Opened> {
         here: all,
         licence: Some("MIT OR Apache-2.0".into()),
         weights_sha256: None,
+        tokenizer_sha256: None,
         kept: None,
         remarks: Vec::new(),
     })

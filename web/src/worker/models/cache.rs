@@ -28,6 +28,8 @@ pub(crate) struct About {
     pub(crate) parts: Vec<KeptPart>,
     pub(crate) licence: Option<String>,
     pub(crate) weights_sha256: Option<String>,
+    #[serde(default)]
+    pub(crate) tokenizer_sha256: Option<String>,
     pub(crate) verified: Option<bool>,
     pub(crate) used_ms: f64,
 }

@@ -80,6 +80,7 @@ pub(super) fn open(name: &str, files: &[File], meter: &Rc<Meter>) -> Result<Open
         here: 0,
         licence: None,
         weights_sha256: None,
+        tokenizer_sha256: None,
         kept: None,
         remarks: Vec::new(),
     })

@@ -1,7 +1,7 @@
 //! The Hugging Face hub: what a model's repository holds, at which commit, with which digests.
 
 use super::fetch;
-use super::remote::{Found, Part};
+use super::remote::{Found, Part, is_inside};
 use crate::js;
 use engram_core::{Error, Result};
 use serde::Deserialize;
@@ -51,12 +51,15 @@ pub(super) async fn look_up(id: &str, revision: Option<&str>) -> Result<Found> {
     let address = format!("{hub}/api/models/{id}/revision/{}?blobs=true", revision.replace('/', "%2F"));
     let bytes = fetch::whole(&address).await.map_err(|error| error.at(id))?;
     let repository: Repository = serde_json::from_slice(&bytes).map_err(|error| {
-        Error::io(format!("{id}: the hub's answer cannot be read: {error}")).hint("try again later")
+        let page = bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'<');
+        let what = if page { "it answered with a web page".to_owned() } else { error.to_string() };
+        Error::io(format!("{id}: {hub} is no hub: {what}"))
+            .hint("the network may want you to sign in first: open any page in another tab, then try again")
     })?;
     let commit = if repository.sha.is_empty() { revision.to_owned() } else { repository.sha.clone() };
     let part = |sibling: &Sibling| Part {
         name: sibling.rfilename.clone(),
-        url: format!("{hub}/{id}/resolve/{commit}/{}", sibling.rfilename),
+        url: format!("{hub}/{id}/resolve/{}/{}", commit.replace('/', "%2F"), sibling.rfilename),
         size: sibling.size,
     };
     let named = |name: &str| repository.siblings.iter().find(|file| file.rfilename == name);
@@ -82,6 +85,7 @@ pub(super) async fn look_up(id: &str, revision: Option<&str>) -> Result<Found> {
         [one] => one.clone(),
         all => engram_core::hex(&Sha256::digest(all.concat())),
     });
+    let tokenizer_sha256 = named("tokenizer.json").and_then(|file| Some(file.lfs.as_ref()?.sha256.clone()));
     let mut parts: Vec<Part> = weights.into_iter().map(part).collect();
     for name in ["config.json", "tokenizer.json", "model.safetensors.index.json"] {
         match named(name) {
@@ -93,9 +97,15 @@ pub(super) async fn look_up(id: &str, revision: Option<&str>) -> Result<Found> {
             }
         }
     }
+    // Names that the server gives become parts of addresses.
+    let strange = parts.iter().map(|part| &part.name).find(|name| !is_inside(name));
+    if let Some(name) = strange.or((!is_inside(&commit)).then_some(&commit)) {
+        return Err(Error::io(format!("{id}: the hub names `{}`", name.chars().take(100).collect::<String>()))
+            .hint("that is no name of a file or a commit: it is no hub, or a hostile one"));
+    }
     let licence = repository.card.and_then(|card| card.license).map(|licence| match licence {
         serde_json::Value::String(text) => text,
         other => other.to_string(),
     });
-    Ok(Found { name: id.to_owned(), key: format!("{id}@{commit}"), parts, licence, weights_sha256 })
+    Ok(Found { name: id.to_owned(), key: format!("{id}@{commit}"), parts, licence, weights_sha256, tokenizer_sha256 })
 }

@@ -31,6 +31,7 @@ pub(super) struct Found {
     pub(super) parts: Vec<Part>,
     pub(super) licence: Option<String>,
     pub(super) weights_sha256: Option<String>,
+    pub(super) tokenizer_sha256: Option<String>,
 }
 
 /// Finds the files at an address.
@@ -41,13 +42,20 @@ pub(super) async fn look_up(url: &str) -> Result<Found> {
     if plain.to_ascii_lowercase().ends_with(".gguf") {
         let folder = plain.strip_suffix(&last).unwrap_or(plain);
         let parts = vec![part(&last, url.to_owned()), part("tokenizer.json", format!("{folder}tokenizer.json"))];
-        return Ok(Found { name: last, key: url.to_owned(), parts, licence: None, weights_sha256: None });
+        return Ok(Found {
+            name: last,
+            key: url.to_owned(),
+            parts,
+            licence: None,
+            weights_sha256: None,
+            tokenizer_sha256: None,
+        });
     }
     let folder = plain.trim_end_matches('/');
     let at = |name: &str| part(name, format!("{folder}/{name}"));
     let mut parts = vec![at("config.json"), at("tokenizer.json")];
-    match fetch::stream(&format!("{folder}/model.safetensors"), 0, 1).await {
-        Ok(_) => parts.push(at("model.safetensors")),
+    match fetch::size(&format!("{folder}/model.safetensors")).await {
+        Ok((size, ..)) => parts.push(Part { size: Some(size), ..at("model.safetensors") }),
         Err(error) if error.kind == Kind::Input => {
             let index = format!("{folder}/model.safetensors.index.json");
             let bytes = fetch::whole(&index).await.map_err(|_| error)?;
@@ -57,12 +65,23 @@ pub(super) async fn look_up(url: &str) -> Result<Found> {
             let mut names: Vec<&str> = names.filter_map(serde_json::Value::as_str).collect();
             names.sort_unstable();
             names.dedup();
+            if let Some(name) = names.iter().find(|name| !is_inside(name)) {
+                return Err(Error::input(format!("{folder}/model.safetensors.index.json names a file `{name:.100}`"))
+                    .hint("that is no file of the model: look for another export"));
+            }
             parts.extend(names.into_iter().map(at));
             parts.push(at("model.safetensors.index.json"));
         }
         Err(error) => return Err(error),
     }
-    Ok(Found { name: last, key: url.to_owned(), parts, licence: None, weights_sha256: None })
+    Ok(Found { name: last, key: url.to_owned(), parts, licence: None, weights_sha256: None, tokenizer_sha256: None })
+}
+
+/// A path of a file within a model, made of plain names, so that it leads nowhere else.
+pub(super) fn is_inside(path: &str) -> bool {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    let plain = |name: &str| !name.is_empty() && !name.starts_with('.') && name.chars().all(allowed);
+    path.len() <= 1000 && path.split('/').all(plain)
 }
 
 /// Where bytes stay.
@@ -157,7 +176,7 @@ impl Remote {
         part: usize,
         came: &mut u64,
     ) -> Result<()> {
-        let mut stream = fetch::stream(&self.url, from, to).await?;
+        let mut stream = fetch::stream(&self.url, from, to, self.size).await?;
         {
             let mut about = kept.about.borrow_mut();
             let known = &mut about.parts[part];
@@ -169,9 +188,17 @@ impl Remote {
             known.etag = known.etag.take().or_else(|| stream.etag.clone());
         }
         let mut at = stream.start;
+        let wanted = if stream.partial { to } else { self.size };
         // Without ranges whatever comes is worth keeping; with them the rest of a window is.
         while let Some(bytes) = stream.next().await? {
             let n = u64::from(bytes.length());
+            if at + n > wanted {
+                return Err(Error::input(format!(
+                    "{}: the server sends more than the {wanted} bytes it names",
+                    self.url
+                ))
+                .hint("it does not send what it names: check the address, or take another server"));
+            }
             file.write_array(at, &bytes)?;
             kept.about.borrow_mut().parts[part].have.add(at, at + n);
             at += n;
@@ -179,7 +206,6 @@ impl Remote {
             self.meter.came(&self.name, n);
             pause::point().await?;
         }
-        let wanted = if stream.partial { to } else { self.size };
         match at >= wanted {
             true => Ok(()),
             false => Err(Error::io(format!("the transfer broke off after {at} of {} bytes", self.size))),
@@ -217,7 +243,7 @@ impl Remote {
 
     /// One try: the bytes of a range, or `None` when the answer went into `prefix`.
     async fn attempt(&self, start: u64, end: u64, prefix: &RefCell<Vec<u8>>) -> Result<Option<Vec<u8>>> {
-        let mut stream = fetch::stream(&self.url, start, end).await?;
+        let mut stream = fetch::stream(&self.url, start, end, self.size).await?;
         let mut bytes = Vec::new();
         let wanted = if stream.partial { end - start } else { end };
         while (bytes.len() as u64) < wanted {
@@ -260,11 +286,11 @@ pub(super) async fn open(found: Found, model: ModelRef, store: bool, meter: &Rc<
         let (size, etag) = match part.size {
             Some(size) => (size, None),
             None => {
-                let stream = fetch::stream(&part.url, 0, 1).await?;
-                if !stream.partial && stream.all > WINDOW {
+                let (size, etag, partial) = fetch::size(&part.url).await?;
+                if !partial && size > WINDOW {
                     remarks.push(format!("{}: the server cannot resume an interrupted download", part.name));
                 }
-                (stream.all, stream.etag.clone())
+                (size, etag)
             }
         };
         let (name, url) = (part.name.clone(), part.url.clone());
@@ -276,6 +302,7 @@ pub(super) async fn open(found: Found, model: ModelRef, store: bool, meter: &Rc<
         parts,
         licence: found.licence.clone(),
         weights_sha256: found.weights_sha256.clone(),
+        tokenizer_sha256: found.tokenizer_sha256.clone(),
         verified: None,
         used_ms: 0.0,
     };
@@ -341,6 +368,7 @@ async fn sources(
         here,
         licence: about.licence,
         weights_sha256: about.weights_sha256,
+        tokenizer_sha256: about.tokenizer_sha256,
         kept,
         remarks,
     })

@@ -1,0 +1,469 @@
+//! A stand-in for the hub on 127.0.0.1: three servers, a hub, the storage behind it and a mirror, which answer as those do
+//! today, and as they do on a bad day ([`Does`]). It speaks HTTP by hand, since a library would not lie.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use sha1::Sha1;
+use sha2::{Digest, Sha256};
+
+pub const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
+/// What every model is called.
+pub const MODEL: &str = "org/name";
+
+/// What is different from a hub on a good day. Each is by itself; a test takes as many as it needs.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Does {
+    /// Small files come compressed although nobody asked for it.
+    Gzip,
+    /// Answers ranges with the whole file.
+    NoRanges,
+    /// Answers ranges with 206, but without Content-Range.
+    NoContentRange,
+    /// Sends bodies in chunks and names no sizes.
+    Chunked,
+    /// Sends bodies until the connection ends, and names no sizes.
+    Unbounded,
+    /// `W/"…"`, as reverse proxies make of an ETag.
+    WeakEtags,
+    /// ETags that are no hashes of the content.
+    OtherEtags,
+    /// No ETag at all.
+    NoEtags,
+    /// No X-Repo-Commit.
+    NoCommit,
+    /// HEAD is not allowed.
+    NoHead,
+    /// Files are on the hub itself: no redirects.
+    Flat,
+    /// Every answer is a sign-in page.
+    Portal,
+    /// Every answer is a redirect to a sign-in page on another host.
+    PortalRedirect,
+    /// After so many bytes of a body nothing more comes, once.
+    Stall(usize),
+    /// No connection ever says anything.
+    Silent,
+    /// After so many bytes of a body the connection ends, so many times.
+    Cut(usize, usize),
+    /// One byte of each body is wrong.
+    Corrupt,
+    /// One byte of each body is wrong, so many times.
+    CorruptTimes(usize),
+    /// Names this content, whatever the file.
+    Etag(String),
+    /// Names this commit.
+    Commit(String),
+    /// Redirects without an address.
+    NoLocation,
+    /// Redirects to what is no address.
+    Location(&'static str),
+    /// Redirects to itself.
+    Circle,
+    /// So many bytes more than promised.
+    TooMuch(usize),
+    /// Names so many bytes, and sends fewer.
+    Promises(u64),
+    /// Refuses with a status, an X-Error-Code and an X-Error-Message.
+    Refuse(u16, &'static str, &'static str),
+    /// Refuses so many times, then no more.
+    Busy(usize),
+    /// Storage addresses are good for one request.
+    Expires,
+    /// No answer that HTTP knows.
+    Garbage,
+    /// Headers without an end.
+    EndlessHeaders,
+    /// The weights are of another commit than the files before them.
+    MovesOn,
+}
+
+/// One request as it came.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Request {
+    pub role: Role,
+    pub method: String,
+    pub path: String,
+    pub range: String,
+    pub token: String,
+}
+
+impl Request {
+    /// The file's name.
+    pub fn file(&self) -> &str {
+        self.path.split('?').next().unwrap_or_default().rsplit('/').next().unwrap_or_default()
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    Hub,
+    Storage,
+    Mirror,
+}
+
+/// What the servers have and do.
+pub struct State {
+    pub files: BTreeMap<String, Vec<u8>>,
+    pub does: Vec<Does>,
+    pub log: Vec<Request>,
+    hub: String,
+    storage: String,
+    /// How often an address of the storage was asked.
+    asked: usize,
+}
+
+pub struct Standin {
+    pub hub: String,
+    pub mirror: String,
+    state: Arc<Mutex<State>>,
+}
+
+impl Standin {
+    pub fn new(files: &[(&str, &[u8])], does: &[Does]) -> Self {
+        let bind = || TcpListener::bind("127.0.0.1:0").unwrap();
+        let [hub, storage, mirror] = [bind(), bind(), bind()];
+        let address = |listener: &TcpListener| format!("http://{}", listener.local_addr().unwrap());
+        let state = State {
+            files: files.iter().map(|(name, bytes)| ((*name).to_owned(), bytes.to_vec())).collect(),
+            does: does.to_vec(),
+            log: Vec::new(),
+            hub: address(&hub),
+            storage: address(&storage),
+            asked: 0,
+        };
+        let standin = Self { hub: address(&hub), mirror: address(&mirror), state: Arc::new(Mutex::new(state)) };
+        for (listener, role) in [(hub, Role::Hub), (storage, Role::Storage), (mirror, Role::Mirror)] {
+            let state = standin.state.clone();
+            std::thread::spawn(move || {
+                for stream in listener.incoming().flatten() {
+                    let state = state.clone();
+                    std::thread::spawn(move || serve(&stream, role, &state));
+                }
+            });
+        }
+        standin
+    }
+
+    pub fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap()
+    }
+
+    /// The requests since the last call.
+    pub fn requests(&self) -> Vec<Request> {
+        std::mem::take(&mut self.state().log)
+    }
+}
+
+/// As git names a small file, and as large-file storage names a large one.
+pub fn etag_of(name: &str, bytes: &[u8]) -> String {
+    match is_large(name) {
+        true => format!("{:x}", Sha256::digest(bytes)),
+        false => {
+            format!("{:x}", Sha1::new_with_prefix(format!("blob {}\0", bytes.len())).chain_update(bytes).finalize())
+        }
+    }
+}
+
+fn is_large(name: &str) -> bool {
+    name.ends_with(".safetensors")
+}
+
+/// An answer: status line, headers, body.
+struct Answer {
+    status: u16,
+    headers: Vec<(String, String)>,
+    body: Vec<u8>,
+}
+
+impl Answer {
+    fn new(status: u16) -> Self {
+        Self { status, headers: Vec::new(), body: Vec::new() }
+    }
+
+    fn with(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.headers.push((name.to_owned(), value.into()));
+        self
+    }
+
+    fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
+        self.body = body.into();
+        self
+    }
+}
+
+fn serve(stream: &TcpStream, role: Role, state: &Mutex<State>) -> Option<()> {
+    let mut reader = BufReader::new(stream.try_clone().ok()?);
+    loop {
+        let mut lines = Vec::new();
+        loop {
+            let mut line = String::new();
+            if reader.read_line(&mut line).ok()? == 0 {
+                return None;
+            }
+            match line.trim_end() {
+                "" => break,
+                line => lines.push(line.to_owned()),
+            }
+        }
+        let header = |name: &str| {
+            let found =
+                lines.iter().filter_map(|line| line.split_once(": ")).find(|(key, _)| key.eq_ignore_ascii_case(name));
+            found.map(|(_, value)| value.to_owned()).unwrap_or_default()
+        };
+        let mut words = lines.first()?.split(' ').map(str::to_owned);
+        let (method, path) = (words.next()?, words.next()?);
+        let (range, token) = (header("range"), header("authorization"));
+        let request = Request { role, method, path, range, token };
+        let (answer, does) = {
+            let mut state = state.lock().unwrap();
+            state.log.push(request.clone());
+            (state.answer(&request), state.does.clone())
+        };
+        send(stream, &request, answer, &does, state)?;
+    }
+}
+
+impl State {
+    fn does(&self, what: &Does) -> bool {
+        self.does.contains(what)
+    }
+
+    fn answer(&mut self, request: &Request) -> Answer {
+        for what in &self.does {
+            match what {
+                Does::Portal => return Answer::new(200).with("Content-Type", "text/html").body("<html>Sign in"),
+                Does::PortalRedirect if request.path == "/login" => {
+                    return Answer::new(200).with("Content-Type", "text/html").body("<html>Sign in");
+                }
+                Does::PortalRedirect => return Answer::new(302).with("Location", format!("{}/login", self.storage)),
+                Does::Refuse(status, code, message) => {
+                    return Answer::new(*status).with("X-Error-Code", *code).with("X-Error-Message", *message);
+                }
+                Does::NoLocation => return Answer::new(302),
+                Does::Location(to) => return Answer::new(302).with("Location", *to),
+                Does::Circle => return Answer::new(302).with("Location", request.path.clone()),
+                Does::NoHead if request.method == "HEAD" => return Answer::new(405),
+                _ => {}
+            }
+        }
+        if let Some(Does::Busy(times)) = self.does.iter_mut().find(|what| matches!(what, Does::Busy(1..))) {
+            *times -= 1;
+            return Answer::new(503);
+        }
+        match request.role {
+            Role::Mirror => Answer::new(308).with("Location", format!("{}{}", self.hub, request.path)),
+            Role::Storage => self.stored(request),
+            Role::Hub => self.resolved(request),
+        }
+    }
+
+    /// `/org/name/resolve/REVISION/FILE` and `/api/resolve-cache/models/org/name/COMMIT/FILE?etag=…`.
+    fn resolved(&self, request: &Request) -> Answer {
+        let path = request.path.split('?').next().unwrap_or_default();
+        let cached = path.strip_prefix(&format!("/api/resolve-cache/models/{MODEL}/"));
+        let asked = cached.or_else(|| path.strip_prefix(&format!("/{MODEL}/resolve/")));
+        let Some((revision, name)) = asked.and_then(|rest| rest.split_once('/')) else {
+            return Answer::new(404)
+                .with("X-Error-Code", "RepoNotFound")
+                .with("X-Error-Message", "Repository not found");
+        };
+        if !["main", "v2", COMMIT, "refs%2Fpr%2F1"].contains(&revision) {
+            return Answer::new(404).with("X-Error-Code", "RevisionNotFound").with("X-Error-Message", "Invalid rev id");
+        }
+        let Some(file) = self.files.get(name) else {
+            let absent = Answer::new(404).with("X-Error-Code", "EntryNotFound").with("X-Repo-Commit", COMMIT);
+            return absent.with("X-Error-Message", "Entry not found");
+        };
+        let etag = self.etag(name, file);
+        let mut answer = Answer::new(200);
+        if !self.does(&Does::NoCommit) {
+            let given =
+                self.does.iter().find_map(|what| if let Does::Commit(name) = what { Some(name.clone()) } else { None });
+            let moved = self.does(&Does::MovesOn) && is_large(name);
+            let commit = given.unwrap_or_else(|| if moved { "f".repeat(40) } else { COMMIT.to_owned() });
+            answer = answer.with("X-Repo-Commit", commit);
+        }
+        if self.does(&Does::Flat) {
+            return self.sent(name, file, etag, request, answer);
+        }
+        if is_large(name) {
+            if let Some(etag) = etag {
+                answer = answer.with("X-Linked-ETag", etag).with("ETag", "\"of-the-redirect\"");
+            }
+            if let Some(size) = self.size(file) {
+                answer = answer.with("X-Linked-Size", size.to_string());
+            }
+            answer.status = 302;
+            return answer
+                .with("Location", format!("{}/{name}?X-Signature=s{}", self.storage, self.asked))
+                .with("Vary", "Origin, Accept")
+                .body("Found. Redirecting to the storage");
+        }
+        if cached.is_none() {
+            answer.status = 307;
+            let query = format!("%2F{}=&etag=%22{}%22", MODEL.replace('/', "%2F"), etag_of(name, file));
+            let to = format!("/api/resolve-cache/models/{MODEL}/{COMMIT}/{name}?{query}");
+            return answer.with("Location", to).body("Temporary Redirect. Redirecting");
+        }
+        // The query has to survive the redirect.
+        if !request.path.ends_with(&format!("etag=%22{}%22", etag_of(name, file))) {
+            return Answer::new(400).with("X-Error-Message", "the query is lost");
+        }
+        self.sent(name, file, etag, request, answer)
+    }
+
+    /// `/FILE?X-Signature=…`, which no Authorization may accompany.
+    fn stored(&mut self, request: &Request) -> Answer {
+        let name = request.file().to_owned();
+        if !request.token.is_empty() || !request.path.contains("X-Signature=s") {
+            return Answer::new(400).with("X-Error-Message", "Only one auth mechanism allowed");
+        }
+        if self.does(&Does::Expires) {
+            if !request.path.ends_with(&format!("=s{}", self.asked)) {
+                return Answer::new(403);
+            }
+            self.asked += 1;
+        }
+        let Some(file) = self.files.get(&name) else { return Answer::new(404) };
+        self.sent(&name, file, Some("\"of-the-storage-1\"".to_owned()), request, Answer::new(200))
+    }
+
+    fn etag(&self, name: &str, file: &[u8]) -> Option<String> {
+        let given =
+            self.does.iter().find_map(|what| if let Does::Etag(etag) = what { Some(etag.clone()) } else { None });
+        let plain =
+            if self.does(&Does::OtherEtags) { format!("{:x}-{}", file.len(), name.len()) } else { etag_of(name, file) };
+        let quoted = given.unwrap_or_else(|| format!("\"{plain}\""));
+        let etag = if self.does(&Does::WeakEtags) { format!("W/{quoted}") } else { quoted };
+        (!self.does(&Does::NoEtags)).then_some(etag)
+    }
+
+    /// What is told of a size.
+    fn size(&self, file: &[u8]) -> Option<u64> {
+        let promised =
+            self.does.iter().find_map(|what| if let Does::Promises(size) = what { Some(*size) } else { None });
+        let silent = self.does(&Does::Chunked) || self.does(&Does::Unbounded);
+        (!silent).then(|| promised.unwrap_or(file.len() as u64))
+    }
+
+    fn sent(&self, name: &str, file: &[u8], etag: Option<String>, request: &Request, mut answer: Answer) -> Answer {
+        if let Some(etag) = etag {
+            answer = answer.with("ETag", etag);
+        }
+        if self.does(&Does::Gzip) && !is_large(name) {
+            let mut coder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+            coder.write_all(file).unwrap();
+            return answer.with("Content-Encoding", "gzip").body(coder.finish().unwrap());
+        }
+        let first =
+            request.range.strip_prefix("bytes=").and_then(|range| range.strip_suffix('-')?.parse::<usize>().ok());
+        let Some(first) = first.filter(|_| !self.does(&Does::NoRanges)) else { return answer.body(file) };
+        if first >= file.len() {
+            return Answer::new(416).with("Content-Range", format!("bytes */{}", file.len()));
+        }
+        answer.status = 206;
+        if !self.does(&Does::NoContentRange) {
+            answer = answer.with("Content-Range", format!("bytes {first}-{}/{}", file.len() - 1, file.len()));
+        }
+        answer.body(&file[first..])
+    }
+}
+
+/// Sends an answer, or what a bad day makes of it. `None` ends the connection.
+fn send(stream: &TcpStream, request: &Request, mut answer: Answer, does: &[Does], state: &Mutex<State>) -> Option<()> {
+    let mut out = stream;
+    let is = |what: &Does| does.contains(what);
+    if is(&Does::Silent) {
+        std::thread::sleep(Duration::from_secs(30));
+        return None;
+    }
+    if is(&Does::Garbage) {
+        out.write_all(b"\x16\x03\x01 this is not HTTP\r\n\r\n").ok()?;
+        return None;
+    }
+    if is(&Does::EndlessHeaders) {
+        out.write_all(b"HTTP/1.1 200 OK\r\n").ok()?;
+        for _ in 0..10_000 {
+            out.write_all(format!("X-More: {}\r\n", "m".repeat(1000)).as_bytes()).ok()?;
+        }
+        return None;
+    }
+    let content = matches!(answer.status, 200 | 206);
+    let body = std::mem::take(&mut answer.body);
+    let (mut body, mut promised) = (body.clone(), body.len() as u64);
+    let mut ends = false;
+    if content && request.method == "GET" {
+        let mut state = state.lock().unwrap();
+        let mut damage = is(&Does::Corrupt);
+        for what in &mut state.does {
+            match what {
+                Does::CorruptTimes(times @ 1..) => {
+                    *times -= 1;
+                    damage = true;
+                }
+                Does::Cut(after, times @ 1..) if body.len() > *after => {
+                    *times -= 1;
+                    body.truncate(*after);
+                    ends = true;
+                }
+                _ => {}
+            }
+        }
+        if damage && let Some(first) = body.first_mut() {
+            *first ^= 1;
+        }
+    }
+    for what in does {
+        if let (Does::Promises(size), true) = (what, content) {
+            promised = *size;
+        }
+    }
+    let chunked = is(&Does::Chunked) && content;
+    let more = does.iter().find_map(|what| if let Does::TooMuch(more) = what { Some(*more) } else { None });
+    // Only what has no length can be longer than it.
+    let unbounded = (is(&Does::Unbounded) || more.is_some()) && content;
+    let mut head = format!("HTTP/1.1 {} Status\r\n", answer.status);
+    for (name, value) in &answer.headers {
+        head.push_str(&format!("{name}: {value}\r\n"));
+    }
+    head.push_str(&match (chunked, unbounded && request.method == "GET") {
+        (true, _) => "Transfer-Encoding: chunked\r\n".to_owned(),
+        (false, true) => "Connection: close\r\n".to_owned(),
+        (false, false) => format!("Content-Length: {promised}\r\n"),
+    });
+    out.write_all(format!("{head}\r\n").as_bytes()).ok()?;
+    if request.method == "HEAD" {
+        return Some(());
+    }
+    let stall = {
+        let mut state = state.lock().unwrap();
+        let at =
+            state.does.iter().position(|what| matches!(what, Does::Stall(after) if content && body.len() > *after));
+        at.map(|at| state.does.remove(at))
+    };
+    if let Some(Does::Stall(after)) = stall {
+        out.write_all(&body[..after]).ok()?;
+        std::thread::sleep(Duration::from_secs(30));
+        return None;
+    }
+    if chunked {
+        for piece in body.chunks(1000) {
+            out.write_all(format!("{:x}\r\n", piece.len()).as_bytes()).ok()?;
+            out.write_all(piece).ok()?;
+            out.write_all(b"\r\n").ok()?;
+        }
+        if !ends {
+            out.write_all(b"0\r\n\r\n").ok()?;
+        }
+    } else {
+        out.write_all(&body).ok()?;
+        for _ in 0..more.filter(|_| content).unwrap_or(0) >> 16 {
+            out.write_all(&[b' '; 1 << 16]).ok()?;
+        }
+    }
+    (!ends && !unbounded && body.len() as u64 >= promised).then_some(())
+}
