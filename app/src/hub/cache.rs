@@ -86,6 +86,17 @@ impl Folder {
         })
     }
 
+    /// Removes the half files of processes that were killed. Whoever holds the lock knows that none of them lives.
+    pub(super) fn forget_halves(&self, blob: &str) {
+        for path in entries(&self.path().join("blobs")) {
+            let name = file_name(&path);
+            let process = name.strip_prefix(blob).and_then(|rest| rest.strip_prefix('.')?.strip_suffix(".incomplete"));
+            if process.is_some_and(|id| id.bytes().all(|byte| byte.is_ascii_digit())) {
+                let _ = fs::remove_file(path);
+            }
+        }
+    }
+
     /// Gives a file of a commit its content. Where links cannot be made (a network share, Windows without developer mode)
     /// the content itself goes there: moved if it is `new`, else copied, since another commit may have it.
     pub(super) fn link(&self, blob: &str, commit: &str, file: &str, new: bool) -> io::Result<PathBuf> {

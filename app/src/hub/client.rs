@@ -176,9 +176,14 @@ impl Client {
 
     /// What an error of the connection means.
     pub(super) fn fault(&self, error: ureq::Error, url: &Url) -> Fault {
-        use std::io::ErrorKind::{ConnectionRefused, TimedOut};
+        use std::io::ErrorKind::{ConnectionRefused, InvalidData, TimedOut};
         let host = url.host_str().unwrap_or_default();
         let passing = |what: String, reached| Fault::Passing { what, reached };
+        let insecure = |why: String| {
+            Fault::Final(Error::io(format!("no secure connection to {host}: {}", said(&why))).hint(
+                "where the network has a certificate authority of its own, name its file in SSL_CERT_FILE; check the clock",
+            ))
+        };
         match error {
             ureq::Error::Timeout(ureq::Timeout::Resolve | ureq::Timeout::Connect) => {
                 passing(format!("{host} does not answer"), false)
@@ -188,15 +193,13 @@ impl Client {
             ureq::Error::Io(error) if error.kind() == ConnectionRefused => passing(format!("{host}: {error}"), false),
             ureq::Error::HostNotFound => passing(format!("there is no host {host}"), false),
             ureq::Error::ConnectionFailed => passing(format!("no connection to {host}"), false),
+            // What rustls says of a certificate comes so.
+            ureq::Error::Io(error) if error.kind() == InvalidData => insecure(error.to_string()),
             ureq::Error::Io(error) => passing(format!("{host}: {error}"), true),
             ureq::Error::Protocol(_) | ureq::Error::BodyStalled | ureq::Error::Decompress(..) => {
                 passing(format!("{host} does not answer as HTTP has it: {}", said(&error.to_string())), true)
             }
-            ureq::Error::Rustls(_) | ureq::Error::Tls(_) | ureq::Error::Pem(_) => {
-                Fault::Final(Error::io(format!("no secure connection to {host}: {}", said(&error.to_string()))).hint(
-                    "where the network has a certificate of its own, name its file in SSL_CERT_FILE; check the clock",
-                ))
-            }
+            ureq::Error::Rustls(_) | ureq::Error::Tls(_) | ureq::Error::Pem(_) => insecure(error.to_string()),
             other => Fault::Final(
                 Error::io(format!("{host}: {}", said(&other.to_string())))
                     .hint("check HF_ENDPOINT and the proxy settings (HTTPS_PROXY)"),

@@ -151,6 +151,9 @@ impl Job<'_> {
     fn bring(&self, meta: &Meta, url: &url::Url, blob: &str, file: &str, shared: bool) -> anyhow::Result<()> {
         let place = self.folder.blob(blob);
         let own = place.with_file_name(format!("{blob}.{}.incomplete", std::process::id()));
+        if shared {
+            self.folder.forget_halves(blob);
+        }
         let parts = [Some(place.with_file_name(format!("{blob}.incomplete"))).filter(|_| shared), Some(own)];
         let at = |error: Error| error.at(format!("{}: {file}", self.id));
         let mut damaged = None;

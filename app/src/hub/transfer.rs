@@ -35,7 +35,7 @@ impl Transfer<'_> {
     pub(super) fn run(&self, meta: &Meta) -> Result<(), Fault> {
         let limit = if self.file.ends_with(".safetensors") { LARGEST } else { LARGEST_JSON };
         if let Some(size) = meta.size.filter(|size| *size > limit) {
-            return Err(self.too_long(&format!("{size} bytes are promised"), limit));
+            return Err(self.wrong(&format!("{size} bytes are promised"), Some(limit)));
         }
         let limit = meta.size.unwrap_or(limit);
         let mut file = self.opened().map_err(|error| self.disk(&error))?;
@@ -51,7 +51,10 @@ impl Transfer<'_> {
             any |= came;
             failures = if came { 1 } else { failures + 1 };
             let status = if let Fault::Refused(refusal) = &fault { refusal.status } else { 0 };
-            if status == 416 && before > 0 && !restarted {
+            if status == 416 && before > 0 {
+                if restarted {
+                    return Err(self.wrong(&format!("the server has no more than {before} bytes of it"), meta.size));
+                }
                 // The part is no beginning of this file.
                 restarted = true;
                 file.set_len(0).map_err(|error| self.disk(&error))?;
@@ -102,7 +105,7 @@ impl Transfer<'_> {
         if let (Some(size), Some(promised)) = (size, promised.filter(|_| !coded).map(|more| at.saturating_add(more)))
             && size != promised
         {
-            return Err(self.too_long(&format!("the server is about to send {promised} bytes"), size));
+            return Err(self.wrong(&format!("the server is about to send {promised} bytes"), Some(size)));
         }
         file.seek(SeekFrom::Start(at)).map_err(disk)?;
         self.start_progress(at, size.or(promised.filter(|_| !coded)));
@@ -117,7 +120,7 @@ impl Transfer<'_> {
             };
             if at + count as u64 > limit {
                 let _ = file.set_len(0);
-                return Err(self.too_long("the server sent more", limit));
+                return Err(self.wrong("the server sent more", Some(limit)));
             }
             file.write_all(&piece[..count]).map_err(disk)?;
             at += count as u64;
@@ -150,9 +153,11 @@ impl Transfer<'_> {
         Fault::Final(on_disk(self.part, error).at(format!("{}: {}", self.job.id, self.file)))
     }
 
-    fn too_long(&self, what: &str, limit: u64) -> Fault {
+    /// Bytes that do not fit what was promised, or what such a file can have.
+    fn wrong(&self, what: &str, right: Option<u64>) -> Fault {
+        let right = right.map_or(String::new(), |right| format!(", where {right} were to come"));
         Fault::Final(
-            Error::io(format!("{}: {}: {what}, but it may have {limit}", self.job.id, self.file))
+            Error::io(format!("{}: {}: {what}{right}", self.job.id, self.file))
                 .hint("the server does not send what it names: try another hub or network"),
         )
     }

@@ -18,7 +18,9 @@ fn half_files_of_earlier_runs() {
     ] {
         let setting = Setting::new(&[]);
         std::fs::create_dir_all(blobs(&setting)).unwrap();
-        std::fs::write(blobs(&setting).join(format!("{}.incomplete", etag_of(WHOLE, &BODY))), &part).unwrap();
+        let etag = etag_of(WHOLE, &BODY);
+        std::fs::write(blobs(&setting).join(format!("{etag}.incomplete")), &part).unwrap();
+        std::fs::write(blobs(&setting).join(format!("{etag}.4711.incomplete")), "of a killed process").unwrap();
         let folder = setting.fetch("org/name").unwrap();
         whole(&setting, &folder);
         if let Some(range) = range {
