@@ -34,7 +34,8 @@ impl Setting {
     fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
         let mut command = Command::new(program);
         for (name, _) in std::env::vars_os() {
-            if name.to_string_lossy().starts_with("HF_") || name.to_string_lossy().ends_with("_proxy") {
+            let known = name.to_string_lossy().to_ascii_lowercase();
+            if known.starts_with("hf_") || known.ends_with("_proxy") {
                 command.env_remove(name);
             }
         }

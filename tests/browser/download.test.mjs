@@ -122,6 +122,49 @@ test('without Range requests a broken transfer begins again', 120, async use => 
   assert.equal(hub.cut.times, 0, 'the connection was cut');
 });
 
+test('a transfer that falls silent is taken up again', 150, async use => {
+  const { lab, hub, sent, model } = await begin(use, { stall: { path: `/phi/${FILE}`, at: SIZE / 2, times: 1 } });
+  const call = await lab.ask({ ask: 'load', model });
+  const loaded = await call.last('loaded');
+  assert.equal(hub.stall.times, 0, 'the transfer stalled');
+  const retries = call.of('loading').filter(news => news.phase === 'retry');
+  assert.ok(retries.some(news => /sent nothing for \d+ s/.test(news.why)), JSON.stringify(retries));
+  assert.ok(sent() < SIZE + SLACK, `${sent()} bytes were sent of ${SIZE}`);
+  await whole(lab, loaded);
+});
+
+test('a download that falls silent can be stopped at once', 60, async use => {
+  const { lab, hub, model } = await begin(use, { stall: { path: `/phi/${FILE}`, at: SIZE / 2, times: 9 } });
+  const call = await lab.ask({ ask: 'load', model });
+  while (hub.stall.times === 9) await new Promise(done => setTimeout(done, 20));
+  await new Promise(done => setTimeout(done, 1000));
+  const start = Date.now();
+  await lab.cancel(call);
+  assert.equal((await call.failed()).kind, 'cancelled');
+  assert.ok(Date.now() - start < 3000, `it took ${Date.now() - start} ms`);
+});
+
+test('a server whose Content-Range other sites may not see will do', 120, async use => {
+  const { lab, model } = await begin(use, { hidden: true });
+  await whole(lab, await lab.load(model));
+});
+
+test('a server that names no sizes at all will do', 120, async use => {
+  const { lab, model } = await begin(use, { chunked: true });
+  await whole(lab, await lab.load(model));
+});
+
+test('a server that sends more than it names is refused soon', 120, async use => {
+  const { lab, hub, sent, model } = await begin(use);
+  await (await lab.ask({ ask: 'preflight', model })).last('preflight');
+  hub.log.length = 0;
+  hub.more = { path: `/phi/${FILE}`, bytes: 250e6 };
+  const failed = await (await lab.ask({ ask: 'load', model })).failed();
+  assert.ok(failed.hint && failed.message, JSON.stringify(failed));
+  assert.ok(sent() < SIZE + 60e6, `${sent()} bytes were sent`);
+  console.log(failed.message);
+});
+
 test('a stopped download goes on in another life of the page', 120, async use => {
   const { lab, hub, sent, model } = await begin(use, { rate: 4e6 });
   const call = await lab.ask({ ask: 'load', model });

@@ -16,10 +16,11 @@ const COMMIT = '0123456789abcdef0123456789abcdef01234567';
 const ID = 'someone/qwen-tiny';
 
 /** What the hub says of the repository; `digest` is the weights'. */
-function repository(digest) {
+function repository(digest, tokenizer = null) {
   const sibling = name => ({ rfilename: name, size: statSync(join(FOLDER, name)).size });
   const weights = { ...sibling(FILE), lfs: { sha256: digest, size: statSync(join(FOLDER, FILE)).size } };
-  const siblings = [{ rfilename: 'README.md', size: 10 }, sibling('config.json'), sibling('tokenizer.json'), weights];
+  const words = { ...sibling('tokenizer.json'), ...(tokenizer ? { lfs: { sha256: tokenizer } } : {}) };
+  const siblings = [{ rfilename: 'README.md', size: 10 }, sibling('config.json'), words, weights];
   return JSON.stringify({ id: ID, sha: COMMIT, cardData: { license: 'apache-2.0' }, siblings });
 }
 
@@ -66,6 +67,55 @@ test('weights that are not what the hub describes are refused and not kept', 90,
   assert.deepEqual(models, []);
   // Nothing half-loaded answers.
   await (await lab.ask({ ask: 'tokenize', prompt: 'The capital of France is', subject: 'France' })).failed();
+});
+
+test('a tokenizer that is not what the hub describes is refused and not kept', 90, async use => {
+  const right = sha256(join(FOLDER, FILE));
+  const { lab, hub, model } = await begin(use, right);
+  const name = `api/models/${ID}/revision/main`;
+  hub.pages[name] = repository(right, 'ab'.repeat(32));
+  const failed = await (await lab.ask({ ask: 'load', model })).failed();
+  assert.match(failed.message, /tokenizer.*SHA-256/);
+  const { models } = await (await lab.ask({ ask: 'cache' })).last('cache');
+  assert.deepEqual(models, []);
+  hub.pages[name] = repository(right, sha256(join(FOLDER, 'tokenizer.json')));
+  assert.equal((await lab.load(model)).verified, true);
+});
+
+test('what is no hub, and a hub that names what is no file', 60, async use => {
+  const { lab, hub, model } = await begin(use, 'ab'.repeat(32));
+  const name = `api/models/${ID}/revision/main`;
+  const good = JSON.parse(hub.pages[name]);
+  const answers = {
+    '<!doctype html><title>Sign in</title>': /is no hub: it answered with a web page/,
+    '{"sha": 7}': /is no hub/,
+    [JSON.stringify({ ...good, sha: '../../other' })]: /the hub names/,
+    [JSON.stringify({ ...good, siblings: [...good.siblings.slice(0, 3), { rfilename: '../x.safetensors' }] })]: /./,
+  };
+  for (const [page, expected] of Object.entries(answers)) {
+    hub.pages[name] = page;
+    const failed = await (await lab.ask({ ask: 'load', model })).failed();
+    assert.match(failed.message, expected);
+    assert.ok(failed.hint, failed.message);
+  }
+});
+
+test('refusals are told apart as the hub tells them', 60, async use => {
+  const { lab, hub } = await begin(use, 'ab'.repeat(32));
+  const at = (id, revision = 'main') => `/api/models/${id}/revision/${revision}`;
+  hub.refused = {
+    [at('a/gated')]: [401, 'GatedRepo', 'Access to model a/gated is restricted'],
+    [at('a/private')]: [401, 'RepoNotFound', 'Invalid username or password.'],
+    [at('a/old', 'v9')]: [404, 'RevisionNotFound', 'Invalid rev id: v9'],
+    [at('a/busy')]: [429, '', ''],
+  };
+  const expected = { 'a/gated': /gated/, 'a/private': /private/, 'a/old': /no such revision/, 'a/busy': /too many/ };
+  for (const [id, words] of Object.entries(expected)) {
+    const revision = id === 'a/old' ? 'v9' : null;
+    const failed = await (await lab.ask({ ask: 'load', model: { from: 'hub', id, revision } })).failed();
+    assert.match(failed.message, words);
+    assert.ok(failed.hint, failed.message);
+  }
 });
 
 test('a model that needs an account, and one that there is none of, are errors with advice', 60, async use => {

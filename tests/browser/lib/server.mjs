@@ -18,13 +18,17 @@ const TYPES = {
 const CORS = {
   'access-control-allow-origin': '*',
   'access-control-allow-headers': '*',
-  'access-control-expose-headers': 'Content-Range, Content-Length, ETag, Accept-Ranges',
+};
+
+/** As the hub shows them. */
+const SHOWN = {
+  'access-control-expose-headers': 'Content-Range, Content-Length, ETag, Accept-Ranges, X-Error-Code, X-Error-Message',
 };
 
 /** Small, so that a slow or broken answer is one in the middle of a file. */
 const PIECE = 16 * 1024;
 
-const DEFAULTS = { at: '/', range: true, cors: false, cut: null, rate: null };
+const DEFAULTS = { at: '/', range: true, cors: false, cut: null, rate: null, stall: null, hidden: false, more: null };
 
 /**
  * Serves a folder on a free port of this machine.
@@ -36,7 +40,11 @@ const DEFAULTS = { at: '/', range: true, cors: false, cut: null, rate: null };
  * - `cut`: `{ path, at, times }` closes the connection after `at` bytes of the body, so often;
  * - `rate`: bytes a second;
  * - `moved`: other addresses by path;
- * - `refused`: statuses by path;
+ * - `refused`: statuses by path, or `[status, X-Error-Code, X-Error-Message]`;
+ * - `stall`: `{ path, at, times }` sends nothing more after `at` bytes of the body, and keeps the connection;
+ * - `hidden`: pages of other origins may not see Content-Range and ETag;
+ * - `chunked`: bodies come without a length, and ranges without Content-Range;
+ * - `more`: `{ path, bytes }` sends so many bytes too many, without a length;
  * - `headers`: more headers, for all answers.
  *
  * All of these can be changed on the result while it serves. `log` holds one entry an answer.
@@ -63,7 +71,7 @@ async function answer(site, root, request, response) {
   const path = decodeURIComponent(new URL(request.url, 'http://localhost').pathname);
   const entry = { method: request.method, path, range: request.headers.range ?? null, status: 0, sent: 0, cut: false };
   site.log.push(entry);
-  const headers = { 'cache-control': 'no-cache', ...(site.cors ? CORS : {}), ...site.headers };
+  const headers = { 'cache-control': 'no-cache', ...(site.cors ? CORS : {}), ...(site.hidden ? {} : SHOWN), ...site.headers };
   const finish = (status, more = {}, body) => {
     entry.status = status;
     entry.sent += body?.length ?? 0;
@@ -72,7 +80,11 @@ async function answer(site, root, request, response) {
   };
   if (request.method === 'OPTIONS') return finish(204);
   if (site.moved[path]) return finish(302, { location: site.moved[path] });
-  if (site.refused[path]) return finish(site.refused[path], { 'content-type': 'text/plain' }, Buffer.from('refused'));
+  if (site.refused[path]) {
+    const [status, code, message] = [site.refused[path]].flat();
+    const why = code ? { 'x-error-code': code, 'x-error-message': message } : {};
+    return finish(status, { 'content-type': 'text/plain', ...why }, Buffer.from('refused'));
+  }
   const found = path.startsWith(site.at) ? find(site, root, path.slice(site.at.length)) : null;
   if (!found) return finish(404, { 'content-type': 'text/plain' }, Buffer.from('not here'));
   headers['content-type'] = found.type;
@@ -91,9 +103,10 @@ async function answer(site, root, request, response) {
     }
     if (from >= found.size || from > to) return finish(416, { 'content-range': `bytes */${found.size}` });
     status = 206;
-    headers['content-range'] = `bytes ${from}-${to}/${found.size}`;
+    if (!site.chunked) headers['content-range'] = `bytes ${from}-${to}/${found.size}`;
   }
-  headers['content-length'] = to - from + 1;
+  const more = site.more?.path === path ? site.more.bytes : 0;
+  if (!site.chunked && more === 0) headers['content-length'] = to - from + 1;
   if (request.method === 'HEAD' || found.size === 0) return finish(status);
 
   entry.status = status;
@@ -103,6 +116,11 @@ async function answer(site, root, request, response) {
     site.cut.times -= 1;
     left = site.cut.at;
   }
+  const stall = site.stall && site.stall.times > 0 && path === site.stall.path && to - from + 1 > site.stall.at;
+  if (stall) {
+    site.stall.times -= 1;
+    left = site.stall.at;
+  }
   for await (let chunk of found.read(from, to)) {
     if (response.destroyed) return;
     chunk = chunk.subarray(0, left);
@@ -111,12 +129,17 @@ async function answer(site, root, request, response) {
     if (response.destroyed) return;
     entry.sent += chunk.length;
     await new Promise(done => response.write(chunk, done));
+    if (left === 0 && stall) return;
     if (left === 0) {
       entry.cut = true;
       // What was written has to arrive first.
       await pause(50);
       return response.destroy();
     }
+  }
+  for (let sent = 0; sent < more && !response.destroyed; sent += PIECE) {
+    entry.sent += PIECE;
+    await new Promise(done => response.write(Buffer.alloc(PIECE, 32), done));
   }
   response.end();
 }

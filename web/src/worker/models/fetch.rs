@@ -10,7 +10,7 @@ use web_sys::{AbortController, ReadableStreamDefaultReader, RequestCache, Reques
 /// Largest file that is read into memory as a whole: lists of files, and what a server names no size of.
 const MOST_WHOLE: u64 = 256 << 20;
 /// Milliseconds in which something has to come.
-const IDLE_MS: i32 = 20_000;
+const IDLE_MS: i32 = 10_000;
 /// Milliseconds between two looks at whether the request was cancelled meanwhile.
 const LOOK_MS: i32 = 250;
 
