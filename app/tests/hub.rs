@@ -2,7 +2,7 @@
 //! are killed or run at once. The hub is a stand-in on 127.0.0.1.
 
 mod common;
-#[allow(dead_code, reason = "the tests beside the code use more of it")]
+#[allow(dead_code, unreachable_pub, reason = "the tests beside the code use it too, and more of it")]
 #[path = "../src/hub/tests/standin.rs"]
 mod standin;
 
@@ -85,7 +85,7 @@ fn a_trace_of_a_model_from_the_hub() {
     assert_eq!(numbers(&run(&mut setting.trace())), numbers(&first));
     assert_eq!(setting.server.requests(), []);
 
-    let list = run(setting.command(env!("CARGO_BIN_EXE_engram")).args(["models", "--json"]));
+    let list = run(setting.command(env!("CARGO_BIN_EXE_engram")).args(["models", "list", "--json"]));
     assert!(String::from_utf8_lossy(&list.stdout).contains("\"org/name\""), "{}", stderr(&list));
 }
 

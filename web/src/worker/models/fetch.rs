@@ -2,7 +2,7 @@
 
 use crate::{host, js};
 use engram_core::{Error, Result, pause};
-use js_sys::{Function, Promise, Uint8Array};
+use js_sys::{Promise, Uint8Array};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{AbortController, ReadableStreamDefaultReader, RequestCache, RequestInit, Response};
@@ -93,19 +93,17 @@ fn refusal(url: &str, status: u16, response: &Response) -> Error {
 /// Waits for a promise, but not for ever: a server that falls silent is an error, and so is a request that nobody wants
 /// any more. The inner error is the promise's own.
 async fn soon(promise: &Promise) -> Result<Result<JsValue, JsValue>> {
-    let late = JsValue::from(js_sys::Object::new());
     for _ in 0..IDLE_MS / LOOK_MS {
         let mut timer = 0;
         let time = Promise::new(&mut |resolve, _| {
-            let handler = Function::bind1(&resolve, &JsValue::UNDEFINED, &late);
-            timer = js::scope()
-                .set_timeout_with_callback_and_timeout_and_arguments_0(&handler, LOOK_MS)
-                .unwrap_or_default();
+            let set = js::scope().set_timeout_with_callback_and_timeout_and_arguments_0(&resolve, LOOK_MS);
+            timer = set.unwrap_or_default();
         });
         let first = JsFuture::from(Promise::race(&js_sys::Array::of2(promise, &time))).await;
         js::scope().clear_timeout_with_handle(timer);
         match first {
-            Ok(value) if value == late => {}
+            // The clock resolves with nothing, what is waited for here never does.
+            Ok(value) if value.is_undefined() => {}
             settled => return Ok(settled),
         }
         if host::cancelled() {
