@@ -85,11 +85,6 @@ impl Progress {
         }
     }
 
-    /// Nothing is shown at all.
-    pub fn is_quiet(&self) -> bool {
-        self.ui.quiet
-    }
-
     /// Somebody pressed Ctrl-C.
     pub fn is_cancelled(&self) -> bool {
         CANCELLED.load(Ordering::Relaxed)

@@ -1,6 +1,8 @@
 //! A stand-in for the hub on 127.0.0.1: three servers, a hub, the storage behind it and a mirror, which answer as those do
 //! today, and as they do on a bad day ([`Does`]). It speaks HTTP by hand, since a library would not lie.
 
+#![allow(clippy::unwrap_used)]
+
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
