@@ -11,6 +11,8 @@ mod check;
 mod file;
 mod lines;
 #[cfg(not(target_family = "wasm"))]
+mod lock;
+#[cfg(not(target_family = "wasm"))]
 mod open;
 mod same;
 
@@ -21,6 +23,8 @@ pub use file::{is_gzip_name, read, write, write_atomic};
 pub use lines::{
     Found, RedundancyLine, Resumed, edit_line, fact_line, find, header_line, redundancy_line, settings_line,
 };
+#[cfg(not(target_family = "wasm"))]
+pub use lock::Lock;
 #[cfg(not(target_family = "wasm"))]
 pub use open::Journal;
 pub use same::{change, differences, tracing_differences};

@@ -4,21 +4,20 @@ use super::check::consistent;
 use super::file::{failed, read, write};
 use super::lines::{Found, RedundancyLine, Resumed, edit_line, fact_line, find, header_line};
 use super::lines::{redundancy_line, settings_line};
+use super::lock::{Lock, busy};
 use super::{Chain, differences};
 use crate::record::{EditRecord, FactRecord, Record, Settings};
 use crate::{Error, Result};
 use std::ffi::OsString;
-use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 /// An open journal. It is locked while open, so that two runs never write the same one, whatever they were told to do
 /// with it.
 #[derive(Debug)]
 pub struct Journal {
-    path: PathBuf,
-    file: File,
-    locked: bool,
+    lock: Lock,
     /// End of the last whole line.
     end: u64,
     chain: Chain,
@@ -30,32 +29,17 @@ impl Journal {
     /// # Errors
     /// When another run holds it, or it cannot be written.
     pub fn lock(path: &Path) -> Result<Self> {
-        // A run that ends removes its journal. Who has opened it before and locks it after has a file without a name,
-        // and must look again.
-        for _ in 0..100 {
-            let file = OpenOptions::new()
-                .read(true)
-                .write(true)
-                .create(true)
-                .truncate(false) // not before the lock: another run may be writing it
-                .open(path)
-                .map_err(|error| failed(path, "cannot be opened", &error))?;
-            let locked = match file.try_lock() {
-                Ok(()) => true,
-                Err(TryLockError::WouldBlock) => break,
-                // A file system without locks is no reason not to work; `put` looks whether somebody else writes.
-                Err(TryLockError::Error(_)) => false,
-            };
-            if stands_at(&file, path) {
-                return Ok(Self { path: path.into(), file, locked, end: 0, chain: Chain::default() });
-            }
-        }
-        Err(busy(path))
+        Ok(Self { lock: Lock::take(path)?, end: 0, chain: Chain::default() })
     }
 
     /// Whether other runs are kept out; some network file systems have no locks.
     pub fn is_locked(&self) -> bool {
-        self.locked
+        self.lock.is_held()
+    }
+
+    /// Whether the file was there before.
+    pub fn was_there(&self) -> bool {
+        self.lock.was_there()
     }
 
     /// What the file holds. It stays as it is.
@@ -64,11 +48,11 @@ impl Journal {
     /// When it cannot be read, a newer program wrote it, or it holds what no study writes.
     pub fn found(&mut self) -> Result<Found> {
         let mut bytes = Vec::new();
-        let read = self.file.seek(SeekFrom::Start(0)).and_then(|_| self.file.read_to_end(&mut bytes));
-        read.map_err(|error| failed(&self.path, "cannot be read", &error))?;
-        let found = find(&bytes).map_err(|error| error.at(self.path.display()))?;
+        let read = self.lock.file.seek(SeekFrom::Start(0)).and_then(|_| self.lock.file.read_to_end(&mut bytes));
+        read.map_err(|error| failed(self.lock.path(), "cannot be read", &error))?;
+        let found = find(&bytes).map_err(|error| error.at(self.lock.path().display()))?;
         if let Found::Study(resumed) = &found {
-            let fresh = |error: Error| error.at(self.path.display()).hint("start again with --fresh");
+            let fresh = |error: Error| error.at(self.lock.path().display()).hint("start again with --fresh");
             consistent(&resumed.record).map_err(fresh)?;
         }
         Ok(found)
@@ -108,13 +92,13 @@ impl Journal {
     /// When there is no room for it.
     pub fn keep_copy(&mut self) -> Result<Option<PathBuf>> {
         let mut bytes = Vec::new();
-        let read = self.file.seek(SeekFrom::Start(0)).and_then(|_| self.file.read_to_end(&mut bytes));
-        read.map_err(|error| failed(&self.path, "cannot be read", &error))?;
+        let read = self.lock.file.seek(SeekFrom::Start(0)).and_then(|_| self.lock.file.read_to_end(&mut bytes));
+        read.map_err(|error| failed(self.lock.path(), "cannot be read", &error))?;
         let more = bytes.iter().position(|byte| *byte == b'\n').is_some_and(|end| end + 1 < bytes.len());
         if !more {
             return Ok(None);
         }
-        let copy = free_name(&self.path);
+        let copy = free_name(self.lock.path());
         super::write_atomic(&copy, &bytes)?;
         Ok(Some(copy))
     }
@@ -153,7 +137,7 @@ impl Journal {
 
     /// Where it is.
     pub fn path(&self) -> &Path {
-        &self.path
+        self.lock.path()
     }
 
     /// Writes the finished record and only then removes the journal. A file of another study that stands in the record's
@@ -174,21 +158,19 @@ impl Journal {
         // The name of the record must be on the disk before that of the journal goes. Not every system can ask for it.
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let _ = File::open(folder).and_then(|folder| folder.sync_all());
-        // Still locked: what another run may have made of a closed one would go with it.
-        match std::fs::remove_file(&self.path) {
-            Err(error) if error.kind() != ErrorKind::NotFound => Err(failed(&self.path, "cannot be removed", &error)),
-            _ => Ok(kept),
-        }
+        self.lock.remove()?;
+        Ok(kept)
     }
 
     /// Cuts the file and goes there.
     fn cut(&mut self, end: u64) -> Result<()> {
         self.end = end;
-        self.file
+        self.lock
+            .file
             .set_len(end)
-            .and_then(|()| self.file.seek(SeekFrom::Start(end)))
+            .and_then(|()| self.lock.file.seek(SeekFrom::Start(end)))
             .map(|_| ())
-            .map_err(|error| failed(&self.path, "cannot be cut to its last whole line", &error))
+            .map_err(|error| failed(self.lock.path(), "cannot be cut to its last whole line", &error))
     }
 
     fn line(&mut self, json: &[u8]) -> Result<()> {
@@ -200,13 +182,13 @@ impl Journal {
 
     fn put(&mut self, bytes: &[u8]) -> Result<()> {
         // Where there are no locks, another run may have written what this one does not know of.
-        if self.file.metadata().is_ok_and(|about| about.is_file() && about.len() != self.end) {
-            return Err(busy(&self.path));
+        if self.lock.file.metadata().is_ok_and(|about| about.is_file() && about.len() != self.end) {
+            return Err(busy(self.lock.path()));
         }
-        if let Err(error) = self.file.write_all(bytes) {
+        if let Err(error) = self.lock.file.write_all(bytes) {
             // Half a line may be there. If cutting fails too, the reader drops it as cut off.
             let _ = self.cut(self.end);
-            return Err(failed(&self.path, "cannot be written", &error));
+            return Err(failed(self.lock.path(), "cannot be written", &error));
         }
         self.end += bytes.len() as u64;
         Ok(())
@@ -216,25 +198,10 @@ impl Journal {
 /// A journal that came to nothing leaves no empty file.
 impl Drop for Journal {
     fn drop(&mut self) {
-        let empty = |file: &File| file.metadata().is_ok_and(|about| about.is_file() && about.len() == 0);
-        if self.end == 0 && empty(&self.file) && stands_at(&self.file, &self.path) {
-            let _ = std::fs::remove_file(&self.path);
+        let empty = self.lock.file.metadata().is_ok_and(|about| about.is_file() && about.len() == 0);
+        if self.end == 0 && empty && self.lock.stands() {
+            let _ = self.lock.remove();
         }
-    }
-}
-
-fn busy(path: &Path) -> Error {
-    Error::input(format!("{}: another run is writing it", path.display())).hint("wait for it, or choose another --out")
-}
-
-/// Whether an open file is the one that the path names. Where the system cannot say it, it is taken to be.
-fn stands_at(file: &File, path: &Path) -> bool {
-    match same_file::Handle::from_path(path) {
-        Ok(there) => {
-            let here = file.try_clone().and_then(same_file::Handle::from_file);
-            here.is_ok_and(|here| here == there)
-        }
-        Err(error) => !matches!(error.kind(), ErrorKind::NotFound),
     }
 }
 
@@ -253,8 +220,6 @@ fn free_name(path: &Path) -> PathBuf {
 impl Journal {
     /// As on a file system without locks.
     pub(super) fn without_lock(path: &Path) -> Result<Self> {
-        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
-        let file = file.map_err(|error| failed(path, "cannot be opened", &error))?;
-        Ok(Self { path: path.into(), file, locked: false, end: 0, chain: Chain::default() })
+        Ok(Self { lock: Lock::open(path)?, end: 0, chain: Chain::default() })
     }
 }
