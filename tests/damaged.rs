@@ -222,7 +222,8 @@ fn what_is_not_of_the_study_is_refused() {
         ("is not the fact of that order", |r| r.facts[3].prompt.push('!')),
         ("is not the fact of that order", |r| {
             let last = r.facts[0].clone();
-            r.facts.extend((r.facts.len()..2000).map(|order| engram_core::record::FactRecord { order, ..last.clone() }));
+            r.facts
+                .extend((r.facts.len()..2000).map(|order| engram_core::record::FactRecord { order, ..last.clone() }));
         }),
         ("facts are validated", |r| r.settings.n = 2),
         ("which was not asked for", |r| drop(r.settings.readings.pop())),

@@ -86,6 +86,14 @@ impl Journal {
         self.cut(resumed.kept)
     }
 
+    /// Takes everything out; a journal that is dropped so leaves no file.
+    ///
+    /// # Errors
+    /// When the file cannot be cut.
+    pub fn clear(&mut self) -> Result<()> {
+        self.cut(0)
+    }
+
     /// Keeps a copy of a journal of which nothing can be read, if there is more in it than the beginning of a line.
     ///
     /// # Errors

@@ -133,17 +133,38 @@ pub(super) fn begin(
         return Ok(Begin::At(header.clone()));
     }
     let found = journal.found()?;
-    tell(files, journal, &found, progress)?;
-    let record = finished(&files.record, &found)?;
+    let lost = match &found {
+        Found::Nothing(why) if journal.was_there() => Some(why.clone()),
+        _ => None,
+    };
+    let whole = lost.is_none();
+    let path = files.journal.display();
+    if let Found::Study(resumed) = &found {
+        if let Some(dropped) = &resumed.dropped {
+            progress.warn(&format!("{path}: {dropped}; this work is done again"));
+        }
+        if resumed.undigested {
+            progress.note(&format!("{path}: an older program wrote it, whose lines carry no digests"));
+        }
+    }
     let unfinished = matches!(found, Found::Study(_));
-    Ok(match choose(files, found, record, header, facts)? {
+    let record = finished(&files.record, &found)?;
+    let choice = choose(files, found, record, header, facts)?;
+    if let Some(why) = lost {
+        let copy = journal.keep_copy()?.map(|copy| format!("; a copy is {}", copy.display())).unwrap_or_default();
+        let then = if matches!(choice, Choice::Anew) { ", so the study starts again" } else { "" };
+        progress.warn(&format!("{path}: {why}{then}{copy}"));
+    }
+    Ok(match choice {
         Choice::Anew => {
             journal.start(header)?;
             Begin::At(header.clone())
         }
         Choice::Finished(record) => {
             if unfinished {
-                progress.note(&format!("{} stays, of other settings of stage 3", files.journal.display()));
+                progress.note(&format!("{path} stays, of other settings of stage 3"));
+            } else if !whole {
+                journal.clear()?;
             }
             Begin::Finished(record)
         }
@@ -158,32 +179,11 @@ pub(super) fn begin(
             Begin::At(resumed.record)
         }
         Choice::Record(record, dropped) => {
-            progress.note(&format!("going on from the tracing in {}{}", files.record.display(), again(dropped)));
+            progress.note(&format!("going on from what {} has{}", files.record.display(), again(dropped)));
             journal.start(&record)?;
             Begin::At(record)
         }
     })
-}
-
-/// Says what of a journal cannot be used. A copy stays of one that is lost but for its beginning.
-fn tell(files: &Files, journal: &mut Journal, found: &Found, progress: &Progress) -> Result<()> {
-    let path = files.journal.display();
-    match found {
-        Found::Nothing(_) if !journal.was_there() => {}
-        Found::Nothing(why) => {
-            let copy = journal.keep_copy()?.map(|copy| format!("; a copy is {}", copy.display()));
-            progress.warn(&format!("{path}: {why}, so the study starts again{}", copy.unwrap_or_default()));
-        }
-        Found::Study(resumed) => {
-            if let Some(dropped) = &resumed.dropped {
-                progress.warn(&format!("{path}: {dropped}; this work is done again"));
-            }
-            if resumed.undigested {
-                progress.note(&format!("{path}: an older program wrote it, whose lines carry no digests"));
-            }
-        }
-    }
-    Ok(())
 }
 
 /// The record that is there. One that cannot be read is in the way only when there is no journal to go on from.
