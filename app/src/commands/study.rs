@@ -80,7 +80,9 @@ Examples:
   engram study --model ./a ./b --facts mine.csv -n 50 --stages 1 --out studies
   engram study --model model.gguf --facts mine.csv --edit-layer 8 --out studies
 
-An interrupted study goes on where it stopped when the same line is run again.";
+An interrupted study goes on where it stopped when the same line is run again.
+With other settings of stage 3 it goes on from its tracing; a finished record
+with the edits that were is kept under another name.";
 
 impl StudyArgs {
     /// The record's form of the arguments.
