@@ -44,7 +44,7 @@ fn place() -> (tempfile::TempDir, PathBuf) {
 }
 
 fn names(folder: &Path) -> Vec<String> {
-    let entries = std::fs::read_dir(folder).map(|entries| entries.flatten().collect()).unwrap_or(Vec::new());
+    let entries: Vec<_> = std::fs::read_dir(folder).into_iter().flatten().flatten().collect();
     let mut names: Vec<String> = entries.iter().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
     names.sort();
     names
