@@ -3,7 +3,7 @@
 use super::{Lab, Tell};
 use crate::error::{Error, Result};
 use crate::facts::FactFile;
-use crate::journal::{Chain, Resumed, differences, edit_line, fact_line, header_line, redundancy_line};
+use crate::journal::{Chain, Found, differences, edit_line, fact_line, header_line, redundancy_line};
 use crate::model::Model;
 use crate::protocol::{News, StudyPhase};
 use crate::record::{Record, Settings};
@@ -69,28 +69,33 @@ pub async fn study(
     model: &mut Model,
     facts: &FactFile,
     settings: Settings,
-    begun: Option<Resumed>,
+    begun: Option<Found>,
     (key, program): (&str, &str),
     log: &mut dyn Log,
     tell: Tell<'_>,
 ) -> Result<Record> {
     let header = study::header(model, facts, settings, program).await?;
-    let (record, chain) = match begun {
-        None => {
-            let mut chain = Chain::default();
-            log.append(&chain.seal(&header_line(&header)?))?;
-            (header, chain)
-        }
-        Some(begun) => {
+    let (record, chain, lost) = match begun {
+        Some(Found::Study(begun)) => {
             let differences = differences(&begun.record, &header);
             if !differences.is_empty() {
                 return Err(Error::input(format!("this is not the study that was begun: {}", differences.join("; ")))
                     .hint("load the model that it was begun with, or start a new study"));
             }
-            (begun.record, begun.chain)
+            (begun.record, begun.chain, begun.dropped.map(|lost| format!("{lost}; this work is done again")))
+        }
+        nothing => {
+            let mut chain = Chain::default();
+            log.append(&chain.seal(&header_line(&header)?))?;
+            let lost = match nothing {
+                Some(Found::Nothing(why)) => Some(format!("{why}, so the study starts again")),
+                _ => None,
+            };
+            (header, chain, lost)
         }
     };
-    tell(News::StudyHeader { key: key.to_owned(), record: Box::new(record.clone()) });
+    let note = lost.map(|lost| format!("The journal: {lost}."));
+    tell(News::StudyHeader { key: key.to_owned(), record: Box::new(record.clone()), note });
     study::run(model, facts, record, &mut Journaled { log, chain, tell }).await
 }
 
@@ -103,7 +108,7 @@ impl Lab {
         &mut self,
         facts: Option<&FactFile>,
         settings: Settings,
-        begun: Option<Resumed>,
+        begun: Option<Found>,
         key: &str,
         log: &mut dyn Log,
         tell: Tell<'_>,

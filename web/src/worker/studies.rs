@@ -4,7 +4,7 @@ use super::opfs::{self, Stored};
 use super::queue::Engine;
 use super::{host, js, models};
 use engram_core::facts::{FactFile, parse};
-use engram_core::journal::{self, Found, Resumed};
+use engram_core::journal::{self, Found};
 use engram_core::lab::Log;
 use engram_core::protocol::{ModelRef, News, Saved, StudyAsk};
 use engram_core::record::{ModelInfo, Settings};
@@ -63,10 +63,7 @@ pub(crate) async fn run(engine: &mut Engine, ask: StudyAsk, message: &JsValue, t
     let (key, about, begun, facts) = match &ask.key {
         Some(key) => {
             let (about, begun, facts) = kept(key).await?;
-            if let Some(dropped) = begun.as_ref().and_then(|begun| begun.dropped.as_deref()) {
-                log::warn!("the kept study: {dropped}; its work is done again");
-            }
-            (key.clone(), about, begun, facts)
+            (key.clone(), about, Some(begun), facts)
         }
         None => {
             let name = lab.model().info.name.to_lowercase();
@@ -100,7 +97,10 @@ pub(crate) async fn run(engine: &mut Engine, ask: StudyAsk, message: &JsValue, t
     let mut log = Kept(match &place {
         Some(place) => {
             let file = Stored::open(place, JOURNAL).await?;
-            let end = begun.as_ref().map_or(0, |begun| begun.kept);
+            let end = match &begun {
+                Some(Found::Study(begun)) => begun.kept,
+                _ => 0,
+            };
             file.truncate(end)?;
             opfs::write_json(place, ABOUT, &about).await?;
             Some((file, end))
@@ -120,40 +120,34 @@ pub(crate) async fn run(engine: &mut Engine, ask: StudyAsk, message: &JsValue, t
 
 /// Counts what the journal holds by now.
 async fn update(place: &FileSystemDirectoryHandle, mut about: About, finished: bool) -> Result<()> {
-    about.count(journal_of(place).await?);
+    about.count(&journal_of(place).await?);
     about.finished = finished;
     about.changed_ms = js::now_ms();
     opfs::write_json(place, ABOUT, &about).await
 }
 
 impl About {
-    fn count(&mut self, journal: Option<Resumed>) {
-        if let Some(Resumed { record, .. }) = journal {
-            self.validated = record.validated().count();
-            self.edits = record.edits.as_ref().map_or(0, Vec::len);
+    fn count(&mut self, journal: &Found) {
+        if let Found::Study(begun) = journal {
+            self.validated = begun.record.validated().count();
+            self.edits = begun.record.edits.as_ref().map_or(0, Vec::len);
         }
     }
 }
 
-/// What is whole of a journal; `None` when not even its header is, so that the study begins again.
-async fn journal_of(place: &FileSystemDirectoryHandle) -> Result<Option<Resumed>> {
-    const NAME: &str = "the kept study";
-    let bytes = Stored::open(place, JOURNAL).await?.all()?;
-    match journal::find(&bytes).map_err(|error| error.at(NAME))? {
-        Found::Study(resumed) => {
-            journal::check(&resumed.record).map_err(|error| error.at(NAME))?;
-            Ok(Some(*resumed))
+/// What is whole of a journal.
+async fn journal_of(place: &FileSystemDirectoryHandle) -> Result<Found> {
+    let inner = async || {
+        let found = journal::find(&Stored::open(place, JOURNAL).await?.all()?)?;
+        if let Found::Study(begun) = &found {
+            journal::check(&begun.record)?;
         }
-        Found::Nothing(why) => {
-            if !bytes.is_empty() {
-                log::warn!("{NAME}: {why}; it begins again");
-            }
-            Ok(None)
-        }
-    }
+        Ok(found)
+    };
+    inner().await.map_err(|error: Error| error.at("the kept study"))
 }
 
-async fn kept(key: &str) -> Result<(About, Option<Resumed>, Option<FactFile>)> {
+async fn kept(key: &str) -> Result<(About, Found, Option<FactFile>)> {
     let place = folder(key).await.ok_or_else(|| unknown(key))?;
     let about: About = opfs::read_json(&place, ABOUT).await?.ok_or_else(|| unknown(key))?;
     let begun = journal_of(&place).await?;
@@ -171,8 +165,14 @@ fn unknown(key: &str) -> Error {
 /// A kept study's record.
 pub(crate) async fn open(key: &str) -> Result<News> {
     let (about, begun, _) = kept(key).await?;
-    let record = begun.ok_or_else(|| unknown(key))?.record;
-    Ok(News::Study { key: key.to_owned(), finished: about.finished, record: Box::new(record) })
+    match begun {
+        Found::Study(begun) => {
+            Ok(News::Study { key: key.to_owned(), finished: about.finished, record: Box::new(begun.record) })
+        }
+        Found::Nothing(why) => {
+            Err(Error::input(format!("the kept study: {why}")).hint("go on with it: it starts again"))
+        }
+    }
 }
 
 /// Forgets a study.
@@ -195,7 +195,7 @@ pub(crate) async fn list() -> Result<Vec<Saved>> {
         if !about.finished
             && let Ok(journal) = journal_of(&place).await
         {
-            about.count(journal);
+            about.count(&journal);
         }
         studies.push(Saved {
             key,
