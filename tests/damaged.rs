@@ -218,7 +218,7 @@ fn what_is_not_of_the_study_is_refused() {
         ("has order 999", |r| r.facts[2].order = 999),
         ("has order 18446744073709551615", |r| r.facts[0].order = usize::MAX),
         ("has order 3", |r| drop(r.facts.remove(2))),
-        ("facts[1] (id", |r| r.facts.swap(0, 1)),
+        ("has order 1", |r| r.facts.swap(0, 1)),
         ("is not the fact of that order", |r| r.facts[3].prompt.push('!')),
         ("is not the fact of that order", |r| {
             let last = r.facts[0].clone();
