@@ -284,3 +284,43 @@ fn a_record_of_other_facts_is_refused_and_stays() {
     assert!(done(&run(&out, STUDY)).contains("going on after 3 facts"));
     assert_eq!((record(&out), names(&out)), (WHOLE.clone(), vec![RECORD.to_owned()]));
 }
+
+/// A line that no study is of, in a folder with a few files.
+fn other(folder: &Path, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_engram"));
+    command.current_dir(folder).args(arguments).env("HF_HUB_OFFLINE", "1").env("NO_COLOR", "1");
+    command.stdin(Stdio::null()).output().expect("engram starts")
+}
+
+#[test]
+fn a_running_training_keeps_others_out() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let out = folder.path().join("model");
+    std::fs::create_dir(&out).expect("a folder");
+    std::fs::write(out.join("training.state"), "an epoch").expect("a state");
+    let lock = journal::Lock::take(&out.join("training.lock")).expect("the lock");
+    let bundled = Path::new(env!("CARGO_MANIFEST_DIR")).join("../core/bundled");
+    let file = |path: &str| bundled.join(path).to_str().expect("UTF-8").to_owned();
+    let [recipe, facts, text] = ["models/engram-llama/recipe.toml", "facts.json", "text.tsv"].map(file);
+    let train = ["train", &recipe, "--facts", &facts, "--text", &text, "--device", "cpu", "--out", "model", "--fresh"];
+    assert!(refused(&other(folder.path(), &train)).contains("another run is writing it"));
+    assert_eq!(names(&out), ["training.lock", "training.state"]);
+    drop(lock);
+}
+
+#[test]
+fn an_edit_is_checked_first() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let edit = |more: &[&str]| {
+        let line = ["edit", "The capital of France is", "--subject", "France", "--target", "Paris", "--new", "Rome"];
+        let model = ["--model", "engram-llama", "--device", "cpu"];
+        other(folder.path(), &[&line[..], &model, more].concat())
+    };
+    let said = refused(&edit(&["--layer", "99"]));
+    assert!(said.contains("layer 99 to edit does not exist") && said.contains("1 to 8"), "{said}");
+    if cfg!(target_os = "linux") {
+        let output = edit(&["--save-delta", "/proc/change.safetensors"]);
+        assert!(told(&output).contains("/proc: nothing can be written there"), "{}", told(&output));
+        assert_eq!(output.status.code(), Some(1));
+    }
+}
