@@ -209,13 +209,19 @@ fn every_line_of_a_journal_is_described() {
     let record = &records()[0];
     let mut written = BTreeSet::new();
     let line = RedundancyLine { fact: 0, reading: Reading::SubjectLast, curve: curve() };
-    for bytes in [journal::redundancy_line(&line).expect("line"), journal::edit_line(&edit()).expect("line")] {
-        paths("", &serde_json::from_slice(&bytes).expect("json"), &mut written);
+    let json = [
+        journal::redundancy_line(&line).expect("line"),
+        journal::edit_line(&edit()).expect("line"),
+        journal::settings_line(&record.settings).expect("line"),
+    ];
+    for json in json {
+        let line = journal::Chain::default().seal(&json);
+        paths("", &serde_json::from_slice(&line).expect("json"), &mut written);
     }
-    // What is a fact's curve or an edit is described there.
+    // What is a fact's curve, an edit or a setting is described there.
     let written: BTreeSet<_> = written
         .into_iter()
-        .filter(|path| !path.starts_with("redundancy.curve.") && !path.starts_with("edit."))
+        .filter(|path| !["redundancy.curve.", "edit.", "settings."].iter().any(|part| path.starts_with(part)))
         .collect();
     assert_eq!(described(section(&text, "### Journal lines", "## An example")), written);
     let header: Value = serde_json::from_slice(&journal::header_line(record).expect("line")).expect("json");

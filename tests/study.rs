@@ -2,13 +2,11 @@
 //! and is undone to the bit.
 
 use engram_core::device::Compute;
-use engram_core::facts::{Fact, FactFile};
-use engram_core::generate::ranked;
-use engram_core::model::Model;
-use engram_core::record::{EditSettings, Record, Settings};
+use engram_core::record::{Record, Settings};
 use engram_core::study::{Event, Observer, header, run};
 use engram_core::{Kind, Result};
 use engram_tests::fixtures::model;
+use engram_tests::made::{facts, settings};
 use pollster::block_on;
 
 /// Keeps what a journal would, and stops after so many events.
@@ -34,52 +32,6 @@ impl Observer for Journal {
 
     fn stop(&self) -> bool {
         self.left == 0
-    }
-}
-
-/// Facts of a random model: prompts after which its most probable token is one that the tokenizer would also make of
-/// the token's text. Every third has another answer, so that the filters have something to drop.
-fn facts(model: &Model) -> FactFile {
-    let words =
-        ["France", "Italy", "Rome", "Random", "Person", "Paris", "capital", "the city", "Zoë", "of", "born", "is"];
-    let mut facts: Vec<Fact> = Vec::new();
-    for (relation, template) in [("P36", "The capital of {} is"), ("P19", "{} was born in"), ("P103", "I think {} is")]
-    {
-        for subject in words.iter().flat_map(|a| words.iter().map(move |b| format!("{a} {b}"))) {
-            let prompt = template.replacen("{}", &subject, 1);
-            let ids = model.tokens.encode(&prompt).expect("tokens").ids;
-            let top = block_on(ranked(model, &ids)).expect("a prediction")[0];
-            let answer = model.tokens.decode(&[top]).expect("text").trim().to_string();
-            if model.tokens.answer(&prompt, &answer).expect("tokens") != Ok(vec![top]) {
-                continue;
-            }
-            let wrong = facts.len() % 3 == 2;
-            facts.push(Fact {
-                id: facts.len().to_string(),
-                relation: relation.into(),
-                template: template.into(),
-                subject,
-                target_true: if wrong { "7".into() } else { answer },
-                target_new: "8".into(),
-                paraphrases: vec!["Zoë of".into()],
-                neighbourhood: vec!["The capital of Italy is".into()],
-            });
-        }
-    }
-    FactFile { name: "made".into(), sha256: String::new(), facts, warnings: Vec::new() }
-}
-
-fn settings() -> Settings {
-    let edit = EditSettings { facts: 3, unrelated: 4, steps: 20, min_p_false: 0.0, ..EditSettings::default() };
-    Settings {
-        n: 7,
-        min_effect: -1.0,
-        maps: 1,
-        screen_batch: 5,
-        trace_batch: 2,
-        rows: 300,
-        edit,
-        ..Settings::default()
     }
 }
 

@@ -211,6 +211,12 @@ pub fn study(model: &Model, facts: &Facts, settings: &Settings, place: &Place, p
     study::run(model, facts, settings, place, progress)
 }
 
+/// Refuses studies of several models that cannot all succeed: models without files, settings that do not fit one of them,
+/// records that would have one name. Downloads what is missing.
+pub fn check_studies(models: &[Model], settings: &Settings, progress: &Progress) -> Result<()> {
+    study::check(models, settings, progress)
+}
+
 /// Rewrites one fact. `question` has both targets; `settings`: seed and edit are set.
 pub fn edit(
     model: &Model,

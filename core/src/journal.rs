@@ -2,17 +2,32 @@
 //!
 //! A journal is JSON lines: a header (the record without facts and edits), then one line per finished
 //! [`FactRecord`](crate::record::FactRecord), `{"redundancy": …}` ([`RedundancyLine`]) and `{"edit": …}`
-//! ([`EditRecord`](crate::record::EditRecord)). A line that repeats a fact, a curve or an edit replaces it.
+//! ([`EditRecord`](crate::record::EditRecord)); `{"settings": …}` where a study went on with other ones of stage 3. Every
+//! line carries a digest that includes its predecessor's ([`Chain`]).
 
+mod chain;
 mod check;
 #[cfg(not(target_family = "wasm"))]
 mod file;
 mod lines;
+#[cfg(not(target_family = "wasm"))]
+mod lock;
+#[cfg(not(target_family = "wasm"))]
+mod open;
+mod same;
 
+pub use chain::Chain;
 pub use check::finite;
 #[cfg(not(target_family = "wasm"))]
-pub use file::{Journal, is_gzip_name, read, write, write_atomic};
-pub use lines::{RedundancyLine, Resumed, differences, edit_line, fact_line, header_line, redundancy_line};
+pub use file::{is_gzip_name, read, write, write_atomic};
+pub use lines::{
+    Found, RedundancyLine, Resumed, edit_line, fact_line, find, header_line, redundancy_line, settings_line,
+};
+#[cfg(not(target_family = "wasm"))]
+pub use lock::Lock;
+#[cfg(not(target_family = "wasm"))]
+pub use open::Journal;
+pub use same::{change, differences, tracing_differences};
 
 use crate::record::{Record, VERSION};
 use crate::{Error, Kind, Result, gz};
@@ -53,12 +68,17 @@ pub fn from_bytes(name: &str, bytes: &[u8]) -> Result<Record> {
 pub fn read_bytes(name: &str, bytes: &[u8]) -> Result<Resumed> {
     let inner = || {
         let content = gz::unpack(bytes)?;
-        let resumed = if has_more_lines(&content) {
-            lines::resume(&content)?
+        let resumed = if lines::is_digested(&content) || has_more_lines(&content) {
+            match find(&content)? {
+                Found::Study(resumed) => *resumed,
+                Found::Nothing(why) => {
+                    return Err(Error::input(why).hint("nothing of it can be read; run the study again"));
+                }
+            }
         } else {
             check_version(&content)?;
             let record = serde_json::from_slice(&content).map_err(|error| check::locate(&content, &error))?;
-            Resumed { record, dropped: None, kept: content.len() as u64 }
+            Resumed { record, dropped: None, undigested: true, kept: content.len() as u64, chain: Chain::default() }
         };
         check::consistent(&resumed.record)?;
         Ok(resumed)

@@ -244,6 +244,9 @@ pub enum News {
         key: String,
         /// The record so far.
         record: Box<Record>,
+        /// What of an earlier run's journal was lost, in words.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        note: Option<String>,
     },
     /// A fact of a study is finished.
     Fact(Box<FactRecord>),

@@ -1,6 +1,8 @@
 //! The record of a study: settings, identities and **raw** probabilities. Every index on a screen is recomputed from
 //! these by [`crate::metrics`]. Layers are numbered `1..=L` for people; a per-layer vector holds layer `l` at `l - 1`.
 
+mod limits;
+
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -446,6 +448,16 @@ impl FactRecord {
             target_new: fact.target_new.clone(),
             outcome,
         }
+    }
+
+    /// Whether it is of this fact of the source, whatever became of it.
+    pub fn is_of(&self, fact: &crate::facts::Fact) -> bool {
+        self.id == fact.id
+            && self.relation == fact.relation
+            && self.subject == fact.subject
+            && self.target_true == fact.target_true
+            && self.target_new == fact.target_new
+            && self.prompt == fact.prompt()
     }
 
     /// Raw values, when the fact was validated.

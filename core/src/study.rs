@@ -1,6 +1,10 @@
 //! A whole study of one model: screening, Stage 1, redundancy, Stage 3, in batches whose borders depend on the settings
 //! alone, so that a resumed study gives the identical record.
 
+mod begun;
+
+pub use begun::is_complete;
+
 use crate::edit::{Job, Step, apply_and_measure, targets};
 use crate::error::{Error, Result};
 use crate::facts::{Fact, FactFile, shuffled};
@@ -55,9 +59,31 @@ pub trait Observer {
     }
 }
 
+/// Refuses settings that make no sense for a model, so that nothing is computed in vain.
+///
+/// # Errors
+/// Naming the setting.
+pub fn check(model: &Model, settings: &Settings) -> Result<()> {
+    settings.check(model.layers())?;
+    if let Corruption::Replace { with } = &settings.corruption {
+        let most = settings.max_tokens.min(model.decoder.shape().positions);
+        let count = model.tokens.encode(with)?.ids.len();
+        if !(1..most).contains(&count) {
+            return Err(Error::input(format!("the text that stands in for the subject has {count} tokens")).hint(
+                format!("it must have at least 1, and prompts have at most {most}: give a name of a few words"),
+            ));
+        }
+    }
+    Ok(())
+}
+
 /// A record without facts: what a study of this model would be. Fills in the batch plan and, under noise, σ.
+///
+/// # Errors
+/// As [`check`], or when the device fails.
 pub async fn header(model: &Model, facts: &FactFile, mut settings: Settings, program: &str) -> Result<Record> {
     settings.rows = model.limits.rows;
+    check(model, &settings)?;
     if let Corruption::Noise { sigma, .. } = &mut settings.corruption {
         *sigma = measure_sigma(model, &facts.facts).await?;
     }
@@ -75,14 +101,19 @@ pub async fn header(model: &Model, facts: &FactFile, mut settings: Settings, pro
 
 /// Runs what `record` still lacks and returns it complete. `record` is a [`header`], or what an interrupted study of the
 /// same settings had journaled.
+///
+/// # Errors
+/// When `record` is not what a study of these facts leaves, the device fails, or the observer stops it.
 pub async fn run(
     model: &mut Model,
     facts: &FactFile,
     mut record: Record,
     observer: &mut dyn Observer,
 ) -> Result<Record> {
-    model.limits.rows = record.settings.rows.max(1);
+    check(model, &record.settings)?;
+    model.limits.rows = record.settings.rows;
     let order = shuffled(facts.facts.len(), record.settings.seed);
+    begun::facts(&record, facts, &order)?;
     trace_phase(model, facts, &order, &mut record, observer).await?;
     redundancy_phase(model, facts, &order, &mut record, observer).await?;
     if record.settings.stages.contains(&3) {
@@ -203,7 +234,9 @@ async fn redundancy_phase(
     let of = traced.len() * settings.readings.len();
     let mut done = 0;
     for &reading in &settings.readings {
-        let Some(ablated) = l_star(record, reading) else { continue };
+        let l_star = l_star(record, reading);
+        begun::curves(record, reading, l_star)?;
+        let Some(ablated) = l_star else { continue };
         for group in traced.chunks(settings.trace_batch.max(1)) {
             observer.event(Event::Progress { phase: Phase::Redundancy, done, of })?;
             done += group.len();
@@ -280,6 +313,7 @@ async fn edit_phase(
     let settings = record.settings.clone();
     let jobs = jobs(record, facts, order);
     let edits = record.edits.get_or_insert_default();
+    begun::edits(edits, &jobs)?;
     let missing = |edits: &[EditRecord], job: &Job<'_>| !edits.iter().any(|edit| edit.fact == job.order);
     if jobs.iter().all(|job| !missing(edits, job)) {
         return Ok(());

@@ -3,5 +3,6 @@
 #![expect(clippy::print_stdout, reason = "tests report what they measure")]
 
 pub mod fixtures;
+pub mod made;
 pub mod naive;
 pub mod oracle;

@@ -80,7 +80,9 @@ Examples:
   engram study --model ./a ./b --facts mine.csv -n 50 --stages 1 --out studies
   engram study --model model.gguf --facts mine.csv --edit-layer 8 --out studies
 
-An interrupted study goes on where it stopped when the same line is run again.";
+An interrupted study goes on where it stopped when the same line is run again.
+With other settings of stage 3 it goes on from its tracing; a finished record
+with the edits that were is kept under another name.";
 
 impl StudyArgs {
     /// The record's form of the arguments.
@@ -137,14 +139,17 @@ pub fn run(args: &StudyArgs, ui: &Ui) -> Result<bool> {
     }
     let place = Place { out: args.out.clone(), fresh: args.fresh };
     let progress = Progress::new(*ui);
+    let models: Vec<_> = args.model.iter().map(|source| args.run.model(source)).collect();
+    if models.len() > 1 {
+        engine::check_studies(&models, &settings, &progress)?;
+    }
     let mut done = Vec::new();
     let mut failed = Vec::new();
-    for source in &args.model {
+    for (source, model) in args.model.iter().zip(&models) {
         if args.model.len() > 1 {
             ui.note(&format!("{}:", source.name()));
         }
-        let model = args.run.model(source);
-        match engine::study(&model, &args.facts, &settings, &place, &progress) {
+        match engine::study(model, &args.facts, &settings, &place, &progress) {
             Ok(studied) => {
                 progress.finish();
                 ui.print(&summary(&studied))?;

@@ -11,6 +11,7 @@ use engram_core::generate::greedy;
 use engram_core::metrics::{Dominant, dominant};
 use engram_core::model;
 use engram_core::record::{Reading, Settings};
+use engram_core::study;
 use engram_core::trace::stage1;
 use pollster::block_on;
 use std::time::Instant;
@@ -26,7 +27,9 @@ pub(super) fn run(
     save: &Save,
     progress: &Progress,
 ) -> Result<Edited> {
+    save.check()?;
     let mut loaded = load(wanted, progress)?;
+    study::check(&loaded.model, settings)?;
     let target = question.target.clone().unwrap_or_default();
     let target_new = question.target_new.clone().unwrap_or_default();
     let fact = Fact::asked(&question.prompt, &question.subject, &target, &target_new);

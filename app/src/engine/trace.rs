@@ -10,7 +10,7 @@ use engram_core::generate::{next_word, rival};
 use engram_core::metrics::{Dominant, dominant};
 use engram_core::model;
 use engram_core::record::{FactRecord, Outcome, Record, Settings};
-use engram_core::study::header;
+use engram_core::study::{self, header};
 use engram_core::trace::{self, Prepared};
 use pollster::block_on;
 
@@ -18,6 +18,7 @@ use pollster::block_on;
 pub(super) fn run(wanted: &Model, question: &Question, settings: &Settings, progress: &Progress) -> Result<Tracing> {
     let loaded = load(wanted, progress)?;
     let model = &loaded.model;
+    study::check(model, settings)?;
     let greedy = block_on(next_word(model, &question.prompt))?;
     let target = match &question.target {
         Some(target) => target.clone(),

@@ -4,7 +4,7 @@ use super::Trained;
 use crate::commands::train::TrainArgs;
 use crate::render::progress::Progress;
 use anyhow::{Context, Result};
-use engram_core::journal::write_atomic;
+use engram_core::journal::{Lock, write_atomic};
 use engram_core::train::{Corpus, Epoch, Plan, Recipe, Step, Training, recall};
 use engram_core::{Error, facts};
 use pollster::block_on;
@@ -14,13 +14,26 @@ use std::path::Path;
 /// The state of an unfinished training, in the model's folder.
 const STATE: &str = "training.state";
 
+/// Keeps a second training out of the folder, also one that shall start again.
+const LOCK: &str = "training.lock";
+
+struct Held(Lock);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let _ = self.0.remove();
+    }
+}
+
 /// See [`super::train`].
 pub(super) fn run(args: &TrainArgs, progress: &Progress) -> Result<Trained> {
     let plan = plan(args)?;
-    let compute = super::load::choose(args.device.into())?;
-    progress.note(&format!("{}: {} ({})", compute.info.kind, compute.info.name, compute.why));
     std::fs::create_dir_all(&args.out)
         .map_err(|error| Error::io(format!("{}: {error}", args.out.display())).hint("choose another --out"))?;
+    // Its state is replaced after each epoch, so the lock is a file of its own.
+    let _held = Held(Lock::take(&args.out.join(LOCK))?);
+    let compute = super::load::choose(args.device.into())?;
+    progress.note(&format!("{}: {} ({})", compute.info.kind, compute.info.name, compute.why));
     let state = args.out.join(STATE);
     if args.fresh && state.exists() {
         std::fs::remove_file(&state).with_context(|| state.display().to_string())?;

@@ -65,7 +65,8 @@ impl Watch {
     /// Watches the answers after a prompt; `None` when an answer cannot follow it as tokens of its own.
     fn add(&mut self, model: &Model, text: &str, answers: [&str; 2], mode: Answer) -> Result<Option<usize>> {
         let ids = model.tokens.encode(text)?.ids;
-        if ids.len() >= model.decoder.shape().positions {
+        let most = model.decoder.shape().positions;
+        if ids.len() >= most {
             return Ok(None);
         }
         let (Ok(yes), Ok(no)) = (model.tokens.answer(text, answers[0])?, model.tokens.answer(text, answers[1])?) else {
@@ -76,6 +77,9 @@ impl Watch {
             self.prompts.len() - 1
         };
         let [yes, no] = [Asked::new(&ids, &yes, &[], mode), Asked::new(&ids, &no, &[], mode)];
+        if yes.ids.len().max(no.ids.len()) > most {
+            return Ok(None);
+        }
         let first = push(yes.ids.clone());
         let second = if no.ids == yes.ids { first } else { push(no.ids) };
         self.watched.push(Watched { at: [first, second], reads: [yes.reads, no.reads] });

@@ -41,7 +41,8 @@ fn not_finite(place: &str, value: f32) -> Error {
     Error::numeric(format!("{place} is {value}")).hint("a record holds finite numbers only")
 }
 
-fn settings(settings: &Settings) -> Result<()> {
+/// Every number of the settings.
+pub(super) fn settings(settings: &Settings) -> Result<()> {
     number("settings.min_effect", settings.min_effect)?;
     if let Corruption::Noise { sigmas, sigma, .. } = &settings.corruption {
         number("settings.corruption.sigmas", *sigmas)?;

@@ -1,7 +1,8 @@
-//! A journal's lines.
+//! A journal's lines: how they are written, and what they are together.
 
-use super::{broken, check, check_version};
-use crate::record::{EditRecord, FactRecord, Reading, Record, RedundancyCurve};
+use super::chain::{Chain, Sealed};
+use super::{broken, check, check_version, same};
+use crate::record::{EditRecord, FactRecord, Reading, Record, RedundancyCurve, Settings};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -23,16 +24,30 @@ pub struct RedundancyLine {
 pub struct Resumed {
     /// The record so far, facts in study order.
     pub record: Record,
-    /// A last line that was cut off and dropped, in words; its work is done again.
+    /// What is damaged or was cut off, in words; from there on nothing is taken.
     pub dropped: Option<String>,
-    /// Bytes up to the end of the last whole line; what follows is the dropped line.
-    pub(super) kept: u64,
+    /// Lines carry no digests: an older program wrote them, or it is a record and not a journal.
+    pub undigested: bool,
+    /// Bytes up to the end of the last line that is taken. Whoever appends cuts there first.
+    pub kept: u64,
+    /// Where the next line follows.
+    pub chain: Chain,
+}
+
+/// What bytes that should be a journal are.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Found {
+    /// There is nothing to go on from, and why; an empty journal is one whose study was stopped at its start.
+    Nothing(String),
+    /// A study, as far as it is whole.
+    Study(Box<Resumed>),
 }
 
 /// A line after the header.
 enum Line {
     Edit(Box<EditRecord>),
     Redundancy(RedundancyLine),
+    Settings(Box<Settings>),
     Fact(Box<FactRecord>),
 }
 
@@ -47,78 +62,162 @@ impl Line {
         match value.as_object_mut().filter(|keys| keys.len() == 1) {
             Some(keys) if keys.contains_key("edit") => Ok(Self::Edit(read(keys["edit"].take())?)),
             Some(keys) if keys.contains_key("redundancy") => Ok(Self::Redundancy(read(keys["redundancy"].take())?)),
+            Some(keys) if keys.contains_key("settings") => Ok(Self::Settings(read(keys["settings"].take())?)),
             _ => Ok(Self::Fact(read(value)?)),
         }
     }
 }
 
-/// Reads a whole journal. A last line that is not whole JSON was being written when the study was killed: it is dropped.
-/// Anything else that does not read is an error with its line number.
-pub(super) fn resume(content: &[u8]) -> Result<Resumed> {
-    let mut lines = content.split_inclusive(|byte| *byte == b'\n').enumerate().peekable();
-    let (_, first) =
-        lines.next().ok_or_else(|| Error::input("the journal is empty").hint("start again with --fresh"))?;
-    check_version(first).map_err(|error| error.at("line 1"))?;
-    let record: Record = serde_json::from_slice(first).map_err(|error| check::locate(first, &error))?;
-    let mut state = State::new(record);
-    let (mut kept, mut dropped) = (first.len() as u64, None);
-    while let Some((index, line)) = lines.next() {
-        if line.iter().all(u8::is_ascii_whitespace) {
-            kept += line.len() as u64;
-            continue;
-        }
-        if serde_json::from_slice::<serde::de::IgnoredAny>(line).is_err() && lines.peek().is_none() {
-            dropped = Some(format!("line {} was cut off ({} bytes) and is dropped", index + 1, line.len()));
-            break;
-        }
-        let place = |error: Error| error.at(format!("line {}", index + 1)).hint("start again with --fresh");
-        Line::parse(line).and_then(|line| state.add(line)).map_err(place)?;
-        kept += line.len() as u64;
-    }
-    Ok(Resumed { record: state.finish(), dropped, kept })
+/// Whether the first line carries a digest, which a record's only line does not.
+pub(super) fn is_digested(content: &[u8]) -> bool {
+    content.split(|byte| *byte == b'\n').next().and_then(Sealed::of).is_some()
 }
 
-struct State {
+/// Reads a whole journal up to its first line that is cut off or damaged.
+///
+/// # Errors
+/// When a newer program wrote it.
+pub fn find(content: &[u8]) -> Result<Found> {
+    let mut reader = match Reader::new(content)? {
+        Ok(reader) => reader,
+        Err(nothing) => return Ok(Found::Nothing(nothing)),
+    };
+    let lines: Vec<&[u8]> = content[reader.kept..].split_inclusive(|byte| *byte == b'\n').collect();
+    let mut dropped = None;
+    for (at, line) in lines.iter().enumerate() {
+        let place = format!("line {}", at + 2);
+        let why = match reader.take(line).map_err(|error| error.at(&place).hint(NEWER))? {
+            Taken::Yes => continue,
+            Taken::Unfounded => {
+                let what = format!("one of the lines 1 to {} is damaged: digests begin in line {0} only", at + 2);
+                return Ok(Found::Nothing(what));
+            }
+            Taken::No(why) => why,
+        };
+        let after = match lines.len() - at - 1 {
+            0 => "and is dropped".to_owned(),
+            1 => "and is dropped with the line after it".to_owned(),
+            more => format!("and is dropped with the {more} lines after it"),
+        };
+        dropped = Some(format!("{place} {why} {after}"));
+        break;
+    }
+    let Reader { record, chain, digested, kept } = reader;
+    Ok(Found::Study(Box::new(Resumed { record, dropped, undigested: !digested, kept: kept as u64, chain })))
+}
+
+const NEWER: &str = "a newer program may have written it: update Engram, or start again with --fresh";
+
+/// What became of a line.
+enum Taken {
+    Yes,
+    /// It is cut off or damaged, and how.
+    No(String),
+    /// It is the first with a digest, and does not follow: it or one before it is damaged.
+    Unfounded,
+}
+
+struct Reader {
     record: Record,
-    facts: BTreeMap<usize, FactRecord>,
+    chain: Chain,
+    /// A line with a digest was there. From then on all have one.
+    digested: bool,
+    kept: usize,
 }
 
-impl State {
-    fn new(mut record: Record) -> Self {
-        let facts = std::mem::take(&mut record.facts).into_iter().map(|fact| (fact.order, fact)).collect();
-        Self { record, facts }
+impl Reader {
+    /// Reads the header; the inner error says why there is none.
+    fn new(content: &[u8]) -> Result<Result<Self, String>> {
+        if content.is_empty() {
+            return Ok(Err("it is empty".into()));
+        }
+        let Some(end) = content.iter().position(|byte| *byte == b'\n') else {
+            return Ok(Err(format!("line 1 was cut off ({} bytes)", content.len())));
+        };
+        let line = &content[..end];
+        let mut chain = Chain::default();
+        let sealed = Sealed::of(line);
+        let json = match &sealed {
+            Some(sealed) if chain.follow(sealed) => sealed.json(),
+            Some(_) => return Ok(Err("line 1 is damaged: it does not fit its digest".into())),
+            None => {
+                chain.pass(line);
+                line.to_vec()
+            }
+        };
+        // A header without a digest ends with the empty list of its facts: a damaged digest does not.
+        if sealed.is_none() && (!json.ends_with(b"]}") || serde_json::from_slice::<Value>(&json).is_err()) {
+            return Ok(Err("line 1 is damaged".into()));
+        }
+        check_version(&json).map_err(|error| error.at("line 1"))?;
+        let record = serde_json::from_slice(&json).map_err(|error| check::locate(&json, &error))?;
+        Ok(Ok(Self { record, chain, digested: sealed.is_some(), kept: end + 1 }))
     }
 
+    fn take(&mut self, whole: &[u8]) -> Result<Taken> {
+        let Some(line) = whole.strip_suffix(b"\n") else {
+            return Ok(Taken::No(format!("was cut off ({} bytes)", whole.len())));
+        };
+        let mut chain = self.chain.clone();
+        let read = match Sealed::of(line) {
+            Some(sealed) if chain.follow(&sealed) => {
+                // It is what was written. What this program cannot do with it is no damage.
+                Line::parse(&sealed.json()).and_then(|line| self.add(line))?;
+                self.digested = true;
+                Ok(())
+            }
+            Some(_) if !self.digested => return Ok(Taken::Unfounded),
+            Some(_) => Err("its digest does not follow from what precedes it".into()),
+            None if self.digested => Err("it carries no digest".into()),
+            None => {
+                chain.pass(line);
+                Line::parse(line).and_then(|line| self.add(line)).map_err(|error| error.message().to_owned())
+            }
+        };
+        if let Err(why) = read {
+            return Ok(Taken::No(format!("is damaged ({why})")));
+        }
+        self.chain = chain;
+        self.kept += whole.len();
+        Ok(Taken::Yes)
+    }
+
+    /// Nothing comes twice, and nothing before what it is about.
     fn add(&mut self, line: Line) -> Result<()> {
+        let facts = &mut self.record.facts;
         match line {
+            Line::Fact(fact) if fact.order == facts.len() => facts.push(*fact),
             Line::Fact(fact) => {
-                self.facts.insert(fact.order, *fact);
+                return Err(Error::input(format!("fact {} follows on {} facts", fact.order, facts.len())));
             }
             Line::Edit(edit) => {
+                traced(facts, edit.fact, "edit")?;
                 let edits = self.record.edits.get_or_insert_default();
-                match edits.iter_mut().find(|known| known.fact == edit.fact) {
-                    Some(known) => *known = *edit,
-                    None => edits.push(*edit),
+                if edits.iter().any(|known| known.fact == edit.fact) {
+                    return Err(Error::input(format!("a second edit of fact {}", edit.fact)));
                 }
+                edits.push(*edit);
             }
             Line::Redundancy(line) => {
-                let fact = self.facts.get_mut(&line.fact);
-                let traced = fact.and_then(FactRecord::traced_mut).ok_or_else(|| {
-                    Error::input(format!("redundancy of fact {}, which no line before has traced", line.fact))
-                })?;
-                traced.redundancy.insert(line.reading, line.curve);
+                let traced = traced(facts, line.fact, "redundancy")?;
+                if traced.redundancy.insert(line.reading, line.curve).is_some() {
+                    return Err(Error::input(format!("a second redundancy of fact {}", line.fact)));
+                }
+            }
+            Line::Settings(settings) => {
+                same::change(&mut self.record, &settings);
             }
         }
         Ok(())
     }
-
-    fn finish(mut self) -> Record {
-        self.record.facts = self.facts.into_values().collect();
-        self.record
-    }
 }
 
-/// The line of a finished fact, with its newline.
+fn traced<'a>(facts: &'a mut [FactRecord], order: usize, what: &str) -> Result<&'a mut crate::record::Traced> {
+    let fact = facts.get_mut(order).and_then(FactRecord::traced_mut);
+    fact.ok_or_else(|| Error::input(format!("{what} of fact {order}, which no line before has traced")))
+}
+
+/// The line of a finished fact, without digest and newline, see [`Chain::seal`].
 ///
 /// # Errors
 /// On a number that is not finite.
@@ -138,9 +237,21 @@ pub fn redundancy_line(line: &RedundancyLine) -> Result<Vec<u8>> {
 }
 
 /// The line of a finished edit.
+///
+/// # Errors
+/// On a number that is not finite.
 pub fn edit_line(edit: &EditRecord) -> Result<Vec<u8>> {
     check::edit(edit).map_err(|error| error.at(format!("edit of fact {}", edit.fact)))?;
     encoded(&BTreeMap::from([("edit", edit)]))
+}
+
+/// The line after which other settings of the later stages hold.
+///
+/// # Errors
+/// On a number that is not finite.
+pub fn settings_line(settings: &Settings) -> Result<Vec<u8>> {
+    check::settings(settings)?;
+    encoded(&BTreeMap::from([("settings", settings)]))
 }
 
 /// The header line: the record without facts and edits.
@@ -148,11 +259,8 @@ pub fn edit_line(edit: &EditRecord) -> Result<Vec<u8>> {
 /// # Errors
 /// On a number that is not finite.
 pub fn header_line(record: &Record) -> Result<Vec<u8>> {
-    encoded(&header(record))
-}
-
-fn header(record: &Record) -> Record {
-    Record {
+    check::settings(&record.settings)?;
+    encoded(&Record {
         engram: record.engram,
         program: record.program.clone(),
         settings: record.settings.clone(),
@@ -161,48 +269,9 @@ fn header(record: &Record) -> Record {
         source: record.source.clone(),
         facts: Vec::new(),
         edits: None,
-    }
+    })
 }
 
 fn encoded(value: &impl Serialize) -> Result<Vec<u8>> {
-    let mut bytes = serde_json::to_vec(value).map_err(|error| Error::io(format!("journal line: {error}")))?;
-    bytes.push(b'\n');
-    Ok(bytes)
-}
-
-/// In which fields two studies differ, as `settings.seed: 7 there, 42 here`. Only what decides the numbers counts:
-/// format, settings, model and fact source; a name does not where a digest says that it is the same thing.
-pub fn differences(there: &Record, here: &Record) -> Vec<String> {
-    let tree = |record: &Record| {
-        let mut tree = serde_json::json!({
-            "engram": record.engram, "settings": record.settings, "model": record.model, "source": record.source,
-        });
-        let digests = [("model", &record.model.weights_sha256), ("source", &record.source.sha256)];
-        for (key, _) in digests.iter().filter(|(_, digest)| !digest.is_empty()) {
-            if let Some(map) = tree.get_mut(key).and_then(Value::as_object_mut) {
-                map.remove("name");
-            }
-        }
-        tree
-    };
-    let mut out = Vec::new();
-    compare("", &tree(there), &tree(here), &mut out);
-    out
-}
-
-fn compare(place: &str, there: &Value, here: &Value, out: &mut Vec<String>) {
-    match (there, here) {
-        (Value::Object(left), Value::Object(right)) => {
-            let mut keys: Vec<&String> = left.keys().chain(right.keys()).collect();
-            keys.sort_unstable();
-            keys.dedup();
-            for key in keys {
-                let inner = if place.is_empty() { key.clone() } else { format!("{place}.{key}") };
-                let side = |map: &serde_json::Map<String, Value>| map.get(key).cloned().unwrap_or_default();
-                compare(&inner, &side(left), &side(right), out);
-            }
-        }
-        _ if there == here => {}
-        _ => out.push(format!("{place}: {there} there, {here} here")),
-    }
+    serde_json::to_vec(value).map_err(|error| Error::io(format!("journal line: {error}")))
 }

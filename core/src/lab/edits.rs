@@ -10,6 +10,7 @@ use crate::model::Model;
 use crate::model::blocks::Linear;
 use crate::protocol::{EditAsk, Edited, News};
 use crate::record::{EditSettings, Reading, Settings};
+use crate::study;
 use crate::trace::{Screened, screen, stage1};
 use std::collections::BTreeMap;
 use web_time::Instant;
@@ -64,6 +65,7 @@ impl Lab {
         let start = Instant::now();
         let fact = self.known_fact(ask);
         let settings = settings_of(ask);
+        study::check(&self.model, &settings)?;
         let layer = match ask.layer {
             Some(layer) => layer,
             None => own_layer(&self.model, &fact, &settings).await?,

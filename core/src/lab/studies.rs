@@ -3,7 +3,7 @@
 use super::{Lab, Tell};
 use crate::error::{Error, Result};
 use crate::facts::FactFile;
-use crate::journal::{differences, edit_line, fact_line, header_line, redundancy_line};
+use crate::journal::{Chain, Found, differences, edit_line, fact_line, header_line, redundancy_line};
 use crate::model::Model;
 use crate::protocol::{News, StudyPhase};
 use crate::record::{Record, Settings};
@@ -11,7 +11,7 @@ use crate::study::{self, Event, Observer, Phase};
 
 /// Keeps a journal's lines; when it says that one is written, it is.
 pub trait Log {
-    /// Appends a line, its newline included.
+    /// Appends a line, its digest and newline included.
     ///
     /// # Errors
     /// When it cannot be kept; the study ends with it.
@@ -21,22 +21,29 @@ pub trait Log {
 /// Journals what is finished, and tells of it.
 struct Journaled<'a> {
     log: &'a mut dyn Log,
+    chain: Chain,
     tell: Tell<'a>,
+}
+
+impl Journaled<'_> {
+    fn append(&mut self, json: &[u8]) -> Result<()> {
+        self.log.append(&self.chain.seal(json))
+    }
 }
 
 impl Observer for Journaled<'_> {
     fn event(&mut self, event: Event<'_>) -> Result<()> {
         let news = match event {
             Event::Fact(fact) => {
-                self.log.append(&fact_line(fact)?)?;
+                self.append(&fact_line(fact)?)?;
                 News::Fact(Box::new(fact.clone()))
             }
             Event::Redundancy(line) => {
-                self.log.append(&redundancy_line(line)?)?;
+                self.append(&redundancy_line(line)?)?;
                 News::StudyRedundancy(line.clone())
             }
             Event::Edit(edit) => {
-                self.log.append(&edit_line(edit)?)?;
+                self.append(&edit_line(edit)?)?;
                 News::StudyEdit(Box::new(edit.clone()))
             }
             Event::Progress { phase, done, of } => {
@@ -54,7 +61,7 @@ impl Observer for Journaled<'_> {
     }
 }
 
-/// Runs a study, or what `begun` lacks of it. `key` is its name at the host.
+/// Runs a study, or what `begun` lacks of it: the log then ends where that does. `key` is its name at the host.
 ///
 /// # Errors
 /// When the earlier part is of another study, the log fails, or the work was cancelled; what is finished is in the log.
@@ -62,30 +69,34 @@ pub async fn study(
     model: &mut Model,
     facts: &FactFile,
     settings: Settings,
-    begun: Option<Record>,
+    begun: Option<Found>,
     (key, program): (&str, &str),
     log: &mut dyn Log,
     tell: Tell<'_>,
 ) -> Result<Record> {
-    let mut header = study::header(model, facts, settings, program).await?;
-    let record = match begun {
-        None => {
-            log.append(&header_line(&header)?)?;
-            header
-        }
-        Some(begun) => {
-            // The batch plan of the first run is kept: another one would move the last bits.
-            header.settings.rows = begun.settings.rows;
-            let differences = differences(&begun, &header);
+    let header = study::header(model, facts, settings, program).await?;
+    let (record, chain, lost) = match begun {
+        Some(Found::Study(begun)) => {
+            let differences = differences(&begun.record, &header);
             if !differences.is_empty() {
                 return Err(Error::input(format!("this is not the study that was begun: {}", differences.join("; ")))
                     .hint("load the model that it was begun with, or start a new study"));
             }
-            begun
+            (begun.record, begun.chain, begun.dropped.map(|lost| format!("{lost}; this work is done again")))
+        }
+        nothing => {
+            let mut chain = Chain::default();
+            log.append(&chain.seal(&header_line(&header)?))?;
+            let lost = match nothing {
+                Some(Found::Nothing(why)) => Some(format!("{why}, so the study starts again")),
+                _ => None,
+            };
+            (header, chain, lost)
         }
     };
-    tell(News::StudyHeader { key: key.to_owned(), record: Box::new(record.clone()) });
-    study::run(model, facts, record, &mut Journaled { log, tell }).await
+    let note = lost.map(|lost| format!("The journal: {lost}."));
+    tell(News::StudyHeader { key: key.to_owned(), record: Box::new(record.clone()), note });
+    study::run(model, facts, record, &mut Journaled { log, chain, tell }).await
 }
 
 impl Lab {
@@ -97,7 +108,7 @@ impl Lab {
         &mut self,
         facts: Option<&FactFile>,
         settings: Settings,
-        begun: Option<Record>,
+        begun: Option<Found>,
         key: &str,
         log: &mut dyn Log,
         tell: Tell<'_>,

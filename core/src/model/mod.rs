@@ -131,11 +131,25 @@ pub async fn build(config: &serde_json::Value, loader: &Loader<'_>) -> Result<Bo
         }
         "phi" => Box::new(phi::Phi::load(config, loader).await?),
         "gpt2" => Box::new(gpt2::Gpt2::load(config, loader).await?),
-        other => {
-            return Err(Error::input(format!("model_type \"{other}\" is not supported"))
-                .hint(format!("supported: {}", SUPPORTED.join(", "))));
-        }
+        other => return Err(unsupported(other)),
     })
+}
+
+/// Blocks of the model that `config` describes, known before anything of it is loaded.
+pub fn layers(config: &serde_json::Value) -> Result<usize> {
+    let config = Config(config);
+    match config.model_type()? {
+        "gpt2" => config.size("n_layer"),
+        "gemma3" => Config(config.0.get("text_config").unwrap_or(config.0)).size_or("num_hidden_layers", Some(26)),
+        "gemma3_text" => config.size_or("num_hidden_layers", Some(26)),
+        known if SUPPORTED.contains(&known) => config.size("num_hidden_layers"),
+        other => Err(unsupported(other)),
+    }
+}
+
+fn unsupported(model_type: &str) -> Error {
+    Error::input(format!("model_type \"{model_type}\" is not supported"))
+        .hint(format!("supported: {}", SUPPORTED.join(", ")))
 }
 
 /// Heads that are consistent: query heads a multiple of key-value heads.

@@ -31,6 +31,11 @@ pub struct Prepared {
 }
 
 impl Prepared {
+    /// Tokens of the longer prompt and the longer answer together.
+    pub fn longest(&self) -> usize {
+        self.clean.len().max(self.corrupt.len()) + self.answer.len().max(self.answer_new.len())
+    }
+
     /// The true answer after the clean prompt; with `first-token` the counterfactual's token is read too.
     pub fn asked(&self, mode: Answer) -> Asked {
         Asked::new(&self.clean, &self.answer, &self.answer_new[..1], mode)

@@ -28,7 +28,7 @@ pub async fn screen(model: &Model, facts: &[&Fact], settings: &Settings) -> Resu
     let mut prepared = Vec::with_capacity(facts.len());
     for fact in facts {
         let one = match prepare(&model.tokens, fact, settings)? {
-            Ok(one) if one.clean.len() + one.answer.len() > longest => {
+            Ok(one) if one.longest() > longest => {
                 Err(dropped(Reason::TooLong, &format!("the model takes {longest} tokens")))
             }
             other => other,

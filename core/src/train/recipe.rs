@@ -77,6 +77,14 @@ pub struct Dropping {
     pub blocks: Vec<f64>,
 }
 
+impl Optimizer {
+    /// TOML knows numbers that are none, and a loss that is none shows only after an epoch.
+    fn is_sound(&self) -> bool {
+        let rates = self.learning_rate.is_finite() && self.learning_rate > 0.0 && (0.0..1.0).contains(&self.beta_2);
+        rates && self.clip.is_finite() && self.clip > 0.0 && self.weight_decay.is_finite() && self.weight_decay >= 0.0
+    }
+}
+
 impl Text {
     /// Is this epoch (from 1) one of the first, with fewer facts?
     pub(super) fn is_beginning(&self, epoch: usize) -> bool {
@@ -116,6 +124,8 @@ impl Recipe {
             "`epochs`, `batch` and `tellings` must be at least 1".to_string()
         } else if !(self.text.ordinary.is_finite() && (0.0..=10.0).contains(&self.text.ordinary)) {
             "`ordinary` is a number between 0 and 10".to_string()
+        } else if !self.optimizer.is_sound() {
+            "`optimizer` wants finite numbers: `learning_rate` and `clip` above 0, `beta_2` below 1".to_string()
         } else if self.vocabulary() < 300 {
             "`config.vocab_size` must be at least 300 (256 bytes, special tokens, merges)".to_string()
         } else {

@@ -65,7 +65,7 @@ pub fn FactView(
     view! {
         <article class="fact">
             <h3>{before} <mark>{subject}</mark> {after} " " <b>{answer}</b></h3>
-            <p class="faint">{format!("Fact {}, id {}", fact.order + 1, words::visible(&fact.id))} {relation}</p>
+            <p class="faint">{format!("Fact {}, id {}", fact.order.saturating_add(1), words::visible(&fact.id))} {relation}</p>
             {body}
         </article>
     }

@@ -4,10 +4,10 @@ use super::opfs::{self, Stored};
 use super::queue::Engine;
 use super::{host, js, models};
 use engram_core::facts::{FactFile, parse};
-use engram_core::journal;
+use engram_core::journal::{self, Found};
 use engram_core::lab::Log;
 use engram_core::protocol::{ModelRef, News, Saved, StudyAsk};
-use engram_core::record::{ModelInfo, Record, Settings};
+use engram_core::record::{ModelInfo, Settings};
 use engram_core::{Error, Result};
 use js_sys::Uint8Array;
 use serde::{Deserialize, Serialize};
@@ -62,8 +62,8 @@ pub(crate) async fn run(engine: &mut Engine, ask: StudyAsk, message: &JsValue, t
     let (lab, model) = engine.lab.as_mut().ok_or_else(|| Error::input("no model is loaded").hint("load one first"))?;
     let (key, about, begun, facts) = match &ask.key {
         Some(key) => {
-            let (about, record, facts) = kept(key).await?;
-            (key.clone(), about, Some(record), facts)
+            let (about, begun, facts) = kept(key).await?;
+            (key.clone(), about, Some(begun), facts)
         }
         None => {
             let name = lab.model().info.name.to_lowercase();
@@ -97,14 +97,17 @@ pub(crate) async fn run(engine: &mut Engine, ask: StudyAsk, message: &JsValue, t
     let mut log = Kept(match &place {
         Some(place) => {
             let file = Stored::open(place, JOURNAL).await?;
-            let end = whole(&file)?;
+            let end = match &begun {
+                Some(Found::Study(begun)) => begun.kept,
+                _ => 0,
+            };
             file.truncate(end)?;
             opfs::write_json(place, ABOUT, &about).await?;
             Some((file, end))
         }
         None => None,
     });
-    let begun = begun.filter(|_| log.0.as_ref().is_some_and(|(_, end)| *end > 0));
+    let begun = begun.filter(|_| log.0.is_some());
     let settings = about.settings.clone();
     let result = lab.study(facts.as_ref(), settings, begun, &key, &mut log, tell).await;
     drop(log);
@@ -115,47 +118,61 @@ pub(crate) async fn run(engine: &mut Engine, ask: StudyAsk, message: &JsValue, t
     Ok(News::Study { key, finished: true, record })
 }
 
-/// The end of the last whole line.
-fn whole(file: &Stored) -> Result<u64> {
-    let bytes = file.all()?;
-    Ok(bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at as u64 + 1))
-}
-
 /// Counts what the journal holds by now.
 async fn update(place: &FileSystemDirectoryHandle, mut about: About, finished: bool) -> Result<()> {
-    if let Some(record) = journal_of(place).await? {
-        about.validated = record.validated().count();
-        about.edits = record.edits.as_ref().map_or(0, Vec::len);
-    }
+    about.count(&journal_of(place).await?);
     about.finished = finished;
     about.changed_ms = js::now_ms();
     opfs::write_json(place, ABOUT, &about).await
 }
 
-async fn journal_of(place: &FileSystemDirectoryHandle) -> Result<Option<Record>> {
-    let bytes = Stored::open(place, JOURNAL).await?.all()?;
-    if bytes.is_empty() {
-        return Ok(None);
+impl About {
+    fn count(&mut self, journal: &Found) {
+        if let Found::Study(begun) = journal {
+            self.validated = begun.record.validated().count();
+            self.edits = begun.record.edits.as_ref().map_or(0, Vec::len);
+        }
     }
-    journal::from_bytes("the kept study", &bytes).map(Some)
 }
 
-async fn kept(key: &str) -> Result<(About, Record, Option<FactFile>)> {
-    let unknown = || Error::input(format!("no study \"{key}\" is kept here")).hint("start a new one");
-    let place = folder(key).await.ok_or_else(unknown)?;
-    let about: About = opfs::read_json(&place, ABOUT).await?.ok_or_else(unknown)?;
-    let record = journal_of(&place).await?.ok_or_else(unknown)?;
+/// What is whole of a journal.
+async fn journal_of(place: &FileSystemDirectoryHandle) -> Result<Found> {
+    let inner = async || {
+        let found = journal::find(&Stored::open(place, JOURNAL).await?.all()?)?;
+        if let Found::Study(begun) = &found {
+            journal::check(&begun.record)?;
+        }
+        Ok(found)
+    };
+    inner().await.map_err(|error: Error| error.at("the kept study"))
+}
+
+async fn kept(key: &str) -> Result<(About, Found, Option<FactFile>)> {
+    let place = folder(key).await.ok_or_else(|| unknown(key))?;
+    let about: About = opfs::read_json(&place, ABOUT).await?.ok_or_else(|| unknown(key))?;
+    let begun = journal_of(&place).await?;
     let facts = match about.own_facts {
         true => Some(parse(&about.facts, &Stored::open(&place, FACTS).await?.all()?)?),
         false => None,
     };
-    Ok((about, record, facts))
+    Ok((about, begun, facts))
+}
+
+fn unknown(key: &str) -> Error {
+    Error::input(format!("no study \"{key}\" is kept here")).hint("start a new one")
 }
 
 /// A kept study's record.
 pub(crate) async fn open(key: &str) -> Result<News> {
-    let (about, record, _) = kept(key).await?;
-    Ok(News::Study { key: key.to_owned(), finished: about.finished, record: Box::new(record) })
+    let (about, begun, _) = kept(key).await?;
+    match begun {
+        Found::Study(begun) => {
+            Ok(News::Study { key: key.to_owned(), finished: about.finished, record: Box::new(begun.record) })
+        }
+        Found::Nothing(why) => {
+            Err(Error::input(format!("the kept study: {why}")).hint("go on with it: it starts again"))
+        }
+    }
 }
 
 /// Forgets a study.
@@ -163,7 +180,7 @@ pub(crate) async fn remove(key: &str) -> Result<()> {
     let all = opfs::folder(&["studies"]).await.filter(|_| valid(key));
     match all {
         Some(all) => opfs::remove(&all, key).await,
-        None => Err(Error::input(format!("no study \"{key}\" is kept here"))),
+        None => Err(unknown(key)),
     }
 }
 
@@ -176,10 +193,9 @@ pub(crate) async fn list() -> Result<Vec<Saved>> {
         // A folder without a readable account was left by a tab that closed at the wrong moment.
         let Ok(Some(mut about)) = opfs::read_json::<About>(&place, ABOUT).await else { continue };
         if !about.finished
-            && let Ok(Some(record)) = journal_of(&place).await
+            && let Ok(journal) = journal_of(&place).await
         {
-            about.validated = record.validated().count();
-            about.edits = record.edits.as_ref().map_or(0, Vec::len);
+            about.count(&journal);
         }
         studies.push(Saved {
             key,

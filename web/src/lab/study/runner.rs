@@ -206,7 +206,12 @@ impl Runner {
         let mut result = Err(unexpected());
         while let Some((news, _)) = call.next().await {
             match news {
-                News::StudyHeader { key, record } => self.begun(place, &task.model, key, *record),
+                News::StudyHeader { key, record, note } => {
+                    self.begun(place, &task.model, key, *record);
+                    if note.is_some() {
+                        self.said.set(note);
+                    }
+                }
                 News::Study { record, .. } => {
                     self.done.update(|done| _ = done.add(opened((*record).clone())));
                     self.open(*record);

@@ -1,0 +1,145 @@
+//! Studies that are killed with -9 at random moments, again and again, until they are done: each record is the
+//! undisturbed one byte for byte, and no other file stays. An ordinary test kills a few times; `ENGRAM_KILLS=200` asks for
+//! more, see docs/DEVELOPMENT.md.
+
+#![expect(clippy::print_stdout, reason = "tests report what they measure")]
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+const RECORD: &str = "engram-llama.engram.json";
+const JOURNAL: &str = "engram-llama.engram.journal";
+
+fn study(out: &Path, layer: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_engram"));
+    command.args([
+        "study",
+        "--model",
+        "engram-llama",
+        "--facts",
+        "bundled",
+        "--device",
+        "cpu",
+        "-n",
+        "8",
+        "--maps",
+        "2",
+    ]);
+    command.args(["--edit-facts", "3", "--edit-layer", layer, "--quiet", "--out"]).arg(out);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command
+}
+
+/// Numbers of a linear congruential generator: the same moments every time, as far as a clock allows.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, end: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % end
+    }
+}
+
+/// What the study was at, by what it has left on the disk.
+fn phase(out: &Path) -> &'static str {
+    let journal = std::fs::read(out.join(JOURNAL));
+    let has = |text: &str| {
+        let lines = journal.iter().flat_map(|bytes| bytes.split(|byte| *byte == b'\n'));
+        lines.filter(|line| line.starts_with(text.as_bytes())).count()
+    };
+    match (&journal, has("{\"edit\""), has("{\"redundancy\"")) {
+        (Err(_), ..) if out.join(RECORD).exists() => "6 after the record was written",
+        (Err(_), ..) => "0 before the journal",
+        (Ok(bytes), ..) if !bytes.contains(&b'\n') => "1 loading",
+        (Ok(_), 3, _) => "5 writing the record",
+        (Ok(_), 1.., _) => "4 editing",
+        (Ok(_), 0, 16) => "4 optimizing",
+        (Ok(_), 0, 1..) => "3 redundancy",
+        (Ok(_), ..) => "2 tracing",
+    }
+}
+
+#[test]
+fn killed_studies_end_with_the_undisturbed_record() {
+    let wanted: usize = std::env::var("ENGRAM_KILLS").ok().and_then(|kills| kills.parse().ok()).unwrap_or(6);
+    let folder = tempfile::tempdir().expect("a folder");
+    let begin = Instant::now();
+    let layers = ["2", "3"];
+    let undisturbed = layers.map(|layer| {
+        let out = folder.path().join("undisturbed").join(layer);
+        assert!(study(&out, layer).status().expect("engram starts").success());
+        std::fs::read(out.join(RECORD)).expect("the record")
+    });
+    let most = begin.elapsed() / 2;
+    let (mut random, mut kills, mut studies, mut cut) = (Random(12), 0, 0, 0);
+    let mut phases: BTreeMap<&str, usize> = BTreeMap::new();
+    while kills < wanted {
+        let out = folder.path().join("killed");
+        studies += 1;
+        // Now and then the settings of stage 3 change on the way, so that a journal has those of two.
+        let mut layer = studies % 2;
+        let mut runs = 0;
+        while !out.join(RECORD).exists() || out.join(JOURNAL).exists() {
+            runs += 1;
+            assert!(runs < 100, "a study that never ends");
+            if runs % 4 == 3 {
+                layer = 1 - layer;
+            }
+            let mut child = study(&out, layers[layer]).spawn().expect("engram starts");
+            // A moment of the whole study, a moment of what is left of it, or the moment of a new line.
+            let moment = Duration::from_micros(match random.below(3) {
+                0 => random.below(most.as_micros() as u64),
+                1 => random.below(most.as_micros() as u64 / 4),
+                _ => {
+                    let lines = 1 + random.below(12);
+                    wait_for_lines(&out, lines as usize, &mut child, most);
+                    random.below(30_000)
+                }
+            });
+            let start = Instant::now();
+            let ended = loop {
+                match child.try_wait().expect("its state") {
+                    Some(status) => break Some(status),
+                    None if start.elapsed() >= moment => break None,
+                    None => std::thread::sleep(Duration::from_micros(200)),
+                }
+            };
+            match ended {
+                Some(status) => assert!(status.success(), "{status} after {kills} kills"),
+                None => {
+                    child.kill().expect("killed"); // SIGKILL
+                    child.wait().expect("its end");
+                    kills += 1;
+                    *phases.entry(phase(&out)).or_default() += 1;
+                    let torn =
+                        std::fs::read(out.join(JOURNAL)).is_ok_and(|bytes| bytes.last().is_some_and(|b| *b != b'\n'));
+                    cut += usize::from(torn);
+                }
+            }
+        }
+        // A kill between the record and the end leaves the record alone: another run finds nothing to do.
+        assert!(study(&out, layers[layer]).status().expect("engram starts").success());
+        assert_eq!(std::fs::read(out.join(RECORD)).expect("the record"), undisturbed[layer], "study {studies}");
+        let entries = std::fs::read_dir(&out).expect("the folder").flatten();
+        let others: Vec<_> = entries.map(|entry| entry.file_name()).filter(|name| name != RECORD).collect();
+        // A record of the other settings is kept when the study had ended with them.
+        assert!(others.iter().all(|name| name.to_string_lossy().starts_with(&format!("{RECORD}.old"))), "{others:?}");
+        std::fs::remove_dir_all(&out).expect("removed");
+    }
+    let seconds = begin.elapsed().as_secs();
+    println!("{kills} kills of {studies} studies in {seconds} s, {cut} left half a line; all records are equal");
+    for (phase, count) in phases {
+        println!("  {count:4} {}", &phase[2..]);
+    }
+}
+
+/// Waits until a study has written so many more lines, or has ended.
+fn wait_for_lines(out: &Path, lines: usize, child: &mut std::process::Child, most: Duration) {
+    let count = || std::fs::read(out.join(JOURNAL)).unwrap_or_default().iter().filter(|byte| **byte == b'\n').count();
+    let (before, start) = (count(), Instant::now());
+    while count() < before + lines && start.elapsed() < most && child.try_wait().expect("its state").is_none() {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}

@@ -1,0 +1,74 @@
+//! Whether two studies are the same, and whether one can go on from the tracing of the other.
+
+use crate::record::{Record, Settings};
+use serde_json::Value;
+
+/// In which fields two studies differ, as `settings.seed: 7 there, 42 here`. Only what decides the numbers counts:
+/// format, settings, model and fact source; a name does not where a digest says that it is the same thing. The batch
+/// plan is a machine's, not a study's: whoever goes on keeps the one that is there.
+pub fn differences(there: &Record, here: &Record) -> Vec<String> {
+    let mut out = Vec::new();
+    compare("", &tree(there), &tree(here), &mut out);
+    out
+}
+
+/// [`differences`] in what decides the tracing; the rest are settings of stage 3.
+pub fn tracing_differences(there: &Record, here: &Record) -> Vec<String> {
+    let traced = |record: &Record| {
+        let mut tree = tree(record);
+        if let Some(settings) = tree.get_mut("settings").and_then(Value::as_object_mut) {
+            settings.remove("stages");
+            settings.remove("edit");
+        }
+        tree
+    };
+    let mut out = Vec::new();
+    compare("", &traced(there), &traced(here), &mut out);
+    out
+}
+
+/// Gives a record other settings of its later stages. Edits stay where they are what the new settings would give: facts
+/// take their steps as one batch, so every setting of stage 3 decides all of them. Returns how many were dropped.
+pub fn change(record: &mut Record, settings: &Settings) -> usize {
+    let edits = |settings: &Settings| settings.stages.contains(&3).then(|| settings.edit.clone());
+    let fit = edits(&record.settings) == edits(settings);
+    record.settings = settings.clone();
+    match fit {
+        true => 0,
+        false => record.edits.take().map_or(0, |edits| edits.len()),
+    }
+}
+
+fn tree(record: &Record) -> Value {
+    let mut tree = serde_json::json!({
+        "engram": record.engram, "settings": record.settings, "model": record.model, "source": record.source,
+    });
+    let mut forget = |part: &str, key: &str| {
+        if let Some(map) = tree.get_mut(part).and_then(Value::as_object_mut) {
+            map.remove(key);
+        }
+    };
+    forget("settings", "rows");
+    let digests = [("model", &record.model.weights_sha256), ("source", &record.source.sha256)];
+    for (part, _) in digests.iter().filter(|(_, digest)| !digest.is_empty()) {
+        forget(part, "name");
+    }
+    tree
+}
+
+fn compare(place: &str, there: &Value, here: &Value, out: &mut Vec<String>) {
+    match (there, here) {
+        (Value::Object(left), Value::Object(right)) => {
+            let mut keys: Vec<&String> = left.keys().chain(right.keys()).collect();
+            keys.sort_unstable();
+            keys.dedup();
+            for key in keys {
+                let inner = if place.is_empty() { key.clone() } else { format!("{place}.{key}") };
+                let side = |map: &serde_json::Map<String, Value>| map.get(key).cloned().unwrap_or_default();
+                compare(&inner, &side(left), &side(right), out);
+            }
+        }
+        _ if there == here => {}
+        _ => out.push(format!("{place}: {there} there, {here} here")),
+    }
+}

@@ -1,0 +1,132 @@
+//! What settings must satisfy before anything is computed with them.
+
+use super::{Corruption, Settings};
+use crate::{Error, Result};
+
+/// More rows than any device's plan has.
+const MOST_ROWS: usize = 1 << 16;
+
+impl Settings {
+    /// Refuses what no study of a model with so many layers can have.
+    ///
+    /// # Errors
+    /// Naming the setting.
+    pub fn check(&self, layers: usize) -> Result<()> {
+        let counts = [
+            ("n", self.n),
+            ("max_tokens", self.max_tokens),
+            ("window", self.window),
+            ("screen_batch", self.screen_batch),
+            ("trace_batch", self.trace_batch),
+            ("rows", self.rows),
+        ];
+        counts.iter().try_for_each(|(name, count)| at_least_one(name, *count))?;
+        if self.rows > MOST_ROWS {
+            return Err(Error::input(format!("settings.rows is {}, more than {MOST_ROWS}", self.rows)));
+        }
+        finite("min_effect", self.min_effect)?;
+        match &self.corruption {
+            Corruption::Replace { with } if with.trim().is_empty() => {
+                return Err(Error::input("the text that stands in for the subject is empty")
+                    .hint("give a name such as Random Person"));
+            }
+            Corruption::Replace { .. } => {}
+            Corruption::Noise { sigmas, draws, .. } => {
+                positive("corruption.sigmas", *sigmas)?;
+                at_least_one("corruption.draws", *draws)?;
+            }
+        }
+        if self.readings.is_empty() {
+            return Err(Error::input("no reading is asked for").hint("subject-last is the paper's"));
+        }
+        if let Some(again) = (1..self.readings.len()).find(|at| self.readings[..*at].contains(&self.readings[*at])) {
+            return Err(Error::input(format!("settings.readings has {} twice", self.readings[again].name())));
+        }
+        if !self.stages.contains(&1) || self.stages.iter().any(|stage| !(1..=3).contains(stage)) {
+            return Err(Error::input(format!("stages {:?}: stages are 1 to 3, and all build on 1", self.stages)));
+        }
+        if self.stages.contains(&3) { self.check_edit(layers) } else { Ok(()) }
+    }
+
+    fn check_edit(&self, layers: usize) -> Result<()> {
+        let edit = &self.edit;
+        at_least_one("edit.facts", edit.facts)?;
+        at_least_one("edit.steps", edit.steps)?;
+        positive("edit.epsilon", edit.epsilon)?;
+        positive("edit.eta", edit.eta)?;
+        finite("edit.min_p_false", edit.min_p_false)?;
+        match edit.layer {
+            Some(layer) if !(1..=layers).contains(&layer) => {
+                Err(Error::input(format!("layer {layer} to edit does not exist"))
+                    .hint(format!("the model's layers are numbered 1 to {layers}")))
+            }
+            None if !self.readings.contains(&edit.reading) => {
+                let name = edit.reading.name();
+                Err(Error::input(format!("the reading of edits, {name}, is not among the readings"))
+                    .hint(format!("trace {name} too, or choose a layer to edit")))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn at_least_one(name: &str, count: usize) -> Result<()> {
+    if count > 0 { Ok(()) } else { Err(Error::input(format!("settings.{name} is 0")).hint("it must be at least 1")) }
+}
+
+fn finite(name: &str, value: f32) -> Result<()> {
+    let wrong = || Error::input(format!("settings.{name} is {value}")).hint("it must be a finite number");
+    if value.is_finite() { Ok(()) } else { Err(wrong()) }
+}
+
+fn positive(name: &str, value: f32) -> Result<()> {
+    finite(name, value)?;
+    let wrong = || Error::input(format!("settings.{name} is {value}")).hint("it must be above 0");
+    if value > 0.0 { Ok(()) } else { Err(wrong()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::Reading;
+
+    #[test]
+    fn what_makes_no_sense_is_refused_by_its_name() {
+        assert!(Settings::default().check(12).is_ok());
+        type Spoil = fn(&mut Settings);
+        let cases: [(&str, Spoil); 20] = [
+            ("settings.n is 0", |s| s.n = 0),
+            ("settings.max_tokens is 0", |s| s.max_tokens = 0),
+            ("settings.window is 0", |s| s.window = 0),
+            ("settings.rows is 0", |s| s.rows = 0),
+            ("settings.rows is 18446744073709551615", |s| s.rows = usize::MAX),
+            ("settings.trace_batch is 0", |s| s.trace_batch = 0),
+            ("settings.min_effect is NaN", |s| s.min_effect = f32::NAN),
+            ("stands in for the subject is empty", |s| s.corruption = Corruption::Replace { with: " ".into() }),
+            ("corruption.draws is 0", |s| s.corruption = Corruption::Noise { sigmas: 3.0, draws: 0, sigma: 0.0 }),
+            ("corruption.sigmas is inf", |s| {
+                s.corruption = Corruption::Noise { sigmas: f32::INFINITY, draws: 1, sigma: 0.0 }
+            }),
+            ("no reading", |s| s.readings.clear()),
+            ("subject-last twice", |s| s.readings = vec![Reading::SubjectLast; 2]),
+            ("stages [2, 3]", |s| s.stages = vec![2, 3]),
+            ("stages [1, 4]", |s| s.stages = vec![1, 4]),
+            ("layer 13 to edit does not exist", |s| s.edit.layer = Some(13)),
+            ("layer 0 to edit does not exist", |s| s.edit.layer = Some(0)),
+            ("settings.edit.steps is 0", |s| s.edit.steps = 0),
+            ("settings.edit.eta is -1", |s| s.edit.eta = -1.0),
+            ("settings.edit.epsilon is 0", |s| s.edit.epsilon = 0.0),
+            ("same-index, is not among the readings", |s| s.edit.reading = Reading::SameIndex),
+        ];
+        for (wanted, spoil) in cases {
+            let mut settings = Settings::default();
+            spoil(&mut settings);
+            let found = settings.check(12).expect_err(wanted);
+            assert!(found.message().contains(wanted), "{found}");
+        }
+        // What is not asked for need not make sense.
+        let mut settings = Settings { stages: vec![1, 2], ..Settings::default() };
+        settings.edit.layer = Some(99);
+        assert!(settings.check(12).is_ok());
+    }
+}

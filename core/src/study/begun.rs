@@ -1,0 +1,87 @@
+//! What an earlier run left, before anything is indexed by its numbers: is it of these facts, and is it whole?
+
+use super::{jobs, l_star};
+use crate::edit::Job;
+use crate::error::{Error, Result};
+use crate::facts::{FactFile, shuffled};
+use crate::record::{EditRecord, Reading, Record};
+
+fn wrong(what: impl Into<String>) -> Error {
+    Error::input(what).hint("it is not what this study leaves: start again with --fresh, or choose another --out")
+}
+
+/// Refuses a record whose facts are not the first ones of the study, each at its place.
+pub(super) fn facts(record: &Record, facts: &FactFile, order: &[usize]) -> Result<()> {
+    for (at, fact) in record.facts.iter().enumerate() {
+        if fact.order != at {
+            return Err(wrong(format!("facts[{at}] (id {}) has order {}", clip(&fact.id), fact.order)));
+        }
+        let known = order.get(at).and_then(|&place| facts.facts.get(place));
+        if !known.is_some_and(|known| fact.is_of(known)) {
+            return Err(wrong(format!("facts[{at}] (id {}) is not the fact of that order", clip(&fact.id))));
+        }
+    }
+    let (found, n) = (record.validated().count(), record.settings.n);
+    if found > n {
+        return Err(wrong(format!("{found} facts are validated, {n} were wanted")));
+    }
+    let asked = &record.settings.readings;
+    let other = record.validated().flat_map(|(_, traced)| traced.redundancy.keys()).find(|one| !asked.contains(one));
+    if let Some(reading) = other {
+        return Err(wrong(format!("a second pass of {}, which was not asked for", reading.name())));
+    }
+    match record.edits.as_ref().is_some_and(|edits| !edits.is_empty() && !record.settings.stages.contains(&3)) {
+        true => Err(wrong("there are edits, which were not asked for")),
+        false => Ok(()),
+    }
+}
+
+/// Refuses second passes that removed another block than the study's. A fact's id comes from a stranger's file.
+pub(super) fn curves(record: &Record, reading: Reading, l_star: Option<usize>) -> Result<()> {
+    for (fact, traced) in record.validated() {
+        if let Some(curve) = traced.redundancy.get(&reading).filter(|curve| Some(curve.ablated) != l_star) {
+            let (name, ablated) = (reading.name(), curve.ablated);
+            return Err(wrong(format!("fact {}, {name}: layer {ablated} was removed, not l*", clip(&fact.id))));
+        }
+    }
+    Ok(())
+}
+
+/// Refuses edits that are not the first ones of those that the settings ask for.
+pub(super) fn edits(edits: &[EditRecord], jobs: &[Job<'_>]) -> Result<()> {
+    let fits = |(edit, job): (&EditRecord, &Job<'_>)| edit.fact == job.order && edit.layer == job.layer;
+    match edits.len() <= jobs.len() && edits.iter().zip(jobs).all(fits) {
+        true => Ok(()),
+        false => Err(wrong("its edits are not those that its settings ask for")),
+    }
+}
+
+/// Whether nothing is left to compute.
+///
+/// # Errors
+/// When the record is not one of these facts.
+pub fn is_complete(record: &Record, file: &FactFile) -> Result<bool> {
+    let order = shuffled(file.facts.len(), record.settings.seed);
+    facts(record, file, &order)?;
+    if record.validated().count() < record.settings.n && record.facts.len() < order.len() {
+        return Ok(false);
+    }
+    for &reading in &record.settings.readings {
+        let l_star = l_star(record, reading);
+        curves(record, reading, l_star)?;
+        if l_star.is_some() && record.validated().any(|(_, traced)| !traced.redundancy.contains_key(&reading)) {
+            return Ok(false);
+        }
+    }
+    if !record.settings.stages.contains(&3) {
+        return Ok(true);
+    }
+    let jobs = jobs(record, file, &order);
+    let found = record.edits.as_deref();
+    edits(found.unwrap_or_default(), &jobs)?;
+    Ok(found.is_some_and(|found| found.len() == jobs.len()))
+}
+
+fn clip(text: &str) -> String {
+    text.chars().take(40).collect()
+}
