@@ -4,14 +4,18 @@
 //! [`FactRecord`](crate::record::FactRecord), `{"redundancy": …}` ([`RedundancyLine`]) and `{"edit": …}`
 //! ([`EditRecord`](crate::record::EditRecord)). A line that repeats a fact, a curve or an edit replaces it.
 
+#[cfg(not(target_family = "wasm"))]
+mod atomic;
 mod check;
 #[cfg(not(target_family = "wasm"))]
 mod file;
 mod lines;
 
+#[cfg(not(target_family = "wasm"))]
+pub use atomic::{sweep, write_atomic, write_atomic_with};
 pub use check::finite;
 #[cfg(not(target_family = "wasm"))]
-pub use file::{Journal, is_gzip_name, read, write, write_atomic};
+pub use file::{Journal, is_gzip_name, read, write};
 pub use lines::{RedundancyLine, Resumed, differences, edit_line, fact_line, header_line, redundancy_line};
 
 use crate::record::{Record, VERSION};

@@ -2,6 +2,8 @@
 
 #![expect(clippy::print_stdout, reason = "tests report what they measure")]
 
+pub mod everything;
 pub mod fixtures;
 pub mod naive;
 pub mod oracle;
+pub mod outside;

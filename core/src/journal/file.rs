@@ -1,5 +1,6 @@
 //! Records and journals on disk.
 
+use super::atomic::write_atomic;
 use super::check::consistent;
 use super::lines::{RedundancyLine, Resumed, differences, edit_line, fact_line, header_line, redundancy_line, resume};
 use super::{read_bytes, to_json, to_json_gz};
@@ -32,31 +33,7 @@ pub fn write(path: &Path, record: &Record) -> Result<()> {
     write_atomic(path, &bytes.map_err(|error| error.at(path.display()))?)
 }
 
-/// Writes a file under another name beside it and renames: a reader never sees half of it, and a failure leaves the
-/// old file as it was.
-///
-/// # Errors
-/// When the disk is full, the folder is missing or writing is not allowed.
-pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
-    let name = path.file_name().ok_or_else(|| Error::input(format!("{}: not a file name", path.display())))?;
-    let mut temporary = std::ffi::OsString::from(".");
-    temporary.push(name);
-    temporary.push(format!(".{}.tmp", std::process::id()));
-    let temporary = path.with_file_name(temporary);
-    let outcome = File::create(&temporary)
-        .and_then(|mut file| {
-            file.write_all(bytes)?;
-            file.sync_all()
-        })
-        .and_then(|()| std::fs::rename(&temporary, path));
-    outcome.map_err(|error| {
-        // Nothing useful is in it, and a full disk wants the space back.
-        let _ = std::fs::remove_file(&temporary);
-        failed(path, "cannot be written", &error)
-    })
-}
-
-fn failed(path: &Path, what: &str, error: &io::Error) -> Error {
+pub(super) fn failed(path: &Path, what: &str, error: &io::Error) -> Error {
     let path = path.display();
     match error.kind() {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
