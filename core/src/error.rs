@@ -120,7 +120,8 @@ mod tests {
     #[test]
     fn whatever_is_quoted_a_message_is_a_line() {
         let long = "\u{1b}[31m\n\u{202e}é".repeat(20_000);
-        let error = Error::input(format!("the name `{long}` is no name")).hint(format!("not {long}")).at(&long).at("file");
+        let error =
+            Error::input(format!("the name `{long}` is no name")).hint(format!("not {long}")).at(&long).at("file");
         let message = error.message();
         assert!(message.len() < 10_000 && message.starts_with("file: ␛[31m⏎"), "{message}");
         assert!(message.ends_with("` is no name"), "{message}");

@@ -46,23 +46,14 @@ pub fn config(bytes: &[u8]) {
     let exact = FAMILIES.iter().find(|family| kind.starts_with(**family));
     let family = exact.or_else(|| FAMILIES.iter().find(named)).unwrap_or(&FAMILIES[0]);
     let [_, tokenizer, weights] = rest(family);
-    load(vec![
-        source("config.json", bytes),
-        source("tokenizer.json", tokenizer),
-        source("model.safetensors", weights),
-    ]);
+    load(vec![source("config.json", bytes), source("tokenizer.json", tokenizer), source("model.safetensors", weights)]);
 }
 
 /// A file of safetensors under the configuration of the llama fixture.
 pub fn safetensors(bytes: &[u8]) {
     let [config, tokenizer, _] = rest("llama-tied");
-    let all = || {
-        vec![
-            source("config.json", config),
-            source("tokenizer.json", tokenizer),
-            source("model.safetensors", bytes),
-        ]
-    };
+    let all =
+        || vec![source("config.json", config), source("tokenizer.json", tokenizer), source("model.safetensors", bytes)];
     tensors(all());
     load(all());
 }
