@@ -7,8 +7,8 @@ pub fn width(text: &str) -> usize {
     text.width()
 }
 
-/// A model's token or a user's text on one line, with nothing hidden in it.
-pub use engram_core::text::visible as escape;
+/// A model's token or a user's text on one line, with nothing hidden in it; `told` also bounds it.
+pub use engram_core::text::{told, visible as escape};
 
 /// A token's text: like [`escape`], with spaces at its ends made visible.
 pub fn token(text: &str) -> String {
