@@ -128,7 +128,13 @@ fn files_are_not_said_again() {
     told("a tensor's name", &engram(folder.path(), &line));
     put("recipe.toml", &format!("name = {quoted}\n[{quoted}]\n"));
     put("text.txt", "a b c");
-    told("a recipe", &engram(folder.path(), &["train", "recipe.toml", "--facts", "recipe.toml", "--text", "text.txt", "--out", "out"]));
+    told(
+        "a recipe",
+        &engram(
+            folder.path(),
+            &["train", "recipe.toml", "--facts", "recipe.toml", "--text", "text.txt", "--out", "out"],
+        ),
+    );
 }
 
 /// A small record whose every text is of a megabyte.
