@@ -14,8 +14,8 @@ pub(super) fn markdown(text: &str) -> String {
         let word = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
         let acts = match c {
             '\\' | '`' | '[' | ']' | '|' | '~' | '$' => true,
-            // What is followed by a space begins no emphasis, and what begins none ends none.
-            '*' => after.is_some_and(|c| !c.is_whitespace()),
+            // Before a space, or between a letter and a comma, it begins no emphasis; what is not begun is not ended.
+            '*' => after.is_some_and(|c| !c.is_whitespace() && !(word(before) && c.is_ascii_punctuation())),
             // Within a word it is a letter.
             '_' => !(word(before) && word(after)),
             // Addresses become links by themselves.
@@ -67,7 +67,7 @@ mod tests {
             ("https://e.example www.e.example", r"https\://e.example www\.e.example"),
             ("&#106;avascript", "&amp;#106;avascript"),
             ("`code` | $x$ ~~no~~", r"\`code\` \| \$x\$ \~\~no\~\~"),
-            ("**bold** _it_ a_b", r"\*\*bold\** \_it\_ a_b"),
+            ("**bold** _it_ a_b", r"\*\*bold** \_it\_ a_b"),
             ("a\n# b\r\u{202e}\0", "a⏎# b␍\\\\u{202e}␀"),
             ("# a", r"\# a"),
             ("- a", r"\- a"),
@@ -87,6 +87,7 @@ mod tests {
             "HuggingFaceTB/SmolLM2-135M-Instruct",
             "Qwen2.5-0.5B",
             "l* is the layer",
+            "at l*, over",
             "r_MLP",
             "a@main (2)",
             "–",
