@@ -3,10 +3,13 @@
 //! The page reads what a person opens in it, so nobody else may be able to: the server listens on the loopback address,
 //! answers to its own name only ([`guard`]), and says in every answer what a browser may do with it ([`headers`]).
 
+mod connections;
 mod guard;
 mod headers;
 mod reply;
 pub mod site;
+#[cfg(test)]
+mod sockets_tests;
 #[cfg(test)]
 mod tests;
 
@@ -18,6 +21,7 @@ use axum::extract::{Request, State};
 use axum::http::{Method, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
+use connections::Limits;
 use engram_core::{Error, Result};
 use std::net::{Ipv4Addr, TcpListener};
 use std::sync::Arc;
@@ -25,6 +29,9 @@ use tokio::sync::Notify;
 
 /// A fixed port, because a browser keeps models and studies by address: under another one they are not found again.
 pub const PORT: u16 = 7878;
+
+/// Longest path that is looked for; those of the site have 60 letters.
+const LONGEST: usize = 1000;
 
 /// What the handlers know.
 struct Lab {
@@ -52,6 +59,10 @@ pub fn listen(port: Option<u16>) -> Result<TcpListener> {
 
 /// Serves until it is told to stop.
 pub fn serve(listener: TcpListener, site: Site, stop: &Notify) -> Result<()> {
+    serve_within(listener, site, stop, Limits::default())
+}
+
+fn serve_within(listener: TcpListener, site: Site, stop: &Notify, limits: Limits) -> Result<()> {
     let failed = |error: std::io::Error| Error::io(format!("the server failed: {error}"));
     let port = listener.local_addr().map_err(failed)?.port();
     listener.set_nonblocking(true).map_err(failed)?;
@@ -60,7 +71,7 @@ pub fn serve(listener: TcpListener, site: Site, stop: &Notify) -> Result<()> {
         let listener = tokio::net::TcpListener::from_std(listener).map_err(failed)?;
         // Nothing is lost with an answer that is cut off, so the end waits for none.
         tokio::select! {
-            result = async { axum::serve(listener, router(site, port)).await } => result.map_err(failed),
+            result = connections::serve(listener, router(site, port), limits) => result.map_err(failed),
             () = stop.notified() => Ok(()),
         }
     })
@@ -91,6 +102,9 @@ async fn file(State(lab): State<Arc<Lab>>, request: Request) -> Response {
         return (StatusCode::METHOD_NOT_ALLOWED, allowed, "files can be read, and nothing else\n").into_response();
     }
     let path = request.uri().path();
+    if path.len() > LONGEST {
+        return (StatusCode::URI_TOO_LONG, "no file of the lab has so long a name\n").into_response();
+    }
     let found = match site::relative(path) {
         Some(path) => lab.site.find(&path).map(|file| file.map(|file| (path, file))),
         None => Ok(None),

@@ -3,6 +3,7 @@
 use crate::render::style::{Ink, Screen, Tone};
 use crate::render::table::{self, Table};
 use anstream::AutoStream;
+use engram_core::text::told;
 use std::io::{self, IsTerminal, Write};
 
 /// `--color`.
@@ -66,23 +67,28 @@ impl Ui {
         self.print(&table::render(table, self.screen, self.terminal))
     }
 
-    /// Talk: a line to stderr, unless `--quiet`.
+    /// Talk: a line to stderr, unless `--quiet`. What it quotes may be anything.
     pub fn note(&self, line: &str) {
+        self.say(&told(line));
+    }
+
+    /// Talk as it is, painted or of several lines, unless `--quiet`; with nothing from outside in it that is not escaped.
+    pub fn say(&self, text: &str) {
         if !self.quiet {
-            self.talk(line);
+            self.talk(text);
         }
     }
 
     /// Talk: a warning to stderr, also with `--quiet`.
     pub fn warn(&self, line: &str) {
-        self.talk(&format!("{} {line}", self.talk.paint(Tone::Warning, "warning:")));
+        self.talk(&format!("{} {}", self.talk.paint(Tone::Warning, "warning:"), told(line)));
     }
 
     /// Talk: an error with its next step to stderr.
     pub fn error(&self, message: &str, hint: Option<&str>) {
-        self.talk(&format!("{} {message}", self.talk.paint(Tone::Bad, "error:")));
+        self.talk(&format!("{} {}", self.talk.paint(Tone::Bad, "error:"), told(message)));
         for line in hint.iter().flat_map(|hint| hint.lines()) {
-            self.talk(&format!("{} {line}", self.talk.paint(Tone::Hint, "hint:")));
+            self.talk(&format!("{} {}", self.talk.paint(Tone::Hint, "hint:"), told(line)));
         }
     }
 

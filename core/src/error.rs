@@ -1,5 +1,6 @@
 //! One error type for the whole lab: what is wrong, where, and what to do next.
 
+use crate::text::told;
 use std::fmt;
 
 /// What kind of failure it is; decides the exit code and what a caller may retry.
@@ -33,7 +34,8 @@ impl Kind {
     }
 }
 
-/// An error with a message for people and, where one is known, the next step to take.
+/// An error with a message for people and, where one is known, the next step to take. Messages quote what is wrong, and
+/// that may be anything: they are kept to a line that can be read ([`told`]).
 #[derive(Debug, Clone, thiserror::Error)]
 pub struct Error {
     /// The kind of failure.
@@ -48,7 +50,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 impl Error {
     /// An error of a given kind.
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), hint: None }
+        Self { kind, message: told(&message.into()), hint: None }
     }
 
     /// Wrong input.
@@ -79,14 +81,14 @@ impl Error {
     /// Adds what to do next.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
+        self.hint = Some(told(&hint.into()));
         self
     }
 
     /// Puts the place in front of the message: `place: message`.
     #[must_use]
     pub fn at(mut self, place: impl fmt::Display) -> Self {
-        self.message = format!("{place}: {}", self.message);
+        self.message = told(&format!("{place}: {}", self.message));
         self
     }
 
@@ -107,6 +109,24 @@ impl fmt::Display for Error {
         match &self.hint {
             Some(hint) => write!(f, "\nhint: {hint}"),
             None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_is_quoted_a_message_is_a_line() {
+        let long = "\u{1b}[31m\n\u{202e}é".repeat(20_000);
+        let error =
+            Error::input(format!("the name `{long}` is no name")).hint(format!("not {long}")).at(&long).at("file");
+        let message = error.message();
+        assert!(message.len() < 10_000 && message.starts_with("file: ␛[31m⏎"), "{message}");
+        assert!(message.ends_with("` is no name"), "{message}");
+        for text in [message, error.next_step().unwrap_or_default()] {
+            assert!(text.len() < 10_000 && !text.chars().any(crate::text::is_hidden), "{text}");
         }
     }
 }

@@ -9,6 +9,7 @@ mod order;
 pub use order::{RelationKind, kind, shuffled};
 
 use crate::record::FactSource;
+use crate::text::told;
 use crate::{Error, Result, gz};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -137,6 +138,7 @@ fn parse_inner(name: &str, bytes: &[u8]) -> Result<FactFile> {
     warn_about(&facts, &mut warnings);
     complete::fill_target_new(&mut facts, &mut warnings);
     let sha256 = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    let warnings = warnings.iter().map(|warning| told(warning)).collect();
     Ok(FactFile { name: name.into(), sha256, facts, warnings })
 }
 

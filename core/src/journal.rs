@@ -5,6 +5,8 @@
 //! ([`EditRecord`](crate::record::EditRecord)); `{"settings": …}` where a study went on with other ones of stage 3. Every
 //! line carries a digest that includes its predecessor's ([`Chain`]).
 
+#[cfg(not(target_family = "wasm"))]
+mod atomic;
 mod chain;
 mod check;
 #[cfg(not(target_family = "wasm"))]
@@ -16,10 +18,12 @@ mod lock;
 mod open;
 mod same;
 
+#[cfg(not(target_family = "wasm"))]
+pub use atomic::{sweep, write_atomic, write_atomic_with};
 pub use chain::Chain;
 pub use check::finite;
 #[cfg(not(target_family = "wasm"))]
-pub use file::{is_gzip_name, read, write, write_atomic};
+pub use file::{is_gzip_name, read, write};
 pub use lines::{
     Found, RedundancyLine, Resumed, edit_line, fact_line, find, header_line, redundancy_line, settings_line,
 };

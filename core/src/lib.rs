@@ -29,6 +29,7 @@ pub mod run;
 #[cfg(feature = "engine")]
 pub mod study;
 pub mod tables;
+pub mod text;
 #[cfg(feature = "engine")]
 pub mod tokens;
 #[cfg(feature = "engine")]

@@ -1,6 +1,7 @@
 //! The paper's Tables 1 to 4, and one of the matched facts, as data; and as Markdown, LaTeX, CSV and JSON.
 
 mod build;
+mod escape;
 mod latex;
 mod parts;
 mod render;

@@ -1,6 +1,9 @@
 //! Text to tokens and back: the model's own tokenizer.json, subject spans from character offsets, answers in context.
 
+mod guard;
+
 use crate::error::{Error, Result};
+use guard::guarded;
 use sha2::{Digest, Sha256};
 use std::ops::Range;
 
@@ -31,7 +34,7 @@ pub enum AnswerError {
 impl Tokens {
     /// From the bytes of a tokenizer.json.
     pub fn new(json: &[u8]) -> Result<Self> {
-        let mut inner = tokenizers::Tokenizer::from_bytes(json).map_err(|error| {
+        let mut inner = guarded(|| tokenizers::Tokenizer::from_bytes(json))?.map_err(|error| {
             Error::input(format!("tokenizer.json: {error}")).hint("take tokenizer.json from the model's own repository")
         })?;
         // A file may ask for padding or truncation; positions would move.
@@ -47,7 +50,7 @@ impl Tokens {
 
     /// Tokens of a prompt. BOS comes from the file's own post-processor, and only from there.
     pub fn encode(&self, text: &str) -> Result<Encoded> {
-        let encoding = self.inner.encode(text, true).map_err(|error| {
+        let encoding = guarded(|| self.inner.encode(text, true))?.map_err(|error| {
             Error::input(format!("cannot tokenize {text:?}: {error}"))
                 .hint("take tokenizer.json from the model's own repository")
         })?;
@@ -79,15 +82,16 @@ impl Tokens {
 
     /// A token as text for people: its own piece of text, or its name for special tokens and byte fragments.
     pub fn show(&self, id: u32) -> String {
-        match self.inner.decode(&[id], false) {
-            Ok(text) if !text.is_empty() && !text.contains('\u{fffd}') => text,
+        match guarded(|| self.inner.decode(&[id], false)) {
+            Ok(Ok(text)) if !text.is_empty() && !text.contains('\u{fffd}') => text,
             _ => self.inner.id_to_token(id).unwrap_or_else(|| format!("<{id}>")),
         }
     }
 
     /// Tokens as text.
     pub fn decode(&self, ids: &[u32]) -> Result<String> {
-        self.inner.decode(ids, true).map_err(|error| Error::input(format!("cannot decode tokens: {error}")))
+        guarded(|| self.inner.decode(ids, true))?
+            .map_err(|error| Error::input(format!("cannot decode tokens: {error}")))
     }
 
     /// Every token as text for people.

@@ -14,6 +14,7 @@ pub use origin::{model, source};
 pub use rerun::{Again, Difference, differences, rerun, spread};
 
 use crate::record::{FactRecord, Record};
+use crate::text::told;
 use crate::{Result, hex, journal};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -51,15 +52,15 @@ pub struct Check {
 }
 
 impl Check {
-    /// A check without a hint.
+    /// A check without a hint. What it quotes may be anything.
     pub fn new(name: &str, state: State, detail: impl Into<String>) -> Self {
-        Self { name: name.into(), state, detail: detail.into(), hint: None }
+        Self { name: name.into(), state, detail: told(&detail.into()), hint: None }
     }
 
     /// Adds what to do next.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
+        self.hint = Some(told(&hint.into()));
         self
     }
 }

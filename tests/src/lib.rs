@@ -2,7 +2,9 @@
 
 #![expect(clippy::print_stdout, reason = "tests report what they measure")]
 
+pub mod everything;
 pub mod fixtures;
 pub mod made;
 pub mod naive;
 pub mod oracle;
+pub mod outside;

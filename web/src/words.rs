@@ -3,29 +3,8 @@
 use engram_core::metrics::{Level, Mean};
 use engram_core::record::{Reading, Reason};
 
-/// A text on one line: control and direction characters become visible signs, so that no text can turn a line around
-/// or hide a part of itself. (The page never takes a text for HTML; that is the views' part.)
-pub fn visible(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '\n' => out.push('⏎'),
-            '\t' => out.push('⇥'),
-            '\u{7f}' => out.push('␡'),
-            // The control pictures block mirrors the first 32 characters.
-            '\0'..='\u{1f}' => out.push(char::from_u32(0x2400 + c as u32).unwrap_or('�')),
-            '\u{80}'..='\u{9f}'
-            | '\u{ad}'
-            | '\u{61c}'
-            | '\u{200b}'..='\u{200f}'
-            | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}'
-            | '\u{feff}' => out.extend(c.escape_unicode()),
-            _ => out.push(c),
-        }
-    }
-    out
-}
+/// A text on one line, with nothing hidden in it. (The page never takes a text for HTML; that is the views' part.)
+pub use engram_core::text::visible;
 
 /// A model's token: like [`visible`], with every space as `·`.
 pub fn token(text: &str) -> String {

@@ -17,6 +17,8 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     let mut steps = Steps::new();
     steps.step("tidy", tidy);
     steps.step("format", || done(&["fmt", "--all", "--check"]));
+    // Outside the workspace. Only looked at: nobody compiles it who does not ask for it.
+    steps.step("format of the fuzz targets", || done(&["fmt", "--manifest-path", "fuzz/Cargo.toml", "--check"]));
     steps.step("the pure half without an engine", || {
         done(&["check", "--release", "-p", "engram-core", "--no-default-features"])
     });

@@ -87,6 +87,6 @@ fn drawn(table: &tables::Table, width: usize) -> Table {
         title: format!("Table {}. {}", table.number, table.title),
         head: table.columns.iter().map(|column| (column.name.clone(), align(column.align))).collect(),
         rows: table.rows.iter().map(|row| row.iter().map(tables::Cell::display).collect()).collect(),
-        notes: table.notes.iter().map(|note| text::wrap(note, width)).collect(),
+        notes: table.notes.iter().map(|note| text::wrap(&text::escape(note), width)).collect(),
     }
 }

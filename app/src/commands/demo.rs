@@ -72,12 +72,12 @@ pub fn run(args: &DemoArgs, ui: &Ui) -> Result<bool> {
     let mut records = Vec::new();
     for (index, bundled) in bundled::MODELS.iter().enumerate() {
         let step = format!("model {} of {}", index + 1, bundled::MODELS.len());
-        ui.note(&ui.talk.paint(Tone::Heading, &format!("{step}: {}", bundled.name)));
+        ui.say(&ui.talk.paint(Tone::Heading, &format!("{step}: {}", bundled.name)));
         let model = Model { source: Source::Bundled(bundled), tokenizer: None, device: args.device };
         let progress = Progress::new(*ui);
         let studied = engine::study(&model, &Facts::Bundled, &settings, &place, &progress)?;
         progress.finish();
-        ui.note(&study::summary(&studied));
+        ui.say(&study::summary(&studied));
         records.push(studied.record);
     }
     show(&records, ui)?;

@@ -56,9 +56,8 @@ fn cache() -> Check {
 /// Whether a file can be made in a folder, or in the nearest folder above it that exists.
 fn writable(folder: &Path) -> bool {
     let Some(existing) = folder.ancestors().find(|path| path.is_dir()) else { return false };
-    let probe = existing.join(format!(".engram-{}", std::process::id()));
-    let made = std::fs::write(&probe, b"").is_ok();
-    made && std::fs::remove_file(&probe).is_ok()
+    // One without a name where the system has such: nothing stays there if this run is killed.
+    tempfile::tempfile_in(existing).is_ok()
 }
 
 fn terminal(ui: &Ui) -> Check {
@@ -88,7 +87,7 @@ fn draw(checks: &[Check], screen: Screen) -> String {
             State::Failed => ("FAIL", Tone::Bad),
         };
         let name = text::pad(&check.name, width);
-        lines.push(format!("{}  {name}  {}", screen.paint(tone, word), check.detail));
+        lines.push(format!("{}  {name}  {}", screen.paint(tone, word), text::escape(&check.detail)));
         if let Some(hint) = &check.hint {
             let indent = " ".repeat(6 + width + 2);
             lines.push(format!("{indent}{} {hint}", screen.paint(Tone::Hint, "hint:")));

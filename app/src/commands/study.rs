@@ -5,6 +5,7 @@ use crate::engine::{self, Facts, Place, Source, Studied};
 use crate::fail;
 use crate::options::{self, CorruptionArgs, METHOD, MODEL, OUTPUT, RunArgs};
 use crate::render::progress::{self, Progress};
+use crate::render::text;
 use crate::ui::Ui;
 use anyhow::Result;
 use clap::Args;
@@ -170,7 +171,7 @@ pub fn run(args: &StudyArgs, ui: &Ui) -> Result<bool> {
     }
     if done.len() > 1 {
         let paths: Vec<String> = done.iter().map(|s| s.path.display().to_string()).collect();
-        ui.note(&format!("side by side: engram compare {}", paths.join(" ")));
+        ui.say(&format!("side by side: engram compare {}", text::escape(&paths.join(" "))));
     }
     Ok(failed.is_empty())
 }
@@ -181,7 +182,7 @@ pub fn summary(studied: &Studied) -> String {
     let validated = record.validated().count();
     let mut lines = vec![format!(
         "{}: {validated} facts validated of {} screened, {} wanted",
-        record.model.name,
+        text::escape(&record.model.name),
         record.facts.len(),
         record.settings.n
     )];

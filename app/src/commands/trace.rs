@@ -147,7 +147,8 @@ fn head(tracing: &Tracing, fact: &FactRecord, traced: &Traced, screen: Screen) -
         lines.push(line("p new", &value));
     }
     let place = format!("{} ({}, {})", device.kind, device.name, device.backend);
-    lines.push(line("model", &format!("{}, {} layers, on {place}", model.name, model.layers)));
+    let on = format!("{}, {} layers, on {place}", model.name, model.layers);
+    lines.push(line("model", &text::escape(&on)));
     lines.join("\n")
 }
 

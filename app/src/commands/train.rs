@@ -3,6 +3,7 @@
 use crate::engine::{self, Device, Trained};
 use crate::options::{self, MODEL, OUTPUT};
 use crate::render::progress::{self, Progress};
+use crate::render::text;
 use crate::ui::Ui;
 use anyhow::Result;
 use clap::Args;
@@ -61,7 +62,7 @@ fn summary(trained: &Trained) -> String {
     let recall = &trained.recall;
     let percent = |share: f64| format!("{:.1} %", share * 100.0);
     [
-        format!("{}: {} parameters, {} epochs", trained.name, trained.parameters, trained.epochs.len()),
+        format!("{}: {} parameters, {} epochs", text::escape(&trained.name), trained.parameters, trained.epochs.len()),
         format!("  trained wordings   {} of {} right", percent(recall.trained_right), recall.trained),
         format!("  held-out wordings  {} of {} right", percent(recall.held_out_right), recall.held_out),
         format!("  mean p of the true answer  {:.3}, held out {:.3}", recall.p_trained, recall.p_held_out),

@@ -185,8 +185,8 @@ fn report(path: &Path, record: &Record, proof: &Proof, progress: &Progress) -> R
 }
 
 fn draw(report: &Report, screen: Screen, borders: bool) -> String {
-    let mut lines = vec![screen.paint(Tone::Heading, &text::escape(&report.file.display().to_string()))];
-    let mut line = |name: &str, value: String| lines.push(format!("{}  {}", text::pad(name, 10), text::escape(&value)));
+    let mut lines = vec![screen.paint(Tone::Heading, &text::told(&report.file.display().to_string()))];
+    let mut line = |name: &str, value: String| lines.push(format!("{}  {}", text::pad(name, 10), text::told(&value)));
     if let Some(model) = &report.model {
         line("model", format!("{}, {} layers, {}", model.name, model.layers, model.family));
         line("facts", format!("{} validated of {} screened", report.validated, report.facts));
@@ -259,10 +259,10 @@ fn checks(checks: &[Check], screen: Screen) -> String {
             let name = text::pad(&name, width);
             let room = screen.width.saturating_sub(indent).max(40);
             let detail =
-                text::wrap(&text::escape(&check.detail), room).replace('\n', &format!("\n{}", " ".repeat(indent)));
+                text::wrap(&text::told(&check.detail), room).replace('\n', &format!("\n{}", " ".repeat(indent)));
             lines.push(format!("{}  {name}  {detail}", screen.paint(tone, word)));
             if let Some(hint) = &check.hint {
-                let hint = text::escape(hint);
+                let hint = text::told(hint);
                 lines.push(format!("{}{} {hint}", " ".repeat(indent), screen.paint(Tone::Hint, "hint:")));
             }
         }

@@ -45,6 +45,8 @@ impl Folder {
     /// # Errors
     /// When it holds what no export wrote, or cannot be made.
     pub fn open(root: &Path, force: bool, program: &str) -> Result<Self> {
+        // What an export that was killed at its first file has left is nothing of anybody's.
+        journal::sweep(&root.join(MARK));
         let full = root.read_dir().is_ok_and(|mut entries| entries.next().is_some());
         let mark = std::fs::read(root.join(MARK)).ok().and_then(|bytes| serde_json::from_slice::<Mark>(&bytes).ok());
         if full && mark.is_none() && !force {
@@ -163,6 +165,12 @@ mod tests {
         assert_eq!(second.finish()?.1, ["a/b.txt"]);
         assert_eq!(std::fs::read(root.join("c.txt")).expect("c.txt"), b"three");
         assert_eq!(std::fs::read(root.join("a/b.txt")).expect("stays"), b"one");
+
+        let killed = folder.path().join("killed");
+        std::fs::create_dir(&killed).expect("a folder");
+        std::fs::write(killed.join(format!(".{MARK}.a1b2c3.tmp")), "half").expect("written");
+        assert!(Folder::open(&killed, false, "test").is_ok(), "one that was killed at its first file");
+        assert_eq!(killed.read_dir().expect("a folder").count(), 1);
 
         let other = folder.path().join("other");
         std::fs::create_dir(&other).expect("a folder");

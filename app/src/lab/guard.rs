@@ -2,6 +2,7 @@
 //! what is served here as its own; it cannot hide that name, which its browser sends along.
 
 use axum::http::{HeaderMap, HeaderName, Uri, header};
+use engram_core::text::told;
 
 /// Why a request is refused, if it is: it must name this server as its host, and come from no other site.
 pub fn refusal(uri: &Uri, headers: &HeaderMap, port: u16) -> Option<String> {
@@ -15,7 +16,7 @@ pub fn refusal(uri: &Uri, headers: &HeaderMap, port: u16) -> Option<String> {
         return Some(format!(
             "refused: this lab answers to its own address, {address}, and not to `{}`, so that no page of another site \
              can read what is opened in it (DNS rebinding)",
-            foreign.escape_debug()
+            told(foreign)
         ));
     }
     if !headers.contains_key(header::ORIGIN) {
@@ -26,7 +27,7 @@ pub fn refusal(uri: &Uri, headers: &HeaderMap, port: u16) -> Option<String> {
         true => None,
         false => Some(format!(
             "refused: the request comes from a page of `{}`; this lab answers to its own page alone",
-            origin.escape_debug()
+            told(origin)
         )),
     }
 }

@@ -108,16 +108,16 @@ impl Site {
 
 /// A file of a folder; none that a link has outside of it.
 fn read(folder: &Path, path: &str) -> io::Result<Option<Vec<u8>>> {
-    let missing = |error: &io::Error| matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory);
-    let file = match folder.join(path).canonicalize() {
-        Ok(file) => file,
-        Err(error) if missing(&error) => return Ok(None),
-        Err(error) => return Err(error),
-    };
+    // Whatever is wrong with a name (too long, through a file, a link to itself), there is no file by it.
+    let Ok(file) = folder.join(path).canonicalize() else { return Ok(None) };
     if !file.starts_with(folder) || !file.is_file() {
         return Ok(None);
     }
-    std::fs::read(file).map(Some)
+    match std::fs::read(file) {
+        // It may have gone meanwhile: the site is being built again.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        read => read.map(Some),
+    }
 }
 
 /// The path of a request as one below the site; `None` for one that could lead elsewhere.

@@ -1,6 +1,7 @@
 //! Progress on stderr: a redrawn bar on a terminal, a line every ten seconds elsewhere, nothing with `--quiet`.
 
 use super::style::Tone;
+use super::text;
 use crate::ui::Ui;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::cell::RefCell;
@@ -161,7 +162,8 @@ fn bar(label: &str, unit: &str, total: Option<u64>, before: u64) -> ProgressBar 
 
 /// Says what was written, with its path in the colour of paths.
 pub fn wrote(ui: &Ui, what: &str, path: &std::path::Path) {
-    ui.note(&format!("{what}: {}", ui.talk.paint(Tone::Hint, &path.display().to_string())));
+    let path = text::escape(&path.display().to_string());
+    ui.say(&format!("{what}: {}", ui.talk.paint(Tone::Hint, &path)));
 }
 
 #[cfg(test)]

@@ -74,12 +74,15 @@ pub fn render(table: &Table, screen: Screen, borders: bool) -> String {
     out.join("\n")
 }
 
+/// Most columns of a cell. A name may be a megabyte long, and breaking it into lines takes the square of that.
+const WIDEST: usize = 200;
+
 fn cell(value: &str, align: Align) -> Cell {
     let align = match align {
         Align::Left => CellAlignment::Left,
         Align::Right => CellAlignment::Right,
     };
-    Cell::new(text::escape(value)).set_alignment(align)
+    Cell::new(text::truncate(&text::escape(value), WIDEST)).set_alignment(align)
 }
 
 #[cfg(test)]
@@ -104,6 +107,18 @@ mod tests {
     #[test]
     fn in_a_pipe() {
         insta::assert_snapshot!(render(&table(), Screen { width: 50, ink: Ink::None }, false));
+    }
+
+    #[test]
+    fn a_name_of_a_megabyte_is_cut() {
+        let mut table = table();
+        table.row(["word ".repeat(100_000), "é".repeat(500_000), "\u{202e}".repeat(100_000)]);
+        for borders in [false, true] {
+            let start = std::time::Instant::now();
+            let drawn = render(&table, Screen { width: 80, ink: Ink::None }, borders);
+            assert!(drawn.len() < 10_000 && drawn.contains('…'), "{} bytes", drawn.len());
+            assert!(start.elapsed().as_secs() < 2, "{:?}", start.elapsed());
+        }
     }
 
     #[test]

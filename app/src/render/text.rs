@@ -7,28 +7,8 @@ pub fn width(text: &str) -> usize {
     text.width()
 }
 
-/// A model's token or a user's text on one line: control and direction characters become visible signs, so that no
-/// text can move the cursor, recolour the screen or turn a line around.
-pub fn escape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '\n' => out.push('⏎'),
-            '\t' => out.push('⇥'),
-            '\u{7f}' => out.push('␡'),
-            // The control pictures block mirrors the first 32 characters.
-            '\0'..='\u{1f}' => out.push(char::from_u32(0x2400 + c as u32).unwrap_or('�')),
-            '\u{80}'..='\u{9f}'
-            | '\u{ad}'
-            | '\u{200b}'..='\u{200f}'
-            | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}'
-            | '\u{feff}' => out.extend(c.escape_unicode()),
-            _ => out.push(c),
-        }
-    }
-    out
-}
+/// A model's token or a user's text on one line, with nothing hidden in it; `told` also bounds it.
+pub use engram_core::text::{told, visible as escape};
 
 /// A token's text: like [`escape`], with spaces at its ends made visible.
 pub fn token(text: &str) -> String {
@@ -108,13 +88,6 @@ pub fn bytes(count: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn nothing_escapes_the_line() {
-        assert_eq!(escape("a\nb\tc\u{1b}[31m\r"), "a⏎b⇥c␛[31m␍");
-        assert_eq!(escape("x\u{202e}y\u{7f}\u{9b}"), "x\\u{202e}y␡\\u{9b}");
-        assert_eq!(escape("東京 é"), "東京 é");
-    }
 
     #[test]
     fn token_spaces_are_visible() {

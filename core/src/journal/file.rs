@@ -1,10 +1,10 @@
 //! Records on disk.
 
+use super::atomic::write_atomic;
 use super::{Resumed, read_bytes, to_json, to_json_gz};
 use crate::record::Record;
 use crate::{Error, Result};
-use std::fs::File;
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind};
 use std::path::Path;
 
 /// Whether a file name asks for gzip.
@@ -28,30 +28,6 @@ pub fn read(path: &Path) -> Result<Resumed> {
 pub fn write(path: &Path, record: &Record) -> Result<()> {
     let bytes = if is_gzip_name(path) { to_json_gz(record) } else { to_json(record) };
     write_atomic(path, &bytes.map_err(|error| error.at(path.display()))?)
-}
-
-/// Writes a file under another name beside it and renames: a reader never sees half of it, and a failure leaves the
-/// old file as it was.
-///
-/// # Errors
-/// When the disk is full, the folder is missing or writing is not allowed.
-pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
-    let name = path.file_name().ok_or_else(|| Error::input(format!("{}: not a file name", path.display())))?;
-    let mut temporary = std::ffi::OsString::from(".");
-    temporary.push(name);
-    temporary.push(format!(".{}.tmp", std::process::id()));
-    let temporary = path.with_file_name(temporary);
-    let outcome = File::create(&temporary)
-        .and_then(|mut file| {
-            file.write_all(bytes)?;
-            file.sync_all()
-        })
-        .and_then(|()| std::fs::rename(&temporary, path));
-    outcome.map_err(|error| {
-        // Nothing useful is in it, and a full disk wants the space back.
-        let _ = std::fs::remove_file(&temporary);
-        failed(path, "cannot be written", &error)
-    })
 }
 
 pub(super) fn failed(path: &Path, what: &str, error: &io::Error) -> Error {

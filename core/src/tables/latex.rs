@@ -1,6 +1,7 @@
 //! LaTeX of a table, for papers: booktabs inside a table environment, numbers rounded as in Markdown.
 
 use super::{Align, Cell, Column, Table, grouped, rounded};
+use crate::text::is_hidden;
 
 /// Names that are mathematics, and how LaTeX sets them. Longer ones first where one begins another.
 const MATH: [(&str, &str); 12] = [
@@ -119,13 +120,9 @@ fn escape(c: char, out: &mut String) {
         '–' => out.push_str("--"),
         '…' => out.push_str(r"\dots{}"),
         // Line ends, control and direction characters would change what follows, not be seen.
-        c if c.is_control() || is_direction(c) => out.push(' '),
+        c if is_hidden(c) => out.push(' '),
         c => out.push(c),
     }
-}
-
-fn is_direction(c: char) -> bool {
-    matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 #[cfg(test)]

@@ -1,30 +1,33 @@
 //! Markdown (rounded), CSV and JSON (full precision) of a table.
 
+use super::escape::{csv_text, markdown};
 use super::{Align, Cell, Shape, Table};
 use crate::{Error, Result};
 use serde_json::{Map, Value, json};
 
 impl Table {
-    /// Markdown with a heading, the table and its notes; numbers rounded.
+    /// Markdown with a heading, the table and its notes; numbers rounded. Every text is escaped: a model's name is shown as
+    /// it is, and is no image, link or HTML.
     pub fn to_markdown(&self) -> String {
         let line = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
-        let mut out = format!("### Table {}. {}\n\n", self.number, escaped(&self.title));
-        out += &line(self.columns.iter().map(|column| escaped(&column.name)).collect());
+        let mut out = format!("### Table {}. {}\n\n", self.number, markdown(&self.title));
+        out += &line(self.columns.iter().map(|column| markdown(&column.name)).collect());
         let rule = |align| if align == Align::Left { ":--".into() } else { "--:".into() };
         out += &line(self.columns.iter().map(|column| rule(column.align)).collect());
         for row in &self.rows {
-            out += &line(row.iter().map(|cell| escaped(&cell.display())).collect());
+            out += &line(row.iter().map(|cell| markdown(&cell.display())).collect());
         }
         if !self.notes.is_empty() {
             out.push('\n');
         }
         for note in &self.notes {
-            out += &format!("- {}\n", escaped(note));
+            out += &format!("- {}\n", markdown(note));
         }
         out
     }
 
-    /// CSV at full precision: a share takes two columns, a mean three (see [`Shape`]); a missing value is empty.
+    /// CSV at full precision: a share takes two columns, a mean three (see [`Shape`]); a missing value is empty. A text
+    /// that a spreadsheet would take for a formula has an apostrophe in front; numbers stay numbers.
     ///
     /// # Errors
     /// Only if a row has another number of cells than the table has columns.
@@ -70,7 +73,7 @@ impl Table {
 /// A cell's CSV fields; always as many as its column has.
 fn fields(shape: Shape, cell: &Cell) -> Vec<String> {
     let mut out = match cell {
-        Cell::Text(text) => vec![text.clone()],
+        Cell::Text(text) => vec![csv_text(text)],
         Cell::Count(count) => vec![count.to_string()],
         Cell::Number { value, .. } => vec![value.to_string()],
         Cell::Share(share) => vec![share.count.to_string(), share.of.to_string()],
@@ -97,9 +100,4 @@ fn value(cell: &Cell) -> Value {
         Cell::Mean { mean, .. } => json!(mean),
         Cell::Missing => Value::Null,
     }
-}
-
-/// Keeps a text inside its table cell.
-fn escaped(text: &str) -> String {
-    text.replace('\\', "\\\\").replace('|', "\\|").replace(['\n', '\r'], " ")
 }

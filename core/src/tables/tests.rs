@@ -173,3 +173,29 @@ fn cells_for_people() {
     }
     assert_eq!(Cell::Missing.display(), "–");
 }
+
+/// A record whose names are of the worst kind: in no format do they act, and the numbers beside them are numbers.
+#[test]
+fn hostile_names_are_texts_in_every_format() -> crate::Result<()> {
+    let mut records = records();
+    for (record, name) in records.iter_mut().zip(["<img src=x>[a](javascript:b)", "=HYPERLINK(\"http://e.example\")"]) {
+        record.model.name = name.into();
+    }
+    for table in all(&records, &View::default(), Some("=HYPERLINK(\"http://e.example\")")) {
+        let markdown = table.to_markdown();
+        assert!(
+            !markdown.contains(['<', '>']) && !markdown.contains("[a]") && !markdown.contains("http://"),
+            "{markdown}"
+        );
+        let csv = table.to_csv()?;
+        let mut reader = csv::Reader::from_reader(csv.as_bytes());
+        for row in reader.records().map_while(Result::ok) {
+            let formula = row.iter().find(|field| field.starts_with(['=', '+', '@', '\t']));
+            assert_eq!(formula, None, "{csv}");
+            let negative = row.iter().filter(|field| field.starts_with('-'));
+            negative.for_each(|field| assert!(field.parse::<f64>().is_ok(), "{field}"));
+        }
+        assert!(!table.to_latex().contains("<img"));
+    }
+    Ok(())
+}

@@ -101,7 +101,11 @@ impl Recipe {
     /// Reads a recipe.
     pub fn parse(text: &str) -> Result<Self> {
         let recipe: Self = toml::from_str(text).map_err(|error| {
-            Error::input(error.to_string().trim_end().to_string()).hint("see docs/TRAINING.md for the recipe's fields")
+            let begin = error.span().map_or("", |span| text.get(..span.start).unwrap_or_default());
+            let (line, column) =
+                (begin.matches('\n').count() + 1, begin.chars().rev().take_while(|c| *c != '\n').count() + 1);
+            Error::input(format!("line {line}, column {column}: {}", error.message()))
+                .hint("see docs/TRAINING.md for the recipe's fields")
         })?;
         recipe.check()?;
         Ok(recipe)

@@ -74,3 +74,25 @@ fn what_no_page_can_be_made_of_is_an_error() {
     assert!(said(&[broken]).is_some_and(|said| said.contains("p_false is NaN")));
     assert!(page("<html></html>", &[sample::record()]).is_err());
 }
+
+/// Texts of a megabyte wherever a record can hold one: no step takes the square of them.
+#[test]
+fn texts_of_a_megabyte() -> Result<()> {
+    let mut record = sample::record();
+    let long = "long \u{202e}".repeat(125_000);
+    record.model.name = long.clone();
+    record.model.family = long.clone();
+    record.program = long.clone();
+    record.device.name = long.clone();
+    record.source.name = long.clone();
+    let fact = &mut record.facts[0];
+    for text in [&mut fact.id, &mut fact.relation, &mut fact.prompt, &mut fact.subject, &mut fact.target_true] {
+        *text = long.clone();
+    }
+    let records = [record.clone(), record];
+    let start = std::time::Instant::now();
+    page(&shell::bare(), &records)?;
+    pictures(&records, ViewState::default())?;
+    assert!(start.elapsed().as_secs() < 30, "{:?}", start.elapsed());
+    Ok(())
+}

@@ -3,6 +3,7 @@
 use super::{js, log, queue};
 use engram_core::pause::{self, Pause};
 use engram_core::protocol::{self, Event, Failure, News, PROTOCOL};
+use engram_core::text::told;
 use js_sys::{Array, Function, Object, Promise, Reflect, Uint8Array};
 use std::cell::{Cell, RefCell};
 use std::future::Future;
@@ -76,7 +77,7 @@ fn fatal(kind: &str, message: &str) {
         "device" => "the engine is started again, and a study goes on where it was",
         _ => "the engine is started again; what is finished is kept",
     };
-    let failure = Failure { kind: kind.into(), message: message.into(), hint: Some(hint.into()) };
+    let failure = Failure { kind: kind.into(), message: told(message), hint: Some(hint.into()) };
     post(0, News::Fatal(failure), None);
 }
 

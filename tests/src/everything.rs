@@ -1,0 +1,145 @@
+//! Records with every field of the format, written out field by field.
+
+use engram_core::record::*;
+
+/// Every reading.
+pub const READINGS: [Reading; 3] = [Reading::SubjectLast, Reading::LastToken, Reading::SameIndex];
+
+/// Every reason to drop a fact.
+pub const REASONS: [Reason; 7] = [
+    Reason::NotKnown,
+    Reason::NotSensitive,
+    Reason::SubjectNotFound,
+    Reason::SharedFirstToken,
+    Reason::TooLong,
+    Reason::AnswerMerges,
+    Reason::Empty,
+];
+
+/// A second pass.
+pub fn curve() -> RedundancyCurve {
+    RedundancyCurve { ablated: 1, patched: vec![None, Some(0.5)] }
+}
+
+/// Written out field by field, without `..`: a new field of the format does not compile here until it has a value.
+fn traced() -> Traced {
+    Traced {
+        tokens: vec!["a".into(), "b".into()],
+        subject_span: [0, 1],
+        corrupt_tokens: vec!["c".into(), "d".into()],
+        corrupt_span: [0, 1],
+        p_clean: 0.75,
+        p_corrupt: 0.25,
+        p_false: 0.125,
+        patched: READINGS.map(|reading| (reading, vec![0.5, 0.25])).into(),
+        without_block: vec![0.5, 0.5],
+        without_attention: vec![0.5, 0.5],
+        without_mlp: vec![0.5, 0.5],
+        redundancy: READINGS.map(|reading| (reading, curve())).into(),
+        maps: Some(Maps {
+            window: 10,
+            residual: vec![vec![0.5, 0.5]],
+            mlp: vec![vec![0.5, 0.5]],
+            attention: vec![vec![0.5, 0.5]],
+        }),
+        lens: Some(Lens {
+            p_true: vec![0.5, 0.5],
+            p_false: vec![0.5, 0.5],
+            rank_true: vec![1, 1],
+            rank_false: vec![2, 2],
+            top: vec!["a".into(), "b".into()],
+        }),
+    }
+}
+
+/// An edit.
+pub fn edit() -> EditRecord {
+    let shift = || Shift { prompt: "p".into(), p_true: [0.5, 0.25], p_false: [0.25, 0.5] };
+    EditRecord {
+        fact: 0,
+        layer: 1,
+        seed: 1,
+        p_true: 0.5,
+        p_false: 0.25,
+        p_true_after: 0.25,
+        p_false_after: 0.5,
+        loss: vec![1.0, -1.0],
+        relative_change: 0.5,
+        residual: 0.0,
+        restored: true,
+        paraphrases: vec![shift()],
+        neighbourhood: vec![shift()],
+        unrelated: vec![Unrelated { fact: 1, p_true: [0.5, 0.25], flipped: true }],
+    }
+}
+
+fn fact(order: usize, outcome: Outcome) -> FactRecord {
+    FactRecord {
+        order,
+        id: order.to_string(),
+        relation: "P36".into(),
+        prompt: "p".into(),
+        subject: "s".into(),
+        target_true: "t".into(),
+        target_new: "n".into(),
+        outcome,
+    }
+}
+
+/// A record with every option filled and every reason; two of them have both kinds of corruption and of answer.
+fn full(corruption: Corruption, answer: Answer) -> Record {
+    let drop = |reason| Dropped { reason, detail: "d".into(), p_clean: Some(0.5), p_corrupt: Some(0.5) };
+    let dropped = REASONS.iter().enumerate().map(|(at, &reason)| fact(at + 1, Outcome::Dropped(drop(reason))));
+    Record {
+        engram: VERSION,
+        program: "test".into(),
+        settings: Settings {
+            n: 1,
+            seed: 42,
+            corruption,
+            answer,
+            min_effect: 0.05,
+            max_tokens: 128,
+            readings: READINGS.to_vec(),
+            stages: vec![1, 2, 3],
+            maps: 1,
+            window: 10,
+            screen_batch: 32,
+            trace_batch: 4,
+            rows: 2048,
+            edit: EditSettings {
+                facts: 1,
+                unrelated: 1,
+                reading: Reading::SubjectLast,
+                layer: Some(1),
+                steps: 1,
+                epsilon: 0.5,
+                eta: 0.5,
+                min_p_false: 0.1,
+            },
+        },
+        model: ModelInfo {
+            name: "m".into(),
+            family: "llama".into(),
+            layers: 2,
+            width: 4,
+            parameters: 100,
+            dtype: "f32".into(),
+            config_sha256: "c".into(),
+            weights_sha256: "w".into(),
+            tokenizer_sha256: "t".into(),
+        },
+        device: DeviceInfo { kind: "cpu".into(), name: "1 thread".into(), backend: "flex".into() },
+        source: FactSource { name: "f".into(), sha256: "s".into(), count: 8 },
+        facts: std::iter::once(fact(0, Outcome::Validated(Box::new(traced())))).chain(dropped).collect(),
+        edits: Some(vec![edit()]),
+    }
+}
+
+/// One with each kind of corruption and of answer.
+pub fn records() -> [Record; 2] {
+    [
+        full(Corruption::Replace { with: "x".into() }, Answer::FirstToken),
+        full(Corruption::Noise { sigmas: 3.0, draws: 10, sigma: 0.5 }, Answer::Sequence),
+    ]
+}

@@ -1,0 +1,108 @@
+//! Inputs to begin from: small files of every kind, made from the fixtures, and whatever was found to be hostile.
+
+use crate::everything::{curve, records};
+use engram_core::journal::{self, RedundancyLine};
+use engram_core::protocol::{Ask, Event, Failure, News, Request};
+use engram_core::record::{Reading, Record};
+use engram_core::{Kind, pack};
+use std::path::{Path, PathBuf};
+
+/// A kind of input: its fuzz target's name.
+pub const KINDS: [&str; 9] =
+    ["facts", "record", "journal", "page", "message", "config", "safetensors", "gguf", "tokenizer"];
+
+const KNOWN: &str = r#"[{"known_id": 1, "subject": "Vinson Massif", "attribute": "Antarctica", "template": "{} is in",
+ "prompt": "Vinson Massif is in", "prediction": " Antarctica", "relation_id": "P30"},
+ {"known_id": 2, "subject": "Beats Music", "attribute": "Apple", "prompt": "Beats Music is owned by", "relation_id": "P127"}]"#;
+
+const COUNTERFACT: &str = r#"[{"case_id": 0, "requested_rewrite": {"prompt": "The mother tongue of {} is", "relation_id": "P103",
+ "target_new": {"str": "English", "id": "Q1860"}, "target_true": {"str": "French", "id": "Q150"}, "subject": "Danielle Darrieux"},
+ "paraphrase_prompts": ["Danielle Darrieux spoke"], "neighborhood_prompts": ["Jean Gabin spoke"]}]"#;
+
+const CSV: &str = "prompt,subject,target_true,target_new,relation,id\n\"The capital of {}, is\",France,Paris,Rome,P36,7\n\
+                   The capital of Peru is,Peru,Lima,Cusco,P36,8\n";
+
+fn fixtures() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures")
+}
+
+/// The files of a folder, by name; none where there is no such folder.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = folder.read_dir().into_iter().flatten().flatten();
+    let mut files: Vec<_> = entries.map(|entry| entry.path()).filter(|path| path.is_file()).collect();
+    files.sort();
+    files
+}
+
+fn read(path: &Path) -> Vec<u8> {
+    std::fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// Inputs that a target has fallen over, by file name.
+pub fn hostile(kind: &str) -> Vec<(String, Vec<u8>)> {
+    let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    files(&fixtures().join("hostile").join(kind)).iter().map(|path| (name(path), read(path))).collect()
+}
+
+/// Good inputs of a kind.
+///
+/// # Panics
+/// On an unknown kind, and where a fixture is missing.
+pub fn good(kind: &str) -> Vec<Vec<u8>> {
+    match kind {
+        "facts" => [CSV, KNOWN, COUNTERFACT].map(|text| text.as_bytes().to_vec()).into(),
+        "record" => records().iter().map(json).collect(),
+        "journal" => records().iter().map(written).collect(),
+        "page" => {
+            let packed = pack::pack(&records()).expect("records");
+            let page = format!("<!doctype html>{}", pack::in_page(&packed));
+            let link = pack::to_link(&packed);
+            vec![unpacked(&packed), page.into_bytes(), link.into_bytes(), packed]
+        }
+        "message" => messages(),
+        "config" => models(&["config.json", "config.v4.json"]),
+        "tokenizer" => models(&["tokenizer.json"]),
+        "safetensors" => models(&["model.safetensors"]),
+        "gguf" => files(&fixtures().join("gguf")).iter().map(|path| read(path)).collect(),
+        _ => panic!("no such kind of input: {kind}"),
+    }
+}
+
+fn json(record: &Record) -> Vec<u8> {
+    journal::to_json(record).expect("a record")
+}
+
+/// A journal of the whole study.
+fn written(record: &Record) -> Vec<u8> {
+    let line = RedundancyLine { fact: 0, reading: Reading::SubjectLast, curve: curve() };
+    let mut lines = vec![journal::header_line(record)];
+    lines.extend(record.facts.iter().map(journal::fact_line));
+    lines.push(journal::redundancy_line(&line));
+    lines.extend(record.edits.iter().flatten().map(journal::edit_line));
+    lines.into_iter().flat_map(|line| line.expect("a line")).collect()
+}
+
+/// What is in the gzip, which mutations do not get through.
+fn unpacked(packed: &[u8]) -> Vec<u8> {
+    pack::from_beside(&pack::to_text(packed)).expect("gzip")
+}
+
+fn messages() -> Vec<Vec<u8>> {
+    let question = r#"{"prompt":"The capital of France is","subject":"France","target":"Paris"}"#;
+    let trace = format!(r#"{{"id":2,"ask":{{"ask":"trace",{}}}"#, &question[1..]);
+    let failed = Failure { kind: Kind::Input.name().into(), message: "what".into(), hint: Some("next".into()) };
+    let mut all = vec![trace.into_bytes()];
+    let asks = [Ask::Hello, Ask::Cancel { request: 1 }, Ask::Undo { edit: None }, Ask::OpenStudy { key: "k".into() }];
+    all.extend(asks.into_iter().map(|ask| serde_json::to_vec(&Request { id: 1, ask }).expect("a request")));
+    let [record, _] = records();
+    let news = [News::Failed(failed), News::Fact(Box::new(record.facts[0].clone()))];
+    all.extend(news.into_iter().map(|news| serde_json::to_vec(&Event { id: 1, news }).expect("an event")));
+    all
+}
+
+fn models(names: &[&str]) -> Vec<Vec<u8>> {
+    let folder = fixtures().join("models");
+    let folders = ["llama-tied", "llama", "gemma2", "gemma3", "qwen2", "phi", "gpt2"].map(|name| folder.join(name));
+    let paths = folders.iter().flat_map(|folder| names.iter().map(move |name| folder.join(name)));
+    paths.filter(|path| path.is_file()).map(|path| read(&path)).collect()
+}
