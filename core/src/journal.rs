@@ -8,6 +8,7 @@ mod check;
 #[cfg(not(target_family = "wasm"))]
 mod file;
 mod lines;
+mod place;
 
 pub use check::finite;
 #[cfg(not(target_family = "wasm"))]
@@ -52,14 +53,17 @@ pub fn from_bytes(name: &str, bytes: &[u8]) -> Result<Record> {
 /// As [`from_bytes`].
 pub fn read_bytes(name: &str, bytes: &[u8]) -> Result<Resumed> {
     let inner = || {
-        let content = gz::unpack(bytes)?;
-        let resumed = if has_more_lines(&content) {
-            lines::resume(&content)?
-        } else {
-            check_version(&content)?;
-            let record = serde_json::from_slice(&content).map_err(|error| check::locate(&content, &error))?;
-            Resumed { record, dropped: None, kept: content.len() as u64 }
+        let source = gz::Source::new(bytes);
+        source.check()?;
+        let resumed = match source.json::<Record>() {
+            Ok(record) => Resumed { record, dropped: None, kept: bytes.len() as u64 },
+            Err(_) if has_more_lines(&source) => lines::resume(&gz::unpack(bytes)?)?,
+            Err(error) => {
+                check_version(&source)?;
+                return Err(place::locate(&source, &error));
+            }
         };
+        readable(resumed.record.engram)?;
         check::consistent(&resumed.record)?;
         Ok(resumed)
     };
@@ -75,20 +79,19 @@ pub fn check(record: &Record) -> Result<()> {
 }
 
 /// One JSON value and then something else: a journal, not a record (which may be spread over lines).
-fn has_more_lines(content: &[u8]) -> bool {
-    let mut values = serde_json::Deserializer::from_slice(content).into_iter::<IgnoredAny>();
-    matches!(values.next(), Some(Ok(_)))
-        && content[values.byte_offset()..].iter().any(|byte| !byte.is_ascii_whitespace())
+fn has_more_lines(source: &gz::Source<'_>) -> bool {
+    let mut values = serde_json::Deserializer::from_reader(source.reader()).into_iter::<IgnoredAny>();
+    matches!(values.next(), Some(Ok(_))) && values.next().is_some()
 }
 
 /// Refuses what a newer program wrote before anything else can go wrong with it.
-fn check_version(content: &[u8]) -> Result<()> {
+fn check_version(source: &gz::Source<'_>) -> Result<()> {
     #[derive(Deserialize)]
     struct Versioned {
         #[serde(default)]
         engram: Option<u32>,
     }
-    let found: Versioned = serde_json::from_slice(content).map_err(|error| broken(&error))?;
+    let found: Versioned = source.json().map_err(|error| broken(&error))?;
     match found.engram {
         None => Err(Error::input("not an Engram record: it has no format version \"engram\"")
             .hint("records end in .engram.json or .engram.json.gz")),

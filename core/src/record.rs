@@ -1,6 +1,9 @@
 //! The record of a study: settings, identities and **raw** probabilities. Every index on a screen is recomputed from
 //! these by [`crate::metrics`]. Layers are numbered `1..=L` for people; a per-layer vector holds layer `l` at `l - 1`.
 
+pub(crate) mod read;
+
+use read::{MOST_LAYERS, MOST_STEPS, MOST_TOKENS};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -46,8 +49,10 @@ pub struct Settings {
     /// Longest prompt in tokens; longer ones are dropped as `too-long`.
     pub max_tokens: usize,
     /// Patched positions, in the order in which they are shown.
+    #[serde(deserialize_with = "read::list::<_, _, MOST_TOKENS>")]
     pub readings: Vec<Reading>,
     /// Stages that were asked for.
+    #[serde(deserialize_with = "read::list::<_, _, MOST_TOKENS>")]
     pub stages: Vec<u8>,
     /// Token × layer maps for this many facts (the first validated ones).
     pub maps: usize,
@@ -124,7 +129,7 @@ impl Default for EditSettings {
 
 /// How the subject is corrupted.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "kebab-case")]
+#[serde(tag = "kind", rename_all = "kebab-case", try_from = "read::FlatCorruption")]
 pub enum Corruption {
     /// The subject's characters are replaced by a text and the prompt is tokenized again.
     Replace {
@@ -138,7 +143,6 @@ pub enum Corruption {
         /// Paired draws.
         draws: usize,
         /// Measured σ over the fact list; filled when the study starts.
-        #[serde(default)]
         sigma: f32,
     },
 }
@@ -223,6 +227,7 @@ pub struct FactSource {
 
 /// One fact of a study.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "read::Flat")]
 pub struct FactRecord {
     /// Place in the shuffled order.
     pub order: usize,
@@ -244,7 +249,7 @@ pub struct FactRecord {
 }
 
 /// What became of a fact.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "outcome", rename_all = "kebab-case")]
 pub enum Outcome {
     /// It passed both filters and was traced.
@@ -254,18 +259,18 @@ pub enum Outcome {
 }
 
 /// Why a fact fell out, with the numbers that decided.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Dropped {
     /// The reason.
     pub reason: Reason,
     /// One line for people.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub detail: String,
     /// `p_clean`, where it was computed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub p_clean: Option<f32>,
     /// `p_corrupt`, where it was computed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub p_corrupt: Option<f32>,
 }
 
@@ -305,7 +310,7 @@ impl Reason {
 }
 
 /// Raw values of a traced fact. Per-layer vectors have L entries.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
 pub struct Traced {
     /// Clean prompt's tokens as text, special tokens included.
     pub tokens: Vec<String>,
@@ -330,13 +335,13 @@ pub struct Traced {
     /// Clean prompt, MLP contribution of block `l` zero.
     pub without_mlp: Vec<f32>,
     /// Second pass (eq. 3) per reading.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub redundancy: BTreeMap<Reading, RedundancyCurve>,
     /// Token × layer maps, for the facts that have them.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub maps: Option<Maps>,
     /// Logit lens, for the facts that have it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub lens: Option<Lens>,
 }
 
@@ -345,14 +350,19 @@ pub struct Traced {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Lens {
     /// Probability of the true answer's first token.
+    #[serde(deserialize_with = "read::list::<_, _, MOST_LAYERS>")]
     pub p_true: Vec<f32>,
     /// Probability of the counterfactual answer's first token.
+    #[serde(deserialize_with = "read::list::<_, _, MOST_LAYERS>")]
     pub p_false: Vec<f32>,
     /// Rank of the true answer's first token, from 1.
+    #[serde(deserialize_with = "read::list::<_, _, MOST_LAYERS>")]
     pub rank_true: Vec<u32>,
     /// Rank of the counterfactual answer's first token.
+    #[serde(deserialize_with = "read::list::<_, _, MOST_LAYERS>")]
     pub rank_false: Vec<u32>,
     /// The most probable token, as text.
+    #[serde(deserialize_with = "read::list::<_, _, MOST_LAYERS>")]
     pub top: Vec<String>,
 }
 
@@ -362,6 +372,7 @@ pub struct RedundancyCurve {
     /// The removed block `l*`, `1..=L`.
     pub ablated: usize,
     /// Per layer; the entry of `ablated` itself is `None`.
+    #[serde(deserialize_with = "read::list::<_, _, MOST_LAYERS>")]
     pub patched: Vec<Option<f32>>,
 }
 
@@ -371,10 +382,13 @@ pub struct Maps {
     /// Window in layers of `mlp` and `attention`.
     pub window: usize,
     /// Residual stream after the block.
+    #[serde(deserialize_with = "read::rows")]
     pub residual: Vec<Vec<f32>>,
     /// MLP contributions.
+    #[serde(deserialize_with = "read::rows")]
     pub mlp: Vec<Vec<f32>>,
     /// Attention contributions.
+    #[serde(deserialize_with = "read::rows")]
     pub attention: Vec<Vec<f32>>,
 }
 
@@ -396,6 +410,7 @@ pub struct EditRecord {
     /// `p(false)` with the edited weights.
     pub p_false_after: f32,
     /// `logit(y_true) - logit(y_false)` before each SPSA step and after the last (steps + 1 entries).
+    #[serde(deserialize_with = "read::list::<_, _, MOST_STEPS>")]
     pub loss: Vec<f32>,
     /// `‖v* - v‖ / ‖v‖`.
     pub relative_change: f32,
@@ -404,10 +419,13 @@ pub struct EditRecord {
     /// The weights after the restoration are bit for bit those before the edit.
     pub restored: bool,
     /// Paraphrases: `p(true), p(false)` before and after.
+    #[serde(deserialize_with = "read::list::<_, _, MOST_STEPS>")]
     pub paraphrases: Vec<Shift>,
     /// Neighbourhood prompts (same true answer, another subject): before and after.
+    #[serde(deserialize_with = "read::list::<_, _, MOST_STEPS>")]
     pub neighbourhood: Vec<Shift>,
     /// Unrelated facts.
+    #[serde(deserialize_with = "read::list::<_, _, MOST_STEPS>")]
     pub unrelated: Vec<Unrelated>,
 }
 

@@ -1,8 +1,8 @@
 //! A journal's lines.
 
-use super::{broken, check, check_version};
+use super::{broken, check, check_version, place};
 use crate::record::{EditRecord, FactRecord, Reading, Record, RedundancyCurve};
-use crate::{Error, Result};
+use crate::{Error, Result, gz};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -58,8 +58,9 @@ pub(super) fn resume(content: &[u8]) -> Result<Resumed> {
     let mut lines = content.split_inclusive(|byte| *byte == b'\n').enumerate().peekable();
     let (_, first) =
         lines.next().ok_or_else(|| Error::input("the journal is empty").hint("start again with --fresh"))?;
-    check_version(first).map_err(|error| error.at("line 1"))?;
-    let record: Record = serde_json::from_slice(first).map_err(|error| check::locate(first, &error))?;
+    let header = gz::Source::new(first);
+    check_version(&header).map_err(|error| error.at("line 1"))?;
+    let record: Record = header.json().map_err(|error| place::locate(&header, &error))?;
     let mut state = State::new(record);
     let (mut kept, mut dropped) = (first.len() as u64, None);
     while let Some((index, line)) = lines.next() {
