@@ -5,6 +5,8 @@ use engram_core::memory::is_fallible;
 use mimalloc::MiMalloc;
 use std::alloc::{GlobalAlloc, Layout};
 use std::io::Write;
+#[cfg(unix)]
+use std::sync::atomic::{AtomicI32, Ordering};
 
 /// Tensors of the CPU backend come and go by the megabyte; the system's allocator gives each back to the kernel and faults
 /// its pages in again (a third of the time of a training step with glibc's).
@@ -46,6 +48,10 @@ fn checked(at: *mut u8, size: usize) -> *mut u8 {
     at
 }
 
+/// Where stderr went when the program started: it is hushed while graphics drivers are looked for.
+#[cfg(unix)]
+static STDERR: AtomicI32 = AtomicI32::new(2);
+
 const HINT: &str = "close other programs, take a smaller model, or raise the limit of this process (`ulimit -v`); what was \
                     recorded so far is kept";
 
@@ -62,7 +68,7 @@ fn end(why: std::fmt::Arguments<'_>) -> ! {
     // SAFETY: the pointer and the length are those of one slice; leaving is what is wanted.
     #[allow(unsafe_code)]
     unsafe {
-        libc::write(2, text.as_ptr().cast(), text.len());
+        libc::write(STDERR.load(Ordering::Relaxed), text.as_ptr().cast(), text.len());
         libc::_exit(1)
     }
     #[cfg(not(unix))]
@@ -76,6 +82,24 @@ fn end(why: std::fmt::Arguments<'_>) -> ! {
 /// space is full, and a word for threads that cannot start.
 pub fn prepare() {
     deepen();
+    #[cfg(unix)]
+    {
+        // SAFETY: a copy of a number.
+        #[allow(unsafe_code)]
+        let copy = unsafe { libc::fcntl(2, libc::F_DUPFD_CLOEXEC, 3) };
+        if copy > 2 {
+            STDERR.store(copy, Ordering::Relaxed);
+        }
+    }
+    // The C library reserves 64 MiB of the address space for each thread that calls it.
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    if engram_core::memory::limited() {
+        // SAFETY: a number is set before there are other threads.
+        #[allow(unsafe_code)]
+        unsafe {
+            libc::mallopt(libc::M_ARENA_MAX, 1);
+        }
+    }
     let before = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {
         let said = info.payload_as_str().unwrap_or_default().to_lowercase();

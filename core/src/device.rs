@@ -45,7 +45,7 @@ pub struct Compute {
 
 /// What graphics drivers take of the address space while they look for adapters; they end the process where they cannot
 /// have it.
-const GPU_NEEDS: u64 = 768 << 20;
+const GPU_NEEDS: u64 = if cfg!(target_family = "wasm") { 0 } else { 1 << 30 };
 
 /// Largest difference to the CPU that the self-test accepts.
 pub const SELF_TEST_TOLERANCE: f32 = 1e-4;
@@ -72,19 +72,27 @@ impl Compute {
             return Ok(Self::cpu("asked for"));
         }
         let software = "the only graphics adapter is a software one, which is slower than the CPU backend";
-        if let Err(error) = memory::reserve(GPU_NEEDS, "looking for a GPU") {
+        if memory::free() < GPU_NEEDS {
+            let (needs, free) = (GPU_NEEDS >> 20, memory::free() >> 20);
+            let why = format!("looking for a GPU needs {needs} MiB of memory, and {free} MiB are free");
             return match choice {
-                Choice::Auto => Ok(Self::cpu(error.message())),
-                _ => Err(error),
+                Choice::Auto => Ok(Self::cpu(&why)),
+                _ => Err(Error::new(crate::Kind::Memory, format!("out of memory: {why}"))
+                    .hint("close other programs, raise the limit of this process (`ulimit -v`), or use --device cpu")),
             };
         }
         let unusable = |error: Error| Self::cpu(&format!("no usable GPU: {}", error.message()));
-        match (choice, open_gpu().await) {
+        let chosen = match (choice, open_gpu().await) {
             (Choice::Auto, Ok((_, setup))) if describe(&setup).kind == "Cpu" => Ok(Self::cpu(software)),
             (Choice::Auto, Err(error)) => Ok(unusable(error)),
             (Choice::Auto, Ok(opened)) => Ok(Self::gpu(opened).await.unwrap_or_else(unusable)),
             (_, opened) => Self::gpu(opened?).await,
+        };
+        // What was said of a device that is not taken is nothing to those that read from the CPU.
+        if chosen.as_ref().is_ok_and(|chosen| chosen.cpu) {
+            complaints::forget();
         }
+        chosen
     }
 
     async fn gpu((device, setup): (Device, WgpuSetup)) -> Result<Self> {

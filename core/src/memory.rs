@@ -75,8 +75,8 @@ mod there {
     use super::{fallible, limited, short};
     use crate::Result;
 
-    /// Bytes that are asked for at a time to find out how many there are.
-    const PIECE: usize = 16 << 20;
+    /// Bytes that are asked for at a time to find out how many there are; allocators round larger pieces up by much.
+    const PIECE: usize = 15 << 20;
     /// More than this is not asked for: all that is planned by it fits.
     const ENOUGH: u64 = 16 << 30;
 
@@ -84,7 +84,7 @@ mod there {
     /// limit.
     pub fn free() -> u64 {
         let machine = machine();
-        if limited() { machine.min(obtainable(ENOUGH)) } else { machine }
+        if limited() { machine.min(mapped(ENOUGH)) } else { machine }
     }
 
     fn machine() -> u64 {
@@ -94,8 +94,21 @@ mod there {
         system.cgroup_limits().map_or(all, |group| all.min(group.free_memory))
     }
 
-    /// How much of `most` bytes can be had now. Asking is the only way to know: an address space has holes, and the
-    /// allocator has reserves.
+    /// How much of `most` bytes the system would give now. Asking is the only way to know: an address space has holes.
+    fn mapped(most: u64) -> u64 {
+        let mut pieces = Vec::new();
+        let mut had = 0;
+        while had < most {
+            let size = PIECE.min((most - had) as usize);
+            let Ok(piece) = memmap2::MmapMut::map_anon(size) else { break };
+            pieces.push(piece);
+            had += size as u64;
+        }
+        had
+    }
+
+    /// How much of `most` bytes the allocator would give now. It has reserves of its own, but keeps what it got for this,
+    /// so it comes second.
     fn obtainable(most: u64) -> u64 {
         let mut pieces: Vec<Vec<u8>> = Vec::new();
         fallible(|| {
@@ -130,7 +143,7 @@ mod there {
     /// # Errors
     /// As [`reserve`].
     pub fn reserve_batch(bytes: u64, what: &str) -> Result<()> {
-        if !limited() {
+        if !limited() || mapped(bytes) >= bytes {
             return Ok(());
         }
         match obtainable(bytes) {

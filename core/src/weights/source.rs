@@ -102,6 +102,10 @@ impl MappedFile {
         if len == 0 {
             return Ok(Self { content: Content::Empty, name });
         }
+        // A process with a limit of its own has better use for its address space.
+        if crate::memory::limited() {
+            return Ok(Self { content: Content::Read { file: file.into(), len }, name });
+        }
         // SAFETY: the map is read-only and private to this value. Model files are not rewritten in place while in
         // use (downloads go to another name first); if one were, its numbers would change, not our memory layout.
         #[allow(unsafe_code)]
