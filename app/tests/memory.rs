@@ -53,15 +53,15 @@ fn ladder(name: &str, arguments: &[&str]) {
     assert_eq!(last, "ok", "{name}: 2 GB are enough");
 }
 
-const QUESTION: [&str; 5] =
-    ["--model", "engram-llama", "The capital of France is", "--subject", "France"];
+const QUESTION: [&str; 5] = ["--model", "engram-llama", "The capital of France is", "--subject", "France"];
 
 #[test]
 fn bundled_models_give_a_result_or_a_message() {
     for device in ["cpu", "auto"] {
         ladder("trace", &[&["trace", "--device", device], &QUESTION[..]].concat());
     }
-    let study = ["study", "--model", "engram-llama", "--facts", "bundled", "-n", "3", "--device", "cpu", "--out", "out"];
+    let study =
+        ["study", "--model", "engram-llama", "--facts", "bundled", "-n", "3", "--device", "cpu", "--out", "out"];
     ladder("study", &study);
     let edit = ["edit", "--model", "engram-llama", "--device", "cpu", "--steps", "3", "The capital of France is"];
     ladder("edit", &[&edit[..], &["--subject", "France", "--target", "Paris", "--new", "Rome"]].concat());
@@ -130,6 +130,7 @@ fn a_real_model_gives_a_result_or_a_message() {
     let model = model.to_string_lossy();
     let question = ["The capital of France is", "--subject", "France"];
     ladder("trace", &[&["trace", "--device", "cpu", "--model", &model], &question[..]].concat());
-    let edit = ["edit", "--device", "cpu", "--steps", "2", "--layer", "5", "--target", "Paris", "--new", "Rome", "--model"];
+    let edit =
+        ["edit", "--device", "cpu", "--steps", "2", "--layer", "5", "--target", "Paris", "--new", "Rome", "--model"];
     ladder("edit", &[&edit[..], &[&*model], &question[..]].concat());
 }

@@ -52,7 +52,7 @@ fn measured<T>(work: impl FnOnce() -> T) -> (T, usize) {
 }
 
 fn gzip(parts: &[(&str, usize)]) -> Vec<u8> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
     for (text, times) in parts {
         let block = text.repeat(1000);
         for _ in 0..times / 1000 {
@@ -157,7 +157,7 @@ fn memory_is_of_the_order_of_what_files_hold() {
         let mut bytes = b"engram\x00\x01".to_vec();
         bytes.extend((json.len() as u32).to_le_bytes());
         bytes.extend(json.as_bytes());
-        let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
         encoder.write_all(&bytes).expect("in memory");
         (0..zeros / MIB).for_each(|_| encoder.write_all(&vec![0; MIB]).expect("in memory"));
         encoder.finish().expect("in memory")

@@ -6,7 +6,7 @@ use crate::Error;
 use crate::gz::Source;
 use crate::record::{EditRecord, FactRecord};
 use serde::Deserialize;
-use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use std::cell::Cell;
 use std::fmt;
 
@@ -20,12 +20,12 @@ pub(super) fn locate(source: &Source<'_>, error: &serde_json::Error) -> Error {
     let (Some((list, index)), Err(error)) = (at.get(), found) else {
         return Error::input(format!("not an Engram record: {error}"));
     };
-    let entry = source.json_seed(Entry { list, index }).unwrap_or_default();
-    let id = entry.id.map(|id| format!(" (id {id})")).unwrap_or_default();
-    let error = Error::input(format!("{list}[{index}]{id}: {error}"));
-    match entry.null {
-        true => error.hint("null is how some programs write NaN; a record holds finite numbers only"),
-        false => error,
+    let id = source.json_seed(Entry { list, index }).ok().flatten();
+    let id = id.map(|id| format!(" (id {id})")).unwrap_or_default();
+    let message = format!("{list}[{index}]{id}: {error}");
+    match message.contains("invalid type: null") {
+        true => Error::input(message).hint("null is how some programs write NaN; a record holds finite numbers only"),
+        false => Error::input(message),
     }
 }
 
@@ -106,110 +106,50 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for Each<'_, T> {
 }
 
 /// What is told of an entry that does not read.
-#[derive(Default)]
-struct Told {
+#[derive(Deserialize)]
+struct Named {
     id: Option<String>,
-    null: bool,
 }
 
-/// Looks at one entry of one list, by walking there.
+/// Walks to one entry of a list of the record, and past it.
 struct Entry {
     list: &'static str,
     index: usize,
 }
 
 impl<'de> DeserializeSeed<'de> for Entry {
-    type Value = Told;
+    type Value = Option<String>;
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Told, D::Error> {
-        deserializer.deserialize_map(Walk { list: Some((self.list, self.index)), null: &Cell::new(false) })
-    }
-}
-
-/// Goes over a value. At the root only the list that is meant counts; within it, only the entry.
-struct Walk<'a> {
-    list: Option<(&'static str, usize)>,
-    null: &'a Cell<bool>,
-}
-
-impl<'de> DeserializeSeed<'de> for Walk<'_> {
-    type Value = Told;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Told, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
         deserializer.deserialize_any(self)
     }
 }
 
-impl Walk<'_> {
-    /// What lies below.
-    fn inner(&self) -> Walk<'_> {
-        Walk { list: None, null: self.null }
-    }
-
-    fn told(&self, id: Option<String>) -> Told {
-        Told { id, null: self.null.get() }
-    }
-}
-
-impl<'de> Visitor<'de> for Walk<'_> {
-    type Value = Told;
+impl<'de> Visitor<'de> for Entry {
+    type Value = Option<String>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("any value")
+        f.write_str("a record or a list of it")
     }
 
-    fn visit_unit<E: serde::de::Error>(self) -> Result<Told, E> {
-        self.null.set(true);
-        Ok(self.told(None))
-    }
-
-    fn visit_bool<E: serde::de::Error>(self, _: bool) -> Result<Told, E> {
-        Ok(self.told(None))
-    }
-
-    fn visit_u64<E: serde::de::Error>(self, _: u64) -> Result<Told, E> {
-        Ok(self.told(None))
-    }
-
-    fn visit_i64<E: serde::de::Error>(self, _: i64) -> Result<Told, E> {
-        Ok(self.told(None))
-    }
-
-    fn visit_f64<E: serde::de::Error>(self, _: f64) -> Result<Told, E> {
-        Ok(self.told(None))
-    }
-
-    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Told, E> {
-        Ok(self.told(Some(text.chars().take(100).collect())))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Told, A::Error> {
-        let Some((_, index)) = self.list else {
-            while seq.next_element_seed(self.inner())?.is_some() {}
-            return Ok(self.told(None));
-        };
-        for _ in 0..index {
-            seq.next_element::<IgnoredAny>()?;
-        }
-        let told = seq.next_element_seed(self.inner())?;
-        while seq.next_element::<IgnoredAny>()?.is_some() {}
-        told.ok_or_else(|| A::Error::custom("no such entry"))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Told, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let Self { list, index } = self;
         let mut id = None;
         while let Some(key) = map.next_key::<String>()? {
-            match self.list {
-                Some((list, _)) if key == list => {
-                    id = map.next_value_seed(Walk { list: self.list, null: self.null })?.id;
-                }
-                Some(_) => drop(map.next_value::<IgnoredAny>()?),
-                None => {
-                    let told = map.next_value_seed(self.inner())?;
-                    id = if key == "id" { told.id } else { id };
-                }
+            match key == list {
+                true => id = map.next_value_seed(Self { list, index })?,
+                false => drop(map.next_value::<IgnoredAny>()?),
             }
         }
-        Ok(self.told(id))
+        Ok(id)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+        for _ in 0..self.index {
+            seq.next_element::<IgnoredAny>()?;
+        }
+        let named = seq.next_element::<Named>()?;
+        while seq.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(named.and_then(|named| named.id).map(|id| id.chars().take(100).collect()))
     }
 }

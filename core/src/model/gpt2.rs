@@ -48,8 +48,10 @@ impl Gpt2 {
         let count = config.size("n_head")?;
         let head_dim = super::head_dim(config, width, count)?;
         if count * head_dim != width {
-            return Err(Error::input(format!("config.json: {count} heads of {head_dim} dimensions in a width of {width}"))
-                .hint("take config.json from the model's own repository"));
+            return Err(Error::input(format!(
+                "config.json: {count} heads of {head_dim} dimensions in a width of {width}"
+            ))
+            .hint("take config.json from the model's own repository"));
         }
         let positions = config.size_or("n_positions", Some(config.size_or("n_ctx", Some(1024))?))?;
         let shape = Shape {

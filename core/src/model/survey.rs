@@ -27,9 +27,5 @@ pub async fn survey(config: &Value, checkpoint: Option<&Checkpoint>) -> Result<S
     let (tally, device) = (Tally::default(), Device::flex());
     let decoder = build(config, &Loader::nowhere(checkpoint, &tally, &device, &|_, _| {})).await?;
     let shape = decoder.shape();
-    Ok(Survey {
-        bytes: tally.bytes.get(),
-        largest: tally.largest.get(),
-        row: crate::run::row_bytes(shape),
-    })
+    Ok(Survey { bytes: tally.bytes.get(), largest: tally.largest.get(), row: crate::run::row_bytes(shape) })
 }

@@ -2,8 +2,8 @@
 
 use super::recipe::Recipe;
 use crate::error::Result;
-use crate::model::loader::Loader;
 use crate::memory;
+use crate::model::loader::Loader;
 use crate::model::{Parameters, build, survey};
 use burn::tensor::Device;
 use rand::SeedableRng;

@@ -262,9 +262,8 @@ impl Checkpoint {
             sources.push(Box::new(MappedFile::open(&file)?));
         }
         if let Some(file) = tokenizer {
-            let found = MappedFile::open(file).map_err(|error| {
-                Error::io(error.message()).hint("--tokenizer takes a tokenizer.json file")
-            })?;
+            let found = MappedFile::open(file)
+                .map_err(|error| Error::io(error.message()).hint("--tokenizer takes a tokenizer.json file"))?;
             sources.push(Box::new(found.called("tokenizer.json")));
         }
         Self::from_sources(sources).await.map_err(|error| error.at(path.display()))
