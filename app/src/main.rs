@@ -10,6 +10,7 @@ mod export;
 mod fail;
 mod hub;
 mod lab;
+mod memory;
 mod options;
 mod records;
 mod render;
@@ -17,17 +18,13 @@ mod report;
 mod talk;
 mod ui;
 
-/// Tensors of the CPU backend come and go by the megabyte; the system's allocator gives each back to the kernel and faults
-/// its pages in again (a third of the time of a training step with glibc's).
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 use clap::{CommandFactory, FromArgMatches};
 use cli::{Cli, Command};
 use std::process::ExitCode;
 use ui::{ColorChoice, Ui};
 
 fn main() -> ExitCode {
+    memory::prepare();
     let arguments: Vec<_> = std::env::args_os().collect();
     // Errors of the grammar are shown before --color and --quiet are parsed.
     let early = Ui::new(fail::wanted_color(&arguments), false);

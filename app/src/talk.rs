@@ -12,6 +12,8 @@ impl Log for Talk {
     }
 
     fn log(&self, record: &Record<'_>) {
+        // A shader that does not compile is only told here.
+        engram_core::device::hear(record);
         if !self.enabled(record.metadata()) {
             return;
         }

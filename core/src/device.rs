@@ -1,6 +1,11 @@
 //! Which device computes, why, and whether it computes right.
 
+mod complaints;
+
+pub use complaints::{complain, complaint, hear};
+
 use crate::error::{Error, Result};
+use crate::memory;
 use crate::model::{blocks::Linear, blocks::Weight, ops};
 pub use crate::protocol::Adapter;
 use crate::record::DeviceInfo;
@@ -38,6 +43,10 @@ pub struct Compute {
     pub free_bytes: u64,
 }
 
+/// What graphics drivers take of the address space while they look for adapters; they end the process where they cannot
+/// have it.
+const GPU_NEEDS: u64 = if cfg!(target_family = "wasm") { 0 } else { 1 << 30 };
+
 /// Largest difference to the CPU that the self-test accepts.
 pub const SELF_TEST_TOLERANCE: f32 = 1e-4;
 
@@ -53,7 +62,7 @@ impl Compute {
             adapter: None,
             self_test: 0.0,
             cpu: true,
-            free_bytes: free_memory() / 2,
+            free_bytes: memory::free() / 2,
         }
     }
 
@@ -63,21 +72,43 @@ impl Compute {
             return Ok(Self::cpu("asked for"));
         }
         let software = "the only graphics adapter is a software one, which is slower than the CPU backend";
+        if memory::free() < GPU_NEEDS {
+            let (needs, free) = (GPU_NEEDS >> 20, memory::free() >> 20);
+            let why = format!("looking for a GPU needs {needs} MiB of memory, and {free} MiB are free");
+            return match choice {
+                Choice::Auto => Ok(Self::cpu(&why)),
+                _ => Err(Error::new(crate::Kind::Memory, format!("out of memory: {why}"))
+                    .hint("close other programs, raise the limit of this process (`ulimit -v`), or use --device cpu")),
+            };
+        }
         let unusable = |error: Error| Self::cpu(&format!("no usable GPU: {}", error.message()));
-        match (choice, open_gpu().await) {
+        let chosen = match (choice, open_gpu().await) {
             (Choice::Auto, Ok((_, setup))) if describe(&setup).kind == "Cpu" => Ok(Self::cpu(software)),
             (Choice::Auto, Err(error)) => Ok(unusable(error)),
             (Choice::Auto, Ok(opened)) => Ok(Self::gpu(opened).await.unwrap_or_else(unusable)),
             (_, opened) => Self::gpu(opened?).await,
+        };
+        // What was said of a device that is not taken is nothing to those that read from the CPU.
+        if chosen.as_ref().is_ok_and(|chosen| chosen.cpu) {
+            complaints::forget();
         }
+        chosen
     }
 
     async fn gpu((device, setup): (Device, WgpuSetup)) -> Result<Self> {
         let adapter = describe(&setup);
+        // What was said while adapters were looked for is about those that were not taken.
+        complaints::forget();
+        complaints::listen(&setup.device);
         if let Some(hook) = LOST.get() {
-            setup.device.set_device_lost_callback(|reason, text| hook(&format!("{reason:?}: {text}")));
+            setup.device.set_device_lost_callback(|reason, text| {
+                complaints::lost(&format!("{reason:?}: {text}"));
+                hook(&format!("{reason:?}: {text}"));
+            });
         }
         let self_test = self_test(&device).await.map_err(|error| error.at(&adapter.name))?;
+        // Its first use may have put another listener there.
+        complaints::listen(&setup.device);
         Ok(Self {
             info: DeviceInfo { kind: "gpu".into(), name: adapter.name.clone(), backend: adapter.backend.clone() },
             why: format!("self-test passed, largest difference to the CPU {self_test:.1e}"),
@@ -125,15 +156,24 @@ pub async fn gflops(device: &Device) -> Result<f64> {
 }
 
 async fn read_one(x: Tensor<2>) -> Result<()> {
-    let data = x.narrow(0, 0, 1).into_data_async().await.map_err(crate::run::device_error)?;
+    let data = crate::run::heard(x.narrow(0, 0, 1).into_data_async()).await?;
     data.as_slice::<f32>().map(|_| ()).map_err(crate::run::device_error)
+}
+
+static OPENED: std::sync::Mutex<Option<(Device, WgpuSetup)>> = std::sync::Mutex::new(None);
+
+/// The graphics library's own device, once one is open.
+pub fn graphics() -> Option<wgpu::Device> {
+    opened().map(|(_, setup)| setup.device)
+}
+
+fn opened() -> Option<(Device, WgpuSetup)> {
+    OPENED.lock().ok().and_then(|slot| slot.clone())
 }
 
 /// The GPU device, opened once a process: burn refuses to open one twice.
 async fn open_gpu() -> Result<(Device, WgpuSetup)> {
-    static OPENED: std::sync::Mutex<Option<(Device, WgpuSetup)>> = std::sync::Mutex::new(None);
-    let opened = |slot: &std::sync::Mutex<Option<(Device, WgpuSetup)>>| slot.lock().ok().and_then(|slot| slot.clone());
-    if let Some(found) = opened(&OPENED) {
+    if let Some(found) = opened() {
         return Ok(found);
     }
     let mut reasons = Vec::new();
@@ -154,7 +194,7 @@ async fn open_gpu() -> Result<(Device, WgpuSetup)> {
         }
     }
     // Another thread may have been first.
-    opened(&OPENED).ok_or_else(|| {
+    opened().ok_or_else(|| {
         Error::device(format!("no graphics adapter: {}", reasons.join("; ")))
             .hint("install a Vulkan driver (Linux: mesa-vulkan-drivers) or use --device cpu")
     })
@@ -179,8 +219,8 @@ fn describe(setup: &WgpuSetup) -> Adapter {
 /// Runs every kind of operation that a model needs on `device` and on the CPU: some software drivers compute nothing,
 /// silently. Returns the largest difference.
 pub async fn self_test(device: &Device) -> Result<f32> {
-    let got = probe(device).into_data_async().await.map_err(crate::run::device_error)?;
-    let want = probe(&Device::flex()).into_data_async().await.map_err(crate::run::device_error)?;
+    let got = crate::run::heard(probe(device).into_data_async()).await?;
+    let want = crate::run::heard(probe(&Device::flex()).into_data_async()).await?;
     let got = got.try_to_vec::<f32>().map_err(crate::run::device_error)?;
     let want = want.try_to_vec::<f32>().map_err(crate::run::device_error)?;
     let mut worst = 0.0f32;
@@ -230,19 +270,28 @@ pub fn threads() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
-/// Free main memory in bytes.
-pub fn free_memory() -> u64 {
-    #[cfg(not(target_family = "wasm"))]
-    {
-        let mut system = sysinfo::System::new();
-        system.refresh_memory();
-        system.available_memory()
-    }
-    // A tab has 4 GiB of address space and shares it with the weights.
-    #[cfg(target_family = "wasm")]
-    {
-        1 << 30
-    }
+/// Starts the threads that the CPU backend computes with, all of them or as many as can be: its own attempt would end
+/// the process where one cannot.
+///
+/// # Errors
+/// When not even one starts.
+#[cfg(not(target_family = "wasm"))]
+pub fn start_threads() -> Result<()> {
+    use rayon::ThreadPoolBuilder;
+    static STARTED: std::sync::Once = std::sync::Once::new();
+    let mut result = Ok(());
+    STARTED.call_once(|| {
+        let mut count = threads();
+        // The pool of the whole process can be tried only once, so one to throw away goes first.
+        while memory::limited() && count > 1 && ThreadPoolBuilder::new().num_threads(count).build().is_err() {
+            count /= 2;
+        }
+        if let Err(error) = ThreadPoolBuilder::new().num_threads(count).build_global() {
+            result = Err(Error::new(crate::Kind::Memory, format!("out of memory: no thread can be started: {error}"))
+                .hint("close other programs, or raise the limits of this process (`ulimit -v`, `ulimit -u`)"));
+        }
+    });
+    result
 }
 
 #[cfg(test)]

@@ -112,15 +112,12 @@ pub fn parse(name: &str, bytes: &[u8]) -> Result<FactFile> {
 }
 
 fn parse_inner(name: &str, bytes: &[u8]) -> Result<FactFile> {
-    let content = gz::unpack(bytes)?;
-    let text = std::str::from_utf8(&content).map_err(|error| {
-        let line = content[..error.valid_up_to()].iter().filter(|byte| **byte == b'\n').count() + 1;
-        Error::input(format!("not UTF-8 text (line {line})")).hint("save it as UTF-8")
-    })?;
-    let text = text.trim_start_matches('\u{feff}').trim_start();
-    let mut facts = match text.chars().next() {
+    let source = gz::Source::new(bytes);
+    let gz::Text { begin, first } = source.text()?;
+    let source = source.after(begin);
+    let mut facts = match first {
         None => return Err(Error::input("the file is empty").hint(FORMATS)),
-        Some('[') => json::parse(text)?,
+        Some('[') => json::parse(&source)?,
         Some('{') => {
             let hint = format!("put the records into one JSON array: [ ... ]. {FORMATS}");
             return Err(Error::input("a JSON object where an array of facts is wanted").hint(hint));
@@ -129,7 +126,7 @@ fn parse_inner(name: &str, bytes: &[u8]) -> Result<FactFile> {
             let hint = "a download may have saved an error page; download the file itself";
             return Err(Error::input("this is an HTML or XML page, not facts").hint(hint));
         }
-        Some(_) => delimited::parse(text)?,
+        Some(_) => delimited::parse(&source)?,
     };
     if facts.is_empty() {
         return Err(Error::input("no facts in the file").hint(FORMATS));
@@ -140,6 +137,24 @@ fn parse_inner(name: &str, bytes: &[u8]) -> Result<FactFile> {
     let sha256 = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
     let warnings = warnings.iter().map(|warning| told(warning)).collect();
     Ok(FactFile { name: name.into(), sha256, facts, warnings })
+}
+
+/// Longest text of a fact, in bytes: no prompt that a model could take is longer.
+const MOST_TEXT: usize = 1 << 16;
+/// Most paraphrases or neighbourhood prompts of a fact.
+const MOST_PROMPTS: usize = 10_000;
+/// Most facts of a file; the largest public ones have some 200,000.
+const MOST_FACTS: usize = 2_000_000;
+
+/// The error for a file with one fact too many.
+fn too_many() -> Error {
+    Error::input(format!("more than {MOST_FACTS} facts")).hint("split the file")
+}
+
+/// The error for a text that no prompt can be.
+fn too_long(field: &str, bytes: usize) -> Error {
+    Error::input(format!("{field} has {bytes} bytes; at most {MOST_TEXT} are taken"))
+        .hint("the file is damaged, or not what it seems")
 }
 
 const FORMATS: &str =

@@ -16,6 +16,7 @@ mod lines;
 mod lock;
 #[cfg(not(target_family = "wasm"))]
 mod open;
+mod place;
 mod same;
 
 #[cfg(not(target_family = "wasm"))]
@@ -71,23 +72,36 @@ pub fn from_bytes(name: &str, bytes: &[u8]) -> Result<Record> {
 /// As [`from_bytes`].
 pub fn read_bytes(name: &str, bytes: &[u8]) -> Result<Resumed> {
     let inner = || {
-        let content = gz::unpack(bytes)?;
-        let resumed = if lines::is_digested(&content) || has_more_lines(&content) {
-            match find(&content)? {
-                Found::Study(resumed) => *resumed,
-                Found::Nothing(why) => {
-                    return Err(Error::input(why).hint("nothing of it can be read; run the study again"));
+        let source = gz::Source::new(bytes);
+        source.check()?;
+        let resumed = if lines::is_digested(bytes) {
+            study(bytes)?
+        } else {
+            match source.json::<Record>() {
+                Ok(record) => {
+                    let kept = bytes.len() as u64;
+                    Resumed { record, dropped: None, undigested: true, kept, chain: Chain::default() }
+                }
+                Err(_) if has_more_lines(&source) => study(&gz::unpack(bytes)?)?,
+                Err(error) => {
+                    check_version(&source)?;
+                    return Err(place::locate(&source, &error));
                 }
             }
-        } else {
-            check_version(&content)?;
-            let record = serde_json::from_slice(&content).map_err(|error| check::locate(&content, &error))?;
-            Resumed { record, dropped: None, undigested: true, kept: content.len() as u64, chain: Chain::default() }
         };
+        readable(resumed.record.engram)?;
         check::consistent(&resumed.record)?;
         Ok(resumed)
     };
     inner().map_err(|error: Error| error.at(name))
+}
+
+/// The study that a journal holds.
+fn study(content: &[u8]) -> Result<Resumed> {
+    match find(content)? {
+        Found::Study(resumed) => Ok(*resumed),
+        Found::Nothing(why) => Err(Error::input(why).hint("nothing of it can be read; run the study again")),
+    }
 }
 
 /// What every record from outside must satisfy: finite numbers, layers within the model's, spans within their tokens.
@@ -99,20 +113,19 @@ pub fn check(record: &Record) -> Result<()> {
 }
 
 /// One JSON value and then something else: a journal, not a record (which may be spread over lines).
-fn has_more_lines(content: &[u8]) -> bool {
-    let mut values = serde_json::Deserializer::from_slice(content).into_iter::<IgnoredAny>();
-    matches!(values.next(), Some(Ok(_)))
-        && content[values.byte_offset()..].iter().any(|byte| !byte.is_ascii_whitespace())
+fn has_more_lines(source: &gz::Source<'_>) -> bool {
+    let mut values = serde_json::Deserializer::from_reader(source.reader()).into_iter::<IgnoredAny>();
+    matches!(values.next(), Some(Ok(_))) && values.next().is_some()
 }
 
 /// Refuses what a newer program wrote before anything else can go wrong with it.
-fn check_version(content: &[u8]) -> Result<()> {
+fn check_version(source: &gz::Source<'_>) -> Result<()> {
     #[derive(Deserialize)]
     struct Versioned {
         #[serde(default)]
         engram: Option<u32>,
     }
-    let found: Versioned = serde_json::from_slice(content).map_err(|error| broken(&error))?;
+    let found: Versioned = source.json().map_err(|error| broken(&error))?;
     match found.engram {
         None => Err(Error::input("not an Engram record: it has no format version \"engram\"")
             .hint("records end in .engram.json or .engram.json.gz")),

@@ -16,6 +16,7 @@ mod gz;
 pub mod journal;
 #[cfg(feature = "engine")]
 pub mod lab;
+pub mod memory;
 pub mod metrics;
 #[cfg(feature = "engine")]
 pub mod model;

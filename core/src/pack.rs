@@ -14,6 +14,7 @@ pub use letters::{from_link, to_link};
 pub use page::{RECORDS, WORDS, beside, from_beside, from_page, in_page};
 pub use text::{from_text, to_text};
 
+use crate::record::read::list;
 use crate::record::{EditRecord, FactRecord, Record};
 use crate::{Error, Result, gz, journal};
 use serde::{Deserialize, Serialize};
@@ -27,16 +28,25 @@ pub const MOST_FACTS: usize = 150_000;
 /// Most records, for the same reason; each has charts of its own.
 pub const MOST_RECORDS: usize = 100;
 
+/// What is read before it is refused: a little more, so that the refusal can say how many there are.
+const SOME_RECORDS: usize = 10 * MOST_RECORDS;
+/// As [`SOME_RECORDS`].
+const SOME_FACTS: usize = 2 * MOST_FACTS;
+
 /// Records with their facts and edits taken out.
 #[derive(Serialize, Deserialize)]
 struct Hollow {
     /// The records, without facts; edits are an empty list where there are any.
+    #[serde(deserialize_with = "list::<_, _, SOME_RECORDS>")]
     records: Vec<Record>,
     /// How many facts and edits each has.
+    #[serde(deserialize_with = "list::<_, _, SOME_RECORDS>")]
     counts: Vec<[usize; 2]>,
     /// The facts: the first one of each record, then the second ones, and so on.
+    #[serde(deserialize_with = "list::<_, _, SOME_FACTS>")]
     facts: Vec<FactRecord>,
     /// The edits, likewise.
+    #[serde(deserialize_with = "list::<_, _, SOME_FACTS>")]
     edits: Vec<EditRecord>,
 }
 

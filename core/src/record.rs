@@ -2,7 +2,9 @@
 //! these by [`crate::metrics`]. Layers are numbered `1..=L` for people; a per-layer vector holds layer `l` at `l - 1`.
 
 mod limits;
+pub(crate) mod read;
 
+use read::{MOST_LAYERS, MOST_STEPS, MOST_TOKENS};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -48,8 +50,10 @@ pub struct Settings {
     /// Longest prompt in tokens; longer ones are dropped as `too-long`.
     pub max_tokens: usize,
     /// Patched positions, in the order in which they are shown.
+    #[serde(deserialize_with = "read::list::<_, _, MOST_TOKENS>")]
     pub readings: Vec<Reading>,
     /// Stages that were asked for.
+    #[serde(deserialize_with = "read::list::<_, _, MOST_TOKENS>")]
     pub stages: Vec<u8>,
     /// Token × layer maps for this many facts (the first validated ones).
     pub maps: usize,
@@ -126,7 +130,7 @@ impl Default for EditSettings {
 
 /// How the subject is corrupted.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "kebab-case")]
+#[serde(tag = "kind", rename_all = "kebab-case", try_from = "read::FlatCorruption")]
 pub enum Corruption {
     /// The subject's characters are replaced by a text and the prompt is tokenized again.
     Replace {
@@ -140,7 +144,6 @@ pub enum Corruption {
         /// Paired draws.
         draws: usize,
         /// Measured σ over the fact list; filled when the study starts.
-        #[serde(default)]
         sigma: f32,
     },
 }
@@ -225,6 +228,7 @@ pub struct FactSource {
 
 /// One fact of a study.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "read::Flat")]
 pub struct FactRecord {
     /// Place in the shuffled order.
     pub order: usize,
@@ -246,7 +250,7 @@ pub struct FactRecord {
 }
 
 /// What became of a fact.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "outcome", rename_all = "kebab-case")]
 pub enum Outcome {
     /// It passed both filters and was traced.
@@ -256,18 +260,18 @@ pub enum Outcome {
 }
 
 /// Why a fact fell out, with the numbers that decided.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Dropped {
     /// The reason.
     pub reason: Reason,
     /// One line for people.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub detail: String,
     /// `p_clean`, where it was computed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub p_clean: Option<f32>,
     /// `p_corrupt`, where it was computed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub p_corrupt: Option<f32>,
 }
 
@@ -307,7 +311,7 @@ impl Reason {
 }
 
 /// Raw values of a traced fact. Per-layer vectors have L entries.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
 pub struct Traced {
     /// Clean prompt's tokens as text, special tokens included.
     pub tokens: Vec<String>,
@@ -332,13 +336,13 @@ pub struct Traced {
     /// Clean prompt, MLP contribution of block `l` zero.
     pub without_mlp: Vec<f32>,
     /// Second pass (eq. 3) per reading.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub redundancy: BTreeMap<Reading, RedundancyCurve>,
     /// Token × layer maps, for the facts that have them.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub maps: Option<Maps>,
     /// Logit lens, for the facts that have it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub lens: Option<Lens>,
 }
 
@@ -347,14 +351,19 @@ pub struct Traced {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Lens {
     /// Probability of the true answer's first token.
+    #[serde(deserialize_with = "read::list::<_, _, MOST_LAYERS>")]
     pub p_true: Vec<f32>,
     /// Probability of the counterfactual answer's first token.
+    #[serde(deserialize_with = "read::list::<_, _, MOST_LAYERS>")]
     pub p_false: Vec<f32>,
     /// Rank of the true answer's first token, from 1.
+    #[serde(deserialize_with = "read::list::<_, _, MOST_LAYERS>")]
     pub rank_true: Vec<u32>,
     /// Rank of the counterfactual answer's first token.
+    #[serde(deserialize_with = "read::list::<_, _, MOST_LAYERS>")]
     pub rank_false: Vec<u32>,
     /// The most probable token, as text.
+    #[serde(deserialize_with = "read::list::<_, _, MOST_LAYERS>")]
     pub top: Vec<String>,
 }
 
@@ -364,6 +373,7 @@ pub struct RedundancyCurve {
     /// The removed block `l*`, `1..=L`.
     pub ablated: usize,
     /// Per layer; the entry of `ablated` itself is `None`.
+    #[serde(deserialize_with = "read::list::<_, _, MOST_LAYERS>")]
     pub patched: Vec<Option<f32>>,
 }
 
@@ -373,10 +383,13 @@ pub struct Maps {
     /// Window in layers of `mlp` and `attention`.
     pub window: usize,
     /// Residual stream after the block.
+    #[serde(deserialize_with = "read::rows")]
     pub residual: Vec<Vec<f32>>,
     /// MLP contributions.
+    #[serde(deserialize_with = "read::rows")]
     pub mlp: Vec<Vec<f32>>,
     /// Attention contributions.
+    #[serde(deserialize_with = "read::rows")]
     pub attention: Vec<Vec<f32>>,
 }
 
@@ -398,6 +411,7 @@ pub struct EditRecord {
     /// `p(false)` with the edited weights.
     pub p_false_after: f32,
     /// `logit(y_true) - logit(y_false)` before each SPSA step and after the last (steps + 1 entries).
+    #[serde(deserialize_with = "read::list::<_, _, MOST_STEPS>")]
     pub loss: Vec<f32>,
     /// `‖v* - v‖ / ‖v‖`.
     pub relative_change: f32,
@@ -406,10 +420,13 @@ pub struct EditRecord {
     /// The weights after the restoration are bit for bit those before the edit.
     pub restored: bool,
     /// Paraphrases: `p(true), p(false)` before and after.
+    #[serde(deserialize_with = "read::list::<_, _, MOST_STEPS>")]
     pub paraphrases: Vec<Shift>,
     /// Neighbourhood prompts (same true answer, another subject): before and after.
+    #[serde(deserialize_with = "read::list::<_, _, MOST_STEPS>")]
     pub neighbourhood: Vec<Shift>,
     /// Unrelated facts.
+    #[serde(deserialize_with = "read::list::<_, _, MOST_STEPS>")]
     pub unrelated: Vec<Unrelated>,
 }
 

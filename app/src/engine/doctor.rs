@@ -2,7 +2,8 @@
 
 use super::load::choose;
 use super::{Check, State};
-use engram_core::device::{Choice, SELF_TEST_TOLERANCE, free_memory, threads};
+use engram_core::device::{Choice, SELF_TEST_TOLERANCE, threads};
+use engram_core::memory;
 
 /// See [`super::check_devices`].
 pub(super) fn run() -> Vec<Check> {
@@ -44,7 +45,7 @@ pub(super) fn run() -> Vec<Check> {
             add("adapter", State::Warning, error.message().to_string(), Some(&hint));
         }
     }
-    add("cpu", State::Ok, format!("{} threads, {} of memory free", threads(), gib(free_memory())), None);
+    add("cpu", State::Ok, format!("{} threads, {} of memory free", threads(), gib(memory::free())), None);
     match choose(Choice::Auto) {
         Ok(chosen) => {
             add("chosen", State::Ok, format!("{}: {} ({})", chosen.info.kind, chosen.info.name, chosen.why), None);

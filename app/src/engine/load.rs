@@ -5,7 +5,7 @@ use crate::hub;
 use crate::render::progress::Progress;
 use anyhow::Result;
 use engram_core::Error;
-use engram_core::device::{Choice, Compute};
+use engram_core::device::{Choice, Compute, start_threads};
 use engram_core::model;
 use engram_core::weights::Checkpoint;
 use pollster::block_on;
@@ -85,6 +85,7 @@ pub(super) fn choose(choice: Choice) -> engram_core::Result<Compute> {
         None if choice != Choice::Cpu => gag::Gag::stderr().ok(),
         _ => None,
     };
+    start_threads()?;
     block_on(Compute::choose(choice))
 }
 

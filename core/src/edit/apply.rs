@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 use crate::model::Model;
 use crate::model::blocks::Linear;
 use crate::record::{Answer, EditRecord, Settings, Shift, Unrelated};
-use crate::run::{Base, Lane, Prompt, Read, Readout, capture, device_error, read_base, resume, with_halving};
+use crate::run::{Base, Lane, Prompt, Read, Readout, capture, device_error, heard, read_base, resume, with_halving};
 use crate::trace::{Asked, score};
 use burn::tensor::{Tensor, TensorData};
 use sha2::{Digest, Sha256};
@@ -218,7 +218,7 @@ pub async fn apply_and_measure(model: &mut Model, job: &Job<'_>, target: &Target
 async fn miss(edited: &Linear, target: &Target, model: &Model) -> Result<f32> {
     let k = TensorData::new(target.key.clone(), [1, target.key.len()]);
     let got = edited.forward(Tensor::from_data(k, &model.compute.device));
-    let got = got.into_data_async().await.map_err(device_error)?.try_to_vec::<f32>().map_err(device_error)?;
+    let got = heard(got.into_data_async()).await?.try_to_vec::<f32>().map_err(device_error)?;
     let most = |values: &mut dyn Iterator<Item = f32>| values.fold(0.0f32, f32::max);
     let miss = most(&mut got.iter().zip(&target.target).map(|(got, want)| (got - want).abs()));
     Ok(miss / most(&mut target.target.iter().map(|x| x.abs())).max(f32::MIN_POSITIVE))
@@ -226,6 +226,6 @@ async fn miss(edited: &Linear, target: &Target, model: &Model) -> Result<f32> {
 
 /// SHA-256 of a matrix's bits.
 pub(crate) async fn fingerprint(linear: &Linear) -> Result<[u8; 32]> {
-    let data = linear.stored().clone().into_data_async().await.map_err(device_error)?;
+    let data = heard(linear.stored().clone().into_data_async()).await?;
     Ok(Sha256::digest(data.as_bytes()).into())
 }

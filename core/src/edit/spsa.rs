@@ -5,7 +5,7 @@
 use crate::error::{Error, Result};
 use crate::model::Model;
 use crate::record::Settings;
-use crate::run::{Action, Lane, Op, Prompt, Read, Site, Source, capture, device_error, resume, with_halving};
+use crate::run::{Action, Lane, Op, Prompt, Read, Site, Source, capture, device_error, heard, resume, with_halving};
 use crate::trace::{Prepared, generator};
 use burn::tensor::{Tensor, TensorData};
 use rand::Rng;
@@ -56,7 +56,7 @@ pub async fn optimize(
         let s = fact.span.end - 1;
         let row = async |site| -> Result<Vec<f32>> {
             let rows = base.activations(at, layer, site).ok_or_else(|| Error::input("no such layer"))?;
-            let data = rows.narrow(0, s, 1).into_data_async().await.map_err(device_error)?;
+            let data = heard(rows.narrow(0, s, 1).into_data_async()).await?;
             data.try_to_vec::<f32>().map_err(device_error)
         };
         let value = row(Site::Value).await?;

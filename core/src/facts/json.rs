@@ -1,50 +1,62 @@
-//! CounterFact and known_1000 JSON.
+//! CounterFact and known_1000 JSON, read as a stream: of a record only what facts are made of is ever kept.
 
-use super::{Fact, template_of};
+mod cell;
+
+use super::{Fact, MOST_FACTS, MOST_PROMPTS, template_of, too_long, too_many};
+use crate::gz::Source;
 use crate::{Error, Result};
+use cell::{Cell, Rewrite, Target, Texts};
 use serde::Deserialize;
-use serde::de::{Deserializer as _, Error as _, IgnoredAny, SeqAccess, Visitor};
-use serde_json::{Map, Value};
+use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use std::collections::BTreeSet;
 use std::fmt;
 
 /// The keys of both formats that are read; all others are skipped without being kept.
 #[derive(Deserialize, Default)]
 #[serde(default, expecting = "an object")]
 struct Raw {
-    case_id: Value,
-    known_id: Value,
-    requested_rewrite: Value,
-    paraphrase_prompts: Value,
-    neighborhood_prompts: Value,
-    subject: Value,
-    attribute: Value,
-    prompt: Value,
-    template: Value,
-    relation_id: Value,
-    target_new: Value,
+    case_id: Cell,
+    known_id: Cell,
+    requested_rewrite: Rewrite,
+    paraphrase_prompts: Texts,
+    neighborhood_prompts: Texts,
+    subject: Cell,
+    attribute: Target,
+    prompt: Cell,
+    template: Cell,
+    relation_id: Cell,
+    target_new: Target,
 }
 
 /// Reads an array of records, one at a time, so that a 20 MB file is never a tree in memory.
-pub(super) fn parse(text: &str) -> Result<Vec<Fact>> {
+pub(super) fn parse(source: &Source<'_>) -> Result<Vec<Fact>> {
     let mut failed = None;
-    let mut reader = serde_json::Deserializer::from_str(text);
-    let facts = (&mut reader).deserialize_seq(Records { failed: &mut failed });
+    let facts = source.json_seed(Records { failed: &mut failed });
     match (failed, facts) {
-        (Some((index, error)), _) => Err(explain(text, index, error)),
+        (Some((_, error)), _) if error.next_step().is_some() => Err(error),
+        (Some((index, error)), _) => Err(explain(source, index, error)),
+        (None, Ok(facts)) => Ok(facts),
+        (None, Err(error)) if error.to_string().starts_with("trailing characters") => {
+            Err(Error::input("text after the end of the JSON array").hint("keep one array a file"))
+        }
         (None, Err(error)) => {
             Err(Error::input(format!("not valid JSON: {error}"))
                 .hint("the file may be cut off; copy or download it again"))
         }
-        (None, Ok(facts)) => match reader.end() {
-            Ok(()) => Ok(facts),
-            Err(_) => Err(Error::input("text after the end of the JSON array").hint("keep one array a file")),
-        },
     }
 }
 
 struct Records<'a> {
     /// Our own error, which keeps its hint; serde's error type cannot carry it.
     failed: &'a mut Option<(usize, Error)>,
+}
+
+impl<'de> DeserializeSeed<'de> for Records<'_> {
+    type Value = Vec<Fact>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Vec<Fact>, D::Error> {
+        deserializer.deserialize_seq(self)
+    }
 }
 
 impl<'de> Visitor<'de> for Records<'_> {
@@ -58,149 +70,176 @@ impl<'de> Visitor<'de> for Records<'_> {
         let mut facts = Vec::new();
         loop {
             let index = facts.len();
-            match seq.next_element::<Raw>() {
-                Ok(None) => return Ok(facts),
-                Ok(Some(raw)) => match fact(index, raw) {
-                    Ok(fact) => facts.push(fact),
-                    Err(error) => {
-                        *self.failed = Some((index, error));
-                        return Err(A::Error::custom(""));
-                    }
-                },
-                Err(error) => return Err(A::Error::custom(format!("record {}: {error}", index + 1))),
+            let next = seq.next_element::<Raw>();
+            let next = next.map_err(|error| A::Error::custom(format!("record {}: {error}", index + 1)))?;
+            let Some(raw) = next else { return Ok(facts) };
+            let fact = match index {
+                MOST_FACTS => Err(too_many()),
+                _ => fact(index, raw).map_err(|error| error.at(format!("record {}", index + 1))),
+            };
+            match fact {
+                Ok(fact) => facts.push(fact),
+                Err(error) => {
+                    *self.failed = Some((index, error));
+                    return Err(A::Error::custom(""));
+                }
             }
         }
     }
 }
 
-fn fact(index: usize, mut raw: Raw) -> Result<Fact> {
-    let id = [&raw.case_id, &raw.known_id].into_iter().find(|id| !id.is_null()).map(plain);
-    let id = id.unwrap_or_else(|| index.to_string());
-    if raw.requested_rewrite.is_null() {
-        return known(id, raw);
-    }
-    let Value::Object(mut rewrite) = raw.requested_rewrite.take() else {
-        return Err(Error::input("requested_rewrite is not an object"));
+fn fact(index: usize, raw: Raw) -> Result<Fact> {
+    let id = [raw.case_id, raw.known_id].into_iter().find(|id| !id.is_missing());
+    let id = id.map_or_else(|| Ok(index.to_string()), |id| plain("the id", id))?;
+    let rewrite = match raw.requested_rewrite {
+        Rewrite::Missing => {
+            // known_1000: `template` lacks words that `prompt` has in 478 of 1,209 records, so the prompt decides.
+            let prompt = if raw.prompt.is_missing() { raw.template } else { raw.prompt };
+            let subject = text("subject", raw.subject)?;
+            let prompt = text("prompt", prompt)?;
+            return Ok(Fact {
+                id,
+                relation: optional("relation_id", raw.relation_id)?,
+                template: template_of(&prompt, &subject).map_err(|error| error.at("prompt"))?,
+                subject,
+                target_true: target("attribute", raw.attribute)?,
+                target_new: target_or_none("target_new", raw.target_new)?,
+                paraphrases: texts("paraphrase_prompts", raw.paraphrase_prompts)?,
+                neighbourhood: texts("neighborhood_prompts", raw.neighborhood_prompts)?,
+            });
+        }
+        Rewrite::Other => return Err(Error::input("requested_rewrite is not an object")),
+        Rewrite::Found(rewrite) => *rewrite,
     };
-    let mut field = |key: &str| rewrite.remove(key).unwrap_or_default();
-    let subject = text("requested_rewrite.subject", field("subject"))?;
-    let prompt = text("requested_rewrite.prompt", field("prompt"))?;
+    let subject = text("requested_rewrite.subject", rewrite.subject)?;
+    let prompt = text("requested_rewrite.prompt", rewrite.prompt)?;
     Ok(Fact {
         id,
-        relation: optional("requested_rewrite.relation_id", field("relation_id"))?,
+        relation: optional("requested_rewrite.relation_id", rewrite.relation_id)?,
         template: template_of(&prompt, &subject).map_err(|error| error.at("requested_rewrite.prompt"))?,
         subject,
-        target_true: target("requested_rewrite.target_true", field("target_true"))?,
-        target_new: match field("target_new") {
-            Value::Null => String::new(),
-            found => target("requested_rewrite.target_new", found)?,
-        },
+        target_true: target("requested_rewrite.target_true", rewrite.target_true)?,
+        target_new: target_or_none("requested_rewrite.target_new", rewrite.target_new)?,
         paraphrases: texts("paraphrase_prompts", raw.paraphrase_prompts)?,
         neighbourhood: texts("neighborhood_prompts", raw.neighborhood_prompts)?,
     })
 }
 
-/// known_1000: `template` lacks words that `prompt` has in 478 of 1,209 records, so the prompt decides.
-fn known(id: String, raw: Raw) -> Result<Fact> {
-    let subject = text("subject", raw.subject)?;
-    let prompt = text("prompt", if raw.prompt.is_null() { raw.template } else { raw.prompt })?;
-    Ok(Fact {
-        id,
-        relation: optional("relation_id", raw.relation_id)?,
-        template: template_of(&prompt, &subject).map_err(|error| error.at("prompt"))?,
-        subject,
-        target_true: target("attribute", raw.attribute)?,
-        target_new: if raw.target_new.is_null() { String::new() } else { target("target_new", raw.target_new)? },
-        paraphrases: texts("paraphrase_prompts", raw.paraphrase_prompts)?,
-        neighbourhood: texts("neighborhood_prompts", raw.neighborhood_prompts)?,
-    })
+fn wrong(field: &str, found: &Cell) -> Error {
+    match found {
+        Cell::Missing => Error::input(format!("{field} is missing")),
+        Cell::Number(_) => Error::input(format!("{field} is a number")),
+        Cell::Text(_) => Error::input(format!("{field} is a text")),
+        Cell::Long(bytes) => too_long(field, *bytes),
+        Cell::Other(kind) => Error::input(format!("{field} is {kind}")),
+    }
 }
 
-fn wrong(field: &str, value: &Value) -> Error {
-    let found = match value {
-        Value::Null => "missing",
-        Value::Bool(_) => "true or false",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a text",
-        Value::Array(_) => "a list",
-        Value::Object(_) => "an object",
-    };
-    Error::input(format!("{field} is {found}"))
-}
-
-fn plain(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), Into::into)
+fn plain(field: &str, found: Cell) -> Result<String> {
+    match found {
+        Cell::Text(text) | Cell::Number(text) => Ok(text),
+        other => Err(wrong(field, &other)),
+    }
 }
 
 /// A text, its ends trimmed: spaces there would become tokens of their own.
-fn text(field: &str, value: Value) -> Result<String> {
-    match value {
-        Value::String(text) if text.trim().len() == text.len() => Ok(text),
-        Value::String(text) => Ok(text.trim().into()),
+fn text(field: &str, found: Cell) -> Result<String> {
+    match found {
+        Cell::Text(text) if text.trim().len() == text.len() => Ok(text),
+        Cell::Text(text) => Ok(text.trim().into()),
         other => Err(wrong(field, &other)),
     }
 }
 
-fn optional(field: &str, value: Value) -> Result<String> {
-    if value.is_null() { Ok(String::new()) } else { text(field, value) }
+fn optional(field: &str, found: Cell) -> Result<String> {
+    if found.is_missing() { Ok(String::new()) } else { text(field, found) }
 }
 
 /// `{"str": "Paris"}` or `"Paris"`.
-fn target(field: &str, value: Value) -> Result<String> {
-    match value {
-        Value::Object(mut object) => text(&format!("{field}.str"), object.remove("str").unwrap_or_default()),
-        other => text(field, other),
+fn target(field: &str, found: Target) -> Result<String> {
+    match found {
+        Target::Object(inner) => text(&format!("{field}.str"), inner),
+        Target::Plain(found) => text(field, found),
     }
 }
 
-fn texts(field: &str, value: Value) -> Result<Vec<String>> {
-    match value {
-        Value::Null => Ok(Vec::new()),
-        Value::Array(list) => list.into_iter().map(|entry| text(field, entry)).collect(),
-        other => Err(wrong(field, &other)),
+fn target_or_none(field: &str, found: Target) -> Result<String> {
+    match found {
+        Target::Plain(Cell::Missing) => Ok(String::new()),
+        found => target(field, found),
     }
 }
 
-/// Adds the record's number and, when the error has no hint of its own, which keys the record does have. Only on the
-/// way to an error is the record read a second time.
-fn explain(text: &str, index: usize, error: Error) -> Error {
-    let error = error.at(format!("record {}", index + 1));
-    if error.next_step().is_some() {
-        return error;
+fn texts(field: &str, found: Texts) -> Result<Vec<String>> {
+    match found {
+        Texts::List(list) => Ok(list),
+        Texts::Wrong(found) => Err(wrong(field, &found)),
+        Texts::Many => Err(Error::input(format!("{field} has more than {MOST_PROMPTS} entries"))
+            .hint("the file is damaged, or not what it seems")),
     }
-    let keys = nth(text, index).map(|record| {
-        let inner = record.get("requested_rewrite").and_then(Value::as_object);
-        let list = |map: &Map<String, Value>| map.keys().cloned().collect::<Vec<_>>().join(", ");
-        match inner {
-            Some(inner) => format!("{}; in requested_rewrite: {}", list(&record), list(inner)),
-            None => list(&record),
-        }
-    });
+}
+
+/// Which keys the record does have. Only on the way to an error is the file read a second time.
+fn explain(source: &Source<'_>, index: usize, error: Error) -> Error {
+    let keys = source.json_seed(Keys { of: Some(index) }).unwrap_or_default();
     error.hint(format!(
         "the record has: {}. CounterFact needs requested_rewrite {{prompt, subject, target_true}}, known_1000 needs \
          subject, attribute, prompt",
-        keys.filter(|keys| !keys.is_empty()).unwrap_or_else(|| "nothing".into())
+        if keys.is_empty() { "nothing" } else { &keys }
     ))
 }
 
-fn nth(text: &str, index: usize) -> Option<Map<String, Value>> {
-    struct Nth(usize);
-    impl<'de> Visitor<'de> for Nth {
-        type Value = Option<Value>;
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("an array")
-        }
-        fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-            for _ in 0..self.0 {
-                seq.next_element::<IgnoredAny>()?;
-            }
-            let found = seq.next_element()?;
-            while seq.next_element::<IgnoredAny>()?.is_some() {}
-            Ok(found)
+/// The names of an object's keys, as a list for people.
+struct Keys {
+    /// The record of an array that is meant; `None` for the value itself.
+    of: Option<usize>,
+}
+
+/// Most names that are told, and how much of each.
+const TOLD: usize = 20;
+
+impl<'de> DeserializeSeed<'de> for Keys {
+    type Value = String;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<String, D::Error> {
+        match self.of {
+            Some(_) => deserializer.deserialize_seq(self),
+            None => deserializer.deserialize_map(self),
         }
     }
-    match serde_json::Deserializer::from_str(text).deserialize_seq(Nth(index)) {
-        Ok(Some(Value::Object(map))) => Some(map),
-        _ => None,
+}
+
+impl<'de> Visitor<'de> for Keys {
+    type Value = String;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<String, A::Error> {
+        for _ in 0..self.of.unwrap_or_default() {
+            seq.next_element::<IgnoredAny>()?;
+        }
+        let found = seq.next_element_seed(Self { of: None })?;
+        while seq.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(found.unwrap_or_default())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<String, A::Error> {
+        let (mut names, mut inner) = (BTreeSet::new(), String::new());
+        while let Some(name) = map.next_key::<String>()? {
+            if name == "requested_rewrite" {
+                inner = map.next_value_seed(Self { of: None })?;
+            } else {
+                map.next_value::<IgnoredAny>()?;
+            }
+            if names.len() <= TOLD {
+                names.insert(name.chars().take(2 * TOLD).collect::<String>());
+            }
+        }
+        let mut list: Vec<&str> = names.iter().map(String::as_str).take(TOLD).collect();
+        list.extend((names.len() > TOLD).then_some("…"));
+        let inner = if inner.is_empty() { inner } else { format!("; in requested_rewrite: {inner}") };
+        Ok(list.join(", ") + &inner)
     }
 }

@@ -1,9 +1,8 @@
 //! Numbers that must be finite, and vectors that must fit the model.
 
-use super::broken;
+use crate::record::read::MOST_LAYERS;
 use crate::record::{Corruption, EditRecord, FactRecord, Maps, Outcome, Record, Settings, Traced};
 use crate::{Error, Result};
-use serde_json::Value;
 
 /// Checks that every number of a record is finite; the error names the first one that is not, for example
 /// `facts[3] (id 20391).patched.subject-last[11] is NaN`.
@@ -116,9 +115,6 @@ pub(super) fn edit(edit: &EditRecord) -> Result<()> {
     edit.unrelated.iter().enumerate().try_for_each(|(at, one)| numbers(&format!("unrelated[{at}].p_true"), &one.p_true))
 }
 
-/// Tables are as long as a record says that its model is deep; far more than any model has, and still little memory.
-const MOST_LAYERS: usize = 10_000;
-
 /// What a record from outside must satisfy before anything indexes by layer: finite numbers, per-layer vectors with L
 /// entries (or none), layers within `1..=L`, spans within their tokens, no reading twice.
 pub(super) fn consistent(record: &Record) -> Result<()> {
@@ -188,31 +184,4 @@ fn within(place: &str, layer: usize, layers: usize) -> Result<()> {
         return Ok(());
     }
     Err(Error::input(format!("{place} is {layer}, the model's layers are 1 to {layers}")))
-}
-
-/// serde loses the place within tagged values, so the fact or edit that does not read is looked for one by one.
-pub(super) fn locate(content: &[u8], error: &serde_json::Error) -> Error {
-    let plain = || broken(error);
-    let Ok(Value::Object(mut root)) = serde_json::from_slice::<Value>(content) else { return plain() };
-    let mut list = |key: &str| match root.remove(key) {
-        Some(Value::Array(list)) => list,
-        _ => Vec::new(),
-    };
-    let facts = list("facts").into_iter().enumerate().find_map(|(at, value)| unread::<FactRecord>("facts", at, value));
-    let found = facts.or_else(|| {
-        list("edits").into_iter().enumerate().find_map(|(at, value)| unread::<EditRecord>("edits", at, value))
-    });
-    found.unwrap_or_else(|| Error::input(format!("not an Engram record: {error}")))
-}
-
-fn unread<T: serde::de::DeserializeOwned>(list: &str, at: usize, value: Value) -> Option<Error> {
-    let id = value.get("id").and_then(Value::as_str).map(|id| format!(" (id {id})")).unwrap_or_default();
-    let has_null = value.to_string().contains("null");
-    let error = super::from_value::<T>(&value).err()?;
-    let error = Error::input(format!("{list}[{at}]{id}: {error}"));
-    Some(if has_null {
-        error.hint("null is how some programs write NaN; a record holds finite numbers only")
-    } else {
-        error
-    })
 }

@@ -1,9 +1,9 @@
 //! A journal's lines: how they are written, and what they are together.
 
 use super::chain::{Chain, Sealed};
-use super::{broken, check, check_version, same};
+use super::{broken, check, check_version, place, same};
 use crate::record::{EditRecord, FactRecord, Reading, Record, RedundancyCurve, Settings};
-use crate::{Error, Result};
+use crate::{Error, Result, gz};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -149,8 +149,9 @@ impl Reader {
         if sealed.is_none() && (!json.ends_with(b"]}") || serde_json::from_slice::<Value>(&json).is_err()) {
             return Ok(Err("line 1 is damaged".into()));
         }
-        check_version(&json).map_err(|error| error.at("line 1"))?;
-        let record = serde_json::from_slice(&json).map_err(|error| check::locate(&json, &error))?;
+        let header = gz::Source::new(&json);
+        check_version(&header).map_err(|error| error.at("line 1"))?;
+        let record = header.json().map_err(|error| place::locate(&header, &error))?;
         Ok(Ok(Self { record, chain, digested: sealed.is_some(), kept: end + 1 }))
     }
 

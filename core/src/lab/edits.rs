@@ -210,7 +210,7 @@ async fn own_layer(model: &Model, fact: &Fact, settings: &Settings) -> Result<us
 /// `‖u kᵀ‖ / ‖W‖` (Frobenius).
 async fn relative_norm(down: &Linear, update: &Update) -> Result<f32> {
     let squares = |values: &[f32]| values.iter().map(|&x| f64::from(x) * f64::from(x)).sum::<f64>();
-    let data = down.stored().clone().into_data_async().await.map_err(crate::run::device_error)?;
+    let data = crate::run::heard(down.stored().clone().into_data_async()).await?;
     let own = squares(data.as_slice::<f32>().map_err(crate::run::device_error)?).sqrt();
     Ok(((squares(&update.u) * squares(&update.k)).sqrt() / own.max(f64::MIN_POSITIVE)) as f32)
 }

@@ -1,5 +1,6 @@
 //! Typed access to a model's own `config.json`, in the spellings of transformers 4 and 5.
 
+use super::bounds;
 use crate::error::{Error, Result};
 use serde_json::Value;
 
@@ -54,11 +55,16 @@ impl<'a> Config<'a> {
     }
 
     fn wrong(key: &str, wanted: &str, value: &Value) -> Error {
-        Error::input(format!("config.json: `{key}` should be {wanted}, found {value}"))
+        let found = match value {
+            Value::Array(list) => format!("a list of {}", list.len()),
+            Value::Object(_) => "an object".into(),
+            other => other.to_string().chars().take(100).collect(),
+        };
+        Error::input(format!("config.json: `{key}` should be {wanted}, found {found}"))
             .hint("take config.json from the model's own repository")
     }
 
-    /// A positive whole number that must be there.
+    /// A positive whole number that must be there, and within [`bounds`].
     pub fn size(&self, key: &str) -> Result<usize> {
         self.size_or(key, None)
     }
@@ -67,8 +73,8 @@ impl<'a> Config<'a> {
     pub fn size_or(&self, key: &str, default: Option<usize>) -> Result<usize> {
         match (self.value(key), default) {
             (Some(value), _) => match value.as_u64() {
-                Some(n) if n > 0 && n < (1 << 32) => Ok(n as usize),
-                _ => Err(Self::wrong(key, "a positive whole number", value)),
+                Some(n) if n > 0 && n <= bounds::most(key) as u64 => Ok(n as usize),
+                _ => Err(Self::wrong(key, &format!("a whole number from 1 to {}", bounds::most(key)), value)),
             },
             (None, Some(default)) => Ok(default),
             (None, None) => Err(Error::input(format!("config.json has no `{key}`"))
@@ -80,10 +86,13 @@ impl<'a> Config<'a> {
     pub fn number(&self, key: &str) -> Result<Option<f64>> {
         match self.value(key) {
             None => Ok(None),
-            Some(value) => match value.as_f64() {
-                Some(n) if n.is_finite() => Ok(Some(n)),
-                _ => Err(Self::wrong(key, "a number", value)),
-            },
+            Some(value) => {
+                let (least, most) = bounds::range(key);
+                match value.as_f64() {
+                    Some(n) if (least..=most).contains(&n) => Ok(Some(n)),
+                    _ => Err(Self::wrong(key, &format!("a number from {least:e} to {most:e}"), value)),
+                }
+            }
         }
     }
 
@@ -215,5 +224,34 @@ mod tests {
         assert!(config.size("vocab_size").unwrap_err().to_string().contains("vocab_size"));
         assert!(config.expect_text("hidden_act", &["silu"]).is_err());
         assert!(config.sliding_layers(2, |_| false).is_err());
+    }
+
+    #[test]
+    fn sizes_and_numbers_have_bounds() {
+        for (key, value) in [
+            ("num_hidden_layers", json!(2_147_483_647)),
+            ("n_layer", json!(4097)),
+            ("hidden_size", json!(1_u64 << 40)),
+            ("vocab_size", json!(-1)),
+            ("intermediate_size", json!(2.5)),
+            ("num_attention_heads", json!(0)),
+            ("head_dim", json!(1e308)),
+            ("head_dim", json!("64")),
+            ("max_position_embeddings", json!([1])),
+            ("anything_else", json!(u64::MAX)),
+        ] {
+            let config = json!({key: value});
+            let said = Config(&config).size(key).map_err(|error| error.to_string());
+            assert!(said.as_ref().is_err_and(|said| said.contains(key) && said.contains("from 1 to")), "{said:?}");
+        }
+        for (key, value) in [("rms_norm_eps", -1e-6), ("rope_theta", 0.0), ("rope_theta", 1e308), ("other", -1e308)] {
+            let config = json!({key: value});
+            assert!(Config(&config).number(key).is_err_and(|error| error.to_string().contains(key)));
+        }
+        let config = json!({"rope_scaling": {"rope_type": "linear", "factor": 0.0}});
+        assert!(Config(&config).rope(64, None, 1e4).is_err());
+        let config = json!({"num_hidden_layers": 4096, "rms_norm_eps": 0.0});
+        assert_eq!(Config(&config).size("num_hidden_layers").ok(), Some(4096));
+        assert_eq!(Config(&config).number("rms_norm_eps").ok(), Some(Some(0.0)));
     }
 }

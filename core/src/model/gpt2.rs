@@ -47,6 +47,12 @@ impl Gpt2 {
         let width = config.size("n_embd")?;
         let count = config.size("n_head")?;
         let head_dim = super::head_dim(config, width, count)?;
+        if count * head_dim != width {
+            return Err(Error::input(format!(
+                "config.json: {count} heads of {head_dim} dimensions in a width of {width}"
+            ))
+            .hint("take config.json from the model's own repository"));
+        }
         let positions = config.size_or("n_positions", Some(config.size_or("n_ctx", Some(1024))?))?;
         let shape = Shape {
             layers: config.size("n_layer")?,

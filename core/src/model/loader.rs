@@ -4,16 +4,35 @@ use super::blocks::{Linear, Norm, Table, Weight};
 use super::config::{RopeScaling, RopeSpec};
 use super::rope::Rope;
 use crate::error::{Error, Result};
-use crate::weights::Checkpoint;
+use crate::weights::{Checkpoint, TensorInfo};
 use burn::tensor::{Device, Tensor, TensorData};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 
 /// Where tensors come from.
 enum Origin<'a> {
     Files(&'a Checkpoint),
+    /// Nowhere: names and shapes are held against the files, where there are some, and counted.
+    Nowhere(Option<&'a Checkpoint>, &'a Tally),
     #[cfg(feature = "train")]
     Training(&'a super::Parameters),
+}
+
+/// What a model would take.
+#[derive(Default)]
+pub(super) struct Tally {
+    /// Bytes of all tensors and position tables, as f32.
+    pub(super) bytes: Cell<u64>,
+    /// Bytes of the largest tensor.
+    pub(super) largest: Cell<u64>,
+}
+
+impl Tally {
+    fn add(&self, shape: &[usize]) {
+        let bytes = shape.iter().fold(4u64, |bytes, &n| bytes.saturating_mul(n as u64));
+        self.bytes.set(self.bytes.get().saturating_add(bytes));
+        self.largest.set(self.largest.get().max(bytes));
+    }
 }
 
 /// Reads a checkpoint's tensors onto a device and remembers which ones were used.
@@ -45,10 +64,22 @@ impl<'a> Loader<'a> {
         Self { origin, device, binding_bytes: usize::MAX, used: RefCell::default(), progress }
     }
 
+    /// A loader that loads nothing: every tensor is one number, whatever shape was asked for.
+    pub(super) fn nowhere(
+        checkpoint: Option<&'a Checkpoint>,
+        tally: &'a Tally,
+        device: &'a Device,
+        progress: &'a dyn Fn(usize, usize),
+    ) -> Self {
+        let origin = Origin::Nowhere(checkpoint, tally);
+        Self { origin, device, binding_bytes: usize::MAX, used: RefCell::default(), progress }
+    }
+
     /// The checkpoint; a model in training has none.
     fn files(&self) -> Option<&'a Checkpoint> {
         match self.origin {
             Origin::Files(checkpoint) => Some(checkpoint),
+            Origin::Nowhere(checkpoint, _) => checkpoint,
             #[cfg(feature = "train")]
             Origin::Training(_) => None,
         }
@@ -61,11 +92,7 @@ impl<'a> Loader<'a> {
 
     /// Is there a tensor of this name?
     pub fn has(&self, name: &str) -> bool {
-        match self.origin {
-            Origin::Files(checkpoint) => checkpoint.has(name),
-            #[cfg(feature = "train")]
-            Origin::Training(_) => false,
-        }
+        self.files().is_some_and(|checkpoint| checkpoint.has(name))
     }
 
     /// The first of these names that the checkpoint has; prefixes differ between exports of the same family.
@@ -74,18 +101,24 @@ impl<'a> Loader<'a> {
         (*found.unwrap_or(&candidates[0])).to_string()
     }
 
-    async fn values(&self, checkpoint: &Checkpoint, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
+    /// The file's own tensor of this name and shape.
+    fn stored(checkpoint: &'a Checkpoint, name: &str, shape: &[usize]) -> Result<&'a TensorInfo> {
         let info = checkpoint.tensors().get(name).ok_or_else(|| {
             Error::input(format!("the weights have no tensor `{name}`"))
                 .hint("the files are incomplete or belong to another model than config.json")
         })?;
-        if info.shape != shape {
-            return Err(Error::input(format!(
+        match info.shape == shape {
+            true => Ok(info),
+            false => Err(Error::input(format!(
                 "{}: tensor `{name}` has shape {:?}, config.json asks for {shape:?}",
                 info.file, info.shape
             ))
-            .hint("config.json and the weights belong to different models"));
+            .hint("config.json and the weights belong to different models")),
         }
+    }
+
+    async fn values(&self, checkpoint: &'a Checkpoint, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
+        let info = Self::stored(checkpoint, name, shape)?;
         crate::pause::point().await?;
         let values = checkpoint.read_f32(name).await?;
         if let Some(at) = values.iter().position(|value| !value.is_finite()) {
@@ -94,6 +127,21 @@ impl<'a> Loader<'a> {
         }
         self.mark(checkpoint, name);
         Ok(values)
+    }
+
+    /// One number in place of a tensor that is looked at only.
+    fn looked<const D: usize>(
+        &self,
+        (checkpoint, tally): (Option<&'a Checkpoint>, &Tally),
+        name: &str,
+        shape: &[usize],
+    ) -> Result<Tensor<D>> {
+        if let Some(checkpoint) = checkpoint {
+            Self::stored(checkpoint, name, shape)?;
+            self.mark(checkpoint, name);
+        }
+        tally.add(shape);
+        Ok(Tensor::zeros([1; D], self.device))
     }
 
     fn mark(&self, checkpoint: &Checkpoint, name: &str) {
@@ -115,6 +163,7 @@ impl<'a> Loader<'a> {
                 let values = self.values(checkpoint, name, &[n]).await?;
                 Ok(Tensor::from_data(TensorData::new(values, [n]), self.device))
             }
+            Origin::Nowhere(checkpoint, tally) => self.looked((checkpoint, tally), name, &[n]),
             #[cfg(feature = "train")]
             Origin::Training(parameters) => parameters.vector(name, n, start),
         }
@@ -126,6 +175,7 @@ impl<'a> Loader<'a> {
                 let values = self.values(checkpoint, name, &[rows, columns]).await?;
                 settled(Tensor::from_data(TensorData::new(values, [rows, columns]), self.device)).await
             }
+            Origin::Nowhere(checkpoint, tally) => self.looked((checkpoint, tally), name, &[rows, columns]),
             #[cfg(feature = "train")]
             Origin::Training(parameters) => parameters.matrix(name, rows, columns),
         }
@@ -171,17 +221,7 @@ impl<'a> Loader<'a> {
             Origin::Files(checkpoint) if per_shard < vocab => checkpoint,
             _ => return Ok(Table::new(vec![self.matrix(name, vocab, d).await?], d)),
         };
-        let info = checkpoint.tensors().get(name).ok_or_else(|| {
-            Error::input(format!("the weights have no tensor `{name}`"))
-                .hint("the files are incomplete or belong to another model than config.json")
-        })?;
-        if info.shape != [vocab, d] {
-            return Err(Error::input(format!(
-                "{}: tensor `{name}` has shape {:?}, config.json asks for [{vocab}, {d}]",
-                info.file, info.shape
-            ))
-            .hint("config.json and the weights belong to different models"));
-        }
+        Self::stored(checkpoint, name, &[vocab, d])?;
         let mut shards = Vec::new();
         for start in (0..vocab).step_by(per_shard) {
             let rows = start..(start + per_shard).min(vocab);
@@ -204,9 +244,18 @@ impl<'a> Loader<'a> {
 
     /// Cosines and sines for positions `0..positions`.
     pub async fn rope(&self, spec: &RopeSpec, positions: usize) -> Result<Rope> {
+        let stored = ("rope_freqs.weight", [spec.dims / 2]);
         let divisors = match (&spec.scaling, &self.origin) {
             (RopeScaling::Stored, Origin::Files(checkpoint)) => {
-                Some(self.values(checkpoint, "rope_freqs.weight", &[spec.dims / 2]).await?)
+                Some(self.values(checkpoint, stored.0, &stored.1).await?)
+            }
+            (scaling, Origin::Nowhere(checkpoint, tally)) => {
+                if *scaling == RopeScaling::Stored {
+                    self.looked::<1>((*checkpoint, tally), stored.0, &stored.1)?;
+                }
+                // Cosines and sines.
+                tally.add(&[positions, spec.dims]);
+                return Ok(Rope::new(spec, None, 1, self.device));
             }
             _ => None,
         };
@@ -234,8 +283,7 @@ impl<'a> Loader<'a> {
 /// a large tensor lets go of them.
 async fn settled(tensor: Tensor<2>) -> Result<Tensor<2>> {
     if cfg!(target_family = "wasm") && tensor.shape().num_elements() > 1 << 18 {
-        let one = tensor.clone().slice([0..1, 0..1]).into_data_async().await;
-        one.map_err(crate::run::device_error)?;
+        crate::run::heard(tensor.clone().slice([0..1, 0..1]).into_data_async()).await?;
     }
     Ok(tensor)
 }

@@ -3,6 +3,7 @@
 //! A family only computes. Capturing and changing activations happens in [`crate::run`], between these calls.
 
 pub mod blocks;
+pub(crate) mod bounds;
 pub mod config;
 pub mod cpu;
 pub mod loader;
@@ -20,10 +21,12 @@ mod open;
 mod parameters;
 mod phi;
 mod qwen2;
+mod survey;
 
 pub use open::{Model, shard_bytes};
 #[cfg(feature = "train")]
 pub use parameters::{Draw, Parameter, Parameters};
+pub use survey::{Survey, survey};
 
 use crate::error::{Error, Result};
 use blocks::{Linear, Projected};

@@ -1,9 +1,10 @@
 //! A model ready to run: decoder, tokenizer, device, identity, plan.
 
 use super::loader::Loader;
-use super::{Decoder, build};
+use super::{Decoder, Survey, build};
 use crate::device::Compute;
 use crate::error::{Error, Result};
+use crate::memory;
 use crate::record::ModelInfo;
 use crate::run::Limits;
 use crate::tokens::Tokens;
@@ -31,6 +32,18 @@ pub fn shard_bytes(checkpoint: &Checkpoint) -> u64 {
     (largest / 16).max(24 << 20)
 }
 
+/// What a tokenizer takes for each byte of its file, while it is read.
+const TOKENIZER_TIMES: u64 = 10;
+/// What everything else takes: captured runs of a few prompts, records, text.
+const REST: u64 = 32 << 20;
+
+/// Bytes of main memory that a model needs, with the smallest batch plan that there is.
+fn needed(survey: &Survey, tokenizer: u64, cpu: bool) -> u64 {
+    // A tensor is held twice where it is turned, or goes to another device.
+    let weights = if cpu { survey.bytes + survey.largest } else { 2 * survey.largest };
+    weights.saturating_add(Limits::LEAST_ROWS as u64 * survey.row).saturating_add(TOKENIZER_TIMES * tokenizer + REST)
+}
+
 impl Model {
     /// Loads a checkpoint. `progress(done, all)` counts tensors.
     pub async fn load(
@@ -39,6 +52,9 @@ impl Model {
         compute: Compute,
         progress: &dyn Fn(usize, usize),
     ) -> Result<Self> {
+        let survey = super::survey(checkpoint.config(), Some(checkpoint)).await?;
+        let needed = needed(&survey, checkpoint.tokenizer_json().len() as u64, compute.cpu);
+        memory::reserve(needed, &format!("the model {name}"))?;
         let tokens = Tokens::new(checkpoint.tokenizer_json())?;
         let binding = compute.binding_bytes();
         // In a browser a table passes through the tab's own small memory, one shard at a time.
@@ -67,7 +83,10 @@ impl Model {
             ))
             .hint("tokenizer.json belongs to another model than the weights"));
         }
-        let limits = Limits::plan(decoder.as_ref(), compute.cpu, compute.free_bytes, binding);
+        // What is free beside the weights; a GPU says nothing of it.
+        let free = if compute.cpu { memory::free() / 2 } else { compute.free_bytes };
+        let limits = Limits::plan(decoder.as_ref(), compute.cpu, free, binding);
+        crate::device::complaint()?;
         Ok(Self { decoder, tokens, compute, info, limits, config })
     }
 

@@ -1,6 +1,7 @@
 //! Parameters of a model in training: named tensors, drawn when a family asks for them for the first time.
 
 use crate::error::{Error, Result};
+use crate::run::{device_error, heard};
 use burn::tensor::{Device, Tensor, TensorData};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -26,12 +27,10 @@ impl Parameter {
     /// The numbers, row-major.
     pub async fn values(&self) -> Result<Vec<f32>> {
         let data = match self {
-            Self::Vector(x) => x.clone().into_data_async().await,
-            Self::Matrix(x) => x.clone().into_data_async().await,
+            Self::Vector(x) => heard(x.clone().into_data_async()).await?,
+            Self::Matrix(x) => heard(x.clone().into_data_async()).await?,
         };
-        data.ok()
-            .and_then(|data| data.try_into_vec::<f32>().ok())
-            .ok_or_else(|| Error::device("cannot read a parameter back from the device"))
+        data.try_into_vec::<f32>().map_err(device_error)
     }
 
     /// The same, its gradient wanted.

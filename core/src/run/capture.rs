@@ -2,9 +2,11 @@
 
 use super::attend::{KeysValues, View};
 use super::check::Scope;
+use super::plan::row_bytes;
 use super::rows::{Pool, RowEdit, apply, edits};
 use super::{Action, Prompt, Site};
 use crate::error::{Error, Result};
+use crate::memory;
 use crate::model::{Decoder, rope::RopeRows};
 use burn::tensor::{Device, Int, Tensor};
 
@@ -84,7 +86,7 @@ impl Base {
         for layer in 0..self.residual.len() {
             for site in [Site::Attention, Site::Value, Site::Mlp, Site::Residual] {
                 let Some(x) = self.site(layer, site) else { continue };
-                let data = x.clone().into_data_async().await.map_err(super::readout::device_error)?;
+                let data = super::readout::heard(x.clone().into_data_async()).await?;
                 let values = data.as_slice::<f32>().map_err(super::readout::device_error)?;
                 if let Some(at) = values.iter().position(|value| !value.is_finite()) {
                     let row = at / x.dims()[1];
@@ -159,6 +161,9 @@ async fn run(
     }
     let count = queries.len();
     let cpu = *device == Device::flex();
+    if cpu {
+        memory::reserve_batch(kept_bytes(decoder, count, keep), &format!("computing {count} tokens at once"))?;
+    }
     let windows = windows(decoder);
     let view = View::new(0, rows.clone(), queries, &windows, device, cpu);
     let ropes = rope_rows(decoder, &positions, device);
@@ -218,6 +223,20 @@ async fn run(
         base.residual.push(h.clone());
     }
     Ok(base)
+}
+
+/// Bytes of so many rows: at the peak of a block, and what is kept of every block.
+fn kept_bytes(decoder: &dyn Decoder, rows: usize, keep: Keep) -> u64 {
+    let (shape, heads) = (decoder.shape(), decoder.heads(1));
+    // Residual, attention, value (which the MLP's contribution mostly is) and contribution; keys and values.
+    let stream = 4 * shape.width + 2 * heads.kv * heads.dim;
+    let layer = match keep {
+        Keep::End => 0,
+        Keep::Stream => stream,
+        Keep::Keys => stream + shape.ff,
+    };
+    let kept = 4 * (layer as u64).saturating_mul(shape.layers as u64);
+    (rows as u64).saturating_mul(kept.saturating_add(row_bytes(shape)))
 }
 
 pub(super) fn windows(decoder: &dyn Decoder) -> Vec<Option<usize>> {

@@ -15,8 +15,9 @@ mod resume;
 mod rows;
 
 pub use capture::{Base, capture, predict};
+pub(crate) use plan::row_bytes;
 pub use plan::{Limits, with_halving};
-pub(crate) use readout::device_error;
+pub(crate) use readout::{device_error, heard};
 pub use readout::{logits_of, read_base};
 pub use resume::resume;
 

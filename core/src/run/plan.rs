@@ -22,6 +22,9 @@ const CPU_ROWS: usize = 2048;
 const GPU_ROWS: usize = 16_384;
 
 impl Limits {
+    /// Fewer rows than this are planned for no model.
+    pub(crate) const LEAST_ROWS: usize = 64;
+
     /// A plan for a model. `free` bytes may be used for activations, `binding` is the largest single buffer.
     pub fn plan(decoder: &dyn Decoder, cpu: bool, free: u64, binding: u64) -> Self {
         let shape = decoder.shape();
@@ -29,7 +32,7 @@ impl Limits {
         let by_binding = binding / (widest as u64 * 4);
         let by_memory = free / row_bytes(shape);
         let most = if cpu { CPU_ROWS } else { GPU_ROWS };
-        let rows = by_memory.min(by_binding).clamp(64, most as u64) as usize;
+        let rows = by_memory.min(by_binding).clamp(Self::LEAST_ROWS as u64, most as u64) as usize;
         let head_bytes = (free / 4).min(binding).min(256 << 20);
         let head_rows = (head_bytes / (shape.vocab as u64 * 4 * 2)).clamp(1, 256) as usize;
         Self { rows, head_rows, cpu }
@@ -48,7 +51,7 @@ fn heads_width(decoder: &dyn Decoder) -> usize {
 }
 
 /// Bytes that one row of a batch needs at the peak: the stream and its copies, queries, keys, the MLP's three products.
-fn row_bytes(shape: &Shape) -> u64 {
+pub(crate) fn row_bytes(shape: &Shape) -> u64 {
     4 * (8 * shape.width as u64 + 4 * shape.ff as u64)
 }
 
@@ -65,7 +68,7 @@ where
                 limits = limits.halved();
             }
             Err(error) if error.kind == Kind::Memory => {
-                return Err(Error::new(Kind::Memory, "out of memory even for a single row")
+                return Err(Error::new(Kind::Memory, format!("{}, even for a single row", error.message()))
                     .hint("close other programs, use --device cpu, or take a smaller model"));
             }
             other => return other.map(|value| (value, limits)),

@@ -37,6 +37,14 @@ pub(crate) fn device_error(error: impl std::fmt::Debug) -> Error {
     Error::device(format!("the device failed: {text}")).hint("run `engram doctor`; `--device cpu` works without a GPU")
 }
 
+/// What was read from a device, unless its graphics library complained by then: the numbers are then worth nothing,
+/// though reading them succeeds.
+pub(crate) async fn heard<T, E: std::fmt::Debug>(reading: impl Future<Output = Result<T, E>>) -> Result<T> {
+    let read = reading.await;
+    crate::device::complaint()?;
+    read.map_err(device_error)
+}
+
 /// Predictions of a base run itself: `(prompt, read)`.
 pub async fn read_base(
     decoder: &dyn Decoder,
@@ -79,7 +87,7 @@ pub async fn logits_of(decoder: &dyn Decoder, base: &Base, prompt: usize, positi
     scope.read(&Read { position, tokens: Vec::new() }, check::tokens(base, prompt)?)?;
     let row = base.row(prompt, position) as i32;
     let h = gather(base.end(), vec![row]);
-    let data = decoder.logits(h).into_data_async().await.map_err(device_error)?;
+    let data = heard(decoder.logits(h).into_data_async()).await?;
     data.try_to_vec::<f32>().map_err(device_error)
 }
 
@@ -180,9 +188,9 @@ async fn reduce_device(logits: Tensor<2>, stream: Tensor<2>, tokens: &[&[u32]]) 
     let sum = (logits.clone() - max.clone()).exp().sum_dim(1);
     let picked = logits.gather(1, index);
     let p = (picked.clone() - max).exp() / sum.clone();
-    let data = Tensor::cat(vec![p, picked, sum + stream], 1).into_data_async().await.map_err(device_error)?;
+    let data = heard(Tensor::cat(vec![p, picked, sum + stream], 1).into_data_async()).await?;
     let floats = data.try_to_vec::<f32>().map_err(device_error)?;
-    let top = top.into_data_async().await.map_err(device_error)?;
+    let top = heard(top.into_data_async()).await?;
     let top: Vec<u32> = top.iter::<i64>().map(|id| id as u32).collect();
     Ok(tokens
         .iter()

@@ -3,7 +3,7 @@
 use super::attend::{KeysValues, View};
 use super::capture::{Base, rope_rows, windows};
 use super::check::{self, Scope};
-use super::plan::Limits;
+use super::plan::{Limits, row_bytes};
 use super::readout::{Readouts, read_rows};
 use super::rows::{Pool, RowEdit, apply, edits, first, gather, stack};
 use super::{Action, Lane, Op, Readout, Site, Source};
@@ -254,6 +254,10 @@ async fn run_batch(
         lane.last_row = last_rows;
         rows += lane.len - lane.from;
         last_rows += lane.reads.len();
+    }
+    if limits.cpu {
+        let bytes = row_bytes(shape).saturating_mul(rows as u64);
+        crate::memory::reserve_batch(bytes, &format!("computing {rows} rows at once"))?;
     }
     let batch = Batch { lanes, base, layers };
 

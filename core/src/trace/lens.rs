@@ -4,7 +4,7 @@ use super::{Group, Prepared};
 use crate::error::{Error, Result};
 use crate::model::Model;
 use crate::record::Lens;
-use crate::run::{Site, device_error};
+use crate::run::{Site, device_error, heard};
 use burn::tensor::Tensor;
 
 /// The lens at the clean prompt's last token, over the first tokens of both answers. At the last layer it is the model's
@@ -23,7 +23,7 @@ pub async fn lens(model: &Model, fact: &Prepared, group: &Group) -> Result<Lens>
         crate::pause::point().await?;
         let logits = model.decoder.logits(Tensor::cat(chunk.to_vec(), 0));
         let vocab = logits.dims()[1];
-        let data = logits.into_data_async().await.map_err(device_error)?;
+        let data = heard(logits.into_data_async()).await?;
         let data = data.try_to_vec::<f32>().map_err(device_error)?;
         for row in data.chunks_exact(vocab) {
             let [yes, no] = wanted.map(|token| read(row, token));

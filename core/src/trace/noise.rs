@@ -5,7 +5,7 @@ use crate::error::Result;
 use crate::facts::Fact;
 use crate::model::Model;
 use crate::record::{Corruption, Settings};
-use crate::run::{Action, Op, Prompt, Site, Source, device_error};
+use crate::run::{Action, Op, Prompt, Site, Source, device_error, heard};
 use burn::tensor::{Tensor, TensorData};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -78,7 +78,7 @@ pub async fn measure_sigma(model: &Model, facts: &[Fact]) -> Result<f32> {
         if ids.is_empty() {
             continue;
         }
-        let rows = model.decoder.embed_tokens(&ids).into_data_async().await.map_err(device_error)?;
+        let rows = heard(model.decoder.embed_tokens(&ids).into_data_async()).await?;
         for &x in rows.as_slice::<f32>().map_err(device_error)? {
             n += 1.0;
             sum += f64::from(x);

@@ -1,20 +1,20 @@
 //! Cross-entropy in one pass: the loss, and its gradient on the logits, `(softmax - one-hot) / n`.
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::model::{cpu, grad};
+use crate::run::heard;
 use burn::tensor::{Gradients, Tensor};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Mean cross-entropy (nats a token) of logits `[n, vocab]`, and the gradients of all that they were computed from.
 pub(super) async fn backward(logits: Tensor<2>, labels: &[u32]) -> Result<(f32, Gradients)> {
-    let unreadable = |_| Error::device("cannot read logits back from the device");
     if grad::on_cpu(&logits) {
         let mut loss = 0.0;
         let grads = grad::sloped(logits, |x| loss = slope(x, labels)).backward();
         return Ok((loss, grads));
     }
     let device = logits.device();
-    let mut data = logits.clone().inner().into_data_async().await.map_err(unreadable)?;
+    let mut data = heard(logits.clone().inner().into_data_async()).await?;
     let loss = slope(cpu::floats_mut(&mut data), labels);
     // The sum of logits times a constant has that constant as its gradient on the logits.
     let slope = Tensor::<2>::from_data(data, &device.inner());

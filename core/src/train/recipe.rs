@@ -1,6 +1,7 @@
 //! What a training run is made from; together with the facts file it determines the result.
 
 use crate::error::{Error, Result};
+use crate::model::config::Config;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -77,14 +78,6 @@ pub struct Dropping {
     pub blocks: Vec<f64>,
 }
 
-impl Optimizer {
-    /// TOML knows numbers that are none, and a loss that is none shows only after an epoch.
-    fn is_sound(&self) -> bool {
-        let rates = self.learning_rate.is_finite() && self.learning_rate > 0.0 && (0.0..1.0).contains(&self.beta_2);
-        rates && self.clip.is_finite() && self.clip > 0.0 && self.weight_decay.is_finite() && self.weight_decay >= 0.0
-    }
-}
-
 impl Text {
     /// Is this epoch (from 1) one of the first, with fewer facts?
     pub(super) fn is_beginning(&self, epoch: usize) -> bool {
@@ -112,7 +105,9 @@ impl Recipe {
     }
 
     fn check(&self) -> Result<()> {
-        let layers = self.config["num_hidden_layers"].as_u64().unwrap_or(0) as usize;
+        let layers = Config(&self.config).size("num_hidden_layers")?;
+        Config(&self.config).size("vocab_size")?;
+        let Optimizer { learning_rate, weight_decay, beta_2, clip, .. } = self.optimizer;
         let share = |value: f64| (0.0..=1.0).contains(&value);
         let wrong = if self.dropping.blocks.len() != layers {
             format!("`dropping.blocks` has {} entries, the model {layers} blocks", self.dropping.blocks.len())
@@ -128,8 +123,14 @@ impl Recipe {
             "`epochs`, `batch` and `tellings` must be at least 1".to_string()
         } else if !(self.text.ordinary.is_finite() && (0.0..=10.0).contains(&self.text.ordinary)) {
             "`ordinary` is a number between 0 and 10".to_string()
-        } else if !self.optimizer.is_sound() {
-            "`optimizer` wants finite numbers: `learning_rate` and `clip` above 0, `beta_2` below 1".to_string()
+        } else if self.text.epochs > 100_000 || self.text.batch > 1 << 16 || self.text.tellings > 1 << 16 {
+            "`epochs` are at most 100000, `batch` and `tellings` 65536".to_string()
+        } else if !(learning_rate > 0.0 && learning_rate <= 10.0 && (0.0..=10.0).contains(&weight_decay)) {
+            "`learning_rate` is a number above 0, `weight_decay` one from 0 on, and both are at most 10".to_string()
+        } else if !((0.0..1.0).contains(&beta_2) && clip > 0.0 && clip.is_finite()) {
+            "`beta_2` is a share below 1, `clip` a number above 0".to_string()
+        } else if self.vocabulary() > 1 << 20 {
+            "`config.vocab_size` is at most 1048576".to_string()
         } else if self.vocabulary() < 300 {
             "`config.vocab_size` must be at least 300 (256 bytes, special tokens, merges)".to_string()
         } else {

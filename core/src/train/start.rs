@@ -2,8 +2,9 @@
 
 use super::recipe::Recipe;
 use crate::error::Result;
+use crate::memory;
 use crate::model::loader::Loader;
-use crate::model::{Parameters, build};
+use crate::model::{Parameters, build, survey};
 use burn::tensor::Device;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -15,6 +16,9 @@ const EMBEDDING: f32 = 0.02;
 
 /// Parameters of the recipe's model, drawn from its seed. Every tensor has its own stream, found by its name.
 pub(super) async fn parameters(recipe: &Recipe, device: &Device) -> Result<Parameters> {
+    // Parameters, their gradients and two moments.
+    let survey = survey(&recipe.config, None).await?;
+    memory::reserve(survey.bytes.saturating_mul(4), "training this model")?;
     let layers = recipe.config["num_hidden_layers"].as_u64().unwrap_or(1).max(1) as f32;
     let seed = recipe.seed;
     let draw = move |name: &str, [rows, columns]: [usize; 2]| {

@@ -5,12 +5,10 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use crate::error::{Error, Result};
+use crate::model::bounds::{MOST_HEADS, MOST_LAYERS};
 
 use super::gguf_header::{Header, Meta};
 use super::gguf_names::Arch;
-
-/// More layers than any model has: the metadata is damaged.
-const MOST_LAYERS: u64 = 4096;
 
 /// Typed access to the metadata of one architecture.
 pub(super) struct Keys<'a> {
@@ -79,6 +77,9 @@ impl Keys<'_> {
             None | Some(0) => heads,
             Some(count) => count,
         };
+        if heads > MOST_HEADS as u64 {
+            return Err(self.bad(format_args!("{heads} attention heads")));
+        }
         if !heads.is_multiple_of(kv_heads) {
             return Err(self.bad(format_args!("{heads} attention heads share {kv_heads} key heads unevenly")));
         }
@@ -93,7 +94,7 @@ pub(super) fn config(keys: &Keys<'_>, tied: bool) -> Result<Value> {
         return Err(Error::input(format!("{}: a mixture of experts", keys.file)).hint("take a dense model"));
     }
     let layers = keys.positive("block_count")?;
-    if layers > MOST_LAYERS {
+    if layers > MOST_LAYERS as u64 {
         return Err(keys.bad(format_args!("{layers} layers")));
     }
     let vocabulary = keys.header.tensors.iter().find(|raw| raw.name == "token_embd.weight");

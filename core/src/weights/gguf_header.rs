@@ -14,7 +14,11 @@ use super::{ByteSource, StoredDtype};
 /// Bytes asked for first; doubled until the header fits.
 const FIRST_READ: u64 = 4 << 20;
 /// No vocabulary needs more.
-const HEADER_LIMIT: u64 = 512 << 20;
+const HEADER_LIMIT: u64 = 128 << 20;
+/// Most metadata values, tensors, and entries of kept arrays in all: each takes many times its bytes in the file.
+const MOST_VALUES: u64 = 1 << 16;
+/// Longer texts (chat templates) are not kept.
+const LONGEST_TEXT: u64 = 1 << 16;
 /// Arrays up to this length are kept; longer ones (vocabularies) are only counted.
 const KEPT: u64 = 4096;
 const DAMAGED: &str = "the file is damaged or not a GGUF file: download it again";
@@ -56,7 +60,7 @@ pub(super) async fn read(source: &dyn ByteSource) -> Result<Header> {
     let mut want = len.min(FIRST_READ);
     loop {
         let bytes = source.read(0, want as usize).await?;
-        match parse(&mut Cursor { file: source.name(), bytes: &bytes, at: 0, len }) {
+        match parse(&mut Cursor { kept: MOST_VALUES, file: source.name(), bytes: &bytes, at: 0, len }) {
             Ok(header) => return Ok(header),
             Err(Stop::Bad(error)) => return Err(error),
             Err(Stop::More(end)) if end > HEADER_LIMIT => {
@@ -77,6 +81,8 @@ enum Stop {
 }
 
 struct Cursor<'a> {
+    /// Entries of arrays that may still be kept.
+    kept: u64,
     file: &'a str,
     bytes: &'a [u8],
     at: usize,
@@ -123,8 +129,12 @@ impl<'a> Cursor<'a> {
         Ok(count)
     }
 
+    /// A name.
     fn text(&mut self) -> Result<String, Stop> {
         let len = self.count(1, "characters")?;
+        if len > LONGEST_TEXT {
+            return Err(self.bad(format_args!("a name of {len} bytes")));
+        }
         // Some vocabularies carry bytes that are no UTF-8; nothing here depends on them.
         Ok(String::from_utf8_lossy(self.take(len)?).into_owned())
     }
@@ -140,7 +150,14 @@ impl<'a> Cursor<'a> {
             5 => integer(i32::from_le_bytes(self.array()?).into()),
             6 => Ok(Meta::Float(shortest(f32::from_le_bytes(self.array()?)))),
             7 => Ok(Meta::Bool(self.array::<1>()?[0] != 0)),
-            8 => Ok(Meta::Text(self.text()?)),
+            8 => {
+                let len = self.count(1, "characters")?;
+                let text = self.take(len)?;
+                Ok(match len <= LONGEST_TEXT {
+                    true => Meta::Text(String::from_utf8_lossy(text).into_owned()),
+                    false => Meta::Long,
+                })
+            }
             9 => self.list(depth),
             10 => integer(self.u64()?.into()),
             11 => integer(i64::from_le_bytes(self.array()?).into()),
@@ -162,7 +179,8 @@ impl<'a> Cursor<'a> {
             _ => 8,
         };
         let count = self.count(least, "array elements")?;
-        if count <= KEPT {
+        if count <= KEPT && count <= self.kept {
+            self.kept -= count;
             return (0..count).map(|_| self.value(kind, depth + 1)).collect::<Result<_, _>>().map(Meta::List);
         }
         if matches!(kind, 8 | 9) {
@@ -201,6 +219,9 @@ fn parse(cursor: &mut Cursor<'_>) -> Result<Header, Stop> {
     }
     let tensor_count = cursor.count(24, "tensors")?;
     let value_count = cursor.count(13, "metadata values")?;
+    if tensor_count.max(value_count) > MOST_VALUES {
+        return Err(cursor.bad(format_args!("{tensor_count} tensors and {value_count} metadata values")));
+    }
     let mut metadata = BTreeMap::new();
     for _ in 0..value_count {
         let key = cursor.text()?;

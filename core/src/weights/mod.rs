@@ -24,10 +24,12 @@ pub use dequant::StoredDtype;
 pub use source::MappedFile;
 pub use source::{BoxFuture, ByteSource, MemoryFile, Shareable};
 
-/// The largest config.json or index that is read.
-const JSON_LIMIT: u64 = 64 << 20;
+/// The largest config.json that is read; most have 1 kB, and those with a label for each class some 100.
+const CONFIG_LIMIT: u64 = 4 << 20;
+/// The largest index of shards that is read (DeepSeek-V3's has 9 MB).
+const INDEX_LIMIT: u64 = 64 << 20;
 /// The largest tokenizer.json that is read (Gemma's has 33 MB).
-const TOKENIZER_LIMIT: u64 = 256 << 20;
+const TOKENIZER_LIMIT: u64 = 128 << 20;
 
 /// One tensor of a checkpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -260,10 +262,9 @@ impl Checkpoint {
             sources.push(Box::new(MappedFile::open(&file)?));
         }
         if let Some(file) = tokenizer {
-            let bytes = std::fs::read(file).map_err(|error| {
-                Error::io(format!("{}: {error}", file.display())).hint("--tokenizer takes a tokenizer.json file")
-            })?;
-            sources.push(Box::new(MemoryFile::new(bytes, "tokenizer.json")));
+            let found = MappedFile::open(file)
+                .map_err(|error| Error::io(error.message()).hint("--tokenizer takes a tokenizer.json file"))?;
+            sources.push(Box::new(found.called("tokenizer.json")));
         }
         Self::from_sources(sources).await.map_err(|error| error.at(path.display()))
     }

@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
+use crate::memory::grow;
 
 use super::source::PIECE;
 use super::{ByteSource, Checkpoint, Place, StoredDtype, TensorInfo, View};
@@ -23,8 +24,8 @@ impl Checkpoint {
         match (place.view, info.shape.as_slice()) {
             (View::Plain, _) => {}
             (View::Minus(constant), _) => out.iter_mut().for_each(|value| *value -= constant),
-            (View::Interleaved(heads), &[rows, ..]) => *out = split_halves(out, heads, out.len() / rows.max(1)),
-            (View::Transposed, &[rows, columns]) => *out = transpose(out, rows, columns),
+            (View::Interleaved(heads), &[rows, ..]) => *out = split_halves(out, heads, out.len() / rows.max(1))?,
+            (View::Transposed, &[rows, columns]) => *out = transpose(out, rows, columns)?,
             (view, shape) => return Err(impossible(info, view, shape)),
         }
         Ok(())
@@ -56,7 +57,7 @@ impl Checkpoint {
                 let (first, last) = (rows.start / head, rows.end.div_ceil(head));
                 let span = first * head * columns..last * head * columns;
                 self.read_elements(info, place, span, &mut values).await?;
-                let whole = split_halves(&values, last - first, columns);
+                let whole = split_halves(&values, last - first, columns)?;
                 let skipped = (rows.start - first * head) * columns;
                 values = whole[skipped..skipped + rows.len() * columns].to_vec();
             }
@@ -90,11 +91,7 @@ impl Checkpoint {
         elements: Range<usize>,
         out: &mut Vec<f32>,
     ) -> Result<()> {
-        out.try_reserve_exact(elements.len()).map_err(|_| {
-            let mib = elements.len() / (1 << 18);
-            Error::new(Kind::Memory, format!("{}: no memory for `{}` ({mib} MiB as f32)", info.file, info.name))
-                .hint("close other programs, or take a smaller model")
-        })?;
+        grow(out, elements.len(), format_args!("{}: tensor `{}` as f32", info.file, info.name))?;
         let source = &*self.sources[place.source];
         let start = place.offset + bytes_of(info.dtype, elements.start);
         decode(source, info.dtype, start, bytes_of(info.dtype, elements.len()), out).await
@@ -120,9 +117,10 @@ async fn decode(source: &dyn ByteSource, dtype: StoredDtype, start: u64, len: u6
 }
 
 /// Within each head, rows `0, 2, 4, ...` are the first half and rows `1, 3, 5, ...` the second.
-fn split_halves(stored: &[f32], heads: usize, columns: usize) -> Vec<f32> {
+fn split_halves(stored: &[f32], heads: usize, columns: usize) -> Result<Vec<f32>> {
     let head = stored.len() / heads.max(1);
-    let mut values = Vec::with_capacity(stored.len());
+    let mut values = Vec::new();
+    grow(&mut values, stored.len(), "turning a tensor")?;
     for rows in stored.chunks_exact(head.max(1)) {
         for half in 0..2 {
             for row in rows.chunks_exact(columns.max(1)).skip(half).step_by(2) {
@@ -130,13 +128,15 @@ fn split_halves(stored: &[f32], heads: usize, columns: usize) -> Vec<f32> {
             }
         }
     }
-    values
+    Ok(values)
 }
 
 /// From stored `[columns, rows]` to `[rows, columns]`, in tiles that stay in the cache.
-fn transpose(stored: &[f32], rows: usize, columns: usize) -> Vec<f32> {
+fn transpose(stored: &[f32], rows: usize, columns: usize) -> Result<Vec<f32>> {
     const TILE: usize = 32;
-    let mut values = vec![0.0; stored.len()];
+    let mut values = Vec::new();
+    grow(&mut values, stored.len(), "turning a tensor")?;
+    values.resize(stored.len(), 0.0);
     for top in (0..rows).step_by(TILE) {
         for left in (0..columns).step_by(TILE) {
             for row in top..rows.min(top + TILE) {
@@ -146,7 +146,7 @@ fn transpose(stored: &[f32], rows: usize, columns: usize) -> Vec<f32> {
             }
         }
     }
-    values
+    Ok(values)
 }
 
 fn impossible(info: &TensorInfo, view: View, shape: &[usize]) -> Error {

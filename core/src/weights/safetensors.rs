@@ -9,25 +9,27 @@ use sha2::{Digest, Sha256};
 use crate::error::{Error, Result};
 
 use super::source::{self, truncated};
-use super::{ByteSource, Found, JSON_LIMIT, Located, Place, StoredDtype, TensorInfo, View, named};
+use super::{ByteSource, CONFIG_LIMIT, Found, INDEX_LIMIT, Located, Place, StoredDtype, TensorInfo, View, named};
 
 const INDEX: &str = "model.safetensors.index.json";
 const WHOLE: &str = "model.safetensors";
-/// What the format itself allows a header.
-const HEADER_LIMIT: u64 = 100_000_000;
+/// The format itself allows a header 100 MB; models of thousands of tensors have headers of less than 1.
+const HEADER_LIMIT: u64 = 32 << 20;
+/// A refused header is searched for the tensor at fault up to this size.
+const SEARCHED: usize = 1 << 20;
 const AGAIN: &str = "the file is damaged or incomplete: download it again";
 
 /// Reads the configuration and the headers of all weight files.
 pub(super) async fn find(sources: &[Box<dyn ByteSource>], shards: &[usize]) -> Result<Found> {
     let config = match named(sources, |name| name == "config.json").first() {
-        Some(&at) => source::read_all(&*sources[at], JSON_LIMIT).await?,
+        Some(&at) => source::read_all(&*sources[at], CONFIG_LIMIT).await?,
         None => {
             return Err(Error::input("no config.json beside the weights")
                 .hint("a model folder needs config.json, tokenizer.json and model.safetensors"));
         }
     };
     let index = match named(sources, |name| name == INDEX).first() {
-        Some(&at) => Some(weight_map(&source::read_all(&*sources[at], JSON_LIMIT).await?)?),
+        Some(&at) => Some(weight_map(&source::read_all(&*sources[at], INDEX_LIMIT).await?)?),
         None => None,
     };
     let weights = choose(sources, shards, index.as_ref())?;
@@ -55,12 +57,14 @@ fn json(file: &str, bytes: &[u8]) -> Result<Value> {
 
 /// Tensor name to file name.
 fn weight_map(bytes: &[u8]) -> Result<BTreeMap<String, String>> {
-    let index = json(INDEX, bytes)?;
-    let map = index.get("weight_map").and_then(Value::as_object);
-    let entries = map.and_then(|map| {
-        map.iter().map(|(name, file)| Some((name.clone(), file.as_str()?.to_owned()))).collect::<Option<_>>()
-    });
-    entries.ok_or_else(|| Error::input(format!("{INDEX}: no `weight_map` from tensor to file names")).hint(AGAIN))
+    #[derive(serde::Deserialize)]
+    struct Index {
+        weight_map: BTreeMap<String, String>,
+    }
+    let index = serde_json::from_slice::<Index>(bytes).map_err(|error| {
+        Error::input(format!("{INDEX}: no `weight_map` from tensor to file names ({error})")).hint(AGAIN)
+    })?;
+    Ok(index.weight_map)
 }
 
 /// The files to read: those of the index, `model.safetensors`, or the only one there is.
@@ -105,7 +109,10 @@ async fn header(source: &dyn ByteSource, at: usize, found: &mut Found) -> Result
     first.copy_from_slice(&source.read(0, 8).await?);
     let size = u64::from_le_bytes(first);
     if size > HEADER_LIMIT {
-        return Err(failed(format!("not a safetensors file: it claims a header of {size} bytes")));
+        let most = HEADER_LIMIT >> 20;
+        return Err(failed(format!(
+            "not a safetensors file: it claims a header of {size} bytes, where no model needs {most} MiB"
+        )));
     }
     if size > len - 8 {
         return Err(truncated(file, size + 8, len));
@@ -148,6 +155,9 @@ fn stored(dtype: Dtype) -> Option<StoredDtype> {
 
 /// The first tensor of a refused header whose offsets leave a gap, overlap, or do not fit its shape.
 fn wrong_tensor(header: &[u8]) -> Option<String> {
+    if header.len() > SEARCHED {
+        return None;
+    }
     let header: Value = serde_json::from_slice(header).ok()?;
     let mut tensors: Vec<_> = header.as_object()?.iter().filter(|(name, _)| *name != "__metadata__").collect();
     let offset = |info: &Value, at: usize| info.get("data_offsets")?.get(at)?.as_u64();

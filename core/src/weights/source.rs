@@ -68,13 +68,25 @@ impl ByteSource for MemoryFile {
     }
 }
 
-/// A file mapped into memory: pages come in when touched, and nothing is copied.
+/// A file mapped into memory: pages come in when touched, and nothing is copied. Where the address space has no room for
+/// it, or its file system cannot map, it is read piece by piece instead.
 #[cfg(not(target_family = "wasm"))]
 #[derive(Debug)]
 pub struct MappedFile {
-    // `None` for an empty file, which some systems refuse to map.
-    map: Option<memmap2::Mmap>,
+    content: Content,
     name: String,
+}
+
+#[cfg(not(target_family = "wasm"))]
+#[derive(Debug)]
+enum Content {
+    /// Some systems refuse to map an empty file.
+    Empty,
+    Mapped(memmap2::Mmap),
+    Read {
+        file: std::sync::Mutex<std::fs::File>,
+        len: u64,
+    },
 }
 
 #[cfg(not(target_family = "wasm"))]
@@ -86,14 +98,58 @@ impl MappedFile {
             Error::io(format!("{}: {error}", path.display())).hint("check that the file exists and may be read")
         };
         let file = std::fs::File::open(path).map_err(failed)?;
-        if file.metadata().map_err(failed)?.len() == 0 {
-            return Ok(Self { map: None, name });
+        let len = file.metadata().map_err(failed)?.len();
+        if len == 0 {
+            return Ok(Self { content: Content::Empty, name });
+        }
+        // A process with a limit of its own has better use for its address space.
+        if crate::memory::limited() {
+            return Ok(Self { content: Content::Read { file: file.into(), len }, name });
         }
         // SAFETY: the map is read-only and private to this value. Model files are not rewritten in place while in
         // use (downloads go to another name first); if one were, its numbers would change, not our memory layout.
         #[allow(unsafe_code)]
-        let map = unsafe { memmap2::Mmap::map(&file) }.map_err(failed)?;
-        Ok(Self { map: Some(map), name })
+        let content = match unsafe { memmap2::Mmap::map(&file) } {
+            Ok(map) => Content::Mapped(map),
+            Err(error) => {
+                log::debug!("{}: cannot be mapped ({error}), so it is read", path.display());
+                Content::Read { file: file.into(), len }
+            }
+        };
+        Ok(Self { content, name })
+    }
+
+    /// The same, never mapped.
+    #[cfg(test)]
+    fn unmapped(path: &std::path::Path) -> Result<Self> {
+        let file = std::fs::File::open(path).map_err(|error| Error::io(error.to_string()))?;
+        let len = file.metadata().map_err(|error| Error::io(error.to_string()))?.len();
+        Ok(Self { content: Content::Read { file: file.into(), len }, name: "unmapped".into() })
+    }
+
+    /// The same file under another name.
+    pub(super) fn called(self, name: &str) -> Self {
+        Self { name: name.into(), ..self }
+    }
+
+    fn piece(&self, offset: u64, len: usize) -> Result<Cow<'_, [u8]>> {
+        use std::io::{Read, Seek, SeekFrom};
+        let (file, all) = match &self.content {
+            Content::Empty => return slice(&self.name, &[], offset, len),
+            Content::Mapped(map) => return slice(&self.name, map, offset, len),
+            Content::Read { file, len } => (file, *len),
+        };
+        let end = offset.saturating_add(len as u64);
+        if end > all {
+            return Err(truncated(&self.name, end, all));
+        }
+        let mut bytes = Vec::new();
+        crate::memory::grow(&mut bytes, len, format_args!("a piece of {}", self.name))?;
+        bytes.resize(len, 0);
+        let failed = |error: std::io::Error| Error::io(format!("{}: {error}", self.name));
+        let mut file = file.lock().map_err(|_| Error::io(format!("{}: an earlier read failed", self.name)))?;
+        file.seek(SeekFrom::Start(offset)).and_then(|_| file.read_exact(&mut bytes)).map_err(failed)?;
+        Ok(Cow::Owned(bytes))
     }
 }
 
@@ -104,12 +160,15 @@ impl ByteSource for MappedFile {
     }
 
     fn len(&self) -> u64 {
-        self.map.as_ref().map_or(0, |map| map.len() as u64)
+        match &self.content {
+            Content::Empty => 0,
+            Content::Mapped(map) => map.len() as u64,
+            Content::Read { len, .. } => *len,
+        }
     }
 
     fn read<'a>(&'a self, offset: u64, len: usize) -> BoxFuture<'a, Result<Cow<'a, [u8]>>> {
-        let bytes = self.map.as_deref().unwrap_or_default();
-        Box::pin(std::future::ready(slice(&self.name, bytes, offset, len)))
+        Box::pin(std::future::ready(self.piece(offset, len)))
     }
 }
 
@@ -136,7 +195,16 @@ pub(super) async fn read_all(source: &dyn ByteSource, at_most: u64) -> Result<Ve
             .hint("check that the right file was given"));
     }
     // The limit above fits a 32-bit usize.
-    Ok(source.read(0, len as usize).await?.into_owned())
+    let bytes = source.read(0, len as usize).await?;
+    match bytes {
+        Cow::Owned(bytes) => Ok(bytes),
+        Cow::Borrowed(bytes) => {
+            let mut own = Vec::new();
+            crate::memory::grow(&mut own, bytes.len(), source.name())?;
+            own.extend_from_slice(bytes);
+            Ok(own)
+        }
+    }
 }
 
 /// Bytes read at a time when a whole file or tensor goes by.
@@ -160,4 +228,24 @@ pub(super) fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let digit = |nibble: u8| char::from(DIGITS[usize::from(nibble)]);
     bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+}
+
+#[cfg(all(test, not(target_family = "wasm")))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_cannot_be_mapped_is_read() {
+        let file = tempfile::NamedTempFile::new().expect("a temporary file");
+        std::fs::write(file.path(), b"0123456789").expect("written");
+        for source in [MappedFile::open(file.path()), MappedFile::unmapped(file.path())] {
+            let source = source.expect("open");
+            let read = |offset, len| pollster::block_on(source.read(offset, len)).map(Cow::into_owned);
+            assert_eq!(source.len(), 10);
+            assert_eq!(read(2, 3).ok().as_deref(), Some(&b"234"[..]));
+            assert_eq!(read(10, 0).ok().as_deref(), Some(&b""[..]));
+            assert!(read(8, 3).is_err_and(|error| error.message().contains("ends after 10 bytes, but 11")));
+            assert!(read(u64::MAX, 3).is_err());
+        }
+    }
 }

@@ -1,10 +1,7 @@
-//! The log. A shader that fails validation is only logged by the GPU library, and its results are garbage: such a line
-//! must become a failure.
+//! The log, on the browser's console. A shader that fails validation is only logged by the GPU library, and its results
+//! are garbage: the engine hears such a line, and fails with it.
 
-use std::sync::Mutex;
 use web_sys::wasm_bindgen::JsValue;
-
-static BROKEN: Mutex<Option<String>> = Mutex::new(None);
 
 struct Console;
 
@@ -18,7 +15,6 @@ impl ::log::Log for Console {
             return;
         }
         let text = format!("{}: {}", record.target(), record.args());
-        let gpu = ["cubecl", "wgpu", "burn"].iter().any(|crates| record.target().starts_with(crates));
         let console = super::js::get(&js_sys::global(), "console");
         let method = if record.level() == ::log::Level::Error { "error" } else { "warn" };
         if let Ok(function) =
@@ -26,12 +22,7 @@ impl ::log::Log for Console {
         {
             let _ = function.call1(&console, &JsValue::from_str(&text));
         }
-        if gpu
-            && record.level() == ::log::Level::Error
-            && let Ok(mut broken) = BROKEN.lock()
-        {
-            broken.get_or_insert(text);
-        }
+        engram_core::device::hear(record);
     }
 
     fn flush(&self) {}
@@ -43,9 +34,4 @@ pub(crate) fn install() {
     if ::log::set_logger(&CONSOLE).is_ok() {
         ::log::set_max_level(::log::LevelFilter::Warn);
     }
-}
-
-/// What the GPU library complained of since the last look.
-pub(crate) fn broken() -> Option<String> {
-    BROKEN.lock().ok().and_then(|mut broken| broken.take())
 }

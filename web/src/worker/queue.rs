@@ -1,11 +1,11 @@
 //! Requests one after the other; cancelling is heard in between.
 
 use super::models::{self, Origin};
-use super::{device, host, log, studies};
-use engram_core::device::Compute;
+use super::{device, host, studies};
+use engram_core::device::{Compute, complaint};
 use engram_core::lab::Lab;
 use engram_core::protocol::{Ask, DeviceReport, Failure, ModelRef, News, PROTOCOL, Request};
-use engram_core::{Error, Kind, Result};
+use engram_core::{Error, Result};
 use js_sys::Uint8Array;
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -87,13 +87,9 @@ async fn work() {
             Ok(answer) => answer,
             Err(error) => (News::Failed(Failure::from(&error)), None),
         };
-        // A shader that did not compile computes garbage without failing.
-        let news = match log::broken() {
-            Some(text) if !matches!(news, News::Failed(_)) => {
-                let error = Error::new(Kind::Device, format!("the graphics library complains: {text}"))
-                    .hint("update the browser and the graphics driver, or switch the device to CPU in the Models tab");
-                News::Failed(Failure::from(&error))
-            }
+        // What was said after the last number was read; the engine has heard the rest.
+        let news = match complaint() {
+            Err(error) if !matches!(news, News::Failed(_)) => News::Failed(Failure::from(&error)),
             _ => news,
         };
         host::run(0);

@@ -4,7 +4,7 @@ use super::{Meter, Opened, Origin, cache, open};
 use crate::opfs;
 use crate::queue::Engine;
 use engram_core::Result;
-use engram_core::model::{SUPPORTED, shard_bytes};
+use engram_core::model::{SUPPORTED, shard_bytes, survey};
 use engram_core::protocol::{DeviceReport, ModelRef, Preflight};
 use engram_core::weights::{ByteSource, Checkpoint, MemoryFile};
 use serde_json::Value;
@@ -37,6 +37,11 @@ pub(crate) async fn preflight(engine: &mut Engine, origin: &Origin) -> Result<Pr
     let remote = matches!(origin.model, ModelRef::Hub { .. } | ModelRef::Url { .. });
     let left = quota.zip(used).map(|(quota, used)| quota.saturating_sub(used));
     let mut preflight = describe(&checkpoint, report, tokenizer);
+    if preflight.problems.is_empty()
+        && let Err(error) = survey(checkpoint.config(), Some(&checkpoint)).await
+    {
+        preflight.problems.push(error.message().to_owned());
+    }
     preflight.name = name;
     preflight.bytes = all;
     preflight.download = if remote { all.saturating_sub(here) } else { 0 };
