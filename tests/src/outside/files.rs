@@ -1,6 +1,6 @@
 //! Facts, records, journals, result pages and messages: what needs no engine.
 
-use engram_core::journal::{self, Journal};
+use engram_core::journal::{self, Found, Journal};
 use engram_core::metrics::{MlpRatio, NecessityAt, RedundancyAggregate, View};
 use engram_core::record::Record;
 use engram_core::{facts, pack, protocol, tables, verify};
@@ -58,19 +58,23 @@ fn read(record: &Record) {
 
 /// A study's journal: read as a record, and opened to go on with.
 pub fn journal(bytes: &[u8]) {
-    let Ok(found) = journal::read_bytes("journal", bytes) else { return };
+    let _ = journal::read_bytes("journal", bytes);
     let place = Place::new();
     if std::fs::write(&place.0, bytes).is_err() {
         return;
     }
-    let header = Record { facts: Vec::new(), edits: None, ..found.record.clone() };
-    let Ok((mut open, resumed)) = Journal::open(&place.0, &header) else { return };
-    let Some(fact) = resumed.record.facts.first() else { return };
-    // What is written after what was kept is read again.
-    open.append(fact).expect("a fact that was read");
+    let Ok(mut open) = Journal::lock(&place.0) else { return };
+    let Ok(Found::Study(resumed)) = open.found() else { return };
+    open.go_on(&resumed).expect("a file that can be cut");
+    let mut expected = resumed.record;
+    let Some(mut fact) = expected.facts.first().cloned() else { return };
+    fact.order = expected.facts.len();
+    open.append(&fact).expect("a fact that was read");
     drop(open);
+    // What is written after what was kept is read again.
+    expected.facts.push(fact);
     let again = journal::read(&place.0).expect("a whole journal");
-    assert_eq!((again.record, again.dropped), (resumed.record, None));
+    assert_eq!((again.record, again.dropped), (expected, None));
 }
 
 /// A file of this process, which goes with the value.
