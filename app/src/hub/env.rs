@@ -83,11 +83,11 @@ mod tests {
 
     #[test]
     fn folders_and_tokens() {
-        let home = ("HOME", "/home/ada");
-        assert_eq!(hub(&[home]).cache, PathBuf::from("/home/ada/.cache/huggingface/hub"));
+        let home = ("HOME", "/u/ada");
+        assert_eq!(hub(&[home]).cache, PathBuf::from("/u/ada/.cache/huggingface/hub"));
         assert_eq!(hub(&[home, ("XDG_CACHE_HOME", "/c")]).cache, PathBuf::from("/c/huggingface/hub"));
-        assert_eq!(hub(&[home, ("HF_HOME", "~/hf")]).cache, PathBuf::from("/home/ada/hf/hub"));
-        assert_eq!(hub(&[home, ("HUGGINGFACE_HUB_CACHE", "~")]).cache, PathBuf::from("/home/ada"));
+        assert_eq!(hub(&[home, ("HF_HOME", "~/hf")]).cache, PathBuf::from("/u/ada/hf/hub"));
+        assert_eq!(hub(&[home, ("HUGGINGFACE_HUB_CACHE", "~")]).cache, PathBuf::from("/u/ada"));
         assert_eq!(
             hub(&[home, ("HUGGINGFACE_HUB_CACHE", "/old"), ("HF_HUB_CACHE", "/new")]).cache,
             PathBuf::from("/new")
