@@ -1,6 +1,5 @@
 //! Edited weights as files: the rank-one factors alone, or a full copy of the model, one tensor in memory at a time.
 
-use super::Save;
 use crate::render::progress::Progress;
 use anyhow::{Context, Result};
 use engram_core::edit::Update;
@@ -16,36 +15,6 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::path::Path;
 use std::rc::Rc;
-
-impl Save {
-    /// Refuses places that cannot be written, before anything is computed.
-    pub(super) fn check(&self) -> Result<()> {
-        if let Some(file) = &self.delta {
-            let parent = file.parent().filter(|parent| !parent.as_os_str().is_empty());
-            writable(parent.unwrap_or(Path::new(".")))?;
-        }
-        if let Some(folder) = &self.model {
-            let made = !folder.exists();
-            std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
-            writable(folder)?;
-            if made {
-                let _ = std::fs::remove_dir(folder); // nothing is in it until the edit is done
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Refuses a folder into which no file can be written.
-pub(super) fn writable(folder: &Path) -> Result<()> {
-    let probe = folder.join(format!(".engram.{}.tmp", std::process::id()));
-    let tried = std::fs::write(&probe, b"");
-    let _ = std::fs::remove_file(&probe);
-    tried.map_err(|error| {
-        let what = format!("{}: nothing can be written there: {error}", folder.display());
-        Error::io(what).hint("choose another place").into()
-    })
-}
 
 fn bytes(values: &[f32]) -> Vec<u8> {
     values.iter().flat_map(|value| value.to_le_bytes()).collect()
