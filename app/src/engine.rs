@@ -3,6 +3,7 @@
 mod doctor;
 mod edit;
 mod load;
+mod place;
 mod save;
 mod study;
 mod trace;

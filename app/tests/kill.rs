@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 const RECORD: &str = "engram-llama.engram.json";
@@ -42,13 +42,15 @@ impl Random {
     }
 }
 
+/// How many lines of a journal begin so.
+fn lines(journal: &[u8], with: &str) -> usize {
+    journal.split(|byte| *byte == b'\n').filter(|line| line.starts_with(with.as_bytes())).count()
+}
+
 /// What the study was at, by what it has left on the disk.
 fn phase(out: &Path) -> &'static str {
     let journal = std::fs::read(out.join(JOURNAL));
-    let has = |text: &str| {
-        let lines = journal.iter().flat_map(|bytes| bytes.split(|byte| *byte == b'\n'));
-        lines.filter(|line| line.starts_with(text.as_bytes())).count()
-    };
+    let has = |with: &str| journal.as_ref().map_or(0, |journal| lines(journal, with));
     match (&journal, has("{\"edit\""), has("{\"redundancy\"")) {
         (Err(_), ..) if out.join(RECORD).exists() => "6 after the record was written",
         (Err(_), ..) => "0 before the journal",
@@ -88,13 +90,21 @@ fn killed_studies_end_with_the_undisturbed_record() {
                 layer = 1 - layer;
             }
             let mut child = study(&out, layers[layer]).spawn().expect("engram starts");
-            // A moment of the whole study, a moment of what is left of it, or the moment of a new line.
-            let moment = Duration::from_micros(match random.below(3) {
+            // A moment of the whole study, of its beginning, of its start or of its end, or that of a new line.
+            let moment = Duration::from_micros(match random.below(6) {
                 0 => random.below(most.as_micros() as u64),
                 1 => random.below(most.as_micros() as u64 / 4),
+                2 => random.below(150_000),
+                3 => {
+                    let all = |journal: &[u8]| lines(journal, "{\"edit\"") == 3;
+                    wait(&out, &mut child, most, all);
+                    random.below(8_000)
+                }
                 _ => {
-                    let lines = 1 + random.below(12);
-                    wait_for_lines(&out, lines as usize, &mut child, most);
+                    let count = |journal: &[u8]| lines(journal, "{");
+                    let wanted = count(&std::fs::read(out.join(JOURNAL)).unwrap_or_default()) + 1;
+                    let wanted = wanted + random.below(12) as usize;
+                    wait(&out, &mut child, most, |journal| count(journal) >= wanted);
                     random.below(30_000)
                 }
             });
@@ -130,16 +140,17 @@ fn killed_studies_end_with_the_undisturbed_record() {
     }
     let seconds = begin.elapsed().as_secs();
     println!("{kills} kills of {studies} studies in {seconds} s, {cut} left half a line; all records are equal");
-    for (phase, count) in phases {
+    for (phase, count) in &phases {
         println!("  {count:4} {}", &phase[2..]);
     }
+    assert!(kills < 200 || phases.len() >= 6, "some phases were never met");
 }
 
-/// Waits until a study has written so many more lines, or has ended.
-fn wait_for_lines(out: &Path, lines: usize, child: &mut std::process::Child, most: Duration) {
-    let count = || std::fs::read(out.join(JOURNAL)).unwrap_or_default().iter().filter(|byte| **byte == b'\n').count();
-    let (before, start) = (count(), Instant::now());
-    while count() < before + lines && start.elapsed() < most && child.try_wait().expect("its state").is_none() {
-        std::thread::sleep(Duration::from_millis(1));
+/// Waits until a study's journal is so, or the study has ended.
+fn wait(out: &Path, child: &mut Child, most: Duration, is: impl Fn(&[u8]) -> bool) {
+    let start = Instant::now();
+    let waits = || !std::fs::read(out.join(JOURNAL)).is_ok_and(|journal| is(&journal));
+    while waits() && start.elapsed() < most && child.try_wait().expect("its state").is_none() {
+        std::thread::sleep(Duration::from_micros(500));
     }
 }

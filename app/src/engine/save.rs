@@ -1,6 +1,5 @@
 //! Edited weights as files: the rank-one factors alone, or a full copy of the model, one tensor in memory at a time.
 
-use super::Save;
 use crate::render::progress::Progress;
 use anyhow::{Context, Result};
 use engram_core::Error;
@@ -15,36 +14,6 @@ use safetensors::tensor::{Metadata, TensorInfo as Entry};
 use std::collections::HashMap;
 use std::io::{self, Write};
 use std::path::Path;
-
-impl Save {
-    /// Refuses places that cannot be written, before anything is computed.
-    pub(super) fn check(&self) -> Result<()> {
-        if let Some(file) = &self.delta {
-            let parent = file.parent().filter(|parent| !parent.as_os_str().is_empty());
-            writable(parent.unwrap_or(Path::new(".")))?;
-        }
-        if let Some(folder) = &self.model {
-            let made = !folder.exists();
-            std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
-            writable(folder)?;
-            if made {
-                let _ = std::fs::remove_dir(folder); // nothing is in it until the edit is done
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Refuses a folder into which no file can be written.
-pub(super) fn writable(folder: &Path) -> Result<()> {
-    let probe = folder.join(format!(".engram.{}.tmp", std::process::id()));
-    let tried = std::fs::write(&probe, b"");
-    let _ = std::fs::remove_file(&probe);
-    tried.map_err(|error| {
-        let what = format!("{}: nothing can be written there: {error}", folder.display());
-        Error::io(what).hint("choose another place").into()
-    })
-}
 
 /// Writes `u` and `k` with `W' = W + u kᵀ` (in the layout `[out, in]`) as a safetensors file.
 pub(super) fn delta(file: &Path, model: &Model, update: &Update) -> Result<()> {

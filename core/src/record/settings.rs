@@ -1,0 +1,129 @@
+//! What decides a study's numbers.
+
+use super::Reading;
+use serde::{Deserialize, Serialize};
+
+/// The settings of a study (METHODS, sections 1 to 4).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Settings {
+    /// Validated facts wanted.
+    pub n: usize,
+    /// Seed of the fact order and, hashed with each fact's id, of every draw.
+    pub seed: u64,
+    /// How the subject is corrupted.
+    pub corruption: Corruption,
+    /// What the answer's probability is.
+    pub answer: Answer,
+    /// Smallest `p_clean - p_corrupt` of a validated fact.
+    pub min_effect: f32,
+    /// Longest prompt in tokens; longer ones are dropped as `too-long`.
+    pub max_tokens: usize,
+    /// Patched positions, in the order in which they are shown.
+    #[serde(deserialize_with = "read::list::<_, _, MOST_TOKENS>")]
+    pub readings: Vec<Reading>,
+    /// Stages that were asked for.
+    #[serde(deserialize_with = "read::list::<_, _, MOST_TOKENS>")]
+    pub stages: Vec<u8>,
+    /// Token × layer maps for this many facts (the first validated ones).
+    pub maps: usize,
+    /// Window in layers of the MLP and attention maps.
+    pub window: usize,
+    /// Facts screened at a time. Part of the settings because a batch's shape moves the last bits of a float.
+    pub screen_batch: usize,
+    /// Facts traced at a time, for the same reason.
+    pub trace_batch: usize,
+    /// Rows (token positions) computed at a time, for the same reason.
+    pub rows: usize,
+    /// Stage 3.
+    pub edit: EditSettings,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            n: 100,
+            seed: 42,
+            corruption: Corruption::Replace { with: "Random Person".into() },
+            answer: Answer::FirstToken,
+            min_effect: 0.05,
+            max_tokens: 128,
+            readings: vec![Reading::SubjectLast, Reading::LastToken],
+            stages: vec![1, 2, 3],
+            maps: 0,
+            window: 10,
+            screen_batch: 32,
+            trace_batch: 4,
+            rows: 2048,
+            edit: EditSettings::default(),
+        }
+    }
+}
+
+/// Settings of Stage 3 (ROME with SPSA).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct EditSettings {
+    /// Test facts.
+    pub facts: usize,
+    /// Unrelated facts whose true answers are watched.
+    pub unrelated: usize,
+    /// Which reading's dominant layer is edited.
+    pub reading: Reading,
+    /// A fixed layer instead, `1..=L`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub layer: Option<usize>,
+    /// SPSA steps.
+    pub steps: usize,
+    /// SPSA perturbation.
+    pub epsilon: f32,
+    /// SPSA step size.
+    pub eta: f32,
+    /// Smallest `p_false` of an editable fact.
+    pub min_p_false: f32,
+}
+
+impl Default for EditSettings {
+    fn default() -> Self {
+        Self {
+            facts: 15,
+            unrelated: 20,
+            reading: Reading::SubjectLast,
+            layer: None,
+            steps: 250,
+            epsilon: 5e-3,
+            eta: 5.0,
+            min_p_false: 5e-4,
+        }
+    }
+}
+
+/// How the subject is corrupted.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case", try_from = "read::FlatCorruption")]
+pub enum Corruption {
+    /// The subject's characters are replaced by a text and the prompt is tokenized again.
+    Replace {
+        /// The text, `Random Person` in the paper.
+        with: String,
+    },
+    /// Gaussian noise on the subject's token embeddings, the same draws for every cell of a fact.
+    Noise {
+        /// In units of σ, 3 in Meng et al. 2022.
+        sigmas: f32,
+        /// Paired draws.
+        draws: usize,
+        /// Measured σ over the fact list; filled when the study starts.
+        sigma: f32,
+    },
+}
+
+/// What `p(y)` means for an answer of several tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Answer {
+    /// Probability of the first answer token.
+    FirstToken,
+    /// Geometric mean token probability under teacher forcing.
+    Sequence,
+}
