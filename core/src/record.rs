@@ -7,7 +7,7 @@ mod settings;
 
 pub use settings::{Answer, Corruption, EditSettings, Settings};
 
-use read::{MOST_LAYERS, MOST_STEPS, MOST_TOKENS};
+use read::{MOST_LAYERS, MOST_STEPS};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 

@@ -1,6 +1,7 @@
 //! What decides a study's numbers.
 
 use super::Reading;
+use super::read::{self, MOST_TOKENS};
 use serde::{Deserialize, Serialize};
 
 /// The settings of a study (METHODS, sections 1 to 4).
