@@ -1,5 +1,7 @@
 //! Names that come from a server and become names of files. Nothing of them may lead out of the cache.
 
+use engram_core::text::{clipped, visible};
+
 /// One name of a file or folder, without anything that a file system could read as more than that.
 pub(super) fn is_plain(name: &str) -> bool {
     let allowed = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
@@ -16,12 +18,9 @@ pub(super) fn etag(header: &str) -> &str {
     header.trim().trim_start_matches("W/").trim_matches('"')
 }
 
-/// A text of a server, fit for a line of a message.
+/// A text of a server, fit for a part of a message.
 pub(super) fn said(text: &str) -> String {
-    const LONGEST: usize = 200;
-    let plain: String = text.chars().filter(|c| !c.is_control()).take(LONGEST).collect();
-    let plain = plain.trim();
-    if text.chars().count() > LONGEST { format!("{plain} …") } else { plain.to_owned() }
+    visible(&clipped(text.trim(), 200))
 }
 
 #[cfg(test)]
@@ -53,7 +52,7 @@ mod tests {
 
     #[test]
     fn what_a_server_says_is_one_short_line() {
-        assert_eq!(said("a\u{1b}[31m\r\nb"), "a[31mb");
-        assert!(said(&"x".repeat(100_000)).len() < 220);
+        assert_eq!(said(" a\u{1b}[31m\r\nb "), "a␛[31m␍⏎b");
+        assert!(said(&"x".repeat(100_000)).len() < 250);
     }
 }
