@@ -44,8 +44,8 @@ pub struct Compute {
 }
 
 /// What graphics drivers take of the address space while they look for adapters; they end the process where they cannot
-/// have it.
-const GPU_NEEDS: u64 = if cfg!(target_family = "wasm") { 0 } else { 1 << 30 };
+/// have it. A browser's are in another process.
+const GPU_NEEDS: u64 = if cfg!(target_family = "wasm") { 1 } else { 1 << 30 };
 
 /// Largest difference to the CPU that the self-test accepts.
 pub const SELF_TEST_TOLERANCE: f32 = 1e-4;
