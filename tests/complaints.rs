@@ -34,8 +34,8 @@ fn facts() -> FactFile {
         id: at.to_string(),
         template: "The capital of {} is".into(),
         subject: (*subject).into(),
-        target_true: "7".into(),
-        target_new: "8".into(),
+        target_true: "Paris".into(),
+        target_new: "Rome".into(),
         ..Fact::default()
     };
     let facts = subjects.iter().enumerate().map(fact).collect();

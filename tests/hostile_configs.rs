@@ -63,13 +63,15 @@ fn numbers(at: &str, value: &Value, out: &mut Vec<String>) {
 
 /// Loads and runs a fixture's weights under another configuration.
 fn tried(folder: &str, config: &Value) -> engram_core::Result<()> {
-    let read = |name: &str| std::fs::read(fixture("models").join(folder).join(name)).expect("a fixture");
-    let file = |name: &str, bytes: Vec<u8>| Box::new(MemoryFile::new(bytes, name)) as Box<dyn ByteSource>;
-    let sources = vec![
-        file("config.json", config.to_string().into_bytes()),
-        file("tokenizer.json", read("tokenizer.json")),
-        file("model.safetensors", read("model.safetensors")),
-    ];
+    let mut sources: Vec<Box<dyn ByteSource>> =
+        vec![Box::new(MemoryFile::new(config.to_string().into_bytes(), "config.json"))];
+    for entry in std::fs::read_dir(fixture("models").join(folder)).expect("a fixture") {
+        let path = entry.expect("a file").path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if name.starts_with("model") || name == "tokenizer.json" {
+            sources.push(Box::new(MemoryFile::new(std::fs::read(&path).expect("a file"), name)));
+        }
+    }
     let checkpoint = block_on(Checkpoint::from_sources(sources))?;
     let model = block_on(Model::load(&checkpoint, "odd", Compute::cpu("tests"), &|_, _| {}))?;
     let ids = model.tokens.encode("The capital of France is")?.ids;

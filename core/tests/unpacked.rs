@@ -88,35 +88,35 @@ fn record(more: &str) -> String {
 /// One test, because the tally is of the whole process.
 #[test]
 fn memory_is_of_the_order_of_what_files_hold() {
-    // 40 MB of zeros in a record: a list longer than any model is deep, told with its place.
-    let zeros = record(&format!("\"patched\":{{\"subject-last\":[{}0]}}", "0,".repeat(20 * MIB)));
+    // 8 MB of zeros in a record: a list longer than any model is deep, told with its place.
+    let zeros = record(&format!("\"patched\":{{\"subject-last\":[{}0]}}", "0,".repeat(4 * MIB)));
     let (found, peak) = measured(|| journal::from_bytes("r", zeros.as_bytes()));
     let said = found.expect_err("no model has so many layers").to_string();
     assert!(said.contains("r: facts[0] (id 7): a list of more than 10000 entries"), "{said}");
     assert!(peak < MIB, "{peak} bytes for {}", zeros.len());
 
     // The same where nothing of it is wanted.
-    let zeros = record(&format!("\"patched\":{{}},\"later\":[{}0]", "0,".repeat(20 * MIB)));
+    let zeros = record(&format!("\"patched\":{{}},\"later\":[{}0]", "0,".repeat(4 * MIB)));
     let (found, peak) = measured(|| journal::from_bytes("r", zeros.as_bytes()));
     assert_eq!(found.expect("unknown keys are passed over").facts.len(), 1);
     assert!(peak < MIB, "{peak} bytes for {}", zeros.len());
 
-    // And packed: a tenth of a megabyte that unpacks to forty.
+    // And packed: some kilobytes that unpack to eight megabytes.
     let parts = record("\"patched\":{},\"later\":[0MANY]");
     let (head, tail) = parts.split_once("MANY").expect("the mark");
-    let packed = gzip(&[(head, 1), (",0", 20 * MIB), (tail, 1)]);
+    let packed = gzip(&[(head, 1), (",0", 4 * MIB), (tail, 1)]);
     let (found, peak) = measured(|| journal::from_bytes("r", &packed));
     assert_eq!(found.expect("the packed record reads").facts.len(), 1);
     assert!(peak < 2 * MIB, "{peak} bytes for {} packed", packed.len());
 
     // A settings tree that a tagged type would have gathered first.
     let text = record("\"patched\":{}");
-    let text = text.replace("\"corruption\":{", &format!("\"corruption\":{{\"x\":[{}0],", "0,".repeat(20 * MIB)));
+    let text = text.replace("\"corruption\":{", &format!("\"corruption\":{{\"x\":[{}0],", "0,".repeat(4 * MIB)));
     let (found, peak) = measured(|| journal::from_bytes("r", text.as_bytes()));
     assert!(found.is_ok() && peak < MIB, "{peak} bytes: {:?}", found.err());
 
     // Facts: lists where texts are wanted, and records without end.
-    let lists = gzip(&[("[{\"subject\":\"A\",\"prompt\":\"A is\",\"attribute\":[0", 1), (",[]", 20 * MIB), ("]}]", 1)]);
+    let lists = gzip(&[("[{\"subject\":\"A\",\"prompt\":\"A is\",\"attribute\":[0", 1), (",[]", 4 * MIB), ("]}]", 1)]);
     let (found, peak) = measured(|| facts::parse("f.json.gz", &lists));
     let said = found.expect_err("a list is no answer").to_string();
     assert!(said.contains("record 1: attribute is a list"), "{said}");
@@ -124,7 +124,7 @@ fn memory_is_of_the_order_of_what_files_hold() {
 
     let prompts = gzip(&[
         ("[{\"subject\":\"A\",\"prompt\":\"A is\",\"attribute\":\"b\",\"paraphrase_prompts\":[\"\"", 1),
-        (",\"\"", 20 * MIB),
+        (",\"\"", 4 * MIB),
         ("]}]", 1),
     ]);
     let (found, peak) = measured(|| facts::parse("f.json.gz", &prompts));
@@ -141,12 +141,12 @@ fn memory_is_of_the_order_of_what_files_hold() {
     assert!(peak < MIB, "{peak} bytes for {} packed", bomb.len());
 
     // One text, and one row of a table, without end.
-    let long = gzip(&[("[{\"subject\":\"A\",\"attribute\":\"b\",\"prompt\":\"A is", 1), ("x", 20 * MIB), ("\"}]", 1)]);
+    let long = gzip(&[("[{\"subject\":\"A\",\"attribute\":\"b\",\"prompt\":\"A is", 1), ("x", 4 * MIB), ("\"}]", 1)]);
     let (found, peak) = measured(|| facts::parse("f.json.gz", &long));
     let said = found.expect_err("no prompt is so long").to_string();
-    assert!(said.contains("record 1: prompt has 20971524 bytes; at most 65536"), "{said}");
-    assert!(peak < 80 * MIB, "{peak} bytes");
-    let open = gzip(&[("prompt,subject,target\n\"", 1), ("A is,\n", 9 * MIB)]);
+    assert!(said.contains("record 1: prompt has 4194308 bytes; at most 65536"), "{said}");
+    assert!(peak < 16 * MIB, "{peak} bytes");
+    let open = gzip(&[("prompt,subject,target\n\"", 1), ("A is,\n", 2 * MIB)]);
     let (found, peak) = measured(|| facts::parse("f.csv.gz", &open));
     let said = found.expect_err("a quote is open").to_string();
     assert!(said.contains("is a quote left open?"), "{said}");

@@ -64,7 +64,7 @@ impl Gemma2 {
 
         let embed = loader.table("model.embed_tokens.weight", shape.vocab, width).await?;
         let bias = config.flag_or("attention_bias", false)?;
-        let mut blocks = Vec::with_capacity(shape.layers);
+        let mut blocks = Vec::new();
         for i in 0..shape.layers {
             let p = format!("model.layers.{i}");
             let attn = format!("{p}.self_attn");

@@ -76,7 +76,7 @@ impl Gemma3 {
         let root = loader.prefix(&["model.", "language_model.model.", "model.language_model."], "embed_tokens.weight");
         let embed = loader.table(&format!("{root}embed_tokens.weight"), shape.vocab, width).await?;
         let bias = config.flag_or("attention_bias", false)?;
-        let mut blocks = Vec::with_capacity(shape.layers);
+        let mut blocks = Vec::new();
         for i in 0..shape.layers {
             let p = format!("{root}layers.{i}");
             let attn = format!("{p}.self_attn");

@@ -68,7 +68,7 @@ impl Gpt2 {
         let root = loader.prefix(&["transformer.", ""], "wte.weight");
         let wte = loader.table(&format!("{root}wte.weight"), shape.vocab, width).await?;
         let wpe = loader.table(&format!("{root}wpe.weight"), positions, width).await?;
-        let mut blocks = Vec::with_capacity(shape.layers);
+        let mut blocks = Vec::new();
         for i in 0..shape.layers {
             let p = format!("{root}h.{i}");
             blocks.push(Block {

@@ -72,7 +72,7 @@ impl Llama {
             loader.rope(&config.rope(head_dim, None, config.number_or("rope_theta", theta)?)?, shape.positions).await?;
 
         let embed = loader.table("model.embed_tokens.weight", shape.vocab, width).await?;
-        let mut blocks = Vec::with_capacity(shape.layers);
+        let mut blocks = Vec::new();
         for i in 0..shape.layers {
             let p = format!("model.layers.{i}");
             let attn = format!("{p}.self_attn");

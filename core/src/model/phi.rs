@@ -54,7 +54,7 @@ impl Phi {
         let rope = loader.rope(&spec, shape.positions).await?;
 
         let embed = loader.table("model.embed_tokens.weight", shape.vocab, width).await?;
-        let mut blocks = Vec::with_capacity(shape.layers);
+        let mut blocks = Vec::new();
         for i in 0..shape.layers {
             let p = format!("model.layers.{i}");
             let attn = format!("{p}.self_attn");
