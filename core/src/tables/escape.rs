@@ -15,7 +15,7 @@ pub(super) fn markdown(text: &str) -> String {
         let acts = match c {
             '\\' | '`' | '[' | ']' | '|' | '~' | '$' => true,
             // Before a space, or between a letter and a comma, it begins no emphasis; what is not begun is not ended.
-            '*' => after.is_some_and(|c| !c.is_whitespace() && !(word(before) && c.is_ascii_punctuation())),
+            '*' => after.is_some_and(|c| !(c.is_whitespace() || word(before) && c.is_ascii_punctuation())),
             // Within a word it is a letter.
             '_' => !(word(before) && word(after)),
             // Addresses become links by themselves.
