@@ -201,9 +201,11 @@ impl Reader {
             }
             Line::Redundancy(line) => {
                 let traced = traced(facts, line.fact, "redundancy")?;
-                if traced.redundancy.insert(line.reading, line.curve).is_some() {
+                // Before anything is changed: what is refused is not a part of what is kept.
+                if traced.redundancy.contains_key(&line.reading) {
                     return Err(Error::input(format!("a second redundancy of fact {}", line.fact)));
                 }
+                traced.redundancy.insert(line.reading, line.curve);
             }
             Line::Settings(settings) => {
                 same::change(&mut self.record, &settings);
