@@ -112,6 +112,9 @@ pub fn page(bytes: &[u8]) {
 /// Stored in gzip without being made smaller, so that it costs nothing.
 fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut out = vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
+    if bytes.is_empty() {
+        out.extend([1, 0, 0, 255, 255]); // a last block all the same
+    }
     let mut blocks = bytes.chunks(0xffff).peekable();
     while let Some(block) = blocks.next() {
         let length = block.len() as u16;
