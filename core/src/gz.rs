@@ -71,17 +71,25 @@ impl<'a> Source<'a> {
         &self,
         seed: S,
     ) -> serde_json::Result<T> {
-        match self.plain() {
-            Some(bytes) => {
-                let mut reader = serde_json::Deserializer::from_slice(bytes);
-                let found = seed.deserialize(&mut reader)?;
-                reader.end().map(|()| found)
-            }
-            None => {
-                let mut reader = serde_json::Deserializer::from_reader(self.reader());
-                let found = seed.deserialize(&mut reader)?;
-                reader.end().map(|()| found)
-            }
+        let slice = |bytes: &[u8], seed: S| {
+            let mut reader = serde_json::Deserializer::from_slice(bytes);
+            let found = seed.deserialize(&mut reader)?;
+            reader.end().map(|()| found)
+        };
+        if let Some(bytes) = self.plain() {
+            return slice(bytes, seed);
+        }
+        // The page's program has one decoder of everything: a second one, of streams, would be an eighth of it.
+        #[cfg(target_family = "wasm")]
+        {
+            let bytes = unpack(self.bytes).map_err(serde::de::Error::custom)?;
+            slice(bytes.get(self.skipped as usize..).unwrap_or_default(), seed)
+        }
+        #[cfg(not(target_family = "wasm"))]
+        {
+            let mut reader = serde_json::Deserializer::from_reader(self.reader());
+            let found = seed.deserialize(&mut reader)?;
+            reader.end().map(|()| found)
         }
     }
 
