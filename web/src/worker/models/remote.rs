@@ -55,7 +55,7 @@ pub(super) async fn look_up(url: &str) -> Result<Found> {
     let at = |name: &str| part(name, format!("{folder}/{name}"));
     let mut parts = vec![at("config.json"), at("tokenizer.json")];
     match fetch::size(&format!("{folder}/model.safetensors")).await {
-        Ok((size, ..)) => parts.push(Part { size: Some(size), ..at("model.safetensors") }),
+        Ok(_) => parts.push(at("model.safetensors")),
         Err(error) if error.kind == Kind::Input => {
             let index = format!("{folder}/model.safetensors.index.json");
             let bytes = fetch::whole(&index).await.map_err(|_| error)?;
