@@ -202,8 +202,8 @@ fn wrong_recipes_say_what_is_wrong() {
         ("vocab_size = 310", "vocab_size = 3100", "the recipe asks for 3100"),
         ("model_type = \"llama\"", "model_type = \"mamba\"", "not supported"),
         ("epochs = 3", "epochs = 0", "at least 1"),
-        ("clip = 1.0", "clip = nan", "`optimizer` wants finite numbers"),
-        ("clip = 1.0", "clip = 0.0", "`optimizer` wants finite numbers"),
+        ("clip = 1.0", "clip = nan", "`clip` a number above 0"),
+        ("clip = 1.0", "clip = 0.0", "`clip` a number above 0"),
         ("seed = 7", "seeds = 7", "seeds"),
     ] {
         let text = good.replacen(from, to, 1);
