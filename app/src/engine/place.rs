@@ -26,10 +26,8 @@ impl Save {
 
 /// Refuses a folder into which no file can be written.
 fn writable(folder: &Path) -> Result<()> {
-    let probe = folder.join(format!(".engram.{}.tmp", std::process::id()));
-    let tried = std::fs::write(&probe, b"");
-    let _ = std::fs::remove_file(&probe);
-    tried.map_err(|error| {
+    // One without a name where the system has such: nothing stays there if this run is killed.
+    tempfile::tempfile_in(folder).map(drop).map_err(|error| {
         let what = format!("{}: nothing can be written there: {error}", folder.display());
         Error::io(what).hint("choose another place").into()
     })
