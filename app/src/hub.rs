@@ -17,12 +17,12 @@ use std::time::Duration;
 
 use anyhow::Context;
 use engram_core::Error;
+use engram_core::names::{is_inside, is_plain};
 
 use crate::render::progress::Progress;
 use cache::Folder;
 use client::Client;
 use download::Job;
-use names::{is_inside, is_plain};
 
 const INDEX: &str = "model.safetensors.index.json";
 const WHOLE: &str = "model.safetensors";

@@ -20,6 +20,7 @@ pub mod memory;
 pub mod metrics;
 #[cfg(feature = "engine")]
 pub mod model;
+pub mod names;
 pub mod pack;
 #[cfg(feature = "engine")]
 pub mod pause;

@@ -12,8 +12,8 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-use super::names::is_plain;
 use super::{entries, file_name};
+use engram_core::names::is_plain;
 
 /// The folder of one model, all its revisions.
 #[derive(Debug, Clone)]

@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use anyhow::Context;
 use engram_core::Error;
+use engram_core::names::is_plain;
 
 use super::cache::{Folder, Lock};
 use super::check::{Checked, check};
 use super::client::{Client, Fault, Meta};
-use super::names::{is_plain, said};
+use super::names::said;
 use super::transfer::Transfer;
 use super::{Hub, INDEX, WHOLE, has_weights, shards};
 use crate::render::progress::Progress;

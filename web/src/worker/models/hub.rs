@@ -1,8 +1,9 @@
 //! The Hugging Face hub: what a model's repository holds, at which commit, with which digests.
 
 use super::fetch;
-use super::remote::{Found, Part, is_inside};
+use super::remote::{Found, Part};
 use crate::js;
+use engram_core::names::is_inside;
 use engram_core::{Error, Result};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};

@@ -3,6 +3,7 @@
 use super::cache::{About, Kept, KeptPart, key_of};
 use super::{Meter, Opened, fetch};
 use crate::{host, opfs};
+use engram_core::names::is_inside;
 use engram_core::protocol::ModelRef;
 use engram_core::weights::{BoxFuture, ByteSource};
 use engram_core::{Error, Kind, Result, pause};
@@ -75,13 +76,6 @@ pub(super) async fn look_up(url: &str) -> Result<Found> {
         Err(error) => return Err(error),
     }
     Ok(Found { name: last, key: url.to_owned(), parts, licence: None, weights_sha256: None, tokenizer_sha256: None })
-}
-
-/// A path of a file within a model, made of plain names, so that it leads nowhere else.
-pub(super) fn is_inside(path: &str) -> bool {
-    let allowed = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-    let plain = |name: &str| !name.is_empty() && !name.starts_with('.') && name.chars().all(allowed);
-    path.len() <= 1000 && path.split('/').all(plain)
 }
 
 /// Where bytes stay.
