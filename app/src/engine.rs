@@ -76,7 +76,7 @@ pub struct Model {
 /// One fact, as a person asks about it. The subject is known to be in the prompt.
 #[derive(Debug, Clone)]
 pub struct Question {
-    /// Prompt with the subject filled in.
+    /// Prompt with `{}` in the subject's place.
     pub prompt: String,
     /// Subject.
     pub subject: String,
@@ -84,6 +84,18 @@ pub struct Question {
     pub target: Option<String>,
     /// Counterfactual answer.
     pub target_new: Option<String>,
+}
+
+impl Question {
+    /// For the engine.
+    fn asked(&self) -> engram_core::question::Question<'_> {
+        engram_core::question::Question {
+            prompt: &self.prompt,
+            subject: &self.subject,
+            target: self.target.as_deref(),
+            target_new: self.target_new.as_deref(),
+        }
+    }
 }
 
 /// What `engram trace` shows.

@@ -4,6 +4,7 @@ use crate::bundled;
 use crate::engine::{Device, Facts, Model, Question, Source};
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
+use engram_core::facts::{SLOT, template_of};
 use engram_core::record::{Corruption, Reading};
 use engram_core::{Error, Result};
 use std::path::{Path, PathBuf};
@@ -66,18 +67,12 @@ impl RunArgs {
 
 /// Puts the subject into a prompt with `{}`, or finds it there.
 pub fn question(prompt: &str, subject: &str, target: Option<&str>, target_new: Option<&str>) -> Result<Question> {
-    let prompt = match prompt.matches("{}").count() {
-        0 => prompt.to_owned(),
-        1 => prompt.replacen("{}", subject, 1),
-        _ => {
-            return Err(Error::input("the prompt has more than one `{}`")
-                .hint("`{}` stands for the subject and may occur once"));
-        }
-    };
-    if !prompt.contains(subject) {
-        return Err(subject_missing(&prompt, subject));
+    if !prompt.contains(SLOT) && !prompt.contains(subject) {
+        return Err(subject_missing(prompt, subject));
     }
-    if prompt.trim() == subject {
+    // From here on the place is carried along, never searched again.
+    let prompt = template_of(prompt, subject)?;
+    if prompt.trim() == SLOT {
         return Err(Error::input("the prompt is nothing but its subject")
             .hint("a prompt goes on after the subject, for example \"The capital of France is\""));
     }

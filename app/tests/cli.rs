@@ -291,6 +291,7 @@ fn record(name: &str, late: bool) -> Record {
             subject: "France".into(),
             target_true: "Paris".into(),
             target_new: "Rome".into(),
+            answer_ids: Default::default(),
             outcome: Outcome::Validated(Box::new(traced)),
         }
     };

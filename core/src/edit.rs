@@ -55,14 +55,5 @@ pub async fn targets(
 
 /// A fact's tokens, or an error that says why it cannot be edited.
 pub fn tokens_of(model: &Model, fact: &Fact, settings: &Settings) -> Result<Prepared> {
-    let refused = |why: &str| {
-        Error::input(format!("\"{}\" cannot be edited: {why}", fact.prompt()))
-            .hint("check prompt, subject and both targets")
-    };
-    let one = prepare(&model.tokens, fact, settings)?.map_err(|dropped| refused(&dropped.detail))?;
-    let most = model.decoder.shape().positions;
-    match one.longest() <= most {
-        true => Ok(one),
-        false => Err(refused(&format!("the model takes {most} tokens"))),
-    }
+    prepare(model, fact, settings)?.map_err(|dropped| dropped.refusal("edited").at(format!("{:?}", fact.prompt())))
 }

@@ -38,19 +38,34 @@ pub struct Fact {
     pub paraphrases: Vec<String>,
     /// Prompts about other subjects with the same true answer.
     pub neighbourhood: Vec<String>,
+    /// Tokens of the true and the counterfactual answer where a model gave them itself; empty where the tokenizer reads them
+    /// off the texts.
+    #[serde(default, skip_serializing_if = "no_ids")]
+    pub answer_ids: [Vec<u32>; 2],
+}
+
+/// Neither answer has tokens of its own.
+pub(crate) fn no_ids(ids: &[Vec<u32>; 2]) -> bool {
+    ids.iter().all(Vec::is_empty)
 }
 
 impl Fact {
-    /// A person's question. The subject's first place in the prompt counts.
-    pub fn asked(prompt: &str, subject: &str, target_true: &str, target_new: &str) -> Self {
-        Self {
+    /// A person's question. `{}` in the prompt is the subject's place; without it, where [`template_of`] finds the subject.
+    ///
+    /// # Errors
+    /// When the subject is not in the prompt, or `{}` is there twice.
+    pub fn asked(prompt: &str, subject: &str, target_true: &str, target_new: &str) -> Result<Self> {
+        if subject.is_empty() {
+            return Err(Error::input("the subject is empty").hint("name what the prompt is about"));
+        }
+        Ok(Self {
             id: "0".into(),
-            template: if subject.is_empty() { prompt.into() } else { prompt.replacen(subject, SLOT, 1) },
+            template: template_of(prompt, subject)?,
             subject: subject.into(),
             target_true: target_true.into(),
             target_new: target_new.into(),
             ..Self::default()
-        }
+        })
     }
 
     /// The prompt with the subject filled in.
@@ -195,7 +210,10 @@ fn first_few(names: &[&str]) -> String {
 
 /// The template of a prompt that holds the slot or the subject. Where the subject occurs more than once, its first
 /// occurrence that is not part of a longer word counts.
-fn template_of(prompt: &str, subject: &str) -> Result<String> {
+///
+/// # Errors
+/// When the subject is not in the prompt, or the slot is there more than once.
+pub fn template_of(prompt: &str, subject: &str) -> Result<String> {
     match prompt.matches(SLOT).count() {
         1 => return Ok(prompt.into()),
         0 => {}

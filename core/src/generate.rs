@@ -3,31 +3,85 @@
 use crate::error::{Error, Result};
 use crate::model::Model;
 use crate::run::{Prompt, logits_of, predict};
+use crate::tokens::Encoded;
+
+/// What a model said.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Said {
+    /// The tokens that were generated.
+    pub ids: Vec<u32>,
+    /// Their text, as it continues the prompt.
+    pub text: String,
+}
+
+/// A prompt's tokens, when the model can continue it.
+///
+/// # Errors
+/// A prompt without tokens, one that is longer than the model takes, a token that the model has no embedding for.
+pub fn prompt_of(model: &Model, prompt: &str) -> Result<Encoded> {
+    let encoded = model.tokens.encode(prompt)?;
+    let (count, most) = (encoded.ids.len(), model.decoder.shape().positions);
+    if count == 0 {
+        return Err(Error::input("the prompt has no tokens").hint("write a text that the model can continue"));
+    }
+    if count > most {
+        return Err(Error::input(format!("the prompt has {count} tokens, the model takes {most}"))
+            .hint("shorten the prompt"));
+    }
+    match model.unknown(&encoded.ids) {
+        None => Ok(encoded),
+        Some(what) => Err(Error::input(what).hint(
+            "tokenizer.json has tokens that the weights lack: leave them out of the prompt, or take the model's own \
+             tokenizer.json",
+        )),
+    }
+}
 
 /// Up to `limit` tokens after a prompt, the most probable one each time. Stops before `stop(text so far)` is true.
-pub async fn greedy(model: &Model, prompt: &str, limit: usize, stop: impl Fn(&str) -> bool) -> Result<String> {
-    let mut ids = model.tokens.encode(prompt)?.ids;
+///
+/// # Errors
+/// As [`prompt_of`].
+pub async fn greedy(model: &Model, prompt: &str, limit: usize, stop: impl Fn(&str) -> bool) -> Result<Said> {
+    let mut ids = prompt_of(model, prompt)?.ids;
     let start = ids.len();
-    let mut said = String::new();
-    while ids.len() - start < limit && ids.len() < model.decoder.shape().positions {
+    let mut said = Said::default();
+    // The last token that is said need not be fed, so a prompt may fill the model's length.
+    while ids.len() - start < limit && ids.len() <= model.decoder.shape().positions {
         ids.push(ranked(model, &ids).await?[0]);
         let text = model.tokens.decode(&ids[start..])?;
         if stop(&text) {
             break;
         }
-        said = text;
+        said = Said { ids: ids[start..].to_vec(), text };
     }
     Ok(said)
 }
 
-/// The whole word that a model would say next, without its leading space.
-pub async fn next_word(model: &Model, prompt: &str) -> Result<String> {
+/// Marks that end a word, in the scripts that the families are trained on.
+const ENDS: &str = ".,;:!?\"()[]{}…—。，、；：！？「」『』（）《》〈〉【】“”‘’«»";
+
+/// The whole word that a model would say next; `text` is without its leading space. In a script that has no spaces between
+/// words, up to the next mark.
+///
+/// # Errors
+/// As [`prompt_of`].
+pub async fn next_word(model: &Model, prompt: &str) -> Result<Said> {
+    const MOST: usize = 8;
     let ended = |text: &str| {
         let word = text.trim_start();
-        word.chars().any(|c| c.is_whitespace() || ".,;:!?\"()".contains(c)) && word.chars().any(char::is_alphanumeric)
+        word.chars().any(|c| c.is_whitespace() || ENDS.contains(c)) && word.chars().any(char::is_alphanumeric)
     };
-    let word = greedy(model, prompt, 8, ended).await?;
-    Ok(word.trim().to_string())
+    let mut said = greedy(model, prompt, MOST, ended).await?;
+    if !said.text.chars().any(char::is_alphanumeric) {
+        // One token that holds a word and what ends it.
+        said = greedy(model, prompt, said.ids.len() + 1, |_| false).await?;
+    }
+    // A character may be cut where the tokens end.
+    while said.text.ends_with('\u{fffd}') && said.ids.pop().is_some() {
+        said.text = model.tokens.decode(&said.ids)?;
+    }
+    said.text = said.text.trim().to_string();
+    Ok(said)
 }
 
 /// Vocabulary ids after these tokens, the most probable first.
@@ -40,16 +94,18 @@ pub async fn ranked(model: &Model, ids: &[u32]) -> Result<Vec<u32>> {
     Ok(order)
 }
 
-/// The model's most probable next token that does not begin the target: the answer to hold it against.
-pub async fn rival(model: &Model, prompt: &str, target: &str) -> Result<String> {
-    let ids = model.tokens.encode(prompt)?.ids;
-    let own = model.tokens.answer(prompt, target)?.ok().and_then(|ids| ids.first().copied());
+/// The model's most probable next token that does not begin the true answer: the answer to hold it against.
+///
+/// # Errors
+/// When no other token is a word, or as [`prompt_of`].
+pub async fn rival(model: &Model, prompt: &str, answer: &[u32]) -> Result<Said> {
+    let ids = prompt_of(model, prompt)?.ids;
     for id in ranked(model, &ids).await?.into_iter().take(1000) {
         let text = model.tokens.decode(&[id])?.trim().to_string();
-        let first = model.tokens.answer(prompt, &text)?.ok().and_then(|ids| ids.first().copied());
-        if text.chars().any(char::is_alphanumeric) && first == Some(id) && Some(id) != own {
-            return Ok(text);
+        let word = text.chars().any(char::is_alphanumeric) && !text.contains('\u{fffd}');
+        if word && Some(&id) != answer.first() {
+            return Ok(Said { ids: vec![id], text });
         }
     }
-    Err(Error::input("no second answer was found").hint("name one yourself (--target-new)"))
+    Err(Error::input("no second answer was found").hint("name one yourself"))
 }

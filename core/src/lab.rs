@@ -10,7 +10,7 @@ pub use delta::delta;
 pub use studies::{Log, study};
 
 use crate::error::{Error, Result};
-use crate::facts::FactFile;
+use crate::facts::{Fact, FactFile};
 use crate::model::Model;
 use crate::protocol::{Ask, News, Spoken, Token, Tokenized};
 use crate::trace::{Group, Prepared};
@@ -76,13 +76,17 @@ impl Lab {
     }
 
     fn tokenize(&self, prompt: &str, subject: &str) -> Result<Tokenized> {
-        let encoded = self.model.tokens.encode(prompt)?;
-        let chars = prompt.find(subject).filter(|_| !subject.is_empty()).map(|at| at..at + subject.len());
-        let span = chars.as_ref().and_then(|chars| encoded.span(chars));
-        let problem = match (subject.is_empty(), &chars, &span) {
-            (true, ..) => None,
-            (_, None, _) => Some("the subject is not in the prompt".to_owned()),
-            (_, _, None) => Some("the subject has no tokens of its own".to_owned()),
+        let asked = Fact::asked(prompt, subject, "", "");
+        let (text, chars) = match &asked {
+            Ok(fact) => (fact.prompt(), Some(fact.subject_chars())),
+            Err(_) => (prompt.to_owned(), None),
+        };
+        let encoded = self.model.tokens.encode(&text)?;
+        let span = chars.and_then(|chars| encoded.span(&chars));
+        let problem = match (&asked, &span) {
+            _ if subject.is_empty() => None,
+            (Err(error), _) => Some(error.message().to_owned()),
+            (_, None) => Some("the subject has no tokens of its own".to_owned()),
             _ => None,
         };
         let inside = |at: usize| span.as_ref().is_some_and(|span| span.contains(&at));
@@ -91,21 +95,11 @@ impl Lab {
         Ok(Tokenized { tokens: tokens.collect(), problem })
     }
 
-    /// Refuses prompts that leave no room for an answer.
-    fn fits(&self, prompt: &str) -> Result<()> {
-        let (tokens, longest) = (self.model.tokens.encode(prompt)?.ids.len(), self.model.decoder.shape().positions);
-        match tokens < longest {
-            true => Ok(()),
-            false => Err(Error::input(format!("the prompt has {tokens} tokens, the model takes {longest}"))
-                .hint("shorten the prompt")),
-        }
-    }
-
     async fn speak(&self, prompt: &str, tokens: usize) -> Result<String> {
         if prompt.is_empty() {
             return Err(Error::input("the prompt is empty").hint("write something for the model to continue"));
         }
-        self.fits(prompt)?;
-        crate::generate::greedy(&self.model, prompt, tokens.min(256), |text| text.contains('\n')).await
+        let said = crate::generate::greedy(&self.model, prompt, tokens.min(256), |text| text.contains('\n')).await?;
+        Ok(said.text)
     }
 }

@@ -25,6 +25,8 @@ pub mod pack;
 #[cfg(feature = "engine")]
 pub mod pause;
 pub mod protocol;
+#[cfg(feature = "engine")]
+pub mod question;
 pub mod record;
 #[cfg(feature = "engine")]
 pub mod run;

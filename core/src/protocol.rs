@@ -108,7 +108,7 @@ pub enum Ask {
 /// One fact to trace.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Question {
-    /// The prompt, subject filled in.
+    /// The prompt; `{}` stands for the subject, which may also be written out.
     pub prompt: String,
     /// The subject, as it is written in the prompt.
     pub subject: String,
@@ -131,7 +131,7 @@ pub struct Question {
 /// One fact to rewrite.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EditAsk {
-    /// The prompt, subject filled in.
+    /// The prompt; `{}` stands for the subject, which may also be written out.
     pub prompt: String,
     /// The subject, as it is written in the prompt.
     pub subject: String,

@@ -122,6 +122,9 @@ pub struct FactRecord {
     pub target_true: String,
     /// Counterfactual answer.
     pub target_new: String,
+    /// Tokens of both answers where the model gave them itself, see [`crate::facts::Fact::answer_ids`].
+    #[serde(skip_serializing_if = "crate::facts::no_ids")]
+    pub answer_ids: [Vec<u32>; 2],
     /// What became of it.
     #[serde(flatten)]
     pub outcome: Outcome,
@@ -153,7 +156,22 @@ pub struct Dropped {
     pub p_corrupt: Option<f32>,
 }
 
-/// Reasons for which facts fall out.
+impl Dropped {
+    /// The error for a single question that cannot be `done` for this reason.
+    pub fn refusal(&self, done: &str) -> crate::Error {
+        let hint = match self.reason {
+            Reason::TooLong => "shorten the prompt, or name a shorter text in the subject's place",
+            Reason::SubjectNotFound => "spell the subject as in the prompt, or write {} where it stands",
+            Reason::AnswerMerges => "end the prompt without a space, where a new word begins",
+            Reason::SharedFirstToken => "name another answer, or compare whole answers",
+            Reason::UnknownToken => "leave the token out, or take the model's own tokenizer.json",
+            Reason::Empty | Reason::NotKnown | Reason::NotSensitive => "check prompt, subject and answers",
+        };
+        crate::Error::input(format!("this cannot be {done}: {}", self.detail)).hint(hint)
+    }
+}
+
+/// Reasons for which facts are dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Reason {
@@ -171,9 +189,19 @@ pub enum Reason {
     AnswerMerges,
     /// A field is empty.
     Empty,
+    /// A text cannot be tokenized, or has a token that the model has no embedding for.
+    UnknownToken,
 }
 
 impl Reason {
+    /// The fact itself is at fault, or does not fit the model's tokenizer: not a finding about what the model knows.
+    pub fn is_defect(self) -> bool {
+        match self {
+            Self::NotKnown | Self::NotSensitive | Self::SharedFirstToken => false,
+            Self::SubjectNotFound | Self::TooLong | Self::AnswerMerges | Self::Empty | Self::UnknownToken => true,
+        }
+    }
+
     /// The name used in records and tables.
     pub fn name(self) -> &'static str {
         match self {
@@ -184,6 +212,7 @@ impl Reason {
             Self::TooLong => "too-long",
             Self::AnswerMerges => "answer-merges",
             Self::Empty => "empty",
+            Self::UnknownToken => "unknown-token",
         }
     }
 }
@@ -341,6 +370,7 @@ impl FactRecord {
             subject: fact.subject.clone(),
             target_true: fact.target_true.clone(),
             target_new: fact.target_new.clone(),
+            answer_ids: fact.answer_ids.clone(),
             outcome,
         }
     }

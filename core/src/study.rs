@@ -248,7 +248,7 @@ async fn redundancy_phase(
             let mut prepared = Vec::with_capacity(group.len());
             for &at in group {
                 let fact = &facts.facts[order[record.facts[at].order]];
-                let one = prepare(&model.tokens, fact, &settings)?;
+                let one = prepare(model, fact, &settings)?;
                 prepared.push(one.map_err(|_| {
                     Error::input(format!("fact {} is not what it was when the study began", fact.id))
                         .hint("the facts file changed: start again with --fresh")

@@ -1,24 +1,31 @@
 //! Text to tokens and back: the model's own tokenizer.json, subject spans from character offsets, answers in context.
 
 mod guard;
+mod joint;
+mod special;
+
+pub use joint::joint;
+pub use special::{Mark, Special};
 
 use crate::error::{Error, Result};
 use guard::guarded;
 use sha2::{Digest, Sha256};
+use special::Around;
 use std::ops::Range;
 
 /// A model's tokenizer.
 pub struct Tokens {
     inner: tokenizers::Tokenizer,
     sha256: String,
+    around: Around,
 }
 
 /// A prompt as tokens.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Encoded {
-    /// Ids, special tokens included as the tokenizer's post-processor adds them.
+    /// Ids, with the special tokens that the model's files put before a prompt.
     pub ids: Vec<u32>,
-    /// Byte range of each token in the text; empty for special tokens.
+    /// Byte range of each token in the text; empty for special tokens that were added.
     pub offsets: Vec<(usize, usize)>,
 }
 
@@ -32,15 +39,21 @@ pub enum AnswerError {
 }
 
 impl Tokens {
-    /// From the bytes of a tokenizer.json.
+    /// From the bytes of a tokenizer.json, which alone decides about BOS and EOS.
     pub fn new(json: &[u8]) -> Result<Self> {
+        Self::with(json, &Special::default())
+    }
+
+    /// The same, with what the model's other files say of BOS and EOS.
+    pub fn with(json: &[u8], said: &Special) -> Result<Self> {
         let mut inner = guarded(|| tokenizers::Tokenizer::from_bytes(json))?.map_err(|error| {
             Error::input(format!("tokenizer.json: {error}")).hint("take tokenizer.json from the model's own repository")
         })?;
         // A file may ask for padding or truncation; positions would move.
         inner.with_padding(None);
         inner.with_truncation(None).map_err(|error| Error::input(format!("tokenizer.json: {error}")))?;
-        Ok(Self { inner, sha256: crate::hex(&Sha256::digest(json)) })
+        let around = Around::new(said, own(&inner)?, |text| inner.token_to_id(text))?;
+        Ok(Self { inner, sha256: crate::hex(&Sha256::digest(json)), around })
     }
 
     /// SHA-256 of the file.
@@ -48,31 +61,63 @@ impl Tokens {
         &self.sha256
     }
 
-    /// Tokens of a prompt. BOS comes from the file's own post-processor, and only from there.
+    /// What stands before and after every text, as tokens, and where that was read: for people.
+    pub fn rule(&self) -> String {
+        let names = |ids: &[u32]| ids.iter().map(|&id| format!("{} ({id})", self.name(id))).collect::<Vec<_>>().join(" ");
+        let before = match self.around.before.as_slice() {
+            [] => "none before the prompt".to_owned(),
+            ids => format!("{} before the prompt", names(ids)),
+        };
+        let after = match self.around.after.as_slice() {
+            [] => String::new(),
+            ids => format!("; {} after a text is left off, as the prompt goes on", names(ids)),
+        };
+        format!("{before}{after}, by {}", self.around.from)
+    }
+
+    /// What a user should know of this tokenizer before anything is computed.
+    pub fn notes(&self) -> Option<String> {
+        let ids = &self.around.after;
+        (!ids.is_empty()).then(|| {
+            let names = ids.iter().map(|&id| self.name(id)).collect::<Vec<_>>().join(" ");
+            format!("{} puts {names} after every text; it is left off, as prompts are continued", self.around.from)
+        })
+    }
+
+    /// Tokens of a prompt. BOS is there once, where the model's files want it, also when the text begins with it. EOS is
+    /// left off.
     pub fn encode(&self, text: &str) -> Result<Encoded> {
-        let encoding = guarded(|| self.inner.encode(text, true))?.map_err(|error| {
+        let encoding = guarded(|| self.inner.encode(text, false))?.map_err(|error| {
             Error::input(format!("cannot tokenize {text:?}: {error}"))
                 .hint("take tokenizer.json from the model's own repository")
         })?;
-        let special = encoding.get_special_tokens_mask();
-        let offsets = encoding
-            .get_offsets()
-            .iter()
-            .zip(special)
-            .map(|(&offsets, &special)| if special == 1 { (0, 0) } else { offsets })
-            .collect();
-        Ok(Encoded { ids: encoding.get_ids().to_vec(), offsets })
+        let typed = encoding.get_ids().starts_with(&self.around.before);
+        let before: &[u32] = if typed { &[] } else { &self.around.before };
+        Ok(Encoded {
+            ids: before.iter().chain(encoding.get_ids()).copied().collect(),
+            offsets: before.iter().map(|_| (0, 0)).chain(encoding.get_offsets().iter().copied()).collect(),
+        })
     }
 
-    /// Tokens that `prompt` is continued by to say `answer`: tokenized together with a space between them, so that every
-    /// tokenizer family puts its space where it belongs.
+    /// A word for a user whose prompt begins with the tokens that every prompt gets.
+    pub fn doubled(&self, text: &str) -> Result<Option<String>> {
+        let before = &self.around.before;
+        let typed = !before.is_empty() && self.encode(text)?.offsets.first().is_some_and(|&(_, end)| end > 0);
+        Ok(typed.then(|| {
+            let names = before.iter().map(|&id| self.name(id)).collect::<Vec<_>>().join(" ");
+            format!("the prompt begins with {names}, which every prompt gets: it is there once")
+        }))
+    }
+
+    /// Tokens that `prompt` is continued by to say `answer`: tokenized together, with a space between them where
+    /// [`joint`] puts one, so that every tokenizer family puts its space where it belongs.
     pub fn answer(&self, prompt: &str, answer: &str) -> Result<std::result::Result<Vec<u32>, AnswerError>> {
         let answer = answer.trim();
         if answer.is_empty() {
             return Ok(Err(AnswerError::Empty));
         }
         let alone = self.encode(prompt)?;
-        let both = self.encode(&format!("{} {answer}", prompt.trim_end()))?;
+        let both = self.encode(&format!("{}{}{answer}", prompt.trim_end(), joint(prompt, answer)))?;
         let n = alone.ids.len();
         if both.ids.len() <= n || both.ids[..n] != alone.ids[..] {
             return Ok(Err(AnswerError::Merges));
@@ -80,11 +125,16 @@ impl Tokens {
         Ok(Ok(both.ids[n..].to_vec()))
     }
 
+    /// A token's name in the vocabulary.
+    fn name(&self, id: u32) -> String {
+        self.inner.id_to_token(id).unwrap_or_else(|| format!("<{id}>"))
+    }
+
     /// A token as text for people: its own piece of text, or its name for special tokens and byte fragments.
     pub fn show(&self, id: u32) -> String {
         match guarded(|| self.inner.decode(&[id], false)) {
             Ok(Ok(text)) if !text.is_empty() && !text.contains('\u{fffd}') => text,
-            _ => self.inner.id_to_token(id).unwrap_or_else(|| format!("<{id}>")),
+            _ => self.name(id),
         }
     }
 
@@ -103,6 +153,22 @@ impl Tokens {
     pub fn vocabulary(&self) -> usize {
         self.inner.get_vocab_size(true)
     }
+}
+
+/// What the tokenizer's own post-processor puts around a text.
+fn own(inner: &tokenizers::Tokenizer) -> Result<Around> {
+    let failed = |error: tokenizers::Error| {
+        Error::input(format!("tokenizer.json: {error}")).hint("take tokenizer.json from the model's own repository")
+    };
+    let encoding = guarded(|| inner.encode("a", true))?.map_err(failed)?;
+    let (ids, special) = (encoding.get_ids(), encoding.get_special_tokens_mask());
+    let leading = special.iter().take_while(|&&special| special == 1).count();
+    let trailing = special[leading..].iter().rev().take_while(|&&special| special == 1).count();
+    Ok(Around {
+        before: ids[..leading].to_vec(),
+        after: ids[ids.len() - trailing..].to_vec(),
+        from: "tokenizer.json",
+    })
 }
 
 impl Encoded {

@@ -6,7 +6,7 @@ use engram_core::record::*;
 pub const READINGS: [Reading; 3] = [Reading::SubjectLast, Reading::LastToken, Reading::SameIndex];
 
 /// Every reason to drop a fact.
-pub const REASONS: [Reason; 7] = [
+pub const REASONS: [Reason; 8] = [
     Reason::NotKnown,
     Reason::NotSensitive,
     Reason::SubjectNotFound,
@@ -14,6 +14,7 @@ pub const REASONS: [Reason; 7] = [
     Reason::TooLong,
     Reason::AnswerMerges,
     Reason::Empty,
+    Reason::UnknownToken,
 ];
 
 /// A second pass.
@@ -82,6 +83,7 @@ fn fact(order: usize, outcome: Outcome) -> FactRecord {
         subject: "s".into(),
         target_true: "t".into(),
         target_new: "n".into(),
+        answer_ids: Default::default(),
         outcome,
     }
 }

@@ -32,6 +32,7 @@ pub fn facts(model: &Model) -> FactFile {
                 target_new: "8".into(),
                 paraphrases: vec!["Zoë of".into()],
                 neighbourhood: vec!["The capital of Italy is".into()],
+                ..Fact::default()
             });
         }
     }

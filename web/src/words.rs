@@ -101,6 +101,7 @@ pub fn reason(reason: Reason) -> &'static str {
         Reason::TooLong => "the prompt is too long",
         Reason::AnswerMerges => "the answer merges with the prompt's last characters",
         Reason::Empty => "a field is empty",
+        Reason::UnknownToken => "a token has no embedding",
     }
 }
 

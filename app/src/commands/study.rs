@@ -210,5 +210,6 @@ fn words(reason: Reason) -> &'static str {
         Reason::TooLong => "prompt too long",
         Reason::AnswerMerges => "answer merges with the prompt's last characters",
         Reason::Empty => "a field is empty",
+        Reason::UnknownToken => "a token has no embedding",
     }
 }

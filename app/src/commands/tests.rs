@@ -51,6 +51,7 @@ fn tracing(patched: [f32; 6], maps: bool) -> Tracing {
         subject: "France".into(),
         target_true: " Paris".into(),
         target_new: " Rome".into(),
+        answer_ids: Default::default(),
         outcome: Outcome::Validated(Box::new(traced)),
     };
     Tracing {

@@ -10,6 +10,7 @@ use engram_core::facts::Fact;
 use engram_core::generate::greedy;
 use engram_core::metrics::{Dominant, dominant};
 use engram_core::model;
+use engram_core::question::fact_of;
 use engram_core::record::{Reading, Settings};
 use engram_core::study;
 use engram_core::trace::stage1;
@@ -30,16 +31,16 @@ pub(super) fn run(
     save.check()?;
     let mut loaded = load(wanted, progress)?;
     study::check(&loaded.model, settings)?;
-    let target = question.target.clone().unwrap_or_default();
-    let target_new = question.target_new.clone().unwrap_or_default();
-    let fact = Fact::asked(&question.prompt, &question.subject, &target, &target_new);
+    let (fact, _) = block_on(fact_of(&loaded.model, question.asked()))?;
+    let prompt = fact.prompt();
+    progress.notes(loaded.model.tokens.doubled(&prompt)?);
     let layer = match settings.edit.layer {
         Some(layer) => layer,
         None => own_layer(&loaded.model, &fact, settings, progress)?,
     };
     let job = Job { order: 0, fact: &fact, layer, unrelated: Vec::new() };
-    let said = |model: &model::Model| block_on(greedy(model, &question.prompt, SAID, |text| text.contains('\n')));
-    let before = said(&loaded.model)?;
+    let said = |model: &model::Model| block_on(greedy(model, &prompt, SAID, |text| text.contains('\n')));
+    let before = said(&loaded.model)?.text;
 
     let start = Instant::now();
     progress.start("finding v*", "steps", Some(settings.edit.steps as u64), 0);
@@ -56,7 +57,7 @@ pub(super) fn run(
     let original = loaded.model.decoder.down_proj(layer).clone();
     let edited = done.update.edited(&loaded.model);
     loaded.model.decoder.set_down_proj(layer, edited);
-    let after = said(&loaded.model)?;
+    let after = said(&loaded.model)?.text;
     if let Some(file) = &save.delta {
         super::save::delta(file, &loaded.model, &done.update)?;
     }

@@ -65,6 +65,7 @@ pub(super) fn load(wanted: &Model, progress: &Progress) -> Result<Loaded> {
     progress.start("loading", "tensors", Some(checkpoint.tensors().len() as u64), 0);
     let model = block_on(model::Model::load(&checkpoint, &name, compute, &|done, _| progress.set(done as u64)))?;
     progress.finish();
+    progress.notes(model.notes.iter().cloned());
     Ok(Loaded { model, checkpoint, path })
 }
 

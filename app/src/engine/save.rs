@@ -88,7 +88,12 @@ pub(super) fn model(
     });
     progress.finish();
     written?;
-    let config = serde_json::to_vec_pretty(&model.config)?;
+    let mut config = model.config.clone();
+    if model.own_head {
+        // Programs that believe config.json would leave the head out.
+        config["tie_word_embeddings"] = false.into();
+    }
+    let config = serde_json::to_vec_pretty(&config)?;
     write_atomic(&folder.join("config.json"), &config)?;
     write_atomic(&folder.join("tokenizer.json"), checkpoint.tokenizer_json())?;
     let more = source.join("tokenizer_config.json");

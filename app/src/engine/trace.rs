@@ -4,11 +4,10 @@ use super::load::load;
 use super::{Model, Question, Tracing};
 use crate::render::progress::Progress;
 use anyhow::Result;
-use engram_core::Error;
 use engram_core::facts::{Fact, FactFile};
-use engram_core::generate::{next_word, rival};
 use engram_core::metrics::{Dominant, dominant};
 use engram_core::model;
+use engram_core::question::fact_of;
 use engram_core::record::{FactRecord, Outcome, Record, Settings};
 use engram_core::study::{self, header};
 use engram_core::trace::{self, Prepared};
@@ -19,24 +18,13 @@ pub(super) fn run(wanted: &Model, question: &Question, settings: &Settings, prog
     let loaded = load(wanted, progress)?;
     let model = &loaded.model;
     study::check(model, settings)?;
-    let greedy = block_on(next_word(model, &question.prompt))?;
-    let target = match &question.target {
-        Some(target) => target.clone(),
-        None if greedy.is_empty() => {
-            return Err(Error::input("the model answers with no word").hint("name an answer with --target").into());
-        }
-        None => greedy.clone(),
-    };
-    let target_new = match &question.target_new {
-        Some(target) => target.clone(),
-        None => block_on(rival(model, &question.prompt, &target))?,
-    };
-    let fact = Fact::asked(&question.prompt, &question.subject, &target, &target_new);
+    let (fact, own) = block_on(fact_of(model, question.asked()))?;
+    progress.notes(model.tokens.doubled(&fact.prompt())?);
     let file =
         FactFile { name: "prompt".into(), sha256: String::new(), facts: vec![fact.clone()], warnings: Vec::new() };
     let mut record = block_on(header(model, &file, settings.clone(), &super::program()))?;
     record.facts.push(traced(model, &fact, &record, progress)?);
-    Ok(Tracing { record, greedy })
+    Ok(Tracing { record, greedy: own.text })
 }
 
 /// Everything of one fact.
@@ -65,9 +53,5 @@ fn traced(model: &model::Model, fact: &Fact, record: &Record, progress: &Progres
 
 /// The fact's tokens, or an error that says why it has none.
 fn prepared(model: &model::Model, fact: &Fact, settings: &Settings) -> Result<Prepared> {
-    let prepared = trace::prepare(&model.tokens, fact, settings)?.map_err(|dropped| {
-        Error::input(format!("this cannot be traced: {}", dropped.detail))
-            .hint("check the prompt's end (no trailing space), the subject and the targets")
-    })?;
-    Ok(prepared)
+    Ok(trace::prepare(model, fact, settings)?.map_err(|dropped| dropped.refusal("traced"))?)
 }

@@ -72,6 +72,11 @@ impl Progress {
         self.above(|| self.ui.note(line));
     }
 
+    /// What a user should know of the input, above the bar.
+    pub fn notes(&self, lines: impl IntoIterator<Item = String>) {
+        lines.into_iter().for_each(|line| self.note(&line));
+    }
+
     /// A warning above the bar.
     pub fn warn(&self, line: &str) {
         self.above(|| self.ui.warn(line));

@@ -62,16 +62,27 @@ struct Watch {
 }
 
 impl Watch {
-    /// Watches the answers after a prompt; `None` when an answer cannot follow it as tokens of its own.
+    /// Watches the answers after a prompt; `None` when an answer cannot follow it as tokens of its own, or the model has
+    /// no room or no embedding for them.
     fn add(&mut self, model: &Model, text: &str, answers: [&str; 2], mode: Answer) -> Result<Option<usize>> {
-        let ids = model.tokens.encode(text)?.ids;
-        let most = model.decoder.shape().positions;
-        if ids.len() >= most {
-            return Ok(None);
-        }
         let (Ok(yes), Ok(no)) = (model.tokens.answer(text, answers[0])?, model.tokens.answer(text, answers[1])?) else {
             return Ok(None);
         };
+        self.add_ids(model, model.tokens.encode(text)?.ids, [yes, no], mode)
+    }
+
+    /// The same, in tokens.
+    fn add_ids(
+        &mut self,
+        model: &Model,
+        ids: Vec<u32>,
+        [yes, no]: [Vec<u32>; 2],
+        mode: Answer,
+    ) -> Result<Option<usize>> {
+        let most = model.decoder.shape().positions;
+        if ids.is_empty() || [&ids, &yes, &no].into_iter().any(|ids| model.unknown(ids).is_some()) {
+            return Ok(None);
+        }
         let mut push = |ids: Vec<u32>| {
             self.prompts.push(Prompt { ids, ..Prompt::default() });
             self.prompts.len() - 1
@@ -136,16 +147,14 @@ impl Watch {
 /// Puts the edit into the weights, measures what it does to the prompt, its paraphrases and neighbours and to unrelated
 /// facts, and restores the weights, also when the measurement fails.
 pub async fn apply_and_measure(model: &mut Model, job: &Job<'_>, target: &Target, settings: &Settings) -> Result<Done> {
-    tokens_of(model, job.fact, settings)?;
+    let prepared = tokens_of(model, job.fact, settings)?;
     let fact = job.fact;
     let mode = settings.answer;
     let answers = [fact.target_true.as_str(), fact.target_new.as_str()];
     let mut watch = Watch::default();
-    let missing = || {
-        Error::input(format!("\"{}\" is too long, or an answer merges with its last token", fact.prompt()))
-            .hint("shorten the prompt, and end it without a space")
-    };
-    let own = watch.add(model, &fact.prompt(), answers, mode)?.ok_or_else(missing)?;
+    let missing = || Error::input(format!("\"{}\" is too long", fact.prompt())).hint("shorten the prompt");
+    let own_answers = [prepared.answer, prepared.answer_new];
+    let own = watch.add_ids(model, prepared.clean, own_answers, mode)?.ok_or_else(missing)?;
     let mut texts = |prompts: &[String]| -> Result<Vec<(String, usize)>> {
         let mut out = Vec::new();
         for text in prompts {

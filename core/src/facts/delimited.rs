@@ -127,6 +127,7 @@ impl Columns {
             target_new: optional(self.target_new),
             paraphrases: Vec::new(),
             neighbourhood: Vec::new(),
+            ..Fact::default()
         })
     }
 }

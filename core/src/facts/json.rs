@@ -106,6 +106,7 @@ fn fact(index: usize, raw: Raw) -> Result<Fact> {
                 target_new: target_or_none("target_new", raw.target_new)?,
                 paraphrases: texts("paraphrase_prompts", raw.paraphrase_prompts)?,
                 neighbourhood: texts("neighborhood_prompts", raw.neighborhood_prompts)?,
+                ..Fact::default()
             });
         }
         Rewrite::Other => return Err(Error::input("requested_rewrite is not an object")),
@@ -122,6 +123,7 @@ fn fact(index: usize, raw: Raw) -> Result<Fact> {
         target_new: target_or_none("requested_rewrite.target_new", rewrite.target_new)?,
         paraphrases: texts("paraphrase_prompts", raw.paraphrase_prompts)?,
         neighbourhood: texts("neighborhood_prompts", raw.neighborhood_prompts)?,
+        ..Fact::default()
     })
 }
 

@@ -30,6 +30,7 @@ fn fact(order: usize, outcome: Outcome) -> FactRecord {
         subject: "France".into(),
         target_true: "Paris".into(),
         target_new: "Rome".into(),
+        answer_ids: Default::default(),
         outcome,
     }
 }

@@ -5,6 +5,7 @@ use crate::edit::{Job, Step, Update, apply_and_measure, fingerprint, targets, to
 use crate::error::{Error, Result};
 use crate::facts::{Fact, shuffled};
 use crate::generate::greedy;
+use crate::question::{Question, fact_of};
 use crate::metrics::{Dominant, dominant};
 use crate::model::Model;
 use crate::model::blocks::Linear;
@@ -63,7 +64,7 @@ impl InForce {
 impl Lab {
     pub(super) async fn edit(&mut self, ask: &EditAsk, tell: Tell<'_>) -> Result<News> {
         let start = Instant::now();
-        let fact = self.known_fact(ask);
+        let fact = self.known_fact(ask).await?;
         let settings = settings_of(ask);
         study::check(&self.model, &settings)?;
         let layer = match ask.layer {
@@ -75,7 +76,8 @@ impl Lab {
         let watched = facts.iter().zip(&unrelated).map(|(fact, &at)| (at, fact)).collect();
         let job = Job { order: 0, fact: &fact, layer, unrelated: watched };
         let stop = |text: &str| text.contains('\n');
-        let before = greedy(&self.model, &ask.prompt, SAID, stop).await?;
+        let prompt = fact.prompt();
+        let before = greedy(&self.model, &prompt, SAID, stop).await?.text;
 
         let mut progress = |step: Step<'_>| {
             let loss = step.losses.first().copied().unwrap_or_default();
@@ -97,8 +99,8 @@ impl Lab {
         let edited = done.update.edited(&self.model);
         self.model.decoder.set_down_proj(layer, edited);
         self.edits.version += 1;
-        let after = match greedy(&self.model, &ask.prompt, SAID, stop).await {
-            Ok(after) => after,
+        let after = match greedy(&self.model, &prompt, SAID, stop).await {
+            Ok(after) => after.text,
             Err(error) => {
                 self.take_back(Some(number));
                 return Err(error);
@@ -111,7 +113,7 @@ impl Lab {
         Ok(News::Edited(Box::new(Edited {
             edit: number,
             tensor: done.update.tensor,
-            prompt: ask.prompt.clone(),
+            prompt: prompt.clone(),
             subject: ask.subject.clone(),
             target: ask.target.clone(),
             target_new: ask.target_new.clone(),
@@ -148,16 +150,23 @@ impl Lab {
     }
 
     /// The lab's own fact with this prompt and subject, for its paraphrases and neighbours; else the question alone.
-    fn known_fact(&self, ask: &EditAsk) -> Fact {
-        let asked = Fact::asked(&ask.prompt, &ask.subject, &ask.target, &ask.target_new);
-        let same = |fact: &&Fact| {
-            let answer = fact.target_true.trim() == ask.target.trim();
-            fact.subject == ask.subject && answer && fact.prompt() == ask.prompt
+    async fn known_fact(&self, ask: &EditAsk) -> Result<Fact> {
+        let question = Question {
+            prompt: &ask.prompt,
+            subject: &ask.subject,
+            target: Some(&ask.target),
+            target_new: Some(&ask.target_new),
         };
-        match self.facts.facts.iter().find(same) {
-            Some(fact) => Fact { target_new: ask.target_new.clone(), ..fact.clone() },
+        let (asked, _) = fact_of(&self.model, question).await?;
+        let prompt = asked.prompt();
+        let same = |fact: &&Fact| {
+            let answer = fact.target_true.trim() == asked.target_true;
+            fact.subject == ask.subject && answer && fact.prompt() == prompt
+        };
+        Ok(match self.facts.facts.iter().find(same) {
+            Some(fact) => Fact { target_new: asked.target_new, answer_ids: asked.answer_ids, ..fact.clone() },
             None => asked,
-        }
+        })
     }
 
     /// Facts of other relations and subjects that the model knew before it was edited.

@@ -3,11 +3,11 @@
 use super::{Captured, Lab, Tell};
 use crate::error::{Error, Result};
 use crate::facts::{Fact, FactFile};
-use crate::generate::{next_word, rival};
 use crate::metrics::{Dominant, dominant};
 use crate::protocol::{Cost, MapSite, News, Question};
 use crate::record::{FactRecord, Outcome, Settings};
 use crate::run::Site;
+use crate::question;
 use crate::study::header;
 use crate::trace::{MapRow, Prepared, capture_facts, lens, maps_of, prepare, redundancy, stage1_of};
 use web_time::Instant;
@@ -58,40 +58,18 @@ impl Lab {
 
     /// The question as a fact, with the model's own answers where it names none; and what the model says by itself.
     async fn fact_of(&self, question: &Question) -> Result<(Fact, String)> {
-        let prompt = question.prompt.as_str();
-        if question.subject.is_empty() || !prompt.contains(&question.subject) {
-            return Err(Error::input(format!("the subject \"{}\" is not in the prompt", question.subject))
-                .hint("select the subject in the prompt, as it is spelled there"));
-        }
-        self.fits(prompt)?;
-        let given = |text: &Option<String>| text.as_deref().map(str::trim).filter(|t| !t.is_empty()).map(str::to_owned);
-        let greedy = next_word(&self.model, prompt).await?;
-        let target = match given(&question.target) {
-            Some(target) => target,
-            None if greedy.is_empty() => {
-                return Err(Error::input("the model answers with no word").hint("name the true answer yourself"));
-            }
-            None => greedy.clone(),
+        let asked = question::Question {
+            prompt: &question.prompt,
+            subject: &question.subject,
+            target: question.target.as_deref(),
+            target_new: question.target_new.as_deref(),
         };
-        let new = match given(&question.target_new) {
-            Some(new) => new,
-            None => rival(&self.model, prompt, &target).await?,
-        };
-        Ok((Fact::asked(prompt, &question.subject, &target, &new), greedy))
+        let (fact, own) = question::fact_of(&self.model, asked).await?;
+        Ok((fact, own.text))
     }
 
     fn prepared(&self, fact: &Fact, settings: &Settings) -> Result<Prepared> {
-        let longest = self.model.decoder.shape().positions;
-        let prepared = prepare(&self.model.tokens, fact, settings)?.map_err(|dropped| {
-            Error::input(format!("this cannot be traced: {}", dropped.detail))
-                .hint("check the prompt's end (no trailing space), the subject and the answers")
-        })?;
-        let needed = prepared.clean.len().max(prepared.corrupt.len()) + prepared.answer.len();
-        if needed > longest {
-            return Err(Error::input(format!("the prompt has {needed} tokens, the model takes {longest}"))
-                .hint("shorten the prompt"));
-        }
-        Ok(prepared)
+        prepare(&self.model, fact, settings)?.map_err(|dropped| dropped.refusal("traced"))
     }
 
     /// Makes the prompts' activations the captured ones; tells whether they were.

@@ -27,6 +27,7 @@ fn fact(id: &str, relation: &str, outcome: Outcome) -> FactRecord {
         subject: "s".into(),
         target_true: "t".into(),
         target_new: "n".into(),
+        answer_ids: Default::default(),
         outcome,
     }
 }

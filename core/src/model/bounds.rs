@@ -14,17 +14,18 @@ const SIZES: [(&[&str], usize); 7] = [
     (&["num_attention_heads", "num_key_value_heads", "n_head"], MOST_HEADS),
     (&["head_dim"], 1 << 13),
     (&["vocab_size"], 1 << 24),
-    (&["max_position_embeddings", "n_positions", "n_ctx", "sliding_window"], i32::MAX as usize),
+    (&["original_max_position_embeddings", "max_position_embeddings", "n_positions", "sliding_window"], i32::MAX as usize),
 ];
 
 /// Ranges of other numbers by their keys.
-const NUMBERS: [(&[&str], f64, f64); 6] = [
+const NUMBERS: [(&[&str], f64, f64); 7] = [
     (&["rms_norm_eps", "layer_norm_eps", "layer_norm_epsilon"], 0.0, 1.0),
     (&["rope_theta", "rope_local_base_freq"], 1e-3, 1e15),
     (&["partial_rotary_factor"], 0.0, 1.0),
     (&["factor", "low_freq_factor", "high_freq_factor"], 1e-6, 1e6),
     (&["query_pre_attn_scalar", "attn_logit_softcapping", "final_logit_softcapping"], 1e-6, 1e9),
-    (&["original_max_position_embeddings", "max_window_layers"], 0.0, 1e9),
+    (&["short_factor", "attention_factor"], 1e-6, 1e6),
+    (&["mscale", "mscale_all_dim", "beta_fast", "beta_slow", "max_window_layers"], 0.0, 1e9),
 ];
 
 /// Numbers without a range of their own must at least be numbers in 32 bits too.

@@ -4,42 +4,14 @@ use super::bounds;
 use crate::error::{Error, Result};
 use serde_json::Value;
 
+/// The kinds of layers in `layer_types`, and in `rope_parameters` of the families that have both.
+pub(super) const FULL: &str = "full_attention";
+/// The other kind.
+pub(super) const SLIDING: &str = "sliding_attention";
+
 /// A `config.json` (or the text part of a multimodal one).
 #[derive(Clone, Copy)]
 pub struct Config<'a>(pub &'a Value);
-
-/// Rotary position embedding of a layer kind.
-#[derive(Debug, Clone, PartialEq)]
-pub struct RopeSpec {
-    /// Base θ.
-    pub theta: f64,
-    /// Rotated dimensions of a head (all of them unless the family is partial).
-    pub dims: usize,
-    /// What is done to the frequencies.
-    pub scaling: RopeScaling,
-}
-
-/// Frequency scaling of a [`RopeSpec`].
-#[derive(Debug, Clone, PartialEq)]
-pub enum RopeScaling {
-    /// None.
-    Plain,
-    /// All frequencies divided by the factor.
-    Linear(f64),
-    /// Llama 3.1's: long wavelengths divided by `factor`, smooth in between.
-    Llama3 {
-        /// Division of the long wavelengths.
-        factor: f64,
-        /// `low_freq_factor`.
-        low: f64,
-        /// `high_freq_factor`.
-        high: f64,
-        /// `original_max_position_embeddings`.
-        original: f64,
-    },
-    /// Divisors stored as tensor `rope_freqs.weight` (GGUF).
-    Stored,
-}
 
 impl<'a> Config<'a> {
     /// `model_type`.
@@ -50,7 +22,8 @@ impl<'a> Config<'a> {
         })
     }
 
-    fn value(&self, key: &str) -> Option<&'a Value> {
+    /// What stands there, when it is not null.
+    pub(super) fn value(&self, key: &str) -> Option<&'a Value> {
         self.0.get(key).filter(|value| !value.is_null())
     }
 
@@ -64,48 +37,81 @@ impl<'a> Config<'a> {
             .hint("take config.json from the model's own repository")
     }
 
-    /// A positive whole number that must be there, and within [`bounds`].
-    pub fn size(&self, key: &str) -> Result<usize> {
-        self.size_or(key, None)
-    }
-
-    /// A positive whole number with a default.
-    pub fn size_or(&self, key: &str, default: Option<usize>) -> Result<usize> {
-        match (self.value(key), default) {
-            (Some(value), _) => match value.as_u64() {
-                Some(n) if n > 0 && n <= bounds::most(key) as u64 => Ok(n as usize),
-                _ => Err(Self::wrong(key, &format!("a whole number from 1 to {}", bounds::most(key)), value)),
-            },
-            (None, Some(default)) => Ok(default),
-            (None, None) => Err(Error::input(format!("config.json has no `{key}`"))
-                .hint("take config.json from the model's own repository")),
+    /// A positive whole number within [`bounds`]; `absent` where the config leaves it out.
+    pub fn size(&self, key: &str, absent: usize) -> Result<usize> {
+        match self.0.get(key) {
+            None => Ok(absent),
+            Some(value) => Self::as_size(key, value),
         }
     }
 
-    /// A number, when it is there and not null.
-    pub fn number(&self, key: &str) -> Result<Option<f64>> {
-        match self.value(key) {
-            None => Ok(None),
-            Some(value) => {
-                let (least, most) = bounds::range(key);
-                match value.as_f64() {
-                    Some(n) if (least..=most).contains(&n) => Ok(Some(n)),
-                    _ => Err(Self::wrong(key, &format!("a number from {least:e} to {most:e}"), value)),
-                }
-            }
+    /// The same, where null is a value of its own.
+    pub fn size_or_null(&self, key: &str, absent: Option<usize>) -> Result<Option<usize>> {
+        match self.0.get(key) {
+            None => Ok(absent),
+            Some(Value::Null) => Ok(None),
+            Some(value) => Self::as_size(key, value).map(Some),
         }
     }
 
-    /// A number with a default.
-    pub fn number_or(&self, key: &str, default: f64) -> Result<f64> {
-        Ok(self.number(key)?.unwrap_or(default))
+    fn as_size(key: &str, value: &Value) -> Result<usize> {
+        match value.as_u64() {
+            Some(n) if n > 0 && n <= bounds::most(key) as u64 => Ok(n as usize),
+            _ => Err(Self::wrong(key, &format!("a whole number from 1 to {}", bounds::most(key)), value)),
+        }
     }
 
-    /// A truth value with a default.
-    pub fn flag_or(&self, key: &str, default: bool) -> Result<bool> {
-        match self.value(key) {
-            None => Ok(default),
+    /// A number; `absent` where the config leaves it out.
+    pub fn number(&self, key: &str, absent: f64) -> Result<f64> {
+        match self.0.get(key) {
+            None => Ok(absent),
+            Some(value) => Self::as_number(key, value),
+        }
+    }
+
+    /// The same, where null is a value of its own.
+    pub fn number_or_null(&self, key: &str, absent: Option<f64>) -> Result<Option<f64>> {
+        match self.0.get(key) {
+            None => Ok(absent),
+            Some(Value::Null) => Ok(None),
+            Some(value) => Self::as_number(key, value).map(Some),
+        }
+    }
+
+    fn as_number(key: &str, value: &Value) -> Result<f64> {
+        let (least, most) = bounds::range(key);
+        match value.as_f64() {
+            Some(n) if (least..=most).contains(&n) => Ok(n),
+            _ => Err(Self::wrong(key, &format!("a number from {least:e} to {most:e}"), value)),
+        }
+    }
+
+    /// Numbers of a list, when it is there.
+    pub fn numbers(&self, key: &str, count: usize) -> Result<Option<Vec<f64>>> {
+        let Some(value) = self.value(key) else { return Ok(None) };
+        let (least, most) = bounds::range(key);
+        let all = |list: &Vec<Value>| list.iter().map(Value::as_f64).collect::<Option<Vec<f64>>>();
+        match value.as_array().and_then(all) {
+            Some(all) if all.len() == count && all.iter().all(|n| (least..=most).contains(n)) => Ok(Some(all)),
+            _ => Err(Self::wrong(key, &format!("a list of {count} numbers from {least:e} to {most:e}"), value)),
+        }
+    }
+
+    /// A truth value; null is false.
+    pub fn flag(&self, key: &str, absent: bool) -> Result<bool> {
+        match self.0.get(key) {
+            None => Ok(absent),
+            Some(Value::Null) => Ok(false),
             Some(value) => value.as_bool().ok_or_else(|| Self::wrong(key, "true or false", value)),
+        }
+    }
+
+    /// Fails where a switch is on that changes what the model computes, and that is not built here.
+    pub fn refuse_flag(&self, key: &str, family: &str) -> Result<()> {
+        match self.flag(key, false)? {
+            false => Ok(()),
+            true => Err(Error::input(format!("config.json: `{key}` is not supported for {family}"))
+                .hint("the published models of the family do not use it")),
         }
     }
 
@@ -137,8 +143,8 @@ impl<'a> Config<'a> {
             kinds
                 .iter()
                 .map(|kind| match kind.as_str() {
-                    Some("sliding_attention") => Some(true),
-                    Some("full_attention") => Some(false),
+                    Some(SLIDING) => Some(true),
+                    Some(FULL) => Some(false),
                     _ => None,
                 })
                 .collect()
@@ -152,50 +158,6 @@ impl<'a> Config<'a> {
             )),
         }
     }
-
-    /// The rotary embedding. `kind` names the layer kind where a config tells them apart (`full_attention`,
-    /// `sliding_attention`); `theta` is the family's default base.
-    pub fn rope(&self, head_dim: usize, kind: Option<&str>, theta: f64) -> Result<RopeSpec> {
-        // transformers 5 has `rope_parameters`, once or per layer kind; before, `rope_theta` and `rope_scaling`.
-        let parameters = self.value("rope_parameters").map(|all| match kind {
-            Some(kind) => all.get(kind).unwrap_or(all),
-            None => all,
-        });
-        let scaling = Config(parameters.or(self.value("rope_scaling")).unwrap_or(&Value::Null));
-        let base = match parameters {
-            Some(_) => scaling.number_or("rope_theta", theta)?,
-            None => theta,
-        };
-        let partial = match scaling.number("partial_rotary_factor")? {
-            Some(partial) => partial,
-            None => self.number_or("partial_rotary_factor", 1.0)?,
-        };
-        let dims = (head_dim as f64 * partial) as usize;
-        if dims == 0 || dims % 2 == 1 || dims > head_dim || base <= 0.0 {
-            return Err(Error::input(format!(
-                "config.json: cannot rotate {dims} of {head_dim} head dimensions with base {base}"
-            ))
-            .hint("check head_dim, partial_rotary_factor and rope_theta"));
-        }
-        let kind = scaling.text("rope_type")?.or(scaling.text("type")?).unwrap_or("default");
-        let factor = scaling.number_or("factor", 1.0)?;
-        let scaling = match kind {
-            "default" => RopeScaling::Plain,
-            "linear" => RopeScaling::Linear(factor),
-            "llama3" => RopeScaling::Llama3 {
-                factor,
-                low: scaling.number_or("low_freq_factor", 1.0)?,
-                high: scaling.number_or("high_freq_factor", 4.0)?,
-                original: scaling.number_or("original_max_position_embeddings", 8192.0)?,
-            },
-            "llama3-freqs" => RopeScaling::Stored,
-            other => {
-                return Err(Error::input(format!("RoPE scaling \"{other}\" is not supported"))
-                    .hint("supported: default, linear, llama3"));
-            }
-        };
-        Ok(RopeSpec { theta: base, dims, scaling })
-    }
 }
 
 #[cfg(test)]
@@ -204,24 +166,11 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn rope_in_both_spellings() {
-        let old = json!({"rope_scaling": {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0,
-            "high_freq_factor": 4.0, "original_max_position_embeddings": 8192}});
-        let new = json!({"rope_parameters": {"rope_type": "llama3", "rope_theta": 5e5, "factor": 8.0,
-            "low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": 8192}});
-        let old = Config(&old).rope(64, None, 5e5).expect("old spelling");
-        assert_eq!(old, Config(&new).rope(64, None, 1e4).expect("new spelling"));
-        assert!(matches!(old.scaling, RopeScaling::Llama3 { original: 8192.0, .. }));
-        let yarn = json!({"rope_scaling": {"type": "yarn", "factor": 2.0}});
-        assert!(Config(&yarn).rope(64, None, 1e4).is_err());
-    }
-
-    #[test]
     fn wrong_fields_are_named() {
         let config = json!({"hidden_size": -3, "hidden_act": "relu", "layer_types": ["full_attention"]});
         let config = Config(&config);
-        assert!(config.size("hidden_size").unwrap_err().to_string().contains("hidden_size"));
-        assert!(config.size("vocab_size").unwrap_err().to_string().contains("vocab_size"));
+        assert!(config.size("hidden_size", 1).unwrap_err().to_string().contains("hidden_size"));
+        assert_eq!(config.size("vocab_size", 7).ok(), Some(7));
         assert!(config.expect_text("hidden_act", &["silu"]).is_err());
         assert!(config.sliding_layers(2, |_| false).is_err());
     }
@@ -241,17 +190,27 @@ mod tests {
             ("anything_else", json!(u64::MAX)),
         ] {
             let config = json!({key: value});
-            let said = Config(&config).size(key).map_err(|error| error.to_string());
+            let said = Config(&config).size(key, 1).map_err(|error| error.to_string());
             assert!(said.as_ref().is_err_and(|said| said.contains(key) && said.contains("from 1 to")), "{said:?}");
         }
         for (key, value) in [("rms_norm_eps", -1e-6), ("rope_theta", 0.0), ("rope_theta", 1e308), ("other", -1e308)] {
             let config = json!({key: value});
-            assert!(Config(&config).number(key).is_err_and(|error| error.to_string().contains(key)));
+            assert!(Config(&config).number(key, 1.0).is_err_and(|error| error.to_string().contains(key)));
         }
-        let config = json!({"rope_scaling": {"rope_type": "linear", "factor": 0.0}});
-        assert!(Config(&config).rope(64, None, 1e4).is_err());
         let config = json!({"num_hidden_layers": 4096, "rms_norm_eps": 0.0});
-        assert_eq!(Config(&config).size("num_hidden_layers").ok(), Some(4096));
-        assert_eq!(Config(&config).number("rms_norm_eps").ok(), Some(Some(0.0)));
+        assert_eq!(Config(&config).size("num_hidden_layers", 1).ok(), Some(4096));
+        assert_eq!(Config(&config).number("rms_norm_eps", 1.0).ok(), Some(0.0));
+    }
+
+    #[test]
+    fn null_is_not_absent() {
+        let config = json!({"num_key_value_heads": null, "final_logit_softcapping": null, "mlp_bias": null});
+        let config = Config(&config);
+        assert_eq!(config.size_or_null("num_key_value_heads", Some(32)).ok(), Some(None));
+        assert_eq!(config.size_or_null("num_attention_heads", Some(32)).ok(), Some(Some(32)));
+        assert_eq!(config.number_or_null("final_logit_softcapping", Some(30.0)).ok(), Some(None));
+        assert_eq!(config.number_or_null("attn_logit_softcapping", Some(50.0)).ok(), Some(Some(50.0)));
+        assert!(config.size("num_key_value_heads", 32).is_err_and(|error| error.to_string().contains("null")));
+        assert_eq!(config.flag("mlp_bias", true).ok(), Some(false));
     }
 }

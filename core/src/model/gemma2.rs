@@ -6,7 +6,9 @@ use super::config::Config;
 use super::loader::Loader;
 use super::ops::{self, Gate};
 use super::rope::{Rope, RopeRows};
-use super::{Decoder, Heads, MAX_POSITIONS, Shape};
+use super::rope_spec::{self, Family};
+use super::spec::{Biases, NormKind, Spec};
+use super::{Decoder, GELU_TANH, Heads, Shape};
 use crate::error::Result;
 use burn::tensor::Tensor;
 
@@ -33,37 +35,58 @@ pub(super) struct Gemma2 {
     logit_cap: Option<f64>,
 }
 
+/// Gemma-2's configuration.
+pub(super) fn spec(config: Config<'_>) -> Result<Spec> {
+    config.expect_text("hidden_activation", &GELU_TANH)?;
+    config.refuse_flag("use_bidirectional_attention", "gemma2")?;
+    let width = config.size("hidden_size", 2304)?;
+    let count = config.size("num_attention_heads", 8)?;
+    let dim = config.size("head_dim", 256)?;
+    let scale = config.number("query_pre_attn_scalar", 256.0)?.powf(-0.5);
+    let base = super::heads(count, config.size("num_key_value_heads", 4)?, dim, scale)?;
+    let soft_cap = config.number_or_null("attn_logit_softcapping", Some(50.0))?.map(|cap| cap as f32);
+    let window = config.size("sliding_window", 4096)?;
+    let layers = config.size("num_hidden_layers", 26)?;
+    let slides = config.sliding_layers(layers, |i| i % 2 == 0)?;
+    let longest = config.size("max_position_embeddings", 8192)?;
+    let family = Family { theta: 1e4, partial: None, positions: longest, head_dim: dim };
+    let ropes = vec![rope_spec::uniform(config, &family)?];
+    let shape = Shape {
+        layers,
+        width,
+        ff: config.size("intermediate_size", 9216)?,
+        vocab: config.size("vocab_size", 256_000)?,
+        positions: Spec::positions(longest, &ropes),
+        parallel: false,
+    };
+    let attention = config.flag("attention_bias", false)?;
+    let heads = |slides: bool| Heads { soft_cap, window: slides.then_some(window), ..base.clone() };
+    Ok(Spec {
+        family: "gemma2",
+        shape,
+        longest,
+        heads: slides.into_iter().map(heads).collect(),
+        ropes,
+        norm: NormKind::RmsPlusOne,
+        eps: config.number("rms_norm_eps", 1e-6)?,
+        act: Gate::GeluTanh,
+        gated: true,
+        biases: Biases { qkv: attention, o: attention, mlp: false, head: false },
+        embed_scale: Some((width as f64).sqrt()),
+        logit_cap: config.number_or_null("final_logit_softcapping", Some(30.0))?,
+        tied: config.flag("tie_word_embeddings", true)?,
+    })
+}
+
 impl Gemma2 {
-    pub(super) async fn load(config: Config<'_>, loader: &Loader<'_>) -> Result<Self> {
-        config.expect_text("hidden_activation", &["gelu_pytorch_tanh"])?;
-        let width = config.size("hidden_size")?;
-        let count = config.size("num_attention_heads")?;
-        let kv = config.size("num_key_value_heads")?;
-        let head_dim = config.size_or("head_dim", Some(256))?;
-        let shape = Shape {
-            layers: config.size("num_hidden_layers")?,
-            width,
-            ff: config.size("intermediate_size")?,
-            vocab: config.size("vocab_size")?,
-            positions: config.size_or("max_position_embeddings", Some(8192))?.min(MAX_POSITIONS),
-            parallel: false,
-        };
-        let eps = config.number_or("rms_norm_eps", 1e-6)?;
-        let scale = config.number_or("query_pre_attn_scalar", 256.0)?.powf(-0.5);
-        let base = super::heads(count, kv, head_dim, scale)?;
-        let cap = config.number("attn_logit_softcapping")?.map(|cap| cap as f32);
-        let window = config.size_or("sliding_window", Some(4096))?;
-        // The first layer slides, the second sees everything, and so on.
-        let slides = config.sliding_layers(shape.layers, |i| i % 2 == 0)?;
-        let heads = slides
-            .into_iter()
-            .map(|slides| Heads { soft_cap: cap, window: slides.then_some(window), ..base.clone() })
-            .collect();
-        let rope =
-            loader.rope(&config.rope(head_dim, None, config.number_or("rope_theta", 1e4)?)?, shape.positions).await?;
+    pub(super) async fn load(spec: Spec, loader: &Loader<'_>) -> Result<Self> {
+        let Spec { shape, heads, ropes, eps, biases, act, logit_cap, tied, .. } = spec;
+        let Heads { count, kv, dim: head_dim, .. } = heads[0];
+        let (width, bias) = (shape.width, biases.qkv);
+        let rope = loader.rope(&ropes[0], shape.positions)?;
+        let scale = spec.embed_scale.unwrap_or(1.0);
 
         let embed = loader.table("model.embed_tokens.weight", shape.vocab, width).await?;
-        let bias = config.flag_or("attention_bias", false)?;
         let mut blocks = Vec::new();
         for i in 0..shape.layers {
             let p = format!("model.layers.{i}");
@@ -84,17 +107,14 @@ impl Gemma2 {
                     gate: loader.linear(&format!("{mlp}.gate_proj"), shape.ff, width, false).await?,
                     up: loader.linear(&format!("{mlp}.up_proj"), shape.ff, width, false).await?,
                     down: loader.linear(&format!("{mlp}.down_proj"), width, shape.ff, false).await?,
-                    act: Gate::GeluTanh,
+                    act,
                 },
                 post_mlp_norm: norm("post_feedforward_layernorm").await?,
             });
         }
         let norm = loader.rms_norm("model.norm", width, eps, true).await?;
-        let tied = config.flag_or("tie_word_embeddings", true)?;
-        let head = loader.head(tied, "lm_head.weight", shape.vocab, width).await?;
-        loader.finish(|name| name == "lm_head.weight" || name.ends_with("rotary_emb.inv_freq"))?;
-        let logit_cap = config.number("final_logit_softcapping")?;
-        let scale = (width as f64).sqrt();
+        let head = loader.head(tied, "lm_head.weight", "model.embed_tokens.weight", shape.vocab, width).await?;
+        loader.finish(|name| name.ends_with("rotary_emb.inv_freq"))?;
         Ok(Self { shape, heads, ropes: [rope], embed, scale, blocks, norm, head, logit_cap })
     }
 }

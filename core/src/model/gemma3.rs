@@ -2,11 +2,13 @@
 //! normed queries and keys, five sliding layers to one full, and a RoPE base for each kind.
 
 use super::blocks::{Attention, GatedMlp, Linear, Norm, Projected, Table};
-use super::config::Config;
+use super::config::{Config, FULL, SLIDING};
 use super::loader::Loader;
 use super::ops::{self, Gate};
 use super::rope::{Rope, RopeRows};
-use super::{Decoder, Heads, MAX_POSITIONS, Shape};
+use super::rope_spec::{self, Family};
+use super::spec::{Biases, NormKind, Spec};
+use super::{Decoder, GELU_TANH, Heads, Shape};
 use crate::error::Result;
 use burn::tensor::Tensor;
 
@@ -38,44 +40,65 @@ pub(super) struct Gemma3 {
     root: String,
 }
 
+/// Gemma-3's configuration: of a text model, or the text part of a larger one.
+pub(super) fn spec(config: Config<'_>) -> Result<Spec> {
+    config.expect_text("hidden_activation", &GELU_TANH)?;
+    config.refuse_flag("use_bidirectional_attention", "gemma3")?;
+    let width = config.size("hidden_size", 2304)?;
+    let count = config.size("num_attention_heads", 8)?;
+    let dim = config.size("head_dim", 256)?;
+    let scale = config.number("query_pre_attn_scalar", 256.0)?.powf(-0.5);
+    let base = super::heads(count, config.size("num_key_value_heads", 4)?, dim, scale)?;
+    let soft_cap = config.number_or_null("attn_logit_softcapping", None)?.map(|cap| cap as f32);
+    let window = config.size("sliding_window", 4096)?;
+    let pattern = config.size("sliding_window_pattern", 6)?;
+    let layers = config.size("num_hidden_layers", 26)?;
+    let slides = config.sliding_layers(layers, |i| (i + 1) % pattern != 0)?;
+    let longest = config.size("max_position_embeddings", 131_072)?;
+    let family = Family { theta: 1e6, partial: None, positions: longest, head_dim: dim };
+    // Each kind of layer has its own base, and `rope_scaling` is for the full layers only.
+    let (global, local) = (config.number("rope_theta", 1e6)?, config.number("rope_local_base_freq", 1e4)?);
+    let ropes = vec![
+        rope_spec::of_kind(config, FULL, true, global, &family)?,
+        rope_spec::of_kind(config, SLIDING, false, local, &family)?,
+    ];
+    let shape = Shape {
+        layers,
+        width,
+        ff: config.size("intermediate_size", 9216)?,
+        vocab: config.size("vocab_size", 262_208)?,
+        positions: Spec::positions(longest, &ropes),
+        parallel: false,
+    };
+    let attention = config.flag("attention_bias", false)?;
+    let heads = |slides: bool| Heads { soft_cap, window: slides.then_some(window), ..base.clone() };
+    Ok(Spec {
+        family: "gemma3_text",
+        shape,
+        longest,
+        heads: slides.into_iter().map(heads).collect(),
+        ropes,
+        norm: NormKind::RmsPlusOne,
+        eps: config.number("rms_norm_eps", 1e-6)?,
+        act: Gate::GeluTanh,
+        gated: true,
+        biases: Biases { qkv: attention, o: attention, mlp: false, head: false },
+        embed_scale: Some((width as f64).sqrt()),
+        logit_cap: config.number_or_null("final_logit_softcapping", None)?,
+        tied: config.flag("tie_word_embeddings", true)?,
+    })
+}
+
 impl Gemma3 {
-    pub(super) async fn load(config: Config<'_>, loader: &Loader<'_>) -> Result<Self> {
-        config.expect_text("hidden_activation", &["gelu_pytorch_tanh"])?;
-        let width = config.size_or("hidden_size", Some(2304))?;
-        let count = config.size_or("num_attention_heads", Some(8))?;
-        let kv = config.size_or("num_key_value_heads", Some(4))?;
-        let head_dim = config.size_or("head_dim", Some(256))?;
-        let shape = Shape {
-            layers: config.size_or("num_hidden_layers", Some(26))?,
-            width,
-            ff: config.size_or("intermediate_size", Some(9216))?,
-            vocab: config.size_or("vocab_size", Some(262_208))?,
-            positions: config.size_or("max_position_embeddings", Some(131_072))?.min(MAX_POSITIONS),
-            parallel: false,
-        };
-        let eps = config.number_or("rms_norm_eps", 1e-6)?;
-        let scale = config.number_or("query_pre_attn_scalar", 256.0)?.powf(-0.5);
-        let base = super::heads(count, kv, head_dim, scale)?;
-        let cap = config.number("attn_logit_softcapping")?.map(|cap| cap as f32);
-        let window = config.size_or("sliding_window", Some(4096))?;
-        let pattern = config.size_or("sliding_window_pattern", Some(6))?;
-        let slides = config.sliding_layers(shape.layers, |i| (i + 1) % pattern != 0)?;
-        let heads = slides
-            .into_iter()
-            .map(|slides| Heads { soft_cap: cap, window: slides.then_some(window), ..base.clone() })
-            .collect();
-        let full = config.rope(head_dim, Some("full_attention"), config.number_or("rope_theta", 1e6)?)?;
-        let local = config.number_or("rope_local_base_freq", 1e4)?;
-        let mut sliding = config.rope(head_dim, Some("sliding_attention"), local)?;
-        if config.number("rope_theta")?.is_some() {
-            // Before transformers 5, `rope_scaling` was for the full layers only.
-            sliding.scaling = super::config::RopeScaling::Plain;
-        }
-        let ropes = [loader.rope(&full, shape.positions).await?, loader.rope(&sliding, shape.positions).await?];
+    pub(super) async fn load(spec: Spec, loader: &Loader<'_>) -> Result<Self> {
+        let Spec { shape, heads, ropes, eps, biases, act, logit_cap, tied, .. } = spec;
+        let Heads { count, kv, dim: head_dim, .. } = heads[0];
+        let (width, bias) = (shape.width, biases.qkv);
+        let ropes = [loader.rope(&ropes[0], shape.positions)?, loader.rope(&ropes[1], shape.positions)?];
+        let scale = spec.embed_scale.unwrap_or(1.0);
 
         let root = loader.prefix(&["model.", "language_model.model.", "model.language_model."], "embed_tokens.weight");
         let embed = loader.table(&format!("{root}embed_tokens.weight"), shape.vocab, width).await?;
-        let bias = config.flag_or("attention_bias", false)?;
         let mut blocks = Vec::new();
         for i in 0..shape.layers {
             let p = format!("{root}layers.{i}");
@@ -98,23 +121,17 @@ impl Gemma3 {
                     gate: loader.linear(&format!("{mlp}.gate_proj"), shape.ff, width, false).await?,
                     up: loader.linear(&format!("{mlp}.up_proj"), shape.ff, width, false).await?,
                     down: loader.linear(&format!("{mlp}.down_proj"), width, shape.ff, false).await?,
-                    act: Gate::GeluTanh,
+                    act,
                 },
                 post_mlp_norm: norm("post_feedforward_layernorm", width).await?,
             });
         }
         let norm = loader.rms_norm(&format!("{root}norm"), width, eps, true).await?;
-        let tied = config.flag_or("tie_word_embeddings", true)?;
         let head_name = format!("{}lm_head.weight", root.trim_end_matches("model."));
-        let head = loader.head(tied, &head_name, shape.vocab, width).await?;
+        let embed_name = format!("{root}embed_tokens.weight");
+        let head = loader.head(tied, &head_name, &embed_name, shape.vocab, width).await?;
         // A multimodal checkpoint carries its vision tower too; the text model is complete without it.
-        loader.finish(|name| {
-            name.ends_with("lm_head.weight")
-                || name.contains("vision_tower.")
-                || name.contains("multi_modal_projector.")
-        })?;
-        let logit_cap = config.number("final_logit_softcapping")?;
-        let scale = (width as f64).sqrt();
+        loader.finish(|name| name.contains("vision_tower.") || name.contains("multi_modal_projector."))?;
         Ok(Self { shape, heads, ropes, embed, scale, blocks, norm, head, logit_cap, root })
     }
 }

@@ -4,9 +4,10 @@
 use super::blocks::{Linear, Norm, Projected, Table};
 use super::config::Config;
 use super::loader::Loader;
-use super::ops;
+use super::ops::{self, Gate};
 use super::rope::{Rope, RopeRows};
-use super::{Decoder, Heads, MAX_POSITIONS, Shape};
+use super::spec::{Biases, NormKind, Spec};
+use super::{Decoder, GELU_TANH, Heads, Shape};
 use crate::error::{Error, Result};
 use burn::tensor::Tensor;
 
@@ -33,41 +34,58 @@ pub(super) struct Gpt2 {
     root: String,
 }
 
-impl Gpt2 {
-    pub(super) async fn load(config: Config<'_>, loader: &Loader<'_>) -> Result<Self> {
-        config.expect_text("activation_function", &["gelu_new"])?;
-        for (flag, plain) in
-            [("scale_attn_weights", true), ("scale_attn_by_inverse_layer_idx", false), ("add_cross_attention", false)]
-        {
-            if config.flag_or(flag, plain)? != plain {
-                return Err(Error::input(format!("config.json: `{flag}` = {} is not supported", !plain))
-                    .hint("plain GPT-2 checkpoints are"));
-            }
-        }
-        let width = config.size("n_embd")?;
-        let count = config.size("n_head")?;
-        let head_dim = super::head_dim(config, width, count)?;
-        if count * head_dim != width {
-            return Err(Error::input(format!(
-                "config.json: {count} heads of {head_dim} dimensions in a width of {width}"
-            ))
+/// GPT-2's configuration. transformers takes the other families' names of four keys as well.
+pub(super) fn spec(config: Config<'_>) -> Result<Spec> {
+    config.expect_text("activation_function", &GELU_TANH)?;
+    if !config.flag("scale_attn_weights", true)? {
+        return Err(Error::input("config.json: `scale_attn_weights` = false is not supported for gpt2")
+            .hint("the published models of the family do not use it"));
+    }
+    config.refuse_flag("scale_attn_by_inverse_layer_idx", "gpt2")?;
+    config.refuse_flag("add_cross_attention", "gpt2")?;
+    let size = |key: &str, other: &str, absent: usize| config.size(key, config.size(other, absent)?);
+    let width = size("n_embd", "hidden_size", 768)?;
+    let count = size("n_head", "num_attention_heads", 12)?;
+    let layers = size("n_layer", "num_hidden_layers", 12)?;
+    let longest = size("n_positions", "max_position_embeddings", 1024)?;
+    if !width.is_multiple_of(count) {
+        return Err(Error::input(format!("config.json: width {width} is not a multiple of {count} heads"))
             .hint("take config.json from the model's own repository"));
-        }
-        let positions = config.size_or("n_positions", Some(config.size_or("n_ctx", Some(1024))?))?;
-        let shape = Shape {
-            layers: config.size("n_layer")?,
-            width,
-            ff: config.size_or("n_inner", Some(4 * width))?,
-            vocab: config.size("vocab_size")?,
-            positions: positions.min(MAX_POSITIONS),
-            parallel: false,
-        };
-        let eps = config.number_or("layer_norm_epsilon", 1e-5)?;
-        let heads = super::heads(count, count, head_dim, (head_dim as f64).powf(-0.5))?;
+    }
+    let dim = width / count;
+    let shape = Shape {
+        layers,
+        width,
+        ff: config.size_or_null("n_inner", None)?.unwrap_or(4 * width),
+        vocab: config.size("vocab_size", 50_257)?,
+        positions: Spec::positions(longest, &[]),
+        parallel: false,
+    };
+    Ok(Spec {
+        family: "gpt2",
+        shape,
+        longest,
+        heads: vec![super::heads(count, count, dim, (dim as f64).powf(-0.5))?; layers],
+        ropes: Vec::new(),
+        norm: NormKind::Layer,
+        eps: config.number("layer_norm_epsilon", 1e-5)?,
+        act: Gate::GeluTanh,
+        gated: false,
+        biases: Biases { qkv: true, o: true, mlp: true, head: false },
+        embed_scale: None,
+        logit_cap: None,
+        tied: config.flag("tie_word_embeddings", true)?,
+    })
+}
+
+impl Gpt2 {
+    pub(super) async fn load(spec: Spec, loader: &Loader<'_>) -> Result<Self> {
+        let Spec { shape, longest, heads, eps, tied, .. } = spec;
+        let (heads, width) = (heads[0].clone(), shape.width);
 
         let root = loader.prefix(&["transformer.", ""], "wte.weight");
         let wte = loader.table(&format!("{root}wte.weight"), shape.vocab, width).await?;
-        let wpe = loader.table(&format!("{root}wpe.weight"), positions, width).await?;
+        let wpe = loader.table(&format!("{root}wpe.weight"), longest, width).await?;
         let mut blocks = Vec::new();
         for i in 0..shape.layers {
             let p = format!("{root}h.{i}");
@@ -81,12 +99,9 @@ impl Gpt2 {
             });
         }
         let norm = loader.layer_norm(&format!("{root}ln_f"), width, eps).await?;
-        let tied = config.flag_or("tie_word_embeddings", true)?;
-        let head = loader.head(tied, "lm_head.weight", shape.vocab, width).await?;
-        // Old exports carry the causal mask as a buffer, and the tied head twice.
-        loader.finish(|name| {
-            name.ends_with(".attn.bias") || name.ends_with(".attn.masked_bias") || name == "lm_head.weight"
-        })?;
+        let head = loader.head(tied, "lm_head.weight", &format!("{root}wte.weight"), shape.vocab, width).await?;
+        // Old exports carry the causal mask as a buffer.
+        loader.finish(|name| name.ends_with(".attn.bias") || name.ends_with(".attn.masked_bias"))?;
         Ok(Self { shape, heads, wte, wpe, blocks, norm, head, root })
     }
 }

@@ -6,7 +6,9 @@ use super::config::Config;
 use super::loader::Loader;
 use super::ops::Gate;
 use super::rope::{Rope, RopeRows};
-use super::{Decoder, Heads, MAX_POSITIONS, Shape};
+use super::rope_spec::{self, Family};
+use super::spec::{Biases, NormKind, Spec};
+use super::{Decoder, Heads, Shape};
 use crate::error::Result;
 use burn::tensor::Tensor;
 
@@ -29,47 +31,73 @@ pub(super) struct Llama {
     head: Option<Table>,
 }
 
-/// What the two families that share this body have different defaults for.
-pub(super) struct Biases {
-    pub(super) qkv: bool,
-    pub(super) o: bool,
-    pub(super) mlp: bool,
+/// Llama's configuration.
+pub(super) fn spec(config: Config<'_>) -> Result<Spec> {
+    let attention = config.flag("attention_bias", false)?;
+    let biases = Biases { qkv: attention, o: attention, mlp: config.flag("mlp_bias", false)?, head: false };
+    let layers = config.size("num_hidden_layers", 32)?;
+    let count = config.size("num_attention_heads", 32)?;
+    let family = Body {
+        name: "llama",
+        windows: vec![None; layers],
+        biases,
+        kv: config.size_or_null("num_key_value_heads", None)?.unwrap_or(count),
+        ff: config.size("intermediate_size", 11_008)?,
+        vocab: config.size("vocab_size", 32_000)?,
+        longest: config.size("max_position_embeddings", 2048)?,
+    };
+    body(config, count, family)
+}
+
+/// What Llama and Qwen2 have different keys or defaults for.
+pub(super) struct Body {
+    pub(super) name: &'static str,
+    pub(super) windows: Vec<Option<usize>>,
+    pub(super) biases: Biases,
+    pub(super) kv: usize,
+    pub(super) ff: usize,
+    pub(super) vocab: usize,
+    pub(super) longest: usize,
+}
+
+/// The configuration of both.
+pub(super) fn body(config: Config<'_>, count: usize, own: Body) -> Result<Spec> {
+    config.expect_text("hidden_act", &["silu", "swish"])?;
+    let width = config.size("hidden_size", 4096)?;
+    let dim = super::head_dim(config, width, count)?;
+    let base = super::heads(count, own.kv, dim, (dim as f64).powf(-0.5))?;
+    let family = Family { theta: 1e4, partial: None, positions: own.longest, head_dim: dim };
+    let ropes = vec![rope_spec::uniform(config, &family)?];
+    Ok(Spec {
+        family: own.name,
+        shape: Shape {
+            layers: own.windows.len(),
+            width,
+            ff: own.ff,
+            vocab: own.vocab,
+            positions: Spec::positions(own.longest, &ropes),
+            parallel: false,
+        },
+        longest: own.longest,
+        heads: own.windows.into_iter().map(|window| Heads { window, ..base.clone() }).collect(),
+        ropes,
+        norm: NormKind::Rms,
+        eps: config.number("rms_norm_eps", 1e-6)?,
+        act: Gate::Silu,
+        gated: true,
+        biases: own.biases,
+        embed_scale: None,
+        logit_cap: None,
+        tied: config.flag("tie_word_embeddings", false)?,
+    })
 }
 
 impl Llama {
-    pub(super) async fn load(config: Config<'_>, loader: &Loader<'_>) -> Result<Self> {
-        let attention = config.flag_or("attention_bias", false)?;
-        let biases = Biases { qkv: attention, o: attention, mlp: config.flag_or("mlp_bias", false)? };
-        let layers = config.size("num_hidden_layers")?;
-        Self::load_with(config, loader, &biases, vec![None; layers], (1e4, 1e-6)).await
-    }
-
-    /// `windows` per layer; `(theta, eps)` are the family's defaults.
-    pub(super) async fn load_with(
-        config: Config<'_>,
-        loader: &Loader<'_>,
-        biases: &Biases,
-        windows: Vec<Option<usize>>,
-        (theta, eps): (f64, f64),
-    ) -> Result<Self> {
-        config.expect_text("hidden_act", &["silu", "swish"])?;
-        let width = config.size("hidden_size")?;
-        let count = config.size("num_attention_heads")?;
-        let kv = config.size_or("num_key_value_heads", Some(count))?;
-        let head_dim = super::head_dim(config, width, count)?;
-        let shape = Shape {
-            layers: windows.len(),
-            width,
-            ff: config.size("intermediate_size")?,
-            vocab: config.size("vocab_size")?,
-            positions: config.size_or("max_position_embeddings", Some(2048))?.min(MAX_POSITIONS),
-            parallel: false,
-        };
-        let eps = config.number_or("rms_norm_eps", eps)?;
-        let base = super::heads(count, kv, head_dim, (head_dim as f64).powf(-0.5))?;
-        let heads = windows.into_iter().map(|window| Heads { window, ..base.clone() }).collect();
-        let rope =
-            loader.rope(&config.rope(head_dim, None, config.number_or("rope_theta", theta)?)?, shape.positions).await?;
+    pub(super) async fn load(spec: Spec, loader: &Loader<'_>) -> Result<Self> {
+        let Spec { shape, heads, ropes, eps, biases, act, tied, .. } = spec;
+        let Heads { count, kv, dim: head_dim, .. } = heads[0];
+        let width = shape.width;
+        let rope = loader.rope(&ropes[0], shape.positions)?;
 
         let embed = loader.table("model.embed_tokens.weight", shape.vocab, width).await?;
         let mut blocks = Vec::new();
@@ -90,14 +118,13 @@ impl Llama {
                     gate: loader.linear(&format!("{mlp}.gate_proj"), shape.ff, width, biases.mlp).await?,
                     up: loader.linear(&format!("{mlp}.up_proj"), shape.ff, width, biases.mlp).await?,
                     down: loader.linear(&format!("{mlp}.down_proj"), width, shape.ff, biases.mlp).await?,
-                    act: Gate::Silu,
+                    act,
                 },
             });
         }
         let norm = loader.rms_norm("model.norm", width, eps, false).await?;
-        let tied = config.flag_or("tie_word_embeddings", false)?;
-        let head = loader.head(tied, "lm_head.weight", shape.vocab, width).await?;
-        loader.finish(|name| name.ends_with("rotary_emb.inv_freq") || (tied && name == "lm_head.weight"))?;
+        let head = loader.head(tied, "lm_head.weight", "model.embed_tokens.weight", shape.vocab, width).await?;
+        loader.finish(|name| name.ends_with("rotary_emb.inv_freq"))?;
         Ok(Self { shape, heads, ropes: [rope], embed, blocks, norm, head })
     }
 }

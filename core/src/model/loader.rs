@@ -1,13 +1,16 @@
 //! From a checkpoint's tensors to a family's layers: shapes checked, names accounted for, one tensor in memory at a time.
 
 use super::blocks::{Linear, Norm, Table, Weight};
-use super::config::{RopeScaling, RopeSpec};
 use super::rope::Rope;
+use super::rope_spec::RopeSpec;
 use crate::error::{Error, Result};
 use crate::weights::{Checkpoint, TensorInfo};
 use burn::tensor::{Device, Tensor, TensorData};
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
+
+/// Numbers of two tables that are compared at a time.
+const COMPARED: usize = 1 << 20;
 
 /// Where tensors come from.
 enum Origin<'a> {
@@ -42,6 +45,7 @@ pub struct Loader<'a> {
     /// Rows of a table that one buffer may hold.
     binding_bytes: usize,
     used: RefCell<BTreeSet<String>>,
+    own_head: Cell<bool>,
     progress: &'a dyn Fn(usize, usize),
 }
 
@@ -53,7 +57,7 @@ impl<'a> Loader<'a> {
         binding_bytes: usize,
         progress: &'a dyn Fn(usize, usize),
     ) -> Self {
-        Self { origin: Origin::Files(checkpoint), device, binding_bytes, used: RefCell::default(), progress }
+        Self { origin: Origin::Files(checkpoint), device, binding_bytes, used: RefCell::default(), own_head: Cell::new(false), progress }
     }
 
     /// A loader that hands out the parameters of a model in training.
@@ -61,7 +65,7 @@ impl<'a> Loader<'a> {
     pub fn training(parameters: &'a super::Parameters, device: &'a Device) -> Self {
         let progress = &|_, _| {};
         let origin = Origin::Training(parameters);
-        Self { origin, device, binding_bytes: usize::MAX, used: RefCell::default(), progress }
+        Self { origin, device, binding_bytes: usize::MAX, used: RefCell::default(), own_head: Cell::new(false), progress }
     }
 
     /// A loader that loads nothing: every tensor is one number, whatever shape was asked for.
@@ -72,7 +76,7 @@ impl<'a> Loader<'a> {
         progress: &'a dyn Fn(usize, usize),
     ) -> Self {
         let origin = Origin::Nowhere(checkpoint, tally);
-        Self { origin, device, binding_bytes: usize::MAX, used: RefCell::default(), progress }
+        Self { origin, device, binding_bytes: usize::MAX, used: RefCell::default(), own_head: Cell::new(false), progress }
     }
 
     /// The checkpoint; a model in training has none.
@@ -103,10 +107,7 @@ impl<'a> Loader<'a> {
 
     /// The file's own tensor of this name and shape.
     fn stored(checkpoint: &'a Checkpoint, name: &str, shape: &[usize]) -> Result<&'a TensorInfo> {
-        let info = checkpoint.tensors().get(name).ok_or_else(|| {
-            Error::input(format!("the weights have no tensor `{name}`"))
-                .hint("the files are incomplete or belong to another model than config.json")
-        })?;
+        let info = checkpoint.tensors().get(name).ok_or_else(|| checkpoint.absent(name))?;
         match info.shape == shape {
             true => Ok(info),
             false => Err(Error::input(format!(
@@ -234,32 +235,52 @@ impl<'a> Loader<'a> {
         Ok(Table::new(shards, d))
     }
 
-    /// The output head `name`, or `None` where the config ties it to the embedding.
-    pub async fn head(&self, tied: bool, name: &str, vocab: usize, d: usize) -> Result<Option<Table>> {
-        match tied {
-            true => Ok(None),
-            false => Ok(Some(self.table(name, vocab, d).await?)),
+    /// The output head `name`, or `None` where it is the embedding `embed`. A file may hold a head of its own though the
+    /// config ties the two (fine-tuned heads are saved so); then it is that head, as in transformers 5.
+    pub async fn head(&self, tied: bool, name: &str, embed: &str, vocab: usize, d: usize) -> Result<Option<Table>> {
+        if tied && !self.has(name) {
+            return Ok(None);
         }
+        if tied && self.same(name, embed, vocab, d).await? {
+            self.files().into_iter().for_each(|checkpoint| self.mark(checkpoint, name));
+            return Ok(None);
+        }
+        if tied && !matches!(self.origin, Origin::Nowhere(..)) {
+            self.own_head.set(true);
+        }
+        Ok(Some(self.table(name, vocab, d).await?))
+    }
+
+    /// The files have a head of their own though the config ties it to the embedding.
+    pub fn own_head(&self) -> bool {
+        self.own_head.get()
+    }
+
+    /// Whether two tables of the files hold the same numbers.
+    async fn same(&self, one: &str, other: &str, vocab: usize, d: usize) -> Result<bool> {
+        let Origin::Files(checkpoint) = self.origin else { return Ok(false) };
+        for name in [one, other] {
+            Self::stored(checkpoint, name, &[vocab, d])?;
+        }
+        let rows = (COMPARED / d).clamp(1, vocab);
+        for start in (0..vocab).step_by(rows) {
+            crate::pause::point().await?;
+            let rows = start..(start + rows).min(vocab);
+            if checkpoint.read_rows_f32(one, rows.clone()).await? != checkpoint.read_rows_f32(other, rows).await? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Cosines and sines for positions `0..positions`.
-    pub async fn rope(&self, spec: &RopeSpec, positions: usize) -> Result<Rope> {
-        let stored = ("rope_freqs.weight", [spec.dims / 2]);
-        let divisors = match (&spec.scaling, &self.origin) {
-            (RopeScaling::Stored, Origin::Files(checkpoint)) => {
-                Some(self.values(checkpoint, stored.0, &stored.1).await?)
-            }
-            (scaling, Origin::Nowhere(checkpoint, tally)) => {
-                if *scaling == RopeScaling::Stored {
-                    self.looked::<1>((*checkpoint, tally), stored.0, &stored.1)?;
-                }
-                // Cosines and sines.
-                tally.add(&[positions, spec.dims]);
-                return Ok(Rope::new(spec, None, 1, self.device));
-            }
-            _ => None,
-        };
-        Ok(Rope::new(spec, divisors.as_deref(), positions, self.device))
+    pub fn rope(&self, spec: &RopeSpec, positions: usize) -> Result<Rope> {
+        if let Origin::Nowhere(_, tally) = self.origin {
+            // Cosines and sines.
+            tally.add(&[positions, spec.dims]);
+            return Ok(Rope::new(spec, 1, self.device));
+        }
+        Ok(Rope::new(spec, positions, self.device))
     }
 
     /// Fails on tensors that no layer used, unless `ignorable` says that their kind carries no weights.

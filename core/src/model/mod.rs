@@ -9,6 +9,8 @@ pub mod cpu;
 pub mod loader;
 pub mod ops;
 pub mod rope;
+pub mod rope_spec;
+pub mod spec;
 
 mod gemma2;
 mod gemma3;
@@ -23,7 +25,7 @@ mod phi;
 mod qwen2;
 mod survey;
 
-pub use open::{Model, shard_bytes};
+pub use open::{Model, shard_bytes, understood};
 #[cfg(feature = "train")]
 pub use parameters::{Draw, Parameter, Parameters};
 pub use survey::{Survey, survey};
@@ -34,6 +36,7 @@ use burn::tensor::Tensor;
 use config::Config;
 use loader::Loader;
 use rope::{Rope, RopeRows};
+use spec::Spec;
 
 /// Longest prompt in tokens for which position tables are built, where the model itself allows more.
 pub const MAX_POSITIONS: usize = 4096;
@@ -117,37 +120,25 @@ pub trait Decoder {
 /// Families by `model_type`.
 pub const SUPPORTED: [&str; 7] = ["llama", "qwen2", "gemma2", "gemma3_text", "gemma3", "phi", "gpt2"];
 
+/// Names of the tanh form of GELU in configurations.
+const GELU_TANH: [&str; 3] = ["gelu_pytorch_tanh", "gelu_new", "gelu_fast"];
+
 /// Builds the model that `config` describes from a loader's tensors.
 pub async fn build(config: &serde_json::Value, loader: &Loader<'_>) -> Result<Box<dyn Decoder>> {
-    let config = Config(config);
-    Ok(match config.model_type()? {
-        "llama" => Box::new(llama::Llama::load(config, loader).await?),
-        "qwen2" => Box::new(qwen2::Qwen2::load(config, loader).await?),
-        "gemma2" => Box::new(gemma2::Gemma2::load(config, loader).await?),
-        "gemma3_text" => Box::new(gemma3::Gemma3::load(config, loader).await?),
-        "gemma3" => {
-            let text = config.0.get("text_config").ok_or_else(|| {
-                Error::input("config.json of a gemma3 model has no `text_config`")
-                    .hint("take config.json from the model's own repository")
-            })?;
-            Box::new(gemma3::Gemma3::load(Config(text), loader).await?)
-        }
-        "phi" => Box::new(phi::Phi::load(config, loader).await?),
-        "gpt2" => Box::new(gpt2::Gpt2::load(config, loader).await?),
-        other => return Err(unsupported(other)),
+    let spec = Spec::read(config)?;
+    Ok(match spec.family {
+        "gemma2" => Box::new(gemma2::Gemma2::load(spec, loader).await?),
+        "gemma3_text" => Box::new(gemma3::Gemma3::load(spec, loader).await?),
+        "phi" => Box::new(phi::Phi::load(spec, loader).await?),
+        "gpt2" => Box::new(gpt2::Gpt2::load(spec, loader).await?),
+        // Llama and Qwen2 have one body.
+        _ => Box::new(llama::Llama::load(spec, loader).await?),
     })
 }
 
 /// Blocks of the model that `config` describes, known before anything of it is loaded.
 pub fn layers(config: &serde_json::Value) -> Result<usize> {
-    let config = Config(config);
-    match config.model_type()? {
-        "gpt2" => config.size("n_layer"),
-        "gemma3" => Config(config.0.get("text_config").unwrap_or(config.0)).size_or("num_hidden_layers", Some(26)),
-        "gemma3_text" => config.size_or("num_hidden_layers", Some(26)),
-        known if SUPPORTED.contains(&known) => config.size("num_hidden_layers"),
-        other => Err(unsupported(other)),
-    }
+    Ok(Spec::read(config)?.shape.layers)
 }
 
 fn unsupported(model_type: &str) -> Error {
@@ -168,9 +159,12 @@ fn heads(count: usize, kv: usize, dim: usize, scale: f64) -> Result<Heads> {
 
 /// `head_dim`, or `d / heads` where the config leaves it out.
 fn head_dim(config: Config<'_>, width: usize, heads: usize) -> Result<usize> {
-    if config.number("head_dim")?.is_none() && !width.is_multiple_of(heads) {
-        return Err(Error::input(format!("config.json: width {width} is not a multiple of {heads} heads"))
-            .hint("take config.json from the model's own repository"));
+    if let Some(dim) = config.size_or_null("head_dim", None)? {
+        return Ok(dim);
     }
-    config.size_or("head_dim", Some(width / heads))
+    match width.is_multiple_of(heads) {
+        true => Ok(width / heads),
+        false => Err(Error::input(format!("config.json: width {width} is not a multiple of {heads} heads"))
+            .hint("take config.json from the model's own repository")),
+    }
 }

@@ -1,6 +1,7 @@
 //! A model ready to run: decoder, tokenizer, device, identity, plan.
 
 use super::loader::Loader;
+use super::spec::Spec;
 use super::{Decoder, Survey, build};
 use crate::device::Compute;
 use crate::error::{Error, Result};
@@ -24,6 +25,25 @@ pub struct Model {
     pub limits: Limits,
     /// The model's own config, for writing edited copies.
     pub config: serde_json::Value,
+    /// The configuration as it was understood.
+    pub spec: Spec,
+    /// The files have a head of their own though the config ties it to the embedding.
+    pub own_head: bool,
+    /// What a user should know of the files before believing a number.
+    pub notes: Vec<String>,
+}
+
+/// What config.json and tokenizer were taken for. `own_head` is known once the weights are read.
+pub fn understood(spec: &Spec, own_head: Option<bool>, tokens: &Tokens) -> Vec<(String, String)> {
+    let mut lines: Vec<(String, String)> = spec.lines().into_iter().map(|(name, what)| (name.into(), what)).collect();
+    let head = match (spec.tied, own_head) {
+        (false, _) => "its own",
+        (true, Some(true)) => "its own, though config.json ties it to the embedding",
+        (true, _) => "the embedding (tied)",
+    };
+    lines.push(("output head".into(), head.into()));
+    lines.push(("BOS and EOS".into(), tokens.rule()));
+    lines
 }
 
 /// Bytes of a vocabulary table's shard where memory is small: little to hold at once, and not too many shards.
@@ -55,21 +75,31 @@ impl Model {
         let survey = super::survey(checkpoint.config(), Some(checkpoint)).await?;
         let needed = needed(&survey, checkpoint.tokenizer_json().len() as u64, compute.cpu);
         memory::reserve(needed, &format!("the model {name}"))?;
-        let tokens = Tokens::new(checkpoint.tokenizer_json())?;
+        let tokens = Tokens::with(checkpoint.tokenizer_json(), checkpoint.special())?;
         let binding = compute.binding_bytes();
         // In a browser a table passes through the tab's own small memory, one shard at a time.
         let small = cfg!(target_family = "wasm") && !compute.cpu;
         let table = if small { binding.min(shard_bytes(checkpoint)) } else { binding };
         let config = checkpoint.config().clone();
         let loader = Loader::new(checkpoint, &compute.device, table.min(usize::MAX as u64) as usize, progress);
+        let spec = Spec::read(&config)?;
         let decoder = build(&config, &loader).await?;
+        let own_head = loader.own_head();
+        let mut notes = checkpoint.notes().to_vec();
+        if own_head {
+            notes.push(
+                "config.json ties the head to the embedding, but the weights have a head of their own, which is used"
+                    .into(),
+            );
+        }
+        notes.extend(tokens.notes());
         let shape = decoder.shape();
         let info = ModelInfo {
             name: name.to_string(),
             family: config["model_type"].as_str().unwrap_or_default().to_string(),
             layers: shape.layers,
             width: shape.width,
-            parameters: checkpoint.parameters(),
+            parameters: checkpoint.parameters(own_head),
             dtype: checkpoint.dtype_name(),
             config_sha256: checkpoint.config_sha256().to_string(),
             weights_sha256: checkpoint.weights_sha256().await?,
@@ -87,7 +117,20 @@ impl Model {
         let free = if compute.cpu { memory::free() / 2 } else { compute.free_bytes };
         let limits = Limits::plan(decoder.as_ref(), compute.cpu, free, binding);
         crate::device::complaint()?;
-        Ok(Self { decoder, tokens, compute, info, limits, config })
+        Ok(Self { decoder, tokens, compute, info, limits, config, spec, own_head, notes })
+    }
+
+    /// The first of some tokens that has no embedding, in words.
+    pub fn unknown(&self, ids: &[u32]) -> Option<String> {
+        let vocab = self.decoder.shape().vocab;
+        let id = *ids.iter().find(|&&id| id as usize >= vocab)?;
+        let token = self.tokens.show(id);
+        Some(format!("the token {token:?} has id {id}, and the model's vocabulary ends at {}", vocab - 1))
+    }
+
+    /// Lines for a person who holds what was understood against the files: a name, and what it is.
+    pub fn understood(&self) -> Vec<(String, String)> {
+        understood(&self.spec, Some(self.own_head), &self.tokens)
     }
 
     /// Blocks L.

@@ -4,10 +4,12 @@
 use super::blocks::{Attention, Linear, Norm, Projected, Table};
 use super::config::Config;
 use super::loader::Loader;
-use super::ops;
+use super::ops::{self, Gate};
 use super::rope::{Rope, RopeRows};
-use super::{Decoder, Heads, MAX_POSITIONS, Shape};
-use crate::error::{Error, Result};
+use super::rope_spec::{self, Family};
+use super::spec::{Biases, NormKind, Spec};
+use super::{Decoder, GELU_TANH, Heads, Shape};
+use crate::error::Result;
 use burn::tensor::Tensor;
 
 struct Block {
@@ -25,33 +27,55 @@ pub(super) struct Phi {
     embed: Table,
     blocks: Vec<Block>,
     norm: Norm,
-    head: Table,
+    /// `None` when tied to the embedding.
+    head: Option<Table>,
     head_bias: Tensor<1>,
 }
 
+/// Phi's configuration.
+pub(super) fn spec(config: Config<'_>) -> Result<Spec> {
+    config.expect_text("hidden_act", &GELU_TANH)?;
+    config.refuse_flag("qk_layernorm", "phi")?;
+    let width = config.size("hidden_size", 2048)?;
+    let count = config.size("num_attention_heads", 32)?;
+    let kv = config.size_or_null("num_key_value_heads", None)?.unwrap_or(count);
+    let dim = super::head_dim(config, width, count)?;
+    let layers = config.size("num_hidden_layers", 24)?;
+    let longest = config.size("max_position_embeddings", 2048)?;
+    let family = Family { theta: 1e4, partial: Some(0.5), positions: longest, head_dim: dim };
+    let ropes = vec![rope_spec::uniform(config, &family)?];
+    let shape = Shape {
+        layers,
+        width,
+        ff: config.size("intermediate_size", 8192)?,
+        vocab: config.size("vocab_size", 51_200)?,
+        positions: Spec::positions(longest, &ropes),
+        parallel: true,
+    };
+    Ok(Spec {
+        family: "phi",
+        shape,
+        longest,
+        heads: vec![super::heads(count, kv, dim, (dim as f64).powf(-0.5))?; layers],
+        ropes,
+        norm: NormKind::Layer,
+        eps: config.number("layer_norm_eps", 1e-5)?,
+        act: Gate::GeluTanh,
+        gated: false,
+        biases: Biases { qkv: true, o: true, mlp: true, head: true },
+        embed_scale: None,
+        logit_cap: None,
+        tied: config.flag("tie_word_embeddings", false)?,
+    })
+}
+
 impl Phi {
-    pub(super) async fn load(config: Config<'_>, loader: &Loader<'_>) -> Result<Self> {
-        config.expect_text("hidden_act", &["gelu_new"])?;
-        if config.flag_or("qk_layernorm", false)? {
-            return Err(Error::input("config.json: `qk_layernorm` is not supported for phi")
-                .hint("Phi-1, Phi-1.5 and Phi-2 do not use it"));
-        }
-        let width = config.size("hidden_size")?;
-        let count = config.size("num_attention_heads")?;
-        let kv = config.size_or("num_key_value_heads", Some(count))?;
-        let head_dim = super::head_dim(config, width, count)?;
-        let shape = Shape {
-            layers: config.size("num_hidden_layers")?,
-            width,
-            ff: config.size("intermediate_size")?,
-            vocab: config.size("vocab_size")?,
-            positions: config.size_or("max_position_embeddings", Some(2048))?.min(MAX_POSITIONS),
-            parallel: true,
-        };
-        let eps = config.number_or("layer_norm_eps", 1e-5)?;
-        let heads = super::heads(count, kv, head_dim, (head_dim as f64).powf(-0.5))?;
-        let spec = config.rope(head_dim, None, config.number_or("rope_theta", 1e4)?)?;
-        let rope = loader.rope(&spec, shape.positions).await?;
+    pub(super) async fn load(spec: Spec, loader: &Loader<'_>) -> Result<Self> {
+        let Spec { shape, heads, ropes, eps, tied, .. } = spec;
+        let heads = heads[0].clone();
+        let Heads { count, kv, dim: head_dim, .. } = heads;
+        let width = shape.width;
+        let rope = loader.rope(&ropes[0], shape.positions)?;
 
         let embed = loader.table("model.embed_tokens.weight", shape.vocab, width).await?;
         let mut blocks = Vec::new();
@@ -71,12 +95,9 @@ impl Phi {
             });
         }
         let norm = loader.layer_norm("model.final_layernorm", width, eps).await?;
-        let head = match config.flag_or("tie_word_embeddings", false)? {
-            true => embed.clone(),
-            false => loader.table("lm_head.weight", shape.vocab, width).await?,
-        };
+        let head = loader.head(tied, "lm_head.weight", "model.embed_tokens.weight", shape.vocab, width).await?;
         let head_bias = loader.vector("lm_head.bias", shape.vocab).await?;
-        loader.finish(|name| name.ends_with("rotary_emb.inv_freq") || name == "lm_head.weight")?;
+        loader.finish(|name| name.ends_with("rotary_emb.inv_freq"))?;
         Ok(Self { shape, heads, ropes: [rope], embed, blocks, norm, head, head_bias })
     }
 }
@@ -115,7 +136,7 @@ impl Decoder for Phi {
     }
 
     fn logits(&self, h: Tensor<2>) -> Tensor<2> {
-        self.head.logits(self.norm.forward(h)) + self.head_bias.clone().unsqueeze::<2>()
+        self.head.as_ref().unwrap_or(&self.embed).logits(self.norm.forward(h)) + self.head_bias.clone().unsqueeze::<2>()
     }
 
     fn down_proj(&self, layer: usize) -> &Linear {

@@ -1,23 +1,29 @@
 //! Qwen2 and Qwen2.5 (Yang et al. 2024). Follows transformers' `modeling_qwen2.py`: a Llama with biased q/k/v
-//! projections and, in a few checkpoints, sliding windows in the upper layers.
+//! projections and, in a few checkpoints, sliding windows in the upper layers. [`super::llama::Llama`] computes it.
 
 use super::config::Config;
-use super::llama::{Biases, Llama};
-use super::loader::Loader;
+use super::llama::{Body, body};
+use super::spec::{Biases, Spec};
 use crate::error::Result;
 
-/// Qwen2's configuration on the Llama body.
-pub(super) struct Qwen2;
-
-impl Qwen2 {
-    pub(super) async fn load(config: Config<'_>, loader: &Loader<'_>) -> Result<Llama> {
-        let layers = config.size("num_hidden_layers")?;
-        let sliding = config.flag_or("use_sliding_window", false)?;
-        let first = config.number_or("max_window_layers", 28.0)? as usize;
-        let slides = config.sliding_layers(layers, |i| sliding && i >= first)?;
-        let window = config.size_or("sliding_window", Some(4096))?;
-        let windows = slides.into_iter().map(|slides| (slides && sliding).then_some(window)).collect();
-        let biases = Biases { qkv: true, o: false, mlp: false };
-        Llama::load_with(config, loader, &biases, windows, (1e4, 1e-6)).await
-    }
+/// Qwen2's configuration.
+pub(super) fn spec(config: Config<'_>) -> Result<Spec> {
+    let layers = config.size("num_hidden_layers", 32)?;
+    let count = config.size("num_attention_heads", 32)?;
+    let window = match config.flag("use_sliding_window", false)? {
+        true => config.size_or_null("sliding_window", Some(4096))?,
+        false => None,
+    };
+    let first = config.number("max_window_layers", 28.0)? as usize;
+    let slides = config.sliding_layers(layers, |i| window.is_some() && i >= first)?;
+    let family = Body {
+        name: "qwen2",
+        windows: slides.into_iter().map(|slides| window.filter(|_| slides)).collect(),
+        biases: Biases { qkv: true, o: false, mlp: false, head: false },
+        kv: config.size_or_null("num_key_value_heads", Some(32))?.unwrap_or(count),
+        ff: config.size("intermediate_size", 22_016)?,
+        vocab: config.size("vocab_size", 151_936)?,
+        longest: config.size("max_position_embeddings", 32_768)?,
+    };
+    body(config, count, family)
 }

@@ -17,6 +17,7 @@ fn record(facts: usize) -> Record {
         subject: "Ré\u{301}".into(),
         target_true: "Paris".into(),
         target_new: "Rome".into(),
+        answer_ids: Default::default(),
         outcome: Outcome::Validated(Box::new(Traced {
             tokens: vec!["a".into()],
             subject_span: [0, 1],

@@ -30,6 +30,12 @@ pub(crate) fn rows<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Vec
 
 struct List<T, const MOST: usize>(Vec<T>);
 
+impl<T, const MOST: usize> Default for List<T, MOST> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
 impl<'de, T: Deserialize<'de>, const MOST: usize> Deserialize<'de> for List<T, MOST> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Entries<T, const MOST: usize>(PhantomData<T>);
@@ -68,6 +74,8 @@ pub(super) struct Flat {
     subject: String,
     target_true: String,
     target_new: String,
+    #[serde(default)]
+    answer_ids: [List<u32, MOST_TOKENS>; 2],
     outcome: Which,
     reason: Option<Reason>,
     #[serde(default)]
@@ -159,6 +167,7 @@ impl TryFrom<Flat> for FactRecord {
             subject: flat.subject,
             target_true: flat.target_true,
             target_new: flat.target_new,
+            answer_ids: flat.answer_ids.map(|ids| ids.0),
             outcome,
         })
     }

@@ -23,6 +23,7 @@ fn fact(order: usize, relation: &str, subject: [f32; 3]) -> FactRecord {
         subject: "s".into(),
         target_true: "t".into(),
         target_new: "n".into(),
+        answer_ids: Default::default(),
         outcome: Outcome::Validated(Box::new(traced)),
     }
 }

@@ -72,7 +72,9 @@ pub async fn measure_sigma(model: &Model, facts: &[Fact]) -> Result<f32> {
         for fact in chunk {
             let encoded = model.tokens.encode(&fact.prompt())?;
             if let Some(span) = encoded.span(&fact.subject_chars()) {
-                ids.extend_from_slice(&encoded.ids[span]);
+                // Facts with a token that has no embedding are dropped when their turn comes.
+                let known = encoded.ids[span].iter().copied().filter(|&id| (id as usize) < model.decoder.shape().vocab);
+                ids.extend(known);
             }
         }
         if ids.is_empty() {

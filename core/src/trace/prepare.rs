@@ -1,10 +1,11 @@
-//! A fact as tokens: clean and corrupted prompt, subject spans, answers; or the reason why it falls out.
+//! A fact as tokens: clean and corrupted prompt, subject spans, answers; or the reason why it is dropped.
 
 use super::Asked;
-use crate::error::Result;
-use crate::facts::Fact;
+use crate::error::{Kind, Result};
+use crate::facts::{Fact, SLOT};
+use crate::model::Model;
 use crate::record::{Answer, Corruption, Dropped, Reason, Settings};
-use crate::tokens::{AnswerError, Tokens};
+use crate::tokens::AnswerError;
 use std::ops::Range;
 
 /// A fact ready to be traced by one model.
@@ -31,9 +32,9 @@ pub struct Prepared {
 }
 
 impl Prepared {
-    /// Tokens of the longer prompt and the longer answer together.
+    /// Tokens that the longer prompt and the longer answer take together; an answer's last token is only read.
     pub fn longest(&self) -> usize {
-        self.clean.len().max(self.corrupt.len()) + self.answer.len().max(self.answer_new.len())
+        self.clean.len().max(self.corrupt.len()) + self.answer.len().max(self.answer_new.len()) - 1
     }
 
     /// The true answer after the clean prompt; with `first-token` the counterfactual's token is read too.
@@ -47,17 +48,34 @@ impl Prepared {
     }
 }
 
-/// Tokenizes a fact, or says why it falls out.
-pub fn prepare(tokens: &Tokens, fact: &Fact, settings: &Settings) -> Result<Result<Prepared, Dropped>> {
+/// Tokenizes a fact for a model, or says why it is dropped.
+pub fn prepare(model: &Model, fact: &Fact, settings: &Settings) -> Result<Result<Prepared, Dropped>> {
+    match tokenized(model, fact, settings) {
+        // A text that the tokenizer cannot take is this fact's affair, and no end of a study.
+        Err(error) if error.kind == Kind::Input => Ok(Err(dropped(Reason::UnknownToken, error.message()))),
+        other => other,
+    }
+}
+
+fn tokenized(model: &Model, fact: &Fact, settings: &Settings) -> Result<Result<Prepared, Dropped>> {
+    let tokens = &model.tokens;
     let drop = |reason, detail: &str| Ok(Err(dropped(reason, detail)));
     let prompt = fact.prompt();
     let fields = [&fact.subject, &fact.target_true, &fact.target_new];
     if prompt.trim().is_empty() || fields.iter().any(|field| field.trim().is_empty()) {
         return drop(Reason::Empty, "a field is empty");
     }
+    let most = settings.max_tokens.min(model.decoder.shape().positions);
+    let too_long = |what: &str, count: usize| {
+        let whose = if most < settings.max_tokens { "the model takes" } else { "allowed are" };
+        dropped(Reason::TooLong, &format!("{what} has {count} tokens, {whose} {most}"))
+    };
     let clean = tokens.encode(&prompt)?;
-    if clean.ids.len() > settings.max_tokens {
-        return drop(Reason::TooLong, &format!("{} tokens, {} allowed", clean.ids.len(), settings.max_tokens));
+    if clean.ids.len() > most {
+        return Ok(Err(too_long("the prompt", clean.ids.len())));
+    }
+    if !fact.template.contains(SLOT) {
+        return drop(Reason::SubjectNotFound, "the subject is not in the prompt");
     }
     let Some(span) = clean.span(&fact.subject_chars()) else {
         return drop(Reason::SubjectNotFound, "no token covers the subject");
@@ -66,6 +84,9 @@ pub fn prepare(tokens: &Tokens, fact: &Fact, settings: &Settings) -> Result<Resu
         Corruption::Replace { with } => {
             let (text, chars) = fact.corrupted(with);
             let corrupt = tokens.encode(&text)?;
+            if corrupt.ids.len() > most {
+                return Ok(Err(too_long(&format!("the prompt with \"{with}\" as its subject"), corrupt.ids.len())));
+            }
             let Some(corrupt_span) = corrupt.span(&chars) else {
                 return drop(Reason::SubjectNotFound, "no token covers the replacement");
             };
@@ -75,7 +96,11 @@ pub fn prepare(tokens: &Tokens, fact: &Fact, settings: &Settings) -> Result<Resu
         Corruption::Noise { draws, .. } => (clean.ids.clone(), span.clone(), span.start, *draws),
     };
     let mut answers = Vec::new();
-    for target in [&fact.target_true, &fact.target_new] {
+    for (target, given) in [&fact.target_true, &fact.target_new].into_iter().zip(&fact.answer_ids) {
+        if !given.is_empty() {
+            answers.push(given.clone());
+            continue;
+        }
         match tokens.answer(&prompt, target)? {
             Ok(ids) => answers.push(ids),
             Err(AnswerError::Empty) => return drop(Reason::Empty, "a target is empty"),
@@ -85,11 +110,14 @@ pub fn prepare(tokens: &Tokens, fact: &Fact, settings: &Settings) -> Result<Resu
         }
     }
     let [answer, answer_new]: [Vec<u32>; 2] = answers.try_into().unwrap_or_default();
+    if let Some(unknown) = [&clean.ids, &corrupt, &answer, &answer_new].into_iter().find_map(|ids| model.unknown(ids)) {
+        return drop(Reason::UnknownToken, &unknown);
+    }
     if settings.answer == Answer::FirstToken && answer[0] == answer_new[0] {
         let token = tokens.show(answer[0]);
         return drop(Reason::SharedFirstToken, &format!("both targets begin with \"{token}\""));
     }
-    Ok(Ok(Prepared {
+    let prepared = Prepared {
         clean: clean.ids,
         span,
         corrupt,
@@ -99,7 +127,15 @@ pub fn prepare(tokens: &Tokens, fact: &Fact, settings: &Settings) -> Result<Resu
         answer_new,
         draws,
         id: fact.id.clone(),
-    }))
+    };
+    let longest = model.decoder.shape().positions;
+    match prepared.longest() <= longest {
+        true => Ok(Ok(prepared)),
+        false => {
+            let what = format!("prompt and answers have {} tokens together", prepared.longest());
+            drop(Reason::TooLong, &format!("{what}, the model takes {longest}"))
+        }
+    }
 }
 
 /// A dropped fact without numbers.

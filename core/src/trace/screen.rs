@@ -1,7 +1,7 @@
 //! The paper's two filters, for many facts at a time: greedy decoding gives the true target, and corruption matters.
 
 use super::noise::{NoiseRows, corrupted};
-use super::prepare::{Prepared, dropped, prepare};
+use super::prepare::{Prepared, prepare};
 use super::score;
 use crate::error::Result;
 use crate::facts::Fact;
@@ -21,18 +21,12 @@ pub enum Screened {
 /// Screens facts in one batch: all clean prompts with their answers forced, all corrupted prompts.
 pub async fn screen(model: &Model, facts: &[&Fact], settings: &Settings) -> Result<Vec<Screened>> {
     let width = model.decoder.shape().width;
-    let longest = model.decoder.shape().positions;
     let mut noise = NoiseRows::default();
     let mut prompts = Vec::new();
     let mut reads: Vec<(usize, Read)> = Vec::new();
     let mut prepared = Vec::with_capacity(facts.len());
     for fact in facts {
-        let one = match prepare(&model.tokens, fact, settings)? {
-            Ok(one) if one.longest() > longest => {
-                Err(dropped(Reason::TooLong, &format!("the model takes {longest} tokens")))
-            }
-            other => other,
-        };
+        let one = prepare(model, fact, settings)?;
         let Ok(one) = one else {
             prepared.push(one);
             continue;

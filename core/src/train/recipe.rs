@@ -1,7 +1,6 @@
 //! What a training run is made from; together with the facts file it determines the result.
 
 use crate::error::{Error, Result};
-use crate::model::config::Config;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -105,8 +104,7 @@ impl Recipe {
     }
 
     fn check(&self) -> Result<()> {
-        let layers = Config(&self.config).size("num_hidden_layers")?;
-        Config(&self.config).size("vocab_size")?;
+        let layers = crate::model::layers(&self.config)?;
         let Optimizer { learning_rate, weight_decay, beta_2, clip, .. } = self.optimizer;
         let share = |value: f64| (0.0..=1.0).contains(&value);
         let wrong = if self.dropping.blocks.len() != layers {

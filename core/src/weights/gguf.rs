@@ -11,10 +11,14 @@ use super::gguf_header::{self, Header, Meta, RawTensor};
 use super::gguf_names::Arch;
 use super::read::bytes_of;
 use super::source::{PIECE, hex};
-use super::{ByteSource, Found, Located, Place, TensorInfo, View};
+use super::{ByteSource, Found, Located, Place, StoredDtype, TensorInfo, View};
 
 const EMBEDDING: &str = "token_embd.weight";
 const OUTPUT: &str = "output.weight";
+/// Llama 3's divisors of the rotary frequencies. Their place in the model's folder is config.json.
+const FREQUENCIES: &str = "rope_freqs.weight";
+/// More divisors than any head has.
+const MOST_FREQUENCIES: u64 = 4 * 8192;
 const CONTRADICTS: &str = "the file is damaged, or its metadata belongs to another model";
 
 /// Reads the header and finds every tensor under its checkpoint name.
@@ -28,10 +32,14 @@ pub(super) async fn find(sources: &[Box<dyn ByteSource>], at: usize) -> Result<F
         _ => true,
     };
     let keys = Keys { file: source.name(), arch, header: &header };
-    let config = config(&keys, tied)?;
+    let divisors = match raw(FREQUENCIES) {
+        Some(raw) => Some(floats(source, raw).await?),
+        None => None,
+    };
+    let config = config(&keys, tied, divisors.as_deref())?;
     let (heads, kv_heads) = keys.heads()?;
     let mut tensors = Vec::new();
-    for raw in header.tensors.iter().filter(|raw| !(tied && raw.name == OUTPUT)) {
+    for raw in header.tensors.iter().filter(|raw| !(tied && raw.name == OUTPUT || raw.name == FREQUENCIES)) {
         if arch.splits(&raw.name) {
             tensors.extend(split(source.name(), at, arch, raw, (heads, kv_heads))?);
         } else {
@@ -40,7 +48,19 @@ pub(super) async fn find(sources: &[Box<dyn ByteSource>], at: usize) -> Result<F
     }
     // Sorted keys make the text, and so its hash, canonical.
     let config_sha256 = hex(&Sha256::digest(config.to_string()));
-    Ok(Found { config, config_sha256, tensors, unreadable: BTreeMap::new(), weights: vec![at] })
+    let special = Some(keys.special());
+    Ok(Found { config, config_sha256, tensors, unreadable: BTreeMap::new(), weights: vec![at], special, notes: Vec::new() })
+}
+
+/// A small tensor of f32.
+async fn floats(source: &dyn ByteSource, raw: &RawTensor) -> Result<Vec<f32>> {
+    if raw.dtype != StoredDtype::F32 || raw.bytes > MOST_FREQUENCIES {
+        return Err(Error::input(format!("{}: tensor `{}` is no short list of f32", source.name(), raw.name))
+            .hint(CONTRADICTS));
+    }
+    let bytes = source.read(raw.offset, raw.bytes as usize).await?;
+    let (values, _) = bytes.as_chunks::<4>();
+    Ok(values.iter().map(|value| f32::from_le_bytes(*value)).collect())
 }
 
 fn architecture(file: &str, header: &Header) -> Result<Arch> {

@@ -7,8 +7,11 @@ use serde_json::{Map, Value, json};
 use crate::error::{Error, Result};
 use crate::model::bounds::{MOST_HEADS, MOST_LAYERS};
 
+use crate::tokens::{Mark, Special};
+
 use super::gguf_header::{Header, Meta};
 use super::gguf_names::Arch;
+use super::gguf_rope;
 
 /// Typed access to the metadata of one architecture.
 pub(super) struct Keys<'a> {
@@ -70,6 +73,26 @@ impl Keys<'_> {
         self.header.tensors.iter().any(|raw| raw.name == tensor)
     }
 
+    /// What the metadata say of BOS and EOS.
+    pub(super) fn special(&self) -> Special {
+        let meta = |key: &str| self.header.metadata.get(&format!("tokenizer.ggml.{key}"));
+        let flag = |key: &str| match meta(key) {
+            Some(&Meta::Bool(flag)) => Some(flag),
+            _ => None,
+        };
+        let token = |key: &str| match meta(key) {
+            Some(&Meta::Integer(id)) => u32::try_from(id).ok().map(Mark::Id),
+            _ => None,
+        };
+        Special {
+            from: "the GGUF metadata",
+            add_bos: flag("add_bos_token"),
+            add_eos: flag("add_eos_token"),
+            bos: token("bos_token_id"),
+            eos: token("eos_token_id"),
+        }
+    }
+
     /// Attention heads, and heads of keys and values.
     pub(super) fn heads(&self) -> Result<(u64, u64)> {
         let heads = self.positive("attention.head_count")?;
@@ -88,7 +111,7 @@ impl Keys<'_> {
 }
 
 /// The config.json that the checkpoint would have.
-pub(super) fn config(keys: &Keys<'_>, tied: bool) -> Result<Value> {
+pub(super) fn config(keys: &Keys<'_>, tied: bool, divisors: Option<&[f32]>) -> Result<Value> {
     let arch = keys.arch;
     if keys.integer("expert_count")?.unwrap_or(0) > 0 {
         return Err(Error::input(format!("{}: a mixture of experts", keys.file)).hint("take a dense model"));
@@ -137,12 +160,16 @@ pub(super) fn config(keys: &Keys<'_>, tied: bool) -> Result<Value> {
     config.insert("head_dim", json!(head_dim));
     config.insert("max_position_embeddings", json!(context));
     let theta = if arch == Arch::Gemma3 { 1e6 } else { 1e4 };
-    config.insert("rope_theta", json!(keys.float("rope.freq_base")?.unwrap_or(theta)));
+    let theta = keys.float("rope.freq_base")?.unwrap_or(theta);
+    config.insert("rope_theta", json!(theta));
     let rotary = keys.integer("rope.dimension_count")?.unwrap_or(head_dim);
     if arch == Arch::Phi2 || rotary != head_dim {
         config.insert("partial_rotary_factor", json!(rotary as f64 / head_dim as f64));
     }
-    config.insert("rope_scaling", rope_scaling(keys)?);
+    config.insert("rope_scaling", match divisors {
+        Some(divisors) => gguf_rope::scaling(divisors, theta, context).map_err(|what| keys.bad(what))?,
+        None => rope_scaling(keys)?,
+    });
     config.insert(
         if arch.is_gemma() { "hidden_activation" } else { "hidden_act" },
         json!(match arch {
@@ -197,12 +224,8 @@ fn gemma(keys: &Keys<'_>, config: &mut BTreeMap<&str, Value>, sizes: (u64, u64, 
     Ok(())
 }
 
-/// The `rope_scaling` entry. Llama 3's factors come as a tensor `rope_freqs.weight` of `head_dim / 2` divisors
-/// of the frequencies; that is `{"rope_type": "llama3-freqs"}` here, which no config.json of the hub has.
+/// The `rope_scaling` entry.
 fn rope_scaling(keys: &Keys<'_>) -> Result<Value> {
-    if keys.present("rope_freqs.weight") {
-        return Ok(json!({"rope_type": "llama3-freqs"}));
-    }
     let factor = keys.float("rope.scaling.factor")?.or(keys.float("rope.scale_linear")?);
     let kind = keys.text("rope.scaling.type").unwrap_or("linear");
     Ok(match factor {

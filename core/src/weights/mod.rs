@@ -8,6 +8,7 @@ mod gguf;
 mod gguf_config;
 mod gguf_header;
 mod gguf_names;
+mod gguf_rope;
 mod read;
 mod safetensors;
 mod source;
@@ -18,6 +19,8 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
+use crate::model::spec::Spec;
+use crate::tokens::Special;
 
 pub use dequant::StoredDtype;
 #[cfg(not(target_family = "wasm"))]
@@ -30,6 +33,10 @@ const CONFIG_LIMIT: u64 = 4 << 20;
 const INDEX_LIMIT: u64 = 64 << 20;
 /// The largest tokenizer.json that is read (Gemma's has 33 MB).
 const TOKENIZER_LIMIT: u64 = 128 << 20;
+
+/// Files that are read beside the weights.
+pub const PARTS: [&str; 4] =
+    ["config.json", "tokenizer.json", "tokenizer_config.json", "model.safetensors.index.json"];
 
 /// One tensor of a checkpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,6 +92,10 @@ struct Found {
     unreadable: BTreeMap<String, (String, String)>,
     /// Sources that hold weights, in file-name order.
     weights: Vec<usize>,
+    /// What the weights' own metadata say of BOS and EOS.
+    special: Option<Special>,
+    /// What a user should know.
+    notes: Vec<String>,
 }
 
 /// An opened model: its configuration, tokenizer and tensors.
@@ -94,6 +105,8 @@ pub struct Checkpoint {
     config: Value,
     config_sha256: String,
     tokenizer: Vec<u8>,
+    special: Special,
+    notes: Vec<String>,
     tensors: BTreeMap<String, TensorInfo>,
     places: BTreeMap<String, Place>,
     unreadable: BTreeMap<String, (String, String)>,
@@ -108,7 +121,8 @@ impl std::fmt::Debug for Checkpoint {
 
 impl Checkpoint {
     /// Opens the files of one model, told apart by name: either one `*.gguf`, or `config.json` with
-    /// `*.safetensors` and, for shards, `model.safetensors.index.json`; in both cases with `tokenizer.json`.
+    /// `*.safetensors` and, for shards, `model.safetensors.index.json`; in both cases with `tokenizer.json` and, where there
+    /// is one, `tokenizer_config.json`.
     pub async fn from_sources(sources: Vec<Box<dyn ByteSource>>) -> Result<Self> {
         let ggufs = named(&sources, |name| name.to_ascii_lowercase().ends_with(".gguf"));
         let shards = named(&sources, |name| name.ends_with(".safetensors"));
@@ -136,6 +150,14 @@ impl Checkpoint {
                 ));
             }
         };
+        let config = match named(&sources, |name| name == "tokenizer_config.json").first() {
+            Some(&at) => {
+                let bytes = source::read_all(&*sources[at], CONFIG_LIMIT).await?;
+                Special::of_config(&safetensors::json("tokenizer_config.json", &bytes)?)?
+            }
+            None => Special::default(),
+        };
+        let special = config.or(found.special.unwrap_or_default());
         let (mut tensors, mut places) = (BTreeMap::new(), BTreeMap::new());
         for (info, place) in found.tensors {
             places.insert(info.name.clone(), place);
@@ -150,6 +172,8 @@ impl Checkpoint {
             config: found.config,
             config_sha256: found.config_sha256,
             tokenizer,
+            special,
+            notes: found.notes,
             tensors,
             places,
             unreadable: found.unreadable,
@@ -171,6 +195,16 @@ impl Checkpoint {
         &self.tokenizer
     }
 
+    /// What the files beside tokenizer.json say of BOS and EOS.
+    pub fn special(&self) -> &Special {
+        &self.special
+    }
+
+    /// Which of several files are used, where that is not plain.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
     /// All tensors that can be read, by name.
     pub fn tensors(&self) -> &BTreeMap<String, TensorInfo> {
         &self.tensors
@@ -181,15 +215,16 @@ impl Checkpoint {
         self.tensors.contains_key(name)
     }
 
-    /// The number of parameters: elements of all weights, a tied output head counted once, mask buffers not at all.
-    pub fn parameters(&self) -> u64 {
-        self.parameter_tensors().map(|info| info.elements() as u64).sum()
+    /// The number of parameters: elements of all weights, mask buffers not at all. A head that the config ties to the
+    /// embedding counts once, unless it is known to be the files' own.
+    pub fn parameters(&self, own_head: bool) -> u64 {
+        self.parameter_tensors(own_head).map(|info| info.elements() as u64).sum()
     }
 
     /// The storage format of most parameters.
     pub fn dtype_name(&self) -> String {
         let mut counts: BTreeMap<StoredDtype, u64> = BTreeMap::new();
-        for info in self.parameter_tensors() {
+        for info in self.parameter_tensors(false) {
             *counts.entry(info.dtype).or_default() += info.elements() as u64;
         }
         let most = counts.into_iter().max_by_key(|&(_, count)| count);
@@ -208,17 +243,10 @@ impl Checkpoint {
         }
     }
 
-    fn parameter_tensors(&self) -> impl Iterator<Item = &TensorInfo> {
-        let tied = self.tied();
-        self.tensors.values().filter(move |info| !(is_buffer(info) || tied && info.name == "lm_head.weight"))
-    }
-
-    fn tied(&self) -> bool {
-        let text = self.config.get("text_config");
-        let key = |config: &Value| config.get("tie_word_embeddings").and_then(Value::as_bool);
-        let family = self.config.get("model_type").and_then(Value::as_str).unwrap_or_default();
-        // transformers leaves the key out where it has the family's default.
-        key(&self.config).or_else(|| text.and_then(key)).unwrap_or(family == "gpt2" || family.starts_with("gemma"))
+    fn parameter_tensors(&self, own_head: bool) -> impl Iterator<Item = &TensorInfo> {
+        // A config that cannot be read is refused where the model is built.
+        let tied = !own_head && Spec::read(&self.config).is_ok_and(|spec| spec.tied);
+        self.tensors.values().filter(move |info| !(is_buffer(info) || tied && info.name.ends_with("lm_head.weight")))
     }
 }
 
@@ -228,7 +256,6 @@ fn is_buffer(info: &TensorInfo) -> bool {
     (name.ends_with(".attn.bias") && info.shape.len() > 2)
         || name.ends_with("masked_bias")
         || name.ends_with("rotary_emb.inv_freq")
-        || name.starts_with("rope_freqs")
 }
 
 /// The sources whose names pass, in file-name order.
@@ -251,7 +278,7 @@ impl Checkpoint {
         let mut files = if metadata.is_dir() { folder_files(folder)? } else { vec![path.to_owned()] };
         if metadata.is_file() {
             // A weights file alone: what belongs to it lies beside it.
-            let beside = ["config.json", "tokenizer.json"].map(|name| folder.join(name));
+            let beside = ["config.json", "tokenizer.json", "tokenizer_config.json"].map(|name| folder.join(name));
             files.extend(beside.into_iter().filter(|file| file.is_file()));
         }
         if tokenizer.is_some() {
@@ -278,7 +305,7 @@ fn folder_files(folder: &std::path::Path) -> Result<Vec<std::path::PathBuf>> {
     for entry in std::fs::read_dir(folder).map_err(failed)? {
         let path = entry.map_err(failed)?.path();
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        let wanted = matches!(name.as_str(), "config.json" | "tokenizer.json" | "model.safetensors.index.json")
+        let wanted = PARTS.contains(&name.as_str())
             || name.ends_with(".safetensors")
             || name.to_ascii_lowercase().ends_with(".gguf");
         if wanted && path.is_file() {

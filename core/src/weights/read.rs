@@ -73,14 +73,28 @@ impl Checkpoint {
         if let (Some(info), Some(place)) = (self.tensors.get(name), self.places.get(name)) {
             return Ok((info, place));
         }
-        if let Some((dtype, file)) = self.unreadable.get(name) {
-            let known = ["f32", "f16", "bf16"].join(", ");
-            return Err(Error::input(format!("{file}: tensor `{name}` is stored as {dtype}; {known} can be read"))
-                .hint("save the model in one of these formats (transformers: model.to(torch.bfloat16))"));
+        Err(self.absent(name))
+    }
+
+    /// The error for a tensor that is not there, or not as numbers that can be read.
+    pub fn absent(&self, name: &str) -> Error {
+        let stem = name.strip_suffix(".weight").unwrap_or(name);
+        let stored = |name: &str| self.unreadable.get(name).map(|(dtype, file)| (dtype.clone(), file.clone()));
+        if let Some((dtype, file)) = stored(name) {
+            return Error::input(format!("{file}: tensor `{name}` is stored as {dtype}; f32, f16 and bf16 can be read"))
+                .hint("save the model in one of these formats (transformers: model.to(torch.bfloat16))");
         }
+        // GPTQ and AWQ pack a matrix into integers; scales stand beside it.
+        let packed = ["qweight", "weight_packed", "weight_scale", "weight_scale_inv", "SCB", "weight.absmax"];
+        let packed = packed.iter().map(|end| format!("{stem}.{end}")).find(|n| self.has(n) || stored(n).is_some());
         let files: Vec<_> = self.weights.iter().map(|&at| self.sources[at].name()).collect();
-        Err(Error::input(format!("{}: there is no tensor `{name}`", files.join(", ")))
-            .hint("the file belongs to another model than its configuration says, or it is incomplete"))
+        let files = files.join(", ");
+        match packed {
+            Some(packed) => Error::input(format!("{files}: `{packed}` stands where `{name}` is needed: quantised weights"))
+                .hint("load the model that it was made from, or a .gguf file of it"),
+            None => Error::input(format!("{files}: there is no tensor `{name}`"))
+                .hint("the files are incomplete or belong to another model than config.json"),
+        }
     }
 
     /// Appends stored elements, in stored order; the range starts and ends at block borders.

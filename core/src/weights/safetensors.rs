@@ -28,17 +28,34 @@ pub(super) async fn find(sources: &[Box<dyn ByteSource>], shards: &[usize]) -> R
                 .hint("a model folder needs config.json, tokenizer.json and model.safetensors"));
         }
     };
-    let index = match named(sources, |name| name == INDEX).first() {
-        Some(&at) => Some(weight_map(&source::read_all(&*sources[at], INDEX_LIMIT).await?)?),
-        None => None,
+    // As transformers does: one whole file goes before shards, and is not held against their index.
+    let whole = shards.iter().copied().find(|&at| sources[at].name() == WHOLE);
+    let index = match (whole, named(sources, |name| name == INDEX).first()) {
+        (None, Some(&at)) => Some(weight_map(&source::read_all(&*sources[at], INDEX_LIMIT).await?)?),
+        _ => None,
     };
-    let weights = choose(sources, shards, index.as_ref())?;
+    let weights = match whole {
+        Some(whole) => vec![whole],
+        None => choose(sources, shards, index.as_ref())?,
+    };
+    let unused: Vec<&str> = named(sources, |name| name == INDEX || name.ends_with(".safetensors"))
+        .into_iter()
+        .filter(|at| !weights.contains(at) && !(index.is_some() && sources[*at].name() == INDEX))
+        .map(|at| sources[at].name())
+        .collect();
+    let used: Vec<&str> = weights.iter().map(|&at| sources[at].name()).collect();
+    let notes = match unused.is_empty() {
+        true => Vec::new(),
+        false => vec![format!("the weights are read from {}; not used: {}", few(&used), few(&unused))],
+    };
     let mut found = Found {
         config: json("config.json", &config)?,
         config_sha256: source::hex(&Sha256::digest(&config)),
         tensors: Vec::new(),
         unreadable: BTreeMap::new(),
         weights,
+        special: None,
+        notes,
     };
     for at in found.weights.clone() {
         header(&*sources[at], at, &mut found).await?;
@@ -49,7 +66,15 @@ pub(super) async fn find(sources: &[Box<dyn ByteSource>], shards: &[usize]) -> R
     Ok(found)
 }
 
-fn json(file: &str, bytes: &[u8]) -> Result<Value> {
+/// Names for people, the first few of many.
+fn few(names: &[&str]) -> String {
+    match names {
+        [first, .., last] if names.len() > 4 => format!("{first} … {last} ({} files)", names.len()),
+        names => names.join(", "),
+    }
+}
+
+pub(super) fn json(file: &str, bytes: &[u8]) -> Result<Value> {
     let failed = |what: String| Error::input(format!("{file}: {what}")).hint(AGAIN);
     let value: Value = serde_json::from_slice(bytes).map_err(|error| failed(format!("not JSON: {error}")))?;
     if value.is_object() { Ok(value) } else { Err(failed("not a JSON object".into())) }
@@ -67,7 +92,7 @@ fn weight_map(bytes: &[u8]) -> Result<BTreeMap<String, String>> {
     Ok(index.weight_map)
 }
 
-/// The files to read: those of the index, `model.safetensors`, or the only one there is.
+/// The files to read where there is no `model.safetensors`: those of the index, or the only one there is.
 fn choose(
     sources: &[Box<dyn ByteSource>],
     shards: &[usize],
@@ -84,9 +109,6 @@ fn choose(
                 })
             })
             .collect();
-    }
-    if let Some(&whole) = shards.iter().find(|&&at| sources[at].name() == WHOLE) {
-        return Ok(vec![whole]);
     }
     match shards {
         [one] => Ok(vec![*one]),

@@ -69,7 +69,7 @@ pub fn gguf(bytes: &[u8]) {
 /// Every tensor that a file says it has.
 fn tensors(sources: Vec<Box<dyn ByteSource>>) {
     let Ok(checkpoint) = block_on(Checkpoint::from_sources(sources)) else { return };
-    checkpoint.parameters();
+    checkpoint.parameters(false);
     checkpoint.dtype_name();
     for (name, info) in checkpoint.tensors() {
         if let Ok(values) = block_on(checkpoint.read_f32(name)) {

@@ -15,6 +15,7 @@ fn fact(order: usize, prompt: &str, subject: &str, answers: [&str; 2], outcome: 
         subject: subject.into(),
         target_true: answers[0].into(),
         target_new: answers[1].into(),
+        answer_ids: Default::default(),
         outcome,
     }
 }

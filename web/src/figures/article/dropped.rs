@@ -76,6 +76,7 @@ pub fn why(reason: Reason, settings: &Settings) -> String {
             "The tokenizer merges the answer's first characters with the prompt's last ones.".into()
         }
         Reason::Empty => "The prompt, the subject or an answer is empty.".into(),
+        Reason::UnknownToken => "A prompt or an answer has a token that the model has no embedding for.".into(),
     }
 }
 

@@ -66,7 +66,7 @@ fn describe(checkpoint: &Checkpoint, report: Option<&DeviceReport>, tokenizer: u
     let family = config["model_type"].as_str().unwrap_or("unknown").to_owned();
     let text = config.get("text_config").filter(|text| text.is_object()).unwrap_or(config);
     let size = |names: [&str; 2]| names.iter().find_map(|name| text.get(*name).and_then(Value::as_u64)).unwrap_or(0);
-    let parameters = checkpoint.parameters();
+    let parameters = checkpoint.parameters(false);
     let device_bytes = 4 * parameters;
     let cpu = report.is_none_or(|report| report.adapter.is_none());
     let tables = ["embed_tokens", "lm_head", "wte"];
