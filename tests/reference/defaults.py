@@ -124,6 +124,8 @@ def describe(config):
             "rope": rotary(type(model.model.rotary_emb)(config=config), config, 16),
         }  # fmt: skip
         act = getattr(mlp, "act_fn", None) or mlp.activation_fn
+    if "sliding_attention" in (getattr(config, "layer_types", None) or []) and config.sliding_window is None:
+        raise ValueError("Could not find a `sliding_window` argument in the config, or it is not set")  # at a forward pass
     windows = [getattr(getattr(b, "self_attn", None), "sliding_window", None) for b in blocks]
     out["attention_scale"] = one(out["attention_scale"])
     out |= {
