@@ -6,5 +6,6 @@ pub mod everything;
 pub mod fixtures;
 pub mod made;
 pub mod naive;
+pub mod odd;
 pub mod oracle;
 pub mod outside;

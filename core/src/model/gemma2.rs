@@ -86,7 +86,8 @@ impl Gemma2 {
         let rope = loader.rope(&ropes[0], shape.positions)?;
         let scale = spec.embed_scale.unwrap_or(1.0);
 
-        let embed = loader.table("model.embed_tokens.weight", shape.vocab, width).await?;
+        let embed =
+            loader.embedding(tied, "model.embed_tokens.weight", "lm_head.weight", shape.vocab, width).await?;
         let mut blocks = Vec::new();
         for i in 0..shape.layers {
             let p = format!("model.layers.{i}");

@@ -98,7 +98,9 @@ impl Gemma3 {
         let scale = spec.embed_scale.unwrap_or(1.0);
 
         let root = loader.prefix(&["model.", "language_model.model.", "model.language_model."], "embed_tokens.weight");
-        let embed = loader.table(&format!("{root}embed_tokens.weight"), shape.vocab, width).await?;
+        let embed_name = format!("{root}embed_tokens.weight");
+        let head_name = format!("{}lm_head.weight", root.trim_end_matches("model."));
+        let embed = loader.embedding(tied, &embed_name, &head_name, shape.vocab, width).await?;
         let mut blocks = Vec::new();
         for i in 0..shape.layers {
             let p = format!("{root}layers.{i}");
@@ -127,8 +129,6 @@ impl Gemma3 {
             });
         }
         let norm = loader.rms_norm(&format!("{root}norm"), width, eps, true).await?;
-        let head_name = format!("{}lm_head.weight", root.trim_end_matches("model."));
-        let embed_name = format!("{root}embed_tokens.weight");
         let head = loader.head(tied, &head_name, &embed_name, shape.vocab, width).await?;
         // A multimodal checkpoint carries its vision tower too; the text model is complete without it.
         loader.finish(|name| name.contains("vision_tower.") || name.contains("multi_modal_projector."))?;

@@ -84,7 +84,8 @@ impl Gpt2 {
         let (heads, width) = (heads[0].clone(), shape.width);
 
         let root = loader.prefix(&["transformer.", ""], "wte.weight");
-        let wte = loader.table(&format!("{root}wte.weight"), shape.vocab, width).await?;
+        let wte_name = format!("{root}wte.weight");
+        let wte = loader.embedding(tied, &wte_name, "lm_head.weight", shape.vocab, width).await?;
         let wpe = loader.table(&format!("{root}wpe.weight"), longest, width).await?;
         let mut blocks = Vec::new();
         for i in 0..shape.layers {
@@ -99,7 +100,7 @@ impl Gpt2 {
             });
         }
         let norm = loader.layer_norm(&format!("{root}ln_f"), width, eps).await?;
-        let head = loader.head(tied, "lm_head.weight", &format!("{root}wte.weight"), shape.vocab, width).await?;
+        let head = loader.head(tied, "lm_head.weight", &wte_name, shape.vocab, width).await?;
         // Old exports carry the causal mask as a buffer.
         loader.finish(|name| name.ends_with(".attn.bias") || name.ends_with(".attn.masked_bias"))?;
         Ok(Self { shape, heads, wte, wpe, blocks, norm, head, root })

@@ -99,7 +99,8 @@ impl Llama {
         let width = shape.width;
         let rope = loader.rope(&ropes[0], shape.positions)?;
 
-        let embed = loader.table("model.embed_tokens.weight", shape.vocab, width).await?;
+        let embed =
+            loader.embedding(tied, "model.embed_tokens.weight", "lm_head.weight", shape.vocab, width).await?;
         let mut blocks = Vec::new();
         for i in 0..shape.layers {
             let p = format!("model.layers.{i}");

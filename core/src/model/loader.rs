@@ -235,10 +235,16 @@ impl<'a> Loader<'a> {
         Ok(Table::new(shards, d))
     }
 
+    /// The token embedding `name`. Of a tied pair a file may hold the `head` only.
+    pub async fn embedding(&self, tied: bool, name: &str, head: &str, vocab: usize, d: usize) -> Result<Table> {
+        let only_head = tied && !self.has(name) && self.has(head);
+        self.table(if only_head { head } else { name }, vocab, d).await
+    }
+
     /// The output head `name`, or `None` where it is the embedding `embed`. A file may hold a head of its own though the
     /// config ties the two (fine-tuned heads are saved so); then it is that head, as in transformers 5.
     pub async fn head(&self, tied: bool, name: &str, embed: &str, vocab: usize, d: usize) -> Result<Option<Table>> {
-        if tied && !self.has(name) {
+        if tied && !(self.has(name) && self.has(embed)) {
             return Ok(None);
         }
         if tied && self.same(name, embed, vocab, d).await? {

@@ -80,10 +80,8 @@ impl Spec {
             "gemma3_text" => gemma3::spec(top),
             "gemma3" => match config.get("text_config") {
                 Some(text) => {
-                    let text = Config(text);
-                    // The tie is the whole model's, whose default differs from the text part's in nothing.
-                    let tied = top.flag("tie_word_embeddings", text.flag("tie_word_embeddings", true)?)?;
-                    Ok(Self { tied, ..gemma3::spec(text)? })
+                    // The tie is the whole model's, whatever the text part says.
+                    Ok(Self { tied: top.flag("tie_word_embeddings", true)?, ..gemma3::spec(Config(text))? })
                 }
                 None => Err(Error::input("config.json of a gemma3 model has no `text_config`")
                     .hint("take config.json from the model's own repository")),

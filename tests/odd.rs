@@ -1,0 +1,267 @@
+//! Checkpoints that leave out, contradict or vary what their family usually says: transformers' numbers, or a refusal.
+//! tests/fixtures/README.md tells what odd.json and defaults.json hold and who made them.
+
+#![expect(clippy::print_stdout, reason = "tests report what they measure")]
+
+use engram_core::device::Compute;
+use engram_core::model::spec::{NormKind, Spec};
+use engram_core::model::rope_spec::RopeSpec;
+use engram_core::run::{self, Prompt};
+use engram_tests::fixtures::fixture;
+use engram_tests::odd::{self, Case};
+use pollster::block_on;
+use serde_json::Value;
+
+/// METHODS asks for 1e-4 of a logit; odd.json has seven digits.
+const TOLERANCE: f64 = 1e-4;
+
+/// Cases that transformers refuses and that have one meaning all the same.
+const LENIENT: [&str; 1] = ["other file name"];
+
+/// Cases that transformers computes and that are refused here, clearly: what the file says twice or not at all.
+const REFUSED: [&str; 0] = [];
+
+/// Every case of odd.json on the CPU.
+#[test]
+fn odd_checkpoints_give_transformers_numbers() {
+    let cases = odd::cases();
+    assert!(cases.len() > 500, "{} cases", cases.len());
+    let compute = Compute::cpu("tests");
+    let (mut equal, mut refused, mut wrong) = (0, 0, Vec::new());
+    for case in &cases {
+        let found = logits(case, &compute);
+        let name = case.title();
+        match (&case.top, found) {
+            (Some(top), Ok(logits)) => {
+                let worst = top.iter().map(|&(id, logit)| (f64::from(logits[id]) - logit).abs()).fold(0.0, f64::max);
+                if worst <= TOLERANCE { equal += 1 } else { wrong.push(format!("{name}: off by {worst:.2e}")) }
+            }
+            (Some(_), Err(why)) if case.unexpected || REFUSED.contains(&case.name.as_str()) => {
+                refused += 1;
+                println!("{name}: {why}");
+            }
+            (Some(_), Err(why)) => wrong.push(format!("{name}: refused: {why}")),
+            (None, Err(_)) => refused += 1,
+            (None, Ok(_)) if LENIENT.contains(&case.name.as_str()) => equal += 1,
+            (None, Ok(_)) => wrong.push(format!("{name}: computed, though transformers {}", case.why)),
+        }
+    }
+    println!("{equal} equal, {refused} refused, of {}", cases.len());
+    assert!(wrong.is_empty(), "{} of {} cases:\n{}", wrong.len(), cases.len(), wrong.join("\n"));
+}
+
+fn logits(case: &Case, compute: &Compute) -> Result<Vec<f32>, String> {
+    let model = case.load(compute)?;
+    let prompts = [Prompt { ids: case.ids.clone(), ..Prompt::default() }];
+    let decoder = model.decoder.as_ref();
+    let base = block_on(run::predict(decoder, &compute.device, &prompts, None)).map_err(|error| error.to_string())?;
+    block_on(run::logits_of(decoder, &base, 0, case.ids.len() - 1)).map_err(|error| error.to_string())
+}
+
+fn defaults() -> Value {
+    serde_json::from_slice(&std::fs::read(fixture("defaults.json")).expect("defaults.json")).expect("defaults.json")
+}
+
+/// A number of ours beside one of transformers.
+fn same(what: &str, ours: f64, theirs: &Value, wrong: &mut Vec<String>) {
+    let theirs = theirs.as_f64().unwrap_or(f64::NAN);
+    if !((ours - theirs).abs() <= 1e-6 * theirs.abs()) {
+        wrong.push(format!("{what}: {ours} here, {theirs} there"));
+    }
+}
+
+/// What transformers takes where config.json says nothing: the table of keys × families.
+#[test]
+fn absent_keys_have_the_familys_own_default() {
+    let defaults = defaults();
+    let mut wrong = Vec::new();
+    let empty = defaults["empty"].as_object().expect("families");
+    for (family, theirs) in empty {
+        let config = match family.as_str() {
+            "gemma3" => serde_json::json!({"model_type": "gemma3", "text_config": {}}),
+            family => serde_json::json!({"model_type": family}),
+        };
+        let ours = Spec::read(&config).unwrap_or_else(|error| panic!("{family}: {error}"));
+        compare(family, &ours, theirs, &mut wrong);
+    }
+    assert_eq!(empty.len(), 7);
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Everything of a specification that defaults.json names.
+fn compare(name: &str, ours: &Spec, theirs: &Value, wrong: &mut Vec<String>) {
+    let heads = &ours.heads[0];
+    let number = |key: &str| theirs.get(key).filter(|value| value.is_number()).cloned();
+    let mut one = |key: &str, value: f64| {
+        if let Some(theirs) = number(key) {
+            same(&format!("{name}: {key}"), value, &theirs, wrong);
+        }
+    };
+    let (shape, longest) = (&ours.shape, ours.longest as f64);
+    for key in ["vocab_size", "vocab"] {
+        one(key, shape.vocab as f64);
+    }
+    for key in ["hidden_size", "n_embd", "width"] {
+        one(key, shape.width as f64);
+    }
+    for key in ["intermediate_size", "n_inner", "mlp_width"] {
+        one(key, shape.ff as f64);
+    }
+    for key in ["num_hidden_layers", "n_layer", "layers"] {
+        one(key, shape.layers as f64);
+    }
+    for key in ["num_attention_heads", "n_head", "heads"] {
+        one(key, heads.count as f64);
+    }
+    for key in ["num_key_value_heads", "kv_heads"] {
+        one(key, heads.kv as f64);
+    }
+    for key in ["max_position_embeddings", "n_positions", "positions"] {
+        one(key, longest);
+    }
+    for key in ["rms_norm_eps", "layer_norm_eps", "layer_norm_epsilon", "norm_eps"] {
+        one(key, ours.eps);
+    }
+    one("head_dim", heads.dim as f64);
+    one("attention_scale", f64::from(heads.scale));
+    one("attn_logit_softcapping", heads.soft_cap.map_or(f64::NAN, f64::from));
+    one("final_logit_softcapping", ours.logit_cap.unwrap_or(f64::NAN));
+    one("embedding_scale", ours.embed_scale.unwrap_or(1.0));
+    let window = ours.heads.iter().find_map(|heads| heads.window);
+    one("window", window.map_or(f64::NAN, |window| window as f64));
+    let mut flag = |key: &str, value: bool| {
+        if let Some(theirs) = theirs.get(key).and_then(Value::as_bool).filter(|&theirs| theirs != value) {
+            wrong.push(format!("{name}: {key}: {value} here, {theirs} there"));
+        }
+    };
+    flag("qkv_bias", ours.biases.qkv);
+    flag("o_bias", ours.biases.o);
+    flag("mlp_bias", ours.biases.mlp);
+    flag("head_bias", ours.biases.head);
+    flag("tied", ours.tied);
+    let absent = |key: &str| theirs.get(key).is_some_and(Value::is_null);
+    if absent("attn_logit_softcapping") && heads.soft_cap.is_some() || absent("window") && window.is_some() {
+        wrong.push(format!("{name}: a cap or window that transformers does not have"));
+    }
+    if absent("final_logit_softcapping") && ours.logit_cap.is_some() {
+        wrong.push(format!("{name}: a cap on the logits that transformers does not have"));
+    }
+    if let Some(slides) = theirs.get("slides").and_then(Value::as_array) {
+        let here: Vec<_> = ours.heads.iter().map(|heads| Value::Bool(heads.window.is_some())).collect();
+        if *slides != here {
+            wrong.push(format!("{name}: other layers slide"));
+        }
+    }
+    if let Some(activation) = theirs.get("activation").and_then(Value::as_str) {
+        let here = format!("{:?}", ours.act);
+        let fits = if activation.starts_with("SiLU") { here == "Silu" } else { here == "GeluTanh" };
+        if !fits {
+            wrong.push(format!("{name}: {here} here, {activation} there"));
+        }
+    }
+    let layer_norm = name.starts_with("phi") || name.starts_with("gpt2");
+    if layer_norm != (ours.norm == NormKind::Layer) {
+        wrong.push(format!("{name}: another norm"));
+    }
+    if let Some(ropes) = theirs.get("rope").filter(|rope| rope.is_object()) {
+        compare_ropes(name, ours, ropes, wrong);
+    }
+}
+
+fn compare_ropes(name: &str, ours: &Spec, theirs: &Value, wrong: &mut Vec<String>) {
+    let here: Vec<(&str, &RopeSpec)> = match ours.ropes.as_slice() {
+        [one] => vec![("all", one)],
+        [full, sliding] => vec![("full_attention", full), ("sliding_attention", sliding)],
+        _ => Vec::new(),
+    };
+    for (kind, rope) in here {
+        let Some(wanted) = theirs.get(kind) else {
+            wrong.push(format!("{name}: no RoPE of kind {kind} in transformers"));
+            continue;
+        };
+        same(&format!("{name}: {kind} rotary_dim"), rope.dims as f64, &wanted["rotary_dim"], wrong);
+        same(&format!("{name}: {kind} attention_factor"), rope.attention_factor, &wanted["attention_factor"], wrong);
+        let frequencies = rope.frequencies();
+        let wanted = wanted["inv_freq"].as_array().expect("inv_freq");
+        if frequencies.len() != wanted.len() {
+            wrong.push(format!("{name}: {kind}: {} frequencies here, {} there", frequencies.len(), wanted.len()));
+        }
+        for (at, (one, other)) in frequencies.iter().zip(wanted).enumerate() {
+            same(&format!("{name}: {kind} frequency {at}"), f64::from(*one), other, wrong);
+        }
+    }
+}
+
+/// Every spelling of RoPE parameters, of both transformers 4 and 5.
+#[test]
+fn rope_in_every_spelling() {
+    let defaults = defaults();
+    let cases = defaults["rope_cases"].as_array().expect("rope_cases");
+    let (mut equal, mut refused, mut wrong) = (0, 0, Vec::new());
+    for case in cases {
+        let named = |name: &Value| cases.iter().find(|other| other["family"] == "gemma3_text" && other["name"] == *name);
+        let whole = match case.get("same_as") {
+            Some(name) => named(name).expect("same_as"),
+            None => case,
+        };
+        let name = format!("{} {}", case["family"], case["name"]);
+        let tokens = case["tokens"].as_u64().unwrap_or(0) as usize;
+        match (whole.get("expect"), Spec::read(&case["config"])) {
+            (Some(theirs), Ok(ours)) if tokens <= ours.shape.positions => {
+                equal += 1;
+                compare_ropes(&name, &ours, theirs, &mut wrong);
+            }
+            // Longer than what these frequencies hold for: every such prompt is refused.
+            (Some(_), Ok(_)) => refused += 1,
+            (Some(_), Err(error)) => wrong.push(format!("{name}: refused: {error}")),
+            (None, Err(_)) => refused += 1,
+            (None, Ok(_)) => wrong.push(format!("{name}: taken, though transformers refuses: {}", case["error"])),
+        }
+    }
+    println!("{equal} equal, {refused} refused, of {}", cases.len());
+    assert!(wrong.is_empty(), "{} lines:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// Keys that are null, and configs with few keys.
+#[test]
+fn null_and_partial_configs() {
+    let defaults = defaults();
+    let mut wrong = Vec::new();
+    let merged = |family: &str, differs: &Value| {
+        let mut theirs = defaults["empty"][family].clone();
+        for (key, value) in differs.as_object().into_iter().flatten() {
+            theirs[key] = value.clone();
+        }
+        theirs
+    };
+    for case in defaults["partial"].as_array().expect("partial") {
+        let name = format!("partial {}", case["name"]);
+        match (case.get("differs"), Spec::read(&case["config"])) {
+            (Some(differs), Ok(ours)) => {
+                let family = case["family"].as_str().expect("family");
+                compare(&format!("{family} {name}"), &ours, &merged(family, differs), &mut wrong);
+            }
+            (Some(_), Err(error)) => wrong.push(format!("{name}: refused: {error}")),
+            (None, Ok(_)) => wrong.push(format!("{name}: taken, though transformers refuses: {}", case["error"])),
+            (None, Err(_)) => {}
+        }
+    }
+    for (family, keys) in defaults["null"].as_object().expect("null") {
+        for (key, theirs) in keys.as_object().expect("keys") {
+            let mut config = serde_json::json!({"model_type": family});
+            match family.as_str() {
+                "gemma3" => config["text_config"] = serde_json::json!({key: null}),
+                _ => config[key] = Value::Null,
+            }
+            match (theirs.get("error"), Spec::read(&config)) {
+                (None, Ok(ours)) => {
+                    compare(&format!("{family} null {key}"), &ours, &merged(family, theirs), &mut wrong);
+                }
+                (None, Err(error)) => wrong.push(format!("{family} null {key}: refused: {error}")),
+                (Some(why), Ok(_)) => wrong.push(format!("{family} null {key}: taken, though transformers: {why}")),
+                (Some(_), Err(_)) => {}
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{} lines:\n{}", wrong.len(), wrong.join("\n"));
+}
