@@ -87,12 +87,20 @@ def cases():
             yield case(f"BOS null, post-processor {word}", model, processor, base | {"bos_token": None})
             yield case(f"BOS absent, post-processor {word}", model, processor, base)
         yield case("BOS in the text", model, "as it is", base | {"bos_token": bos}, [bos + TEXT, bos, TEXT + eos])
-        yield case("BOS in the text, template with BOS", model, template(model, [bos]), base | {"bos_token": bos}, [bos + TEXT])
+        yield case(
+            "BOS in the text, template with BOS", model, template(model, [bos]), base | {"bos_token": bos}, [bos + TEXT]
+        )
         yield case("EOS template", model, template(model, [], [eos]), base | {"bos_token": bos})
         yield case("an empty text", model, "as it is", base | {"bos_token": bos}, [""])
         yield case("two templates in a sequence", model, {"type": "Sequence", "processors": [
             BYTE_LEVEL, template(model, [bos])]}, base | {"bos_token": bos})  # fmt: skip
-        yield case("split_special_tokens", model, "as it is", base | {"bos_token": bos, "split_special_tokens": True}, [bos + "is"])
+        yield case(
+            "split_special_tokens",
+            model,
+            "as it is",
+            base | {"bos_token": bos, "split_special_tokens": True},
+            [bos + "is"],
+        )
         yield case("add_prefix_space", model, "as it is", base | {"bos_token": bos, "add_prefix_space": True})
         yield case("class in config.json", model, None, {"bos_token": bos, "add_bos_token": True}, config_class=cls)
     # other classes than the family's own: transformers 5 builds some of them anew from vocabulary and merges, with that
@@ -107,7 +115,9 @@ def gguf_cases():
         for bos in (True, False, None):
             for eos in (True, False, None):
                 flags = {"tokenizer.ggml.add_bos_token": bos, "tokenizer.ggml.add_eos_token": eos}
-                said = ", ".join(f"{k.split('.')[-1]} {'absent' if v is None else str(v).lower()}" for k, v in flags.items())
+                said = ", ".join(
+                    f"{k.split('.')[-1]} {'absent' if v is None else str(v).lower()}" for k, v in flags.items()
+                )
                 yield {"name": said, "gguf": f"{name}.gguf", "set": flags, "texts": [TEXT]}
     for name in ("llama-tied", "gpt2", "gemma2"):
         yield {"name": "BOS added, its id absent", "gguf": f"{name}.gguf", "texts": [TEXT], "set": {
