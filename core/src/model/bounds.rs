@@ -24,7 +24,7 @@ const NUMBERS: [(&[&str], f64, f64); 7] = [
     (&["partial_rotary_factor"], 0.0, 1.0),
     (&["factor", "low_freq_factor", "high_freq_factor"], 1e-6, 1e6),
     (&["query_pre_attn_scalar", "attn_logit_softcapping", "final_logit_softcapping"], 1e-6, 1e9),
-    (&["short_factor", "attention_factor"], 1e-6, 1e6),
+    (&["short_factor", "long_factor", "attention_factor"], 1e-6, 1e6),
     (&["mscale", "mscale_all_dim", "beta_fast", "beta_slow", "max_window_layers"], 0.0, 1e9),
 ];
 

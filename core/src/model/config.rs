@@ -125,6 +125,9 @@ impl<'a> Config<'a> {
 
     /// Fails unless a text field, where present, is one of the supported ones.
     pub fn expect_text(&self, key: &str, supported: &[&str]) -> Result<()> {
+        if let Some(null @ Value::Null) = self.0.get(key) {
+            return Err(Self::wrong(key, "a text", null));
+        }
         match self.text(key)? {
             Some(found) if !supported.contains(&found) => {
                 Err(Error::input(format!("config.json: `{key}` is \"{found}\", which is not supported"))

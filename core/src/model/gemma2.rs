@@ -33,6 +33,8 @@ pub(super) struct Gemma2 {
     /// `None` when tied to the embedding, as in every release.
     head: Option<Table>,
     logit_cap: Option<f64>,
+    /// Prefix of the tensor names: none where the body was saved without its head.
+    root: String,
 }
 
 /// Gemma-2's configuration.
@@ -86,11 +88,12 @@ impl Gemma2 {
         let rope = loader.rope(&ropes[0], shape.positions)?;
         let scale = spec.embed_scale.unwrap_or(1.0);
 
-        let embed =
-            loader.embedding(tied, "model.embed_tokens.weight", "lm_head.weight", shape.vocab, width).await?;
+        let root = loader.prefix(&["model.", ""], "norm.weight");
+        let embed_name = format!("{root}embed_tokens.weight");
+        let embed = loader.embedding(tied, &embed_name, "lm_head.weight", shape.vocab, width).await?;
         let mut blocks = Vec::new();
         for i in 0..shape.layers {
-            let p = format!("model.layers.{i}");
+            let p = format!("{root}layers.{i}");
             let attn = format!("{p}.self_attn");
             let mlp = format!("{p}.mlp");
             let norm = async |name: &str| loader.rms_norm(&format!("{p}.{name}"), width, eps, true).await;
@@ -113,10 +116,10 @@ impl Gemma2 {
                 post_mlp_norm: norm("post_feedforward_layernorm").await?,
             });
         }
-        let norm = loader.rms_norm("model.norm", width, eps, true).await?;
-        let head = loader.head(tied, "lm_head.weight", "model.embed_tokens.weight", shape.vocab, width).await?;
+        let norm = loader.rms_norm(&format!("{root}norm"), width, eps, true).await?;
+        let head = loader.head(tied, "lm_head.weight", &embed_name, shape.vocab, width).await?;
         loader.finish(|name| name.ends_with("rotary_emb.inv_freq"))?;
-        Ok(Self { shape, heads, ropes: [rope], embed, scale, blocks, norm, head, logit_cap })
+        Ok(Self { shape, heads, ropes: [rope], embed, scale, blocks, norm, head, logit_cap, root })
     }
 }
 
@@ -168,6 +171,10 @@ impl Decoder for Gemma2 {
 
     fn down_proj(&self, layer: usize) -> &Linear {
         &self.blocks[layer - 1].mlp.down
+    }
+
+    fn down_proj_name(&self, layer: usize) -> String {
+        format!("{}layers.{}.mlp.down_proj.weight", self.root, layer - 1)
     }
 
     fn set_down_proj(&mut self, layer: usize, down: Linear) {

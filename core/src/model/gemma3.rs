@@ -49,7 +49,8 @@ pub(super) fn spec(config: Config<'_>) -> Result<Spec> {
     let dim = config.size("head_dim", 256)?;
     let scale = config.number("query_pre_attn_scalar", 256.0)?.powf(-0.5);
     let base = super::heads(count, config.size("num_key_value_heads", 4)?, dim, scale)?;
-    let soft_cap = config.number_or_null("attn_logit_softcapping", None)?.map(|cap| cap as f32);
+    // Read by transformers' configuration, but by no computation.
+    config.number_or_null("attn_logit_softcapping", None)?;
     let window = config.size("sliding_window", 4096)?;
     let pattern = config.size("sliding_window_pattern", 6)?;
     let layers = config.size("num_hidden_layers", 26)?;
@@ -71,7 +72,7 @@ pub(super) fn spec(config: Config<'_>) -> Result<Spec> {
         parallel: false,
     };
     let attention = config.flag("attention_bias", false)?;
-    let heads = |slides: bool| Heads { soft_cap, window: slides.then_some(window), ..base.clone() };
+    let heads = |slides: bool| Heads { window: slides.then_some(window), ..base.clone() };
     Ok(Spec {
         family: "gemma3_text",
         shape,
@@ -97,9 +98,11 @@ impl Gemma3 {
         let ropes = [loader.rope(&ropes[0], shape.positions)?, loader.rope(&ropes[1], shape.positions)?];
         let scale = spec.embed_scale.unwrap_or(1.0);
 
-        let root = loader.prefix(&["model.", "language_model.model.", "model.language_model."], "embed_tokens.weight");
+        let root = loader.prefix(&["model.", "language_model.model.", "model.language_model.", ""], "embed_tokens.weight");
         let embed_name = format!("{root}embed_tokens.weight");
-        let head_name = format!("{}lm_head.weight", root.trim_end_matches("model."));
+        // transformers 5 keeps the head outside of the language model.
+        let outer = if root == "language_model.model." { "language_model." } else { "" };
+        let head_name = format!("{outer}lm_head.weight");
         let embed = loader.embedding(tied, &embed_name, &head_name, shape.vocab, width).await?;
         let mut blocks = Vec::new();
         for i in 0..shape.layers {

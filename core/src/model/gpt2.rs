@@ -43,7 +43,7 @@ pub(super) fn spec(config: Config<'_>) -> Result<Spec> {
     }
     config.refuse_flag("scale_attn_by_inverse_layer_idx", "gpt2")?;
     config.refuse_flag("add_cross_attention", "gpt2")?;
-    let size = |key: &str, other: &str, absent: usize| config.size(key, config.size(other, absent)?);
+    let size = |key: &str, other: &str, absent: usize| config.size(other, config.size(key, absent)?);
     let width = size("n_embd", "hidden_size", 768)?;
     let count = size("n_head", "num_attention_heads", 12)?;
     let layers = size("n_layer", "num_hidden_layers", 12)?;

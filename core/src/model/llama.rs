@@ -29,6 +29,8 @@ pub(super) struct Llama {
     norm: Norm,
     /// `None` when tied to the embedding.
     head: Option<Table>,
+    /// Prefix of the tensor names: none where the body was saved without its head.
+    root: String,
 }
 
 /// Llama's configuration.
@@ -99,11 +101,12 @@ impl Llama {
         let width = shape.width;
         let rope = loader.rope(&ropes[0], shape.positions)?;
 
-        let embed =
-            loader.embedding(tied, "model.embed_tokens.weight", "lm_head.weight", shape.vocab, width).await?;
+        let root = loader.prefix(&["model.", ""], "norm.weight");
+        let embed_name = format!("{root}embed_tokens.weight");
+        let embed = loader.embedding(tied, &embed_name, "lm_head.weight", shape.vocab, width).await?;
         let mut blocks = Vec::new();
         for i in 0..shape.layers {
-            let p = format!("model.layers.{i}");
+            let p = format!("{root}layers.{i}");
             let attn = format!("{p}.self_attn");
             let mlp = format!("{p}.mlp");
             blocks.push(Block {
@@ -123,10 +126,10 @@ impl Llama {
                 },
             });
         }
-        let norm = loader.rms_norm("model.norm", width, eps, false).await?;
-        let head = loader.head(tied, "lm_head.weight", "model.embed_tokens.weight", shape.vocab, width).await?;
+        let norm = loader.rms_norm(&format!("{root}norm"), width, eps, false).await?;
+        let head = loader.head(tied, "lm_head.weight", &embed_name, shape.vocab, width).await?;
         loader.finish(|name| name.ends_with("rotary_emb.inv_freq"))?;
-        Ok(Self { shape, heads, ropes: [rope], embed, blocks, norm, head })
+        Ok(Self { shape, heads, ropes: [rope], embed, blocks, norm, head, root })
     }
 }
 
@@ -169,6 +172,10 @@ impl Decoder for Llama {
 
     fn down_proj(&self, layer: usize) -> &Linear {
         &self.blocks[layer - 1].mlp.down
+    }
+
+    fn down_proj_name(&self, layer: usize) -> String {
+        format!("{}layers.{}.mlp.down_proj.weight", self.root, layer - 1)
     }
 
     fn set_down_proj(&mut self, layer: usize, down: Linear) {

@@ -110,9 +110,7 @@ pub trait Decoder {
     /// The down projection of a layer.
     fn down_proj(&self, layer: usize) -> &Linear;
     /// The checkpoint's name of that matrix.
-    fn down_proj_name(&self, layer: usize) -> String {
-        format!("model.layers.{}.mlp.down_proj.weight", layer - 1)
-    }
+    fn down_proj_name(&self, layer: usize) -> String;
     /// Puts another down projection in a layer.
     fn set_down_proj(&mut self, layer: usize, down: Linear);
 }

@@ -30,6 +30,8 @@ pub(super) struct Phi {
     /// `None` when tied to the embedding.
     head: Option<Table>,
     head_bias: Tensor<1>,
+    /// Prefix of the tensor names: none where the body was saved without its head.
+    root: String,
 }
 
 /// Phi's configuration.
@@ -77,11 +79,12 @@ impl Phi {
         let width = shape.width;
         let rope = loader.rope(&ropes[0], shape.positions)?;
 
-        let embed =
-            loader.embedding(tied, "model.embed_tokens.weight", "lm_head.weight", shape.vocab, width).await?;
+        let root = loader.prefix(&["model.", ""], "final_layernorm.weight");
+        let embed_name = format!("{root}embed_tokens.weight");
+        let embed = loader.embedding(tied, &embed_name, "lm_head.weight", shape.vocab, width).await?;
         let mut blocks = Vec::new();
         for i in 0..shape.layers {
-            let p = format!("model.layers.{i}");
+            let p = format!("{root}layers.{i}");
             let attn = format!("{p}.self_attn");
             blocks.push(Block {
                 norm: loader.layer_norm(&format!("{p}.input_layernorm"), width, eps).await?,
@@ -95,11 +98,11 @@ impl Phi {
                 fc2: loader.linear(&format!("{p}.mlp.fc2"), width, shape.ff, true).await?,
             });
         }
-        let norm = loader.layer_norm("model.final_layernorm", width, eps).await?;
-        let head = loader.head(tied, "lm_head.weight", "model.embed_tokens.weight", shape.vocab, width).await?;
+        let norm = loader.layer_norm(&format!("{root}final_layernorm"), width, eps).await?;
+        let head = loader.head(tied, "lm_head.weight", &embed_name, shape.vocab, width).await?;
         let head_bias = loader.vector("lm_head.bias", shape.vocab).await?;
         loader.finish(|name| name.ends_with("rotary_emb.inv_freq"))?;
-        Ok(Self { shape, heads, ropes: [rope], embed, blocks, norm, head, head_bias })
+        Ok(Self { shape, heads, ropes: [rope], embed, blocks, norm, head, head_bias, root })
     }
 }
 
@@ -145,7 +148,7 @@ impl Decoder for Phi {
     }
 
     fn down_proj_name(&self, layer: usize) -> String {
-        format!("model.layers.{}.mlp.fc2.weight", layer - 1)
+        format!("{}layers.{}.mlp.fc2.weight", self.root, layer - 1)
     }
 
     fn set_down_proj(&mut self, layer: usize, down: Linear) {

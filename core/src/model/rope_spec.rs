@@ -3,7 +3,7 @@
 
 use super::config::{Config, FULL, SLIDING};
 use crate::error::{Error, Result};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::f64::consts::PI;
 use std::fmt;
 
@@ -79,20 +79,21 @@ pub(super) fn uniform(config: Config<'_>, family: &Family) -> Result<RopeSpec> {
         return Err(Error::input("config.json: `rope_parameters` by kind of layer, which this family does not have")
             .hint("take config.json from the model's own repository"));
     }
-    read(parameters, theta, partial, family)
+    read(config, parameters, theta, partial, family)
 }
 
 /// The embedding of one of several kinds of layers (Gemma-3): `rope_parameters` has an entry for each kind;
 /// `rope_scaling`, where the kind listens to it, goes on top of that.
 pub(super) fn of_kind(config: Config<'_>, kind: &str, scaled: bool, theta: f64, family: &Family) -> Result<RopeSpec> {
     let own = config.value("rope_parameters").and_then(|all| all.get(kind)).filter(|value| !value.is_null());
-    let mut own = own.cloned().unwrap_or_else(|| Value::Object(serde_json::Map::new()));
+    // Its type is there from the start: the older key `type` in `rope_scaling` changes nothing.
+    let mut own = own.cloned().unwrap_or_else(|| json!({"rope_type": "default"}));
     if let (true, Some(scaling)) = (scaled, config.value("rope_scaling"))
         && let (Some(own), Some(scaling)) = (own.as_object_mut(), scaling.as_object())
     {
         own.extend(scaling.iter().map(|(key, value)| (key.clone(), value.clone())));
     }
-    read(object(Some(&own))?, theta, None, family)
+    read(config, object(Some(&own))?, theta, None, family)
 }
 
 fn object(value: Option<&Value>) -> Result<Config<'_>> {
@@ -109,18 +110,24 @@ fn missing(kind: &str, key: &str) -> Error {
         .hint("take config.json from the model's own repository")
 }
 
-fn read(parameters: Config<'_>, theta: f64, partial: Option<f64>, family: &Family) -> Result<RopeSpec> {
+fn read(
+    config: Config<'_>,
+    parameters: Config<'_>,
+    theta: f64,
+    partial: Option<f64>,
+    family: &Family,
+) -> Result<RopeSpec> {
     let theta = parameters.number("rope_theta", theta)?;
     let kind = parameters.text("rope_type")?.or(parameters.text("type")?).unwrap_or("default");
     // Unscaled embeddings of most families turn whole heads, whatever stands here.
     let partial = match (partial, kind) {
         (Some(partial), _) => parameters.number("partial_rotary_factor", partial)?,
-        (None, "default" | "dynamic") => 1.0,
-        (None, _) => parameters.number("partial_rotary_factor", 1.0)?,
+        (None, "default") => 1.0,
+        (None, _) => parameters.number("partial_rotary_factor", config.number("partial_rotary_factor", 1.0)?)?,
     };
     let head_dim = family.head_dim;
     let dims = (head_dim as f64 * partial) as usize;
-    if dims == 0 || dims % 2 == 1 || dims > head_dim {
+    if dims == 0 || dims % 2 == 1 || dims > head_dim || (family.partial.is_none() && dims != head_dim) {
         return Err(Error::input(format!("config.json: cannot rotate {dims} of {head_dim} head dimensions"))
             .hint("check head_dim and partial_rotary_factor"));
     }
@@ -129,27 +136,28 @@ fn read(parameters: Config<'_>, theta: f64, partial: Option<f64>, family: &Famil
         None => Err(missing(kind, key)),
     };
     let length = "original_max_position_embeddings";
-    let original = parameters.size(length, family.positions)?;
+    let original = config.size(length, parameters.size(length, family.positions)?)?;
     let plain = RopeSpec { theta, dims, scaling: RopeScaling::Plain, attention_factor: 1.0, longest: None };
     match kind {
         "default" => Ok(plain),
         "linear" => Ok(RopeSpec { scaling: RopeScaling::Linear(need("factor")?), ..plain }),
         "dynamic" => {
             need("factor")?;
-            Ok(RopeSpec { longest: Some(original.min(family.positions)), ..plain })
+            Ok(RopeSpec { longest: Some(family.positions), ..plain })
         }
         "llama3" => {
             let (low, high) = (need("low_freq_factor")?, need("high_freq_factor")?);
-            if high <= low {
-                return Err(Error::input(format!("config.json: high_freq_factor {high} is not above {low}"))
-                    .hint("take config.json from the model's own repository"));
-            }
             let scaling = RopeScaling::Llama3 { factor: need("factor")?, low, high, original: original as f64 };
             Ok(RopeSpec { scaling, ..plain })
         }
-        "yarn" => yarn(parameters, need("factor")?, original as f64, plain),
+        "yarn" => {
+            let by_length = family.positions as f64 / original as f64;
+            let factor = if parameters.0.get("factor") == Some(&Value::Null) { by_length } else { need("factor")? };
+            yarn(parameters, factor, original as f64, plain)
+        }
         "longrope" => {
             let short = parameters.numbers("short_factor", dims / 2)?.ok_or_else(|| missing(kind, "short_factor"))?;
+            parameters.numbers("long_factor", dims / 2)?.ok_or_else(|| missing(kind, "long_factor"))?;
             let factor = parameters.number_or_null("factor", None)?;
             let factor = factor.unwrap_or(family.positions as f64 / original as f64);
             let scaled = if factor > 1.0 { (1.0 + factor.ln() / (original as f64).ln()).sqrt() } else { 1.0 };
@@ -256,7 +264,6 @@ impl fmt::Display for RopeSpec {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     fn family() -> Family {
         Family { theta: 1e4, partial: None, positions: 4096, head_dim: 64 }

@@ -84,9 +84,11 @@ impl Keys<'_> {
             Some(&Meta::Integer(id)) => u32::try_from(id).ok().map(Mark::Id),
             _ => None,
         };
+        // Sentencepiece vocabularies begin with BOS unless the file says otherwise: so llama.cpp and transformers.
+        let sentencepiece = matches!(meta("model"), Some(Meta::Text(kind)) if kind == "llama");
         Special {
             from: "the GGUF metadata",
-            add_bos: flag("add_bos_token"),
+            add_bos: flag("add_bos_token").or(sentencepiece.then_some(true)),
             add_eos: flag("add_eos_token"),
             bos: token("bos_token_id"),
             eos: token("eos_token_id"),

@@ -7,6 +7,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
+use crate::text::told;
 
 use super::source::{self, truncated};
 use super::{ByteSource, CONFIG_LIMIT, Found, INDEX_LIMIT, Located, Place, StoredDtype, TensorInfo, View, named};
@@ -28,8 +29,16 @@ pub(super) async fn find(sources: &[Box<dyn ByteSource>], shards: &[usize]) -> R
                 .hint("a model folder needs config.json, tokenizer.json and model.safetensors"));
         }
     };
-    // As transformers does: one whole file goes before shards, and is not held against their index.
-    let whole = shards.iter().copied().find(|&at| sources[at].name() == WHOLE);
+    let config_sha256 = source::hex(&Sha256::digest(&config));
+    let config = json("config.json", &config)?;
+    // As transformers does: one whole file goes before shards, and is not held against their index. A config may name it.
+    let named_whole = config.get("transformers_weights").and_then(Value::as_str);
+    let whole_name = named_whole.unwrap_or(WHOLE);
+    let whole = shards.iter().copied().find(|&at| sources[at].name() == whole_name);
+    if let (Some(name), None) = (named_whole, whole) {
+        return Err(Error::input(format!("config.json takes its weights from {}, which is not there", told(name)))
+            .hint("put that file beside config.json"));
+    }
     let index = match (whole, named(sources, |name| name == INDEX).first()) {
         (None, Some(&at)) => Some(weight_map(&source::read_all(&*sources[at], INDEX_LIMIT).await?)?),
         _ => None,
@@ -49,8 +58,8 @@ pub(super) async fn find(sources: &[Box<dyn ByteSource>], shards: &[usize]) -> R
         false => vec![format!("the weights are read from {}; not used: {}", few(&used), few(&unused))],
     };
     let mut found = Found {
-        config: json("config.json", &config)?,
-        config_sha256: source::hex(&Sha256::digest(&config)),
+        config,
+        config_sha256,
         tensors: Vec::new(),
         unreadable: BTreeMap::new(),
         weights,
@@ -199,10 +208,20 @@ fn wrong_tensor(header: &[u8]) -> Option<String> {
     wrong.map(|(name, _)| name.clone())
 }
 
-/// Every tensor of the index lies where it says; tensors that it does not list are left out.
+/// Every tensor of the index is there. Of what lies in several shards the last one's counts, whatever the index says: so
+/// transformers reads them.
 fn check_index(map: &BTreeMap<String, String>, found: &mut Found) -> Result<()> {
-    let listed = |name: &str, file: &str| map.get(name).is_some_and(|wanted| wanted == file);
-    found.tensors.retain(|(info, _)| listed(&info.name, &info.file));
+    let mut last = BTreeMap::new();
+    let count = found.tensors.len();
+    for (at, (info, _)) in found.tensors.iter().enumerate() {
+        last.insert(info.name.clone(), at);
+    }
+    if last.len() < count {
+        let kept: BTreeSet<usize> = last.into_values().collect();
+        let mut at = 0..;
+        found.tensors.retain(|_| at.next().is_some_and(|at| kept.contains(&at)));
+        found.notes.push(format!("{} tensors are in several shards; the last shard's are used", count - kept.len()));
+    }
     let there: BTreeSet<&str> = found.tensors.iter().map(|(info, _): &Located| info.name.as_str()).collect();
     let missing = map.iter().find(|(name, _)| !there.contains(name.as_str()) && !found.unreadable.contains_key(*name));
     match missing {
