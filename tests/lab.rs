@@ -77,11 +77,11 @@ fn a_trace_is_what_the_stages_compute_and_its_rows_come_one_by_one() {
     let (record, cached, told) = traced(&mut lab, question());
     assert!(!cached);
     let (fact, got) = record.validated().next().expect("one fact");
-    let asked = Fact::asked(PROMPT, SUBJECT, &fact.target_true, &fact.target_new);
+    let asked = Fact::asked(PROMPT, SUBJECT, &fact.target_true, &fact.target_new).expect("a fact");
     assert_eq!(fact.target_true, "trumpet", "the model's own answer");
 
     let model = model();
-    let prepared = prepare(&model.tokens, &asked, &record.settings).expect("tokens").expect("a fact");
+    let prepared = prepare(&model, &asked, &record.settings).expect("tokens").expect("a fact");
     let want = block_on(stage1(&model, &[&prepared], &record.settings)).expect("stage 1").remove(0);
     for (reading, curve) in &want.patched {
         close(curve, &got.patched[reading], reading.name());
@@ -301,7 +301,7 @@ fn questions_that_make_no_sense_are_told() {
         assert!(error.to_string().contains(words) && error.next_step().is_some(), "{error}");
     };
     refused(Question { subject: "Ornette".into(), ..question() }, "is not in the prompt");
-    refused(Question { subject: String::new(), ..question() }, "is not in the prompt");
+    refused(Question { subject: String::new(), ..question() }, "there is no subject");
     let same = Some("trumpet".to_owned());
     refused(Question { target: same.clone(), target_new: same, ..question() }, "begin with");
     let long = format!("{SUBJECT} {} on the", "played ".repeat(200));

@@ -4,8 +4,8 @@
 #![expect(clippy::print_stdout, reason = "tests report what they measure")]
 
 use engram_core::device::Compute;
-use engram_core::model::spec::{NormKind, Spec};
 use engram_core::model::rope_spec::RopeSpec;
+use engram_core::model::spec::{NormKind, Spec};
 use engram_core::run::{self, Prompt};
 use engram_tests::fixtures::fixture;
 use engram_tests::odd::{self, Case};
@@ -231,7 +231,8 @@ fn rope_in_every_spelling() {
     let cases = defaults["rope_cases"].as_array().expect("rope_cases");
     let (mut equal, mut refused, mut wrong) = (0, 0, Vec::new());
     for case in cases {
-        let named = |name: &Value| cases.iter().find(|other| other["family"] == "gemma3_text" && other["name"] == *name);
+        let named =
+            |name: &Value| cases.iter().find(|other| other["family"] == "gemma3_text" && other["name"] == *name);
         let whole = match case.get("same_as") {
             Some(name) => named(name).expect("same_as"),
             None => case,

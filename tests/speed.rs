@@ -41,10 +41,11 @@ fn facts(model: &Model, n: usize) -> Vec<Prepared> {
             target_new: "Rome".into(),
             paraphrases: Vec::new(),
             neighbourhood: Vec::new(),
+            ..Fact::default()
         }],
     };
     let order = shuffled(facts.len(), settings.seed);
-    let prepared = order.iter().filter_map(|&at| prepare(&model.tokens, &facts[at], &settings).expect("tokens").ok());
+    let prepared = order.iter().filter_map(|&at| prepare(model, &facts[at], &settings).expect("tokens").ok());
     prepared.take(n).collect()
 }
 

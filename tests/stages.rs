@@ -28,11 +28,12 @@ fn traced_fact(reference: &Reference) -> Fact {
         target_new: "London".into(),
         paraphrases: Vec::new(),
         neighbourhood: Vec::new(),
+        ..Fact::default()
     }
 }
 
 fn prepared(model: &Model, reference: &Reference, settings: &Settings) -> Prepared {
-    prepare(&model.tokens, &traced_fact(reference), settings).expect("tokens").expect("traceable")
+    prepare(model, &traced_fact(reference), settings).expect("tokens").expect("traceable")
 }
 
 fn settings() -> Settings {
@@ -167,7 +168,7 @@ fn an_answer_of_several_tokens_is_their_geometric_mean() {
         let (reference, model) = (Reference::of(name), model(name, &compute));
         let settings = Settings { answer: Answer::Sequence, readings: vec![Reading::SubjectLast], ..settings() };
         let fact = Fact { target_true: "Random Person".into(), ..traced_fact(&reference) };
-        let fact = prepare(&model.tokens, &fact, &settings).expect("tokens").expect("traceable");
+        let fact = prepare(&model, &fact, &settings).expect("tokens").expect("traceable");
         assert!(fact.answer.len() > 1, "{name}");
         let traced = block_on(stage1(&model, &[&fact], &settings)).expect("stage 1").remove(0);
         let ids: Vec<u32> = fact.clean.iter().chain(&fact.answer).copied().collect();

@@ -33,6 +33,7 @@ fn facts() -> Vec<Fact> {
         target_new: capitals[(index + 1) % capitals.len()].1.into(),
         paraphrases: vec![format!("{country} has a capital called"), format!("As its capital {country} has chosen")],
         neighbourhood: Vec::new(),
+        ..Fact::default()
     };
     capitals.iter().enumerate().map(fact).collect()
 }

@@ -300,6 +300,22 @@ pub fn delete_model(id: &str) -> Result<u64> {
     hub::delete(id)
 }
 
+/// What `engram doctor --model` tells.
+#[derive(Debug, serde::Serialize)]
+pub struct Understood {
+    /// The model's name.
+    pub model: String,
+    /// Names and values, to hold against config.json.
+    pub lines: Vec<(String, String)>,
+    /// What a user should know of the files.
+    pub notes: Vec<String>,
+}
+
+/// How a model's files are understood. The model is loaded on the CPU: only its numbers show whether its head is its own.
+pub fn understand(model: &Model, progress: &Progress) -> Result<Understood> {
+    load::understand(model, progress)
+}
+
 /// Looks at the GPU, its self-test, and the CPU backend. Never fails: a failure is a [`Check`].
 pub fn check_devices() -> Vec<Check> {
     doctor::run()

@@ -56,7 +56,7 @@ impl Fact {
     /// When the subject is not in the prompt, or `{}` is there twice.
     pub fn asked(prompt: &str, subject: &str, target_true: &str, target_new: &str) -> Result<Self> {
         if subject.is_empty() {
-            return Err(Error::input("the subject is empty").hint("name what the prompt is about"));
+            return Err(Error::input("there is no subject").hint("name what the prompt is about"));
         }
         Ok(Self {
             id: "0".into(),

@@ -25,8 +25,9 @@ pub fn prompt_of(model: &Model, prompt: &str) -> Result<Encoded> {
         return Err(Error::input("the prompt has no tokens").hint("write a text that the model can continue"));
     }
     if count > most {
-        return Err(Error::input(format!("the prompt has {count} tokens, the model takes {most}"))
-            .hint("shorten the prompt"));
+        return Err(
+            Error::input(format!("the prompt has {count} tokens, the model takes {most}")).hint("shorten the prompt")
+        );
     }
     match model.unknown(&encoded.ids) {
         None => Ok(encoded),

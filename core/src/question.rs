@@ -54,7 +54,9 @@ pub async fn fact_of(model: &Model, question: Question<'_>) -> Result<(Fact, Sai
             let mut ids = own_ids(new);
             if ids.is_empty() && by_text(new)?.is_empty() {
                 // It cannot be written after the prompt; perhaps it was read off the model before.
-                ids = rival(model, &prompt, &answer).await.map(|said| if said.text == new { said.ids } else { Vec::new() })?;
+                ids = rival(model, &prompt, &answer)
+                    .await
+                    .map(|said| if said.text == new { said.ids } else { Vec::new() })?;
             }
             (new.to_owned(), ids)
         }
@@ -67,6 +69,9 @@ pub async fn fact_of(model: &Model, question: Question<'_>) -> Result<(Fact, Sai
 fn wordless(model: &Model, prompt: &str, own: &Said) -> Error {
     let said = model.tokens.decode(&own.ids).unwrap_or_default();
     let said = crate::text::told(&said);
-    Error::input(format!("the model continues {:?} with {said:?}, in which there is no word", crate::text::told(prompt)))
-        .hint("name the true answer yourself, or end the prompt where a word must follow")
+    Error::input(format!(
+        "the model continues {:?} with {said:?}, in which there is no word",
+        crate::text::told(prompt)
+    ))
+    .hint("name the true answer yourself, or end the prompt where a word must follow")
 }

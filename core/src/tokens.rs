@@ -63,7 +63,8 @@ impl Tokens {
 
     /// What stands before and after every text, as tokens, and where that was read: for people.
     pub fn rule(&self) -> String {
-        let names = |ids: &[u32]| ids.iter().map(|&id| format!("{} ({id})", self.name(id))).collect::<Vec<_>>().join(" ");
+        let names =
+            |ids: &[u32]| ids.iter().map(|&id| format!("{} ({id})", self.name(id))).collect::<Vec<_>>().join(" ");
         let before = match self.around.before.as_slice() {
             [] => "none before the prompt".to_owned(),
             ids => format!("{} before the prompt", names(ids)),
@@ -125,6 +126,20 @@ impl Tokens {
         Ok(Ok(both.ids[n..].to_vec()))
     }
 
+    /// A tokenizer.json that puts the same tokens before a text by itself, where the given one needs another file for it.
+    ///
+    /// # Errors
+    /// When the given bytes are no JSON object.
+    pub fn complete_json(&self, json: &[u8]) -> Result<Option<Vec<u8>>> {
+        if self.around.from == OWN {
+            return Ok(None);
+        }
+        let failed = |error: serde_json::Error| Error::input(format!("tokenizer.json: {error}"));
+        let mut file: serde_json::Value = serde_json::from_slice(json).map_err(failed)?;
+        special::with_before(&mut file, &self.around.before.iter().map(|&id| (id, self.name(id))).collect::<Vec<_>>());
+        serde_json::to_vec(&file).map(Some).map_err(failed)
+    }
+
     /// A token's name in the vocabulary.
     fn name(&self, id: u32) -> String {
         self.inner.id_to_token(id).unwrap_or_else(|| format!("<{id}>"))
@@ -155,6 +170,9 @@ impl Tokens {
     }
 }
 
+/// Where the tokenizer's own rule stands.
+const OWN: &str = "tokenizer.json";
+
 /// What the tokenizer's own post-processor puts around a text.
 fn own(inner: &tokenizers::Tokenizer) -> Result<Around> {
     let failed = |error: tokenizers::Error| {
@@ -164,11 +182,7 @@ fn own(inner: &tokenizers::Tokenizer) -> Result<Around> {
     let (ids, special) = (encoding.get_ids(), encoding.get_special_tokens_mask());
     let leading = special.iter().take_while(|&&special| special == 1).count();
     let trailing = special[leading..].iter().rev().take_while(|&&special| special == 1).count();
-    Ok(Around {
-        before: ids[..leading].to_vec(),
-        after: ids[ids.len() - trailing..].to_vec(),
-        from: "tokenizer.json",
-    })
+    Ok(Around { before: ids[..leading].to_vec(), after: ids[ids.len() - trailing..].to_vec(), from: OWN })
 }
 
 impl Encoded {

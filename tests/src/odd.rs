@@ -37,7 +37,8 @@ pub fn cases() -> Vec<Case> {
     let raw = all["cases"].as_array().expect("cases");
     let text = |case: &Value, key: &str| case[key].as_str().unwrap_or_default().to_owned();
     let find = |like: &Value, name: &str| {
-        let same = |case: &&Value| case["name"] == name && case["model"] == like["model"] && case["base"] == like["base"];
+        let same =
+            |case: &&Value| case["name"] == name && case["model"] == like["model"] && case["base"] == like["base"];
         raw.iter().find(same).unwrap_or_else(|| panic!("no case {name}"))
     };
     raw.iter()
@@ -95,8 +96,10 @@ impl Case {
         let folder = fixture("models").join(&self.model);
         let all = tensors(&folder);
         let tokenizer = std::fs::read(folder.join("tokenizer.json")).expect("a tokenizer");
-        let mut files =
-            vec![("config.json".to_owned(), self.config().to_string().into_bytes()), ("tokenizer.json".into(), tokenizer)];
+        let mut files = vec![
+            ("config.json".to_owned(), self.config().to_string().into_bytes()),
+            ("tokenizer.json".into(), tokenizer),
+        ];
         match self.raw["files"].as_object() {
             Some(named) => {
                 for (name, steps) in named {

@@ -1,17 +1,27 @@
-//! `engram doctor`: what works on this machine.
+//! `engram doctor`: what works on this machine, and how a model's files are understood.
 
-use crate::engine::{self, Check, State};
+use crate::engine::{self, Check, Device, Source, State, Understood};
+use crate::options;
+use crate::render::progress::Progress;
 use crate::render::style::{Ink, Screen, Tone};
 use crate::render::text;
 use crate::ui::Ui;
 use anyhow::Result;
 use clap::Args;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Arguments of `engram doctor`.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  engram doctor\n  engram doctor --json > doctor.json")]
+#[command(
+    after_help = "Examples:\n  engram doctor\n  engram doctor --model ./my-model\n  engram doctor --json > doctor.json"
+)]
 pub struct DoctorArgs {
+    /// Tell how this model's files are understood, to hold it against config.json: bundled model, Hub id, folder, or .gguf
+    #[arg(long, value_name = "MODEL", value_parser = options::source)]
+    pub model: Option<Source>,
+    /// tokenizer.json, where it is not beside the weights
+    #[arg(long, value_name = "FILE", requires = "model")]
+    pub tokenizer: Option<PathBuf>,
     /// Print JSON, to attach to a report
     #[arg(long)]
     pub json: bool,
@@ -26,6 +36,15 @@ struct Report<'a> {
 
 /// Runs the command; `false` says that something does not work.
 pub fn run(args: &DoctorArgs, ui: &Ui) -> Result<bool> {
+    if let Some(source) = &args.model {
+        let model = engine::Model { source: source.clone(), tokenizer: args.tokenizer.clone(), device: Device::Cpu };
+        let understood = engine::understand(&model, &Progress::new(*ui))?;
+        match args.json {
+            true => ui.print_json(&understood)?,
+            false => ui.print(&told(&understood, ui.screen))?,
+        }
+        return Ok(true);
+    }
     let mut checks = engine::check_devices();
     checks.push(cache());
     checks.push(terminal(ui));
@@ -39,6 +58,19 @@ pub fn run(args: &DoctorArgs, ui: &Ui) -> Result<bool> {
         ui.print(&draw(&checks, ui.screen))?;
     }
     Ok(healthy)
+}
+
+/// How a model's files are understood, as text.
+fn told(understood: &Understood, screen: Screen) -> String {
+    let width = understood.lines.iter().map(|line| text::width(&line.0)).max().unwrap_or(0);
+    let mut lines = vec![screen.paint(Tone::Heading, &text::escape(&understood.model))];
+    for (name, value) in &understood.lines {
+        lines.push(format!("  {}  {}", text::pad(name, width), text::escape(value)));
+    }
+    lines.extend(
+        understood.notes.iter().map(|note| format!("  {} {}", screen.paint(Tone::Hint, "note:"), text::escape(note))),
+    );
+    lines.join("\n")
 }
 
 fn cache() -> Check {

@@ -1,6 +1,6 @@
 //! From what the command line names to a model ready to run.
 
-use super::{Device, Model, Source};
+use super::{Device, Model, Source, Understood};
 use crate::hub;
 use crate::render::progress::Progress;
 use anyhow::Result;
@@ -67,6 +67,19 @@ pub(super) fn load(wanted: &Model, progress: &Progress) -> Result<Loaded> {
     progress.finish();
     progress.notes(model.notes.iter().cloned());
     Ok(Loaded { model, checkpoint, path })
+}
+
+/// See [`super::understand`].
+pub(super) fn understand(wanted: &Model, progress: &Progress) -> Result<Understood> {
+    let Opened { checkpoint, name, .. } = open(wanted, progress)?;
+    progress.start("loading", "tensors", Some(checkpoint.tensors().len() as u64), 0);
+    let compute = Compute::cpu("doctor");
+    let model = block_on(model::Model::load(&checkpoint, &name, compute, &|done, _| progress.set(done as u64)))?;
+    progress.finish();
+    let mut lines = model.understood();
+    let parameters = model.info.parameters;
+    lines.push(("weights".into(), format!("{} in {}, {parameters} parameters", model.info.dtype, checkpoint.files())));
+    Ok(Understood { model: name, lines, notes: model.notes })
 }
 
 /// What records call a model.

@@ -95,7 +95,8 @@ pub(super) fn model(
     }
     let config = serde_json::to_vec_pretty(&config)?;
     write_atomic(&folder.join("config.json"), &config)?;
-    write_atomic(&folder.join("tokenizer.json"), checkpoint.tokenizer_json())?;
+    let tokenizer = model.tokens.complete_json(checkpoint.tokenizer_json())?;
+    write_atomic(&folder.join("tokenizer.json"), tokenizer.as_deref().unwrap_or(checkpoint.tokenizer_json()))?;
     let more = source.join("tokenizer_config.json");
     if more.is_file() {
         let bytes = std::fs::read(&more).with_context(|| more.display().to_string())?;

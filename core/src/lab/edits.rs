@@ -5,11 +5,11 @@ use crate::edit::{Job, Step, Update, apply_and_measure, fingerprint, targets, to
 use crate::error::{Error, Result};
 use crate::facts::{Fact, shuffled};
 use crate::generate::greedy;
-use crate::question::{Question, fact_of};
 use crate::metrics::{Dominant, dominant};
 use crate::model::Model;
 use crate::model::blocks::Linear;
 use crate::protocol::{EditAsk, Edited, News};
+use crate::question::{Question, fact_of};
 use crate::record::{EditSettings, Reading, Settings};
 use crate::study;
 use crate::trace::{Screened, screen, stage1};

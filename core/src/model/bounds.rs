@@ -14,7 +14,10 @@ const SIZES: [(&[&str], usize); 7] = [
     (&["num_attention_heads", "num_key_value_heads", "n_head"], MOST_HEADS),
     (&["head_dim"], 1 << 13),
     (&["vocab_size"], 1 << 24),
-    (&["original_max_position_embeddings", "max_position_embeddings", "n_positions", "sliding_window"], i32::MAX as usize),
+    (
+        &["original_max_position_embeddings", "max_position_embeddings", "n_positions", "sliding_window"],
+        i32::MAX as usize,
+    ),
 ];
 
 /// Ranges of other numbers by their keys.

@@ -98,7 +98,8 @@ impl Gemma3 {
         let ropes = [loader.rope(&ropes[0], shape.positions)?, loader.rope(&ropes[1], shape.positions)?];
         let scale = spec.embed_scale.unwrap_or(1.0);
 
-        let root = loader.prefix(&["model.", "language_model.model.", "model.language_model.", ""], "embed_tokens.weight");
+        let root =
+            loader.prefix(&["model.", "language_model.model.", "model.language_model.", ""], "embed_tokens.weight");
         let embed_name = format!("{root}embed_tokens.weight");
         // transformers 5 keeps the head outside of the language model.
         let outer = if root == "language_model.model." { "language_model." } else { "" };

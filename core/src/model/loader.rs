@@ -57,7 +57,14 @@ impl<'a> Loader<'a> {
         binding_bytes: usize,
         progress: &'a dyn Fn(usize, usize),
     ) -> Self {
-        Self { origin: Origin::Files(checkpoint), device, binding_bytes, used: RefCell::default(), own_head: Cell::new(false), progress }
+        Self {
+            origin: Origin::Files(checkpoint),
+            device,
+            binding_bytes,
+            used: RefCell::default(),
+            own_head: Cell::new(false),
+            progress,
+        }
     }
 
     /// A loader that hands out the parameters of a model in training.
@@ -65,7 +72,14 @@ impl<'a> Loader<'a> {
     pub fn training(parameters: &'a super::Parameters, device: &'a Device) -> Self {
         let progress = &|_, _| {};
         let origin = Origin::Training(parameters);
-        Self { origin, device, binding_bytes: usize::MAX, used: RefCell::default(), own_head: Cell::new(false), progress }
+        Self {
+            origin,
+            device,
+            binding_bytes: usize::MAX,
+            used: RefCell::default(),
+            own_head: Cell::new(false),
+            progress,
+        }
     }
 
     /// A loader that loads nothing: every tensor is one number, whatever shape was asked for.
@@ -76,7 +90,14 @@ impl<'a> Loader<'a> {
         progress: &'a dyn Fn(usize, usize),
     ) -> Self {
         let origin = Origin::Nowhere(checkpoint, tally);
-        Self { origin, device, binding_bytes: usize::MAX, used: RefCell::default(), own_head: Cell::new(false), progress }
+        Self {
+            origin,
+            device,
+            binding_bytes: usize::MAX,
+            used: RefCell::default(),
+            own_head: Cell::new(false),
+            progress,
+        }
     }
 
     /// The checkpoint; a model in training has none.

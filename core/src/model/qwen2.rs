@@ -17,8 +17,10 @@ pub(super) fn spec(config: Config<'_>) -> Result<Spec> {
     let first = config.number("max_window_layers", 28.0)? as usize;
     let slides = config.sliding_layers(layers, |i| window.is_some() && i >= first)?;
     if window.is_none() && slides.contains(&true) {
-        return Err(Error::input("config.json: `layer_types` has sliding layers, but `use_sliding_window` is not true")
-            .hint("take config.json from the model's own repository"));
+        return Err(Error::input(
+            "config.json: `layer_types` has sliding layers, but `use_sliding_window` is not true",
+        )
+        .hint("take config.json from the model's own repository"));
     }
     let family = Body {
         name: "qwen2",

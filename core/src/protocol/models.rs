@@ -209,6 +209,10 @@ pub struct Loaded {
     pub heap: [u64; 3],
     /// The digests agree with those that the source names.
     pub verified: Option<bool>,
+    /// How the files were understood: names and values, to hold against config.json.
+    pub understood: Vec<(String, String)>,
+    /// What a user should know of the files before believing a number.
+    pub notes: Vec<String>,
 }
 
 /// A model that is kept in the browser.

@@ -14,8 +14,8 @@ pub fn joint(prompt: &str, answer: &str) -> &'static str {
 /// beginning.
 fn opens(prompt: &str, last: char) -> bool {
     match last {
-        '(' | '[' | '{' | '<' | '“' | '‘' | '„' | '‚' | '«' | '‹' | '¿' | '¡' | '「' | '『' | '（' | '《' | '〈' | '【'
-        | '［' | '｛' | '〔' => true,
+        '(' | '[' | '{' | '<' | '“' | '‘' | '„' | '‚' | '«' | '‹' | '¿' | '¡' | '「' | '『' | '（' | '《' | '〈'
+        | '【' | '［' | '｛' | '〔' => true,
         '"' | '\'' | '`' => {
             let before = prompt.trim_end_matches(last).chars().next_back();
             before.is_none_or(|c| c.is_whitespace() || "([{“‘—–".contains(c) || unspaced(c))

@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::text::told;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// What files beside tokenizer.json say of BOS and EOS.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -131,10 +131,28 @@ impl Around {
     }
 }
 
+/// Gives a tokenizer.json a post-processor that puts these tokens before a text, after what it has done so far.
+pub(super) fn with_before(file: &mut Value, tokens: &[(u32, String)]) {
+    let special = |name: &String| json!({"SpecialToken": {"id": name, "type_id": 0}});
+    let sequence = |id: &str| json!({"Sequence": {"id": id, "type_id": 0}});
+    let names: Vec<Value> = tokens.iter().map(|(_, name)| special(name)).collect();
+    let entry = |(id, name): &(u32, String)| (name.clone(), json!({"id": name, "ids": [id], "tokens": [name]}));
+    let template = json!({
+        "type": "TemplateProcessing",
+        "single": [names.as_slice(), &[sequence("A")]].concat(),
+        "pair": [names.as_slice(), &[sequence("A")], names.as_slice(), &[sequence("B")]].concat(),
+        "special_tokens": tokens.iter().map(entry).collect::<serde_json::Map<_, _>>(),
+    });
+    let own = file["post_processor"].take();
+    file["post_processor"] = match own.is_null() {
+        true => template,
+        false => json!({"type": "Sequence", "processors": [own, template]}),
+    };
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     #[test]
     fn a_config_is_read() {
@@ -158,7 +176,8 @@ mod tests {
         let around = |config: Value| Around::new(&Special::of_config(&config).expect("a config"), own(), id_of);
         assert_eq!(around(json!({})).ok(), Some(own()));
         assert_eq!(around(json!({"add_bos_token": false})).ok(), Some(own()), "what is there stays");
-        let bare = |config: Value| Around::new(&Special::of_config(&config).expect("a config"), Around::default(), id_of);
+        let bare =
+            |config: Value| Around::new(&Special::of_config(&config).expect("a config"), Around::default(), id_of);
         let added = bare(json!({"add_bos_token": true, "bos_token": "<s>"})).expect("BOS");
         assert_eq!((added.before.as_slice(), added.from), (&[1][..], "tokenizer_config.json"));
         assert!(bare(json!({"add_bos_token": false, "bos_token": "<s>"})).is_ok_and(|none| none.before.is_empty()));

@@ -49,14 +49,23 @@ pub(super) async fn find(sources: &[Box<dyn ByteSource>], at: usize) -> Result<F
     // Sorted keys make the text, and so its hash, canonical.
     let config_sha256 = hex(&Sha256::digest(config.to_string()));
     let special = Some(keys.special());
-    Ok(Found { config, config_sha256, tensors, unreadable: BTreeMap::new(), weights: vec![at], special, notes: Vec::new() })
+    Ok(Found {
+        config,
+        config_sha256,
+        tensors,
+        unreadable: BTreeMap::new(),
+        weights: vec![at],
+        special,
+        notes: Vec::new(),
+    })
 }
 
 /// A small tensor of f32.
 async fn floats(source: &dyn ByteSource, raw: &RawTensor) -> Result<Vec<f32>> {
     if raw.dtype != StoredDtype::F32 || raw.bytes > MOST_FREQUENCIES {
-        return Err(Error::input(format!("{}: tensor `{}` is no short list of f32", source.name(), raw.name))
-            .hint(CONTRADICTS));
+        return Err(
+            Error::input(format!("{}: tensor `{}` is no short list of f32", source.name(), raw.name)).hint(CONTRADICTS)
+        );
     }
     let bytes = source.read(raw.offset, raw.bytes as usize).await?;
     let (values, _) = bytes.as_chunks::<4>();

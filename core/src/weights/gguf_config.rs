@@ -168,10 +168,13 @@ pub(super) fn config(keys: &Keys<'_>, tied: bool, divisors: Option<&[f32]>) -> R
     if arch == Arch::Phi2 || rotary != head_dim {
         config.insert("partial_rotary_factor", json!(rotary as f64 / head_dim as f64));
     }
-    config.insert("rope_scaling", match divisors {
-        Some(divisors) => gguf_rope::scaling(divisors, theta, context).map_err(|what| keys.bad(what))?,
-        None => rope_scaling(keys)?,
-    });
+    config.insert(
+        "rope_scaling",
+        match divisors {
+            Some(divisors) => gguf_rope::scaling(divisors, theta, context).map_err(|what| keys.bad(what))?,
+            None => rope_scaling(keys)?,
+        },
+    );
     config.insert(
         if arch.is_gemma() { "hidden_activation" } else { "hidden_act" },
         json!(match arch {

@@ -43,7 +43,10 @@ fn llama3(divisors: &[f32], theta: f64) -> Option<(f64, u64)> {
         let smooth = (1.0 / f64::from(n) - 1.0 / factor) / (1.0 - 1.0 / factor);
         (wavelength(at) * (LOW + smooth * (HIGH - LOW))).round() as u64
     });
-    let guesses = lengths.chain([ORIGINAL]).chain((8..18).map(|power| 1 << power));
+    // Without one, any length between the last whole wavelength and the first divided one gives the same.
+    let last =
+        (0..divisors.len()).filter(|&at| divisors[at] <= 1.001).map(|at| HIGH * wavelength(at)).fold(0.0, f64::max);
+    let guesses = lengths.chain([ORIGINAL]).chain((2..18).map(|power| 1 << power)).chain([last.ceil() as u64 + 1]);
     guesses.filter(|&length| length > 0).map(|length| (factor, length)).find(|&(factor, length)| {
         let scaling = RopeScaling::Llama3 { factor, low: LOW, high: HIGH, original: length as f64 };
         let spec = |scaling| RopeSpec { theta, dims, scaling, attention_factor: 1.0, longest: None };

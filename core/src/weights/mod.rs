@@ -35,8 +35,7 @@ const INDEX_LIMIT: u64 = 64 << 20;
 const TOKENIZER_LIMIT: u64 = 128 << 20;
 
 /// Files that are read beside the weights.
-pub const PARTS: [&str; 4] =
-    ["config.json", "tokenizer.json", "tokenizer_config.json", "model.safetensors.index.json"];
+pub const PARTS: [&str; 4] = ["config.json", "tokenizer.json", "tokenizer_config.json", "model.safetensors.index.json"];
 
 /// One tensor of a checkpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -198,6 +197,12 @@ impl Checkpoint {
     /// What the files beside tokenizer.json say of BOS and EOS.
     pub fn special(&self) -> &Special {
         &self.special
+    }
+
+    /// The files that hold the weights, in words.
+    pub fn files(&self) -> String {
+        let names: Vec<&str> = self.weights.iter().map(|&at| self.sources[at].name()).collect();
+        safetensors::few(&names)
     }
 
     /// Which of several files are used, where that is not plain.

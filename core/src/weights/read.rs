@@ -81,8 +81,10 @@ impl Checkpoint {
         let stem = name.strip_suffix(".weight").unwrap_or(name);
         let stored = |name: &str| self.unreadable.get(name).map(|(dtype, file)| (dtype.clone(), file.clone()));
         if let Some((dtype, file)) = stored(name) {
-            return Error::input(format!("{file}: tensor `{name}` is stored as {dtype}; f32, f16 and bf16 can be read"))
-                .hint("save the model in one of these formats (transformers: model.to(torch.bfloat16))");
+            return Error::input(format!(
+                "{file}: tensor `{name}` is stored as {dtype}; f32, f16 and bf16 can be read"
+            ))
+            .hint("save the model in one of these formats (transformers: model.to(torch.bfloat16))");
         }
         // GPTQ and AWQ pack a matrix into integers; scales stand beside it.
         let packed = ["qweight", "weight_packed", "weight_scale", "weight_scale_inv", "SCB", "weight.absmax"];
@@ -90,8 +92,10 @@ impl Checkpoint {
         let files: Vec<_> = self.weights.iter().map(|&at| self.sources[at].name()).collect();
         let files = files.join(", ");
         match packed {
-            Some(packed) => Error::input(format!("{files}: `{packed}` stands where `{name}` is needed: quantised weights"))
-                .hint("load the model that it was made from, or a .gguf file of it"),
+            Some(packed) => {
+                Error::input(format!("{files}: `{packed}` stands where `{name}` is needed: quantised weights"))
+                    .hint("load the model that it was made from, or a .gguf file of it")
+            }
             None => Error::input(format!("{files}: there is no tensor `{name}`"))
                 .hint("the files are incomplete or belong to another model than config.json"),
         }

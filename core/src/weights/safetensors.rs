@@ -76,7 +76,7 @@ pub(super) async fn find(sources: &[Box<dyn ByteSource>], shards: &[usize]) -> R
 }
 
 /// Names for people, the first few of many.
-fn few(names: &[&str]) -> String {
+pub(super) fn few(names: &[&str]) -> String {
     match names {
         [first, .., last] if names.len() > 4 => format!("{first} … {last} ({} files)", names.len()),
         names => names.join(", "),

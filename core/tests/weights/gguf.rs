@@ -75,10 +75,12 @@ fn metadata_becomes_a_config() {
         })
     );
     assert_eq!(plain.config_sha256(), model(&file).config_sha256());
-    file.count_up("rope_freqs.weight", &[2]);
+    // Llama 3's divisors are the parameters that they come from, as config.json has them, and no tensor.
+    file.f32("rope_freqs.weight", &[2], &[1.0, 8.0]);
     let scaled = model(&file);
-    assert_eq!(scaled.config()["rope_scaling"], json!({"rope_type": "llama3-freqs"}));
-    assert_eq!(read(&scaled, "rope_freqs.weight"), [0.0, 1.0]);
+    let scaling = &scaled.config()["rope_scaling"];
+    assert_eq!((&scaling["rope_type"], &scaling["factor"]), (&json!("llama3"), &json!(8.0)));
+    assert!(!scaled.has("rope_freqs.weight"));
     assert_eq!(scaled.parameters(false), plain.parameters(false));
     assert_ne!(plain.config_sha256(), scaled.config_sha256());
 }

@@ -94,6 +94,12 @@ pub fn loaded(loaded: &Loaded) -> Vec<(&'static str, String)> {
     lines
 }
 
+/// How a loaded model's files were understood, to be held against its config.json.
+pub fn understood(loaded: &Loaded) -> Vec<(String, String)> {
+    let line = |(name, value): &(String, String)| (words::visible(name), words::visible(value));
+    loaded.understood.iter().map(line).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

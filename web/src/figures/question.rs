@@ -2,8 +2,10 @@
 
 use crate::state::{LabState, READINGS};
 use crate::words;
+use engram_core::facts::{SLOT, template_of};
 use engram_core::protocol::Question;
 use engram_core::record::{Corruption, FactRecord, Settings};
+use std::ops::Range;
 
 /// Spread of the noise, in units of σ, and the number of paired draws; those of the command line.
 const NOISE: (f32, usize) = (3.0, 10);
@@ -65,6 +67,35 @@ impl Asked {
         *lab = LabState { prompt, subject, target, new, noise, ..lab.clone() };
     }
 
+    /// The prompt with the subject in its place.
+    pub fn filled(&self) -> String {
+        self.prompt.replacen(SLOT, &self.subject, 1)
+    }
+
+    /// Makes a part of the prompt its subject, selected between two places that a browser counts in UTF-16 units. Where the
+    /// same text would be found somewhere else, `{}` takes its place.
+    pub fn choose(&mut self, text: &str, start: u32, end: u32) {
+        let mut place = selected(text, start, end);
+        let mut prompt = text.to_owned();
+        if place.is_empty() || text[place.clone()].contains(SLOT) {
+            return;
+        }
+        if let Some(slot) = text.find(SLOT) {
+            prompt = text.replacen(SLOT, &self.subject, 1);
+            if slot < place.start {
+                let moved = |at: usize| at + self.subject.len() - SLOT.len();
+                place = moved(place.start)..moved(place.end);
+            }
+        }
+        let subject = prompt[place.clone()].to_owned();
+        let template = format!("{}{SLOT}{}", &prompt[..place.start], &prompt[place.end..]);
+        self.prompt = match template_of(&prompt, &subject) {
+            Ok(found) if found == template => prompt,
+            _ => template,
+        };
+        self.subject = subject;
+    }
+
     /// How the subject is hidden.
     pub fn corruption(&self) -> Corruption {
         if self.noise {
@@ -104,7 +135,9 @@ impl Asked {
         } else if self.subject.trim() != self.subject {
             let why = "The subject begins or ends with a space. Delete it.";
             found.push((Field::Subject, why.into()));
-        } else if !self.prompt.contains(&self.subject) {
+        } else if self.prompt.matches(SLOT).count() > 1 {
+            found.push((Field::Prompt, "“{}” is there twice. It stands for the subject: write it once.".into()));
+        } else if !self.prompt.contains(SLOT) && !self.prompt.contains(&self.subject) {
             let subject = words::visible(&self.subject);
             let why = format!("“{subject}” is not in the prompt. Spell it as it is written there, or select it there.");
             found.push((Field::Subject, why));
@@ -131,15 +164,24 @@ pub fn window(layers: usize) -> usize {
     if layers < FEW_LAYERS { 3 } else { Settings::default().window }
 }
 
-/// The part of a text between two places that a browser counts in UTF-16 units, without spaces around it.
-pub fn selected(text: &str, start: u32, end: u32) -> String {
-    let mut at = 0;
-    let inside = text.chars().filter(|c| {
-        let here = at;
-        at += c.len_utf16() as u32;
-        (start..end).contains(&here)
-    });
-    inside.collect::<String>().trim().to_owned()
+/// The bytes of a text between two places that a browser counts in UTF-16 units, without spaces around it.
+fn selected(text: &str, start: u32, end: u32) -> Range<usize> {
+    let place = |wanted: u32| {
+        let mut units = 0;
+        let inside = text.char_indices().find(|(_, c)| {
+            let here = units >= wanted;
+            units += c.len_utf16() as u32;
+            here
+        });
+        inside.map_or(text.len(), |(at, _)| at)
+    };
+    if end <= start {
+        return 0..0;
+    }
+    let (first, last) = (place(start), place(end));
+    let part = &text[first..last];
+    let begin = first + (part.len() - part.trim_start().len());
+    begin..begin + part.trim().len()
 }
 
 /// The word that a continuation begins with, without marks around it: the answer that a model gives by itself.
@@ -189,10 +231,30 @@ mod tests {
 
     #[test]
     fn selections_are_counted_as_browsers_do() {
+        let selected = |text: &'static str, start, end| &text[super::selected(text, start, end)];
         assert_eq!(selected("The capital of France is", 15, 22), "France");
         assert_eq!(selected("𝒜 né", 3, 5), "né");
         assert_eq!(selected("abc", 2, 2), "");
         assert_eq!(first_word(" Paris, the capital"), "Paris");
         assert_eq!(first_word(" "), "");
+    }
+
+    #[test]
+    fn a_selection_keeps_its_place() {
+        let mut one = Asked::default();
+        one.choose("The capital of France is", 15, 21);
+        assert_eq!((one.prompt.as_str(), one.subject.as_str()), ("The capital of France is", "France"));
+        // The whole word is found by itself, the part of a longer one is not.
+        one.choose("The Parisian paper of Paris is", 4, 9);
+        assert_eq!((one.prompt.as_str(), one.subject.as_str()), ("The {}ian paper of Paris is", "Paris"));
+        assert_eq!(one.filled(), "The Parisian paper of Paris is");
+        one.choose("The {}ian paper of Paris is", 19, 24);
+        assert_eq!((one.prompt.as_str(), one.subject.as_str()), ("The Parisian paper of Paris is", "Paris"));
+        one.choose("Rome, Rome is", 6, 10);
+        assert_eq!((one.prompt.as_str(), one.subject.as_str()), ("Rome, {} is", "Rome"));
+        assert!(one.problems().is_empty());
+        one.choose("Rome, {} is", 6, 8);
+        assert_eq!(one.prompt, "Rome, {} is", "the slot is no subject");
+        assert!(Asked { prompt: "{} and {} is".into(), subject: "a".into(), ..Asked::default() }.problems().len() == 1);
     }
 }

@@ -2,7 +2,7 @@
 
 use super::draft::Draft;
 use crate::components::{act, held, part};
-use crate::figures::question::{Field, selected};
+use crate::figures::question::Field;
 use leptos::{ev, html, prelude::*};
 
 /// Problems of a form, field by field.
@@ -23,10 +23,8 @@ pub(crate) fn PromptFields(
     let use_selection = move |_| {
         let Some(area) = area.get_untracked() else { return };
         let [start, end] = [area.selection_start(), area.selection_end()].map(|at| at.ok().flatten().unwrap_or(0));
-        let subject = selected(&area.value(), start, end);
-        if !subject.is_empty() {
-            draft.change(|asked| asked.subject = subject);
-        }
+        let text = area.value();
+        draft.change(|asked| asked.choose(&text, start, end));
     };
     let wrong = move |field: Field| move || problems.with(|all| all.iter().any(|(of, _)| *of == field).to_string());
     view! {
@@ -42,7 +40,7 @@ pub(crate) fn PromptFields(
             on:input:target=move |event| draft.retype(event.target().value())
         />
         <Why problems=problems field=Field::Prompt id=format!("{form}-prompt-why") />
-        <label for=format!("{form}-subject")>"Subject, as it is written in the prompt"</label>
+        <label for=format!("{form}-subject")>"Subject, as it is written in the prompt, or as {} stands for it"</label>
         <div class="with-button">
             <input
                 type="text"

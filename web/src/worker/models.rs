@@ -220,6 +220,8 @@ pub(crate) async fn load(engine: &mut Engine, origin: &Origin) -> Result<News> {
         seconds: (js::now_ms() - start) / 1000.0,
         heap: [before, meter.peak.get().max(js::heap()), js::heap()],
         verified,
+        understood: model.understood(),
+        notes: model.notes.clone(),
     };
     let facts = studies::bundled_facts().await?;
     engine.lab = Some((Lab::new(model, facts, host::PROGRAM), origin.model.clone()));

@@ -87,7 +87,7 @@ impl Editor {
         let asked = self.draft.asked.get();
         let stored = self
             .stored
-            .with_value(|record| edited::stored(record.as_ref()?, &asked.prompt, &asked.subject, &asked.new));
+            .with_value(|record| edited::stored(record.as_ref()?, &asked.filled(), &asked.subject, &asked.new));
         stored.filter(|_| self.running.get().is_none()).map(|shown| (shown, true))
     }
 
@@ -118,7 +118,7 @@ impl Editor {
             return;
         }
         if asked.target.trim().is_empty() {
-            let speak = Ask::Speak { prompt: asked.prompt.clone(), tokens: ANSWER };
+            let speak = Ask::Speak { prompt: asked.filled(), tokens: ANSWER };
             match engine.last("asking for the present answer", speak).await {
                 Ok((News::Spoken(spoken), _)) => asked.target = first_word(&spoken.said),
                 Ok(_) => return engine.complain(unexpected()),
@@ -131,7 +131,7 @@ impl Editor {
         }
         let wish = self.page.lab.with_untracked(|lab| lab.edit);
         let ask = wish.ask(&asked.prompt, &asked.subject, &asked.target, &asked.new);
-        let what = format!("editing “{}”", words::short(&words::visible(&asked.prompt), 40));
+        let what = format!("editing “{}”", words::short(&words::visible(&asked.filled()), 40));
         let mut call = engine.ask(&what, Ask::Edit(ask));
         self.running.set(Some(Running::Asking(call.id)));
         let before = self.made.get_untracked();

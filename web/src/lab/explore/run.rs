@@ -259,6 +259,6 @@ fn fact_of(partial: &Option<Partial>) -> Option<FactRecord> {
 /// The stored fact that answers a question.
 fn stored_answer(record: &Record, asked: &Asked) -> Source {
     let same = asked.corruption() == record.settings.corruption;
-    let found = sample::answering(record, &asked.prompt, &asked.subject, [&asked.target, &asked.new]);
+    let found = sample::answering(record, &asked.filled(), &asked.subject, [&asked.target, &asked.new]);
     found.filter(|_| same).map_or(Source::Nothing, |fact| Source::Stored(fact.order))
 }

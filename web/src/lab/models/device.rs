@@ -5,6 +5,7 @@ use crate::components::{act, held, part};
 use crate::figures::{diagnostics, preflight};
 use crate::lab::copying::Copy;
 use crate::lab::{Engine, browser};
+use crate::words;
 use engram_core::protocol::DeviceWish;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
@@ -17,10 +18,25 @@ pub(crate) fn Identity(engine: Engine) -> impl IntoView {
         Some(lines) => view! { <About lines=lines /> }.into_any(),
         None => view! { <p class="faint">"No model is loaded."</p> }.into_any(),
     };
+    let understood = move || {
+        let (lines, notes) = engine.model.with(|model| {
+            let model = model.as_ref()?;
+            Some((preflight::understood(model), model.notes.clone()))
+        })?;
+        let note = |note: String| view! { <p class="note">{words::visible(&note)}</p> };
+        let line = |(name, value): (String, String)| view! { <dt>{name}</dt> <dd>{value}</dd> };
+        Some(view! {
+            {notes.into_iter().map(note).collect_view()}
+            <h3>"How its files were understood"</h3>
+            <p class="faint">"What decides the numbers, with the family's own defaults. Hold it against config.json."</p>
+            <dl id="understood">{lines.into_iter().map(line).collect_view()}</dl>
+        })
+    };
     view! {
         <section>
             <h2>"The loaded model"</h2>
             {part(told)}
+            {part(understood)}
         </section>
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{Meter, Opened};
 use crate::js;
-use engram_core::weights::{BoxFuture, ByteSource};
+use engram_core::weights::{BoxFuture, ByteSource, PARTS};
 use engram_core::{Error, Result};
 use std::borrow::Cow;
 use std::rc::Rc;
@@ -57,8 +57,7 @@ pub(super) fn open(name: &str, files: &[File], meter: &Rc<Meter>) -> Result<Open
     let is = |file: &File, end: &str| file.name().to_ascii_lowercase().ends_with(end);
     let safetensors = files.iter().any(|file| is(file, ".safetensors"));
     let wanted = |file: &&File| {
-        let known = ["config.json", "tokenizer.json", "model.safetensors.index.json"];
-        known.contains(&file.name().as_str()) || is(file, ".safetensors") || (!safetensors && is(file, ".gguf"))
+        PARTS.contains(&file.name().as_str()) || is(file, ".safetensors") || (!safetensors && is(file, ".gguf"))
     };
     let mut sources: Vec<Box<dyn ByteSource>> = Vec::new();
     let mut all = 0;

@@ -4,6 +4,7 @@ use super::fetch;
 use super::remote::{Found, Part};
 use crate::js;
 use engram_core::names::is_inside;
+use engram_core::weights::PARTS;
 use engram_core::{Error, Result};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
@@ -88,10 +89,10 @@ pub(super) async fn look_up(id: &str, revision: Option<&str>) -> Result<Found> {
     });
     let tokenizer_sha256 = named("tokenizer.json").and_then(|file| Some(file.lfs.as_ref()?.sha256.clone()));
     let mut parts: Vec<Part> = weights.into_iter().map(part).collect();
-    for name in ["config.json", "tokenizer.json", "model.safetensors.index.json"] {
+    for name in PARTS {
         match named(name) {
             Some(file) => parts.push(part(file)),
-            None if name == "model.safetensors.index.json" => {}
+            None if !matches!(name, "config.json" | "tokenizer.json") => {}
             None => {
                 return Err(Error::input(format!("{id}: the repository has no {name}"))
                     .hint("take an export for transformers, with tokenizer.json"));
