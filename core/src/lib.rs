@@ -10,12 +10,14 @@ pub mod device;
 pub mod edit;
 pub mod error;
 pub mod facts;
+mod foreign;
 #[cfg(feature = "engine")]
 pub mod generate;
 mod gz;
 pub mod journal;
 #[cfg(feature = "engine")]
 pub mod lab;
+pub mod lfs;
 pub mod memory;
 pub mod metrics;
 #[cfg(feature = "engine")]
