@@ -185,9 +185,14 @@ fn damaged(error: &std::io::Error) -> Error {
     Error::input(format!("the gzip data is damaged: {error}")).hint("copy or download the file again")
 }
 
+/// Most bytes that so many packed ones may be.
+pub(crate) fn most_unpacked(packed: u64) -> u64 {
+    MAX_UNPACKED.min(SMALL.max(packed.saturating_mul(MOST_TIMES)))
+}
+
 /// Whether so many packed bytes may be so many unpacked ones.
 fn bounded(packed: u64, size: u64) -> Result<()> {
-    let most = MAX_UNPACKED.min(SMALL.max(packed.saturating_mul(MOST_TIMES)));
+    let most = most_unpacked(packed);
     if size <= most {
         return Ok(());
     }

@@ -69,8 +69,8 @@ impl<'de> Visitor<'de> for Keys<'_> {
                 names.insert(name.chars().take(2 * TOLD).collect::<String>());
             }
         }
-        if let (At::Entry(..), Some(inner)) = (self.at, inner.take()) {
-            return Ok(inner);
+        if matches!(self.at, At::Entry(..)) {
+            return Ok(inner.unwrap_or_default());
         }
         let mut list: Vec<&str> = names.iter().map(String::as_str).take(TOLD).collect();
         list.extend((names.len() > TOLD).then_some("…"));
