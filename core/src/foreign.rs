@@ -90,7 +90,9 @@ mod tests {
         assert!(said(b"\x80\x04\x95\x10\0").contains("pickle"));
         assert!(said(b"\x40\x01\0\0\0\0\0\0{\"__metadata__\"").contains("safetensors"));
         assert!(said(b"version https://git-lfs.github.com/spec/v1\n").contains("git lfs pull"));
-        assert!(refuse(b"%PDF-1.7", true).is_err_and(|error| error.message().contains("PDF document, packed with gzip")));
+        assert!(
+            refuse(b"%PDF-1.7", true).is_err_and(|error| error.message().contains("PDF document, packed with gzip"))
+        );
         for text in ["", "[", "{\"engram\":1}", "prompt,subject", "\u{feff}[", "PARIS"] {
             assert!(refuse(text.as_bytes(), false).is_ok(), "{text}");
         }

@@ -269,7 +269,9 @@ mod tests {
                 assert_eq!((read.ok(), rest), (Some(filler.len() * PIECE), filler.repeat(PIECE)));
             }
             let cut = [text.as_bytes(), &[0xc3]].concat();
-            assert!(Source::new(&cut).text().is_err_and(|error| error.message() == "not UTF-8 text (line 2): byte 0xc3"));
+            assert!(
+                Source::new(&cut).text().is_err_and(|error| error.message() == "not UTF-8 text (line 2): byte 0xc3")
+            );
         }
         assert_eq!(Source::new(b" \n").text()?.first, None);
         Ok(())

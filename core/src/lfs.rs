@@ -3,7 +3,8 @@
 use crate::Error;
 
 /// How such files begin; the second is the extension's name from before its release.
-const BEGINNINGS: [&[u8]; 2] = [b"version https://git-lfs.github.com/spec/", b"version https://hawser.github.com/spec/"];
+const BEGINNINGS: [&[u8]; 2] =
+    [b"version https://git-lfs.github.com/spec/", b"version https://hawser.github.com/spec/"];
 
 /// Whether a file that begins so is a pointer to the content and not the content. 48 bytes are enough.
 pub fn pointer(first: &[u8]) -> bool {

@@ -20,7 +20,7 @@ use std::path::PathBuf;
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct StudyArgs {
-    /// Facts: CounterFact JSON, a CSV with the same fields, or `bundled`
+    /// Facts: JSON, JSON lines, CSV or Parquet, as published, or `bundled`
     #[arg(long, value_name = "FILE", value_parser = options::facts)]
     pub facts: Facts,
     /// Validated facts wanted

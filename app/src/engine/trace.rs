@@ -32,8 +32,7 @@ pub(super) fn run(wanted: &Model, question: &Question, settings: &Settings, prog
         None => block_on(rival(model, &question.prompt, &target))?,
     };
     let fact = Fact::asked(&question.prompt, &question.subject, &target, &target_new);
-    let file =
-        FactFile { name: "prompt".into(), sha256: String::new(), facts: vec![fact.clone()], warnings: Vec::new() };
+    let file = FactFile::of("prompt", vec![fact.clone()]);
     let mut record = block_on(header(model, &file, settings.clone(), &super::program()))?;
     record.facts.push(traced(model, &fact, &record, progress)?);
     Ok(Tracing { record, greedy })

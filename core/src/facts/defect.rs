@@ -124,9 +124,10 @@ impl Flaw {
 }
 
 impl Defect {
-    /// The counterfactual answer is what is wrong: another one in its place would be another question.
+    /// The counterfactual answer could not be read: another one in its place would be another question.
     pub(super) fn is_of_new(&self) -> bool {
         match self.flaw {
+            Flaw::Ragged(..) => true,
             Flaw::Missing(field) | Flaw::Wrong(field, _) | Flaw::Long(field, _) => {
                 Column::of(field.name).is_some_and(|known| known.column == Column::New)
             }
@@ -202,5 +203,5 @@ pub(super) fn refuse(name: &str, facts: &[Fact], defects: &[Defect]) -> Result<(
         several => format!("; {several} defects in all"),
     };
     Err(Error::input(format!("{name}: fact {}: {}{more}", named(facts, first), quoted(first, facts)))
-        .hint("mend the file; without --strict, such facts fall out with their reasons"))
+        .hint("mend these records, or take them out of the file"))
 }

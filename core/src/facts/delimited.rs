@@ -62,8 +62,13 @@ pub(super) fn parse(source: &Source<'_>, mut line: usize) -> Result<Found> {
         }
         // A quote that is not closed where it should be swallows the rows below: they would be missed by nobody.
         if row.iter().any(|field| field.contains('\n')) {
-            return Err(Error::input(format!("{place}: a field goes on over lines, and the row has {} fields where \
-                the header has {}", row.len(), names.len())).hint("is a quote left open?"));
+            return Err(Error::input(format!(
+                "{place}: a field goes on over lines, and the row has {} fields where \
+                the header has {}",
+                row.len(),
+                names.len()
+            ))
+            .hint("is a quote left open?"));
         }
         gathered.lost(place, Flaw::Ragged(row.len(), names.len()))?;
     }
@@ -95,13 +100,13 @@ fn broken(error: csv::Error) -> Error {
 /// The known columns among the header's. A table has no lists of prompts.
 fn columns(names: &[String]) -> Result<Vec<(usize, Known)>> {
     let known = names.iter().enumerate().filter_map(|(at, name)| Some((at, Column::of(name)?)));
-    let known: Vec<_> = known
-        .filter(|(_, known)| !matches!(known.column, Column::Paraphrases | Column::Neighbourhood))
-        .collect();
+    let known: Vec<_> =
+        known.filter(|(_, known)| !matches!(known.column, Column::Paraphrases | Column::Neighbourhood)).collect();
     for (at, (place, name)) in known.iter().enumerate() {
         if known[..at].iter().any(|(_, other)| other.number() == name.number()) {
-            return Err(Error::input(format!("the header has the column {} twice", names[*place]))
-                .hint("leave one of them"));
+            return Err(
+                Error::input(format!("the header has the column {} twice", names[*place])).hint("leave one of them")
+            );
         }
     }
     let has = |column| known.iter().any(|(_, known)| known.column == column);
@@ -130,7 +135,11 @@ fn raw(columns: &[(usize, Known)], row: &StringRecord) -> Raw {
     let mut raw = Raw::default();
     for (at, known) in columns {
         let text = row.get(*at).unwrap_or_default();
-        raw.put(*known, false, if is_written_list(text) { Value::Other("a list written as text") } else { Value::text(text) });
+        raw.put(
+            *known,
+            false,
+            if is_written_list(text) { Value::Other("a list written as text") } else { Value::text(text) },
+        );
     }
     raw
 }

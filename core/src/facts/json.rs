@@ -4,9 +4,9 @@
 mod keys;
 mod record;
 
+use super::Found;
 use super::defect::Place;
 use super::gather::Gathered;
-use super::Found;
 use crate::gz::Source;
 use crate::{Error, Result};
 use keys::{At, Keys, Outline};

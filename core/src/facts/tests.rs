@@ -1,6 +1,8 @@
 use super::*;
 use crate::gz;
 
+mod published;
+
 const COUNTERFACT: &str = r#"[
  {"case_id": 7, "requested_rewrite": {"prompt": "The capital of {} is", "relation_id": "P36", "extra": [1],
    "target_new": {"str": "Rome", "id": "Q220"}, "target_true": {"str": "Paris"}, "subject": "France"},
@@ -117,7 +119,7 @@ fn errors_name_the_place_and_the_way_out() {
             "x: row 1 (line 2): 2 fields where the header has 3",
             "double quotes",
         ),
-        ("prompt,subject,target\nA is,A,b\nA is,Q,b\n", "x: row 2 (line 3): prompt: the subject \"Q\"", "write {}"),
+        ("prompt,subject,target\nA is,Q,b\n", "x: row 1 (line 2): prompt: the subject \"Q\"", "write {}"),
     ];
     for (text, message, hint) in cases {
         let Err(error) = parse("x", text.as_bytes()) else { panic!("accepted: {text}") };

@@ -132,7 +132,8 @@ impl Pages {
         for _ in 0..usize::from(self.repeated) + usize::from(self.optional) {
             values = values.and_then(levels);
         }
-        let fits = values.and_then(|at| buf.get(at..)).is_some_and(|rest| delta::fits(encoding, rest, header.values as usize));
+        let fits =
+            values.and_then(|at| buf.get(at..)).is_some_and(|rest| delta::fits(encoding, rest, header.values as usize));
         if !fits {
             return Err(damaged("a page is shorter than it says"));
         }
