@@ -101,5 +101,5 @@ fn what_a_file_lacks_is_told() {
         other[at] = b'o';
     }
     let said = said(&other);
-    assert!(said.contains("no columns prompt, subject") && said.contains("target_false, object"), "{said}");
+    assert!(said.contains("no columns prompt, subject") && said.contains("target_false, oubject"), "{said}");
 }

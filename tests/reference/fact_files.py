@@ -14,6 +14,7 @@ import pyarrow
 import pyarrow.parquet
 
 FOLDER = Path(__file__).parent.parent / "fixtures" / "facts"
+HOSTILE = Path(__file__).parent.parent / "fixtures" / "hostile" / "facts"
 
 LANGUAGE = ("The mother tongue of {} is", "P103")
 CAPITAL = ("The capital of {} is the city of", "P36")
@@ -70,9 +71,26 @@ def write(name, text):
     (FOLDER / name).write_text(text, encoding="utf-8")
 
 
-def parquet(name, records, **options):
+def parquet(name, records, folder=FOLDER, **options):
     table = pyarrow.Table.from_pylist(list(records))
-    pyarrow.parquet.write_table(table, FOLDER / name, **options)
+    pyarrow.parquet.write_table(table, folder / name, **options)
+
+
+def hostile():
+    """Some kilobytes that unpack to gigabytes."""
+    HOSTILE.mkdir(parents=True, exist_ok=True)
+    record = {"prompt": "A is", "subject": "A", "target_true": "b", "target_new": "c"}
+    options = {"compression": "zstd", "folder": HOSTILE, "write_statistics": False}
+    # A dictionary of one long text, for many rows.
+    count = 300_000
+    columns = {name: pyarrow.array([text]).take(pyarrow.array([0] * count)) for name, text in record.items()}
+    columns["prompt"] = pyarrow.DictionaryArray.from_arrays(pyarrow.array([0] * count), ["A is " + "x" * 60_000])
+    pyarrow.parquet.write_table(pyarrow.table(columns), HOSTILE / "dictionary.parquet", compression="zstd",
+                                write_statistics=False, store_schema=False)
+    # A list without end in one record.
+    parquet("list.parquet", [record | {"paraphrase_prompts": [""] * 3_000_000}], **options)
+    # One page of 200 MB.
+    parquet("page.parquet", [record | {"prompt": "A is" + " " * 200_000_000}], use_dictionary=False, **options)
 
 
 def main():
@@ -113,6 +131,7 @@ def main():
          "ground_truth": "Lecanorales", "rephrase_prompt": "What family are Ramalinaceae?"},
     ]
     write("easyedit.json", json.dumps(zsre))
+    hostile()
 
 
 if __name__ == "__main__":

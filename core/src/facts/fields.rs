@@ -100,11 +100,6 @@ impl Raw {
         }
     }
 
-    /// Bytes that are kept of it.
-    pub(super) fn size(&self) -> usize {
-        self.fields.iter().flatten().map(|(_, _, value)| value.size()).sum()
-    }
-
     fn take(&mut self, column: Column) -> (Field, Value) {
         let (name, inside) = (column.names()[0], self.rewritten && !column.is_light());
         let missing = || (0, Field { name, inside, light: column.is_light() }, Value::Missing);

@@ -49,6 +49,7 @@ impl Value {
     }
 
     /// Bytes that are kept of it.
+    #[cfg(feature = "parquet")]
     pub(super) fn size(&self) -> usize {
         match self {
             Self::Text(text) | Self::Number(text) => text.len(),

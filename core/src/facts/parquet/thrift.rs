@@ -173,3 +173,52 @@ pub(super) fn check_footer(footer: &[u8]) -> Option<()> {
     }
     (open.is_empty() && !counts.is_empty()).then_some(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A description with elements of so many children.
+    fn footer(children: &[u32]) -> Vec<u8> {
+        let varint = |mut number: u32, out: &mut Vec<u8>| {
+            while number >= 0x80 {
+                out.push(number as u8 | 0x80);
+                number >>= 7;
+            }
+            out.push(number as u8);
+        };
+        // Field 2, a list of structs.
+        let mut out = vec![0x29, 0xfc];
+        varint(children.len() as u32, &mut out);
+        for count in children {
+            // Field 5, an integer.
+            out.push(0x55);
+            varint(count << 1, &mut out);
+            out.push(0);
+        }
+        out.push(0);
+        out
+    }
+
+    #[test]
+    fn schemas_are_trees_of_a_bounded_size() {
+        assert!(check_footer(&footer(&[2, 0, 1, 0])).is_some());
+        assert!(check_footer(&footer(&[2, 0, 1])).is_none(), "a child is missing");
+        assert!(check_footer(&footer(&[1, 0, 0])).is_none(), "a second root");
+        assert!(check_footer(&footer(&[0x7fff_ffff, 0])).is_none(), "more children than there can be");
+        assert!(check_footer(&footer(&[1; 20_000])).is_none() && check_footer(&footer(&[1; 200])).is_none(), "depth");
+        assert!(check_footer(&[]).is_none() && check_footer(&[0]).is_none() && check_footer(&[0x29, 0xff]).is_none());
+        // Structs in structs, passed over: field 1 is a struct whose field 1 is one.
+        assert!(check_footer(&[0x1c; 100_000]).is_none());
+        // A list of lists, and one that claims more than there is.
+        assert!(check_footer(&[&[0x19_u8][..], &[0x19; 100_000]].concat()).is_none());
+        assert!(check_footer(&[0x19, 0xf8, 0xff, 0xff, 0xff, 0xff, 0x0f, 0]).is_none());
+    }
+
+    #[test]
+    fn numbers() {
+        assert_eq!(Thrift::new(&[0xac, 0x02]).varint(), Some(300));
+        assert_eq!([1, 2, 3].map(|byte| Thrift::new(&[byte]).integer()), [Some(-1), Some(1), Some(-2)]);
+        assert!(Thrift::new(&[0xff; 20]).varint().is_none() && Thrift::new(&[0x80]).varint().is_none());
+    }
+}
