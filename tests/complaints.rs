@@ -39,7 +39,7 @@ fn facts() -> FactFile {
         ..Fact::default()
     };
     let facts = subjects.iter().enumerate().map(fact).collect();
-    FactFile { name: "made".into(), sha256: String::new(), facts, warnings: Vec::new() }
+    FactFile::of("made", facts)
 }
 
 #[test]

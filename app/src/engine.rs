@@ -126,6 +126,8 @@ pub struct Place {
     pub out: PathBuf,
     /// Start again instead of resuming.
     pub fresh: bool,
+    /// A fact with a defect ends the study.
+    pub strict: bool,
 }
 
 /// What `engram train` has made; also `training.json` beside the model.

@@ -131,7 +131,7 @@ pub fn facts(value: &str) -> Result<Facts> {
     if value == bundled::FACTS_NAME && !Path::new(value).exists() {
         return Ok(Facts::Bundled);
     }
-    let hint = "give CounterFact JSON or a CSV, or `bundled` for the facts that the bundled models know";
+    let hint = "give JSON, JSON lines, CSV or Parquet, or `bundled` for the facts that the bundled models know";
     file(value).map(Facts::File).map_err(|error| error.hint(hint))
 }
 

@@ -2,15 +2,23 @@
 
 mod complete;
 pub mod compose;
+mod defect;
 mod delimited;
+mod fields;
+mod gather;
 mod json;
 mod order;
+#[cfg(feature = "parquet")]
+mod parquet;
+mod utf16;
+mod value;
 
+pub use defect::{Defect, Field, Flaw, Place};
 pub use order::{RelationKind, kind, shuffled};
 
 use crate::record::FactSource;
 use crate::text::told;
-use crate::{Error, Result, gz};
+use crate::{Error, Result, foreign, gz};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
@@ -89,7 +97,7 @@ impl Fact {
 }
 
 /// A parsed file of facts.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct FactFile {
     /// File name.
     pub name: String,
@@ -97,11 +105,26 @@ pub struct FactFile {
     pub sha256: String,
     /// Facts in file order.
     pub facts: Vec<Fact>,
-    /// Oddities that did not stop the reading, for people.
+    /// What is wrong with single records, in file order. Their facts are there all the same.
+    pub defects: Vec<Defect>,
+    /// Oddities that did not stop the reading, for people; a line for each kind of defect among them.
     pub warnings: Vec<String>,
 }
 
 impl FactFile {
+    /// Facts that came from no file.
+    pub fn of(name: &str, facts: Vec<Fact>) -> Self {
+        Self { name: name.into(), facts, ..Self::default() }
+    }
+
+    /// Refuses the file if any of its records has a defect.
+    ///
+    /// # Errors
+    /// Names the first defect and how many there are.
+    pub fn strict(&self) -> Result<()> {
+        defect::refuse(&self.name, &self.facts, &self.defects)
+    }
+
     /// What a study's record says about this file.
     pub fn source(&self) -> FactSource {
         FactSource { name: self.name.clone(), sha256: self.sha256.clone(), count: self.facts.len() }
@@ -110,48 +133,79 @@ impl FactFile {
 
 /// Reads facts; the format is found from the content.
 ///
-/// - CounterFact JSON (`case_id`, `requested_rewrite`, `paraphrase_prompts`, `neighborhood_prompts`).
-/// - `known_1000.json` (`known_id`, `subject`, `attribute`, `prompt`, `relation_id`).
-/// - CSV with a header: `prompt` (or `template`), `subject`, `target_true` (or `target`, `attribute`, `object`),
-///   and, where present, `target_new`, `relation`, `id`. Comma, semicolon or tab.
-/// - gzip of any of these.
+/// - JSON records in an array, in an array within an object (the dataset viewer's rows), or one a line.
+/// - CSV with a header. Comma, semicolon, tab, or what a first line `sep=` names.
+/// - Parquet (feature `parquet`).
+/// - gzip of any of these. Text is UTF-8, or UTF-16 with a byte order mark.
+///
+/// A record has `prompt` (or `template`), `subject`, `target_true` and, perhaps, `target_new`, `relation_id` (or
+/// `relation`) and an id, under these names or those of other published files ([METHODS](../../docs/METHODS.md), section
+/// 1). They may be within `requested_rewrite`, as in CounterFact.
 ///
 /// A prompt holds `{}` once, or the subject itself. Where `target_new` is absent it is the next different true answer
 /// of the same relation in file order, cyclically; for a relation with one answer only, the next different one of the
-/// whole file.
+/// whole file. A record with a defect stays a fact in its place, which falls out of every study.
 ///
 /// # Errors
-/// Names the file, the record or row, and the field; the hint says what the file has instead.
+/// When the file is damaged or of another kind, or every record has a defect: names the file, the record or row, and the
+/// field; the hint says what the file has instead.
 pub fn parse(name: &str, bytes: &[u8]) -> Result<FactFile> {
     parse_inner(name, bytes).map_err(|error| error.at(name))
 }
 
+/// Facts, and what is wrong with some of them.
+type Found = (Vec<Fact>, Vec<Defect>);
+
 fn parse_inner(name: &str, bytes: &[u8]) -> Result<FactFile> {
-    let source = gz::Source::new(bytes);
-    let gz::Text { begin, first } = source.text()?;
-    let source = source.after(begin);
-    let mut facts = match first {
-        None => return Err(Error::input("the file is empty").hint(FORMATS)),
-        Some('[') => json::parse(&source)?,
-        Some('{') => {
-            let hint = format!("put the records into one JSON array: [ ... ]. {FORMATS}");
-            return Err(Error::input("a JSON object where an array of facts is wanted").hint(hint));
-        }
-        Some('<') => {
-            let hint = "a download may have saved an error page; download the file itself";
-            return Err(Error::input("this is an HTML or XML page, not facts").hint(hint));
-        }
-        Some(_) => delimited::parse(&source)?,
-    };
+    let (mut facts, defects) = read(bytes)?;
     if facts.is_empty() {
         return Err(Error::input("no facts in the file").hint(FORMATS));
     }
-    let mut warnings = Vec::new();
-    warn_about(&facts, &mut warnings);
-    complete::fill_target_new(&mut facts, &mut warnings);
+    let mut warnings = defect::warnings(&facts, &defects);
+    warnings.extend(used_twice(&facts));
+    let without = defects.iter().filter(|defect| defect.is_of_new()).map(|defect| defect.fact).collect();
+    complete::fill_target_new(&mut facts, &without, &mut warnings);
     let sha256 = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
     let warnings = warnings.iter().map(|warning| told(warning)).collect();
-    Ok(FactFile { name: name.into(), sha256, facts, warnings })
+    Ok(FactFile { name: name.into(), sha256, facts, defects, warnings })
+}
+
+fn read(bytes: &[u8]) -> Result<Found> {
+    let source = gz::Source::new(bytes);
+    let head = source.head(foreign::HEAD);
+    if head.starts_with(b"PAR1") {
+        return read_parquet(&gz::unpack(bytes)?);
+    }
+    foreign::refuse(&head, source.is_packed())?;
+    match utf16::decoded(&head, &source)? {
+        Some(text) => read_text(&gz::Source::new(text.as_bytes())),
+        None => read_text(&source),
+    }
+}
+
+#[cfg(feature = "parquet")]
+fn read_parquet(bytes: &[u8]) -> Result<Found> {
+    parquet::parse(bytes)
+}
+
+#[cfg(not(feature = "parquet"))]
+fn read_parquet(_: &[u8]) -> Result<Found> {
+    Err(Error::input("this is a Parquet file, which this program was built without").hint(FORMATS))
+}
+
+fn read_text(source: &gz::Source<'_>) -> Result<Found> {
+    let gz::Text { begin, first, line } = source.text()?;
+    let source = source.after(begin);
+    match first {
+        None => Err(Error::input("the file is empty").hint(FORMATS)),
+        Some('[') => json::array(&source),
+        Some('{') => json::object(&source, line),
+        Some('<') => {
+            let hint = "a download may have saved an error page; download the file itself";
+            Err(Error::input("this is an HTML or XML page, not facts").hint(hint))
+        }
+        Some(_) => delimited::parse(&source, line),
+    }
 }
 
 /// Longest text of a fact, in bytes: no prompt that a model could take is longer.
@@ -161,51 +215,34 @@ const MOST_PROMPTS: usize = 10_000;
 /// Most facts of a file; the largest public ones have some 200,000.
 const MOST_FACTS: usize = 2_000_000;
 
-/// The error for a file with one fact too many.
-fn too_many() -> Error {
-    Error::input(format!("more than {MOST_FACTS} facts")).hint("split the file")
-}
+/// Names of a warning that are shown.
+const SHOWN: usize = 5;
 
-/// The error for a text that no prompt can be.
-fn too_long(field: &str, bytes: usize) -> Error {
-    Error::input(format!("{field} has {bytes} bytes; at most {MOST_TEXT} are taken"))
-        .hint("the file is damaged, or not what it seems")
-}
+const FORMATS: &str = "accepted: CounterFact, known_1000 and other records as JSON, JSON lines or Parquet, or CSV with the \
+                       columns prompt, subject, target_true";
 
-const FORMATS: &str =
-    "accepted: CounterFact JSON, known_1000.json, or CSV with the columns prompt, subject, target_true";
-
-/// Duplicate ids and empty fields. Facts with an empty field stay: a study drops them with that reason.
-fn warn_about(facts: &[Fact], warnings: &mut Vec<String>) {
+/// A word about ids that several facts have.
+fn used_twice(facts: &[Fact]) -> Option<String> {
     let mut seen: HashMap<&str, usize> = HashMap::with_capacity(facts.len());
     let mut twice = Vec::new();
+    let mut count = 0;
     for fact in facts {
         let times = seen.entry(&fact.id).or_insert(0);
         *times += 1;
         if *times == 2 {
-            twice.push(fact.id.as_str());
+            count += 1;
+            twice.extend((count <= SHOWN).then_some(fact.id.as_str()));
         }
     }
-    if !twice.is_empty() {
-        warnings.push(format!("{} used by more than one fact: {}", ids(twice.len()), first_few(&twice)));
-    }
-    let empty: Vec<&str> = facts
-        .iter()
-        .filter(|fact| fact.template.is_empty() || fact.subject.is_empty() || fact.target_true.is_empty())
-        .map(|fact| fact.id.as_str())
-        .collect();
-    if !empty.is_empty() {
-        warnings.push(format!("facts with an empty prompt, subject or true answer: {}", first_few(&empty)));
-    }
+    let ids = if count == 1 { "1 id is".to_owned() } else { format!("{count} ids are") };
+    (count > 0).then(|| format!("{ids} used by more than one fact: {}", first_few(&twice, count)))
 }
 
-fn ids(count: usize) -> String {
-    if count == 1 { "1 id is".into() } else { format!("{count} ids are") }
-}
-
-fn first_few(names: &[&str]) -> String {
-    let shown = names.iter().take(5).copied().collect::<Vec<_>>().join(", ");
-    if names.len() > 5 { format!("{shown} and {} more", names.len() - 5) } else { shown }
+/// The first of so many names.
+fn first_few<S: AsRef<str>>(names: &[S], of: usize) -> String {
+    let shown: Vec<&str> = names.iter().take(SHOWN).map(AsRef::as_ref).collect();
+    let more = if of > shown.len() { format!(" and {} more", of - shown.len()) } else { String::new() };
+    shown.join(", ") + &more
 }
 
 /// The template of a prompt that holds the slot or the subject. Where the subject occurs more than once, its first

@@ -31,6 +31,8 @@ pub(crate) struct Text {
     pub(crate) begin: u64,
     /// That character; none in an empty file.
     pub(crate) first: Option<char>,
+    /// The line that it is on, from 1.
+    pub(crate) line: usize,
 }
 
 impl<'a> Source<'a> {
@@ -42,6 +44,28 @@ impl<'a> Source<'a> {
     /// The same from a later byte of its content on.
     pub(crate) fn after(self, begin: u64) -> Self {
         Self { skipped: begin, ..self }
+    }
+
+    /// Bytes that are left out at the beginning.
+    pub(crate) fn begin(&self) -> u64 {
+        self.skipped
+    }
+
+    /// The bytes themselves, packed or not.
+    pub(crate) fn bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+
+    /// Whether it is packed.
+    pub(crate) fn is_packed(&self) -> bool {
+        self.packed
+    }
+
+    /// How the content begins. Damage is told by whoever reads on.
+    pub(crate) fn head(&self, most: usize) -> Vec<u8> {
+        let mut head = Vec::new();
+        let _ = self.reader().take(most as u64).read_to_end(&mut head);
+        head
     }
 
     /// The content where it needs no unpacking.
@@ -100,7 +124,7 @@ impl<'a> Source<'a> {
 
     /// [`Source::check`], and that it is UTF-8.
     pub(crate) fn text(&self) -> Result<Text> {
-        let mut found = Text { begin: 0, first: None };
+        let mut found = Text { begin: 0, first: None, line: 1 };
         let (mut lines, mut rest) = (1, Vec::new());
         self.pieces(|piece| {
             rest.extend_from_slice(piece);
@@ -109,8 +133,8 @@ impl<'a> Source<'a> {
                 // A character may go on in the next piece.
                 Err(error) if error.error_len().is_none() => error.valid_up_to(),
                 Err(error) => {
-                    lines += newlines(&rest[..error.valid_up_to()]);
-                    return Err(not_text(lines));
+                    let (before, after) = rest.split_at(error.valid_up_to());
+                    return Err(not_text(lines + newlines(before), after));
                 }
             };
             lines += newlines(&rest[..valid]);
@@ -119,12 +143,13 @@ impl<'a> Source<'a> {
                 let mark = |c: char| c.is_whitespace() || (c == '\u{feff}');
                 let begin = text.trim_start_matches(mark);
                 found.begin += (text.len() - begin.len()) as u64;
+                found.line += newlines(&text.as_bytes()[..text.len() - begin.len()]);
                 found.first = begin.chars().next();
             }
             rest.drain(..valid);
             Ok(())
         })?;
-        if rest.is_empty() { Ok(found) } else { Err(not_text(lines)) }
+        if rest.is_empty() { Ok(found) } else { Err(not_text(lines, &rest)) }
     }
 
     fn pieces(&self, mut each: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
@@ -149,17 +174,25 @@ fn newlines(bytes: &[u8]) -> usize {
     bytes.iter().filter(|byte| **byte == b'\n').count()
 }
 
-fn not_text(line: usize) -> Error {
-    Error::input(format!("not UTF-8 text (line {line})")).hint("save it as UTF-8")
+/// The error for bytes that are no UTF-8, and where they are.
+fn not_text(line: usize, bytes: &[u8]) -> Error {
+    let byte = bytes.first().copied().unwrap_or_default();
+    Error::input(format!("not UTF-8 text (line {line}): byte 0x{byte:02x}"))
+        .hint("it may be Windows-1252 or Latin-1; save it as UTF-8 (in a spreadsheet: CSV UTF-8)")
 }
 
 fn damaged(error: &std::io::Error) -> Error {
     Error::input(format!("the gzip data is damaged: {error}")).hint("copy or download the file again")
 }
 
+/// Most bytes that so many packed ones may be.
+pub(crate) fn most_unpacked(packed: u64) -> u64 {
+    MAX_UNPACKED.min(SMALL.max(packed.saturating_mul(MOST_TIMES)))
+}
+
 /// Whether so many packed bytes may be so many unpacked ones.
 fn bounded(packed: u64, size: u64) -> Result<()> {
-    let most = MAX_UNPACKED.min(SMALL.max(packed.saturating_mul(MOST_TIMES)));
+    let most = most_unpacked(packed);
     if size <= most {
         return Ok(());
     }
@@ -230,13 +263,15 @@ mod tests {
             let text = format!(" \n\u{feff}\t{}", filler.repeat(PIECE));
             for bytes in [text.clone().into_bytes(), pack(text.as_bytes())?] {
                 let found = Source::new(&bytes).text()?;
-                assert_eq!((found.begin, found.first), (6, filler.chars().next()));
+                assert_eq!((found.begin, found.first, found.line), (6, filler.chars().next(), 2));
                 let mut rest = String::new();
                 let read = Source::new(&bytes).after(found.begin).reader().read_to_string(&mut rest);
                 assert_eq!((read.ok(), rest), (Some(filler.len() * PIECE), filler.repeat(PIECE)));
             }
             let cut = [text.as_bytes(), &[0xc3]].concat();
-            assert!(Source::new(&cut).text().is_err_and(|error| error.message() == "not UTF-8 text (line 2)"));
+            assert!(
+                Source::new(&cut).text().is_err_and(|error| error.message() == "not UTF-8 text (line 2): byte 0xc3")
+            );
         }
         assert_eq!(Source::new(b" \n").text()?.first, None);
         Ok(())

@@ -35,7 +35,7 @@ pub use open::Journal;
 pub use same::{change, differences, tracing_differences};
 
 use crate::record::{Record, VERSION};
-use crate::{Error, Kind, Result, gz};
+use crate::{Error, Kind, Result, foreign, gz};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
@@ -73,6 +73,7 @@ pub fn from_bytes(name: &str, bytes: &[u8]) -> Result<Record> {
 pub fn read_bytes(name: &str, bytes: &[u8]) -> Result<Resumed> {
     let inner = || {
         let source = gz::Source::new(bytes);
+        foreign::refuse(&source.head(foreign::HEAD), source.is_packed())?;
         source.check()?;
         let resumed = if lines::is_digested(bytes) {
             study(bytes)?

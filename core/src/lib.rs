@@ -4,18 +4,22 @@
 //! real language models on the CPU or GPU through burn. Formulas are in docs/METHODS.md, the shape of the code in
 //! docs/ARCHITECTURE.md.
 
+#[cfg(feature = "parquet")]
+mod caught;
 #[cfg(feature = "engine")]
 pub mod device;
 #[cfg(feature = "engine")]
 pub mod edit;
 pub mod error;
 pub mod facts;
+mod foreign;
 #[cfg(feature = "engine")]
 pub mod generate;
 mod gz;
 pub mod journal;
 #[cfg(feature = "engine")]
 pub mod lab;
+pub mod lfs;
 pub mod memory;
 pub mod metrics;
 #[cfg(feature = "engine")]

@@ -152,6 +152,22 @@ fn memory_is_of_the_order_of_what_files_hold() {
     assert!(said.contains("is a quote left open?"), "{said}");
     assert!(peak < 8 * MIB, "{peak} bytes");
 
+    // Parquet: a long text for many rows, a list without end, a page without end.
+    #[cfg(feature = "parquet")]
+    for (name, wanted, most) in [
+        ("dictionary", "unpacks to too much text", 160 * MIB),
+        ("list", "a list of the Parquet file has too many entries", 32 * MIB),
+        ("page", "a page of the Parquet file unpacks to more than 8 MiB", 16 * MIB),
+    ] {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures/hostile/facts");
+        let bytes = std::fs::read(format!("{folder}/{name}.parquet")).expect("a fixture");
+        assert!(bytes.len() < 40_000, "{name}: {}", bytes.len());
+        let (found, peak) = measured(|| facts::parse("f.parquet", &bytes));
+        let said = found.expect_err(name).to_string();
+        assert!(said.contains(wanted), "{name}: {said}");
+        assert!(peak < most, "{name}: {peak} bytes for {}", bytes.len());
+    }
+
     // What a page or a link carries.
     let payload = |json: &str, zeros: usize| {
         let mut bytes = b"engram\x00\x01".to_vec();

@@ -36,7 +36,7 @@ pub fn facts(model: &Model) -> FactFile {
             });
         }
     }
-    FactFile { name: "made".into(), sha256: String::new(), facts, warnings: Vec::new() }
+    FactFile::of("made", facts)
 }
 
 /// A study of a few of them with all stages, so small that it can be run many times.

@@ -20,7 +20,7 @@ use std::path::PathBuf;
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct StudyArgs {
-    /// Facts: CounterFact JSON, a CSV with the same fields, or `bundled`
+    /// Facts: JSON, JSON lines, CSV or Parquet, as published, or `bundled`
     #[arg(long, value_name = "FILE", value_parser = options::facts)]
     pub facts: Facts,
     /// Validated facts wanted
@@ -70,6 +70,9 @@ pub struct StudyArgs {
     /// Start again instead of resuming an interrupted study
     #[arg(long, help_heading = OUTPUT)]
     pub fresh: bool,
+    /// Stop at a fact that is malformed or does not fit the tokenizer, instead of dropping it with its reason
+    #[arg(long, help_heading = METHOD)]
+    pub strict: bool,
 }
 
 const EDITING: &str = "Editing (stage 3)";
@@ -138,7 +141,7 @@ pub fn run(args: &StudyArgs, ui: &Ui) -> Result<bool> {
     if args.maps > args.n {
         ui.warn(&format!("only {} facts are traced, so there are only so many maps", args.n));
     }
-    let place = Place { out: args.out.clone(), fresh: args.fresh };
+    let place = Place { out: args.out.clone(), fresh: args.fresh, strict: args.strict };
     let progress = Progress::new(*ui);
     let models: Vec<_> = args.model.iter().map(|source| args.run.model(source)).collect();
     if models.len() > 1 {

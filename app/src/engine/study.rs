@@ -11,8 +11,9 @@ use anyhow::Result;
 use begin::{Begin, Files};
 use engram_core::facts::{FactFile, parse};
 use engram_core::journal::Journal;
-use engram_core::record::Settings;
+use engram_core::record::{FactRecord, Outcome, Settings};
 use engram_core::study::{self, Event, Observer, Phase};
+use engram_core::text::told;
 use engram_core::{Error, Kind};
 use pollster::block_on;
 
@@ -25,11 +26,14 @@ pub(super) fn run(
     progress: &Progress,
 ) -> Result<Studied> {
     let facts = read_facts(facts, progress)?;
+    if place.strict {
+        facts.strict()?;
+    }
     if settings.n > facts.facts.len() {
         progress.note(&format!("{} facts are wanted, the file has {}", settings.n, facts.facts.len()));
     }
     let (files, journal) = Files::claim(&place.out, &record_name(&wanted.source))?;
-    let studied = work(wanted, &facts, settings, (&files, journal), place.fresh, progress);
+    let studied = work(wanted, &facts, settings, (&files, journal), place, progress);
     if studied.is_err() {
         files.tidy();
     }
@@ -41,21 +45,24 @@ fn work(
     facts: &FactFile,
     settings: &Settings,
     (files, mut journal): (&Files, Journal),
-    fresh: bool,
+    place: &Place,
     progress: &Progress,
 ) -> Result<Studied> {
     let model = &mut load(wanted, progress)?.model;
     let header = block_on(study::header(model, facts, settings.clone(), &super::program()))?;
     let path = files.record.clone();
-    let record = match begin::begin(files, &mut journal, (&header, facts), fresh, progress)? {
+    let record = match begin::begin(files, &mut journal, (&header, facts), place.fresh, progress)? {
         Begin::Finished(record) => return Ok(Studied { path, resumed: record.facts.len(), record }),
         Begin::At(record) => record,
     };
+    if place.strict {
+        record.facts.iter().try_for_each(sound)?;
+    }
     let resumed = record.facts.len();
     if resumed > 0 {
         progress.note(&format!("going on after {resumed} facts of an earlier run"));
     }
-    let mut observer = Journaled { journal, progress, phase: None };
+    let mut observer = Journaled { journal, progress, phase: None, strict: place.strict };
     let record = block_on(study::run(model, facts, record, &mut observer))?;
     if let Some(kept) = observer.journal.finish(&path, &record)? {
         progress.note(&format!("the record that was there, of other settings, is {}", kept.display()));
@@ -106,12 +113,30 @@ struct Journaled<'a> {
     journal: Journal,
     progress: &'a Progress,
     phase: Option<Phase>,
+    strict: bool,
+}
+
+/// Refuses a fact that was dropped for a defect of its own.
+fn sound(fact: &FactRecord) -> engram_core::Result<()> {
+    match &fact.outcome {
+        Outcome::Dropped(dropped) if dropped.reason.is_defect() => {
+            let (id, detail) = (told(&fact.id), told(&dropped.detail));
+            Err(Error::input(format!("fact {id} ({}): {detail}", dropped.reason.name()))
+                .hint("mend the fact, or leave out --strict to have it dropped with this reason"))
+        }
+        _ => Ok(()),
+    }
 }
 
 impl Observer for Journaled<'_> {
     fn event(&mut self, event: Event<'_>) -> engram_core::Result<()> {
         match event {
-            Event::Fact(fact) => self.journal.append(fact),
+            Event::Fact(fact) => {
+                if self.strict {
+                    sound(fact)?;
+                }
+                self.journal.append(fact)
+            }
             Event::Redundancy(line) => self.journal.append_redundancy(line),
             Event::Edit(edit) => self.journal.append_edit(edit),
             Event::Progress { phase, done, of } => {

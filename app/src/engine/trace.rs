@@ -20,8 +20,7 @@ pub(super) fn run(wanted: &Model, question: &Question, settings: &Settings, prog
     study::check(model, settings)?;
     let (fact, own) = block_on(fact_of(model, question.asked()))?;
     progress.notes(model.tokens.doubled(&fact.prompt())?);
-    let file =
-        FactFile { name: "prompt".into(), sha256: String::new(), facts: vec![fact.clone()], warnings: Vec::new() };
+    let file = FactFile::of("prompt", vec![fact.clone()]);
     let mut record = block_on(header(model, &file, settings.clone(), &super::program()))?;
     record.facts.push(traced(model, &fact, &record, progress)?);
     Ok(Tracing { record, greedy: own.text })

@@ -99,6 +99,8 @@ fn plan(args: &TrainArgs) -> Result<Plan> {
     let recipe = Recipe::parse(&read(&args.recipe)?).map_err(|error| error.at(args.recipe.display()))?;
     let name = args.facts.file_name().unwrap_or_default().to_string_lossy();
     let file = facts::parse(&name, &std::fs::read(&args.facts).with_context(|| args.facts.display().to_string())?)?;
+    // A study drops a fact with a defect; training would learn it.
+    file.strict()?;
     let text = read(&args.text)?;
     let corpus = Corpus::new(file.facts, &text, &recipe.text)?;
     Ok(Plan::new(recipe, corpus, &text)?)

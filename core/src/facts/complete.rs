@@ -1,12 +1,14 @@
 //! A counterfactual answer for facts that came without one.
 
 use super::{Fact, first_few};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// Fills each empty `target_new`: the next different true answer of the same relation in file order, cyclically; for a
 /// relation with one answer only, the next different one of the whole file. No draws, so every reader gets the same.
-pub(super) fn fill_target_new(facts: &mut [Fact], warnings: &mut Vec<String>) {
-    let missing: Vec<usize> = (0..facts.len()).filter(|&at| facts[at].target_new.is_empty()).collect();
+/// Those in `without` stay as they are: an answer was there and could not be read.
+pub(super) fn fill_target_new(facts: &mut [Fact], without: &HashSet<usize>, warnings: &mut Vec<String>) {
+    let missing = (0..facts.len()).filter(|at| facts[*at].target_new.is_empty() && !without.contains(at));
+    let missing: Vec<usize> = missing.collect();
     if missing.is_empty() {
         return;
     }
@@ -36,7 +38,7 @@ pub(super) fn fill_target_new(facts: &mut [Fact], warnings: &mut Vec<String>) {
     }
     if !hopeless.is_empty() {
         let ids: Vec<&str> = hopeless.iter().map(String::as_str).collect();
-        warnings.push(format!("no other answer in the file for: {}", first_few(&ids)));
+        warnings.push(format!("no other answer in the file for: {}", first_few(&ids, ids.len())));
     }
 }
 

@@ -1,19 +1,16 @@
 //! CSV facts.
 
-use super::{Fact, MOST_FACTS, MOST_TEXT, template_of, too_long, too_many};
+use super::defect::{Flaw, Place};
+use super::fields::{Column, Known, REWRITE, Raw};
+use super::gather::Gathered;
+use super::value::Value;
+use super::{Found, MOST_TEXT};
 use crate::gz::Source;
 use crate::{Error, Result};
 use csv::{ReaderBuilder, StringRecord};
 use std::cell::Cell;
 use std::io::{self, BufRead, Read};
 use std::rc::Rc;
-
-const PROMPT: &[&str] = &["prompt", "template"];
-const SUBJECT: &[&str] = &["subject"];
-const TRUE: &[&str] = &["target_true", "target", "attribute", "object"];
-const NEW: &[&str] = &["target_new"];
-const RELATION: &[&str] = &["relation", "relation_id"];
-const ID: &[&str] = &["id", "case_id", "known_id"];
 
 /// Longest row in bytes. A quote that is never closed makes the rest of a file one field.
 const MOST_ROW: u64 = 16 * MOST_TEXT as u64;
@@ -36,98 +33,119 @@ impl<R: Read> Read for Rows<R> {
     }
 }
 
-/// Reads a table with a header line. The delimiter is the comma, unless the header has none but has a tab or semicolon.
-pub(super) fn parse(source: &Source<'_>) -> Result<Vec<Fact>> {
-    let mut header = Vec::new();
-    source.reader().take(MOST_ROW).read_until(b'\n', &mut header).map_err(|error| broken(error.into()))?;
-    let delimiter = [b',', b'\t', b';'].into_iter().find(|byte| header.contains(byte)).unwrap_or(b',');
+/// Reads a table with a header line, which is that of the number `line`. The delimiter is the one that a first line
+/// `sep=;` names; else the comma, unless the header has none but has a tab or semicolon.
+pub(super) fn parse(source: &Source<'_>, mut line: usize) -> Result<Found> {
+    let mut source = *source;
+    let mut header = first_line(&source)?;
+    let named = separator(&header);
+    if named.is_some() {
+        source = source.after(source.begin() + header.len() as u64);
+        header = first_line(&source)?;
+        line += 1;
+    }
+    let guessed = || [b',', b'\t', b';'].into_iter().find(|byte| header.contains(byte)).unwrap_or(b',');
     let since = Rc::new(Cell::new(0));
     let rows = Rows { inner: source.reader(), since: since.clone() };
+    let delimiter = named.unwrap_or_else(guessed);
     let mut reader = ReaderBuilder::new().delimiter(delimiter).flexible(true).from_reader(rows);
     let names: Vec<String> = reader.headers().map_err(broken)?.iter().map(str::trim).map(Into::into).collect();
-    let columns = Columns::find(&names)?;
-    let mut facts = Vec::new();
+    let columns = columns(&names)?;
+    let mut gathered = Gathered::default();
     for (index, row) in reader.records().enumerate() {
         let row = row.map_err(broken)?;
         since.set(0);
-        let line = row.position().map_or(0, csv::Position::line);
-        if row.len() != names.len() {
+        let place = Place::Row(index + 1, row.position().map_or(0, csv::Position::line) + line as u64 - 1);
+        if row.len() == names.len() {
+            gathered.add(place, raw(&columns, &row))?;
+            continue;
+        }
+        // A quote that is not closed where it should be swallows the rows below: they would be missed by nobody.
+        if row.iter().any(|field| field.contains('\n')) {
             return Err(Error::input(format!(
-                "row {} (line {line}): {} fields where the header has {}",
-                index + 1,
+                "{place}: a field goes on over lines, and the row has {} fields where \
+                the header has {}",
                 row.len(),
                 names.len()
             ))
-            .hint(format!("columns: {}; put texts that hold the delimiter in double quotes", names.join(", "))));
+            .hint("is a quote left open?"));
         }
-        if index == MOST_FACTS {
-            return Err(too_many());
-        }
-        facts.push(columns.fact(index, &row).map_err(|error| error.at(format!("row {} (line {line})", index + 1)))?);
+        gathered.lost(place, Flaw::Ragged(row.len(), names.len()))?;
     }
-    Ok(facts)
+    gathered.finish(|_| format!("columns: {}; put texts that hold the delimiter in double quotes", names.join(", ")))
+}
+
+fn first_line(source: &Source<'_>) -> Result<Vec<u8>> {
+    let mut line = Vec::new();
+    source.reader().take(MOST_ROW).read_until(b'\n', &mut line).map_err(|error| broken(error.into()))?;
+    Ok(line)
+}
+
+/// The delimiter that a spreadsheet wants to be told: `sep=;`, perhaps in quotes or filled up with delimiters.
+fn separator(line: &[u8]) -> Option<u8> {
+    let line = line.strip_suffix(b"\n").unwrap_or(line);
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    let line = line.strip_prefix(b"\"").unwrap_or(line);
+    let (begin, rest) = line.split_at_checked(4)?;
+    let (&delimiter, rest) = rest.split_first()?;
+    let rest = rest.strip_prefix(b"\"").unwrap_or(rest);
+    let fits = begin.eq_ignore_ascii_case(b"sep=") && !delimiter.is_ascii_alphanumeric() && delimiter.is_ascii();
+    (fits && delimiter != b'"' && rest.iter().all(|byte| *byte == delimiter)).then_some(delimiter)
 }
 
 fn broken(error: csv::Error) -> Error {
     Error::input(format!("not readable as CSV: {error}"))
 }
 
-/// Where each field stands in a row.
-struct Columns {
-    prompt: usize,
-    subject: usize,
-    target_true: usize,
-    target_new: Option<usize>,
-    relation: Option<usize>,
-    id: Option<usize>,
+/// The known columns among the header's. A table has no lists of prompts.
+fn columns(names: &[String]) -> Result<Vec<(usize, Known)>> {
+    let known = names.iter().enumerate().filter_map(|(at, name)| Some((at, Column::of(name)?)));
+    let known: Vec<_> =
+        known.filter(|(_, known)| !matches!(known.column, Column::Paraphrases | Column::Neighbourhood)).collect();
+    for (at, (place, name)) in known.iter().enumerate() {
+        if known[..at].iter().any(|(_, other)| other.number() == name.number()) {
+            return Err(
+                Error::input(format!("the header has the column {} twice", names[*place])).hint("leave one of them")
+            );
+        }
+    }
+    let has = |column| known.iter().any(|(_, known)| known.column == column);
+    for column in [Column::Prompt, Column::Subject, Column::True] {
+        if has(column) || column == Column::Prompt && has(Column::Template) {
+            continue;
+        }
+        let mut others = column.names()[1..].to_vec();
+        if column == Column::Prompt {
+            others.insert(0, "template");
+        }
+        let others = if others.is_empty() { String::new() } else { format!(" (or {})", others.join(", ")) };
+        let error = Error::input(format!("the header has no column {}{others}", column.names()[0]));
+        return Err(match names.iter().any(|name| name == REWRITE) {
+            true => error.hint("a table cannot hold what is in requested_rewrite: give the JSON or Parquet file"),
+            false => error.hint(format!(
+                "columns found: {}; needed: prompt, subject, target_true; optional: target_new, relation_id, id",
+                names.join(", ")
+            )),
+        });
+    }
+    Ok(known)
 }
 
-impl Columns {
-    fn find(names: &[String]) -> Result<Self> {
-        // Aliases come in order of preference: with both, `prompt` wins over `template`.
-        let find = |aliases: &[&str]| {
-            aliases.iter().find_map(|alias| names.iter().position(|name| name.eq_ignore_ascii_case(alias)))
-        };
-        let need = |aliases: &[&str]| {
-            find(aliases).ok_or_else(|| {
-                let others = match &aliases[1..] {
-                    [] => String::new(),
-                    others => format!(" (or {})", others.join(", ")),
-                };
-                Error::input(format!("the header has no column {}{others}", aliases[0])).hint(format!(
-                    "columns found: {}; needed: prompt, subject, target_true; optional: target_new, relation, id",
-                    names.join(", ")
-                ))
-            })
-        };
-        Ok(Self {
-            prompt: need(PROMPT)?,
-            subject: need(SUBJECT)?,
-            target_true: need(TRUE)?,
-            target_new: find(NEW),
-            relation: find(RELATION),
-            id: find(ID),
-        })
+fn raw(columns: &[(usize, Known)], row: &StringRecord) -> Raw {
+    let mut raw = Raw::default();
+    for (at, known) in columns {
+        let text = row.get(*at).unwrap_or_default();
+        raw.put(
+            *known,
+            false,
+            if is_written_list(text) { Value::Other("a list written as text") } else { Value::text(text) },
+        );
     }
+    raw
+}
 
-    fn fact(&self, index: usize, row: &StringRecord) -> Result<Fact> {
-        if let Some(long) = row.iter().map(str::len).find(|length| *length > MOST_TEXT) {
-            return Err(too_long("a field", long));
-        }
-        let field = |at: usize| row.get(at).unwrap_or_default().trim().to_owned();
-        let optional = |at: Option<usize>| at.map(field).unwrap_or_default();
-        let subject = field(self.subject);
-        let id = optional(self.id);
-        Ok(Fact {
-            id: if id.is_empty() { index.to_string() } else { id },
-            relation: optional(self.relation),
-            template: template_of(&field(self.prompt), &subject).map_err(|error| error.at("prompt"))?,
-            subject,
-            target_true: field(self.target_true),
-            target_new: optional(self.target_new),
-            paraphrases: Vec::new(),
-            neighbourhood: Vec::new(),
-            ..Fact::default()
-        })
-    }
+/// What pandas makes of a list in a table; as a text it would be an answer that no model gives.
+fn is_written_list(text: &str) -> bool {
+    let text = text.trim();
+    (text.starts_with("['") || text.starts_with("[\"")) && text.ends_with(']')
 }

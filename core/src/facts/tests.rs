@@ -1,6 +1,8 @@
 use super::*;
 use crate::gz;
 
+mod published;
+
 const COUNTERFACT: &str = r#"[
  {"case_id": 7, "requested_rewrite": {"prompt": "The capital of {} is", "relation_id": "P36", "extra": [1],
    "target_new": {"str": "Rome", "id": "Q220"}, "target_true": {"str": "Paris"}, "subject": "France"},
@@ -85,7 +87,7 @@ fn errors_name_the_place_and_the_way_out() {
         ("  \n", "x: the file is empty", "accepted:"),
         ("[]", "x: no facts", "accepted:"),
         ("prompt,subject,target\n", "x: no facts", "accepted:"),
-        ("{\"a\": 1}", "x: a JSON object", "JSON array"),
+        ("{\"a\": 1}", "x: a JSON object without an array", "the object has: a;"),
         ("<!DOCTYPE html>", "x: this is an HTML", "download"),
         ("[{\"case_id\": 1, \"requ", "x: not valid JSON: record 1", "cut off"),
         ("[1]", "record 1: invalid type: integer `1`, expected an object", "cut off"),
@@ -113,11 +115,11 @@ fn errors_name_the_place_and_the_way_out() {
         (r#"[{"subject": "a", "prompt": "a", "attribute": "c"}] x"#, "text after the end", "one array"),
         ("prompt,answer\na,b\n", "x: the header has no column subject", "columns found: prompt, answer;"),
         (
-            "prompt,subject,target\nA is,A,b\nA is,A\n",
-            "x: row 2 (line 3): 2 fields where the header has 3",
+            "prompt,subject,target\nA is,A\nA is,A\n",
+            "x: row 1 (line 2): 2 fields where the header has 3",
             "double quotes",
         ),
-        ("prompt,subject,target\nA is,A,b\nA is,Q,b\n", "x: row 2 (line 3): prompt: the subject \"Q\"", "write {}"),
+        ("prompt,subject,target\nA is,Q,b\n", "x: row 1 (line 2): prompt: the subject \"Q\"", "write {}"),
     ];
     for (text, message, hint) in cases {
         let Err(error) = parse("x", text.as_bytes()) else { panic!("accepted: {text}") };
@@ -134,7 +136,10 @@ fn warnings() -> Result<()> {
         parse("x", b"id,prompt,subject,target,target_new\n1,A is,A,b,c\n1,A is,A,,c\n2,B is,B,b,c\n1,C is,C,b,c\n")?;
     assert_eq!(
         file.warnings,
-        ["1 id is used by more than one fact: 1", "facts with an empty prompt, subject or true answer: 1"]
+        [
+            "1 fact falls out: the prompt, subject or true answer is empty: 1 at row 2 (line 3)",
+            "1 id is used by more than one fact: 1"
+        ]
     );
     let file = parse("x", b"prompt,subject,target\nA is,A,b\nB is,B,b\n")?;
     assert_eq!(file.facts[0].target_new, "");

@@ -158,10 +158,9 @@ impl Lab {
             target_new: Some(&ask.target_new),
         };
         let (asked, _) = fact_of(&self.model, question).await?;
-        let prompt = asked.prompt();
         let same = |fact: &&Fact| {
             let answer = fact.target_true.trim() == asked.target_true;
-            fact.subject == ask.subject && answer && fact.prompt() == prompt
+            fact.subject == asked.subject && answer && fact.template == asked.template
         };
         Ok(match self.facts.facts.iter().find(same) {
             Some(fact) => Fact { target_new: asked.target_new, answer_ids: asked.answer_ids, ..fact.clone() },

@@ -94,7 +94,9 @@ pub async fn study(
             (header, chain, lost)
         }
     };
-    let note = lost.map(|lost| format!("The journal: {lost}."));
+    let mut notes: Vec<String> = lost.map(|lost| format!("The journal: {lost}.")).into_iter().collect();
+    notes.extend((!facts.warnings.is_empty()).then(|| format!("The facts: {}.", facts.warnings.join("; "))));
+    let note = (!notes.is_empty()).then(|| notes.join(" "));
     tell(News::StudyHeader { key: key.to_owned(), record: Box::new(record.clone()), note });
     study::run(model, facts, record, &mut Journaled { log, chain, tell }).await
 }

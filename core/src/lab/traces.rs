@@ -17,8 +17,7 @@ impl Lab {
         let start = Instant::now();
         let (fact, greedy) = self.fact_of(question).await?;
         let settings = settings_of(question);
-        let file =
-            FactFile { name: "prompt".into(), sha256: String::new(), facts: vec![fact.clone()], warnings: Vec::new() };
+        let file = FactFile::of("prompt", vec![fact.clone()]);
         let mut record = header(&self.model, &file, settings, &self.program).await?;
         let settings = record.settings.clone();
         let prepared = self.prepared(&fact, &settings)?;

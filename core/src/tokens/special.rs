@@ -137,11 +137,14 @@ pub(super) fn with_before(file: &mut Value, tokens: &[(u32, String)]) {
     let sequence = |id: &str| json!({"Sequence": {"id": id, "type_id": 0}});
     let names: Vec<Value> = tokens.iter().map(|(_, name)| special(name)).collect();
     let entry = |(id, name): &(u32, String)| (name.clone(), json!({"id": name, "ids": [id], "tokens": [name]}));
+    let entries: serde_json::Map<String, Value> = tokens.iter().map(entry).collect();
+    let single = [names.as_slice(), &[sequence("A")]].concat();
+    let pair = [single.as_slice(), names.as_slice(), &[sequence("B")]].concat();
     let template = json!({
         "type": "TemplateProcessing",
-        "single": [names.as_slice(), &[sequence("A")]].concat(),
-        "pair": [names.as_slice(), &[sequence("A")], names.as_slice(), &[sequence("B")]].concat(),
-        "special_tokens": tokens.iter().map(entry).collect::<serde_json::Map<_, _>>(),
+        "single": single,
+        "pair": pair,
+        "special_tokens": entries,
     });
     let own = file["post_processor"].take();
     file["post_processor"] = match own.is_null() {

@@ -74,8 +74,10 @@ fn tokenized(model: &Model, fact: &Fact, settings: &Settings) -> Result<Result<P
     if clean.ids.len() > most {
         return Ok(Err(too_long("the prompt", clean.ids.len())));
     }
-    if !fact.template.contains(SLOT) {
-        return drop(Reason::SubjectNotFound, "the subject is not in the prompt");
+    match fact.template.matches(SLOT).count() {
+        1 => {}
+        0 => return drop(Reason::SubjectNotFound, "the subject is not in the prompt"),
+        places => return drop(Reason::SubjectNotFound, &format!("the prompt has {places} places for the subject")),
     }
     let Some(span) = clean.span(&fact.subject_chars()) else {
         return drop(Reason::SubjectNotFound, "no token covers the subject");

@@ -19,6 +19,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
+use crate::lfs;
 use crate::model::spec::Spec;
 use crate::tokens::Special;
 
@@ -123,6 +124,12 @@ impl Checkpoint {
     /// `*.safetensors` and, for shards, `model.safetensors.index.json`; in both cases with `tokenizer.json` and, where there
     /// is one, `tokenizer_config.json`.
     pub async fn from_sources(sources: Vec<Box<dyn ByteSource>>) -> Result<Self> {
+        for file in &sources {
+            // Pointers have some 130 bytes.
+            if file.len() < 1024 && lfs::pointer(&file.read(0, file.len() as usize).await?) {
+                return Err(lfs::refusal().at(file.name()));
+            }
+        }
         let ggufs = named(&sources, |name| name.to_ascii_lowercase().ends_with(".gguf"));
         let shards = named(&sources, |name| name.ends_with(".safetensors"));
         let found = match (ggufs.as_slice(), shards.is_empty()) {

@@ -50,7 +50,11 @@ pub fn hostile(kind: &str) -> Vec<(String, Vec<u8>)> {
 /// On an unknown kind, and where a fixture is missing.
 pub fn good(kind: &str) -> Vec<Vec<u8>> {
     match kind {
-        "facts" => [CSV, KNOWN, COUNTERFACT].map(|text| text.as_bytes().to_vec()).into(),
+        "facts" => {
+            let mut all: Vec<_> = [CSV, KNOWN, COUNTERFACT].map(|text| text.as_bytes().to_vec()).into();
+            all.extend(files(&fixtures().join("facts")).iter().map(|path| read(path)));
+            all
+        }
         "record" => records().iter().map(json).collect(),
         "journal" => records().iter().map(written).collect(),
         "page" => {

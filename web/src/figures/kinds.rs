@@ -34,8 +34,8 @@ pub fn of_name(name: &str) -> Kind {
     let ends = |ends: &[&str]| ends.iter().any(|end| name.ends_with(end));
     match &name {
         name if BESIDE.contains(&name.as_str()) || ends(&[".safetensors", ".gguf"]) => Kind::Model,
-        _ if ends(&[".engram.json", ".engram.json.gz", ".jsonl", ".journal", ".gz", ".html", ".htm"]) => Kind::Record,
-        _ if ends(&[".csv", ".tsv"]) => Kind::Facts,
+        _ if ends(&[".engram.json", ".engram.json.gz", ".journal", ".gz", ".html", ".htm"]) => Kind::Record,
+        _ if ends(&[".csv", ".tsv", ".parquet", ".ndjson"]) => Kind::Facts,
         _ => Kind::Look,
     }
 }
@@ -43,21 +43,33 @@ pub fn of_name(name: &str) -> Kind {
 /// Bytes of a file's head that tell.
 pub const HEAD: u32 = 4096;
 
-/// What a file's first bytes say. CounterFact is a JSON array, a record an object, and a table has a header line that
-/// names a prompt.
+/// What a file's first bytes say. Facts are a JSON array, an object a line with a subject and a prompt, or a table whose
+/// header line names them; a record is an object with a version.
 pub fn of_content(head: &[u8]) -> Kind {
     if head.starts_with(b"GGUF") {
         return Kind::Model;
+    }
+    if head.starts_with(b"PAR1") || head.starts_with(b"\xff\xfe") {
+        return Kind::Facts;
     }
     let text = String::from_utf8_lossy(head);
     let text = text.trim_start_matches('\u{feff}').trim_start();
     let header = text.lines().next().unwrap_or_default().to_lowercase();
     match text.chars().next() {
         Some('[') => Kind::Facts,
+        // The dataset viewer's rows, and records of facts by themselves.
+        Some('{') if !text.contains("\"engram\"") && names_facts(text) => Kind::Facts,
         Some('{' | '<') => Kind::Record,
+        _ if header.trim_start_matches('"').starts_with("sep=") => Kind::Facts,
         _ if header.contains("subject") && (header.contains("prompt") || header.contains("template")) => Kind::Facts,
         _ => Kind::Record,
     }
+}
+
+/// Whether the beginning of a JSON text has the keys of a fact.
+fn names_facts(text: &str) -> bool {
+    let has = |key: &str| text.contains(key);
+    has("\"requested_rewrite\"") || has("\"subject\"") && (has("\"prompt\"") || has("\"template\""))
 }
 
 /// A model as the address holds it: the inverse of [`crate::state::model_of`]. `None` for files, which no link can bring.
@@ -110,6 +122,8 @@ mod tests {
             ("q4.gguf", Kind::Model),
             ("facts.csv", Kind::Facts),
             ("counterfact.json", Kind::Look),
+            ("counterfact.jsonl", Kind::Look),
+            ("train-00000-of-00001.parquet", Kind::Facts),
             ("noname", Kind::Look),
         ] {
             assert_eq!(of_name(name), kind, "{name}");
@@ -131,6 +145,11 @@ mod tests {
         assert_eq!(of_content(b"<!doctype html><title>prompt, subject</title>"), Kind::Record);
         assert_eq!(of_content(b"prompt,subject,target_true\n"), Kind::Facts);
         assert_eq!(of_content(b"GGUF\x03"), Kind::Model);
+        assert_eq!(of_content(b"PAR1\x15\x04"), Kind::Facts);
+        assert_eq!(of_content(b"sep=;\r\nid;prompt"), Kind::Facts);
+        assert_eq!(of_content(b"{\"subject\": \"A\", \"prompt\": \"A is\"}\n{"), Kind::Facts);
+        assert_eq!(of_content(b"{\"features\":[],\"rows\":[{\"row\":{\"requested_rewrite\":{"), Kind::Facts);
+        assert_eq!(of_content(b"{\"engram\":1,\"facts\":[{\"prompt\":\"\",\"subject\":\"\"}]}"), Kind::Record);
         assert_eq!(of_content(b""), Kind::Record);
     }
 

@@ -177,8 +177,8 @@ fn Facts() -> impl IntoView {
                 {part(now)}
             </p>
             <label class="pick">
-                <input type="file" accept=".json,.csv,.tsv,.gz" on:change=act(take) />
-                <span>"Choose a CounterFact or CSV file…"</span>
+                <input type="file" accept=".json,.jsonl,.ndjson,.csv,.tsv,.txt,.parquet,.gz" on:change=act(take) />
+                <span>"Choose a file: JSON, JSON lines, CSV or Parquet…"</span>
             </label>
         </fieldset>
     }
