@@ -4,13 +4,15 @@
 #![expect(clippy::print_stdout, reason = "tests report what they measure")]
 
 use engram_core::device::Compute;
+use engram_core::model::Model;
 use engram_core::model::rope_spec::RopeSpec;
 use engram_core::model::spec::{NormKind, Spec};
 use engram_core::run::{self, Prompt};
+use engram_core::weights::{ByteSource, Checkpoint, MemoryFile};
 use engram_tests::fixtures::fixture;
 use engram_tests::odd::{self, Case};
 use pollster::block_on;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// METHODS asks for 1e-4 of a logit; odd.json has seven digits.
 const TOLERANCE: f64 = 1e-4;
@@ -301,4 +303,123 @@ fn null_and_partial_configs() {
         }
     }
     assert!(wrong.is_empty(), "{} lines:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// Files of a fixture in memory, one of them replaced or added.
+fn opened(name: &str, change: impl Fn(&mut Vec<(String, Vec<u8>)>)) -> Result<Model, String> {
+    let case = odd::cases().into_iter().find(|case| case.model == name && case.name == "as it is").expect("a case");
+    let mut files = case.files();
+    change(&mut files);
+    let sources = files.into_iter();
+    let sources = sources.map(|(name, bytes)| Box::new(MemoryFile::new(bytes, name)) as Box<dyn ByteSource>);
+    let checkpoint = block_on(Checkpoint::from_sources(sources.collect())).map_err(|error| error.to_string())?;
+    block_on(Model::load(&checkpoint, name, Compute::cpu("tests"), &|_, _| {})).map_err(|error| error.to_string())
+}
+
+fn replace(files: &mut Vec<(String, Vec<u8>)>, name: &str, bytes: Vec<u8>) {
+    files.retain(|(other, _)| other != name);
+    files.push((name.to_owned(), bytes));
+}
+
+#[test]
+fn quantised_weights_are_named() {
+    let ways = [
+        (json!({"quant_method": "fp8", "weight_block_size": [128, 128]}), "FP8"),
+        (json!({"quant_method": "gptq", "bits": 4}), "GPTQ"),
+        (json!({"quant_method": "awq", "bits": 4}), "AWQ"),
+        (json!({"quant_method": "bitsandbytes", "load_in_4bit": true}), "bitsandbytes"),
+        (json!({"load_in_8bit": true}), "bitsandbytes"),
+        (json!({"quant_method": "compressed-tensors"}), "compressed-tensors"),
+        (json!({"quant_method": "new-method"}), "new-method"),
+    ];
+    for (key, wrapped) in [("quantization_config", false), ("quantization_config", true)] {
+        for (quantisation, name) in &ways {
+            let config = match wrapped {
+                false => json!({"model_type": "llama", key: quantisation}),
+                true => json!({"model_type": "gemma3", "text_config": {key: quantisation}}),
+            };
+            let error = Spec::read(&config).expect_err("quantised").to_string();
+            assert!(error.contains(&format!("quantised with {name},")) && error.contains("hint"), "{error}");
+        }
+    }
+    let mlx = Spec::read(&json!({"model_type": "llama", "quantization": {"group_size": 64, "bits": 4}}));
+    assert!(mlx.is_err_and(|error| error.message().contains("MLX")));
+    // The config says nothing, the tensors do.
+    let error = opened("qwen2", |files| {
+        let file = files.iter_mut().find(|(name, _)| name == "model.safetensors").expect("weights");
+        let text = String::from_utf8_lossy(&file.1).into_owned();
+        let from = "model.layers.0.self_attn.q_proj.weight\"";
+        assert!(text.contains(from));
+        let at = file.1.windows(from.len()).position(|part| part == from.as_bytes()).expect("the name");
+        file.1[at..at + from.len()].copy_from_slice(b"model.layers.0.self_attn.q_proj.qweigh\"");
+    })
+    .map(|_| ())
+    .expect_err("no such tensor");
+    assert!(error.contains("model.layers.0.self_attn.q_proj.weight"), "{error}");
+}
+
+#[test]
+fn lfs_pointers_are_named() {
+    let pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a214614ab2935c943f9e0ff69d22eadbb8f32\nsize 12345\n";
+    for name in ["model.safetensors", "tokenizer.json", "config.json", "tokenizer_config.json"] {
+        let error = opened("qwen2", |files| replace(files, name, pointer.to_vec())).map(|_| ()).expect_err("a pointer");
+        assert!(error.contains(name) && error.contains("Git LFS pointer") && error.contains("git lfs pull"), "{error}");
+    }
+    let gguf: Vec<Box<dyn ByteSource>> = vec![
+        Box::new(MemoryFile::new(pointer.to_vec(), "model.gguf")),
+        Box::new(MemoryFile::new(b"{}".to_vec(), "tokenizer.json")),
+    ];
+    let error = block_on(Checkpoint::from_sources(gguf)).map(|_| ()).expect_err("a pointer").to_string();
+    assert!(error.contains("model.gguf") && error.contains("git lfs pull"), "{error}");
+}
+
+/// What a user is told before believing a number, and the lines of `engram doctor --model`.
+#[test]
+fn what_was_understood_is_told() {
+    let find = |name: &str, model: &str| {
+        let case = odd::cases().into_iter().find(|case| case.name == name && case.model == model);
+        case.unwrap_or_else(|| panic!("no case {name}")).load(&Compute::cpu("tests")).expect("a model")
+    };
+    let lines = |model: &Model| -> String {
+        model.understood().iter().map(|(name, value)| format!("{name}: {value}\n")).collect()
+    };
+    let has = |text: &str, parts: &[&str]| {
+        for part in parts {
+            assert!(text.contains(part), "no {part:?} in:\n{text}");
+        }
+    };
+    let own = find("tied, own head", "qwen2");
+    has(&own.notes.join("\n"), &["a head of their own"]);
+    has(&lines(&own), &["output head: its own, though config.json ties it", "BOS and EOS: none before the prompt"]);
+    assert!(own.info.parameters > find("as it is", "qwen2").info.parameters - 1, "the head is counted");
+    let files = find("single file beside index and other shards", "qwen2");
+    has(&files.notes.join("\n"), &["model.safetensors; not used:", "model.safetensors.index.json"]);
+
+    has(
+        &lines(&find("as it is", "gemma3")),
+        &[
+            "family: gemma3_text",
+            "windows: 4 tokens in layers 1-5, 7; none in layers 6",
+            "RoPE, full layers: θ = ",
+            "RoPE, sliding layers: θ = 10000",
+            "RMSNorm with weights 1 + w",
+            "output head: the embedding (tied)",
+            "<bos> (2) before the prompt, by tokenizer.json",
+            "embeddings: times",
+        ],
+    );
+    has(
+        &lines(&find("as it is", "llama")),
+        &["llama3 scaling by 8 (low 1, high 4, original length 32)", "6 of 10 dimensions, 2 for keys and values"],
+    );
+    has(
+        &lines(&find("as it is", "phi")),
+        &[
+            "on 6 of 16 dimensions",
+            "reads the same input as attention",
+            "biases: queries, keys, values, attention's output, MLP, head",
+        ],
+    );
+    has(&lines(&find("as it is", "gemma2")), &["soft-capped at 5", "logits: soft-capped at 3"]);
+    has(&lines(&find("as it is", "gpt2")), &["positions: learned, 32 of them", "LayerNorm"]);
 }

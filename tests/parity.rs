@@ -68,7 +68,7 @@ fn every_layer_of_every_family() {
 
 #[test]
 fn gguf_files_give_the_same_models() {
-    for name in ["llama-tied", "gemma2", "qwen2", "phi", "gpt2"] {
+    for name in ["llama", "llama-tied", "gemma2", "qwen2", "phi", "gpt2"] {
         let tokenizer = fixture("models").join(name).join("tokenizer.json");
         check_layers(name, &fixture("gguf").join(format!("{name}.gguf")), Some(&tokenizer));
     }

@@ -324,3 +324,49 @@ fn an_edit_is_checked_first() {
         assert_eq!(output.status.code(), Some(1));
     }
 }
+
+/// Facts with rows that cannot be traced, among bundled ones in CounterFact's columns.
+fn odd_facts(folder: &Path) -> PathBuf {
+    let file = folder.join("odd.csv");
+    let rows = "prompt,subject,target_true,target_new\n\
+        The capital of France is,Spain,Paris,Rome\n\
+        The capital of {} is,France,Paris,Rome\n\
+        The capital of {} is,Italy,Rome,Paris\n\
+        The capital of {} is,Japan,Tokyo,Paris\n";
+    std::fs::write(&file, rows).expect("written");
+    file
+}
+
+#[test]
+fn a_bad_row_ends_a_study_only_when_it_shall() {
+    let (folder, out) = place();
+    std::fs::create_dir_all(folder.path()).expect("a folder");
+    let facts = odd_facts(folder.path());
+    let study = |more: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_engram"));
+        command.args(["study", "--device", "cpu", "--model", "engram-llama", "--stages", "1", "--facts"]).arg(&facts);
+        command.arg("--out").arg(&out).args(more).env("HF_HUB_OFFLINE", "1").env("NO_COLOR", "1");
+        command.output().expect("engram starts")
+    };
+    let said = refused(&study(&["--strict"]));
+    assert!(said.contains("Spain") && said.contains("hint"), "{said}");
+    assert!(names(&out).is_empty(), "{:?}", names(&out));
+    let said = done(&study(&[]));
+    assert!(said.contains("odd.csv") || said.contains("warning"), "{said}");
+    let record = journal::from_bytes("record", &record(&out)).expect("a record");
+    assert_eq!(record.facts.len(), 4, "every row is accounted for");
+    let dropped = record.facts.iter().find(|fact| fact.subject == "Spain").expect("the odd row");
+    assert!(dropped.traced().is_none());
+    // A defect that only the tokenizer shows.
+    let long = folder.path().join("long.csv");
+    let prompt = format!("{}{{}} is", "of ".repeat(200));
+    std::fs::write(&long, format!("prompt,subject,target_true,target_new\n{prompt},France,Paris,Rome\n"))
+        .expect("written");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_engram"));
+    command
+        .args(["study", "--strict", "--device", "cpu", "--model", "engram-llama", "--stages", "1", "--facts"])
+        .arg(&long);
+    command.arg("--out").arg(&out).env("NO_COLOR", "1").args(["--fresh"]);
+    let said = refused(&command.output().expect("engram starts"));
+    assert!(said.contains("too-long") && said.contains("--strict"), "{said}");
+}

@@ -87,7 +87,7 @@ impl Lab {
             _ if subject.is_empty() => None,
             (Err(error), _) => Some(error.message().to_owned()),
             (_, None) => Some("the subject has no tokens of its own".to_owned()),
-            _ => None,
+            _ => self.model.tokens.doubled(&text)?,
         };
         let inside = |at: usize| span.as_ref().is_some_and(|span| span.contains(&at));
         let tokens = encoded.ids.iter().enumerate();

@@ -1,6 +1,6 @@
 """GGUF files of some tiny models, as llama.cpp's converter lays them out (which is not how Hugging Face does).
 
-    llama   rows of q and k permuted for interleaved rotary embedding
+    llama   rows of q and k permuted for interleaved rotary embedding; Llama 3's scaling as a tensor of divisors
     gemma2  norm weights stored as 1 + w; no field for query_pre_attn_scalar (see below)
     phi2    q, k, v fused into attn_qkv, not permuted
     gpt2    Conv1D weights transposed to [out, in]; c_attn stays fused; output.weight repeats the tied embedding
@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from gguf import GGMLQuantizationType as Q
 
-ARCH = {"llama-tied": "llama", "gemma2": "gemma2", "qwen2": "qwen2", "phi": "phi2", "gpt2": "gpt2"}
+ARCH = {"llama": "llama", "llama-tied": "llama", "gemma2": "gemma2", "qwen2": "qwen2", "phi": "phi2", "gpt2": "gpt2"}
 FILE_TYPE = {
     "llama-tied": gguf.LlamaFileType.MOSTLY_Q8_0,
     "phi": gguf.LlamaFileType.MOSTLY_Q8_0,
@@ -108,6 +108,28 @@ def converted(name, model):
         gguf_name = names.get_name(key, try_suffixes=(".weight", ".bias"))
         assert gguf_name, key
         yield gguf_name, np.ascontiguousarray(w), kind
+    if arch == "llama" and c.rope_parameters["rope_type"] == "llama3":
+        yield "rope_freqs.weight", llama3_divisors(c), F32
+
+
+def llama3_divisors(c):
+    """What the converter makes of Llama 3's scaling: a divisor for each frequency."""
+    rope = c.rope_parameters
+    low = rope["original_max_position_embeddings"] / rope["low_freq_factor"]
+    high = rope["original_max_position_embeddings"] / rope["high_freq_factor"]
+    divisors = []
+    for i in range(0, c.head_dim, 2):
+        wavelength = 2 * np.pi * rope["rope_theta"] ** (i / c.head_dim)
+        if wavelength < high:
+            divisors.append(1.0)
+        elif wavelength > low:
+            divisors.append(rope["factor"])
+        else:
+            smooth = (rope["original_max_position_embeddings"] / wavelength - rope["low_freq_factor"]) / (
+                rope["high_freq_factor"] - rope["low_freq_factor"]
+            )
+            divisors.append(1 / ((1 - smooth) / rope["factor"] + smooth))
+    return np.array(divisors, dtype=np.float32)
 
 
 def write(name, model, folder: Path, path: Path):

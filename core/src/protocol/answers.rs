@@ -21,7 +21,7 @@ pub struct Token {
 pub struct Tokenized {
     /// Tokens, special ones included.
     pub tokens: Vec<Token>,
-    /// Why the subject has no tokens of its own, if it has none.
+    /// What a user should know: why the subject has no tokens of its own, or that a typed BOS is not doubled.
     pub problem: Option<String>,
 }
 

@@ -36,6 +36,7 @@ pub enum Value<'a> {
     F32(f32),
     Text(&'a str),
     Texts(&'a [&'a str]),
+    Bool(bool),
 }
 
 /// A GGUF file in the making.
@@ -90,6 +91,10 @@ impl Gguf {
                 out.extend([9u32, 8].iter().flat_map(|n| n.to_le_bytes()));
                 out.extend((values.len() as u64).to_le_bytes());
                 values.iter().for_each(|value| text(out, value));
+            }
+            Value::Bool(value) => {
+                out.extend(7u32.to_le_bytes());
+                out.push(u8::from(*value));
             }
         }
         self.value_count += 1;

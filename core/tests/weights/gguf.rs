@@ -1,5 +1,6 @@
 //! GGUF files: every block format, and headers that are damaged.
 
+use engram_core::tokens::Mark;
 use engram_core::weights::{Checkpoint, StoredDtype};
 use serde_json::json;
 
@@ -252,4 +253,31 @@ fn a_lone_file_opens_with_the_tokenizer_beside_it() {
         assert_eq!(read(&model, "model.embed_tokens.weight"), counted(32));
         assert_eq!(model.dtype_name(), "f32");
     }
+}
+
+#[test]
+fn metadata_say_how_prompts_begin() {
+    let said = |flag: Option<bool>, kind: &str, config: Option<&str>| {
+        let mut file = llama();
+        file.value("tokenizer.ggml.model", &Value::Text(kind)).value("tokenizer.ggml.bos_token_id", &Value::U32(3));
+        if let Some(flag) = flag {
+            file.value("tokenizer.ggml.add_bos_token", &Value::Bool(flag));
+        }
+        let mut files = vec![("model.gguf", file.bytes())];
+        files.extend(config.map(|config| ("tokenizer_config.json", config.as_bytes().to_vec())));
+        open(&files).unwrap().special().clone()
+    };
+    for (flag, kind, wanted) in [
+        (Some(true), "gpt2", Some(true)),
+        (Some(false), "llama", Some(false)),
+        (None, "llama", Some(true)),
+        (None, "gpt2", None),
+    ] {
+        let found = said(flag, kind, None);
+        assert_eq!((found.add_bos, found.bos), (wanted, Some(Mark::Id(3))), "{flag:?} {kind}");
+    }
+    // tokenizer_config.json goes first, where it says anything.
+    let other = said(Some(true), "gpt2", Some(r#"{"add_bos_token": false}"#));
+    assert_eq!((other.from, other.add_bos), ("tokenizer_config.json", Some(false)));
+    assert_eq!(said(Some(true), "gpt2", Some("{}")).add_bos, Some(true));
 }
