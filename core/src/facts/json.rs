@@ -34,8 +34,7 @@ pub(super) fn object(source: &Source<'_>, line: usize) -> Result<Found> {
         let mut gathered = Gathered::default();
         let mut failed = None;
         let read = source.json_seed(One { gathered: &mut gathered, failed: &mut failed });
-        check(read, failed)?;
-        return gathered.finish(|_| told(source, At::Here));
+        return gathered.finish(check(read, failed), |_| told(source, At::Here));
     }
     records(source, Some(outline.array()?))
 }
@@ -45,8 +44,7 @@ fn records(source: &Source<'_>, key: Option<String>) -> Result<Found> {
     let mut gathered = Gathered::default();
     let mut failed = None;
     let read = source.json_seed(Records { key: key.as_deref(), gathered: &mut gathered, failed: &mut failed });
-    check(read, failed)?;
-    gathered.finish(|index| told(source, At::Entry(key.as_deref(), index)))
+    gathered.finish(check(read, failed), |index| told(source, At::Entry(key.as_deref(), index)))
 }
 
 /// What stopped the reading: our own error, or JSON's.
@@ -72,7 +70,7 @@ fn broken(error: &serde_json::Error) -> Error {
 /// JSON lines, empty ones passed over. A line that is no JSON means that the file is damaged.
 fn lines(source: &Source<'_>, begin: usize) -> Result<Found> {
     let mut gathered = Gathered::default();
-    each_line(source, begin, |line, text| {
+    let read = each_line(source, begin, |line, text| {
         let mut failed = None;
         let mut reader = serde_json::Deserializer::from_slice(text);
         let read = Record { place: Place::Line(line), gathered: &mut gathered, failed: &mut failed };
@@ -82,8 +80,8 @@ fn lines(source: &Source<'_>, begin: usize) -> Result<Found> {
             (None, Ok(())) => Ok(true),
             (None, Err(error)) => Err(no_line(line, &error)),
         }
-    })?;
-    gathered.finish(|index| {
+    });
+    gathered.finish(read, |index| {
         let (mut seen, mut names) = (0, String::new());
         let found = each_line(source, begin, |_, text| {
             if seen == index {

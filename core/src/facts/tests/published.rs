@@ -36,7 +36,7 @@ fn counterfact_tracing_is_read_as_it_is_meant() {
     let lines = format!("\u{feff}\r\n{line}\r\n\r\n");
     for text in [format!("[{TRACING}]").as_str(), TRACING, csv, &viewer, &data, &lines] {
         let file = read(text);
-        assert_eq!(file.facts, [wanted.clone()], "{text}");
+        assert_eq!(file.facts, std::slice::from_ref(&wanted), "{text}");
         assert_eq!(file.warnings, [""; 0], "{text}");
     }
 }
@@ -113,6 +113,10 @@ fn one_record_with_a_defect_does_not_end_a_file() {
         assert_eq!(whole, fact.id == "56", "{fact:?}");
         assert!(whole || fact.subject_chars().is_empty() || fact.target_true.is_empty() || fact.target_new.is_empty());
     }
+    // A file of other records is known for what it is without reading all of it.
+    let other = format!("[{}{good}]", "{\"a\": 1},".repeat(1000));
+    assert!(said(other.as_bytes()).contains("x: record 1: subject is missing\nhint: the record has: a."));
+    assert_eq!(read(&format!("[{}{good}]", "{\"a\": 1},".repeat(999))).facts.len(), 1000);
     assert_eq!(file.facts[2].prompt(), "A and A");
     let strict = file.strict().expect_err("there are defects").to_string();
     assert!(strict.contains("x: fact 51 at record 2: prompt: the subject \"Q\" is not in"), "{strict}");
