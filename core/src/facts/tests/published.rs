@@ -185,6 +185,24 @@ fn objects_are_looked_into_for_their_records() {
 }
 
 #[test]
+fn samples_share_the_wordings_of_their_file() {
+    let text = r#"{"name": "country capital city", "prompt_templates": ["The capital city of {} is", "The capital of {} is"],
+        "prompt_templates_zs": ["What is the capital of {}?"], "properties": {"domain_name": "country"},
+        "samples": [{"subject": "Canada", "object": "Ottawa"}, {"subject": "Chad", "object": "N'Djamena", "prompt": "{} has"}]}"#;
+    let file = read(text);
+    let [canada, chad] = &file.facts[..] else { panic!("two facts") };
+    assert_eq!(
+        (canada.template.as_str(), canada.relation.as_str()),
+        ("The capital city of {} is", "country capital city")
+    );
+    assert_eq!(
+        (&canada.paraphrases[..], canada.target_new.as_str()),
+        (&["The capital of Canada is".to_owned()][..], "N'Djamena")
+    );
+    assert_eq!(chad.prompt(), "Chad has");
+}
+
+#[test]
 fn spreadsheets() {
     let rows = ["id;prompt;subject;target;target_new", "9;In Rome, it;Rome;x;y"];
     for head in ["sep=;", "\"sep=;\"", "sep=;;;;;", "SEP=;\r"] {
