@@ -401,7 +401,7 @@ fn what_was_understood_is_told() {
             "family: gemma3_text",
             "windows: 4 tokens in layers 1-5, 7; none in layers 6",
             "RoPE, full layers: θ = ",
-            "RoPE, sliding layers: θ = 10000",
+            "RoPE, sliding layers: θ = ",
             "RMSNorm with weights 1 + w",
             "output head: the embedding (tied)",
             "<bos> (2) before the prompt, by tokenizer.json",

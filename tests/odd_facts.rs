@@ -150,7 +150,8 @@ fn the_subject_is_where_it_was_put() {
     assert!(Fact::asked("{} and {} is", "Rome", "a", "b").is_err_and(|error| error.message().contains("2 places")));
 
     let model = model("llama", &Compute::cpu("tests"));
-    let ask = Question { prompt: "Parisian of {} is", subject: "Paris", target: Some("7"), target_new: Some("8") };
+    let ask =
+        Question { prompt: "Parisian of {} is", subject: "Paris", target: Some("Rome"), target_new: Some("born") };
     let (fact, _) = block_on(fact_of(&model, ask)).expect("a fact");
     let prepared = prepare(&model, &fact, &Settings::default()).expect("tokens").expect("a fact");
     let encoded = model.tokens.encode("Parisian of Paris is").expect("tokens");
@@ -205,41 +206,48 @@ fn the_models_own_answer_is_what_it_generated() {
 
 #[test]
 fn lengths_are_told_for_what_they_are() {
-    let model = model("llama", &Compute::cpu("tests"));
-    let positions = model.decoder.shape().positions;
-    let prompt = |count: usize| format!("{}France is", "of ".repeat(count));
-    let tokens = |count: usize| model.tokens.encode(&prompt(count)).expect("tokens").ids.len();
-    let full = (1..400).rev().find(|&count| tokens(count) <= positions).expect("a length");
-    assert_eq!(tokens(full), positions, "one word, one token");
-    let ask = |prompt: &str, target: Option<&'static str>| {
-        let prompt = prompt.to_owned();
-        let question = Question { prompt: &prompt, subject: "France", target, target_new: target.map(|_| "8") };
-        block_on(fact_of(&model, question)).map(|(fact, _)| fact)
-    };
-    // Too long, with and without an answer.
-    for target in [None, Some("7")] {
-        let error = ask(&prompt(full + 1), target).expect_err("too long");
-        assert!(
-            error.message().contains(&format!("has {} tokens, the model takes {positions}", positions + 1)),
-            "{error}"
-        );
+    let compute = Compute::cpu("tests");
+    let mut traced = 0;
+    for name in MODELS {
+        let model = model(name, &compute);
+        let positions = model.decoder.shape().positions;
+        let ask = |prompt: &str, target: Option<&'static str>| {
+            let question = Question { prompt, subject: "France", target, target_new: target.map(|_| "8") };
+            block_on(fact_of(&model, question)).map(|(fact, _)| fact)
+        };
+        for word in ["of ", "The ", "is in "] {
+            let prompt = |count: usize| format!("{}France is", word.repeat(count));
+            let tokens = |count: usize| model.tokens.encode(&prompt(count)).expect("tokens").ids.len();
+            let Some(full) = (1..400).find(|&count| tokens(count) == positions) else { continue };
+            // Too long, with and without an answer.
+            for target in [None, Some("7")] {
+                let error = ask(&prompt(full + 1), target).expect_err("too long");
+                let words = format!("has {} tokens, the model takes {positions}", tokens(full + 1));
+                assert!(error.message().contains(&words), "{name}: {error}");
+            }
+            // Exactly as long as the model takes: there is a next token, and under noise a trace of it.
+            let Ok(fact) = ask(&prompt(full), None) else { continue };
+            traced += 1;
+            let one_token = fact.answer_ids.clone().map(|ids| ids.into_iter().take(1).collect());
+            let first = Fact { answer_ids: one_token, ..fact.clone() };
+            let noise = Corruption::Noise { sigmas: 3.0, draws: 2, sigma: 0.1 };
+            let settings = Settings { max_tokens: 400, corruption: noise, ..Settings::default() };
+            match prepare(&model, &first, &settings).expect("tokens") {
+                Ok(one) => {
+                    assert_eq!(one.clean.len(), positions);
+                    assert!(block_on(capture_facts(&model, &[&one], &settings)).is_ok(), "{name}");
+                }
+                Err(dropped) => assert_ne!(dropped.reason, Reason::UnknownToken, "{name}: {dropped:?}"),
+            }
+            // With a longer text in the subject's place it is that prompt that is too long, and not the user's own.
+            let settings = Settings { max_tokens: 400, ..Settings::default() };
+            let dropped = prepare(&model, &fact, &settings).expect("tokens").expect_err("too long");
+            assert_eq!(dropped.reason, Reason::TooLong);
+            assert!(dropped.detail.contains("with \"Random Person\" as its subject"), "{}", dropped.detail);
+            assert!(dropped.refusal("traced").next_step().is_some_and(|hint| hint.contains("shorten")));
+        }
     }
-    // Exactly as long as the model takes: there is a next token, and under noise a trace.
-    let fact = ask(&prompt(full), None).expect("a fact");
-    let noise = Corruption::Noise { sigmas: 3.0, draws: 2, sigma: 0.1 };
-    let settings = Settings { max_tokens: 400, corruption: noise, ..Settings::default() };
-    let one = prepare(
-        &model,
-        &Fact { answer_ids: fact.answer_ids.clone().map(|ids| ids.into_iter().take(1).collect()), ..fact.clone() },
-        &settings,
-    );
-    assert!(one.expect("tokens").is_ok_and(|one| one.clean.len() == positions));
-    // With a longer text in the subject's place it is that prompt that is too long, and not the user's own.
-    let settings = Settings { max_tokens: 400, ..Settings::default() };
-    let dropped = prepare(&model, &fact, &settings).expect("tokens").expect_err("too long");
-    assert_eq!(dropped.reason, Reason::TooLong);
-    assert!(dropped.detail.contains("with \"Random Person\" as its subject"), "{}", dropped.detail);
-    assert!(dropped.refusal("traced").next_step().is_some_and(|hint| hint.contains("shorten")));
+    assert!(traced >= 3, "{traced}");
 }
 
 #[test]

@@ -4,9 +4,9 @@
 use burn::tensor::Tensor;
 use engram_core::device::Compute;
 use engram_core::edit::{Target, update};
-use engram_core::facts::Fact;
+use engram_core::facts::{Fact, parse};
 use engram_core::model::Model;
-use engram_core::record::{Answer, Corruption, Reading, Settings};
+use engram_core::record::{Answer, Corruption, Reading, Reason, Settings};
 use engram_core::run::{Prompt, Read, Site, capture, predict, read_base};
 use engram_core::trace::{Prepared, measure_sigma, prepare, redundancy, screen, stage1};
 use engram_tests::fixtures::{MODELS, Reference, devices, difference, model};
@@ -204,4 +204,22 @@ fn facts_that_fall_out_say_why() {
         .collect();
     assert_eq!(reasons[..5], ["passed", "not-known", "shared-first-token", "empty", "too-long"]);
     assert_ne!(reasons[5], "passed", "corrupting the subject by itself changes nothing");
+}
+
+/// A record with a defect stays a fact, which is dropped: nothing of it is traced.
+#[test]
+fn facts_with_defects_are_dropped_with_a_reason() {
+    let text = r#"[{"subject": "Rome", "prompt": "Rome is in", "attribute": "Italy", "target_new": "Peru"},
+        {"subject": "Oslo", "prompt": "Rome is in", "attribute": "Italy", "target_new": "Peru"},
+        {"subject": "Rome", "prompt": "{} is in {} and", "attribute": "Italy", "target_new": "Peru"},
+        {"subject": "Rome", "prompt": "Rome is in", "target_new": "Peru"},
+        {"subject": "Rome", "prompt": 7, "attribute": "Italy", "target_new": "Peru"},
+        {"subject": "Rome", "prompt": "Rome is in", "attribute": "Italy", "target_new": [1]}]"#;
+    let file = parse("facts.json", text.as_bytes()).expect("one of them is whole");
+    assert_eq!((file.facts.len(), file.defects.len()), (6, 5));
+    let loaded = model("llama-tied", &devices().remove(0));
+    let reason = |fact| prepare(&loaded, fact, &settings()).expect("tokens").err().map(|dropped| dropped.reason);
+    let reasons: Vec<_> = file.facts[1..].iter().filter_map(reason).collect();
+    let (lost, empty) = (Reason::SubjectNotFound, Reason::Empty);
+    assert_eq!(reasons, [lost, lost, empty, empty, empty]);
 }

@@ -140,6 +140,13 @@ fn memory_is_of_the_order_of_what_files_hold() {
     assert!(said.contains("unpacks to more than 64 MiB") && said.contains("hint"), "{said}");
     assert!(peak < MIB, "{peak} bytes for {} packed", bomb.len());
 
+    // Records without anything, behind a good one.
+    let good = "[{\"subject\":\"A\",\"prompt\":\"A is\",\"attribute\":\"b\"}";
+    let empty = gzip(&[(good, 1), (",{}", 100_000), ("]", 1)]);
+    let (found, peak) = measured(|| facts::parse("f.json.gz", &empty));
+    assert_eq!(found.expect("a good one is there").warnings[0].split(':').next(), Some("100000 facts fall out"));
+    assert!(peak < 80 * MIB, "{peak} bytes for a hundred thousand facts");
+
     // One text, and one row of a table, without end.
     let long = gzip(&[("[{\"subject\":\"A\",\"attribute\":\"b\",\"prompt\":\"A is", 1), ("x", 4 * MIB), ("\"}]", 1)]);
     let (found, peak) = measured(|| facts::parse("f.json.gz", &long));

@@ -83,7 +83,7 @@ fn fact(order: usize, outcome: Outcome) -> FactRecord {
         subject: "s".into(),
         target_true: "t".into(),
         target_new: "n".into(),
-        answer_ids: Default::default(),
+        answer_ids: [vec![1, 2], vec![3]],
         outcome,
     }
 }

@@ -6,7 +6,7 @@ use crate::render::progress::Progress;
 use anyhow::{Context, Result};
 use engram_core::journal::{Lock, write_atomic};
 use engram_core::train::{Corpus, Epoch, Plan, Recipe, Step, Training, recall};
-use engram_core::{Error, facts};
+use engram_core::{Error, facts, lfs};
 use pollster::block_on;
 use std::fmt::Write;
 use std::path::Path;
@@ -94,7 +94,9 @@ pub(super) fn run(args: &TrainArgs, progress: &Progress) -> Result<Trained> {
 fn plan(args: &TrainArgs) -> Result<Plan> {
     let read = |path: &Path| {
         let failed = |error| Error::input(format!("{}: {error}", path.display())).hint("it must be UTF-8 text");
-        std::fs::read_to_string(path).map_err(failed)
+        let text = std::fs::read_to_string(path).map_err(failed)?;
+        // Such a text would be learned.
+        if lfs::pointer(text.as_bytes()) { Err(lfs::refusal().at(path.display())) } else { Ok(text) }
     };
     let recipe = Recipe::parse(&read(&args.recipe)?).map_err(|error| error.at(args.recipe.display()))?;
     let name = args.facts.file_name().unwrap_or_default().to_string_lossy();

@@ -46,33 +46,42 @@ pub(super) fn parse(source: &Source<'_>, mut line: usize) -> Result<Found> {
     }
     let guessed = || [b',', b'\t', b';'].into_iter().find(|byte| header.contains(byte)).unwrap_or(b',');
     let since = Rc::new(Cell::new(0));
-    let rows = Rows { inner: source.reader(), since: since.clone() };
+    let counted = Rows { inner: source.reader(), since: since.clone() };
     let delimiter = named.unwrap_or_else(guessed);
-    let mut reader = ReaderBuilder::new().delimiter(delimiter).flexible(true).from_reader(rows);
+    let mut reader = ReaderBuilder::new().delimiter(delimiter).flexible(true).from_reader(counted);
     let names: Vec<String> = reader.headers().map_err(broken)?.iter().map(str::trim).map(Into::into).collect();
     let columns = columns(&names)?;
     let mut gathered = Gathered::default();
+    let read = rows(&mut reader, &mut gathered, (&names, &columns), (&since, line as u64 - 1));
+    gathered
+        .finish(read, |_| format!("columns: {}; put texts that hold the delimiter in double quotes", names.join(", ")))
+}
+
+/// Reads the rows below the header. `before` lines stand before it.
+fn rows<R: Read>(
+    reader: &mut csv::Reader<R>,
+    gathered: &mut Gathered,
+    (names, columns): (&[String], &[(usize, Known)]),
+    (since, before): (&Cell<u64>, u64),
+) -> Result<()> {
     for (index, row) in reader.records().enumerate() {
         let row = row.map_err(broken)?;
         since.set(0);
-        let place = Place::Row(index + 1, row.position().map_or(0, csv::Position::line) + line as u64 - 1);
+        let place = Place::Row(index + 1, row.position().map_or(0, csv::Position::line) + before);
         if row.len() == names.len() {
-            gathered.add(place, raw(&columns, &row))?;
+            gathered.add(place, raw(columns, &row))?;
             continue;
         }
         // A quote that is not closed where it should be swallows the rows below: they would be missed by nobody.
         if row.iter().any(|field| field.contains('\n')) {
-            return Err(Error::input(format!(
-                "{place}: a field goes on over lines, and the row has {} fields where \
-                the header has {}",
-                row.len(),
-                names.len()
-            ))
-            .hint("is a quote left open?"));
+            let (found, wanted) = (row.len(), names.len());
+            let what =
+                format!("a field goes on over lines, and the row has {found} fields where the header has {wanted}");
+            return Err(Error::input(format!("{place}: {what}")).hint("is a quote left open?"));
         }
         gathered.lost(place, Flaw::Ragged(row.len(), names.len()))?;
     }
-    gathered.finish(|_| format!("columns: {}; put texts that hold the delimiter in double quotes", names.join(", ")))
+    Ok(())
 }
 
 fn first_line(source: &Source<'_>) -> Result<Vec<u8>> {

@@ -39,6 +39,9 @@ pub(super) const REWRITE: &str = "requested_rewrite";
 pub(super) const CUT: &str = "truncated_cells";
 /// What such a value is.
 pub(super) const CUT_OFF: &str = "cut off by the dataset viewer";
+/// Where the LRE data set has the wordings that its samples share, and the relation's name.
+pub(super) const TEMPLATES: &str = "prompt_templates";
+pub(super) const NAME: &str = "name";
 /// The record itself among the viewer's rows.
 pub(super) const ROW: &str = "row";
 
@@ -77,6 +80,13 @@ impl Known {
     }
 }
 
+/// What all records of a file share: the wordings of a prompt, and the name of their relation.
+#[derive(Debug, Default)]
+pub(super) struct Shared {
+    pub(super) templates: Vec<String>,
+    pub(super) relation: String,
+}
+
 /// What a record holds, before a fact is made of it.
 #[derive(Debug, Default)]
 pub(super) struct Raw {
@@ -97,6 +107,26 @@ impl Raw {
         if better && !(value.is_missing() && place.is_some()) {
             let field = Field { name: known.name, inside, light: known.column.is_light() };
             *place = Some((rank, field, value));
+        }
+    }
+
+    /// Fills in what the records of a file share, where the record has nothing of its own: the first wording is the
+    /// prompt, others are paraphrases.
+    pub(super) fn share(&mut self, shared: &Shared) {
+        let subject = match &self.fields[Column::Subject as usize] {
+            Some((_, _, Value::Text(subject))) => subject.trim().to_owned(),
+            _ => return,
+        };
+        let Some((first, others)) = shared.templates.split_first() else { return };
+        let others = others.iter().map(|other| other.replace(SLOT, &subject)).collect();
+        for (column, value) in [
+            (Column::Template, Value::text(first)),
+            (Column::Relation, Value::text(&shared.relation)),
+            (Column::Paraphrases, Value::List(others)),
+        ] {
+            if self.fields[column as usize].is_none() {
+                self.put(Known { column, rank: 0, name: column.names()[0] }, false, value);
+            }
         }
     }
 

@@ -2,8 +2,11 @@
 
 use super::defect::{self, Defect, Flaw, Place};
 use super::fields::Raw;
-use super::{Fact, MOST_FACTS};
+use super::{Fact, Found, MOST_FACTS};
 use crate::{Error, Result};
+
+/// Where so many records at the beginning have a defect, all have.
+const ENOUGH: usize = 1000;
 
 /// What was read so far.
 #[derive(Debug, Default)]
@@ -12,6 +15,8 @@ pub(super) struct Gathered {
     pub(super) defects: Vec<Defect>,
     /// Facts with a defect. An empty field is none of the file.
     broken: usize,
+    /// Nothing more has to be read.
+    hopeless: bool,
 }
 
 impl Gathered {
@@ -33,25 +38,32 @@ impl Gathered {
             return Err(Error::input(format!("more than {MOST_FACTS} facts")).hint("split the file"));
         }
         self.broken += usize::from(!flaws.is_empty());
-        if !flaws.iter().any(Flaw::is_fatal) {
-            let fields = [("prompt", &fact.template), ("subject", &fact.subject), ("true answer", &fact.target_true)];
-            flaws.extend(fields.iter().find(|(_, text)| text.is_empty()).map(|(name, _)| Flaw::Empty(name)));
+        // One reason to fall out is enough.
+        match flaws.iter().find(|flaw| flaw.is_fatal()) {
+            Some(fatal) => flaws = vec![*fatal],
+            None => {
+                let fields =
+                    [("prompt", &fact.template), ("subject", &fact.subject), ("true answer", &fact.target_true)];
+                flaws.extend(fields.iter().find(|(_, text)| text.is_empty()).map(|(name, _)| Flaw::Empty(name)));
+            }
         }
         let index = self.facts.len();
         self.defects.extend(flaws.into_iter().map(|flaw| Defect { fact: index, place, flaw }));
         self.facts.push(fact);
-        Ok(())
+        self.hopeless = self.facts.len() == ENOUGH && self.broken == ENOUGH;
+        // `finish` has the words for it.
+        if self.hopeless { Err(Error::cancelled()) } else { Ok(()) }
     }
 
-    /// Facts and defects; where every single record has a defect, the file is another than was meant. `fields` says for
-    /// the index of a record which fields it has.
-    pub(super) fn finish(self, fields: impl FnOnce(usize) -> String) -> Result<(Vec<Fact>, Vec<Defect>)> {
+    /// Facts and defects of a file whose reading has ended so. Where every single record has a defect, the file is another
+    /// than was meant. `fields` says for the index of a record which fields it has.
+    pub(super) fn finish(self, read: Result<()>, fields: impl FnOnce(usize) -> String) -> Result<Found> {
+        if !self.hopeless {
+            read?;
+        }
         let first = self.defects.first().filter(|_| self.broken == self.facts.len());
         let Some(first) = first else { return Ok((self.facts, self.defects)) };
-        // Of the first record, what is worst.
-        let of_it = self.defects.iter().take_while(|defect| defect.fact == first.fact);
-        let worst = of_it.clone().find(|defect| defect.flaw.is_fatal()).unwrap_or(first);
-        let error = defect::error(&self.facts, worst);
-        Err(if error.next_step().is_some() { error } else { error.hint(fields(worst.fact)) })
+        let error = defect::error(&self.facts, first);
+        Err(if error.next_step().is_some() { error } else { error.hint(fields(first.fact)) })
     }
 }

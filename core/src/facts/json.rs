@@ -6,6 +6,7 @@ mod record;
 
 use super::Found;
 use super::defect::Place;
+use super::fields::Shared;
 use super::gather::Gathered;
 use crate::gz::Source;
 use crate::{Error, Result};
@@ -19,7 +20,7 @@ const MOST_LINE: u64 = 16 << 20;
 
 /// Reads an array of records, one at a time, so that a 20 MB file is never a tree in memory.
 pub(super) fn array(source: &Source<'_>) -> Result<Found> {
-    records(source, None)
+    records(source, None, &Shared::default())
 }
 
 /// Reads what begins with a brace: a record a line, an object that holds an array of records, or a single record.
@@ -34,19 +35,17 @@ pub(super) fn object(source: &Source<'_>, line: usize) -> Result<Found> {
         let mut gathered = Gathered::default();
         let mut failed = None;
         let read = source.json_seed(One { gathered: &mut gathered, failed: &mut failed });
-        check(read, failed)?;
-        return gathered.finish(|_| told(source, At::Here));
+        return gathered.finish(check(read, failed), |_| told(source, At::Here));
     }
-    records(source, Some(outline.array()?))
+    records(source, Some(outline.array()?), &outline.shared)
 }
 
 /// The records of an array, which may be the value of a key.
-fn records(source: &Source<'_>, key: Option<String>) -> Result<Found> {
+fn records(source: &Source<'_>, key: Option<String>, shared: &Shared) -> Result<Found> {
     let mut gathered = Gathered::default();
     let mut failed = None;
-    let read = source.json_seed(Records { key: key.as_deref(), gathered: &mut gathered, failed: &mut failed });
-    check(read, failed)?;
-    gathered.finish(|index| told(source, At::Entry(key.as_deref(), index)))
+    let read = source.json_seed(Records { key: key.as_deref(), shared, gathered: &mut gathered, failed: &mut failed });
+    gathered.finish(check(read, failed), |index| told(source, At::Entry(key.as_deref(), index)))
 }
 
 /// What stopped the reading: our own error, or JSON's.
@@ -71,19 +70,19 @@ fn broken(error: &serde_json::Error) -> Error {
 
 /// JSON lines, empty ones passed over. A line that is no JSON means that the file is damaged.
 fn lines(source: &Source<'_>, begin: usize) -> Result<Found> {
-    let mut gathered = Gathered::default();
-    each_line(source, begin, |line, text| {
+    let (mut gathered, nothing) = (Gathered::default(), Shared::default());
+    let read = each_line(source, begin, |line, text| {
         let mut failed = None;
         let mut reader = serde_json::Deserializer::from_slice(text);
-        let read = Record { place: Place::Line(line), gathered: &mut gathered, failed: &mut failed };
+        let read = Record { place: Place::Line(line), shared: &nothing, gathered: &mut gathered, failed: &mut failed };
         let read = read.deserialize(&mut reader).and_then(|()| reader.end());
         match (failed, read) {
             (Some(error), _) => Err(error),
             (None, Ok(())) => Ok(true),
             (None, Err(error)) => Err(no_line(line, &error)),
         }
-    })?;
-    gathered.finish(|index| {
+    });
+    gathered.finish(read, |index| {
         let (mut seen, mut names) = (0, String::new());
         let found = each_line(source, begin, |_, text| {
             if seen == index {
@@ -138,7 +137,9 @@ impl<'de> DeserializeSeed<'de> for One<'_> {
     type Value = ();
 
     fn deserialize<D: serde::Deserializer<'de>>(self, deserializer: D) -> std::result::Result<(), D::Error> {
-        Record { place: Place::Record(1), gathered: self.gathered, failed: self.failed }.deserialize(deserializer)
+        let shared = &Shared::default();
+        Record { place: Place::Record(1), shared, gathered: self.gathered, failed: self.failed }
+            .deserialize(deserializer)
     }
 }
 

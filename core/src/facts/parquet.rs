@@ -21,6 +21,8 @@ use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
 
 /// Records that are read of each column before the next column's.
 const BATCH: usize = 256;
+/// Records that do no harm.
+const FEW: usize = 1 << 16;
 /// Largest description of a file at its end; those of facts have some kilobytes.
 const MOST_FOOTER: usize = 8 << 20;
 
@@ -37,13 +39,23 @@ fn read(bytes: &[u8]) -> Result<Found> {
     let meta = metadata(bytes)?;
     let schema = meta.file_metadata().schema_descr();
     let plan = Plan::of(schema)?;
-    let shared = Bytes::copy_from_slice(bytes);
     let mut gathered = Gathered::default();
+    let read = groups(&meta, &plan, bytes, &mut gathered);
+    gathered.finish(read, |_| format!("columns: {}", plan.names))
+}
+
+/// Reads the records of all row groups.
+fn groups(meta: &ParquetMetaData, plan: &Plan, bytes: &[u8], gathered: &mut Gathered) -> Result<()> {
+    let shared = Bytes::copy_from_slice(bytes);
     let mut text = Budget { left: gz::most_unpacked(bytes.len() as u64) };
     for group in meta.row_groups() {
         let mut rows = usize::try_from(group.num_rows()).map_err(damaged)?;
         let mut readers = plan.readers(group, &shared)?;
         while rows > 0 {
+            // A column of nulls is a few bytes, however long it is.
+            if gathered.facts.len() > FEW + bytes.len() {
+                return Err(damaged("it has more records than bytes"));
+            }
             let wanted = rows.min(BATCH);
             for raw in plan.batch(&mut readers, wanted, &mut text)? {
                 gathered.add(Place::Record(gathered.facts.len() + 1), raw)?;
@@ -51,7 +63,7 @@ fn read(bytes: &[u8]) -> Result<Found> {
             rows -= wanted;
         }
     }
-    gathered.finish(|_| format!("columns: {}", plan.names))
+    Ok(())
 }
 
 /// What a file says of itself at its end.

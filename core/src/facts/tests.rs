@@ -249,3 +249,12 @@ fn composing_names_what_is_missing() {
     let no_table = compose::compose(&[], &two_templates()).unwrap_err();
     assert!(no_table.to_string().contains("people.csv"), "{no_table}");
 }
+
+#[test]
+fn the_real_lre_samples() -> Result<()> {
+    let Some(bytes) = shared("lre_factual/landmark_on_continent.json") else { return Ok(()) };
+    let file = parse("lre.json", &bytes)?;
+    assert_eq!((file.facts.len(), file.defects.len()), (947, 0));
+    assert!(file.facts.iter().all(|fact| fact.template == "{} is on the continent of" && !fact.target_new.is_empty()));
+    Ok(())
+}

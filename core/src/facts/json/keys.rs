@@ -1,7 +1,8 @@
 //! Names of keys: for a hint, and to find the records in an object.
 
 use super::super::FORMATS;
-use super::super::fields::{Column, REWRITE, ROW};
+use super::super::fields::{Column, NAME, REWRITE, ROW, Shared, TEMPLATES};
+use super::super::value::Value;
 use crate::{Error, Result};
 use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use std::collections::BTreeSet;
@@ -91,6 +92,7 @@ pub(super) struct Found {
     /// Keys whose values are arrays.
     arrays: Vec<String>,
     names: String,
+    pub(super) shared: Shared,
 }
 
 impl Found {
@@ -111,7 +113,7 @@ impl Found {
                 "the object has: {}; facts are records in an array, or one a line. {FORMATS}",
                 self.names
             ))),
-            [_, ..] => named("rows").or_else(|| named("data")).cloned().ok_or_else(|| {
+            [_, ..] => ["rows", "data"].into_iter().find_map(named).cloned().ok_or_else(|| {
                 let arrays = self.arrays.join(", ");
                 Error::input(format!("a JSON object with several arrays: {arrays}"))
                     .hint("keep the one with the facts alone in the file")
@@ -139,12 +141,28 @@ impl<'de> Visitor<'de> for Outline {
         let mut found = Found::default();
         let mut told = 0;
         while let Some(name) = map.next_key::<String>()? {
+            if name == TEMPLATES {
+                if let Value::List(templates) = map.next_value()? {
+                    found.shared.templates = templates;
+                }
+                continue;
+            }
+            if name == NAME {
+                if let Value::Text(relation) = map.next_value()? {
+                    found.shared.relation = relation;
+                }
+                continue;
+            }
             let shape: Shape = map.next_value()?;
             let named = Column::of(&name).is_some_and(|known| matches!(known.column, Column::Subject | Column::Prompt));
             found.record |= named && shape == Shape::Single;
             found.record |= (name == REWRITE || name == ROW) && shape == Shape::Object;
             found.columns |= named && shape != Shape::Single;
-            if shape == Shape::Array && found.arrays.len() < TOLD && name.len() <= 4 * TOLD {
+            if shape == Shape::Array
+                && !name.starts_with(TEMPLATES)
+                && found.arrays.len() < TOLD
+                && name.len() <= 4 * TOLD
+            {
                 found.arrays.push(name.clone());
             }
             if told < TOLD {

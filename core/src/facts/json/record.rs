@@ -1,7 +1,7 @@
 //! Records of JSON, by the names of their fields.
 
 use super::super::defect::Place;
-use super::super::fields::{CUT, Column, REWRITE, ROW, Raw};
+use super::super::fields::{CUT, Column, REWRITE, ROW, Raw, Shared};
 use super::super::gather::Gathered;
 use super::super::value::Value;
 use crate::Error;
@@ -15,6 +15,7 @@ pub(super) type Failed = Option<Error>;
 /// An array of records, or the object whose key holds it.
 pub(super) struct Records<'a> {
     pub(super) key: Option<&'a str>,
+    pub(super) shared: &'a Shared,
     pub(super) gathered: &'a mut Gathered,
     pub(super) failed: &'a mut Failed,
 }
@@ -39,7 +40,8 @@ impl<'de> Visitor<'de> for Records<'_> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
         for number in 1.. {
-            let record = Record { place: Place::Record(number), gathered: self.gathered, failed: self.failed };
+            let (gathered, failed) = (&mut *self.gathered, &mut *self.failed);
+            let record = Record { place: Place::Record(number), shared: self.shared, gathered, failed };
             let next = seq.next_element_seed(record);
             if next.map_err(|error| A::Error::custom(format!("record {number}: {error}")))?.is_none() {
                 break;
@@ -53,7 +55,7 @@ impl<'de> Visitor<'de> for Records<'_> {
         while let Some(key) = map.next_key::<String>()? {
             if key == wanted {
                 let (gathered, failed) = (&mut *self.gathered, &mut *self.failed);
-                map.next_value_seed(Records { key: None, gathered, failed })?;
+                map.next_value_seed(Records { key: None, shared: self.shared, gathered, failed })?;
             } else {
                 map.next_value::<IgnoredAny>()?;
             }
@@ -65,6 +67,7 @@ impl<'de> Visitor<'de> for Records<'_> {
 /// One record, for the facts gathered so far.
 pub(super) struct Record<'a> {
     pub(super) place: Place,
+    pub(super) shared: &'a Shared,
     pub(super) gathered: &'a mut Gathered,
     pub(super) failed: &'a mut Failed,
 }
@@ -75,6 +78,7 @@ impl<'de> DeserializeSeed<'de> for Record<'_> {
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
         let mut raw = Raw::default();
         Into { raw: &mut raw, level: Level::Record }.deserialize(deserializer)?;
+        raw.share(self.shared);
         self.gathered.add(self.place, raw).map_err(|error| {
             *self.failed = Some(error);
             D::Error::custom("")

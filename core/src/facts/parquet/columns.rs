@@ -184,7 +184,7 @@ impl Levels<'_> {
 pub(super) struct Reader {
     inner: Inner,
     /// Values of the batch, as far as they were not taken yet.
-    values: std::vec::IntoIter<Value_>,
+    values: std::vec::IntoIter<Plain>,
     entries: Arc<AtomicUsize>,
 }
 
@@ -197,7 +197,7 @@ enum Inner {
 }
 
 /// A value before a text is made of it.
-enum Value_ {
+enum Plain {
     Bytes(ByteArray),
     Number(f64),
     Integer(i64),
@@ -226,11 +226,11 @@ impl Reader {
     fn read(&mut self, count: usize) -> Result<Both> {
         self.entries.store(0, Ordering::Relaxed);
         let (values, levels) = match &mut self.inner {
-            Inner::Bytes(reader) => read(reader, count, Value_::Bytes)?,
-            Inner::Int32(reader) => read(reader, count, |value| Value_::Integer(value.into()))?,
-            Inner::Int64(reader) => read(reader, count, Value_::Integer)?,
-            Inner::Float(reader) => read(reader, count, |value| Value_::Number(value.into()))?,
-            Inner::Double(reader) => read(reader, count, Value_::Number)?,
+            Inner::Bytes(reader) => read(reader, count, Plain::Bytes)?,
+            Inner::Int32(reader) => read(reader, count, |value| Plain::Integer(value.into()))?,
+            Inner::Int64(reader) => read(reader, count, Plain::Integer)?,
+            Inner::Float(reader) => read(reader, count, |value| Plain::Number(value.into()))?,
+            Inner::Double(reader) => read(reader, count, Plain::Number)?,
         };
         self.values = values.into_iter();
         Ok(levels)
@@ -238,14 +238,14 @@ impl Reader {
 
     fn value(&mut self) -> Option<Value> {
         Some(match self.values.next()? {
-            Value_::Bytes(bytes) => match std::str::from_utf8(bytes.data()) {
+            Plain::Bytes(bytes) => match std::str::from_utf8(bytes.data()) {
                 Ok(text) => Value::text(text),
                 Err(_) => Value::Other("not UTF-8 text"),
             },
-            Value_::Integer(number) => Value::Number(number.to_string()),
+            Plain::Integer(number) => Value::Number(number.to_string()),
             // What pandas makes of a number that is missing.
-            Value_::Number(number) if number.is_nan() => Value::Missing,
-            Value_::Number(number) => Value::Number(number.to_string()),
+            Plain::Number(number) if number.is_nan() => Value::Missing,
+            Plain::Number(number) => Value::Number(number.to_string()),
         })
     }
 }
@@ -254,8 +254,8 @@ impl Reader {
 fn read<T: DataType>(
     reader: &mut ColumnReaderImpl<T>,
     count: usize,
-    into: impl Fn(T::T) -> Value_,
-) -> Result<(Vec<Value_>, Both)> {
+    into: impl Fn(T::T) -> Plain,
+) -> Result<(Vec<Plain>, Both)> {
     let (mut definitions, mut repetitions, mut values) = (Vec::new(), Vec::new(), Vec::new());
     let read = reader.read_records(count, Some(&mut definitions), Some(&mut repetitions), &mut values);
     let (records, ..) = read.map_err(ours)?;

@@ -4,10 +4,11 @@ use super::thrift::{Thrift, is_true};
 use super::{codec, damaged, delta};
 use crate::{Error, Result};
 use bytes::Bytes;
-use parquet::basic::{Compression, Encoding};
+use parquet::basic::{Compression, Encoding, Type};
 use parquet::column::page::{Page, PageMetadata, PageReader};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::ColumnChunkMetaData;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -31,6 +32,7 @@ pub(super) struct Pages {
     has_dictionary: bool,
     repeated: bool,
     optional: bool,
+    texts: bool,
     /// Entries of lists since the last batch was begun: a record can be a list without end.
     entries: Arc<AtomicUsize>,
     most_entries: usize,
@@ -69,6 +71,7 @@ impl Pages {
             has_dictionary: false,
             repeated: descr.max_rep_level() > 0,
             optional: descr.max_def_level() > 0,
+            texts: descr.physical_type() == Type::BYTE_ARRAY,
             entries,
             most_entries: MOST_ENTRIES.min((1 << 16) + bytes.len().saturating_mul(64)),
             bytes: bytes.clone(),
@@ -132,11 +135,9 @@ impl Pages {
         for _ in 0..usize::from(self.repeated) + usize::from(self.optional) {
             values = values.and_then(levels);
         }
-        let fits =
-            values.and_then(|at| buf.get(at..)).is_some_and(|rest| delta::fits(encoding, rest, header.values as usize));
-        if !fits {
-            return Err(damaged("a page is shorter than it says"));
-        }
+        let values = values.and_then(|at| buf.get(at..)).ok_or_else(short)?;
+        let most = header.values as usize;
+        self.fits(encoding, values, if self.optional { 0..=most } else { most..=most })?;
         Ok(Page::DataPage {
             buf,
             num_values: header.values,
@@ -151,7 +152,7 @@ impl Pages {
         self.count(header)?;
         let levels = u64::from(header.definition_bytes) + u64::from(header.repetition_bytes);
         let levels = usize::try_from(levels).ok().filter(|levels| *levels <= packed.len().min(header.size));
-        let levels = levels.ok_or_else(|| damaged("a page is shorter than it says"))?;
+        let levels = levels.ok_or_else(short)?;
         let mut buf = packed[..levels].to_vec();
         let codec = if header.is_packed { self.codec } else { Compression::UNCOMPRESSED };
         let (rest, size) = (&packed[levels..], header.size - levels);
@@ -160,9 +161,8 @@ impl Pages {
             buf.extend(codec::unpack(codec, rest, size)?);
         }
         let encoding = self.encoding(header)?;
-        if !delta::fits(encoding, &buf[levels..], header.values as usize) {
-            return Err(damaged("a page is shorter than it says"));
-        }
+        let values = header.values.checked_sub(header.nulls).ok_or_else(short)? as usize;
+        self.fits(encoding, &buf[levels..], values..=values)?;
         Ok(Page::DataPageV2 {
             buf: Bytes::from(buf),
             num_values: header.values,
@@ -176,16 +176,40 @@ impl Pages {
         })
     }
 
+    /// Whether a page has as many values as it says, where the library takes that at its word.
+    fn fits(&self, encoding: Encoding, values: &[u8], counts: RangeInclusive<usize>) -> Result<()> {
+        let fits = match encoding {
+            Encoding::PLAIN if self.texts => texts(values).is_some_and(|count| counts.contains(&count)),
+            _ => delta::fits(encoding, values, *counts.end()),
+        };
+        if fits { Ok(()) } else { Err(short()) }
+    }
+
     fn dictionary(&mut self, header: &Header, packed: &[u8]) -> Result<Page> {
         let buf = codec::unpack(self.codec, packed, header.size)?;
         // A value has at least four bytes, a text its length.
         if header.values as usize > buf.len() / 4 || self.has_dictionary {
             return Err(damaged("a dictionary is not as it says"));
         }
+        self.fits(Encoding::PLAIN, &buf, header.values as usize..=header.values as usize)?;
         self.has_dictionary = true;
         let encoding = encoding(header.encoding)?;
         Ok(Page::DictionaryPage { buf: Bytes::from(buf), num_values: header.values, encoding, is_sorted: false })
     }
+}
+
+/// How many texts there are, each behind its length.
+fn texts(mut bytes: &[u8]) -> Option<usize> {
+    let mut count = 0;
+    while let Some((length, rest)) = bytes.split_first_chunk() {
+        bytes = rest.get(u32::from_le_bytes(*length) as usize..)?;
+        count += 1;
+    }
+    bytes.is_empty().then_some(count)
+}
+
+fn short() -> Error {
+    damaged("a page is shorter than it says")
 }
 
 fn header(reader: &mut Thrift<'_>) -> Option<Header> {

@@ -36,7 +36,7 @@ fn counterfact_tracing_is_read_as_it_is_meant() {
     let lines = format!("\u{feff}\r\n{line}\r\n\r\n");
     for text in [format!("[{TRACING}]").as_str(), TRACING, csv, &viewer, &data, &lines] {
         let file = read(text);
-        assert_eq!(file.facts, [wanted.clone()], "{text}");
+        assert_eq!(file.facts, std::slice::from_ref(&wanted), "{text}");
         assert_eq!(file.warnings, [""; 0], "{text}");
     }
 }
@@ -113,6 +113,10 @@ fn one_record_with_a_defect_does_not_end_a_file() {
         assert_eq!(whole, fact.id == "56", "{fact:?}");
         assert!(whole || fact.subject_chars().is_empty() || fact.target_true.is_empty() || fact.target_new.is_empty());
     }
+    // A file of other records is known for what it is without reading all of it.
+    let other = format!("[{}{good}]", "{\"a\": 1},".repeat(1000));
+    assert!(said(other.as_bytes()).contains("x: record 1: subject is missing\nhint: the record has: a."));
+    assert_eq!(read(&format!("[{}{good}]", "{\"a\": 1},".repeat(999))).facts.len(), 1000);
     assert_eq!(file.facts[2].prompt(), "A and A");
     let strict = file.strict().expect_err("there are defects").to_string();
     assert!(strict.contains("x: fact 51 at record 2: prompt: the subject \"Q\" is not in"), "{strict}");
@@ -178,6 +182,24 @@ fn objects_are_looked_into_for_their_records() {
         format!("{{\"rows\": [{{\"row\": {record}}}, {{\"row\": {record}, \"truncated_cells\": [\"prompt\"]}}]}}");
     assert_eq!(read(&cut).warnings[0], "1 fact falls out: prompt is cut off by the dataset viewer: 1 at record 2");
     assert!(said(format!("[{record}, {{\"subject\": 1, \"subject\": 2}}]").as_bytes()).contains("duplicate field"));
+}
+
+#[test]
+fn samples_share_the_wordings_of_their_file() {
+    let text = r#"{"name": "country capital city", "prompt_templates": ["The capital city of {} is", "The capital of {} is"],
+        "prompt_templates_zs": ["What is the capital of {}?"], "properties": {"domain_name": "country"},
+        "samples": [{"subject": "Canada", "object": "Ottawa"}, {"subject": "Chad", "object": "N'Djamena", "prompt": "{} has"}]}"#;
+    let file = read(text);
+    let [canada, chad] = &file.facts[..] else { panic!("two facts") };
+    assert_eq!(
+        (canada.template.as_str(), canada.relation.as_str()),
+        ("The capital city of {} is", "country capital city")
+    );
+    assert_eq!(
+        (&canada.paraphrases[..], canada.target_new.as_str()),
+        (&["The capital of Canada is".to_owned()][..], "N'Djamena")
+    );
+    assert_eq!(chad.prompt(), "Chad has");
 }
 
 #[test]
