@@ -95,7 +95,8 @@ fn defaults() -> Value {
 /// A number of ours beside one of transformers.
 fn same(what: &str, ours: f64, theirs: &Value, wrong: &mut Vec<String>) {
     let theirs = theirs.as_f64().unwrap_or(f64::NAN);
-    if !((ours - theirs).abs() <= 1e-6 * theirs.abs()) {
+    let off = (ours - theirs).abs();
+    if off.is_nan() || off > 1e-6 * theirs.abs() {
         wrong.push(format!("{what}: {ours} here, {theirs} there"));
     }
 }

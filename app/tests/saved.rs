@@ -34,18 +34,7 @@ fn models() -> Vec<(String, PathBuf, Option<PathBuf>)> {
 
 fn edited(model: &Path, tokenizer: Option<&Path>, into: &Path) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_engram"));
-    command.args([
-        "edit",
-        PROMPT,
-        "--subject",
-        "France",
-        "--target",
-        "Paris",
-        "--target-new",
-        "London",
-        "--layer",
-        "2",
-    ]);
+    command.args(["edit", PROMPT, "--subject", "France", "--target", "Paris", "--new", "London", "--layer", "2"]);
     command.args(["--steps", "3", "--device", "cpu", "--model"]).arg(model).arg("--save-model").arg(into);
     command.args(tokenizer.map(|_| "--tokenizer")).args(tokenizer);
     let output = command.output().expect("engram starts");

@@ -256,7 +256,7 @@ pub fn template_of(prompt: &str, subject: &str) -> Result<String> {
         0 => {}
         slots => {
             return Err(Error::input(format!("the prompt has {slots} places for the subject: {prompt:?}"))
-                .hint("write {} once"));
+                .hint("`{}` stands for the subject: write it once"));
         }
     }
     if prompt.is_empty() || subject.is_empty() {

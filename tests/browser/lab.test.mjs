@@ -175,3 +175,44 @@ test('without WebGPU the page says so and computes all the same', 120, async use
   await shot(page, 'no-webgpu');
   await accessible(page, 'without WebGPU');
 });
+
+test('the subject is where it was selected, and the Models tab tells how the files were understood', 180, async use => {
+  const { page, panel } = await begin(use);
+  const explore = panel('Explore');
+  const prompt = explore.getByLabel('Prompt', { exact: true });
+  const text = 'The Parisian paper of Paris is';
+  await prompt.fill(text);
+  const choose = async (start, end) => {
+    await prompt.evaluate((area, [start, end]) => area.setSelectionRange(start, end), [start, end]);
+    await explore.getByRole('button', { name: 'Use selection as subject' }).click();
+  };
+  await choose(22, 27);
+  assert.equal((await question(explore)).prompt, text, 'the first whole word is found by itself');
+  await choose(4, 9);
+  assert.deepEqual(
+    [(await question(explore)).prompt, (await question(explore)).subject],
+    ['The {}ian paper of Paris is', 'Paris'],
+  );
+  await prompt.fill(text.replace(' Paris ', ' {} '));
+  await explore.getByLabel('Model').selectOption('engram-llama');
+  await device(page, 'CPU');
+  await show(page, 'Explore');
+  await explore.getByRole('button', { name: /^Run it here/ }).click();
+  await explore.getByText('computed here').waitFor({ timeout: 120_000 });
+  await until('the trace is whole', async () => (await explore.getByRole('button', { name: 'Cancel' }).count()) === 0, 120);
+  const saved = page.waitForEvent('download');
+  await explore.getByRole('button', { name: 'Save record' }).click();
+  const record = JSON.parse(readFileSync(await (await saved).path(), 'utf8'));
+  const [fact] = record.facts;
+  assert.equal(fact.prompt, text);
+  const [begins, ends] = fact.subject_span;
+  assert.equal(fact.tokens.slice(begins, ends).join('').trim(), 'Paris');
+  assert.ok(fact.tokens.slice(0, begins).join('').includes('Parisian'), 'the second place');
+
+  await show(page, 'Models');
+  const understood = page.locator('#understood');
+  await understood.getByText('llama', { exact: true }).waitFor();
+  const told = await understood.innerText();
+  for (const part of ['RoPE', 'θ = ', 'output head', 'BOS and EOS', 'windows', 'biases']) assert.ok(told.includes(part), `${part}: ${told}`);
+  await shot(page, 'models-understood');
+});

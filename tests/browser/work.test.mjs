@@ -1,11 +1,12 @@
 // Work in the worker: an edit and its undo, stopping a request, a study that is cut off and goes on.
 
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { launch } from './lib/browser.mjs';
 import { apart, numbers, same, test } from './lib/check.mjs';
 import { nativeTrace, WITHIN } from './lib/native.mjs';
-import { BUNDLED, DIST } from './lib/paths.mjs';
+import { BUNDLED, DIST, FIXTURES } from './lib/paths.mjs';
 import { serve } from './lib/server.mjs';
 import { engine, traceAsk } from './lib/worker.mjs';
 
@@ -121,4 +122,28 @@ test('a study that a reload cuts off goes on where it was', 300, async use => {
 
   const dropped = await (await lab.ask({ ask: 'drop-study', key })).last('studies');
   assert.equal(dropped.studies.length, 0);
+});
+
+test('facts of every format are read in the tab', 180, async use => {
+  const { settings } = nativeTrace(join(BUNDLED, 'engram-llama'), { ...DAVIS, maps: false });
+  const lab = await begin(use, 'engram-llama');
+  const folder = join(FIXTURES, '..', 'facts');
+  const wanted = { ...settings, n: 1, stages: [1], maps: 0 };
+  // The same facts, flat; and CounterFact's nested ones.
+  const seen = {};
+  for (const name of ['flat.json', 'flat.jsonl', 'flat.csv', 'flat.parquet', 'flat-zstd.parquet', 'nested.jsonl', 'nested.parquet']) {
+    const call = await lab.ask({ ask: 'study', facts: name, settings: wanted }, { bytes: readFileSync(join(folder, name)) });
+    const { record } = await call.last('study');
+    assert.equal(record.source.name, name);
+    assert.ok(record.source.count > 1, name);
+    const kind = name.split(/[-.]/)[0];
+    seen[kind] ??= record.facts;
+    assert.deepEqual(record.facts, seen[kind], name);
+    await (await lab.ask({ ask: 'drop-study', key: (await call.seen('study-header')).key })).last('studies');
+  }
+  const failed = await (await lab.ask(
+    { ask: 'study', facts: 'facts.xlsx', settings: wanted },
+    { bytes: readFileSync(join(FIXTURES, 'qwen2', 'model.safetensors')) },
+  )).failed();
+  assert.match(failed.message, /safetensors/);
 });

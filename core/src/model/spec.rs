@@ -125,7 +125,8 @@ impl Spec {
             ("heads", format!("{} of {} dimensions, {} for keys and values", heads.count, heads.dim, heads.kv)),
             ("scores", {
                 let cap = heads.soft_cap.map_or_else(String::new, |cap| format!(", soft-capped at {cap}"));
-                format!("times {:.6} (1 / √{:.4}){cap}", heads.scale, 1.0 / (heads.scale * heads.scale))
+                let squared = (1e4 / f64::from(heads.scale).powi(2)).round() / 1e4;
+                format!("times {:.6} (1 / √{squared}){cap}", heads.scale)
             }),
             ("windows", self.windows()),
         ];

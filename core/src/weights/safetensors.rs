@@ -49,7 +49,7 @@ pub(super) async fn find(sources: &[Box<dyn ByteSource>], shards: &[usize]) -> R
     };
     let unused: Vec<&str> = named(sources, |name| name == INDEX || name.ends_with(".safetensors"))
         .into_iter()
-        .filter(|at| !weights.contains(at) && !(index.is_some() && sources[*at].name() == INDEX))
+        .filter(|at| !(weights.contains(at) || index.is_some() && sources[*at].name() == INDEX))
         .map(|at| sources[at].name())
         .collect();
     let used: Vec<&str> = weights.iter().map(|&at| sources[at].name()).collect();

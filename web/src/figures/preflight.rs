@@ -155,6 +155,8 @@ mod tests {
             seconds: 0.3,
             heap: [1_000_000, 9_000_000, 5_000_000],
             verified: None,
+            understood: vec![("family".into(), "llama\u{202e}".into())],
+            notes: Vec::new(),
         };
         let lines = loaded(&model);
         assert!(lines.iter().any(|line| line.1 == "1.0 MB before loading, 9.0 MB at the peak, 5.0 MB after"));
