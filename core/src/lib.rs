@@ -4,7 +4,7 @@
 //! real language models on the CPU or GPU through burn. Formulas are in docs/METHODS.md, the shape of the code in
 //! docs/ARCHITECTURE.md.
 
-#[cfg(feature = "parquet")]
+#[cfg(any(feature = "engine", feature = "parquet"))]
 mod caught;
 #[cfg(feature = "engine")]
 pub mod device;

@@ -77,6 +77,16 @@ pub fn check(model: &Model, settings: &Settings) -> Result<()> {
     Ok(())
 }
 
+/// The settings of a single question: its prompt may be as long as the model takes.
+///
+/// # Errors
+/// As [`check`].
+pub fn question(model: &Model, settings: &Settings) -> Result<Settings> {
+    let settings = Settings { max_tokens: model.decoder.shape().positions, ..settings.clone() };
+    check(model, &settings)?;
+    Ok(settings)
+}
+
 /// A record without facts: what a study of this model would be. Fills in the batch plan and, under noise, σ.
 ///
 /// # Errors

@@ -30,7 +30,7 @@ pub(super) fn run(
 ) -> Result<Edited> {
     save.check()?;
     let mut loaded = load(wanted, progress)?;
-    study::check(&loaded.model, settings)?;
+    let settings = &study::question(&loaded.model, settings)?;
     let (fact, _) = block_on(fact_of(&loaded.model, question.asked()))?;
     let prompt = fact.prompt();
     progress.notes(loaded.model.tokens.doubled(&prompt)?);

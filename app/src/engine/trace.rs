@@ -17,7 +17,7 @@ use pollster::block_on;
 pub(super) fn run(wanted: &Model, question: &Question, settings: &Settings, progress: &Progress) -> Result<Tracing> {
     let loaded = load(wanted, progress)?;
     let model = &loaded.model;
-    study::check(model, settings)?;
+    let settings = &study::question(model, settings)?;
     let (fact, own) = block_on(fact_of(model, question.asked()))?;
     progress.notes(model.tokens.doubled(&fact.prompt())?);
     let file = FactFile::of("prompt", vec![fact.clone()]);

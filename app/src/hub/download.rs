@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use engram_core::Error;
+use engram_core::model::spec::Spec;
 use engram_core::names::is_plain;
 
 use super::cache::{Folder, Lock};
@@ -43,6 +44,7 @@ impl Job<'_> {
                 return Err(self.absent(name));
             }
         }
+        self.readable(&snapshot.join("config.json"))?;
         if has_weights(snapshot) || (!there(INDEX) && fetch(WHOLE)?) {
             return Ok(());
         }
@@ -55,6 +57,16 @@ impl Job<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Refuses a model that cannot be read (its family, its quantisation) before gigabytes of it are fetched.
+    fn readable(&self, config: &Path) -> anyhow::Result<()> {
+        let bytes = std::fs::read(config).with_context(|| config.display().to_string())?;
+        match serde_json::from_slice(&bytes) {
+            Ok(config) => Ok(Spec::read(&config).map(|_| ()).map_err(|error| error.at(self.id))?),
+            // Whoever opens the files says what is wrong with it.
+            Err(_) => Ok(()),
+        }
     }
 
     /// Fetches one file, checks it and puts it into the folder of its commit; `None` where the hub has no such file.

@@ -28,7 +28,7 @@ const MOST_FOOTER: usize = 8 << 20;
 
 /// Reads all records. The crate may panic over a file that is not as it expects; natively that is an error, too.
 pub(super) fn parse(bytes: &[u8]) -> Result<Found> {
-    caught(|| read(bytes)).unwrap_or_else(|| Err(damaged("it is not as it says")))
+    caught(|| read(bytes)).unwrap_or_else(|said| Err(damaged(format_args!("it is not as it says ({said})"))))
 }
 
 fn damaged(what: impl std::fmt::Display) -> Error {

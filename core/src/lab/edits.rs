@@ -65,8 +65,7 @@ impl Lab {
     pub(super) async fn edit(&mut self, ask: &EditAsk, tell: Tell<'_>) -> Result<News> {
         let start = Instant::now();
         let fact = self.known_fact(ask).await?;
-        let settings = settings_of(ask);
-        study::check(&self.model, &settings)?;
+        let settings = study::question(&self.model, &settings_of(ask))?;
         let layer = match ask.layer {
             Some(layer) => layer,
             None => own_layer(&self.model, &fact, &settings).await?,

@@ -8,7 +8,7 @@ use crate::protocol::{Cost, MapSite, News, Question};
 use crate::question;
 use crate::record::{FactRecord, Outcome, Settings};
 use crate::run::Site;
-use crate::study::header;
+use crate::study::{self, header};
 use crate::trace::{MapRow, Prepared, capture_facts, lens, maps_of, prepare, redundancy, stage1_of};
 use web_time::Instant;
 
@@ -16,7 +16,7 @@ impl Lab {
     pub(super) async fn trace(&mut self, question: &Question, tell: Tell<'_>) -> Result<News> {
         let start = Instant::now();
         let (fact, greedy) = self.fact_of(question).await?;
-        let settings = settings_of(question);
+        let settings = study::question(&self.model, &settings_of(question))?;
         let file = FactFile::of("prompt", vec![fact.clone()]);
         let mut record = header(&self.model, &file, settings, &self.program).await?;
         let settings = record.settings.clone();

@@ -38,6 +38,9 @@ const TOKENIZER_LIMIT: u64 = 128 << 20;
 /// Files that are read beside the weights.
 pub const PARTS: [&str; 4] = ["config.json", "tokenizer.json", "tokenizer_config.json", "model.safetensors.index.json"];
 
+/// Beside tokenizer.json, where a model has it.
+const TOKENIZER_CONFIG: &str = "tokenizer_config.json";
+
 /// One tensor of a checkpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TensorInfo {
@@ -156,7 +159,7 @@ impl Checkpoint {
                 ));
             }
         };
-        let config = match named(&sources, |name| name == "tokenizer_config.json").first() {
+        let config = match named(&sources, |name| name == TOKENIZER_CONFIG).first() {
             Some(&at) => {
                 let bytes = source::read_all(&*sources[at], CONFIG_LIMIT).await?;
                 Special::of_config(&safetensors::json("tokenizer_config.json", &bytes)?)?
@@ -290,11 +293,14 @@ impl Checkpoint {
         let mut files = if metadata.is_dir() { folder_files(folder)? } else { vec![path.to_owned()] };
         if metadata.is_file() {
             // A weights file alone: what belongs to it lies beside it.
-            let beside = ["config.json", "tokenizer.json", "tokenizer_config.json"].map(|name| folder.join(name));
+            let beside = ["config.json", "tokenizer.json", TOKENIZER_CONFIG].map(|name| folder.join(name));
             files.extend(beside.into_iter().filter(|file| file.is_file()));
         }
-        if tokenizer.is_some() {
-            files.retain(|file| file.file_name().is_none_or(|name| name != "tokenizer.json"));
+        if let Some(tokenizer) = tokenizer {
+            // What lies beside that tokenizer belongs to it.
+            let own = ["tokenizer.json", TOKENIZER_CONFIG];
+            files.retain(|file| file.file_name().is_none_or(|name| own.iter().all(|own| name != *own)));
+            files.extend(tokenizer.parent().map(|at| at.join(TOKENIZER_CONFIG)).filter(|file| file.is_file()));
         }
         let mut sources: Vec<Box<dyn ByteSource>> = Vec::new();
         for file in files {

@@ -4,10 +4,10 @@ use super::{Meter, Opened, Origin, cache, open};
 use crate::opfs;
 use crate::queue::Engine;
 use engram_core::Result;
+use engram_core::model::spec::Spec;
 use engram_core::model::{SUPPORTED, shard_bytes, survey};
 use engram_core::protocol::{DeviceReport, ModelRef, Preflight};
 use engram_core::weights::{ByteSource, Checkpoint, MemoryFile};
-use serde_json::Value;
 
 /// Address space of a tab's WebAssembly memory.
 const ADDRESSES: u64 = 4 << 30;
@@ -64,8 +64,8 @@ pub(crate) async fn preflight(engine: &mut Engine, origin: &Origin) -> Result<Pr
 fn describe(checkpoint: &Checkpoint, report: Option<&DeviceReport>, tokenizer: u64) -> Preflight {
     let config = checkpoint.config();
     let family = config["model_type"].as_str().unwrap_or("unknown").to_owned();
-    let text = config.get("text_config").filter(|text| text.is_object()).unwrap_or(config);
-    let size = |names: [&str; 2]| names.iter().find_map(|name| text.get(*name).and_then(Value::as_u64)).unwrap_or(0);
+    // A config that cannot be read is a problem of its own.
+    let shape = Spec::read(config).ok().map(|spec| spec.shape);
     let parameters = checkpoint.parameters(false);
     let device_bytes = 4 * parameters;
     let cpu = report.is_none_or(|report| report.adapter.is_none());
@@ -101,8 +101,8 @@ fn describe(checkpoint: &Checkpoint, report: Option<&DeviceReport>, tokenizer: u
     Preflight {
         name: String::new(),
         family,
-        layers: size(["num_hidden_layers", "n_layer"]) as usize,
-        width: size(["hidden_size", "n_embd"]) as usize,
+        layers: shape.as_ref().map_or(0, |shape| shape.layers),
+        width: shape.as_ref().map_or(0, |shape| shape.width),
         parameters,
         dtype: checkpoint.dtype_name(),
         bytes: 0,
