@@ -105,6 +105,21 @@ fn arrives(does: &[Does]) -> (Setting, PathBuf, Vec<Request>) {
     (setting, folder, requests)
 }
 
+/// Quantised weights and unknown families are refused by config.json, before gigabytes come over the network.
+#[test]
+fn what_cannot_be_read_is_not_fetched() {
+    let ways: [(&[u8], &str); 2] = [
+        (br#"{"model_type": "llama", "quantization_config": {"quant_method": "fp8"}}"#, "FP8"),
+        (br#"{"model_type": "mamba"}"#, "mamba"),
+    ];
+    for (config, words) in ways {
+        let setting = Setting::with(&[("config.json", config), TOKENIZER, (WHOLE, &BODY)], &[]);
+        let said = setting.refused("org/name").0;
+        assert!(said.contains(words) && said.contains("org/name"), "{said}");
+        assert!(setting.server.requests().iter().all(|request| request.file() != WHOLE), "the weights were asked for");
+    }
+}
+
 #[test]
 fn a_hub_of_today() {
     let (setting, folder, requests) = arrives(&[]);
