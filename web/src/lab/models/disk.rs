@@ -83,8 +83,11 @@ async fn called(call: impl FnOnce(&Function, &Function)) -> Option<JsValue> {
 /// Sends each file where it belongs.
 async fn sort(page: Page, engine: Engine, folder: Option<String>, found: Vec<File>) {
     let (mut records, mut model, mut facts) = (Vec::new(), Vec::new(), None);
+    // Beside a model's weights lie all sorts of JSON, which are neither facts nor records.
+    let model_folder = folder.is_some() && found.iter().any(|file| kinds::of_name(&file.name()) == Kind::Model);
     for file in found {
         let kind = match kinds::of_name(&file.name()) {
+            Kind::Look if model_folder => continue,
             Kind::Look => {
                 let head = browser::read(&file, Some(kinds::HEAD)).await;
                 kinds::of_content(&head.map(|head| head.to_vec()).unwrap_or_default())
