@@ -4,12 +4,14 @@
 //! facts, no editable ones) is `None`, never NaN.
 
 mod edits;
+mod finding;
 mod localize;
 mod mean;
 mod mechanism;
 mod summary;
 
 pub use edits::{EditOutcome, EditSummary, Level, SideEffects, edit_outcome, edit_summary, side_effects};
+pub use finding::{Finding, MIN_EFFECT, PEAK, finding};
 pub use localize::{
     Concentration, Distribution, Dominant, SNAP, dominant, dominant_layer, mean_sufficiency, sufficiency,
 };

@@ -10,7 +10,7 @@ use crate::render::text;
 use crate::ui::Ui;
 use anyhow::Result;
 use clap::Args;
-use engram_core::metrics::{self, Dominant};
+use engram_core::metrics::{self, Finding, View};
 use engram_core::record::{FactRecord, Reading, Record, Settings, Traced};
 
 /// Arguments of `engram trace`.
@@ -101,6 +101,7 @@ pub fn draw(tracing: &Tracing, screen: Screen) -> String {
         return "The fact could not be traced.".into();
     };
     let mut parts = vec![head(tracing, fact, traced, screen)];
+    let nothing = nothing(record, traced);
     parts.push(bars::render(&sufficiency(record, traced), screen));
     parts.extend(remarks(record, traced).map(|line| wrapped(&line, screen)));
     parts.push(bars::render(&necessity(traced), screen));
@@ -118,6 +119,7 @@ pub fn draw(tracing: &Tracing, screen: Screen) -> String {
                 tokens: traced.corrupt_tokens.clone(),
                 subject: traced.corrupt_span[0]..traced.corrupt_span[1],
                 values: values.clone(),
+                nothing: nothing.clone(),
             };
             parts.push(heatmap::render(&map, screen));
         }
@@ -139,9 +141,16 @@ fn head(tracing: &Tracing, fact: &FactRecord, traced: &Traced, screen: Screen) -
         screen.paint(Tone::Heading, &text::escape(&fact.prompt)),
         line("subject", &text::escape(&fact.subject)),
         line("answer", &answer),
+    ];
+    lines.extend(nothing(record, traced).map(|why| {
+        let known = traced.lens.as_ref().and_then(|lens| lens.rank_true.last()).is_none_or(|rank| *rank == 1);
+        let name = if known { "not sensitive" } else { "not known" };
+        screen.paint(Tone::Warning, &text::wrap(&format!("{name}: {why}; no layer is named."), screen.width))
+    }));
+    lines.extend([
         line("p clean", &text::number(traced.p_clean)),
         line("p corrupt", &text::number(traced.p_corrupt)),
-    ];
+    ]);
     if !fact.target_new.is_empty() {
         let value = format!("{} for {}", text::number(traced.p_false), text::token(&fact.target_new));
         lines.push(line("p new", &value));
@@ -158,7 +167,7 @@ fn sufficiency(record: &Record, traced: &Traced) -> Chart {
         Some(Column {
             name: reading.name().into(),
             values: curve.iter().map(|s| *s as f32).collect(),
-            mark: dominant_layer(traced, *reading),
+            mark: found(traced, *reading).and_then(Finding::layer),
         })
     };
     Chart {
@@ -167,8 +176,19 @@ fn sufficiency(record: &Record, traced: &Traced) -> Chart {
     }
 }
 
-fn dominant_layer(traced: &Traced, reading: Reading) -> Option<usize> {
-    metrics::dominant(traced, reading, false).and_then(Dominant::layer)
+fn found(traced: &Traced, reading: Reading) -> Option<Finding> {
+    metrics::finding(traced, &View::default().with_reading(reading))
+}
+
+/// Why neither curves nor maps show an effect, if they do not.
+fn nothing(record: &Record, traced: &Traced) -> Option<String> {
+    match found(traced, *record.settings.readings.first()?)? {
+        Finding::NotKnown(rank) => Some(format!("the model does not know this answer (rank {rank})")),
+        Finding::NotSensitive(effect) => {
+            Some(format!("hiding the subject changes the answer's probability by {} only", text::number(effect as f32)))
+        }
+        _ => None,
+    }
 }
 
 fn necessity(traced: &Traced) -> Chart {
@@ -213,8 +233,17 @@ fn remarks(record: &Record, traced: &Traced) -> impl Iterator<Item = String> {
     let remark = move |reading: &Reading| {
         let patched = traced.patched.get(reading)?;
         let name = reading.name();
-        if dominant_layer(traced, *reading).is_none() {
-            return Some(format!("{name}: not localized, no layer's patch helps."));
+        match found(traced, *reading) {
+            Some(Finding::NotLocalized) => return Some(format!("{name}: not localized, no layer's patch helps.")),
+            Some(Finding::NoPeak(share)) => {
+                let percent = (100.0 * share.max(0.0)).round();
+                return Some(format!(
+                    "{name}: no peak. The best layer regains {percent} % of what hiding the subject takes, so no layer is named."
+                ));
+            }
+            Some(Finding::Layer(_)) => {}
+            // Said at the top.
+            _ => return None,
         }
         match reading {
             Reading::LastToken => {

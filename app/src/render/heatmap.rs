@@ -21,6 +21,8 @@ pub struct Heatmap {
     pub subject: Range<usize>,
     /// `[token][layer]`.
     pub values: Vec<Vec<f32>>,
+    /// Why no value is an effect: the map is grey then, and has no peak.
+    pub nothing: Option<String>,
 }
 
 struct Layout {
@@ -57,7 +59,7 @@ pub fn render(map: &Heatmap, screen: Screen) -> String {
     let finite = || cells.iter().flatten().copied().filter(|value| value.is_finite());
     let low = finite().fold(f32::INFINITY, f32::min);
     let high = finite().fold(f32::NEG_INFINITY, f32::max);
-    let peak = peak(&cells);
+    let peak = peak(&cells).filter(|_| map.nothing.is_none());
 
     for (row, values) in cells.iter().enumerate() {
         let mark = if map.subject.contains(&row) { '*' } else { ' ' };
@@ -67,13 +69,18 @@ pub fn render(map: &Heatmap, screen: Screen) -> String {
         let mut line = format!("{mark}{label}  ");
         for (place, &value) in values.iter().enumerate() {
             let share = if high > low { (value - low) / (high - low) } else { 0.0 };
-            line.push_str(&cell(share, peak == Some((row, place)), layout.cell, screen));
+            line.push_str(&cell(share, peak == Some((row, place)), map.nothing.is_some(), layout.cell, screen));
         }
         out.push(line.trim_end().to_owned());
     }
     out.push(screen.paint(Tone::Faint, &axis(&layout, layers, screen.width)));
     out.push(String::new());
     out.push(legend(low, high, screen));
+    if let Some(nothing) = &map.nothing {
+        let span = text::number(high - low);
+        let said = format!("Grey, as nothing here is an effect: {nothing}. The values differ by {span} at most.");
+        out.push(text::wrap(&said, screen.width));
+    }
     if let Some((row, place)) = peak {
         let layer = place * layout.group + 1;
         let last = (layer + layout.group - 1).min(layers);
@@ -109,11 +116,13 @@ fn peak(cells: &[Vec<f32>]) -> Option<(usize, usize)> {
     best.map(|(row, place, _)| (row, place))
 }
 
-fn cell(share: f32, peak: bool, width: usize, screen: Screen) -> String {
+fn cell(share: f32, peak: bool, grey: bool, width: usize, screen: Screen) -> String {
     if !share.is_finite() {
         return text::pad("?", width);
     }
-    match screen.color(viridis(share)) {
+    let shade = (70.0 + 50.0 * share) as u8;
+    match screen.color(if grey { [shade; 3] } else { viridis(share) }) {
+        None if grey => "·".repeat(width),
         None => {
             let step = (share * (RAMP.len() - 1) as f32).round() as usize;
             RAMP[step.min(RAMP.len() - 1)].to_string().repeat(width)
@@ -171,6 +180,7 @@ mod tests {
             tokens: tokens.iter().map(|t| (*t).to_owned()).collect(),
             subject: 1..3,
             values: (0..tokens.len()).map(|r| (0..layers).map(|l| value(r, l)).collect()).collect(),
+            nothing: None,
         }
     }
 
@@ -183,6 +193,17 @@ mod tests {
     #[test]
     fn without_colour() {
         insta::assert_snapshot!(render(&map(&TOKENS, 12), plain(80)));
+    }
+
+    #[test]
+    fn a_map_without_an_effect_has_no_peak() {
+        let why = "hiding the subject changes the answer's probability by 0.0002 only";
+        let grey = Heatmap { nothing: Some(why.into()), ..map(&TOKENS, 12) };
+        let drawn = render(&grey, plain(80));
+        assert!(!drawn.contains("Highest") && !drawn.contains('@') && !drawn.contains('#'), "{drawn}");
+        assert!(drawn.replace('\n', " ").contains(why), "{drawn}");
+        let coloured = render(&grey, Screen { width: 80, ink: Ink::True });
+        assert!(!coloured.contains('●'), "{coloured}");
     }
 
     #[test]

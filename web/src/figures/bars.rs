@@ -1,7 +1,7 @@
 //! Values per layer as bars: sufficiency, losses and restored probability, of a study or of one fact.
 
 use crate::words;
-use engram_core::metrics::{Mean, Part, Summary, View, dominant, drop_at, sufficiency};
+use engram_core::metrics::{Finding, Mean, Part, Summary, View, drop_at, finding, sufficiency};
 use engram_core::record::Traced;
 
 /// One chart.
@@ -88,10 +88,10 @@ pub fn study_sufficiency(summary: &Summary) -> Bars {
     Bars::new("Mean sufficiency: probability gained", "Mean sufficiency", bars, mark)
 }
 
-/// One fact's sufficiency, its dominant layer marked; `None` when it was not traced under this reading.
+/// One fact's sufficiency, its dominant layer marked where it may be named; `None` when it was not traced under this reading.
 pub fn fact_sufficiency(traced: &Traced, view: &View) -> Option<Bars> {
     let curve = sufficiency(traced, view.reading)?;
-    let layer = dominant(traced, view.reading, view.argmax_always).and_then(|found| found.layer());
+    let layer = finding(traced, view).and_then(Finding::layer);
     let mark = layer.map(|layer| (layer, "the fact's dominant layer".to_owned()));
     let bars = curve.into_iter().map(Bar::one).collect();
     Some(Bars::new("Sufficiency: probability gained", "Sufficiency", bars, mark))

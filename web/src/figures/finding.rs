@@ -1,7 +1,7 @@
 //! What a study found, in sentences, with what a reader must know before believing it (METHODS, section 2).
 
 use crate::words;
-use engram_core::metrics::{Summary, View, dominant};
+use engram_core::metrics::{Finding, Summary, View, finding};
 use engram_core::record::{FactRecord, Reading, Traced};
 
 /// The finding of a study under a view.
@@ -67,11 +67,23 @@ pub fn fact(fact: &FactRecord, traced: &Traced, view: &View) -> Vec<String> {
         let p = words::probability(traced.p_false.into());
         lines.push(format!("“{}” has {p}.", words::visible(&fact.target_new)));
     }
-    match dominant(traced, view.reading, view.argmax_always).map(|found| found.layer()) {
-        None => lines.push(format!("It was not traced under the {} reading.", view.reading.name())),
-        Some(None) => lines.push("Not localized: no layer's patch helps.".into()),
-        Some(Some(layer)) => lines.push(format!("Its dominant layer is {layer}.")),
-    }
+    let percent = |share: f64| words::fixed(share.max(0.0) * 100.0, 1);
+    lines.push(match finding(traced, view) {
+        None => format!("It was not traced under the {} reading.", view.reading.name()),
+        Some(Finding::NotKnown(rank)) => {
+            format!("Not known: {rank} is the answer's rank among the model's next tokens. No layer is named.")
+        }
+        Some(Finding::NotSensitive(effect)) => format!(
+            "Not sensitive: hiding the subject changes the answer's probability by {} only. No layer is named.",
+            words::number(effect)
+        ),
+        Some(Finding::NotLocalized) => "Not localized: no layer's patch helps.".into(),
+        Some(Finding::NoPeak(share)) => format!(
+            "No peak: the best layer's clean state regains {} % of what hiding the subject takes. No layer is named.",
+            percent(share)
+        ),
+        Some(Finding::Layer(layer)) => format!("Its dominant layer is {layer}."),
+    });
     lines.extend(caution(*view));
     lines
 }

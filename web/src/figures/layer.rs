@@ -2,7 +2,7 @@
 
 use super::lens::LensChart;
 use crate::words;
-use engram_core::metrics::{Part, View, dominant, drop_at, fact_redundancy, mlp_ratio_of, sufficiency};
+use engram_core::metrics::{Finding, Part, View, drop_at, fact_redundancy, finding, mlp_ratio_of, sufficiency};
 use engram_core::record::FactRecord;
 
 /// One layer.
@@ -27,7 +27,7 @@ pub struct Layer {
 /// The layer that is shown first: the fact's dominant one, or else the one without which it loses most.
 pub fn first(fact: &FactRecord, view: &View) -> Option<usize> {
     let traced = fact.traced()?;
-    let found = dominant(traced, view.reading, view.argmax_always).and_then(|found| found.layer());
+    let found = finding(traced, view).and_then(Finding::layer);
     let losses = (1..=traced.without_block.len()).filter_map(|at| Some((at, drop_at(traced, Part::Block, at)?)));
     let most = || losses.reduce(|best, next| if next.1 > best.1 { next } else { best }).map(|best| best.0);
     found.or_else(most)
@@ -71,7 +71,7 @@ impl Layer {
                 words::fixed((1.0 - share) * 100.0, 0)
             ),
         };
-        let found = dominant(traced, view.reading, view.argmax_always).and_then(|found| found.layer());
+        let found = finding(traced, view).and_then(Finding::layer);
         let lens = LensChart::of(fact).map(|chart| chart.at(layer));
         Some(Self { layer, of, values, mlp_share, split, dominant: found == Some(layer), lens })
     }
