@@ -256,9 +256,16 @@ mod tests {
     }
 
     #[test]
-    fn a_template_is_filled() {
-        let asked = question("The capital of {} is", "France", None, None);
-        assert_eq!(asked.map(|q| q.prompt).ok().as_deref(), Some("The capital of France is"));
+    fn the_subjects_place_is_carried_along() {
+        for (prompt, subject, wanted) in [
+            ("The capital of {} is", "France", "The capital of {} is"),
+            ("The capital of France is", "France", "The capital of {} is"),
+            ("The Parisian paper of {} is", "Paris", "The Parisian paper of {} is"),
+            ("The Parisian paper of Paris is", "Paris", "The Parisian paper of {} is"),
+        ] {
+            let asked = question(prompt, subject, None, None);
+            assert_eq!(asked.map(|q| q.prompt).ok().as_deref(), Some(wanted), "{prompt}");
+        }
     }
 
     #[test]

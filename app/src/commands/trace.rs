@@ -147,10 +147,7 @@ fn head(tracing: &Tracing, fact: &FactRecord, traced: &Traced, screen: Screen) -
         let name = if known { "not sensitive" } else { "not known" };
         screen.paint(Tone::Warning, &text::wrap(&format!("{name}: {why}; no layer is named."), screen.width))
     }));
-    lines.extend([
-        line("p clean", &text::number(traced.p_clean)),
-        line("p corrupt", &text::number(traced.p_corrupt)),
-    ]);
+    lines.extend([line("p clean", &text::number(traced.p_clean)), line("p corrupt", &text::number(traced.p_corrupt))]);
     if !fact.target_new.is_empty() {
         let value = format!("{} for {}", text::number(traced.p_false), text::token(&fact.target_new));
         lines.push(line("p new", &value));

@@ -78,7 +78,8 @@ pub fn Heatmaps(
         }
     };
     view! {
-        <div class="maps">
+        <div class=move || if set.with(|set| set.nothing.is_some()) { "maps nothing" } else { "maps" }>
+            {part(move || set.with(|set| set.nothing.clone().map(|why| view! { <p class="why">{why}</p> })))}
             {part(move || set.with(legend))}
             <p class="cell-said">
                 <span role="status">{part(said)}</span>

@@ -70,13 +70,9 @@ pub fn fact(fact: &FactRecord, traced: &Traced, view: &View) -> Vec<String> {
     let percent = |share: f64| words::fixed(share.max(0.0) * 100.0, 1);
     lines.push(match finding(traced, view) {
         None => format!("It was not traced under the {} reading.", view.reading.name()),
-        Some(Finding::NotKnown(rank)) => {
-            format!("Not known: {rank} is the answer's rank among the model's next tokens. No layer is named.")
+        Some(none @ (Finding::NotKnown(_) | Finding::NotSensitive(_))) => {
+            format!("{} No layer is named.", without_effect(none).unwrap_or_default())
         }
-        Some(Finding::NotSensitive(effect)) => format!(
-            "Not sensitive: hiding the subject changes the answer's probability by {} only. No layer is named.",
-            words::number(effect)
-        ),
         Some(Finding::NotLocalized) => "Not localized: no layer's patch helps.".into(),
         Some(Finding::NoPeak(share)) => format!(
             "No peak: the best layer's clean state regains {} % of what hiding the subject takes. No layer is named.",
@@ -86,6 +82,26 @@ pub fn fact(fact: &FactRecord, traced: &Traced, view: &View) -> Vec<String> {
     });
     lines.extend(caution(*view));
     lines
+}
+
+/// Why neither curves nor maps of a fact show an effect, in a sentence.
+fn without_effect(finding: Finding) -> Option<String> {
+    match finding {
+        Finding::NotKnown(rank) => {
+            Some(format!("Not known: the answer ranks {rank} among the model's next tokens, not first."))
+        }
+        Finding::NotSensitive(effect) => Some(format!(
+            "Not sensitive: hiding the subject changes the answer's probability by {} only.",
+            words::number(effect)
+        )),
+        _ => None,
+    }
+}
+
+/// The same of a traced fact, whatever the reading.
+pub fn nothing(traced: &Traced) -> Option<String> {
+    let reading = *traced.patched.keys().next()?;
+    without_effect(finding(traced, &View::default().with_reading(reading))?)
 }
 
 #[cfg(test)]
@@ -111,5 +127,33 @@ mod tests {
         let Some(traced) = record.facts[2].traced() else { panic!("the sample's last fact is traced") };
         let lines = fact(&record.facts[2], traced, &View::default());
         assert!(lines.iter().any(|line| line.starts_with("Not localized")), "{lines:?}");
+    }
+
+    #[test]
+    fn no_layer_is_named_where_there_is_none() {
+        let record = sample::record();
+        let Some(traced) = record.facts[0].traced() else { panic!("the sample's first fact is traced") };
+        let said = |change: &dyn Fn(&mut Traced)| {
+            let mut traced = traced.clone();
+            change(&mut traced);
+            (fact(&record.facts[0], &traced, &View::default()).join(" "), nothing(&traced))
+        };
+        let (usual, none) = said(&|_| {});
+        assert!(usual.contains("dominant layer is") && none.is_none(), "{usual}");
+        let (unknown, why) = said(&|traced| {
+            traced.lens.get_or_insert_default().rank_true = vec![5000, 737];
+        });
+        assert!(unknown.contains("ranks 737") && unknown.contains("No layer is named") && why.is_some(), "{unknown}");
+        let (insensitive, why) = said(&|traced| traced.p_corrupt = traced.p_clean - 0.0002);
+        assert!(
+            insensitive.contains("Not sensitive") && why.is_some_and(|why| why.contains("0.0002")),
+            "{insensitive}"
+        );
+        let (flat, why) = said(&|traced| {
+            let p = traced.p_corrupt + 0.01 * (traced.p_clean - traced.p_corrupt);
+            traced.patched.values_mut().flatten().for_each(|patched| *patched = p);
+        });
+        assert!(flat.contains("No peak") && flat.contains("1.0 %") && why.is_none(), "{flat}");
+        assert!([unknown, insensitive, flat].iter().all(|said| !said.contains("dominant layer")));
     }
 }

@@ -1,6 +1,7 @@
 //! Token × layer maps of one fact: what one clean state, put back, changes. The three maps share one scale. Rows may
 //! still be missing: a map is drawn while it is computed.
 
+use super::finding;
 use crate::words;
 use engram_core::record::Traced;
 
@@ -17,6 +18,8 @@ pub struct MapSet {
     pub baseline: f64,
     /// Largest distance of any cell of any map from the baseline: full colour.
     pub span: f64,
+    /// Why no cell is an effect, in a sentence: the maps are grey then, and have no peaks.
+    pub nothing: Option<String>,
 }
 
 /// A row's token.
@@ -86,10 +89,20 @@ impl MapSet {
             (window("MLP"), &maps.mlp),
             (window("Attention"), &maps.attention),
         ];
-        let maps: Vec<Heat> = kinds.into_iter().map(|(name, map)| heat(name, map, &tokens, baseline)).collect();
+        let mut maps: Vec<Heat> = kinds.into_iter().map(|(name, map)| heat(name, map, &tokens, baseline)).collect();
+        let nothing = finding::nothing(traced);
+        if nothing.is_some() {
+            maps.iter_mut().for_each(|map| map.peak = None);
+        }
         let cells = maps.iter().flat_map(|map| map.values.iter().flatten());
         let span = cells.map(|value| (value - baseline).abs()).fold(0.0, f64::max);
-        Some(Self { maps, tokens, layers, baseline, span })
+        let nothing = nothing.map(|why| {
+            format!(
+                "Grey, as nothing here is an effect. {why} The values differ from the baseline by {} at most.",
+                words::number(span)
+            )
+        });
+        Some(Self { maps, tokens, layers, baseline, span, nothing })
     }
 
     /// What stays while values come in.
