@@ -60,6 +60,8 @@ pub fn render(map: &Heatmap, screen: Screen) -> String {
     let low = finite().fold(f32::INFINITY, f32::min);
     let high = finite().fold(f32::NEG_INFINITY, f32::max);
     let peak = peak(&cells).filter(|_| map.nothing.is_none());
+    let usual = if map.nothing.is_some() { Look::Grey } else { Look::Coloured };
+    let look = |peak| if peak { Look::Peak } else { usual };
 
     for (row, values) in cells.iter().enumerate() {
         let mark = if map.subject.contains(&row) { '*' } else { ' ' };
@@ -69,13 +71,13 @@ pub fn render(map: &Heatmap, screen: Screen) -> String {
         let mut line = format!("{mark}{label}  ");
         for (place, &value) in values.iter().enumerate() {
             let share = if high > low { (value - low) / (high - low) } else { 0.0 };
-            line.push_str(&cell(share, peak == Some((row, place)), map.nothing.is_some(), layout.cell, screen));
+            line.push_str(&cell(share, look(peak == Some((row, place))), layout.cell, screen));
         }
         out.push(line.trim_end().to_owned());
     }
     out.push(screen.paint(Tone::Faint, &axis(&layout, layers, screen.width)));
     out.push(String::new());
-    out.push(legend(low, high, screen));
+    out.push(legend(low, high, usual, screen));
     if let Some(nothing) = &map.nothing {
         let span = text::number(high - low);
         let said = format!("Grey, as nothing here is an effect: {nothing}. The values differ by {span} at most.");
@@ -116,22 +118,32 @@ fn peak(cells: &[Vec<f32>]) -> Option<(usize, usize)> {
     best.map(|(row, place, _)| (row, place))
 }
 
-fn cell(share: f32, peak: bool, grey: bool, width: usize, screen: Screen) -> String {
+/// How a cell is drawn.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Look {
+    Coloured,
+    /// The highest of all.
+    Peak,
+    /// Its value is no effect.
+    Grey,
+}
+
+fn cell(share: f32, look: Look, width: usize, screen: Screen) -> String {
     if !share.is_finite() {
         return text::pad("?", width);
     }
     let shade = (70.0 + 50.0 * share) as u8;
-    match screen.color(if grey { [shade; 3] } else { viridis(share) }) {
-        None if grey => "·".repeat(width),
+    match screen.color(if look == Look::Grey { [shade; 3] } else { viridis(share) }) {
+        None if look == Look::Grey => "·".repeat(width),
         None => {
             let step = (share * (RAMP.len() - 1) as f32).round() as usize;
             RAMP[step.min(RAMP.len() - 1)].to_string().repeat(width)
         }
         Some(color) => {
             // The peak is the brightest cell, so black is seen on it.
-            let ink = screen.color([0, 0, 0]).filter(|_| peak);
+            let ink = screen.color([0, 0, 0]).filter(|_| look == Look::Peak);
             let style = Style::new().bg_color(Some(color)).fg_color(ink);
-            screen.styled(style, &text::pad(if peak { "●" } else { "" }, width))
+            screen.styled(style, &text::pad(if look == Look::Peak { "●" } else { "" }, width))
         }
     }
 }
@@ -155,12 +167,12 @@ fn axis(layout: &Layout, layers: usize, width: usize) -> String {
     line
 }
 
-fn legend(low: f32, high: f32, screen: Screen) -> String {
+fn legend(low: f32, high: f32, look: Look, screen: Screen) -> String {
     const STEPS: usize = 20;
     let bar: String = if screen.ink == Ink::None {
-        RAMP.iter().collect()
+        if look == Look::Grey { "·".into() } else { RAMP.iter().collect() }
     } else {
-        (0..STEPS).map(|i| cell(i as f32 / (STEPS - 1) as f32, false, 1, screen)).collect()
+        (0..STEPS).map(|i| cell(i as f32 / (STEPS - 1) as f32, look, 1, screen)).collect()
     };
     let (low, high) = if low.is_finite() { (low, high) } else { (0.0, 0.0) };
     format!("{} [{bar}] {}   * subject", text::number(low), text::number(high))
