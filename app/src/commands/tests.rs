@@ -4,7 +4,7 @@ use super::{edit, trace};
 use crate::engine::{Edited, Tracing};
 use crate::render::style::{Ink, Screen};
 use engram_core::record::{
-    DeviceInfo, EditRecord, FactRecord, FactSource, Maps, ModelInfo, Outcome, Reading, Record, Settings, Traced,
+    DeviceInfo, EditRecord, FactRecord, FactSource, Lens, Maps, ModelInfo, Outcome, Reading, Record, Settings, Traced,
     VERSION,
 };
 
@@ -67,6 +67,31 @@ fn tracing(patched: [f32; 6], maps: bool) -> Tracing {
         },
         greedy: " Paris".into(),
     }
+}
+
+/// An answer that the model does not know, and one that does not depend on the subject: no layer, no peak of a map.
+#[test]
+fn without_an_effect_no_layer_is_named() {
+    let draw = |change: &dyn Fn(&mut Traced)| {
+        let mut tracing = tracing([0.3, 0.4, 0.2, 0.05, 0.005, 0.01], true);
+        tracing.record.facts[0].traced_mut().into_iter().for_each(change);
+        trace::draw(&tracing, SCREEN)
+    };
+    let usual = draw(&|_| {});
+    assert!(usual.contains('◀') && usual.contains("Highest"), "{usual}");
+    let unknown = draw(&|traced| {
+        traced.lens = Some(Lens { rank_true: vec![900, 737], ..Lens::default() });
+    });
+    assert!(unknown.contains("not known:") && unknown.contains("rank 737"), "{unknown}");
+    let insensitive = draw(&|traced| traced.p_corrupt = 0.4998);
+    assert!(insensitive.contains("not sensitive:") && insensitive.contains("by 0.0002 only"), "{insensitive}");
+    for drawn in [unknown, insensitive] {
+        assert!(!drawn.contains('◀') && !drawn.contains("Highest") && drawn.contains("no layer is named"), "{drawn}");
+    }
+    let flat = draw(&|traced| {
+        traced.patched.insert(Reading::SubjectLast, vec![0.02, 0.03, 0.02, 0.01, 0.01, 0.01]);
+    });
+    assert!(flat.contains("no peak") && flat.contains("regains 4 %"), "{flat}");
 }
 
 #[test]

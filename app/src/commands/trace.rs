@@ -104,7 +104,7 @@ pub fn draw(tracing: &Tracing, screen: Screen) -> String {
     let nothing = nothing(record, traced);
     parts.push(bars::render(&sufficiency(record, traced), screen));
     parts.extend(remarks(record, traced).map(|line| wrapped(&line, screen)));
-    parts.push(bars::render(&necessity(traced), screen));
+    parts.push(bars::render(&necessity(traced, nothing.is_none()), screen));
     parts.extend(lens(fact, traced).map(|chart| bars::render(&chart, screen)));
     if let Some(maps) = &traced.maps {
         let window = maps.window;
@@ -188,11 +188,12 @@ fn nothing(record: &Record, traced: &Traced) -> Option<String> {
     }
 }
 
-fn necessity(traced: &Traced) -> Chart {
+/// `named`: layers may be named.
+fn necessity(traced: &Traced, named: bool) -> Chart {
     let column = |name: &str, without: &[f32]| {
         let values: Vec<f32> = without.iter().map(|p| traced.p_clean - p).collect();
         let best = values.iter().copied().fold(0f32, f32::max);
-        let mark = values.iter().position(|v| best > 0.0 && *v == best).map(|i| i + 1);
+        let mark = values.iter().position(|v| named && best > 0.0 && *v == best).map(|i| i + 1);
         Column { name: name.into(), values, mark }
     };
     Chart {
