@@ -4,7 +4,7 @@ use crate::state::{LabState, READINGS};
 use crate::words;
 use engram_core::facts::{SLOT, template_of};
 use engram_core::protocol::Question;
-use engram_core::record::{Corruption, FactRecord, Settings};
+use engram_core::record::{Corruption, FactRecord, Settings, Traced};
 use std::ops::Range;
 
 /// Spread of the noise, in units of σ, and the number of paired draws; those of the command line.
@@ -47,13 +47,23 @@ impl Asked {
 
     /// The question that a record's fact answers.
     pub fn of_fact(fact: &FactRecord, corruption: &Corruption) -> Self {
-        Self {
+        let mut asked = Self {
             prompt: fact.prompt.clone(),
             subject: fact.subject.clone(),
             target: fact.target_true.clone(),
             new: fact.target_new.clone(),
             noise: matches!(corruption, Corruption::Noise { .. }),
+        };
+        // A record says by the subject's tokens which of several places was meant.
+        let begin = |traced: &Traced| traced.tokens.get(..traced.subject_span[0]).map(<[String]>::concat);
+        if let Some(before) = fact.traced().and_then(begin).filter(|_| !fact.subject.is_empty()) {
+            let earlier = before.matches(&fact.subject).count();
+            let place = fact.prompt.match_indices(&fact.subject).nth(earlier);
+            if let Some((at, _)) = place.filter(|_| !fact.prompt.contains(SLOT)) {
+                asked.put(fact.prompt.clone(), at..at + fact.subject.len());
+            }
         }
+        asked
     }
 
     /// Nothing is asked yet.
@@ -87,6 +97,11 @@ impl Asked {
                 place = moved(place.start)..moved(place.end);
             }
         }
+        self.put(prompt, place);
+    }
+
+    /// Makes a part of a prompt its subject.
+    fn put(&mut self, prompt: String, place: Range<usize>) {
         let subject = prompt[place.clone()].to_owned();
         let template = format!("{}{SLOT}{}", &prompt[..place.start], &prompt[place.end..]);
         self.prompt = match template_of(&prompt, &subject) {
@@ -256,5 +271,19 @@ mod tests {
         one.choose("Rome, {} is", 6, 8);
         assert_eq!(one.prompt, "Rome, {} is", "the slot is no subject");
         assert!(Asked { prompt: "{} and {} is".into(), subject: "a".into(), ..Asked::default() }.problems().len() == 1);
+    }
+
+    #[test]
+    fn a_record_says_which_place_was_meant() {
+        let mut fact = sample::record().facts.remove(0);
+        fact.prompt = "Rome, Rome is".into();
+        fact.subject = "Rome".into();
+        for (span, wanted) in [([0, 1], "Rome, Rome is"), ([2, 3], "Rome, {} is")] {
+            let traced = fact.traced_mut().expect("a traced fact");
+            traced.tokens = ["Rome", ",", " Rome", " is"].map(str::to_owned).to_vec();
+            traced.subject_span = span;
+            let asked = Asked::of_fact(&fact, &Settings::default().corruption);
+            assert_eq!((asked.prompt.as_str(), asked.filled().as_str()), (wanted, "Rome, Rome is"));
+        }
     }
 }
