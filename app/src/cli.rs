@@ -63,7 +63,7 @@ pub enum Command {
     Train(train::TrainArgs),
     /// List or delete downloaded models
     Models(models::ModelsArgs),
-    /// Check GPU, CPU, cache and terminal
+    /// Check GPU, CPU, cache and terminal, or tell how a model's files are understood
     Doctor(doctor::DoctorArgs),
 }
 
