@@ -2,6 +2,7 @@
 //! files beside the checkout; the fixtures' own tokenizers are checked in parity.rs.
 
 use engram_core::tokens::{Special, Tokens};
+use engram_core::weights::Checkpoint;
 use engram_tests::fixtures::{fixture, shared};
 use serde_json::{Value, json};
 use std::path::Path;
@@ -126,16 +127,14 @@ fn bos_and_eos_as_the_files_say() {
         };
         for (text, five) in case["texts"].as_array().expect("texts").iter().zip(case["ids"].as_array().expect("ids")) {
             let ours = tokens.encode(text.as_str().expect("text")).expect("tokens").ids;
-            let plain = |list: Vec<u32>| strip(list, &file, &said);
+            let plain = |list: Vec<u32>| strip(list, &file);
             let five = ids(five);
             if plain(ours.clone()) != plain(five.clone()) {
                 assert!(class != "TokenizersBackend", "{name}: {ours:?} here, {five:?} there");
                 skipped += 1;
                 continue;
             }
-            let begins = |list: &[u32]| {
-                list.len() - plain(list.to_vec()).len() > 0 && !plain(list.to_vec()).starts_with(&list[..1])
-            };
+            let begins = |list: &[u32]| list.first().is_some_and(|&first| strip(vec![first], &file).is_empty());
             let flagged = config["add_bos_token"] == true && said.bos.is_some();
             assert_eq!(begins(&ours), begins(&five) || flagged, "{name}: {text}: {ours:?} here, {five:?} there");
             if begins(&ours) == begins(&five) { as_five += 1 } else { added += 1 }
@@ -145,8 +144,7 @@ fn bos_and_eos_as_the_files_say() {
 }
 
 /// Without the special tokens at both ends.
-fn strip(mut list: Vec<u32>, file: &Value, said: &Special) -> Vec<u32> {
-    let _ = said;
+fn strip(mut list: Vec<u32>, file: &Value) -> Vec<u32> {
     let special = |id: &u32| {
         let added = file["added_tokens"].as_array().expect("added tokens");
         added.iter().any(|token| token["special"] == true && token["id"] == *id)
@@ -205,4 +203,26 @@ fn eos_is_left_off_and_bos_is_there_once() {
     let at = typed.find("France").expect("the subject");
     let here = PROMPT.find("France").expect("the subject");
     assert_eq!(once.span(&(at..at + 6)), tokens.encode(PROMPT).expect("ids").span(&(here..here + 6)));
+}
+
+/// `--tokenizer FILE`: what lies beside that file belongs to it, and not what lies beside the weights.
+#[test]
+fn a_named_tokenizer_brings_its_own_config() {
+    let place = tempfile::tempdir().expect("a folder");
+    let [weights, other] = ["weights", "other"].map(|name| place.path().join(name));
+    [&weights, &other].into_iter().for_each(|folder| std::fs::create_dir(folder).expect("a folder"));
+    std::fs::copy(fixture("gguf/qwen2.gguf"), weights.join("model.gguf")).expect("copied");
+    let tokenizer = other.join("tokenizer.json");
+    std::fs::copy(fixture("models/qwen2/tokenizer.json"), &tokenizer).expect("copied");
+    let write = |folder: &Path, flag: bool| {
+        std::fs::write(folder.join("tokenizer_config.json"), json!({"add_bos_token": flag}).to_string())
+            .expect("written");
+    };
+    write(&weights, false);
+    write(&other, true);
+    let open =
+        || pollster::block_on(Checkpoint::open(&weights.join("model.gguf"), Some(&tokenizer))).expect("a checkpoint");
+    assert_eq!(open().special().add_bos, Some(true));
+    std::fs::remove_file(other.join("tokenizer_config.json")).expect("removed");
+    assert_ne!(open().special().from, "tokenizer_config.json");
 }

@@ -313,7 +313,7 @@ pub struct Understood {
     pub notes: Vec<String>,
 }
 
-/// How a model's files are understood. The model is loaded on the CPU: only its numbers show whether its head is its own.
+/// How a model's files are understood, without loading it.
 pub fn understand(model: &Model, progress: &Progress) -> Result<Understood> {
     load::understand(model, progress)
 }

@@ -43,6 +43,16 @@ pub fn prompt_of(model: &Model, prompt: &str) -> Result<Encoded> {
 /// # Errors
 /// As [`prompt_of`].
 pub async fn greedy(model: &Model, prompt: &str, limit: usize, stop: impl Fn(&str) -> bool) -> Result<Said> {
+    Ok(continued(model, prompt, limit, stop).await?.0)
+}
+
+/// The same, and with the token that made it stop, if one did.
+async fn continued(
+    model: &Model,
+    prompt: &str,
+    limit: usize,
+    stop: impl Fn(&str) -> bool,
+) -> Result<(Said, Option<Said>)> {
     let mut ids = prompt_of(model, prompt)?.ids;
     let start = ids.len();
     let mut said = Said::default();
@@ -50,12 +60,13 @@ pub async fn greedy(model: &Model, prompt: &str, limit: usize, stop: impl Fn(&st
     while ids.len() - start < limit && ids.len() <= model.decoder.shape().positions {
         ids.push(ranked(model, &ids).await?[0]);
         let text = model.tokens.decode(&ids[start..])?;
-        if stop(&text) {
-            break;
+        let now = Said { ids: ids[start..].to_vec(), text };
+        if stop(&now.text) {
+            return Ok((said, Some(now)));
         }
-        said = Said { ids: ids[start..].to_vec(), text };
+        said = now;
     }
-    Ok(said)
+    Ok((said, None))
 }
 
 /// Marks that end a word, in the scripts that the families are trained on.
@@ -72,10 +83,10 @@ pub async fn next_word(model: &Model, prompt: &str) -> Result<Said> {
         let word = text.trim_start();
         word.chars().any(|c| c.is_whitespace() || ENDS.contains(c)) && word.chars().any(char::is_alphanumeric)
     };
-    let mut said = greedy(model, prompt, MOST, ended).await?;
+    let (mut said, with_end) = continued(model, prompt, MOST, ended).await?;
     if !said.text.chars().any(char::is_alphanumeric) {
-        // One token that holds a word and what ends it.
-        said = greedy(model, prompt, said.ids.len() + 1, |_| false).await?;
+        // One token may hold a word and what ends it.
+        said = with_end.unwrap_or(said);
     }
     // A character may be cut where the tokens end.
     while said.text.ends_with('\u{fffd}') && said.ids.pop().is_some() {

@@ -12,6 +12,7 @@ use anyhow::Result;
 use clap::Args;
 use engram_core::metrics::{self, Finding, View};
 use engram_core::record::{FactRecord, Reading, Record, Settings, Traced};
+use engram_web::figures::finding;
 
 /// Arguments of `engram trace`.
 #[derive(Debug, Args)]
@@ -101,7 +102,7 @@ pub fn draw(tracing: &Tracing, screen: Screen) -> String {
         return "The fact could not be traced.".into();
     };
     let mut parts = vec![head(tracing, fact, traced, screen)];
-    let nothing = nothing(record, traced);
+    let nothing = finding::nothing(traced);
     parts.push(bars::render(&sufficiency(record, traced), screen));
     parts.extend(remarks(record, traced).map(|line| wrapped(&line, screen)));
     parts.push(bars::render(&necessity(traced, nothing.is_none()), screen));
@@ -142,11 +143,9 @@ fn head(tracing: &Tracing, fact: &FactRecord, traced: &Traced, screen: Screen) -
         line("subject", &text::escape(&fact.subject)),
         line("answer", &answer),
     ];
-    lines.extend(nothing(record, traced).map(|why| {
-        let known = traced.lens.as_ref().and_then(|lens| lens.rank_true.last()).is_none_or(|rank| *rank == 1);
-        let name = if known { "not sensitive" } else { "not known" };
-        screen.paint(Tone::Warning, &text::wrap(&format!("{name}: {why}; no layer is named."), screen.width))
-    }));
+    let none =
+        |why: String| screen.paint(Tone::Warning, &text::wrap(&format!("{why} No layer is named."), screen.width));
+    lines.extend(finding::nothing(traced).map(none));
     lines.extend([line("p clean", &text::number(traced.p_clean)), line("p corrupt", &text::number(traced.p_corrupt))]);
     if !fact.target_new.is_empty() {
         let value = format!("{} for {}", text::number(traced.p_false), text::token(&fact.target_new));
@@ -175,17 +174,6 @@ fn sufficiency(record: &Record, traced: &Traced) -> Chart {
 
 fn found(traced: &Traced, reading: Reading) -> Option<Finding> {
     metrics::finding(traced, &View::default().with_reading(reading))
-}
-
-/// Why neither curves nor maps show an effect, if they do not.
-fn nothing(record: &Record, traced: &Traced) -> Option<String> {
-    match found(traced, *record.settings.readings.first()?)? {
-        Finding::NotKnown(rank) => Some(format!("the model does not know this answer (rank {rank})")),
-        Finding::NotSensitive(effect) => {
-            Some(format!("hiding the subject changes the answer's probability by {} only", text::number(effect as f32)))
-        }
-        _ => None,
-    }
 }
 
 /// `named`: layers may be named.

@@ -7,6 +7,8 @@ use anyhow::Result;
 use engram_core::Error;
 use engram_core::device::{Choice, Compute, start_threads};
 use engram_core::model;
+use engram_core::model::spec::Spec;
+use engram_core::tokens::Tokens;
 use engram_core::weights::Checkpoint;
 use pollster::block_on;
 use std::path::PathBuf;
@@ -72,14 +74,16 @@ pub(super) fn load(wanted: &Model, progress: &Progress) -> Result<Loaded> {
 /// See [`super::understand`].
 pub(super) fn understand(wanted: &Model, progress: &Progress) -> Result<Understood> {
     let Opened { checkpoint, name, .. } = open(wanted, progress)?;
-    progress.start("loading", "tensors", Some(checkpoint.tensors().len() as u64), 0);
-    let compute = Compute::cpu("doctor");
-    let model = block_on(model::Model::load(&checkpoint, &name, compute, &|done, _| progress.set(done as u64)))?;
-    progress.finish();
-    let mut lines = model.understood();
-    let parameters = model.info.parameters;
-    lines.push(("weights".into(), format!("{} in {}, {parameters} parameters", model.info.dtype, checkpoint.files())));
-    Ok(Understood { model: name, lines, notes: model.notes })
+    let spec = Spec::read(checkpoint.config())?;
+    // Names and shapes are held against the files; no weights but a tied head's are read.
+    block_on(model::survey(checkpoint.config(), Some(&checkpoint)))?;
+    let own_head = block_on(model::own_head(&spec, &checkpoint))?;
+    let tokens = Tokens::with(checkpoint.tokenizer_json(), checkpoint.special())?;
+    let mut lines = model::understood(&spec, own_head, &tokens);
+    let tied = spec.tied && !own_head;
+    let (parameters, stored) = (checkpoint.parameters(tied), checkpoint.dtype_name(tied));
+    lines.push(("weights".into(), format!("{stored} in {}, {parameters} parameters", checkpoint.files())));
+    Ok(Understood { model: name, lines, notes: model::notes(&checkpoint, own_head, &tokens) })
 }
 
 /// What records call a model.

@@ -9,6 +9,7 @@ use anyhow::Result;
 use engram_core::Error;
 use engram_core::facts::{Fact, FactFile, SLOT};
 use engram_core::model;
+use engram_core::model::spec::Spec;
 use engram_core::record::{Corruption, FactRecord, ModelInfo, Record, Settings, Traced};
 use engram_core::tokens::Tokens;
 use engram_core::trace::{self, Prepared};
@@ -85,11 +86,11 @@ fn model_of(record: &Record, proof: &Proof) -> Option<Model> {
 /// The digests of the model's files against the record's.
 fn identity(record: &Record, wanted: &Model, progress: &Progress) -> Result<Check> {
     let Opened { checkpoint, name, .. } = load::open(wanted, progress)?;
-    // A head of its own, though tied by config.json, is known only once its numbers are read.
-    let counts = [false, true].map(|own_head| checkpoint.parameters(own_head));
+    let spec = Spec::read(checkpoint.config())?;
+    let own_head = block_on(model::own_head(&spec, &checkpoint))?;
     let here = ModelInfo {
         name,
-        parameters: if record.model.parameters == counts[1] { counts[1] } else { counts[0] },
+        parameters: checkpoint.parameters(spec.tied && !own_head),
         config_sha256: checkpoint.config_sha256().to_owned(),
         weights_sha256: block_on(checkpoint.weights_sha256())?,
         tokenizer_sha256: Tokens::new(checkpoint.tokenizer_json())?.sha256().to_owned(),

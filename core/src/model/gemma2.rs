@@ -117,7 +117,7 @@ impl Gemma2 {
             });
         }
         let norm = loader.rms_norm(&format!("{root}norm"), width, eps, true).await?;
-        let head = loader.head(tied, "lm_head.weight", &embed_name, shape.vocab, width).await?;
+        let head = loader.head(tied, "lm_head.weight", shape.vocab, width).await?;
         loader.finish(|name| name.ends_with("rotary_emb.inv_freq"))?;
         Ok(Self { shape, heads, ropes: [rope], embed, scale, blocks, norm, head, logit_cap, root })
     }

@@ -133,7 +133,7 @@ impl Gemma3 {
             });
         }
         let norm = loader.rms_norm(&format!("{root}norm"), width, eps, true).await?;
-        let head = loader.head(tied, &head_name, &embed_name, shape.vocab, width).await?;
+        let head = loader.head(tied, &head_name, shape.vocab, width).await?;
         // A multimodal checkpoint carries its vision tower too; the text model is complete without it.
         loader.finish(|name| name.contains("vision_tower.") || name.contains("multi_modal_projector."))?;
         Ok(Self { shape, heads, ropes, embed, scale, blocks, norm, head, logit_cap, root })

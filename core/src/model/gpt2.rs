@@ -100,7 +100,7 @@ impl Gpt2 {
             });
         }
         let norm = loader.layer_norm(&format!("{root}ln_f"), width, eps).await?;
-        let head = loader.head(tied, "lm_head.weight", &wte_name, shape.vocab, width).await?;
+        let head = loader.head(tied, "lm_head.weight", shape.vocab, width).await?;
         // Old exports carry the causal mask as a buffer.
         loader.finish(|name| name.ends_with(".attn.bias") || name.ends_with(".attn.masked_bias"))?;
         Ok(Self { shape, heads, wte, wpe, blocks, norm, head, root })

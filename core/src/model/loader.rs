@@ -9,9 +9,6 @@ use burn::tensor::{Device, Tensor, TensorData};
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 
-/// Numbers of two tables that are compared at a time.
-const COMPARED: usize = 1 << 20;
-
 /// Where tensors come from.
 enum Origin<'a> {
     Files(&'a Checkpoint),
@@ -45,7 +42,6 @@ pub struct Loader<'a> {
     /// Rows of a table that one buffer may hold.
     binding_bytes: usize,
     used: RefCell<BTreeSet<String>>,
-    own_head: Cell<bool>,
     progress: &'a dyn Fn(usize, usize),
 }
 
@@ -57,14 +53,7 @@ impl<'a> Loader<'a> {
         binding_bytes: usize,
         progress: &'a dyn Fn(usize, usize),
     ) -> Self {
-        Self {
-            origin: Origin::Files(checkpoint),
-            device,
-            binding_bytes,
-            used: RefCell::default(),
-            own_head: Cell::new(false),
-            progress,
-        }
+        Self { origin: Origin::Files(checkpoint), device, binding_bytes, used: RefCell::default(), progress }
     }
 
     /// A loader that hands out the parameters of a model in training.
@@ -72,14 +61,7 @@ impl<'a> Loader<'a> {
     pub fn training(parameters: &'a super::Parameters, device: &'a Device) -> Self {
         let progress = &|_, _| {};
         let origin = Origin::Training(parameters);
-        Self {
-            origin,
-            device,
-            binding_bytes: usize::MAX,
-            used: RefCell::default(),
-            own_head: Cell::new(false),
-            progress,
-        }
+        Self { origin, device, binding_bytes: usize::MAX, used: RefCell::default(), progress }
     }
 
     /// A loader that loads nothing: every tensor is one number, whatever shape was asked for.
@@ -90,14 +72,7 @@ impl<'a> Loader<'a> {
         progress: &'a dyn Fn(usize, usize),
     ) -> Self {
         let origin = Origin::Nowhere(checkpoint, tally);
-        Self {
-            origin,
-            device,
-            binding_bytes: usize::MAX,
-            used: RefCell::default(),
-            own_head: Cell::new(false),
-            progress,
-        }
+        Self { origin, device, binding_bytes: usize::MAX, used: RefCell::default(), progress }
     }
 
     /// The checkpoint; a model in training has none.
@@ -262,42 +237,15 @@ impl<'a> Loader<'a> {
         self.table(if only_head { head } else { name }, vocab, d).await
     }
 
-    /// The output head `name`, or `None` where it is the embedding `embed`. A file may hold a head of its own though the
-    /// config ties the two (fine-tuned heads are saved so); then it is that head, as in transformers 5.
-    pub async fn head(&self, tied: bool, name: &str, embed: &str, vocab: usize, d: usize) -> Result<Option<Table>> {
-        if tied && !(self.has(name) && self.has(embed)) {
-            return Ok(None);
+    /// The output head `name`, or `None` where it is the embedding, which files may hold twice.
+    pub async fn head(&self, tied: bool, name: &str, vocab: usize, d: usize) -> Result<Option<Table>> {
+        if !tied {
+            return Ok(Some(self.table(name, vocab, d).await?));
         }
-        if tied && self.same(name, embed, vocab, d).await? {
-            self.files().into_iter().for_each(|checkpoint| self.mark(checkpoint, name));
-            return Ok(None);
+        if let Some(checkpoint) = self.files().filter(|checkpoint| checkpoint.has(name)) {
+            self.mark(checkpoint, name);
         }
-        if tied && !matches!(self.origin, Origin::Nowhere(..)) {
-            self.own_head.set(true);
-        }
-        Ok(Some(self.table(name, vocab, d).await?))
-    }
-
-    /// The files have a head of their own though the config ties it to the embedding.
-    pub fn own_head(&self) -> bool {
-        self.own_head.get()
-    }
-
-    /// Whether two tables of the files hold the same numbers.
-    async fn same(&self, one: &str, other: &str, vocab: usize, d: usize) -> Result<bool> {
-        let Origin::Files(checkpoint) = self.origin else { return Ok(false) };
-        for name in [one, other] {
-            Self::stored(checkpoint, name, &[vocab, d])?;
-        }
-        let rows = (COMPARED / d).clamp(1, vocab);
-        for start in (0..vocab).step_by(rows) {
-            crate::pause::point().await?;
-            let rows = start..(start + rows).min(vocab);
-            if checkpoint.read_rows_f32(one, rows.clone()).await? != checkpoint.read_rows_f32(other, rows).await? {
-                return Ok(false);
-            }
-        }
-        Ok(true)
+        Ok(None)
     }
 
     /// Cosines and sines for positions `0..positions`.

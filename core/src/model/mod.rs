@@ -25,10 +25,10 @@ mod phi;
 mod qwen2;
 mod survey;
 
-pub use open::{Model, shard_bytes, understood};
+pub use open::{Model, notes, shard_bytes, understood};
 #[cfg(feature = "train")]
 pub use parameters::{Draw, Parameter, Parameters};
-pub use survey::{Survey, survey};
+pub use survey::{Survey, own_head, survey};
 
 use crate::error::{Error, Result};
 use blocks::{Linear, Projected};
@@ -123,7 +123,11 @@ const GELU_TANH: [&str; 3] = ["gelu_pytorch_tanh", "gelu_new", "gelu_fast"];
 
 /// Builds the model that `config` describes from a loader's tensors.
 pub async fn build(config: &serde_json::Value, loader: &Loader<'_>) -> Result<Box<dyn Decoder>> {
-    let spec = Spec::read(config)?;
+    assemble(Spec::read(config)?, loader).await
+}
+
+/// The same from a configuration that is understood already.
+async fn assemble(spec: Spec, loader: &Loader<'_>) -> Result<Box<dyn Decoder>> {
     Ok(match spec.family {
         "gemma2" => Box::new(gemma2::Gemma2::load(spec, loader).await?),
         "gemma3_text" => Box::new(gemma3::Gemma3::load(spec, loader).await?),

@@ -2,7 +2,8 @@
 
 use super::loader::Loader;
 use super::spec::Spec;
-use super::{Decoder, Survey, build};
+use super::survey::weigh;
+use super::{Decoder, Survey, assemble, own_head};
 use crate::device::Compute;
 use crate::error::{Error, Result};
 use crate::memory;
@@ -33,17 +34,24 @@ pub struct Model {
     pub notes: Vec<String>,
 }
 
-/// What config.json and tokenizer were taken for. `own_head` is known once the weights are read.
-pub fn understood(spec: &Spec, own_head: Option<bool>, tokens: &Tokens) -> Vec<(String, String)> {
+/// How a model's files are understood: lines for a person who holds them against config.json, a name and what it is.
+pub fn understood(spec: &Spec, own_head: bool, tokens: &Tokens) -> Vec<(String, String)> {
     let mut lines: Vec<(String, String)> = spec.lines().into_iter().map(|(name, what)| (name.into(), what)).collect();
-    let head = match (spec.tied, own_head) {
-        (false, _) => "its own",
-        (true, Some(true)) => "its own, though config.json ties it to the embedding",
-        (true, _) => "the embedding (tied)",
+    let head = match (own_head, spec.tied) {
+        (true, _) => "its own, though config.json ties it to the embedding",
+        (false, true) => "the embedding (tied)",
+        (false, false) => "its own",
     };
     lines.push(("output head".into(), head.into()));
     lines.push(("BOS and EOS".into(), tokens.rule()));
     lines
+}
+
+/// What a user should know of a model's files before believing a number.
+pub fn notes(checkpoint: &Checkpoint, own_head: bool, tokens: &Tokens) -> Vec<String> {
+    let own = "config.json ties the head to the embedding, but the weights have a head of their own, which is used";
+    let own = own_head.then(|| own.to_owned());
+    checkpoint.notes().iter().cloned().chain(own).chain(tokens.notes()).collect()
 }
 
 /// Bytes of a vocabulary table's shard where memory is small: little to hold at once, and not too many shards.
@@ -72,7 +80,10 @@ impl Model {
         compute: Compute,
         progress: &dyn Fn(usize, usize),
     ) -> Result<Self> {
-        let survey = super::survey(checkpoint.config(), Some(checkpoint)).await?;
+        let mut spec = Spec::read(checkpoint.config())?;
+        let own_head = own_head(&spec, checkpoint).await?;
+        spec.tied &= !own_head;
+        let survey = weigh(spec.clone(), Some(checkpoint)).await?;
         let needed = needed(&survey, checkpoint.tokenizer_json().len() as u64, compute.cpu);
         memory::reserve(needed, &format!("the model {name}"))?;
         let tokens = Tokens::with(checkpoint.tokenizer_json(), checkpoint.special())?;
@@ -82,25 +93,16 @@ impl Model {
         let table = if small { binding.min(shard_bytes(checkpoint)) } else { binding };
         let config = checkpoint.config().clone();
         let loader = Loader::new(checkpoint, &compute.device, table.min(usize::MAX as u64) as usize, progress);
-        let spec = Spec::read(&config)?;
-        let decoder = build(&config, &loader).await?;
-        let own_head = loader.own_head();
-        let mut notes = checkpoint.notes().to_vec();
-        if own_head {
-            notes.push(
-                "config.json ties the head to the embedding, but the weights have a head of their own, which is used"
-                    .into(),
-            );
-        }
-        notes.extend(tokens.notes());
+        let decoder = assemble(spec.clone(), &loader).await?;
+        let notes = notes(checkpoint, own_head, &tokens);
         let shape = decoder.shape();
         let info = ModelInfo {
             name: name.to_string(),
             family: config["model_type"].as_str().unwrap_or_default().to_string(),
             layers: shape.layers,
             width: shape.width,
-            parameters: checkpoint.parameters(own_head),
-            dtype: checkpoint.dtype_name(),
+            parameters: checkpoint.parameters(spec.tied),
+            dtype: checkpoint.dtype_name(spec.tied),
             config_sha256: checkpoint.config_sha256().to_string(),
             weights_sha256: checkpoint.weights_sha256().await?,
             tokenizer_sha256: tokens.sha256().to_string(),
@@ -128,9 +130,9 @@ impl Model {
         Some(format!("the token {token:?} has id {id}, and the model's vocabulary ends at {}", vocab - 1))
     }
 
-    /// Lines for a person who holds what was understood against the files: a name, and what it is.
+    /// See [`understood`].
     pub fn understood(&self) -> Vec<(String, String)> {
-        understood(&self.spec, Some(self.own_head), &self.tokens)
+        understood(&self.spec, self.own_head, &self.tokens)
     }
 
     /// Blocks L.

@@ -99,7 +99,7 @@ impl Phi {
             });
         }
         let norm = loader.layer_norm(&format!("{root}final_layernorm"), width, eps).await?;
-        let head = loader.head(tied, "lm_head.weight", &embed_name, shape.vocab, width).await?;
+        let head = loader.head(tied, "lm_head.weight", shape.vocab, width).await?;
         let head_bias = loader.vector("lm_head.bias", shape.vocab).await?;
         loader.finish(|name| name.ends_with("rotary_emb.inv_freq"))?;
         Ok(Self { shape, heads, ropes: [rope], embed, blocks, norm, head, head_bias, root })

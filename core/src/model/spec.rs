@@ -36,7 +36,8 @@ pub struct Spec {
     pub embed_scale: Option<f64>,
     /// Soft-cap on the logits.
     pub logit_cap: Option<f64>,
-    /// The head is the embedding, unless the files have another one.
+    /// The head is the embedding. Where the files have a head of their own all the same, it is that one, as in transformers 5
+    /// ([`super::own_head`]).
     pub tied: bool,
 }
 

@@ -1,8 +1,9 @@
 //! A model gone through without being loaded: every size of its configuration, every tensor's name and shape, and what
 //! all of it would take. The families' own loading says what belongs to a model, so there is no second list of it.
 
-use super::build;
+use super::assemble;
 use super::loader::{Loader, Tally};
+use super::spec::Spec;
 use crate::error::Result;
 use crate::weights::Checkpoint;
 use burn::tensor::Device;
@@ -19,13 +20,30 @@ pub struct Survey {
     pub row: u64,
 }
 
+/// Whether the files have a head of their own though the config ties it to the embedding.
+///
+/// # Errors
+/// When the files cannot be read.
+pub async fn own_head(spec: &Spec, checkpoint: &Checkpoint) -> Result<bool> {
+    let find = |ends: &[&str]| checkpoint.tensors().keys().find(|name| ends.iter().any(|end| name.ends_with(end)));
+    match (find(&["lm_head.weight"]), find(&["embed_tokens.weight", "wte.weight"])) {
+        (Some(head), Some(embedding)) if spec.tied => Ok(!checkpoint.same(head, embedding).await?),
+        _ => Ok(false),
+    }
+}
+
 /// Holds a configuration against a checkpoint, or only against what can be where there is none.
 ///
 /// # Errors
 /// As loading the model, but for what only its numbers show.
 pub async fn survey(config: &Value, checkpoint: Option<&Checkpoint>) -> Result<Survey> {
+    weigh(Spec::read(config)?, checkpoint).await
+}
+
+/// The same of a configuration that is understood already.
+pub(super) async fn weigh(spec: Spec, checkpoint: Option<&Checkpoint>) -> Result<Survey> {
     let (tally, device) = (Tally::default(), Device::flex());
-    let decoder = build(config, &Loader::nowhere(checkpoint, &tally, &device, &|_, _| {})).await?;
+    let decoder = assemble(spec, &Loader::nowhere(checkpoint, &tally, &device, &|_, _| {})).await?;
     let shape = decoder.shape();
     Ok(Survey { bytes: tally.bytes.get(), largest: tally.largest.get(), row: crate::run::row_bytes(shape) })
 }

@@ -20,7 +20,6 @@ use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
 use crate::lfs;
-use crate::model::spec::Spec;
 use crate::tokens::Special;
 
 pub use dequant::StoredDtype;
@@ -230,16 +229,16 @@ impl Checkpoint {
         self.tensors.contains_key(name)
     }
 
-    /// The number of parameters: elements of all weights, mask buffers not at all. A head that the config ties to the
-    /// embedding counts once, unless it is known to be the files' own.
-    pub fn parameters(&self, own_head: bool) -> u64 {
-        self.parameter_tensors(own_head).map(|info| info.elements() as u64).sum()
+    /// The number of parameters: elements of all weights, mask buffers not at all. `tied`: a head in the files is the
+    /// embedding once more, and does not count.
+    pub fn parameters(&self, tied: bool) -> u64 {
+        self.parameter_tensors(tied).map(|info| info.elements() as u64).sum()
     }
 
-    /// The storage format of most parameters.
-    pub fn dtype_name(&self) -> String {
+    /// The storage format of most parameters; `tied` as in [`Self::parameters`].
+    pub fn dtype_name(&self, tied: bool) -> String {
         let mut counts: BTreeMap<StoredDtype, u64> = BTreeMap::new();
-        for info in self.parameter_tensors(false) {
+        for info in self.parameter_tensors(tied) {
             *counts.entry(info.dtype).or_default() += info.elements() as u64;
         }
         let most = counts.into_iter().max_by_key(|&(_, count)| count);
@@ -258,10 +257,9 @@ impl Checkpoint {
         }
     }
 
-    fn parameter_tensors(&self, own_head: bool) -> impl Iterator<Item = &TensorInfo> {
-        // A config that cannot be read is refused where the model is built.
-        let tied = !own_head && Spec::read(&self.config).is_ok_and(|spec| spec.tied);
-        self.tensors.values().filter(move |info| !(is_buffer(info) || tied && info.name.ends_with("lm_head.weight")))
+    fn parameter_tensors(&self, tied: bool) -> impl Iterator<Item = &TensorInfo> {
+        let twice = move |info: &TensorInfo| tied && info.name.ends_with("lm_head.weight");
+        self.tensors.values().filter(move |info| !(is_buffer(info) || twice(info)))
     }
 }
 

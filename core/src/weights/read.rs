@@ -8,6 +8,9 @@ use crate::memory::grow;
 use super::source::PIECE;
 use super::{ByteSource, Checkpoint, Place, StoredDtype, TensorInfo, View};
 
+/// Numbers of two matrices that are compared at a time.
+const COMPARED: usize = 1 << 20;
+
 impl Checkpoint {
     /// Reads one tensor, converted to f32.
     pub async fn read_f32(&self, name: &str) -> Result<Vec<f32>> {
@@ -67,6 +70,24 @@ impl Checkpoint {
             }
         }
         Ok(values)
+    }
+
+    /// Whether two tensors have one shape and the same numbers, read a few rows at a time.
+    pub async fn same(&self, one: &str, other: &str) -> Result<bool> {
+        let (first, second) = (self.locate(one)?.0, self.locate(other)?.0);
+        let &[count, columns] = first.shape.as_slice() else { return Ok(false) };
+        if first.shape != second.shape {
+            return Ok(false);
+        }
+        let step = (COMPARED / columns.max(1)).max(1);
+        for start in (0..count).step_by(step) {
+            crate::pause::point().await?;
+            let rows = start..(start + step).min(count);
+            if self.read_rows_f32(one, rows.clone()).await? != self.read_rows_f32(other, rows).await? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     fn locate(&self, name: &str) -> Result<(&TensorInfo, &Place)> {

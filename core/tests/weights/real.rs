@@ -23,7 +23,7 @@ fn a_real_gguf_file_gives_the_reference_values() {
         return;
     };
     let model = pollster::block_on(Checkpoint::open(&path, None)).unwrap();
-    assert_eq!((model.parameters(false), model.dtype_name().as_str()), (134_515_008, "q4_1"));
+    assert_eq!((model.parameters(true), model.dtype_name(true).as_str()), (134_515_008, "q4_1"));
     let expected = [
         ("model.embed_tokens.weight", "3fd491c8066dd9dc1a2bf6796701526c82817d95c0ecabacdef3013c2b8bbbaa"),
         ("model.layers.0.self_attn.q_proj.weight", "54b377bbfa2deab945dfdba7fb59e0ca3eb74329358bd1b53b635b3ff37c1a56"),

@@ -44,7 +44,7 @@ fn reads_every_float_format() {
         (&[3, 2][..], StoredDtype::F16, "model.safetensors")
     );
     // The tied head counts once, the mask not at all.
-    assert_eq!((model.parameters(false), model.dtype_name().as_str()), (12, "f16"));
+    assert_eq!((model.parameters(true), model.dtype_name(true).as_str()), (12, "f16"));
     assert_eq!(model.config()["model_type"], "gpt2");
     assert_eq!(model.config_sha256().len(), 64);
 }

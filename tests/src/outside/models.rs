@@ -70,7 +70,7 @@ pub fn gguf(bytes: &[u8]) {
 fn tensors(sources: Vec<Box<dyn ByteSource>>) {
     let Ok(checkpoint) = block_on(Checkpoint::from_sources(sources)) else { return };
     checkpoint.parameters(false);
-    checkpoint.dtype_name();
+    checkpoint.dtype_name(false);
     for (name, info) in checkpoint.tensors() {
         if let Ok(values) = block_on(checkpoint.read_f32(name)) {
             assert_eq!(values.len(), info.elements(), "{name}");

@@ -89,11 +89,9 @@ impl MapSet {
             (window("MLP"), &maps.mlp),
             (window("Attention"), &maps.attention),
         ];
-        let mut maps: Vec<Heat> = kinds.into_iter().map(|(name, map)| heat(name, map, &tokens, baseline)).collect();
         let nothing = finding::nothing(traced);
-        if nothing.is_some() {
-            maps.iter_mut().for_each(|map| map.peak = None);
-        }
+        let one = |(name, map): (String, &Vec<Vec<f32>>)| heat(name, map, &tokens, baseline, nothing.as_deref());
+        let maps: Vec<Heat> = kinds.into_iter().map(one).collect();
         let cells = maps.iter().flat_map(|map| map.values.iter().flatten());
         let span = cells.map(|value| (value - baseline).abs()).fold(0.0, f64::max);
         let nothing = nothing.map(|why| {
@@ -165,15 +163,19 @@ impl MapSet {
     }
 }
 
-fn heat(name: String, map: &[Vec<f32>], tokens: &[Token], baseline: f64) -> Heat {
+/// `nothing`: why no cell is an effect.
+fn heat(name: String, map: &[Vec<f32>], tokens: &[Token], baseline: f64, nothing: Option<&str>) -> Heat {
     let values: Vec<Vec<f64>> = map.iter().map(|row| row.iter().copied().map(f64::from).collect()).collect();
     let cells =
         values.iter().enumerate().flat_map(|(row, line)| (1..).zip(line).map(move |(layer, v)| (row, layer, *v)));
-    let peak = cells.reduce(|best, next| if next.2 > best.2 { next } else { best }).filter(|peak| peak.2 > baseline);
+    let peak = cells
+        .reduce(|best, next| if next.2 > best.2 { next } else { best })
+        .filter(|peak| peak.2 > baseline && nothing.is_none());
     let missing = values.iter().filter(|row| row.is_empty()).count();
     let so_far = if missing > 0 { " so far" } else { "" };
     let sentence = match peak {
         _ if missing == values.len() => format!("{name}: not computed yet."),
+        None if nothing.is_some() => format!("{name}: no effect. {}", nothing.unwrap_or_default()),
         None => format!("{name}: no cell brings the answer back{so_far}."),
         Some((row, layer, value)) => {
             let token = tokens.get(row).map_or("", |token| token.text.as_str());
@@ -235,6 +237,18 @@ mod tests {
             attention: vec![],
         });
         traced
+    }
+
+    #[test]
+    fn maps_without_an_effect_have_no_peak() {
+        let traced = Traced { p_corrupt: 0.1, p_clean: 0.1002, ..mapped() };
+        let Some(set) = MapSet::of(&traced) else { panic!("there are maps") };
+        assert!(set.nothing.as_ref().is_some_and(|why| why.contains("0.0002")), "{:?}", set.nothing);
+        for map in set.maps.iter().filter(|map| !map.values.is_empty()) {
+            assert_eq!(map.peak, None, "{}", map.name);
+            assert!(map.sentence.contains("no effect") && !map.sentence.contains("layer 2"), "{}", map.sentence);
+        }
+        assert_eq!(MapSet::of(&mapped()).and_then(|set| set.nothing), None);
     }
 
     #[test]

@@ -65,8 +65,10 @@ fn describe(checkpoint: &Checkpoint, report: Option<&DeviceReport>, tokenizer: u
     let config = checkpoint.config();
     let family = config["model_type"].as_str().unwrap_or("unknown").to_owned();
     // A config that cannot be read is a problem of its own.
-    let shape = Spec::read(config).ok().map(|spec| spec.shape);
-    let parameters = checkpoint.parameters(false);
+    let spec = Spec::read(config).ok();
+    let shape = spec.as_ref().map(|spec| &spec.shape);
+    let tied = spec.as_ref().is_some_and(|spec| spec.tied);
+    let parameters = checkpoint.parameters(tied);
     let device_bytes = 4 * parameters;
     let cpu = report.is_none_or(|report| report.adapter.is_none());
     let tables = ["embed_tokens", "lm_head", "wte"];
@@ -101,10 +103,10 @@ fn describe(checkpoint: &Checkpoint, report: Option<&DeviceReport>, tokenizer: u
     Preflight {
         name: String::new(),
         family,
-        layers: shape.as_ref().map_or(0, |shape| shape.layers),
-        width: shape.as_ref().map_or(0, |shape| shape.width),
+        layers: shape.map_or(0, |shape| shape.layers),
+        width: shape.map_or(0, |shape| shape.width),
         parameters,
-        dtype: checkpoint.dtype_name(),
+        dtype: checkpoint.dtype_name(tied),
         bytes: 0,
         download: 0,
         licence: None,
