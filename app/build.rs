@@ -1,4 +1,5 @@
-//! Makes the site that `cargo xtask web` has built part of the program, for `engram lab` and `engram report`; without one, an empty list.
+//! Makes the site part of the program, for `engram lab` and `engram report`: `app/site`, which `cargo xtask web` writes.
+//! Without it the program can do neither, and says so.
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -7,37 +8,39 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-/// The worker's models are part of the program in their own right, and the sizes are for the build alone.
-const LEFT_OUT: [&str; 2] = ["bundled", "sizes.json"];
-
 fn main() -> Result<(), Box<dyn Error>> {
     let variable = |name| std::env::var_os(name).map(PathBuf::from).ok_or(name);
-    let dist = variable("CARGO_MANIFEST_DIR")?.join("..").join("dist");
+    let here = variable("CARGO_MANIFEST_DIR")?;
     let out = variable("OUT_DIR")?;
     println!("cargo:rerun-if-changed=build.rs");
-    // A folder that is missing counts as changed at every build, and the program would be linked each time. Where it cannot
-    // be made, that is all that happens.
-    let _ = std::fs::create_dir_all(&dist);
-    println!("cargo:rerun-if-changed={}", dist.display());
-
-    let mut names = Vec::new();
-    // The frame of result pages can be built alone.
-    if dist.join("index.html").is_file() || dist.join("frame.html").is_file() {
-        list(&dist, "", &mut names)?;
-        names.sort();
+    let site = here.join("site");
+    println!("cargo:rerun-if-changed={}", site.display());
+    if !site.join("gzip").join("index.html").is_file() {
+        println!("cargo:warning=app/site is missing: the program will have no lab and write no pages");
     }
+
     let mut code = String::from("&[\n");
-    for (number, name) in names.iter().enumerate() {
-        let plain = std::fs::read(dist.join(name))?;
-        let small = compressed(&plain)?;
-        // What is compressed already would be unpacked for nothing.
-        let gzip = small.len() < plain.len() / 10 * 9;
-        let file = out.join(format!("site-{number}"));
-        std::fs::write(&file, if gzip { &small } else { &plain })?;
-        writeln!(code, "    Embedded {{ path: {name:?}, gzip: {gzip}, bytes: include_bytes!({file:?}) }},")?;
+    for (folder, gzip) in [("gzip", true), ("plain", false)] {
+        let folder = site.join(folder);
+        let mut names = Vec::new();
+        if folder.is_dir() {
+            list(&folder, "", &mut names)?;
+        }
+        names.sort();
+        for name in names {
+            let file = folder.join(&name);
+            writeln!(code, "    Embedded {{ path: {name:?}, gzip: {gzip}, bytes: include_bytes!({file:?}) }},")?;
+        }
     }
     code.push_str("]\n");
     std::fs::write(out.join("site.rs"), code)?;
+
+    // A tenth of its size; the weights of the models would hardly become smaller.
+    let facts = here.join("..").join("core").join("bundled").join("facts.json");
+    println!("cargo:rerun-if-changed={}", facts.display());
+    let mut packed = GzEncoder::new(Vec::new(), Compression::best());
+    packed.write_all(&std::fs::read(&facts)?)?;
+    std::fs::write(out.join("facts.json.gz"), packed.finish()?)?;
     Ok(())
 }
 
@@ -46,19 +49,10 @@ fn list(folder: &Path, above: &str, names: &mut Vec<String>) -> Result<(), Box<d
     for entry in folder.read_dir()? {
         let entry = entry?;
         let name = format!("{above}{}", entry.file_name().to_string_lossy());
-        if LEFT_OUT.contains(&name.as_str()) {
-            continue;
-        }
         match entry.file_type()?.is_dir() {
             true => list(&entry.path(), &format!("{name}/"), names)?,
             false => names.push(name),
         }
     }
     Ok(())
-}
-
-fn compressed(bytes: &[u8]) -> std::io::Result<Vec<u8>> {
-    let mut out = GzEncoder::new(Vec::new(), Compression::best());
-    out.write_all(bytes)?;
-    out.finish()
 }

@@ -37,19 +37,16 @@ pub static MODELS: [Bundled; 5] = [
 
 /// What `--facts` calls the bundled facts.
 pub const FACTS_NAME: &str = "bundled";
-/// The bundled facts, in CounterFact's schema.
-pub static FACTS: &[u8] = include_bytes!("../../core/bundled/facts.json");
+/// The bundled facts, in CounterFact's schema, after gzip.
+pub static FACTS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/facts.json.gz"));
 
 /// The bundled model of this name.
 pub fn find(name: &str) -> Option<&'static Bundled> {
     MODELS.iter().find(|model| model.name == name)
 }
 
-/// A file by its path below `core/bundled`, as the site has it too: `facts.json`, `models/NAME/config.json` and so on.
+/// A model's file by its path below `core/bundled`, as the site has it too: `models/NAME/config.json` and so on.
 pub fn file(path: &str) -> Option<&'static [u8]> {
-    if path == "facts.json" {
-        return Some(FACTS);
-    }
     let (name, file) = path.strip_prefix("models/")?.split_once('/')?;
     find(name)?.files().into_iter().find(|(name, _)| *name == file).map(|(_, bytes)| bytes)
 }

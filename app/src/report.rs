@@ -5,36 +5,32 @@ use engram_core::journal::write_atomic;
 use engram_core::record::Record;
 use engram_core::verify::{Check, State};
 use engram_core::{Error, Result, pack};
-use engram_web::{print, shell};
+use engram_web::print;
 use std::path::Path;
 
 /// The frame's place in the site.
 const FRAME: &str = "frame.html";
 
-/// A frame, and whether it has a viewer: a program that was built before the site has none.
-pub struct Frame {
-    text: String,
-    /// Figures can be moved.
-    pub alive: bool,
-}
+/// The frame of result pages, with the viewer in it.
+pub struct Frame(String);
 
 impl Frame {
-    /// The frame of a built site, else the program's own, else one that can only be read.
+    /// The frame of a built site, or the program's own.
     ///
     /// # Errors
-    /// When a folder is given that is no site, or has no frame.
+    /// When a folder is given that is no site, or there is no frame: a page without one would not work.
     pub fn choose(folder: Option<&Path>) -> Result<Self> {
-        let missing =
-            || Error::input("the site has no frame for result pages").hint("build it again: `cargo xtask web`");
-        let site = folder.map_or_else(|| Ok(Site::own()), |folder| Site::choose(Some(folder)))?;
-        let found = site.find(FRAME).map_err(|error| Error::io(format!("{FRAME}: {error}")))?;
-        let bytes = match found {
-            None if folder.is_some() => return Err(missing()),
-            None => return Ok(Self { text: shell::bare(), alive: false }),
-            Some(content) => content.unpacked().map_err(|error| Error::io(format!("{FRAME}: {error}")))?,
+        let missing = || match folder {
+            Some(folder) => Error::input(format!("the site `{}` has no {FRAME}", folder.display()))
+                .hint("build it again: `cargo xtask web`"),
+            None => Error::io("this program was built without the site, so it writes no pages")
+                .hint("`cargo xtask web` in the repository makes the site; then build again, or give --site DIR"),
         };
-        let text = String::from_utf8(bytes.to_vec()).map_err(|_| missing())?;
-        Ok(Self { text, alive: true })
+        let site = folder.map_or_else(|| Ok(Site::own()), |folder| Site::choose(Some(folder)))?;
+        let unread = |error| Error::io(format!("{FRAME}: {error}"));
+        let content = site.find(FRAME).map_err(unread)?.ok_or_else(missing)?;
+        let bytes = content.unpacked().map_err(unread)?;
+        Ok(Self(String::from_utf8(bytes.to_vec()).map_err(|_| missing())?))
     }
 
     /// Writes a page over records, whole or not at all; gives its size in bytes.
@@ -42,7 +38,7 @@ impl Frame {
     /// # Errors
     /// When no page can be made of them, or it cannot be written.
     pub fn write(&self, path: &Path, records: &[Record]) -> Result<usize> {
-        let page = print::page(&self.text, records)?;
+        let page = print::page(&self.0, records)?;
         write_atomic(path, page.as_bytes())?;
         Ok(page.len())
     }
@@ -57,7 +53,7 @@ pub fn verify(path: &Path, records: &[Record]) -> Result<Option<Check>> {
     let Some(page) = pack::from_page(&bytes).and_then(|_| String::from_utf8(bytes).ok()) else { return Ok(None) };
     let check = |state, detail: &str| Check::new("page", state, detail);
     let own = Frame::choose(None)?;
-    if print::page(&own.text, records)? == page {
+    if print::page(&own.0, records)? == page {
         return Ok(Some(check(State::Ok, "byte for byte the page that this program makes of its records")));
     }
     let said = print::says_what_its_records_give(&page, records)?;
@@ -76,6 +72,7 @@ pub fn verify(path: &Path, records: &[Record]) -> Result<Option<Check>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use engram_web::shell;
 
     #[test]
     fn a_frame_comes_from_a_site_or_from_the_program() -> anyhow::Result<()> {
@@ -83,11 +80,12 @@ mod tests {
         assert!(Frame::choose(Some(folder.path())).is_err());
         std::fs::write(folder.path().join("index.html"), "")?;
         let told = Frame::choose(Some(folder.path())).err().map(|error| error.to_string());
-        assert!(told.is_some_and(|told| told.contains("no frame")));
+        assert!(told.is_some_and(|told| told.contains("has no frame.html")));
         std::fs::write(folder.path().join(FRAME), shell::FRAME)?;
-        assert!(Frame::choose(Some(folder.path()))?.alive);
-        // With or without the site, the program can write pages.
-        Frame::choose(None)?;
+        assert_eq!(Frame::choose(Some(folder.path()))?.0, shell::FRAME);
+        // The program has one of its own, filled with style and viewer.
+        let own = Frame::choose(None)?.0;
+        assert!(own.contains("id=\"engram-viewer\"") && !own.contains(shell::Mark::Style.text()));
         Ok(())
     }
 }

@@ -5,14 +5,12 @@
 //! next, their first bytes together, then their second ones and so on; gzip makes little of signs and exponents. Facts and edits of several records take turns in that JSON, since studies to be compared hold the same ones, and
 //! gzip finds a repetition only when it is near.
 
-mod letters;
 mod page;
 mod text;
 mod values;
 
-pub use letters::{from_link, to_link};
 pub use page::{RECORDS, WORDS, beside, from_beside, from_page, in_page};
-pub use text::{from_text, to_text};
+pub use text::{from_link, from_text, to_link, to_text};
 
 use crate::record::read::list;
 use crate::record::{EditRecord, FactRecord, Record};

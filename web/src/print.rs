@@ -1,7 +1,5 @@
 //! Result pages as text: the article's views drawn without a browser, with the records beside it.
 
-mod lean;
-
 use crate::article::{Article, Desk, PLATES, Plate, Words};
 use crate::figures::article::facts_table::filter::Filter;
 use crate::figures::article::{Article as Told, title};
@@ -59,7 +57,7 @@ pub fn says_what_its_records_give(page: &str, records: &[Record]) -> Result<bool
 fn article(records: &[Record]) -> (Words, String) {
     let words = Words::of(records);
     let desk = |desk: Desk| view! { <Article desk=desk /> }.into_any();
-    let article = lean::lean(&drawn(records, words.clone(), ViewState::default(), desk));
+    let article = drawn(records, words.clone(), ViewState::default(), desk);
     (words, article)
 }
 

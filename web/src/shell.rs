@@ -62,8 +62,9 @@ pub fn filled(frame: &str, with: &[(Mark, &str)]) -> Option<String> {
     Some(out)
 }
 
-/// A frame without a viewer: the article can be read, and nothing moves.
-pub fn bare() -> String {
+/// A frame without a viewer, for tests.
+#[cfg(test)]
+pub(crate) fn bare() -> String {
     let style = concat!(
         include_str!("../style.css"),
         "\n",

@@ -1,7 +1,8 @@
 //! The tests in a real browser (`tests/browser`): what they need, and how they are run. Chromium and Node.js come from
 //! the system; without them the tests are skipped, and say so.
 
-use crate::shell::{cargo, output, root, run};
+use crate::shell::{engram, output, root, run};
+use crate::web::shipped;
 use anyhow::{Context, Result, bail};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -69,32 +70,14 @@ pub(crate) fn packages() -> Result<()> {
     run(Command::new("npm").args(["ci", "--no-audit", "--no-fund"]).current_dir(folder))
 }
 
-/// Files and folders that the site is made of.
-const SOURCES: [&str; 7] =
-    ["Cargo.lock", "Cargo.toml", "core", "index.html", "tests/browser/package-lock.json", "web", "xtask"];
-
-/// Builds the site, unless the last one that was built here is newer than everything that it is made of. Linking and
-/// optimizing the worker takes minutes even where nothing has changed.
+/// Puts the site into `dist/`: the one that the repository carries, or, where its sources have changed, one that is
+/// built now.
 fn site() -> Result<()> {
-    // Another build of the site removes what it has not made itself, and this mark with it.
-    let mark = root().join("dist").join("made-for-tests");
-    let made = modified(&mark);
-    let newest = SOURCES.iter().filter_map(|name| newest(&root().join(name))).max();
-    if made.is_some() && made > newest {
-        println!("dist/ is newer than its sources");
-        return Ok(());
+    if let Err(why) = shipped::check() {
+        println!("{why:#}");
+        return crate::web::run(&[]);
     }
-    crate::web::run(&[])?;
-    std::fs::write(&mark, "").with_context(|| format!("cannot write {}", mark.display()))
-}
-
-/// When a file was changed, or the newest one in a folder.
-fn newest(path: &Path) -> Option<SystemTime> {
-    if !path.is_dir() {
-        return modified(path);
-    }
-    let entries = path.read_dir().ok()?;
-    entries.filter_map(|entry| newest(&entry.ok()?.path())).max()
+    shipped::unpack(&root().join("dist"))
 }
 
 fn modified(path: &Path) -> Option<SystemTime> {
@@ -112,9 +95,7 @@ pub(crate) fn prepare(files: &[String]) -> Result<std::result::Result<Command, S
         Err(why) => return Ok(Err(format!("{why:#}; `cargo xtask setup` installs what is missing"))),
     };
     site()?;
-    run(&mut cargo(&["build", "--release", "--workspace"]))?;
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
-    let program = root().join(target).join("release").join(format!("engram{}", std::env::consts::EXE_SUFFIX));
+    let program = engram()?;
     let mut command = Command::new("node");
     command.arg(folder().join("run.mjs")).args(files);
     command.env("CHROMIUM", browser).env("ENGRAM_BIN", program).env("ENGRAM_DIST", root().join("dist"));

@@ -3,6 +3,7 @@
 use crate::shell;
 use crate::shell::{Outcome, Steps, cargo, output};
 use crate::tidy;
+use crate::web::shipped;
 use anyhow::{Result, bail};
 use std::process::Command;
 
@@ -16,6 +17,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     }
     let mut steps = Steps::new();
     steps.step("tidy", tidy);
+    steps.step("the site that the program carries", || shipped::check().map(|()| Outcome::Done));
     steps.step("format", || done(&["fmt", "--all", "--check"]));
     // Outside the workspace. Only looked at: nobody compiles it who does not ask for it.
     steps.step("format of the fuzz targets", || done(&["fmt", "--manifest-path", "fuzz/Cargo.toml", "--check"]));

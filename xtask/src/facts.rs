@@ -4,9 +4,7 @@ use anyhow::Result;
 
 #[cfg(not(feature = "core"))]
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
-    let mut command =
-        crate::shell::cargo(&["run", "--quiet", "--release", "-p", "xtask", "--features", "core", "--", "facts"]);
-    crate::shell::run(command.args(arguments))
+    crate::shell::again("core", "facts", arguments)
 }
 
 #[cfg(feature = "core")]

@@ -1,4 +1,4 @@
-//! The repository's own tool: `cargo xtask demo | test | check | setup | web | lab | facts | models`. It needs nothing but cargo.
+//! The repository's own tool: `cargo xtask demo | test | check | setup | web | lab | dist | facts | models`. It needs nothing but cargo.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a task's output is for a person or a log")]
 
@@ -7,6 +7,7 @@ mod browser;
 mod card;
 mod check;
 mod demo;
+mod dist;
 mod facts;
 mod lab;
 mod models;
@@ -22,7 +23,7 @@ use std::process::ExitCode;
 /// A task's name, what it does, and how.
 type Task = (&'static str, &'static str, fn(&[String]) -> anyhow::Result<()>);
 
-const TASKS: [Task; 8] = [
+const TASKS: [Task; 9] = [
     ("demo", "the three stages on the bundled models, without network, GPU or data; --quick for a minute", demo::run),
     (
         "test",
@@ -35,8 +36,9 @@ const TASKS: [Task; 8] = [
         "install what a fresh Debian machine needs: a software Vulkan device, a browser and Node.js",
         setup::run_task,
     ),
-    ("web", "build the site into dist/: the page and its engine; --page-only leaves the engine as it is", web::run),
+    ("web", "build the site into app/site and dist/: the page and its engine; --page-only leaves the engine as it is", web::run),
     ("lab", "build the site and the program that serves it, and open it; arguments go to engram lab", lab::run),
+    ("dist", "build the program for others: an archive, a Python wheel and their checksums in target/dist", dist::run),
     ("facts", "make the bundled facts again from their tables and templates", facts::run),
     ("models", "train the bundled models again and write their cards (hours)", models::run),
 ];

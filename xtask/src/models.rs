@@ -4,13 +4,12 @@ use anyhow::Result;
 
 #[cfg(not(feature = "core"))]
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
-    let again = ["run", "--quiet", "--release", "--package", "xtask", "--features", "core", "--", "models"];
-    crate::shell::run(crate::shell::cargo(&again).args(arguments))
+    crate::shell::again("core", "models", arguments)
 }
 
 #[cfg(feature = "core")]
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
-    use crate::shell::{self, cargo};
+    use crate::shell;
     use anyhow::{Context, bail};
     use std::path::Path;
     use std::process::Command;
@@ -30,10 +29,9 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     if let Some(unknown) = wanted.iter().find(|name| !names.contains(name)) {
         bail!("{unknown} is not among {}", names.join(", "));
     }
-    shell::run(&mut cargo(&["build", "--release", "--workspace"]))?;
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), std::path::PathBuf::from);
-    let engram = || Command::new(target.join("release").join("engram"));
-    let out = target.join("cards");
+    let program = shell::engram()?;
+    let engram = || Command::new(&program);
+    let out = shell::target().join("cards");
     for name in names.iter().filter(|name| wanted.is_empty() || wanted.contains(name)) {
         let folder = Path::new(FOLDER).join(name);
         if !cards {

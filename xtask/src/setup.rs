@@ -32,7 +32,7 @@ pub(crate) fn run_task(arguments: &[String]) -> Result<()> {
         Err(why) => println!("skipped: {why:#}; the tests in a browser will be skipped"),
     }
     match python::provide() {
-        Ok(()) => println!("nothing is missing: Python with pandas, pyarrow and huggingface_hub"),
+        Ok(()) => println!("nothing is missing: Python with pandas, pyarrow, huggingface_hub and maturin"),
         Err(why) => println!("skipped: {why:#}; the tests that need them will be skipped"),
     }
     Ok(())

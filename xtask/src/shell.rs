@@ -23,6 +23,23 @@ pub(crate) fn cargo(arguments: &[&str]) -> Command {
     command
 }
 
+/// Where cargo builds.
+pub(crate) fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
+}
+
+/// Builds the program; gives its path. With the whole workspace, so that it shares its dependencies with the tests.
+pub(crate) fn engram() -> Result<PathBuf> {
+    run(&mut cargo(&["build", "--release", "--workspace"]))?;
+    Ok(root().join(target()).join("release").join(format!("engram{}", std::env::consts::EXE_SUFFIX)))
+}
+
+/// Runs this tool again with a feature that has heavy dependencies.
+pub(crate) fn again(feature: &str, task: &str, arguments: &[String]) -> Result<()> {
+    let words = ["run", "--quiet", "--release", "--package", "xtask", "--features", feature, "--", task];
+    run(cargo(&words).args(arguments))
+}
+
 /// Runs a command to its end; an error names it.
 pub(crate) fn run(command: &mut Command) -> Result<()> {
     let line = words(command);

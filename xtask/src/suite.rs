@@ -1,6 +1,8 @@
 //! `cargo xtask test`: every test of the workspace, those in a browser, what was skipped, and a closing summary.
 
 use crate::browser;
+use crate::dist;
+use crate::python;
 use crate::shell::{cargo, words};
 use anyhow::{Context, Result, bail};
 use std::io::{BufRead, BufReader, Write};
@@ -35,6 +37,9 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     let only_browser = arguments.first().is_some_and(|argument| argument == "browser");
     if !only_browser && !native(arguments, &skipped, &mut told)?.success() {
         wrong.push("the tests failed".to_owned());
+    }
+    if arguments.is_empty() && !wheel(&skipped, &mut told)? {
+        wrong.push("the wheel failed".to_owned());
     }
     if only_browser || arguments.is_empty() {
         let files = if only_browser { &arguments[1..] } else { &[] };
@@ -85,6 +90,41 @@ fn native(arguments: &[String], skipped: &Path, told: &mut Told) -> Result<ExitS
     told.listen(&mut command, skipped)
 }
 
+/// The program as a wheel, from a fresh environment; told and counted as cargo tells its tests.
+fn wheel(skipped: &Path, told: &mut Told) -> Result<bool> {
+    println!("\n== the Python wheel");
+    let why = match python::maturin() {
+        Some(_) => python::system().err().map(|error| format!("{error:#}")),
+        None => Some("no maturin here; `cargo xtask setup` installs it".to_owned()),
+    };
+    if let Some(why) = why {
+        println!("skipped: {why}");
+        note(skipped, &format!("wheel: {why}"))?;
+        told.counts.passed += 1;
+        return Ok(true);
+    }
+    const NAME: &str = "a wheel in a fresh environment runs the demo";
+    let outcome = dist::try_wheel();
+    match &outcome {
+        Ok(()) => {
+            println!("test {NAME} ... ok");
+            told.counts.passed += 1;
+        }
+        Err(error) => {
+            println!("test {NAME} ... FAILED\n{error:#}");
+            told.counts.failed += 1;
+            told.failures.push(NAME.to_owned());
+        }
+    }
+    Ok(outcome.is_ok())
+}
+
+/// Adds a line to the file of what was skipped.
+fn note(skipped: &Path, line: &str) -> Result<()> {
+    let mut list = std::fs::OpenOptions::new().append(true).open(skipped)?;
+    Ok(writeln!(list, "{line}")?)
+}
+
 /// The tests of the built page in a browser; all of them count as one that was skipped where they cannot run.
 fn in_browser(files: &[String], skipped: &Path, told: &mut Told) -> Result<bool> {
     println!("\n== tests in a browser");
@@ -92,8 +132,7 @@ fn in_browser(files: &[String], skipped: &Path, told: &mut Told) -> Result<bool>
         Ok(mut command) => Ok(told.listen(&mut command, skipped)?.success()),
         Err(why) => {
             println!("skipped: {why}");
-            let mut list = std::fs::OpenOptions::new().append(true).open(skipped)?;
-            writeln!(list, "browser: {why}")?;
+            note(skipped, &format!("browser: {why}"))?;
             told.counts.passed += 1;
             Ok(true)
         }

@@ -1,4 +1,5 @@
-//! `cargo xtask web`: the site as files in `dist/`, for any web server. `trunk serve` builds the same page.
+//! `cargo xtask web`: the site, packed in `app/site` for the program, and as files in `dist/` for any other web server.
+//! `trunk serve` builds the same page.
 //!
 //! The page is a program without the engine, the worker one with it. Their files carry a digest in their names, so a
 //! browser may keep them forever, and every reference between them is relative, so the site works below any address.
@@ -13,24 +14,18 @@ mod frame;
 mod index;
 #[cfg(any(feature = "web", test))]
 mod link;
-#[cfg(any(feature = "web", test))]
-mod order;
-#[cfg(any(feature = "web", test))]
+pub(crate) mod shipped;
 mod site;
 #[cfg(feature = "web")]
 mod sizes;
 
-#[cfg(not(feature = "web"))]
-use crate::shell::{self, cargo};
 use anyhow::{Result, bail};
 
 /// What is built.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Wanted {
-    /// The page alone; a worker that `dist/` has already stays there.
+    /// The page alone; the worker that `app/site` has stays there.
     pub(crate) page_only: bool,
-    /// The frame of result pages alone; what `dist/` has besides stays there.
-    pub(crate) frame_only: bool,
 }
 
 /// Builds the site. What binds WebAssembly to the browser and what measures it are heavy dependencies that no other task
@@ -48,17 +43,15 @@ fn make(wanted: Wanted, _: &[String]) -> Result<()> {
 
 #[cfg(not(feature = "web"))]
 fn make(_: Wanted, arguments: &[String]) -> Result<()> {
-    let mut again = cargo(&["run", "--quiet", "--release", "--package", "xtask", "--features", "web", "--", "web"]);
-    shell::run(again.args(arguments))
+    crate::shell::again("web", "web", arguments)
 }
 
 fn parse(arguments: &[String]) -> Result<Wanted> {
-    let mut wanted = Wanted { page_only: false, frame_only: false };
+    let mut wanted = Wanted { page_only: false };
     for argument in arguments {
         match argument.as_str() {
             "--page-only" => wanted.page_only = true,
-            "--frame-only" => wanted.frame_only = true,
-            other => bail!("`cargo xtask web` takes --page-only or --frame-only, not `{other}`"),
+            other => bail!("`cargo xtask web` takes --page-only, not `{other}`"),
         }
     }
     Ok(wanted)
@@ -69,11 +62,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn two_flags_are_known() {
+    fn one_flag_is_known() {
         let parse = |words: &[&str]| parse(&words.iter().map(ToString::to_string).collect::<Vec<_>>());
-        assert_eq!(parse(&[]).ok(), Some(Wanted { page_only: false, frame_only: false }));
-        assert_eq!(parse(&["--page-only"]).ok(), Some(Wanted { page_only: true, frame_only: false }));
-        assert_eq!(parse(&["--frame-only"]).ok(), Some(Wanted { page_only: false, frame_only: true }));
+        assert_eq!(parse(&[]).ok(), Some(Wanted { page_only: false }));
+        assert_eq!(parse(&["--page-only"]).ok(), Some(Wanted { page_only: true }));
         assert!(parse(&["--page"]).is_err());
     }
 }

@@ -83,12 +83,8 @@ pub fn run(args: &DemoArgs, ui: &Ui) -> Result<bool> {
     show(&records, ui)?;
     progress::wrote(ui, "records", &out);
     let page = out.join("page.html");
-    let frame = Frame::choose(None)?;
-    frame.write(&page, &records)?;
+    Frame::choose(None)?.write(&page, &records)?;
     progress::wrote(ui, "page", &page);
-    if !frame.alive {
-        ui.note("the page can be read, but nothing in it moves: `cargo xtask web` makes the viewer");
-    }
     if args.open
         && let Err(error) = open::that_detached(&page)
     {

@@ -50,10 +50,6 @@ pub fn run(args: &ReportArgs, ui: &Ui) -> Result<()> {
     let frame = Frame::choose(args.site.as_deref())?;
     let records = records::read(&args.records, ui)?;
     let bytes = frame.write(out, &records)?;
-    if !frame.alive {
-        ui.warn("the page can be read, but nothing in it moves: this program was built without the viewer");
-        ui.note("hint: `cargo xtask web`, build again, and repeat the command");
-    }
     if args.open
         && let Err(error) = open::that_detached(out)
     {

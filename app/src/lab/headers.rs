@@ -46,6 +46,12 @@ pub fn hashed(path: &str) -> bool {
     digest.is_some_and(|digest| digest.len() == 10 && digest.bytes().all(|b| b.is_ascii_hexdigit()))
 }
 
+/// Whether gzip makes a file smaller by much, by its type.
+pub fn compressible(path: &str) -> bool {
+    let kind = kind(path);
+    kind.starts_with("text/") || matches!(kind, "application/wasm" | "application/json" | "image/svg+xml")
+}
+
 /// A file's type, by the end of its name.
 pub fn kind(path: &str) -> &'static str {
     match path.rsplit_once('.').map_or("", |(_, end)| end) {

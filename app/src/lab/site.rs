@@ -1,10 +1,13 @@
 //! Where the files come from: the program itself, or a folder. The bundled facts and models are the program's own.
 
+use super::headers;
 use crate::bundled;
 use axum::body::Bytes;
 use engram_core::{Error, Result};
+use flate2::Compression;
 use flate2::read::GzDecoder;
-use std::io::{self, Read};
+use flate2::write::GzEncoder;
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 /// A file that the build has put into the program.
@@ -40,6 +43,18 @@ impl Content {
     /// As it is.
     pub fn plain(bytes: impl Into<Bytes>) -> Self {
         Self { gzip: false, bytes: bytes.into() }
+    }
+
+    /// Compressed, where that makes it smaller by much.
+    fn small(path: &str, bytes: Vec<u8>) -> Self {
+        if !headers::compressible(path) {
+            return Self::plain(bytes);
+        }
+        let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
+        match packed.write_all(&bytes).and_then(|()| packed.finish()) {
+            Ok(packed) => Self { gzip: true, bytes: packed.into() },
+            Err(_) => Self::plain(bytes),
+        }
     }
 
     /// Unpacks it.
@@ -87,7 +102,7 @@ impl Site {
     fn built_in(files: &'static [Embedded]) -> Result<Self> {
         if !files.iter().any(|file| file.path == "index.html") {
             return Err(Error::io("this program was built without the site")
-                .hint("run `cargo xtask web`, then build again, or give --site DIR"));
+                .hint("`cargo xtask web` in the repository makes it; then build again, or give --site DIR"));
         }
         Ok(Self::Embedded(files))
     }
@@ -99,10 +114,17 @@ impl Site {
                 .iter()
                 .find(|file| file.path == path)
                 .map(|file| Content { gzip: file.gzip, bytes: Bytes::from_static(file.bytes) }),
-            Self::Folder(folder) => read(folder, path)?.map(Content::plain),
+            Self::Folder(folder) => read(folder, path)?.map(|bytes| Content::small(path, bytes)),
         };
-        let bundled = || path.strip_prefix("bundled/").and_then(bundled::file).map(Bytes::from_static);
-        Ok(own.or_else(|| bundled().map(Content::plain)))
+        Ok(own.or_else(|| of_the_program(path.strip_prefix("bundled/")?)))
+    }
+}
+
+/// A bundled file, by its path below `core/bundled`.
+fn of_the_program(path: &str) -> Option<Content> {
+    match path {
+        "facts.json" => Some(Content { gzip: true, bytes: Bytes::from_static(bundled::FACTS) }),
+        _ => bundled::file(path).map(Bytes::from_static).map(Content::plain),
     }
 }
 

@@ -49,25 +49,13 @@ pub(crate) fn optimizer() -> Option<PathBuf> {
     [PathBuf::from("wasm-opt"), local].into_iter().find(|program| works(program))
 }
 
-/// Runs the optimizer on a program; `level` is what it is told first. Where `packed`, functions are put in an order that
-/// a server's gzip packs well.
-pub(crate) fn optimize(
-    program: &mut Program,
-    optimizer: &Path,
-    (level, packed): (&str, bool),
-    scratch: &Path,
-) -> Result<()> {
+/// Runs the optimizer on a program.
+pub(crate) fn optimize(program: &mut Program, optimizer: &Path, scratch: &Path) -> Result<()> {
     let (from, to) = (scratch.join("before.wasm"), scratch.join("after.wasm"));
     std::fs::create_dir_all(scratch)?;
-    let run = |wasm: &[u8], options: &[&str]| -> Result<Vec<u8>> {
-        std::fs::write(&from, wasm)?;
-        shell::run(Command::new(optimizer).args(options).args(FEATURES).arg(&from).arg("--output").arg(&to))?;
-        super::site::read(&to)
-    };
-    program.wasm = run(&program.wasm, &[level])?;
-    if packed {
-        program.wasm = run(&super::order::named(&program.wasm)?, &["--reorder-functions-by-name", "--strip-debug"])?;
-    }
+    std::fs::write(&from, &program.wasm)?;
+    shell::run(Command::new(optimizer).arg("-Oz").args(FEATURES).arg(&from).arg("--output").arg(&to))?;
+    program.wasm = super::site::read(&to)?;
     std::fs::remove_dir_all(scratch)?;
     Ok(())
 }

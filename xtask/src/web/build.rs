@@ -4,10 +4,11 @@ use super::bind;
 use super::frame;
 use super::index::{Names, index};
 use super::link::{Program, link, loader, start};
-use super::site::{Site, read};
+use super::shipped::{self, Built};
+use super::site::{Site, bundled, read};
 use super::{Wanted, sizes};
 use crate::check::WASM;
-use crate::shell::{self, cargo};
+use crate::shell::{self, cargo, target};
 use anyhow::{Context, Result, bail};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -18,39 +19,31 @@ struct Part {
     name: &'static str,
     /// Its build profile.
     profile: &'static str,
-    /// What cargo is told besides.
-    features: &'static [&'static str],
-    /// The compiler's flags, where they differ from those of the workspace.
-    flags: &'static str,
-    /// What the optimizer does, and whether the result is put in order for gzip.
-    optimized: Option<(&'static str, bool)>,
+    /// The features of all programs that are built with it: one set, so that what they share is compiled once.
+    features: &'static str,
+    /// Whether Binaryen's optimizer makes it smaller.
+    optimized: bool,
 }
 
 const PAGE: Part = Part {
     name: "engram-web",
     profile: "web",
-    features: &["--features", "page"],
-    flags: VIEWS,
-    // -Oz is some 7 % smaller as it is, but 1 % larger after gzip: it makes alike functions differ.
-    optimized: Some(("-O1", true)),
+    features: "page,viewer",
+    optimized: true,
 };
 
-/// For programs that draw. leptos: views of one type instead of a type each; a fifth less code.
-const VIEWS: &str = "--cfg getrandom_backend=\"wasm_js\" -C target-feature=+simd128 --cfg erase_components";
-
 /// Within result pages: it draws them anew, alive.
-const VIEWER: Part = Part { name: "engram-viewer", features: &["--features", "viewer"], ..PAGE };
+const VIEWER: Part = Part { name: "engram-viewer", ..PAGE };
 
 /// Beside the page: it makes result pages.
-const PRINTER: Part = Part { name: "engram-printer", features: &["--features", "print"], ..PAGE };
+const PRINTER: Part = Part { name: "engram-printer", features: "print", ..PAGE };
 
 const WORKER: Part = Part {
     name: "engram-worker",
     profile: "worker",
-    features: &["--features", "worker"],
-    flags: "",
+    features: "worker",
     // It takes a minute, and the result is larger after gzip.
-    optimized: None,
+    optimized: false,
 };
 
 /// How the worker's first script is called before its digest is known.
@@ -59,71 +52,54 @@ const LOADER: &str = "engram-worker_loader";
 /// The study that is on screen before anything runs.
 const SAMPLE: &str = "sample.engram.json.gz";
 
-/// Files of a bundled model that an engine reads.
-const MODEL_FILES: [&str; 3] = ["config.json", "tokenizer.json", "model.safetensors"];
-
 /// The frame of result pages, for whoever has no lab to fill it.
 const FRAME: &str = "frame.html";
 
-/// Builds the site into `dist/`.
+/// Builds the site: into `app/site`, which the program carries, and into `dist/`, for any other server.
 pub(crate) fn site(wanted: Wanted) -> Result<()> {
     let begun = Instant::now();
-    let dist = shell::root().join("dist");
     engine_free()?;
-    let optimizer = bind::optimizer();
+    let now = shipped::sources(&shell::root())?;
+    let optimizer = bind::optimizer().context(
+        "wasm-opt is neither on the path nor in tests/browser; `npm ci` in tests/browser installs it, or Binaryen",
+    )?;
     let mut site = Site::default();
     let styles = styles()?;
-    if wanted.frame_only {
-        site.keep(&dist, "")?;
-    }
-    let viewer = program(&VIEWER, optimizer.as_deref())?;
+    let viewer = program(&VIEWER, &optimizer)?;
     site.put(FRAME, frame::frame(&viewer, &styles.result)?);
-    if !wanted.frame_only {
-        lab(wanted, &styles, optimizer.as_deref(), &dist, &mut site)?;
-    }
-    // Without a worker the page says that its engine cannot start, and shows records all the same.
-    let has_worker = site.named(LOADER).is_some();
-    let sizes = sizes::measure(&site);
-    site.put("sizes.json", sizes.json()?);
-    site.write(&dist)?;
-    println!("\n{}", sizes.table());
-    if optimizer.is_none() {
-        println!("wasm-opt was skipped: it is neither on the path nor in tests/browser (npm ci there installs it)");
-    }
-    if !has_worker {
-        println!("there is no worker in dist/: the page can show records, and nothing else");
-    }
-    println!("dist/ is made, in {:.0} s", begun.elapsed().as_secs_f64());
-    match sizes.within_budget() {
-        // What the optimizer would save is known only where it runs.
-        Err(error) if optimizer.is_none() => println!("{error}; wasm-opt would make it smaller"),
-        other => other?,
-    }
-    Ok(())
-}
-
-/// The lab: its page, worker and printer.
-fn lab(wanted: Wanted, styles: &Styles, optimizer: Option<&Path>, dist: &Path, site: &mut Site) -> Result<()> {
-    let page = link(dense(program(&PAGE, optimizer)?), site)?;
-    let printer = link(dense(program(&PRINTER, optimizer)?), site)?;
-    if wanted.page_only {
-        site.keep(dist, WORKER.name)?;
-    } else {
-        let worker = link(program(&WORKER, optimizer)?, site)?;
-        site.put_hashed(&format!("{LOADER}.js"), loader(&worker.glue));
-    }
-    let loader = site.named(LOADER).map_or_else(|| format!("{LOADER}.js"), str::to_owned);
+    let page = link(program(&PAGE, &optimizer)?, &mut site)?;
+    let printer = link(program(&PRINTER, &optimizer)?, &mut site)?;
+    let worker = match wanted.page_only {
+        true => kept_worker(&mut site)?,
+        false => {
+            let worker = link(program(&WORKER, &optimizer)?, &mut site)?;
+            site.put_hashed(&format!("{LOADER}.js"), loader(&worker.glue));
+            now.clone()
+        }
+    };
+    let loader = site.named(LOADER).context("the site has no worker")?.to_owned();
     let start = site.put_hashed("engram-start.js", start(&page.glue, &printer.glue, FRAME));
-    let style = site.put_hashed("style.css", frame::dense(&styles.lab, &["/*"]));
+    let style = site.put_hashed("style.css", styles.lab.as_str());
     let html = std::fs::read_to_string(shell::root().join("index.html")).context("cannot read index.html")?;
     site.put("index.html", index(&html, &Names { page: &page, start: &start, style: &style, loader: &loader })?);
     site.put(SAMPLE, read(&shell::root().join("web").join(SAMPLE))?);
-    bundled(site)
+    if shipped::sources(&shell::root())? != now {
+        bail!("the sources changed while the site was built; build it again");
+    }
+    let sizes = sizes::measure(&site)?;
+    shipped::write(&site, &Built { page: now, worker }, &shipped::folder())?;
+    bundled(&mut site)?;
+    site.write(&shell::root().join("dist"))?;
+    println!("\n{}", sizes.table());
+    println!("app/site and dist/ are made, in {:.0} s", begun.elapsed().as_secs_f64());
+    sizes.within_budget()
 }
 
-/// A program whose glue is not for reading.
-fn dense(program: Program) -> Program {
-    Program { glue: frame::dense(&program.glue, frame::COMMENTS), ..program }
+/// Takes the worker over that `app/site` has; gives the digest of the sources that it was built from.
+fn kept_worker(site: &mut Site) -> Result<String> {
+    let (old, built) = shipped::read(&shipped::folder())?.context("app/site has no worker to keep")?;
+    site.0.extend(old.0.into_iter().filter(|(name, _)| name.starts_with(WORKER.name)));
+    Ok(built.worker)
 }
 
 /// Style sheets of the lab and of result pages.
@@ -145,17 +121,15 @@ fn styles() -> Result<Styles> {
 }
 
 /// Builds and binds a program.
-fn program(part: &Part, optimizer: Option<&Path>) -> Result<Program> {
+fn program(part: &Part, optimizer: &Path) -> Result<Program> {
     let mut build = cargo(&["build", "--profile", part.profile, "--package", "engram-web"]);
-    if !part.flags.is_empty() {
-        // They replace those of .cargo/config.toml, so they hold these too.
-        build.env("RUSTFLAGS", part.flags);
-    }
-    shell::run(build.args(part.features).args(["--bin", part.name, "--target", WASM]))?;
+    build.args(["--features", part.features, "--bin", part.name, "--target", WASM]);
+    shell::run(build.args(["--config", &unnamed_paths()?]))?;
     let built = target().join(WASM).join(part.profile).join(format!("{}.wasm", part.name));
     let mut program = bind::bind(part.name, &built, part.name == VIEWER.name)?;
-    if let (Some(optimizer), Some(how)) = (optimizer, part.optimized) {
-        bind::optimize(&mut program, optimizer, how, &target().join("web-scratch"))?;
+    private(part.name, &program.wasm)?;
+    if part.optimized {
+        bind::optimize(&mut program, optimizer, &target().join("web-scratch"))?;
     }
     Ok(program)
 }
@@ -186,21 +160,32 @@ fn engine_free() -> Result<()> {
     }
 }
 
-/// The bundled facts and models, where the worker looks for them: beside its own script.
-fn bundled(site: &mut Site) -> Result<()> {
-    let from = shell::root().join("core").join("bundled");
-    site.put("bundled/facts.json", read(&from.join("facts.json"))?);
-    for entry in from.join("models").read_dir().context("cannot list the bundled models")? {
-        let model = entry?.path();
-        let Some(name) = model.file_name().and_then(|name| name.to_str()) else { continue };
-        for file in MODEL_FILES {
-            site.put(&format!("bundled/models/{name}/{file}"), read(&model.join(file))?);
+/// Cargo's setting by which messages of panics name no folder of this machine.
+fn unnamed_paths() -> Result<String> {
+    let home = cargo_home()?;
+    let sources = home.join("registry").join("src");
+    let mut flags = Vec::new();
+    // A folder a registry; the compiler takes the last flag that fits.
+    for entry in sources.read_dir().with_context(|| format!("cannot list {}", sources.display()))? {
+        flags.push(format!("\"--remap-path-prefix={}=crates\"", entry?.path().display()));
+    }
+    flags.sort();
+    Ok(format!("target.{WASM}.rustflags=[{}]", flags.join(", ")))
+}
+
+/// Where cargo keeps what it has downloaded.
+fn cargo_home() -> Result<PathBuf> {
+    let home = || std::env::home_dir().map(|home| home.join(".cargo"));
+    std::env::var_os("CARGO_HOME").map(PathBuf::from).or_else(home).context("there is no CARGO_HOME")
+}
+
+/// Refuses a program that names a folder of this machine.
+fn private(name: &str, wasm: &[u8]) -> Result<()> {
+    for folder in [cargo_home()?, shell::root()] {
+        let folder = folder.to_string_lossy().into_owned();
+        if wasm.windows(folder.len()).any(|part| part == folder.as_bytes()) {
+            bail!("{name} names the folder {folder} of this machine");
         }
     }
     Ok(())
-}
-
-/// Where cargo builds.
-fn target() -> PathBuf {
-    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| shell::root().join("target"), PathBuf::from)
 }

@@ -3,11 +3,10 @@
 use super::link::Program;
 use anyhow::{Context, Result, bail};
 use base64::prelude::{BASE64_STANDARD, Engine as _};
+use super::site::gzip;
 use engram_core::pack;
 use engram_web::shell::{FRAME, Mark, filled};
-use lzma_rust2::{LzmaOptions, LzmaWriter};
 use sha2::{Digest, Sha256};
-use std::io::Write as _;
 
 /// What starts the viewer, after the module that binds it.
 const START: &str = include_str!("../../../web/page.js");
@@ -17,42 +16,20 @@ pub(crate) fn frame(viewer: &Program, style: &str) -> Result<String> {
     if !viewer.snippets.is_empty() {
         bail!("{} has snippets; they cannot be within the page", viewer.name);
     }
-    let script = dense(&format!("{}\n{START}", viewer.glue), COMMENTS);
-    let style = &dense(style, &["/*"]);
+    let script = format!("{}\n{START}", viewer.glue);
     for (what, text) in [("viewer's script", script.as_str()), ("style", style)] {
         if text.contains("</") || text.contains("<!--") {
             bail!("the {what} has a text that would end it within a page");
         }
     }
     let digest = BASE64_STANDARD.encode(Sha256::digest(script.as_bytes()));
-    let wasm = pack::to_text(&packed(&viewer.wasm)?);
+    let wasm = pack::to_text(&gzip(&viewer.wasm)?);
     let elements = format!(
-        "<script type=\"application/x-lzma\" id=\"engram-viewer\">{wasm}</script>\n<script type=\"module\">{script}</script>"
+        "<script type=\"application/gzip\" id=\"engram-viewer\">{wasm}</script>\n<script type=\"module\">{script}</script>"
     );
     let policy = format!("'sha256-{digest}' 'wasm-unsafe-eval'");
     filled(FRAME, &[(Mark::Policy, &policy), (Mark::Style, style), (Mark::Viewer, &elements)])
         .context("web/page.html lacks a mark, or has one twice")
-}
-
-/// LZMA, with a header that tells the length.
-fn packed(bytes: &[u8]) -> Result<Vec<u8>> {
-    let mut options = LzmaOptions::with_preset(9);
-    // Code is not aligned in WebAssembly.
-    options.pb = 0;
-    options.nice_len = LzmaOptions::NICE_LEN_MAX;
-    let mut writer = LzmaWriter::new_use_header(Vec::new(), &options, Some(bytes.len() as u64))?;
-    writer.write_all(bytes)?;
-    Ok(writer.finish()?)
-}
-
-/// How lines of a script's comments begin.
-pub(crate) const COMMENTS: &[&str] = &["//", "/*", "*"];
-
-/// Without what only a person reads: indentation, empty lines, and lines that begin as comments do. Neither the binder's
-/// script nor our style sheets have texts of several lines.
-pub(crate) fn dense(text: &str, comments: &[&str]) -> String {
-    let kept = |line: &&str| !line.is_empty() && !comments.iter().any(|sign| line.starts_with(sign));
-    text.lines().map(str::trim).filter(kept).collect::<Vec<_>>().join("\n")
 }
 
 #[cfg(test)]
@@ -70,7 +47,6 @@ mod tests {
         let digest = BASE64_STANDARD.encode(Sha256::digest(script.context("no script")?.0));
         assert!(frame.contains(&format!("script-src 'sha256-{digest}' 'wasm-unsafe-eval'")), "{frame}");
         assert!(frame.contains("<style>p { color: red }</style>"));
-        assert_eq!(dense("  a\n\n /** b */\n  * c\n d // e", &["/*", "*"]), "a\nd // e");
         assert!(frame.contains(Mark::Records.text()) && !frame.contains(Mark::Viewer.text()));
         Ok(())
     }

@@ -1,9 +1,14 @@
 //! The files of the site, until all of them are there and `dist/` is brought up to date at once.
 
 use anyhow::{Context, Result};
-use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::path::Path;
+
+/// Where the bundled facts and models are, beside the worker's own script.
+pub(crate) const BUNDLED: &str = "bundled/";
+
+/// Files of a bundled model that an engine reads.
+const MODEL_FILES: [&str; 3] = ["config.json", "tokenizer.json", "model.safetensors"];
 
 /// Paths below `dist/`, with `/` between their parts, and what the files hold.
 #[derive(Debug, Default)]
@@ -15,6 +20,7 @@ impl Site {
         self.0.insert(path.to_owned(), bytes.into());
     }
 
+    #[cfg(any(feature = "web", test))]
     /// A file under a name that has its digest in it; the name comes back.
     pub(crate) fn put_hashed(&mut self, path: &str, bytes: impl Into<Vec<u8>>) -> String {
         let bytes = bytes.into();
@@ -23,15 +29,7 @@ impl Site {
         name
     }
 
-    /// Takes the files over that a folder has and whose names begin so.
-    pub(crate) fn keep(&mut self, folder: &Path, beginning: &str) -> Result<()> {
-        for name in listed(folder)?.into_iter().filter(|name| name.starts_with(beginning)) {
-            let bytes = read(&folder.join(&name))?;
-            self.0.insert(name, bytes);
-        }
-        Ok(())
-    }
-
+    #[cfg(any(feature = "web", test))]
     /// The one file whose name begins so.
     pub(crate) fn named(&self, beginning: &str) -> Option<&str> {
         self.0.keys().map(String::as_str).find(|name| name.starts_with(beginning))
@@ -56,9 +54,10 @@ impl Site {
     }
 }
 
+#[cfg(any(feature = "web", test))]
 /// `engram-web.js` with the first digits of its SHA-256: `engram-web-0123456789.js`.
 pub(crate) fn hashed(path: &str, bytes: &[u8]) -> String {
-    let digest: String = Sha256::digest(bytes).iter().take(5).map(|byte| format!("{byte:02x}")).collect();
+    let digest: String = <sha2::Sha256 as sha2::Digest>::digest(bytes).iter().take(5).map(|byte| format!("{byte:02x}")).collect();
     match path.rsplit_once('.') {
         Some((stem, end)) => format!("{stem}-{digest}.{end}"),
         None => format!("{path}-{digest}"),
@@ -70,8 +69,17 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>> {
     std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))
 }
 
+/// After gzip. The header holds no name or time, so equal input gives equal bytes.
+#[cfg(any(feature = "web", test))]
+pub(crate) fn gzip(bytes: &[u8]) -> Result<Vec<u8>> {
+    use std::io::Write as _;
+    let mut out = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    out.write_all(bytes)?;
+    Ok(out.finish()?)
+}
+
 /// Every file of a folder and of those in it, by its path below it; none where the folder is missing.
-fn listed(folder: &Path) -> Result<Vec<String>> {
+pub(crate) fn listed(folder: &Path) -> Result<Vec<String>> {
     let mut names = Vec::new();
     if !folder.is_dir() {
         return Ok(names);
@@ -86,6 +94,20 @@ fn listed(folder: &Path) -> Result<Vec<String>> {
         }
     }
     Ok(names)
+}
+
+/// Puts the bundled facts and models into a site.
+pub(crate) fn bundled(site: &mut Site) -> Result<()> {
+    let from = crate::shell::root().join("core").join("bundled");
+    site.put(&format!("{BUNDLED}facts.json"), read(&from.join("facts.json"))?);
+    for entry in from.join("models").read_dir().context("cannot list the bundled models")? {
+        let model = entry?.path();
+        let Some(name) = model.file_name().and_then(|name| name.to_str()) else { continue };
+        for file in MODEL_FILES {
+            site.put(&format!("{BUNDLED}models/{name}/{file}"), read(&model.join(file))?);
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -104,7 +126,7 @@ mod tests {
         let mut new = Site::default();
         new.put("index.html", "new");
         new.put("bundled/facts.json", "[]");
-        new.keep(folder.path(), "worker")?;
+        new.put(&kept, "kept");
         assert_eq!(new.named("worker"), Some(kept.as_str()));
         new.write(folder.path())?;
         let mut names = listed(folder.path())?;

@@ -1,0 +1,117 @@
+//! `cargo xtask dist`: the program for others on this platform: an archive, a Python wheel, and their checksums.
+
+use crate::python;
+use crate::shell::{cargo, output, root, run as call, target};
+use anyhow::{Context, Result, bail};
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use sha2::{Digest, Sha256};
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// What the archive holds besides the program.
+const BESIDE: [&str; 4] = ["README.md", "CHANGELOG.md", "LICENSE-APACHE", "LICENSE-MIT"];
+/// The checksums, in the format of `sha256sum`.
+const SUMS: &str = "SHA256SUMS";
+
+/// Builds everything into `target/dist`.
+pub(crate) fn run(arguments: &[String]) -> Result<()> {
+    if let Some(extra) = arguments.first() {
+        bail!("`cargo xtask dist` takes no arguments, not `{extra}`");
+    }
+    let folder = target().join("dist");
+    if folder.exists() {
+        std::fs::remove_dir_all(&folder).with_context(|| format!("cannot empty {}", folder.display()))?;
+    }
+    std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    call(&mut cargo(&["build", "--release", "--package", "engram", "--locked"]))?;
+    let name = format!("engram{}", std::env::consts::EXE_SUFFIX);
+    let program = root().join(target()).join("release").join(&name);
+    let title = format!("engram-{}-{}", env!("CARGO_PKG_VERSION"), host()?);
+    archive(&program, &name, &title, &folder.join(format!("{title}.tar.gz")))?;
+    match python::maturin() {
+        Some(maturin) => drop(wheel(&maturin, &folder)?),
+        None => println!("skipped: the wheel; `pip install maturin`, or `cargo xtask setup`, and call again"),
+    }
+    let sums = sums(&folder)?;
+    std::fs::write(folder.join(SUMS), &sums).with_context(|| format!("cannot write {SUMS}"))?;
+    println!("\n{}:\n{sums}", folder.display());
+    Ok(())
+}
+
+/// Builds the wheel into a folder; gives its path.
+pub(crate) fn wheel(maturin: &Path, folder: &Path) -> Result<PathBuf> {
+    let mut command = Command::new(maturin);
+    command.args(["build", "--quiet", "--locked", "--release", "--manifest-path", "app/Cargo.toml", "--out"]);
+    call(command.arg(folder))?;
+    let found = files(folder)?.into_iter().find(|path| path.extension().is_some_and(|end| end == "whl"));
+    found.context("maturin has built no wheel")
+}
+
+/// The platform's name, as the compiler has it.
+fn host() -> Result<String> {
+    let told = output("rustc", &["-vV"]).context("rustc does not run")?;
+    let host = told.lines().find_map(|line| line.strip_prefix("host: "));
+    host.map(str::to_owned).context("rustc does not say what platform this is")
+}
+
+/// The program and what one reads about it, below one folder.
+fn archive(program: &Path, name: &str, title: &str, to: &Path) -> Result<()> {
+    let file = std::fs::File::create(to).with_context(|| format!("cannot write {}", to.display()))?;
+    let mut archive = tar::Builder::new(GzEncoder::new(file, Compression::best()));
+    // The same program gives the same archive.
+    archive.mode(tar::HeaderMode::Deterministic);
+    archive.append_path_with_name(program, format!("{title}/{name}"))?;
+    for name in BESIDE.into_iter().filter(|name| Path::new(name).is_file()) {
+        archive.append_path_with_name(name, format!("{title}/{name}"))?;
+    }
+    archive.into_inner()?.finish()?;
+    Ok(())
+}
+
+/// A line a file.
+fn sums(folder: &Path) -> Result<String> {
+    let mut out = String::new();
+    for file in files(folder)? {
+        let bytes = std::fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
+        for byte in Sha256::digest(bytes) {
+            write!(out, "{byte:02x}")?;
+        }
+        writeln!(out, "  {}", file.file_name().unwrap_or_default().to_string_lossy())?;
+    }
+    Ok(out)
+}
+
+fn files(folder: &Path) -> Result<Vec<PathBuf>> {
+    let entries = folder.read_dir().with_context(|| format!("cannot list {}", folder.display()))?;
+    let mut files = entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
+    files.sort();
+    Ok(files)
+}
+
+/// Installs a wheel into a fresh environment and runs the demo from it, in an empty folder.
+///
+/// # Errors
+/// When one of these fails, or the demo has written no page that works.
+pub(crate) fn try_wheel() -> Result<()> {
+    let maturin = python::maturin().context("no maturin")?;
+    let scratch = target().join("wheel-test");
+    if scratch.exists() {
+        std::fs::remove_dir_all(&scratch).with_context(|| format!("cannot empty {}", scratch.display()))?;
+    }
+    let wheel = wheel(&maturin, &root().join(&scratch).join("wheels"))?;
+    let venv = root().join(&scratch).join("venv");
+    call(Command::new(python::system()?).args(["-m", "venv"]).arg(&venv))?;
+    let bin = venv.join(if cfg!(windows) { "Scripts" } else { "bin" });
+    let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-index"];
+    call(Command::new(bin.join("python")).args(pip).arg(wheel))?;
+    let mut demo = Command::new(bin.join("engram"));
+    call(demo.args(["demo", "--quick", "--quiet", "--out", "demo"]).current_dir(&scratch).stdout(std::process::Stdio::null()))?;
+    let page = scratch.join("demo").join("quick").join("page.html");
+    let page = std::fs::read_to_string(&page).with_context(|| format!("cannot read {}", page.display()))?;
+    if !page.contains("id=\"engram-viewer\"") || !page.contains("id=\"engram-records\"") {
+        bail!("the demo's page has no viewer, or no records");
+    }
+    Ok(())
+}
