@@ -8,7 +8,6 @@ use engram_core::Error;
 use engram_core::device::{Choice, Compute, start_threads};
 use engram_core::model;
 use engram_core::model::spec::Spec;
-use engram_core::tokens::Tokens;
 use engram_core::weights::Checkpoint;
 use pollster::block_on;
 use std::path::PathBuf;
@@ -78,7 +77,7 @@ pub(super) fn understand(wanted: &Model, progress: &Progress) -> Result<Understo
     // Names and shapes are held against the files; no weights but a tied head's are read.
     block_on(model::survey(checkpoint.config(), Some(&checkpoint)))?;
     let own_head = block_on(model::own_head(&spec, &checkpoint))?;
-    let tokens = Tokens::with(checkpoint.tokenizer_json(), checkpoint.special())?;
+    let tokens = checkpoint.tokens()?;
     let mut lines = model::understood(&spec, own_head, &tokens);
     let tied = spec.tied && !own_head;
     let (parameters, stored) = (checkpoint.parameters(tied), checkpoint.dtype_name(tied));

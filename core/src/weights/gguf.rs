@@ -9,6 +9,7 @@ use crate::error::{Error, Result};
 use super::gguf_config::{Keys, config};
 use super::gguf_header::{self, Header, Meta, RawTensor};
 use super::gguf_names::Arch;
+use super::gguf_vocab;
 use super::read::bytes_of;
 use super::source::{PIECE, hex};
 use super::{ByteSource, Found, Located, Place, StoredDtype, TensorInfo, View};
@@ -49,6 +50,7 @@ pub(super) async fn find(sources: &[Box<dyn ByteSource>], at: usize) -> Result<F
     // Sorted keys make the text, and so its hash, canonical.
     let config_sha256 = hex(&Sha256::digest(config.to_string()));
     let special = Some(keys.special());
+    let vocabulary = Some(gguf_vocab::places(source.name(), &header.metadata));
     Ok(Found {
         config,
         config_sha256,
@@ -56,6 +58,7 @@ pub(super) async fn find(sources: &[Box<dyn ByteSource>], at: usize) -> Result<F
         unreadable: BTreeMap::new(),
         weights: vec![at],
         special,
+        vocabulary,
         notes: Vec::new(),
     })
 }
