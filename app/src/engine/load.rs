@@ -8,6 +8,7 @@ use engram_core::Error;
 use engram_core::device::{Choice, Compute, start_threads};
 use engram_core::model;
 use engram_core::model::spec::Spec;
+use engram_core::names::HubId;
 use engram_core::weights::Checkpoint;
 use pollster::block_on;
 use std::path::PathBuf;
@@ -53,6 +54,10 @@ pub(super) fn open(wanted: &Model, progress: &Progress) -> Result<Opened> {
                 .into());
         }
         Source::Bundled(model) => block_on(Checkpoint::from_sources(model.sources()))?,
+        // One file of a repository is the whole model, whatever else of it is in the cache.
+        Source::Hub(id) if HubId::parse(id).is_some_and(|id| id.file.is_some()) && wanted.tokenizer.is_none() => {
+            block_on(Checkpoint::of_file(&path))?
+        }
         _ => block_on(Checkpoint::open(&path, wanted.tokenizer.as_deref()))?,
     };
     Ok(Opened { checkpoint, name: record_name(&wanted.source), path })

@@ -79,7 +79,8 @@ fn architecture(file: &str, header: &Header) -> Result<Arch> {
     let known = Arch::ALL.map(Arch::name).join(", ");
     if matches!(header.metadata.get("split.count"), Some(&Meta::Integer(parts)) if parts > 1) {
         return Err(Error::input(format!("{file}: one part of a split model"))
-            .hint("join the parts first: llama-gguf-split --merge FIRST-PART OUT.gguf"));
+            .hint("join the parts first: llama-gguf-split --merge FIRST-PART OUT.gguf")
+            .in_page("take a file that is whole, or join the parts first with llama.cpp's llama-gguf-split"));
     }
     let name = match header.metadata.get("general.architecture") {
         Some(Meta::Text(name)) => name.as_str(),

@@ -328,6 +328,15 @@ impl Checkpoint {
     }
 }
 
+#[cfg(not(target_family = "wasm"))]
+impl Checkpoint {
+    /// Opens a .gguf file without what lies beside it.
+    pub async fn of_file(path: &std::path::Path) -> Result<Self> {
+        let source: Box<dyn ByteSource> = Box::new(MappedFile::open(path)?);
+        Self::from_sources(vec![source]).await.map_err(|error| error.at(path.display()))
+    }
+}
+
 /// The files of a model folder; safetensors go before GGUF where a folder has both.
 #[cfg(not(target_family = "wasm"))]
 fn folder_files(folder: &std::path::Path) -> Result<Vec<std::path::PathBuf>> {
