@@ -22,7 +22,7 @@ use std::path::PathBuf;
 /// Where a model comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
-    /// `owner/name` or `owner/name@revision` on the Hugging Face Hub.
+    /// `owner/name` on the Hugging Face Hub, with `@revision` and `:FILE.gguf` where they are wanted.
     Hub(String),
     /// A folder with config.json, tokenizer.json and safetensors, or a GGUF file.
     Path(PathBuf),

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use engram_core::Error;
-use engram_core::names::{is_inside, is_plain};
+use engram_core::names::{HubId, is_gguf, is_inside};
 
 use crate::render::progress::Progress;
 use cache::Folder;
@@ -27,7 +27,8 @@ use download::Job;
 const INDEX: &str = "model.safetensors.index.json";
 const WHOLE: &str = "model.safetensors";
 
-/// Finds or downloads a model: `org/name` or `org/name@revision`. Returns the folder with its files.
+/// Finds or downloads a model: `org/name` or `org/name@revision`. Returns the folder with its files, or for
+/// `org/name:FILE.gguf` that file.
 pub(crate) fn fetch(id: &str, progress: &Progress) -> anyhow::Result<PathBuf> {
     Hub::from_env().fetch(id, progress)
 }
@@ -50,11 +51,11 @@ pub(crate) fn delete(id: &str) -> anyhow::Result<u64> {
 /// A model in the cache.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct CachedModel {
-    /// `org/name`.
+    /// `org/name`, of a GGUF file `org/name:FILE.gguf`.
     pub(crate) id: String,
     /// A branch or tag where one points here, else the commit.
     pub(crate) revision: String,
-    /// The folder that [`fetch`] returns.
+    /// The folder, or the file, that [`fetch`] returns.
     pub(crate) path: PathBuf,
     /// The size of its files.
     pub(crate) bytes: u64,
@@ -90,7 +91,8 @@ impl Hub {
         if let Some(snapshot) = self.at_hand(id)? {
             return Ok(snapshot);
         }
-        let (name, revision) = parse(id)?;
+        let named = parse(id)?;
+        let (name, revision) = (named.name, named.revision.unwrap_or("main"));
         let folder = Folder::new(&self.cache, name, self.links);
         if self.offline {
             let message =
@@ -100,7 +102,7 @@ impl Hub {
         let job = Job {
             hub: self,
             id,
-            name,
+            named,
             folder: folder.clone(),
             client: Client::new(self)?,
             progress,
@@ -108,6 +110,9 @@ impl Hub {
         };
         // The files of one commit: a branch may move between two files, or since an interrupted download.
         let outcome = (|| {
+            if let Some(file) = named.file {
+                return job.file(revision, file, None)?.ok_or_else(|| job.absent(file));
+            }
             let snapshot = match folder.snapshot(revision) {
                 Some(started) => started,
                 None => {
@@ -122,11 +127,14 @@ impl Hub {
         outcome
     }
 
-    /// The folder of a model that is in the cache, complete.
+    /// The folder of a model that is in the cache, complete, or its file.
     fn at_hand(&self, id: &str) -> anyhow::Result<Option<PathBuf>> {
-        let (name, revision) = parse(id)?;
-        let snapshot = Folder::new(&self.cache, name, self.links).snapshot(revision);
-        Ok(snapshot.filter(|snapshot| complete(snapshot)))
+        let named = parse(id)?;
+        let snapshot = Folder::new(&self.cache, named.name, self.links).snapshot(named.revision.unwrap_or("main"));
+        Ok(match named.file {
+            Some(file) => snapshot.map(|snapshot| snapshot.join(file)).filter(|file| file.exists()),
+            None => snapshot.filter(|snapshot| complete(snapshot)),
+        })
     }
 
     pub(crate) fn cached(&self) -> Vec<CachedModel> {
@@ -142,10 +150,22 @@ impl Hub {
             for path in entries(&folder.join("snapshots")) {
                 let commit = file_name(&path);
                 let named = refs.iter().find(|(_, target)| target.trim() == commit);
-                let bytes = entries(&path).iter().filter_map(|file| Some(file.metadata().ok()?.len())).sum();
+                let revision = named.map_or(commit, |(name, _)| name.clone());
+                let (mut ggufs, mut bytes) = (Vec::new(), 0);
+                for file in entries(&path) {
+                    match file.metadata() {
+                        Ok(about) if is_gguf(&file_name(&file)) => ggufs.push((file, about.len())),
+                        Ok(about) => bytes += about.len(),
+                        Err(_) => {}
+                    }
+                }
+                // Each GGUF file is a model by itself.
+                for (file, bytes) in ggufs {
+                    let id = format!("{id}:{}", file_name(&file));
+                    models.push(CachedModel { id, revision: revision.clone(), path: file, bytes, family: None });
+                }
                 if bytes > 0 {
                     let (id, family) = (id.clone(), family(&path));
-                    let revision = named.map_or(commit, |(name, _)| name.clone());
                     models.push(CachedModel { id, revision, path, bytes, family });
                 }
             }
@@ -155,29 +175,37 @@ impl Hub {
     }
 
     pub(crate) fn delete(&self, id: &str) -> anyhow::Result<u64> {
-        let (name, _) = parse(id)?;
-        if id.contains('@') {
+        let HubId { name, revision, file } = parse(id)?;
+        if revision.is_some() {
             return Err(Error::input(format!("{id}: revisions share files and are removed together"))
-                .hint(format!("name the model alone: {name}"))
+                .hint(match file {
+                    Some(file) => format!("name the file alone: {name}:{file}"),
+                    None => format!("name the model alone: {name}"),
+                })
                 .into());
         }
         let folder = Folder::new(&self.cache, name, self.links);
         if !folder.path().is_dir() {
             return Err(Error::input(format!("{id} is not in the cache ({})", self.cache.display())).into());
         }
-        folder.remove().with_context(|| format!("cannot remove {}", folder.path().display()))
+        let removed = match file {
+            Some(file) => folder.remove_file(file),
+            None => folder.remove(),
+        };
+        removed.with_context(|| format!("cannot remove {}", folder.path().display()))
     }
 }
 
-/// `org/name[@revision]` to name and revision.
-fn parse(id: &str) -> anyhow::Result<(&str, &str)> {
-    let (name, revision) = id.split_once('@').unwrap_or((id, "main"));
-    if name.split('/').count() <= 2 && name.split('/').all(is_plain) && !name.contains("..") && is_inside(revision) {
-        return Ok((name, revision));
-    }
-    Err(Error::input(format!("`{}` is neither a local folder or file nor a hub id", names::said(id)))
-        .hint("an id looks like HuggingFaceTB/SmolLM2-135M or gpt2, with @revision where one is wanted")
-        .into())
+/// `org/name[@revision][:FILE.gguf]`.
+fn parse(id: &str) -> anyhow::Result<HubId<'_>> {
+    HubId::parse(id).ok_or_else(|| {
+        Error::input(format!("`{}` is neither a local folder or file nor a hub id", names::said(id)))
+            .hint(
+                "an id looks like HuggingFaceTB/SmolLM2-135M or gpt2, with @revision where one is wanted, and \
+                 :FILE.gguf for a GGUF file",
+            )
+            .into()
+    })
 }
 
 fn complete(snapshot: &Path) -> bool {

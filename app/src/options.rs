@@ -5,6 +5,7 @@ use crate::engine::{Device, Facts, Model, Question, Source};
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use engram_core::facts::{SLOT, template_of};
+use engram_core::names::HubId;
 use engram_core::record::{Corruption, Reading};
 use engram_core::{Error, Result};
 use std::path::{Path, PathBuf};
@@ -176,22 +177,22 @@ pub fn source(value: &str) -> Result<Source> {
     if let Some(model) = bundled::find(value) {
         return Ok(Source::Bundled(model));
     }
+    if let Some(HubId { file: Some(_), .. }) = HubId::parse(value) {
+        return Ok(Source::Hub(value.to_owned()));
+    }
     let like_path = value.starts_with(['.', '/', '~', '\\'])
         || value.contains('\\')
         || value.to_ascii_lowercase().ends_with(".gguf");
     if like_path {
         return Err(Error::input("there is no such file or folder").hint(MODEL_HINT));
     }
-    let (id, revision) = value.split_once('@').unwrap_or((value, "main"));
-    let word = |part: &str| !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
-    let parts: Vec<&str> = id.split('/').collect();
-    if parts.len() > 2 || !parts.iter().all(|part| word(part)) || revision.is_empty() {
+    if HubId::parse(value).is_none() {
         return Err(Error::input("it is neither a path here nor a Hub id").hint(MODEL_HINT));
     }
     Ok(Source::Hub(value.to_owned()))
 }
 
-const MODEL_HINT: &str = "give a bundled model such as engram-llama, a Hub id such as HuggingFaceTB/SmolLM2-135M, a folder with config.json, or a .gguf file";
+const MODEL_HINT: &str = "give a bundled model such as engram-llama, a Hub id such as HuggingFaceTB/SmolLM2-135M or OWNER/NAME:FILE.gguf, a folder with config.json, or a .gguf file";
 
 /// Parses a reading by its name; a wrong one is answered with the possible names.
 pub fn reading() -> impl TypedValueParser<Value = Reading> {
@@ -246,8 +247,11 @@ mod tests {
         assert_eq!(source("gpt2").ok(), Some(Source::Hub("gpt2".into())));
         assert_eq!(source("a-b/C_d.1").ok(), Some(Source::Hub("a-b/C_d.1".into())));
         assert_eq!(source(".").ok(), Some(Source::Path(".".into())));
-        assert_eq!(source("a/b@v1").ok(), Some(Source::Hub("a/b@v1".into())));
-        for bad in ["", "a/b@", "./missing", "x.gguf", "a/b/c", "a b", "/", "a/"] {
+        for id in ["a/b@v1", "a/b:c.gguf", "a/b@v1:q/c.GGUF"] {
+            assert_eq!(source(id).ok(), Some(Source::Hub(id.into())));
+        }
+        for bad in ["", "a/b@", "./missing", "x.gguf", "a/b/c", "a b", "/", "a/", "a/b:", "a/b:c.bin", "a/b:../c.gguf"]
+        {
             if Path::new(bad).exists() {
                 continue;
             }

@@ -29,6 +29,9 @@ fn models() -> Vec<(String, PathBuf, Option<PathBuf>)> {
         let file = fixtures().join(format!("gguf/{name}.gguf"));
         (format!("{name} gguf"), file, Some(folder(name).join("tokenizer.json")))
     }));
+    // With the tokenizer that is built from the metadata.
+    let alone = ["llama", "gemma2", "qwen2", "gpt2"];
+    all.extend(alone.map(|name| (format!("{name} gguf alone"), fixtures().join(format!("gguf/{name}.gguf")), None)));
     all
 }
 

@@ -12,6 +12,10 @@ use crate::record::DeviceInfo;
 use burn::tensor::wgpu::{WgpuSetup, wgpu};
 use burn::tensor::{Device, DeviceKind, Int, Tensor, TensorData};
 
+/// What the page says where numbers are wrong.
+pub(crate) const WRONG_NUMBERS: &str =
+    "the weights are damaged, or the device computes wrong numbers: switch the device to CPU";
+
 /// What the user asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Choice {
@@ -198,6 +202,7 @@ async fn open_gpu() -> Result<(Device, WgpuSetup)> {
     opened().ok_or_else(|| {
         Error::device(format!("no graphics adapter: {}", reasons.join("; ")))
             .hint("install a Vulkan driver (Linux: mesa-vulkan-drivers) or use --device cpu")
+            .in_page("use a browser that has WebGPU, or switch the device to CPU")
     })
 }
 
@@ -231,7 +236,8 @@ pub async fn self_test(device: &Device) -> Result<f32> {
             return Err(Error::device(format!(
                 "self-test failed: the device computes {got} where the CPU computes {want}"
             ))
-            .hint("update the graphics driver, or use --device cpu"));
+            .hint("update the graphics driver, or use --device cpu")
+            .in_page("update the browser or the graphics driver, or switch the device to CPU"));
         }
         worst = worst.max(difference);
     }

@@ -42,6 +42,8 @@ pub struct Error {
     pub kind: Kind,
     message: String,
     hint: Option<String>,
+    /// The next step in the lab's page, where it is another one.
+    page: Option<String>,
 }
 
 /// Result of everything in this crate that can fail.
@@ -50,7 +52,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 impl Error {
     /// An error of a given kind.
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Self { kind, message: told(&message.into()), hint: None }
+        Self { kind, message: told(&message.into()), hint: None, page: None }
     }
 
     /// Wrong input.
@@ -85,6 +87,13 @@ impl Error {
         self
     }
 
+    /// Adds what to do next in the lab's page, where the hint speaks of a command line.
+    #[must_use]
+    pub fn in_page(mut self, hint: impl Into<String>) -> Self {
+        self.page = Some(told(&hint.into()));
+        self
+    }
+
     /// Puts the place in front of the message: `place: message`.
     #[must_use]
     pub fn at(mut self, place: impl fmt::Display) -> Self {
@@ -101,6 +110,18 @@ impl Error {
     pub fn next_step(&self) -> Option<&str> {
         self.hint.as_deref()
     }
+
+    /// The next step in the lab's page, where one is known: it has no command line.
+    pub fn page_step(&self) -> Option<&str> {
+        self.page.as_deref().or(self.hint.as_deref().filter(|hint| !is_for_terminals(hint)))
+    }
+}
+
+/// Whether a hint names a flag, a command or a variable of a shell.
+fn is_for_terminals(hint: &str) -> bool {
+    let mut words = hint.split(|c: char| c.is_whitespace() || "`(),;:".contains(c));
+    words.any(|word| word.strip_prefix("--").is_some_and(|flag| flag.starts_with(|c: char| c.is_ascii_alphabetic())))
+        || ["`engram ", "`ulimit", "same command", "HF_"].iter().any(|shell| hint.contains(shell))
 }
 
 impl fmt::Display for Error {
@@ -116,6 +137,21 @@ impl fmt::Display for Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_page_is_told_of_no_flags() {
+        let step = |hint: &str| Error::input("x").hint(hint).page_step().map(str::to_owned);
+        for hint in
+            ["use --device cpu", "run `engram doctor`", "try (--fresh)", "run the same command again", "set HF_TOKEN"]
+        {
+            assert_eq!(step(hint), None, "{hint}");
+        }
+        for hint in ["choose another layer", "a dash -- like this", "one---two"] {
+            assert_eq!(step(hint).as_deref(), Some(hint));
+        }
+        let both = Error::input("x").hint("use --device cpu").in_page("switch the device to CPU");
+        assert_eq!((both.next_step(), both.page_step()), (Some("use --device cpu"), Some("switch the device to CPU")));
+    }
 
     #[test]
     fn whatever_is_quoted_a_message_is_a_line() {

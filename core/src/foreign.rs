@@ -11,7 +11,7 @@ const KINDS: [(&[u8], &str, &str); 23] = [
     (b"\xff\xff\xff\xff", "a stream of Arrow data", TABLE),
     (b"%PDF", "a PDF document", ""),
     (b"SQLite format 3", "an SQLite database", TABLE),
-    (b"GGUF", "a model in GGUF", "it belongs to --model"),
+    (b"GGUF", "a model in GGUF", "give it as the model"),
     (b"Obj\x01", "an Avro file", TABLE),
     (b"\x89HDF", "an HDF5 file", TABLE),
     (b"\x93NUMPY", "a NumPy array", TABLE),
@@ -61,7 +61,7 @@ fn kind(first: &[u8]) -> Option<(&'static str, &'static str)> {
     if let [length @ .., b'{', b'"'] = first.get(..10)?
         && u64::from_le_bytes(length.try_into().ok()?) < 1 << 27
     {
-        return Some(("a model in safetensors", "it belongs to --model"));
+        return Some(("a model in safetensors", "give it as the model"));
     }
     None
 }

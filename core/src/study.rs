@@ -134,7 +134,9 @@ pub async fn run(
 
 fn stopped(observer: &dyn Observer) -> Result<()> {
     match observer.stop() {
-        true => Err(Error::cancelled().hint("run the same command again to go on from here")),
+        true => Err(Error::cancelled()
+            .hint("run the same command again to go on from here")
+            .in_page("start the study again to go on from here")),
         false => Ok(()),
     }
 }
@@ -262,6 +264,7 @@ async fn redundancy_phase(
                 prepared.push(one.map_err(|_| {
                     Error::input(format!("fact {} is not what it was when the study began", fact.id))
                         .hint("the facts file changed: start again with --fresh")
+                        .in_page("the facts changed: start the study anew")
                 })?);
             }
             let prepared: Vec<&Prepared> = prepared.iter().collect();

@@ -1,11 +1,14 @@
-//! Text to tokens and back: the model's own tokenizer.json, subject spans from character offsets, answers in context.
+//! Text to tokens and back: the model's own tokenizer.json, or the one that its GGUF metadata make; subject spans from
+//! character offsets, answers in context.
 
 mod guard;
 mod joint;
 mod special;
+mod stored;
 
 pub use joint::joint;
 pub use special::{Mark, Special};
+pub(crate) use stored::{GGUF, Kind, LLAMA3, NEXT, Stored};
 
 use crate::error::{Error, Result};
 use guard::guarded;
@@ -18,6 +21,8 @@ pub struct Tokens {
     inner: tokenizers::Tokenizer,
     sha256: String,
     around: Around,
+    /// Where the tokenizer was read, for people.
+    from: &'static str,
 }
 
 /// A prompt as tokens.
@@ -46,19 +51,31 @@ impl Tokens {
 
     /// The same, with what the model's other files say of BOS and EOS.
     pub fn with(json: &[u8], said: &Special) -> Result<Self> {
-        let mut inner = guarded(|| tokenizers::Tokenizer::from_bytes(json))?.map_err(|error| {
-            Error::input(format!("tokenizer.json: {error}")).hint("take tokenizer.json from the model's own repository")
-        })?;
-        // A file may ask for padding or truncation; positions would move.
-        inner.with_padding(None);
-        inner.with_truncation(None).map_err(|error| Error::input(format!("tokenizer.json: {error}")))?;
-        let around = Around::new(said, own(&inner)?, |text| inner.token_to_id(text))?;
-        Ok(Self { inner, sha256: crate::hex(&Sha256::digest(json)), around })
+        Self::read(json, said, OWN)
     }
 
-    /// SHA-256 of the file.
+    /// From the tokenizer.json that GGUF metadata make.
+    pub(crate) fn stored(json: &[u8], said: &Special) -> Result<Self> {
+        Self::read(json, said, GGUF)
+    }
+
+    fn read(json: &[u8], said: &Special, from: &'static str) -> Result<Self> {
+        let mut inner = guarded(|| tokenizers::Tokenizer::from_bytes(json))?.map_err(|error| failed(from, &error))?;
+        // A file may ask for padding or truncation; positions would move.
+        inner.with_padding(None);
+        inner.with_truncation(None).map_err(|error| failed(from, &error))?;
+        let around = Around::new(said, own(&inner, from)?, |text| inner.token_to_id(text))?;
+        Ok(Self { inner, sha256: crate::hex(&Sha256::digest(json)), around, from })
+    }
+
+    /// SHA-256 of the file, or of the file that the GGUF metadata make.
     pub fn sha256(&self) -> &str {
         &self.sha256
+    }
+
+    /// Where the tokenizer was read, for people.
+    pub fn origin(&self) -> &'static str {
+        self.from
     }
 
     /// What stands before and after every text, as tokens, and where that was read: for people.
@@ -77,12 +94,15 @@ impl Tokens {
     }
 
     /// What a user should know of this tokenizer before anything is computed.
-    pub fn notes(&self) -> Option<String> {
+    pub fn notes(&self) -> Vec<String> {
+        let built =
+            (self.from == GGUF).then(|| format!("no tokenizer.json is there: the tokenizer is built from {GGUF}"));
         let ids = &self.around.after;
-        (!ids.is_empty()).then(|| {
+        let left_off = (!ids.is_empty()).then(|| {
             let names = ids.iter().map(|&id| self.name(id)).collect::<Vec<_>>().join(" ");
             format!("{} puts {names} after every text; it is left off, as prompts are continued", self.around.from)
-        })
+        });
+        built.into_iter().chain(left_off).collect()
     }
 
     /// Tokens of a prompt. BOS is there once, where the model's files want it, also when the text begins with it. EOS is
@@ -131,7 +151,7 @@ impl Tokens {
     /// # Errors
     /// When the given bytes are no JSON object.
     pub fn complete_json(&self, json: &[u8]) -> Result<Option<Vec<u8>>> {
-        if self.around.from == OWN {
+        if !self.around.added {
             return Ok(None);
         }
         let failed = |error: serde_json::Error| Error::input(format!("tokenizer.json: {error}"));
@@ -174,15 +194,18 @@ impl Tokens {
 const OWN: &str = "tokenizer.json";
 
 /// What the tokenizer's own post-processor puts around a text.
-fn own(inner: &tokenizers::Tokenizer) -> Result<Around> {
-    let failed = |error: tokenizers::Error| {
-        Error::input(format!("tokenizer.json: {error}")).hint("take tokenizer.json from the model's own repository")
-    };
-    let encoding = guarded(|| inner.encode("a", true))?.map_err(failed)?;
+fn own(inner: &tokenizers::Tokenizer, from: &'static str) -> Result<Around> {
+    let encoding = guarded(|| inner.encode("a", true))?.map_err(|error| failed(from, &error))?;
     let (ids, special) = (encoding.get_ids(), encoding.get_special_tokens_mask());
     let leading = special.iter().take_while(|&&special| special == 1).count();
     let trailing = special[leading..].iter().rev().take_while(|&&special| special == 1).count();
-    Ok(Around { before: ids[..leading].to_vec(), after: ids[ids.len() - trailing..].to_vec(), from: OWN })
+    let (before, after) = (ids[..leading].to_vec(), ids[ids.len() - trailing..].to_vec());
+    Ok(Around { before, after, from, added: false })
+}
+
+/// What the tokenizer library says of a file.
+fn failed(from: &str, error: &tokenizers::Error) -> Error {
+    Error::input(format!("{from}: {error}")).hint("take tokenizer.json from the model's own repository")
 }
 
 impl Encoded {

@@ -210,6 +210,12 @@ test('a .gguf file comes with the tokenizer beside it', 90, async use => {
   const loaded = await lab.load({ from: 'url', url: `${hub.url}tiny.gguf` });
   assert.equal(loaded.info.family, 'llama');
   assert.equal(loaded.info.weights_sha256, sha256(join(FIXTURES, '..', 'gguf', 'llama-tied.gguf')));
+  assert.equal(loaded.info.tokenizer_sha256, sha256(join(FIXTURES, '..', 'models', 'llama-tied', 'tokenizer.json')));
+  // And without one.
+  hub.pages = { 'alone.gguf': read('gguf', 'llama-tied.gguf') };
+  const alone = await lab.load({ from: 'url', url: `${hub.url}alone.gguf` });
+  assert.equal(alone.info.weights_sha256, loaded.info.weights_sha256);
+  assert.notEqual(alone.info.tokenizer_sha256, loaded.info.tokenizer_sha256);
 });
 
 test('what cannot be loaded is an error with advice, soon', 120, async use => {

@@ -1,7 +1,8 @@
 // Models from the disk, as the page hands them to the worker.
 
 import assert from 'node:assert/strict';
-import { readdirSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { launch } from './lib/browser.mjs';
 import { test } from './lib/check.mjs';
@@ -22,6 +23,30 @@ test('the worker takes a folder with everything in it', 90, async use => {
     const native = nativeTrace(folder, { prompt: 'The capital of France is', subject: 'France', target: 'Paris', maps: false });
     assert.deepEqual(loaded.info, native.model);
   }
+});
+
+test('a .gguf file needs nothing beside it', 90, async use => {
+  const site = use(await serve(DIST));
+  const browser = use(await launch());
+  const lab = await engine(browser, site);
+  await lab.start('cpu');
+  const asked = { prompt: 'The capital of France is', subject: 'France', target: 'Paris', maps: false };
+  for (const name of ['llama-tied', 'qwen2', 'gpt2', 'phi', 'gemma2']) {
+    const file = join(FIXTURES, '..', 'gguf', `${name}.gguf`);
+    const loaded = await lab.load({ from: 'files', name }, { files: [file] });
+    // The digest of the tokenizer too: the same text is built here and there.
+    assert.deepEqual(loaded.info, nativeTrace(file, asked).model);
+  }
+  // What cannot be built is refused, with what to do in a tab.
+  const bytes = readFileSync(join(FIXTURES, '..', 'gguf', 'gpt2.gguf'));
+  const folder = mkdtempSync(join(tmpdir(), 'engram-'));
+  const foreign = join(folder, 'foreign.gguf');
+  writeFileSync(foreign, Buffer.from(bytes.toString('latin1').replace('gpt-2', 'gpt-9'), 'latin1'));
+  const failed = await (await lab.ask({ ask: 'load', model: { from: 'files', name: 'foreign' } }, { files: [foreign] })).failed();
+  assert.match(failed.message, /gpt-9/);
+  assert.match(failed.hint, /tokenizer\.json/);
+  assert.doesNotMatch(failed.hint, /--/);
+  rmSync(folder, { recursive: true });
 });
 
 test('the worker says which file is missing', 60, async use => {

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { launch } from './lib/browser.mjs';
 import { test } from './lib/check.mjs';
 import { sha256 } from './lib/native.mjs';
-import { BUNDLED, DIST } from './lib/paths.mjs';
+import { BUNDLED, DIST, FIXTURES } from './lib/paths.mjs';
 import { serve } from './lib/server.mjs';
 import { engine } from './lib/worker.mjs';
 
@@ -67,6 +67,31 @@ test('weights that are not what the hub describes are refused and not kept', 90,
   assert.deepEqual(models, []);
   // Nothing half-loaded answers.
   await (await lab.ask({ ask: 'tokenize', prompt: 'The capital of France is', subject: 'France' })).failed();
+});
+
+test('one GGUF file of a repository is a model; a repository of them says which there are', 90, async use => {
+  const { lab, hub } = await begin(use, 'ab'.repeat(32));
+  const file = join(FIXTURES, '..', 'gguf', 'llama-tied.gguf');
+  const [small, large] = ['tiny-Q8_0.gguf', 'more/tiny-F16.gguf'];
+  const siblings = [
+    { rfilename: 'config.json', size: 3 },
+    { rfilename: small, size: statSync(file).size, lfs: { sha256: sha256(file), size: statSync(file).size } },
+    { rfilename: large, size: 2_500_000 },
+  ];
+  hub.pages = {
+    [`api/models/${ID}/revision/main`]: JSON.stringify({ id: ID, sha: COMMIT, siblings }),
+    [`${ID}/resolve/${COMMIT}/${small}`]: readFileSync(file),
+  };
+  const model = file => ({ from: 'hub', id: ID, revision: null, file });
+  for (const absent of [null, 'no.gguf']) {
+    const failed = await (await lab.ask({ ask: 'preflight', model: model(absent) })).failed();
+    assert.ok(failed.message.includes(`${large} (2.5 MB)`) && failed.message.includes(small), failed.message);
+    assert.ok(failed.hint.endsWith(`${ID}:${small}`) && !failed.hint.includes('--'), failed.hint);
+  }
+  const preflight = await (await lab.ask({ ask: 'preflight', model: model(small) })).last('preflight');
+  assert.deepEqual([preflight.name, preflight.problems], [`${ID}:${small}`, []]);
+  const loaded = await lab.load(model(small));
+  assert.deepEqual([loaded.info.name, loaded.verified], [`${ID}:${small}`, true]);
 });
 
 test('a tokenizer that is not what the hub describes is refused and not kept', 90, async use => {

@@ -198,6 +198,7 @@ def add_tokenizer(w, arch, folder, config):
         w.add_tokenizer_pre("default")
         w.add_token_list(tokens)
         w.add_token_scores([-float(i) for i in range(len(tokens))])
+        w.add_add_space_prefix(False)
     else:
         merges = data["model"]["merges"]
         w.add_tokenizer_model("gpt2")

@@ -4,8 +4,10 @@
 
 pub mod everything;
 pub mod fixtures;
+pub mod gguf;
 pub mod made;
 pub mod naive;
 pub mod odd;
 pub mod oracle;
 pub mod outside;
+pub mod texts;

@@ -64,7 +64,7 @@ pub fn read(text: &str) -> Result<Record> {
     };
     inner().map_err(|error: Error| {
         let error = error.at("the link's result");
-        if error.next_step().is_some() {
+        if error.page_step().is_some() {
             error
         } else {
             error.hint("ask for the link again, or for the record as a file")

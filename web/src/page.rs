@@ -72,7 +72,7 @@ impl Page {
 
     /// Tells of an error, until it is dismissed.
     pub(crate) fn complain(self, error: &Error) {
-        let said = (words::visible(error.message()), error.next_step().map(words::visible));
+        let said = (words::visible(error.message()), error.page_step().map(words::visible));
         self.errors.update(|errors| errors.push(said));
     }
 

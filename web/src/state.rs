@@ -3,6 +3,7 @@
 
 use crate::wish::EditWish;
 use engram_core::metrics::View;
+use engram_core::names::HubId;
 use engram_core::protocol::ModelRef;
 use engram_core::record::Reading;
 
@@ -136,17 +137,8 @@ pub fn model_of(text: &str) -> Option<ModelRef> {
     if text.starts_with("https://") || text.starts_with("http://") {
         return Some(ModelRef::Url { url: text.into() });
     }
-    let (id, revision) = match text.split_once('@') {
-        Some((id, revision)) => (id, Some(revision.to_owned())),
-        None => (text, None),
-    };
-    let plain = |part: &str| {
-        let allowed = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-        !part.is_empty() && part.chars().all(allowed) && !part.starts_with('.')
-    };
-    let (owner, name) = id.split_once('/')?;
-    let fine = plain(owner) && plain(name) && revision.as_deref().is_none_or(|text| plain(&text.replace('/', "-")));
-    fine.then(|| ModelRef::Hub { id: id.into(), revision })
+    let HubId { name, revision, file } = HubId::parse(text).filter(|id| id.name.contains('/'))?;
+    Some(ModelRef::Hub { id: name.into(), revision: revision.map(Into::into), file: file.map(Into::into) })
 }
 
 /// All readings, in the order in which they are offered.
@@ -244,13 +236,18 @@ mod tests {
 
     #[test]
     fn a_text_names_a_model() {
-        let hub =
-            |id: &str, revision: Option<&str>| ModelRef::Hub { id: id.into(), revision: revision.map(Into::into) };
+        let hub = |id: &str, revision: Option<&str>| ModelRef::Hub {
+            id: id.into(),
+            revision: revision.map(Into::into),
+            file: None,
+        };
         assert_eq!(model_of(" engram-phi "), Some(ModelRef::Bundled { name: "engram-phi".into() }));
         assert_eq!(model_of("a/b-1.5"), Some(hub("a/b-1.5", None)));
         assert_eq!(model_of("a/b@refs/pr/1"), Some(hub("a/b", Some("refs/pr/1"))));
+        let file = Some("q/c.gguf".into());
+        assert_eq!(model_of("a/b:q/c.gguf"), Some(ModelRef::Hub { id: "a/b".into(), revision: None, file }));
         assert!(matches!(model_of("https://x.org/m.gguf"), Some(ModelRef::Url { .. })));
-        for wrong in ["", "gpt2", "a/b/c", "../../etc", "a/..", "javascript:alert(1)", "a/b@"] {
+        for wrong in ["", "gpt2", "a/b/c", "../../etc", "a/..", "javascript:alert(1)", "a/b@", "a/b:c.bin"] {
             assert_eq!(model_of(wrong), None, "{wrong}");
         }
     }

@@ -21,7 +21,7 @@ pub fn start() {
     match carried() {
         Ok((records, words)) => show(records, words),
         Err(error) => {
-            let hint = error.next_step().map(|hint| format!("; {}", words::visible(hint)));
+            let hint = error.page_step().map(|hint| format!("; {}", words::visible(hint)));
             told(&format!("error: {}{}", words::visible(error.message()), hint.unwrap_or_default()));
         }
     }

@@ -9,6 +9,7 @@ use crate::ui::Ui;
 use anyhow::Result;
 use clap::{Args, Subcommand};
 use engram_core::Error;
+use engram_core::names::HubId;
 
 /// Arguments of `engram models`.
 #[derive(Debug, Args)]
@@ -107,12 +108,13 @@ fn find(id: &str) -> Result<Cached> {
             .into());
     }
     let models = engine::cached_models();
-    let (name, revision) = match id.split_once('@') {
-        Some((name, revision)) => (name, Some(revision)),
-        None => (id, None),
+    let (name, revision) = match HubId::parse(id) {
+        Some(HubId { name, revision, file: Some(file) }) => (format!("{name}:{file}"), revision),
+        Some(HubId { name, revision, file: None }) => (name.to_owned(), revision),
+        None => (id.to_owned(), None),
     };
     // Names on the Hub do not differ by case alone.
-    let named = |model: &&Cached| model.id.eq_ignore_ascii_case(name);
+    let named = |model: &&Cached| model.id.eq_ignore_ascii_case(&name);
     let wanted = |model: &&Cached| revision.is_none_or(|revision| model.revision.starts_with(revision));
     match models.iter().filter(named).find(wanted) {
         Some(model) => Ok(model.clone()),

@@ -8,7 +8,7 @@ use engram_core::Error;
 use engram_core::device::{Choice, Compute, start_threads};
 use engram_core::model;
 use engram_core::model::spec::Spec;
-use engram_core::tokens::Tokens;
+use engram_core::names::HubId;
 use engram_core::weights::Checkpoint;
 use pollster::block_on;
 use std::path::PathBuf;
@@ -54,6 +54,10 @@ pub(super) fn open(wanted: &Model, progress: &Progress) -> Result<Opened> {
                 .into());
         }
         Source::Bundled(model) => block_on(Checkpoint::from_sources(model.sources()))?,
+        // One file of a repository is the whole model, whatever else of it is in the cache.
+        Source::Hub(id) if HubId::parse(id).is_some_and(|id| id.file.is_some()) && wanted.tokenizer.is_none() => {
+            block_on(Checkpoint::of_file(&path))?
+        }
         _ => block_on(Checkpoint::open(&path, wanted.tokenizer.as_deref()))?,
     };
     Ok(Opened { checkpoint, name: record_name(&wanted.source), path })
@@ -78,7 +82,7 @@ pub(super) fn understand(wanted: &Model, progress: &Progress) -> Result<Understo
     // Names and shapes are held against the files; no weights but a tied head's are read.
     block_on(model::survey(checkpoint.config(), Some(&checkpoint)))?;
     let own_head = block_on(model::own_head(&spec, &checkpoint))?;
-    let tokens = Tokens::with(checkpoint.tokenizer_json(), checkpoint.special())?;
+    let tokens = checkpoint.tokens()?;
     let mut lines = model::understood(&spec, own_head, &tokens);
     let tied = spec.tied && !own_head;
     let (parameters, stored) = (checkpoint.parameters(tied), checkpoint.dtype_name(tied));

@@ -11,7 +11,6 @@ use engram_core::facts::{Fact, FactFile, SLOT};
 use engram_core::model;
 use engram_core::model::spec::Spec;
 use engram_core::record::{Corruption, FactRecord, ModelInfo, Record, Settings, Traced};
-use engram_core::tokens::Tokens;
 use engram_core::trace::{self, Prepared};
 use engram_core::verify::{self, Again, Check, State};
 use pollster::block_on;
@@ -93,7 +92,7 @@ fn identity(record: &Record, wanted: &Model, progress: &Progress) -> Result<Chec
         parameters: checkpoint.parameters(spec.tied && !own_head),
         config_sha256: checkpoint.config_sha256().to_owned(),
         weights_sha256: block_on(checkpoint.weights_sha256())?,
-        tokenizer_sha256: Tokens::new(checkpoint.tokenizer_json())?.sha256().to_owned(),
+        tokenizer_sha256: checkpoint.tokens()?.sha256().to_owned(),
         ..ModelInfo::default()
     };
     Ok(verify::model(record, &here))

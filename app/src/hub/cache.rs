@@ -125,6 +125,28 @@ impl Folder {
         Ok(pointer)
     }
 
+    /// Removes a file of all commits with its content, and tells the bytes that became free. What is left without files
+    /// goes too.
+    pub(super) fn remove_file(&self, file: &str) -> io::Result<u64> {
+        let mut freed = 0;
+        let commits = entries(&self.path().join("snapshots"));
+        for commit in &commits {
+            let pointer = commit.join(file);
+            if let Ok(content) = fs::canonicalize(&pointer) {
+                freed += content.metadata()?.len();
+                fs::remove_file(content)?;
+            }
+            match fs::remove_file(&pointer) {
+                Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+        match commits.iter().all(|commit| count(commit) == 0) {
+            true => Ok(freed + self.remove()?),
+            false => Ok(freed),
+        }
+    }
+
     /// Removes the model, and tells the bytes that became free.
     pub(super) fn remove(&self) -> io::Result<u64> {
         let bytes = size(&self.path());
@@ -142,6 +164,11 @@ fn size(folder: &Path) -> u64 {
         _ => 0,
     };
     entries(folder).into_iter().map(of).sum()
+}
+
+/// Files below a folder, links included.
+fn count(folder: &Path) -> usize {
+    entries(folder).into_iter().map(|path| if path.is_dir() { count(&path) } else { 1 }).sum()
 }
 
 pub(super) fn make_folder_of(path: &Path) -> io::Result<()> {

@@ -16,6 +16,8 @@ use super::{Hub, Token};
 
 /// Redirects in a row that are followed; the hub needs two.
 const REDIRECTS: usize = 10;
+/// Bytes of the longest list of a repository's files that is read.
+const MOST_LISTED: u64 = 16 << 20;
 /// Hubs beside the one that is asked: mirrors send there, and the token may go along.
 const HUBS: [&str; 3] = ["https://huggingface.co", "https://hub-ci.huggingface.co", "https://hf.co"];
 /// Where a network with a certificate authority of its own says so.
@@ -104,6 +106,30 @@ impl Client {
             path.pop_if_empty().extend(name.split('/')).push("resolve").push(revision).extend(file.split('/'));
         }
         url
+    }
+
+    /// The files of a revision with their sizes, as the hub lists them.
+    pub(super) fn files(&self, name: &str, revision: &str) -> Result<Vec<(String, Option<u64>)>, Fault> {
+        #[derive(serde::Deserialize)]
+        struct Listing {
+            #[serde(default)]
+            siblings: Vec<File>,
+        }
+        #[derive(serde::Deserialize)]
+        struct File {
+            rfilename: String,
+            size: Option<u64>,
+        }
+        let mut url = self.endpoint.clone();
+        if let Ok(mut path) = url.path_segments_mut() {
+            path.pop_if_empty().extend(["api", "models"]).extend(name.split('/')).push("revision").push(revision);
+        }
+        url.set_query(Some("blobs=true"));
+        let mut answer = self.open(&url, 0)?;
+        let body = answer.body_mut().with_config().limit(MOST_LISTED).read_to_vec();
+        let listing: Listing = serde_json::from_slice(&body.map_err(|error| self.fault(error, &url))?)
+            .map_err(|error| Fault::Final(Error::io(format!("{url}: {error}")).hint("check HF_ENDPOINT")))?;
+        Ok(listing.siblings.into_iter().map(|file| (file.rfilename, file.size)).collect())
     }
 
     /// Asks what a file is. The hub's redirects are followed to where its headers are; a redirect to another host that

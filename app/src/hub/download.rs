@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::Context;
 use engram_core::Error;
 use engram_core::model::spec::Spec;
-use engram_core::names::is_plain;
+use engram_core::names::{HubId, is_plain};
 
 use super::cache::{Folder, Lock};
 use super::check::{Checked, check};
@@ -25,8 +25,8 @@ pub(super) struct Job<'a> {
     pub(super) hub: &'a Hub,
     /// As the user named it, with a revision or not.
     pub(super) id: &'a str,
-    /// `org/name`.
-    pub(super) name: &'a str,
+    /// The same, taken apart.
+    pub(super) named: HubId<'a>,
     pub(super) folder: Folder,
     pub(super) client: Client,
     pub(super) progress: &'a Progress,
@@ -72,7 +72,7 @@ impl Job<'_> {
     /// Fetches one file, checks it and puts it into the folder of its commit; `None` where the hub has no such file.
     /// `pinned`: the commit that it has to be of.
     pub(super) fn file(&self, revision: &str, file: &str, pinned: Option<&str>) -> anyhow::Result<Option<PathBuf>> {
-        let url = self.client.address(self.name, revision, file);
+        let url = self.client.address(self.named.name, revision, file);
         let meta = match self.meta(&url) {
             Ok(meta) => meta,
             Err(Fault::Refused(refusal)) if refusal.is_absent() => return Ok(None),

@@ -3,11 +3,12 @@
 
 use std::time::Duration;
 
-use engram_core::Error;
+use engram_core::{Error, names};
 use url::Url;
 
 use super::client::{Fault, Meta, Refusal};
 use super::download::Job;
+use crate::render::text::bytes;
 
 /// The longest wait that a server may ask for.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -35,13 +36,23 @@ impl Refusal {
 }
 
 impl Job<'_> {
+    /// A file that a model needs is not there. A repository of GGUF files is told what there is.
     pub(super) fn absent(&self, file: &str) -> anyhow::Error {
-        Error::input(format!("{} on {} has no {file}", self.id, self.hub.endpoint))
-            .hint(
-                "check the id and the revision; a model needs config.json, tokenizer.json and safetensors weights \
-                 (for GGUF, download the file and name it)",
-            )
-            .into()
+        let said = Error::input(format!("{} on {} has no {file}", self.id, self.hub.endpoint));
+        let files = self.client.files(self.named.name, self.named.revision.unwrap_or("main")).unwrap_or_default();
+        if let Some((list, one)) = names::ggufs(&files, bytes) {
+            return Error::input(format!("{}; it has these GGUF files: {list}", said.message()))
+                .hint(format!("name one of them: --model {}", self.named.of(&one)))
+                .into();
+        }
+        said.hint(match self.named.file {
+            Some(_) => "check the id, the revision and the file's name",
+            None => {
+                "check the id and the revision; a model needs config.json, tokenizer.json and safetensors weights, or \
+                 a GGUF file, which is named OWNER/NAME:FILE.gguf"
+            }
+        })
+        .into()
     }
 
     /// An answer that no hub gives.
@@ -79,7 +90,7 @@ impl Job<'_> {
 
     fn refused(&self, refusal: &Refusal) -> Error {
         let Refusal { status, code, message, url, after } = refusal;
-        let (id, name, endpoint) = (self.id, self.name, &self.hub.endpoint);
+        let (id, name, endpoint) = (self.id, self.named.name, &self.hub.endpoint);
         let token = self.hub.token.as_ref().map(|token| token.from.as_str());
         match (code.as_str(), status, token) {
             ("GatedRepo", _, None) => {
@@ -96,7 +107,7 @@ impl Job<'_> {
                          a fine-grained token needs the permission to read gated models"
             )),
             ("RevisionNotFound", ..) => {
-                let revision = id.split_once('@').map_or("main", |(_, revision)| revision);
+                let revision = self.named.revision.unwrap_or("main");
                 Error::input(format!("{name} has no revision {revision}"))
                     .hint(format!("its branches, tags and commits are listed at {endpoint}/{name}/tree/main"))
             }

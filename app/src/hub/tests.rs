@@ -147,6 +147,44 @@ fn a_hub_of_today() {
     assert!(setting.hub().delete("org/name").is_err());
 }
 
+/// `org/name:FILE.gguf` is one file, alone; a repository of such files says which there are.
+#[test]
+fn one_gguf_file_of_a_repository() {
+    let files: [(&str, &[u8]); 4] = [CONFIG, TOKENIZER, ("m-Q4_0.gguf", &BODY), ("more/m-Q8_0.gguf", &[8; 7000])];
+    let setting = Setting::with(&files, &[]);
+    let path = setting.fetch("org/name:m-Q4_0.gguf").unwrap();
+    assert!(path.ends_with(format!("snapshots/{COMMIT}/m-Q4_0.gguf")), "{}", path.display());
+    assert_eq!(std::fs::read(&path).unwrap(), BODY);
+    assert!(
+        setting.server.requests().iter().all(|request| request.file().starts_with("m-Q4_0")),
+        "one file is asked for"
+    );
+    // Again without the network; by commit too.
+    assert_eq!(setting.fetch("org/name:m-Q4_0.gguf").unwrap(), path);
+    assert_eq!(setting.fetch(&format!("org/name@{COMMIT}:m-Q4_0.gguf")).unwrap(), path);
+    assert_eq!(setting.server.requests(), []);
+    let inner = setting.fetch("org/name@refs/pr/1:more/m-Q8_0.gguf").unwrap();
+    assert_eq!(std::fs::read(inner).unwrap(), [8; 7000]);
+
+    let (said, hint) = setting.refused("org/name");
+    assert!(said.contains("m-Q4_0.gguf (5.0 kB), more/m-Q8_0.gguf (7.0 kB)"), "{said}");
+    assert!(hint.ends_with("--model org/name:m-Q4_0.gguf"), "{hint}");
+    let (said, hint) = setting.refused("org/name:absent.gguf");
+    assert!(said.contains("has no absent.gguf") && said.contains("m-Q4_0.gguf (5.0 kB)"), "{said}");
+    assert!(hint.contains("org/name:m-Q4_0.gguf"), "{hint}");
+    // A repository without any.
+    let bare = Setting::with(&[CONFIG], &[]);
+    let (said, _) = bare.refused("org/name");
+    assert!(!said.contains("GGUF files"), "{said}");
+
+    // The list of what is there, and the end of one file.
+    let ids: Vec<String> = setting.hub().cached().into_iter().map(|model| model.id).collect();
+    assert!(ids.contains(&"org/name:m-Q4_0.gguf".to_owned()), "{ids:?}");
+    assert!(setting.hub().delete("org/name:m-Q4_0.gguf").unwrap() == BODY.len() as u64);
+    assert!(!path.exists() && setting.tree().iter().any(|file| file.ends_with("m-Q8_0.gguf")), "{:?}", setting.tree());
+    assert!(setting.hub().delete("org/name:more/m-Q8_0.gguf").unwrap() >= 7000);
+}
+
 #[test]
 fn revisions_with_slashes() {
     let setting = Setting::new(&[]);

@@ -37,7 +37,8 @@ pub fn update(model: &Model, target: &Target) -> Result<Update> {
     let squared: f64 = target.key.iter().map(|&x| f64::from(x) * f64::from(x)).sum();
     if squared <= f64::from(f32::MIN_POSITIVE) {
         return Err(Error::numeric(format!("layer {}: the subject's key is zero", target.layer))
-            .hint("choose another layer with --layer"));
+            .hint("choose another layer with --layer")
+            .in_page("choose another layer"));
     }
     let u = target
         .target

@@ -108,7 +108,8 @@ pub async fn optimize(
         let losses: Vec<f32> = readouts.iter().map(|lane| lane[0].logits[0] - lane[0].logits[1]).collect();
         if let Some(at) = losses.iter().position(|loss| !loss.is_finite()) {
             return Err(Error::numeric(format!("SPSA diverged at step {step}, fact {}", facts[at / 3].0.id))
-                .hint("use a smaller --eta"));
+                .hint("use a smaller --eta")
+                .in_page("choose a smaller step size"));
         }
         let now: Vec<f32> = losses.iter().skip(2).step_by(3).copied().collect();
         progress(Step { done: step, of: steps, losses: &now })?;

@@ -86,7 +86,7 @@ pub fn find(content: &[u8]) -> Result<Found> {
     let mut dropped = None;
     for (at, line) in lines.iter().enumerate() {
         let place = format!("line {}", at + 2);
-        let why = match reader.take(line).map_err(|error| error.at(&place).hint(NEWER))? {
+        let why = match reader.take(line).map_err(|error| error.at(&place).hint(NEWER).in_page(NEWER_HERE))? {
             Taken::Yes => continue,
             Taken::Unfounded => {
                 let what = format!("one of the lines 1 to {} is damaged: digests begin in line {0} only", at + 2);
@@ -106,6 +106,8 @@ pub fn find(content: &[u8]) -> Result<Found> {
     Ok(Found::Study(Box::new(Resumed { record, dropped, undigested: !digested, kept: kept as u64, chain })))
 }
 
+/// The same in the lab's page.
+const NEWER_HERE: &str = "a newer program may have written it: load this page again";
 const NEWER: &str = "a newer program may have written it: update Engram, or start again with --fresh";
 
 /// What became of a line.

@@ -43,6 +43,7 @@ pub fn understood(spec: &Spec, own_head: bool, tokens: &Tokens) -> Vec<(String, 
         (false, false) => "its own",
     };
     lines.push(("output head".into(), head.into()));
+    lines.push(("tokenizer".into(), format!("{}, {} tokens", tokens.origin(), tokens.vocabulary())));
     lines.push(("BOS and EOS".into(), tokens.rule()));
     lines
 }
@@ -86,7 +87,7 @@ impl Model {
         let survey = weigh(spec.clone(), Some(checkpoint)).await?;
         let needed = needed(&survey, checkpoint.tokenizer_json().len() as u64, compute.cpu);
         memory::reserve(needed, &format!("the model {name}"))?;
-        let tokens = Tokens::with(checkpoint.tokenizer_json(), checkpoint.special())?;
+        let tokens = checkpoint.tokens()?;
         let binding = compute.binding_bytes();
         // In a browser a table passes through the tab's own small memory, one shard at a time.
         let small = cfg!(target_family = "wasm") && !compute.cpu;

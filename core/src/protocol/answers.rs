@@ -95,7 +95,7 @@ pub struct Failure {
 
 impl From<&crate::Error> for Failure {
     fn from(error: &crate::Error) -> Self {
-        let hint = error.next_step().map(str::to_owned);
+        let hint = error.page_step().map(str::to_owned);
         Self { kind: error.kind.name().into(), message: error.message().into(), hint }
     }
 }

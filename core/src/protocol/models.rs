@@ -97,6 +97,9 @@ pub enum ModelRef {
         /// Branch, tag or commit; `main` when absent.
         #[serde(default)]
         revision: Option<String>,
+        /// One GGUF file of the repository.
+        #[serde(default)]
+        file: Option<String>,
     },
     /// A .gguf file's address, or that of a folder with config.json, tokenizer.json and model.safetensors.
     Url {

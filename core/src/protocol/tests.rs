@@ -6,7 +6,7 @@ fn messages_survive_json() {
     let asks = [
         Ask::Hello,
         Ask::Start { device: DeviceWish::Gpu },
-        Ask::Load { model: ModelRef::Hub { id: "a/b".into(), revision: None } },
+        Ask::Load { model: ModelRef::Hub { id: "a/b".into(), revision: None, file: None } },
         Ask::Undo { edit: None },
         Ask::Trace(Question {
             prompt: "The capital of France is".into(),

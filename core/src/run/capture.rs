@@ -91,7 +91,8 @@ impl Base {
                 if let Some(at) = values.iter().position(|value| !value.is_finite()) {
                     let row = at / x.dims()[1];
                     return Err(Error::numeric(format!("layer {layer}, {}: {} in row {row}", site.name(), values[at]))
-                        .hint("the weights are damaged, or the device computes wrong numbers: run `engram doctor`"));
+                        .hint("the weights are damaged, or the device computes wrong numbers: run `engram doctor`")
+                        .in_page(crate::device::WRONG_NUMBERS));
                 }
             }
         }

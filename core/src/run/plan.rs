@@ -69,7 +69,8 @@ where
             }
             Err(error) if error.kind == Kind::Memory => {
                 return Err(Error::new(Kind::Memory, format!("{}, even for a single row", error.message()))
-                    .hint("close other programs, use --device cpu, or take a smaller model"));
+                    .hint("close other programs, use --device cpu, or take a smaller model")
+                    .in_page("close other tabs, switch the device to CPU, or take a smaller model"));
             }
             other => return other.map(|value| (value, limits)),
         }

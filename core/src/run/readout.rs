@@ -32,9 +32,12 @@ pub(crate) fn device_error(error: impl std::fmt::Debug) -> Error {
     let memory = ["out of memory", "outofmemory", "alloc", "toobig", "too big", "too large"];
     if memory.iter().any(|word| lower.contains(word)) {
         return Error::new(Kind::Memory, format!("the device is out of memory: {text}"))
-            .hint("close other programs, use --device cpu, or take a smaller model");
+            .hint("close other programs, use --device cpu, or take a smaller model")
+            .in_page("close other tabs, switch the device to CPU, or take a smaller model");
     }
-    Error::device(format!("the device failed: {text}")).hint("run `engram doctor`; `--device cpu` works without a GPU")
+    Error::device(format!("the device failed: {text}"))
+        .hint("run `engram doctor`; `--device cpu` works without a GPU")
+        .in_page("switch the device to CPU")
 }
 
 /// What was read from a device, unless its graphics library complained by then: the numbers are then worth nothing,
@@ -113,7 +116,8 @@ pub(super) async fn read_rows(
     // The softmax' sum tells even where no token was asked for.
     match out.iter().any(|(readout, sum): &(Readout, f32)| readout.p.iter().chain([sum]).any(|x| !x.is_finite())) {
         true => Err(Error::numeric("a prediction is not a finite number")
-            .hint("the weights are damaged, or the device computes wrong numbers: run `engram doctor`")),
+            .hint("the weights are damaged, or the device computes wrong numbers: run `engram doctor`")
+            .in_page(crate::device::WRONG_NUMBERS)),
         false => Ok(out.into_iter().map(|(readout, _)| readout).collect()),
     }
 }

@@ -7,7 +7,9 @@ use crate::facts::{FactFile, shuffled};
 use crate::record::{EditRecord, Reading, Record};
 
 fn wrong(what: impl Into<String>) -> Error {
-    Error::input(what).hint("it is not what this study leaves: start again with --fresh, or choose another --out")
+    Error::input(what)
+        .hint("it is not what this study leaves: start again with --fresh, or choose another --out")
+        .in_page("it is not what this study leaves: delete it, and start the study anew")
 }
 
 /// Refuses a record whose facts are not the first ones of the study, each at its place.

@@ -96,6 +96,8 @@ pub(super) struct Around {
     pub(super) after: Vec<u32>,
     /// Where this was read.
     pub(super) from: &'static str,
+    /// Some of it is not the tokenizer's own.
+    pub(super) added: bool,
 }
 
 impl Around {
@@ -127,7 +129,7 @@ impl Around {
         let before = more(own.before, said.add_bos, &said.bos)?;
         let after = more(own.after, said.add_eos, &said.eos)?;
         let added = (!had_bos && !before.is_empty()) || (!had_eos && !after.is_empty());
-        Ok(Self { before, after, from: if added { said.from } else { own.from } })
+        Ok(Self { before, after, from: if added { said.from } else { own.from }, added })
     }
 }
 
@@ -174,7 +176,7 @@ mod tests {
 
     #[test]
     fn who_has_the_last_word() {
-        let own = || Around { before: vec![1], after: vec![2], from: "tokenizer.json" };
+        let own = || Around { before: vec![1], after: vec![2], from: "tokenizer.json", added: false };
         let id_of = |text: &str| (text == "<s>").then_some(1);
         let around = |config: Value| Around::new(&Special::of_config(&config).expect("a config"), own(), id_of);
         assert_eq!(around(json!({})).ok(), Some(own()));

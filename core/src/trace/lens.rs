@@ -30,7 +30,8 @@ pub async fn lens(model: &Model, fact: &Prepared, group: &Group) -> Result<Lens>
             if !yes.0.is_finite() || !no.0.is_finite() {
                 let layer = lens.top.len() + 1;
                 return Err(Error::numeric(format!("layer {layer}: the lens reads a number that is not finite"))
-                    .hint("the weights are damaged, or the device computes wrong numbers: run `engram doctor`"));
+                    .hint("the weights are damaged, or the device computes wrong numbers: run `engram doctor`")
+                    .in_page(crate::device::WRONG_NUMBERS));
             }
             lens.p_true.push(yes.0);
             lens.rank_true.push(yes.1);

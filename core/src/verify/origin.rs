@@ -64,8 +64,16 @@ pub fn model(record: &Record, here: &ModelInfo) -> Check {
             format!("config, weights ({digest}) and tokenizer are those of the record"),
         );
     }
-    Check::new(NAME, State::Failed, format!("another model than the record's: {}", wrong.join("; ")))
-        .hint("give the model that was studied with --model")
+    let tokenizer = there.weights_sha256 == here.weights_sha256 && there.tokenizer_sha256 != here.tokenizer_sha256;
+    Check::new(NAME, State::Failed, format!("another model than the record's: {}", wrong.join("; "))).hint(
+        match tokenizer {
+            true => {
+                "give the tokenizer that was used: a tokenizer.json beside a GGUF file is another than the one that is \
+                 built from its metadata"
+            }
+            false => "give the model that was studied with --model",
+        },
+    )
 }
 
 /// The beginning of a digest, which a record may fill with anything.

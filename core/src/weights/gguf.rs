@@ -9,6 +9,7 @@ use crate::error::{Error, Result};
 use super::gguf_config::{Keys, config};
 use super::gguf_header::{self, Header, Meta, RawTensor};
 use super::gguf_names::Arch;
+use super::gguf_vocab;
 use super::read::bytes_of;
 use super::source::{PIECE, hex};
 use super::{ByteSource, Found, Located, Place, StoredDtype, TensorInfo, View};
@@ -49,6 +50,7 @@ pub(super) async fn find(sources: &[Box<dyn ByteSource>], at: usize) -> Result<F
     // Sorted keys make the text, and so its hash, canonical.
     let config_sha256 = hex(&Sha256::digest(config.to_string()));
     let special = Some(keys.special());
+    let vocabulary = Some(gguf_vocab::places(source.name(), &header.metadata));
     Ok(Found {
         config,
         config_sha256,
@@ -56,6 +58,7 @@ pub(super) async fn find(sources: &[Box<dyn ByteSource>], at: usize) -> Result<F
         unreadable: BTreeMap::new(),
         weights: vec![at],
         special,
+        vocabulary,
         notes: Vec::new(),
     })
 }
@@ -76,7 +79,8 @@ fn architecture(file: &str, header: &Header) -> Result<Arch> {
     let known = Arch::ALL.map(Arch::name).join(", ");
     if matches!(header.metadata.get("split.count"), Some(&Meta::Integer(parts)) if parts > 1) {
         return Err(Error::input(format!("{file}: one part of a split model"))
-            .hint("join the parts first: llama-gguf-split --merge FIRST-PART OUT.gguf"));
+            .hint("join the parts first: llama-gguf-split --merge FIRST-PART OUT.gguf")
+            .in_page("take a file that is whole, or join the parts first with llama.cpp's llama-gguf-split"));
     }
     let name = match header.metadata.get("general.architecture") {
         Some(Meta::Text(name)) => name.as_str(),

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use crate::error::{Error, Result};
 use crate::model::bounds::{MOST_HEADS, MOST_LAYERS};
 
-use crate::tokens::{Mark, Special};
+use crate::tokens::{GGUF, LLAMA3, Mark, Special};
 
 use super::gguf_header::{Header, Meta};
 use super::gguf_names::Arch;
@@ -84,11 +84,13 @@ impl Keys<'_> {
             Some(&Meta::Integer(id)) => u32::try_from(id).ok().map(Mark::Id),
             _ => None,
         };
-        // Sentencepiece vocabularies begin with BOS unless the file says otherwise: so llama.cpp and transformers.
-        let sentencepiece = matches!(meta("model"), Some(Meta::Text(kind)) if kind == "llama");
+        let is =
+            |key: &str, names: &[&str]| matches!(meta(key), Some(Meta::Text(text)) if names.contains(&text.as_str()));
+        // These begin with BOS unless the file says otherwise: so llama.cpp.
+        let begins = is("model", &["llama"]) || is("pre", &LLAMA3);
         Special {
-            from: "the GGUF metadata",
-            add_bos: flag("add_bos_token").or(sentencepiece.then_some(true)),
+            from: GGUF,
+            add_bos: flag("add_bos_token").or(begins.then_some(true)),
             add_eos: flag("add_eos_token"),
             bos: token("bos_token_id"),
             eos: token("eos_token_id"),

@@ -19,8 +19,10 @@ const HEADER_LIMIT: u64 = 128 << 20;
 const MOST_VALUES: u64 = 1 << 16;
 /// Longer texts (chat templates) are not kept.
 const LONGEST_TEXT: u64 = 1 << 16;
-/// Arrays up to this length are kept; longer ones (vocabularies) are only counted.
+/// Arrays up to this length are kept; of longer ones, and of vocabularies, only the place is.
 const KEPT: u64 = 4096;
+/// Keys of the vocabulary.
+const VOCABULARY: &str = "tokenizer.";
 const DAMAGED: &str = "the file is damaged or not a GGUF file: download it again";
 
 /// A metadata value.
@@ -31,8 +33,23 @@ pub(super) enum Meta {
     Bool(bool),
     Text(String),
     List(Vec<Meta>),
-    /// Too long to keep.
+    /// A text that is too long to keep.
     Long,
+    /// An array that is not kept, only where it lies.
+    Array(Span),
+}
+
+/// Where the elements of an array lie.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Span {
+    /// The type number of the elements.
+    pub(super) kind: u32,
+    /// How many there are.
+    pub(super) count: u64,
+    /// Where the first begins, from the start of the file.
+    pub(super) offset: u64,
+    /// Bytes of them all.
+    pub(super) bytes: u64,
 }
 
 /// One entry of the tensor list, checked against the file's size.
@@ -139,7 +156,8 @@ impl<'a> Cursor<'a> {
         Ok(String::from_utf8_lossy(self.take(len)?).into_owned())
     }
 
-    fn value(&mut self, kind: u32, depth: usize) -> Result<Meta, Stop> {
+    /// A value; `keep`: with its elements where it is a short array.
+    fn value(&mut self, kind: u32, depth: usize, keep: bool) -> Result<Meta, Stop> {
         let integer = |value: i128| Ok(Meta::Integer(value));
         match kind {
             0 => integer(self.array::<1>()?[0].into()),
@@ -158,7 +176,7 @@ impl<'a> Cursor<'a> {
                     false => Meta::Long,
                 })
             }
-            9 => self.list(depth),
+            9 => self.list(depth, keep),
             10 => integer(self.u64()?.into()),
             11 => integer(i64::from_le_bytes(self.array()?).into()),
             12 => Ok(Meta::Float(f64::from_le_bytes(self.array()?))),
@@ -166,7 +184,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    fn list(&mut self, depth: usize) -> Result<Meta, Stop> {
+    fn list(&mut self, depth: usize, keep: bool) -> Result<Meta, Stop> {
         if depth > 3 {
             return Err(self.bad("arrays nested too deeply"));
         }
@@ -179,23 +197,24 @@ impl<'a> Cursor<'a> {
             _ => 8,
         };
         let count = self.count(least, "array elements")?;
-        if count <= KEPT && count <= self.kept {
+        if keep && count <= KEPT && count <= self.kept {
             self.kept -= count;
-            return (0..count).map(|_| self.value(kind, depth + 1)).collect::<Result<_, _>>().map(Meta::List);
+            return (0..count).map(|_| self.value(kind, depth + 1, true)).collect::<Result<_, _>>().map(Meta::List);
         }
+        let start = self.at as u64;
         if matches!(kind, 8 | 9) {
             for _ in 0..count {
                 if kind == 8 {
                     let len = self.count(1, "characters")?;
                     self.take(len)?;
                 } else {
-                    self.list(depth + 1)?;
+                    self.list(depth + 1, false)?;
                 }
             }
         } else {
             self.take(count * least)?;
         }
-        Ok(Meta::Long)
+        Ok(Meta::Array(Span { kind, count, offset: start, bytes: self.at as u64 - start }))
     }
 }
 
@@ -226,7 +245,8 @@ fn parse(cursor: &mut Cursor<'_>) -> Result<Header, Stop> {
     for _ in 0..value_count {
         let key = cursor.text()?;
         let kind = cursor.u32()?;
-        let value = cursor.value(kind, 0)?;
+        let keep = !key.starts_with(VOCABULARY);
+        let value = cursor.value(kind, 0, keep)?;
         metadata.insert(key, value);
     }
     let alignment = match metadata.get("general.alignment") {

@@ -9,6 +9,7 @@ mod gguf_config;
 mod gguf_header;
 mod gguf_names;
 mod gguf_rope;
+mod gguf_vocab;
 mod read;
 mod safetensors;
 mod source;
@@ -20,7 +21,7 @@ use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
 use crate::lfs;
-use crate::tokens::Special;
+use crate::tokens::{Special, Tokens};
 
 pub use dequant::StoredDtype;
 #[cfg(not(target_family = "wasm"))]
@@ -96,6 +97,8 @@ struct Found {
     weights: Vec<usize>,
     /// What the weights' own metadata say of BOS and EOS.
     special: Option<Special>,
+    /// The vocabulary that lies beside the weights in the same file.
+    vocabulary: Option<gguf_vocab::Places>,
     /// What a user should know.
     notes: Vec<String>,
 }
@@ -107,6 +110,8 @@ pub struct Checkpoint {
     config: Value,
     config_sha256: String,
     tokenizer: Vec<u8>,
+    /// The tokenizer was made from the metadata of a GGUF file.
+    built: bool,
     special: Special,
     notes: Vec<String>,
     tensors: BTreeMap<String, TensorInfo>,
@@ -124,7 +129,7 @@ impl std::fmt::Debug for Checkpoint {
 impl Checkpoint {
     /// Opens the files of one model, told apart by name: either one `*.gguf`, or `config.json` with
     /// `*.safetensors` and, for shards, `model.safetensors.index.json`; in both cases with `tokenizer.json` and, where there
-    /// is one, `tokenizer_config.json`.
+    /// is one, `tokenizer_config.json`. A GGUF file needs no `tokenizer.json`: its metadata hold the same.
     pub async fn from_sources(sources: Vec<Box<dyn ByteSource>>) -> Result<Self> {
         for file in &sources {
             // Pointers have some 130 bytes.
@@ -149,12 +154,13 @@ impl Checkpoint {
                     .hint("name one .gguf file, or a folder with safetensors only"));
             }
         };
-        let tokenizer = match named(&sources, |name| name == "tokenizer.json").first() {
-            Some(&at) => source::read_all(&*sources[at], TOKENIZER_LIMIT).await?,
-            None => {
+        let given = named(&sources, |name| name == "tokenizer.json").first().copied();
+        let (tokenizer, built) = match (given, &found.vocabulary) {
+            (Some(at), _) => (source::read_all(&*sources[at], TOKENIZER_LIMIT).await?, false),
+            (None, Some(vocabulary)) => (vocabulary.tokenizer_json(&*sources[found.weights[0]]).await?, true),
+            (None, None) => {
                 return Err(Error::input("no tokenizer.json beside the weights").hint(
-                    "put the model's tokenizer.json into the same folder, or name it with --tokenizer FILE (the \
-                     original model's page on the hub has it)",
+                    "put the model's tokenizer.json into the same folder (the original model's page on the hub has it)",
                 ));
             }
         };
@@ -180,6 +186,7 @@ impl Checkpoint {
             config: found.config,
             config_sha256: found.config_sha256,
             tokenizer,
+            built,
             special,
             notes: found.notes,
             tensors,
@@ -198,9 +205,17 @@ impl Checkpoint {
         &self.config_sha256
     }
 
-    /// The bytes of tokenizer.json.
+    /// The bytes of tokenizer.json; for GGUF without one, of what is made from the metadata.
     pub fn tokenizer_json(&self) -> &[u8] {
         &self.tokenizer
+    }
+
+    /// The tokenizer, with what all files say of BOS and EOS.
+    pub fn tokens(&self) -> Result<Tokens> {
+        match self.built {
+            true => Tokens::stored(&self.tokenizer, &self.special),
+            false => Tokens::with(&self.tokenizer, &self.special),
+        }
     }
 
     /// What the files beside tokenizer.json say of BOS and EOS.
@@ -310,6 +325,15 @@ impl Checkpoint {
             sources.push(Box::new(found.called("tokenizer.json")));
         }
         Self::from_sources(sources).await.map_err(|error| error.at(path.display()))
+    }
+}
+
+#[cfg(not(target_family = "wasm"))]
+impl Checkpoint {
+    /// Opens a .gguf file without what lies beside it.
+    pub async fn of_file(path: &std::path::Path) -> Result<Self> {
+        let source: Box<dyn ByteSource> = Box::new(MappedFile::open(path)?);
+        Self::from_sources(vec![source]).await.map_err(|error| error.at(path.display()))
     }
 }
 

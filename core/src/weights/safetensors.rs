@@ -64,6 +64,7 @@ pub(super) async fn find(sources: &[Box<dyn ByteSource>], shards: &[usize]) -> R
         unreadable: BTreeMap::new(),
         weights,
         special: None,
+        vocabulary: None,
         notes,
     };
     for at in found.weights.clone() {

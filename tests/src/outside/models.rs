@@ -64,6 +64,12 @@ pub fn gguf(bytes: &[u8]) {
     let all = || vec![source("model.gguf", bytes), source("tokenizer.json", tokenizer)];
     tensors(all());
     load(all());
+    // Alone: the tokenizer is built from the same bytes.
+    if let Ok(alone) = block_on(Checkpoint::from_sources(vec![source("model.gguf", bytes)]))
+        && let Ok(tokens) = alone.tokens()
+    {
+        let _ = tokens.encode("The capital of France is").map(|encoded| tokens.decode(&encoded.ids));
+    }
 }
 
 /// Every tensor that a file says it has.

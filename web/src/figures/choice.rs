@@ -1,12 +1,13 @@
 //! Which model answers: the one of the address, the loaded one, or the one that the stored study was made with.
 
+use super::kinds::hub_id;
 use crate::state::{BUNDLED, model_of};
 use engram_core::protocol::ModelRef;
 
 /// How a model is written in the address and in the list of models.
 pub fn text_of(model: &ModelRef) -> String {
     match model {
-        ModelRef::Hub { id, revision: Some(revision) } => format!("{id}@{revision}"),
+        ModelRef::Hub { id, revision, file } => hub_id(id, revision.as_deref(), file.as_deref()),
         _ => model.name().to_owned(),
     }
 }
@@ -69,7 +70,7 @@ mod tests {
     use super::*;
 
     fn hub(id: &str) -> ModelRef {
-        ModelRef::Hub { id: id.into(), revision: None }
+        ModelRef::Hub { id: id.into(), revision: None, file: None }
     }
 
     #[test]
@@ -93,7 +94,7 @@ mod tests {
         assert_eq!(all[1].1, format!("{}, loaded", BUNDLED[1]));
         assert_eq!(all.last().map(|last| last.1.as_str()), Some("a/b, not loaded"));
         assert_eq!(offered("", None).len(), BUNDLED.len());
-        let revised = ModelRef::Hub { id: "a/b".into(), revision: Some("v2".into()) };
+        let revised = ModelRef::Hub { id: "a/b".into(), revision: Some("v2".into()), file: None };
         assert_eq!(text_of(&revised), "a/b@v2");
     }
 }

@@ -1,6 +1,7 @@
 //! What a file that was dropped or chosen is: a record, a part of a model, or facts. The name tells most; where it does
 //! not, the first bytes do.
 
+use engram_core::names::HubId;
 use engram_core::protocol::ModelRef;
 
 /// What a file is.
@@ -76,10 +77,19 @@ fn names_facts(text: &str) -> bool {
 pub fn address(model: &ModelRef) -> Option<String> {
     match model {
         ModelRef::Bundled { name } => Some(name.clone()),
-        ModelRef::Hub { id, revision: None } => Some(id.clone()),
-        ModelRef::Hub { id, revision: Some(revision) } => Some(format!("{id}@{revision}")),
+        ModelRef::Hub { id, revision, file } => Some(hub_id(id, revision.as_deref(), file.as_deref())),
         ModelRef::Url { url } => Some(url.clone()),
         ModelRef::Files { .. } | ModelRef::Cached { .. } => None,
+    }
+}
+
+/// A model of the hub as a person names it.
+pub fn hub_id(name: &str, revision: Option<&str>, file: Option<&str>) -> String {
+    let id = HubId { name, revision, file };
+    match (file, revision) {
+        (Some(file), _) => id.of(file),
+        (None, Some(revision)) => format!("{name}@{revision}"),
+        (None, None) => name.to_owned(),
     }
 }
 
@@ -132,7 +142,7 @@ mod tests {
 
     #[test]
     fn models_survive_the_address() {
-        for text in ["engram-phi", "a/b", "a/b@v1", "https://x.org/m.gguf"] {
+        for text in ["engram-phi", "a/b", "a/b@v1", "a/b:c.gguf", "a/b@v1:q/c.gguf", "https://x.org/m.gguf"] {
             assert_eq!(crate::state::model_of(text).as_ref().and_then(address).as_deref(), Some(text));
         }
         assert_eq!(address(&ModelRef::Files { name: "x".into() }), None);

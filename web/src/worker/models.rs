@@ -14,6 +14,7 @@ use super::queue::Engine;
 use super::{device, host, js, studies};
 use engram_core::lab::Lab;
 use engram_core::model::Model;
+use engram_core::names::HubId;
 use engram_core::protocol::{DeviceWish, Loaded, ModelRef, News, Phase};
 use engram_core::weights::{ByteSource, Checkpoint};
 use engram_core::{Error, Kind, Result};
@@ -146,16 +147,17 @@ pub(crate) async fn open(origin: &Origin, store: bool, meter: &Rc<Meter>) -> Res
     match &origin.model {
         ModelRef::Bundled { name } => bundled::open(name).await,
         ModelRef::Files { name } => files::open(name, &origin.files, meter),
-        ModelRef::Hub { id, revision } => {
-            let found = match hub::look_up(id, revision.as_deref()).await {
-                Ok(found) => found,
-                // Without a connection a kept copy does.
-                Err(error) if error.kind == Kind::Io => match cache::Kept::whole_of(&origin.model).await {
-                    Some(kept) => return remote::reopen(&kept.key, meter).await,
-                    None => return Err(error),
-                },
-                Err(error) => return Err(error),
-            };
+        ModelRef::Hub { id, revision, file } => {
+            let found =
+                match hub::look_up(&HubId { name: id, revision: revision.as_deref(), file: file.as_deref() }).await {
+                    Ok(found) => found,
+                    // Without a connection a kept copy does.
+                    Err(error) if error.kind == Kind::Io => match cache::Kept::whole_of(&origin.model).await {
+                        Some(kept) => return remote::reopen(&kept.key, meter).await,
+                        None => return Err(error),
+                    },
+                    Err(error) => return Err(error),
+                };
             remote::open(found, origin.model.clone(), store, meter).await
         }
         ModelRef::Url { url } => {

@@ -212,9 +212,15 @@ impl State {
         }
     }
 
-    /// `/org/name/resolve/REVISION/FILE` and `/api/resolve-cache/models/org/name/COMMIT/FILE?etag=…`.
+    /// `/org/name/resolve/REVISION/FILE` and `/api/resolve-cache/models/org/name/COMMIT/FILE?etag=…`; the list of files.
     fn resolved(&self, request: &Request) -> Answer {
         let path = request.path.split('?').next().unwrap_or_default();
+        if path == format!("/api/models/{MODEL}/revision/main") {
+            let one =
+                |(name, file): (&String, &Vec<u8>)| format!(r#"{{"rfilename": "{name}", "size": {}}}"#, file.len());
+            let list: Vec<String> = self.files.iter().map(one).collect();
+            return Answer::new(200).body(format!(r#"{{"sha": "{COMMIT}", "siblings": [{}]}}"#, list.join(", ")));
+        }
         let cached = path.strip_prefix(&format!("/api/resolve-cache/models/{MODEL}/"));
         let asked = cached.or_else(|| path.strip_prefix(&format!("/{MODEL}/resolve/")));
         let Some((revision, name)) = asked.and_then(|rest| rest.split_once('/')) else {

@@ -4,6 +4,7 @@ use super::Article;
 use crate::figures::about;
 use crate::state::BUNDLED;
 use crate::words;
+use engram_core::names::HubId;
 use engram_core::record::{Answer, Corruption, Record, Settings};
 
 /// How one record is made again.
@@ -96,15 +97,10 @@ enum Origin {
 
 fn origin(record: &Record) -> Origin {
     let name = record.model.name.as_str();
-    let part = |part: &str| {
-        !part.is_empty()
-            && !part.starts_with(['.', '-'])
-            && part.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
-    };
-    let id = name.split_once('@').map_or(name, |(id, _)| id);
-    match id.split_once('/') {
+    let owned = |id: HubId<'_>| id.name.split_once('/').is_some_and(|(owner, _)| !owner.starts_with('-'));
+    match HubId::parse(name) {
         _ if BUNDLED.contains(&name) => Origin::Bundled,
-        Some((owner, model)) if part(owner) && part(model) => Origin::Hub,
+        Some(id) if owned(id) => Origin::Hub,
         _ => Origin::Named,
     }
 }

@@ -75,7 +75,7 @@ pub(super) fn CopyResult(explorer: Explorer) -> impl IntoView {
                 by_hand.set((!copied).then_some(link));
             }),
             Err(error) => {
-                let hint = error.next_step().map(|hint| format!("; {hint}")).unwrap_or_default();
+                let hint = error.page_step().map(|hint| format!("; {hint}")).unwrap_or_default();
                 said.set(Some(words::visible(&format!("No link: {}{hint}.", error.message()))));
             }
         }

@@ -37,7 +37,7 @@ pub(crate) fn Fetch(page: Page, engine: Engine) -> impl IntoView {
                 kind: "input".into(),
                 message: "this names no model".into(),
                 hint: Some(
-                    "write owner/name as on Hugging Face, or the https address of a .gguf file or of a folder with \
+                    "write owner/name as on Hugging Face (owner/name:FILE.gguf for a GGUF file), or the https address of a .gguf file or of a folder with \
                      config.json, tokenizer.json and model.safetensors"
                         .into(),
                 ),

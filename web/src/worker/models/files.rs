@@ -68,9 +68,8 @@ pub(super) fn open(name: &str, files: &[File], meter: &Rc<Meter>) -> Result<Open
         sources.push(Box::new(slices));
     }
     if sources.is_empty() {
-        return Err(Error::input(format!("{name}: no model is among these files")).hint(
-            "drop a folder with config.json, tokenizer.json and model.safetensors, or a .gguf with tokenizer.json",
-        ));
+        return Err(Error::input(format!("{name}: no model is among these files"))
+            .hint("drop a .gguf file, or a folder with config.json, tokenizer.json and model.safetensors"));
     }
     Ok(Opened {
         name: name.to_owned(),

@@ -3,9 +3,10 @@
 use super::fetch;
 use super::remote::{Found, Part};
 use crate::js;
-use engram_core::names::is_inside;
+use engram_core::names::{self, HubId, is_inside};
 use engram_core::weights::PARTS;
 use engram_core::{Error, Result};
+use engram_web::figures::bytes::bytes;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
@@ -47,13 +48,13 @@ fn endpoint() -> String {
 }
 
 /// Finds a model's files.
-pub(super) async fn look_up(id: &str, revision: Option<&str>) -> Result<Found> {
-    let hub = endpoint();
-    let revision = revision.unwrap_or("main");
+pub(super) async fn look_up(named: &HubId<'_>) -> Result<Found> {
+    let (hub, id) = (endpoint(), named.name);
+    let revision = named.revision.unwrap_or("main");
     let address = format!("{hub}/api/models/{id}/revision/{}?blobs=true", revision.replace('/', "%2F"));
-    let bytes = fetch::whole(&address).await.map_err(|error| error.at(id))?;
-    let repository: Repository = serde_json::from_slice(&bytes).map_err(|error| {
-        let page = bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'<');
+    let answer = fetch::whole(&address).await.map_err(|error| error.at(id))?;
+    let repository: Repository = serde_json::from_slice(&answer).map_err(|error| {
+        let page = answer.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'<');
         let what = if page { "it answered with a web page".to_owned() } else { error.to_string() };
         Error::io(format!("{id}: {hub} is no hub: {what}"))
             .hint("the network may want you to sign in first: open any page in another tab, then try again")
@@ -64,33 +65,32 @@ pub(super) async fn look_up(id: &str, revision: Option<&str>) -> Result<Found> {
         url: format!("{hub}/{id}/resolve/{}/{}", commit.replace('/', "%2F"), sibling.rfilename),
         size: sibling.size,
     };
-    let named = |name: &str| repository.siblings.iter().find(|file| file.rfilename == name);
+    let find = |name: &str| repository.siblings.iter().find(|file| file.rfilename == name);
     // Some repositories carry the same weights twice; transformers' own names go first.
-    let mut weights: Vec<&Sibling> = match named("model.safetensors") {
-        Some(one) => vec![one],
-        None => {
+    let mut weights: Vec<&Sibling> = match (named.file, find(named.file.unwrap_or("model.safetensors"))) {
+        (_, Some(one)) => vec![one],
+        (Some(_), None) => Vec::new(),
+        (None, None) => {
             let top = |file: &&Sibling| !file.rfilename.contains('/') && file.rfilename.ends_with(".safetensors");
             repository.siblings.iter().filter(top).collect()
         }
     };
     weights.sort_by_key(|file| &file.rfilename);
     if weights.is_empty() {
-        let gguf = repository.siblings.iter().find(|file| file.rfilename.ends_with(".gguf"));
-        let hint = match gguf {
-            Some(gguf) => format!("it has GGUF files: give the address {hub}/{id}/resolve/main/{}", gguf.rfilename),
-            None => "it has no safetensors files; look for another export of the model".into(),
-        };
-        return Err(Error::input(format!("{id}: the repository has no weights that can be read")).hint(hint));
+        return Err(nothing(named, &repository));
     }
     let digests: Option<Vec<String>> = weights.iter().map(|file| Some(file.lfs.as_ref()?.sha256.clone())).collect();
     let weights_sha256 = digests.map(|digests| match digests.as_slice() {
         [one] => one.clone(),
         all => engram_core::hex(&Sha256::digest(all.concat())),
     });
-    let tokenizer_sha256 = named("tokenizer.json").and_then(|file| Some(file.lfs.as_ref()?.sha256.clone()));
+    // One GGUF file is a model by itself.
+    let beside: &[&str] = if named.file.is_some() { &[] } else { &PARTS };
+    let own = find("tokenizer.json").filter(|_| named.file.is_none());
+    let tokenizer_sha256 = own.and_then(|file| Some(file.lfs.as_ref()?.sha256.clone()));
     let mut parts: Vec<Part> = weights.into_iter().map(part).collect();
-    for name in PARTS {
-        match named(name) {
+    for &name in beside {
+        match find(name) {
             Some(file) => parts.push(part(file)),
             None if !matches!(name, "config.json" | "tokenizer.json") => {}
             None => {
@@ -109,5 +109,23 @@ pub(super) async fn look_up(id: &str, revision: Option<&str>) -> Result<Found> {
         serde_json::Value::String(text) => text,
         other => other.to_string(),
     });
-    Ok(Found { name: id.to_owned(), key: format!("{id}@{commit}"), parts, licence, weights_sha256, tokenizer_sha256 })
+    let (name, key) = match named.file {
+        Some(file) => (format!("{id}:{file}"), format!("{id}@{commit}:{file}")),
+        None => (id.to_owned(), format!("{id}@{commit}")),
+    };
+    Ok(Found { name, key, parts, licence, weights_sha256, tokenizer_sha256 })
+}
+
+/// A repository without the weights that are wanted, and which there are.
+fn nothing(named: &HubId<'_>, repository: &Repository) -> Error {
+    let said = Error::input(match named.file {
+        Some(file) => format!("{}: the repository has no {file}", named.name),
+        None => format!("{}: the repository has no safetensors weights", named.name),
+    });
+    let files: Vec<_> = repository.siblings.iter().map(|file| (file.rfilename.clone(), file.size)).collect();
+    match names::ggufs(&files, bytes) {
+        Some((list, one)) => Error::input(format!("{}; it has these GGUF files: {list}", said.message()))
+            .hint(format!("name one of them, so: {}", named.of(&one))),
+        None => said.hint("look for another export of the model: safetensors, or a GGUF file"),
+    }
 }

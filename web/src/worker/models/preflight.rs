@@ -6,6 +6,7 @@ use crate::queue::Engine;
 use engram_core::Result;
 use engram_core::model::spec::Spec;
 use engram_core::model::{SUPPORTED, shard_bytes, survey};
+use engram_core::names::is_gguf;
 use engram_core::protocol::{DeviceReport, ModelRef, Preflight};
 use engram_core::weights::{ByteSource, Checkpoint, MemoryFile};
 
@@ -26,12 +27,15 @@ pub(crate) async fn preflight(engine: &mut Engine, origin: &Origin) -> Result<Pr
     let meter = Meter::new(None);
     let opened = open(origin, false, &meter).await?;
     let Opened { name, mut sources, all, here, licence, remarks, .. } = opened;
-    // Its size says enough; parsing it takes seconds.
-    let tokenizer = sources.iter().find(|file| file.name() == "tokenizer.json").map_or(0, |file| file.len());
-    sources.retain(|file| file.name() != "tokenizer.json");
-    let none: Box<dyn ByteSource> = Box::new(MemoryFile::new(b"{}".to_vec(), "tokenizer.json"));
-    sources.push(none);
+    // Its size says enough; parsing it takes seconds. A GGUF file that comes alone makes one, or says why it cannot.
+    let given = sources.iter().find(|file| file.name() == "tokenizer.json").map(|file| file.len());
+    if given.is_some() || !sources.iter().any(|file| is_gguf(file.name())) {
+        sources.retain(|file| file.name() != "tokenizer.json");
+        let none: Box<dyn ByteSource> = Box::new(MemoryFile::new(b"{}".to_vec(), "tokenizer.json"));
+        sources.push(none);
+    }
     let checkpoint = Checkpoint::from_sources(sources).await.map_err(|error| error.at(&name))?;
+    let tokenizer = given.unwrap_or(checkpoint.tokenizer_json().len() as u64);
     let report = engine.device.as_ref().map(|(_, report)| report);
     let (used, quota) = opfs::usage().await;
     let remote = matches!(origin.model, ModelRef::Hub { .. } | ModelRef::Url { .. });

@@ -42,8 +42,10 @@ pub(super) async fn look_up(url: &str) -> Result<Found> {
     let last = plain.trim_end_matches('/').rsplit('/').next().unwrap_or(plain).to_owned();
     if plain.to_ascii_lowercase().ends_with(".gguf") {
         let folder = plain.strip_suffix(&last).unwrap_or(plain);
-        let mut parts = vec![part(&last, url.to_owned()), part("tokenizer.json", format!("{folder}tokenizer.json"))];
-        parts.extend(tokenizer_config(folder).await?.map(|url| part(TOKENIZER_CONFIG, url)));
+        let mut parts = vec![part(&last, url.to_owned())];
+        for name in [TOKENIZER, TOKENIZER_CONFIG] {
+            parts.extend(beside(folder, name).await?.map(|url| part(name, url)));
+        }
         return Ok(Found {
             name: last,
             key: url.to_owned(),
@@ -56,7 +58,7 @@ pub(super) async fn look_up(url: &str) -> Result<Found> {
     let folder = plain.trim_end_matches('/');
     let at = |name: &str| part(name, format!("{folder}/{name}"));
     let mut parts = vec![at("config.json"), at("tokenizer.json")];
-    parts.extend(tokenizer_config(&format!("{folder}/")).await?.map(|url| part(TOKENIZER_CONFIG, url)));
+    parts.extend(beside(&format!("{folder}/"), TOKENIZER_CONFIG).await?.map(|url| part(TOKENIZER_CONFIG, url)));
     match fetch::size(&format!("{folder}/model.safetensors")).await {
         Ok(_) => parts.push(at("model.safetensors")),
         Err(error) if error.kind == Kind::Input => {
@@ -80,12 +82,14 @@ pub(super) async fn look_up(url: &str) -> Result<Found> {
     Ok(Found { name: last, key: url.to_owned(), parts, licence: None, weights_sha256: None, tokenizer_sha256: None })
 }
 
+/// A GGUF file needs none; one that is there is used.
+const TOKENIZER: &str = "tokenizer.json";
 /// What else says how prompts begin; not every model has it.
 const TOKENIZER_CONFIG: &str = "tokenizer_config.json";
 
-/// Its address in a folder, where there is one.
-async fn tokenizer_config(folder: &str) -> Result<Option<String>> {
-    let url = format!("{folder}{TOKENIZER_CONFIG}");
+/// The address of a file in a folder, where there is one.
+async fn beside(folder: &str, name: &str) -> Result<Option<String>> {
+    let url = format!("{folder}{name}");
     match fetch::size(&url).await {
         Ok(_) => Ok(Some(url)),
         Err(error) if error.kind == Kind::Input => Ok(None),
