@@ -32,7 +32,7 @@ pub use lines::{
 pub use lock::Lock;
 #[cfg(not(target_family = "wasm"))]
 pub use open::Journal;
-pub use same::{change, differences, tracing_differences};
+pub use same::{alike, change, differences, tracing_differences};
 
 use crate::record::{Record, VERSION};
 use crate::{Error, Kind, Result, foreign, gz};
@@ -75,7 +75,7 @@ pub fn read_bytes(name: &str, bytes: &[u8]) -> Result<Resumed> {
         let source = gz::Source::new(bytes);
         foreign::refuse(&source.head(foreign::HEAD), source.is_packed())?;
         source.check()?;
-        let resumed = if lines::is_digested(bytes) {
+        let mut resumed = if lines::is_digested(bytes) {
             study(bytes)?
         } else {
             match source.json::<Record>() {
@@ -92,6 +92,7 @@ pub fn read_bytes(name: &str, bytes: &[u8]) -> Result<Resumed> {
         };
         readable(resumed.record.engram)?;
         check::consistent(&resumed.record)?;
+        resumed.record.settle();
         Ok(resumed)
     };
     inner().map_err(|error: Error| error.at(name))

@@ -11,7 +11,7 @@ mod mechanism;
 mod summary;
 
 pub use edits::{EditOutcome, EditSummary, Level, SideEffects, edit_outcome, edit_summary, side_effects};
-pub use finding::{Finding, MIN_EFFECT, PEAK, finding};
+pub use finding::{Finding, PEAK, finding, no_peak};
 pub use localize::{
     Concentration, Distribution, Dominant, SNAP, dominant, dominant_layer, mean_sufficiency, sufficiency,
 };

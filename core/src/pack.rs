@@ -238,6 +238,7 @@ pub fn unpack(bytes: &[u8]) -> Result<Vec<Record>> {
         return Err(damaged(&format!("{} raw values are wanted, {count} are there", filling.next)));
     }
     records.iter().try_for_each(journal::check)?;
+    records.iter_mut().for_each(Record::settle);
     Ok(records)
 }
 

@@ -122,7 +122,7 @@ pub struct Question {
     pub corruption: Corruption,
     /// Patched positions.
     pub readings: Vec<Reading>,
-    /// Window of the MLP and attention maps, in layers.
+    /// Window of the MLP and attention maps, in layers; 0 for the model's usual one.
     pub window: usize,
     /// Whether the token × layer maps are wanted; they cost most of the time.
     pub maps: bool,

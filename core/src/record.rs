@@ -2,9 +2,11 @@
 //! these by [`crate::metrics`]. Layers are numbered `1..=L` for people; a per-layer vector holds layer `l` at `l - 1`.
 
 mod limits;
+pub(crate) mod outcome;
 pub(crate) mod read;
 mod settings;
 
+pub use outcome::{Dropped, NotValidated, Outcome, Reason};
 pub use settings::{Answer, Corruption, EditSettings, Settings};
 
 use read::{MOST_LAYERS, MOST_STEPS};
@@ -29,7 +31,7 @@ pub struct Record {
     pub device: DeviceInfo,
     /// Which facts were asked for.
     pub source: FactSource,
-    /// Facts in study order: validated ones and those that fell out, each with its reason.
+    /// Facts in study order, those that fell out included, each with its reason.
     pub facts: Vec<FactRecord>,
     /// Stage 3, when it was run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -128,93 +130,6 @@ pub struct FactRecord {
     /// What became of it.
     #[serde(flatten)]
     pub outcome: Outcome,
-}
-
-/// What became of a fact.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(tag = "outcome", rename_all = "kebab-case")]
-pub enum Outcome {
-    /// It passed both filters and was traced.
-    Validated(Box<Traced>),
-    /// It fell out.
-    Dropped(Dropped),
-}
-
-/// Why a fact fell out, with the numbers that decided.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Dropped {
-    /// The reason.
-    pub reason: Reason,
-    /// One line for people.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub detail: String,
-    /// `p_clean`, where it was computed.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub p_clean: Option<f32>,
-    /// `p_corrupt`, where it was computed.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub p_corrupt: Option<f32>,
-}
-
-impl Dropped {
-    /// The error for a single question that cannot be `done` for this reason.
-    pub fn refusal(&self, done: &str) -> crate::Error {
-        let hint = match self.reason {
-            Reason::TooLong => "shorten the prompt, or name a shorter text in the subject's place",
-            Reason::SubjectNotFound => "spell the subject as in the prompt, or write {} where it stands",
-            Reason::AnswerMerges => "end the prompt without a space, where a new word begins",
-            Reason::SharedFirstToken => "name another answer, or compare whole answers",
-            Reason::UnknownToken => "leave the token out, or take the model's own tokenizer.json",
-            Reason::Empty | Reason::NotKnown | Reason::NotSensitive => "check prompt, subject and answers",
-        };
-        crate::Error::input(format!("this cannot be {done}: {}", self.detail)).hint(hint)
-    }
-}
-
-/// Reasons for which facts are dropped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Reason {
-    /// Greedy decoding does not give the true target.
-    NotKnown,
-    /// `p_clean - p_corrupt` is below the threshold.
-    NotSensitive,
-    /// The subject has no tokens of its own in the prompt.
-    SubjectNotFound,
-    /// Both targets begin with the same token.
-    SharedFirstToken,
-    /// The prompt has more tokens than allowed.
-    TooLong,
-    /// The answer's first token merges with the prompt's last characters.
-    AnswerMerges,
-    /// A field is empty.
-    Empty,
-    /// A text cannot be tokenized, or has a token that the model has no embedding for.
-    UnknownToken,
-}
-
-impl Reason {
-    /// The fact itself is at fault, or does not fit the model's tokenizer: not a finding about what the model knows.
-    pub fn is_defect(self) -> bool {
-        match self {
-            Self::NotKnown | Self::NotSensitive | Self::SharedFirstToken => false,
-            Self::SubjectNotFound | Self::TooLong | Self::AnswerMerges | Self::Empty | Self::UnknownToken => true,
-        }
-    }
-
-    /// The name used in records and tables.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::NotKnown => "not-known",
-            Self::NotSensitive => "not-sensitive",
-            Self::SubjectNotFound => "subject-not-found",
-            Self::SharedFirstToken => "shared-first-token",
-            Self::TooLong => "too-long",
-            Self::AnswerMerges => "answer-merges",
-            Self::Empty => "empty",
-            Self::UnknownToken => "unknown-token",
-        }
-    }
 }
 
 /// Raw values of a traced fact. Per-layer vectors have L entries.
@@ -385,10 +300,11 @@ impl FactRecord {
             && self.prompt == fact.prompt()
     }
 
-    /// Raw values, when the fact was validated.
+    /// Raw values, when the fact was traced.
     pub fn traced(&self) -> Option<&Traced> {
         match &self.outcome {
             Outcome::Validated(traced) => Some(traced),
+            Outcome::NotValidated(fact) => Some(&fact.traced),
             Outcome::Dropped(_) => None,
         }
     }
@@ -397,7 +313,16 @@ impl FactRecord {
     pub fn traced_mut(&mut self) -> Option<&mut Traced> {
         match &mut self.outcome {
             Outcome::Validated(traced) => Some(traced),
+            Outcome::NotValidated(fact) => Some(&mut fact.traced),
             Outcome::Dropped(_) => None,
+        }
+    }
+
+    /// Raw values, when the fact passed both filters.
+    pub fn validated(&self) -> Option<&Traced> {
+        match &self.outcome {
+            Outcome::Validated(traced) => Some(traced),
+            Outcome::NotValidated(_) | Outcome::Dropped(_) => None,
         }
     }
 }
@@ -405,6 +330,16 @@ impl FactRecord {
 impl Record {
     /// The validated facts with their raw values, in study order.
     pub fn validated(&self) -> impl Iterator<Item = (&FactRecord, &Traced)> {
+        self.facts.iter().filter_map(|fact| fact.validated().map(|traced| (fact, traced)))
+    }
+
+    /// All facts that have raw values: beside the validated ones that of a single question which a filter would drop.
+    pub fn traced(&self) -> impl Iterator<Item = (&FactRecord, &Traced)> {
         self.facts.iter().filter_map(|fact| fact.traced().map(|traced| (fact, traced)))
+    }
+
+    /// A single question, not a study: it is traced whatever the filters say.
+    pub fn is_question(&self) -> bool {
+        self.source.sha256.is_empty()
     }
 }

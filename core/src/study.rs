@@ -87,12 +87,14 @@ pub fn question(model: &Model, settings: &Settings) -> Result<Settings> {
     Ok(settings)
 }
 
-/// A record without facts: what a study of this model would be. Fills in the batch plan and, under noise, σ.
+/// A record without facts: what a study of this model would be. Fills in the batch plan, the maps' window and, under
+/// noise, σ.
 ///
 /// # Errors
 /// As [`check`], or when the device fails.
 pub async fn header(model: &Model, facts: &FactFile, mut settings: Settings, program: &str) -> Result<Record> {
     settings.rows = model.limits.rows;
+    settings.window = settings.window_of(model.layers());
     check(model, &settings)?;
     if let Corruption::Noise { sigma, .. } = &mut settings.corruption {
         *sigma = measure_sigma(model, &facts.facts).await?;

@@ -16,7 +16,7 @@ pub(crate) use noise::generator;
 pub use noise::measure_sigma;
 pub use prepare::{Prepared, prepare};
 pub use redundancy::redundancy;
-pub use screen::{Screened, screen};
+pub use screen::{Screened, filtered, screen};
 
 use crate::error::Result;
 use crate::model::Model;

@@ -51,9 +51,9 @@ pub struct StudyArgs {
     /// Token × layer maps for the first COUNT facts
     #[arg(long, value_name = "COUNT", default_value_t = 0, help_heading = METHOD)]
     pub maps: usize,
-    /// Window of the attention and MLP maps, in layers
-    #[arg(long, value_name = "LAYERS", value_parser = options::count, default_value_t = 10, help_heading = METHOD)]
-    pub window: usize,
+    /// Window of the attention and MLP maps, in layers [default: a third of the model's, odd; 10 from 30 layers on]
+    #[arg(long, value_name = "LAYERS", value_parser = options::count, help_heading = METHOD)]
+    pub window: Option<usize>,
     /// Test facts of stage 3
     #[arg(long, value_name = "COUNT", value_parser = options::count, default_value_t = 15, help_heading = EDITING)]
     pub edit_facts: usize,
@@ -117,7 +117,7 @@ impl StudyArgs {
             readings: self.readings.clone(),
             stages,
             maps: self.maps,
-            window: self.window,
+            window: self.window.unwrap_or_default(),
             edit: EditSettings {
                 facts: self.edit_facts,
                 reading: edited,

@@ -4,8 +4,8 @@ use super::{edit, trace};
 use crate::engine::{Edited, Tracing};
 use crate::render::style::{Ink, Screen};
 use engram_core::record::{
-    DeviceInfo, EditRecord, FactRecord, FactSource, Lens, Maps, ModelInfo, Outcome, Reading, Record, Settings, Traced,
-    VERSION,
+    DeviceInfo, Dropped, EditRecord, FactRecord, FactSource, Lens, Maps, ModelInfo, Outcome, Reading, Reason, Record,
+    Settings, Traced, VERSION,
 };
 
 const SCREEN: Screen = Screen { width: 80, ink: Ink::None };
@@ -72,18 +72,20 @@ fn tracing(patched: [f32; 6], maps: bool) -> Tracing {
 /// An answer that the model does not know, and one that does not depend on the subject: no layer, no peak of a map.
 #[test]
 fn without_an_effect_no_layer_is_named() {
-    let draw = |change: &dyn Fn(&mut Traced)| {
+    let draw = |change: &dyn Fn(&mut Traced), reason: Option<Reason>| {
         let mut tracing = tracing([0.3, 0.4, 0.2, 0.05, 0.005, 0.01], true);
-        tracing.record.facts[0].traced_mut().into_iter().for_each(change);
+        let mut traced = tracing.record.facts[0].traced().cloned().expect("it is traced");
+        change(&mut traced);
+        let dropped = reason.map(|reason| Dropped { reason, detail: String::new(), p_clean: None, p_corrupt: None });
+        tracing.record.facts[0].outcome = Outcome::of(traced, dropped.as_ref());
         trace::draw(&tracing, SCREEN)
     };
-    let usual = draw(&|_| {});
+    let usual = draw(&|_| {}, None);
     assert!(usual.contains('◀') && usual.contains("Highest"), "{usual}");
-    let unknown = draw(&|traced| {
-        traced.lens = Some(Lens { rank_true: vec![900, 737], ..Lens::default() });
-    });
+    let ranked = |traced: &mut Traced| traced.lens = Some(Lens { rank_true: vec![900, 737], ..Lens::default() });
+    let unknown = draw(&ranked, Some(Reason::NotKnown));
     assert!(unknown.contains("Not known:") && unknown.contains("ranks 737"), "{unknown}");
-    let insensitive = draw(&|traced| traced.p_corrupt = 0.4998);
+    let insensitive = draw(&|traced| traced.p_corrupt = 0.4998, Some(Reason::NotSensitive));
     assert!(insensitive.contains("Not sensitive:") && insensitive.contains("0.0002"), "{insensitive}");
     for drawn in [unknown, insensitive] {
         assert!(
@@ -93,10 +95,11 @@ fn without_an_effect_no_layer_is_named() {
             "{drawn}"
         );
     }
-    let flat = draw(&|traced| {
+    let flat = |traced: &mut Traced| {
         traced.patched.insert(Reading::SubjectLast, vec![0.02, 0.03, 0.02, 0.01, 0.01, 0.01]);
-    });
-    assert!(flat.contains("no peak") && flat.contains("regains 4 %"), "{flat}");
+    };
+    let flat = draw(&flat, None);
+    assert!(flat.contains("No peak") && flat.contains("regains 4.1 %"), "{flat}");
 }
 
 #[test]

@@ -13,6 +13,7 @@ use clap::Args;
 use engram_core::metrics::{self, Finding, View};
 use engram_core::record::{FactRecord, Reading, Record, Settings, Traced};
 use engram_web::figures::finding;
+use engram_web::figures::heatmap::windowed;
 
 /// Arguments of `engram trace`.
 #[derive(Debug, Args)]
@@ -41,9 +42,9 @@ pub struct TraceArgs {
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = options::reading(), help_heading = METHOD)]
     #[arg(default_value = "subject-last,last-token", hide_possible_values = true)]
     pub readings: Vec<Reading>,
-    /// Window of the attention and MLP maps, in layers
-    #[arg(long, value_name = "LAYERS", value_parser = options::count, default_value_t = 10, help_heading = METHOD)]
-    pub window: usize,
+    /// Window of the attention and MLP maps, in layers [default: a third of the model's, odd; 10 from 30 layers on]
+    #[arg(long, value_name = "LAYERS", value_parser = options::count, help_heading = METHOD)]
+    pub window: Option<usize>,
     /// Draw the token × layer maps, also with --json [default: on]
     #[arg(long, overrides_with = "no_map", help_heading = OUTPUT)]
     pub map: bool,
@@ -73,7 +74,7 @@ impl TraceArgs {
             readings: self.readings.clone(),
             stages: vec![1],
             maps: usize::from(!self.no_map),
-            window: self.window,
+            window: self.window.unwrap_or_default(),
             ..Settings::default()
         })
     }
@@ -98,21 +99,21 @@ pub fn run(args: &TraceArgs, ui: &Ui) -> Result<()> {
 /// The whole answer as text.
 pub fn draw(tracing: &Tracing, screen: Screen) -> String {
     let record = &tracing.record;
-    let Some((fact, traced)) = record.validated().next() else {
+    let Some((fact, traced)) = record.traced().next() else {
         return "The fact could not be traced.".into();
     };
     let mut parts = vec![head(tracing, fact, traced, screen)];
-    let nothing = finding::nothing(traced);
-    parts.push(bars::render(&sufficiency(record, traced), screen));
-    parts.extend(remarks(record, traced).map(|line| wrapped(&line, screen)));
+    let nothing = finding::nothing(fact);
+    parts.push(bars::render(&sufficiency(record, fact, traced), screen));
+    parts.extend(remarks(record, fact, traced).map(|line| wrapped(&line, screen)));
     parts.push(bars::render(&necessity(traced, nothing.is_none()), screen));
     parts.extend(lens(fact, traced).map(|chart| bars::render(&chart, screen)));
     if let Some(maps) = &traced.maps {
         let window = maps.window;
         let kinds = [
             ("residual stream after a block".to_owned(), &maps.residual),
-            (format!("MLP outputs, {window} layers around"), &maps.mlp),
-            (format!("attention outputs, {window} layers around"), &maps.attention),
+            (windowed("MLP outputs", window), &maps.mlp),
+            (windowed("attention outputs", window), &maps.attention),
         ];
         for (kind, values) in kinds {
             let map = Heatmap {
@@ -145,7 +146,7 @@ fn head(tracing: &Tracing, fact: &FactRecord, traced: &Traced, screen: Screen) -
     ];
     let none =
         |why: String| screen.paint(Tone::Warning, &text::wrap(&format!("{why} No layer is named."), screen.width));
-    lines.extend(finding::nothing(traced).map(none));
+    lines.extend(finding::nothing(fact).map(none));
     lines.extend([line("p clean", &text::number(traced.p_clean)), line("p corrupt", &text::number(traced.p_corrupt))]);
     if !fact.target_new.is_empty() {
         let value = format!("{} for {}", text::number(traced.p_false), text::token(&fact.target_new));
@@ -157,13 +158,13 @@ fn head(tracing: &Tracing, fact: &FactRecord, traced: &Traced, screen: Screen) -
     lines.join("\n")
 }
 
-fn sufficiency(record: &Record, traced: &Traced) -> Chart {
+fn sufficiency(record: &Record, fact: &FactRecord, traced: &Traced) -> Chart {
     let column = |reading: &Reading| {
         let curve = metrics::sufficiency(traced, *reading)?;
         Some(Column {
             name: reading.name().into(),
             values: curve.iter().map(|s| *s as f32).collect(),
-            mark: found(traced, *reading).and_then(Finding::layer),
+            mark: found(fact, *reading).and_then(Finding::layer),
         })
     };
     Chart {
@@ -172,8 +173,8 @@ fn sufficiency(record: &Record, traced: &Traced) -> Chart {
     }
 }
 
-fn found(traced: &Traced, reading: Reading) -> Option<Finding> {
-    metrics::finding(traced, &View::default().with_reading(reading))
+fn found(fact: &FactRecord, reading: Reading) -> Option<Finding> {
+    metrics::finding(fact, &View::default().with_reading(reading))
 }
 
 /// `named`: layers may be named.
@@ -214,32 +215,23 @@ fn lens(fact: &FactRecord, traced: &Traced) -> Option<Chart> {
 }
 
 /// What a reader must know before believing the bars (METHODS, section 2).
-fn remarks(record: &Record, traced: &Traced) -> impl Iterator<Item = String> {
+fn remarks(record: &Record, fact: &FactRecord, traced: &Traced) -> impl Iterator<Item = String> {
     let ends = traced.subject_span[1] == traced.tokens.len();
-    let remark = move |reading: &Reading| {
+    let remark = |reading: &Reading| {
         let patched = traced.patched.get(reading)?;
-        let name = reading.name();
-        match found(traced, *reading) {
-            Some(Finding::NotLocalized) => return Some(format!("{name}: not localized, no layer's patch helps.")),
-            Some(Finding::NoPeak(share)) => {
-                let percent = (100.0 * share.max(0.0)).round();
-                return Some(format!(
-                    "{name}: no peak. The best layer regains {percent} % of what hiding the subject takes, so no layer is named."
-                ));
-            }
-            Some(Finding::Layer(_)) => {}
-            // Said at the top.
-            _ => return None,
-        }
-        match reading {
+        // What shows no effect is said at the top.
+        found(fact, *reading).filter(|found| found.is_effect())?;
+        let said = finding::said(fact, &View::default().with_reading(*reading));
+        let caution = match reading {
             Reading::LastToken => {
-                Some(format!("{name}: the last layer gives p clean back by definition, so a late peak is no finding."))
+                " The last layer gives p clean back by definition, so a late peak is no finding.".into()
             }
             Reading::SubjectLast if !ends => {
-                Some(format!("{name}: layer {} is 0 by definition, nothing reads the subject after it.", patched.len()))
+                format!(" Layer {} is 0 by definition, nothing reads the subject after it.", patched.len())
             }
-            _ => None,
-        }
+            _ => String::new(),
+        };
+        Some(format!("{}: {said}{caution}", reading.name()))
     };
     let remarks: Vec<String> = record.settings.readings.iter().filter_map(remark).collect();
     remarks.into_iter()

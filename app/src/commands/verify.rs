@@ -216,7 +216,8 @@ fn share(share: Option<Share>) -> String {
 fn indices(all: &[Indices], screen: Screen, borders: bool) -> String {
     let mean =
         |mean: Option<Mean>, decimals| mean.map_or(Cell::Missing, |mean| Cell::Mean { mean, decimals }).display();
-    let names = ["l*", "facts at l*", "not localized", "C", "Δ_nec", "r_MLP", "R"].map(|name| (name, Align::Right));
+    let names = ["l*", "facts at l*", "no peak", "not localized", "C", "Δ_nec", "r_MLP", "R"];
+    let names = names.map(|name| (name, Align::Right));
     let head: Vec<_> = std::iter::once(("reading", Align::Left)).chain(names).collect();
     let mut table = Table::new("", &head);
     for one in all {
@@ -225,6 +226,7 @@ fn indices(all: &[Indices], screen: Screen, borders: bool) -> String {
             one.reading.name().to_owned(),
             one.l_star.map_or_else(|| "–".into(), |layer| layer.to_string()),
             share(one.at_l_star),
+            share(one.no_peak),
             share(one.not_localized),
             number(one.concentration.map(|found| found.c)),
             mean(one.necessity, 4),

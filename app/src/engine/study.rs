@@ -51,7 +51,7 @@ fn work(
     let model = &mut load(wanted, progress)?.model;
     let header = block_on(study::header(model, facts, settings.clone(), &super::program()))?;
     let path = files.record.clone();
-    let record = match begin::begin(files, &mut journal, (&header, facts), place.fresh, progress)? {
+    let record = match begin::begin(files, &mut journal, (&header, settings, facts), place.fresh, progress)? {
         Begin::Finished(record) => return Ok(Studied { path, resumed: record.facts.len(), record }),
         Begin::At(record) => record,
     };

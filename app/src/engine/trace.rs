@@ -32,12 +32,14 @@ fn traced(model: &model::Model, fact: &Fact, record: &Record, progress: &Progres
     let prepared = prepared(model, fact, settings)?;
     let steps = 1 + settings.maps.min(1) + settings.readings.len();
     progress.start("tracing", "passes", Some(steps as u64), 0);
+    let dropped = block_on(trace::filtered(model, fact, settings))?;
     let group = block_on(trace::capture_facts(model, &[&prepared], settings))?;
     let mut traced = block_on(trace::stage1_of(model, &[&prepared], settings, &group))?.pop().unwrap_or_default();
     traced.lens = Some(block_on(trace::lens(model, &prepared, &group))?);
     progress.set(1);
     for (at, &reading) in settings.readings.iter().enumerate() {
-        if let Some(Dominant::Layer(layer)) = dominant(&traced, reading, false) {
+        // Without an effect there is nothing that other layers could restore.
+        if let (None, Some(Dominant::Layer(layer))) = (&dropped, dominant(&traced, reading, false)) {
             let curve = block_on(trace::redundancy(model, &[&prepared], settings, reading, layer))?.pop();
             traced.redundancy.extend(curve.map(|curve| (reading, curve)));
         }
@@ -47,7 +49,7 @@ fn traced(model: &model::Model, fact: &Fact, record: &Record, progress: &Progres
         traced.maps = Some(block_on(trace::maps_of(model, &prepared, settings, traced.p_corrupt, &group, None))?);
     }
     progress.finish();
-    Ok(FactRecord::new(0, fact, Outcome::Validated(Box::new(traced))))
+    Ok(FactRecord::new(0, fact, Outcome::of(traced, dropped.as_ref())))
 }
 
 /// The fact's tokens, or an error that says why it has none.

@@ -103,11 +103,11 @@ const MOST_DRAWS: usize = 1000;
 const LONGEST: usize = 1 << 16;
 
 fn rerun(record: &Record, wanted: &Model, proof: &Proof, progress: &Progress) -> Result<Vec<Check>> {
-    let all: Vec<(&FactRecord, &Traced)> = record.validated().collect();
+    let all: Vec<(&FactRecord, &Traced)> = record.traced().collect();
     let chosen: Vec<(&FactRecord, &Traced)> =
         verify::spread(all.len(), proof.rerun).into_iter().map(|at| all[at]).collect();
     if chosen.is_empty() {
-        return Ok(vec![not_again("no fact is validated")]);
+        return Ok(vec![not_again("no fact is traced")]);
     }
     if matches!(record.settings.corruption, Corruption::Noise { draws, .. } if !(1..=MOST_DRAWS).contains(&draws)) {
         return Ok(vec![Check::new(AGAIN, State::Failed, format!("not 1 to {MOST_DRAWS} draws of noise"))]);
@@ -152,7 +152,7 @@ fn chosen_check(chosen: &[(&FactRecord, &Traced)], of: usize, other: &[String], 
     let more = if chosen.len() > orders.len() { ", …" } else { "" };
     let (count, list) = (chosen.len(), orders.join(", "));
     let which =
-        format!("{count} of {of} validated facts, of the orders {list}{more}, on {} ({})", device.kind, device.name);
+        format!("{count} of {of} traced facts, of the orders {list}{more}, on {} ({})", device.kind, device.name);
     match other.first() {
         None => Check::new(AGAIN, State::Ok, which),
         Some(first) => {
@@ -168,7 +168,7 @@ fn settings(record: &Record, model: &model::Model) -> Settings {
     settings.readings.dedup();
     settings.rows = settings.rows.clamp(1, model.limits.rows.max(2048));
     // A window that covers the model is the same however large it is.
-    settings.window = settings.window.min(4 * model.layers());
+    settings.window = settings.window_of(model.layers()).min(4 * model.layers());
     settings.max_tokens = settings.max_tokens.min(model.decoder.shape().positions);
     settings
 }

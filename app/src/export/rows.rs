@@ -44,9 +44,10 @@ pub fn facts(studies: &[Study<'_>], program: &str) -> Result<Frame> {
     for (study, fact) in each(studies) {
         let text = |text: &str| Value::from(text);
         let traced = fact.traced();
-        let (outcome, dropped) = match &fact.outcome {
-            Outcome::Validated(_) => ("validated", None),
-            Outcome::Dropped(dropped) => ("dropped", Some(dropped)),
+        let why = fact.outcome.why();
+        let dropped = match &fact.outcome {
+            Outcome::Dropped(dropped) => Some(dropped),
+            _ => None,
         };
         let p = |of_traced: fn(&Traced) -> f32| traced.map(of_traced);
         let count = |of_traced: fn(&Traced) -> usize| Value::from(traced.map(of_traced));
@@ -60,9 +61,9 @@ pub fn facts(studies: &[Study<'_>], program: &str) -> Result<Frame> {
             text(&fact.subject),
             text(&fact.target_true),
             text(&fact.target_new),
-            text(outcome),
-            dropped.map(|dropped| dropped.reason.name()).into(),
-            dropped.map(|dropped| dropped.detail.as_str()).filter(|detail| !detail.is_empty()).into(),
+            text(fact.outcome.name()),
+            why.map(|why| why.0.name()).into(),
+            why.map(|why| why.1).filter(|detail| !detail.is_empty()).into(),
             p(|traced| traced.p_clean).or(dropped.and_then(|dropped| dropped.p_clean)).into(),
             p(|traced| traced.p_corrupt).or(dropped.and_then(|dropped| dropped.p_corrupt)).into(),
             p(|traced| traced.p_false).into(),
@@ -88,10 +89,10 @@ const CURVES: [Field; 8] = [
     ("p", Float, true),
 ];
 
-/// A row per validated fact, quantity, reading (where the quantity has one) and layer.
+/// A row per traced fact, quantity, reading (where the quantity has one) and layer.
 pub fn curves(studies: &[Study<'_>], program: &str) -> Result<Frame> {
     let mut frame = Frame::new(&CURVES, program)?;
-    for (study, fact, traced) in validated(studies) {
+    for (study, fact, traced) in traced(studies) {
         let id = Value::from(fact.id.as_str());
         let mut curve = |quantity: &str, reading: Option<&str>, ablated: Option<usize>, values: Vec<Option<f32>>| {
             let (quantity, reading, ablated) = (Value::from(quantity), Value::from(reading), Value::from(ablated));
@@ -131,7 +132,7 @@ const MAPS: [Field; 9] = [
 /// A row per cell of the token × layer maps. `window` is null for the residual stream, which is patched at one layer.
 pub fn maps(studies: &[Study<'_>], program: &str) -> Result<Frame> {
     let mut frame = Frame::new(&MAPS, program)?;
-    for (study, fact, traced) in validated(studies) {
+    for (study, fact, traced) in traced(studies) {
         let Some(Maps { window, residual, mlp, attention }) = &traced.maps else { continue };
         let id = Value::from(fact.id.as_str());
         let sites =
@@ -166,7 +167,7 @@ const LENS: [Field; 9] = [
 /// A row per fact with a logit lens, and layer.
 pub fn lens(studies: &[Study<'_>], program: &str) -> Result<Frame> {
     let mut frame = Frame::new(&LENS, program)?;
-    for (study, fact, traced) in validated(studies) {
+    for (study, fact, traced) in traced(studies) {
         let Some(Lens { p_true, p_false, rank_true, rank_false, top }) = &traced.lens else { continue };
         let curves = p_true.iter().zip(p_false).zip(rank_true.iter().zip(rank_false)).zip(top);
         for (at, (((p_true, p_false), (rank_true, rank_false)), top)) in curves.enumerate() {
@@ -283,6 +284,6 @@ fn each<'a>(studies: &'a [Study<'a>]) -> impl Iterator<Item = (Value, &'a FactRe
     })
 }
 
-fn validated<'a>(studies: &'a [Study<'a>]) -> impl Iterator<Item = (Value, &'a FactRecord, &'a Traced)> {
+fn traced<'a>(studies: &'a [Study<'a>]) -> impl Iterator<Item = (Value, &'a FactRecord, &'a Traced)> {
     each(studies).filter_map(|(study, fact)| Some((study, fact, fact.traced()?)))
 }

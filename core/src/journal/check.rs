@@ -56,6 +56,7 @@ pub(super) fn settings(settings: &Settings) -> Result<()> {
 pub(super) fn fact(fact: &FactRecord) -> Result<()> {
     match &fact.outcome {
         Outcome::Validated(found) => traced(found),
+        Outcome::NotValidated(found) => traced(&found.traced),
         Outcome::Dropped(dropped) => {
             dropped.p_clean.map_or(Ok(()), |p| number("p_clean", p))?;
             dropped.p_corrupt.map_or(Ok(()), |p| number("p_corrupt", p))
@@ -129,7 +130,7 @@ pub(super) fn consistent(record: &Record) -> Result<()> {
     if let Some(again) = (1..readings.len()).find(|at| readings[..*at].contains(&readings[*at])) {
         return Err(Error::input(format!("settings.readings has {} twice", readings[again].name())));
     }
-    for (index, (one, traced)) in record.validated().enumerate() {
+    for (index, (one, traced)) in record.traced().enumerate() {
         shape(traced, layers).map_err(|error| error.at(fact_place(index, one)))?;
     }
     for (index, edit) in record.edits.iter().flatten().enumerate() {

@@ -27,6 +27,13 @@ pub fn tracing_differences(there: &Record, here: &Record) -> Vec<String> {
     out
 }
 
+/// The study that was asked for, as the one that is there would have it: a window that nobody asked for stays, though
+/// another program would choose another one by the model's depth.
+pub fn alike(header: &Record, there: &Record, asked: &Settings) -> Record {
+    let window = if asked.window == 0 { there.settings.window } else { header.settings.window };
+    Record { settings: Settings { window, ..header.settings.clone() }, ..header.clone() }
+}
+
 /// Gives a record other settings of its later stages. Edits stay where they are what the new settings would give: facts
 /// take their steps as one batch, so every setting of stage 3 decides all of them. Returns how many were dropped.
 pub fn change(record: &mut Record, settings: &Settings) -> usize {

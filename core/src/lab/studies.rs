@@ -3,7 +3,7 @@
 use super::{Lab, Tell};
 use crate::error::{Error, Result};
 use crate::facts::FactFile;
-use crate::journal::{Chain, Found, differences, edit_line, fact_line, header_line, redundancy_line};
+use crate::journal::{Chain, Found, alike, differences, edit_line, fact_line, header_line, redundancy_line};
 use crate::model::Model;
 use crate::protocol::{News, StudyPhase};
 use crate::record::{Record, Settings};
@@ -74,10 +74,10 @@ pub async fn study(
     log: &mut dyn Log,
     tell: Tell<'_>,
 ) -> Result<Record> {
-    let header = study::header(model, facts, settings, program).await?;
+    let header = study::header(model, facts, settings.clone(), program).await?;
     let (record, chain, lost) = match begun {
         Some(Found::Study(begun)) => {
-            let differences = differences(&begun.record, &header);
+            let differences = differences(&begun.record, &alike(&header, &begun.record, &settings));
             if !differences.is_empty() {
                 return Err(Error::input(format!("this is not the study that was begun: {}", differences.join("; ")))
                     .hint("load the model that it was begun with, or start a new study"));

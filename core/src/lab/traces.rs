@@ -9,7 +9,7 @@ use crate::question;
 use crate::record::{FactRecord, Outcome, Settings};
 use crate::run::Site;
 use crate::study::{self, header};
-use crate::trace::{MapRow, Prepared, capture_facts, lens, maps_of, prepare, redundancy, stage1_of};
+use crate::trace::{MapRow, Prepared, capture_facts, filtered, lens, maps_of, prepare, redundancy, stage1_of};
 use web_time::Instant;
 
 impl Lab {
@@ -23,15 +23,18 @@ impl Lab {
         let prepared = self.prepared(&fact, &settings)?;
         let cached = self.capture(&prepared, &settings).await?;
         let model = &self.model;
+        let dropped = filtered(model, &fact, &settings).await?;
+        let dropped = dropped.as_ref();
         let group = self.captured.as_ref().map(|captured| &captured.group).ok_or_else(lost)?;
 
         let mut traced = stage1_of(model, &[&prepared], &settings, group).await?.pop().unwrap_or_default();
-        record.facts = vec![FactRecord::new(0, &fact, Outcome::Validated(Box::new(traced.clone())))];
+        record.facts = vec![FactRecord::new(0, &fact, Outcome::of(traced.clone(), dropped))];
         tell(News::Traced(Box::new(record.clone())));
         let seen = lens(model, &prepared, group).await?;
         tell(News::Lens(seen.clone()));
         traced.lens = Some(seen);
-        for &reading in &settings.readings {
+        // Without an effect there is nothing that other layers could restore.
+        for &reading in settings.readings.iter().filter(|_| dropped.is_none()) {
             let Some(Dominant::Layer(layer)) = dominant(&traced, reading, false) else { continue };
             if let Some(curve) = redundancy(model, &[&prepared], &settings, reading, layer).await?.pop() {
                 tell(News::Redundancy { reading, curve: curve.clone() });
@@ -50,7 +53,7 @@ impl Lab {
             let maps = maps_of(model, &prepared, &settings, traced.p_corrupt, group, Some(&mut row)).await?;
             traced.maps = Some(maps);
         }
-        record.facts = vec![FactRecord::new(0, &fact, Outcome::Validated(Box::new(traced)))];
+        record.facts = vec![FactRecord::new(0, &fact, Outcome::of(traced, dropped))];
         let cost = Cost { seconds: start.elapsed().as_secs_f64(), cached };
         Ok(News::Trace { record: Box::new(record), greedy, cost })
     }
@@ -95,7 +98,7 @@ fn settings_of(question: &Question) -> Settings {
         readings: question.readings.clone(),
         stages: vec![1],
         maps: usize::from(question.maps),
-        window: question.window.max(1),
+        window: question.window,
         ..Settings::default()
     }
 }

@@ -1,21 +1,20 @@
 //! What a trace shows of one fact, and when it shows nothing (METHODS, "When no layer is named").
 
-use super::{Dominant, View, dominant, sufficiency};
-use crate::record::{Reading, Traced};
+use super::{Dominant, Share, View, dominant, sufficiency};
+use crate::record::{FactRecord, Outcome, Reading, Reason, Record, Traced};
 use serde::{Deserialize, Serialize};
 
 /// How much of the way from the corrupted to the clean run a patch must regain for its layer to be named.
 pub const PEAK: f64 = 0.1;
-/// What hiding the subject must take from the answer's probability: the filter's default.
-pub const MIN_EFFECT: f64 = 0.05;
 
 /// What a trace shows of a fact under one reading.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Finding {
-    /// The model does not say the true answer: its first token has this rank, from 2.
-    NotKnown(u32),
-    /// Hiding the subject takes less than [`MIN_EFFECT`] from the answer's probability: this much.
+    /// The model does not say the true answer: its first token has this rank, from 2; none where the first token is right
+    /// and a later one is not.
+    NotKnown(Option<u32>),
+    /// Hiding the subject takes less from the answer's probability than the settings ask for: this much.
     NotSensitive(f64),
     /// Patches only hurt, see [`Dominant::NotLocalized`].
     NotLocalized,
@@ -40,17 +39,21 @@ impl Finding {
     }
 }
 
-/// What a traced fact shows; `None` when it was not traced under this reading. Under the paper's convention
-/// (`argmax_always`) there is always a peak. Whether the model knows the fact is read off the logit lens; a fact without
-/// one was validated by a study.
-pub fn finding(traced: &Traced, view: &View) -> Option<Finding> {
+/// What a traced fact shows; `None` when it was not traced under this reading. Whether it is known and sensitive is what
+/// the record says. Under the paper's convention (`argmax_always`) there is always a peak.
+pub fn finding(fact: &FactRecord, view: &View) -> Option<Finding> {
+    let traced = fact.traced()?;
     let curve = sufficiency(traced, view.reading)?;
-    if let Some(&rank) = traced.lens.as_ref().and_then(|lens| lens.rank_true.last()).filter(|rank| **rank > 1) {
-        return Some(Finding::NotKnown(rank));
-    }
     let effect = f64::from(traced.p_clean) - f64::from(traced.p_corrupt);
-    if effect < MIN_EFFECT {
-        return Some(Finding::NotSensitive(effect));
+    match &fact.outcome {
+        Outcome::NotValidated(found) if found.reason == Reason::NotKnown => {
+            let rank = traced.lens.as_ref().and_then(|lens| lens.rank_true.last().copied());
+            return Some(Finding::NotKnown(rank.filter(|rank| *rank > 1)));
+        }
+        Outcome::NotValidated(_) => return Some(Finding::NotSensitive(effect)),
+        // A threshold of 0 or below lets anything pass.
+        _ if effect <= 0.0 => return Some(Finding::NotSensitive(effect)),
+        _ => {}
     }
     let layer = match dominant(traced, view.reading, view.argmax_always)? {
         Dominant::Layer(layer) => layer,
@@ -64,35 +67,105 @@ pub fn finding(traced: &Traced, view: &View) -> Option<Finding> {
     }
 }
 
+/// How many of the facts that have a dominant layer have no peak there. `None` without such facts, under the paper's
+/// convention, and under last-token, whose last layer regains everything.
+pub fn no_peak(record: &Record, view: &View) -> Option<Share> {
+    if view.argmax_always || view.reading == Reading::LastToken {
+        return None;
+    }
+    let localized = |traced: &Traced| matches!(dominant(traced, view.reading, false), Some(Dominant::Layer(_)));
+    let facts = record.validated().filter(|(_, traced)| localized(traced));
+    let (flat, all) = facts.fold((0, 0), |(flat, all), (fact, _)| {
+        let named = finding(fact, view).and_then(Finding::layer).is_some();
+        (flat + usize::from(!named), all + 1)
+    });
+    Share::new(flat, all)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::Lens;
+    use crate::facts::Fact;
+    use crate::record::{Dropped, Lens};
 
-    fn traced(p: [f32; 2], patched: &[f32], rank: Option<u32>) -> Traced {
-        Traced {
+    fn fact(p: [f32; 2], patched: &[f32], dropped: Option<(Reason, u32)>) -> FactRecord {
+        let traced = Traced {
             p_clean: p[0],
             p_corrupt: p[1],
             patched: [(Reading::SubjectLast, patched.to_vec()), (Reading::LastToken, patched.to_vec())].into(),
-            lens: rank.map(|rank| Lens { rank_true: vec![9, rank], ..Lens::default() }),
+            lens: dropped.map(|(_, rank)| Lens { rank_true: vec![9, rank], ..Lens::default() }),
             ..Traced::default()
-        }
+        };
+        let dropped =
+            dropped.map(|(reason, _)| Dropped { reason, detail: String::new(), p_clean: None, p_corrupt: None });
+        FactRecord::new(0, &Fact::default(), Outcome::of(traced, dropped.as_ref()))
     }
 
     #[test]
     fn a_layer_is_named_only_where_there_is_one() {
-        let of = |traced: &Traced| finding(traced, &View::default());
-        assert_eq!(of(&traced([0.9, 0.1], &[0.2, 0.5, 0.1], Some(1))), Some(Finding::Layer(2)));
-        assert_eq!(of(&traced([0.9, 0.1], &[0.2, 0.5, 0.1], None)), Some(Finding::Layer(2)), "validated by a study");
-        assert_eq!(of(&traced([0.9, 0.1], &[0.2, 0.5, 0.1], Some(737))), Some(Finding::NotKnown(737)));
-        assert!(matches!(of(&traced([0.9, 0.88], &[0.9, 0.5, 0.88], Some(1))), Some(Finding::NotSensitive(_))));
-        assert_eq!(of(&traced([0.9, 0.1], &[0.05, 0.05, 0.1], Some(1))), Some(Finding::NotLocalized));
-        let flat = traced([0.9, 0.1], &[0.12, 0.16, 0.1], Some(1));
+        let of = |fact: &FactRecord| finding(fact, &View::default());
+        let peak = [0.2, 0.5, 0.1];
+        assert_eq!(of(&fact([0.9, 0.1], &peak, None)), Some(Finding::Layer(2)));
+        assert_eq!(of(&fact([0.9, 0.1], &peak, Some((Reason::NotKnown, 737)))), Some(Finding::NotKnown(Some(737))));
+        let later = fact([0.9, 0.1], &peak, Some((Reason::NotKnown, 1)));
+        assert_eq!(of(&later), Some(Finding::NotKnown(None)), "only the answer's first token is right");
+        let insensitive = fact([0.9, 0.88], &[0.9, 0.5, 0.88], Some((Reason::NotSensitive, 1)));
+        assert!(matches!(of(&insensitive), Some(Finding::NotSensitive(effect)) if (effect - 0.02).abs() < 1e-6));
+        let any = fact([0.5, 0.5], &[0.6, 0.5, 0.5], None);
+        assert_eq!(of(&any), Some(Finding::NotSensitive(0.0)), "validated by a threshold of 0");
+        assert_eq!(of(&fact([0.9, 0.1], &[0.05, 0.05, 0.1], None)), Some(Finding::NotLocalized));
+        let flat = fact([0.9, 0.1], &[0.12, 0.16, 0.1], None);
         assert!(matches!(of(&flat), Some(Finding::NoPeak(share)) if (share - 0.075).abs() < 1e-6));
         // The paper's convention names its argmax, and the last token's last layer is no peak that could be missed.
         let paper = View { argmax_always: true, ..View::default() };
         assert_eq!(finding(&flat, &paper), Some(Finding::Layer(2)));
         assert_eq!(finding(&flat, &View::default().with_reading(Reading::LastToken)), Some(Finding::Layer(2)));
         assert_eq!(finding(&flat, &View::default().with_reading(Reading::SameIndex)), None);
+    }
+
+    #[test]
+    fn an_older_record_of_a_question_is_read_as_its_numbers_are() {
+        let mut record = crate::record::Record {
+            engram: 1,
+            program: String::new(),
+            settings: crate::record::Settings::default(),
+            model: crate::record::ModelInfo { layers: 3, ..Default::default() },
+            device: Default::default(),
+            source: Default::default(),
+            facts: vec![],
+            edits: None,
+        };
+        let with = |p: [f32; 2], rank| {
+            let mut fact = fact(p, &[0.2, 0.5, 0.1], None);
+            fact.traced_mut().expect("traced").lens = Some(Lens {
+                rank_true: vec![9, 9, rank],
+                rank_false: vec![1; 3],
+                p_true: vec![0.0; 3],
+                p_false: vec![0.0; 3],
+                top: vec![String::new(); 3],
+            });
+            fact
+        };
+        record.facts = vec![with([0.0002, 0.0001], 737), with([0.9, 0.87], 1), with([0.9, 0.1], 1)];
+        let read = |record: &crate::record::Record| {
+            let bytes = crate::journal::to_json(record).expect("it is finite");
+            let read = crate::journal::from_bytes("old", &bytes).expect("it reads");
+            let packed =
+                crate::pack::unpack(&crate::pack::pack(std::slice::from_ref(record)).expect("packs")).expect("unpacks");
+            assert_eq!(packed, std::slice::from_ref(&read), "a page's copy is read in the same way");
+            read
+        };
+        let names = |record: &crate::record::Record| {
+            record
+                .facts
+                .iter()
+                .map(|fact| fact.outcome.why().map_or("validated", |why| why.0.name()))
+                .collect::<Vec<_>>()
+        };
+        let new = read(&record);
+        assert_eq!(names(&new), ["not-known", "not-sensitive", "validated"]);
+        assert_eq!(read(&new), new, "what is written now is read as it is");
+        record.source.sha256 = "of a study".into();
+        assert_eq!(names(&read(&record)), ["validated"; 3], "a study's filters were computed, not read off");
     }
 }

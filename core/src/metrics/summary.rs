@@ -2,10 +2,10 @@
 
 use super::{
     Concentration, Distribution, EditSummary, LayerMaps, Mean, Part, Redundancy, Share, View, dominant, edit_summary,
-    layer_maps, mean_drop, mean_sufficiency, mlp_ratio, redundancy, redundancy_curve,
+    layer_maps, mean_drop, mean_sufficiency, mlp_ratio, no_peak, redundancy, redundancy_curve,
 };
 use crate::facts::{RelationKind, kind};
-use crate::record::{FactRecord, Outcome, Reason, Record, Traced};
+use crate::record::{FactRecord, Reason, Record, Traced};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -46,6 +46,9 @@ pub struct Summary {
     pub at_l_star: Option<Share>,
     /// Facts that are not localized, out of those traced under the reading.
     pub not_localized: Option<Share>,
+    /// Facts without a peak ([`Finding::NoPeak`]), out of the localized ones; `None` where a reading or the paper's convention
+    /// always has one.
+    pub no_peak: Option<Share>,
     /// Facts at the final layer, out of the localized ones.
     pub at_last: Option<Share>,
     /// C.
@@ -97,6 +100,7 @@ pub fn summarize(record: &Record, view: &View) -> Summary {
         l_star,
         at_l_star: l_star.and_then(|layer| distribution.share_at(layer)),
         not_localized: distribution.share_not_localized(),
+        no_peak: no_peak(record, view),
         at_last: distribution.share_at_last(),
         concentration: distribution.concentration(),
         distribution,
@@ -117,12 +121,12 @@ pub fn density(record: &Record) -> Option<f64> {
     (parameters > 0).then(|| record.validated().count() as f64 / (parameters as f64 / 1e9))
 }
 
-/// How many facts fell out for each reason.
+/// How many facts are not validated, for each reason.
 pub fn reasons(record: &Record) -> BTreeMap<Reason, usize> {
     let mut counts = BTreeMap::new();
     for fact in &record.facts {
-        if let Outcome::Dropped(dropped) = &fact.outcome {
-            *counts.entry(dropped.reason).or_insert(0) += 1;
+        if let Some((reason, _)) = fact.outcome.why() {
+            *counts.entry(reason).or_insert(0) += 1;
         }
     }
     counts

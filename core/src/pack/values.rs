@@ -28,6 +28,7 @@ pub(super) fn each(record: &mut Record, visit: &mut dyn Visit) {
     for fact in &mut record.facts {
         match &mut fact.outcome {
             Outcome::Validated(found) => traced(found, visit),
+            Outcome::NotValidated(found) => traced(&mut found.traced, visit),
             Outcome::Dropped(Dropped { p_clean, p_corrupt, .. }) => {
                 [p_clean, p_corrupt].into_iter().flatten().for_each(|value| visit.value(value));
             }

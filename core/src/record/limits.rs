@@ -15,7 +15,6 @@ impl Settings {
         let counts = [
             ("n", self.n),
             ("max_tokens", self.max_tokens),
-            ("window", self.window),
             ("screen_batch", self.screen_batch),
             ("trace_batch", self.trace_batch),
             ("rows", self.rows),
@@ -94,10 +93,9 @@ mod tests {
     fn what_makes_no_sense_is_refused_by_its_name() {
         assert!(Settings::default().check(12).is_ok());
         type Spoil = fn(&mut Settings);
-        let cases: [(&str, Spoil); 20] = [
+        let cases: [(&str, Spoil); 19] = [
             ("settings.n is 0", |s| s.n = 0),
             ("settings.max_tokens is 0", |s| s.max_tokens = 0),
-            ("settings.window is 0", |s| s.window = 0),
             ("settings.rows is 0", |s| s.rows = 0),
             ("settings.rows is 18446744073709551615", |s| s.rows = usize::MAX),
             ("settings.trace_batch is 0", |s| s.trace_batch = 0),

@@ -1,7 +1,9 @@
 //! Reading of records. What serde's flattened and tagged types would first gather as a tree of values, an object of every
 //! value in a file, is read into plain fields here; and a list ends where no study's goes on.
 
-use super::{Corruption, Dropped, FactRecord, Lens, Maps, Outcome, Reading, Reason, RedundancyCurve, Traced};
+use super::{
+    Corruption, Dropped, FactRecord, Lens, Maps, NotValidated, Outcome, Reading, Reason, RedundancyCurve, Traced,
+};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, SeqAccess, Visitor};
 use std::collections::BTreeMap;
@@ -106,6 +108,7 @@ pub(super) struct Flat {
 #[serde(rename_all = "kebab-case")]
 enum Which {
     Validated,
+    NotValidated,
     Dropped,
 }
 
@@ -130,7 +133,7 @@ impl TryFrom<Flat> for FactRecord {
                 p_clean: flat.p_clean.flatten(),
                 p_corrupt: flat.p_corrupt.flatten(),
             }),
-            Which::Validated => {
+            which @ (Which::Validated | Which::NotValidated) => {
                 let number = |found: Option<Option<f32>>, field: &str| match found {
                     Some(Some(value)) => Ok(value),
                     Some(None) => Err(format!("invalid type: null, expected f32 in `{field}`")),
@@ -141,7 +144,7 @@ impl TryFrom<Flat> for FactRecord {
                     found.map(|list| list.0).ok_or_else(|| missing(field))
                 };
                 let patched = flat.patched.ok_or_else(|| missing("patched"))?;
-                Outcome::Validated(Box::new(Traced {
+                let traced = Traced {
                     tokens: texts(flat.tokens, "tokens")?,
                     subject_span: flat.subject_span.ok_or_else(|| missing("subject_span"))?,
                     corrupt_tokens: texts(flat.corrupt_tokens, "corrupt_tokens")?,
@@ -156,7 +159,20 @@ impl TryFrom<Flat> for FactRecord {
                     redundancy: flat.redundancy,
                     maps: flat.maps,
                     lens: flat.lens,
-                }))
+                };
+                match which {
+                    Which::NotValidated => {
+                        let reason = flat.reason.ok_or_else(|| missing("reason"))?;
+                        if !matches!(reason, Reason::NotKnown | Reason::NotSensitive) {
+                            let name = reason.name();
+                            return Err(format!(
+                                "invalid reason `{name}`: a traced fact is `not-known` or `not-sensitive`"
+                            ));
+                        }
+                        Outcome::NotValidated(Box::new(NotValidated { reason, detail: flat.detail, traced }))
+                    }
+                    _ => Outcome::Validated(Box::new(traced)),
+                }
             }
         };
         Ok(Self {

@@ -28,7 +28,8 @@ pub struct Settings {
     pub stages: Vec<u8>,
     /// Token × layer maps for this many facts (the first validated ones).
     pub maps: usize,
-    /// Window in layers of the MLP and attention maps.
+    /// Window in layers of the MLP and attention maps. 0 before a study or trace begins: by the model's depth, see
+    /// [`Settings::window_of`].
     pub window: usize,
     /// Facts screened at a time. Part of the settings because a batch's shape moves the last bits of a float.
     pub screen_batch: usize,
@@ -52,11 +53,31 @@ impl Default for Settings {
             readings: vec![Reading::SubjectLast, Reading::LastToken],
             stages: vec![1, 2, 3],
             maps: 0,
-            window: 10,
+            window: 0,
             screen_batch: 32,
             trace_batch: 4,
             rows: 2048,
             edit: EditSettings::default(),
+        }
+    }
+}
+
+impl Settings {
+    /// The window of a model of so many layers: the one that is set, or else [`Settings::usual_window`].
+    pub fn window_of(&self, layers: usize) -> usize {
+        match self.window {
+            0 => Self::usual_window(layers),
+            window => window,
+        }
+    }
+
+    /// The published window of 10 layers where a model has 30 or more; in a shallower one the largest odd number up to a
+    /// third of its layers, so that layers can be told apart and the window has a middle.
+    pub fn usual_window(layers: usize) -> usize {
+        match layers / 3 {
+            0 => 1,
+            10.. => 10,
+            third => third - (third + 1) % 2,
         }
     }
 }
@@ -127,4 +148,27 @@ pub enum Answer {
     FirstToken,
     /// Geometric mean token probability under teacher forcing.
     Sequence,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn windows_follow_the_depth() {
+        let usual = [1, 2, 3, 6, 8, 9, 12, 14, 15, 24, 26, 29, 30, 32, 80]
+            .map(|layers| (layers, Settings::usual_window(layers)));
+        for (layers, window) in usual {
+            let third = (layers / 3).max(1);
+            match layers {
+                30.. => assert_eq!(window, 10, "{layers} layers: as published"),
+                _ => assert!(
+                    window % 2 == 1 && window <= third && window + 2 > third,
+                    "{layers} layers: {window} is not the largest odd number up to {third}"
+                ),
+            }
+        }
+        assert_eq!(Settings::default().window_of(8), 1);
+        assert_eq!(Settings { window: 10, ..Settings::default() }.window_of(8), 10, "what is asked for is done");
+    }
 }

@@ -4,7 +4,7 @@ use super::{jobs, l_star};
 use crate::edit::Job;
 use crate::error::{Error, Result};
 use crate::facts::{FactFile, shuffled};
-use crate::record::{EditRecord, Reading, Record};
+use crate::record::{EditRecord, Outcome, Reading, Record};
 
 fn wrong(what: impl Into<String>) -> Error {
     Error::input(what)
@@ -21,6 +21,9 @@ pub(super) fn facts(record: &Record, facts: &FactFile, order: &[usize]) -> Resul
         let known = order.get(at).and_then(|&place| facts.facts.get(place));
         if !known.is_some_and(|known| fact.is_of(known)) {
             return Err(wrong(format!("facts[{at}] (id {}) is not the fact of that order", clip(&fact.id))));
+        }
+        if matches!(fact.outcome, Outcome::NotValidated(_)) {
+            return Err(wrong(format!("facts[{at}] (id {}) is traced without being validated", clip(&fact.id))));
         }
     }
     let (found, n) = (record.validated().count(), record.settings.n);

@@ -63,17 +63,23 @@ pub fn table2(records: &[Record], view: &View) -> Table {
             count(summary.validated),
             layer(summary.l_star),
             share(summary.at_l_star),
+            share(summary.no_peak),
             share(summary.not_localized),
             number(summary.concentration.map(|found| found.c), 3),
             share(summary.at_last),
         ]
     };
     let mut notes = vec![
-        "l* is the most frequent dominant layer; C is the share of layers that together hold more than 80 % of the \
+        "l* is the most frequent dominant layer (the argmax of a fact's curve, as in the paper); C is the share of layers that together hold more than 80 % of the \
          localized facts."
             .into(),
     ];
     notes.push(localized_note(view));
+    notes.extend((!view.argmax_always).then(|| {
+        "No peak: localized facts whose best layer regains less than a tenth of what hiding the subject takes; they count at \
+         their argmax, but it is no finding about them. Not counted under last-token, whose last layer regains everything."
+            .into()
+    }));
     Table {
         number: 2,
         title: "Localization".into(),
@@ -83,6 +89,7 @@ pub fn table2(records: &[Record], view: &View) -> Table {
             plain("facts"),
             plain("l*"),
             shaped("facts at l*", Shape::Share),
+            shaped("no peak", Shape::Share),
             shaped("not localized", Shape::Share),
             plain("C"),
             shaped("at the last layer", Shape::Share),
@@ -264,13 +271,18 @@ pub fn matched_facts(records: &[Record], view: &View) -> Option<Table> {
     let row = |(label, summary): (String, Summary)| {
         let mut row = vec![Cell::Text(label), Cell::Text(summary.view.reading.name().into()), count(summary.validated)];
         row.extend([mean(summary.p_clean, 3), layer(summary.l_star), share(summary.at_l_star)]);
-        row.extend([share(summary.not_localized), number(summary.concentration.map(|found| found.c), 3)]);
+        row.extend([
+            share(summary.no_peak),
+            share(summary.not_localized),
+            number(summary.concentration.map(|found| found.c), 3),
+        ]);
         row.extend([share(summary.at_last), mean(summary.necessity, 4), mean(summary.mlp_ratio, 3)]);
         row.push(mean(summary.redundancy.map(|found| found.r), 3));
         row
     };
     let mut columns = vec![text("model"), text("reading"), plain("facts"), shaped("p(true)", Shape::Mean), plain("l*")];
-    columns.extend([shaped("facts at l*", Shape::Share), shaped("not localized", Shape::Share), plain("C")]);
+    columns.extend([shaped("facts at l*", Shape::Share), shaped("no peak", Shape::Share)]);
+    columns.extend([shaped("not localized", Shape::Share), plain("C")]);
     columns.push(shaped("at the last layer", Shape::Share));
     columns.extend(["Δ_nec", "r_MLP", "R"].map(|name| shaped(name, Shape::Mean)));
     Some(Table {

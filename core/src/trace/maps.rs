@@ -79,7 +79,7 @@ pub async fn maps_of(
         }
     }
     let [residual, mlp, attention] = all;
-    Ok(Maps { window: settings.window, residual, mlp, attention })
+    Ok(Maps { window: settings.window_of(model.layers()), residual, mlp, attention })
 }
 
 /// The maps' sites, in the order of [`Maps`].
@@ -103,7 +103,7 @@ fn cells(
             for layer in 1..=layers {
                 let at = match site {
                     Site::Residual => layer..layer + 1,
-                    _ => window(layer, settings.window, layers),
+                    _ => window(layer, settings.window_of(layers), layers),
                 };
                 cells.push((kind, position, layer));
                 for &prompt in &place.corrupt {

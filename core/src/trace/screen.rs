@@ -6,6 +6,7 @@ use super::score;
 use crate::error::Result;
 use crate::facts::Fact;
 use crate::model::Model;
+use crate::record::outcome::effect_line;
 use crate::record::{Answer, Dropped, Reason, Settings};
 use crate::run::{Prompt, Read, Readout, predict, read_base, with_halving};
 
@@ -16,6 +17,14 @@ pub enum Screened {
     Passed(Box<Prepared>),
     /// It fell out.
     Dropped(Dropped),
+}
+
+/// What the filters say of a fact that is traced whatever they say; `None` where it passes.
+pub async fn filtered(model: &Model, fact: &Fact, settings: &Settings) -> Result<Option<Dropped>> {
+    match screen(model, &[fact], settings).await?.pop() {
+        Some(Screened::Dropped(dropped)) => Ok(Some(dropped)),
+        _ => Ok(None),
+    }
 }
 
 /// Screens facts in one batch: all clean prompts with their answers forced, all corrupted prompts.
@@ -98,7 +107,7 @@ fn judge(
         return drop(Reason::NotKnown, format!("greedy decoding gives \"{got}\" where \"{want}\" is wanted"));
     }
     if p_clean - p_corrupt < settings.min_effect {
-        return drop(Reason::NotSensitive, format!("p falls by {:.4} only", p_clean - p_corrupt));
+        return drop(Reason::NotSensitive, effect_line(p_clean - p_corrupt));
     }
     Screened::Passed(Box::new(fact))
 }

@@ -22,14 +22,14 @@ pub(super) fn checks(record: &Record) -> Vec<Check> {
 fn lengths(record: &Record) -> Check {
     let mut tally = Tally::new("a value per layer", "facts");
     let layers = record.model.layers;
-    for (fact, traced) in record.validated() {
+    for (fact, traced) in record.traced() {
         let ablations = [&traced.without_block, &traced.without_attention, &traced.without_mlp];
         let patched = |reading: &Reading| traced.patched.get(reading).is_some_and(|curve| curve.len() == layers);
         let complete =
             ablations.iter().all(|curve| curve.len() == layers) && record.settings.readings.iter().all(patched);
         tally.see(complete && layers > 0, || format!("{}: a curve is missing or has not {layers} values", place(fact)));
     }
-    tally.done("no fact is validated")
+    tally.done("no fact is traced")
 }
 
 /// The study removes the global dominant layer of the reading, under the default view.
@@ -38,10 +38,10 @@ fn removed(record: &Record) -> Check {
     let readings = [Reading::SubjectLast, Reading::LastToken, Reading::SameIndex];
     for reading in readings {
         let mut l_star = None;
-        for (fact, traced) in record.validated() {
+        for (fact, traced) in record.traced() {
             let Some(curve) = traced.redundancy.get(&reading) else { continue };
             let l_star = *l_star.get_or_insert_with(|| {
-                let facts = record.validated().filter_map(|(_, traced)| dominant(traced, reading, false));
+                let facts = record.traced().filter_map(|(_, traced)| dominant(traced, reading, false));
                 Distribution::of(record.model.layers, facts).l_star()
             });
             tally.see(l_star == Some(curve.ablated), || {
@@ -55,7 +55,7 @@ fn removed(record: &Record) -> Check {
 
 fn second_pass(record: &Record) -> Check {
     let mut tally = Tally::new("no value at the removed block", "curves");
-    for (fact, traced) in record.validated() {
+    for (fact, traced) in record.traced() {
         for (reading, curve) in &traced.redundancy {
             let others = || curve.patched.iter().enumerate().filter(|(at, _)| at + 1 != curve.ablated);
             let own = curve.ablated.checked_sub(1).and_then(|at| curve.patched.get(at));
@@ -81,7 +81,7 @@ fn last_token(record: &Record) -> Check {
     if record.settings.answer == Answer::Sequence {
         return tally.done("the answer's later tokens are read at positions that are not patched");
     }
-    for (fact, traced) in record.validated() {
+    for (fact, traced) in record.traced() {
         if let Some(last) = traced.patched.get(&Reading::LastToken).and_then(|curve| curve.last()) {
             tally.agree(*last, traced.p_clean, || place(fact));
         }
@@ -92,7 +92,7 @@ fn last_token(record: &Record) -> Check {
 /// A patch of the subject's last token after the last block changes nothing, for no block is left to read it.
 fn subject_last(record: &Record) -> Check {
     let mut tally = Tally::new("subject-last at the last layer is p_corrupt", "facts");
-    for (fact, traced) in record.validated() {
+    for (fact, traced) in record.traced() {
         let ends =
             traced.subject_span[1] == traced.tokens.len() || traced.corrupt_span[1] == traced.corrupt_tokens.len();
         if let Some(last) = traced.patched.get(&Reading::SubjectLast).and_then(|curve| curve.last())
@@ -107,14 +107,15 @@ fn subject_last(record: &Record) -> Check {
 fn map_sizes(record: &Record) -> Check {
     let mut tally = Tally::new("maps have a cell per token and layer", "facts");
     let layers = record.model.layers;
-    for (fact, traced) in record.validated() {
+    for (fact, traced) in record.traced() {
         let Some(maps) = &traced.maps else { continue };
         let fits =
             |map: &Vec<Vec<f32>>| map.len() == traced.corrupt_tokens.len() && map.iter().all(|row| row.len() == layers);
         let all = [&maps.residual, &maps.mlp, &maps.attention].into_iter().all(fits);
-        tally.see(all && maps.window == record.settings.window, || {
+        let window = record.settings.window_of(layers);
+        tally.see(all && maps.window == window, || {
             let tokens = traced.corrupt_tokens.len();
-            format!("{}: not {tokens} × {layers} cells with a window of {}", place(fact), record.settings.window)
+            format!("{}: not {tokens} × {layers} cells with a window of {window}", place(fact))
         });
     }
     tally.done("no maps")
@@ -131,7 +132,7 @@ fn position(traced: &Traced, reading: Reading) -> Option<usize> {
 
 fn map_rows(record: &Record) -> Check {
     let mut tally = Tally::new("maps agree with the curves", "cells");
-    for (fact, traced) in record.validated() {
+    for (fact, traced) in record.traced() {
         let Some(maps) = &traced.maps else { continue };
         for (reading, curve) in &traced.patched {
             let Some(row) = position(traced, *reading).and_then(|at| maps.residual.get(at)) else { continue };
@@ -149,7 +150,7 @@ fn lens(record: &Record) -> Check {
     if record.settings.answer == Answer::Sequence {
         return tally.done("the lens reads first tokens, the answers here are sequences");
     }
-    for (fact, traced) in record.validated() {
+    for (fact, traced) in record.traced() {
         let Some(lens) = &traced.lens else { continue };
         if let (Some(p_true), Some(p_false)) = (lens.p_true.last(), lens.p_false.last()) {
             tally.agree(*p_true, traced.p_clean, || format!("{}, p_true", place(fact)));

@@ -13,7 +13,7 @@ pub(super) fn checks(record: &Record) -> Vec<Check> {
         format(record),
         probabilities(record),
         validated(record),
-        not_sensitive(record),
+        others(record),
         count(record),
         order(record),
         prompts(record),
@@ -85,6 +85,7 @@ fn probabilities(record: &Record) -> Check {
     for fact in &record.facts {
         match &fact.outcome {
             Outcome::Validated(traced) => see(&|| place(fact), of_traced(traced)),
+            Outcome::NotValidated(found) => see(&|| place(fact), of_traced(&found.traced)),
             Outcome::Dropped(Dropped { p_clean, p_corrupt, .. }) => {
                 see(&|| place(fact), vec![("p_clean, p_corrupt", Box::new(p_clean.iter().chain(p_corrupt).copied()))]);
             }
@@ -96,31 +97,56 @@ fn probabilities(record: &Record) -> Check {
     tally.done("there are none")
 }
 
+/// The model's own first choice, as far as the lens tells: two tokens may be this close.
+fn ranks_first(traced: &Traced) -> bool {
+    let Some(lens) = &traced.lens else { return true };
+    let last = |ranks: &[u32]| ranks.last().copied();
+    let close = || {
+        let p = |curve: &[f32]| f64::from(curve.last().copied().unwrap_or_default());
+        last(&lens.rank_false) == Some(1) && p(&lens.p_false) - p(&lens.p_true) <= NOISE
+    };
+    match last(&lens.rank_true) {
+        None | Some(1) => true,
+        Some(2) => close(),
+        Some(_) => false,
+    }
+}
+
 fn validated(record: &Record) -> Check {
     let mut tally = Tally::new("validated facts pass the filter", "facts");
     let least = record.settings.min_effect;
     for (fact, traced) in record.validated() {
         let effect = f64::from(traced.p_clean) - f64::from(traced.p_corrupt);
-        tally.see(effect >= f64::from(least) - NOISE, || {
-            format!("{}: p_clean - p_corrupt is {effect:.6}, less than {least}", place(fact))
+        tally.see(effect >= f64::from(least) - NOISE && ranks_first(traced), || match ranks_first(traced) {
+            true => format!("{}: p_clean - p_corrupt is {effect:.6}, less than {least}", place(fact)),
+            false => format!("{}: another token ranks first where the lens reads the answer", place(fact)),
         });
-    }
-    if record.source.sha256.is_empty() {
-        // A single question is traced whatever the filters would say.
-        return Check::new("validated facts pass the filter", State::NotApplicable, "a single question, not a study");
     }
     tally.done("no fact is validated")
 }
 
-fn not_sensitive(record: &Record) -> Check {
-    let mut tally = Tally::new("dropped facts fail the filter", "facts");
+/// Facts that are not validated fail a filter, as far as their numbers tell.
+fn others(record: &Record) -> Check {
+    let mut tally = Tally::new("other facts fail the filter", "facts");
     let least = record.settings.min_effect;
     for fact in &record.facts {
-        let Outcome::Dropped(dropped) = &fact.outcome else { continue };
-        match (dropped.reason, dropped.p_clean, dropped.p_corrupt) {
+        let (reason, p_clean, p_corrupt, noise) = match &fact.outcome {
+            Outcome::Validated(_) => continue,
+            // In f32, as it was decided.
+            Outcome::Dropped(Dropped { reason, p_clean, p_corrupt, .. }) => (*reason, *p_clean, *p_corrupt, 0.0),
+            Outcome::NotValidated(found) => {
+                if !record.is_question() {
+                    let reason = found.reason.name();
+                    tally.see(false, || format!("{}: {reason}, and traced in a study all the same", place(fact)));
+                    continue;
+                }
+                let (clean, corrupt) = (found.traced.p_clean, found.traced.p_corrupt);
+                (found.reason, Some(clean), Some(corrupt), NOISE as f32)
+            }
+        };
+        match (reason, p_clean, p_corrupt) {
             (Reason::NotSensitive, Some(clean), Some(corrupt)) => {
-                // In f32, as it was decided.
-                tally.see(clean - corrupt < least, || {
+                tally.see(clean - corrupt < least + noise, || {
                     format!(
                         "{}: not-sensitive, but p_clean - p_corrupt is {}, not less than {least}",
                         place(fact),
@@ -134,7 +160,7 @@ fn not_sensitive(record: &Record) -> Check {
             _ => {}
         }
     }
-    tally.done("no fact was dropped as not-sensitive")
+    tally.done("no fact is not-sensitive")
 }
 
 fn count(record: &Record) -> Check {
@@ -179,7 +205,7 @@ fn prompts(record: &Record) -> Check {
 
 fn spans(record: &Record) -> Check {
     let mut tally = Tally::new("subject spans within the tokens", "facts");
-    for (fact, traced) in record.validated() {
+    for (fact, traced) in record.traced() {
         let spans = [(traced.subject_span, traced.tokens.len()), (traced.corrupt_span, traced.corrupt_tokens.len())];
         let holds = spans.iter().all(|([begin, end], tokens)| begin < end && end <= tokens);
         let most = record.settings.max_tokens;
@@ -192,5 +218,5 @@ fn spans(record: &Record) -> Check {
             )
         });
     }
-    tally.done("no fact is validated")
+    tally.done("no fact is traced")
 }

@@ -1,7 +1,8 @@
 //! The main indices of a record, computed anew from its raw values under the default view.
 
 use crate::metrics::{
-    Concentration, Distribution, Mean, Part, Redundancy, Share, View, dominant, mean_drop, mlp_ratio, redundancy,
+    Concentration, Distribution, Mean, Part, Redundancy, Share, View, dominant, mean_drop, mlp_ratio, no_peak,
+    redundancy,
 };
 use crate::record::{Reading, Record, Traced};
 use serde::Serialize;
@@ -17,6 +18,8 @@ pub struct Indices {
     pub at_l_star: Option<Share>,
     /// Facts that are not localized, out of all.
     pub not_localized: Option<Share>,
+    /// Facts without a peak, out of the localized ones.
+    pub no_peak: Option<Share>,
     /// C.
     pub concentration: Option<Concentration>,
     /// Mean Δ_nec at l*, in probability.
@@ -47,6 +50,7 @@ pub fn indices(record: &Record) -> Vec<Indices> {
             l_star,
             at_l_star: l_star.and_then(|layer| distribution.share_at(layer)),
             not_localized: distribution.share_not_localized(),
+            no_peak: no_peak(record, &view),
             concentration: distribution.concentration(),
             necessity: mean_drop(&facts, l_star, &view, Part::Block),
             mlp_ratio: mlp_ratio(&facts, l_star, &view),

@@ -93,7 +93,11 @@ fn sound() -> Record {
     Record {
         engram: VERSION,
         program: "test".into(),
-        settings: Settings { edit: EditSettings { steps: 1, ..EditSettings::default() }, ..Settings::default() },
+        settings: Settings {
+            window: 10,
+            edit: EditSettings { steps: 1, ..EditSettings::default() },
+            ..Settings::default()
+        },
         model: ModelInfo { name: "m".into(), layers: L, weights_sha256: "abc".into(), ..ModelInfo::default() },
         device: DeviceInfo::default(),
         source: file.source(),
@@ -153,14 +157,33 @@ const DAMAGES: &[Damage] = &[
     ),
     ("an edit's probability", |r| first_edit(r).p_true_after = 1.1, &["probabilities within 0 to 1"]),
     ("the threshold", |r| r.settings.min_effect = 0.47, &["validated facts pass the filter"]),
-    ("the threshold, downwards", |r| r.settings.min_effect = 0.01, &["dropped facts fail the filter"]),
+    ("the threshold, downwards", |r| r.settings.min_effect = 0.01, &["other facts fail the filter"]),
     (
         "a drop without numbers",
         |r| {
             let Outcome::Dropped(dropped) = &mut r.facts[2].outcome else { panic!("dropped") };
             dropped.p_corrupt = None;
         },
-        &["dropped facts fail the filter"],
+        &["other facts fail the filter"],
+    ),
+    (
+        "another answer than the model's own",
+        |r| {
+            let lens = first(r).lens.as_mut().expect("lens");
+            (lens.rank_true[2], lens.rank_false[2]) = (5, 1);
+        },
+        &["validated facts pass the filter"],
+    ),
+    (
+        "a fact that a study drops and traces",
+        |r| {
+            let mut traced = traced(0.5, 0.46875, 0.125);
+            traced.redundancy.clear();
+            let dropped =
+                Dropped { reason: Reason::NotSensitive, detail: String::new(), p_clean: None, p_corrupt: None };
+            r.facts[2].outcome = Outcome::of(traced, Some(&dropped));
+        },
+        &["other facts fail the filter"],
     ),
     ("too many facts", |r| r.settings.n = 1, &["number of facts"]),
     ("an order", |r| r.facts[2].order = 7, &["orders without a gap"]),
@@ -359,4 +382,37 @@ fn a_million_facts_take_seconds() {
     assert!(failed(&checks).contains(&"a value per layer"));
     assert_eq!(indices(&record).len(), 2);
     assert!(start.elapsed().as_secs() < 60, "{:?}", start.elapsed());
+}
+
+/// A single question is traced whatever the filters say, and its record says what they did say.
+#[test]
+fn a_question_is_held_to_its_outcome() {
+    let mut record = sound();
+    record.source = FactSource { name: "prompt".into(), sha256: String::new(), count: 1 };
+    (record.settings.n, record.edits) = (1, None);
+    record.facts.truncate(1);
+    let ended = |record: &Record| failed(&super::record(record)).into_iter().map(str::to_owned).collect::<Vec<_>>();
+    assert_eq!(ended(&record), Vec::<String>::new());
+    let drop = |reason| Dropped { reason, detail: String::new(), p_clean: None, p_corrupt: None };
+    let with = |p_corrupt, reason| {
+        let mut traced = traced(0.5, p_corrupt, 0.125);
+        traced.redundancy.clear();
+        Record {
+            facts: vec![FactRecord { outcome: Outcome::of(traced, Some(&drop(reason))), ..record.facts[0].clone() }],
+            ..record.clone()
+        }
+    };
+    assert_eq!(ended(&with(0.46875, Reason::NotSensitive)), Vec::<String>::new());
+    assert_eq!(ended(&with(0.25, Reason::NotKnown)), Vec::<String>::new());
+    assert_eq!(ended(&with(0.25, Reason::NotSensitive)), ["other facts fail the filter"]);
+    let validated = |p_corrupt| {
+        let mut record = record.clone();
+        let mut traced = traced(0.5, p_corrupt, 0.125);
+        traced.redundancy.clear();
+        record.facts[0].outcome = Outcome::Validated(Box::new(traced));
+        ended(&record)
+    };
+    assert_eq!(validated(0.25), Vec::<String>::new());
+    assert_eq!(validated(0.46875), ["validated facts pass the filter"]);
+    assert!(indices(&with(0.25, Reason::NotKnown)).iter().all(|one| one.l_star.is_none()), "no l* of an unknown fact");
 }

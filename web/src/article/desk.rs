@@ -4,7 +4,7 @@ use super::said::{Said, Words};
 use crate::figures::article::facts_table::filter::Filter;
 use crate::figures::article::names;
 use crate::state::ViewState;
-use engram_core::metrics::{Summary, View, dominant, summarize};
+use engram_core::metrics::{Summary, View, finding, summarize};
 use engram_core::record::Record;
 use leptos::prelude::*;
 use std::sync::Arc;
@@ -73,7 +73,7 @@ impl Desk {
         self.filter.with(|filter| filter.from.filter(|from| filter.to == Some(*from)))
     }
 
-    /// The layer that is looked at in a study: the listed one, or else the dominant one of the chosen fact.
+    /// The layer that is looked at in a study: the listed one, or else the one that the chosen fact's trace names.
     pub(crate) fn layer(&self, study: usize) -> Option<usize> {
         if self.shown() != study {
             return None;
@@ -81,7 +81,7 @@ impl Desk {
         self.listed_layer().or_else(|| {
             let (order, view) = self.state.with(|state| (state.fact, state.view()));
             let fact = self.records.get(study)?.facts.iter().find(|fact| Some(fact.order) == order)?;
-            dominant(fact.traced()?, view.reading, view.argmax_always)?.layer()
+            finding(fact, &view)?.layer()
         })
     }
 }

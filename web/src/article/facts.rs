@@ -176,7 +176,7 @@ fn switches(desk: &Desk) -> AnyView {
             />
             {pick("outcome", states, |filter| filter.state.map(State::name), "state", |filter| filter.state = None)}
             {pick("kind", kinds, |filter| filter.kind.map(RelationKind::name), "kind", |filter| filter.kind = None)}
-            {layer("dominant layer from", |filter| &mut filter.from, |filter| filter.from)}
+            {layer("argmax layer from", |filter| &mut filter.from, |filter| filter.from)}
             {layer("to", |filter| &mut filter.to, |filter| filter.to)}
             <label>
                 <input

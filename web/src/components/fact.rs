@@ -19,8 +19,8 @@ pub fn FactView(
     let answer = words::visible(&fact.target_true);
     let relation = words::visible(&fact.relation);
     let relation = (!relation.is_empty()).then(|| format!(", relation {relation}"));
-    let body = match &fact.outcome {
-        Outcome::Dropped(dropped) => {
+    let body = match (&fact.outcome, fact.traced()) {
+        (Outcome::Dropped(dropped), _) => {
             let p = |name: &str, p: Option<f32>| p.map(|p| format!("{name} {}", words::probability(p.into())));
             let known: Vec<String> =
                 [p("p clean", dropped.p_clean), p("p corrupt", dropped.p_corrupt)].into_iter().flatten().collect();
@@ -32,15 +32,15 @@ pub fn FactView(
             }
             .into_any()
         }
-        Outcome::Validated(traced) => {
+        (_, Some(traced)) => {
             let said: Vec<_> =
                 finding::fact(&fact, traced, &view).into_iter().map(|line| view! { <p>{line}</p> }).collect();
-            let sufficiency = bars::fact_sufficiency(traced, &view).map(|bars| view! { <BarChart bars=bars /> });
-            let losses = bars::fact_losses(traced);
+            let sufficiency = bars::fact_sufficiency(&fact, &view).map(|bars| view! { <BarChart bars=bars /> });
+            let losses = bars::fact_losses(&fact);
             let scale = shared_scale(&losses);
             let losses: Vec<_> =
                 losses.into_iter().map(|bars| view! { <BarChart bars=bars scale=scale narrow=true /> }).collect();
-            let maps = MapSet::of(traced);
+            let maps = MapSet::of(&fact);
             let maps = match maps {
                 Some(set) => view! { <Heatmaps set=set /> }.into_any(),
                 None => view! {

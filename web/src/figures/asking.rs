@@ -29,7 +29,7 @@ pub struct Form {
     pub readings: Vec<Reading>,
     /// Smallest effect of a validated fact.
     pub min_effect: String,
-    /// Window of the maps, in layers.
+    /// Window of the maps, in layers; empty for the model's usual one.
     pub window: String,
     /// The whole answer instead of its first token.
     pub sequence: bool,
@@ -52,7 +52,7 @@ impl Default for Form {
             draws: "10".into(),
             readings: settings.readings,
             min_effect: settings.min_effect.to_string(),
-            window: settings.window.to_string(),
+            window: String::new(),
             sequence: false,
         }
     }
@@ -77,7 +77,7 @@ impl Form {
         };
         let n = whole("Facts", &self.n, 1, MOST);
         let maps = whole("Maps", &self.maps, 0, MOST);
-        let window = whole("Window", &self.window, 1, 1000);
+        let window = if self.window.trim().is_empty() { 0 } else { whole("Window", &self.window, 1, 1000) };
         let edit_facts = if self.edits { whole("Edits", &self.edit_facts, 1, 1000) } else { 1 };
         let steps = if self.edits { whole("Steps", &self.steps, 1, 100_000) } else { 1 };
         let draws = if self.noise { whole("Draws", &self.draws, 1, 100) } else { 1 };

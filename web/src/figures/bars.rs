@@ -2,7 +2,7 @@
 
 use crate::words;
 use engram_core::metrics::{Finding, Mean, Part, Summary, View, drop_at, finding, sufficiency};
-use engram_core::record::Traced;
+use engram_core::record::{FactRecord, Traced};
 
 /// One chart.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -89,9 +89,9 @@ pub fn study_sufficiency(summary: &Summary) -> Bars {
 }
 
 /// One fact's sufficiency, its dominant layer marked where it may be named; `None` when it was not traced under this reading.
-pub fn fact_sufficiency(traced: &Traced, view: &View) -> Option<Bars> {
-    let curve = sufficiency(traced, view.reading)?;
-    let layer = finding(traced, view).and_then(Finding::layer);
+pub fn fact_sufficiency(fact: &FactRecord, view: &View) -> Option<Bars> {
+    let curve = sufficiency(fact.traced()?, view.reading)?;
+    let layer = finding(fact, view).and_then(Finding::layer);
     let mark = layer.map(|layer| (layer, "the fact's dominant layer".to_owned()));
     let bars = curve.into_iter().map(Bar::one).collect();
     Some(Bars::new("Sufficiency: probability gained", "Sufficiency", bars, mark))
@@ -116,15 +116,17 @@ pub fn study_losses(summary: &Summary) -> [Bars; 3] {
     })
 }
 
-/// One fact's losses: block, attention, MLP; the layer that it needs most marked.
-pub fn fact_losses(traced: &Traced) -> [Bars; 3] {
+/// One fact's losses: block, attention, MLP; the layer that it needs most marked, where the fact shows an effect.
+pub fn fact_losses(fact: &FactRecord) -> [Bars; 3] {
+    let (none, named) = (Traced::default(), fact.validated().is_some());
+    let traced = fact.traced().unwrap_or(&none);
     let layers = traced.without_block.len().max(traced.without_attention.len()).max(traced.without_mlp.len());
     PARTS.map(|(part, title, what)| {
         let drop = |layer| drop_at(traced, part, layer).map(Bar::one).unwrap_or_default();
         let bars: Vec<Bar> = (1..=layers).map(drop).collect();
         let best = (1..).zip(&bars).filter_map(|(layer, bar)| Some((layer, bar.value.filter(|v| *v > 0.0)?)));
         let best = best.reduce(|best, next| if next.1 > best.1 { next } else { best });
-        let mark = best.map(|(layer, _)| (layer, "the largest loss".to_owned()));
+        let mark = best.filter(|_| named).map(|(layer, _)| (layer, "the largest loss".to_owned()));
         Bars::new(title, what, bars, mark)
     })
 }
@@ -144,7 +146,7 @@ mod tests {
     use super::super::sample;
     use super::*;
     use engram_core::metrics::summarize;
-    use engram_core::record::Reading;
+    use engram_core::record::{Reading, Reason};
 
     #[test]
     fn a_study_has_bars_for_every_layer() {
@@ -162,14 +164,17 @@ mod tests {
     #[test]
     fn one_fact_marks_its_own_layers() {
         let record = sample::record();
-        let Some(traced) = record.facts[0].traced() else { panic!("the sample's first fact is traced") };
-        let chart = fact_sufficiency(traced, &View::default());
+        let fact = &record.facts[0];
+        let chart = fact_sufficiency(fact, &View::default());
         assert_eq!(chart.and_then(|chart| chart.mark).map(|mark| mark.0), Some(2));
-        assert!(fact_sufficiency(traced, &View::default().with_reading(Reading::SameIndex)).is_none());
-        let [block, _, mlp] = fact_losses(traced);
+        assert!(fact_sufficiency(fact, &View::default().with_reading(Reading::SameIndex)).is_none());
+        let [block, _, mlp] = fact_losses(fact);
         assert_eq!(block.mark.map(|mark| mark.0), Some(1));
         assert_eq!(mlp.mark, None, "no loss is above zero");
         assert_eq!(mlp.bars[0].words(), "−0.1000");
         assert_eq!(Bar::default().words(), "–");
+        let unknown = sample::not_validated(fact, Reason::NotKnown);
+        assert_eq!(fact_sufficiency(&unknown, &View::default()).and_then(|chart| chart.mark), None);
+        assert_eq!(fact_losses(&unknown).map(|chart| chart.mark), [None, None, None]);
     }
 }

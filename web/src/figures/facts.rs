@@ -1,7 +1,8 @@
 //! The list of facts: each with what became of it.
 
+use super::finding;
 use crate::words;
-use engram_core::metrics::{Dominant, View, dominant};
+use engram_core::metrics::View;
 use engram_core::record::{FactRecord, Outcome, Record};
 
 /// One line of the list.
@@ -13,7 +14,7 @@ pub struct Row {
     pub prompt: String,
     /// True answer.
     pub answer: String,
-    /// It was traced.
+    /// It passed both filters and was traced.
     pub validated: bool,
     /// Its layer, or why it fell out.
     pub outcome: String,
@@ -24,12 +25,12 @@ pub struct Row {
 /// Which facts are listed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Which {
-    /// Those that were traced.
+    /// Those that passed both filters and were traced.
     #[default]
     Validated,
     /// Those that were edited.
     Edited,
-    /// Those that fell out.
+    /// Those that a filter drops.
     Dropped,
     /// All.
     All,
@@ -66,7 +67,7 @@ pub fn rows(record: &Record, view: &View) -> Vec<Row> {
         order: fact.order,
         prompt: words::visible(&fact.prompt),
         answer: words::visible(&fact.target_true),
-        validated: fact.traced().is_some(),
+        validated: fact.validated().is_some(),
         outcome: outcome(fact, view),
         edited: edited(fact.order),
     };
@@ -77,11 +78,7 @@ pub fn rows(record: &Record, view: &View) -> Vec<Row> {
 pub fn outcome(fact: &FactRecord, view: &View) -> String {
     match &fact.outcome {
         Outcome::Dropped(dropped) => words::reason(dropped.reason).into(),
-        Outcome::Validated(traced) => match dominant(traced, view.reading, view.argmax_always) {
-            Some(Dominant::Layer(layer)) => format!("layer {layer}"),
-            Some(Dominant::NotLocalized) => "not localized".into(),
-            None => format!("no {} reading", view.reading.name()),
-        },
+        _ => finding::short(fact, view),
     }
 }
 

@@ -11,6 +11,10 @@ pub fn study(summary: &Summary) -> Vec<String> {
         summary.validated,
         words::count(summary.screened, "screened fact")
     )];
+    if summary.validated == 0 {
+        lines.push("So there are no means and no l*.".into());
+        return lines;
+    }
     if summary.sufficiency.is_empty() {
         lines.push(format!("No fact of this record was traced under the {} reading.", summary.view.reading.name()));
         return lines;
@@ -36,8 +40,22 @@ pub fn study(summary: &Summary) -> Vec<String> {
         let percent = words::fixed(share.share * 100.0, 1);
         lines.push(format!("{} of {} are not localized ({percent} %): no layer's patch helps.", share.count, share.of));
     }
+    lines.extend(no_peak(summary));
     lines.extend(caution(summary.view));
     lines
+}
+
+/// How many of the facts that l* is counted over show no peak.
+pub fn no_peak(summary: &Summary) -> Option<String> {
+    let share = summary.no_peak.filter(|share| share.count > 0)?;
+    let percent = words::fixed(share.share * 100.0, 1);
+    Some(format!(
+        "{} of {} ({percent} %) {} no peak: the best layer's clean state regains less than a tenth of what hiding the \
+         subject takes. They count at their argmax, as in the paper, and no layer is named for them.",
+        share.count,
+        words::count(share.of, "localized fact"),
+        if share.count == 1 { "has" } else { "have" }
+    ))
 }
 
 /// The identity behind a reading's last layer.
@@ -67,31 +85,60 @@ pub fn fact(fact: &FactRecord, traced: &Traced, view: &View) -> Vec<String> {
         let p = words::probability(traced.p_false.into());
         lines.push(format!("“{}” has {p}.", words::visible(&fact.target_new)));
     }
-    let percent = |share: f64| words::fixed(share.max(0.0) * 100.0, 1);
-    lines.push(match finding(traced, view) {
-        None => format!("It was not traced under the {} reading.", view.reading.name()),
-        Some(none @ (Finding::NotKnown(_) | Finding::NotSensitive(_))) => {
-            format!("{} No layer is named.", without_effect(none).unwrap_or_default())
-        }
-        Some(Finding::NotLocalized) => "Not localized: no layer's patch helps.".into(),
-        Some(Finding::NoPeak(share)) => format!(
-            "No peak: the best layer's clean state regains {} % of what hiding the subject takes. No layer is named.",
-            percent(share)
-        ),
-        Some(Finding::Layer(layer)) => format!("Its dominant layer is {layer}."),
-    });
-    lines.extend(caution(*view));
+    lines.push(said(fact, view));
+    if finding(fact, view).is_some_and(Finding::is_effect) {
+        lines.extend(caution(*view));
+    }
     lines
 }
 
+/// The finding of a fact under a view, in a sentence.
+pub fn said(fact: &FactRecord, view: &View) -> String {
+    let Some(found) = finding(fact, view) else {
+        return format!("It was not traced under the {} reading.", view.reading.name());
+    };
+    match found {
+        Finding::NotKnown(_) | Finding::NotSensitive(_) => {
+            format!("{} No layer is named.", without_effect(fact, found).unwrap_or_default())
+        }
+        Finding::NotLocalized => "Not localized: no layer's patch helps. No layer is named.".into(),
+        Finding::NoPeak(share) => format!(
+            "No peak: the best layer's clean state regains {} % of what hiding the subject takes. No layer is named.",
+            words::fixed(share.max(0.0) * 100.0, 1)
+        ),
+        Finding::Layer(layer) => format!("Its dominant layer is {layer}."),
+    }
+}
+
+/// The same in a few words, for lists.
+pub fn short(fact: &FactRecord, view: &View) -> String {
+    match finding(fact, view) {
+        None => format!("no {} reading", view.reading.name()),
+        Some(Finding::NotKnown(_)) => "not known".into(),
+        Some(Finding::NotSensitive(_)) => "not sensitive".into(),
+        Some(Finding::NotLocalized) => "not localized".into(),
+        Some(Finding::NoPeak(_)) => "no peak".into(),
+        Some(Finding::Layer(layer)) => format!("layer {layer}"),
+    }
+}
+
 /// Why neither curves nor maps of a fact show an effect, in a sentence.
-fn without_effect(finding: Finding) -> Option<String> {
+fn without_effect(fact: &FactRecord, finding: Finding) -> Option<String> {
     match finding {
-        Finding::NotKnown(rank) => {
+        Finding::NotKnown(Some(rank)) => {
             Some(format!("Not known: the answer ranks {rank} among the model's next tokens, not first."))
         }
+        Finding::NotKnown(None) => {
+            let detail = fact.outcome.why().map(|why| why.1).filter(|detail| !detail.is_empty());
+            let detail = detail.map_or_else(|| "the model goes on with another answer".into(), words::visible);
+            Some(format!("Not known: {detail}."))
+        }
+        Finding::NotSensitive(effect) if effect < 0.0 => Some(format!(
+            "Not sensitive: hiding the subject raises the answer's probability, by {}.",
+            words::number(-effect)
+        )),
         Finding::NotSensitive(effect) => Some(format!(
-            "Not sensitive: hiding the subject changes the answer's probability by {} only.",
+            "Not sensitive: hiding the subject lowers the answer's probability by {} only.",
             words::number(effect)
         )),
         _ => None,
@@ -99,9 +146,9 @@ fn without_effect(finding: Finding) -> Option<String> {
 }
 
 /// The same of a traced fact, whatever the reading.
-pub fn nothing(traced: &Traced) -> Option<String> {
-    let reading = *traced.patched.keys().next()?;
-    without_effect(finding(traced, &View::default().with_reading(reading))?)
+pub fn nothing(fact: &FactRecord) -> Option<String> {
+    let reading = *fact.traced()?.patched.keys().next()?;
+    without_effect(fact, finding(fact, &View::default().with_reading(reading))?)
 }
 
 #[cfg(test)]
@@ -109,6 +156,7 @@ mod tests {
     use super::super::sample;
     use super::*;
     use engram_core::metrics::summarize;
+    use engram_core::record::{Dropped, Outcome, Reason};
 
     #[test]
     fn a_study_is_told_with_its_caveats() {
@@ -133,27 +181,43 @@ mod tests {
     fn no_layer_is_named_where_there_is_none() {
         let record = sample::record();
         let Some(traced) = record.facts[0].traced() else { panic!("the sample's first fact is traced") };
-        let said = |change: &dyn Fn(&mut Traced)| {
+        let said = |change: &dyn Fn(&mut Traced), reason: Option<Reason>| {
+            let mut fact = record.facts[0].clone();
             let mut traced = traced.clone();
             change(&mut traced);
-            (fact(&record.facts[0], &traced, &View::default()).join(" "), nothing(&traced))
+            let drop = |reason| Dropped { reason, detail: "it says “x”".into(), p_clean: None, p_corrupt: None };
+            fact.outcome = Outcome::of(traced, reason.map(drop).as_ref());
+            let traced = fact.traced().cloned().unwrap_or_default();
+            (super::fact(&fact, &traced, &View::default()).join(" "), nothing(&fact), short(&fact, &View::default()))
         };
-        let (usual, none) = said(&|_| {});
+        let (usual, none, list) = said(&|_| {}, None);
         assert!(usual.contains("dominant layer is") && none.is_none(), "{usual}");
-        let (unknown, why) = said(&|traced| {
-            traced.lens.get_or_insert_default().rank_true = vec![5000, 737];
-        });
+        assert_eq!(list, "layer 2");
+        let ranked =
+            |rank: u32| move |traced: &mut Traced| traced.lens.get_or_insert_default().rank_true = vec![5000, rank];
+        let (unknown, why, list) = said(&ranked(737), Some(Reason::NotKnown));
         assert!(unknown.contains("ranks 737") && unknown.contains("No layer is named") && why.is_some(), "{unknown}");
-        let (insensitive, why) = said(&|traced| traced.p_corrupt = traced.p_clean - 0.0002);
+        assert_eq!(list, "not known");
+        let (later, why, _) = said(&ranked(1), Some(Reason::NotKnown));
+        assert!(later.contains("Not known: it says “x”. No layer is named") && why.is_some(), "{later}");
+        let (insensitive, why, list) =
+            said(&|traced| traced.p_corrupt = traced.p_clean - 0.0002, Some(Reason::NotSensitive));
         assert!(
-            insensitive.contains("Not sensitive") && why.is_some_and(|why| why.contains("0.0002")),
+            insensitive.contains("Not sensitive") && why.is_some_and(|why| why.contains("by 0.0002 only")),
             "{insensitive}"
         );
-        let (flat, why) = said(&|traced| {
-            let p = traced.p_corrupt + 0.01 * (traced.p_clean - traced.p_corrupt);
-            traced.patched.values_mut().flatten().for_each(|patched| *patched = p);
-        });
+        assert_eq!(list, "not sensitive");
+        let (risen, ..) = said(&|traced| traced.p_corrupt = traced.p_clean + 0.04, Some(Reason::NotSensitive));
+        assert!(risen.contains("raises the answer's probability, by 0.04"), "{risen}");
+        let (flat, why, list) = said(
+            &|traced| {
+                let p = traced.p_corrupt + 0.01 * (traced.p_clean - traced.p_corrupt);
+                traced.patched.values_mut().flatten().for_each(|patched| *patched = p);
+            },
+            None,
+        );
+        assert_eq!(list, "no peak");
         assert!(flat.contains("No peak") && flat.contains("1.0 %") && why.is_none(), "{flat}");
-        assert!([unknown, insensitive, flat].iter().all(|said| !said.contains("dominant layer")));
+        assert!([unknown, later, insensitive, risen, flat].iter().all(|said| !said.contains("dominant layer")));
     }
 }

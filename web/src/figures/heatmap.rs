@@ -3,7 +3,7 @@
 
 use super::finding;
 use crate::words;
-use engram_core::record::Traced;
+use engram_core::record::FactRecord;
 
 /// The maps of one fact.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -66,9 +66,15 @@ pub enum Shade {
     Down(f64),
 }
 
+/// The name of a map whose patches span a window of layers.
+pub fn windowed(name: &str, window: usize) -> String {
+    format!("{name}, window of {}", words::count(window, "layer"))
+}
+
 impl MapSet {
     /// The maps of a fact that has them.
-    pub fn of(traced: &Traced) -> Option<Self> {
+    pub fn of(fact: &FactRecord) -> Option<Self> {
+        let traced = fact.traced()?;
         let maps = traced.maps.as_ref()?;
         let rows = maps.residual.len().max(maps.mlp.len()).max(maps.attention.len());
         let longest = [&maps.residual, &maps.mlp, &maps.attention].into_iter().flatten().map(Vec::len).max()?;
@@ -80,16 +86,13 @@ impl MapSet {
         };
         let tokens: Vec<Token> = (0..rows).map(token).collect();
         let baseline = f64::from(traced.p_corrupt);
-        let window = |name: &str| match maps.window {
-            0 | 1 => format!("{name} of one layer"),
-            window => format!("{name}, {window} layers around"),
-        };
+        let window = |name: &str| windowed(name, maps.window);
         let kinds = [
             ("Residual stream".to_owned(), &maps.residual),
             (window("MLP"), &maps.mlp),
             (window("Attention"), &maps.attention),
         ];
-        let nothing = finding::nothing(traced);
+        let nothing = finding::nothing(fact);
         let one = |(name, map): (String, &Vec<Vec<f32>>)| heat(name, map, &tokens, baseline, nothing.as_deref());
         let maps: Vec<Heat> = kinds.into_iter().map(one).collect();
         let cells = maps.iter().flat_map(|map| map.values.iter().flatten());
@@ -225,24 +228,29 @@ impl Place {
 mod tests {
     use super::super::sample;
     use super::*;
-    use engram_core::record::Maps;
+    use engram_core::record::{Maps, Reason};
 
-    fn mapped() -> Traced {
-        let record = sample::record();
-        let mut traced = record.facts[0].traced().cloned().unwrap_or_default();
-        traced.maps = Some(Maps {
+    fn with(maps: Option<Maps>) -> FactRecord {
+        let mut fact = sample::record().facts.swap_remove(0);
+        fact.traced_mut().expect("the sample's first fact is traced").maps = maps;
+        fact
+    }
+
+    fn mapped() -> FactRecord {
+        with(Some(Maps {
             window: 3,
             residual: vec![vec![0.1, 0.1, 0.1, 0.1], vec![0.2, 0.9, 0.0, 0.1]],
             mlp: vec![vec![0.1; 4], vec![0.05; 4]],
             attention: vec![],
-        });
-        traced
+        }))
     }
 
     #[test]
     fn maps_without_an_effect_have_no_peak() {
-        let traced = Traced { p_corrupt: 0.1, p_clean: 0.1002, ..mapped() };
-        let Some(set) = MapSet::of(&traced) else { panic!("there are maps") };
+        let mut fact = sample::not_validated(&mapped(), Reason::NotSensitive);
+        let traced = fact.traced_mut().expect("it is traced");
+        (traced.p_clean, traced.p_corrupt) = (0.1002, 0.1);
+        let Some(set) = MapSet::of(&fact) else { panic!("there are maps") };
         assert!(set.nothing.as_ref().is_some_and(|why| why.contains("0.0002")), "{:?}", set.nothing);
         for map in set.maps.iter().filter(|map| !map.values.is_empty()) {
             assert_eq!(map.peak, None, "{}", map.name);
@@ -259,7 +267,7 @@ mod tests {
         assert!((set.span - 0.8).abs() < 1e-6);
         assert_eq!(set.maps[0].peak, Some((1, 2)));
         assert_eq!(set.maps[1].peak, None);
-        assert_eq!(set.maps[1].name, "MLP, 3 layers around");
+        assert_eq!(set.maps[1].name, "MLP, window of 3 layers");
         assert!(set.maps[0].sentence.contains("from 0.1000 to 0.9000"), "{}", set.maps[0].sentence);
         let said = "Residual stream: ·Person (subject), layer 2: p 0.9000, +0.8000 against the corrupted run";
         assert_eq!(set.cell(0, 1, 2), said);
@@ -271,30 +279,27 @@ mod tests {
 
     #[test]
     fn maps_may_be_missing_or_flat() {
-        assert!(MapSet::of(&Traced::default()).is_none());
-        let mut traced = mapped();
-        traced.maps = Some(Maps { residual: vec![vec![0.1; 4]; 9], ..Maps::default() });
-        traced.p_corrupt = 0.1;
-        let Some(set) = MapSet::of(&traced) else { panic!("there are maps") };
+        assert!(MapSet::of(&with(None)).is_none());
+        let fact = with(Some(Maps { residual: vec![vec![0.1; 4]; 9], ..Maps::default() }));
+        let Some(set) = MapSet::of(&fact) else { panic!("there are maps") };
         assert_eq!(set.shade(0.1_f32.into()), (0.0, true));
         assert_eq!(set.tokens[8].text, "#9");
     }
 
     #[test]
     fn maps_fill_in() {
-        let mut traced = mapped();
         let empty = || vec![Vec::new(); 3];
-        traced.maps = Some(Maps { window: 3, residual: empty(), mlp: empty(), attention: empty() });
-        let Some(set) = MapSet::of(&traced) else { panic!("there are maps") };
+        let mut fact = with(Some(Maps { window: 3, residual: empty(), mlp: empty(), attention: empty() }));
+        let Some(set) = MapSet::of(&fact) else { panic!("there are maps") };
         assert_eq!((set.layers, set.span), (4, 0.0), "the model's layers are known before the first row");
         assert_eq!(set.shades(0, 0), [Shade::Waiting; 4]);
         assert_eq!(set.maps[0].sentence, "Residual stream: not computed yet.");
         assert!(set.cell(2, 1, 1).ends_with("layer 1: not computed yet"));
         let frame = set.frame();
-        if let Some(maps) = traced.maps.as_mut() {
+        if let Some(maps) = fact.traced_mut().and_then(|traced| traced.maps.as_mut()) {
             maps.residual[1] = vec![0.1, 0.7, 0.1, 0.1];
         }
-        let Some(set) = MapSet::of(&traced) else { panic!("there are maps") };
+        let Some(set) = MapSet::of(&fact) else { panic!("there are maps") };
         assert_eq!(set.frame(), frame);
         assert!(set.maps[0].sentence.contains("rises most so far"), "{}", set.maps[0].sentence);
         assert_eq!(set.table(0)[0][1], "–");

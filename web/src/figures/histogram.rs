@@ -37,8 +37,10 @@ fn sentence(summary: &Summary) -> String {
     };
     let at = summary.at_l_star.map_or(0, |share| share.count);
     let spread = summary.distribution.counts.iter().filter(|count| **count > 0).count();
+    let flat = summary.no_peak.filter(|share| share.count > 0);
+    let flat = flat.map(|share| format!("; {} of these without a peak", share.count)).unwrap_or_default();
     format!(
-        "Dominant layers of {}: {at} at layer {layer}, {} at {}; {} not localized.",
+        "Dominant layers of {}: {at} at layer {layer}, {} at {}{flat}; {} not localized.",
         words::count(total, "fact"),
         summary.distribution.localized() - at,
         words::count(spread.saturating_sub(1), "other layer"),

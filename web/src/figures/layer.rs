@@ -27,7 +27,7 @@ pub struct Layer {
 /// The layer that is shown first: the fact's dominant one, or else the one without which it loses most.
 pub fn first(fact: &FactRecord, view: &View) -> Option<usize> {
     let traced = fact.traced()?;
-    let found = finding(traced, view).and_then(Finding::layer);
+    let found = finding(fact, view).and_then(Finding::layer);
     let losses = (1..=traced.without_block.len()).filter_map(|at| Some((at, drop_at(traced, Part::Block, at)?)));
     let most = || losses.reduce(|best, next| if next.1 > best.1 { next } else { best }).map(|best| best.0);
     found.or_else(most)
@@ -35,7 +35,8 @@ pub fn first(fact: &FactRecord, view: &View) -> Option<usize> {
 
 /// What other layers still restore when the dominant one is removed, in a sentence; `None` without a second pass.
 pub fn redundancy(fact: &FactRecord, view: &View) -> Option<String> {
-    let traced = fact.traced()?;
+    // Without an effect nothing can be restored.
+    let traced = fact.validated()?;
     let (restored, lost) = fact_redundancy(traced, view.reading)?;
     let ablated = traced.redundancy.get(&view.reading)?.ablated;
     Some(format!(
@@ -71,7 +72,7 @@ impl Layer {
                 words::fixed((1.0 - share) * 100.0, 0)
             ),
         };
-        let found = finding(traced, view).and_then(Finding::layer);
+        let found = finding(fact, view).and_then(Finding::layer);
         let lens = LensChart::of(fact).map(|chart| chart.at(layer));
         Some(Self { layer, of, values, mlp_share, split, dominant: found == Some(layer), lens })
     }

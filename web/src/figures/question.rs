@@ -9,8 +9,6 @@ use std::ops::Range;
 
 /// Spread of the noise, in units of σ, and the number of paired draws; those of the command line.
 const NOISE: (f32, usize) = (3.0, 10);
-/// Models with fewer blocks than this get a narrow window in the MLP and attention maps.
-const FEW_LAYERS: usize = 20;
 
 /// A question as it is typed.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -130,7 +128,7 @@ impl Asked {
             target_new: given(&self.new),
             corruption: self.corruption(),
             readings: READINGS.to_vec(),
-            window: window(layers),
+            window: Settings::usual_window(layers),
             maps: true,
         }
     }
@@ -172,11 +170,6 @@ impl Asked {
         }
         found
     }
-}
-
-/// Window in layers of the MLP and attention maps: METHODS' ten are more than a small model has to tell apart.
-pub fn window(layers: usize) -> usize {
-    if layers < FEW_LAYERS { 3 } else { Settings::default().window }
 }
 
 /// The bytes of a text between two places that a browser counts in UTF-16 units, without spaces around it.
@@ -233,7 +226,7 @@ mod tests {
         let record = sample::record();
         let asked = Asked::of_fact(&record.facts[0], &record.settings.corruption);
         let question = asked.question(8);
-        assert_eq!((question.window, question.readings.len(), question.maps), (3, 3, true));
+        assert_eq!((question.window, question.readings.len(), question.maps), (1, 3, true));
         assert_eq!(question.target.as_deref(), Some("Paris"));
         assert_eq!(asked.question(30).window, 10);
         let mut lab = LabState { layer: Some(2), ..LabState::default() };

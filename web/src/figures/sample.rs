@@ -112,3 +112,10 @@ pub(crate) fn edited(record: &mut Record, layer: usize, after: &[[f32; 2]]) {
     };
     record.edits.get_or_insert_default().extend(after.iter().enumerate().map(one));
 }
+
+/// The same fact, traced although a filter drops it.
+pub(crate) fn not_validated(fact: &FactRecord, reason: Reason) -> FactRecord {
+    let dropped = Dropped { reason, detail: String::new(), p_clean: None, p_corrupt: None };
+    let outcome = Outcome::of(fact.traced().cloned().unwrap_or_default(), Some(&dropped));
+    FactRecord { outcome, ..fact.clone() }
+}

@@ -70,8 +70,14 @@ enum Choice {
 
 /// Chooses where to begin. A journal comes before a record: it is what was worked on last. Only where the record is the
 /// very study that is asked for, and the journal is not, nothing is left to do.
-fn choose(files: &Files, found: Found, record: Option<Record>, header: &Record, facts: &FactFile) -> Result<Choice> {
-    let same = |there: &Record| journal::differences(there, header).is_empty();
+fn choose(
+    files: &Files,
+    found: Found,
+    record: Option<Record>,
+    (header, asked, facts): (&Record, &Settings, &FactFile),
+) -> Result<Choice> {
+    let header = |there: &Record| journal::alike(header, there, asked);
+    let same = |there: &Record| journal::differences(there, &header(there)).is_empty();
     let journal = match found {
         Found::Study(resumed) if same(&resumed.record) => return Ok(Choice::Journal(resumed)),
         Found::Study(resumed) => Some(resumed),
@@ -83,11 +89,13 @@ fn choose(files: &Files, found: Found, record: Option<Record>, header: &Record, 
         return Ok(Choice::Finished(record.clone()));
     }
     if let Some(mut resumed) = journal {
-        let dropped = change(&files.journal, &mut resumed.record, header)?;
+        let header = header(&resumed.record);
+        let dropped = change(&files.journal, &mut resumed.record, &header)?;
         return Ok(Choice::Changed(resumed, dropped));
     }
     let Some(mut record) = record else { return Ok(Choice::Anew) };
-    let dropped = change(&files.record, &mut record, header)?;
+    let header = header(&record);
+    let dropped = change(&files.record, &mut record, &header)?;
     // What is wrong with it would be wrong with the journal.
     is_complete(&record, facts).map_err(|error| error.at(files.record.display()))?;
     Ok(Choice::Record(record, dropped))
@@ -119,7 +127,7 @@ pub(super) enum Begin {
 pub(super) fn begin(
     files: &Files,
     journal: &mut Journal,
-    (header, facts): (&Record, &FactFile),
+    (header, asked, facts): (&Record, &Settings, &FactFile),
     fresh: bool,
     progress: &Progress,
 ) -> Result<Begin> {
@@ -149,7 +157,7 @@ pub(super) fn begin(
     }
     let unfinished = matches!(found, Found::Study(_));
     let record = finished(&files.record, &found)?;
-    let choice = choose(files, found, record, header, facts)?;
+    let choice = choose(files, found, record, (header, asked, facts))?;
     if let Some(why) = lost {
         let copy = journal.keep_copy()?.map(|copy| format!("; a copy is {}", copy.display())).unwrap_or_default();
         let then = if matches!(choice, Choice::Anew) { ", so the study starts again" } else { "" };

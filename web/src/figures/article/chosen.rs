@@ -1,7 +1,7 @@
 //! Which facts' token × layer maps the article shows, and why these.
 
 use super::{Article, Study};
-use engram_core::metrics::{Dominant, dominant};
+use engram_core::metrics::{Finding, finding};
 use engram_core::record::{FactRecord, Traced};
 
 /// A fact whose maps are shown.
@@ -26,6 +26,8 @@ pub enum Why {
     Near(usize, usize),
     /// It lies far from `l*` and has the largest effect of those that are left; its dominant layer.
     Effect(usize),
+    /// No layer regains much, so none is named.
+    NoPeak,
     /// It is not localized.
     NotLocalized,
     /// It has maps and was not traced under this reading.
@@ -39,6 +41,7 @@ impl Why {
             Self::AtLStar => "its dominant layer is l*".into(),
             Self::Near(layer, l_star) => format!("its dominant layer, {layer}, is near l*, {l_star}"),
             Self::Effect(layer) => format!("far from l*, chosen for its large effect; its dominant layer is {layer}"),
+            Self::NoPeak => "it shows no peak, so no layer is named".into(),
             Self::NotLocalized => "it is not localized: no layer's patch helps".into(),
             Self::Untraced => "it has maps, though it was not traced under this reading".into(),
         }
@@ -80,24 +83,25 @@ fn shared<'a>(article: &Article<'a>) -> Vec<Key<'a>> {
 }
 
 fn of_study<'a>(at: usize, study: &Study<'a>, shared: &[Key<'a>], most: usize) -> Vec<Chosen<'a>> {
-    let (reading, always) = (study.summary.view.reading, study.summary.view.argmax_always);
     let near = (study.summary.layers as f64 * NEAR).ceil().max(1.0) as usize;
-    let why = |traced: &Traced| match (dominant(traced, reading, always), study.summary.l_star) {
+    let why = |fact: &FactRecord| match (finding(fact, &study.summary.view), study.summary.l_star) {
         (None, _) => Why::Untraced,
-        (Some(Dominant::NotLocalized), _) => Why::NotLocalized,
-        (Some(Dominant::Layer(layer)), Some(l_star)) if layer == l_star => Why::AtLStar,
-        (Some(Dominant::Layer(layer)), Some(l_star)) if layer.abs_diff(l_star) <= near => Why::Near(layer, l_star),
-        (Some(Dominant::Layer(layer)), _) => Why::Effect(layer),
+        (Some(Finding::NotLocalized), _) => Why::NotLocalized,
+        (Some(Finding::NoPeak(_) | Finding::NotKnown(_) | Finding::NotSensitive(_)), _) => Why::NoPeak,
+        (Some(Finding::Layer(layer)), Some(l_star)) if layer == l_star => Why::AtLStar,
+        (Some(Finding::Layer(layer)), Some(l_star)) if layer.abs_diff(l_star) <= near => Why::Near(layer, l_star),
+        (Some(Finding::Layer(layer)), _) => Why::Effect(layer),
     };
     let rank = |why: Why| match why {
         Why::AtLStar => 0,
         Why::Near(..) => 1,
         Why::Effect(_) => 2,
-        Why::NotLocalized => 3,
-        Why::Untraced => 4,
+        Why::NoPeak => 3,
+        Why::NotLocalized => 4,
+        Why::Untraced => 5,
     };
     let mut all: Vec<Chosen<'a>> =
-        mapped(study).map(|(fact, traced)| Chosen { study: at, fact, traced, why: why(traced) }).collect();
+        mapped(study).map(|(fact, traced)| Chosen { study: at, fact, traced, why: why(fact) }).collect();
     let effect = |one: &Chosen<'_>| f64::from(one.traced.p_clean) - f64::from(one.traced.p_corrupt);
     let alone = |one: &Chosen<'_>| !shared.contains(&key(one.fact));
     all.sort_by(|a, b| {

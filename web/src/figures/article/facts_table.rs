@@ -5,8 +5,8 @@ pub mod filter;
 use crate::figures::facts;
 use crate::words;
 use engram_core::facts::{RelationKind, kind};
-use engram_core::metrics::{Dominant, View, dominant, edit_outcome, sufficiency};
-use engram_core::record::{FactRecord, Outcome, Record, Traced};
+use engram_core::metrics::{Dominant, Finding, View, dominant, edit_outcome, finding, sufficiency};
+use engram_core::record::{FactRecord, Outcome, Record};
 use std::collections::HashMap;
 
 /// One fact.
@@ -32,7 +32,7 @@ pub struct Row {
     pub p_corrupt: Option<f64>,
     /// `p_clean - p_corrupt`.
     pub effect: Option<f64>,
-    /// Dominant layer; none of a fact that is not localized.
+    /// The paper's argmax layer; none of a fact that is not localized. Only the outcome says whether it is a finding.
     pub layer: Option<usize>,
     /// Largest sufficiency over the layers.
     pub largest: Option<f64>,
@@ -45,26 +45,33 @@ pub struct Row {
 /// What became of a fact.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum State {
-    /// Traced, with a dominant layer.
-    Localized,
+    /// Traced, with a dominant layer that is a peak.
+    Peak,
+    /// Traced; no layer regains much.
+    NoPeak,
     /// Traced; every patch only hurts.
     NotLocalized,
     /// Validated, but not traced under the reading.
     Untraced,
+    /// Traced, although a filter drops it.
+    NotValidated,
     /// It fell out.
     Dropped,
 }
 
 impl State {
     /// All, in the order in which they are offered.
-    pub const ALL: [Self; 4] = [Self::Localized, Self::NotLocalized, Self::Untraced, Self::Dropped];
+    pub const ALL: [Self; 6] =
+        [Self::Peak, Self::NoPeak, Self::NotLocalized, Self::Untraced, Self::NotValidated, Self::Dropped];
 
     /// Its name on the page and in the address.
     pub fn name(self) -> &'static str {
         match self {
-            Self::Localized => "localized",
+            Self::Peak => "peak",
+            Self::NoPeak => "no-peak",
             Self::NotLocalized => "not-localized",
             Self::Untraced => "not-traced",
+            Self::NotValidated => "not-validated",
             Self::Dropped => "dropped",
         }
     }
@@ -92,11 +99,11 @@ pub fn rows(record: &Record, view: &View) -> Vec<Row> {
 
 fn row(fact: &FactRecord, view: &View, edited: Option<&String>) -> Row {
     let (p_clean, p_corrupt) = match &fact.outcome {
-        Outcome::Validated(traced) => (Some(traced.p_clean), Some(traced.p_corrupt)),
         Outcome::Dropped(dropped) => (dropped.p_clean, dropped.p_corrupt),
+        _ => (fact.traced().map(|traced| traced.p_clean), fact.traced().map(|traced| traced.p_corrupt)),
     };
     let [p_clean, p_corrupt] = [p_clean, p_corrupt].map(|p| p.map(f64::from));
-    let (state, layer) = state(fact.traced(), view);
+    let argmax = fact.validated().and_then(|traced| dominant(traced, view.reading, view.argmax_always));
     let outcome = facts::outcome(fact, view);
     let curve = fact.traced().and_then(|traced| sufficiency(traced, view.reading));
     let [prompt, answer, relation] =
@@ -108,24 +115,26 @@ fn row(fact: &FactRecord, view: &View, edited: Option<&String>) -> Row {
         answer,
         relation,
         kind: kind(&fact.relation),
-        state,
+        state: state(fact, view),
         outcome,
         p_clean,
         p_corrupt,
         effect: p_clean.zip(p_corrupt).map(|(clean, corrupt)| clean - corrupt),
-        layer,
+        layer: argmax.and_then(Dominant::layer),
         largest: curve.and_then(|curve| curve.into_iter().reduce(f64::max)),
         edited: edited.cloned(),
         text,
     }
 }
 
-fn state(traced: Option<&Traced>, view: &View) -> (State, Option<usize>) {
-    match traced.map(|traced| dominant(traced, view.reading, view.argmax_always)) {
-        None => (State::Dropped, None),
-        Some(None) => (State::Untraced, None),
-        Some(Some(Dominant::NotLocalized)) => (State::NotLocalized, None),
-        Some(Some(Dominant::Layer(layer))) => (State::Localized, Some(layer)),
+fn state(fact: &FactRecord, view: &View) -> State {
+    match (&fact.outcome, finding(fact, view)) {
+        (Outcome::Dropped(_), _) => State::Dropped,
+        (Outcome::NotValidated(_), _) => State::NotValidated,
+        (Outcome::Validated(_), None) => State::Untraced,
+        (_, Some(Finding::NotLocalized)) => State::NotLocalized,
+        (_, Some(Finding::Layer(_))) => State::Peak,
+        (_, Some(Finding::NoPeak(_) | Finding::NotKnown(_) | Finding::NotSensitive(_))) => State::NoPeak,
     }
 }
 
@@ -133,17 +142,36 @@ fn state(traced: Option<&Traced>, view: &View) -> (State, Option<usize>) {
 mod tests {
     use super::super::super::sample;
     use super::*;
+    use engram_core::record::Reason;
 
     #[test]
     fn rows_hold_the_numbers() {
         let rows = rows(&sample::record(), &View::default());
         assert_eq!(
             (rows[0].layer, rows[0].state, rows[0].edited.as_deref()),
-            (Some(2), State::Localized, Some("success, L1"))
+            (Some(2), State::Peak, Some("success, L1"))
         );
         assert!(rows[0].effect.is_some_and(|effect| (effect - 0.8).abs() < 1e-6));
         assert!(rows[0].largest.is_some_and(|largest| (largest - 0.5).abs() < 1e-6));
         assert_eq!((rows[1].state, rows[1].p_clean, rows[1].kind), (State::Dropped, None, RelationKind::Relation));
         assert_eq!((rows[2].state, rows[2].layer), (State::NotLocalized, None));
+    }
+
+    #[test]
+    fn a_flat_curve_keeps_its_argmax_under_the_papers_name_only() {
+        let mut record = sample::record();
+        let traced = record.facts[0].traced_mut().expect("the sample's first fact is traced");
+        let (low, effect) = (traced.p_corrupt, traced.p_clean - traced.p_corrupt);
+        traced.patched.values_mut().for_each(|curve| curve[2] = low + 0.05 * effect);
+        traced.patched.values_mut().for_each(|curve| curve[1] = low);
+        let unknown = sample::not_validated(&record.facts[0], Reason::NotKnown);
+        record.facts.push(FactRecord { order: 3, ..unknown });
+        let seen = |view: &View| rows(&record, view).into_iter().map(|row| (row.state, row.outcome, row.layer));
+        let found: Vec<_> = seen(&View::default()).collect();
+        assert_eq!(found[0], (State::NoPeak, "no peak".into(), Some(3)));
+        assert_eq!(found[3], (State::NotValidated, "not known".into(), None));
+        let paper = View { argmax_always: true, ..View::default() };
+        assert_eq!(seen(&paper).next(), Some((State::Peak, "layer 3".into(), Some(3))), "the paper's convention");
+        assert_eq!(filter::SortBy::Layer.title(), "argmax layer (paper)");
     }
 }

@@ -150,8 +150,9 @@ fn study_line(record: &Record) -> String {
     if settings.maps != default.maps {
         flag("--maps", settings.maps.to_string());
     }
-    if settings.window != default.window {
-        flag("--window", settings.window.to_string());
+    let window = settings.window_of(record.model.layers);
+    if window != Settings::usual_window(record.model.layers) {
+        flag("--window", window.to_string());
     }
     let (edit, usual) = (&settings.edit, &default.edit);
     if edit.facts != usual.facts {
@@ -253,7 +254,7 @@ pub fn lines(record: &Record) -> Vec<(&'static str, String)> {
             format!(
                 "{} wanted, window of {}",
                 words::count(settings.maps, "fact"),
-                words::count(settings.window, "layer")
+                words::count(settings.window_of(record.model.layers), "layer")
             ),
         ),
         ("record format", record.engram.to_string()),

@@ -14,9 +14,8 @@ pub(super) fn Layers(explorer: Explorer) -> impl IntoView {
     let chosen: Signal<Option<usize>> = explorer.layer.into();
     let choose = Callback::new(move |layer| explorer.choose_layer(layer));
     let has = Memo::new(move |_| fact.with(|fact| fact.as_ref().is_some_and(|fact| fact.traced().is_some())));
-    let sufficiency =
-        Memo::new(move |_| fact.with(|fact| bars::fact_sufficiency(fact.as_ref()?.traced()?, &view.get())));
-    let losses = Memo::new(move |_| fact.with(|fact| Some(bars::fact_losses(fact.as_ref()?.traced()?))));
+    let sufficiency = Memo::new(move |_| fact.with(|fact| bars::fact_sufficiency(fact.as_ref()?, &view.get())));
+    let losses = Memo::new(move |_| fact.with(|fact| Some(bars::fact_losses(fact.as_ref()?))));
     let lens = Memo::new(move |_| fact.with(|fact| LensChart::of(fact.as_ref()?)));
     let redundancy = Memo::new(move |_| fact.with(|fact| layer::redundancy(fact.as_ref()?, &view.get())));
     let panel = Memo::new(move |_| {

@@ -23,9 +23,9 @@ pub(super) fn Finding(explorer: Explorer) -> impl IntoView {
         })
     });
     let lines = Memo::new(move |_| {
-        fact.with(|fact| match fact.as_ref().map(|fact| (fact, &fact.outcome)) {
+        fact.with(|fact| match fact.as_ref().map(|fact| (fact, &fact.outcome, fact.traced())) {
             None => Vec::new(),
-            Some((fact, Outcome::Validated(traced))) => {
+            Some((fact, _, Some(traced))) => {
                 let view = view.get();
                 let mut lines = finding::fact(fact, traced, &view);
                 lines.push(format!("Patched position: {}.", words::reading(view.reading)));
@@ -34,12 +34,13 @@ pub(super) fn Finding(explorer: Explorer) -> impl IntoView {
                 lines.extend(greedy.filter(|_| live).and_then(|said| partial::by_itself(&said, &fact.target_true)));
                 lines
             }
-            Some((_, Outcome::Dropped(dropped))) => {
+            Some((_, Outcome::Dropped(dropped), _)) => {
                 vec![
                     format!("It cannot be traced: {}.", words::reason(dropped.reason)),
                     words::visible(&dropped.detail),
                 ]
             }
+            Some(_) => Vec::new(),
         })
     });
     let readings = Signal::derive(move || -> Vec<Reading> {
@@ -161,7 +162,7 @@ fn Origin(explorer: Explorer) -> impl IntoView {
 /// The maps, row by row while they are computed.
 #[component]
 pub(super) fn Maps(explorer: Explorer) -> impl IntoView {
-    let set = Memo::new(move |_| explorer.fact.with(|fact| MapSet::of(fact.as_ref()?.traced()?)));
+    let set = Memo::new(move |_| explorer.fact.with(|fact| MapSet::of(fact.as_ref()?)));
     let has = Memo::new(move |_| set.with(Option::is_some));
     let maps = Signal::derive(move || set.get().unwrap_or_default());
     let layer = Signal::derive(move || explorer.layer.get());

@@ -244,7 +244,7 @@ fn Advanced(form: RwSignal<Form>) -> impl IntoView {
                     />
                     <Field
                         label="Window, layers"
-                        help="Of the MLP and attention maps"
+                        help="Of the MLP and attention maps; empty for a third of the model's, odd, or 10 from 30 layers on"
                         form=form
                         get=|form| &form.window
                         set=|form| &mut form.window

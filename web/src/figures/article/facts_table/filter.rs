@@ -26,7 +26,7 @@ pub enum SortBy {
     Corrupt,
     /// `p_clean - p_corrupt`.
     Effect,
-    /// Dominant layer.
+    /// The paper's argmax layer.
     Layer,
     /// Largest sufficiency.
     Largest,
@@ -78,7 +78,7 @@ impl SortBy {
             Self::Clean => "p(true)",
             Self::Corrupt => "p(true), subject hidden",
             Self::Effect => "effect",
-            Self::Layer => "dominant layer",
+            Self::Layer => "argmax layer (paper)",
             Self::Largest => "largest sufficiency",
             Self::Edited => "edit",
         }
@@ -137,9 +137,9 @@ pub struct Filter {
     pub state: Option<State>,
     /// Only facts of this kind.
     pub kind: Option<RelationKind>,
-    /// Only facts whose dominant layer is this or above.
+    /// Only facts whose argmax layer is this or above.
     pub from: Option<usize>,
-    /// Only facts whose dominant layer is this or below.
+    /// Only facts whose argmax layer is this or below.
     pub to: Option<usize>,
     /// Only facts that were edited.
     pub edited: bool,

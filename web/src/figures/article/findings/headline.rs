@@ -62,10 +62,10 @@ fn first(article: &Article<'_>) -> String {
         return format!("{} The last layer restores the answer by definition.", start(&told, 2));
     }
     let mut said = start(&told, 2);
-    if let Some(lost) =
-        layers::not_localized(article).filter(|_| article.studies.iter().any(|study| study.summary.l_star.is_some()))
-    {
-        said = format!("{said} {lost}");
+    if article.studies.iter().any(|study| study.summary.l_star.is_some()) {
+        for more in [layers::no_peak(article), layers::not_localized(article)].into_iter().flatten() {
+            said = format!("{said} {more}");
+        }
     }
     said
 }

@@ -224,7 +224,8 @@ pub fn dominant(article: &Article<'_>) -> String {
         ),
     };
     let ties = ties(article);
-    joined([Some(star), Some(share), agreement(&at), ties, not_localized(article), artefact(article), none])
+    let flat = no_peak(article);
+    joined([Some(star), Some(share), agreement(&at), ties, flat, not_localized(article), artefact(article), none])
 }
 
 /// Ties for l*, and leads that counting alone may explain: the difference of two counts has a standard error of about
@@ -258,6 +259,21 @@ fn ties(article: &Article<'_>) -> Option<String> {
     let narrow = (!narrow.is_empty())
         .then(|| format!("The lead of l* over the next layer is within the counting error ({}).", say::parts(&narrow)));
     Some(joined([tied, narrow])).filter(|said| !said.is_empty())
+}
+
+/// The share of facts that l* counts at their argmax though they have no peak; it stands beside the facts at l*.
+pub(super) fn no_peak(article: &Article<'_>) -> Option<String> {
+    let shares: Vec<_> = article.studies.iter().filter_map(|study| study.summary.no_peak).collect();
+    let rule = "the best layer regains less than a tenth of what hiding the subject takes";
+    match shares.as_slice() {
+        [] => None,
+        all if all.iter().all(|share| share.count == 0) => None,
+        [one] => Some(format!("{} localized facts have no peak: {rule}.", say::share(one))),
+        all => Some(format!(
+            "{} of the localized facts have no peak: {rule}.",
+            say::range(all.iter().map(|share| share.share), say::percent)
+        )),
+    }
 }
 
 /// The share of facts that are not localized; it always stands beside the facts at l*.

@@ -67,7 +67,7 @@ fn a_filter_survives_its_address() {
     assert!(Filter::default().written().is_empty());
     let turned = Filter::default().sorted(SortBy::Layer);
     assert!(turned.ascending && !turned.clone().sorted(SortBy::Layer).ascending);
-    assert_eq!(turned.sentence(1, 3), "1 of 3 facts, by dominant layer, smallest first.");
+    assert_eq!(turned.sentence(1, 3), "1 of 3 facts, by argmax layer (paper), smallest first.");
     assert_eq!(Filter::default().sentence(3, 3), "3 facts, in study order.");
 }
 
