@@ -34,7 +34,7 @@ pub struct Pair {
     pub before: f64,
     /// After.
     pub after: f64,
-    /// It belongs to the new answer, which shall rise.
+    /// It belongs to the new answer, which should rise.
     pub wanted: bool,
 }
 
