@@ -22,7 +22,7 @@ pub use mechanism::{
     redundancy, redundancy_curve,
 };
 pub use summary::{Summary, density, matched, reasons, restrict, summarize};
-pub use verdict::{Answer, Check, HARM, Judgement, MOVED, Mark, Verdict, judge};
+pub use verdict::{Answer, Check, HARM, Judgement, MOVED, Mark, RULES, Verdict, judge};
 
 use crate::record::Reading;
 use serde::{Deserialize, Serialize};

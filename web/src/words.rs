@@ -105,6 +105,13 @@ pub fn reason(reason: Reason) -> &'static str {
     }
 }
 
+/// A clause as a sentence: a capital, and a full stop.
+pub fn sentence(clause: &str) -> String {
+    let mut chars = clause.chars();
+    let first: String = chars.next().map(|c| c.to_uppercase().collect()).unwrap_or_default();
+    format!("{first}{}.", chars.as_str())
+}
+
 /// What a level of success means (METHODS, section 4).
 pub fn level(level: Level) -> &'static str {
     match level {

@@ -10,6 +10,17 @@ pub const MOVED: f64 = MIN_EFFECT;
 /// The share of watched answers that an edit may harm before it counts as harmful.
 pub const HARM: f64 = 0.1;
 
+/// How verdicts come about, for the notes of tables and pages.
+pub const RULES: [&str; 2] = [
+    "Rewritten: the new answer gained 0.05 or more and is likelier than the old one. Partly: it gained as much, but the old \
+     one is still likelier. Silenced: the old answer lost half of its probability or more (and at least 0.05), and the new \
+     one did not gain 0.05.",
+    "Another wording follows where the new answer did the same there; more than half must. A neighbour or an unrelated fact \
+     is harmed where its own answer lost half or more (and at least 0.05), where the new answer takes its place, or where an \
+     unrelated fact's most probable token changes; with harm is an edit that harms more than a tenth of either. What was not \
+     measured does not count as held.",
+];
+
 /// What became of both answers on the edited prompt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

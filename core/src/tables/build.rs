@@ -4,8 +4,8 @@ use super::parts::{count, labels, layer, mean, number, per_reading, plain, shape
 use super::{Cell, Shape, Table};
 use crate::facts::RelationKind;
 use crate::metrics::{
-    Level, Mean, MlpRatio, NecessityAt, RedundancyAggregate, Summary, Verdict, View, edit_summary, matched, restrict,
-    summarize,
+    Level, Mean, MlpRatio, NecessityAt, RULES, RedundancyAggregate, Summary, Verdict, View, edit_summary, matched,
+    restrict, summarize,
 };
 use crate::record::{Reason, Record};
 use std::collections::{BTreeMap, BTreeSet};
@@ -261,15 +261,7 @@ pub fn table6(records: &[Record]) -> Table {
         title: "Edits, all measures together".into(),
         columns,
         rows: labels(records).into_iter().zip(records).filter_map(row).collect(),
-        notes: vec![
-            "Rewritten: the false answer gained 0.05 or more and is the likelier one. Partly: it gained as much, but the \
-             true one is still the likelier. Silenced: the true answer lost half or more, and the false one did not gain."
-                .into(),
-            "A wording follows where the same happens as on the prompt. A fact is harmed where its true answer loses half \
-             or more, the false answer takes its place, or an unrelated fact's most probable token changes. An edit with \
-             harm harms more than a tenth of its neighbours or unrelated facts."
-                .into(),
-        ],
+        notes: RULES.map(str::to_owned).into(),
     }
 }
 

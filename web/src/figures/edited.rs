@@ -130,7 +130,7 @@ mod tests {
     #[test]
     fn an_edit_in_force_is_told() {
         let shown = live(&edited());
-        assert_eq!((shown.edit.level, shown.answers[1].as_str()), (Some("L1"), "Rome"));
+        assert_eq!((shown.edit.level, shown.answers[1].as_str()), ("L1", "Rome"));
         assert!(!shown.edit.notes.iter().any(|note| note.contains("restored")), "it was not taken back yet");
         assert_eq!(shown.facts[1].1, "1.23 % of the tensor's norm");
         assert!(shown.facts.iter().any(|(name, value)| *name == "residual" && value.starts_with("1.0e-6")));

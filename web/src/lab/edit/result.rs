@@ -1,7 +1,7 @@
 //! What an edit did: the search, the judgement, before and after, and what the model says now.
 
 use super::run::Editor;
-use crate::components::{BeforeAfter, LossChart, Shifts};
+use crate::components::{BeforeAfter, Checks, LossChart, Shifts};
 use crate::components::{act, part, shown};
 use crate::figures::edited::Shown;
 use crate::figures::loss::LossCurve;
@@ -52,10 +52,6 @@ pub(super) fn Result(editor: Editor) -> impl IntoView {
 #[component]
 fn One(shown: Shown, stored: bool, editor: Editor) -> impl IntoView {
     let Shown { edit, answers: [old, new], groups, facts, said, .. } = shown;
-    let (badge, class) = match edit.level {
-        Some(level) => (level, "badge good"),
-        None => ("–", "badge"),
-    };
     // Another model, or a lost engine, ends an edit without taking it back.
     let in_force = Memo::new(move |_| {
         let made = editor.made.get()?;
@@ -80,7 +76,9 @@ fn One(shown: Shown, stored: bool, editor: Editor) -> impl IntoView {
             <h2>"What it did"</h2>
             <p class="faint"><span class="badge">{badge_of}</span> " " {part(origin)}</p>
             <p class="lead">{edit.prompt} " " <b>{old} " → " {new}</b></p>
-            <p class="actions"><span class=class>{badge}</span> <span>{edit.judgement}</span> {part(undo)}</p>
+            <p class="actions"><span class=edit.badge>{edit.verdict}</span> <span>{edit.judgement}</span> {part(undo)}</p>
+            <Checks checks=edit.checks />
+            <p class="faint">{edit.paper}</p>
             {edit.notes.into_iter().map(|note| view! { <p class="faint">{note}</p> }).collect_view()}
             {said.map(|(prompt, said)| view! { <BeforeAfter prompt=prompt said=said /> })}
             <h3>"Before and after"</h3>
