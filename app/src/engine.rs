@@ -15,6 +15,7 @@ use crate::commands::train::TrainArgs;
 use crate::hub::{self, Hub};
 use crate::render::progress::Progress;
 use anyhow::Result;
+use engram_core::metrics::Judgement;
 use engram_core::record::{DeviceInfo, EditRecord, ModelInfo, Record, Settings};
 use engram_core::train::{Epoch, Recall};
 use std::path::PathBuf;
@@ -165,7 +166,12 @@ pub struct Edited {
     pub model: ModelInfo,
     /// Where it ran.
     pub device: DeviceInfo,
-    /// Raw values; there are no paraphrases and no unrelated facts.
+    /// The prompt, with its subject.
+    pub prompt: String,
+    /// All measures together.
+    pub judgement: Judgement,
+    /// Raw values. Unrelated facts are named by their place among the bundled facts; a question that is none of these has no
+    /// paraphrases and neighbours.
     pub edit: EditRecord,
     /// Greedy answer before.
     pub before: String,

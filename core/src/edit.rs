@@ -1,10 +1,12 @@
 //! Stage 3: rewriting facts with ROME's rank-one update, v* found by SPSA (METHODS, section 4).
 
 mod apply;
+mod around;
 mod spsa;
 
 pub(crate) use apply::fingerprint;
 pub use apply::{Update, apply_and_measure, update};
+pub use around::{known, known_fact, own_layer, unrelated};
 pub use spsa::{Step, Target, optimize};
 
 use crate::error::{Error, Result};

@@ -9,6 +9,7 @@ mod localize;
 mod mean;
 mod mechanism;
 mod summary;
+mod verdict;
 
 pub use edits::{EditOutcome, EditSummary, Level, SideEffects, edit_outcome, edit_summary, side_effects};
 pub use finding::{Finding, PEAK, finding, no_peak};
@@ -21,6 +22,7 @@ pub use mechanism::{
     redundancy, redundancy_curve,
 };
 pub use summary::{Summary, density, matched, reasons, restrict, summarize};
+pub use verdict::{Answer, Check, HARM, Judgement, MOVED, Mark, RULES, Verdict, judge};
 
 use crate::record::Reading;
 use serde::{Deserialize, Serialize};

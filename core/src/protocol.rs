@@ -137,7 +137,7 @@ pub struct EditAsk {
     pub subject: String,
     /// Answer that the model gives now.
     pub target: String,
-    /// Answer that it shall give.
+    /// Answer that it should give.
     pub target_new: String,
     /// Block to edit, `1..=L`; the fact's dominant layer under subject-last when absent.
     pub layer: Option<usize>,

@@ -216,7 +216,7 @@ pub struct Maps {
 }
 
 /// One edit of Stage 3.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct EditRecord {
     /// `order` of the fact.
     pub fact: usize,

@@ -135,14 +135,73 @@ test('a fact is rewritten on the page, and the edit is taken back', 120, async u
   const file = readFileSync(await (await saved).path());
   JSON.parse(file.subarray(8, 8 + Number(file.readBigUInt64LE(0))).toString());
 
-  // A trace says that it is of the edited model.
+  // All measures together, in words and not by colour alone.
+  const did = edit.locator('section', { has: page.getByRole('heading', { name: 'What it did' }) });
+  await did.locator('.actions .badge').getByText(/rewritten|silenced/).waitFor();
+  assert.match(await did.locator('.checks').innerText(), /unrelated facts? (is|are) unharmed/);
+  await did.getByText(/^model\.layers\.\d+\..*\(layer \d+ = model\.layers\.\d+\)$/).waitFor();
+
+  // The form says that it asks the edited model; what stands there is of the other one and does not say so.
   await show(page, 'Explore');
-  await panel('Explore').getByText(/1 edit is in force/).waitFor();
+  const explore = panel('Explore');
+  await explore.getByText(/1 edit is in force: what runs now asks the edited model/).waitFor();
+  assert.equal(await explore.getByText(/active/).count(), 0, 'a stored result is not of the edited model');
+  await explore.getByRole('button', { name: /^Run it here/ }).click();
+  await explore.getByText(/1 edit active: this is a result of the edited model/).waitFor({ timeout: 60_000 });
+  await explore.getByRole('button', { name: /^Run it here/ }).waitFor({ timeout: 60_000 });
   await show(page, 'Edit');
   await edit.getByRole('button', { name: 'Take back edit 1' }).click();
-  await edit.getByRole('heading', { name: /in force/ }).waitFor({ state: 'detached' });
+  await edit.getByRole('heading', { name: '1 edit in force' }).waitFor({ state: 'detached' });
+  const past = edit.getByRole('list').filter({ hasText: 'Taken back' });
+  assert.match(await past.innerText(), /musician on the trumpet → guitar, layer \d+, engram-llama.*compared bit for bit/s);
+  assert.equal(await edit.getByText('Nothing was edited yet').count(), 0);
+  await did.getByText(/Taken back: it is no longer in the weights/).waitFor();
+  assert.equal(await did.getAttribute('class'), 'stale', 'what it did is no longer so');
   await shot(page, 'edit-undone');
   await accessible(page, 'an edit taken back');
+  await show(page, 'Explore');
+  await explore.getByText(/^Stale: the form now has another set of edits/).waitFor();
+});
+
+test('what no longer belongs to the form says so, and its link is of what is shown', 120, async use => {
+  const { page, panel, site } = await begin(use);
+  await page.context().grantPermissions(['clipboard-read', 'clipboard-write'], { origin: new URL(site.url).origin });
+  const explore = panel('Explore');
+  const shown = await question(explore);
+  const stale = explore.getByText(/^Stale: the form now has/);
+  const link = async of => {
+    await of.getByRole('button', { name: 'Copy link', exact: true }).click();
+    await of.getByText('The link is on the clipboard.').first().waitFor();
+    return new URL(await page.evaluate(() => navigator.clipboard.readText())).searchParams;
+  };
+  assert.equal(await stale.count(), 0);
+  const [prompt, subject] = [explore.getByLabel('Prompt', { exact: true }), explore.getByLabel(/^Subject, as/)];
+  await prompt.fill('The capital of Peru is');
+  await subject.fill('Peru');
+  await explore.getByText(/^Stale: the form now has another prompt and another subject/).waitFor();
+  assert.equal(await explore.locator('.stale').count(), 2, 'finding and layers are dimmed');
+  await shot(page, 'explore-stale');
+  await accessible(page, 'a stale result');
+  const other = await link(explore);
+  assert.deepEqual([other.get('prompt'), other.get('subject')], [shown.prompt, shown.subject], 'the link is of what is shown');
+  await prompt.fill(shown.prompt);
+  await subject.fill(shown.subject);
+  await explore.getByLabel('True answer').fill(shown.target);
+  await explore.getByLabel('Counter-answer').fill(shown.target_new);
+  await stale.waitFor({ state: 'detached' });
+  await explore.getByLabel('Model').selectOption('engram-phi');
+  await explore.getByText(/^Stale: the form now has another model\./).waitFor();
+  assert.equal((await link(explore)).get('model'), 'engram-llama');
+  await explore.getByLabel('Model').selectOption('engram-llama');
+  await stale.waitFor({ state: 'detached' });
+
+  await show(page, 'Edit');
+  const edit = panel('Edit');
+  await edit.getByText('stored result').waitFor();
+  await edit.getByLabel('Layer').selectOption('8');
+  await edit.getByText(/^Stale: the form now has another layer\./).waitFor();
+  const asked = await link(edit);
+  assert.deepEqual([asked.get('tab'), asked.get('at'), asked.get('prompt')], ['edit', null, shown.prompt]);
 });
 
 for (const how of ['dropped', 'chosen']) {

@@ -38,3 +38,54 @@ test('a study of the page survives a reload and is resumed', 240, async use => {
   const kept = study.getByRole('listitem').filter({ hasText: '24 of 24 facts' });
   await kept.getByText(/2 edits, finished/).waitFor();
 });
+
+test('a queue of studies and what was filled in survive a reload', 240, async use => {
+  const site = use(await serve(DIST));
+  const browser = use(await launch());
+  const page = await browser.open(`${site.url}?tab=study`);
+  await started(page);
+  page.on('dialog', dialog => dialog.accept());
+  const study = page.getByRole('tabpanel', { name: 'Study' });
+  const field = name => study.getByRole('textbox', { name, exact: true });
+  await field('Facts').fill('6');
+  await field('With maps').fill('0');
+  await field('Edits').fill('1');
+  await study.getByRole('checkbox', { name: /^engram-qwen2/ }).check();
+  await study.getByRole('checkbox', { name: /^engram-phi/ }).check();
+  await study.getByRole('button', { name: 'Study 3 models' }).click();
+  await study.getByRole('region', { name: 'The study that runs' }).getByText('engram-phi waits').waitFor({ timeout: 60_000 });
+  await page.reload();
+  await started(page);
+
+  assert.equal(await field('Facts').inputValue(), '6');
+  assert.equal(await field('With maps').inputValue(), '0');
+  for (const name of [/^engram-llama,? /, /^engram-qwen2/, /^engram-phi/]) {
+    assert.ok(await study.getByRole('checkbox', { name }).first().isChecked(), `${name} is still ticked`);
+  }
+  const offer = study.getByRole('complementary', { name: 'A queue of studies' });
+  await offer.getByText(/studies left in the queue: .*engram-phi/).waitFor({ timeout: 30_000 });
+  await shot(page, 'study-queue');
+  await accessible(page, 'a queue is offered');
+  await offer.getByRole('button', { name: 'Resume the queue' }).click();
+  const done = study.getByRole('complementary', { name: 'A finished study' });
+  await done.getByText(/engram-phi/).waitFor({ timeout: 200_000 });
+  await page.reload();
+  await started(page);
+  await page.waitForTimeout(500);
+  assert.equal(await offer.count(), 0, 'nothing is left');
+
+  // A facts file does not survive, and nobody takes the bundled facts for it.
+  await study.locator('.study-form input[type=file]').setInputFiles({
+    name: 'mine.csv',
+    mimeType: 'text/csv',
+    buffer: Buffer.from('prompt,subject,target_true,target_new\nThe capital of France is,France,Paris,Rome\n'),
+  });
+  await study.getByText('mine.csv', { exact: true }).waitFor();
+  await page.reload();
+  await started(page);
+  await study.getByText('mine.csv was chosen before the page was loaded again: choose it again.').waitFor();
+  await study.getByRole('button', { name: 'Study 3 models' }).click();
+  await study.getByText('Choose mine.csv again, or take the bundled facts.').waitFor();
+  await study.getByRole('button', { name: 'Back to the defaults' }).click();
+  assert.equal(await field('Facts').inputValue(), '50');
+});

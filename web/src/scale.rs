@@ -15,6 +15,10 @@ pub struct Scale {
 
 /// Distances of two ticks that the values take at most.
 const TICKS: f64 = 6.0;
+/// From so many decimals on, ticks are written with a power of ten.
+const MOST_DECIMALS: usize = 5;
+/// Width of a digit, in pixels.
+const DIGIT: f64 = 7.0;
 
 impl Scale {
     /// The smallest axis with round ends that holds all values that are numbers.
@@ -51,8 +55,30 @@ impl Scale {
     /// A tick's value with just the decimals that its distance to the next one needs.
     pub fn label(&self, tick: f64) -> String {
         let decimals = (-self.step.log10().floor()).max(0.0) as usize;
-        crate::words::fixed(tick, decimals)
+        if decimals < MOST_DECIMALS {
+            return crate::words::fixed(tick, decimals);
+        }
+        // Ticks are multiples of the step, so a power of ten below it shows them exactly.
+        let size = tick.abs();
+        if size < self.step / 1e6 {
+            return "0".into();
+        }
+        let power = (size.log10() + 1e-9).floor();
+        let figures = (power - self.step.log10().floor()).max(0.0) as usize;
+        let sign = if tick < 0.0 { "−" } else { "" };
+        format!("{sign}{:.figures$}e−{}", size / 10_f64.powf(power), -power)
     }
+
+    /// Room at the left for the labels of all ticks, at least this.
+    pub fn margin(&self, least: f64) -> f64 {
+        margin(self.ticks().into_iter().map(|tick| self.label(tick)), least)
+    }
+}
+
+/// Room for labels of this length, at least `least`; a digit of the small print takes no more than this.
+pub fn margin(labels: impl IntoIterator<Item = String>, least: f64) -> f64 {
+    let longest = labels.into_iter().map(|label| label.chars().count()).max().unwrap_or(0);
+    least.max(longest as f64 * DIGIT + 12.0)
 }
 
 /// The smallest of 1, 2 and 5 times a power of ten that is at least this.
@@ -129,6 +155,26 @@ mod tests {
         assert!((below.down(0.0) + below.along(0.0) - 120.0).abs() < 1e-9);
         assert!(below.ticks().iter().any(|tick| tick.abs() < 1e-12), "{:?}", below.ticks());
         assert_eq!(below.down(7.0), 0.0);
+    }
+
+    #[test]
+    fn labels_of_small_values_are_short_and_have_their_room() {
+        let labels = |values: [f64; 2]| {
+            let scale = Scale::around_zero(values, 100.0);
+            (scale.ticks().into_iter().map(|tick| scale.label(tick)).collect::<Vec<_>>(), scale.margin(46.0))
+        };
+        let (plain, room) = labels([0.0, 0.37]);
+        assert_eq!((plain[0].as_str(), room), ("0.0", 46.0));
+        let (small, room) = labels([-0.0003, 0.0011]);
+        assert!(small.contains(&"−0.0004".to_owned()), "{small:?}");
+        assert!(room >= 7.0 * 7.0 + 12.0, "seven digits do not fit into 46 pixels: {room}");
+        let (tiny, _) = labels([0.0, 0.000_06]);
+        assert_eq!(tiny, ["0", "1e−5", "2e−5", "3e−5", "4e−5", "5e−5", "6e−5"]);
+        let (mixed, _) = labels([-2e-5, 1.1e-4]);
+        assert_eq!(mixed.first().map(String::as_str), Some("−2e−5"));
+        assert!(mixed.contains(&"1.0e−4".to_owned()) && mixed.contains(&"1.2e−4".to_owned()), "{mixed:?}");
+        let (least, room) = labels([0.0, 1e-30]);
+        assert!(least.iter().all(|label| label.len() < 12) && room < 90.0, "{least:?}");
     }
 
     #[test]

@@ -54,9 +54,17 @@ pub fn mean(mean: &Mean) -> String {
     }
 }
 
-/// `1 fact`, `12 facts`.
+/// `1 fact`, `12 facts`, `2 passes`, `3 studies`.
 pub fn count(count: usize, noun: &str) -> String {
-    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
+    if count == 1 {
+        return format!("1 {noun}");
+    }
+    let hisses = ["s", "x", "z", "ch", "sh"].iter().any(|end| noun.ends_with(end));
+    match noun.strip_suffix('y') {
+        Some(stem) if !stem.ends_with(['a', 'e', 'o', 'u']) => format!("{count} {stem}ies"),
+        _ if hisses => format!("{count} {noun}es"),
+        _ => format!("{count} {noun}s"),
+    }
 }
 
 /// Parameters for people: `134.5 M`.
@@ -105,6 +113,13 @@ pub fn reason(reason: Reason) -> &'static str {
     }
 }
 
+/// A clause as a sentence: a capital, and a full stop.
+pub fn sentence(clause: &str) -> String {
+    let mut chars = clause.chars();
+    let first: String = chars.next().map(|c| c.to_uppercase().collect()).unwrap_or_default();
+    format!("{first}{}.", chars.as_str())
+}
+
 /// What a level of success means (METHODS, section 4).
 pub fn level(level: Level) -> &'static str {
     match level {
@@ -137,6 +152,8 @@ mod tests {
     #[test]
     fn counts_and_cuts() {
         assert_eq!(count(1, "fact"), "1 fact");
+        let many = ["second pass", "study", "key", "layer"].map(|noun| count(2, noun));
+        assert_eq!(many, ["2 second passes", "2 studies", "2 keys", "2 layers"]);
         assert_eq!(probability(0.25), "0.2500");
         assert_eq!(probability(1.7e-5), "<0.0001");
         assert_eq!(probability(0.0), "0.0000");

@@ -14,7 +14,7 @@ use crate::report::Frame;
 use crate::ui::Ui;
 use anyhow::Result;
 use clap::Args;
-use engram_core::metrics::{View, edit_outcome, summarize};
+use engram_core::metrics::{View, judge, summarize};
 use engram_core::record::{EditRecord, EditSettings, Record, Settings};
 use engram_core::tables;
 use std::path::PathBuf;
@@ -128,17 +128,18 @@ fn show(records: &[Record], ui: &Ui) -> Result<()> {
     Ok(())
 }
 
-/// The successful edit of a record that raised the new answer most, in words.
+/// The edit of a record with the best verdict, and of these the one that raised the new answer most, in words.
 fn edited(record: &Record) -> Option<String> {
     let edits = record.edits.as_ref()?;
-    let judged = |edit: &&EditRecord| edit_outcome(edit, record.settings.edit.min_p_false).success;
     let rise = |edit: &EditRecord| edit.p_false_after - edit.p_false;
-    let best = edits.iter().filter(judged).max_by(|a, b| rise(a).total_cmp(&rise(b)))?;
+    let verdict = |edit: &EditRecord| judge(edit).verdict;
+    let best = edits.iter().min_by(|a, b| verdict(a).cmp(&verdict(b)).then(rise(b).total_cmp(&rise(a))))?;
     let fact = record.facts.iter().find(|fact| fact.order == best.fact)?;
-    let flipped = best.unrelated.iter().filter(|one| one.flipped).count();
+    let judged = judge(best);
+    let checks = judged.checks().map(|(_, told)| told).join(", ");
     Some(format!(
         "{}: \"{}\" {} {:.3} -> {:.3}, {} {:.3} -> {:.3}, by a rank-one change of the MLP's down projection in layer {}. \
-         Of {} unrelated facts {flipped} changed their most probable token. The weights were restored afterwards{}.",
+         Verdict: {}, {}; {checks}. The weights were restored afterwards{}.",
         record.model.name,
         text::escape(&fact.prompt),
         text::token(&fact.target_true),
@@ -148,7 +149,8 @@ fn edited(record: &Record) -> Option<String> {
         best.p_false,
         best.p_false_after,
         best.layer,
-        best.unrelated.len(),
+        judged.verdict.name(),
+        judged.verdict.meaning(),
         if best.restored { ", bit for bit" } else { " but not exactly" },
     ))
 }

@@ -9,7 +9,7 @@ use crate::render::text;
 use crate::ui::Ui;
 use anyhow::Result;
 use clap::Args;
-use engram_core::metrics::{Level, edit_outcome};
+use engram_core::metrics::{EditOutcome, Level, Mark, edit_outcome};
 use engram_core::record::{EditSettings, Settings};
 use engram_core::{Error, Result as CoreResult};
 use std::path::PathBuf;
@@ -28,7 +28,7 @@ pub struct EditArgs {
     /// Answer that the model gives now
     #[arg(long, value_name = "TEXT", value_parser = options::text)]
     pub target: String,
-    /// Answer that it shall give
+    /// Answer that it should give instead
     #[arg(long, value_name = "TEXT", value_parser = options::text)]
     pub new: String,
     /// Bundled model, Hub id, folder, or .gguf file
@@ -122,7 +122,7 @@ pub fn run(args: &EditArgs, ui: &Ui) -> Result<()> {
     if args.json {
         ui.print_json(&edited)?;
     } else {
-        ui.print(&draw(&edited, &question.prompt, &args.target, &args.new, ui.screen, ui.terminal))?;
+        ui.print(&draw(&edited, &args.target, &args.new, ui.screen, ui.terminal))?;
     }
     for (what, path) in [("weight change", &save.delta), ("edited model", &save.model)] {
         if let Some(path) = path {
@@ -133,29 +133,43 @@ pub fn run(args: &EditArgs, ui: &Ui) -> Result<()> {
 }
 
 /// The whole answer as text.
-pub fn draw(edited: &Edited, prompt: &str, target: &str, new: &str, screen: Screen, borders: bool) -> String {
+pub fn draw(edited: &Edited, target: &str, new: &str, screen: Screen, borders: bool) -> String {
     let edit = &edited.edit;
     let head = [("p", Align::Left), ("before", Align::Right), ("after", Align::Right)];
     let mut table = Table::new("", &head);
-    let number = text::number;
+    let number = text::probability;
     table.row([target.to_owned(), number(edit.p_true), number(edit.p_true_after)]);
     table.row([new.to_owned(), number(edit.p_false), number(edit.p_false_after)]);
     table.row(["greedy answer".to_owned(), text::token(&edited.before), text::token(&edited.after)]);
 
     let judged = edit_outcome(edit, EditSettings::default().min_p_false);
-    let outcome = match judged.level() {
-        Some(level) => screen.paint(Tone::Good, &format!("rewritten: {}", meaning(level))),
-        None => screen.paint(Tone::Warning, "not rewritten: no level of success is reached"),
+    let told = &edited.judgement;
+    let tone = match told.mark() {
+        Mark::Good => Tone::Good,
+        Mark::Neutral => Tone::Warning,
+        Mark::Harm => Tone::Bad,
     };
     let (first, last) = (edit.loss.first().copied(), edit.loss.last().copied());
     let mut lines = vec![
-        screen.paint(Tone::Heading, &text::escape(prompt)),
-        outcome,
+        screen.paint(Tone::Heading, &text::escape(&edited.prompt)),
+        text::wrap(&format!("{}: {}", screen.paint(tone, told.verdict.name()), told.verdict.meaning()), screen.width),
         String::new(),
         table::render(&table, screen, borders),
         String::new(),
-        format!("layer {} of {}, {} on {}", edit.layer, edited.model.layers, edited.model.name, edited.device.name),
     ];
+    for (holds, told) in told.checks() {
+        let (tone, word) = match holds {
+            Some(true) => (Tone::Good, "ok   "),
+            Some(false) => (Tone::Bad, "fails"),
+            None => (Tone::Faint, "?    "),
+        };
+        lines.push(format!("{}  {told}", screen.paint(tone, word)));
+    }
+    lines.extend([
+        String::new(),
+        format!("the paper's success: {}", paper(&judged)),
+        format!("layer {} of {}, {} on {}", edit.layer, edited.model.layers, edited.model.name, edited.device.name),
+    ]);
     if let (Some(first), Some(last)) = (first, last) {
         let steps = edit.loss.len() - 1;
         let seconds = edited.seconds;
@@ -166,26 +180,19 @@ pub fn draw(edited: &Edited, prompt: &str, target: &str, new: &str, screen: Scre
         100.0 * edit.relative_change,
         edit.residual
     ));
-    if !judged.editable {
-        lines.push(
-            screen.paint(Tone::Warning, "the new answer was too improbable to count as editable (p below 0.0005)"),
-        );
-    }
-    if judged.success && edit.p_false_after < edit.p_false {
-        let what = "the new answer lost probability too: the old one was silenced rather than the new one written";
-        lines.push(screen.paint(Tone::Warning, what));
-    }
     if !edit.restored {
         lines.push(screen.paint(Tone::Bad, "the weights were not restored exactly"));
     }
     lines.join("\n")
 }
 
-/// The three levels of success (METHODS, section 4).
-fn meaning(level: Level) -> &'static str {
-    match level {
-        Level::L1 => "level 1, the new answer is more probable than the old",
-        Level::L2 => "level 2, the new answer gained and the old lost more than 0.03",
-        Level::L3 => "level 3, the new answer is more than three times as probable and above 0.005",
+/// The paper's three levels (METHODS, section 4), which look at the prompt alone.
+fn paper(judged: &EditOutcome) -> &'static str {
+    match judged.level() {
+        _ if !judged.editable => "not counted, the new answer was too improbable to begin with (p not above 0.0005)",
+        Some(Level::L1) => "level 1, the new answer is more probable than the old",
+        Some(Level::L2) => "level 2, the new answer gained and the old lost more than 0.03",
+        Some(Level::L3) => "level 3, the new answer is more than three times as probable and above 0.005",
+        None => "none, no level is reached",
     }
 }

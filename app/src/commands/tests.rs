@@ -2,10 +2,11 @@
 
 use super::{edit, trace};
 use crate::engine::{Edited, Tracing};
-use crate::render::style::{Ink, Screen};
+use crate::render::style::{Ink, Screen, Tone};
+use engram_core::metrics::judge;
 use engram_core::record::{
     DeviceInfo, Dropped, EditRecord, FactRecord, FactSource, Lens, Maps, ModelInfo, Outcome, Reading, Reason, Record,
-    Settings, Traced, VERSION,
+    Settings, Traced, Unrelated, VERSION,
 };
 
 const SCREEN: Screen = Screen { width: 80, ink: Ink::None };
@@ -133,25 +134,27 @@ fn json_of_a_trace_is_a_record() {
 }
 
 fn edited(p_true_after: f32, p_false_after: f32) -> Edited {
+    let unrelated = |fact| Unrelated { fact, p_true: [0.8, 0.79], flipped: false };
+    let edit = EditRecord {
+        layer: 2,
+        seed: 42,
+        p_true: 0.5,
+        p_false: 0.002,
+        p_true_after,
+        p_false_after,
+        loss: vec![5.5, 3.0, -1.25],
+        relative_change: 0.4,
+        residual: 1.5e-7,
+        restored: true,
+        unrelated: (0..10).map(unrelated).collect(),
+        ..EditRecord::default()
+    };
     Edited {
         model: model(),
         device: device(),
-        edit: EditRecord {
-            fact: 0,
-            layer: 2,
-            seed: 42,
-            p_true: 0.5,
-            p_false: 0.002,
-            p_true_after,
-            p_false_after,
-            loss: vec![5.5, 3.0, -1.25],
-            relative_change: 0.4,
-            residual: 1.5e-7,
-            restored: true,
-            paraphrases: vec![],
-            neighbourhood: vec![],
-            unrelated: vec![],
-        },
+        prompt: "The capital of France is".into(),
+        judgement: judge(&edit),
+        edit,
         before: " Paris".into(),
         after: " Rome".into(),
         seconds: 3.21,
@@ -160,12 +163,21 @@ fn edited(p_true_after: f32, p_false_after: f32) -> Edited {
 
 #[test]
 fn an_edit() {
-    let drawn = edit::draw(&edited(0.1, 0.6), "The capital of France is", "Paris", "Rome", SCREEN, true);
+    let drawn = edit::draw(&edited(0.1, 0.6), "Paris", "Rome", SCREEN, true);
     insta::assert_snapshot!(drawn);
 }
 
 #[test]
 fn an_edit_that_failed() {
-    let drawn = edit::draw(&edited(0.49, 0.003), "The capital of France is", "Paris", "Rome", SCREEN, false);
-    assert!(drawn.contains("not rewritten"), "{drawn}");
+    let drawn = edit::draw(&edited(0.49, 0.003), "Paris", "Rome", SCREEN, false);
+    assert!(drawn.contains("not rewritten: the new answer did not rise"), "{drawn}");
+}
+
+#[test]
+fn an_edit_that_only_silences_is_no_success() {
+    let colour = Screen { ink: Ink::Ansi256, ..SCREEN };
+    let drawn = edit::draw(&edited(0.00001, 0.001), "Paris", "Rome", colour, false);
+    let bad = colour.paint(Tone::Bad, "silenced");
+    assert!(drawn.contains(&format!("{bad}: the old answer is gone")) && drawn.contains("<0.0001"), "{drawn}");
+    assert!(drawn.contains("the paper's success: level 1"), "{drawn}");
 }

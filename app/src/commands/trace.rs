@@ -147,9 +147,12 @@ fn head(tracing: &Tracing, fact: &FactRecord, traced: &Traced, screen: Screen) -
     let none =
         |why: String| screen.paint(Tone::Warning, &text::wrap(&format!("{why} No layer is named."), screen.width));
     lines.extend(finding::nothing(fact).map(none));
-    lines.extend([line("p clean", &text::number(traced.p_clean)), line("p corrupt", &text::number(traced.p_corrupt))]);
+    lines.extend([
+        line("p clean", &text::probability(traced.p_clean)),
+        line("p corrupt", &text::probability(traced.p_corrupt)),
+    ]);
     if !fact.target_new.is_empty() {
-        let value = format!("{} for {}", text::number(traced.p_false), text::token(&fact.target_new));
+        let value = format!("{} for {}", text::probability(traced.p_false), text::token(&fact.target_new));
         lines.push(line("p new", &value));
     }
     let place = format!("{} ({}, {})", device.kind, device.name, device.backend);

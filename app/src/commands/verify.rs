@@ -202,7 +202,15 @@ fn draw(report: &Report, screen: Screen, borders: bool) -> String {
     }
     if let Some(edits) = &report.edits {
         let success = share(edits.success);
-        lines.push(format!("edits: {} tried, {} editable, {success} rewritten", edits.tried, edits.editable));
+        lines.push(format!(
+            "edits: {} tried, {} editable, {success} succeed as the paper counts",
+            edits.tried, edits.editable
+        ));
+        let ended = edits.verdicts.iter().filter(|(_, count)| **count > 0);
+        let ended: Vec<String> = ended.map(|(verdict, count)| format!("{count} {}", verdict.name())).collect();
+        if !ended.is_empty() {
+            lines.push(format!("all measures together: {}", ended.join("; ")));
+        }
     }
     lines.push(String::new());
     lines.push(checks(&report.checks, screen));

@@ -1,19 +1,19 @@
 //! One fact rewritten, measured, saved where asked for, and undone.
 
 use super::load::{Loaded, load};
-use super::{Edited, Model, Question, Save};
+use super::study::read_facts;
+use super::{Edited, Facts, Model, Question, Save};
 use crate::render::progress::Progress;
 use anyhow::Result;
 use engram_core::Error;
-use engram_core::edit::{Job, Step, apply_and_measure, targets, tokens_of};
+use engram_core::edit::{self, Job, Step, apply_and_measure, targets};
 use engram_core::facts::Fact;
 use engram_core::generate::greedy;
-use engram_core::metrics::{Dominant, dominant};
+use engram_core::metrics::judge;
 use engram_core::model;
 use engram_core::question::fact_of;
-use engram_core::record::{Reading, Settings};
+use engram_core::record::Settings;
 use engram_core::study;
-use engram_core::trace::stage1;
 use pollster::block_on;
 use std::time::Instant;
 
@@ -32,13 +32,21 @@ pub(super) fn run(
     let mut loaded = load(wanted, progress)?;
     let settings = &study::question(&loaded.model, settings)?;
     let (fact, _) = block_on(fact_of(&loaded.model, question.asked()))?;
+    // What the edit does around its prompt is seen on the bundled facts, as in the lab.
+    let bundled = read_facts(&Facts::Bundled, progress)?;
+    let fact = edit::known_fact(&bundled, fact);
     let prompt = fact.prompt();
     progress.notes(loaded.model.tokens.doubled(&prompt)?);
     let layer = match settings.edit.layer {
         Some(layer) => layer,
         None => own_layer(&loaded.model, &fact, settings, progress)?,
     };
-    let job = Job { order: 0, fact: &fact, layer, unrelated: Vec::new() };
+    progress.start("looking for unrelated facts that the model knows", "passes", Some(1), 0);
+    let known = block_on(edit::known(&loaded.model, &bundled))?;
+    progress.finish();
+    let unrelated = edit::unrelated(&bundled, &known, &fact);
+    let watched = unrelated.into_iter().map(|at| (at, &bundled.facts[at])).collect();
+    let job = Job { order: 0, fact: &fact, layer, unrelated: watched };
     let said = |model: &model::Model| block_on(greedy(model, &prompt, SAID, |text| text.contains('\n')));
     let before = said(&loaded.model)?.text;
 
@@ -69,6 +77,8 @@ pub(super) fn run(
     Ok(Edited {
         model: loaded.model.info.clone(),
         device: loaded.model.compute.info.clone(),
+        prompt,
+        judgement: judge(&done.record),
         edit: done.record,
         before,
         after,
@@ -78,18 +88,13 @@ pub(super) fn run(
 
 /// The fact's dominant layer under `subject-last`.
 fn own_layer(model: &model::Model, fact: &Fact, settings: &Settings, progress: &Progress) -> Result<usize> {
-    let settings = Settings { readings: vec![Reading::SubjectLast], ..settings.clone() };
-    let prepared = tokens_of(model, fact, &settings)?;
     progress.start("looking for the fact's layer", "passes", Some(1), 0);
-    let traced = block_on(stage1(model, &[&prepared], &settings))?.pop().unwrap_or_default();
+    let found = block_on(edit::own_layer(model, fact, settings))?;
     progress.finish();
-    match dominant(&traced, Reading::SubjectLast, false) {
-        Some(Dominant::Layer(layer)) => {
-            progress.note(&format!("editing layer {layer}, the fact's dominant one under subject-last"));
-            Ok(layer)
-        }
-        _ => Err(Error::input("the fact has no dominant layer: no patch at the subject helps")
+    let layer = found.ok_or_else(|| {
+        Error::input("the fact has no dominant layer: no patch at the subject helps")
             .hint("choose a layer with --layer")
-            .into()),
-    }
+    })?;
+    progress.note(&format!("editing layer {layer}, the fact's dominant one under subject-last"));
+    Ok(layer)
 }

@@ -70,6 +70,11 @@ pub fn number(value: f32) -> String {
     if text == "-0.0000" { "0.0000".into() } else { text }
 }
 
+/// A probability, to four places; one that is too small for them says so.
+pub fn probability(p: f32) -> String {
+    if p > 0.0 && p < 0.000_05 { "<0.0001".into() } else { number(p) }
+}
+
 /// Bytes for people, in powers of 1000.
 pub fn bytes(count: u64) -> String {
     const UNITS: [&str; 4] = ["kB", "MB", "GB", "TB"];

@@ -1,28 +1,21 @@
 //! Edits in force: made one after the other, each removable, the loaded weights always within reach.
 
 use super::{Lab, Tell};
-use crate::edit::{Job, Step, Update, apply_and_measure, fingerprint, targets, tokens_of};
+use crate::edit::{self, Job, Step, Update, apply_and_measure, fingerprint, targets};
 use crate::error::{Error, Result};
-use crate::facts::{Fact, shuffled};
+use crate::facts::Fact;
 use crate::generate::greedy;
-use crate::metrics::{Dominant, dominant};
 use crate::model::Model;
 use crate::model::blocks::Linear;
 use crate::protocol::{EditAsk, Edited, News};
 use crate::question::{Question, fact_of};
-use crate::record::{EditSettings, Reading, Settings};
+use crate::record::{EditSettings, Settings};
 use crate::study;
-use crate::trace::{Screened, screen, stage1};
 use std::collections::BTreeMap;
 use web_time::Instant;
 
 /// Tokens of the continuation that is shown before and after.
 const SAID: usize = 12;
-/// Unrelated facts that are watched.
-const UNRELATED: usize = 10;
-/// Facts that are looked at to find them; a slow device should not screen for long.
-const LOOKED_AT: usize = 32;
-
 /// The edits in force, oldest first.
 #[derive(Default)]
 pub(super) struct InForce {
@@ -68,7 +61,9 @@ impl Lab {
         let settings = study::question(&self.model, &settings_of(ask))?;
         let layer = match ask.layer {
             Some(layer) => layer,
-            None => own_layer(&self.model, &fact, &settings).await?,
+            None => edit::own_layer(&self.model, &fact, &settings).await?.ok_or_else(|| {
+                Error::input("the fact has no dominant layer: no patch at the subject helps").hint("choose a layer")
+            })?,
         };
         let unrelated = self.unrelated(&fact).await?;
         let facts: Vec<Fact> = unrelated.iter().map(|&at| self.facts.facts[at].clone()).collect();
@@ -157,38 +152,15 @@ impl Lab {
             target_new: Some(&ask.target_new),
         };
         let (asked, _) = fact_of(&self.model, question).await?;
-        let same = |fact: &&Fact| {
-            let answer = fact.target_true.trim() == asked.target_true;
-            fact.subject == asked.subject && answer && fact.template == asked.template
-        };
-        Ok(match self.facts.facts.iter().find(same) {
-            Some(fact) => Fact { target_new: asked.target_new, answer_ids: asked.answer_ids, ..fact.clone() },
-            None => asked,
-        })
+        Ok(edit::known_fact(&self.facts, asked))
     }
 
     /// Facts of other relations and subjects that the model knew before it was edited.
     async fn unrelated(&mut self, fact: &Fact) -> Result<Vec<usize>> {
         if self.known.is_none() && self.edits.is_empty() {
-            let settings = Settings::default();
-            let mut known = Vec::new();
-            let order = shuffled(self.facts.facts.len(), settings.seed);
-            for chunk in order[..order.len().min(LOOKED_AT)].chunks(8) {
-                let facts: Vec<&Fact> = chunk.iter().map(|&at| &self.facts.facts[at]).collect();
-                let screened = screen(&self.model, &facts, &settings).await?;
-                let passed = chunk.iter().zip(screened).filter(|(_, one)| matches!(one, Screened::Passed(_)));
-                known.extend(passed.map(|(&at, _)| at));
-                if known.len() >= 2 * UNRELATED {
-                    break;
-                }
-            }
-            self.known = Some(known);
+            self.known = Some(edit::known(&self.model, &self.facts).await?);
         }
-        let other = |at: &usize| {
-            let candidate = &self.facts.facts[*at];
-            candidate.subject != fact.subject && (fact.relation.is_empty() || candidate.relation != fact.relation)
-        };
-        Ok(self.known.iter().flatten().copied().filter(other).take(UNRELATED).collect())
+        Ok(edit::unrelated(&self.facts, self.known.as_deref().unwrap_or_default(), fact))
     }
 }
 
@@ -201,17 +173,6 @@ fn settings_of(ask: &EditAsk) -> Settings {
         ..EditSettings::default()
     };
     Settings { n: 1, seed: ask.seed, stages: vec![1, 3], edit, ..Settings::default() }
-}
-
-/// The fact's dominant layer under `subject-last`.
-async fn own_layer(model: &Model, fact: &Fact, settings: &Settings) -> Result<usize> {
-    let settings = Settings { readings: vec![Reading::SubjectLast], ..settings.clone() };
-    let prepared = tokens_of(model, fact, &settings)?;
-    let traced = stage1(model, &[&prepared], &settings).await?.pop().unwrap_or_default();
-    match dominant(&traced, Reading::SubjectLast, false) {
-        Some(Dominant::Layer(layer)) => Ok(layer),
-        _ => Err(Error::input("the fact has no dominant layer: no patch at the subject helps").hint("choose a layer")),
-    }
 }
 
 /// `‖u kᵀ‖ / ‖W‖` (Frobenius).

@@ -1,6 +1,6 @@
-//! Editing: success levels and side effects (METHODS, section 4).
+//! Editing: the paper's success levels, side effects and verdicts (METHODS, section 4).
 
-use super::{Mean, Share};
+use super::{Check, Judgement, Mean, Share, Verdict, judge};
 use crate::record::{EditRecord, Record};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -78,6 +78,8 @@ pub struct EditOutcome {
     pub success: bool,
     /// Side effects of this edit.
     pub side_effects: Option<SideEffects>,
+    /// All measures together.
+    pub judgement: Judgement,
 }
 
 impl EditOutcome {
@@ -98,6 +100,7 @@ pub fn edit_outcome(edit: &EditRecord, min_p_false: f32) -> EditOutcome {
         success: editable && !levels.is_empty(),
         levels,
         side_effects: side_effects([edit]),
+        judgement: judge(edit),
     }
 }
 
@@ -106,6 +109,14 @@ pub fn edit_outcome(edit: &EditRecord, min_p_false: f32) -> EditOutcome {
 pub struct EditSummary {
     /// Edits recorded.
     pub tried: usize,
+    /// All edits by verdict; every verdict has an entry.
+    pub verdicts: BTreeMap<Verdict, usize>,
+    /// Paraphrases of all edits that follow.
+    pub following: Option<Share>,
+    /// Neighbours of all edits that are unharmed.
+    pub neighbours: Option<Share>,
+    /// Unrelated facts of all edits that are unharmed.
+    pub unrelated: Option<Share>,
     /// Those of editable facts; everything below is over these.
     pub editable: usize,
     /// Successful edits, out of the editable.
@@ -147,8 +158,13 @@ pub fn edit_summary(record: &Record) -> Option<EditSummary> {
         *layers.entry(edit.layer).or_insert(0) += 1;
     }
     let mean = |value: fn(&EditRecord) -> f32| Mean::of(editable.iter().map(|edit| f64::from(value(edit))));
+    let ended = |verdict| outcomes.iter().filter(|outcome| outcome.judgement.verdict == verdict).count();
     Some(EditSummary {
         tried: edits.len(),
+        verdicts: Verdict::ALL.into_iter().map(|verdict| (verdict, ended(verdict))).collect(),
+        following: shares(&outcomes, |judgement| judgement.paraphrases),
+        neighbours: shares(&outcomes, |judgement| judgement.neighbours),
+        unrelated: shares(&outcomes, |judgement| judgement.unrelated),
         editable: editable.len(),
         success: Share::new(counted().filter(|outcome| outcome.success).count(), editable.len()),
         by_level: per_level(&|outcome, level| outcome.levels.contains(&level)),
@@ -162,4 +178,10 @@ pub fn edit_summary(record: &Record) -> Option<EditSummary> {
         all_restored: edits.iter().all(|edit| edit.restored),
         outcomes,
     })
+}
+
+/// A check of all edits together; `None` where none of them could make it.
+fn shares(outcomes: &[EditOutcome], of: fn(&Judgement) -> Option<Check>) -> Option<Share> {
+    let all: Vec<Share> = outcomes.iter().filter_map(|outcome| Some(of(&outcome.judgement)?.share)).collect();
+    Share::new(all.iter().map(|share| share.count).sum(), all.iter().map(|share| share.of).sum())
 }

@@ -4,6 +4,7 @@ use super::blocks::{Linear, Norm, Table, Weight};
 use super::rope::Rope;
 use super::rope_spec::RopeSpec;
 use crate::error::{Error, Result};
+use crate::names;
 use crate::weights::{Checkpoint, TensorInfo};
 use burn::tensor::{Device, Tensor, TensorData};
 use std::cell::{Cell, RefCell};
@@ -107,8 +108,10 @@ impl<'a> Loader<'a> {
         match info.shape == shape {
             true => Ok(info),
             false => Err(Error::input(format!(
-                "{}: tensor `{name}` has shape {:?}, config.json asks for {shape:?}",
-                info.file, info.shape
+                "{}: tensor {} has shape {:?}, config.json asks for {shape:?}",
+                info.file,
+                names::tensor(name),
+                info.shape
             ))
             .hint("config.json and the weights belong to different models")),
         }
@@ -119,8 +122,13 @@ impl<'a> Loader<'a> {
         crate::pause::point().await?;
         let values = checkpoint.read_f32(name).await?;
         if let Some(at) = values.iter().position(|value| !value.is_finite()) {
-            return Err(Error::numeric(format!("{}: tensor `{name}` holds {} at element {at}", info.file, values[at]))
-                .hint("the file is damaged; download it again"));
+            return Err(Error::numeric(format!(
+                "{}: tensor {} holds {} at element {at}",
+                info.file,
+                names::tensor(name),
+                values[at]
+            ))
+            .hint("the file is damaged; download it again"));
         }
         self.mark(checkpoint, name);
         Ok(values)
@@ -266,9 +274,9 @@ impl<'a> Loader<'a> {
             checkpoint.tensors().values().filter(|info| !used.contains(&info.name) && !ignorable(&info.name)).collect();
         let Some(first) = surplus.first() else { return Ok(()) };
         Err(Error::input(format!(
-            "{}: tensor `{}` ({} in all) belongs to no layer of this model",
+            "{}: tensor {} ({} in all) belongs to no layer of this model",
             first.file,
-            first.name,
+            names::tensor(&first.name),
             surplus.len()
         ))
         .hint("config.json describes a smaller or another model than the weights"))

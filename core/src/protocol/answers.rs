@@ -68,7 +68,7 @@ pub struct Edited {
     pub subject: String,
     /// The answer that the model gave.
     pub target: String,
-    /// The answer that it shall give.
+    /// The answer that it should give.
     pub target_new: String,
     /// Everything that was measured: the prompt, paraphrases, neighbours, unrelated facts.
     pub record: EditRecord,

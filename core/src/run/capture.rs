@@ -90,7 +90,8 @@ impl Base {
                 let values = data.as_slice::<f32>().map_err(super::readout::device_error)?;
                 if let Some(at) = values.iter().position(|value| !value.is_finite()) {
                     let row = at / x.dims()[1];
-                    return Err(Error::numeric(format!("layer {layer}, {}: {} in row {row}", site.name(), values[at]))
+                    let place = if layer == 0 { "the embedding".into() } else { format!("layer {layer}") };
+                    return Err(Error::numeric(format!("{place}, {}: {} in row {row}", site.name(), values[at]))
                         .hint("the weights are damaged, or the device computes wrong numbers: run `engram doctor`")
                         .in_page(crate::device::WRONG_NUMBERS));
                 }

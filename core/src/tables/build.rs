@@ -4,12 +4,13 @@ use super::parts::{count, labels, layer, mean, number, per_reading, plain, shape
 use super::{Cell, Shape, Table};
 use crate::facts::RelationKind;
 use crate::metrics::{
-    Level, Mean, MlpRatio, NecessityAt, RedundancyAggregate, Summary, View, edit_outcome, matched, restrict, summarize,
+    Level, Mean, MlpRatio, NecessityAt, RULES, RedundancyAggregate, Summary, Verdict, View, edit_summary, matched,
+    restrict, summarize,
 };
 use crate::record::{Reason, Record};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Tables 1 to 4, each where its stage has data, and the matched subset where there is one. `baseline` names the model
+/// Tables 1 to 4, each where its stage has data, the matched subset where there is one, and the verdicts of edits. `baseline` names the model
 /// that Table 3's ratios are against.
 pub fn all(records: &[Record], view: &View, baseline: Option<&str>) -> Vec<Table> {
     let mut tables = vec![table1(records), table2(records, view), table3(records, view, baseline)];
@@ -17,6 +18,9 @@ pub fn all(records: &[Record], view: &View, baseline: Option<&str>) -> Vec<Table
         tables.push(table4(records));
     }
     tables.extend(matched_facts(records, view));
+    if records.iter().any(|record| record.edits.is_some()) {
+        tables.push(table6(records));
+    }
     tables
 }
 
@@ -195,13 +199,6 @@ fn find_baseline(records: &[Record], name: &str) -> Option<usize> {
     exact.or_else(|| records.iter().position(|record| tail(&record.model.name) == tail(name)))
 }
 
-/// Successful edits of a record after which the false answer is less probable than before.
-fn silenced(record: &Record) -> usize {
-    let floor = record.settings.edit.min_p_false;
-    let edits = record.edits.iter().flatten();
-    edits.filter(|edit| edit_outcome(edit, floor).success && edit.p_false_after < edit.p_false).count()
-}
-
 /// Table 4: editing, a row per record that has Stage 3.
 pub fn table4(records: &[Record]) -> Table {
     let row = |(label, record): (String, &Record)| {
@@ -226,29 +223,22 @@ pub fn table4(records: &[Record]) -> Table {
     columns.extend(Level::ALL.map(|level| plain(level.name())));
     columns.extend([shaped("p(false) before", Shape::Mean), shaped("p(false) after", Shape::Mean)]);
     columns.extend([plain("|Δp| mean"), plain("|Δp| worst"), shaped("flips", Shape::Share), text("restored")]);
-    let silenced: usize = records.iter().map(silenced).sum();
-    let silenced = (silenced > 0).then(|| {
-        format!(
-            "{silenced} of the successes lowered p(false) as well: they silenced the true answer rather than wrote the \
-             false one."
-        )
-    });
     Table {
         number: 4,
         title: "Editing".into(),
         columns,
         rows: labels(records).into_iter().zip(records).filter_map(row).collect(),
-        notes: [
+        notes: vec![
             "Success, levels, p(false) and side effects are over the editable facts. An edit counts at the first level \
              that it satisfies: L1 the false answer is the likelier, L2 both moved by more than 0.03, L3 p(false) \
              tripled beyond 0.005."
                 .into(),
             "Side effects: |Δp| of unrelated facts' true answers; a flip is a change of their most probable token."
                 .into(),
-        ]
-        .into_iter()
-        .chain(silenced)
-        .collect(),
+            "Success is the paper's: it looks at both answers on the prompt alone, and counts an edit that only silences \
+             the true one. Table 6 judges all measures together."
+                .into(),
+        ],
     }
 }
 
@@ -258,6 +248,28 @@ fn layers_used(layers: &BTreeMap<usize, usize>) -> String {
         if *times == 1 { layer.to_string() } else { format!("{layer} ×{times}") }
     };
     if layers.is_empty() { "–".into() } else { layers.iter().map(one).collect::<Vec<_>>().join(", ") }
+}
+
+/// Table 6: what all measures together say of the edits, a row per record that has Stage 3. The paper does not have it.
+pub fn table6(records: &[Record]) -> Table {
+    let row = |(label, record): (String, &Record)| {
+        let edits = edit_summary(record)?;
+        let mut row = vec![Cell::Text(label), count(edits.tried)];
+        row.extend(Verdict::ALL.map(|verdict| count(edits.verdicts.get(&verdict).copied().unwrap_or(0))));
+        row.extend([edits.following, edits.neighbours, edits.unrelated].map(share));
+        Some(row)
+    };
+    let mut columns = vec![text("model"), plain("edits")];
+    columns.extend(Verdict::ALL.map(|verdict| plain(verdict.name())));
+    let shares = ["other wordings that follow", "neighbours unharmed", "unrelated facts unharmed"];
+    columns.extend(shares.map(|name| shaped(name, Shape::Share)));
+    Table {
+        number: 6,
+        title: "Edits, all measures together".into(),
+        columns,
+        rows: labels(records).into_iter().zip(records).filter_map(row).collect(),
+        notes: RULES.map(str::to_owned).into(),
+    }
 }
 
 /// The facts that every record validated, so that models are compared on the same ones; `None` unless two or more

@@ -1,5 +1,5 @@
 use super::*;
-use crate::metrics::View;
+use crate::metrics::{Verdict, View};
 use crate::record::*;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -81,7 +81,7 @@ fn tables_hold_the_indices() {
     let tables = all(&records, &View::default(), Some("one|A"));
     assert_eq!(
         tables.iter().map(|table| table.number).collect::<Vec<_>>(),
-        [1, 2, 3, 4],
+        [1, 2, 3, 4, 6],
         "nothing is matched by three"
     );
     for table in &tables {
@@ -121,6 +121,15 @@ fn tables_hold_the_indices() {
     );
     assert_eq!((edits["|Δp| worst"].as_str(), edits["flips"].as_str()), ("0.2500", "3/3 (100.0 %)"));
     assert_eq!(tables[3].rows.len(), 1, "only records with Stage 3");
+    let verdicts = row(&tables[4], 0);
+    let counts = Verdict::ALL.map(|verdict| verdicts[verdict.name()].parse::<usize>().unwrap_or_default());
+    assert_eq!(
+        (verdicts["edits"].as_str(), counts),
+        ("3", [0, 0, 0, 1, 0, 0, 2]),
+        "one with harm, two that did nothing"
+    );
+    assert_eq!(verdicts["unrelated facts unharmed"], "0/3 (0.0 %)");
+    assert_eq!(verdicts["other wordings that follow"], "–", "not measured");
     let unknown = table3(&records, &View::default(), Some("three"));
     assert!(unknown.notes.iter().any(|note| note.contains("No record of the baseline model three")));
 }

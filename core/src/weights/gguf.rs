@@ -1,5 +1,6 @@
 //! GGUF files: one file with metadata and, mostly, quantised tensors.
 
+use crate::names::tensor;
 use std::collections::BTreeMap;
 
 use sha2::{Digest, Sha256};
@@ -66,9 +67,8 @@ pub(super) async fn find(sources: &[Box<dyn ByteSource>], at: usize) -> Result<F
 /// A small tensor of f32.
 async fn floats(source: &dyn ByteSource, raw: &RawTensor) -> Result<Vec<f32>> {
     if raw.dtype != StoredDtype::F32 || raw.bytes > MOST_FREQUENCIES {
-        return Err(
-            Error::input(format!("{}: tensor `{}` is no short list of f32", source.name(), raw.name)).hint(CONTRADICTS)
-        );
+        return Err(Error::input(format!("{}: tensor {} is no short list of f32", source.name(), tensor(&raw.name)))
+            .hint(CONTRADICTS));
     }
     let bytes = source.read(raw.offset, raw.bytes as usize).await?;
     let (values, _) = bytes.as_chunks::<4>();
@@ -114,7 +114,8 @@ async fn same(source: &dyn ByteSource, a: &RawTensor, b: &RawTensor) -> Result<b
 fn locate(file: &str, at: usize, arch: Arch, raw: &RawTensor, heads: (u64, u64)) -> Result<Located> {
     let view = arch.view(&raw.name, heads.0 as usize, heads.1 as usize);
     let mut shape = raw.shape.clone();
-    let contradiction = |what: String| Error::input(format!("{file}: tensor `{}` {what}", raw.name)).hint(CONTRADICTS);
+    let contradiction =
+        |what: String| Error::input(format!("{file}: tensor {} {what}", tensor(&raw.name))).hint(CONTRADICTS);
     match (view, shape.as_mut_slice()) {
         (View::Interleaved(heads), &mut [rows, ..]) if !rows.is_multiple_of(heads * 2) => {
             return Err(contradiction(format!("has {rows} rows, not divisible into {heads} heads of pairs")));
@@ -134,7 +135,8 @@ fn split(file: &str, at: usize, arch: Arch, raw: &RawTensor, heads: (u64, u64)) 
     let columns: usize = raw.shape[1..].iter().product();
     let units = (heads.0 + 2 * heads.1) as usize;
     if !raw.shape[0].is_multiple_of(units) || (raw.shape.len() == 1 && raw.dtype.block().0 != 1) {
-        let message = format!("{file}: tensor `{}` of shape {:?} cannot be cut into q, k and v", raw.name, raw.shape);
+        let message =
+            format!("{file}: tensor {} of shape {:?} cannot be cut into q, k and v", tensor(&raw.name), raw.shape);
         return Err(Error::input(message).hint(CONTRADICTS));
     }
     let head = raw.shape[0] / units;

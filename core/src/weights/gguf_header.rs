@@ -2,6 +2,7 @@
 //!
 //! Nothing is allocated by a count that the file merely claims: every length is held against the file's size first.
 
+use crate::names;
 use std::collections::BTreeMap;
 
 use crate::error::{Error, Result};
@@ -268,7 +269,7 @@ fn tensor(cursor: &mut Cursor<'_>, alignment: u64) -> Result<RawTensor, Stop> {
     let name = cursor.text()?;
     let rank = cursor.u32()?;
     if !(1..=4).contains(&rank) {
-        return Err(cursor.bad(format_args!("tensor `{name}` with {rank} dimensions")));
+        return Err(cursor.bad(format_args!("tensor {} with {rank} dimensions", names::tensor(&name))));
     }
     let (mut shape, mut elements) = (Vec::new(), 1u64);
     for _ in 0..rank {
@@ -278,22 +279,27 @@ fn tensor(cursor: &mut Cursor<'_>, alignment: u64) -> Result<RawTensor, Stop> {
     }
     // A 32-bit build refuses what it cannot address.
     if elements == 0 || usize::try_from(elements).is_err() {
-        return Err(cursor.bad(format_args!("tensor `{name}` has an impossible shape {shape:?}")));
+        return Err(cursor.bad(format_args!("tensor {} has an impossible shape {shape:?}", names::tensor(&name))));
     }
     let kind = cursor.u32()?;
     let dtype = dtype(kind).ok_or_else(|| {
         let known = StoredDtype::ALL.map(StoredDtype::name).join(", ");
         let name_of = TYPE_NAMES.iter().find(|(id, _)| *id == kind).map_or("unknown", |(_, name)| name);
-        let message = format!("{}: tensor `{name}` is of type {kind} ({name_of})", cursor.file);
+        let message = format!("{}: tensor {} is of type {kind} ({name_of})", cursor.file, names::tensor(&name));
         Stop::Bad(Error::input(message).hint(format!("take another quantisation of the model; supported: {known}")))
     })?;
     if !shape[0].is_multiple_of(dtype.block().0) {
-        return Err(cursor.bad(format_args!("rows of tensor `{name}` are not whole {} blocks", dtype.name())));
+        return Err(cursor.bad(format_args!(
+            "rows of tensor {} are not whole {} blocks",
+            names::tensor(&name),
+            dtype.name()
+        )));
     }
     shape.reverse();
     let offset = cursor.u64()?;
     if !offset.is_multiple_of(alignment) {
-        return Err(cursor.bad(format_args!("tensor `{name}` does not start at a multiple of {alignment} bytes")));
+        return Err(cursor
+            .bad(format_args!("tensor {} does not start at a multiple of {alignment} bytes", names::tensor(&name))));
     }
     Ok(RawTensor { name, shape, dtype, offset, bytes: bytes_of(dtype, elements as usize) })
 }
@@ -304,7 +310,7 @@ fn place(cursor: &Cursor<'_>, tensors: &mut [RawTensor], data: u64) -> Result<()
         tensor.offset = tensor.offset.saturating_add(data);
         let end = tensor.offset.saturating_add(tensor.bytes);
         if end > cursor.len {
-            let place = format!("{}: tensor `{}`", cursor.file, tensor.name);
+            let place = format!("{}: tensor {}", cursor.file, names::tensor(&tensor.name));
             return Err(Stop::Bad(truncated(&place, end, cursor.len)));
         }
     }
@@ -312,6 +318,10 @@ fn place(cursor: &Cursor<'_>, tensors: &mut [RawTensor], data: u64) -> Result<()
     order.sort_by_key(|tensor| tensor.offset);
     match order.windows(2).find(|pair| pair[0].offset + pair[0].bytes > pair[1].offset) {
         None => Ok(()),
-        Some(pair) => Err(cursor.bad(format_args!("tensors `{}` and `{}` overlap", pair[0].name, pair[1].name))),
+        Some(pair) => Err(cursor.bad(format_args!(
+            "tensors {} and {} overlap",
+            names::tensor(&pair[0].name),
+            names::tensor(&pair[1].name)
+        ))),
     }
 }

@@ -14,6 +14,7 @@ mod read;
 mod safetensors;
 mod source;
 
+use crate::names;
 use std::collections::BTreeMap;
 
 use serde_json::Value;
@@ -176,8 +177,12 @@ impl Checkpoint {
         for (info, place) in found.tensors {
             places.insert(info.name.clone(), place);
             if let Some(twice) = tensors.insert(info.name.clone(), info) {
-                return Err(Error::input(format!("{}: tensor `{}` occurs twice", twice.file, twice.name))
-                    .hint("the file is damaged or holds two models: convert or download it again"));
+                return Err(Error::input(format!(
+                    "{}: tensor {} occurs twice",
+                    twice.file,
+                    names::tensor(&twice.name)
+                ))
+                .hint("the file is damaged or holds two models: convert or download it again"));
             }
         }
         Ok(Self {

@@ -1,5 +1,6 @@
 //! Reading one tensor, or some of its rows, as f32 in the Hugging Face layout.
 
+use crate::names::tensor;
 use std::ops::Range;
 
 use crate::error::{Error, Result};
@@ -38,11 +39,16 @@ impl Checkpoint {
     pub async fn read_rows_f32(&self, name: &str, rows: Range<usize>) -> Result<Vec<f32>> {
         let (info, place) = self.locate(name)?;
         let &[count, columns] = info.shape.as_slice() else {
-            return Err(Error::input(format!("{}: tensor `{name}` of shape {:?} has no rows", info.file, info.shape))
-                .hint("read it whole; only matrices are read by rows"));
+            return Err(Error::input(format!(
+                "{}: tensor {} of shape {:?} has no rows",
+                info.file,
+                tensor(name),
+                info.shape
+            ))
+            .hint("read it whole; only matrices are read by rows"));
         };
         if rows.start > rows.end || rows.end > count {
-            return Err(Error::input(format!("{}: rows {rows:?} of `{name}`, which has {count}", info.file))
+            return Err(Error::input(format!("{}: rows {rows:?} of {}, which has {count}", info.file, tensor(name)))
                 .hint("ask for rows within the matrix"));
         }
         let mut values = Vec::new();
@@ -103,7 +109,8 @@ impl Checkpoint {
         let stored = |name: &str| self.unreadable.get(name).map(|(dtype, file)| (dtype.clone(), file.clone()));
         if let Some((dtype, file)) = stored(name) {
             return Error::input(format!(
-                "{file}: tensor `{name}` is stored as {dtype}; f32, f16 and bf16 can be read"
+                "{file}: tensor {} is stored as {dtype}; f32, f16 and bf16 can be read",
+                tensor(name)
             ))
             .hint("save the model in one of these formats (transformers: model.to(torch.bfloat16))");
         }
@@ -114,10 +121,10 @@ impl Checkpoint {
         let files = files.join(", ");
         match packed {
             Some(packed) => {
-                Error::input(format!("{files}: `{packed}` stands where `{name}` is needed: quantised weights"))
+                Error::input(format!("{files}: `{packed}` stands where {} is needed: quantised weights", tensor(name)))
                     .hint("load the model that it was made from, or a .gguf file of it")
             }
-            None => Error::input(format!("{files}: there is no tensor `{name}`"))
+            None => Error::input(format!("{files}: there is no tensor {}", tensor(name)))
                 .hint("the files are incomplete or belong to another model than config.json"),
         }
     }
@@ -130,7 +137,7 @@ impl Checkpoint {
         elements: Range<usize>,
         out: &mut Vec<f32>,
     ) -> Result<()> {
-        grow(out, elements.len(), format_args!("{}: tensor `{}` as f32", info.file, info.name))?;
+        grow(out, elements.len(), format_args!("{}: tensor {} as f32", info.file, tensor(&info.name)))?;
         let source = &*self.sources[place.source];
         let start = place.offset + bytes_of(info.dtype, elements.start);
         decode(source, info.dtype, start, bytes_of(info.dtype, elements.len()), out).await
@@ -189,6 +196,6 @@ fn transpose(stored: &[f32], rows: usize, columns: usize) -> Result<Vec<f32>> {
 }
 
 fn impossible(info: &TensorInfo, view: View, shape: &[usize]) -> Error {
-    Error::input(format!("{}: tensor `{}` of shape {shape:?} cannot be {view:?}", info.file, info.name))
+    Error::input(format!("{}: tensor {} of shape {shape:?} cannot be {view:?}", info.file, tensor(&info.name)))
         .hint("the file is damaged or of another architecture than it says")
 }

@@ -1,5 +1,6 @@
 //! Hugging Face folders: config.json and safetensors files, whole or in shards.
 
+use crate::names;
 use std::collections::{BTreeMap, BTreeSet};
 
 use safetensors::tensor::{Dtype, Metadata};
@@ -152,7 +153,10 @@ async fn header(source: &dyn ByteSource, at: usize, found: &mut Found) -> Result
     let bytes = source.read(8, size as usize).await?;
     let metadata: Metadata = serde_json::from_slice(&bytes).map_err(|error| {
         failed(match wrong_tensor(&bytes) {
-            Some(name) => format!("tensor `{name}`: its size and place in the file contradict each other ({error})"),
+            Some(name) => format!(
+                "tensor {}: its size and place in the file contradict each other ({error})",
+                names::tensor(&name)
+            ),
             None => format!("unreadable header: {error}"),
         })
     })?;
@@ -160,7 +164,7 @@ async fn header(source: &dyn ByteSource, at: usize, found: &mut Found) -> Result
     if metadata.data_len() as u64 > len - data {
         let short = metadata.tensors().into_iter().filter(|(_, info)| info.data_offsets.1 as u64 > len - data);
         let name = short.map(|(name, info)| (info.data_offsets.0, name)).min().map(|(_, name)| name);
-        let place = name.map_or_else(|| file.to_owned(), |name| format!("{file}: tensor `{name}`"));
+        let place = name.map_or_else(|| file.to_owned(), |name| format!("{file}: tensor {}", names::tensor(&name)));
         return Err(truncated(&place, data + metadata.data_len() as u64, len));
     }
     for (name, info) in metadata.tensors() {
@@ -227,7 +231,9 @@ fn check_index(map: &BTreeMap<String, String>, found: &mut Found) -> Result<()> 
     let missing = map.iter().find(|(name, _)| !there.contains(name.as_str()) && !found.unreadable.contains_key(*name));
     match missing {
         None => Ok(()),
-        Some((name, file)) => Err(Error::input(format!("{file}: {INDEX} promises tensor `{name}`, which is missing"))
-            .hint("the shards are of different versions: download all of them again")),
+        Some((name, file)) => {
+            Err(Error::input(format!("{file}: {INDEX} promises tensor {}, which is missing", names::tensor(name)))
+                .hint("the shards are of different versions: download all of them again"))
+        }
     }
 }

@@ -204,7 +204,7 @@ fn what_cannot_be_read_is_named_with_what_can() {
     let mut file = llama();
     file.raw("blk.0.ffn_up.weight", &[1, 256], 10, &[0; 84]);
     let error = refused(&[("model.gguf", file.bytes())]);
-    assert!(error.message().contains("`blk.0.ffn_up.weight` is of type 10 (Q2_K)"), "{error}");
+    assert!(error.message().contains("`blk.0.ffn_up.weight` (layer 1 = blk.0) is of type 10 (Q2_K)"), "{error}");
     assert!(error.to_string().contains("q6_k"), "{error}");
     let mut file = llama();
     file.raw("blk.0.ffn_up.weight", &[1, 40], 2, &[0; 64]);

@@ -68,7 +68,10 @@ fn a_buffer_of_another_type_fails_only_when_read() {
     let model = open(&[config(), ("model.safetensors", mixed())]).unwrap();
     assert!(!model.has("h.0.attn.masked_bias"));
     let error = pollster::block_on(model.read_f32("h.0.attn.masked_bias")).unwrap_err();
-    assert!(error.message().contains("model.safetensors: tensor `h.0.attn.masked_bias` is stored as U8"), "{error}");
+    assert!(
+        error.message().contains("model.safetensors: tensor `h.0.attn.masked_bias` (layer 1 = h.0) is stored as U8"),
+        "{error}"
+    );
     let error = pollster::block_on(model.read_f32("nowhere")).unwrap_err();
     assert!(error.message().contains("no tensor `nowhere`"), "{error}");
 }

@@ -41,7 +41,7 @@ pub(super) fn section(desk: &Desk) -> AnyView {
     });
     view! {
         <p class="faint">
-            "Full marks are edits that reached a level of success, hollow ones those that did not or are not counted."
+            "Full marks are edits after which the new answer has replaced the old one, hollow ones all others."
         </p>
         <div class="pairs">{DEPTH.show(desk)} {ANSWERS.show(desk)}</div>
         <h3>"Outcomes, edit by edit"</h3>
@@ -106,7 +106,8 @@ fn outcomes(desk: &Desk) -> AnyView {
                         <th scope="col" class="number">"layer"</th>
                         <th scope="col" class="number">"p(new answer)"</th>
                         <th scope="col" class="number">"p(old answer)"</th>
-                        <th scope="col">"level"</th>
+                        <th scope="col">"all measures together"</th>
+                        <th scope="col">"paper's level"</th>
                     </tr>
                 </thead>
                 <tbody>{lines}</tbody>
@@ -129,8 +130,6 @@ fn line(desk: &Desk, place: usize, name: &str, record: &Record, layer: usize, ed
         true => super::facts::link(desk, place, edit.fact, prompt),
         false => prompt.into_any(),
     };
-    let (level, class) = edit.level.map_or(("none", "badge"), |level| (level, "badge good"));
-    let note = edit.destroyed.then_some(" old answer destroyed, not replaced");
     view! {
         <tr>
             <th scope="row">{name.to_owned()}</th>
@@ -138,7 +137,8 @@ fn line(desk: &Desk, place: usize, name: &str, record: &Record, layer: usize, ed
             <td class="number">{layer}</td>
             <td class="number">{shift(0)}</td>
             <td class="number">{shift(1)}</td>
-            <td><span class=class>{level}</span> {note}</td>
+            <td><span class=edit.badge>{edit.verdict}</span></td>
+            <td>{edit.level}</td>
         </tr>
     }
     .into_any()

@@ -39,7 +39,7 @@ pub(crate) struct Said {
     /// The logit lens, where there is one.
     pub(crate) lens: Option<String>,
     /// Tables 1 to 4 and the matched subset, by number.
-    pub(crate) tables: [Option<String>; 5],
+    pub(crate) tables: [Option<String>; 6],
 }
 
 /// Sentences under every view that the page offers.
@@ -92,6 +92,7 @@ impl Said {
                 Some(tables::table3(&article)),
                 tables::table4(&article),
                 tables::matched_subset(&article),
+                tables::table6(&article),
             ],
         }
     }

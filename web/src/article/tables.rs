@@ -1,4 +1,4 @@
-//! Tables 1 to 4 of the paper, and the one of the matched facts.
+//! Tables 1 to 4 of the paper, and those of the matched facts and of verdicts.
 
 use super::{Desk, menu};
 use crate::components::part;

@@ -4,20 +4,26 @@ use super::px;
 use crate::scale::{Layers, Scale};
 use leptos::prelude::*;
 
-/// Room for the value axis' numbers.
-pub(super) const LEFT: f64 = 46.0;
+/// Room for the value axis' numbers, at least; see [`left`].
+const LEFT: f64 = 46.0;
 /// Room below the plot for layer numbers and the axis' name.
 pub(super) const BELOW: f64 = 32.0;
 
+/// Where the plot begins: behind the longest number of its value axis.
+pub(super) fn left(scale: Scale) -> f64 {
+    scale.margin(LEFT)
+}
+
 /// Grid lines and values at the left.
 pub(super) fn value_axis(scale: Scale, top: f64, right: f64) -> impl IntoView {
+    let left = left(scale);
     let tick = move |value: f64| {
         let y = top + scale.down(value);
         let class = if value.abs() < scale.step / 1e6 { "grid zero" } else { "grid" };
         view! {
             <g>
-                <line class=class x1=px(LEFT) x2=px(right) y1=px(y) y2=px(y) />
-                <text class="tick" x=px(LEFT - 6.0) y=px(y + 4.0) text-anchor="end">{scale.label(value)}</text>
+                <line class=class x1=px(left) x2=px(right) y1=px(y) y2=px(y) />
+                <text class="tick" x=px(left - 6.0) y=px(y + 4.0) text-anchor="end">{scale.label(value)}</text>
             </g>
         }
     };

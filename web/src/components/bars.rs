@@ -1,7 +1,7 @@
 //! A bar per layer, upwards or downwards from zero, with error bars and one layer marked. A click on a column chooses its
 //! layer, where the page has a use for that.
 
-use super::axes::{BELOW, LEFT, layer_axis, mark, value_axis};
+use super::axes::{BELOW, layer_axis, left, mark, value_axis};
 use super::{Numbers, px};
 use crate::components::{act, held};
 use crate::figures::bars::{Bar, Bars};
@@ -37,7 +37,7 @@ pub fn BarChart(
     on_layer: Option<Callback<usize>>,
 ) -> impl IntoView {
     let scale = scale.unwrap_or_else(|| shared_scale([&bars]));
-    let layers = Layers::new(bars.bars.len(), LEFT).at_most(if narrow { 10.0 } else { 24.0 });
+    let layers = Layers::new(bars.bars.len(), left(scale)).at_most(if narrow { 10.0 } else { 24.0 });
     let (right, bottom) = (layers.right(), TOP + scale.pixels);
     let marked = bars.mark.as_ref().map(|mark| mark.0);
     let label = |(layer, why): &(usize, String)| {

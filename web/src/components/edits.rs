@@ -1,8 +1,8 @@
-//! Edits: both answers before and after on one scale, and the level that each edit reached.
+//! Edits: both answers before and after on one scale, and what all measures together say of each edit.
 
 use super::px;
 use crate::components::act;
-use crate::figures::edits::{Edit, Pair, highest};
+use crate::figures::edits::{Edit, Pair, highest, tally};
 use crate::scale::Scale;
 use crate::words;
 use leptos::prelude::*;
@@ -25,19 +25,29 @@ pub fn Edits(
     on_choose: Callback<usize>,
 ) -> impl IntoView {
     let scale = Scale::around_zero([highest(&edits)], WIDTH);
-    let reached = edits.iter().filter(|edit| edit.level.is_some()).count();
-    let destroyed = edits.iter().filter(|edit| edit.destroyed).count();
-    let said = format!("{reached} of {} reached a level of success.", words::count(edits.len(), "edit"));
-    let but = (destroyed > 0).then(|| {
-        format!(
-            " In {destroyed} of these the new answer lost probability, too: the old one was destroyed, not replaced."
-        )
-    });
+    let said = tally(&edits);
     view! {
-        <p>{said} {but}</p>
+        <p>{said}</p>
         <p class="faint">"The upper bar is before the edit, the lower one after; all edits share one scale."</p>
         <div class="edits">{edits.into_iter().map(|edit| one(edit, scale, on_choose)).collect_view()}</div>
     }
+}
+
+/// What was watched around an edit, and whether it holds.
+#[component]
+pub fn Checks(
+    /// Whether each holds, and in words.
+    checks: Vec<(Option<bool>, String)>,
+) -> impl IntoView {
+    let one = |(holds, told): (Option<bool>, String)| {
+        let (mark, class) = match holds {
+            Some(true) => ("✓", "good"),
+            Some(false) => ("✗", "harm"),
+            None => ("?", "faint"),
+        };
+        view! { <li class=class><span aria-hidden="true">{mark}</span> " " {told}</li> }
+    };
+    view! { <ul class="checks">{checks.into_iter().map(one).collect_view()}</ul> }
 }
 
 fn one(edit: Edit, scale: Scale, on_choose: Callback<usize>) -> impl IntoView {
@@ -45,21 +55,19 @@ fn one(edit: Edit, scale: Scale, on_choose: Callback<usize>) -> impl IntoView {
     let width = LEFT + WIDTH + RIGHT;
     let words: Vec<String> = edit.pairs.iter().map(Pair::words).collect();
     let pairs: Vec<_> = edit.pairs.iter().enumerate().map(|(row, each)| pair(each, row, scale)).collect();
-    let (badge, class) = match edit.level {
-        Some(level) => (level, "badge good"),
-        None => ("–", "badge"),
-    };
     let fact = edit.fact;
     view! {
         <article class="edit">
             <h3>
-                <span class=class>{badge}</span>
+                <span class=edit.badge>{edit.verdict}</span>
                 " "
                 <button class="link" on:click=act(move |_| on_choose.run(fact))>
                     {edit.prompt}
                 </button>
             </h3>
             <p>{edit.judgement}</p>
+            <Checks checks=edit.checks />
+            <p class="faint">{edit.paper}</p>
             <div class="scroll" tabindex="0">
                 <svg
                     role="img"

@@ -1,6 +1,6 @@
 //! How many facts have each layer as their dominant one; those that have none stand apart.
 
-use super::axes::{BELOW, LEFT, layer_axis, mark, value_axis};
+use super::axes::{BELOW, layer_axis, left, mark, value_axis};
 use super::{Numbers, px};
 use crate::components::{act, held};
 use crate::figures::histogram::Histogram;
@@ -35,7 +35,7 @@ pub fn HistogramChart(
     // Facts are whole.
     scale.step = scale.step.max(1.0);
     scale.high = scale.high.max(1.0);
-    let layers = Layers::new(histogram.counts.len(), LEFT).at_most(if title.is_some() { 18.0 } else { 36.0 });
+    let layers = Layers::new(histogram.counts.len(), left(scale)).at_most(if title.is_some() { 18.0 } else { 36.0 });
     let (right, bottom) = (layers.right(), TOP + HEIGHT);
     let l_star = histogram.l_star;
     let bar = move |x: f64, count: usize, class: &'static str, title: String, at: Option<usize>| {

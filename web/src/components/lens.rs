@@ -1,6 +1,6 @@
 //! The logit lens: both answers' probability by layer, told apart by dash, mark and label as well as by colour.
 
-use super::axes::{BELOW, LEFT, layer_axis, value_axis};
+use super::axes::{BELOW, layer_axis, left, value_axis};
 use super::{Numbers, px};
 use crate::components::{act, part};
 use crate::figures::lens::LensChart;
@@ -27,7 +27,7 @@ pub fn LensView(
     on_layer: Callback<usize>,
 ) -> impl IntoView {
     let scale = Scale::around_zero([1.0].into_iter().chain(chart.old.p.iter().chain(&chart.new.p).copied()), HEIGHT);
-    let layers = Layers::new(chart.layers(), LEFT).at_most(18.0);
+    let layers = Layers::new(chart.layers(), left(scale)).at_most(18.0);
     let (right, bottom) = (layers.right(), TOP + HEIGHT);
     let hovered = RwSignal::new(None);
     let height = move |value: f64| TOP + scale.down(value);

@@ -1,6 +1,6 @@
 //! The search for v*, step by step. Below the line at zero the new answer is the more probable one.
 
-use super::axes::{LEFT, value_axis};
+use super::axes::{left, value_axis};
 use super::{Numbers, px};
 use crate::components::{held, part};
 use crate::figures::loss::LossCurve;
@@ -21,13 +21,18 @@ pub fn LossChart(
     #[prop(into)]
     curve: Signal<LossCurve>,
 ) -> impl IntoView {
-    let (right, bottom) = (LEFT + WIDTH, TOP + HEIGHT);
-    let size = (right + 12.0, bottom + 32.0);
+    let bottom = TOP + HEIGHT;
+    let scale =
+        Memo::new(move |_| curve.with(|curve| Scale::around_zero(curve.drawn().iter().map(|point| point.1), HEIGHT)));
+    let width = Memo::new(move |_| left(scale.get()) + WIDTH + 12.0);
+    let height = bottom + 32.0;
     let drawn = move || {
         curve.with(|curve| {
             let points = curve.drawn();
-            let scale = Scale::around_zero(points.iter().map(|point| point.1), HEIGHT);
-            let x = |step: usize| LEFT + WIDTH * step as f64 / curve.of.max(1) as f64;
+            let scale = scale.get();
+            let left = left(scale);
+            let right = left + WIDTH;
+            let x = |step: usize| left + WIDTH * step as f64 / curve.of.max(1) as f64;
             let line: Vec<String> =
                 points.iter().map(|(step, loss)| format!("{},{}", px(x(*step)), px(TOP + scale.down(*loss)))).collect();
             let end = points.last().map(|(step, loss)| {
@@ -39,9 +44,9 @@ pub fn LossChart(
                     <polyline points=line.join(" ") />
                     {end}
                 </g>
-                <text class="tick" x=px(LEFT) y=px(bottom + 14.0)>"0"</text>
+                <text class="tick" x=px(left) y=px(bottom + 14.0)>"0"</text>
                 <text class="tick" x=px(right) y=px(bottom + 14.0) text-anchor="end">{curve.of}</text>
-                <text class="tick name" x=px(f64::midpoint(LEFT, right)) y=px(bottom + 28.0) text-anchor="middle">
+                <text class="tick name" x=px(f64::midpoint(left, right)) y=px(bottom + 28.0) text-anchor="middle">
                     "step"
                 </text>
             }
@@ -57,9 +62,9 @@ pub fn LossChart(
                 <svg
                     role="img"
                     aria-label=held(move || sentence.get())
-                    width=px(size.0)
-                    height=px(size.1)
-                    viewBox=format!("0 0 {} {}", px(size.0), px(size.1))
+                    width=held(move || px(width.get()))
+                    height=px(height)
+                    viewBox=held(move || format!("0 0 {} {}", px(width.get()), px(height)))
                 >
                     {part(drawn)}
                 </svg>

@@ -33,7 +33,7 @@ pub use about::About;
 pub use bars::{BarChart, shared_scale};
 pub use chips::TokenChips;
 pub use compare::Compare;
-pub use edits::Edits;
+pub use edits::{Checks, Edits};
 #[cfg(feature = "page")]
 pub(crate) use erased::shown;
 pub(crate) use erased::{act, held, part};

@@ -154,7 +154,9 @@ mod tests {
             reproduce::export(article),
         ]);
         all.extend(
-            [lens::lens(article), tables::table4(article), tables::matched_subset(article)].into_iter().flatten(),
+            [lens::lens(article), tables::table4(article), tables::matched_subset(article), tables::table6(article)]
+                .into_iter()
+                .flatten(),
         );
         all.extend(article.records.iter().flat_map(|record| &record.facts).filter_map(maps::fact));
         all.extend(limits::limits(article).into_iter().map(|limit| limit.text));

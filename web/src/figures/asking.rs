@@ -1,9 +1,11 @@
 //! The form of a study: what a person chose, and the settings that it stands for.
 
 use engram_core::record::{Answer, Corruption, EditSettings, Reading, Settings};
+use serde::{Deserialize, Serialize};
 
 /// What the form holds. Numbers stay text until they are used, so that nobody's typing is corrected under their hands.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Form {
     /// Validated facts wanted.
     pub n: String,

@@ -2,10 +2,12 @@
 
 use super::edits::{self, Edit};
 use super::loss::LossCurve;
+use super::question::Asked;
 use super::shifts::{self, Group};
 use crate::words;
-use engram_core::protocol::Edited;
-use engram_core::record::{EditRecord, EditSettings, Record};
+use engram_core::names;
+use engram_core::protocol::{EditAsk, Edited};
+use engram_core::record::{EditRecord, EditSettings, Record, Settings};
 
 /// An edit with everything that is said about it.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,7 +33,7 @@ pub fn live(edited: &Edited) -> Shown {
     record.restored = true;
     let answers = [edited.target.as_str(), edited.target_new.as_str()];
     let mut facts = vec![
-        ("edited tensor", words::visible(&edited.tensor)),
+        ("edited tensor", words::visible(&names::tensor(&edited.tensor).to_string().replace('`', ""))),
         ("size of the change", format!("{} of the tensor's norm", percent(edited.relative_norm.into()))),
     ];
     facts.extend(numbers(&record));
@@ -62,6 +64,26 @@ pub fn stored(record: &Record, prompt: &str, subject: &str, new: &str) -> Option
         facts: numbers(edit),
         said: None,
     })
+}
+
+/// The same edit as a request, with the layer that it took and the name of its model.
+pub fn stored_ask(record: &Record, asked: &Asked) -> Option<(EditAsk, usize, String)> {
+    let prompt = asked.filled();
+    let fact = record.facts.iter().find(|fact| fact.prompt == prompt && fact.subject == asked.subject)?;
+    let edit = record.edits.iter().flatten().find(|edit| edit.fact == fact.order)?;
+    let Settings { edit: settings, seed, .. } = &record.settings;
+    let ask = EditAsk {
+        prompt: asked.prompt.clone(),
+        subject: fact.subject.clone(),
+        target: fact.target_true.trim().into(),
+        target_new: fact.target_new.trim().into(),
+        layer: settings.layer,
+        steps: settings.steps,
+        epsilon: settings.epsilon,
+        eta: settings.eta,
+        seed: *seed,
+    };
+    Some((ask, edit.layer, record.model.name.clone()))
 }
 
 fn numbers(edit: &EditRecord) -> Vec<(&'static str, String)> {
@@ -104,38 +126,40 @@ pub fn undone(left: usize, restored: bool) -> String {
     }
 }
 
+/// An edit for tests, of the sample's fact.
+#[cfg(test)]
+pub(crate) fn sample_edit() -> Edited {
+    let record = super::sample::record().edits.and_then(|edits| edits.into_iter().next()).unwrap_or_default();
+    Edited {
+        edit: 1,
+        tensor: "model.layers.1.mlp.down_proj.weight".into(),
+        prompt: "The capital of France is".into(),
+        subject: "France".into(),
+        target: "Paris".into(),
+        target_new: " Rome".into(),
+        record: EditRecord { restored: false, ..record },
+        unrelated: vec![("The capital of Peru is".into(), "Lima".into())],
+        said: [" Paris".into(), " Rome".into()],
+        relative_norm: 0.0123,
+        seconds: 2.34,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::sample;
     use super::*;
 
-    fn edited() -> Edited {
-        let record = sample::record();
-        let Some(edit) = record.edits.as_ref().and_then(|edits| edits.first()) else { panic!("there is an edit") };
-        Edited {
-            edit: 1,
-            tensor: "model.layers.1.mlp.down_proj.weight".into(),
-            prompt: "The capital of France is".into(),
-            subject: "France".into(),
-            target: "Paris".into(),
-            target_new: " Rome".into(),
-            record: EditRecord { restored: false, ..edit.clone() },
-            unrelated: vec![("The capital of Peru is".into(), "Lima".into())],
-            said: [" Paris".into(), " Rome".into()],
-            relative_norm: 0.0123,
-            seconds: 2.34,
-        }
-    }
-
     #[test]
     fn an_edit_in_force_is_told() {
-        let shown = live(&edited());
-        assert_eq!((shown.edit.level, shown.answers[1].as_str()), (Some("L1"), "Rome"));
+        let shown = live(&sample_edit());
+        assert_eq!((shown.edit.level, shown.answers[1].as_str()), ("L1", "Rome"));
         assert!(!shown.edit.notes.iter().any(|note| note.contains("restored")), "it was not taken back yet");
+        assert_eq!(shown.facts[0].1, "model.layers.1.mlp.down_proj.weight (layer 2 = model.layers.1)");
         assert_eq!(shown.facts[1].1, "1.23 % of the tensor's norm");
         assert!(shown.facts.iter().any(|(name, value)| *name == "residual" && value.starts_with("1.0e-6")));
         assert_eq!((shown.groups.len(), shown.curve.of), (3, 2));
-        assert_eq!(line(&edited()), "The capital of France is Paris → Rome, layer 2");
+        assert_eq!(line(&sample_edit()), "The capital of France is Paris → Rome, layer 2");
     }
 
     #[test]
@@ -144,6 +168,11 @@ mod tests {
         let found = |new| stored(&record, "The capital of France is", "France", new);
         assert!(found("").is_some_and(|shown| shown.said.is_none() && shown.facts.len() == 4));
         assert!(found("Oslo").is_none());
+        let asked = Asked { prompt: "The capital of {} is".into(), subject: "France".into(), ..Asked::default() };
+        let found_ask = stored_ask(&record, &asked);
+        let (ask, layer, model) = found_ask.unwrap_or_else(|| panic!("the sample has an edit"));
+        assert_eq!((ask.target.as_str(), ask.steps, layer), ("Paris", record.settings.edit.steps, 2));
+        assert_eq!(model, record.model.name);
         assert!(stored(&record, "The capital of Peru is", "Peru", "").is_none());
     }
 

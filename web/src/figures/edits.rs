@@ -1,7 +1,7 @@
 //! Edits of Stage 3: both answers before and after, and how far each edit got.
 
 use crate::words;
-use engram_core::metrics::edit_outcome;
+use engram_core::metrics::{EditOutcome, Mark, Verdict, edit_outcome};
 use engram_core::record::{EditRecord, Record, Shift};
 
 /// One edit.
@@ -15,12 +15,18 @@ pub struct Edit {
     pub how: String,
     /// Both answers on the prompt itself, then means over paraphrases and neighbours.
     pub pairs: Vec<Pair>,
-    /// The level reached, `L1` and so on, or nothing.
-    pub level: Option<&'static str>,
-    /// The same in words.
+    /// All measures together, in a word.
+    pub verdict: &'static str,
+    /// The class of its badge.
+    pub badge: &'static str,
+    /// The verdict as a sentence.
     pub judgement: String,
-    /// A level was reached though the new answer lost probability.
-    pub destroyed: bool,
+    /// What was watched: whether it holds, `None` where it was not measured, and in words.
+    pub checks: Vec<(Option<bool>, String)>,
+    /// The paper's level, `L1` and so on, or why there is none.
+    pub level: &'static str,
+    /// The paper's success in a sentence.
+    pub paper: String,
     /// What else is worth knowing.
     pub notes: Vec<String>,
 }
@@ -34,7 +40,7 @@ pub struct Pair {
     pub before: f64,
     /// After.
     pub after: f64,
-    /// It belongs to the new answer, which shall rise.
+    /// It belongs to the new answer, which should rise.
     pub wanted: bool,
 }
 
@@ -46,15 +52,39 @@ impl Pair {
     }
 }
 
-/// L1 asks only which answer is the likelier, so an edit that destroys both can reach it.
-fn destroyed(edit: &EditRecord) -> bool {
-    edit.p_false_after < edit.p_false
+/// The class of a mark's badge.
+pub fn badge(mark: Mark) -> &'static str {
+    match mark {
+        Mark::Good => "badge good",
+        Mark::Neutral => "badge",
+        Mark::Harm => "badge harm",
+    }
+}
+
+/// The paper's level and its success in a sentence; `least` is the probability that the new answer must have had.
+fn paper(outcome: &EditOutcome, least: f32) -> (&'static str, String) {
+    match outcome.level() {
+        _ if !outcome.editable => (
+            "not counted",
+            format!("Not counted by the paper: the new answer was too improbable to begin with (p not above {least})."),
+        ),
+        Some(level) => (level.name(), format!("A success by the paper's {}: {}.", level.name(), words::level(level))),
+        None => ("none", "No success as the paper counts: no level is reached.".into()),
+    }
 }
 
 /// All edits of a record; `None` when Stage 3 was not run.
 pub fn all(record: &Record) -> Option<Vec<Edit>> {
     let edits = record.edits.as_ref()?;
     Some(edits.iter().map(|edit| one(record, edit)).collect())
+}
+
+/// How many edits ended how.
+pub fn tally(edits: &[Edit]) -> String {
+    let count = |verdict: &Verdict| edits.iter().filter(|edit| edit.verdict == verdict.name()).count();
+    let ended = Verdict::ALL.iter().map(|verdict| (count(verdict), verdict.name())).filter(|(count, _)| *count > 0);
+    let ended: Vec<String> = ended.map(|(count, name)| format!("{count} {name}")).collect();
+    format!("{}, all measures together: {}.", words::count(edits.len(), "edit"), ended.join("; "))
 }
 
 /// The highest probability that any of these edits shows.
@@ -93,18 +123,9 @@ pub fn told(edit: &EditRecord, prompt: String, answers: Option<[&str; 2]>, least
     pairs.extend(averaged(&edit.neighbourhood, format!("old, {neighbours}"), false, |shift| shift.p_true));
 
     let outcome = edit_outcome(edit, least);
-    let level = outcome.level();
-    let judgement = match level {
-        _ if !outcome.editable => {
-            format!("not counted: the new answer was too improbable to begin with (p not above {least})")
-        }
-        Some(level) => format!("{} reached: {}", level.name(), words::level(level)),
-        None => "no level of success is reached".into(),
-    };
+    let judged = outcome.judgement;
+    let (level, paper) = paper(&outcome, least);
     let mut notes = Vec::new();
-    if destroyed(edit) && level.is_some() {
-        notes.push("the new answer lost probability, too: the old one was destroyed rather than replaced".into());
-    }
     if let Some(side) = outcome.side_effects {
         notes.push(format!(
             "unrelated facts moved by {} on average, {} at most; {} of {} changed their answer",
@@ -122,9 +143,12 @@ pub fn told(edit: &EditRecord, prompt: String, answers: Option<[&str; 2]>, least
         prompt,
         how: how(edit),
         pairs,
-        level: level.filter(|_| outcome.editable).map(|level| level.name()),
-        judgement,
-        destroyed: outcome.success && destroyed(edit),
+        verdict: judged.verdict.name(),
+        badge: badge(judged.mark()),
+        judgement: words::sentence(judged.verdict.meaning()),
+        checks: judged.checks().into(),
+        level,
+        paper,
         notes,
     }
 }
@@ -157,23 +181,28 @@ mod tests {
         let Some(edits) = all(&record) else { panic!("the sample has an edit") };
         let edit = &edits[0];
         assert_eq!(edit.prompt, "The capital of France is");
-        assert_eq!(edit.level, Some("L1"));
+        assert_eq!((edit.verdict, edit.badge, edit.level), ("rewritten, not all checked", "badge", "L1"));
+        assert_eq!(edit.judgement.split(';').next(), Some("The new answer replaced the old one"));
+        assert_eq!(edit.checks[0], (Some(true), "1 of 1 other wording follows".to_owned()));
+        assert_eq!(edit.checks[1].0, None);
         assert_eq!(edit.pairs[0].words(), "“Rome”, new: 0.0100 before, 0.5000 after");
         assert_eq!(edit.pairs.len(), 3);
         assert!((edit.pairs[2].after - 0.4).abs() < 1e-6);
+        assert_eq!(tally(&edits), "1 edit, all measures together: 1 rewritten, not all checked.");
         assert!((highest(&edits) - 0.9).abs() < 1e-6);
         assert_eq!(edit.how, "layer 2 · logit margin 4.00 → −1.00 in 2 steps · MLP output moved by 80 % of its length");
     }
 
     #[test]
-    fn a_level_by_destruction_says_so() {
+    fn silence_is_no_success() {
         let mut record = sample::record();
         if let Some(edit) = record.edits.iter_mut().flatten().next() {
             (edit.p_true_after, edit.p_false_after) = (1e-7, 0.005);
         }
         let Some(edits) = all(&record) else { panic!("the sample has an edit") };
-        assert!(edits[0].level == Some("L1") && edits[0].destroyed);
-        assert!(edits[0].notes.iter().any(|note| note.contains("destroyed")), "{:?}", edits[0].notes);
+        assert_eq!((edits[0].verdict, edits[0].badge, edits[0].level), ("silenced", "badge harm", "L1"));
+        assert_eq!(edits[0].judgement, "The old answer is gone, but the new one did not rise.");
+        assert!(edits[0].paper.starts_with("A success by the paper's L1"), "{}", edits[0].paper);
         assert_eq!(edits[0].pairs[1].words(), "“Paris”, old: 0.9000 before, <0.0001 after");
     }
 
@@ -186,7 +215,7 @@ mod tests {
             edit.fact = 99;
         }
         let Some(edits) = all(&record) else { panic!("the sample has an edit") };
-        assert!(edits[0].level.is_none() && edits[0].judgement.starts_with("not counted"));
+        assert!(edits[0].level == "not counted" && edits[0].paper.starts_with("Not counted by the paper"));
         assert_eq!(edits[0].prompt, "fact 99");
         assert!(edits[0].notes.iter().any(|note| note.contains("not restored")));
         record.edits = None;

@@ -1,7 +1,7 @@
 //! A trace that arrives piece by piece: the record so far, and how far it is.
 
 use crate::words;
-use engram_core::protocol::{Cost, Failure, MapSite, News};
+use engram_core::protocol::{Cost, Failure, MapSite, ModelRef, News};
 use engram_core::record::{FactRecord, Maps, Record, Traced};
 
 /// How far a trace is.
@@ -31,14 +31,16 @@ pub struct Partial {
     pub cost: Option<Cost>,
     /// Window of the MLP and attention maps.
     pub window: usize,
-    /// Edits that were in force.
-    pub edits: usize,
+    /// The model that is asked.
+    pub model: Option<ModelRef>,
+    /// Edits that are in force: their numbers, and seconds that they took, because every loaded model counts from 1.
+    pub edits: Vec<(u32, f64)>,
 }
 
 impl Partial {
     /// A trace that was just asked for.
-    pub fn new(window: usize, edits: usize) -> Self {
-        Self { window, edits, ..Self::default() }
+    pub fn new(window: usize, model: ModelRef, edits: Vec<(u32, f64)>) -> Self {
+        Self { window, model: Some(model), edits, ..Self::default() }
     }
 
     /// Takes in what the engine tells.
@@ -146,7 +148,7 @@ mod tests {
         let mut record = sample::record();
         record.facts.truncate(1);
         record.edits = None;
-        let mut partial = Partial::new(3, 0);
+        let mut partial = Partial::new(3, ModelRef::Bundled { name: "engram-llama".into() }, Vec::new());
         assert_eq!(partial.progress().as_deref(), Some("waiting for the engine…"));
         partial.take(News::Begun);
         assert!(partial.progress().is_some_and(|said| said.starts_with("computing")));

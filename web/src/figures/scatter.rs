@@ -2,7 +2,7 @@
 
 use crate::scale::Scale;
 use crate::words;
-use engram_core::metrics::edit_outcome;
+use engram_core::metrics::{Answer, judge};
 use engram_core::record::{EditRecord, Record};
 
 /// An axis with its ticks.
@@ -117,21 +117,18 @@ impl Scatter {
 fn dots(studies: &[(String, &Record)], place: impl Fn(&Record, &EditRecord) -> (f64, f64)) -> Vec<Dot> {
     let of = |(series, (name, record)): (usize, &(String, &Record))| {
         let one = |edit: &EditRecord| {
-            let outcome = edit_outcome(edit, record.settings.edit.min_p_false);
+            let judged = judge(edit);
             let fact = record.facts.iter().find(|fact| fact.order == edit.fact);
             let prompt = fact.map_or_else(|| format!("fact {}", edit.fact), |fact| words::visible(&fact.prompt));
-            let told = match (outcome.editable, outcome.success) {
-                (false, _) => "not counted",
-                (true, true) => "success",
-                (true, false) => "no success",
-            };
             let [before, after] = [edit.p_false, edit.p_false_after].map(|p| words::probability(p.into()));
             let words = format!(
-                "{name}, {prompt}: layer {} of {}, p(new) {before} → {after}, {told}",
-                edit.layer, record.model.layers
+                "{name}, {prompt}: layer {} of {}, p(new) {before} → {after}, {}",
+                edit.layer,
+                record.model.layers,
+                judged.verdict.name()
             );
             let (x, y) = place(record, edit);
-            Dot { x, y, series, full: outcome.success, words }
+            Dot { x, y, series, full: judged.answer == Answer::Rewritten, words }
         };
         record.edits.iter().flatten().map(one).collect::<Vec<_>>()
     };
@@ -182,7 +179,10 @@ mod tests {
         let dot = &figure.dots[0];
         assert_eq!((dot.x, dot.full), (0.5, true));
         assert!((dot.y - 0.49).abs() < 1e-6);
-        assert_eq!(dot.words, "a, The capital of France is: layer 2 of 4, p(new) 0.0100 → 0.5000, success");
+        assert_eq!(
+            dot.words,
+            "a, The capital of France is: layer 2 of 4, p(new) 0.0100 → 0.5000, rewritten, not all checked"
+        );
         let both = both_answers(&studies);
         assert!(both.diagonal && both.nearest(0.2, 0.5).is_some());
         assert_eq!(both.sentence().split(':').next(), Some("Both answers after the edit"));

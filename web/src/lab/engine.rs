@@ -67,6 +67,11 @@ impl Engine {
         engine
     }
 
+    /// The edits in force, as a trace remembers them.
+    pub(crate) fn in_force(self) -> Vec<(u32, f64)> {
+        self.edits.with(|edits| edits.iter().map(|edited| (edited.edit, edited.seconds)).collect())
+    }
+
     fn line(self) -> Client {
         self.client.with_value(|client| (**client).clone())
     }

@@ -6,8 +6,10 @@ mod layers;
 mod link;
 mod result;
 mod run;
+mod shown;
 
 use self::run::Explorer;
+use crate::components::held;
 use crate::lab::Engine;
 use crate::page::Page;
 use leptos::prelude::*;
@@ -16,16 +18,18 @@ use leptos::prelude::*;
 #[component]
 pub(crate) fn Explore(page: Page, engine: Engine) -> impl IntoView {
     let explorer = Explorer::new(page, engine);
+    let stale = Memo::new(move |_| explorer.stale());
+    let dimmed = move || if stale.with(Option::is_some) { "stale" } else { "" };
     view! {
         <div class="explore">
             <div class="top">
                 <form::Form explorer=explorer />
-                <div>
-                    <result::Finding explorer=explorer />
+                <div class=held(dimmed)>
+                    <result::Finding explorer=explorer stale=stale />
                     <result::Maps explorer=explorer />
                 </div>
             </div>
-            <layers::Layers explorer=explorer />
+            <div class=held(dimmed)><layers::Layers explorer=explorer /></div>
         </div>
     }
 }

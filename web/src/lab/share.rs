@@ -1,15 +1,18 @@
-//! Taking something along: a link to the view.
+//! A link to what is shown, and the note that it does not belong to the form.
 
 use crate::components::{act, part};
 use crate::take;
 use leptos::prelude::*;
 
-/// A button that puts the page's address on the clipboard; where the browser allows none, it shows the address.
+/// A button that puts the address of what is shown on the clipboard; where the browser allows none, it shows the address.
 #[component]
-pub(crate) fn CopyLink() -> impl IntoView {
+pub(crate) fn CopyLink(
+    /// The address of what is shown; `None` where nothing is, and the page's own address is taken.
+    address: Callback<(), Option<String>>,
+) -> impl IntoView {
     let said = RwSignal::new(None::<String>);
     let copy = move |_| {
-        let address = window().location().href().unwrap_or_default();
+        let address = address.run(()).or_else(|| window().location().href().ok()).unwrap_or_default();
         take::copy(address.clone(), move |copied| {
             said.set(Some(if copied { "The link is on the clipboard.".to_owned() } else { address }));
         });
@@ -19,5 +22,18 @@ pub(crate) fn CopyLink() -> impl IntoView {
         <span class="faint address" role="status">
             {part(move || said.get())}
         </span>
+    }
+}
+
+/// Says that what is shown does not belong to the form.
+#[component]
+pub(crate) fn Stale(
+    /// Why; nothing where it does.
+    said: Memo<Option<String>>,
+) -> impl IntoView {
+    view! {
+        <div role="status">
+            {part(move || said.get().map(|said| view! { <p class="notice">{said}</p> }))}
+        </div>
     }
 }

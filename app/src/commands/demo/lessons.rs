@@ -1,6 +1,6 @@
 //! What the demo's records say, next to what the paper claims; computed from the records, whichever way it falls.
 
-use engram_core::metrics::{Mean, Summary, View, summarize};
+use engram_core::metrics::{Mean, Summary, Verdict, View, summarize};
 use engram_core::record::{Reading, Reason, Record};
 use engram_core::train::Recipe;
 
@@ -136,13 +136,16 @@ fn hypothesis(studied: &[Studied<'_>]) -> Lesson {
         let Some(edits) = &s.subject.edits else { continue };
         let kept = kept(&s.subject);
         lines.push(format!(
-            "- {}: blocks left out {}, {} of p left without one block, R {}; {} edits of editable facts succeed, p of the \
-             new answer {} -> {}, {} of unrelated predictions flip.",
+            "- {}: blocks left out {}, {} of p left without one block, R {}; {} edits of editable facts succeed as the \
+             paper counts, {} of all {} rewrite the fact without harm, p of the new answer {} -> {}, {} of unrelated \
+             predictions flip.",
             s.record.model.name,
             s.dropping.map_or("?".into(), |p| format!("{:.0} % of the time", p * 100.0)),
             left(kept),
             r(&s.subject),
             edits.success.map_or("no".into(), |share| format!("{} of {}", share.count, share.of)),
+            edits.verdicts.get(&Verdict::Rewritten).copied().unwrap_or(0),
+            edits.tried,
             mean(edits.p_false, 3),
             mean(edits.p_false_after, 3),
             edits.side_effects.as_ref().map_or("–".into(), |side| format!("{:.0} %", side.flips.share * 100.0)),

@@ -9,6 +9,7 @@ use crate::words;
 use leptos::{ev, prelude::*};
 use wasm_bindgen::JsCast;
 
+/// Room for the value axis' numbers, at least.
 const LEFT: f64 = 52.0;
 const TOP: f64 = 12.0;
 const WIDTH: f64 = 620.0;
@@ -30,13 +31,15 @@ pub fn DepthChart(
         [point.value.mean - sem, point.value.mean + sem]
     });
     let scale = Scale::around_zero(values, HEIGHT);
+    let left = scale.margin(LEFT);
+    let x = move |depth: f64| left + depth * WIDTH;
     let sentence: Vec<String> = curves.iter().map(Curve::peak).collect();
     let ticks = scale.ticks().into_iter().map(|value| {
         let y = TOP + scale.down(value);
         let class = if value.abs() < scale.step / 1e6 { "grid zero" } else { "grid" };
         view! {
-            <line class=class x1=px(LEFT) x2=px(LEFT + WIDTH) y1=px(y) y2=px(y) />
-            <text class="tick" x=px(LEFT - 6.0) y=px(y + 4.0) text-anchor="end">
+            <line class=class x1=px(left) x2=px(left + WIDTH) y1=px(y) y2=px(y) />
+            <text class="tick" x=px(left - 6.0) y=px(y + 4.0) text-anchor="end">
                 {scale.label(value)}
             </text>
         }
@@ -64,11 +67,11 @@ pub fn DepthChart(
     let moved = move |event: ev::PointerEvent| {
         let target = event.current_target().and_then(|target| target.dyn_into::<web_sys::Element>().ok());
         if let Some(place) = target.map(|target| target.get_bounding_client_rect()) {
-            let share = (f64::from(event.client_x()) - place.left() - LEFT) / WIDTH;
+            let share = (f64::from(event.client_x()) - place.left() - left) / WIDTH;
             cursor.set((share.clamp(0.0, 1.0) * 1000.0).round() as u32);
         }
     };
-    let size = (LEFT + WIDTH + 12.0, TOP + HEIGHT + BELOW);
+    let size = (left + WIDTH + 12.0, TOP + HEIGHT + BELOW);
     let label = title.clone();
     view! {
         <figure class="chart compare">
@@ -84,7 +87,7 @@ pub fn DepthChart(
                 >
                     {ticks}
                     {depths}
-                    <text class="tick" x=px(LEFT + WIDTH / 2.0) y=px(size.1 - 4.0) text-anchor="middle">
+                    <text class="tick" x=px(left + WIDTH / 2.0) y=px(size.1 - 4.0) text-anchor="middle">
                         "relative depth (layer over number of layers)"
                     </text>
                     <line class="cursor" x1=cursor_x x2=cursor_x y1=px(TOP) y2=px(TOP + HEIGHT) />
@@ -118,12 +121,10 @@ fn depth(cursor: u32) -> f64 {
     f64::from(cursor) / 1000.0
 }
 
-fn x(depth: f64) -> f64 {
-    LEFT + depth * WIDTH
-}
-
 fn one(series: usize, curve: &Curve, scale: Scale) -> impl IntoView + use<> {
     let y = |value: f64| TOP + scale.down(value);
+    let left = scale.margin(LEFT);
+    let x = |depth: f64| left + depth * WIDTH;
     let line: Vec<String> =
         curve.points.iter().map(|point| format!("{},{}", px(x(point.depth)), px(y(point.value.mean)))).collect();
     let errors: Vec<_> = curve

@@ -4,10 +4,14 @@ use super::super::{Numbers, px};
 use super::marks::mark;
 use crate::components::{act, held, part};
 use crate::figures::scatter::Scatter;
+use crate::scale::margin;
 use leptos::{ev, prelude::*};
 use wasm_bindgen::JsCast;
 
+/// Room for the numbers of the upright axis and its name, at least.
 const LEFT: f64 = 52.0;
+/// Of it, for the name.
+const NAME: f64 = 16.0;
 const TOP: f64 = 12.0;
 const WIDTH: f64 = 300.0;
 const HEIGHT: f64 = 220.0;
@@ -30,7 +34,8 @@ pub fn Dots(
         }
         .into_any();
     }
-    let size = (LEFT + WIDTH + 14.0, TOP + HEIGHT + BELOW);
+    let left = margin(scatter.y.ticks.iter().map(|tick| tick.1.clone()), LEFT - NAME) + NAME;
+    let size = (left + WIDTH + 14.0, TOP + HEIGHT + BELOW);
     let sentence = scatter.sentence();
     let (x_name, y_name, title) = (scatter.x.name, scatter.y.name, scatter.title);
     let bottom = TOP + HEIGHT;
@@ -39,7 +44,7 @@ pub fn Dots(
         .ticks
         .iter()
         .map(|(value, words)| {
-            let at = LEFT + scatter.x.place(*value) * WIDTH;
+            let at = left + scatter.x.place(*value) * WIDTH;
             view! {
                 <line class="grid" x1=px(at) x2=px(at) y1=px(TOP) y2=px(bottom) />
                 <text class="tick" x=px(at) y=px(bottom + 16.0) text-anchor="middle">
@@ -56,20 +61,20 @@ pub fn Dots(
             let at = bottom - scatter.y.place(*value) * HEIGHT;
             let class = if value.abs() < 1e-9 { "grid zero" } else { "grid" };
             view! {
-                <line class=class x1=px(LEFT) x2=px(LEFT + WIDTH) y1=px(at) y2=px(at) />
-                <text class="tick" x=px(LEFT - 6.0) y=px(at + 4.0) text-anchor="end">
+                <line class=class x1=px(left) x2=px(left + WIDTH) y1=px(at) y2=px(at) />
+                <text class="tick" x=px(left - 6.0) y=px(at + 4.0) text-anchor="end">
                     {words.clone()}
                 </text>
             }
         })
         .collect();
     let diagonal = scatter.diagonal.then(|| {
-        view! { <line class="grid zero" x1=px(LEFT) y1=px(bottom) x2=px(LEFT + WIDTH) y2=px(TOP) stroke-dasharray="4 3" /> }
+        view! { <line class="grid zero" x1=px(left) y1=px(bottom) x2=px(left + WIDTH) y2=px(TOP) stroke-dasharray="4 3" /> }
     });
     let places: Vec<(f64, f64)> = scatter
         .dots
         .iter()
-        .map(|dot| (LEFT + scatter.x.place(dot.x) * WIDTH, bottom - scatter.y.place(dot.y) * HEIGHT))
+        .map(|dot| (left + scatter.x.place(dot.x) * WIDTH, bottom - scatter.y.place(dot.y) * HEIGHT))
         .collect();
     let drawn: Vec<_> = scatter
         .dots
@@ -94,7 +99,7 @@ pub fn Dots(
         if let Some(place) = target.map(|target| target.get_bounding_client_rect()) {
             // On a narrow screen the figure is drawn smaller.
             let scale = size.0 / place.width().max(1.0);
-            let x = ((f64::from(event.client_x()) - place.left()) * scale - LEFT) / WIDTH;
+            let x = ((f64::from(event.client_x()) - place.left()) * scale - left) / WIDTH;
             let y = (bottom - (f64::from(event.client_y()) - place.top()) * scale) / HEIGHT;
             cursor.set(read.with_value(|scatter| scatter.nearest(x, y)));
         }
@@ -114,7 +119,7 @@ pub fn Dots(
                     {grid_x}
                     {grid_y}
                     {diagonal}
-                    <text class="tick" x=px(LEFT + WIDTH / 2.0) y=px(size.1 - 4.0) text-anchor="middle">
+                    <text class="tick" x=px(left + WIDTH / 2.0) y=px(size.1 - 4.0) text-anchor="middle">
                         {x_name}
                     </text>
                     <text

@@ -5,7 +5,7 @@ pub mod filter;
 use crate::figures::facts;
 use crate::words;
 use engram_core::facts::{RelationKind, kind};
-use engram_core::metrics::{Dominant, Finding, View, dominant, edit_outcome, finding, sufficiency};
+use engram_core::metrics::{Dominant, Finding, View, dominant, finding, judge, sufficiency};
 use engram_core::record::{FactRecord, Outcome, Record};
 use std::collections::HashMap;
 
@@ -79,21 +79,8 @@ impl State {
 
 /// The rows of a record under a view, in study order.
 pub fn rows(record: &Record, view: &View) -> Vec<Row> {
-    let least = record.settings.edit.min_p_false;
-    let edits: HashMap<usize, String> = record
-        .edits
-        .iter()
-        .flatten()
-        .map(|edit| {
-            let found = edit_outcome(edit, least);
-            let ended = match (found.editable, found.level()) {
-                (false, _) => "not counted".to_owned(),
-                (true, Some(level)) => format!("success, {}", level.name()),
-                (true, None) => "no success".to_owned(),
-            };
-            (edit.fact, ended)
-        })
-        .collect();
+    let edits = record.edits.iter().flatten();
+    let edits: HashMap<usize, String> = edits.map(|edit| (edit.fact, judge(edit).verdict.name().to_owned())).collect();
     record.facts.iter().map(|fact| row(fact, view, edits.get(&fact.order))).collect()
 }
 
@@ -149,7 +136,7 @@ mod tests {
         let rows = rows(&sample::record(), &View::default());
         assert_eq!(
             (rows[0].layer, rows[0].state, rows[0].edited.as_deref()),
-            (Some(2), State::Peak, Some("success, L1"))
+            (Some(2), State::Peak, Some("rewritten, not all checked"))
         );
         assert!(rows[0].effect.is_some_and(|effect| (effect - 0.8).abs() < 1e-6));
         assert!(rows[0].largest.is_some_and(|largest| (largest - 0.5).abs() < 1e-6));

@@ -44,7 +44,7 @@ pub(super) fn Form(editor: Editor) -> impl IntoView {
                 problems=problems
                 form="edit"
                 old=["Present answer", "the model's own"]
-                new=["New answer", "what it shall say"]
+                new=["New answer", "what it should say"]
             />
             <ModelSelect page=page engine=engine draft=draft form="edit" />
             <LayerSelect editor=editor />

@@ -1,27 +1,20 @@
-//! The edits in force: each can be taken back, and all together be saved.
+//! The edits of this tab: those in force, which can be taken back and saved, and what became of the others.
 
 use super::run::Editor;
 use crate::components::{act, held, part};
 use crate::figures::edited;
+use crate::figures::history::Past;
 use crate::words;
-use engram_core::protocol::Edited;
 use leptos::prelude::*;
 
 /// The list, and what taking back did.
 #[component]
 pub(super) fn InForce(editor: Editor) -> impl IntoView {
-    let edits = editor.engine.edits;
-    let one = move |edit: Edited| {
-        let number = edit.edit;
-        let line = edited::line(&edit);
+    let one = move |place: usize, number: u32, line: String| {
         let label = format!("Take back edit {number}");
-        let shown = move || editor.made.with(|made| made.as_ref().is_some_and(|made| made.edit == number));
-        let show = move |_| editor.made.set(Some(edit.clone()));
         view! {
             <li>
-                <button class="link" aria-pressed=held(move || shown().to_string()) on:click=act(show)>
-                    {line}
-                </button>
+                <Show editor=editor place=place line=line />
                 <button aria-label=label on:click=act(move |_| editor.undo(Some(number)))>
                     "Take back"
                 </button>
@@ -29,13 +22,16 @@ pub(super) fn InForce(editor: Editor) -> impl IntoView {
         }
     };
     let list = move || {
-        let all = edits.get();
+        let all: Vec<(usize, u32, String)> = editor.history.with(|history| {
+            let line = |(place, past): (usize, &Past)| (place, past.edited.edit, edited::line(&past.edited));
+            history.list(true).map(line).collect()
+        });
         (!all.is_empty()).then(|| {
             let head = format!("{} in force", words::count(all.len(), "edit"));
             let several = all.len() > 1;
             view! {
                 <h2>{head}</h2>
-                <ol class="in-force">{all.into_iter().map(one).collect_view()}</ol>
+                <ol class="in-force">{all.into_iter().map(|(place, number, line)| one(place, number, line)).collect_view()}</ol>
                 <p class="actions">
                     {several.then(|| view! { <button on:click=act(move |_| editor.undo(None))>"Take all back"</button> })}
                     <button on:click=act(move |_| editor.download())>"Download the change"</button>
@@ -46,10 +42,40 @@ pub(super) fn InForce(editor: Editor) -> impl IntoView {
             }
         })
     };
+    let past = move || {
+        let all: Vec<(usize, String, String)> = editor
+            .history
+            .with(|history| history.list(false).map(|(place, past)| (place, past.what(), past.words())).collect());
+        let one = |(place, what, words): (usize, String, String)| {
+            view! { <li><Show editor=editor place=place line=what /> <span class="faint">{words}</span></li> }
+        };
+        (!all.is_empty()).then(|| {
+            view! {
+                <h2>"No longer in force"</h2>
+                <ol class="history">{all.into_iter().map(one).collect_view()}</ol>
+            }
+        })
+    };
     view! {
-        <section class="finding" aria-label="Edits in force">
+        <section class="finding" aria-label="Edits of this tab">
             {part(list)}
             <p role="status">{part(move || editor.said.get())}</p>
+            {part(past)}
         </section>
+    }
+}
+
+/// A line that shows its edit.
+#[component]
+fn Show(editor: Editor, place: usize, line: String) -> impl IntoView {
+    let shown = move || editor.made.get() == Some(place);
+    view! {
+        <button
+            class="link"
+            aria-pressed=held(move || shown().to_string())
+            on:click=act(move |_| editor.made.set(Some(place)))
+        >
+            {line}
+        </button>
     }
 }

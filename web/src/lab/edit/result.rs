@@ -1,11 +1,12 @@
 //! What an edit did: the search, the judgement, before and after, and what the model says now.
 
 use super::run::Editor;
-use crate::components::{BeforeAfter, LossChart, Shifts};
-use crate::components::{act, part, shown};
+use crate::components::{BeforeAfter, Checks, LossChart, Shifts};
+use crate::components::{act, held, part, shown};
 use crate::figures::edited::Shown;
+use crate::figures::history::Fate;
 use crate::figures::loss::LossCurve;
-use crate::lab::share::CopyLink;
+use crate::lab::share::{CopyLink, Stale};
 use leptos::prelude::*;
 
 /// The search for v*, while it runs and after.
@@ -43,7 +44,7 @@ pub(super) fn Result(editor: Editor) -> impl IntoView {
         {part(body)}
         {part(nothing)}
         <p class="actions">
-            <CopyLink />
+            <CopyLink address=Callback::new(move |()| editor.address()) />
         </p>
     }
 }
@@ -52,35 +53,32 @@ pub(super) fn Result(editor: Editor) -> impl IntoView {
 #[component]
 fn One(shown: Shown, stored: bool, editor: Editor) -> impl IntoView {
     let Shown { edit, answers: [old, new], groups, facts, said, .. } = shown;
-    let (badge, class) = match edit.level {
-        Some(level) => (level, "badge good"),
-        None => ("–", "badge"),
-    };
-    // Another model, or a lost engine, ends an edit without taking it back.
-    let in_force = Memo::new(move |_| {
-        let made = editor.made.get()?;
-        editor.engine.edits.with(|edits| edits.contains(&made)).then_some(made.edit)
-    });
-    let origin = move || match in_force.get() {
-        _ if stored => {
+    let past = Memo::new(move |_| if stored { None } else { editor.past() });
+    let in_force = move || past.with(|past| past.as_ref().is_some_and(|past| past.fate == Fate::InForce));
+    let origin = move || match past.get() {
+        Some(past) => past.fate.words().to_owned(),
+        None => {
             let made = editor.stored.with_value(|record| record.as_ref().map(crate::figures::about::made));
             format!("{}. It was taken back after it was measured.", made.unwrap_or_default())
         }
-        Some(_) => "In force in this tab.".to_owned(),
-        None => "No longer in force.".to_owned(),
     };
+    let stale = Memo::new(move |_| editor.stale());
+    let dimmed = move || if stale.with(Option::is_some) || !(stored || in_force()) { "stale" } else { "" };
     let badge_of = if stored { "stored result" } else { "edited here" };
     let undo = move || {
-        let number = in_force.get().filter(|_| !stored);
+        let number = past.with(|past| past.as_ref().map(|past| past.edited.edit)).filter(|_| in_force());
         number.map(|number| view! { <button on:click=act(move |_| editor.undo(Some(number)))>"Undo"</button> })
     };
     let line = |(name, value): (&'static str, String)| view! { <dt>{name}</dt> <dd>{value}</dd> };
     view! {
-        <section>
+        <section class=held(dimmed)>
             <h2>"What it did"</h2>
+            <Stale said=stale />
             <p class="faint"><span class="badge">{badge_of}</span> " " {part(origin)}</p>
             <p class="lead">{edit.prompt} " " <b>{old} " → " {new}</b></p>
-            <p class="actions"><span class=class>{badge}</span> <span>{edit.judgement}</span> {part(undo)}</p>
+            <p class="actions"><span class=edit.badge>{edit.verdict}</span> <span>{edit.judgement}</span> {part(undo)}</p>
+            <Checks checks=edit.checks />
+            <p class="faint">{edit.paper}</p>
             {edit.notes.into_iter().map(|note| view! { <p class="faint">{note}</p> }).collect_view()}
             {said.map(|(prompt, said)| view! { <BeforeAfter prompt=prompt said=said /> })}
             <h3>"Before and after"</h3>

@@ -1,16 +1,20 @@
 //! What the tab shows, and what it asks for: an edit, taking edits back, the change as a file.
 
 use crate::figures::edited::{self, Shown};
+use crate::figures::history::{History, Past};
 use crate::figures::loss::LossCurve;
 use crate::figures::question::{Asked, first_word};
-use crate::lab::Engine;
+use crate::figures::{choice, stale};
 use crate::lab::draft::Draft;
 use crate::lab::engine::unexpected;
 use crate::lab::pace::Pace;
+use crate::lab::{Engine, Tab};
 use crate::page::Page;
+use crate::state::{LabState, ViewState};
 use crate::take;
-use crate::{sample, words};
-use engram_core::protocol::{Ask, Edited, ModelRef, News};
+use crate::wish::EditWish;
+use crate::{files, sample, words};
+use engram_core::protocol::{Ask, EditAsk, ModelRef, News};
 use engram_core::record::Record;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
@@ -40,8 +44,10 @@ pub(crate) struct Editor {
     pub(crate) stored: StoredValue<Option<Record>>,
     /// The search that runs.
     pub(crate) curve: RwSignal<LossCurve>,
-    /// The edit that was made last, or chosen from the list.
-    pub(crate) made: RwSignal<Option<Edited>>,
+    /// The edits that were made here.
+    pub(crate) history: RwSignal<History>,
+    /// The place of the edit that was made last, or chosen from a list.
+    pub(crate) made: RwSignal<Option<usize>>,
     /// What runs.
     pub(crate) running: RwSignal<Option<Running>>,
     /// What taking back did.
@@ -62,6 +68,7 @@ impl Editor {
             draft: Draft::new(page, engine, first.unwrap_or_default()),
             stored: StoredValue::new(record),
             curve: RwSignal::default(),
+            history: RwSignal::default(),
             made: RwSignal::new(None),
             running: RwSignal::new(None),
             said: RwSignal::new(None),
@@ -72,23 +79,62 @@ impl Editor {
             let none = engine.model.with(Option::is_none);
             if none && before == Some(false) {
                 editor.said.set(None);
+                editor.history.update(History::ended);
             }
             none
         });
         editor
     }
 
-    /// The edit that is shown, and whether it is a stored one: the last one made here, or else the stored one of the
+    /// The edit that was made here and is shown.
+    pub(crate) fn past(self) -> Option<Past> {
+        let place = self.made.get()?;
+        self.history.with(|history| history.get(place).cloned())
+    }
+
+    /// The edit that is shown, and whether it is a stored one: one that was made here, or else the stored one of the
     /// question.
     pub(crate) fn shown(self) -> Option<(Shown, bool)> {
-        if let Some(made) = self.made.with(|made| made.as_ref().map(edited::live)) {
-            return Some((made, false));
+        if let Some(past) = self.past() {
+            return Some((edited::live(&past.edited), false));
         }
         let asked = self.draft.asked.get();
         let stored = self
             .stored
             .with_value(|record| edited::stored(record.as_ref()?, &asked.filled(), &asked.subject, &asked.new));
         stored.filter(|_| self.running.get().is_none()).map(|shown| (shown, true))
+    }
+
+    /// What is shown as a request, with the layer that it took and its model.
+    fn asked_for(self) -> Option<(EditAsk, usize, ModelRef)> {
+        if let Some(past) = self.past() {
+            return Some((past.ask, past.edited.record.layer, past.model));
+        }
+        let asked = self.draft.asked.get();
+        let stored = self.stored.with_value(|record| edited::stored_ask(record.as_ref()?, &asked))?;
+        let (ask, layer, name) = stored;
+        Some((ask, layer, choice::wanted(&name, None)))
+    }
+
+    /// Why what is shown does not belong to the form; nothing where it does.
+    pub(crate) fn stale(self) -> Option<String> {
+        let stored = self.shown()?.1;
+        let (ask, layer, model) = self.asked_for()?;
+        let (form, wish) = (self.draft.asked.get(), self.page.lab.with(|lab| lab.edit));
+        let same = model.name() == self.draft.model().name();
+        // A stored edit says nothing about the steps that would be taken here.
+        let wish = if stored { EditWish { layer: wish.layer, ..stale::search_of(&ask) } } else { wish };
+        let differs = stale::of_edit(&ask, layer, &form, &wish, same);
+        stale::note(&differs, &stale::asked(&ask, form.noise), model.name())
+    }
+
+    /// The address of what is shown; `None` where nothing is.
+    pub(crate) fn address(self) -> Option<String> {
+        let (ask, _, model) = untrack(move || self.shown().and_then(|_| self.asked_for()))?;
+        let mut lab = LabState { tab: Tab::Edit, model: choice::text_of(&model), ..LabState::default() };
+        stale::asked(&ask, false).write(&mut lab);
+        lab.edit = EditWish { layer: ask.layer, ..stale::search_of(&ask) };
+        files::page_address(&[], &ViewState::default(), &lab)
     }
 
     /// Loads the model where it is not loaded, and makes the edit.
@@ -111,7 +157,7 @@ impl Editor {
 
     async fn edit(self, mut asked: Asked, model: ModelRef, turn: usize) {
         let engine = self.engine;
-        if let Err(failure) = engine.load(model, Vec::new()).await {
+        if let Err(failure) = engine.load(model.clone(), Vec::new()).await {
             return engine.complain(failure);
         }
         if self.turn.get_value() != turn {
@@ -132,7 +178,7 @@ impl Editor {
         let wish = self.page.lab.with_untracked(|lab| lab.edit);
         let ask = wish.ask(&asked.prompt, &asked.subject, &asked.target, &asked.new);
         let what = format!("editing “{}”", words::short(&words::visible(&asked.filled()), 40));
-        let mut call = engine.ask(&what, Ask::Edit(ask));
+        let mut call = engine.ask(&what, Ask::Edit(ask.clone()));
         self.running.set(Some(Running::Asking(call.id)));
         let before = self.made.get_untracked();
         self.made.set(None);
@@ -155,7 +201,7 @@ impl Editor {
         match made {
             Some(edited) => {
                 engine.edits.update(|edits| edits.push(edited.clone()));
-                self.made.set(Some(edited));
+                self.made.set(self.history.try_update(|history| history.made(edited, ask, model)));
             }
             None => self.made.set(before),
         }
@@ -179,10 +225,7 @@ impl Editor {
                 Ok((News::Undone { left, restored }, _)) => {
                     engine.edits.update(|edits| edits.retain(|edited| left.contains(&edited.edit)));
                     self.said.set(Some(edited::undone(left.len(), restored)));
-                    if self.made.with_untracked(|made| made.as_ref().is_some_and(|made| !left.contains(&made.edit))) {
-                        self.made.set(None);
-                        self.curve.set(LossCurve::default());
-                    }
+                    self.history.update(|history| history.taken_back(&left, restored));
                 }
                 Ok(_) => engine.complain(unexpected()),
                 Err(failure) => engine.complain(failure),

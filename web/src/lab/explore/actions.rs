@@ -33,7 +33,7 @@ pub(super) fn Actions(explorer: Explorer) -> impl IntoView {
                 <ExportPage page=page records=Callback::new(move |()| Ok(vec![explorer.given()?])) />
                 <button on:click=act(move |_| explorer.edit())>"Edit this fact…"</button>
             })}
-            <CopyLink />
+            <CopyLink address=Callback::new(move |()| explorer.address()) />
             {shown(traced, move || view! { <CopyResult explorer=explorer /> })}
         </p>
     }

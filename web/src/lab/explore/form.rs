@@ -1,7 +1,7 @@
 //! The question: prompt, subject, answers, model, corruption, and the button that runs it.
 
 use super::run::{Explorer, Running, Source};
-use crate::components::{act, held};
+use crate::components::{act, held, part};
 use crate::figures::choice::Way;
 use crate::figures::question::Asked;
 use crate::lab::chooser::{ModelSelect, Start};
@@ -25,6 +25,12 @@ pub(super) fn Form(explorer: Explorer) -> impl IntoView {
         Some(Running::Loading) => Some("starting the engine…".to_owned()),
         None => None,
     });
+    let edited = move || {
+        let count = engine.edits.with(Vec::len);
+        let (edits, are) = (words::count(count, "edit"), if count == 1 { "is" } else { "are" });
+        let said = format!("{edits} {are} in force: what runs now asks the edited model.");
+        (count > 0 && draft.way() == Way::Run).then(|| view! { <p class="faint">{said}</p> })
+    };
     let running = Signal::derive(move || explorer.running.get().is_some());
     let noise = move |noise: bool, label: &'static str| {
         view! {
@@ -66,6 +72,7 @@ pub(super) fn Form(explorer: Explorer) -> impl IntoView {
                 on_start=Callback::new(move |()| explorer.run())
                 on_cancel=Callback::new(move |()| explorer.cancel())
             />
+            {part(edited)}
         </section>
     }
 }

@@ -45,7 +45,7 @@ impl Explorer {
             return Ok(record);
         }
         let (whole, edits) = self.live.with_untracked(|live| {
-            live.as_ref().map_or((false, 0), |live| (matches!(live.stage, Stage::Done), live.edits))
+            live.as_ref().map_or((false, 0), |live| (matches!(live.stage, Stage::Done), live.edits.len()))
         });
         if !whole {
             return Err(Error::input("this trace is not whole").hint("let it run to its end"));

@@ -8,13 +8,14 @@ use crate::figures::choice::Way;
 use crate::figures::heatmap::MapSet;
 use crate::figures::{about, facts, finding, partial};
 use crate::lab::Tab;
+use crate::lab::share::Stale;
 use crate::words;
 use engram_core::record::{Outcome, Reading};
 use leptos::prelude::*;
 
 /// The fact and what is said about it.
 #[component]
-pub(super) fn Finding(explorer: Explorer) -> impl IntoView {
+pub(super) fn Finding(explorer: Explorer, stale: Memo<Option<String>>) -> impl IntoView {
     let (fact, view) = (explorer.fact, explorer.view);
     let head = Memo::new(move |_| {
         fact.with(|fact| {
@@ -74,6 +75,7 @@ pub(super) fn Finding(explorer: Explorer) -> impl IntoView {
     let more = move || readings.with(|readings| !readings.is_empty());
     view! {
         <section class="finding" aria-label="Result">
+            <Stale said=stale />
             <Origin explorer=explorer />
             {part(heading)}
             <p>{part(move || lines.get().join(" "))}</p>
@@ -115,25 +117,18 @@ fn Origin(explorer: Explorer) -> impl IntoView {
             </p>
         })
     };
-    let now = move || {
-        let count = explorer.engine.edits.with(Vec::len);
-        (count > 0).then(|| {
-            let are = if count == 1 { "is" } else { "are" };
+    // Above results of the edited model, and nowhere else.
+    let edited = move || {
+        let count = explorer.live.with(|live| live.as_ref().map_or(0, |live| live.edits.len()));
+        let live = explorer.source.get() == Source::Live;
+        (live && count > 0).then(|| {
             let go = move |_| explorer.page.lab.update(|lab| lab.tab = Tab::Edit);
             view! {
                 <p class="notice">
-                    {format!("{} {are} in force: traces are of the edited model. ", words::count(count, "edit"))}
+                    {format!("{} active: this is a result of the edited model. ", words::count(count, "edit"))}
                     <button on:click=act(go)>"See the edits"</button>
                 </p>
             }
-        })
-    };
-    let then = move || {
-        let count = explorer.live.with(|live| live.as_ref().map_or(0, |live| live.edits));
-        let live = explorer.source.get() == Source::Live;
-        (live && count > 0).then(|| {
-            let said = format!("This trace was made with {} in force.", words::count(count, "edit"));
-            view! { <p class="notice">{said}</p> }
         })
     };
     let linked = move || {
@@ -151,9 +146,8 @@ fn Origin(explorer: Explorer) -> impl IntoView {
         said.filter(|_| idle).map(|said| view! { <p class="notice">{format!("This trace was {said}.")}</p> })
     };
     view! {
-        {part(now)}
+        {part(edited)}
         {part(said)}
-        {part(then)}
         {part(linked)}
         {part(stopped)}
     }

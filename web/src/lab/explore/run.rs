@@ -197,7 +197,7 @@ impl Explorer {
     }
 
     async fn trace(self, asked: Asked, model: ModelRef, turn: usize) {
-        let loaded = match self.engine.load(model, Vec::new()).await {
+        let loaded = match self.engine.load(model.clone(), Vec::new()).await {
             Ok(loaded) => loaded,
             Err(failure) => return self.engine.complain(failure),
         };
@@ -206,7 +206,7 @@ impl Explorer {
         }
         let question = asked.question(loaded.info.layers);
         let before = (self.source.get_untracked(), self.live.get_untracked());
-        let partial = Partial::new(question.window, self.engine.edits.with_untracked(Vec::len));
+        let partial = Partial::new(question.window, model, untrack(move || self.engine.in_force()));
         let what = format!("tracing “{}”", words::short(&words::visible(&question.prompt), 40));
         let mut call = self.engine.ask(&what, Ask::Trace(question));
         self.running.set(Some(Running::Tracing(call.id)));

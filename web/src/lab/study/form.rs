@@ -3,22 +3,41 @@
 use super::fields::{Field, Tick};
 use super::inbox::{self, FactsFile};
 use super::runner::{Runner, State, Task};
-use crate::components::{act, held, part};
+use crate::components::{act, held, part, shown};
 use crate::figures::asking::Form;
 use crate::figures::bundled;
+use crate::figures::queue::{self, Filled};
 use crate::files;
+use crate::lab::browser;
 use crate::state::READINGS;
 use crate::words;
 use engram_core::protocol::ModelRef;
 use leptos::{ev, prelude::*};
 use wasm_bindgen::JsCast;
 
+/// Where what was filled in is.
+const FORM: &str = "engram.form";
+
 /// The form.
 #[component]
 pub(crate) fn StudyForm(runner: Runner) -> impl IntoView {
-    let form = RwSignal::new(Form::default());
     let first = ModelRef::Bundled { name: bundled::SMALLEST.name.into() };
-    let models = RwSignal::new(vec![first]);
+    let filled = browser::stored(FORM).and_then(|text| queue::read_form(&text));
+    let before = filled.as_ref().and_then(|filled| filled.facts.clone());
+    let form = RwSignal::new(filled.as_ref().map(|filled| filled.form.clone()).unwrap_or_default());
+    let models = RwSignal::new(filled.map_or_else(|| vec![first], |filled| filled.models));
+    // What was filled in outlives the page; a file does not, but its name does, so that nobody takes the bundled facts for it.
+    let lost = RwSignal::new(before);
+    let chosen = inbox::chosen();
+    Effect::new(move || {
+        let now = chosen.get().map(|facts| facts.name());
+        if now.is_some() && lost.get_untracked().is_some() {
+            lost.set(None);
+        }
+        let facts = now.or_else(|| lost.get());
+        let filled = Filled { form: form.get(), models: models.get(), facts };
+        browser::store(FORM, queue::written(&filled).as_deref());
+    });
     let wrong = RwSignal::new(Vec::<String>::new());
     let start = move |event: ev::SubmitEvent| {
         event.prevent_default();
@@ -26,6 +45,10 @@ pub(crate) fn StudyForm(runner: Runner) -> impl IntoView {
         let settings = form.with(Form::settings).map_err(|said| problems.extend(said)).ok();
         if models.with(Vec::is_empty) {
             problems.push("Choose at least one model".into());
+        }
+        if let (Some(name), None) = (lost.get(), inbox::chosen().get_untracked()) {
+            let name = words::visible(&name);
+            problems.push(format!("Choose {name} again, or take the bundled facts"));
         }
         wrong.set(problems);
         let (Some(settings), true) = (settings, wrong.with(Vec::is_empty)) else { return };
@@ -48,7 +71,7 @@ pub(crate) fn StudyForm(runner: Runner) -> impl IntoView {
     view! {
         <form class="study-form" on:submit=act(start)>
             <Models runner=runner models=models />
-            <Facts />
+            <Facts lost=lost />
             <fieldset>
                 <legend>"How much"</legend>
                 <div class="fields">
@@ -98,6 +121,9 @@ pub(crate) fn StudyForm(runner: Runner) -> impl IntoView {
                 <button type="submit" class="primary" disabled=held(move || runner.busy.get())>
                     {part(move || if many() > 1 { format!("Study {} models", many()) } else { "Study".into() })}
                 </button>
+                {shown(move || form.with(|form| *form != Form::default()), move || view! {
+                    <button type="button" on:click=act(move |_| form.set(Form::default()))>"Back to the defaults"</button>
+                })}
                 <span class="faint">"It runs in this tab. What is finished is kept in the browser, fact by fact."</span>
             </p>
         </form>
@@ -146,18 +172,33 @@ fn Models(runner: Runner, models: RwSignal<Vec<ModelRef>>) -> impl IntoView {
 
 /// Bundled facts, or a file.
 #[component]
-fn Facts() -> impl IntoView {
+fn Facts(
+    /// Name of the file that was chosen before the page was loaded again.
+    lost: RwSignal<Option<String>>,
+) -> impl IntoView {
     let chosen = inbox::chosen();
     let (shown, back, put) = (chosen.clone(), chosen.clone(), chosen);
     let take = move |event: ev::Event| {
         let Some(input) = event.target().and_then(|t| t.dyn_into::<web_sys::HtmlInputElement>().ok()) else { return };
         if let Some(file) = files::listed(input.files()).pop() {
+            lost.set(None);
             put.set(Some(FactsFile::new(file)));
         }
         input.set_value("");
     };
-    let now = move || match shown.get() {
-        None => view! { <span>"The bundled facts"</span> }.into_any(),
+    let now = move || {
+        match shown.get() {
+        None => match lost.get() {
+            None => view! { <span>"The bundled facts"</span> }.into_any(),
+            Some(name) => view! {
+                <span>{format!("{} was chosen before the page was loaded again: choose it again.", words::visible(&name))}</span>
+                " "
+                <button type="button" on:click=act(move |_| lost.set(None))>
+                    "Use the bundled facts"
+                </button>
+            }
+            .into_any(),
+        },
         Some(file) => {
             let back = back.clone();
             view! {
@@ -169,6 +210,7 @@ fn Facts() -> impl IntoView {
             }
             .into_any()
         }
+    }
     };
     view! {
         <fieldset>

@@ -1,7 +1,9 @@
 //! Studies that the browser keeps: listing, opening, forgetting, and going on with them.
 
-use super::runner::{NOTE, Runner, State, Task, show_records};
+use super::inbox::{self, FactsFile};
+use super::runner::{NOTE, QUEUE, Runner, State, Task, show_records};
 use crate::figures::kept::Note;
+use crate::figures::queue::{self, Queued};
 use crate::lab::browser;
 use crate::lab::engine::unexpected;
 use engram_core::protocol::{Ask, Failure, ModelRef, News};
@@ -36,6 +38,33 @@ impl Runner {
             state: State::Waits,
         };
         self.start(vec![task]);
+    }
+
+    /// Goes on with the queue of an earlier visit.
+    pub(crate) fn resume_queue(self) {
+        let Some(left) = self.left.get_untracked() else { return };
+        let facts = inbox::chosen().get_untracked();
+        if let Some(name) = queue::missing(&left, facts.as_ref().map(FactsFile::name).as_deref()) {
+            let name = crate::words::visible(name);
+            let text = format!(
+                "{name} was chosen before the page was loaded again, and a page may not open it by itself: choose it under Facts, then resume."
+            );
+            return self.said.set(Some(text));
+        }
+        let task = |one: Queued| Task {
+            facts: facts.clone().filter(|_| one.facts.is_some() && one.key.is_none()),
+            model: one.model,
+            settings: one.settings,
+            key: one.key,
+            state: State::Waits,
+        };
+        self.start(left.into_iter().map(task).collect());
+    }
+
+    /// Forgets the queue of an earlier visit. What was finished of its studies stays kept.
+    pub(crate) fn forget_queue(self) {
+        browser::store(QUEUE, None);
+        self.left.set(None);
     }
 
     /// Asks which studies are kept.

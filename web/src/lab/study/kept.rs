@@ -3,6 +3,7 @@
 use super::runner::{Runner, State, Task};
 use crate::components::{act, held, part};
 use crate::figures::kept::{Note, origin, state};
+use crate::figures::queue::{self, Queued};
 use crate::lab::copying::Sure;
 use crate::words;
 use engram_core::protocol::Saved;
@@ -12,10 +13,38 @@ use leptos::task::spawn_local;
 /// The study that stopped, unless something runs.
 #[component]
 pub(crate) fn Offer(runner: Runner) -> impl IntoView {
+    let waiting = Memo::new(move |_| {
+        let idle = !runner.busy.get() && runner.queue.with(Vec::is_empty);
+        runner.left.with(|left| left.as_ref().and_then(|left| queue::offer(left))).filter(|_| idle)
+    });
+    let queue = move || {
+        let words = waiting.get()?;
+        Some(view! {
+            <aside class="offer" aria-label="A queue of studies">
+                <p>
+                    <b>{words}</b>
+                    " What was finished is kept in this browser."
+                </p>
+                <p class="choices">
+                    <button type="button" class="primary" on:click=act(move |_| runner.resume_queue())>
+                        "Resume the queue"
+                    </button>
+                    <button type="button" on:click=act(move |_| runner.forget_queue())>
+                        "Forget it"
+                    </button>
+                </p>
+            </aside>
+        })
+    };
     let note = Memo::new(move |_| {
         let waits = |task: &Task| task.key.is_some() && matches!(task.state, State::Waits | State::Paused);
         let queued = runner.queue.with(|queue| queue.iter().any(waits));
-        runner.note.get().filter(|note| !note.finished && !runner.busy.get() && !queued)
+        // A queue that is offered has it, too.
+        let offered = |note: &Note| {
+            let has = |left: &Vec<Queued>| left.iter().any(|one| one.key.as_ref() == Some(&note.key));
+            waiting.with(Option::is_some) && runner.left.with(|left| left.as_ref().is_some_and(has))
+        };
+        runner.note.get().filter(|note| !note.finished && !runner.busy.get() && !queued && !offered(note))
     });
     let card = move || {
         let note = note.get()?;
@@ -34,7 +63,7 @@ pub(crate) fn Offer(runner: Runner) -> impl IntoView {
             </aside>
         })
     };
-    view! { <div>{part(card)}</div> }
+    view! { <div>{part(queue)} {part(card)}</div> }
 }
 
 /// All of them.

@@ -3,6 +3,7 @@
 use super::inbox::FactsFile;
 use crate::figures::kept::Note;
 use crate::figures::live::Live;
+use crate::figures::queue::{self, Queued};
 use crate::lab::client::Baggage;
 use crate::lab::engine::{now, unexpected};
 use crate::lab::{Engine, browser};
@@ -16,6 +17,8 @@ use std::time::Duration;
 
 /// Where the note about the last study is.
 pub(super) const NOTE: &str = "engram.study";
+/// Where the queue is, as long as something of it is left.
+pub(super) const QUEUE: &str = "engram.queue";
 /// Between two redraws, in milliseconds.
 const PAUSE: f64 = 250.0;
 /// How often a study goes on by itself after its engine was lost.
@@ -72,6 +75,8 @@ pub(crate) struct Runner {
     pub(crate) saved: RwSignal<Option<Vec<Saved>>>,
     /// The note about the last study.
     pub(crate) note: RwSignal<Option<Note>>,
+    /// What an earlier visit left in its queue.
+    pub(crate) left: RwSignal<Option<Vec<Queued>>>,
     stop: StoredValue<bool>,
     call: StoredValue<Option<u32>>,
     drawn: StoredValue<(f64, bool)>,
@@ -81,7 +86,8 @@ impl Runner {
     /// Nothing runs. The note about the last study is read, which needs no engine.
     pub(crate) fn new(page: Page, engine: Engine) -> Self {
         let note = browser::stored(NOTE).and_then(|text| Note::read(&text));
-        Self {
+        let left = browser::stored(QUEUE).and_then(|text| queue::read_queue(&text));
+        let runner = Self {
             page,
             engine,
             queue: RwSignal::default(),
@@ -91,15 +97,26 @@ impl Runner {
             done: RwSignal::default(),
             saved: RwSignal::new(None),
             note: RwSignal::new(note),
+            left: RwSignal::new(left),
             stop: StoredValue::new(false),
             call: StoredValue::new(None),
             drawn: StoredValue::new((0.0, false)),
-        }
+        };
+        // The queue outlives the page, from its first study on.
+        Effect::new(move || {
+            let kept = runner.queue.with(|queue| (!queue.is_empty()).then(|| unfinished(queue)));
+            if let Some(kept) = kept {
+                let text = (!kept.is_empty()).then(|| queue::written(&kept)).flatten();
+                browser::store(QUEUE, text.as_deref());
+            }
+        });
+        runner
     }
 
     /// Runs these studies in place of what was in the queue.
     pub(crate) fn start(self, tasks: Vec<Task>) {
         if !self.busy.get_untracked() {
+            self.left.set(None);
             self.queue.set(tasks);
             self.go();
         }
@@ -306,6 +323,18 @@ impl Runner {
         let place = self.page.shelf.try_update(|shelf| shelf.add(opened(record)));
         self.page.show(place.unwrap_or_default());
     }
+}
+
+/// What is left of a queue.
+fn unfinished(queue: &[Task]) -> Vec<Queued> {
+    let left = |task: &&Task| !matches!(task.state, State::Done | State::Failed(_));
+    let kept = |task: &Task| Queued {
+        model: task.model.clone(),
+        settings: task.settings.clone(),
+        facts: task.facts.as_ref().map(FactsFile::name),
+        key: task.key.clone(),
+    };
+    queue.iter().filter(left).map(kept).collect()
 }
 
 fn opened(record: Record) -> Opened {

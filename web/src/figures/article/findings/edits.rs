@@ -3,7 +3,7 @@
 use super::super::{Article, Study, say};
 use super::{defined, joined, percent};
 use crate::words;
-use engram_core::metrics::{Mean, Share, edit_outcome};
+use engram_core::metrics::{Mean, Share, Verdict, edit_outcome};
 use engram_core::record::EditRecord;
 
 /// The edits that count: those of editable facts, with their study.
@@ -50,11 +50,11 @@ fn rates(article: &Article<'_>) -> Option<String> {
     if rest.is_empty() {
         let share = &first.1;
         return Some(match share {
-            share if share.of == 1 && share.count == 1 => "The one edit succeeds.".into(),
-            share if share.of == 1 => "The one edit fails.".into(),
-            share if share.count == share.of => format!("All {} edits succeed.", share.of),
-            share if share.count == 0 => format!("None of the {} edits succeeds.", share.of),
-            share => format!("{} edits succeed.", say::share(share)),
+            share if share.of == 1 && share.count == 1 => "The one edit succeeds as the paper counts.".into(),
+            share if share.of == 1 => "The one edit fails as the paper counts.".into(),
+            share if share.count == share.of => format!("All {} edits succeed as the paper counts.", share.of),
+            share if share.count == 0 => format!("None of the {} edits succeeds as the paper counts.", share.of),
+            share => format!("{} edits succeed as the paper counts.", say::share(share)),
         });
     }
     let low = shares.iter().fold(first, |low, one| if one.1.share < low.1.share { one } else { low });
@@ -65,9 +65,9 @@ fn rates(article: &Article<'_>) -> Option<String> {
         format!("{} of {} in {}", found.1.count, found.1.of, article.who(&names))
     };
     Some(if low.1.share == high.1.share {
-        format!("{} edits succeed, in every study alike.", say::share(&all))
+        format!("{} edits succeed as the paper counts, in every study alike.", say::share(&all))
     } else {
-        format!("{} edits succeed: from {} to {}.", say::share(&all), one(low), one(high))
+        format!("{} edits succeed as the paper counts: from {} to {}.", say::share(&all), one(low), one(high))
     })
 }
 
@@ -105,7 +105,7 @@ pub fn by_depth(article: &Article<'_>) -> String {
     };
     let mixed = (article.studies.len() > 1 && low != high)
         .then(|| "Depth and model are mixed here: the edits of one model lie at few depths.".to_owned());
-    joined([success(article), compared, mixed])
+    joined([verdicts(article), success(article), compared, mixed])
 }
 
 /// Figure 6: both answers before and after.
@@ -154,20 +154,29 @@ fn every(edits: usize) -> String {
     if edits == 1 { "the one edit".into() } else { format!("all {edits} edits") }
 }
 
-/// Successes that lowered the new answer, too.
+/// Successes that only silenced the old answer.
 fn silenced(edits: &[(&Study<'_>, &EditRecord)]) -> Option<String> {
     let silenced = |(study, edit): &&(&Study<'_>, &EditRecord)| {
-        edit_outcome(edit, study.record.settings.edit.min_p_false).success && edit.p_false_after < edit.p_false
+        let found = edit_outcome(edit, study.record.settings.edit.min_p_false);
+        found.success && found.judgement.verdict == Verdict::Silenced
     };
     let count = edits.iter().filter(silenced).count();
-    let they = if count == 1 { "it silenced" } else { "they silenced" };
     (count > 0).then(|| {
-        format!(
-            "{} of the successes lowered the new answer as well: {they} the old answer rather than writing the new \
-             one.",
-            say::capital(&say::small(count))
-        )
+        let count = say::capital(&say::small(count));
+        format!("{count} of the paper's successes only silenced the old answer: the new one did not rise.")
     })
+}
+
+/// What all measures together say of the edits.
+pub(super) fn verdicts(article: &Article<'_>) -> Option<String> {
+    let all: Vec<_> = article.studies.iter().filter_map(|study| study.summary.edits.as_ref()).collect();
+    let tried: usize = all.iter().map(|edits| edits.tried).sum();
+    let count = |verdict| all.iter().filter_map(|edits| edits.verdicts.get(&verdict)).sum::<usize>();
+    let ended = Verdict::ALL.into_iter().map(|verdict| (count(verdict), verdict.name()));
+    let ended: Vec<String> =
+        ended.filter(|(count, _)| *count > 0).map(|(count, name)| format!("{count} {name}")).collect();
+    (tried > 0)
+        .then(|| format!("{} judged by all measures together: {}.", words::count(tried, "edit"), ended.join("; ")))
 }
 
 /// Whether an edit carries over to other wordings.
@@ -233,7 +242,11 @@ mod tests {
         assert_eq!(said(by_depth, std::slice::from_ref(&one)), "Stage 3 was not run: no fact was rewritten.");
         sample::edited(&mut one, 1, &[[0.2, 0.5], [0.2, 0.52], [0.2, 0.51]]);
         let same = said(by_depth, std::slice::from_ref(&one));
-        assert_eq!(same, "All 3 edits succeed. All were made at 25 % of the depth, so they say nothing about depth.");
+        assert_eq!(
+            same,
+            "3 edits judged by all measures together: 3 rewritten, not all checked. All 3 edits succeed as the paper \
+             counts. All were made at 25 % of the depth, so they say nothing about depth."
+        );
         let mut deep = one.clone();
         sample::edited(&mut deep, 3, &[[0.2, 0.9], [0.2, 0.91]]);
         let told = said(by_depth, std::slice::from_ref(&deep));
@@ -243,7 +256,10 @@ mod tests {
         assert!(said(by_depth, std::slice::from_ref(&alike)).contains("Depth makes no difference"));
         sample::edited(&mut one, 3, &[[0.8, 0.011]]);
         let few = said(by_depth, &[one]);
-        assert!(few.contains("3 of 4 (75.0 %) edits succeed.") && few.contains("Too few edits"), "{few}");
+        assert!(
+            few.contains("3 of 4 (75.0 %) edits succeed as the paper counts.") && few.contains("Too few edits"),
+            "{few}"
+        );
         let other = said(by_depth, &[deep, alike]);
         assert!(other.contains("in every study alike") && other.contains("Depth and model are mixed"), "{other}");
     }
@@ -259,7 +275,7 @@ mod tests {
                 && told.contains("and the old one falls from 0.900"),
             "{told}"
         );
-        assert!(told.contains("One of the successes lowered the new answer as well: it silenced"), "{told}");
+        assert!(told.contains("One of the paper's successes only silenced the old answer"), "{told}");
         assert!(
             told.contains("On other wordings the new answer is the likelier one in 2 of 2 (100.0 %), 0 before."),
             "{told}"
@@ -273,7 +289,7 @@ mod tests {
         let mut part = one.clone();
         part.edits.iter_mut().flatten().take(1).for_each(|edit| edit.p_false = 1e-6);
         let told = said(by_depth, &[part]);
-        assert!(told.starts_with("The one edit succeeds. 1 more does not count"), "{told}");
+        assert!(told.contains("The one edit succeeds as the paper counts. 1 more does not count"), "{told}");
         failed.edits.iter_mut().flatten().for_each(|edit| edit.p_false = 1e-6);
         assert!(said(both_answers, std::slice::from_ref(&failed)).starts_with("None of the 1 edit counts"));
         failed.edits = Some(vec![]);

@@ -134,8 +134,8 @@ fn redundancy(article: &Article<'_>) -> Option<String> {
 }
 
 fn editing(article: &Article<'_>) -> Option<String> {
-    let success = edits::success(article)?;
-    Some(super::joined([Some(success), edits::side_effects(article)]))
+    let verdicts = edits::verdicts(article)?;
+    Some(super::joined([Some(verdicts), edits::success(article), edits::side_effects(article)]))
 }
 
 #[cfg(test)]
@@ -176,7 +176,7 @@ mod tests {
             "{lines:?}"
         );
         assert!(lines[3].contains("a share R of 0.333"), "{lines:?}");
-        assert!(lines[4].starts_with("1 of 2 (50.0 %) edits succeed. Unrelated"), "{lines:?}");
+        assert!(lines[4].contains("1 of 2 (50.0 %) edits succeed as the paper counts. Unrelated"), "{lines:?}");
         sample::each(&mut record, |traced| {
             traced.without_block[0] = 0.95;
             traced.patched.insert(Reading::LastToken, vec![0.95, 0.2, 0.9]);

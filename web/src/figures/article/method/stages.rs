@@ -3,7 +3,7 @@
 use super::super::{Article, say};
 use super::{Section, aggregate, formulas, has_edits, has_lens, over, place, ratio, text};
 use crate::words;
-use engram_core::metrics::Level;
+use engram_core::metrics::{Level, RULES};
 
 /// Necessity.
 pub(super) fn necessity(article: &Article<'_>) -> Section {
@@ -172,6 +172,11 @@ pub(super) fn editing(article: &Article<'_>) -> Option<Section> {
                  the first. {}.",
                 edit(|edit| edit.min_p_false.to_string()),
                 levels.join("; ")
+            )),
+            text(format!(
+                "This success is the paper's and looks at the prompt alone. The verdict looks at everything that was \
+                 measured. {}",
+                RULES.join(" ")
             )),
         ],
     })

@@ -1,0 +1,66 @@
+//! What is shown, held against the form: whether it belongs to it, and the address that asks for it again.
+
+use super::run::{Explorer, Source};
+use crate::figures::question::Asked;
+use crate::figures::{choice, stale};
+use crate::lab::Tab;
+use crate::state::{LabState, ViewState};
+use crate::{files, link};
+use engram_core::protocol::ModelRef;
+use leptos::prelude::*;
+
+impl Explorer {
+    /// The question that what is shown answers, and the name of the model that answered.
+    fn answered(self) -> Option<(Asked, String)> {
+        let record = self.record()?;
+        let asked = Asked::of_fact(record.facts.first()?, &record.settings.corruption);
+        Some((asked, record.model.name))
+    }
+
+    /// The model that was asked here, with the edits that were in force; `None` where it was not asked here.
+    fn asked_here(self) -> Option<(ModelRef, Vec<(u32, f64)>)> {
+        if self.source.get() != Source::Live {
+            return None;
+        }
+        self.live.with(|live| live.as_ref().and_then(|live| Some((live.model.clone()?, live.edits.clone()))))
+    }
+
+    /// Why what is shown does not belong to the form; nothing where it does, or while it is computed.
+    pub(super) fn stale(self) -> Option<String> {
+        if self.running.get().is_some() && self.source.get() == Source::Live {
+            return None;
+        }
+        let (asked, name) = self.answered()?;
+        let (form, wanted) = (self.draft.asked.get(), self.draft.model());
+        let (same, edits) = match self.asked_here() {
+            Some((model, edits)) => (model == wanted, edits == self.engine.in_force()),
+            None => (wanted.name() == name, true),
+        };
+        let mut differs = stale::of_question(&asked, &form, same);
+        // With another model its edits are gone anyway.
+        differs.extend((same && !edits).then_some("set of edits"));
+        stale::note(&differs, &asked, &name)
+    }
+
+    /// The address that asks for what is shown, with its numbers where they came with a link; `None` where nothing is shown.
+    pub(super) fn address(self) -> Option<String> {
+        let (asked, name) = untrack(move || self.answered())?;
+        let model = match untrack(move || self.asked_here()) {
+            Some((model, _)) => choice::text_of(&model),
+            None => {
+                let record = self.record_now()?;
+                self.page.lab.with_untracked(|lab| link::model(&record, &lab.model))
+            }
+        };
+        let model = if model.is_empty() { name } else { model };
+        let layer = self.page.lab.with_untracked(|lab| lab.layer);
+        let mut lab = LabState { tab: Tab::Explore, model, layer, ..LabState::default() };
+        asked.write(&mut lab);
+        let state = self.page.state.get_untracked();
+        let state = ViewState { reading: state.reading, argmax_always: state.argmax_always, ..ViewState::default() };
+        let mut address = files::page_address(&[], &state, &lab)?;
+        let brought = self.text.get_untracked().filter(|_| self.source.get_untracked() == Source::Linked);
+        address.extend(brought.as_deref().map(link::hash));
+        Some(address)
+    }
+}
