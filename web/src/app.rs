@@ -1,6 +1,5 @@
 //! The page: tabs of the lab, open records, and what holds for all of them.
 
-use crate::components::{act, held, part};
 use crate::files;
 use crate::lab::{Engine, Tab, edit, explore, models, status, study, trouble};
 use crate::page::Page;
@@ -61,7 +60,7 @@ pub fn App() -> impl IntoView {
     });
     let shown = move |tab: Tab| page.lab.with(|lab| lab.tab == tab);
     view! {
-        <div class:dragging=held(move || dragging.get())>
+        <div class:dragging=move || dragging.get()>
             <header>
                 <h1>"Engram"</h1>
                 <p class="faint">"where a small language model stores a fact"</p>
@@ -71,16 +70,16 @@ pub fn App() -> impl IntoView {
             <main>
                 <Errors page=page engine=engine />
                 // Tabs stay mounted, so that what runs in one goes on while another is looked at.
-                <div role="tabpanel" id="panel-explore" aria-labelledby="tab-explore" hidden=held(move || !shown(Tab::Explore))>
+                <div role="tabpanel" id="panel-explore" aria-labelledby="tab-explore" hidden=move || !shown(Tab::Explore)>
                     <explore::Explore page=page engine=engine />
                 </div>
-                <div role="tabpanel" id="panel-edit" aria-labelledby="tab-edit" hidden=held(move || !shown(Tab::Edit))>
+                <div role="tabpanel" id="panel-edit" aria-labelledby="tab-edit" hidden=move || !shown(Tab::Edit)>
                     <edit::Edit page=page engine=engine />
                 </div>
-                <div role="tabpanel" id="panel-study" aria-labelledby="tab-study" hidden=held(move || !shown(Tab::Study))>
+                <div role="tabpanel" id="panel-study" aria-labelledby="tab-study" hidden=move || !shown(Tab::Study)>
                     <study::StudyTab page=page engine=engine />
                 </div>
-                <div role="tabpanel" id="panel-models" aria-labelledby="tab-models" hidden=held(move || !shown(Tab::Models))>
+                <div role="tabpanel" id="panel-models" aria-labelledby="tab-models" hidden=move || !shown(Tab::Models)>
                     <models::Models page=page engine=engine />
                 </div>
             </main>
@@ -123,9 +122,9 @@ fn Tabs(page: Page) -> impl IntoView {
                 role="tab"
                 aria-controls=format!("panel-{}", tab.name())
                 id=format!("tab-{}", tab.name())
-                aria-selected=held(move || chosen().to_string())
-                tabindex=held(move || if chosen() { "0" } else { "-1" })
-                on:click=act(move |_| go(tab))
+                aria-selected=move || chosen().to_string()
+                tabindex=move || if chosen() { "0" } else { "-1" }
+                on:click=move |_| go(tab)
             >
                 {label}
             </button>
@@ -133,7 +132,7 @@ fn Tabs(page: Page) -> impl IntoView {
     };
     view! {
         <nav aria-label="Parts of the lab">
-            <div class="tabs" role="tablist" aria-label="Parts of the lab" on:keydown=act(key)>
+            <div class="tabs" role="tablist" aria-label="Parts of the lab" on:keydown=key>
                 {Tab::ALL.into_iter().map(one).collect_view()}
             </div>
         </nav>
@@ -148,7 +147,7 @@ fn Errors(page: Page, engine: Engine) -> impl IntoView {
             <div class="problem">
                 <p><b>"error: "</b> {message}</p>
                 {hint.map(|hint| view! { <p>"hint: " {hint}</p> })}
-                <button on:click=act(move |_| dismiss.run(()))>"Dismiss"</button>
+                <button on:click=move |_| dismiss.run(())>"Dismiss"</button>
             </div>
         }
     };
@@ -174,5 +173,5 @@ fn Errors(page: Page, engine: Engine) -> impl IntoView {
         };
         problems.map(|(index, problem)| one(problem.message, problem.hint, dismiss(index))).collect_view()
     };
-    view! { <div role="alert">{part(of_files)} {part(of_engine)}</div> }
+    view! { <div role="alert">{of_files} {of_engine}</div> }
 }

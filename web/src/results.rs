@@ -1,7 +1,7 @@
 //! The open records: opening them, and everything that can be seen of them.
 
+use crate::components::shown;
 use crate::components::{About, Compare, Edits, FactList, FactView, Study, Switches, Tables};
-use crate::components::{act, held, part, shown};
 use crate::figures::compare::Quantity;
 use crate::figures::{about, edits, facts};
 use crate::files;
@@ -27,14 +27,14 @@ pub(crate) fn Opener(page: Page, open: Memo<bool>) -> impl IntoView {
         input.set_value("");
     };
     view! {
-        <label class="drop" class:small=held(move || open.get())>
-            <input type="file" multiple accept=".json,.gz,.jsonl,.journal,.html,.htm,application/json,application/gzip,text/html" on:change=act(chosen) />
+        <label class="drop" class:small=move || open.get()>
+            <input type="file" multiple accept=".json,.gz,.jsonl,.journal,.html,.htm,application/json,application/gzip,text/html" on:change=chosen />
             <span>
-                {part(move || if open.get() { "Open another record…" } else { "Drop a record here, or choose a file…" })}
+                {move || if open.get() { "Open another record…" } else { "Drop a record here, or choose a file…" }}
             </span>
             <span class="faint">".engram.json, .engram.json.gz, or a result page"</span>
             <span role="status">
-                {part(move || (page.reading.get() > 0).then(|| format!("reading {}…", words::count(page.reading.get(), "file"))))}
+                {move || (page.reading.get() > 0).then(|| format!("reading {}…", words::count(page.reading.get(), "file")))}
             </span>
         </label>
     }
@@ -90,7 +90,7 @@ pub(crate) fn Everything(page: Page) -> impl IntoView {
     view! {
         <Records page=page />
         <Switches readings=readings state=page.state />
-        {part(move || {
+        {move || {
             summary
                 .get()
                 .map(|summary| {
@@ -101,15 +101,15 @@ pub(crate) fn Everything(page: Page) -> impl IntoView {
                         </section>
                     }
                 })
-        })}
+        }}
         <section id="facts">
             <h2>"The facts"</h2>
             <div class="split">
                 <FactList rows=rows.into() selected=selected on_choose=choose />
-                {part(move || fact.get().map(|(fact, view)| view! { <FactView fact=fact view=view /> }))}
+                {move || fact.get().map(|(fact, view)| view! { <FactView fact=fact view=view /> })}
             </div>
         </section>
-        {part(move || {
+        {move || {
             edits
                 .get()
                 .map(|edits| {
@@ -120,17 +120,17 @@ pub(crate) fn Everything(page: Page) -> impl IntoView {
                         </section>
                     }
                 })
-        })}
-        {part(comparison)}
+        }}
+        {comparison}
         <section>
             <h2>"Tables"</h2>
             <Baseline page=page />
-            {part(all_tables)}
+            {all_tables}
         </section>
         <section>
             <h2>"About this record"</h2>
             <p class="choices">
-                <button type="button" on:click=act(move |_| save(page))>
+                <button type="button" on:click=move |_| save(page)>
                     "Save the record…"
                 </button>
                 <span class="faint">"One file with every raw number; this page and "<code>"engram compare"</code>" open it."</span>
@@ -142,7 +142,7 @@ pub(crate) fn Everything(page: Page) -> impl IntoView {
                 />
                 <span class="faint">"One web page to read and to pass on, with all open records in it; it needs no server."</span>
             </p>
-            {part(move || page.with_record(|record, _| view! { <About lines=about::lines(record) /> }))}
+            {move || page.with_record(|record, _| view! { <About lines=about::lines(record) /> })}
         </section>
     }
 }
@@ -172,10 +172,10 @@ fn Records(page: Page) -> impl IntoView {
         let label = format!("Close {name}");
         view! {
             <span class="tab">
-                <button aria-pressed=shown on:click=act(move |_| page.show(place))>
+                <button aria-pressed=shown on:click=move |_| page.show(place)>
                     {name}
                 </button>
-                <button class="close" aria-label=label on:click=act(move |_| page.close(place))>
+                <button class="close" aria-label=label on:click=move |_| page.close(place)>
                     "×"
                 </button>
                 {note.map(|note| view! { <span class="faint">{words::visible(&note)}</span> })}
@@ -185,7 +185,7 @@ fn Records(page: Page) -> impl IntoView {
     let count = move || page.shelf.with(|shelf| shelf.records.len());
     view! {
         <nav class="choices" aria-label="Open records">
-            {part(move || (0..count()).map(one).collect_view())}
+            {move || (0..count()).map(one).collect_view()}
         </nav>
     }
 }
@@ -210,9 +210,9 @@ fn Baseline(page: Page) -> impl IntoView {
         {shown(several, move || view! {
             <label>
                 "Ratios to "
-                <select on:change=act(choose)>
+                <select on:change=choose>
                     <option value="">"no baseline"</option>
-                    {part(options)}
+                    {options}
                 </select>
             </label>
         })}

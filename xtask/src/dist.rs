@@ -107,7 +107,11 @@ pub(crate) fn try_wheel() -> Result<()> {
     let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-index"];
     call(Command::new(bin.join("python")).args(pip).arg(wheel))?;
     let mut demo = Command::new(bin.join("engram"));
-    call(demo.args(["demo", "--quick", "--quiet", "--out", "demo"]).current_dir(&scratch).stdout(std::process::Stdio::null()))?;
+    call(
+        demo.args(["demo", "--quick", "--quiet", "--out", "demo"])
+            .current_dir(&scratch)
+            .stdout(std::process::Stdio::null()),
+    )?;
     let page = scratch.join("demo").join("quick").join("page.html");
     let page = std::fs::read_to_string(&page).with_context(|| format!("cannot read {}", page.display()))?;
     if !page.contains("id=\"engram-viewer\"") || !page.contains("id=\"engram-records\"") {

@@ -36,7 +36,11 @@ const TASKS: [Task; 9] = [
         "install what a fresh Debian machine needs: a software Vulkan device, a browser and Node.js",
         setup::run_task,
     ),
-    ("web", "build the site into app/site and dist/: the page and its engine; --page-only leaves the engine as it is", web::run),
+    (
+        "web",
+        "build the site into app/site and dist/: the page and its engine; --page-only leaves the engine as it is",
+        web::run,
+    ),
     ("lab", "build the site and the program that serves it, and open it; arguments go to engram lab", lab::run),
     ("dist", "build the program for others: an archive, a Python wheel and their checksums in target/dist", dist::run),
     ("facts", "make the bundled facts again from their tables and templates", facts::run),

@@ -1,12 +1,12 @@
 //! What an edit did, all measures together: the new answer, the old one, other wordings, neighbours and unrelated facts
 //! (METHODS, "Verdict"). The paper's success, in `edits.rs`, looks at the prompt alone.
 
-use super::{MIN_EFFECT, Share};
+use super::Share;
 use crate::record::EditRecord;
 use serde::{Deserialize, Serialize};
 
-/// What a probability must gain or lose to count: as much as hiding the subject must take from a fact's answer.
-pub const MOVED: f64 = MIN_EFFECT;
+/// What a probability must gain or lose to count: as much as hiding the subject must take from a fact's answer by default.
+pub const MOVED: f64 = 0.05;
 /// The share of watched answers that an edit may harm before it counts as harmful.
 pub const HARM: f64 = 0.1;
 

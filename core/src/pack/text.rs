@@ -15,9 +15,9 @@ pub fn to_text(bytes: &[u8]) -> String {
 pub fn from_text(text: &str) -> Result<Vec<u8>> {
     let mut letters = text.as_bytes().to_vec();
     letters.retain(|letter| !letter.is_ascii_whitespace());
-    BASE64_STANDARD
-        .decode(letters)
-        .map_err(|error| Error::input(format!("the packed text is damaged: {error}")).hint("copy the page again, whole"))
+    BASE64_STANDARD.decode(letters).map_err(|error| {
+        Error::input(format!("the packed text is damaged: {error}")).hint("copy the page again, whole")
+    })
 }
 
 /// Packed records as text for an address: letters, digits, `-` and `_`.

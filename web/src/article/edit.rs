@@ -5,7 +5,7 @@ use super::plate::Plate;
 use crate::components::Edits;
 use crate::components::compare::dots::Dots;
 use crate::components::compare::marks::Key;
-use crate::components::{act, part};
+
 use crate::figures::edits::{self, Edit};
 use crate::figures::scatter::{Scatter, both_answers, by_depth};
 use crate::words;
@@ -37,7 +37,7 @@ pub(super) fn section(desk: &Desk) -> AnyView {
     }
     let bars = desk.live.then(|| {
         let desk = desk.clone();
-        part(move || before_after(&desk, desk.shown()))
+        move || before_after(&desk, desk.shown())
     });
     view! {
         <p class="faint">
@@ -75,9 +75,9 @@ fn before_after(desk: &Desk, place: usize) -> AnyView {
         edits.map(|edits| view! { <Edits edits=edits on_choose=choose /> })
     };
     view! {
-        <details class="more" on:toggle=act(move |_| opened.set(true))>
+        <details class="more" on:toggle=move |_| opened.set(true)>
             <summary>{format!("Before and after of each edit of {}", desk.names[place])}</summary>
-            {part(drawn)}
+            {drawn}
         </details>
     }
     .into_any()

@@ -1,7 +1,7 @@
 //! The facts of one study: a table that is sorted and filtered, and the fact that is looked at.
 
 use super::Desk;
-use crate::components::{FactView, act, held, part};
+use crate::components::FactView;
 use crate::figures::article::facts_table::filter::{Filter, SortBy, apply};
 use crate::figures::article::facts_table::{Row, State, rows};
 use crate::state::ViewState;
@@ -54,7 +54,7 @@ pub(super) fn link(desk: &Desk, place: usize, order: usize, words: String) -> An
         state.update(|state| (state.record, state.fact) = (place, Some(order)));
         go();
     };
-    view! { <button type="button" class="link" on:click=act(click)>{words}</button> }.into_any()
+    view! { <button type="button" class="link" on:click=click>{words}</button> }.into_any()
 }
 
 /// What becomes of a column in a cell.
@@ -131,14 +131,14 @@ fn switches(desk: &Desk) -> AnyView {
         };
         let option = move |option: &'static str| {
             let selected = move || filter.with(chosen) == Some(option);
-            view! { <option value=option prop:selected=held(selected)>{option}</option> }
+            view! { <option value=option prop:selected=selected>{option}</option> }
         };
         let none = move || filter.with(chosen).is_none();
         view! {
             <label>
                 {label} " "
-                <select on:change=act(change)>
-                    <option value="" prop:selected=held(none)>"all"</option>
+                <select on:change=change>
+                    <option value="" prop:selected=none>"all"</option>
                     {options.into_iter().map(option).collect_view()}
                 </select>
             </label>
@@ -153,14 +153,14 @@ fn switches(desk: &Desk) -> AnyView {
         view! {
             <label>
                 {label} " "
-                <input type="number" min="1" max=layers prop:value=held(value) on:change=act(change) />
+                <input type="number" min="1" max=layers prop:value=value on:change=change />
             </label>
         }
     };
     let any = move || filter.with(|filter| *filter != Filter::default());
     let clear = move || {
         any().then(|| {
-            view! { <button type="button" on:click=act(move |_| filter.set(Filter::default()))>"Show all facts"</button> }
+            view! { <button type="button" on:click=move |_| filter.set(Filter::default())>"Show all facts"</button> }
         })
     };
     let states = State::ALL.map(State::name).to_vec();
@@ -171,7 +171,7 @@ fn switches(desk: &Desk) -> AnyView {
                 type="search"
                 placeholder="Search prompts and answers"
                 aria-label="Search prompts and answers"
-                prop:value=held(move || filter.with(|filter| filter.text.clone()))
+                prop:value=move || filter.with(|filter| filter.text.clone())
                 on:input:target=move |event| filter.update(|filter| filter.text = event.target().value())
             />
             {pick("outcome", states, |filter| filter.state.map(State::name), "state", |filter| filter.state = None)}
@@ -181,12 +181,12 @@ fn switches(desk: &Desk) -> AnyView {
             <label>
                 <input
                     type="checkbox"
-                    prop:checked=held(move || filter.with(|filter| filter.edited))
+                    prop:checked=move || filter.with(|filter| filter.edited)
                     on:change:target=move |event| filter.update(|filter| filter.edited = event.target().checked())
                 />
                 " edited"
             </label>
-            {part(clear)}
+            {clear}
         </div>
     }
     .into_any()
@@ -215,8 +215,8 @@ fn table(desk: &Desk, all: Memo<Vec<Row>>) -> AnyView {
         };
         let click = move |_| filter.update(|filter| *filter = filter.clone().sorted(column));
         view! {
-            <th scope="col" class=if number { "number" } else { "" } aria-sort=held(turned)>
-                <button type="button" class="link" on:click=act(click)>{column.title()}</button>
+            <th scope="col" class=if number { "number" } else { "" } aria-sort=turned>
+                <button type="button" class="link" on:click=click>{column.title()}</button>
             </th>
         }
     };
@@ -224,20 +224,20 @@ fn table(desk: &Desk, all: Memo<Vec<Row>>) -> AnyView {
         let left = found.with(Vec::len).saturating_sub(most.get());
         (left > 0).then(|| {
             let click = move |_| most.update(|most| *most += STEP);
-            view! { <button type="button" on:click=act(click)>{format!("Show {} more", left.min(STEP))}</button> }
+            view! { <button type="button" on:click=click>{format!("Show {} more", left.min(STEP))}</button> }
         })
     };
     let said = move || filter.with(|filter| filter.sentence(found.with(Vec::len), all.with(Vec::len)));
     view! {
-        <p class="faint" role="status">{part(said)}</p>
+        <p class="faint" role="status">{said}</p>
         <div class="scroll tall" tabindex="0" role="region" aria-label="Facts">
             <table class="outcomes">
                 <thead>
                     <tr>{head((SortBy::Prompt, false))} {COLUMNS.map(head).into_iter().collect_view()}</tr>
                 </thead>
-                <tbody>{part(lines)}</tbody>
+                <tbody>{lines}</tbody>
             </table>
-            {part(more)}
+            {more}
         </div>
     }
     .into_any()
@@ -253,9 +253,9 @@ fn line(row: &Row, state: RwSignal<ViewState>) -> AnyView {
     let chosen = move || state.with(|state| state.fact == Some(order)).then_some("true");
     let click = move |_| state.update(|state| state.fact = Some(order));
     view! {
-        <tr aria-current=held(chosen)>
+        <tr aria-current=chosen>
             <th scope="row">
-                <button type="button" class="link" on:click=act(click)>
+                <button type="button" class="link" on:click=click>
                     {row.prompt.clone()} " " <b>{row.answer.clone()}</b>
                 </button>
             </th>
@@ -276,5 +276,5 @@ fn one(desk: &Desk) -> AnyView {
         let view = desk.state.with(ViewState::view);
         Some(view! { <FactView fact=fact view=view /> })
     };
-    view! { <div id="fact">{part(fact)}</div> }.into_any()
+    view! { <div id="fact">{fact}</div> }.into_any()
 }

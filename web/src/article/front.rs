@@ -1,7 +1,7 @@
 //! What comes first: the findings, where things are, and the switches that hold for all figures.
 
 use super::{Desk, menu};
-use crate::components::{Switches, act, part};
+use crate::components::Switches;
 use engram_core::journal;
 use engram_core::record::Reading;
 use leptos::prelude::*;
@@ -34,7 +34,7 @@ pub(super) fn abstracted(desk: &Desk) -> AnyView {
     view! {
         <div class="abstract">
             <h2>"Findings"</h2>
-            <ul>{part(lines)}</ul>
+            <ul>{lines}</ul>
         </div>
         <nav class="contents" aria-label="Contents">
             <ul>{CONTENTS.map(link).into_iter().collect_view()}</ul>
@@ -89,7 +89,7 @@ fn study(desk: &Desk) -> Option<AnyView> {
         view! {
             <label class="faint">
                 "facts of "
-                <select aria-label="Study whose facts are shown" on:change=act(choose)>{part(option)}</select>
+                <select aria-label="Study whose facts are shown" on:change=choose>{option}</select>
             </label>
         }
         .into_any()

@@ -2,7 +2,7 @@
 
 use super::Desk;
 use super::plate::Plate;
-use crate::components::{HeatPictures, Heatmaps, act, part};
+use crate::components::{HeatPictures, Heatmaps};
 use crate::figures::article::Article;
 use crate::figures::article::chosen::{Chosen, MOST, chosen};
 use crate::figures::facts::parts;
@@ -47,11 +47,11 @@ fn pictures(desk: &Desk) -> AnyView {
     let all = RwSignal::new(!several);
     let more = move || {
         let click = move |_| all.set(true);
-        (!all.get()).then(|| view! { <button type="button" on:click=act(click)>"More facts of each study"</button> })
+        (!all.get()).then(|| view! { <button type="button" on:click=click>"More facts of each study"</button> })
     };
     view! {
-        {part(move || facts(&desk, if all.get() { MOST } else { 1 }))}
-        {part(more)}
+        {move || facts(&desk, if all.get() { MOST } else { 1 })}
+        {more}
     }
     .into_any()
 }

@@ -2,7 +2,7 @@
 
 use super::Desk;
 use super::plate::Plate;
-use crate::components::act;
+
 use crate::take;
 use engram_core::tables::Table;
 use leptos::prelude::*;
@@ -52,13 +52,13 @@ pub(super) fn file_of(
     make: impl Fn() -> (String, Option<Vec<u8>>) + 'static,
 ) -> AnyView {
     let said = use_context::<Said>();
-    let mut make = act(move |(): ()| {
+    let mut make = move |(): ()| {
         let (name, bytes) = make();
         let done = bytes.is_some_and(|bytes| take::save(&name, kind, &bytes));
         saved(said, &name, done);
-    });
+    };
     let click = move |_| make(());
-    view! { <button type="button" on:click=act(click)>{label}</button> }.into_any()
+    view! { <button type="button" on:click=click>{label}</button> }.into_any()
 }
 
 /// A button that copies what it is given.
@@ -71,7 +71,7 @@ pub(super) fn copy(label: &'static str, make: impl Fn() -> String + 'static) -> 
             tell(told, if copied { "Copied.".into() } else { format!("The browser copies nothing here: {shown}") });
         });
     };
-    view! { <button type="button" on:click=act(click)>{label}</button> }.into_any()
+    view! { <button type="button" on:click=click>{label}</button> }.into_any()
 }
 
 /// The address of a place in this page, with what is chosen.
@@ -114,7 +114,7 @@ pub(super) fn figure(plate: Plate, desk: &Desk) -> AnyView {
     view! {
         <p class="menu" role="group" aria-label=format!("Take away: {title}")>
             {svg}
-            <button type="button" on:click=act(png)>"PNG"</button>
+            <button type="button" on:click=png>"PNG"</button>
             {copy("Copy link", move || address(id))}
         </p>
     }

@@ -1,7 +1,7 @@
 //! A numbered figure with its finding, and what may be taken away of it.
 
 use super::{Desk, compress, edit, localize, maps, menu};
-use crate::components::part;
+
 use leptos::prelude::*;
 
 /// A figure of the article, as a whole: for the page, and for pictures.
@@ -40,10 +40,10 @@ impl Plate {
         let menu = desk.live.then(|| menu::figure(self, desk));
         view! {
             <figure class="plate" id=self.id>
-                <div class="drawn">{part(move || (self.draw)(&drawn))}</div>
+                <div class="drawn">{move || (self.draw)(&drawn)}</div>
                 <p class="finding">
                     <b>{self.title} ". "</b>
-                    {part(move || (self.finding)(&said))}
+                    {move || (self.finding)(&said)}
                 </p>
                 {menu}
             </figure>

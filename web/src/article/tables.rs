@@ -1,7 +1,7 @@
 //! Tables 1 to 4 of the paper, and those of the matched facts and of verdicts.
 
 use super::{Desk, menu};
-use crate::components::part;
+
 use crate::components::tables::table as drawn;
 use crate::state::ViewState;
 use engram_core::tables;
@@ -28,5 +28,5 @@ pub(super) fn section(desk: &Desk) -> AnyView {
         };
         tables.into_iter().map(one).collect_view()
     };
-    view! { {part(all)} }.into_any()
+    view! { {all} }.into_any()
 }

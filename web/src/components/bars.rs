@@ -3,7 +3,7 @@
 
 use super::axes::{BELOW, layer_axis, left, mark, value_axis};
 use super::{Numbers, px};
-use crate::components::{act, held};
+
 use crate::figures::bars::{Bar, Bars};
 use crate::scale::{Layers, Scale};
 use leptos::prelude::*;
@@ -54,7 +54,7 @@ pub fn BarChart(
             };
             let column = column(layers, scale, at, bar, marked == Some(at));
             view! {
-                <g class="column" class:chosen=held(move || layer.get() == Some(at)) on:click=act(choose)>
+                <g class="column" class:chosen=move || layer.get() == Some(at) on:click=choose>
                     {column}
                 </g>
             }

@@ -1,7 +1,7 @@
 //! Edits: both answers before and after on one scale, and what all measures together say of each edit.
 
 use super::px;
-use crate::components::act;
+
 use crate::figures::edits::{Edit, Pair, highest, tally};
 use crate::scale::Scale;
 use crate::words;
@@ -61,7 +61,7 @@ fn one(edit: Edit, scale: Scale, on_choose: Callback<usize>) -> impl IntoView {
             <h3>
                 <span class=edit.badge>{edit.verdict}</span>
                 " "
-                <button class="link" on:click=act(move |_| on_choose.run(fact))>
+                <button class="link" on:click=move |_| on_choose.run(fact)>
                     {edit.prompt}
                 </button>
             </h3>

@@ -1,6 +1,5 @@
 //! The list of facts: filtered, searched, and one of them chosen with the mouse or the arrow keys.
 
-use crate::components::{act, held, part};
 use crate::figures::facts::{Row, Which, chosen};
 use crate::words;
 use leptos::prelude::*;
@@ -35,11 +34,11 @@ pub fn FactList(
     let more = move || {
         let count = found.with(Vec::len);
         let left = count > FIRST && !all.get();
-        left.then(|| view! { <button on:click=act(move |_| all.set(true))>{format!("Show all {count}")}</button> })
+        left.then(|| view! { <button on:click=move |_| all.set(true)>{format!("Show all {count}")}</button> })
     };
     let choice = move |one: Which| {
         view! {
-            <button aria-pressed=held(move || (which.get() == one).to_string()) on:click=act(move |_| which.set(one))>
+            <button aria-pressed=move || (which.get() == one).to_string() on:click=move |_| which.set(one)>
                 {one.name()}
             </button>
         }
@@ -56,10 +55,10 @@ pub fn FactList(
                 on:input:target=move |event| search.set(event.target().value())
             />
             <p class="faint" role="status">
-                {part(move || found.with(|found| words::count(found.len(), "fact")))}
+                {move || found.with(|found| words::count(found.len(), "fact"))}
             </p>
-            <ul on:keydown=act(walk)>{part(lines)}</ul>
-            {part(more)}
+            <ul on:keydown=walk>{lines}</ul>
+            {more}
         </div>
     }
 }
@@ -78,8 +77,8 @@ fn line(
         <li>
             <button
                 tabindex=stop
-                aria-current=held(move || (selected.get() == Some(order)).then_some("true"))
-                on:click=act(move |_| on_choose.run(order))
+                aria-current=move || (selected.get() == Some(order)).then_some("true")
+                on:click=move |_| on_choose.run(order)
             >
                 <span class="prompt">{row.prompt.clone()} " " <b>{row.answer.clone()}</b></span>
                 <span class=class>

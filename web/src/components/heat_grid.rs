@@ -2,7 +2,7 @@
 
 use super::heatmap::{Cursor, look};
 use super::{Numbers, px};
-use crate::components::{act, part};
+
 use crate::figures::heatmap::{Frame, MapSet, Place};
 use crate::scale::Layers;
 use crate::words;
@@ -61,7 +61,7 @@ pub(super) fn HeatGrid(
                     {words::short(&token.text, LONGEST)}
                     {star}
                 </span>
-                {part(cells)}
+                {cells}
             </div>
         }
     };
@@ -156,12 +156,12 @@ pub(super) fn HeatGrid(
                         aria-readonly="true"
                         aria-label=name
                         aria-activedescendant=active
-                        on:pointerover=act(over)
-                        on:pointerleave=act(move |_| leave())
-                        on:click=act(click)
-                        on:focus=act(focus)
-                        on:blur=act(move |_| leave())
-                        on:keydown=act(key)
+                        on:pointerover=over
+                        on:pointerleave=move |_| leave()
+                        on:click=click
+                        on:focus=focus
+                        on:blur=move |_| leave()
+                        on:keydown=key
                     >
                         {body}
                         <div role="row" class="axis">
@@ -171,10 +171,10 @@ pub(super) fn HeatGrid(
                             {heads}
                         </div>
                     </div>
-                    <div aria-hidden="true">{part(ring)} {part(marker)}</div>
+                    <div aria-hidden="true">{ring} {marker}</div>
                 </div>
             </div>
-            <p class="said">{part(sentence)}</p>
+            <p class="said">{sentence}</p>
             <Numbers head=head rows=table />
         </figure>
     }

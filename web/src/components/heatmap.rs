@@ -4,7 +4,7 @@
 use super::heat_grid::HeatGrid;
 use super::keys::Keys;
 use super::px;
-use crate::components::{act, part};
+
 use crate::figures::heatmap::{MapSet, Place, Shade};
 use crate::words;
 use leptos::prelude::*;
@@ -79,13 +79,13 @@ pub fn Heatmaps(
     };
     view! {
         <div class=move || if set.with(|set| set.nothing.is_some()) { "maps nothing" } else { "maps" }>
-            {part(move || set.with(|set| set.nothing.clone().map(|why| view! { <p class="why">{why}</p> })))}
-            {part(move || set.with(legend))}
+            {move || set.with(|set| set.nothing.clone().map(|why| view! { <p class="why">{why}</p> }))}
+            {move || set.with(legend)}
             <p class="cell-said">
-                <span role="status">{part(said)}</span>
-                <button on:click=act(move |_| cursor.keys.set(true))>"Keys…"</button>
+                <span role="status">{said}</span>
+                <button on:click=move |_| cursor.keys.set(true)>"Keys…"</button>
             </p>
-            <div class="beside">{part(maps)}</div>
+            <div class="beside">{maps}</div>
             <p class="faint">
                 "Probability of the answer when one clean state is put back into the run with the hidden subject. "
                 "Rows are the corrupted prompt's tokens, the subject's with a *; the highest cell has a ring. "

@@ -2,7 +2,7 @@
 
 use super::axes::{BELOW, layer_axis, left, mark, value_axis};
 use super::{Numbers, px};
-use crate::components::{act, held};
+
 use crate::figures::histogram::Histogram;
 use crate::scale::{Layers, Scale};
 use crate::words;
@@ -47,7 +47,7 @@ pub fn HistogramChart(
             }
         };
         view! {
-            <g class="column" class:chosen=held(move || at.is_some() && layer.get() == at) on:click=act(choose)>
+            <g class="column" class:chosen=move || at.is_some() && layer.get() == at on:click=choose>
                 <rect class="hover" x=px(x) y=px(TOP) width=px(layers.step) height=px(HEIGHT) />
                 <rect class=class x=px(x + 0.5) y=px(y) width=px(width) height=px(bottom - y) />
                 <title>{title}</title>

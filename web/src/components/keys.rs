@@ -1,6 +1,5 @@
 //! The keys of the maps, in a small dialog.
 
-use crate::components::act;
 use leptos::{html, prelude::*};
 
 /// What each key does.
@@ -31,10 +30,10 @@ pub(super) fn Keys(open: RwSignal<bool>) -> impl IntoView {
     };
     let line = |(key, what): (&'static str, &'static str)| view! { <dt><kbd>{key}</kbd></dt> <dd>{what}</dd> };
     view! {
-        <dialog node_ref=dialog aria-label="Keys of the maps" on:close=act(move |_| open.set(false))>
+        <dialog node_ref=dialog aria-label="Keys of the maps" on:close=move |_| open.set(false)>
             <h4>"Keys of the maps"</h4>
             <dl>{KEYS.map(line).into_iter().collect_view()}</dl>
-            <button on:click=act(close)>"Close"</button>
+            <button on:click=close>"Close"</button>
         </dialog>
     }
 }

@@ -1,7 +1,7 @@
 //! One layer of one fact, with a slider to choose it: the keyboard's way to what a click on a column does.
 
 use super::px;
-use crate::components::{act, held, part};
+
 use crate::figures::layer::Layer;
 use crate::words;
 use leptos::prelude::*;
@@ -39,7 +39,7 @@ pub fn LayerPanel(
     };
     view! {
         <div class="layer-panel">
-            <h3>{part(title)}</h3>
+            <h3>{title}</h3>
             <label class="slider">
                 <span class="faint">"Layer"</span>
                 <input
@@ -47,13 +47,13 @@ pub fn LayerPanel(
                     min="1"
                     max=of
                     step="1"
-                    prop:value=held(move || at().to_string())
-                    aria-valuetext=held(move || format!("layer {} of {}", at(), of()))
-                    on:input=act(slide)
+                    prop:value=move || at().to_string()
+                    aria-valuetext=move || format!("layer {} of {}", at(), of())
+                    on:input=slide
                 />
             </label>
             <p class="faint">"Or click a column or a cell."</p>
-            {part(move || layer.with(|layer| layer.as_ref().map(body)))}
+            {move || layer.with(|layer| layer.as_ref().map(body))}
         </div>
     }
 }

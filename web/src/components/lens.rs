@@ -2,7 +2,7 @@
 
 use super::axes::{BELOW, layer_axis, left, value_axis};
 use super::{Numbers, px};
-use crate::components::{act, part};
+
 use crate::figures::lens::LensChart;
 use crate::scale::{Layers, Scale};
 use crate::words;
@@ -60,8 +60,8 @@ pub fn LensView(
                 <g
                     class="column"
                     class:chosen=chosen
-                    on:pointerenter=act(move |_| hovered.set(Some(at)))
-                    on:click=act(move |_| on_layer.run(at))
+                    on:pointerenter=move |_| hovered.set(Some(at))
+                    on:click=move |_| on_layer.run(at)
                 >
                     <rect class="hover" x=px(layers.x(at)) y=px(TOP) width=px(layers.step) height=px(HEIGHT) />
                 </g>
@@ -96,7 +96,7 @@ pub fn LensView(
                     width=px(size.0)
                     height=px(size.1)
                     viewBox=format!("0 0 {} {}", px(size.0), px(size.1))
-                    on:pointerleave=act(move |_| hovered.set(None))
+                    on:pointerleave=move |_| hovered.set(None)
                 >
                     {value_axis(scale, TOP, right)}
                     {columns}
@@ -105,7 +105,7 @@ pub fn LensView(
                 </svg>
             </div>
             <p class="said">{sentence}</p>
-            <p class="said" role="status">{part(said)}</p>
+            <p class="said" role="status">{said}</p>
             <Numbers head=head rows=rows />
         </figure>
     }

@@ -2,7 +2,7 @@
 
 use super::axes::{left, value_axis};
 use super::{Numbers, px};
-use crate::components::{held, part};
+
 use crate::figures::loss::LossCurve;
 use crate::scale::Scale;
 use leptos::prelude::*;
@@ -61,15 +61,15 @@ pub fn LossChart(
             <div class="scroll" tabindex="0">
                 <svg
                     role="img"
-                    aria-label=held(move || sentence.get())
-                    width=held(move || px(width.get()))
+                    aria-label=move || sentence.get()
+                    width=move || px(width.get())
                     height=px(height)
-                    viewBox=held(move || format!("0 0 {} {}", px(width.get()), px(height)))
+                    viewBox=move || format!("0 0 {} {}", px(width.get()), px(height))
                 >
-                    {part(drawn)}
+                    {drawn}
                 </svg>
             </div>
-            <p class="said">{part(move || sentence.get())}</p>
+            <p class="said">{move || sentence.get()}</p>
             <Numbers head=head rows=rows />
         </figure>
     }

@@ -7,7 +7,6 @@ pub mod bars;
 pub mod chips;
 pub mod compare;
 pub mod edits;
-mod erased;
 pub mod fact;
 pub mod facts;
 #[expect(unreachable_pub, reason = "leptos makes the properties of every component public")]
@@ -24,6 +23,8 @@ pub mod numbers;
 pub mod progress;
 pub mod said;
 pub mod shifts;
+#[cfg(feature = "page")]
+mod shown;
 pub mod study;
 pub mod switches;
 pub mod tables;
@@ -35,8 +36,8 @@ pub use chips::TokenChips;
 pub use compare::Compare;
 pub use edits::{Checks, Edits};
 #[cfg(feature = "page")]
-pub(crate) use erased::shown;
-pub(crate) use erased::{act, held, part};
+pub(crate) use shown::shown;
+
 pub use fact::FactView;
 pub use facts::FactList;
 pub use heat_picture::HeatPictures;

@@ -1,6 +1,5 @@
 //! The numbers behind a figure as a table: the figure's twin for those who read rather than look.
 
-use crate::components::{act, part};
 use leptos::prelude::*;
 
 /// A folded table; its rows are made when it is opened for the first time.
@@ -32,15 +31,15 @@ pub fn Numbers(
                     <thead>
                         <tr>{head}</tr>
                     </thead>
-                    <tbody>{part(body)}</tbody>
+                    <tbody>{body}</tbody>
                 </table>
             </div>
         }
     };
     view! {
-        <details class="numbers" on:toggle=act(move |_| opened.set(true))>
+        <details class="numbers" on:toggle=move |_| opened.set(true)>
             <summary>"Numbers"</summary>
-            {part(move || opened.get().then(&table))}
+            {move || opened.get().then(&table)}
         </details>
     }
 }

@@ -1,6 +1,5 @@
 //! A progress bar with its words: the label names it, the words tell what the bar only shows.
 
-use crate::components::{held, part};
 use crate::figures::progress::Bar;
 use leptos::prelude::*;
 
@@ -15,19 +14,19 @@ pub fn Progress(
     let width = move || format!("width:{}%", percent().unwrap_or_else(|| "100".into()));
     view! {
         <div class="progress">
-            <span class="label">{part(move || bar.with(|bar| bar.label))}</span>
+            <span class="label">{move || bar.with(|bar| bar.label)}</span>
             <div
                 class="track"
                 role="progressbar"
-                aria-label=held(move || bar.with(|bar| bar.label))
+                aria-label=move || bar.with(|bar| bar.label)
                 aria-valuemin="0"
                 aria-valuemax="100"
                 aria-valuenow=percent
-                aria-valuetext=held(move || bar.with(|bar| bar.words.clone()))
+                aria-valuetext=move || bar.with(|bar| bar.words.clone())
             >
-                <div class="done" class:unknown=held(move || percent().is_none()) style=width></div>
+                <div class="done" class:unknown=move || percent().is_none() style=width></div>
             </div>
-            <span class="faint words">{part(move || bar.with(|bar| bar.words.clone()))}</span>
+            <span class="faint words">{move || bar.with(|bar| bar.words.clone())}</span>
         </div>
     }
 }

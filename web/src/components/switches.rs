@@ -1,6 +1,5 @@
 //! The switches between readings of the same record.
 
-use crate::components::{act, held, part};
 use crate::state::ViewState;
 use crate::words;
 use engram_core::record::Reading;
@@ -18,8 +17,8 @@ pub fn Switches(
         view! {
             <button
                 title=words::reading(reading)
-                aria-pressed=held(move || (state.with(|state| state.reading) == reading).to_string())
-                on:click=act(move |_| state.update(|state| state.reading = reading))
+                aria-pressed=move || (state.with(|state| state.reading) == reading).to_string()
+                on:click=move |_| state.update(|state| state.reading = reading)
             >
                 {reading.name()}
             </button>
@@ -29,12 +28,12 @@ pub fn Switches(
         <div class="switches">
             <div class="choices" role="group" aria-label="Reading">
                 <span class="faint">"reading"</span>
-                {part(move || readings.get().into_iter().map(choice).collect_view())}
+                {move || readings.get().into_iter().map(choice).collect_view()}
             </div>
             <label title="Count a fact whose patches only hurt at the last layer, as the paper does">
                 <input
                     type="checkbox"
-                    prop:checked=held(move || state.with(|state| state.argmax_always))
+                    prop:checked=move || state.with(|state| state.argmax_always)
                     on:change:target=move |event| {
                         let always = event.target().checked();
                         state.update(|state| state.argmax_always = always);

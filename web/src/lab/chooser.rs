@@ -2,7 +2,7 @@
 
 use super::draft::Draft;
 use super::{Engine, Tab};
-use crate::components::{act, held, part};
+
 use crate::figures::choice::{self, Way};
 use crate::page::Page;
 use crate::words;
@@ -42,7 +42,7 @@ pub(crate) fn ModelSelect(
                 id=format!("{form}-model")
                 on:change:target=move |event| draft.choose_model(event.target().value())
             >
-                {part(options)}
+                {options}
             </select>
         </div>
     }
@@ -76,16 +76,16 @@ pub(crate) fn Start(
 ) -> impl IntoView {
     let button = move || match draft.way() {
         _ if running.get() => {
-            view! { <button class="primary" on:click=act(move |_| on_cancel.run(()))>"Cancel"</button> }.into_any()
+            view! { <button class="primary" on:click=move |_| on_cancel.run(())>"Cancel"</button> }.into_any()
         }
         Way::Consent(name) => {
             let name = words::short(&words::visible(&name), 40);
             let go = move |_| page.lab.update(|lab| lab.tab = Tab::Models);
-            view! { <button class="primary" on:click=act(go)>{format!("Load {name} first…")}</button> }.into_any()
+            view! { <button class="primary" on:click=go>{format!("Load {name} first…")}</button> }.into_any()
         }
         Way::Run | Way::Fetch => view! {
-            <button class="primary" disabled=held(move || wrong.get()) on:click=act(move |_| on_start.run(()))>
-                {part(move || label.get())}
+            <button class="primary" disabled=move || wrong.get() on:click=move |_| on_start.run(())>
+                {move || label.get()}
             </button>
         }
         .into_any(),
@@ -99,9 +99,9 @@ pub(crate) fn Start(
     };
     view! {
         <p class="start">
-            {part(button)}
+            {button}
             <span class="faint" role="status">
-                {part(said)}
+                {said}
             </span>
         </p>
     }

@@ -1,6 +1,5 @@
 //! Buttons that copy a text, and buttons that ask once more before they do what cannot be undone.
 
-use crate::components::{act, part};
 use crate::take;
 use leptos::prelude::*;
 
@@ -26,11 +25,11 @@ pub(crate) fn Copy(
     };
     view! {
         <span class="copy">
-            <button type="button" aria-label=name on:click=act(press)>
+            <button type="button" aria-label=name on:click=press>
                 {label}
             </button>
             <span class="faint" role="status">
-                {part(move || said.get())}
+                {move || said.get()}
             </span>
         </span>
     }
@@ -73,10 +72,10 @@ pub(crate) fn Sure(
             view! {
                 <span class="sure" role="group" aria-label=question.clone()>
                     <span>{question.clone()}</span>
-                    <button type="button" on:click=act(sure)>
+                    <button type="button" on:click=sure>
                         {yes.clone()}
                     </button>
-                    <button type="button" node_ref=no on:click=act(move |_| asked.set(false))>
+                    <button type="button" node_ref=no on:click=move |_| asked.set(false)>
                         "Keep"
                     </button>
                 </span>
@@ -84,7 +83,7 @@ pub(crate) fn Sure(
             .into_any()
         } else {
             view! {
-                <button type="button" node_ref=again aria-label=name.clone() on:click=act(move |_| asked.set(true))>
+                <button type="button" node_ref=again aria-label=name.clone() on:click=move |_| asked.set(true)>
                     {label.clone()} "…"
                 </button>
             }

@@ -9,7 +9,7 @@ mod run;
 mod shown;
 
 use self::run::Explorer;
-use crate::components::held;
+
 use crate::lab::Engine;
 use crate::page::Page;
 use leptos::prelude::*;
@@ -24,12 +24,12 @@ pub(crate) fn Explore(page: Page, engine: Engine) -> impl IntoView {
         <div class="explore">
             <div class="top">
                 <form::Form explorer=explorer />
-                <div class=held(dimmed)>
+                <div class=dimmed>
                     <result::Finding explorer=explorer stale=stale />
                     <result::Maps explorer=explorer />
                 </div>
             </div>
-            <div class=held(dimmed)><layers::Layers explorer=explorer /></div>
+            <div class=dimmed><layers::Layers explorer=explorer /></div>
         </div>
     }
 }

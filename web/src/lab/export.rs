@@ -1,7 +1,6 @@
 //! The button that makes a result page: the printer, a program of its own beside the page, is fetched when it is asked
 //! for.
 
-use crate::components::{act, held, part};
 use crate::page::Page;
 use crate::{names, take};
 use engram_core::record::Record;
@@ -46,11 +45,11 @@ pub(crate) fn ExportPage(
         });
     };
     view! {
-        <button type="button" aria-disabled=held(move || busy.get().to_string()) on:click=act(press)>
+        <button type="button" aria-disabled=move || busy.get().to_string() on:click=press>
             "Export page…"
         </button>
         <span class="faint" role="status">
-            {part(move || said.get())}
+            {move || said.get()}
         </span>
     }
 }

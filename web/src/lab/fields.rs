@@ -1,7 +1,7 @@
 //! The form's fields that a trace and an edit have in common.
 
 use super::draft::Draft;
-use crate::components::{act, held, part};
+
 use crate::figures::question::Field;
 use leptos::{ev, html, prelude::*};
 
@@ -36,7 +36,7 @@ pub(crate) fn PromptFields(
             spellcheck="false"
             aria-invalid=wrong(Field::Prompt)
             aria-describedby=format!("{form}-prompt-why")
-            prop:value=held(move || draft.asked.with(|asked| asked.prompt.clone()))
+            prop:value=move || draft.asked.with(|asked| asked.prompt.clone())
             on:input:target=move |event| draft.retype(event.target().value())
         />
         <Why problems=problems field=Field::Prompt id=format!("{form}-prompt-why") />
@@ -48,14 +48,14 @@ pub(crate) fn PromptFields(
                 spellcheck="false"
                 aria-invalid=wrong(Field::Subject)
                 aria-describedby=format!("{form}-subject-why")
-                prop:value=held(move || draft.asked.with(|asked| asked.subject.clone()))
+                prop:value=move || draft.asked.with(|asked| asked.subject.clone())
                 on:input:target=move |event| {
                     let subject = event.target().value();
                     draft.change(|asked| asked.subject = subject);
                 }
             />
             // Pressing it must not take the selection away before it is read.
-            <button on:mousedown=|event: ev::MouseEvent| event.prevent_default() on:click=act(use_selection)>
+            <button on:mousedown=|event: ev::MouseEvent| event.prevent_default() on:click=use_selection>
                 "Use selection as subject"
             </button>
         </div>
@@ -88,7 +88,7 @@ pub(crate) fn AnswerFields(
                     placeholder=old[1]
                     spellcheck="false"
                     aria-describedby=format!("{form}-answers-why")
-                    prop:value=held(move || draft.asked.with(|asked| asked.target.clone()))
+                    prop:value=move || draft.asked.with(|asked| asked.target.clone())
                     on:input:target=move |event| {
                         let target = event.target().value();
                         draft.change(|asked| asked.target = target);
@@ -103,7 +103,7 @@ pub(crate) fn AnswerFields(
                     placeholder=new[1]
                     spellcheck="false"
                     aria-describedby=format!("{form}-answers-why")
-                    prop:value=held(move || draft.asked.with(|asked| asked.new.clone()))
+                    prop:value=move || draft.asked.with(|asked| asked.new.clone())
                     on:input:target=move |event| {
                         let new = event.target().value();
                         draft.change(|asked| asked.new = new);
@@ -126,7 +126,7 @@ fn Why(problems: Problems, field: Field, id: String) -> impl IntoView {
     };
     view! {
         <p class="why" id=id>
-            {part(said)}
+            {said}
         </p>
     }
 }

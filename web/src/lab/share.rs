@@ -1,6 +1,5 @@
 //! A link to what is shown, and the note that it does not belong to the form.
 
-use crate::components::{act, part};
 use crate::take;
 use leptos::prelude::*;
 
@@ -18,9 +17,9 @@ pub(crate) fn CopyLink(
         });
     };
     view! {
-        <button on:click=act(copy)>"Copy link"</button>
+        <button on:click=copy>"Copy link"</button>
         <span class="faint address" role="status">
-            {part(move || said.get())}
+            {move || said.get()}
         </span>
     }
 }
@@ -33,7 +32,7 @@ pub(crate) fn Stale(
 ) -> impl IntoView {
     view! {
         <div role="status">
-            {part(move || said.get().map(|said| view! { <p class="notice">{said}</p> }))}
+            {move || said.get().map(|said| view! { <p class="notice">{said}</p> })}
         </div>
     }
 }

@@ -1,6 +1,5 @@
 //! The line at the bottom: the device, the model, edits in force, and what runs, with a way to stop it.
 
-use crate::components::{act, part};
 use crate::figures::bytes::{Speed, clock};
 use crate::figures::diagnostics;
 use crate::figures::progress::loading;
@@ -57,8 +56,8 @@ pub(crate) fn StatusLine(engine: Engine) -> impl IntoView {
             <span class="job">
                 {what.clone()} " "
                 {loads.then_some(how_far)} " "
-                <span class="faint">{part(passed)}</span>
-                <button type="button" aria-label=format!("Stop {what}") on:click=act(move |_| engine.cancel(id))>
+                <span class="faint">{passed}</span>
+                <button type="button" aria-label=format!("Stop {what}") on:click=move |_| engine.cancel(id)>
                     "Stop"
                 </button>
             </span>
@@ -68,11 +67,11 @@ pub(crate) fn StatusLine(engine: Engine) -> impl IntoView {
     view! {
         <footer class="status" aria-label="Status">
             <span role="status" class="facts-now">
-                <span>{part(move || device.get().unwrap_or_else(|| "no device open".into()))}</span>
-                <span>{part(move || model.get().unwrap_or_else(|| "no model".into()))}</span>
-                {part(move || (edits.get() > 0).then(|| view! { <span>{words::count(edits.get(), "edit")} " in force"</span> }))}
+                <span>{move || device.get().unwrap_or_else(|| "no device open".into())}</span>
+                <span>{move || model.get().unwrap_or_else(|| "no model".into())}</span>
+                {move || (edits.get() > 0).then(|| view! { <span>{words::count(edits.get(), "edit")} " in force"</span> })}
             </span>
-            <span class="jobs">{part(jobs)}</span>
+            <span class="jobs">{jobs}</span>
             <Copy label="Copy diagnostics" text=Callback::new(move |()| diagnosed(engine)) />
         </footer>
     }

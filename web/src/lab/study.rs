@@ -8,7 +8,6 @@ mod kept;
 mod live;
 mod runner;
 
-use crate::components::{act, part};
 use crate::lab::export::ExportPage;
 use crate::lab::{Engine, Tab};
 use crate::page::Page;
@@ -50,7 +49,7 @@ pub(crate) fn StudyTab(page: Page, engine: Engine) -> impl IntoView {
                 <aside class="offer" aria-label="A finished study">
                     <p>"Finished " <b>{all}</b></p>
                     <p class="choices">
-                        <button type="button" class="primary" on:click=act(move |_| show_records())>
+                        <button type="button" class="primary" on:click=move |_| show_records()>
                             "See the results"
                         </button>
                         <ExportPage
@@ -63,7 +62,7 @@ pub(crate) fn StudyTab(page: Page, engine: Engine) -> impl IntoView {
         })
     };
     view! {
-        <div role="status">{part(said)} {part(done)}</div>
+        <div role="status">{said} {done}</div>
         <Offer runner=runner />
         <Running runner=runner />
         <section class="first">
@@ -74,18 +73,18 @@ pub(crate) fn StudyTab(page: Page, engine: Engine) -> impl IntoView {
         <section id="records">
             <h2>"Records"</h2>
             <Opener page=page open=open />
-            {part(move || match open.get() {
+            {move || match open.get() {
                 true => view! { <Everything page=page /> }.into_any(),
                 false => view! {
                     <p class="choices">
-                        <button type="button" on:click=act(move |_| stored(page))>
+                        <button type="button" on:click=move |_| stored(page)>
                             "Open the stored study"
                         </button>
                         <span class="faint">"A finished study of a bundled model that comes with this page."</span>
                     </p>
                 }
                 .into_any(),
-            })}
+            }}
         </section>
     }
 }

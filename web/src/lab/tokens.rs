@@ -3,7 +3,7 @@
 use super::draft::Draft;
 use super::{Engine, engine::unexpected};
 use crate::components::TokenChips;
-use crate::components::part;
+
 use crate::figures::tokens::{self, Chip};
 use crate::words;
 use engram_core::protocol::{Ask, News};
@@ -106,5 +106,5 @@ pub(crate) fn LiveTokens(
             _ => ().into_any(),
         }
     };
-    view! { <div class="live-tokens">{part(shown)}</div> }
+    view! { <div class="live-tokens">{shown}</div> }
 }

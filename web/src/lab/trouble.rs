@@ -2,7 +2,7 @@
 
 use super::browser;
 use super::copying::Copy;
-use crate::components::{act, part};
+
 use crate::figures::trouble::{Advice, Step, advice, after, early, estimate};
 use crate::lab::Engine;
 use crate::words;
@@ -65,8 +65,8 @@ pub(crate) fn Banner(engine: Engine) -> impl IntoView {
         })
     };
     view! {
-        {part(before)}
-        <div role="status">{part(known)}</div>
+        {before}
+        <div role="status">{known}</div>
         <Lost engine=engine />
     }
 }
@@ -90,7 +90,7 @@ fn Steps(advice: Advice) -> impl IntoView {
 #[component]
 fn Close(closed: RwSignal<bool>) -> impl IntoView {
     view! {
-        <button type="button" class="close" aria-label="Close this note" on:click=act(move |_| closed.set(true))>
+        <button type="button" class="close" aria-label="Close this note" on:click=move |_| closed.set(true)>
             "×"
         </button>
     }
@@ -123,7 +123,7 @@ fn Lost(engine: Engine) -> impl IntoView {
         };
         view! {
             <p class="choices">
-                <button type="button" class="primary" on:click=act(press)>
+                <button type="button" class="primary" on:click=press>
                     {words}
                 </button>
             </p>

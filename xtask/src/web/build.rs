@@ -25,12 +25,7 @@ struct Part {
     optimized: bool,
 }
 
-const PAGE: Part = Part {
-    name: "engram-web",
-    profile: "web",
-    features: "page,viewer",
-    optimized: true,
-};
+const PAGE: Part = Part { name: "engram-web", profile: "web", features: "page,viewer", optimized: true };
 
 /// Within result pages: it draws them anew, alive.
 const VIEWER: Part = Part { name: "engram-viewer", ..PAGE };

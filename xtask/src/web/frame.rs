@@ -1,9 +1,9 @@
 //! The frame of result pages, with style and viewer in it: one file that the native program and the lab fill.
 
 use super::link::Program;
+use super::site::gzip;
 use anyhow::{Context, Result, bail};
 use base64::prelude::{BASE64_STANDARD, Engine as _};
-use super::site::gzip;
 use engram_core::pack;
 use engram_web::shell::{FRAME, Mark, filled};
 use sha2::{Digest, Sha256};

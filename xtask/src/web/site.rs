@@ -57,7 +57,8 @@ impl Site {
 #[cfg(any(feature = "web", test))]
 /// `engram-web.js` with the first digits of its SHA-256: `engram-web-0123456789.js`.
 pub(crate) fn hashed(path: &str, bytes: &[u8]) -> String {
-    let digest: String = <sha2::Sha256 as sha2::Digest>::digest(bytes).iter().take(5).map(|byte| format!("{byte:02x}")).collect();
+    let digest: String =
+        <sha2::Sha256 as sha2::Digest>::digest(bytes).iter().take(5).map(|byte| format!("{byte:02x}")).collect();
     match path.rsplit_once('.') {
         Some((stem, end)) => format!("{stem}-{digest}.{end}"),
         None => format!("{path}-{digest}"),

@@ -1,7 +1,7 @@
 //! Curves over relative depth, with the choice of what they show.
 
 use super::depth::DepthChart;
-use crate::components::{act, held, part};
+
 use crate::figures::compare::{Quantity, curves};
 use engram_core::metrics::View;
 use engram_core::record::Record;
@@ -32,8 +32,8 @@ pub fn Curves(
         view! {
             <button
                 type="button"
-                aria-pressed=held(move || (quantity.get() == one).to_string())
-                on:click=act(move |_| quantity.set(one))
+                aria-pressed=move || (quantity.get() == one).to_string()
+                on:click=move |_| quantity.set(one)
             >
                 {one.name()}
             </button>
@@ -43,6 +43,6 @@ pub fn Curves(
         <div class="choices" role="group" aria-label="Quantity">
             {Quantity::ALL.map(choice).into_iter().collect_view()}
         </div>
-        {part(chart)}
+        {chart}
     }
 }

@@ -2,7 +2,7 @@
 
 use super::super::{Numbers, px};
 use super::marks::{class, dash, mark};
-use crate::components::{act, held, part};
+
 use crate::figures::compare::Curve;
 use crate::scale::Scale;
 use crate::words;
@@ -83,7 +83,7 @@ pub fn DepthChart(
                     width=px(size.0)
                     height=px(size.1)
                     viewBox=format!("0 0 {} {}", px(size.0), px(size.1))
-                    on:pointermove=act(moved)
+                    on:pointermove=moved
                 >
                     {ticks}
                     {depths}
@@ -101,17 +101,17 @@ pub fn DepthChart(
                     min="0"
                     max="1000"
                     step="25"
-                    prop:value=held(move || cursor.get().to_string())
-                    aria-valuetext=held(move || format!("relative depth {}", words::fixed(depth(cursor.get()), 2)))
+                    prop:value=move || cursor.get().to_string()
+                    aria-valuetext=move || format!("relative depth {}", words::fixed(depth(cursor.get()), 2))
                     on:input:target=move |event| {
                         if let Ok(value) = event.target().value().parse() {
                             cursor.set(value);
                         }
                     }
                 />
-                <output>{part(move || words::fixed(depth(cursor.get()), 2))}</output>
+                <output>{move || words::fixed(depth(cursor.get()), 2)}</output>
             </label>
-            <dl class="reads">{part(readout)}</dl>
+            <dl class="reads">{readout}</dl>
             <Numbers head=numbers.0 rows=numbers.1 />
         </figure>
     }

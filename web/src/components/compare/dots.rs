@@ -2,7 +2,7 @@
 
 use super::super::{Numbers, px};
 use super::marks::mark;
-use crate::components::{act, held, part};
+
 use crate::figures::scatter::Scatter;
 use crate::scale::margin;
 use leptos::{ev, prelude::*};
@@ -114,7 +114,7 @@ pub fn Dots(
                     width=px(size.0)
                     height=px(size.1)
                     viewBox=format!("0 0 {} {}", px(size.0), px(size.1))
-                    on:pointermove=act(moved)
+                    on:pointermove=moved
                 >
                     {grid_x}
                     {grid_y}
@@ -130,7 +130,7 @@ pub fn Dots(
                         {y_name}
                     </text>
                     {drawn}
-                    {part(ring)}
+                    {ring}
                 </svg>
             </div>
             <label class="walk">
@@ -139,12 +139,12 @@ pub fn Dots(
                     type="range"
                     min="0"
                     max=last.to_string()
-                    prop:value=held(move || cursor.get().unwrap_or(0).to_string())
+                    prop:value=move || cursor.get().unwrap_or(0).to_string()
                     aria-valuetext=said
                     on:input:target=move |event| cursor.set(event.target().value().parse().ok())
                 />
             </label>
-            <p class="reads">{part(said)}</p>
+            <p class="reads">{said}</p>
             <Numbers head=vec!["dots".into()] rows=rows />
         </figure>
     }

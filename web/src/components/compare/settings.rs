@@ -1,6 +1,5 @@
 //! The studies' settings side by side; those that differ first of all.
 
-use crate::components::{held, part};
 use crate::figures::compare::Setting;
 use leptos::prelude::*;
 
@@ -34,7 +33,7 @@ pub fn Settings(
         <label class="tick-box">
             <input
                 type="checkbox"
-                prop:checked=held(move || only.get())
+                prop:checked=move || only.get()
                 on:change:target=move |event| only.set(event.target().checked())
             />
             <span>"Differences only"</span>
@@ -49,7 +48,7 @@ pub fn Settings(
                         {head}
                     </tr>
                 </thead>
-                <tbody>{part(rows)}</tbody>
+                <tbody>{rows}</tbody>
             </table>
         </div>
     }

@@ -1,7 +1,7 @@
 //! What the model shall say: prompt, subject, both answers, layer, and the settings of the search.
 
 use super::run::{Editor, Running};
-use crate::components::{held, part};
+
 use crate::figures::choice::Way;
 use crate::figures::question::Asked;
 use crate::lab::chooser::{ModelSelect, Start};
@@ -93,10 +93,10 @@ fn LayerSelect(editor: Editor) -> impl IntoView {
                 lab.update(|lab| lab.edit.read("at", &value));
             }
         >
-            <option value="" selected=held(move || chosen.get().is_none())>
+            <option value="" selected=move || chosen.get().is_none()>
                 "the fact's dominant layer"
             </option>
-            {part(options)}
+            {options}
         </select></div>
     }
 }
@@ -113,7 +113,7 @@ fn Search(editor: Editor) -> impl IntoView {
                     type="text"
                     inputmode="decimal"
                     id=format!("edit-{name}")
-                    prop:value=held(move || lab.with(|lab| value(&lab.edit)))
+                    prop:value=move || lab.with(|lab| value(&lab.edit))
                     on:change:target=move |event| {
                         let input = event.target();
                         lab.update(|lab| lab.edit.read(name, &input.value()));

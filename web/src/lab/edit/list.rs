@@ -1,7 +1,7 @@
 //! The edits of this tab: those in force, which can be taken back and saved, and what became of the others.
 
 use super::run::Editor;
-use crate::components::{act, held, part};
+
 use crate::figures::edited;
 use crate::figures::history::Past;
 use crate::words;
@@ -15,7 +15,7 @@ pub(super) fn InForce(editor: Editor) -> impl IntoView {
         view! {
             <li>
                 <Show editor=editor place=place line=line />
-                <button aria-label=label on:click=act(move |_| editor.undo(Some(number)))>
+                <button aria-label=label on:click=move |_| editor.undo(Some(number))>
                     "Take back"
                 </button>
             </li>
@@ -33,8 +33,8 @@ pub(super) fn InForce(editor: Editor) -> impl IntoView {
                 <h2>{head}</h2>
                 <ol class="in-force">{all.into_iter().map(|(place, number, line)| one(place, number, line)).collect_view()}</ol>
                 <p class="actions">
-                    {several.then(|| view! { <button on:click=act(move |_| editor.undo(None))>"Take all back"</button> })}
-                    <button on:click=act(move |_| editor.download())>"Download the change"</button>
+                    {several.then(|| view! { <button on:click=move |_| editor.undo(None)>"Take all back"</button> })}
+                    <button on:click=move |_| editor.download()>"Download the change"</button>
                 </p>
                 <p class="faint">
                     "The file is safetensors: the two factors of each edit, to be added to the tensor that they name."
@@ -58,9 +58,9 @@ pub(super) fn InForce(editor: Editor) -> impl IntoView {
     };
     view! {
         <section class="finding" aria-label="Edits of this tab">
-            {part(list)}
-            <p role="status">{part(move || editor.said.get())}</p>
-            {part(past)}
+            {list}
+            <p role="status">{move || editor.said.get()}</p>
+            {past}
         </section>
     }
 }
@@ -72,8 +72,8 @@ fn Show(editor: Editor, place: usize, line: String) -> impl IntoView {
     view! {
         <button
             class="link"
-            aria-pressed=held(move || shown().to_string())
-            on:click=act(move |_| editor.made.set(Some(place)))
+            aria-pressed=move || shown().to_string()
+            on:click=move |_| editor.made.set(Some(place))
         >
             {line}
         </button>

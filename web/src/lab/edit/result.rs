@@ -1,8 +1,8 @@
 //! What an edit did: the search, the judgement, before and after, and what the model says now.
 
 use super::run::Editor;
+use crate::components::shown;
 use crate::components::{BeforeAfter, Checks, LossChart, Shifts};
-use crate::components::{act, held, part, shown};
 use crate::figures::edited::Shown;
 use crate::figures::history::Fate;
 use crate::figures::loss::LossCurve;
@@ -41,8 +41,8 @@ pub(super) fn Result(editor: Editor) -> impl IntoView {
         idle.then(|| view! { <p class="faint">"Nothing was edited yet. The result will stand here."</p> })
     };
     view! {
-        {part(body)}
-        {part(nothing)}
+        {body}
+        {nothing}
         <p class="actions">
             <CopyLink address=Callback::new(move |()| editor.address()) />
         </p>
@@ -67,16 +67,16 @@ fn One(shown: Shown, stored: bool, editor: Editor) -> impl IntoView {
     let badge_of = if stored { "stored result" } else { "edited here" };
     let undo = move || {
         let number = past.with(|past| past.as_ref().map(|past| past.edited.edit)).filter(|_| in_force());
-        number.map(|number| view! { <button on:click=act(move |_| editor.undo(Some(number)))>"Undo"</button> })
+        number.map(|number| view! { <button on:click=move |_| editor.undo(Some(number))>"Undo"</button> })
     };
     let line = |(name, value): (&'static str, String)| view! { <dt>{name}</dt> <dd>{value}</dd> };
     view! {
-        <section class=held(dimmed)>
+        <section class=dimmed>
             <h2>"What it did"</h2>
             <Stale said=stale />
-            <p class="faint"><span class="badge">{badge_of}</span> " " {part(origin)}</p>
+            <p class="faint"><span class="badge">{badge_of}</span> " " {origin}</p>
             <p class="lead">{edit.prompt} " " <b>{old} " → " {new}</b></p>
-            <p class="actions"><span class=edit.badge>{edit.verdict}</span> <span>{edit.judgement}</span> {part(undo)}</p>
+            <p class="actions"><span class=edit.badge>{edit.verdict}</span> <span>{edit.judgement}</span> {undo}</p>
             <Checks checks=edit.checks />
             <p class="faint">{edit.paper}</p>
             {edit.notes.into_iter().map(|note| view! { <p class="faint">{note}</p> }).collect_view()}

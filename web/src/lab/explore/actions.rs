@@ -2,7 +2,7 @@
 
 use super::link::CopyResult;
 use super::run::Explorer;
-use crate::components::{act, shown};
+use crate::components::shown;
 use crate::lab::export::ExportPage;
 use crate::lab::share::CopyLink;
 use crate::{names, take};
@@ -29,9 +29,9 @@ pub(super) fn Actions(explorer: Explorer) -> impl IntoView {
     view! {
         <p class="actions">
             {shown(there, move || view! {
-                <button on:click=act(keep)>"Save record"</button>
+                <button on:click=keep>"Save record"</button>
                 <ExportPage page=page records=Callback::new(move |()| Ok(vec![explorer.given()?])) />
-                <button on:click=act(move |_| explorer.edit())>"Edit this fact…"</button>
+                <button on:click=move |_| explorer.edit()>"Edit this fact…"</button>
             })}
             <CopyLink address=Callback::new(move |()| explorer.address()) />
             {shown(traced, move || view! { <CopyResult explorer=explorer /> })}

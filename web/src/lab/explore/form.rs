@@ -1,7 +1,7 @@
 //! The question: prompt, subject, answers, model, corruption, and the button that runs it.
 
 use super::run::{Explorer, Running, Source};
-use crate::components::{act, held, part};
+
 use crate::figures::choice::Way;
 use crate::figures::question::Asked;
 use crate::lab::chooser::{ModelSelect, Start};
@@ -35,8 +35,8 @@ pub(super) fn Form(explorer: Explorer) -> impl IntoView {
     let noise = move |noise: bool, label: &'static str| {
         view! {
             <button
-                aria-pressed=held(move || draft.asked.with(|asked| asked.noise == noise).to_string())
-                on:click=act(move |_| draft.change(|asked| asked.noise = noise))
+                aria-pressed=move || draft.asked.with(|asked| asked.noise == noise).to_string()
+                on:click=move |_| draft.change(|asked| asked.noise = noise)
             >
                 {label}
             </button>
@@ -72,7 +72,7 @@ pub(super) fn Form(explorer: Explorer) -> impl IntoView {
                 on_start=Callback::new(move |()| explorer.run())
                 on_cancel=Callback::new(move |()| explorer.cancel())
             />
-            {part(edited)}
+            {edited}
         </section>
     }
 }
@@ -87,7 +87,7 @@ fn Examples(explorer: Explorer) -> impl IntoView {
     let one = |(order, subject): (usize, String)| {
         let shown = move || (explorer.source.get() == Source::Stored(order)).to_string();
         view! {
-            <button aria-pressed=shown on:click=act(move |_| explorer.show(order))>
+            <button aria-pressed=shown on:click=move |_| explorer.show(order)>
                 {subject}
             </button>
         }

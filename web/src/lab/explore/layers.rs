@@ -1,8 +1,8 @@
 //! Layer by layer: sufficiency, the lens, losses, and one layer in full.
 
 use super::run::Explorer;
+use crate::components::shown;
 use crate::components::{BarChart, LayerPanel, LensView, shared_scale};
-use crate::components::{part, shown};
 use crate::figures::lens::LensChart;
 use crate::figures::{bars, layer};
 use leptos::prelude::*;
@@ -45,12 +45,12 @@ pub(super) fn Layers(explorer: Explorer) -> impl IntoView {
             <section>
                 <h2>"Layer by layer"</h2>
                 <div class="layers">
-                    <div>{part(of_sufficiency)} {part(of_lens)}</div>
+                    <div>{of_sufficiency} {of_lens}</div>
                     <LayerPanel layer=panel on_layer=choose />
                 </div>
                 <h3>"What the answer needs: probability lost on the clean prompt"</h3>
-                <div class="beside">{part(of_losses)}</div>
-                {part(move || redundancy.get().map(|said| view! { <p class="faint">{said}</p> }))}
+                <div class="beside">{of_losses}</div>
+                {move || redundancy.get().map(|said| view! { <p class="faint">{said}</p> })}
             </section>
         })}
     }

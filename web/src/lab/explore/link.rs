@@ -1,7 +1,7 @@
 //! Traces in links: the one that the address brings, and the button that makes another.
 
 use super::run::{Explorer, Source};
-use crate::components::{act, part};
+
 use crate::figures::partial::{Partial, Stage};
 use crate::figures::question::Asked;
 use crate::lab::Tab;
@@ -82,13 +82,13 @@ pub(super) fn CopyResult(explorer: Explorer) -> impl IntoView {
     };
     let field = |link: String| view! { <input type="text" readonly aria-label="Link with result" prop:value=link /> };
     view! {
-        <button on:click=act(copy) title="All numbers of this trace go into the link itself; nothing is uploaded">
+        <button on:click=copy title="All numbers of this trace go into the link itself; nothing is uploaded">
             "Copy link with result"
         </button>
         <span class="faint" role="status">
-            {part(move || said.get())}
+            {move || said.get()}
         </span>
-        {part(move || by_hand.get().map(field))}
+        {move || by_hand.get().map(field)}
     }
 }
 

@@ -2,8 +2,8 @@
 
 use super::actions::Actions;
 use super::run::{Explorer, Source};
+use crate::components::shown;
 use crate::components::{Heatmaps, Switches};
-use crate::components::{act, part, shown};
 use crate::figures::choice::Way;
 use crate::figures::heatmap::MapSet;
 use crate::figures::{about, facts, finding, partial};
@@ -77,9 +77,9 @@ pub(super) fn Finding(explorer: Explorer, stale: Memo<Option<String>>) -> impl I
         <section class="finding" aria-label="Result">
             <Stale said=stale />
             <Origin explorer=explorer />
-            {part(heading)}
-            <p>{part(move || lines.get().join(" "))}</p>
-            {part(empty)}
+            {heading}
+            <p>{move || lines.get().join(" ")}</p>
+            {empty}
             <div class="bar-of-result">
                 {shown(more, move || view! {
                     <Switches readings=readings state=explorer.page.state />
@@ -126,7 +126,7 @@ fn Origin(explorer: Explorer) -> impl IntoView {
             view! {
                 <p class="notice">
                     {format!("{} active: this is a result of the edited model. ", words::count(count, "edit"))}
-                    <button on:click=act(go)>"See the edits"</button>
+                    <button on:click=go>"See the edits"</button>
                 </p>
             }
         })
@@ -146,10 +146,10 @@ fn Origin(explorer: Explorer) -> impl IntoView {
         said.filter(|_| idle).map(|said| view! { <p class="notice">{format!("This trace was {said}.")}</p> })
     };
     view! {
-        {part(edited)}
-        {part(said)}
-        {part(linked)}
-        {part(stopped)}
+        {edited}
+        {said}
+        {linked}
+        {stopped}
     }
 }
 

@@ -1,7 +1,7 @@
 //! The models that come with the page.
 
 use super::open::{busy, open};
-use crate::components::{act, held, part};
+
 use crate::figures::bundled::{ALL, Bundled};
 use crate::figures::bytes::bytes;
 use crate::lab::Engine;
@@ -32,7 +32,7 @@ fn card(page: Page, engine: Engine, model: Bundled) -> impl IntoView {
     let more = format!("{}, {}", words::parameters(model.parameters), bytes(model.bytes));
     let load = move |_| open(page, engine, this.clone(), Vec::new());
     view! {
-        <li class="card" class:chosen=held(move || loaded.get())>
+        <li class="card" class:chosen=move || loaded.get()>
             <h3>{model.name}</h3>
             <p>{size}</p>
             <p>{more}</p>
@@ -41,13 +41,13 @@ fn card(page: Page, engine: Engine, model: Bundled) -> impl IntoView {
                 <button
                     type="button"
                     aria-label=format!("Load {}", model.name)
-                    disabled=held(move || busy(engine) || loaded.get())
-                    on:click=act(load)
+                    disabled=move || busy(engine) || loaded.get()
+                    on:click=load
                 >
                     "Load"
                 </button>
                 <span class="good" role="status">
-                    {part(move || loaded.get().then_some("loaded"))}
+                    {move || loaded.get().then_some("loaded")}
                 </span>
             </p>
         </li>

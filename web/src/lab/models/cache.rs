@@ -2,7 +2,7 @@
 
 use super::open::{busy, open};
 use crate::components::progress::Progress;
-use crate::components::{act, held, part};
+
 use crate::figures::bytes::{ago, bytes, of};
 use crate::figures::progress::Bar;
 use crate::lab::copying::Sure;
@@ -43,7 +43,7 @@ pub(crate) fn Cache(page: Page, engine: Engine) -> impl IntoView {
     let list = move || match shelf.get() {
         None => view! {
             <p class="choices">
-                <button type="button" on:click=act(move |_| ask("listing kept models", Ask::Cache))>
+                <button type="button" on:click=move |_| ask("listing kept models", Ask::Cache)>
                     "Look for kept models"
                 </button>
                 <span class="faint">"This starts the engine, which keeps them."</span>
@@ -55,7 +55,7 @@ pub(crate) fn Cache(page: Page, engine: Engine) -> impl IntoView {
     view! {
         <section>
             <h2>"Kept in this browser"</h2>
-            {part(list)}
+            {list}
         </section>
     }
 }
@@ -132,7 +132,7 @@ fn one(page: Page, engine: Engine, model: Cached, drop: Callback<Option<String>>
             <p>{size}</p>
             <p class="faint">{format!("{verified}, used {}", ago(model.used_ms, js_sys::Date::now()))}</p>
             <p class="choices">
-                <button type="button" aria-label=format!("{words} {name}") disabled=held(move || busy(engine)) on:click=act(load)>
+                <button type="button" aria-label=format!("{words} {name}") disabled=move || busy(engine) on:click=load>
                     {words}
                 </button>
                 <Sure

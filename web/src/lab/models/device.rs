@@ -1,7 +1,7 @@
 //! The loaded model's identity, and the device: what it is, why this one, and which is wanted.
 
 use crate::components::About;
-use crate::components::{act, held, part};
+
 use crate::figures::{diagnostics, preflight};
 use crate::lab::copying::Copy;
 use crate::lab::{Engine, browser};
@@ -35,8 +35,8 @@ pub(crate) fn Identity(engine: Engine) -> impl IntoView {
     view! {
         <section>
             <h2>"The loaded model"</h2>
-            {part(told)}
-            {part(understood)}
+            {told}
+            {understood}
         </section>
     }
 }
@@ -50,7 +50,7 @@ pub(crate) fn Device(engine: Engine) -> impl IntoView {
         Some(lines) => view! { <About lines=lines /> }.into_any(),
         None => view! {
             <p class="choices">
-                <button type="button" disabled=held(move || busy.get()) on:click=act(move |_| begin(engine))>
+                <button type="button" disabled=move || busy.get() on:click=move |_| begin(engine)>
                     "Open and test the device"
                 </button>
                 <span class="faint">"It is opened by itself when something is loaded."</span>
@@ -63,9 +63,9 @@ pub(crate) fn Device(engine: Engine) -> impl IntoView {
             <button
                 type="button"
                 title=meaning
-                disabled=held(move || busy.get())
-                aria-pressed=held(move || (engine.wish.get() == wish).to_string())
-                on:click=act(move |_| wanted(engine, wish))
+                disabled=move || busy.get()
+                aria-pressed=move || (engine.wish.get() == wish).to_string()
+                on:click=move |_| wanted(engine, wish)
             >
                 {label}
             </button>
@@ -80,10 +80,10 @@ pub(crate) fn Device(engine: Engine) -> impl IntoView {
             <h2>"Device"</h2>
             <div class="choices" role="group" aria-label="Which device">
                 {diagnostics::WISHES.map(choice).into_iter().collect_view()}
-                <span class="faint">{part(meaning)}</span>
+                <span class="faint">{meaning}</span>
             </div>
             <p class="faint">"Another choice starts the engine anew and loads the model again; edits in force are gone then."</p>
-            {part(table)}
+            {table}
             <p class="choices">
                 <Copy label="Copy diagnostics" text=Callback::new(move |()| diagnosed(engine)) />
             </p>

@@ -1,7 +1,7 @@
 //! Files from this machine: what was dropped or chosen is told apart, and each goes where it belongs.
 
 use super::open::open;
-use crate::components::act;
+
 use crate::figures::kinds::{self, Kind};
 use crate::files;
 use crate::lab::study::inbox::{self, FactsFile};
@@ -155,11 +155,11 @@ pub(crate) fn Disk(page: Page, engine: Engine) -> impl IntoView {
             </p>
             <p class="choices">
                 <label class="pick">
-                    <input type="file" prop:webkitdirectory=true on:change=act(take) />
+                    <input type="file" prop:webkitdirectory=true on:change=take />
                     <span>"Choose a folder…"</span>
                 </label>
                 <label class="pick">
-                    <input type="file" multiple accept=".safetensors,.json,.gguf" on:change=act(take) />
+                    <input type="file" multiple accept=".safetensors,.json,.gguf" on:change=take />
                     <span>"Choose files…"</span>
                 </label>
                 <span class="faint">"safetensors with config.json and tokenizer.json, or one .gguf"</span>

@@ -2,7 +2,7 @@
 
 use super::open::{busy, open};
 use crate::components::About;
-use crate::components::{act, held, part};
+
 use crate::figures::preflight;
 use crate::lab::Engine;
 use crate::lab::engine::unexpected;
@@ -72,7 +72,7 @@ pub(crate) fn Fetch(page: Page, engine: Engine) -> impl IntoView {
     view! {
         <section>
             <h2>"From the web"</h2>
-            <form class="choices" on:submit=act(check)>
+            <form class="choices" on:submit=check>
                 <label class="field wide">
                     <span>"Hugging Face id or address"</span>
                     <input
@@ -82,23 +82,23 @@ pub(crate) fn Fetch(page: Page, engine: Engine) -> impl IntoView {
                         autocapitalize="off"
                         spellcheck="false"
                         placeholder="HuggingFaceTB/SmolLM2-135M"
-                        prop:value=held(move || text.get())
+                        prop:value=move || text.get()
                         on:input:target=move |event| text.set(event.target().value())
                     />
                 </label>
-                <button type="submit" disabled=held(move || checking.get() || busy(engine))>
+                <button type="submit" disabled=move || checking.get() || busy(engine)>
                     "Check"
                 </button>
                 <span class="faint" role="status">
-                    {part(move || checking.get().then_some("reading its configuration and headers…"))}
+                    {move || checking.get().then_some("reading its configuration and headers…")}
                 </span>
             </form>
             <p class="faint">
                 "Checking reads a few kilobytes. The weights are downloaded only after you agree, straight from the server \
                  that you name; prompts and results stay in this tab."
             </p>
-            <div role="alert">{part(problem)}</div>
-            {part(card)}
+            <div role="alert">{problem}</div>
+            {card}
         </section>
     }
 }
@@ -142,7 +142,7 @@ fn Consent(page: Page, engine: Engine, model: ModelRef, preflight: Preflight, cl
             open(page, engine, model.clone(), Vec::new());
         };
         view! {
-            <button type="button" class="primary" disabled=held(move || busy(engine)) on:click=act(go)>
+            <button type="button" class="primary" disabled=move || busy(engine) on:click=go>
                 {words}
             </button>
         }
@@ -157,7 +157,7 @@ fn Consent(page: Page, engine: Engine, model: ModelRef, preflight: Preflight, cl
             {remarks}
             <p class="choices">
                 {load}
-                <button type="button" on:click=act(move |_| close.run(()))>
+                <button type="button" on:click=move |_| close.run(())>
                     "Cancel"
                 </button>
             </p>

@@ -2,7 +2,7 @@
 //! what is quick does not flash.
 
 use crate::components::progress::Progress;
-use crate::components::{act, part, shown};
+use crate::components::shown;
 use crate::figures::bytes::Speed;
 use crate::figures::progress::{Bar, loading};
 use crate::lab::Engine;
@@ -44,9 +44,9 @@ pub(crate) fn Loading(engine: Engine) -> impl IntoView {
     view! {
         {shown(move || late.get() && what.with(Option::is_some), move || view! {
             <div class="loading">
-                <p>"Loading " <b>{part(move || what.get())}</b></p>
+                <p>"Loading " <b>{move || what.get()}</b></p>
                 <Progress bar=bar />
-                <button type="button" on:click=act(move |_| stop(engine))>
+                <button type="button" on:click=move |_| stop(engine)>
                     "Cancel"
                 </button>
             </div>

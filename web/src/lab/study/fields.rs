@@ -1,6 +1,5 @@
 //! Fields of the study's form: a number, a text, a box to tick.
 
-use crate::components::held;
 use crate::figures::asking::Form;
 use leptos::prelude::*;
 
@@ -30,7 +29,7 @@ pub(crate) fn Field(
                 type="text"
                 inputmode=if digits { "decimal" } else { "text" }
                 autocomplete="off"
-                prop:value=held(move || form.with(|form| get(form).clone()))
+                prop:value=move || form.with(|form| get(form).clone())
                 on:input:target=move |event| typed(event.target().value())
             />
         </label>
@@ -61,7 +60,7 @@ pub(crate) fn Tick(
             <input
                 type="checkbox"
                 disabled=fixed
-                prop:checked=held(move || on.get())
+                prop:checked=move || on.get()
                 on:change:target=move |event| set.run(event.target().checked())
             />
             <span>{label} " " {help}</span>

@@ -3,7 +3,7 @@
 use super::fields::{Field, Tick};
 use super::inbox::{self, FactsFile};
 use super::runner::{Runner, State, Task};
-use crate::components::{act, held, part, shown};
+use crate::components::shown;
 use crate::figures::asking::Form;
 use crate::figures::bundled;
 use crate::figures::queue::{self, Filled};
@@ -69,7 +69,7 @@ pub(crate) fn StudyForm(runner: Runner) -> impl IntoView {
     };
     let many = move || models.with(Vec::len);
     view! {
-        <form class="study-form" on:submit=act(start)>
+        <form class="study-form" on:submit=start>
             <Models runner=runner models=models />
             <Facts lost=lost />
             <fieldset>
@@ -116,13 +116,13 @@ pub(crate) fn StudyForm(runner: Runner) -> impl IntoView {
                 />
             </fieldset>
             <Advanced form=form />
-            <div role="alert">{part(said)}</div>
+            <div role="alert">{said}</div>
             <p class="choices">
-                <button type="submit" class="primary" disabled=held(move || runner.busy.get())>
-                    {part(move || if many() > 1 { format!("Study {} models", many()) } else { "Study".into() })}
+                <button type="submit" class="primary" disabled=move || runner.busy.get()>
+                    {move || if many() > 1 { format!("Study {} models", many()) } else { "Study".into() }}
                 </button>
                 {shown(move || form.with(|form| *form != Form::default()), move || view! {
-                    <button type="button" on:click=act(move |_| form.set(Form::default()))>"Back to the defaults"</button>
+                    <button type="button" on:click=move |_| form.set(Form::default())>"Back to the defaults"</button>
                 })}
                 <span class="faint">"It runs in this tab. What is finished is kept in the browser, fact by fact."</span>
             </p>
@@ -164,7 +164,7 @@ fn Models(runner: Runner, models: RwSignal<Vec<ModelRef>>) -> impl IntoView {
         <fieldset>
             <legend>"Models"</legend>
             {bundled.into_iter().collect_view()}
-            {part(loaded)}
+            {loaded}
             <p class="faint">"Any other model can be chosen here once it is loaded in the Models tab."</p>
         </fieldset>
     }
@@ -193,7 +193,7 @@ fn Facts(
             Some(name) => view! {
                 <span>{format!("{} was chosen before the page was loaded again: choose it again.", words::visible(&name))}</span>
                 " "
-                <button type="button" on:click=act(move |_| lost.set(None))>
+                <button type="button" on:click=move |_| lost.set(None)>
                     "Use the bundled facts"
                 </button>
             }
@@ -204,7 +204,7 @@ fn Facts(
             view! {
                 <span>{words::visible(&file.name())}</span>
                 " "
-                <button type="button" on:click=act(move |_| back.set(None))>
+                <button type="button" on:click=move |_| back.set(None)>
                     "Use the bundled facts"
                 </button>
             }
@@ -216,10 +216,10 @@ fn Facts(
         <fieldset>
             <legend>"Facts"</legend>
             <p class="choices" role="status">
-                {part(now)}
+                {now}
             </p>
             <label class="pick">
-                <input type="file" accept=".json,.jsonl,.ndjson,.csv,.tsv,.txt,.parquet,.gz" on:change=act(take) />
+                <input type="file" accept=".json,.jsonl,.ndjson,.csv,.tsv,.txt,.parquet,.gz" on:change=take />
                 <span>"Choose a file: JSON, JSON lines, CSV or Parquet…"</span>
             </label>
         </fieldset>
@@ -247,8 +247,8 @@ fn Advanced(form: RwSignal<Form>) -> impl IntoView {
                 <input
                     type="radio"
                     name="corruption"
-                    prop:checked=held(move || noise() == on)
-                    on:change=act(move |_| form.update(|form| form.noise = on))
+                    prop:checked=move || noise() == on
+                    on:change=move |_| form.update(|form| form.noise = on)
                 />
                 <span>{label}</span>
             </label>
@@ -264,7 +264,7 @@ fn Advanced(form: RwSignal<Form>) -> impl IntoView {
                 <div class="fields" hidden=noise>
                     <Field label="Name" digits=false form=form get=|form| &form.with set=|form| &mut form.with />
                 </div>
-                <div class="fields" hidden=held(move || !noise())>
+                <div class="fields" hidden=move || !noise()>
                     <Field label="σ" help="Strength of the noise" form=form get=|form| &form.sigmas set=|form| &mut form.sigmas />
                     <Field label="Draws" form=form get=|form| &form.draws set=|form| &mut form.draws />
                 </div>

@@ -1,7 +1,7 @@
 //! Studies that the browser keeps: an unfinished one is offered first, all of them can be opened and deleted.
 
 use super::runner::{Runner, State, Task};
-use crate::components::{act, held, part};
+
 use crate::figures::kept::{Note, origin, state};
 use crate::figures::queue::{self, Queued};
 use crate::lab::copying::Sure;
@@ -26,10 +26,10 @@ pub(crate) fn Offer(runner: Runner) -> impl IntoView {
                     " What was finished is kept in this browser."
                 </p>
                 <p class="choices">
-                    <button type="button" class="primary" on:click=act(move |_| runner.resume_queue())>
+                    <button type="button" class="primary" on:click=move |_| runner.resume_queue()>
                         "Resume the queue"
                     </button>
-                    <button type="button" on:click=act(move |_| runner.forget_queue())>
+                    <button type="button" on:click=move |_| runner.forget_queue()>
                         "Forget it"
                     </button>
                 </p>
@@ -56,14 +56,14 @@ pub(crate) fn Offer(runner: Runner) -> impl IntoView {
                     " What was finished is kept in this browser."
                 </p>
                 <p class="choices">
-                    <button type="button" class="primary" on:click=act(move |_| runner.resume(&note))>
+                    <button type="button" class="primary" on:click=move |_| runner.resume(&note)>
                         "Resume"
                     </button>
                 </p>
             </aside>
         })
     };
-    view! { <div>{part(queue)} {part(card)}</div> }
+    view! { <div>{queue} {card}</div> }
 }
 
 /// All of them.
@@ -73,7 +73,7 @@ pub(crate) fn Kept(runner: Runner) -> impl IntoView {
     let list = move || match runner.saved.get() {
         None => view! {
             <p class="choices">
-                <button type="button" on:click=act(ask)>
+                <button type="button" on:click=ask>
                     "Look for kept studies"
                 </button>
                 <span class="faint">"This starts the engine, which keeps them."</span>
@@ -87,7 +87,7 @@ pub(crate) fn Kept(runner: Runner) -> impl IntoView {
     view! {
         <section>
             <h2>"Kept studies"</h2>
-            {part(list)}
+            {list}
         </section>
     }
 }
@@ -103,8 +103,8 @@ fn one(runner: Runner, saved: &Saved) -> impl IntoView + use<> {
                 type="button"
                 class="primary"
                 aria-label=label
-                disabled=held(move || runner.busy.get())
-                on:click=act(move |_| runner.resume(&note))
+                disabled=move || runner.busy.get()
+                on:click=move |_| runner.resume(&note)
             >
                 "Resume"
             </button>
@@ -113,7 +113,7 @@ fn one(runner: Runner, saved: &Saved) -> impl IntoView + use<> {
     let show = (saved.validated > 0).then(|| {
         let label = format!("Open the study of {name}");
         view! {
-            <button type="button" aria-label=label on:click=act(move |_| runner.open_kept(open.clone()))>
+            <button type="button" aria-label=label on:click=move |_| runner.open_kept(open.clone())>
                 "Open"
             </button>
         }

@@ -2,8 +2,8 @@
 
 use super::runner::{Runner, State};
 use crate::components::progress::Progress;
+use crate::components::shown;
 use crate::components::{FactList, FactView, HistogramChart};
-use crate::components::{act, part, shown};
 use crate::figures::facts::{Row, rows};
 use crate::figures::histogram::Histogram;
 use crate::figures::live::Live;
@@ -67,30 +67,30 @@ fn Now(runner: Runner) -> impl IntoView {
     };
     view! {
         <section class="live" aria-label="The study that runs">
-            <h2>{part(title)}</h2>
+            <h2>{title}</h2>
             <Queue runner=runner />
             <p class="unseen" role="status">
-                {part(move || milestone.get())}
+                {move || milestone.get()}
             </p>
-            {part(bars)}
+            {bars}
             <p class="choices">
-                {part(move || {
+                {move || {
                     if busy.get() {
                         view! {
-                            <button type="button" on:click=act(move |_| runner.pause())>
+                            <button type="button" on:click=move |_| runner.pause()>
                                 "Pause"
                             </button>
                         }
                         .into_any()
                     } else {
                         view! {
-                            <button type="button" class="primary" on:click=act(move |_| runner.go())>
+                            <button type="button" class="primary" on:click=move |_| runner.go()>
                                 "Resume"
                             </button>
                         }
                         .into_any()
                     }
-                })} <span class="faint">{part(pace)}</span>
+                }} <span class="faint">{pace}</span>
             </p>
             <SoFar runner=runner />
         </section>
@@ -124,17 +124,17 @@ fn SoFar(runner: Runner) -> impl IntoView {
         {shown(move || any.get(), move || view! {
             <div class="so-far">
                 <div>
-                    {part(move || histogram.get().map(|histogram| view! { <HistogramChart histogram=histogram /> }))}
+                    {move || histogram.get().map(|histogram| view! { <HistogramChart histogram=histogram /> })}
                     <p class="faint">"Reading subject-last, facts so far."</p>
                 </div>
-                <dl class="counts">{part(move || counts.get().into_iter().map(count).collect_view())}</dl>
+                <dl class="counts">{move || counts.get().into_iter().map(count).collect_view()}</dl>
             </div>
             <div class="split">
                 <FactList rows=list.into() selected=chosen on_choose=Callback::new(move |order| chosen.set(Some(order))) />
-                {part(move || match fact.get() {
+                {move || match fact.get() {
                     Some(fact) => view! { <FactView fact=fact view=View::default() /> }.into_any(),
                     None => view! { <p class="faint">"Choose a fact to see its layers, and its map where it has one."</p> }.into_any(),
-                })}
+                }}
             </div>
         })}
     }
