@@ -15,8 +15,11 @@ use pollster::block_on;
 
 /// See [`super::trace`].
 pub(super) fn run(wanted: &Model, question: &Question, settings: &Settings, progress: &Progress) -> Result<Tracing> {
-    let loaded = load(wanted, progress)?;
-    let model = &loaded.model;
+    of(&load(wanted, progress)?.model, question, settings, progress)
+}
+
+/// The same with a model that is loaded.
+fn of(model: &model::Model, question: &Question, settings: &Settings, progress: &Progress) -> Result<Tracing> {
     let settings = &study::question(model, settings)?;
     let (fact, own) = block_on(fact_of(model, question.asked()))?;
     progress.notes(model.tokens.doubled(&fact.prompt())?);
@@ -56,3 +59,6 @@ fn traced(model: &model::Model, fact: &Fact, record: &Record, progress: &Progres
 fn prepared(model: &model::Model, fact: &Fact, settings: &Settings) -> Result<Prepared> {
     Ok(trace::prepare(model, fact, settings)?.map_err(|dropped| dropped.refusal("traced"))?)
 }
+
+#[cfg(test)]
+mod tests;

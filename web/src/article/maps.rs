@@ -60,7 +60,7 @@ fn facts(desk: &Desk, most: usize) -> AnyView {
     let view = desk.told.with(|told| told.view);
     let article = Article::new(&desk.records, &view);
     let facts = chosen(&article, most);
-    let shown = facts.iter().filter_map(|fact| Some(map(desk, fact, MapSet::of(fact.traced)?)));
+    let shown = facts.iter().filter_map(|fact| Some(map(desk, fact, MapSet::of(fact.fact)?)));
     shown.collect_view().into_any()
 }
 

@@ -61,6 +61,7 @@ pub fn FactView(
             }
             .into_any()
         }
+        _ => ().into_any(),
     };
     view! {
         <article class="fact">

@@ -149,8 +149,8 @@ mod tests {
         let mut record = sample::record();
         let traced = record.facts[0].traced_mut().expect("the sample's first fact is traced");
         let (low, effect) = (traced.p_corrupt, traced.p_clean - traced.p_corrupt);
-        traced.patched.values_mut().for_each(|curve| curve[2] = low + 0.05 * effect);
-        traced.patched.values_mut().for_each(|curve| curve[1] = low);
+        let flat = |at| if at == 2 { low + 0.05 * effect } else { low };
+        traced.patched.values_mut().for_each(|curve| *curve = (0..curve.len()).map(flat).collect());
         let unknown = sample::not_validated(&record.facts[0], Reason::NotKnown);
         record.facts.push(FactRecord { order: 3, ..unknown });
         let seen = |view: &View| rows(&record, view).into_iter().map(|row| (row.state, row.outcome, row.layer));
