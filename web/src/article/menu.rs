@@ -52,7 +52,7 @@ pub(super) fn file_of(
     make: impl Fn() -> (String, Option<Vec<u8>>) + 'static,
 ) -> AnyView {
     let said = use_context::<Said>();
-    let mut make = move |(): ()| {
+    let make = move |(): ()| {
         let (name, bytes) = make();
         let done = bytes.is_some_and(|bytes| take::save(&name, kind, &bytes));
         saved(said, &name, done);
