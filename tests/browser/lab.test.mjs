@@ -156,7 +156,7 @@ test('a fact is rewritten on the page, and the edit is taken back', 120, async u
   assert.match(await past.innerText(), /musician on the trumpet → guitar, layer \d+, engram-llama.*compared bit for bit/s);
   assert.equal(await edit.getByText('Nothing was edited yet').count(), 0);
   await did.getByText(/Taken back: it is no longer in the weights/).waitFor();
-  assert.equal(await did.getAttribute('class'), 'stale', 'what it did is no longer so');
+  assert.equal(await did.getAttribute('class'), 'dimmed', 'what it did is no longer so');
   await shot(page, 'edit-undone');
   await accessible(page, 'an edit taken back');
   await show(page, 'Explore');
@@ -179,7 +179,7 @@ test('what no longer belongs to the form says so, and its link is of what is sho
   await prompt.fill('The capital of Peru is');
   await subject.fill('Peru');
   await explore.getByText(/^Stale: the form now has another prompt and another subject/).waitFor();
-  assert.equal(await explore.locator('.stale').count(), 2, 'finding and layers are dimmed');
+  assert.equal(await explore.locator('.dimmed').count(), 2, 'finding and layers are dimmed');
   await shot(page, 'explore-stale');
   await accessible(page, 'a stale result');
   const other = await link(explore);

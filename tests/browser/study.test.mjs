@@ -53,7 +53,9 @@ test('a queue of studies and what was filled in survive a reload', 240, async us
   await study.getByRole('checkbox', { name: /^engram-qwen2/ }).check();
   await study.getByRole('checkbox', { name: /^engram-phi/ }).check();
   await study.getByRole('button', { name: 'Study 3 models' }).click();
-  await study.getByRole('region', { name: 'The study that runs' }).getByText('engram-phi waits').waitFor({ timeout: 60_000 });
+  const live = study.getByRole('region', { name: 'The study that runs' });
+  await live.getByText('engram-phi waits').waitFor({ timeout: 60_000 });
+  await live.getByText('engram-llama runs').or(live.getByText('engram-llama is done')).waitFor({ timeout: 60_000 });
   await page.reload();
   await started(page);
 

@@ -166,7 +166,7 @@ mod tests {
         let (plain, room) = labels([0.0, 0.37]);
         assert_eq!((plain[0].as_str(), room), ("0.0", 46.0));
         let (small, room) = labels([-0.0003, 0.0011]);
-        assert!(small.contains(&"−0.0004".to_owned()), "{small:?}");
+        assert!(small.contains(&"−0.0005".to_owned()), "{small:?}");
         assert!(room >= 7.0 * 7.0 + 12.0, "seven digits do not fit into 46 pixels: {room}");
         let (tiny, _) = labels([0.0, 0.000_06]);
         assert_eq!(tiny, ["0", "1e−5", "2e−5", "3e−5", "4e−5", "5e−5", "6e−5"]);

@@ -149,7 +149,7 @@ impl Judgement {
                 return (None, format!("{}: not measured", what[1]));
             };
             let what = if share.of == 1 { what[0] } else { what[1] };
-            let so = if share.count == 1 { so[0] } else { so[1] };
+            let so = if share.count == 1 || share.of == 1 { so[0] } else { so[1] };
             (Some(holds), format!("{} of {} {what} {so}", share.count, share.of))
         };
         [
@@ -310,10 +310,11 @@ mod tests {
         let mut one = edit([0.9, 0.1], [0.01, 0.6]);
         one.unrelated[3].p_true = [0.8, 0.2];
         one.neighbourhood.truncate(1);
+        one.neighbourhood[0].p_true[1] = 0.0;
         let told = judge(&one).checks().map(|(_, told)| told);
         assert_eq!(
             told,
-            ["3 of 3 other wordings follow", "1 of 1 neighbour is unharmed", "19 of 20 unrelated facts are unharmed"]
+            ["3 of 3 other wordings follow", "0 of 1 neighbour is unharmed", "19 of 20 unrelated facts are unharmed"]
         );
     }
 }

@@ -128,7 +128,7 @@ pub fn told(edit: &EditRecord, prompt: String, answers: Option<[&str; 2]>, least
     let mut notes = Vec::new();
     if let Some(side) = outcome.side_effects {
         notes.push(format!(
-            "unrelated facts moved by {} on average, {} at most; {} of {} changed their answer",
+            "Unrelated facts moved by {} on average, {} at most; {} of {} changed their answer.",
             words::number(side.mean),
             words::number(side.worst),
             side.flips.count,
@@ -136,7 +136,7 @@ pub fn told(edit: &EditRecord, prompt: String, answers: Option<[&str; 2]>, least
         ));
     }
     if !edit.restored {
-        notes.push("the weights were not restored exactly".into());
+        notes.push("The weights were not restored exactly.".into());
     }
     Edit {
         fact: edit.fact,

@@ -19,7 +19,7 @@ use leptos::prelude::*;
 pub(crate) fn Explore(page: Page, engine: Engine) -> impl IntoView {
     let explorer = Explorer::new(page, engine);
     let stale = Memo::new(move |_| explorer.stale());
-    let dimmed = move || if stale.with(Option::is_some) { "stale" } else { "" };
+    let dimmed = move || if stale.with(Option::is_some) { "dimmed" } else { "" };
     view! {
         <div class="explore">
             <div class="top">

@@ -63,7 +63,7 @@ fn One(shown: Shown, stored: bool, editor: Editor) -> impl IntoView {
         }
     };
     let stale = Memo::new(move |_| editor.stale());
-    let dimmed = move || if stale.with(Option::is_some) || !(stored || in_force()) { "stale" } else { "" };
+    let dimmed = move || if stale.with(Option::is_some) || !(stored || in_force()) { "dimmed" } else { "" };
     let badge_of = if stored { "stored result" } else { "edited here" };
     let undo = move || {
         let number = past.with(|past| past.as_ref().map(|past| past.edited.edit)).filter(|_| in_force());
@@ -76,7 +76,8 @@ fn One(shown: Shown, stored: bool, editor: Editor) -> impl IntoView {
             <Stale said=stale />
             <p class="faint"><span class="badge">{badge_of}</span> " " {origin}</p>
             <p class="lead">{edit.prompt} " " <b>{old} " → " {new}</b></p>
-            <p class="actions"><span class=edit.badge>{edit.verdict}</span> <span>{edit.judgement}</span> {undo}</p>
+            <p class="actions"><span class=edit.badge>{edit.verdict}</span> {undo}</p>
+            <p>{edit.judgement}</p>
             <Checks checks=edit.checks />
             <p class="faint">{edit.paper}</p>
             {edit.notes.into_iter().map(|note| view! { <p class="faint">{note}</p> }).collect_view()}
