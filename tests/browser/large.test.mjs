@@ -11,7 +11,7 @@ import { large, SIZE } from './lib/large.mjs';
 import { folder, live, pageOfRecords, SAMPLE, saved, timed } from './lib/result.mjs';
 
 /** Most bytes of the page. */
-const MOST = 4_000_000;
+const MOST = 4_500_000;
 /** Longest wait for the viewer, in ms. */
 const LATEST = 5000;
 const TRIES = 3;
