@@ -7,7 +7,7 @@
 What the converter does (convert_hf_to_gguf.py, 2026): byte-level vocabularies by id with the merges joined by a space,
 added tokens as control or user-defined tokens; SentencePiece vocabularies with scores and without merges, user-defined
 pieces with plain spaces and a score of -1000. SentencePiece's own scores are no part of a tokenizer.json: those of BPE
-count the learnt pieces from 0 down.
+count the learnt pieces from 0 down. The unigram model comes out a little different each time: its training is not deterministic.
 """
 
 import json
@@ -53,7 +53,7 @@ def add(w, kind, pre, data, size, prefix):
     added = {t["id"]: t for t in data["added_tokens"]}
     ids |= {i: t["content"] for i, t in added.items()}
     made = {"".join(m if isinstance(m, list) else m.split(" ")) for m in model.get("merges", [])}
-    learnt = [i for i in sorted(ids) if ids[i] in made and i not in added]
+    learnt = {i: at for at, i in enumerate(i for i in sorted(ids) if ids[i] in made and i not in added)}
     tokens, types, scores = [], [], []
     for i in range(size):
         if i not in ids:
@@ -69,7 +69,7 @@ def add(w, kind, pre, data, size, prefix):
         else:
             type_ = T.NORMAL
             if not listed:
-                score = -float(learnt.index(i)) if token in made else -float(len(learnt) + i)
+                score = -float(learnt[i]) if i in learnt else -float(len(learnt) + i)
         tokens.append(token), types.append(type_), scores.append(score)
     w.add_tokenizer_model(kind)
     if pre:

@@ -66,14 +66,17 @@ impl Stored {
             stored => stored.iter().map(|merge| pair(merge)).collect::<Result<_>>()?,
         };
         self.check(&merges, &vocab)?;
-        let unknown = match self.unknown {
-            Some(id) => self.tokens.get(id as usize),
-            None => {
-                self.tokens.iter().zip(&self.kinds).find(|(_, kind)| **kind == Kind::Unknown).map(|(token, _)| token)
-            }
-        };
-        let unknown = unknown.ok_or_else(|| bad("the metadata name no unknown token"))?;
+        let unknown = self.unknown_token().ok_or_else(|| bad("the metadata name no unknown token"))?;
+        let unknown = self.tokens[unknown as usize].as_str();
         Ok(Model::Bpe(Bpe::new(vocab, merges, Some(unknown), false)))
+    }
+
+    /// The token that stands for what cannot be spelled. Some converters mark it as a control token and do not name it.
+    fn unknown_token(&self) -> Option<u32> {
+        let marked = || self.kinds.iter().position(|kind| *kind == Kind::Unknown);
+        let named = || self.tokens.iter().position(|token| token == "<unk>");
+        let stored = self.unknown.map(|id| id as usize).filter(|&id| id < self.tokens.len());
+        stored.or_else(marked).or_else(named).and_then(|id| u32::try_from(id).ok())
     }
 
     /// The merges that scores imply: every pair of tokens that makes a token, the best token first; of pairs that are
@@ -135,8 +138,7 @@ impl Stored {
         if vocab.iter().any(|(_, score)| !score.is_finite()) {
             return Err(bad("a token has a score that is not finite"));
         }
-        let unknown = self.kinds.iter().zip(0..).find(|(kind, _)| **kind == Kind::Unknown).map(|(_, id)| id);
-        let unk_id = self.unknown.or(unknown).filter(|&id| (id as usize) < vocab.len());
+        let unk_id = self.unknown_token().filter(|&id| (id as usize) < vocab.len());
         Ok(Model::Unigram(Unigram { unk_id, vocab, byte_fallback: bytes }))
     }
 

@@ -57,6 +57,9 @@ fn scores_order_the_merges() {
     assert_eq!(file["model"]["unk_token"], "<unk>");
     assert_eq!(file["added_tokens"][2]["content"], "\u{2581}\u{2581}", "declared pieces are spelled like all others");
     assert_eq!(file["normalizer"]["normalizers"][0]["type"], "Prepend");
+    let mut control = pieces();
+    control.kinds[0] = Kind::Control;
+    assert_eq!(built(control)["model"]["unk_token"], "<unk>");
     let gemma = built(Stored { space_prefix: Some(false), ..pieces() });
     assert_eq!(gemma["normalizer"]["type"], "Replace");
     let mut logarithms = pieces();
