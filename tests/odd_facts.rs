@@ -72,7 +72,7 @@ fn study(model: &mut Model, file: &FactFile, settings: Settings) -> Record {
 fn reason(fact: &FactRecord) -> Option<(Reason, &str)> {
     match &fact.outcome {
         Outcome::Dropped(dropped) => Some((dropped.reason, dropped.detail.as_str())),
-        Outcome::Validated(_) => None,
+        Outcome::Validated(_) | Outcome::NotValidated(_) => None,
     }
 }
 

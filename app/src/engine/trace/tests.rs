@@ -55,7 +55,7 @@ fn hold(model: &model::Model, name: &str, listed: &Listed, maps: bool) -> String
         target_new: None,
     };
     let settings = Settings { n: 1, stages: vec![1], maps: usize::from(maps), ..Settings::default() };
-    let quiet = Progress::new(Ui::new(clap::ColorChoice::Never, true));
+    let quiet = Progress::new(Ui::new(crate::ui::ColorChoice::Never, true));
     let tracing = of(model, &question, &settings, &quiet).expect("it can be traced");
 
     // The record as --json prints it.
@@ -129,7 +129,7 @@ fn the_words_are_right_for_every_fact_of_the_list() {
             },
         };
         let wanted = Model { source, tokenizer: None, device: Device::Cpu };
-        let quiet = Progress::new(Ui::new(clap::ColorChoice::Never, true));
+        let quiet = Progress::new(Ui::new(crate::ui::ColorChoice::Never, true));
         let loaded = load(&wanted, &quiet).expect("it loads");
         let mut counts: BTreeMap<String, usize> = BTreeMap::new();
         for (at, fact) in facts.iter().enumerate() {
