@@ -179,7 +179,8 @@ fn a_study_with_other_later_settings_goes_on_from_its_tracing() {
         for count in (1..=journal.lines.len()).step_by(5).chain([journal.lines.len()]) {
             let content = journal.lines[..count].concat();
             let Ok(Found::Study(mut begun)) = find(&content) else { panic!("a journal") };
-            let settings = Settings { rows: begun.record.settings.rows, ..wanted.clone() };
+            let kept = &begun.record.settings;
+            let settings = Settings { rows: kept.rows, window: kept.window, ..wanted.clone() };
             let line = begun.chain.seal(&settings_line(&settings).expect("finite"));
             let Ok(Found::Study(begun)) = find(&[&content[..], &line].concat()) else { panic!("a journal") };
             assert_eq!(begun.dropped, None);
@@ -187,7 +188,7 @@ fn a_study_with_other_later_settings_goes_on_from_its_tracing() {
             assert_eq!(to_json(&record).expect("finite"), expected, "{what}, {count} lines");
         }
         let mut record = whole.clone();
-        let settings = Settings { rows: whole.settings.rows, ..wanted };
+        let settings = Settings { rows: whole.settings.rows, window: whole.settings.window, ..wanted };
         let dropped = change(&mut record, &settings);
         assert_eq!(dropped == 0, what.ends_with("stay"), "{what}: {dropped}");
         let record = lab.go_on(record).unwrap_or_else(|error| panic!("{what}: {error}"));

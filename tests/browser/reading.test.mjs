@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { launch, shot } from './lib/browser.mjs';
 import { test, until } from './lib/check.mjs';
-import { chosen, dominant, folder, live, meanSufficiency, opened, twoStudies } from './lib/result.mjs';
+import { chosen, dominant, folder, live, meanSufficiency, opened, sufficiency, twoStudies } from './lib/result.mjs';
 
 const dir = folder();
 const { out: PAGE, records: [LLAMA, PHI] } = twoStudies(dir.path);
@@ -140,10 +140,13 @@ test('the facts are searched, filtered and sorted', 90, async use => {
   await until('an empty address', () => [...chosen(page)].length === 0);
 
   const traced = LLAMA.facts.filter(fact => fact.outcome === 'validated');
+  const regained = fact => Math.max(...sufficiency(fact, 'subject-last')) / (fact.p_clean - fact.p_corrupt);
+  const localized = traced.filter(fact => dominant(fact) !== null);
   const outcomes = {
     dropped: LLAMA.facts.filter(fact => fact.outcome !== 'validated'),
     'not-localized': traced.filter(fact => dominant(fact) === null),
-    localized: traced.filter(fact => dominant(fact) !== null),
+    peak: traced.filter(fact => dominant(fact) !== null && regained(fact) >= 0.1),
+    'no-peak': traced.filter(fact => dominant(fact) !== null && regained(fact) < 0.1),
   };
   for (const [name, wanted] of Object.entries(outcomes)) {
     assert.ok(wanted.length > 0, name);
@@ -156,15 +159,15 @@ test('the facts are searched, filtered and sorted', 90, async use => {
     await filter.getByLabel(label, { exact: true }).fill(value);
     await page.keyboard.press('Tab');
   };
-  await layer('dominant layer from', '2');
+  await layer('argmax layer from', '2');
   await layer('to', '4');
-  const within = outcomes.localized.filter(fact => dominant(fact) >= 2 && dominant(fact) <= 4);
-  assert.ok(within.length > 3 && within.length < outcomes.localized.length);
+  const within = localized.filter(fact => dominant(fact) >= 2 && dominant(fact) <= 4);
+  assert.ok(within.length > 3 && within.length < localized.length);
   await lists(page, within);
   await filter.getByRole('checkbox', { name: 'edited' }).check();
   const edited = new Set(LLAMA.edits.map(edit => edit.fact));
   await lists(page, within.filter(fact => edited.has(fact.order)));
-  await layer('dominant layer from', '');
+  await layer('argmax layer from', '');
   await layer('to', '');
   await lists(page, LLAMA.facts.filter(fact => edited.has(fact.order)));
   const url = page.url();

@@ -160,9 +160,9 @@ impl Checkpoint {
             (Some(at), _) => (source::read_all(&*sources[at], TOKENIZER_LIMIT).await?, false),
             (None, Some(vocabulary)) => (vocabulary.tokenizer_json(&*sources[found.weights[0]]).await?, true),
             (None, None) => {
-                return Err(Error::input("no tokenizer.json beside the weights").hint(
-                    "put the model's tokenizer.json into the same folder (the original model's page on the hub has it)",
-                ));
+                return Err(Error::input("no tokenizer.json beside the weights")
+                    .hint("put the model's tokenizer.json into the same folder (the original model's page on the hub has it), or name it with --tokenizer")
+                    .in_page("put the model's tokenizer.json into the same folder (the original model's page on the hub has it)"));
             }
         };
         let config = match named(&sources, |name| name == TOKENIZER_CONFIG).first() {
