@@ -9,8 +9,8 @@ const LINES: usize = 500;
 const READ: [&str; 11] = ["rs", "toml", "md", "yml", "yaml", "html", "css", "js", "mjs", "py", "wgsl"];
 /// Ends of the files that have [`LINES`] as their limit.
 const SOURCE: [&str; 7] = ["rs", "css", "js", "mjs", "html", "py", "wgsl"];
-/// Folders that hold no source.
-const PASSED_OVER: [&str; 5] = [".git", "target", "dist", "node_modules", "__pycache__"];
+/// Folders that hold no source; `site` is what `cargo xtask web` has built.
+const PASSED_OVER: [&str; 6] = [".git", "target", "dist", "node_modules", "__pycache__", "site"];
 
 /// All that is untidy, one line each: `file:line: what`.
 pub(crate) fn complaints(root: &Path) -> Result<Vec<String>> {
@@ -84,7 +84,7 @@ fn has_head(text: &str) -> bool {
 fn machine_places() -> Vec<String> {
     let unix = ["home", "Users", "root", "mnt", "tmp"];
     let mut places: Vec<String> = unix.iter().map(|folder| format!("/{folder}/")).collect();
-    places.push(format!("C:{}", '\\'));
+    places.push(format!("C:{0}Users{0}", '\\'));
     places
 }
 
