@@ -6,7 +6,7 @@ mod spsa;
 
 pub(crate) use apply::fingerprint;
 pub use apply::{Update, apply_and_measure, update};
-pub use around::{known, known_fact, own_layer, unrelated};
+pub use around::{OwnLayer, known, known_fact, own_layer, unrelated};
 pub use spsa::{Step, Target, optimize};
 
 use crate::error::{Error, Result};

@@ -12,7 +12,7 @@ mod summary;
 mod verdict;
 
 pub use edits::{EditOutcome, EditSummary, Level, SideEffects, edit_outcome, edit_summary, side_effects};
-pub use finding::{Finding, PEAK, finding, no_peak};
+pub use finding::{Finding, PEAK, SMALL, finding, layer_of, no_peak};
 pub use localize::{
     Concentration, Distribution, Dominant, SNAP, dominant, dominant_layer, mean_sufficiency, sufficiency,
 };

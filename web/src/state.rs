@@ -75,6 +75,8 @@ pub struct LabState {
     pub new: String,
     /// Corruption by noise of so many σ instead of by another name.
     pub noise: bool,
+    /// Layers of a window of the MLP and attention maps; 0 for what suits the model's depth.
+    pub window: usize,
     /// A layer that is looked at, from 1.
     pub layer: Option<usize>,
     /// How an edit shall be made.
@@ -96,6 +98,7 @@ impl LabState {
             "target" => self.target = text().unwrap_or_default(),
             "new" => self.new = text().unwrap_or_default(),
             "noise" => self.noise = matches!(value, "" | "1" | "true"),
+            "window" => self.window = value.parse().unwrap_or(self.window),
             "layer" => self.layer = value.parse().ok().filter(|&layer| layer > 0).or(self.layer),
             _ => self.edit.read(name, value),
         }
@@ -118,6 +121,7 @@ impl LabState {
         if self.noise {
             pairs.push(("noise", "1".to_owned()));
         }
+        pairs.extend((self.window > 0).then(|| ("window", self.window.to_string())));
         pairs.extend(self.layer.map(|layer| ("layer", layer.to_string())));
         pairs.extend(self.edit.written());
         pairs
@@ -220,6 +224,7 @@ mod tests {
             target: "Paris".into(),
             new: "Rome".into(),
             noise: true,
+            window: 5,
             layer: Some(3),
             edit: EditWish { steps: 9, ..EditWish::default() },
         };

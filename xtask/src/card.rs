@@ -52,9 +52,12 @@ pub(crate) fn write(record: &Record, recipe: &str, training: &str) -> Result<Str
     rows.push(("mean drop of p without a block, by layer".into(), drops.join(", ")));
     if let Some(edits) = &subject.edits {
         rows.push((
-            "edits that succeed (SPSA, at each fact's own layer)".into(),
+            "edits that succeed by the paper's measure (SPSA, at each fact's own layer)".into(),
             edits.success.map_or("-".into(), |s| share(s.count, s.of)),
         ));
+        let verdicts = edits.verdicts.iter().filter(|(_, count)| **count > 0);
+        let verdicts: Vec<String> = verdicts.map(|(verdict, count)| format!("{count} {}", verdict.name())).collect();
+        rows.push(("all edits by what they did to every watched answer".into(), verdicts.join(", ")));
         let moved = format!("{}, {}", mean(edits.p_false), mean(edits.p_false_after));
         rows.push(("p(false) before and after".into(), moved));
     }

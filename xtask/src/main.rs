@@ -16,6 +16,7 @@ mod setup;
 mod shell;
 mod suite;
 mod tidy;
+mod times;
 mod web;
 
 use std::process::ExitCode;

@@ -5,6 +5,7 @@
 use crate::browser;
 use crate::python;
 use crate::shell::{output, run};
+use crate::times::Timed;
 use anyhow::{Result, bail};
 use std::path::Path;
 use std::process::Command;
@@ -49,8 +50,12 @@ fn provide(what: &str, missing: &[&str]) {
         println!("skipped: no apt here; for {what} it would be {list}");
     } else if output("id", &["-u"]).as_deref().map(str::trim) != Some("0") {
         println!("skipped: not root; for {what}: sudo apt-get install {list}");
-    } else if let Err(error) = install(missing) {
-        println!("skipped: {error:#}; tests that need {what} will be skipped");
+    } else {
+        let timed = Timed::start(&format!("installing {what}"));
+        match install(missing) {
+            Ok(()) => timed.keep(),
+            Err(error) => println!("skipped: {error:#}; tests that need {what} will be skipped"),
+        }
     }
 }
 

@@ -1,9 +1,10 @@
-//! Running other programs, and saying how long they took.
+//! Running other programs, and steps of which one may fail without stopping the next.
 
+use crate::times::{Timed, spoken};
 use anyhow::{Context, Result, bail};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// The repository's root.
 pub(crate) fn root() -> PathBuf {
@@ -30,7 +31,9 @@ pub(crate) fn target() -> PathBuf {
 
 /// Builds the program; gives its path. With the whole workspace, so that it shares its dependencies with the tests.
 pub(crate) fn engram() -> Result<PathBuf> {
+    let timed = Timed::start("the program (a first build takes half an hour of one core)");
     run(&mut cargo(&["build", "--release", "--workspace"]))?;
+    timed.keep();
     Ok(root().join(target()).join("release").join(format!("engram{}", std::env::consts::EXE_SUFFIX)))
 }
 
@@ -86,15 +89,14 @@ impl Steps {
 
     /// Runs a step; a failed one does not stop the next.
     pub(crate) fn step(&mut self, name: &str, work: impl FnOnce() -> Result<Outcome>) {
-        println!("== {name}");
-        let start = Instant::now();
+        let timed = Timed::start(name);
         let outcome = work().unwrap_or_else(|error| Outcome::Failed(format!("{error:#}")));
         match &outcome {
             Outcome::Skipped(why) => println!("skipped: {why}"),
             Outcome::Failed(why) => println!("failed: {why}"),
-            Outcome::Done => {}
+            Outcome::Done => timed.keep(),
         }
-        self.0.push((name.to_owned(), outcome, start.elapsed()));
+        self.0.push((name.to_owned(), outcome, timed.elapsed()));
     }
 
     /// The closing summary; an error when a step failed.
@@ -106,7 +108,7 @@ impl Steps {
                 Outcome::Skipped(why) => format!("skipped: {why}"),
                 Outcome::Failed(_) => "FAILED".to_owned(),
             };
-            println!("  {:>6.1} s  {name}: {outcome}", time.as_secs_f64());
+            println!("  {:>11}  {name}: {outcome}", spoken(*time));
         }
         let failed = self.0.iter().filter(|(_, o, _)| matches!(o, Outcome::Failed(_))).count();
         if failed > 0 {

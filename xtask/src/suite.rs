@@ -4,6 +4,7 @@ use crate::browser;
 use crate::dist;
 use crate::python;
 use crate::shell::{cargo, words};
+use crate::times::{Timed, spoken};
 use anyhow::{Context, Result, bail};
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -35,8 +36,15 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     let mut told = Told::default();
     let mut wrong = Vec::new();
     let only_browser = arguments.first().is_some_and(|argument| argument == "browser");
-    if !only_browser && !native(arguments, &skipped, &mut told)?.success() {
-        wrong.push("the tests failed".to_owned());
+    if !only_browser {
+        let timed = Timed::start("the workspace's tests");
+        match native(arguments, &skipped, &mut told)?.success() {
+            // Some of them alone say nothing about how long all will take.
+            true if arguments.is_empty() => timed.keep(),
+            true => {}
+            false => wrong.push("the tests failed".to_owned()),
+        }
+        println!("the workspace's tests: {}", timed.told());
     }
     if arguments.is_empty() && !wheel(&skipped, &mut told)? {
         wrong.push("the wheel failed".to_owned());
@@ -60,12 +68,12 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
         println!("  FAILED   {name}");
     }
     println!(
-        "  {} passed, {} failed, {} skipped, {} ignored, {:.0} s",
+        "  {} passed, {} failed, {} skipped, {} ignored, {}",
         told.counts.passed.saturating_sub(lines.len() as u64),
         told.counts.failed,
         lines.len(),
         told.counts.ignored,
-        start.elapsed().as_secs_f64()
+        spoken(start.elapsed())
     );
     if !wrong.is_empty() {
         bail!("{}", wrong.join("; "));
@@ -92,7 +100,8 @@ fn native(arguments: &[String], skipped: &Path, told: &mut Told) -> Result<ExitS
 
 /// The program as a wheel, from a fresh environment; told and counted as cargo tells its tests.
 fn wheel(skipped: &Path, told: &mut Told) -> Result<bool> {
-    println!("\n== the Python wheel");
+    println!();
+    let timed = Timed::start("the Python wheel");
     let why = match python::maturin() {
         Some(_) => python::system().err().map(|error| format!("{error:#}")),
         None => Some("no maturin here; `cargo xtask setup` installs it".to_owned()),
@@ -107,7 +116,8 @@ fn wheel(skipped: &Path, told: &mut Told) -> Result<bool> {
     let outcome = dist::try_wheel();
     match &outcome {
         Ok(()) => {
-            println!("test {NAME} ... ok");
+            println!("test {NAME} ... ok ({})", timed.told());
+            timed.keep();
             told.counts.passed += 1;
         }
         Err(error) => {
@@ -127,9 +137,17 @@ fn note(skipped: &Path, line: &str) -> Result<()> {
 
 /// The tests of the built page in a browser; all of them count as one that was skipped where they cannot run.
 fn in_browser(files: &[String], skipped: &Path, told: &mut Told) -> Result<bool> {
-    println!("\n== tests in a browser");
+    println!();
+    let timed = Timed::start("the tests in a browser");
     match browser::prepare(files)? {
-        Ok(mut command) => Ok(told.listen(&mut command, skipped)?.success()),
+        Ok(mut command) => {
+            let passed = told.listen(&mut command, skipped)?.success();
+            if passed && files.is_empty() {
+                timed.keep();
+            }
+            println!("the tests in a browser: {}", timed.told());
+            Ok(passed)
+        }
         Err(why) => {
             println!("skipped: {why}");
             note(skipped, &format!("browser: {why}"))?;

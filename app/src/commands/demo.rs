@@ -172,6 +172,7 @@ fn sufficiency(record: &Record) -> Chart {
         }
     };
     Chart {
+        least: 0.0,
         title: format!("{}: mean sufficiency per layer, the most common dominant layer marked", record.model.name),
         columns: record.settings.readings.iter().map(column).collect(),
     }

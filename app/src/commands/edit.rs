@@ -36,7 +36,7 @@ pub struct EditArgs {
     pub model: Source,
     #[command(flatten)]
     run: RunArgs,
-    /// Layer to edit, from 1 [default: the fact's dominant layer at the subject's last token]
+    /// Layer to edit, from 1 [default: where restoring the subject's last token helps most]
     #[arg(long, value_name = "LAYER", value_parser = options::layer, help_heading = METHOD)]
     pub layer: Option<usize>,
     /// SPSA steps

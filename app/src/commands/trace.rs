@@ -171,6 +171,7 @@ fn sufficiency(record: &Record, fact: &FactRecord, traced: &Traced) -> Chart {
         })
     };
     Chart {
+        least: least(finding::nothing(fact).is_none()),
         title: "Sufficiency: p gained by putting the clean state back, per layer".into(),
         columns: record.settings.readings.iter().filter_map(column).collect(),
     }
@@ -178,6 +179,11 @@ fn sufficiency(record: &Record, fact: &FactRecord, traced: &Traced) -> Chart {
 
 fn found(fact: &FactRecord, reading: Reading) -> Option<Finding> {
     metrics::finding(fact, &View::default().with_reading(reading))
+}
+
+/// How far the bars' scale reaches at least: nothing may look large where the fact shows no effect.
+fn least(effect: bool) -> f32 {
+    if effect { 0.0 } else { metrics::SMALL as f32 }
 }
 
 /// `named`: layers may be named.
@@ -189,6 +195,7 @@ fn necessity(traced: &Traced, named: bool) -> Chart {
         Column { name: name.into(), values, mark }
     };
     Chart {
+        least: least(named),
         title: "Necessity: p lost by leaving the layer's contribution out, per layer".into(),
         columns: vec![
             column("block", &traced.without_block),
@@ -208,6 +215,7 @@ fn lens(fact: &FactRecord, traced: &Traced) -> Option<Chart> {
         mark: first(ranks),
     };
     Some(Chart {
+        least: 0.0,
         title: "Logit lens: p(first token of the answer) read after each layer, marked where it first ranks highest"
             .into(),
         columns: vec![

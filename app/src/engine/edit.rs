@@ -86,15 +86,19 @@ pub(super) fn run(
     })
 }
 
-/// The fact's dominant layer under `subject-last`.
+/// The fact's own layer under `subject-last`.
 fn own_layer(model: &model::Model, fact: &Fact, settings: &Settings, progress: &Progress) -> Result<usize> {
     progress.start("looking for the fact's layer", "passes", Some(1), 0);
     let found = block_on(edit::own_layer(model, fact, settings))?;
     progress.finish();
-    let layer = found.ok_or_else(|| {
-        Error::input("the fact has no dominant layer: no patch at the subject helps")
-            .hint("choose a layer with --layer")
-    })?;
-    progress.note(&format!("editing layer {layer}, the fact's dominant one under subject-last"));
-    Ok(layer)
+    let none = || Error::input("no patch at the subject helps, at any layer").hint("choose a layer with --layer");
+    let own = found.ok_or_else(none)?;
+    let why = match own.peak {
+        true => "the fact's dominant one under subject-last",
+        false => {
+            "the highest of a flat curve under subject-last: no layer holds the fact alone; --layer chooses another"
+        }
+    };
+    progress.note(&format!("editing layer {}, {why}", own.layer));
+    Ok(own.layer)
 }

@@ -19,6 +19,8 @@ pub struct Chart {
     pub title: String,
     /// The measurements.
     pub columns: Vec<Column>,
+    /// The bars' scale reaches at least so far.
+    pub least: f32,
 }
 
 /// One measurement.
@@ -40,9 +42,9 @@ struct Scale {
 }
 
 impl Scale {
-    fn new(columns: &[Column], area: usize) -> Self {
+    fn new(columns: &[Column], least: f32, area: usize) -> Self {
         let finite = || columns.iter().flat_map(|c| &c.values).copied().filter(|v| v.is_finite());
-        let high = finite().fold(0f32, f32::max);
+        let high = finite().fold(least, f32::max);
         let low = finite().fold(0f32, f32::min);
         let span = high - low;
         if span <= 0.0 {
@@ -120,7 +122,7 @@ pub fn render(chart: &Chart, screen: Screen) -> String {
     let room = screen.width.saturating_sub(label);
     let beside = (room / (fixed + NARROWEST)).clamp(1, chart.columns.len());
     let area = (room / beside).saturating_sub(fixed).clamp(NARROWEST, WIDEST);
-    let scale = Scale::new(&chart.columns, area);
+    let scale = Scale::new(&chart.columns, chart.least, area);
 
     for (block, columns) in chart.columns.chunks(beside).enumerate() {
         if block > 0 {
@@ -176,7 +178,7 @@ mod tests {
             values: values.to_vec(),
             mark: *mark,
         };
-        Chart { title: "Sufficiency".into(), columns: columns.iter().map(column).collect() }
+        Chart { least: 0.0, title: "Sufficiency".into(), columns: columns.iter().map(column).collect() }
     }
 
     #[test]

@@ -145,7 +145,7 @@ pub fn duration(time: Duration) -> String {
 
 fn bar(label: &str, unit: &str, total: Option<u64>, before: u64) -> ProgressBar {
     let template = match total {
-        Some(_) => format!("{label} {{bar:24}} {{pos}}/{{len}} {unit} {{per_sec}} {{eta}} left"),
+        Some(_) => format!("{label} {{bar:24}} {{pos}}/{{len}} {unit} {{per_sec}} {{left}} left"),
         None => format!("{label} {{spinner}} {{pos}} {unit} {{per_sec}}"),
     };
     let style = ProgressStyle::with_template(&template)
@@ -154,6 +154,9 @@ fn bar(label: &str, unit: &str, total: Option<u64>, before: u64) -> ProgressBar 
         .with_key("per_sec", move |state: &indicatif::ProgressState, out: &mut dyn std::fmt::Write| {
             let _ = write!(out, "{:.1}/s", state.per_sec());
         });
+    let style = style.with_key("left", |state: &indicatif::ProgressState, out: &mut dyn std::fmt::Write| {
+        let _ = out.write_str(&duration(state.eta()));
+    });
     let bar = match total {
         Some(total) => ProgressBar::new(total),
         None => ProgressBar::no_length(),

@@ -4,7 +4,7 @@
 use super::tokens_of;
 use crate::error::Result;
 use crate::facts::{Fact, FactFile, shuffled};
-use crate::metrics::{Dominant, dominant};
+use crate::metrics::{Dominant, Finding, View, dominant, layer_of};
 use crate::model::Model;
 use crate::record::{Reading, Settings};
 use crate::trace::{Screened, screen, stage1};
@@ -53,13 +53,24 @@ pub fn unrelated(facts: &FactFile, known: &[usize], fact: &Fact) -> Vec<usize> {
     known.iter().copied().filter(other).take(UNRELATED).collect()
 }
 
-/// The fact's dominant layer under `subject-last`; `None` where no patch at the subject helps.
-pub async fn own_layer(model: &Model, fact: &Fact, settings: &Settings) -> Result<Option<usize>> {
+/// A fact's own layer: where the patch at the subject's last token helps most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OwnLayer {
+    /// The layer, from 1.
+    pub layer: usize,
+    /// The patch there regains enough for the layer to be named as the fact's dominant one (see [`PEAK`]); else it is the
+    /// highest of a flat curve.
+    ///
+    /// [`PEAK`]: crate::metrics::PEAK
+    pub peak: bool,
+}
+
+/// The fact's own layer under `subject-last`; `None` where no patch at the subject helps.
+pub async fn own_layer(model: &Model, fact: &Fact, settings: &Settings) -> Result<Option<OwnLayer>> {
     let settings = Settings { readings: vec![Reading::SubjectLast], ..settings.clone() };
     let prepared = tokens_of(model, fact, &settings)?;
     let traced = stage1(model, &[&prepared], &settings).await?.pop().unwrap_or_default();
-    Ok(match dominant(&traced, Reading::SubjectLast, false) {
-        Some(Dominant::Layer(layer)) => Some(layer),
-        _ => None,
-    })
+    let Some(Dominant::Layer(layer)) = dominant(&traced, Reading::SubjectLast, false) else { return Ok(None) };
+    let peak = matches!(layer_of(&traced, &View::default()), Some(Finding::Layer(_)));
+    Ok(Some(OwnLayer { layer, peak }))
 }

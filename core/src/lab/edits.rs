@@ -61,9 +61,11 @@ impl Lab {
         let settings = study::question(&self.model, &settings_of(ask))?;
         let layer = match ask.layer {
             Some(layer) => layer,
-            None => edit::own_layer(&self.model, &fact, &settings).await?.ok_or_else(|| {
-                Error::input("the fact has no dominant layer: no patch at the subject helps").hint("choose a layer")
-            })?,
+            None => {
+                let own = edit::own_layer(&self.model, &fact, &settings).await?;
+                let none = || Error::input("no patch at the subject helps, at any layer").hint("choose a layer");
+                own.ok_or_else(none)?.layer
+            }
         };
         let unrelated = self.unrelated(&fact).await?;
         let facts: Vec<Fact> = unrelated.iter().map(|&at| self.facts.facts[at].clone()).collect();

@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 
 /// How much of the way from the corrupted to the clean run a patch must regain for its layer to be named.
 pub const PEAK: f64 = 0.1;
+/// Bars of a fact without an effect are drawn on an axis that reaches at least so far, in units of probability: drawn as
+/// large as they fit, what is next to nothing would look like a finding.
+pub const SMALL: f64 = 0.05;
 
 /// What a trace shows of a fact under one reading.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -43,7 +46,7 @@ impl Finding {
 /// the record says. Under the paper's convention (`argmax_always`) there is always a peak.
 pub fn finding(fact: &FactRecord, view: &View) -> Option<Finding> {
     let traced = fact.traced()?;
-    let curve = sufficiency(traced, view.reading)?;
+    sufficiency(traced, view.reading)?;
     let effect = f64::from(traced.p_clean) - f64::from(traced.p_corrupt);
     match &fact.outcome {
         Outcome::NotValidated(found) if found.reason == Reason::NotKnown => {
@@ -55,6 +58,14 @@ pub fn finding(fact: &FactRecord, view: &View) -> Option<Finding> {
         _ if effect <= 0.0 => return Some(Finding::NotSensitive(effect)),
         _ => {}
     }
+    layer_of(traced, view)
+}
+
+/// The layer of a traced fact, or why it has none, of a fact that is known and sensitive. `None` when it was not traced
+/// under this reading.
+pub fn layer_of(traced: &Traced, view: &View) -> Option<Finding> {
+    let curve = sufficiency(traced, view.reading)?;
+    let effect = f64::from(traced.p_clean) - f64::from(traced.p_corrupt);
     let layer = match dominant(traced, view.reading, view.argmax_always)? {
         Dominant::Layer(layer) => layer,
         Dominant::NotLocalized => return Some(Finding::NotLocalized),

@@ -1,7 +1,7 @@
 //! Values per layer as bars: sufficiency, losses and restored probability, of a study or of one fact.
 
 use crate::words;
-use engram_core::metrics::{Finding, Mean, Part, Summary, View, drop_at, finding, sufficiency};
+use engram_core::metrics::{Finding, Mean, Part, SMALL, Summary, View, drop_at, finding, sufficiency};
 use engram_core::record::{FactRecord, Traced};
 
 /// One chart.
@@ -13,6 +13,8 @@ pub struct Bars {
     pub bars: Vec<Bar>,
     /// The layer to point at, and why.
     pub mark: Option<(usize, String)>,
+    /// Its axis reaches at least so far.
+    pub least: f64,
     /// What the chart shows, in a sentence, for those who do not see it.
     pub sentence: String,
 }
@@ -55,12 +57,19 @@ impl Bar {
 impl Bars {
     fn new(title: &str, what: &str, bars: Vec<Bar>, mark: Option<(usize, String)>) -> Self {
         let sentence = sentence(what, &bars, mark.as_ref());
-        Self { title: title.into(), bars, mark, sentence }
+        Self { title: title.into(), bars, mark, least: 0.0, sentence }
+    }
+
+    /// Of a fact: where it shows no effect nothing may look large.
+    fn of(self, effect: bool) -> Self {
+        Self { least: if effect { 0.0 } else { SMALL }, ..self }
     }
 
     /// All values that an axis must hold, error bars included.
     pub fn values(&self) -> impl Iterator<Item = f64> {
-        self.bars.iter().flat_map(|bar| [bar.value, bar.reach().map(|r| r.0), bar.reach().map(|r| r.1)]).flatten()
+        let bars = self.bars.iter();
+        let held = bars.flat_map(|bar| [bar.value, bar.reach().map(|r| r.0), bar.reach().map(|r| r.1)]).flatten();
+        held.chain([self.least])
     }
 }
 
@@ -91,10 +100,11 @@ pub fn study_sufficiency(summary: &Summary) -> Bars {
 /// One fact's sufficiency, its dominant layer marked where it may be named; `None` when it was not traced under this reading.
 pub fn fact_sufficiency(fact: &FactRecord, view: &View) -> Option<Bars> {
     let curve = sufficiency(fact.traced()?, view.reading)?;
-    let layer = finding(fact, view).and_then(Finding::layer);
-    let mark = layer.map(|layer| (layer, "the fact's dominant layer".to_owned()));
+    let found = finding(fact, view);
+    let mark = found.and_then(Finding::layer).map(|layer| (layer, "the fact's dominant layer".to_owned()));
     let bars = curve.into_iter().map(Bar::one).collect();
-    Some(Bars::new("Sufficiency: probability gained", "Sufficiency", bars, mark))
+    let chart = Bars::new("Sufficiency: probability gained", "Sufficiency", bars, mark);
+    Some(chart.of(found.is_none_or(Finding::is_effect)))
 }
 
 const PARTS: [(Part, &str, &str); 3] = [
@@ -127,7 +137,7 @@ pub fn fact_losses(fact: &FactRecord) -> [Bars; 3] {
         let best = (1..).zip(&bars).filter_map(|(layer, bar)| Some((layer, bar.value.filter(|v| *v > 0.0)?)));
         let best = best.reduce(|best, next| if next.1 > best.1 { next } else { best });
         let mark = best.filter(|_| named).map(|(layer, _)| (layer, "the largest loss".to_owned()));
-        Bars::new(title, what, bars, mark)
+        Bars::new(title, what, bars, mark).of(named)
     })
 }
 
@@ -156,7 +166,7 @@ mod tests {
         assert_eq!(chart.bars.len(), 4);
         assert_eq!(chart.mark.as_ref().map(|mark| mark.0), Some(2));
         assert!(chart.sentence.starts_with("Mean sufficiency over 4 layers: highest"), "{}", chart.sentence);
-        assert_eq!(chart.values().count(), 12);
+        assert_eq!(chart.values().count(), 13);
         assert!(study_losses(&summary).iter().all(|chart| chart.bars.len() == 4));
         assert!(study_redundancy(&summary).is_none());
     }
@@ -176,5 +186,7 @@ mod tests {
         let unknown = sample::not_validated(fact, Reason::NotKnown);
         assert_eq!(fact_sufficiency(&unknown, &View::default()).and_then(|chart| chart.mark), None);
         assert_eq!(fact_losses(&unknown).map(|chart| chart.mark), [None, None, None]);
+        assert_eq!(fact_losses(&unknown).map(|chart| chart.least), [SMALL; 3]);
+        assert_eq!(fact_losses(fact).map(|chart| chart.least), [0.0; 3]);
     }
 }

@@ -23,6 +23,8 @@ pub struct Asked {
     pub new: String,
     /// Corruption by noise instead of by another name.
     pub noise: bool,
+    /// Layers of a window of the MLP and attention maps; 0 for what suits the model's depth.
+    pub window: usize,
 }
 
 /// The field of the form that a problem is about.
@@ -39,18 +41,19 @@ pub enum Field {
 impl Asked {
     /// The question of the address.
     pub fn of(lab: &LabState) -> Self {
-        let LabState { prompt, subject, target, new, noise, .. } = lab.clone();
-        Self { prompt, subject, target, new, noise }
+        let LabState { prompt, subject, target, new, noise, window, .. } = lab.clone();
+        Self { prompt, subject, target, new, noise, window }
     }
 
-    /// The question that a record's fact answers.
-    pub fn of_fact(fact: &FactRecord, corruption: &Corruption) -> Self {
+    /// The question that a record's fact answers; a window that suits the model's depth is no wish.
+    pub fn of_fact(fact: &FactRecord, settings: &Settings, layers: usize) -> Self {
         let mut asked = Self {
             prompt: fact.prompt.clone(),
             subject: fact.subject.clone(),
             target: fact.target_true.clone(),
             new: fact.target_new.clone(),
-            noise: matches!(corruption, Corruption::Noise { .. }),
+            noise: matches!(settings.corruption, Corruption::Noise { .. }),
+            window: if settings.window == Settings::usual_window(layers) { 0 } else { settings.window },
         };
         // A record says by the subject's tokens which of several places was meant.
         let begin = |traced: &Traced| traced.tokens.get(..traced.subject_span[0]).map(<[String]>::concat);
@@ -71,8 +74,8 @@ impl Asked {
 
     /// Puts the question into the address; the rest of the view stays.
     pub fn write(self, lab: &mut LabState) {
-        let Self { prompt, subject, target, new, noise } = self;
-        *lab = LabState { prompt, subject, target, new, noise, ..lab.clone() };
+        let Self { prompt, subject, target, new, noise, window } = self;
+        *lab = LabState { prompt, subject, target, new, noise, window, ..lab.clone() };
     }
 
     /// The prompt with the subject in its place.
@@ -128,7 +131,7 @@ impl Asked {
             target_new: given(&self.new),
             corruption: self.corruption(),
             readings: READINGS.to_vec(),
-            window: Settings::usual_window(layers),
+            window: Settings { window: self.window, ..Settings::default() }.window_of(layers),
             maps: true,
         }
     }
@@ -224,11 +227,12 @@ mod tests {
     #[test]
     fn a_question_is_a_request_and_an_address() {
         let record = sample::record();
-        let asked = Asked::of_fact(&record.facts[0], &record.settings.corruption);
+        let asked = Asked::of_fact(&record.facts[0], &record.settings, record.model.layers);
         let question = asked.question(8);
         assert_eq!((question.window, question.readings.len(), question.maps), (1, 3, true));
         assert_eq!(question.target.as_deref(), Some("Paris"));
         assert_eq!(asked.question(30).window, 10);
+        assert_eq!(Asked { window: 5, ..asked.clone() }.question(30).window, 5);
         let mut lab = LabState { layer: Some(2), ..LabState::default() };
         asked.clone().write(&mut lab);
         assert_eq!((Asked::of(&lab), lab.layer), (asked, Some(2)));
@@ -275,7 +279,7 @@ mod tests {
             let traced = fact.traced_mut().expect("a traced fact");
             traced.tokens = ["Rome", ",", " Rome", " is"].map(str::to_owned).to_vec();
             traced.subject_span = span;
-            let asked = Asked::of_fact(&fact, &Settings::default().corruption);
+            let asked = Asked::of_fact(&fact, &Settings::default(), 8);
             assert_eq!((asked.prompt.as_str(), asked.filled().as_str()), (wanted, "Rome, Rome is"));
         }
     }

@@ -19,13 +19,14 @@ pub fn of_question(shown: &Asked, form: &Asked, same_model: bool) -> Vec<&'stati
     let answer = other(&form.target, &shown.target) || other(&form.new, &shown.new);
     found.extend(answer.then_some("answer"));
     found.extend((shown.noise != form.noise).then_some("way to hide the subject"));
+    found.extend((shown.window != form.window).then_some("window"));
     found.extend((!same_model).then_some("model"));
     found
 }
 
 /// The same of an edit: its request, with the layer that it took, against the form of the edit tab.
 pub fn of_edit(shown: &EditAsk, layer: usize, form: &Asked, wish: &EditWish, same_model: bool) -> Vec<&'static str> {
-    let asked = asked(shown, form.noise);
+    let asked = asked(shown, form);
     let mut found = of_question(&asked, form, same_model);
     found.extend((wish.layer != shown.layer && wish.layer != Some(layer)).then_some("layer"));
     let search = (wish.steps, wish.epsilon, wish.eta, wish.seed) != (shown.steps, shown.epsilon, shown.eta, shown.seed);
@@ -33,14 +34,15 @@ pub fn of_edit(shown: &EditAsk, layer: usize, form: &Asked, wish: &EditWish, sam
     found
 }
 
-/// The question of an edit.
-pub fn asked(edit: &EditAsk, noise: bool) -> Asked {
+/// The question of an edit; how a trace of it would be made is the form's.
+pub fn asked(edit: &EditAsk, form: &Asked) -> Asked {
     Asked {
         prompt: edit.prompt.clone(),
         subject: edit.subject.clone(),
         target: edit.target.clone(),
         new: edit.target_new.clone(),
-        noise,
+        noise: form.noise,
+        window: form.window,
     }
 }
 
@@ -74,7 +76,7 @@ mod tests {
             subject: "France".into(),
             target: "Paris".into(),
             new: "Rome".into(),
-            noise: false,
+            ..Asked::default()
         }
     }
 
@@ -93,6 +95,7 @@ mod tests {
         assert_eq!(differs(|form| form.subject = "capital".into()), ["subject"]);
         assert_eq!(differs(|form| form.new = "Oslo".into()), ["answer"]);
         assert_eq!(differs(|form| form.noise = true), ["way to hide the subject"]);
+        assert_eq!(differs(|form| form.window = 3), ["window"]);
         assert_eq!(of_question(&shown, &shown, false), ["model"]);
         let twice = Asked { prompt: "Rome, {}: Rome".into(), subject: "Rome".into(), ..Asked::default() };
         let other = Asked { prompt: "{}, Rome: Rome".into(), ..twice.clone() };

@@ -26,7 +26,11 @@ impl Draft {
         let (touched, filled) = (RwSignal::new(false), StoredValue::new(first.clone()));
         let asked = Memo::new(move |_| {
             let asked = page.lab.with(Asked::of);
-            if asked.is_empty() && !touched.get() { Asked { noise: asked.noise, ..first.clone() } } else { asked }
+            if asked.is_empty() && !touched.get() {
+                Asked { noise: asked.noise, window: asked.window, ..first.clone() }
+            } else {
+                asked
+            }
         });
         Self { page, engine, asked, touched, filled }
     }
@@ -48,7 +52,7 @@ impl Draft {
     /// Another prompt is typed. Answers that were filled in with the old one have nothing to do with it.
     pub(crate) fn retype(self, prompt: String) {
         self.change(|asked| {
-            let filled = Asked { noise: asked.noise, ..self.filled.get_value() };
+            let filled = Asked { noise: asked.noise, window: asked.window, ..self.filled.get_value() };
             if *asked == filled {
                 asked.target.clear();
                 asked.new.clear();

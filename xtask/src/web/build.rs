@@ -9,6 +9,7 @@ use super::site::{Site, bundled, read};
 use super::{Wanted, sizes};
 use crate::check::WASM;
 use crate::shell::{self, cargo, target};
+use crate::times::{Timed, spoken};
 use anyhow::{Context, Result, bail};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -25,16 +26,17 @@ struct Part {
     optimized: bool,
 }
 
-const PAGE: Part = Part { name: "engram-web", profile: "web", features: "page,viewer", optimized: true };
+const PAGE: Part = Part { name: "engram-web", place: 2, profile: "web", features: "page,viewer", optimized: true };
 
 /// Within result pages: it draws them anew, alive.
-const VIEWER: Part = Part { name: "engram-viewer", ..PAGE };
+const VIEWER: Part = Part { name: "engram-viewer", place: 1, ..PAGE };
 
 /// Beside the page: it makes result pages.
-const PRINTER: Part = Part { name: "engram-printer", features: "print", ..PAGE };
+const PRINTER: Part = Part { name: "engram-printer", place: 3, features: "print", ..PAGE };
 
 const WORKER: Part = Part {
     name: "engram-worker",
+    place: 4,
     profile: "worker",
     features: "worker",
     // It takes a minute, and the result is larger after gzip.
@@ -86,7 +88,7 @@ pub(crate) fn site(wanted: Wanted) -> Result<()> {
     bundled(&mut site)?;
     site.write(&shell::root().join("dist"))?;
     println!("\n{}", sizes.table());
-    println!("app/site and dist/ are made, in {:.0} s", begun.elapsed().as_secs_f64());
+    println!("app/site and dist/ are made, in {}", spoken(begun.elapsed()));
     sizes.within_budget()
 }
 
@@ -117,6 +119,7 @@ fn styles() -> Result<Styles> {
 
 /// Builds and binds a program.
 fn program(part: &Part, optimizer: &Path) -> Result<Program> {
+    let timed = Timed::start(&format!("{} of {}", part.name, PROGRAMS));
     let mut build = cargo(&["build", "--profile", part.profile, "--package", "engram-web"]);
     build.args(["--features", part.features, "--bin", part.name, "--target", WASM]);
     shell::run(build.args(["--config", &unnamed_paths()?]))?;
@@ -126,6 +129,8 @@ fn program(part: &Part, optimizer: &Path) -> Result<Program> {
     if part.optimized {
         bind::optimize(&mut program, optimizer, &target().join("web-scratch"))?;
     }
+    println!("{}: {}", part.name, timed.told());
+    timed.keep();
     Ok(program)
 }
 

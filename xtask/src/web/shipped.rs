@@ -1,5 +1,6 @@
 //! The site as the repository carries it, in `app/site`, so that a program has it without a second build: each file
-//! packed, and beside them the digest of the sources that it was built from.
+//! packed, and beside them the digest of the sources that it was built from, and one of the files themselves: none may be
+//! missing from a clone.
 
 use super::site::{self, Site};
 use anyhow::{Context, Result, bail};
@@ -64,8 +65,23 @@ pub(crate) fn sources(root: &Path) -> Result<String> {
         all.update([0]);
         all.update(Sha256::digest(bytes));
     }
+    hex(&all.finalize())
+}
+
+/// The digest of all files of a site with their names.
+fn contents(site: &Site) -> Result<String> {
+    let mut all = Sha256::new();
+    for (path, bytes) in &site.0 {
+        all.update(path.as_bytes());
+        all.update([0]);
+        all.update(Sha256::digest(bytes));
+    }
+    hex(&all.finalize())
+}
+
+fn hex(bytes: &[u8]) -> Result<String> {
     let mut text = String::new();
-    for byte in all.finalize() {
+    for byte in bytes {
         write!(text, "{byte:02x}")?;
     }
     Ok(text)
@@ -75,7 +91,9 @@ pub(crate) fn sources(root: &Path) -> Result<String> {
 #[cfg(any(feature = "web", test))]
 pub(crate) fn write(site: &Site, built: &Built, folder: &Path) -> Result<()> {
     let mut kept = Site::default();
-    for (path, bytes) in site.0.iter().filter(|(path, _)| !path.starts_with(site::BUNDLED)) {
+    let shipped = site.0.iter().filter(|(path, _)| !path.starts_with(site::BUNDLED));
+    let shipped = Site(shipped.map(|(path, bytes)| (path.clone(), bytes.clone())).collect());
+    for (path, bytes) in &shipped.0 {
         let packed = site::gzip(bytes)?;
         // What is packed already would be unpacked for nothing.
         match packed.len() < bytes.len() / 10 * 9 {
@@ -83,7 +101,8 @@ pub(crate) fn write(site: &Site, built: &Built, folder: &Path) -> Result<()> {
             false => kept.put(&format!("{PLAIN}/{path}"), bytes.as_slice()),
         }
     }
-    kept.put(DIGESTS, format!("page {}\nworker {}\n", built.page, built.worker));
+    let files = contents(&shipped)?;
+    kept.put(DIGESTS, format!("page {}\nworker {}\nfiles {files}\n", built.page, built.worker));
     kept.write(folder)
 }
 
@@ -108,6 +127,9 @@ pub(crate) fn read(folder: &Path) -> Result<Option<(Site, Built)>> {
     }
     for name in site::listed(&folder.join(PLAIN))? {
         site.put(&name, site::read(&folder.join(PLAIN).join(&name))?);
+    }
+    if contents(&site)? != named("files")? {
+        bail!("{} is not whole: a file is missing, or not the one that was built", folder.display());
     }
     Ok(Some((site, built)))
 }
@@ -153,6 +175,8 @@ mod tests {
         let (back, digests) = read(folder.path())?.context("nothing there")?;
         site.0.remove("bundled/facts.json");
         assert_eq!((back.0, digests), (site.0, built));
+        std::fs::remove_file(folder.path().join("plain/sample.gz"))?;
+        assert!(read(folder.path()).is_err(), "a file is missing");
         Ok(())
     }
 

@@ -60,7 +60,7 @@ impl Editor {
     pub(crate) fn new(page: Page, engine: Engine) -> Self {
         let record = sample::stored().ok().map(|opened| opened.record);
         let first = record.as_ref().and_then(|record| {
-            sample::mapped(record).next().map(|(fact, _)| Asked::of_fact(fact, &record.settings.corruption))
+            sample::mapped(record).next().map(|(fact, _)| Asked::of_fact(fact, &record.settings, record.model.layers))
         });
         let editor = Self {
             page,
@@ -125,14 +125,14 @@ impl Editor {
         // A stored edit says nothing about the steps that would be taken here.
         let wish = if stored { EditWish { layer: wish.layer, ..stale::search_of(&ask) } } else { wish };
         let differs = stale::of_edit(&ask, layer, &form, &wish, same);
-        stale::note(&differs, &stale::asked(&ask, form.noise), model.name())
+        stale::note(&differs, &stale::asked(&ask, &form), model.name())
     }
 
     /// The address of what is shown; `None` where nothing is.
     pub(crate) fn address(self) -> Option<String> {
         let (ask, _, model) = untrack(move || self.shown().and_then(|_| self.asked_for()))?;
         let mut lab = LabState { tab: Tab::Edit, model: choice::text_of(&model), ..LabState::default() };
-        stale::asked(&ask, false).write(&mut lab);
+        stale::asked(&ask, &Asked::default()).write(&mut lab);
         lab.edit = EditWish { layer: ask.layer, ..stale::search_of(&ask) };
         files::page_address(&[], &ViewState::default(), &lab)
     }

@@ -5,6 +5,7 @@ use super::run::{Explorer, Running, Source};
 use crate::figures::choice::Way;
 use crate::figures::question::Asked;
 use crate::lab::chooser::{ModelSelect, Start};
+use crate::lab::draft::Draft;
 use crate::lab::fields::{AnswerFields, Problems, PromptFields};
 use crate::lab::tokens::LiveTokens;
 use crate::sample;
@@ -60,6 +61,7 @@ pub(super) fn Form(explorer: Explorer) -> impl IntoView {
                 {noise(false, "another name")}
                 {noise(true, "noise of 3 σ")}
             </div>
+            <WindowField draft=draft />
             <ModelSelect page=page engine=engine draft=draft form="explore" />
             <Start
                 page=page
@@ -74,6 +76,30 @@ pub(super) fn Form(explorer: Explorer) -> impl IntoView {
             />
             {edited}
         </section>
+    }
+}
+
+/// How many layers a cell of the MLP and attention maps restores.
+#[component]
+fn WindowField(draft: Draft) -> impl IntoView {
+    let value =
+        move || draft.asked.with(|asked| (asked.window > 0).then(|| asked.window.to_string()).unwrap_or_default());
+    view! {
+        <label for="explore-window">"Window of the MLP and attention maps, in layers"</label>
+        <input
+            type="number"
+            id="explore-window"
+            min="1"
+            max="1000"
+            step="1"
+            placeholder="by the model’s depth: a third of its layers, odd; 10 from 30 layers on"
+            prop:value=value
+            on:change:target=move |event| {
+                // What is no number is none.
+                let window = event.target().value().parse().unwrap_or(0);
+                draft.change(|asked| asked.window = window);
+            }
+        />
     }
 }
 

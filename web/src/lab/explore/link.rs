@@ -18,7 +18,8 @@ impl Explorer {
         let Some(text) = self.page.trace.get_untracked() else { return self.text.notify() };
         match link::read(&text) {
             Ok(record) => {
-                let asked = record.facts.first().map(|fact| Asked::of_fact(fact, &record.settings.corruption));
+                let (settings, layers) = (&record.settings, record.model.layers);
+                let asked = record.facts.first().map(|fact| Asked::of_fact(fact, settings, layers));
                 self.draft.fill(asked.unwrap_or_default());
                 self.page.lab.update(|lab| {
                     lab.model = link::model(&record, &lab.model);

@@ -74,7 +74,7 @@ impl Explorer {
         let asked = page.lab.with_untracked(Asked::of);
         let first = record.as_ref().and_then(|record| {
             let fact = sample::mapped(record).next()?.0;
-            Some((Asked::of_fact(fact, &record.settings.corruption), fact.order))
+            Some((Asked::of_fact(fact, &record.settings, record.model.layers), fact.order))
         });
         let source = match (&record, &first) {
             (_, Some((_, order))) if asked.is_empty() => Source::Stored(*order),
@@ -148,7 +148,7 @@ impl Explorer {
         let asked = self.stored.with_value(|record| {
             let record = record.as_ref()?;
             let fact = record.facts.iter().find(|fact| fact.order == order)?;
-            Some(Asked::of_fact(fact, &record.settings.corruption))
+            Some(Asked::of_fact(fact, &record.settings, record.model.layers))
         });
         if let Some(asked) = asked {
             self.draft.fill(asked);
@@ -164,8 +164,8 @@ impl Explorer {
     /// Takes the shown fact over into the edit tab.
     pub(crate) fn edit(self) {
         if let Some(fact) = self.fact.get_untracked() {
-            let noise = self.draft.asked.with_untracked(|asked| asked.noise);
-            self.draft.fill(Asked { noise, ..Asked::of_fact(&fact, &Settings::default().corruption) });
+            let Asked { noise, window, .. } = self.draft.asked.get_untracked();
+            self.draft.fill(Asked { noise, window, ..Asked::of_fact(&fact, &Settings::default(), 0) });
         }
         self.page.lab.update(|lab| lab.tab = Tab::Edit);
     }

@@ -7,14 +7,15 @@ use crate::lab::Tab;
 use crate::state::{LabState, ViewState};
 use crate::{files, link};
 use engram_core::protocol::ModelRef;
+use engram_core::record::Settings;
 use leptos::prelude::*;
 
 impl Explorer {
-    /// The question that what is shown answers, and the name of the model that answered.
-    fn answered(self) -> Option<(Asked, String)> {
+    /// The question that what is shown answers, and name and depth of the model that answered.
+    fn answered(self) -> Option<(Asked, String, usize)> {
         let record = self.record()?;
-        let asked = Asked::of_fact(record.facts.first()?, &record.settings.corruption);
-        Some((asked, record.model.name))
+        let asked = Asked::of_fact(record.facts.first()?, &record.settings, record.model.layers);
+        Some((asked, record.model.name, record.model.layers))
     }
 
     /// The model that was asked here, with the edits that were in force; `None` where it was not asked here.
@@ -30,8 +31,11 @@ impl Explorer {
         if self.running.get().is_some() && self.source.get() == Source::Live {
             return None;
         }
-        let (asked, name) = self.answered()?;
-        let (form, wanted) = (self.draft.asked.get(), self.draft.model());
+        let (asked, name, layers) = self.answered()?;
+        let (mut form, wanted) = (self.draft.asked.get(), self.draft.model());
+        if form.window == Settings::usual_window(layers) {
+            form.window = 0;
+        }
         let (same, edits) = match self.asked_here() {
             Some((model, edits)) => (model == wanted, edits == self.engine.in_force()),
             None => (wanted.name() == name, true),
@@ -44,7 +48,7 @@ impl Explorer {
 
     /// The address that asks for what is shown, with its numbers where they came with a link; `None` where nothing is shown.
     pub(super) fn address(self) -> Option<String> {
-        let (asked, name) = untrack(move || self.answered())?;
+        let (asked, name, _) = untrack(move || self.answered())?;
         let model = match untrack(move || self.asked_here()) {
             Some((model, _)) => choice::text_of(&model),
             None => {
