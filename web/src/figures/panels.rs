@@ -103,7 +103,12 @@ pub fn editability(studies: &[(String, &Record)], view: &View) -> Scatter {
     };
     let dots: Vec<Dot> = studies.iter().enumerate().filter_map(dot).collect();
     let axis = |name| Axis::values(name, [0.0, 1.0]);
-    Scatter::new("Edits that succeed by the paper's measure, against redundancy", axis("R"), axis("share of edits"), dots)
+    Scatter::new(
+        "Edits that succeed by the paper's measure, against redundancy",
+        axis("R"),
+        axis("share of edits"),
+        dots,
+    )
 }
 
 #[cfg(test)]

@@ -82,8 +82,12 @@ pub(super) fn Form(explorer: Explorer) -> impl IntoView {
 /// How many layers a cell of the MLP and attention maps restores.
 #[component]
 fn WindowField(draft: Draft) -> impl IntoView {
-    let value =
-        move || draft.asked.with(|asked| (asked.window > 0).then(|| asked.window.to_string()).unwrap_or_default());
+    let value = move || {
+        draft.asked.with(|asked| match asked.window {
+            0 => String::new(),
+            window => window.to_string(),
+        })
+    };
     view! {
         <label for="explore-window">"Window of the MLP and attention maps, in layers"</label>
         <input
