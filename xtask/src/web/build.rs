@@ -18,6 +18,8 @@ use std::time::Instant;
 struct Part {
     /// Its binary.
     name: &'static str,
+    /// Which of the four is built when.
+    place: u8,
     /// Its build profile.
     profile: &'static str,
     /// The features of all programs that are built with it: one set, so that what they share is compiled once.
@@ -119,7 +121,7 @@ fn styles() -> Result<Styles> {
 
 /// Builds and binds a program.
 fn program(part: &Part, optimizer: &Path) -> Result<Program> {
-    let timed = Timed::start(&format!("{} of {}", part.name, PROGRAMS));
+    let timed = Timed::start(&format!("{}, program {} of 4", part.name, part.place));
     let mut build = cargo(&["build", "--profile", part.profile, "--package", "engram-web"]);
     build.args(["--features", part.features, "--bin", part.name, "--target", WASM]);
     shell::run(build.args(["--config", &unnamed_paths()?]))?;
