@@ -6,9 +6,11 @@ use engram_core::device::Compute;
 use engram_core::facts::{FactFile, parse};
 use engram_core::metrics::{View, summarize};
 use engram_core::model::Model;
+use engram_core::model::Site;
 use engram_core::record::{Record, Settings};
-use engram_core::run::{self, Prompt, Site};
+use engram_core::run::{Prompt, Sites};
 use engram_core::study::{self, Event, Observer};
+use engram_core::tensor::Matrix;
 use engram_core::train::{Corpus, Plan, Recipe, recall};
 use engram_tests::fixtures::{difference, fixture, open};
 use pollster::block_on;
@@ -52,18 +54,16 @@ fn parity_with_transformers_on_the_shipped_weights() {
                 values(&format!("{name}.p{number}.ids")).into_iter().map(|b| i32::from_le_bytes(b) as u32).collect();
             let prompt = facts[number * (facts.len() / 6)].prompt();
             assert_eq!(model.tokens.encode(&prompt).expect("tokens").ids, ids, "{name}: tokens of {prompt:?}");
-            let prompts = [Prompt { ids: ids.clone(), ..Prompt::default() }];
-            let base = block_on(run::capture(model.decoder.as_ref(), &model.compute.device, &prompts, None, true))
-                .expect("run");
+            let (engine, last) = (model.edited(), ids.len() - 1);
+            let cache = block_on(engine.capture(&[Prompt::plain(&ids)], &Matrix::default(), &Sites::to_resume()));
+            let cache = cache.expect("run");
             let resid = floats(&format!("{name}.p{number}.resid"));
             let width = resid.len() / model.layers();
             for layer in 1..=model.layers() {
-                let rows = base.activations(0, layer, Site::Residual).expect("captured");
-                let rows = rows.into_data().try_into_vec::<f32>().expect("f32");
-                let got = &rows[rows.len() - width..];
-                worst = worst.max(difference(got, &resid[(layer - 1) * width..layer * width]));
+                let got = block_on(cache.values(0, layer, Site::Residual, last..last + 1)).expect("captured").values;
+                worst = worst.max(difference(&got, &resid[(layer - 1) * width..layer * width]));
             }
-            let logits = block_on(run::logits_of(model.decoder.as_ref(), &base, 0, ids.len() - 1)).expect("logits");
+            let logits = block_on(engine.logits(&cache, 0, last)).expect("logits");
             worst = worst.max(difference(&logits, &floats(&format!("{name}.p{number}.logits"))));
         }
         println!("{name}: max |Δ| = {worst:.2e}");
@@ -91,8 +91,7 @@ fn wordings_never_seen_with_their_subject_are_answered() {
         assert_eq!(recipe.name, name);
         let corpus = Corpus::new(facts().facts, &read("text.tsv"), &recipe.text).expect("corpus");
         let model = load(name);
-        let device = &model.compute.device;
-        let found = recall(model.decoder.as_ref(), &model.tokens, device, &corpus, recipe.text.held_out, 1);
+        let found = recall(model.edited(), &model.tokens, &corpus, recipe.text.held_out, 1);
         let found = block_on(found).expect("recall");
         println!("{name}: {found:?}");
         assert!(found.held_out_right >= 0.9, "{name}: {found:?}");

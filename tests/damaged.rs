@@ -278,7 +278,7 @@ fn settings_are_checked_before_anything_else() {
 #[test]
 fn a_fact_that_is_too_long_for_the_model_falls_out() {
     let mut lab = Lab::new();
-    let most = lab.model.decoder.shape().positions;
+    let most = lab.model.net.shape.positions;
     let words = |count: usize| "France ".repeat(count).trim().to_owned();
     let tokens = |lab: &Lab, text: &str| lab.model.tokens.encode(text).expect("tokens").ids.len();
     let per_word = (tokens(&lab, &words(9)) - tokens(&lab, &words(1))) / 8;

@@ -11,7 +11,7 @@ use engram_core::model::Model;
 use engram_core::protocol::{Ask, News, Question};
 use engram_core::record::{FactRecord, Outcome, Reason, Settings};
 use engram_tests::fixtures::{fixture, open, shared};
-use engram_tests::naive::forward;
+use engram_tests::naive::Plain;
 use pollster::block_on;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -33,14 +33,14 @@ struct Naive {
 }
 
 impl Naive {
-    fn of(model: &Model, fact: &Listed) -> Self {
+    fn of(model: &Model, plain: &Plain, fact: &Listed) -> Self {
         let ids = |text: &str| model.tokens.encode(text).expect("it can be tokenized").ids;
         let clean = ids(&fact.prompt);
         let answer = ids(&format!("{} {}", fact.prompt, fact.target)).split_off(clean.len());
         let corrupt = ids(&fact.prompt.replacen(&fact.subject, "Random Person", 1));
         let (mut said, mut known, mut p_clean) = (clean.clone(), true, 0.0);
         for (at, &token) in answer.iter().enumerate() {
-            let run = forward(model, &said, &[], &[], &[]);
+            let run = plain.forward(&said, &[], &[], &[], &[]);
             if at == 0 {
                 p_clean = f64::from(run.p(said.len() - 1, token));
             }
@@ -52,7 +52,7 @@ impl Naive {
             }
             said.push(token);
         }
-        let run = forward(model, &corrupt, &[], &[], &[]);
+        let run = plain.forward(&corrupt, &[], &[], &[], &[]);
         Self { known, p_clean, p_corrupt: f64::from(run.p(corrupt.len() - 1, answer[0])) }
     }
 
@@ -88,6 +88,7 @@ fn traced(lab: &mut Lab, fact: &Listed) -> FactRecord {
 fn hold(name: &str, model: Model, facts: &[Listed], naive: impl Fn(usize) -> bool) {
     let of = |kind: &str| facts.iter().filter(|fact| fact.kind == kind).count();
     assert_eq!(["known", "unknown", "insensitive"].map(of), [10, 10, 5], "{name}");
+    let plain = Plain::of(&model, &[]);
     let mut lab = Lab::new(model, FactFile::of("none", vec![]), "tests");
     let mut forwards = 0;
     for (at, fact) in facts.iter().enumerate() {
@@ -103,7 +104,7 @@ fn hold(name: &str, model: Model, facts: &[Listed], naive: impl Fn(usize) -> boo
         assert_eq!(kind, fact.kind, "{place}");
         assert_eq!(values.redundancy.is_empty(), kind != "known", "{place}: a second pass of what has no effect");
         if naive(at) {
-            let want = Naive::of(lab.model(), fact);
+            let want = Naive::of(lab.model(), &plain, fact);
             forwards += 1;
             assert_eq!(want.kind(), fact.kind, "{place}: {} and {}", want.p_clean, want.p_corrupt);
             for (want, got) in [(want.p_clean, values.p_clean), (want.p_corrupt, values.p_corrupt)] {

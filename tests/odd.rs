@@ -7,7 +7,8 @@ use engram_core::device::Compute;
 use engram_core::model::Model;
 use engram_core::model::rope_spec::RopeSpec;
 use engram_core::model::spec::{NormKind, Spec};
-use engram_core::run::{self, Prompt};
+use engram_core::run::{Prompt, Sites};
+use engram_core::tensor::Matrix;
 use engram_core::weights::{ByteSource, Checkpoint, MemoryFile};
 use engram_tests::fixtures::fixture;
 use engram_tests::odd::{self, Case};
@@ -82,10 +83,10 @@ fn odd_checkpoints_give_transformers_numbers() {
 
 fn logits(case: &Case, compute: &Compute) -> Result<Vec<f32>, String> {
     let model = case.load(compute)?;
-    let prompts = [Prompt { ids: case.ids.clone(), ..Prompt::default() }];
-    let decoder = model.decoder.as_ref();
-    let base = block_on(run::predict(decoder, &compute.device, &prompts, None)).map_err(|error| error.to_string())?;
-    block_on(run::logits_of(decoder, &base, 0, case.ids.len() - 1)).map_err(|error| error.to_string())
+    let (engine, prompts) = (model.edited(), [Prompt::plain(&case.ids)]);
+    let cache =
+        block_on(engine.capture(&prompts, &Matrix::default(), &Sites::end())).map_err(|error| error.to_string())?;
+    block_on(engine.logits(&cache, 0, case.ids.len() - 1)).map_err(|error| error.to_string())
 }
 
 fn defaults() -> Value {

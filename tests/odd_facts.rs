@@ -80,7 +80,7 @@ fn reason(fact: &FactRecord) -> Option<(Reason, &str)> {
 fn a_bad_fact_is_dropped_with_its_reason() {
     // Its tokenizer's last token has no embedding, and it takes 128 tokens.
     let mut model = with_a_token_too_many("qwen2");
-    let positions = model.decoder.shape().positions;
+    let positions = model.net.shape.positions;
     let made = made::facts(&model);
     let usual = Settings { n: 4, edit: EditSettings { facts: 2, ..made::settings().edit }, ..made::settings() };
     let good: Vec<Fact> = made.facts.iter().take(30).cloned().collect();
@@ -210,7 +210,7 @@ fn lengths_are_told_for_what_they_are() {
     let mut traced = 0;
     for name in MODELS {
         let model = model(name, &compute);
-        let positions = model.decoder.shape().positions;
+        let positions = model.net.shape.positions;
         let ask = |prompt: &str, target: Option<&'static str>| {
             let question = Question { prompt, subject: "France", target, target_new: target.map(|_| "8") };
             block_on(fact_of(&model, question)).map(|(fact, _)| fact)

@@ -3,20 +3,23 @@
 
 #![expect(clippy::print_stdout, reason = "tests report what they measure")]
 
-use engram_core::run::{self, Action, Lane, Prompt, Read, Site};
+use engram_core::model::{Model, Site};
+use engram_core::run::{ActivationCache, Intervention, PatchedRun, Prompt, Read, Request, Sites};
+use engram_core::tensor::Matrix;
 use engram_tests::fixtures::{MODELS, Reference, devices, difference, fixture, model, open};
 use pollster::block_on;
 
 /// METHODS asks for 1e-4. Where transformers' own f32 is further from f64 than that, its rounding is added.
 const TOLERANCE: f32 = 1e-4;
 
-fn capture(model: &engram_core::model::Model, ids: Vec<Vec<u32>>) -> run::Base {
-    let prompts: Vec<_> = ids.into_iter().map(|ids| Prompt { ids, ..Prompt::default() }).collect();
-    block_on(run::capture(model.decoder.as_ref(), &model.compute.device, &prompts, None, true)).expect("capture")
+fn capture(model: &Model, ids: Vec<Vec<u32>>) -> ActivationCache {
+    let prompts: Vec<_> = ids.iter().map(|ids| Prompt::plain(ids)).collect();
+    let keep = Sites::to_resume().with(Site::MlpKey, 1..=model.layers());
+    block_on(model.edited().capture(&prompts, &Matrix::default(), &keep)).expect("capture")
 }
 
-fn values(x: burn::tensor::Tensor<2>) -> Vec<f32> {
-    x.into_data().try_to_vec::<f32>().expect("f32")
+fn values(cache: &ActivationCache, prompt: usize, layer: usize, site: Site) -> Vec<f32> {
+    block_on(cache.values(prompt, layer, site, 0..cache.ids(prompt).len())).expect("captured").values
 }
 
 fn check_layers(name: &str, path: &std::path::Path, tokenizer: Option<&std::path::Path>) {
@@ -27,19 +30,19 @@ fn check_layers(name: &str, path: &std::path::Path, tokenizer: Option<&std::path
         let base = capture(&model, (0..3).map(|p| reference.ids(p)).collect());
         let mut worst = Vec::new();
         for p in 0..3 {
-            let embed = base.activations(p, 0, Site::Residual).expect("embedding");
+            let embed = values(&base, p, 0, Site::Residual);
             let mut compare = |what: &str, got: Vec<f32>, want: &[f32]| {
                 let difference = difference(&got, want);
                 worst.push((difference, format!("prompt {p}, {what}")));
             };
-            compare("embedding", values(embed), reference.values(&format!("p{p}.embed")));
+            compare("embedding", embed, reference.values(&format!("p{p}.embed")));
             for (site, key) in
-                [(Site::Residual, "resid"), (Site::Attention, "attn"), (Site::Mlp, "mlp"), (Site::Key, "key")]
+                [(Site::Residual, "resid"), (Site::Attention, "attn"), (Site::Mlp, "mlp"), (Site::MlpKey, "key")]
             {
                 let want = reference.values(&format!("p{p}.{key}"));
                 let per_layer = want.len() / layers;
                 for layer in 1..=layers {
-                    let got = values(base.activations(p, layer, site).expect("captured"));
+                    let got = values(&base, p, layer, site);
                     let want = &want[(layer - 1) * per_layer..layer * per_layer];
                     compare(&format!("layer {layer} {}", site.name()), got, want);
                 }
@@ -47,7 +50,7 @@ fn check_layers(name: &str, path: &std::path::Path, tokenizer: Option<&std::path
             let want = reference.values(&format!("p{p}.logits"));
             let tokens = base.ids(p).len();
             for position in 0..tokens {
-                let got = block_on(run::logits_of(model.decoder.as_ref(), &base, p, position)).expect("logits");
+                let got = block_on(model.edited().logits(&base, p, position)).expect("logits");
                 let width = want.len() / tokens;
                 compare("logits", got, &want[position * width..(position + 1) * width]);
             }
@@ -123,14 +126,14 @@ fn interventions_agree_with_hooks() {
             let (s, s2) = (reference.number("s"), reference.number("s_corrupt"));
             let (t, t2) = (reference.number("t"), reference.number("t_corrupt"));
             let read = |position| vec![Read { position, tokens: vec![reference.answer()] }];
-            let mut lanes = Vec::new();
+            let mut runs = Vec::new();
             let mut want = Vec::new();
             for (key, from, to) in
                 [("patch.resid", s, s2), ("patch.resid_last", t, t2), ("patch.resid_same_index", s, s)]
             {
                 for layer in 1..=layers {
-                    let actions = vec![Action::patch(layer, Site::Residual, to, 0, from)];
-                    lanes.push(Lane { prompt: 1, from: None, actions, reads: read(t2) });
+                    let interventions = vec![Intervention::patch(layer, Site::Residual, to, 0, from)];
+                    runs.push(PatchedRun { prompt: 1, interventions, overlay: None, reads: read(t2) });
                 }
                 want.extend_from_slice(reference.values(key));
             }
@@ -140,14 +143,13 @@ fn interventions_agree_with_hooks() {
                 ("ablate.block", &[Site::Attention, Site::Mlp]),
             ] {
                 for layer in 1..=layers {
-                    let actions = sites.iter().map(|&site| Action::zero(layer, site, 0..t + 1)).collect();
-                    lanes.push(Lane { prompt: 0, from: None, actions, reads: read(t) });
+                    let zero = |&site: &Site| Intervention::zero(layer, site, 0..t + 1);
+                    let interventions = sites.iter().map(zero).collect();
+                    runs.push(PatchedRun { prompt: 0, interventions, overlay: None, reads: read(t) });
                 }
                 want.extend_from_slice(reference.values(key));
             }
-            let device = &model.compute.device;
-            let got = block_on(run::resume(model.decoder.as_ref(), device, &base, &lanes, None, &model.limits))
-                .expect("resume");
+            let got = block_on(model.edited().resume(&base, &Request::of(&runs))).expect("resume");
             let got: Vec<f32> = got.iter().map(|readouts| readouts[0].p[0]).collect();
             let worst = difference(&got, &want);
             println!("{name} on {}: interventions max |Δp| = {worst:.2e}", compute.info.name);
@@ -176,9 +178,9 @@ fn vocabulary_tables_are_split_where_a_buffer_cannot_hold_them() {
         let logits = |compute| {
             let model = model(name, compute);
             let base = capture(&model, vec![reference.ids(2)]);
-            let embedding = values(base.activations(0, 0, Site::Residual).expect("embedding"));
+            let embedding = values(&base, 0, 0, Site::Residual);
             let last = base.ids(0).len() - 1;
-            let logits = block_on(run::logits_of(model.decoder.as_ref(), &base, 0, last)).expect("logits");
+            let logits = block_on(model.edited().logits(&base, 0, last)).expect("logits");
             (embedding, logits)
         };
         let ((embedding, logits), (want_embedding, want)) = (logits(&small), logits(&whole));

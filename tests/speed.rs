@@ -10,7 +10,8 @@ use engram_core::device::Compute;
 use engram_core::facts::{Fact, parse, shuffled};
 use engram_core::model::Model;
 use engram_core::record::{Reading, Settings, Traced};
-use engram_core::run::{Prompt, Read, predict, read_base};
+use engram_core::run::{Prompt, Read, Sites};
+use engram_core::tensor::Matrix;
 use engram_core::trace::{Prepared, prepare, stage1};
 use engram_tests::fixtures::{fixture, open, shared};
 use engram_tests::naive::stage1_naive;
@@ -69,8 +70,7 @@ fn benches(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("forward");
     group.sample_size(10);
     for n in [1, 8, 64] {
-        let prompts: Vec<Prompt> =
-            facts.iter().cycle().take(n).map(|fact| Prompt { ids: fact.clean.clone(), ..Prompt::default() }).collect();
+        let prompts: Vec<Prompt> = facts.iter().cycle().take(n).map(|fact| Prompt::plain(&fact.clean)).collect();
         let reads: Vec<(usize, Read)> = prompts
             .iter()
             .enumerate()
@@ -78,9 +78,8 @@ fn benches(criterion: &mut Criterion) {
             .collect();
         group.bench_function(format!("{n} prompts"), |bencher| {
             bencher.iter(|| {
-                let base =
-                    block_on(predict(model.decoder.as_ref(), &model.compute.device, &prompts, None)).expect("forward");
-                block_on(read_base(model.decoder.as_ref(), &base, &reads, &model.limits)).expect("readouts")
+                let cache = block_on(model.edited().capture(&prompts, &Matrix::default(), &Sites::end()));
+                block_on(model.edited().read(&cache.expect("forward"), &reads)).expect("readouts")
             });
         });
     }
@@ -121,7 +120,7 @@ fn plan() {
     for rows in [256, 512, 1024, 2048, 4096] {
         let mut line = format!("{rows:>5} rows:");
         for batch in [1, 2, 4] {
-            model.limits.rows = rows;
+            model.plan.rows = rows;
             let start = Instant::now();
             resumed_by(&model, &facts, batch);
             let seconds = start.elapsed().as_secs_f64() / facts.len() as f64;

@@ -1,13 +1,13 @@
 //! Stages 1 and 3 on the fixture models: eq. 3 and an edit against transformers, the exact identities, noise, answers of
 //! several tokens.
 
-use burn::tensor::Tensor;
 use engram_core::device::Compute;
 use engram_core::edit::{Target, update};
 use engram_core::facts::{Fact, parse};
-use engram_core::model::Model;
+use engram_core::model::{Model, Site};
 use engram_core::record::{Answer, Corruption, Reading, Reason, Settings};
-use engram_core::run::{Prompt, Read, Site, capture, predict, read_base};
+use engram_core::run::{Prompt, Read, Sites};
+use engram_core::tensor::Matrix;
 use engram_core::trace::{Prepared, measure_sigma, prepare, redundancy, screen, stage1};
 use engram_tests::fixtures::{MODELS, Reference, devices, difference, model};
 use engram_tests::naive;
@@ -105,18 +105,16 @@ fn an_edit_agrees_with_transformers() {
             let (layer, position, prompt) = (number("layer"), number("position"), number("prompt"));
             // The script counts layers from 0.
             let layer = layer + 1;
-            let prompts = [Prompt { ids: reference.ids(prompt), ..Prompt::default() }];
-            let base =
-                block_on(capture(model.decoder.as_ref(), &compute.device, &prompts, None, true)).expect("capture");
-            let row = |site| {
-                let rows: Tensor<2> = base.activations(0, layer, site).expect("captured");
-                rows.narrow(0, position, 1).into_data().try_to_vec::<f32>().expect("f32")
-            };
+            let prompts = [Prompt::plain(&reference.ids(prompt))];
+            let keep = Sites::end().with(Site::MlpKey, layer..=layer).with(Site::MlpValue, layer..=layer);
+            let none = Matrix::default();
+            let cache = block_on(model.edited().capture(&prompts, &none, &keep)).expect("capture");
+            let row = |site| block_on(cache.values(0, layer, site, position..position + 1)).expect("captured").values;
             let target = Target {
                 layer,
                 seed: 0,
-                key: row(Site::Key),
-                value: row(Site::Value),
+                key: row(Site::MlpKey),
+                value: row(Site::MlpValue),
                 target: reference.values("edit.vstar").to_vec(),
                 loss: Vec::new(),
             };
@@ -126,11 +124,10 @@ fn an_edit_agrees_with_transformers() {
             }
             let update = update(&model, &target).expect("update");
             assert!(update.tensor.ends_with(".weight"), "{name}: {}", update.tensor);
-            let edited = update.edited(&model);
-            model.decoder.set_down_proj(layer, edited);
+            model.overlays.push(update.overlay());
             let read = Read { position: prompts[0].ids.len() - 1, tokens: vec![reference.answer()] };
-            let base = block_on(predict(model.decoder.as_ref(), &compute.device, &prompts, None)).expect("forward");
-            let after = block_on(read_base(model.decoder.as_ref(), &base, &[(0, read)], &model.limits));
+            let cache = block_on(model.edited().capture(&prompts, &none, &Sites::end())).expect("forward");
+            let after = block_on(model.edited().read(&cache, &[(0, read)]));
             let (got, want) = (after.expect("readout")[0].p[0], reference.values("edit.p_after")[0]);
             assert!((got - want).abs() <= 1e-5, "{name} on {}: {got} and {want}", compute.info.name);
         }
@@ -172,7 +169,7 @@ fn an_answer_of_several_tokens_is_their_geometric_mean() {
         assert!(fact.answer.len() > 1, "{name}");
         let traced = block_on(stage1(&model, &[&fact], &settings)).expect("stage 1").remove(0);
         let ids: Vec<u32> = fact.clean.iter().chain(&fact.answer).copied().collect();
-        let run = naive::forward(&model, &ids, &[], &[], &[]);
+        let run = naive::Plain::of(&model, &[]).forward(&ids, &[], &[], &[], &[]);
         let start = fact.clean.len() - 1;
         let logs = fact.answer.iter().enumerate().map(|(i, &token)| f64::from(run.p(start + i, token)).ln());
         let want = (logs.sum::<f64>() / fact.answer.len() as f64).exp() as f32;

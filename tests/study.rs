@@ -96,3 +96,31 @@ fn edits_store_their_value_and_are_undone_to_the_bit() {
         assert_eq!(block_on(run(&mut model, &facts, start, &mut journal)).expect("again"), record, "{name}");
     }
 }
+
+/// What shards and other machines rest on.
+#[test]
+fn numbers_depend_neither_on_threads_nor_on_batches() {
+    for name in ["llama", "gemma3", "gpt2", "phi"] {
+        let compute = Compute::cpu("tests");
+        let study = |threads: usize, trace_batch: usize, screen_batch: usize, rows: usize| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads");
+            pool.install(|| {
+                let mut model = model(name, &compute);
+                let facts = facts(&model);
+                let start = block_on(header(&model, &facts, Settings { rows, ..settings() }, "test")).expect("header");
+                let settings = Settings { trace_batch, screen_batch, rows, ..start.settings.clone() };
+                let start = Record { settings, ..start };
+                let mut journal = Journal { record: start.clone(), left: usize::MAX };
+                let record = block_on(run(&mut model, &facts, start, &mut journal)).expect("a study");
+                serde_json::to_string(&(record.facts, record.edits)).expect("JSON")
+            })
+        };
+        let one = study(1, 4, 32, 2048);
+        for (threads, trace_batch, screen_batch, rows) in
+            [(2, 4, 32, 2048), (7, 4, 32, 2048), (2, 1, 5, 16), (3, 9, 7, 256)]
+        {
+            let other = study(threads, trace_batch, screen_batch, rows);
+            assert!(one == other, "{name}: {threads} threads, {trace_batch} facts, {rows} rows give other numbers");
+        }
+    }
+}

@@ -3,7 +3,8 @@
 use engram_core::device::Compute;
 use engram_core::facts::Fact;
 use engram_core::model::Model;
-use engram_core::run::{self, Prompt};
+use engram_core::run::{Prompt, Sites};
+use engram_core::tensor::Matrix;
 use engram_core::train::{Corpus, Plan, Recipe, Text, Training, recall};
 use engram_core::weights::{ByteSource, Checkpoint, MemoryFile};
 use engram_core::{Kind, Result};
@@ -108,10 +109,9 @@ fn p_of_engine(model: &Model) -> f64 {
         let ids = model.tokens.encode(&prompt).expect("tokens").ids;
         let answer = model.tokens.answer(&prompt, &fact.target_true).expect("tokens").expect("an answer")[0];
         let at = ids.len() - 1;
-        let prompts = [Prompt { ids, ..Prompt::default() }];
-        let base =
-            block_on(run::capture(model.decoder.as_ref(), &model.compute.device, &prompts, None, true)).expect("run");
-        let logits = block_on(run::logits_of(model.decoder.as_ref(), &base, 0, at)).expect("logits");
+        let (engine, prompts) = (model.edited(), [Prompt::plain(&ids)]);
+        let cache = block_on(engine.capture(&prompts, &Matrix::default(), &Sites::end())).expect("run");
+        let logits = block_on(engine.logits(&cache, 0, at)).expect("logits");
         let all: f64 = logits.iter().map(|&x| f64::from(x).exp()).sum();
         sum += f64::from(logits[answer as usize]).exp() / all;
     }
@@ -124,8 +124,7 @@ fn its_forward_is_the_engines_in_every_family() {
         let model = model(name, &Compute::cpu("tests"));
         let text = recipe("llama", 1).text;
         let corpus = Corpus::new(facts(), TEXT, &text).expect("corpus");
-        let device = &model.compute.device;
-        let found = recall(model.decoder.as_ref(), &model.tokens, device, &corpus, text.held_out, 1);
+        let found = recall(model.edited(), &model.tokens, &corpus, text.held_out, 1);
         let found = block_on(found).expect("recall").p_trained;
         let want = p_of_engine(&model);
         assert!((found - want).abs() <= 1e-5 * want, "{name}: {found:e} in training, {want:e} in the engine");
@@ -138,7 +137,7 @@ fn every_family_learns_and_its_files_say_so() {
     for family in ["llama", "qwen2", "gemma2", "phi"] {
         let plan = plan(family, EPOCHS).unwrap_or_else(|error| panic!("{family}: {error}"));
         let compute = Compute::cpu("tests");
-        let mut training = block_on(Training::new(&plan, &compute.device)).expect("a training");
+        let mut training = block_on(Training::new(&plan, compute.device.as_ref())).expect("a training");
         epochs(&mut training, EPOCHS);
         assert!(training.done());
         let (first, last) = (training.epochs[0].loss, training.epochs[EPOCHS - 1].loss);
@@ -148,7 +147,7 @@ fn every_family_learns_and_its_files_say_so() {
         let files = block_on(training.folder()).expect("files").into_iter().map(file).collect();
         let checkpoint = block_on(Checkpoint::from_sources(files)).unwrap_or_else(|error| panic!("{family}: {error}"));
         let model = block_on(Model::load(&checkpoint, family, compute, &|_, _| {})).expect("a model");
-        let found = recall(model.decoder.as_ref(), &model.tokens, &model.compute.device, &plan.corpus, 1, 1);
+        let found = recall(model.edited(), &model.tokens, &plan.corpus, 1, 1);
         let found = block_on(found).expect("recall");
         assert_eq!((found.trained, found.trained_right), (8, 1.0), "{family}: {found:?}");
     }
@@ -158,7 +157,7 @@ fn every_family_learns_and_its_files_say_so() {
 fn a_stopped_run_ends_with_the_same_bits() {
     let plan = plan("llama", 4).expect("a plan");
     let device = Compute::cpu("tests").device;
-    let start = || block_on(Training::new(&plan, &device)).expect("a training");
+    let start = || block_on(Training::new(&plan, device.as_ref())).expect("a training");
     let mut straight = start();
     epochs(&mut straight, 4);
     let mut stopped = start();
@@ -176,15 +175,15 @@ fn states_of_other_runs_and_damaged_ones_are_refused() {
     let (four, five) = (plan("llama", 4).expect("a plan"), plan("llama", 5).expect("a plan"));
     let device = Compute::cpu("tests").device;
     let state = {
-        let mut training = block_on(Training::new(&four, &device)).expect("a training");
+        let mut training = block_on(Training::new(&four, device.as_ref())).expect("a training");
         epochs(&mut training, 1);
         block_on(training.state()).expect("a state")
     };
-    let mut other = block_on(Training::new(&five, &device)).expect("a training");
+    let mut other = block_on(Training::new(&five, device.as_ref())).expect("a training");
     let error = other.restore(&state).expect_err("another recipe");
     assert_eq!(error.kind, Kind::Input);
     assert!(error.to_string().contains("another recipe"), "{error}");
-    let mut same = block_on(Training::new(&four, &device)).expect("a training");
+    let mut same = block_on(Training::new(&four, device.as_ref())).expect("a training");
     for cut in [0, 7, 100, state.len() / 2, state.len() - 1] {
         let error = same.restore(&state[..cut]).expect_err("a cut state");
         assert!(error.next_step().is_some(), "{error}");
@@ -213,7 +212,7 @@ fn wrong_recipes_say_what_is_wrong() {
             .and_then(|recipe| {
                 let corpus = Corpus::new(facts(), TEXT, &recipe.text)?;
                 let plan = Plan::new(recipe, corpus, TEXT)?;
-                block_on(Training::new(&plan, &Compute::cpu("tests").device)).map(|_| ())
+                block_on(Training::new(&plan, None)).map(|_| ())
             })
             .expect_err(to);
         assert!(error.to_string().contains(said), "{to}: {error}");
@@ -240,7 +239,7 @@ fn a_gpu_trains_alike() {
     let plan = plan("gemma2", 2).expect("a plan");
     let mut losses = Vec::new();
     for compute in devices() {
-        let mut training = block_on(Training::new(&plan, &compute.device)).expect("a training");
+        let mut training = block_on(Training::new(&plan, compute.device.as_ref())).expect("a training");
         epochs(&mut training, 2);
         losses.push((compute.info.name, training.epochs[1].loss));
     }
@@ -256,7 +255,7 @@ fn sentences_longer_than_the_model_are_told() {
     recipe.config["max_position_embeddings"] = 4.into();
     let corpus = Corpus::new(facts(), TEXT, &recipe.text).expect("corpus");
     let plan = Plan::new(recipe, corpus, TEXT).expect("a plan");
-    let mut training = block_on(Training::new(&plan, &Compute::cpu("tests").device)).expect("a training");
+    let mut training = block_on(Training::new(&plan, None)).expect("a training");
     let error = block_on(training.epoch(&mut |_| true)).expect_err("too long");
     assert!(error.to_string().contains("4 positions") && error.next_step().is_some(), "{error}");
 }

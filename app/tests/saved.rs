@@ -6,7 +6,8 @@ mod common;
 use common::{python, skipped};
 use engram_core::device::Compute;
 use engram_core::model::Model;
-use engram_core::run::{Prompt, logits_of, predict};
+use engram_core::run::{Prompt, Sites};
+use engram_core::tensor::Matrix;
 use engram_core::weights::Checkpoint;
 use pollster::block_on;
 use serde_json::Value;
@@ -47,12 +48,11 @@ fn edited(model: &Path, tokenizer: Option<&Path>, into: &Path) {
 fn logits(model: &Path, tokenizer: Option<&Path>) -> (Vec<u32>, Vec<f32>) {
     let checkpoint = block_on(Checkpoint::open(model, tokenizer)).expect("a checkpoint");
     let compute = Compute::cpu("tests");
-    let model = block_on(Model::load(&checkpoint, "saved", compute.clone(), &|_, _| {})).expect("a model");
+    let model = block_on(Model::load(&checkpoint, "saved", compute, &|_, _| {})).expect("a model");
     let ids = model.tokens.encode(PROMPT).expect("tokens").ids;
-    let prompts = [Prompt { ids: ids.clone(), ..Prompt::default() }];
-    let decoder = model.decoder.as_ref();
-    let base = block_on(predict(decoder, &compute.device, &prompts, None)).expect("a run");
-    let logits = block_on(logits_of(decoder, &base, 0, ids.len() - 1)).expect("logits");
+    let (engine, prompts) = (model.edited(), [Prompt::plain(&ids)]);
+    let cache = block_on(engine.capture(&prompts, &Matrix::default(), &Sites::end())).expect("a run");
+    let logits = block_on(engine.logits(&cache, 0, ids.len() - 1)).expect("logits");
     (ids, logits)
 }
 

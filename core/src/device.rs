@@ -6,11 +6,11 @@ pub use complaints::{complain, complaint, hear};
 
 use crate::error::{Error, Result};
 use crate::memory;
-use crate::model::{blocks::Linear, blocks::Weight, ops};
 pub use crate::protocol::Adapter;
 use crate::record::DeviceInfo;
+use crate::tensor::{LinearMap, Rows, self_test::self_test};
 use burn::tensor::wgpu::{WgpuSetup, wgpu};
-use burn::tensor::{Device, DeviceKind, Int, Tensor, TensorData};
+use burn::tensor::{Device, DeviceKind};
 
 /// What the page says where numbers are wrong.
 pub(crate) const WRONG_NUMBERS: &str =
@@ -31,8 +31,8 @@ pub enum Choice {
 /// A device that passed its self-test.
 #[derive(Debug, Clone)]
 pub struct Compute {
-    /// The device.
-    pub device: Device,
+    /// The device; the host where there is none.
+    pub device: Option<Device>,
     /// For records.
     pub info: DeviceInfo,
     /// Why it was chosen, one line for people.
@@ -41,8 +41,6 @@ pub struct Compute {
     pub adapter: Option<Adapter>,
     /// Largest difference of the self-test to the CPU; 0 on the CPU itself.
     pub self_test: f32,
-    /// It is the CPU backend.
-    pub cpu: bool,
     /// Bytes that activations may use.
     pub free_bytes: u64,
 }
@@ -51,23 +49,24 @@ pub struct Compute {
 /// have it.
 const GPU_NEEDS: u64 = 1 << 30;
 
-/// Largest difference to the CPU that the self-test accepts.
-pub const SELF_TEST_TOLERANCE: f32 = 1e-4;
-
 impl Compute {
     /// The CPU.
     pub fn cpu(why: &str) -> Self {
         let count = threads();
         let name = format!("{count} thread{}", if count == 1 { "" } else { "s" });
         Self {
-            device: Device::flex(),
-            info: DeviceInfo { kind: "cpu".into(), name, backend: "flex".into() },
+            device: None,
+            info: DeviceInfo { kind: "cpu".into(), name, backend: "native".into() },
             why: why.into(),
             adapter: None,
             self_test: 0.0,
-            cpu: true,
             free_bytes: memory::free() / 2,
         }
+    }
+
+    /// It is the CPU.
+    pub fn is_cpu(&self) -> bool {
+        self.device.is_none()
     }
 
     /// Chooses a device and tests it.
@@ -94,7 +93,7 @@ impl Compute {
             (_, opened) => Self::gpu(opened?).await,
         };
         // What was said of a device that is not taken is nothing to those that read from the CPU.
-        if chosen.as_ref().is_ok_and(|chosen| chosen.cpu) {
+        if chosen.as_ref().is_ok_and(|chosen| chosen.device.is_none()) {
             complaints::forget();
         }
         chosen
@@ -119,9 +118,8 @@ impl Compute {
             why: format!("self-test passed, largest difference to the CPU {self_test:.1e}"),
             free_bytes: adapter.max_buffer_bytes.min(2 << 30),
             adapter: Some(adapter),
-            device,
+            device: Some(device),
             self_test,
-            cpu: false,
         })
     }
 
@@ -142,15 +140,16 @@ pub fn on_lost(hook: fn(&str)) {
 ///
 /// # Errors
 /// When the device fails.
-pub async fn gflops(device: &Device) -> Result<f64> {
+pub async fn gflops(compute: &Compute) -> Result<f64> {
+    let device = compute.device.as_ref();
     let mut best = 0.0f64;
     for (rows, width) in [(64, 256), (128, 512), (256, 1024)] {
-        let x = Tensor::<2>::ones([rows, width], device) * 0.01;
-        let w = Tensor::<2>::ones([width, width], device) * (1.0 / width as f32);
+        let x = Rows::new(vec![0.01; rows * width], width, device);
+        let w = LinearMap::from_out_in(&vec![1.0 / width as f32; width * width], [width, width], None, device);
         // The first product compiles kernels; reading waits for it.
-        read_one(x.clone().matmul(w.clone())).await?;
+        w.forward(&x).gather(&[0]).values().await?;
         let start = web_time::Instant::now();
-        read_one(x.matmul(w.clone()).matmul(w)).await?;
+        w.forward(&w.forward(&x)).gather(&[0]).values().await?;
         let seconds = start.elapsed().as_secs_f64().max(1e-6);
         best = best.max(4.0 * (rows * width * width) as f64 / seconds / 1e9);
         if seconds > 0.05 {
@@ -160,9 +159,27 @@ pub async fn gflops(device: &Device) -> Result<f64> {
     Ok(best)
 }
 
-async fn read_one(x: Tensor<2>) -> Result<()> {
-    let data = crate::run::heard(x.narrow(0, 0, 1).into_data_async()).await?;
-    data.as_slice::<f32>().map(|_| ()).map_err(crate::run::device_error)
+/// A device's failure as this crate's error; allocation failures are [`crate::Kind::Memory`].
+pub(crate) fn device_error(error: impl std::fmt::Debug) -> Error {
+    let text = format!("{error:?}");
+    let lower = text.to_lowercase();
+    let memory = ["out of memory", "outofmemory", "alloc", "toobig", "too big", "too large"];
+    if memory.iter().any(|word| lower.contains(word)) {
+        return Error::new(crate::Kind::Memory, format!("the device is out of memory: {text}"))
+            .hint("close other programs, use --device cpu, or take a smaller model")
+            .in_page("close other tabs, switch the device to CPU, or take a smaller model");
+    }
+    Error::device(format!("the device failed: {text}"))
+        .hint("run `engram doctor`; `--device cpu` works without a GPU")
+        .in_page("switch the device to CPU")
+}
+
+/// What was read from a device, unless its graphics library complained by then: the numbers are then worth nothing,
+/// though reading them succeeds.
+pub(crate) async fn heard<T, E: std::fmt::Debug>(reading: impl Future<Output = Result<T, E>>) -> Result<T> {
+    let read = reading.await;
+    complaint()?;
+    read.map_err(device_error)
 }
 
 static OPENED: std::sync::Mutex<Option<(Device, WgpuSetup)>> = std::sync::Mutex::new(None);
@@ -222,56 +239,6 @@ fn describe(setup: &WgpuSetup) -> Adapter {
     }
 }
 
-/// Runs every kind of operation that a model needs on `device` and on the CPU: some software drivers compute nothing,
-/// silently. Returns the largest difference.
-pub async fn self_test(device: &Device) -> Result<f32> {
-    let got = crate::run::heard(probe(device).into_data_async()).await?;
-    let want = crate::run::heard(probe(&Device::flex()).into_data_async()).await?;
-    let got = got.try_to_vec::<f32>().map_err(crate::run::device_error)?;
-    let want = want.try_to_vec::<f32>().map_err(crate::run::device_error)?;
-    let mut worst = 0.0f32;
-    for (got, want) in got.iter().zip(&want) {
-        let difference = (got - want).abs();
-        if !difference.is_finite() || difference > SELF_TEST_TOLERANCE {
-            return Err(Error::device(format!(
-                "self-test failed: the device computes {got} where the CPU computes {want}"
-            ))
-            .hint("update the graphics driver, or use --device cpu")
-            .in_page("update the browser or the graphics driver, or switch the device to CPU"));
-        }
-        worst = worst.max(difference);
-    }
-    Ok(worst)
-}
-
-/// Norms, a linear map, rotation, masked softmax attention, a gated activation, gathers and reductions.
-fn probe(device: &Device) -> Tensor<2> {
-    let noise = |rows: usize, columns: usize, seed: u32| {
-        let mut state = seed;
-        let values: Vec<f32> = (0..rows * columns)
-            .map(|_| {
-                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-                (state >> 8) as f32 / (1 << 24) as f32 - 0.5
-            })
-            .collect();
-        Tensor::<2>::from_data(TensorData::new(values, [rows, columns]), device)
-    };
-    let (rows, width) = (21, 40);
-    let x = noise(rows, width, 1);
-    let weight: Tensor<1> = noise(1, width, 2).reshape([width]);
-    let x = ops::rms_norm(x, &weight, 1e-6) + ops::layer_norm(noise(rows, width, 3), &weight, &weight, 1e-6);
-    let linear = Linear { weight: Weight::OutIn(noise(width, width, 4)), bias: Some(weight) };
-    let q = ops::rotate(linear.forward(x.clone()), &noise(rows, 4, 5), &noise(rows, 4, 6), 10);
-    let scores = q.clone().matmul(x.clone().transpose());
-    let mixed = burn::tensor::activation::softmax(scores, 1).matmul(x.clone());
-    let index: Vec<i32> = (0..rows as i32).rev().collect();
-    let index = Tensor::<1, Int>::from_data(TensorData::new(index, [rows]), device);
-    let y = ops::gated(ops::Gate::GeluTanh, mixed.clone().select(0, index), q.clone())
-        + ops::gated(ops::Gate::Silu, q, mixed);
-    let (max, _) = y.clone().max_dim_with_indices(1);
-    Tensor::cat(vec![y.clone(), (y - max.clone()).exp().sum_dim(1), max], 1)
-}
-
 /// CPU threads.
 pub fn threads() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
@@ -299,18 +266,4 @@ pub fn start_threads() -> Result<()> {
         }
     });
     result
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_probe_is_not_trivial_and_agrees_with_itself() {
-        let data = probe(&Device::flex()).into_data().try_to_vec::<f32>().expect("f32");
-        assert!(data.iter().all(|x| x.is_finite()));
-        let spread = data.iter().fold(0.0f32, |most, x| most.max(x.abs()));
-        assert!(spread > 0.5, "a device that returns zeros would pass");
-        assert_eq!(pollster::block_on(self_test(&Device::flex())).expect("the CPU agrees with itself"), 0.0);
-    }
 }

@@ -4,8 +4,7 @@ mod apply;
 mod around;
 mod spsa;
 
-pub(crate) use apply::fingerprint;
-pub use apply::{Update, apply_and_measure, update};
+pub use apply::{Update, measure, update};
 pub use around::{OwnLayer, known, known_fact, own_layer, unrelated};
 pub use spsa::{Step, Target, optimize};
 
@@ -28,7 +27,7 @@ pub struct Job<'a> {
     pub unrelated: Vec<(usize, &'a Fact)>,
 }
 
-/// An edit that was made, measured and undone.
+/// An edit, measured.
 pub struct Done {
     /// Its record.
     pub record: EditRecord,

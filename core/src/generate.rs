@@ -2,7 +2,8 @@
 
 use crate::error::{Error, Result};
 use crate::model::Model;
-use crate::run::{Prompt, logits_of, predict};
+use crate::run::{Prompt, Sites};
+use crate::tensor::Matrix;
 use crate::tokens::Encoded;
 
 /// What a model said.
@@ -20,7 +21,7 @@ pub struct Said {
 /// A prompt without tokens, one that is longer than the model takes, a token that the model has no embedding for.
 pub fn prompt_of(model: &Model, prompt: &str) -> Result<Encoded> {
     let encoded = model.tokens.encode(prompt)?;
-    let (count, most) = (encoded.ids.len(), model.decoder.shape().positions);
+    let (count, most) = (encoded.ids.len(), model.net.shape.positions);
     if count == 0 {
         return Err(Error::input("the prompt has no tokens").hint("write a text that the model can continue"));
     }
@@ -57,7 +58,7 @@ async fn continued(
     let start = ids.len();
     let mut said = Said::default();
     // The last token that is said need not be fed, so a prompt may fill the model's length.
-    while ids.len() - start < limit && ids.len() <= model.decoder.shape().positions {
+    while ids.len() - start < limit && ids.len() <= model.net.shape.positions {
         ids.push(ranked(model, &ids).await?[0]);
         let text = model.tokens.decode(&ids[start..])?;
         let now = Said { ids: ids[start..].to_vec(), text };
@@ -98,9 +99,8 @@ pub async fn next_word(model: &Model, prompt: &str) -> Result<Said> {
 
 /// Vocabulary ids after these tokens, the most probable first.
 pub async fn ranked(model: &Model, ids: &[u32]) -> Result<Vec<u32>> {
-    let prompts = [Prompt { ids: ids.to_vec(), ..Prompt::default() }];
-    let base = predict(model.decoder.as_ref(), &model.compute.device, &prompts, None).await?;
-    let logits = logits_of(model.decoder.as_ref(), &base, 0, ids.len() - 1).await?;
+    let cache = model.edited().capture(&[Prompt::plain(ids)], &Matrix::default(), &Sites::end()).await?;
+    let logits = model.edited().logits(&cache, 0, ids.len() - 1).await?;
     let mut order: Vec<u32> = (0..logits.len() as u32).collect();
     order.sort_by(|&a, &b| logits[b as usize].total_cmp(&logits[a as usize]).then(a.cmp(&b)));
     Ok(order)

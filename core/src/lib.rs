@@ -37,6 +37,8 @@ pub mod run;
 #[cfg(feature = "engine")]
 pub mod study;
 pub mod tables;
+#[cfg(feature = "engine")]
+pub mod tensor;
 pub mod text;
 #[cfg(feature = "engine")]
 pub mod tokens;

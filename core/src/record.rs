@@ -91,7 +91,7 @@ pub struct DeviceInfo {
     pub kind: String,
     /// Adapter or backend name.
     pub name: String,
-    /// Graphics API, or `flex`.
+    /// Graphics API, or `native` on the CPU; records of earlier programs say `flex` there.
     pub backend: String,
 }
 

@@ -5,7 +5,7 @@ mod begun;
 
 pub use begun::is_complete;
 
-use crate::edit::{Job, Step, apply_and_measure, targets};
+use crate::edit::{Job, Step, measure, targets};
 use crate::error::{Error, Result};
 use crate::facts::{Fact, FactFile, shuffled};
 use crate::journal::RedundancyLine;
@@ -66,7 +66,7 @@ pub trait Observer {
 pub fn check(model: &Model, settings: &Settings) -> Result<()> {
     settings.check(model.layers())?;
     if let Corruption::Replace { with } = &settings.corruption {
-        let most = settings.max_tokens.min(model.decoder.shape().positions);
+        let most = settings.max_tokens.min(model.net.shape.positions);
         let count = model.tokens.encode(with)?.ids.len();
         if !(1..most).contains(&count) {
             return Err(Error::input(format!("the text that stands in for the subject has {count} tokens")).hint(
@@ -82,7 +82,7 @@ pub fn check(model: &Model, settings: &Settings) -> Result<()> {
 /// # Errors
 /// As [`check`].
 pub fn question(model: &Model, settings: &Settings) -> Result<Settings> {
-    let settings = Settings { max_tokens: model.decoder.shape().positions, ..settings.clone() };
+    let settings = Settings { max_tokens: model.net.shape.positions, ..settings.clone() };
     check(model, &settings)?;
     Ok(settings)
 }
@@ -93,7 +93,7 @@ pub fn question(model: &Model, settings: &Settings) -> Result<Settings> {
 /// # Errors
 /// As [`check`], or when the device fails.
 pub async fn header(model: &Model, facts: &FactFile, mut settings: Settings, program: &str) -> Result<Record> {
-    settings.rows = model.limits.rows;
+    settings.rows = model.plan.rows;
     settings.window = settings.window_of(model.layers());
     check(model, &settings)?;
     if let Corruption::Noise { sigma, .. } = &mut settings.corruption {
@@ -123,7 +123,7 @@ pub async fn run(
     observer: &mut dyn Observer,
 ) -> Result<Record> {
     check(model, &record.settings)?;
-    model.limits.rows = record.settings.rows;
+    model.plan.rows = record.settings.rows;
     let order = shuffled(facts.facts.len(), record.settings.seed);
     begun::facts(&record, facts, &order)?;
     trace_phase(model, facts, &order, &mut record, observer).await?;
@@ -346,7 +346,7 @@ async fn edit_phase(
         observer.event(Event::Progress { phase: Phase::Edit, done: at, of: jobs.len() })?;
         if missing(edits, job) {
             stopped(observer)?;
-            let done = apply_and_measure(model, job, target, &settings).await?;
+            let done = measure(model, job, target, &settings).await?;
             observer.event(Event::Edit(&done.record))?;
             edits.push(done.record);
         }

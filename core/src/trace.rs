@@ -1,7 +1,7 @@
 //! Stage 1 for a group of facts: tokens and filters, sufficiency, necessity, maps, redundancy (METHODS, sections 1 and 2).
-//! Everything is a batch of lanes on one captured run; see [`crate::run`].
+//! Everything is a batch of patched runs on one activation cache; see [`crate::run`].
 
-mod lanes;
+mod cells;
 mod lens;
 mod maps;
 mod noise;
@@ -9,7 +9,7 @@ mod prepare;
 mod redundancy;
 mod screen;
 
-pub use lanes::{Group, capture_facts, stage1, stage1_of};
+pub use cells::{Group, capture_facts, stage1, stage1_of};
 pub use lens::lens;
 pub use maps::{MapRow, maps, maps_of};
 pub(crate) use noise::generator;
@@ -21,8 +21,7 @@ pub use screen::{Screened, filtered, screen};
 use crate::error::Result;
 use crate::model::Model;
 use crate::record::Answer;
-use crate::run::{Base, Lane, Read, Readout};
-use burn::tensor::Tensor;
+use crate::run::{Edited, PatchedRun, Read, Readout, Request};
 
 /// An answer after a prompt: the tokens to force, and where to read.
 #[derive(Debug, Clone, PartialEq)]
@@ -63,15 +62,14 @@ pub fn score(readouts: &[Readout]) -> f32 {
     }
 }
 
-/// Resumes lanes; halves the batch when the device runs out of memory.
-async fn resume(model: &Model, base: &Base, lanes: &[Lane], given: Option<&Tensor<2>>) -> Result<Vec<Vec<Readout>>> {
-    let work = |limits| async move {
-        crate::run::resume(model.decoder.as_ref(), &model.compute.device, base, lanes, given, &limits).await
-    };
-    Ok(crate::run::with_halving(model.limits, work).await?.0)
+/// Patched runs of a group; halves the batch when the device runs out of memory.
+async fn resume(model: &Model, group: &Group, runs: &[PatchedRun]) -> Result<Vec<Vec<Readout>>> {
+    let request = &Request { runs, constants: &group.constants, overlays: &[] };
+    let work = |plan| async move { Edited { plan, ..model.edited() }.resume(&group.cache, request).await };
+    Ok(crate::run::with_halving(model.plan, work).await?.0)
 }
 
-/// Mean of the corrupted draws' scores, in order: lanes come `draws` at a time.
+/// Mean of the corrupted draws' scores, in order: runs come `draws` at a time.
 fn mean_scores(readouts: &[Vec<Readout>], draws: usize) -> Vec<f32> {
     readouts
         .chunks(draws)

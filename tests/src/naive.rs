@@ -1,27 +1,31 @@
-//! The oracle: a full forward of one prompt at a time with its changes applied at every site, nothing shared, nothing
-//! resumed, attention written out. Slow on purpose.
+//! The oracle: a full forward of one prompt at a time, in f64 and plain loops over a model's data, its changes made at every
+//! site; nothing shared, nothing resumed, no kernel of the engine. Slow on purpose.
 
-use burn::tensor::{Int, Tensor, TensorData};
-use engram_core::model::{Decoder, Model};
+use engram_core::model::block::{Block, Mlp};
+use engram_core::model::{Model, Site, Transformer};
 use engram_core::record::{Reading, Traced};
-use engram_core::run::{Action, Op, Prompt, Read, Site, Source, capture, predict, read_base};
+use engram_core::run::{Change, Columns, Intervention, Prompt, Read, Sites, Source};
+use engram_core::tensor::{Activation, LinearMap, Matrix, Norm, Overlay, Rope};
 use engram_core::trace::Prepared;
 use pollster::block_on;
+use std::collections::HashMap;
+
+type Vecs = Vec<Vec<f64>>;
 
 /// Activations of a full forward: `[positions][width]` by layer and site.
 pub struct Run {
-    sites: std::collections::HashMap<(usize, Site), Vec<Vec<f32>>>,
+    sites: HashMap<(usize, Site), Vecs>,
     /// Logits by position.
     pub logits: Vec<Vec<f32>>,
 }
 
 impl Run {
     /// An activation.
-    pub fn at(&self, layer: usize, site: Site, position: usize) -> &[f32] {
+    pub fn at(&self, layer: usize, site: Site, position: usize) -> &[f64] {
         &self.sites[&(layer, site)][position]
     }
 
-    /// Softmax probability of a token at a position, in f64.
+    /// Softmax probability of a token at a position.
     pub fn p(&self, position: usize, token: u32) -> f32 {
         let row = &self.logits[position];
         let max = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
@@ -30,71 +34,257 @@ impl Run {
     }
 }
 
-fn tensor(rows: &[Vec<f32>], model: &Model) -> Tensor<2> {
-    let shape = [rows.len(), rows[0].len()];
-    Tensor::from_data(TensorData::new(rows.concat(), shape), &model.compute.device)
+/// A linear map with its terms added to the matrix.
+struct Map {
+    weight: Vec<f32>,
+    bias: Option<Vec<f32>>,
+    out: usize,
+    input: usize,
 }
 
-fn rows(x: Tensor<2>) -> Vec<Vec<f32>> {
-    let width = x.dims()[1];
-    let values = x.into_data().try_to_vec::<f32>().expect("f32");
-    values.chunks(width).map(<[f32]>::to_vec).collect()
-}
-
-/// A full forward of `ids` under `actions`; captured sources come from `sources[prompt]`, given ones from `given`.
-pub fn forward(model: &Model, ids: &[u32], actions: &[Action], sources: &[&Run], given: &[Vec<f32>]) -> Run {
-    let decoder = model.decoder.as_ref();
-    let positions: Vec<usize> = (0..ids.len()).collect();
-    let index: Vec<i32> = positions.iter().map(|&p| p as i32).collect();
-    let index: Tensor<1, Int> = Tensor::from_data(TensorData::new(index, [ids.len()]), &model.compute.device);
-    let ropes: Vec<_> = decoder.ropes().iter().map(|rope| rope.rows(&index)).collect();
-    let mut run = Run { sites: Default::default(), logits: Vec::new() };
-    let act = |x: Vec<Vec<f32>>, layer: usize, site: Site, run: &mut Run| {
-        let mut x = x;
-        for action in actions.iter().filter(|a| a.layer == layer && a.site == site) {
-            for (offset, position) in action.positions.clone().enumerate() {
-                let (add, source) = match action.op {
-                    Op::Replace(source) => (false, source),
-                    Op::Add(source) => (true, source),
-                };
-                let value = match source {
-                    Source::Zero => vec![0.0; x[position].len()],
-                    Source::Captured { prompt, position } => {
-                        sources[prompt].at(layer, site, position + offset).to_vec()
-                    }
-                    Source::Given(row) => given[row + offset].clone(),
-                };
-                for (x, value) in x[position].iter_mut().zip(value) {
-                    *x = if add { *x + value } else { value };
+impl Map {
+    fn of(map: &LinearMap, overlays: &[Overlay]) -> Self {
+        let mut weight = block_on(map.values()).expect("a matrix");
+        for term in overlays.iter().flat_map(|overlay| &overlay.terms).filter(|term| term.tensor == map.tensor) {
+            for (u, v) in term.u.iter().zip(&term.v) {
+                for (row, u) in weight.chunks_exact_mut(map.input).zip(&u[map.rows.clone()]) {
+                    row.iter_mut()
+                        .zip(v)
+                        .for_each(|(w, v)| *w = (f64::from(*w) + f64::from(*u) * f64::from(*v)) as f32);
                 }
             }
         }
-        run.sites.insert((layer, site), x.clone());
-        x
-    };
-    let sum = |a: &[Vec<f32>], b: &[Vec<f32>]| -> Vec<Vec<f32>> {
-        a.iter().zip(b).map(|(a, b)| a.iter().zip(b).map(|(a, b)| a + b).collect()).collect()
-    };
-    let mut h = act(rows(decoder.embed(ids, &positions)), 0, Site::Residual, &mut run);
-    for layer in 1..=decoder.shape().layers {
-        let projected = decoder.project(layer, tensor(&h, model), &ropes);
-        let mixed = attend(decoder, layer, &rows(projected.q), &rows(projected.k), &rows(projected.v));
-        let attention = rows(decoder.attention(layer, tensor(&mixed, model)));
-        let attention = act(attention, layer, Site::Attention, &mut run);
-        let middle = sum(&h, &attention);
-        let input = if decoder.shape().parallel { &h } else { &middle };
-        let key = act(rows(decoder.mlp_key(layer, tensor(input, model))), layer, Site::Key, &mut run);
-        let value = rows(decoder.mlp_value(layer, tensor(&key, model)));
-        let value = act(value, layer, Site::Value, &mut run);
-        let mlp = act(rows(decoder.mlp(layer, tensor(&value, model))), layer, Site::Mlp, &mut run);
-        h = act(sum(&middle, &mlp), layer, Site::Residual, &mut run);
+        Self { weight, bias: map.bias().map(<[f32]>::to_vec), out: map.out(), input: map.input }
     }
-    run.logits = rows(decoder.logits(tensor(&h, model)));
-    run
+
+    fn table(weight: Vec<f32>, bias: Option<Vec<f32>>, input: usize) -> Self {
+        Self { out: weight.len() / input, weight, bias, input }
+    }
+
+    fn apply(&self, x: &Vecs) -> Vecs {
+        let mut out = vec![vec![0.0; self.out]; x.len()];
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        let per = self.out.div_ceil(threads).max(1);
+        let parts: Vec<Vecs> = std::thread::scope(|scope| {
+            let work = |first: usize| {
+                let rows = self.weight[first * self.input..].chunks_exact(self.input).take(per);
+                rows.map(|row| x.iter().map(|x| dot(row, x)).collect()).collect::<Vecs>()
+            };
+            let started: Vec<_> = (0..self.out).step_by(per).map(|first| scope.spawn(move || work(first))).collect();
+            started.into_iter().map(|part| part.join().expect("a part")).collect()
+        });
+        for (at, column) in parts.into_iter().flatten().enumerate() {
+            let bias = self.bias.as_ref().map_or(0.0, |bias| f64::from(bias[at]));
+            out.iter_mut().zip(column).for_each(|(row, value)| row[at] = value + bias);
+        }
+        out
+    }
 }
 
-fn attend(decoder: &dyn Decoder, layer: usize, q: &[Vec<f32>], k: &[Vec<f32>], v: &[Vec<f32>]) -> Vec<Vec<f32>> {
-    let heads = decoder.heads(layer);
+fn dot(w: &[f32], x: &[f64]) -> f64 {
+    let mut sums = [0.0f64; 8];
+    let (w, w_rest) = w.as_chunks::<8>();
+    let (x, x_rest) = x.as_chunks::<8>();
+    for (w, x) in w.iter().zip(x) {
+        for i in 0..8 {
+            sums[i] += f64::from(w[i]) * x[i];
+        }
+    }
+    sums.iter().sum::<f64>() + w_rest.iter().zip(x_rest).map(|(w, x)| f64::from(*w) * x).sum::<f64>()
+}
+
+fn norm(norm: &Norm, row: &[f64]) -> Vec<f64> {
+    let (weight, bias, eps) = norm.parts();
+    let n = row.len() as f64;
+    let mean = bias.map_or(0.0, |_| row.iter().sum::<f64>() / n);
+    let scale = 1.0 / (row.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / n + eps).sqrt();
+    let bias = |i: usize| bias.map_or(0.0, |bias| f64::from(bias[i]));
+    row.iter().enumerate().map(|(i, x)| (x - mean) * scale * f64::from(weight[i]) + bias(i)).collect()
+}
+
+fn each(x: &Vecs, f: impl Fn(&[f64]) -> Vec<f64>) -> Vecs {
+    x.iter().map(|row| f(row)).collect()
+}
+
+/// Norms heads of `dim` by themselves.
+fn heads_normed(by: &Norm, x: &Vecs, dim: usize) -> Vecs {
+    each(x, |row| row.chunks(dim).flat_map(|head| norm(by, head)).collect())
+}
+
+fn activated(act: Activation, x: f64) -> f64 {
+    match act {
+        Activation::Silu => x / (1.0 + (-x).exp()),
+        Activation::GeluTanh => {
+            let u = (2.0 / std::f64::consts::PI).sqrt() * (x + 0.044_715 * x.powi(3));
+            0.5 * x * (1.0 + u.tanh())
+        }
+    }
+}
+
+/// A model's data, ready for plain loops.
+pub struct Plain {
+    net: Transformer,
+    blocks: Vec<HashMap<&'static str, Map>>,
+    head: Map,
+    embedding: Vec<f32>,
+    positions: Option<Vec<f32>>,
+}
+
+impl Plain {
+    /// Of a model on the CPU, with edits merged into its matrices.
+    pub fn of(model: &Model, overlays: &[Overlay]) -> Self {
+        let net = model.net.clone();
+        let block = |block: &Block| {
+            let mut maps =
+                vec![("q", &block.q), ("k", &block.k), ("v", &block.v), ("o", &block.o), ("down", &block.down)];
+            match &block.mlp {
+                Mlp::Gated { gate, up, .. } => maps.extend([("gate", gate), ("up", up)]),
+                Mlp::Plain { up, .. } => maps.push(("up", up)),
+            }
+            maps.into_iter().map(|(name, map)| (name, Map::of(map, overlays))).collect()
+        };
+        let blocks = net.blocks.iter().map(block).collect();
+        let embedding = net.embedding.tokens.values();
+        let table = net.head.table.as_ref().map_or_else(|| embedding.clone(), |table| table.values());
+        let bias = net.head.bias.as_ref().map(|bias| bias.host().to_vec());
+        let head = Map::table(table, bias, net.shape.width);
+        let positions = net.embedding.positions.as_ref().map(|table| table.values());
+        Self { net, blocks, head, embedding, positions }
+    }
+
+    /// A full forward of `ids` under interventions; captured sources come from `sources[prompt]`, those of runs from
+    /// `earlier[run]`, constants from `given`.
+    pub fn forward(
+        &self,
+        ids: &[u32],
+        changes: &[Intervention],
+        sources: &[&Run],
+        earlier: &[Run],
+        given: &[Vec<f32>],
+    ) -> Run {
+        let net = &self.net;
+        let width = net.shape.width;
+        let mut run = Run { sites: HashMap::new(), logits: Vec::new() };
+        let mut act = |mut x: Vecs, layer: usize, site: Site| {
+            for change in changes.iter().filter(|change| change.layer == layer && change.site == site) {
+                let dim = net.heads(layer.max(1)).dim;
+                let columns = match &change.columns {
+                    Columns::All => 0..x[0].len(),
+                    Columns::Range(range) => range.clone(),
+                    Columns::Head(head) => head * dim..(head + 1) * dim,
+                };
+                for (offset, position) in change.positions.clone().enumerate() {
+                    let source = |source: Source, own: &Vecs| -> Vec<f64> {
+                        let row = match source {
+                            Source::Cached { prompt, position, at } => {
+                                let (layer, site) = at.unwrap_or((layer, site));
+                                sources[prompt].at(layer, site, position + offset).to_vec()
+                            }
+                            Source::Constant(row) => given[row + offset].iter().map(|&x| f64::from(x)).collect(),
+                            Source::Run { run, position } => earlier[run].at(layer, site, position + offset).to_vec(),
+                        };
+                        if row.len() == own[0].len() { row[columns.clone()].to_vec() } else { row }
+                    };
+                    let new: Vec<f64> = match change.change {
+                        Change::Zero => vec![0.0; columns.len()],
+                        Change::Scale(factor) => {
+                            x[position][columns.clone()].iter().map(|x| x * f64::from(factor)).collect()
+                        }
+                        Change::Replace(from) => source(from, &x),
+                        Change::Add(from) => {
+                            x[position][columns.clone()].iter().zip(source(from, &x)).map(|(x, add)| x + add).collect()
+                        }
+                    };
+                    x[position][columns.clone()].copy_from_slice(&new);
+                }
+            }
+            run.sites.insert((layer, site), x.clone());
+            x
+        };
+        let sum = |a: &Vecs, b: &Vecs| -> Vecs {
+            a.iter().zip(b).map(|(a, b)| a.iter().zip(b).map(|(a, b)| a + b).collect()).collect()
+        };
+        let scale = net.embedding.scale.unwrap_or(1.0);
+        let embedded = ids.iter().enumerate().map(|(position, &id)| {
+            let token = &self.embedding[id as usize * width..][..width];
+            // The engine scales in f32, as transformers does.
+            let token = token.iter().map(|&x| f64::from(x * scale as f32));
+            match &self.positions {
+                Some(table) => token.zip(&table[position * width..][..width]).map(|(x, p)| x + f64::from(*p)).collect(),
+                None => token.collect(),
+            }
+        });
+        let mut h = act(embedded.collect(), 0, Site::Residual);
+        for (at, (block, maps)) in net.blocks.iter().zip(&self.blocks).enumerate() {
+            let layer = at + 1;
+            let heads = &block.heads;
+            let n = each(&h, |row| norm(&block.norm, row));
+            let (mut q, mut k, v) = (maps["q"].apply(&n), maps["k"].apply(&n), maps["v"].apply(&n));
+            if let Some([q_norm, k_norm]) = &block.qk_norm {
+                (q, k) = (heads_normed(q_norm, &q, heads.dim), heads_normed(k_norm, &k, heads.dim));
+            }
+            let (q, k, v) = (act(q, layer, Site::Query), act(k, layer, Site::Key), act(v, layer, Site::Value));
+            let rope = block.rope.map(|rope| &net.ropes[rope]);
+            let (q, k) = (rotated(rope, &q, heads.dim), rotated(rope, &k, heads.dim));
+            let z = act(attended(block, &q, &k, &v), layer, Site::Heads);
+            let mut a = maps["o"].apply(&z);
+            if let Some(after) = &block.after_attention {
+                a = each(&a, |row| norm(after, row));
+            }
+            let a = act(a, layer, Site::Attention);
+            let middle = sum(&h, &a);
+            let read = match &block.mlp_norm {
+                Some(by) => each(&middle, |row| norm(by, row)),
+                None => n,
+            };
+            let up = maps["up"].apply(&read);
+            let key = match &block.mlp {
+                Mlp::Plain { act, .. } => each(&up, |row| row.iter().map(|&x| activated(*act, x)).collect()),
+                Mlp::Gated { act, .. } => {
+                    let gate = maps["gate"].apply(&read);
+                    let one = |(gate, up): (&Vec<f64>, &Vec<f64>)| {
+                        gate.iter().zip(up).map(|(&gate, up)| activated(*act, gate) * up).collect()
+                    };
+                    gate.iter().zip(&up).map(one).collect()
+                }
+            };
+            let key = act(key, layer, Site::MlpKey);
+            let value = act(maps["down"].apply(&key), layer, Site::MlpValue);
+            let mlp = match &block.after_mlp {
+                Some(after) => each(&value, |row| norm(after, row)),
+                None => value,
+            };
+            let mlp = act(mlp, layer, Site::Mlp);
+            h = act(sum(&middle, &mlp), layer, Site::Residual);
+        }
+        let last = each(&h, |row| norm(&net.head.norm, row));
+        let cap = |x: f64| net.head.cap.map_or(x, |cap| cap * (x / cap).tanh());
+        run.logits = self.head.apply(&last).iter().map(|row| row.iter().map(|&x| cap(x) as f32).collect()).collect();
+        run
+    }
+}
+
+fn rotated(rope: Option<&Rope>, x: &Vecs, dim: usize) -> Vecs {
+    let Some(rope) = rope else { return x.clone() };
+    let turn = |(position, row): (usize, &Vec<f64>)| {
+        let [cos, sin] = rope.angles(position);
+        let half = cos.len();
+        let mut row = row.clone();
+        for head in row.chunks_mut(dim) {
+            for i in 0..half {
+                let (a, b) = (head[i], head[half + i]);
+                let (cos, sin) = (f64::from(cos[i]), f64::from(sin[i]));
+                head[i] = a * cos - b * sin;
+                head[half + i] = b * cos + a * sin;
+            }
+        }
+        row
+    };
+    x.iter().enumerate().map(turn).collect()
+}
+
+fn attended(block: &Block, q: &Vecs, k: &Vecs, v: &Vecs) -> Vecs {
+    let heads = &block.heads;
     let dim = heads.dim;
     let mut out = vec![vec![0.0; heads.count * dim]; q.len()];
     for (at, row) in out.iter_mut().enumerate() {
@@ -106,8 +296,7 @@ fn attend(decoder: &dyn Decoder, layer: usize, q: &[Vec<f32>], k: &[Vec<f32>], v
             let scores: Vec<f64> = (first..=at)
                 .map(|j| {
                     let products = q[at][own.clone()].iter().zip(&k[j][shared.clone()]);
-                    let dot: f64 = products.map(|(a, b)| f64::from(*a) * f64::from(*b)).sum();
-                    let score = dot * f64::from(heads.scale);
+                    let score = products.map(|(a, b)| a * b).sum::<f64>() * f64::from(heads.scale);
                     heads.soft_cap.map_or(score, |cap| f64::from(cap) * (score / f64::from(cap)).tanh())
                 })
                 .collect();
@@ -115,9 +304,7 @@ fn attend(decoder: &dyn Decoder, layer: usize, q: &[Vec<f32>], k: &[Vec<f32>], v
             let total: f64 = scores.iter().map(|score| (score - max).exp()).sum();
             for (j, score) in (first..=at).zip(&scores) {
                 let weight = (score - max).exp() / total;
-                for (out, v) in row[own.clone()].iter_mut().zip(&v[j][shared.clone()]) {
-                    *out += (weight * f64::from(*v)) as f32;
-                }
+                row[own.clone()].iter_mut().zip(&v[j][shared.clone()]).for_each(|(out, v)| *out += weight * v);
             }
         }
     }
@@ -126,37 +313,40 @@ fn attend(decoder: &dyn Decoder, layer: usize, q: &[Vec<f32>], k: &[Vec<f32>], v
 
 /// Stage 1's cells of a fact the published tools' way on this engine: one full forward of one prompt a cell.
 pub fn stage1_naive(model: &Model, fact: &Prepared) -> Traced {
-    let decoder = model.decoder.as_ref();
-    let device = &model.compute.device;
-    let plain = |ids: &[u32]| Prompt { ids: ids.to_vec(), ..Prompt::default() };
-    let clean = block_on(capture(decoder, device, &[plain(&fact.clean)], None, false)).expect("clean run");
-    let score = |prompt: Prompt, given: Option<&Tensor<2>>| {
-        let read = Read { position: prompt.ids.len() - 1, tokens: vec![fact.answer[0]] };
-        let base = block_on(predict(decoder, device, &[prompt], given)).expect("forward");
-        block_on(read_base(decoder, &base, &[(0, read)], &model.limits)).expect("readout")[0].p[0]
+    let engine = model.edited();
+    let capture = |prompt: Prompt, constants: &Matrix, keep: Sites| {
+        block_on(engine.capture(&[prompt], constants, &keep)).expect("a forward")
     };
+    let layers = model.layers();
+    let residual = Sites::to_resume();
+    let clean = capture(Prompt::plain(&fact.clean), &Matrix::default(), residual);
+    let score = |prompt: Prompt, constants: &Matrix| {
+        let read = Read { position: prompt.ids.len() - 1, tokens: vec![fact.answer[0]] };
+        let cache = capture(prompt, constants, Sites::end());
+        block_on(engine.read(&cache, &[(0, read)])).expect("readout")[0].p[0]
+    };
+    let none = Matrix::default();
     let (s, s2) = (fact.span.end - 1, fact.corrupt_span.end - 1);
     let (t, t2) = (fact.clean.len() - 1, fact.corrupt.len() - 1);
-    let layers = 1..=model.layers();
     let patch = |from: usize, to: usize| {
         let one = |layer: usize| {
-            let given = clean.activations(0, layer, Site::Residual).expect("captured");
-            let op = Op::Replace(Source::Given(from));
-            let actions = vec![Action { layer, site: Site::Residual, positions: to..to + 1, op }];
-            score(Prompt { actions, ..plain(&fact.corrupt) }, Some(&given))
+            let given = block_on(clean.values(0, layer, Site::Residual, from..from + 1)).expect("captured");
+            let change = Change::Replace(Source::Constant(0));
+            let interventions = vec![Intervention::new(layer, Site::Residual, to..to + 1, change)];
+            score(Prompt { interventions, ..Prompt::plain(&fact.corrupt) }, &given)
         };
-        layers.clone().map(one).collect::<Vec<f32>>()
+        (1..=layers).map(one).collect::<Vec<f32>>()
     };
     let ablate = |sites: &[Site]| {
         let one = |layer| {
-            let actions = sites.iter().map(|&site| Action::zero(layer, site, 0..t + 1)).collect();
-            score(Prompt { actions, ..plain(&fact.clean) }, None)
+            let interventions = sites.iter().map(|&site| Intervention::zero(layer, site, 0..t + 1)).collect();
+            score(Prompt { interventions, ..Prompt::plain(&fact.clean) }, &none)
         };
-        layers.clone().map(one).collect::<Vec<f32>>()
+        (1..=layers).map(one).collect::<Vec<f32>>()
     };
     Traced {
-        p_clean: score(plain(&fact.clean), None),
-        p_corrupt: score(plain(&fact.corrupt), None),
+        p_clean: score(Prompt::plain(&fact.clean), &none),
+        p_corrupt: score(Prompt::plain(&fact.corrupt), &none),
         patched: [(Reading::SubjectLast, patch(s, s2)), (Reading::LastToken, patch(t, t2))].into(),
         without_block: ablate(&[Site::Attention, Site::Mlp]),
         without_attention: ablate(&[Site::Attention]),

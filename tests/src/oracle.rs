@@ -1,17 +1,21 @@
-//! Lanes computed both ways: by naive full forwards on the CPU, and resumed on a device in batches of any size.
+//! Patched runs computed both ways: by naive full forwards on the CPU, and resumed on a device in batches of any size.
 
 use crate::fixtures::model;
-use crate::naive::{Run, forward};
-use burn::tensor::{Tensor, TensorData};
+use crate::naive::{Plain, Run};
 use engram_core::device::Compute;
-use engram_core::model::Model;
-use engram_core::run::{self, Action, Base, Lane, Limits, Op, Prompt, Readout, Source};
+use engram_core::model::{Model, Site};
+use engram_core::run::{
+    ActivationCache, Change, Edited, Intervention, PatchedRun, Plan, Prompt, Read, Readout, Request, Sites, Source,
+};
+use engram_core::tensor::{Matrix, Overlay};
 use pollster::block_on;
 
 /// Prompts, the rows that changes may take, and the naive runs of the prompts.
 pub struct Oracle {
     /// On the CPU.
     pub model: Model,
+    /// Its data.
+    pub plain: Plain,
     /// What is captured.
     pub prompts: Vec<Prompt>,
     /// Rows for the prompts' own changes.
@@ -44,21 +48,21 @@ pub struct Worst {
     pub logits: f32,
     /// Of logits, absolute.
     pub absolute: f32,
-    /// The lane with the largest relative logit difference.
-    pub lane: usize,
+    /// The run with the largest relative logit difference.
+    pub run: usize,
 }
 
 impl Worst {
     /// The larger of each.
     #[must_use]
     pub fn max(self, other: Self) -> Self {
-        let lane = if self.logits >= other.logits { self.lane } else { other.lane };
+        let run = if self.logits >= other.logits { self.run } else { other.run };
         let most = |a: f32, b: f32| if a >= b || a.is_nan() { a } else { b };
         Self {
             p: most(self.p, other.p),
             logits: most(self.logits, other.logits),
             absolute: most(self.absolute, other.absolute),
-            lane,
+            run,
         }
     }
 }
@@ -78,78 +82,96 @@ impl Oracle {
 
     /// Any model on the CPU with prompts.
     pub fn of(model: Model, prompts: Vec<Prompt>, kept: Vec<Vec<f32>>) -> Self {
-        let runs = prompts.iter().map(|p| forward(&model, &p.ids, &p.actions, &[], &kept)).collect();
-        Self { model, prompts, kept, runs }
+        let plain = Plain::of(&model, &[]);
+        let runs = prompts.iter().map(|p| plain.forward(&p.ids, &p.interventions, &[], &[], &kept)).collect();
+        Self { model, plain, prompts, kept, runs }
     }
 
-    /// What naive full forwards say about lanes: the prompt's own changes and the lane's, from the embedding on.
-    pub fn wanted(&self, lanes: &[Lane], given: &[Vec<f32>]) -> Vec<Vec<Wanted>> {
+    /// What naive full forwards say about patched runs: the prompt's own changes and the run's, from the embedding on.
+    pub fn wanted(&self, runs: &[PatchedRun], given: &[Vec<f32>], overlays: &[Overlay]) -> Vec<Vec<Wanted>> {
         let rows: Vec<_> = self.kept.iter().chain(given).cloned().collect();
         let sources: Vec<&Run> = self.runs.iter().collect();
-        let one = |lane: &Lane| {
-            let prompt = &self.prompts[lane.prompt];
-            let own = lane.actions.iter().map(|action| shifted(action, self.kept.len()));
-            let actions: Vec<Action> = prompt.actions.iter().cloned().chain(own).collect();
-            let run = forward(&self.model, &prompt.ids, &actions, &sources, &rows);
-            let read = |read: &run::Read| Wanted {
-                p: read.tokens.iter().map(|&token| run.p(read.position, token)).collect(),
-                logits: run.logits[read.position].clone(),
+        let edited: Vec<Plain> = overlays.iter().map(|one| Plain::of(&self.model, std::slice::from_ref(one))).collect();
+        let mut earlier: Vec<Run> = Vec::with_capacity(runs.len());
+        let mut out = Vec::with_capacity(runs.len());
+        for run in runs {
+            let prompt = &self.prompts[run.prompt];
+            let own = run.interventions.iter().map(|change| shifted(change, self.kept.len()));
+            let changes: Vec<Intervention> = prompt.interventions.iter().cloned().chain(own).collect();
+            let plain = run.overlay.map_or(&self.plain, |overlay| &edited[overlay]);
+            let naive = plain.forward(&prompt.ids, &changes, &sources, &earlier, &rows);
+            let read = |read: &Read| Wanted {
+                p: read.tokens.iter().map(|&token| naive.p(read.position, token)).collect(),
+                logits: naive.logits[read.position].clone(),
             };
-            lane.reads.iter().map(read).collect()
-        };
-        lanes.iter().map(one).collect()
+            out.push(run.reads.iter().map(read).collect());
+            earlier.push(naive);
+        }
+        out
     }
 
-    /// Captures the prompts on a model's device.
-    pub fn capture(&self, model: &Model) -> Base {
-        let kept = matrix(&self.kept, model);
-        block_on(run::capture(model.decoder.as_ref(), &model.compute.device, &self.prompts, kept.as_ref(), true))
-            .unwrap_or_else(|error| panic!("capture: {error}"))
+    /// Captures the prompts on a model's device, with every site that can be changed.
+    pub fn capture(&self, model: &Model) -> ActivationCache {
+        let all = Site::ALL.into_iter().filter(|&site| site != Site::Pattern);
+        let keep = all.fold(Sites::to_resume(), |keep, site| keep.with(site, 1..=model.layers()));
+        self.capture_with(model, &keep)
+    }
+
+    /// The same, with chosen sites.
+    pub fn capture_with(&self, model: &Model, keep: &Sites) -> ActivationCache {
+        let captured = block_on(model.edited().capture(&self.prompts, &matrix(&self.kept), keep));
+        captured.unwrap_or_else(|error| panic!("capture: {error}"))
     }
 }
 
-/// The same change with its given rows `by` rows later.
-fn shifted(action: &Action, by: usize) -> Action {
+/// The same change with its constant rows `by` rows later.
+fn shifted(change: &Intervention, by: usize) -> Intervention {
     let shift = |source| match source {
-        Source::Given(row) => Source::Given(row + by),
+        Source::Constant(row) => Source::Constant(row + by),
         other => other,
     };
-    let op = match action.op {
-        Op::Replace(source) => Op::Replace(shift(source)),
-        Op::Add(source) => Op::Add(shift(source)),
+    let made = match change.change {
+        Change::Replace(source) => Change::Replace(shift(source)),
+        Change::Add(source) => Change::Add(shift(source)),
+        other => other,
     };
-    Action { op, ..action.clone() }
+    Intervention { change: made, ..change.clone() }
 }
 
-/// Rows as a matrix on a model's device.
-pub fn matrix(rows: &[Vec<f32>], model: &Model) -> Option<Tensor<2>> {
-    let shape = [rows.len(), rows.first()?.len()];
-    Some(Tensor::from_data(TensorData::new(rows.concat(), shape), &model.compute.device))
+/// Rows as the engine takes them.
+pub fn matrix(rows: &[Vec<f32>]) -> Matrix {
+    Matrix::new(rows.concat(), rows.first().map_or(0, Vec::len))
 }
 
-/// Lanes resumed on a base run, `rows` rows at a time.
-pub fn resumed(model: &Model, base: &Base, lanes: &[Lane], given: &[Vec<f32>], rows: usize) -> Vec<Vec<Readout>> {
-    let limits = Limits { rows, head_rows: rows.min(model.limits.head_rows), ..model.limits };
-    let given = matrix(given, model);
-    let device = &model.compute.device;
-    block_on(run::resume(model.decoder.as_ref(), device, base, lanes, given.as_ref(), &limits))
-        .unwrap_or_else(|error| panic!("resume: {error}"))
+/// Patched runs on a cache, `rows` rows at a time.
+pub fn resumed(
+    model: &Model,
+    cache: &ActivationCache,
+    runs: &[PatchedRun],
+    given: &[Vec<f32>],
+    overlays: &[Overlay],
+    rows: usize,
+) -> Vec<Vec<Readout>> {
+    let plan = Plan { rows, head_rows: rows.min(model.plan.head_rows), ..model.plan };
+    let request = Request { runs, constants: &matrix(given), overlays };
+    let done = block_on(Edited { plan, ..model.edited() }.resume(cache, &request));
+    done.unwrap_or_else(|error| panic!("resume: {error}"))
 }
 
-/// Resumed against naive. Panics where a lane's readouts are not its reads, or its top token is not one of the best.
-pub fn against(lanes: &[Lane], got: &[Vec<Readout>], want: &[Vec<Wanted>]) -> Worst {
-    assert_eq!((got.len(), want.len()), (lanes.len(), lanes.len()));
+/// Resumed against naive. Panics where a run's readouts are not its reads, or its top token is not one of the best.
+pub fn against(runs: &[PatchedRun], got: &[Vec<Readout>], want: &[Vec<Wanted>]) -> Worst {
+    assert_eq!((got.len(), want.len()), (runs.len(), runs.len()));
     let mut worst = Worst::default();
-    for (at, lane) in lanes.iter().enumerate() {
-        assert_eq!(got[at].len(), lane.reads.len(), "{lane:?}");
-        for ((read, got), want) in lane.reads.iter().zip(&got[at]).zip(&want[at]) {
+    for (at, run) in runs.iter().enumerate() {
+        assert_eq!(got[at].len(), run.reads.len(), "{run:?}");
+        for ((read, got), want) in run.reads.iter().zip(&got[at]).zip(&want[at]) {
             let logits: Vec<f32> = read.tokens.iter().map(|&token| want.logits[token as usize]).collect();
             let absolute = crate::fixtures::difference(&got.logits, &logits);
             let p = crate::fixtures::difference(&got.p, &want.p);
             let best = want.logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
             let top = best - want.logits[got.top as usize];
-            assert!(top <= 1e-4 * want.scale(), "top token {} is {top:e} below the best: {lane:?}", got.top);
-            worst = worst.max(Worst { p, logits: absolute / want.scale(), absolute, lane: at });
+            assert!(top <= 1e-4 * want.scale(), "top token {} is {top:e} below the best: {run:?}", got.top);
+            worst = worst.max(Worst { p, logits: absolute / want.scale(), absolute, run: at });
         }
     }
     worst
@@ -159,12 +181,12 @@ pub fn against(lanes: &[Lane], got: &[Vec<Readout>], want: &[Vec<Wanted>]) -> Wo
 pub fn between(a: &[Vec<Readout>], b: &[Vec<Readout>], want: &[Vec<Wanted>]) -> Worst {
     assert_eq!((a.len(), want.len()), (b.len(), b.len()));
     let mut worst = Worst::default();
-    for (lane, (a, b)) in a.iter().zip(b).enumerate() {
-        assert_eq!(a.len(), b.len(), "lane {lane}");
-        for ((a, b), want) in a.iter().zip(b).zip(&want[lane]) {
+    for (run, (a, b)) in a.iter().zip(b).enumerate() {
+        assert_eq!(a.len(), b.len(), "run {run}");
+        for ((a, b), want) in a.iter().zip(b).zip(&want[run]) {
             let absolute = crate::fixtures::difference(&a.logits, &b.logits);
             let p = crate::fixtures::difference(&a.p, &b.p);
-            worst = worst.max(Worst { p, logits: absolute / want.scale(), absolute, lane });
+            worst = worst.max(Worst { p, logits: absolute / want.scale(), absolute, run });
         }
     }
     worst

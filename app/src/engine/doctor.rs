@@ -2,8 +2,9 @@
 
 use super::load::choose;
 use super::{Check, State};
-use engram_core::device::{Choice, SELF_TEST_TOLERANCE, threads};
+use engram_core::device::{Choice, threads};
 use engram_core::memory;
+use engram_core::tensor::self_test::TOLERANCE;
 
 /// See [`super::check_devices`].
 pub(super) fn run() -> Vec<Check> {
@@ -36,8 +37,7 @@ pub(super) fn run() -> Vec<Check> {
                 );
                 add("limits", State::Ok, detail, None);
             }
-            let detail =
-                format!("largest difference to the CPU {:.1e}, {SELF_TEST_TOLERANCE:.0e} allowed", gpu.self_test);
+            let detail = format!("largest difference to the CPU {:.1e}, {TOLERANCE:.0e} allowed", gpu.self_test);
             add("self-test", State::Ok, detail, None);
         }
         Err(error) => {

@@ -6,7 +6,7 @@ use super::{Edited, Facts, Model, Question, Save};
 use crate::render::progress::Progress;
 use anyhow::Result;
 use engram_core::Error;
-use engram_core::edit::{self, Job, Step, apply_and_measure, targets};
+use engram_core::edit::{self, Job, Step, measure, targets};
 use engram_core::facts::Fact;
 use engram_core::generate::greedy;
 use engram_core::metrics::judge;
@@ -60,20 +60,17 @@ pub(super) fn run(
     progress.finish();
     let seconds = start.elapsed().as_secs_f64();
     let target = targets.into_iter().next().ok_or_else(|| Error::input("nothing to edit"))?;
-    let done = block_on(apply_and_measure(&mut loaded.model, &job, &target, settings))?;
+    let done = block_on(measure(&loaded.model, &job, &target, settings))?;
 
-    let original = loaded.model.decoder.down_proj(layer).clone();
-    let edited = done.update.edited(&loaded.model);
-    loaded.model.decoder.set_down_proj(layer, edited);
+    loaded.model.overlays.push(done.update.overlay());
     let after = said(&loaded.model)?.text;
     if let Some(file) = &save.delta {
         super::save::delta(file, &loaded.model, &done.update)?;
     }
     if let Some(folder) = &save.model {
         let Loaded { model, checkpoint, path } = &loaded;
-        super::save::model(folder, model, checkpoint, path, &done.update.tensor, layer, progress)?;
+        super::save::model(folder, model, checkpoint, path, &done.update, progress)?;
     }
-    loaded.model.decoder.set_down_proj(layer, original);
     Ok(Edited {
         model: loaded.model.info.clone(),
         device: loaded.model.compute.info.clone(),

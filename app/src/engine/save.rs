@@ -2,7 +2,6 @@
 
 use crate::render::progress::Progress;
 use anyhow::{Context, Result};
-use engram_core::Error;
 use engram_core::edit::Update;
 use engram_core::journal::{write_atomic, write_atomic_with};
 use engram_core::model::Model;
@@ -55,19 +54,31 @@ fn header(tensors: &[(&TensorInfo, Dtype)]) -> io::Result<Vec<u8>> {
     Ok([&(json.len() as u64).to_le_bytes(), json.as_slice()].concat())
 }
 
-/// Writes a Hugging Face folder of the model as it now is, which differs from the checkpoint in one matrix.
+/// The edited matrix as the checkpoint stores it: the sum in f64, rounded once.
+fn merged(model: &Model, update: &Update) -> Result<Vec<f32>> {
+    let down = model.net.down(update.layer);
+    let mut values = block_on(down.values())?;
+    for (row, u) in values.chunks_exact_mut(down.input).zip(&update.u) {
+        row.iter_mut().zip(&update.k).for_each(|(w, k)| *w = (f64::from(*w) + f64::from(*u) * f64::from(*k)) as f32);
+    }
+    if !down.turned {
+        return Ok(values);
+    }
+    let (out, input) = (down.out(), down.input);
+    Ok((0..input * out).map(|at| values[at % out * input + at / out]).collect())
+}
+
+/// Writes a Hugging Face folder of the model with an edit merged into its weights.
 pub(super) fn model(
     folder: &Path,
     model: &Model,
     checkpoint: &Checkpoint,
     source: &Path,
-    tensor: &str,
-    layer: usize,
+    update: &Update,
     progress: &Progress,
 ) -> Result<()> {
     std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
-    let data = model.decoder.down_proj(layer).stored().clone().into_data();
-    let edited = data.as_slice::<f32>().map_err(|error| Error::device(format!("{error:?}")))?;
+    let (tensor, edited) = (update.tensor.as_str(), merged(model, update)?);
     let mut tensors: Vec<_> =
         checkpoint.tensors().values().map(|info| (info, kind(info, info.name == tensor))).collect();
     // The widest first, as the format wants it, so that every value stands at a multiple of its size.
@@ -77,7 +88,7 @@ pub(super) fn model(
         file.write_all(&header(&tensors)?)?;
         for (at, (info, kind)) in tensors.iter().enumerate() {
             if info.name == tensor {
-                file.write_all(&bytes(edited, *kind))?;
+                file.write_all(&bytes(&edited, *kind))?;
             } else {
                 let values = block_on(checkpoint.read_f32(&info.name)).map_err(io::Error::other)?;
                 file.write_all(&bytes(&values, *kind))?;

@@ -43,7 +43,7 @@ pub(super) fn run(args: &TrainArgs, progress: &Progress) -> Result<Trained> {
             .hint("choose another --out, or train it again with --fresh")
             .into());
     }
-    let mut training = block_on(Training::new(&plan, &compute.device))?;
+    let mut training = block_on(Training::new(&plan, compute.device.as_ref()))?;
     if state.exists() {
         let saved = std::fs::read(&state).with_context(|| state.display().to_string())?;
         training.restore(&saved).map_err(|error| error.at(state.display()))?;
@@ -74,8 +74,7 @@ pub(super) fn run(args: &TrainArgs, progress: &Progress) -> Result<Trained> {
     let wanted = super::Model { source: super::Source::Path(args.out.clone()), tokenizer: None, device: args.device };
     let model = super::load::load(&wanted, progress)?.model;
     let held_out = plan.recipe.text.held_out;
-    let device = &model.compute.device;
-    let recall = block_on(recall(model.decoder.as_ref(), &model.tokens, device, &plan.corpus, held_out, 1))?;
+    let recall = block_on(recall(model.edited(), &model.tokens, &plan.corpus, held_out, 1))?;
     let trained = Trained {
         name: plan.recipe.name.clone(),
         plan: plan.digest().to_string(),

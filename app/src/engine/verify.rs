@@ -118,7 +118,7 @@ fn rerun(record: &Record, wanted: &Model, proof: &Proof, progress: &Progress) ->
         return Ok(vec![same]);
     }
     let settings = settings(record, &loaded.model);
-    loaded.model.limits.rows = settings.rows;
+    loaded.model.plan.rows = settings.rows;
     progress.start("computing again", "facts", Some(chosen.len() as u64), 0);
     let (mut again, mut other) = (Vec::new(), Vec::new());
     for (at, (fact, traced)) in chosen.iter().enumerate() {
@@ -166,10 +166,10 @@ fn settings(record: &Record, model: &model::Model) -> Settings {
     let mut settings = record.settings.clone();
     settings.readings.sort_unstable();
     settings.readings.dedup();
-    settings.rows = settings.rows.clamp(1, model.limits.rows.max(2048));
+    settings.rows = settings.rows.clamp(1, model.plan.rows.max(2048));
     // A window that covers the model is the same however large it is.
     settings.window = settings.window_of(model.layers()).min(4 * model.layers());
-    settings.max_tokens = settings.max_tokens.min(model.decoder.shape().positions);
+    settings.max_tokens = settings.max_tokens.min(model.net.shape.positions);
     settings
 }
 

@@ -1,14 +1,13 @@
-//! The rank-one update (eq. 4), what it does, and its undoing.
+//! The rank-one update (eq. 4) and what it does. It is an overlay of single runs: the model is never changed.
 
 use super::{Done, Job, Target, tokens_of};
 use crate::error::{Error, Result};
 use crate::model::Model;
-use crate::model::blocks::Linear;
+use crate::model::Site;
 use crate::record::{Answer, EditRecord, Settings, Shift, Unrelated};
-use crate::run::{Base, Lane, Prompt, Read, Readout, capture, device_error, heard, read_base, resume, with_halving};
+use crate::run::{ActivationCache, Edited, PatchedRun, Prompt, Read, Readout, Request, Sites, with_halving};
+use crate::tensor::{Matrix, Overlay, Rows};
 use crate::trace::{Asked, score};
-use burn::tensor::{Tensor, TensorData};
-use sha2::{Digest, Sha256};
 
 /// `W' = W + u kᵀ` with `u = (v* - v) / (kᵀ k)`.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,11 +23,9 @@ pub struct Update {
 }
 
 impl Update {
-    /// The layer's down projection with the update.
-    pub fn edited(&self, model: &Model) -> Linear {
-        let device = &model.compute.device;
-        let vector = |values: &[f32]| Tensor::<1>::from_data(TensorData::new(values.to_vec(), [values.len()]), device);
-        model.decoder.down_proj(self.layer).plus_rank_one(vector(&self.u), vector(&self.k))
+    /// As an overlay.
+    pub fn overlay(&self) -> Overlay {
+        Overlay::rank_one(&self.tensor, &self.u, &self.k)
     }
 }
 
@@ -45,7 +42,7 @@ pub fn update(model: &Model, target: &Target) -> Result<Update> {
         .iter()
         .zip(&target.value)
         .map(|(new, old)| ((f64::from(*new) - f64::from(*old)) / squared) as f32);
-    let tensor = model.decoder.down_proj_name(target.layer);
+    let tensor = model.net.down(target.layer).tensor.clone();
     Ok(Update { layer: target.layer, tensor, u: u.collect(), k: target.key.clone() })
 }
 
@@ -80,12 +77,12 @@ impl Watch {
         [yes, no]: [Vec<u32>; 2],
         mode: Answer,
     ) -> Result<Option<usize>> {
-        let most = model.decoder.shape().positions;
+        let most = model.net.shape.positions;
         if ids.is_empty() || [&ids, &yes, &no].into_iter().any(|ids| model.unknown(ids).is_some()) {
             return Ok(None);
         }
         let mut push = |ids: Vec<u32>| {
-            self.prompts.push(Prompt { ids, ..Prompt::default() });
+            self.prompts.push(Prompt::plain(&ids));
             self.prompts.len() - 1
         };
         let [yes, no] = [Asked::new(&ids, &yes, &[], mode), Asked::new(&ids, &no, &[], mode)];
@@ -120,34 +117,29 @@ impl Watch {
         self.watched.iter().map(one).collect()
     }
 
-    /// Readouts with the model as it now is, blocks below `layer` resumed from `base`.
-    async fn after(&self, model: &Model, base: &Base, layer: usize) -> Result<Vec<Readout>> {
-        let lanes: Vec<Lane> = self
-            .reads()
-            .into_iter()
-            .map(|(prompt, read)| Lane { prompt, from: Some(layer - 1), actions: Vec::new(), reads: vec![read] })
-            .collect();
-        // One lane a prompt, however many reads it has.
-        let mut merged: Vec<Lane> = Vec::new();
-        let mut place = Vec::with_capacity(lanes.len());
-        for lane in lanes {
-            let at = merged.iter().position(|other| other.prompt == lane.prompt).unwrap_or(merged.len());
-            if at == merged.len() {
-                merged.push(Lane { reads: Vec::new(), ..lane.clone() });
+    /// Readouts of runs that carry an edit, resumed from the prompts as they are without it.
+    async fn after(&self, model: &Model, cache: &ActivationCache, overlay: &Overlay) -> Result<Vec<Readout>> {
+        // One run a prompt, however many reads it has.
+        let mut runs: Vec<PatchedRun> = Vec::new();
+        let mut place = Vec::new();
+        for (prompt, read) in self.reads() {
+            let at = runs.iter().position(|other| other.prompt == prompt).unwrap_or(runs.len());
+            if at == runs.len() {
+                runs.push(PatchedRun { prompt, overlay: Some(0), ..PatchedRun::default() });
             }
-            place.push((at, merged[at].reads.len()));
-            merged[at].reads.extend(lane.reads);
+            place.push((at, runs[at].reads.len()));
+            runs[at].reads.push(read);
         }
-        let (decoder, device, lanes) = (model.decoder.as_ref(), &model.compute.device, &merged);
-        let work = |limits| async move { resume(decoder, device, base, lanes, None, &limits).await };
-        let readouts = with_halving(model.limits, work).await?.0;
-        Ok(place.into_iter().map(|(lane, read)| readouts[lane][read].clone()).collect())
+        let overlays = std::slice::from_ref(overlay);
+        let request = &Request { overlays, ..Request::of(&runs) };
+        let work = |plan| async move { Edited { plan, ..model.edited() }.resume(cache, request).await };
+        let readouts = with_halving(model.plan, work).await?.0;
+        Ok(place.into_iter().map(|(run, read)| readouts[run][read].clone()).collect())
     }
 }
 
-/// Puts the edit into the weights, measures what it does to the prompt, its paraphrases and neighbours and to unrelated
-/// facts, and restores the weights, also when the measurement fails.
-pub async fn apply_and_measure(model: &mut Model, job: &Job<'_>, target: &Target, settings: &Settings) -> Result<Done> {
+/// Measures what an edit does to its prompt, its paraphrases and neighbours and to unrelated facts.
+pub async fn measure(model: &Model, job: &Job<'_>, target: &Target, settings: &Settings) -> Result<Done> {
     let prepared = tokens_of(model, job.fact, settings)?;
     let fact = job.fact;
     let mode = settings.answer;
@@ -174,20 +166,14 @@ pub async fn apply_and_measure(model: &mut Model, job: &Job<'_>, target: &Target
             unrelated.push((*order, at));
         }
     }
-    let base = capture(model.decoder.as_ref(), &model.compute.device, &watch.prompts, None, false).await?;
-    let before = read_base(model.decoder.as_ref(), &base, &watch.reads(), &model.limits).await?;
-    let before = watch.scores(&before);
-
     let update = update(model, target)?;
-    let original = model.decoder.down_proj(job.layer).clone();
-    let digest = fingerprint(&original).await?;
-    let edited = update.edited(model);
-    let residual = miss(&edited, target, model).await?;
-    model.decoder.set_down_proj(job.layer, edited);
-    let after = watch.after(model, &base, job.layer).await;
-    model.decoder.set_down_proj(job.layer, original);
-    let restored = fingerprint(model.decoder.down_proj(job.layer)).await? == digest;
-    let after = watch.scores(&after?);
+    let keep = Sites::to_resume().with(Site::MlpKey, job.layer..=job.layer);
+    let cache = &model.edited().capture(&watch.prompts, &Matrix::default(), &keep).await?;
+    let reads = &watch.reads();
+    let work = |plan| async move { Edited { plan, ..model.edited() }.read(cache, reads).await };
+    let before = watch.scores(&with_halving(model.plan, work).await?.0);
+    let residual = miss(model, &update, target).await?;
+    let after = watch.scores(&watch.after(model, cache, &update.overlay()).await?);
 
     let shifts = |prompts: Vec<(String, usize)>| {
         prompts.into_iter().map(|(prompt, at)| {
@@ -209,7 +195,8 @@ pub async fn apply_and_measure(model: &mut Model, job: &Job<'_>, target: &Target
         loss: target.loss.clone(),
         relative_change: (change / size.max(f64::MIN_POSITIVE)) as f32,
         residual,
-        restored,
+        // No weight was changed.
+        restored: true,
         paraphrases: shifts(paraphrases).collect(),
         neighbourhood: shifts(neighbourhood).collect(),
         unrelated: unrelated
@@ -224,18 +211,15 @@ pub async fn apply_and_measure(model: &mut Model, job: &Job<'_>, target: &Target
     Ok(Done { record, update })
 }
 
-/// `max |W'k - v*| / max |v*|` with the edited weights.
-async fn miss(edited: &Linear, target: &Target, model: &Model) -> Result<f32> {
-    let k = TensorData::new(target.key.clone(), [1, target.key.len()]);
-    let got = edited.forward(Tensor::from_data(k, &model.compute.device));
-    let got = heard(got.into_data_async()).await?.try_to_vec::<f32>().map_err(device_error)?;
+/// `max |W'k - v*| / max |v*|` with the edit in force.
+async fn miss(model: &Model, update: &Update, target: &Target) -> Result<f32> {
+    let down = model.net.down(target.layer);
+    let key = Rows::new(target.key.clone(), target.key.len(), model.compute.device.as_ref());
+    let own = update.overlay();
+    let terms = model.overlays.iter().chain([&own]).flat_map(|overlay| &overlay.terms);
+    let terms = terms.filter(|term| term.tensor == down.tensor);
+    let got = terms.fold(down.forward(&key), |y, term| down.add_term(&key, y, term, None)).values().await?;
     let most = |values: &mut dyn Iterator<Item = f32>| values.fold(0.0f32, f32::max);
     let miss = most(&mut got.iter().zip(&target.target).map(|(got, want)| (got - want).abs()));
     Ok(miss / most(&mut target.target.iter().map(|x| x.abs())).max(f32::MIN_POSITIVE))
-}
-
-/// SHA-256 of a matrix's bits.
-pub(crate) async fn fingerprint(linear: &Linear) -> Result<[u8; 32]> {
-    let data = heard(linear.stored().clone().into_data_async()).await?;
-    Ok(Sha256::digest(data.as_bytes()).into())
 }

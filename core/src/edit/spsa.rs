@@ -1,13 +1,13 @@
 //! v* by simultaneous perturbation (Spall 1992): minimise `logit(y_true) - logit(y_false)` at the last position with the
 //! MLP's value at subject-last replaced by v. Only the blocks above the edited one and the positions from the subject
-//! on are computed; all facts take their steps together, three lanes each: v + εΔ, v - εΔ and v itself.
+//! on are computed; all facts take their steps together, three runs each: v + εΔ, v - εΔ and v itself.
 
 use crate::error::{Error, Result};
-use crate::model::Model;
+use crate::model::{Model, Site};
 use crate::record::Settings;
-use crate::run::{Action, Lane, Op, Prompt, Read, Site, Source, capture, device_error, heard, resume, with_halving};
+use crate::run::{Change, Edited, Intervention, PatchedRun, Prompt, Read, Request, Sites, Source, with_halving};
+use crate::tensor::Matrix;
 use crate::trace::{Prepared, generator};
-use burn::tensor::{Tensor, TensorData};
 use rand::Rng;
 
 /// What SPSA found for one fact.
@@ -45,25 +45,23 @@ pub async fn optimize(
     settings: &Settings,
     progress: &mut dyn FnMut(Step<'_>) -> Result<()>,
 ) -> Result<Vec<Target>> {
-    let (decoder, device) = (model.decoder.as_ref(), &model.compute.device);
-    let width = decoder.shape().width;
-    let prompts: Vec<_> =
-        facts.iter().map(|(fact, _)| Prompt { ids: fact.clean.clone(), ..Prompt::default() }).collect();
-    let base = capture(decoder, device, &prompts, None, true).await?;
+    let width = model.net.shape.width;
+    let prompts: Vec<_> = facts.iter().map(|(fact, _)| Prompt::plain(&fact.clean)).collect();
+    let mut keep = Sites::to_resume();
+    for &(_, layer) in facts {
+        keep = keep.with(Site::MlpKey, layer..=layer).with(Site::MlpValue, layer..=layer);
+    }
+    let cache = &model.edited().capture(&prompts, &Matrix::default(), &keep).await?;
     let mut targets = Vec::with_capacity(facts.len());
     let mut directions = Vec::with_capacity(facts.len());
     for (at, &(fact, layer)) in facts.iter().enumerate() {
         let s = fact.span.end - 1;
-        let row = async |site| -> Result<Vec<f32>> {
-            let rows = base.activations(at, layer, site).ok_or_else(|| Error::input("no such layer"))?;
-            let data = heard(rows.narrow(0, s, 1).into_data_async()).await?;
-            data.try_to_vec::<f32>().map_err(device_error)
-        };
-        let value = row(Site::Value).await?;
+        let row = async |site| Ok::<_, Error>(cache.values(at, layer, site, s..s + 1).await?.values);
+        let value = row(Site::MlpValue).await?;
         let target = Target {
             layer,
             seed: settings.seed,
-            key: row(Site::Key).await?,
+            key: row(Site::MlpKey).await?,
             target: value.clone(),
             value,
             loss: Vec::new(),
@@ -71,7 +69,7 @@ pub async fn optimize(
         targets.push(target);
         directions.push(generator(settings.seed, "spsa", &fact.id));
     }
-    let lanes: Vec<Lane> = facts
+    let runs: Vec<PatchedRun> = facts
         .iter()
         .enumerate()
         .flat_map(|(prompt, &(fact, layer))| {
@@ -79,33 +77,33 @@ pub async fn optimize(
             let tokens = vec![fact.answer[0], fact.answer_new[0]];
             let reads = vec![Read { position: fact.clean.len() - 1, tokens }];
             (0..3).map(move |i| {
-                let op = Op::Replace(Source::Given(3 * prompt + i));
-                let actions = vec![Action { layer, site: Site::Value, positions: s..s + 1, op }];
-                Lane { prompt, from: None, actions, reads: reads.clone() }
+                let change = Change::Replace(Source::Constant(3 * prompt + i));
+                let interventions = vec![Intervention::new(layer, Site::MlpValue, s..s + 1, change)];
+                PatchedRun { prompt, interventions, overlay: None, reads: reads.clone() }
             })
         })
         .collect();
 
     let (epsilon, eta, steps) = (settings.edit.epsilon, settings.edit.eta, settings.edit.steps);
-    let mut limits = model.limits;
+    let mut plan = model.plan;
     for step in 0..=steps {
         // Rademacher directions; the last round only measures.
         let signs: Vec<Vec<f32>> = directions
             .iter_mut()
             .map(|generator| (0..width).map(|_| if generator.random::<bool>() { 1.0 } else { -1.0 }).collect())
             .collect();
-        let mut rows = Vec::with_capacity(lanes.len() * width);
+        let mut rows = Vec::with_capacity(runs.len() * width);
         for (target, signs) in targets.iter().zip(&signs) {
             for offset in [epsilon, -epsilon, 0.0] {
                 rows.extend(target.target.iter().zip(signs).map(|(v, sign)| v + offset * sign));
             }
         }
-        let given: Tensor<2> = Tensor::from_data(TensorData::new(rows, [lanes.len(), width]), device);
-        let (base, lanes, given) = (&base, &lanes, &given);
-        let work = |limits| async move { resume(decoder, device, base, lanes, Some(given), &limits).await };
-        let (readouts, used) = with_halving(limits, work).await?;
-        limits = used;
-        let losses: Vec<f32> = readouts.iter().map(|lane| lane[0].logits[0] - lane[0].logits[1]).collect();
+        let constants = Matrix::new(rows, width);
+        let request = &Request { constants: &constants, ..Request::of(&runs) };
+        let work = |plan| async move { Edited { plan, ..model.edited() }.resume(cache, request).await };
+        let (readouts, used) = with_halving(plan, work).await?;
+        plan = used;
+        let losses: Vec<f32> = readouts.iter().map(|run| run[0].logits[0] - run[0].logits[1]).collect();
         if let Some(at) = losses.iter().position(|loss| !loss.is_finite()) {
             return Err(Error::numeric(format!("SPSA diverged at step {step}, fact {}", facts[at / 3].0.id))
                 .hint("use a smaller --eta")

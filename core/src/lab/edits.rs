@@ -1,17 +1,14 @@
-//! Edits in force: made one after the other, each removable, the loaded weights always within reach.
+//! Edits in force: made one after the other, each removable. They are overlays, so the weights stay as they were loaded.
 
 use super::{Lab, Tell};
-use crate::edit::{self, Job, Step, Update, apply_and_measure, fingerprint, targets};
+use crate::edit::{self, Job, Step, Update, measure, targets};
 use crate::error::{Error, Result};
 use crate::facts::Fact;
 use crate::generate::greedy;
-use crate::model::Model;
-use crate::model::blocks::Linear;
 use crate::protocol::{EditAsk, Edited, News};
 use crate::question::{Question, fact_of};
 use crate::record::{EditSettings, Settings};
 use crate::study;
-use std::collections::BTreeMap;
 use web_time::Instant;
 
 /// Tokens of the continuation that is shown before and after.
@@ -22,12 +19,10 @@ pub(super) struct InForce {
     last: u32,
     version: u64,
     kept: Vec<(u32, Update)>,
-    /// The loaded matrix of each edited layer, with the digest of its bits.
-    loaded: BTreeMap<usize, (Linear, [u8; 32])>,
 }
 
 impl InForce {
-    /// Changes whenever the weights do.
+    /// Changes whenever the edits do.
     pub(super) fn version(&self) -> u64 {
         self.version
     }
@@ -40,17 +35,6 @@ impl InForce {
     /// The updates, oldest first.
     pub(super) fn updates(&self) -> impl Iterator<Item = &Update> {
         self.kept.iter().map(|(_, update)| update)
-    }
-
-    /// Puts a layer's loaded matrix back, and the edits of it that are left, in their order.
-    fn rebuild(&mut self, model: &mut Model, layer: usize) {
-        self.version += 1;
-        let Some((loaded, _)) = self.loaded.get(&layer) else { return };
-        model.decoder.set_down_proj(layer, loaded.clone());
-        for (_, update) in self.kept.iter().filter(|(_, update)| update.layer == layer) {
-            let edited = update.edited(model);
-            model.decoder.set_down_proj(layer, edited);
-        }
     }
 }
 
@@ -82,19 +66,14 @@ impl Lab {
         };
         let target = targets(&self.model, std::slice::from_ref(&job), &settings, &mut progress).await?;
         let target = target.into_iter().next().ok_or_else(|| Error::input("nothing to edit"))?;
-        let done = apply_and_measure(&mut self.model, &job, &target, &settings).await?;
+        let done = measure(&self.model, &job, &target, &settings).await?;
 
-        let down = self.model.decoder.down_proj(layer).clone();
-        let digest = fingerprint(&down).await?;
-        let relative_norm = relative_norm(&down, &done.update).await?;
-        // What is told and what is in the weights must agree: nothing from here on stops half way.
-        self.edits.loaded.entry(layer).or_insert((down, digest));
+        let relative_norm = self.relative_norm(&done.update).await?;
+        // What is told and what is in force must agree: nothing from here on stops half way.
         self.edits.last += 1;
         let number = self.edits.last;
         self.edits.kept.push((number, done.update.clone()));
-        let edited = done.update.edited(&self.model);
-        self.model.decoder.set_down_proj(layer, edited);
-        self.edits.version += 1;
+        self.apply_edits();
         let after = match greedy(&self.model, &prompt, SAID, stop).await {
             Ok(after) => after.text,
             Err(error) => {
@@ -126,23 +105,26 @@ impl Lab {
             return Err(Error::input(format!("edit {number} is not in force")).hint("it was taken back already"));
         }
         self.take_back(edit);
-        let mut restored = true;
-        for (&layer, (loaded, digest)) in &self.edits.loaded {
-            let own = self.edits.kept.iter().any(|(_, update)| update.layer == layer);
-            // Without edits of its own a layer must hold the loaded bits; with some, they are what it goes back to.
-            let matrix = if own { loaded } else { self.model.decoder.down_proj(layer) };
-            restored &= fingerprint(matrix).await? == *digest;
-        }
-        Ok(News::Undone { left: self.edits.kept.iter().map(|(number, _)| *number).collect(), restored })
+        Ok(News::Undone { left: self.edits.kept.iter().map(|(number, _)| *number).collect(), restored: true })
     }
 
     /// Removes an edit, or all.
     fn take_back(&mut self, edit: Option<u32>) {
-        let layers: Vec<usize> = self.edits.loaded.keys().copied().collect();
         self.edits.kept.retain(|(number, _)| edit.is_some_and(|edit| *number != edit));
-        for layer in layers {
-            self.edits.rebuild(&mut self.model, layer);
-        }
+        self.apply_edits();
+    }
+
+    /// The edits that are kept are in force.
+    fn apply_edits(&mut self) {
+        self.edits.version += 1;
+        self.model.overlays = self.edits.updates().map(Update::overlay).collect();
+    }
+
+    /// `‖u kᵀ‖ / ‖W‖` (Frobenius).
+    async fn relative_norm(&self, update: &Update) -> Result<f32> {
+        let squares = |values: &[f32]| values.iter().map(|&x| f64::from(x) * f64::from(x)).sum::<f64>();
+        let own = squares(&self.model.net.down(update.layer).values().await?).sqrt();
+        Ok(((squares(&update.u) * squares(&update.k)).sqrt() / own.max(f64::MIN_POSITIVE)) as f32)
     }
 
     /// The lab's own fact with this prompt and subject, for its paraphrases and neighbours; else the question alone.
@@ -175,12 +157,4 @@ fn settings_of(ask: &EditAsk) -> Settings {
         ..EditSettings::default()
     };
     Settings { n: 1, seed: ask.seed, stages: vec![1, 3], edit, ..Settings::default() }
-}
-
-/// `‖u kᵀ‖ / ‖W‖` (Frobenius).
-async fn relative_norm(down: &Linear, update: &Update) -> Result<f32> {
-    let squares = |values: &[f32]| values.iter().map(|&x| f64::from(x) * f64::from(x)).sum::<f64>();
-    let data = crate::run::heard(down.stored().clone().into_data_async()).await?;
-    let own = squares(data.as_slice::<f32>().map_err(crate::run::device_error)?).sqrt();
-    Ok(((squares(&update.u) * squares(&update.k)).sqrt() / own.max(f64::MIN_POSITIVE)) as f32)
 }

@@ -1,38 +1,13 @@
 //! GPT-2 (Radford et al. 2019). Follows transformers' `modeling_gpt2.py`: learned positions, fused q/k/v in the
 //! transposed `Conv1D` layout, LayerNorm, GELU, tied head.
 
-use super::blocks::{Linear, Norm, Projected, Table};
+use super::block::{Block, Embedding, Head, Mlp, Transformer};
 use super::config::Config;
 use super::loader::Loader;
-use super::ops::{self, Gate};
-use super::rope::{Rope, RopeRows};
 use super::spec::{Biases, NormKind, Spec};
-use super::{Decoder, GELU_TANH, Heads, Shape};
+use super::{GELU_TANH, Shape};
 use crate::error::{Error, Result};
-use burn::tensor::Tensor;
-
-struct Block {
-    ln_1: Norm,
-    qkv: Linear,
-    proj: Linear,
-    ln_2: Norm,
-    fc: Linear,
-    mlp_proj: Linear,
-}
-
-/// GPT-2.
-pub(super) struct Gpt2 {
-    shape: Shape,
-    heads: Heads,
-    wte: Table,
-    wpe: Table,
-    blocks: Vec<Block>,
-    norm: Norm,
-    /// `None` when tied to the embedding.
-    head: Option<Table>,
-    /// Prefix of the tensor names.
-    root: String,
-}
+use crate::tensor::activation::Activation;
 
 /// GPT-2's configuration. transformers takes the other families' names of four keys as well.
 pub(super) fn spec(config: Config<'_>) -> Result<Spec> {
@@ -69,7 +44,7 @@ pub(super) fn spec(config: Config<'_>) -> Result<Spec> {
         ropes: Vec::new(),
         norm: NormKind::Layer,
         eps: config.number("layer_norm_epsilon", 1e-5)?,
-        act: Gate::GeluTanh,
+        act: Activation::GeluTanh,
         gated: false,
         biases: Biases { qkv: true, o: true, mlp: true, head: false },
         embed_scale: None,
@@ -78,86 +53,44 @@ pub(super) fn spec(config: Config<'_>) -> Result<Spec> {
     })
 }
 
-impl Gpt2 {
-    pub(super) async fn load(spec: Spec, loader: &Loader<'_>) -> Result<Self> {
-        let Spec { shape, longest, heads, eps, tied, .. } = spec;
-        let (heads, width) = (heads[0].clone(), shape.width);
+/// From tensors to a model.
+pub(super) async fn load(spec: Spec, loader: &Loader<'_>) -> Result<Transformer> {
+    let Spec { shape, longest, heads, eps, act, tied, .. } = spec;
+    let (width, ff) = (shape.width, shape.ff);
 
-        let root = loader.prefix(&["transformer.", ""], "wte.weight");
-        let wte_name = format!("{root}wte.weight");
-        let wte = loader.embedding(tied, &wte_name, "lm_head.weight", shape.vocab, width).await?;
-        let wpe = loader.table(&format!("{root}wpe.weight"), longest, width).await?;
-        let mut blocks = Vec::new();
-        for i in 0..shape.layers {
-            let p = format!("{root}h.{i}");
-            blocks.push(Block {
-                ln_1: loader.layer_norm(&format!("{p}.ln_1"), width, eps).await?,
-                qkv: loader.conv1d(&format!("{p}.attn.c_attn"), 3 * width, width).await?,
-                proj: loader.conv1d(&format!("{p}.attn.c_proj"), width, width).await?,
-                ln_2: loader.layer_norm(&format!("{p}.ln_2"), width, eps).await?,
-                fc: loader.conv1d(&format!("{p}.mlp.c_fc"), shape.ff, width).await?,
-                mlp_proj: loader.conv1d(&format!("{p}.mlp.c_proj"), width, shape.ff).await?,
-            });
-        }
-        let norm = loader.layer_norm(&format!("{root}ln_f"), width, eps).await?;
-        let head = loader.head(tied, "lm_head.weight", shape.vocab, width).await?;
-        // Old exports carry the causal mask as a buffer.
-        loader.finish(|name| name.ends_with(".attn.bias") || name.ends_with(".attn.masked_bias"))?;
-        Ok(Self { shape, heads, wte, wpe, blocks, norm, head, root })
+    let root = loader.prefix(&["transformer.", ""], "wte.weight");
+    let tokens = loader.embedding(tied, &format!("{root}wte.weight"), "lm_head.weight", shape.vocab, width).await?;
+    let positions = loader.table(&format!("{root}wpe.weight"), longest, width).await?;
+    let mut blocks = Vec::new();
+    for (i, heads) in heads.into_iter().enumerate() {
+        let p = format!("{root}h.{i}");
+        // Query, key and value are thirds of one tensor.
+        let [q, k, v] = loader.conv1d_parts(&format!("{p}.attn.c_attn"), width, width).await?;
+        blocks.push(Block {
+            norm: loader.layer_norm(&format!("{p}.ln_1"), width, eps).await?,
+            q,
+            k,
+            v,
+            qk_norm: None,
+            rope: None,
+            heads,
+            o: loader.conv1d(&format!("{p}.attn.c_proj"), width, width).await?,
+            after_attention: None,
+            mlp_norm: Some(loader.layer_norm(&format!("{p}.ln_2"), width, eps).await?),
+            mlp: Mlp::Plain { up: loader.conv1d(&format!("{p}.mlp.c_fc"), ff, width).await?, act },
+            down: loader.conv1d(&format!("{p}.mlp.c_proj"), width, ff).await?,
+            after_mlp: None,
+        });
     }
-}
-
-impl Decoder for Gpt2 {
-    fn shape(&self) -> &Shape {
-        &self.shape
-    }
-
-    fn heads(&self, _layer: usize) -> &Heads {
-        &self.heads
-    }
-
-    fn ropes(&self) -> &[Rope] {
-        &[]
-    }
-
-    fn embed_tokens(&self, ids: &[u32]) -> Tensor<2> {
-        self.wte.lookup(ids)
-    }
-
-    fn embed(&self, ids: &[u32], positions: &[usize]) -> Tensor<2> {
-        let positions: Vec<u32> = positions.iter().map(|&position| position as u32).collect();
-        self.wte.lookup(ids) + self.wpe.lookup(&positions)
-    }
-
-    fn project(&self, layer: usize, h: Tensor<2>, _ropes: &[RopeRows]) -> Projected {
-        let block = &self.blocks[layer - 1];
-        let qkv = block.qkv.forward(block.ln_1.forward(h));
-        let part = |i| qkv.clone().narrow(1, i * self.shape.width, self.shape.width);
-        Projected { q: part(0), k: part(1), v: part(2) }
-    }
-
-    fn attention(&self, layer: usize, mixed: Tensor<2>) -> Tensor<2> {
-        self.blocks[layer - 1].proj.forward(mixed)
-    }
-
-    fn mlp_key(&self, layer: usize, h: Tensor<2>) -> Tensor<2> {
-        let block = &self.blocks[layer - 1];
-        ops::gelu_tanh(block.fc.forward(block.ln_2.forward(h)))
-    }
-
-    fn logits(&self, h: Tensor<2>) -> Tensor<2> {
-        self.head.as_ref().unwrap_or(&self.wte).logits(self.norm.forward(h))
-    }
-
-    fn down_proj(&self, layer: usize) -> &Linear {
-        &self.blocks[layer - 1].mlp_proj
-    }
-
-    fn down_proj_name(&self, layer: usize) -> String {
-        format!("{}h.{}.mlp.c_proj.weight", self.root, layer - 1)
-    }
-
-    fn set_down_proj(&mut self, layer: usize, down: Linear) {
-        self.blocks[layer - 1].mlp_proj = down;
-    }
+    let norm = loader.layer_norm(&format!("{root}ln_f"), width, eps).await?;
+    let table = loader.head(tied, "lm_head.weight", shape.vocab, width).await?;
+    // Old exports carry the causal mask as a buffer.
+    loader.finish(|name| name.ends_with(".attn.bias") || name.ends_with(".attn.masked_bias"))?;
+    Ok(Transformer {
+        shape,
+        embedding: Embedding { tokens, scale: None, positions: Some(positions) },
+        ropes: Vec::new(),
+        blocks,
+        head: Head { norm, table, bias: None, cap: None },
+    })
 }

@@ -1,10 +1,14 @@
 //! From a checkpoint's tensors to a family's layers: shapes checked, names accounted for, one tensor in memory at a time.
 
-use super::blocks::{Linear, Norm, Table, Weight};
-use super::rope::Rope;
 use super::rope_spec::RopeSpec;
 use crate::error::{Error, Result};
 use crate::names;
+use crate::tensor::linear::Weight;
+use crate::tensor::norm::Norm;
+use crate::tensor::product::Panels;
+use crate::tensor::rotate::Rope;
+use crate::tensor::vocabulary::Vocabulary;
+use crate::tensor::{LinearMap, Vector};
 use crate::weights::{Checkpoint, TensorInfo};
 use burn::tensor::{Device, Tensor, TensorData};
 use std::cell::{Cell, RefCell};
@@ -17,7 +21,22 @@ enum Origin<'a> {
     Nowhere(Option<&'a Checkpoint>, &'a Tally),
     #[cfg(feature = "train")]
     Training(&'a super::Parameters),
+    /// Numbers by name, with the checkpoint's shapes.
+    #[cfg(feature = "train")]
+    Values(&'a std::collections::BTreeMap<String, Vec<f32>>),
 }
+
+/// A matrix as it was stored, still to be put where it belongs.
+enum Stored {
+    Values(Vec<f32>),
+    #[cfg(feature = "train")]
+    Tensor(Box<Tensor<2>>),
+    /// It was looked at only.
+    Nothing,
+}
+
+/// Rows of a table that are read and packed at a time.
+const TABLE_ROWS: usize = 4096;
 
 /// What a model would take.
 #[derive(Default)]
@@ -36,10 +55,11 @@ impl Tally {
     }
 }
 
-/// Reads a checkpoint's tensors onto a device and remembers which ones were used.
+/// Reads a checkpoint's tensors to where they are computed with and remembers which ones were used.
 pub struct Loader<'a> {
     origin: Origin<'a>,
-    device: &'a Device,
+    /// The host where there is none.
+    device: Option<&'a Device>,
     /// Rows of a table that one buffer may hold.
     binding_bytes: usize,
     used: RefCell<BTreeSet<String>>,
@@ -50,7 +70,7 @@ impl<'a> Loader<'a> {
     /// A loader. `binding_bytes` is the largest buffer that the device binds; `progress(done, all)` counts tensors.
     pub fn new(
         checkpoint: &'a Checkpoint,
-        device: &'a Device,
+        device: Option<&'a Device>,
         binding_bytes: usize,
         progress: &'a dyn Fn(usize, usize),
     ) -> Self {
@@ -62,18 +82,25 @@ impl<'a> Loader<'a> {
     pub fn training(parameters: &'a super::Parameters, device: &'a Device) -> Self {
         let progress = &|_, _| {};
         let origin = Origin::Training(parameters);
-        Self { origin, device, binding_bytes: usize::MAX, used: RefCell::default(), progress }
+        Self { origin, device: Some(device), binding_bytes: usize::MAX, used: RefCell::default(), progress }
     }
 
-    /// A loader that loads nothing: every tensor is one number, whatever shape was asked for.
+    /// A loader of numbers that are there already, to the host.
+    #[cfg(feature = "train")]
+    pub fn values_of(values: &'a std::collections::BTreeMap<String, Vec<f32>>) -> Self {
+        let progress = &|_, _| {};
+        let origin = Origin::Values(values);
+        Self { origin, device: None, binding_bytes: usize::MAX, used: RefCell::default(), progress }
+    }
+
+    /// A loader that loads nothing: every tensor is empty, whatever shape was asked for.
     pub(super) fn nowhere(
         checkpoint: Option<&'a Checkpoint>,
         tally: &'a Tally,
-        device: &'a Device,
         progress: &'a dyn Fn(usize, usize),
     ) -> Self {
         let origin = Origin::Nowhere(checkpoint, tally);
-        Self { origin, device, binding_bytes: usize::MAX, used: RefCell::default(), progress }
+        Self { origin, device: None, binding_bytes: usize::MAX, used: RefCell::default(), progress }
     }
 
     /// The checkpoint; a model in training has none.
@@ -82,13 +109,8 @@ impl<'a> Loader<'a> {
             Origin::Files(checkpoint) => Some(checkpoint),
             Origin::Nowhere(checkpoint, _) => checkpoint,
             #[cfg(feature = "train")]
-            Origin::Training(_) => None,
+            Origin::Training(_) | Origin::Values(_) => None,
         }
-    }
-
-    /// The device.
-    pub fn device(&self) -> &Device {
-        self.device
     }
 
     /// Is there a tensor of this name?
@@ -121,32 +143,32 @@ impl<'a> Loader<'a> {
         let info = Self::stored(checkpoint, name, shape)?;
         crate::pause::point().await?;
         let values = checkpoint.read_f32(name).await?;
-        if let Some(at) = values.iter().position(|value| !value.is_finite()) {
-            return Err(Error::numeric(format!(
-                "{}: tensor {} holds {} at element {at}",
-                info.file,
-                names::tensor(name),
-                values[at]
-            ))
-            .hint("the file is damaged; download it again"));
-        }
+        Self::check(info, &values, 0)?;
         self.mark(checkpoint, name);
         Ok(values)
     }
 
-    /// One number in place of a tensor that is looked at only.
-    fn looked<const D: usize>(
-        &self,
-        (checkpoint, tally): (Option<&'a Checkpoint>, &Tally),
-        name: &str,
-        shape: &[usize],
-    ) -> Result<Tensor<D>> {
+    /// Refuses numbers that are none; `first` is where these begin in their tensor.
+    fn check(info: &TensorInfo, values: &[f32], first: usize) -> Result<()> {
+        let Some(at) = values.iter().position(|value| !value.is_finite()) else { return Ok(()) };
+        Err(Error::numeric(format!(
+            "{}: tensor {} holds {} at element {}",
+            info.file,
+            names::tensor(&info.name),
+            values[at],
+            first + at
+        ))
+        .hint("the file is damaged; download it again"))
+    }
+
+    /// Holds a name and a shape against the files, and counts.
+    fn looked(&self, (checkpoint, tally): (Option<&'a Checkpoint>, &Tally), name: &str, shape: &[usize]) -> Result<()> {
         if let Some(checkpoint) = checkpoint {
             Self::stored(checkpoint, name, shape)?;
             self.mark(checkpoint, name);
         }
         tally.add(shape);
-        Ok(Tensor::zeros([1; D], self.device))
+        Ok(())
     }
 
     fn mark(&self, checkpoint: &Checkpoint, name: &str) {
@@ -156,97 +178,171 @@ impl<'a> Loader<'a> {
     }
 
     /// A vector `[n]`.
-    pub async fn vector(&self, name: &str, n: usize) -> Result<Tensor<1>> {
+    pub(crate) async fn vector(&self, name: &str, n: usize) -> Result<Vector> {
         self.vector_from(name, n, 0.0).await
     }
 
     /// A vector `[n]` that is `start` where a training begins.
-    async fn vector_from(&self, name: &str, n: usize, start: f32) -> Result<Tensor<1>> {
+    async fn vector_from(&self, name: &str, n: usize, start: f32) -> Result<Vector> {
         let _ = start;
         match self.origin {
-            Origin::Files(checkpoint) => {
-                let values = self.values(checkpoint, name, &[n]).await?;
-                Ok(Tensor::from_data(TensorData::new(values, [n]), self.device))
+            Origin::Files(checkpoint) => Ok(Vector::new(self.values(checkpoint, name, &[n]).await?, self.device)),
+            Origin::Nowhere(checkpoint, tally) => {
+                self.looked((checkpoint, tally), name, &[n])?;
+                Ok(Vector::Host(Vec::new()))
             }
-            Origin::Nowhere(checkpoint, tally) => self.looked((checkpoint, tally), name, &[n]),
             #[cfg(feature = "train")]
-            Origin::Training(parameters) => parameters.vector(name, n, start),
+            Origin::Training(parameters) => Ok(Vector::Device(Box::new(parameters.vector(name, n, start)?))),
+            #[cfg(feature = "train")]
+            Origin::Values(values) => Ok(Vector::Host(known(values, name)?)),
         }
     }
 
-    async fn matrix(&self, name: &str, rows: usize, columns: usize) -> Result<Tensor<2>> {
+    async fn matrix(&self, name: &str, rows: usize, columns: usize) -> Result<Stored> {
         match self.origin {
-            Origin::Files(checkpoint) => {
-                let values = self.values(checkpoint, name, &[rows, columns]).await?;
-                settled(Tensor::from_data(TensorData::new(values, [rows, columns]), self.device)).await
+            Origin::Files(checkpoint) => Ok(Stored::Values(self.values(checkpoint, name, &[rows, columns]).await?)),
+            Origin::Nowhere(checkpoint, tally) => {
+                self.looked((checkpoint, tally), name, &[rows, columns])?;
+                Ok(Stored::Nothing)
             }
-            Origin::Nowhere(checkpoint, tally) => self.looked((checkpoint, tally), name, &[rows, columns]),
             #[cfg(feature = "train")]
-            Origin::Training(parameters) => parameters.matrix(name, rows, columns),
+            Origin::Training(parameters) => Ok(Stored::Tensor(Box::new(parameters.matrix(name, rows, columns)?))),
+            #[cfg(feature = "train")]
+            Origin::Values(values) => Ok(Stored::Values(known(values, name)?)),
         }
     }
 
     /// A linear map stored `[out, in]` as `name.weight`, with `name.bias` where asked for.
-    pub async fn linear(&self, name: &str, out: usize, input: usize, bias: bool) -> Result<Linear> {
-        let weight = Weight::OutIn(self.matrix(&format!("{name}.weight"), out, input).await?);
-        Ok(Linear { weight, bias: self.bias(name, out, bias).await? })
+    pub(crate) async fn linear(&self, name: &str, out: usize, input: usize, bias: bool) -> Result<LinearMap> {
+        let tensor = format!("{name}.weight");
+        let weight = match (self.matrix(&tensor, out, input).await?, self.device) {
+            (Stored::Nothing, _) => Weight::Host(Panels::default()),
+            (Stored::Values(values), None) => Weight::Host(Panels::from_out_in(&values, out, input)),
+            (Stored::Values(values), Some(device)) => {
+                Weight::OutIn(Box::new(upload(values, [out, input], device).await?))
+            }
+            #[cfg(feature = "train")]
+            (Stored::Tensor(x), _) => Weight::OutIn(x),
+        };
+        let bias = if bias { Some(self.vector(&format!("{name}.bias"), out).await?) } else { None };
+        Ok(LinearMap { tensor, rows: 0..out, input, turned: false, weight, bias })
     }
 
     /// A linear map stored `[in, out]` (GPT-2's Conv1D).
-    pub async fn conv1d(&self, name: &str, out: usize, input: usize) -> Result<Linear> {
-        let weight = Weight::InOut(self.matrix(&format!("{name}.weight"), input, out).await?);
-        Ok(Linear { weight, bias: self.bias(name, out, true).await? })
+    pub(crate) async fn conv1d(&self, name: &str, out: usize, input: usize) -> Result<LinearMap> {
+        let [one] = self.conv1d_parts(name, out, input).await?;
+        Ok(one)
     }
 
-    async fn bias(&self, name: &str, out: usize, wanted: bool) -> Result<Option<Tensor<1>>> {
-        match wanted {
-            true => Ok(Some(self.vector(&format!("{name}.bias"), out).await?)),
-            false => Ok(None),
-        }
+    /// Several maps of `out` outputs each that are stored in one, side by side.
+    pub(crate) async fn conv1d_parts<const N: usize>(
+        &self,
+        name: &str,
+        out: usize,
+        input: usize,
+    ) -> Result<[LinearMap; N]> {
+        let (tensor, all) = (format!("{name}.weight"), N * out);
+        let bias = self.vector(&format!("{name}.bias"), all).await?;
+        let columns = |part: usize| part * out..(part + 1) * out;
+        let stored = match (self.matrix(&tensor, input, all).await?, self.device) {
+            (Stored::Values(values), Some(device)) => Err(upload(values, [input, all], device).await?),
+            #[cfg(feature = "train")]
+            (Stored::Tensor(x), _) => Err(*x),
+            (stored, _) => Ok(stored),
+        };
+        Ok(std::array::from_fn(|part| {
+            let rows = columns(part);
+            let weight = match &stored {
+                Ok(Stored::Values(values)) => Weight::Host(Panels::from_in_out(values, all, rows.clone(), input)),
+                Ok(_) => Weight::Host(Panels::default()),
+                Err(x) if N == 1 => Weight::InOut(Box::new(x.clone())),
+                Err(x) => Weight::InOut(Box::new(x.clone().narrow(1, rows.start, out))),
+            };
+            let bias = match &bias {
+                Vector::Host(values) => Vector::Host(values.get(rows.clone()).unwrap_or_default().to_vec()),
+                Vector::Device(x) => Vector::Device(Box::new((**x).clone().narrow(0, rows.start, out))),
+            };
+            LinearMap { tensor: tensor.clone(), rows, input, turned: true, weight, bias: Some(bias) }
+        }))
     }
 
     /// RMSNorm; `plus_one` for Gemma's `(1 + w)`.
-    pub async fn rms_norm(&self, name: &str, n: usize, eps: f64, plus_one: bool) -> Result<Norm> {
+    pub(crate) async fn rms_norm(&self, name: &str, n: usize, eps: f64, plus_one: bool) -> Result<Norm> {
         let start = if plus_one { 0.0 } else { 1.0 };
-        let weight = self.vector_from(&format!("{name}.weight"), n, start).await?;
-        Ok(Norm::rms(if plus_one { weight + 1.0 } else { weight }, eps))
+        let weight = match self.vector_from(&format!("{name}.weight"), n, start).await? {
+            weight if !plus_one => weight,
+            Vector::Host(mut values) => {
+                values.iter_mut().for_each(|x| *x += 1.0);
+                Vector::Host(values)
+            }
+            Vector::Device(x) => Vector::Device(Box::new(*x + 1.0)),
+        };
+        Ok(Norm::rms(weight, eps))
     }
 
     /// LayerNorm with bias.
-    pub async fn layer_norm(&self, name: &str, n: usize, eps: f64) -> Result<Norm> {
+    pub(crate) async fn layer_norm(&self, name: &str, n: usize, eps: f64) -> Result<Norm> {
         let weight = self.vector_from(&format!("{name}.weight"), n, 1.0).await?;
         let bias = self.vector(&format!("{name}.bias"), n).await?;
         Ok(Norm::layer(weight, bias, eps))
     }
 
-    /// A vocabulary table `[vocab, d]`, split by rows where one buffer cannot hold it.
-    pub async fn table(&self, name: &str, vocab: usize, d: usize) -> Result<Table> {
-        let per_shard = (self.binding_bytes / (d * 4)).clamp(1, vocab);
+    /// A vocabulary table `[vocab, d]`, on a device split by rows where one buffer cannot hold it.
+    pub(crate) async fn table(&self, name: &str, vocab: usize, d: usize) -> Result<Vocabulary> {
+        let per_shard = match self.device {
+            None => TABLE_ROWS,
+            Some(_) => (self.binding_bytes / (d * 4)).clamp(1, vocab),
+        };
         let checkpoint = match self.origin {
             Origin::Files(checkpoint) if per_shard < vocab => checkpoint,
-            _ => return Ok(Table::new(vec![self.matrix(name, vocab, d).await?], d)),
+            _ => {
+                return Ok(match (self.matrix(name, vocab, d).await?, self.device) {
+                    (Stored::Nothing, _) => Vocabulary::on_host(Panels::default()),
+                    (Stored::Values(values), None) => Vocabulary::on_host(Panels::from_out_in(&values, vocab, d)),
+                    (Stored::Values(values), Some(device)) => {
+                        Vocabulary::on_device(vec![upload(values, [vocab, d], device).await?], d)
+                    }
+                    #[cfg(feature = "train")]
+                    (Stored::Tensor(x), _) => Vocabulary::on_device(vec![*x], d),
+                });
+            }
         };
-        Self::stored(checkpoint, name, &[vocab, d])?;
+        let info = Self::stored(checkpoint, name, &[vocab, d])?;
+        let mut packed = Panels::default();
+        if self.device.is_none() {
+            packed = Panels::zeros(vocab, d);
+        }
         let mut shards = Vec::new();
         for start in (0..vocab).step_by(per_shard) {
             let rows = start..(start + per_shard).min(vocab);
             let n = rows.len();
             crate::pause::point().await?;
             let values = checkpoint.read_rows_f32(name, rows).await?;
-            shards.push(settled(Tensor::from_data(TensorData::new(values, [n, d]), self.device)).await?);
+            Self::check(info, &values, start * d)?;
+            match self.device {
+                None => packed.fill(start, &values),
+                Some(device) => shards.push(upload(values, [n, d], device).await?),
+            }
         }
         self.mark(checkpoint, name);
-        Ok(Table::new(shards, d))
+        Ok(if self.device.is_none() { Vocabulary::on_host(packed) } else { Vocabulary::on_device(shards, d) })
     }
 
     /// The token embedding `name`. Of a tied pair a file may hold the `head` only.
-    pub async fn embedding(&self, tied: bool, name: &str, head: &str, vocab: usize, d: usize) -> Result<Table> {
+    pub(crate) async fn embedding(
+        &self,
+        tied: bool,
+        name: &str,
+        head: &str,
+        vocab: usize,
+        d: usize,
+    ) -> Result<Vocabulary> {
         let only_head = tied && !self.has(name) && self.has(head);
         self.table(if only_head { head } else { name }, vocab, d).await
     }
 
     /// The output head `name`, or `None` where it is the embedding, which files may hold twice.
-    pub async fn head(&self, tied: bool, name: &str, vocab: usize, d: usize) -> Result<Option<Table>> {
+    pub(crate) async fn head(&self, tied: bool, name: &str, vocab: usize, d: usize) -> Result<Option<Vocabulary>> {
         if !tied {
             return Ok(Some(self.table(name, vocab, d).await?));
         }
@@ -257,7 +353,7 @@ impl<'a> Loader<'a> {
     }
 
     /// Cosines and sines for positions `0..positions`.
-    pub fn rope(&self, spec: &RopeSpec, positions: usize) -> Result<Rope> {
+    pub(crate) fn rope(&self, spec: &RopeSpec, positions: usize) -> Result<Rope> {
         if let Origin::Nowhere(_, tally) = self.origin {
             // Cosines and sines.
             tally.add(&[positions, spec.dims]);
@@ -283,11 +379,21 @@ impl<'a> Loader<'a> {
     }
 }
 
+/// The numbers of a parameter.
+#[cfg(feature = "train")]
+fn known(values: &std::collections::BTreeMap<String, Vec<f32>>, name: &str) -> Result<Vec<f32>> {
+    values.get(name).cloned().ok_or_else(|| Error::input(format!("there is no parameter `{name}`")))
+}
+
+async fn upload(values: Vec<f32>, shape: [usize; 2], device: &Device) -> Result<Tensor<2>> {
+    settled(Tensor::from_data(TensorData::new(values, shape), device)).await
+}
+
 /// In a browser an upload keeps its bytes in the tab's small memory until the queue is looked at: reading one number of
 /// a large tensor lets go of them.
 async fn settled(tensor: Tensor<2>) -> Result<Tensor<2>> {
     if cfg!(target_family = "wasm") && tensor.shape().num_elements() > 1 << 18 {
-        crate::run::heard(tensor.clone().slice([0..1, 0..1]).into_data_async()).await?;
+        crate::device::heard(tensor.clone().slice([0..1, 0..1]).into_data_async()).await?;
     }
     Ok(tensor)
 }

@@ -1,15 +1,16 @@
-//! Language models. One file a family, all in the same order: config, block, loading, [`Decoder`].
+//! Language models. A model is data ([`block`]): tables, blocks, a head. One file a family, all in the same order: config,
+//! then names of tensors to blocks. What a block computes is one function for all of them, [`block::Block::forward`].
 //!
-//! A family only computes. Capturing and changing activations happens in [`crate::run`], between these calls.
+//! Capturing and changing activations happens in [`crate::run`], which the block calls on between its operations.
 
-pub mod blocks;
+pub mod block;
 pub(crate) mod bounds;
 pub mod config;
-pub mod cpu;
+#[cfg(feature = "train")]
+pub(crate) mod cpu;
 pub mod loader;
-pub mod ops;
-pub mod rope;
 pub mod rope_spec;
+pub mod site;
 pub mod spec;
 
 mod gemma2;
@@ -25,17 +26,16 @@ mod phi;
 mod qwen2;
 mod survey;
 
+pub use block::Transformer;
 pub use open::{Model, notes, shard_bytes, understood};
 #[cfg(feature = "train")]
 pub use parameters::{Draw, Parameter, Parameters};
+pub use site::Site;
 pub use survey::{Survey, own_head, survey};
 
 use crate::error::{Error, Result};
-use blocks::{Linear, Projected};
-use burn::tensor::Tensor;
 use config::Config;
 use loader::Loader;
-use rope::{Rope, RopeRows};
 use spec::Spec;
 
 /// Longest prompt in tokens for which position tables are built, where the model itself allows more.
@@ -75,46 +75,6 @@ pub struct Heads {
     pub window: Option<usize>,
 }
 
-/// A decoder-only language model. Layers are numbered `1..=L`; tensors are rows of token positions, `[rows, ·]`.
-pub trait Decoder {
-    /// Sizes.
-    fn shape(&self) -> &Shape;
-    /// Attention heads of a layer.
-    fn heads(&self, layer: usize) -> &Heads;
-    /// Rotary tables that [`Decoder::project`] wants rows of.
-    fn ropes(&self) -> &[Rope];
-    /// Token embeddings as they enter the stream, without positions: `[ids, d]`.
-    fn embed_tokens(&self, ids: &[u32]) -> Tensor<2>;
-    /// h⁽⁰⁾ of these tokens at these positions: `[ids, d]`.
-    fn embed(&self, ids: &[u32], positions: &[usize]) -> Tensor<2> {
-        let _ = positions;
-        self.embed_tokens(ids)
-    }
-    /// Query, key and value rows from the block's input `[rows, d]`: norm, projection, position embedding.
-    fn project(&self, layer: usize, h: Tensor<2>, ropes: &[RopeRows]) -> Projected;
-    /// What attention adds to the stream, from the heads' mixed values `[rows, heads · head_dim]`.
-    fn attention(&self, layer: usize, mixed: Tensor<2>) -> Tensor<2>;
-    /// The MLP's key: input of the down projection, from the stream that the MLP reads. `[rows, ff]`.
-    fn mlp_key(&self, layer: usize, h: Tensor<2>) -> Tensor<2>;
-    /// The MLP's value: output of the down projection. `[rows, d]`.
-    fn mlp_value(&self, layer: usize, key: Tensor<2>) -> Tensor<2> {
-        self.down_proj(layer).forward(key)
-    }
-    /// What the MLP adds to the stream, from its value (Gemma norms it once more).
-    fn mlp(&self, layer: usize, value: Tensor<2>) -> Tensor<2> {
-        let _ = layer;
-        value
-    }
-    /// Logits from the stream after the last block: final norm, head, soft-cap. `[rows, vocab]`.
-    fn logits(&self, h: Tensor<2>) -> Tensor<2>;
-    /// The down projection of a layer.
-    fn down_proj(&self, layer: usize) -> &Linear;
-    /// The checkpoint's name of that matrix.
-    fn down_proj_name(&self, layer: usize) -> String;
-    /// Puts another down projection in a layer.
-    fn set_down_proj(&mut self, layer: usize, down: Linear);
-}
-
 /// Families by `model_type`.
 pub const SUPPORTED: [&str; 7] = ["llama", "qwen2", "gemma2", "gemma3_text", "gemma3", "phi", "gpt2"];
 
@@ -122,20 +82,19 @@ pub const SUPPORTED: [&str; 7] = ["llama", "qwen2", "gemma2", "gemma3_text", "ge
 const GELU_TANH: [&str; 3] = ["gelu_pytorch_tanh", "gelu_new", "gelu_fast"];
 
 /// Builds the model that `config` describes from a loader's tensors.
-pub async fn build(config: &serde_json::Value, loader: &Loader<'_>) -> Result<Box<dyn Decoder>> {
+pub async fn build(config: &serde_json::Value, loader: &Loader<'_>) -> Result<Transformer> {
     assemble(Spec::read(config)?, loader).await
 }
 
 /// The same from a configuration that is understood already.
-async fn assemble(spec: Spec, loader: &Loader<'_>) -> Result<Box<dyn Decoder>> {
-    Ok(match spec.family {
-        "gemma2" => Box::new(gemma2::Gemma2::load(spec, loader).await?),
-        "gemma3_text" => Box::new(gemma3::Gemma3::load(spec, loader).await?),
-        "phi" => Box::new(phi::Phi::load(spec, loader).await?),
-        "gpt2" => Box::new(gpt2::Gpt2::load(spec, loader).await?),
+async fn assemble(spec: Spec, loader: &Loader<'_>) -> Result<Transformer> {
+    match spec.family {
+        "gemma2" | "gemma3_text" => gemma2::load(spec, loader).await,
+        "phi" => phi::load(spec, loader).await,
+        "gpt2" => gpt2::load(spec, loader).await,
         // Llama and Qwen2 have one body.
-        _ => Box::new(llama::Llama::load(spec, loader).await?),
-    })
+        _ => llama::load(spec, loader).await,
+    }
 }
 
 /// Blocks of the model that `config` describes, known before anything of it is loaded.

@@ -3,19 +3,20 @@
 use super::loader::Loader;
 use super::spec::Spec;
 use super::survey::weigh;
-use super::{Decoder, Survey, assemble, own_head};
+use super::{Survey, Transformer, assemble, own_head};
 use crate::device::Compute;
 use crate::error::{Error, Result};
 use crate::memory;
 use crate::record::ModelInfo;
-use crate::run::Limits;
+use crate::run::{Edited, Plan};
+use crate::tensor::Overlay;
 use crate::tokens::Tokens;
 use crate::weights::Checkpoint;
 
 /// A model on a device.
 pub struct Model {
     /// The computation.
-    pub decoder: Box<dyn Decoder>,
+    pub net: Transformer,
     /// The tokenizer.
     pub tokens: Tokens,
     /// The device.
@@ -23,7 +24,9 @@ pub struct Model {
     /// Identity.
     pub info: ModelInfo,
     /// Batch plan.
-    pub limits: Limits,
+    pub plan: Plan,
+    /// Edits in force, oldest first. The weights stay as they were loaded.
+    pub overlays: Vec<Overlay>,
     /// The model's own config, for writing edited copies.
     pub config: serde_json::Value,
     /// The configuration as it was understood.
@@ -70,7 +73,7 @@ const REST: u64 = 32 << 20;
 fn needed(survey: &Survey, tokenizer: u64, cpu: bool) -> u64 {
     // A tensor is held twice where it is turned, or goes to another device.
     let weights = if cpu { survey.bytes + survey.largest } else { 2 * survey.largest };
-    weights.saturating_add(Limits::LEAST_ROWS as u64 * survey.row).saturating_add(TOKENIZER_TIMES * tokenizer + REST)
+    weights.saturating_add(Plan::LEAST_ROWS as u64 * survey.row).saturating_add(TOKENIZER_TIMES * tokenizer + REST)
 }
 
 impl Model {
@@ -85,18 +88,18 @@ impl Model {
         let own_head = own_head(&spec, checkpoint).await?;
         spec.tied &= !own_head;
         let survey = weigh(spec.clone(), Some(checkpoint)).await?;
-        let needed = needed(&survey, checkpoint.tokenizer_json().len() as u64, compute.cpu);
+        let needed = needed(&survey, checkpoint.tokenizer_json().len() as u64, compute.is_cpu());
         memory::reserve(needed, &format!("the model {name}"))?;
         let tokens = checkpoint.tokens()?;
         let binding = compute.binding_bytes();
         // In a browser a table passes through the tab's own small memory, one shard at a time.
-        let small = cfg!(target_family = "wasm") && !compute.cpu;
+        let small = cfg!(target_family = "wasm") && !compute.is_cpu();
         let table = if small { binding.min(shard_bytes(checkpoint)) } else { binding };
         let config = checkpoint.config().clone();
-        let loader = Loader::new(checkpoint, &compute.device, table.min(usize::MAX as u64) as usize, progress);
-        let decoder = assemble(spec.clone(), &loader).await?;
+        let loader = Loader::new(checkpoint, compute.device.as_ref(), table.min(usize::MAX as u64) as usize, progress);
+        let net = assemble(spec.clone(), &loader).await?;
         let notes = notes(checkpoint, own_head, &tokens);
-        let shape = decoder.shape();
+        let shape = &net.shape;
         let info = ModelInfo {
             name: name.to_string(),
             family: config["model_type"].as_str().unwrap_or_default().to_string(),
@@ -117,15 +120,21 @@ impl Model {
             .hint("tokenizer.json belongs to another model than the weights"));
         }
         // What is free beside the weights; a GPU says nothing of it.
-        let free = if compute.cpu { memory::free() / 2 } else { compute.free_bytes };
-        let limits = Limits::plan(decoder.as_ref(), compute.cpu, free, binding);
+        let free = if compute.is_cpu() { memory::free() / 2 } else { compute.free_bytes };
+        let plan = Plan::of(&net, compute.is_cpu(), free, binding);
         crate::device::complaint()?;
-        Ok(Self { decoder, tokens, compute, info, limits, config, spec, own_head, notes })
+        Ok(Self { net, tokens, compute, info, plan, overlays: Vec::new(), config, spec, own_head, notes })
+    }
+
+    /// The model with its edits in force, ready to run.
+    pub fn edited(&self) -> Edited<'_> {
+        let (device, overlays) = (self.compute.device.as_ref(), self.overlays.as_slice());
+        Edited { net: &self.net, device, plan: self.plan, overlays }
     }
 
     /// The first of some tokens that has no embedding, in words.
     pub fn unknown(&self, ids: &[u32]) -> Option<String> {
-        let vocab = self.decoder.shape().vocab;
+        let vocab = self.net.shape.vocab;
         let id = *ids.iter().find(|&&id| id as usize >= vocab)?;
         let token = self.tokens.show(id);
         Some(format!("the token {token:?} has id {id}, and the model's vocabulary ends at {}", vocab - 1))
@@ -138,6 +147,6 @@ impl Model {
 
     /// Blocks L.
     pub fn layers(&self) -> usize {
-        self.decoder.shape().layers
+        self.net.shape.layers
     }
 }

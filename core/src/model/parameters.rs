@@ -1,7 +1,7 @@
 //! Parameters of a model in training: named tensors, drawn when a family asks for them for the first time.
 
+use crate::device::{device_error, heard};
 use crate::error::{Error, Result};
-use crate::run::{device_error, heard};
 use burn::tensor::{Device, Tensor, TensorData};
 use std::cell::RefCell;
 use std::collections::BTreeMap;

@@ -1,5 +1,5 @@
 //! Qwen2 and Qwen2.5 (Yang et al. 2024). Follows transformers' `modeling_qwen2.py`: a Llama with biased q/k/v
-//! projections and, in a few checkpoints, sliding windows in the upper layers. [`super::llama::Llama`] computes it.
+//! projections and, in a few checkpoints, sliding windows in the upper layers. [`super::llama::load`] loads it.
 
 use super::config::Config;
 use super::llama::{Body, body};

@@ -200,6 +200,11 @@ fn yarn(parameters: Config<'_>, factor: f64, original: f64, plain: RopeSpec) -> 
 }
 
 impl RopeSpec {
+    /// Unscaled frequencies.
+    pub(crate) fn plain(dims: usize, theta: f64) -> Self {
+        Self { theta, dims, scaling: RopeScaling::Plain, attention_factor: 1.0, longest: None }
+    }
+
     /// The angle per position of each pair of dimensions. In f32, as transformers computes them.
     pub fn frequencies(&self) -> Vec<f32> {
         let half = self.dims / 2;

@@ -1,10 +1,10 @@
 //! A configuration as it is understood: everything in it that decides the numbers, with the family's own defaults.
 
 use super::config::Config;
-use super::ops::Gate;
 use super::rope_spec::RopeSpec;
 use super::{Heads, MAX_POSITIONS, Shape, gemma2, gemma3, gpt2, llama, phi, qwen2, unsupported};
 use crate::error::{Error, Result};
+use crate::tensor::activation::Activation;
 use serde_json::Value;
 use std::fmt::Write as _;
 
@@ -27,7 +27,7 @@ pub struct Spec {
     /// ε of the norms.
     pub eps: f64,
     /// Nonlinearity of the MLP.
-    pub act: Gate,
+    pub act: Activation,
     /// The MLP has a gate beside its up projection.
     pub gated: bool,
     /// Which linear maps add a bias.
@@ -108,8 +108,8 @@ impl Spec {
             NormKind::Layer => "LayerNorm",
         };
         let act = match self.act {
-            Gate::Silu => "SiLU",
-            Gate::GeluTanh => "GELU (tanh)",
+            Activation::Silu => "SiLU",
+            Activation::GeluTanh => "GELU (tanh)",
         };
         let act = format!("{act}{}", if self.gated { ", gated" } else { "" });
         let with = [

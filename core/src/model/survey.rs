@@ -6,7 +6,6 @@ use super::loader::{Loader, Tally};
 use super::spec::Spec;
 use crate::error::Result;
 use crate::weights::Checkpoint;
-use burn::tensor::Device;
 use serde_json::Value;
 
 /// What a model takes.
@@ -42,8 +41,7 @@ pub async fn survey(config: &Value, checkpoint: Option<&Checkpoint>) -> Result<S
 
 /// The same of a configuration that is understood already.
 pub(super) async fn weigh(spec: Spec, checkpoint: Option<&Checkpoint>) -> Result<Survey> {
-    let (tally, device) = (Tally::default(), Device::flex());
-    let decoder = assemble(spec, &Loader::nowhere(checkpoint, &tally, &device, &|_, _| {})).await?;
-    let shape = decoder.shape();
-    Ok(Survey { bytes: tally.bytes.get(), largest: tally.largest.get(), row: crate::run::row_bytes(shape) })
+    let tally = Tally::default();
+    let net = assemble(spec, &Loader::nowhere(checkpoint, &tally, &|_, _| {})).await?;
+    Ok(Survey { bytes: tally.bytes.get(), largest: tally.largest.get(), row: crate::run::row_bytes(&net.shape) })
 }

@@ -1,150 +1,253 @@
-//! The run engine: capture a run, change it at named sites, resume it. This is the only place where activations are
-//! read or changed.
+//! The run engine: capture prompts, change their activations at named sites, resume them. This is the only place where
+//! activations are read or changed.
 //!
-//! A change after block `l` at position `i` leaves blocks `<= l` and positions `< i` as they were. So a captured run
-//! ([`Base`]) keeps residuals, contributions, keys and values of every block, and a [`Lane`] (one changed copy of one of
-//! its prompts) recomputes only what the change can reach. Lanes of many facts, layers and positions share one batch of
-//! rows that grows as their layers are reached. Every linear map sees packed rows `[rows, ·]` without padding.
+//! A change after block `l` at position `i` leaves blocks `<= l` and positions `< i` as they were. So an
+//! [`ActivationCache`] keeps what was computed of prompts, and a [`PatchedRun`] (one changed copy of one of them) computes
+//! only what its changes can reach. Runs of many facts, layers and positions go through the blocks together, as packed
+//! rows that enter where they begin to differ ([`schedule`] plans it, [`pass`] does it). On the CPU each pass is one
+//! thread's; no number depends on how rows are divided.
 
-mod attend;
-mod capture;
+mod cache;
+mod change;
 mod check;
+mod finite;
+mod intervention;
+mod pass;
 mod plan;
 mod readout;
-mod resume;
-mod rows;
+mod schedule;
 
-pub use capture::{Base, capture, predict};
+pub use crate::tensor::vocabulary::Readout;
+pub use cache::{ActivationCache, Sites};
+pub use intervention::{Change, Columns, Intervention, PatchedRun, Prompt, Read, Source};
 pub(crate) use plan::row_bytes;
-pub use plan::{Limits, with_halving};
-pub(crate) use readout::{device_error, heard};
-pub use readout::{logits_of, read_base};
-pub use resume::resume;
+pub use plan::{Plan, with_halving};
 
-use std::ops::Range;
+use crate::error::{Error, Kind, Result};
+use crate::memory;
+use crate::model::Transformer;
+use crate::tensor::{Matrix, Overlay};
+use burn::tensor::Device;
+use check::Scope;
+use pass::{Ground, Pass, Passed};
+use schedule::Schedule;
 
-/// A place in a block where an activation can be captured or changed, in the order of computation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Site {
-    /// What attention adds to the stream.
-    Attention,
-    /// The MLP's key: input of the down projection.
-    Key,
-    /// The MLP's value: output of the down projection.
-    Value,
-    /// What the MLP adds to the stream (in Gemma the normed value; elsewhere the value itself).
-    Mlp,
-    /// The residual stream after the block; at layer 0 the embedding.
-    Residual,
+/// A model with edits in force, ready to run.
+#[derive(Clone, Copy)]
+pub struct Edited<'a> {
+    /// The model.
+    pub net: &'a Transformer,
+    /// Where it computes; the host where there is none.
+    pub device: Option<&'a Device>,
+    /// How much at a time.
+    pub plan: Plan,
+    /// The edits that every run carries.
+    pub overlays: &'a [Overlay],
 }
 
-impl Site {
-    /// The field's name for it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Attention => "attention contribution",
-            Self::Key => "MLP key (down_proj input)",
-            Self::Value => "MLP value (down_proj output)",
-            Self::Mlp => "MLP contribution",
-            Self::Residual => "residual stream",
+/// Patched runs, and what they refer to.
+#[derive(Clone, Copy)]
+pub struct Request<'a> {
+    /// The runs.
+    pub runs: &'a [PatchedRun],
+    /// Rows of [`Source::Constant`].
+    pub constants: &'a Matrix,
+    /// Edits that single runs carry.
+    pub overlays: &'a [Overlay],
+}
+
+impl<'a> Request<'a> {
+    /// Runs without constants and edits of their own.
+    pub fn of(runs: &'a [PatchedRun]) -> Self {
+        const NONE: &Matrix = &Matrix { values: Vec::new(), width: 0 };
+        Self { runs, constants: NONE, overlays: &[] }
+    }
+}
+
+impl<'a> Edited<'a> {
+    /// Runs prompts from the embedding on and keeps what `keep` names; `constants` are the rows of their changes.
+    ///
+    /// # Errors
+    /// When a prompt cannot be run, memory is short, or the work was cancelled.
+    pub async fn capture(self, prompts: &[Prompt], constants: &Matrix, keep: &Sites) -> Result<ActivationCache> {
+        if prompts.is_empty() {
+            return Err(Error::input("no prompts to run").hint("give at least one"));
         }
+        let scope = Scope { net: self.net, cache: None, constants, overlays: &[] };
+        prompts.iter().try_for_each(|prompt| scope.prompt(prompt))?;
+        self.overlays.iter().try_for_each(|overlay| scope.overlay(overlay))?;
+        let all: usize = prompts.iter().map(|prompt| prompt.ids.len()).sum();
+        // On a device a cache is one chunk, and what is kept of it in one place.
+        let most = if self.device.is_none() { self.plan.pass_rows(all) } else { usize::MAX };
+        let schedules = schedule::captures(&scope, prompts, most);
+        let rows: usize = schedules.iter().map(|schedule| schedule.rows.len()).sum();
+        if self.device.is_none() {
+            let kept = keep.numbers(self.net.shape.layers, |layer, site| scope.width(layer, site)) as u64;
+            let peak = row_bytes(&self.net.shape).saturating_mul(rows.min(most.saturating_mul(plan::threads())) as u64);
+            let bytes = (4 * kept).saturating_mul(rows as u64).saturating_add(peak);
+            memory::reserve_batch(bytes, &format!("computing {rows} tokens at once"))?;
+        }
+        let ground = Ground { edited: self, cache: None, constants, overlays: &[], keep };
+        let ids = |schedule: &Schedule| -> Vec<u32> {
+            let id = |row: &schedule::Row| {
+                let at = schedule.runs[row.run as usize].at;
+                prompts[at].ids[row.position as usize]
+            };
+            schedule.rows.iter().map(id).collect()
+        };
+        let passed = self.passes(&schedules, |schedule| Pass::new(ground, schedule, Some(&ids(schedule)))).await?;
+        let mut cache = ActivationCache {
+            constants: constants.clone(),
+            sites: keep.clone(),
+            overlays: self.overlays.to_vec(),
+            ..ActivationCache::default()
+        };
+        for (chunk, (schedule, passed)) in schedules.iter().zip(passed).enumerate() {
+            cache.add(chunk, schedule, prompts, passed);
+        }
+        Ok(cache)
+    }
+
+    /// Runs patched runs and reads their predictions, in the order of the request and of each run's reads.
+    ///
+    /// # Errors
+    /// When a run refers to what is not there, memory is short, a number is none, or the work was cancelled.
+    pub async fn resume(self, cache: &ActivationCache, request: &Request<'_>) -> Result<Vec<Vec<Readout>>> {
+        let &Request { runs, constants, overlays } = request;
+        if !cache.resumes() {
+            return Err(
+                Error::input("a run that was only predicted cannot be resumed").hint("capture it to be resumed")
+            );
+        }
+        if cache.overlays != self.overlays {
+            return Err(Error::input("the prompts were captured with other edits in force").hint("capture them again"));
+        }
+        let scope = Scope { net: self.net, cache: Some(cache), constants, overlays };
+        (0..runs.len()).try_for_each(|at| scope.run(runs, at))?;
+        overlays.iter().try_for_each(|overlay| scope.overlay(overlay))?;
+        let all: usize = schedule::resumes(&scope, request, usize::MAX).iter().map(|one| one.rows.len()).sum();
+        let most = self.plan.pass_rows(all);
+        let schedules = schedule::resumes(&scope, request, most);
+        if self.plan.cpu {
+            let rows = all.min(most.saturating_mul(plan::threads()));
+            let bytes = row_bytes(&self.net.shape).saturating_mul(rows as u64);
+            memory::reserve_batch(bytes, &format!("computing {rows} rows at once"))?;
+        }
+        let keep = Sites::end();
+        let ground = Ground { edited: self, cache: Some(cache), constants, overlays, keep: &keep };
+        let readouts = self.read_passes(&schedules, ground, runs).await;
+        let readouts = match readouts {
+            Err(error) if error.kind == Kind::Numeric => {
+                cache.check_finite().await?;
+                return Err(error);
+            }
+            other => other?,
+        };
+        let mut out: Vec<Vec<Readout>> = vec![Vec::new(); runs.len()];
+        for (at, readouts) in readouts.into_iter().flatten() {
+            out[at] = readouts;
+        }
+        Ok(out)
+    }
+
+    /// All schedules' passes, in their order.
+    async fn passes<'s>(
+        self,
+        schedules: &'s [Schedule],
+        begin: impl Fn(&'s Schedule) -> Pass<'s> + Sync,
+    ) -> Result<Vec<Passed>>
+    where
+        'a: 's,
+    {
+        #[cfg(not(target_family = "wasm"))]
+        if self.device.is_none() {
+            let run = |schedule| {
+                let mut pass = begin(schedule);
+                while pass.step() {}
+                Ok(pass.finish())
+            };
+            return waves(schedules, run).await;
+        }
+        let mut out = Vec::with_capacity(schedules.len());
+        for schedule in schedules {
+            let mut pass = begin(schedule);
+            loop {
+                crate::pause::point().await?;
+                if !pass.step() {
+                    break;
+                }
+            }
+            out.push(pass.finish());
+        }
+        Ok(out)
+    }
+
+    /// All schedules' passes, and what their runs read.
+    async fn read_passes(
+        self,
+        schedules: &[Schedule],
+        ground: Ground<'_>,
+        runs: &[PatchedRun],
+    ) -> Result<Vec<Vec<(usize, Vec<Readout>)>>> {
+        #[cfg(not(target_family = "wasm"))]
+        if self.device.is_none() {
+            let run = |schedule| {
+                let mut pass = Pass::new(ground, schedule, None);
+                while pass.step() {}
+                let (asked, order) = readout::asked(schedule, runs);
+                let readouts = readout::on_host(self.net, &pass.finish().end, &asked, false)?;
+                Ok(readout::by_run(readouts, order))
+            };
+            return waves(schedules, run).await;
+        }
+        let mut out = Vec::with_capacity(schedules.len());
+        for schedule in schedules {
+            let mut pass = Pass::new(ground, schedule, None);
+            loop {
+                crate::pause::point().await?;
+                if !pass.step() {
+                    break;
+                }
+            }
+            let (asked, order) = readout::asked(schedule, runs);
+            let readouts = readout::of(self, &pass.finish().end, &asked, false).await?;
+            out.push(readout::by_run(readouts, order));
+        }
+        Ok(out)
     }
 }
 
-/// Where the numbers of an [`Action`] come from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Source {
-    /// Zeros.
-    Zero,
-    /// The same layer and site of a captured prompt; the action's first position takes `position`, the next the next.
-    Captured {
-        /// Prompt of the base run.
-        prompt: usize,
-        /// Its position.
-        position: usize,
-    },
-    /// Row `n` of the matrix that the caller supplies, the next position the next row.
-    Given(usize),
-}
-
-/// What an [`Action`] does with the numbers. Several actions at one place are done in their order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Op {
-    /// The activation becomes the source.
-    Replace(Source),
-    /// The source is added to the activation.
-    Add(Source),
-}
-
-/// One change: at a layer (`1..=L`; 0 for the embedding), a site, a range of positions.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Action {
-    /// Layer.
-    pub layer: usize,
-    /// Site.
-    pub site: Site,
-    /// Positions.
-    pub positions: Range<usize>,
-    /// The change.
-    pub op: Op,
-}
-
-impl Action {
-    /// Replaces one position by a captured one.
-    pub fn patch(layer: usize, site: Site, at: usize, prompt: usize, position: usize) -> Self {
-        let op = Op::Replace(Source::Captured { prompt, position });
-        Self { layer, site, positions: at..at + 1, op }
+/// Works on all items on all threads, a few at a time, so that the work can be cancelled in between.
+#[cfg(not(target_family = "wasm"))]
+async fn waves<'s, I: Sync, T: Send>(items: &'s [I], work: impl Fn(&'s I) -> Result<T> + Sync) -> Result<Vec<T>> {
+    use rayon::prelude::*;
+    let mut out = Vec::with_capacity(items.len());
+    for wave in items.chunks(4 * plan::threads()) {
+        crate::pause::point().await?;
+        let done: Result<Vec<T>> = wave.par_iter().map(&work).collect();
+        out.extend(done?);
     }
+    Ok(out)
+}
 
-    /// Zeroes positions.
-    pub fn zero(layer: usize, site: Site, positions: Range<usize>) -> Self {
-        Self { layer, site, positions, op: Op::Replace(Source::Zero) }
+impl ActivationCache {
+    /// Adds a pass' prompts and what was kept of them.
+    fn add(&mut self, chunk: usize, schedule: &Schedule, prompts: &[Prompt], passed: Passed) {
+        let first = self.places.len() as u32;
+        self.places.extend((0..schedule.rows.len() as u32).map(|row| (chunk as u32, row)));
+        for run in &schedule.runs {
+            let Prompt { ids, interventions } = prompts[run.at].clone();
+            let rows = run.live.iter().map(|row| first + row.expect("every position of a prompt has a row")).collect();
+            self.prompts.push(cache::Kept { ids, rows, interventions });
+        }
+        for (place, rows) in passed.kept {
+            self.kept.entry(place).or_default().push(rows);
+        }
+        for (layer, [keys, values]) in passed.attention {
+            let kept = self.attention.entry(layer).or_default();
+            kept[0].push(keys);
+            kept[1].push(values);
+        }
+        self.end.push(passed.end);
     }
-}
-
-/// A prompt of a run that is captured from the embedding on.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Prompt {
-    /// Tokens.
-    pub ids: Vec<u32>,
-    /// The first `len` positions are those of an earlier prompt of the same run: `(prompt, len)`. Neither prompt may
-    /// have an action there.
-    pub shared: Option<(usize, usize)>,
-    /// Changes; their numbers are zeros or given, not captured.
-    pub actions: Vec<Action>,
-}
-
-/// A changed copy of one of a base run's prompts. Changes that the prompt was captured with stay in force, before the
-/// lane's own at the same place.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Lane {
-    /// Prompt of the base run.
-    pub prompt: usize,
-    /// Recompute every position from after this block on, although nothing was changed there: for models whose weights
-    /// were changed above it.
-    pub from: Option<usize>,
-    /// Changes.
-    pub actions: Vec<Action>,
-    /// Predictions to read.
-    pub reads: Vec<Read>,
-}
-
-/// A position whose prediction is wanted, and the tokens whose probabilities are.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Read {
-    /// Position.
-    pub position: usize,
-    /// Tokens.
-    pub tokens: Vec<u32>,
-}
-
-/// A prediction.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Readout {
-    /// Probabilities of the wanted tokens: softmax over the whole vocabulary, in f32.
-    pub p: Vec<f32>,
-    /// Their logits.
-    pub logits: Vec<f32>,
-    /// The most probable token.
-    pub top: u32,
 }

@@ -1,12 +1,12 @@
 //! How much is computed at a time: planned from memory, halved where the plan was too bold.
 
 use crate::error::{Error, Kind, Result};
-use crate::model::{Decoder, Shape};
+use crate::model::{Shape, Transformer};
 use std::future::Future;
 
-/// Sizes of a batch.
+/// How much is computed at a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
+pub struct Plan {
     /// Rows (token positions) computed at a time.
     pub rows: usize,
     /// Rows that go through the head at a time.
@@ -18,17 +18,30 @@ pub struct Limits {
 /// On the CPU more rows than this gain nothing: the matrix kernels are saturated and activations leave the cache.
 const CPU_ROWS: usize = 2048;
 
+/// Rows of a pass on the CPU, which one thread takes through all blocks.
+const LEAST_PASS: usize = 16;
+const MOST_PASS: usize = 256;
+
+/// Threads that passes are divided among; no number depends on it.
+pub(super) fn threads() -> usize {
+    #[cfg(not(target_family = "wasm"))]
+    return rayon::current_num_threads();
+    #[cfg(target_family = "wasm")]
+    1
+}
+
 /// On a GPU more rows than this gain little, even for the smallest models.
 const GPU_ROWS: usize = 16_384;
 
-impl Limits {
+impl Plan {
     /// Fewer rows than this are planned for no model.
     pub(crate) const LEAST_ROWS: usize = 64;
 
     /// A plan for a model. `free` bytes may be used for activations, `binding` is the largest single buffer.
-    pub fn plan(decoder: &dyn Decoder, cpu: bool, free: u64, binding: u64) -> Self {
-        let shape = decoder.shape();
-        let widest = [shape.ff, shape.width, heads_width(decoder)].into_iter().max().unwrap_or(1);
+    pub fn of(net: &Transformer, cpu: bool, free: u64, binding: u64) -> Self {
+        let shape = &net.shape;
+        let heads = net.heads(1);
+        let widest = [shape.ff, shape.width, heads.count * heads.dim].into_iter().max().unwrap_or(1);
         let by_binding = binding / (widest as u64 * 4);
         let by_memory = free / row_bytes(shape);
         let most = if cpu { CPU_ROWS } else { GPU_ROWS };
@@ -38,6 +51,14 @@ impl Limits {
         Self { rows, head_rows, cpu }
     }
 
+    /// Rows of a pass: on the CPU few enough that every thread has work and activations stay in its cache.
+    pub(super) fn pass_rows(&self, all: usize) -> usize {
+        match self.cpu {
+            true => all.div_ceil(threads()).clamp(LEAST_PASS, MOST_PASS).min(self.rows.max(1)),
+            false => self.rows.max(1),
+        }
+    }
+
     /// Half of it.
     #[must_use]
     pub fn halved(self) -> Self {
@@ -45,34 +66,29 @@ impl Limits {
     }
 }
 
-fn heads_width(decoder: &dyn Decoder) -> usize {
-    let heads = decoder.heads(1);
-    heads.count * heads.dim
-}
-
 /// Bytes that one row of a batch needs at the peak: the stream and its copies, queries, keys, the MLP's three products.
 pub(crate) fn row_bytes(shape: &Shape) -> u64 {
     4 * (8 * shape.width as u64 + 4 * shape.ff as u64)
 }
 
-/// Calls `work(limits)`; when the device runs out of memory, again with half the rows, down to one.
-pub async fn with_halving<T, F>(limits: Limits, mut work: impl FnMut(Limits) -> F) -> Result<(T, Limits)>
+/// Calls `work(plan)`; when the device runs out of memory, again with half the rows, down to one.
+pub async fn with_halving<T, F>(plan: Plan, mut work: impl FnMut(Plan) -> F) -> Result<(T, Plan)>
 where
     F: Future<Output = Result<T>>,
 {
-    let mut limits = limits;
+    let mut plan = plan;
     loop {
-        match work(limits).await {
-            Err(error) if error.kind == Kind::Memory && limits.rows > 1 => {
-                log::warn!("out of memory with batches of {} rows; trying {}", limits.rows, limits.rows / 2);
-                limits = limits.halved();
+        match work(plan).await {
+            Err(error) if error.kind == Kind::Memory && plan.rows > 1 => {
+                log::warn!("out of memory with batches of {} rows; trying {}", plan.rows, plan.rows / 2);
+                plan = plan.halved();
             }
             Err(error) if error.kind == Kind::Memory => {
                 return Err(Error::new(Kind::Memory, format!("{}, even for a single row", error.message()))
                     .hint("close other programs, use --device cpu, or take a smaller model")
                     .in_page("close other tabs, switch the device to CPU, or take a smaller model"));
             }
-            other => return other.map(|value| (value, limits)),
+            other => return other.map(|value| (value, plan)),
         }
     }
 }
@@ -93,31 +109,31 @@ mod tests {
     #[test]
     fn an_allocation_failure_halves_the_batch_and_goes_on() {
         let tried = RefCell::new(Vec::new());
-        let limits = Limits { rows: 1000, head_rows: 8, cpu: true };
-        let work = |limits: Limits| {
-            tried.borrow_mut().push(limits.rows);
+        let plan = Plan { rows: 1000, head_rows: 8, cpu: true };
+        let work = |plan: Plan| {
+            tried.borrow_mut().push(plan.rows);
             async move {
-                match limits.rows > 200 {
+                match plan.rows > 200 {
                     true => Err(Error::new(Kind::Memory, "no")),
-                    false => Ok(limits.rows),
+                    false => Ok(plan.rows),
                 }
             }
         };
-        let (value, used) = ready(with_halving(limits, work)).expect("125 rows fit");
+        let (value, used) = ready(with_halving(plan, work)).expect("125 rows fit");
         assert_eq!((value, used.rows, used.head_rows), (125, 125, 1));
         assert_eq!(*tried.borrow(), [1000, 500, 250, 125]);
     }
 
     #[test]
     fn other_failures_are_not_retried_and_nothing_loops_forever() {
-        let limits = Limits { rows: 8, head_rows: 8, cpu: true };
+        let plan = Plan { rows: 8, head_rows: 8, cpu: true };
         let mut calls = 0;
-        let result: Result<((), _)> = ready(with_halving(limits, |_| {
+        let result: Result<((), _)> = ready(with_halving(plan, |_| {
             calls += 1;
             async { Err(Error::input("wrong")) }
         }));
         assert_eq!((result.unwrap_err().kind, calls), (Kind::Input, 1));
-        let result: Result<((), _)> = ready(with_halving(limits, |_| async { Err(Error::new(Kind::Memory, "no")) }));
+        let result: Result<((), _)> = ready(with_halving(plan, |_| async { Err(Error::new(Kind::Memory, "no")) }));
         assert!(result.unwrap_err().to_string().contains("single row"));
     }
 }

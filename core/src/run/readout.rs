@@ -1,183 +1,198 @@
 //! Predictions: logits of the wanted rows, reduced to the wanted tokens before they leave the device.
 
-use super::capture::{Base, capture};
 use super::check::{self, Scope};
-use super::plan::Limits;
-use super::rows::gather;
-use super::{Prompt, Read, Readout};
+use super::schedule::Schedule;
+use super::{ActivationCache, Edited, PatchedRun, Read, Readout, Sites};
+use crate::device::{device_error, heard};
 use crate::error::{Error, Kind, Result};
-use crate::model::{Decoder, cpu};
+use crate::model::{Site, Transformer};
+use crate::tensor::{Matrix, Rows};
 use burn::tensor::{Int, Tensor, TensorData};
-use std::collections::VecDeque;
 
-/// Readouts in row order.
-pub(super) struct Readouts(VecDeque<Readout>);
+/// Rows that go through the head at a time on the CPU.
+const HEAD_ROWS: usize = 64;
 
-impl From<Vec<Readout>> for Readouts {
-    fn from(readouts: Vec<Readout>) -> Self {
-        Self(readouts.into())
-    }
-}
-
-impl Readouts {
-    pub(super) fn take(&mut self, n: usize) -> Vec<Readout> {
-        self.0.drain(..n).collect()
-    }
-}
-
-/// A device's failure as this crate's error; allocation failures are [`Kind::Memory`].
-pub(crate) fn device_error(error: impl std::fmt::Debug) -> Error {
-    let text = format!("{error:?}");
-    let lower = text.to_lowercase();
-    let memory = ["out of memory", "outofmemory", "alloc", "toobig", "too big", "too large"];
-    if memory.iter().any(|word| lower.contains(word)) {
-        return Error::new(Kind::Memory, format!("the device is out of memory: {text}"))
-            .hint("close other programs, use --device cpu, or take a smaller model")
-            .in_page("close other tabs, switch the device to CPU, or take a smaller model");
-    }
-    Error::device(format!("the device failed: {text}"))
-        .hint("run `engram doctor`; `--device cpu` works without a GPU")
-        .in_page("switch the device to CPU")
-}
-
-/// What was read from a device, unless its graphics library complained by then: the numbers are then worth nothing,
-/// though reading them succeeds.
-pub(crate) async fn heard<T, E: std::fmt::Debug>(reading: impl Future<Output = Result<T, E>>) -> Result<T> {
-    let read = reading.await;
-    crate::device::complaint()?;
-    read.map_err(device_error)
-}
-
-/// Predictions of a base run itself: `(prompt, read)`.
-pub async fn read_base(
-    decoder: &dyn Decoder,
-    base: &Base,
-    reads: &[(usize, Read)],
-    limits: &Limits,
-) -> Result<Vec<Readout>> {
-    let scope = Scope { shape: decoder.shape(), base: Some(base), given: None };
-    for (prompt, read) in reads {
-        scope.read(read, check::tokens(base, *prompt)?)?;
-    }
-    let rows: Vec<_> =
-        reads.iter().map(|(prompt, read)| (base.row(*prompt, read.position), read.tokens.as_slice())).collect();
-    match read_rows(decoder, base.end(), &rows, limits).await {
-        Err(error) if error.kind == Kind::Numeric => {
-            locate(decoder, base, reads).await?;
-            Err(error)
+impl Edited<'_> {
+    /// Predictions of captured prompts themselves: `(prompt, read)`.
+    ///
+    /// # Errors
+    /// When a read lies outside its prompt, a number is none, or the device fails.
+    pub async fn read(self, cache: &ActivationCache, reads: &[(usize, Read)]) -> Result<Vec<Readout>> {
+        let constants = Matrix::default();
+        let scope = Scope { net: self.net, cache: Some(cache), constants: &constants, overlays: &[] };
+        for (prompt, read) in reads {
+            scope.read(read, check::tokens(cache, *prompt)?)?;
         }
-        other => other,
+        let rows: Vec<u32> = reads.iter().map(|(prompt, read)| cache.row(*prompt, read.position)).collect();
+        let asked: Vec<&[u32]> = reads.iter().map(|(_, read)| read.tokens.as_slice()).collect();
+        match of(self, &cache.gather_end(&rows), &asked, false).await {
+            Err(error) if error.kind == Kind::Numeric => {
+                self.locate(cache, reads).await?;
+                Err(error)
+            }
+            other => other,
+        }
+    }
+
+    /// What the head reads from a captured position's residual stream after each block (logit lens), with ranks.
+    ///
+    /// # Errors
+    /// When the stream was not captured there, a number is none, or the device fails.
+    pub async fn lens(
+        self,
+        cache: &ActivationCache,
+        prompt: usize,
+        position: usize,
+        tokens: &[u32],
+    ) -> Result<Vec<Readout>> {
+        let layers = self.net.shape.layers;
+        if !(1..=layers).all(|layer| cache.has(layer, Site::Residual)) {
+            return Err(Error::input("the run was only predicted").hint("capture it to be resumed"));
+        }
+        let row = cache.row(prompt, position);
+        let rows = (1..=layers).map(|layer| cache.gather(layer, Site::Residual, &[row])).reduce(Rows::join);
+        let rows = rows.expect("a model has layers");
+        of(self, &rows, &vec![tokens; layers], true).await
+    }
+
+    /// All logits of a captured position: `[vocab]`.
+    ///
+    /// # Errors
+    /// When there is no such position, or the device fails.
+    pub async fn logits(self, cache: &ActivationCache, prompt: usize, position: usize) -> Result<Vec<f32>> {
+        let constants = Matrix::default();
+        let scope = Scope { net: self.net, cache: Some(cache), constants: &constants, overlays: &[] };
+        scope.read(&Read { position, tokens: Vec::new() }, check::tokens(cache, prompt)?)?;
+        let row = cache.gather_end(&[cache.row(prompt, position)]);
+        self.net.logits(&row).values().await
+    }
+
+    /// The error that names the layer and site of the first number that is none. A run that was only predicted kept
+    /// nothing to look at, so its prompts run once more.
+    async fn locate(self, cache: &ActivationCache, reads: &[(usize, Read)]) -> Result<()> {
+        if cache.resumes() {
+            return cache.check_finite().await;
+        }
+        for &(prompt, _) in reads {
+            let kept = &cache.prompts[prompt];
+            let again = super::Prompt { ids: kept.ids.clone(), interventions: kept.interventions.clone() };
+            let again = self.capture(&[again], &cache.constants, &Sites::to_resume()).await?;
+            again.check_finite().await?;
+        }
+        Ok(())
     }
 }
 
-/// The error that names the layer and site of the first number that is not finite. A run that was only predicted kept
-/// nothing to look at, so its prompts run once more.
-async fn locate(decoder: &dyn Decoder, base: &Base, reads: &[(usize, Read)]) -> Result<()> {
-    if base.complete() {
-        return base.check_finite().await;
+/// Rows, each with the tokens that are asked of it.
+type Asked<'a> = Vec<(u32, &'a [u32])>;
+
+/// What is asked of the rows that a group reads, in their order; and for each run, how many of these are its own.
+pub(super) fn asked<'a>(schedule: &Schedule, runs: &'a [PatchedRun]) -> (Asked<'a>, Vec<(usize, usize)>) {
+    let (mut asked, mut order) = (Vec::new(), Vec::new());
+    let rows = schedule.read_rows(schedule.rows.len());
+    let shown = |row: u32| rows.binary_search(&row).expect("a row that is read goes on") as u32;
+    for run in &schedule.runs {
+        let reads = &runs[run.at].reads;
+        for read in reads {
+            let row = run.live[read.position].expect("a position that is read has a row");
+            asked.push((shown(row), read.tokens.as_slice()));
+        }
+        order.push((run.at, reads.len()));
     }
-    let device = base.end().device();
-    for &(prompt, _) in reads {
-        let again = Prompt { ids: base.ids[prompt].clone(), shared: None, actions: base.actions[prompt].clone() };
-        capture(decoder, &device, &[again], base.given.as_ref(), false).await?.check_finite().await?;
-    }
-    Ok(())
+    (asked, order)
 }
 
-/// All logits of a captured position: `[vocab]`.
-pub async fn logits_of(decoder: &dyn Decoder, base: &Base, prompt: usize, position: usize) -> Result<Vec<f32>> {
-    let scope = Scope { shape: decoder.shape(), base: Some(base), given: None };
-    scope.read(&Read { position, tokens: Vec::new() }, check::tokens(base, prompt)?)?;
-    let row = base.row(prompt, position) as i32;
-    let h = gather(base.end(), vec![row]);
-    let data = heard(decoder.logits(h).into_data_async()).await?;
-    data.try_to_vec::<f32>().map_err(device_error)
+/// Readouts run by run.
+pub(super) fn by_run(readouts: Vec<Readout>, order: Vec<(usize, usize)>) -> Vec<(usize, Vec<Readout>)> {
+    let mut readouts = readouts.into_iter();
+    order.into_iter().map(|(at, count)| (at, readouts.by_ref().take(count).collect())).collect()
 }
 
-/// Readouts of rows `(row, tokens)` of the stream after the last block, `limits.head_rows` at a time.
-pub(super) async fn read_rows(
-    decoder: &dyn Decoder,
-    h: &Tensor<2>,
-    rows: &[(usize, &[u32])],
-    limits: &Limits,
-) -> Result<Vec<Readout>> {
-    let mut out = Vec::with_capacity(rows.len());
-    for chunk in rows.chunks(limits.head_rows.max(1)) {
-        let index: Vec<i32> = chunk.iter().map(|&(row, _)| row as i32).collect();
-        let stream = gather(h, index);
-        crate::pause::point().await?;
-        let logits = decoder.logits(stream.clone());
+/// Rows of the stream, each with the tokens that are asked of it; on the host.
+pub(super) fn on_host(net: &Transformer, x: &Rows, asked: &[(u32, &[u32])], ranks: bool) -> Result<Vec<Readout>> {
+    let mut out = Vec::with_capacity(asked.len());
+    for chunk in asked.chunks(HEAD_ROWS) {
+        let rows: Vec<u32> = chunk.iter().map(|&(row, _)| row).collect();
         let tokens: Vec<&[u32]> = chunk.iter().map(|&(_, tokens)| tokens).collect();
-        match limits.cpu {
-            true => out.extend(reduce_cpu(logits, &tokens)),
-            false => out.extend(reduce_device(logits, stream.sum_dim(1), &tokens).await?),
+        out.extend(net.read(&x.gather(&rows), &tokens, ranks));
+    }
+    finite(out)
+}
+
+/// The same, one row for each, wherever it is.
+pub(super) async fn of<'t, A: Asks<'t>>(
+    edited: Edited<'_>,
+    x: &Rows,
+    asked: &[A],
+    ranks: bool,
+) -> Result<Vec<Readout>> {
+    let asked: Vec<(u32, &[u32])> = asked.iter().enumerate().map(|(at, one)| one.asks(at as u32)).collect();
+    if x.device().is_none() {
+        #[cfg(not(target_family = "wasm"))]
+        {
+            let chunks: Vec<&[(u32, &[u32])]> = asked.chunks(HEAD_ROWS).collect();
+            let read = |chunk: &&[(u32, &[u32])]| on_host(edited.net, x, chunk, ranks);
+            return Ok(super::waves(&chunks, read).await?.concat());
+        }
+        #[cfg(target_family = "wasm")]
+        {
+            let mut out = Vec::with_capacity(asked.len());
+            for chunk in asked.chunks(HEAD_ROWS) {
+                crate::pause::point().await?;
+                out.extend(on_host(edited.net, x, chunk, ranks)?);
+            }
+            return Ok(out);
         }
     }
-    // The softmax' sum tells even where no token was asked for.
-    match out.iter().any(|(readout, sum): &(Readout, f32)| readout.p.iter().chain([sum]).any(|x| !x.is_finite())) {
+    let mut out = Vec::with_capacity(asked.len());
+    for chunk in asked.chunks(edited.plan.head_rows.max(1)) {
+        crate::pause::point().await?;
+        let rows: Vec<u32> = chunk.iter().map(|&(row, _)| row).collect();
+        let tokens: Vec<&[u32]> = chunk.iter().map(|&(_, tokens)| tokens).collect();
+        let stream = x.gather(&rows);
+        let logits = edited.net.logits(&stream);
+        match ranks {
+            true => out.extend(whole(&logits.values().await?, &tokens)),
+            false => {
+                let (logits, stream) = (logits.device().expect("a device"), stream.device().expect("a device"));
+                out.extend(reduce(logits.clone(), stream.clone().sum_dim(1), &tokens).await?);
+            }
+        }
+    }
+    finite(out)
+}
+
+/// A row and the tokens that are asked of it.
+pub(super) trait Asks<'t> {
+    /// `at` is the place in the list.
+    fn asks(&self, at: u32) -> (u32, &'t [u32]);
+}
+
+impl<'t> Asks<'t> for &'t [u32] {
+    fn asks(&self, at: u32) -> (u32, &'t [u32]) {
+        (at, self)
+    }
+}
+
+impl<'t> Asks<'t> for (u32, &'t [u32]) {
+    fn asks(&self, _: u32) -> (u32, &'t [u32]) {
+        *self
+    }
+}
+
+/// Refuses numbers that are none; the sum under a softmax tells even where no token was asked for.
+fn finite(readouts: Vec<(Readout, f32)>) -> Result<Vec<Readout>> {
+    match readouts.iter().any(|(readout, sum)| readout.p.iter().chain([sum]).any(|x| !x.is_finite())) {
         true => Err(Error::numeric("a prediction is not a finite number")
             .hint("the weights are damaged, or the device computes wrong numbers: run `engram doctor`")
             .in_page(crate::device::WRONG_NUMBERS)),
-        false => Ok(out.into_iter().map(|(readout, _)| readout).collect()),
+        false => Ok(readouts.into_iter().map(|(readout, _)| readout).collect()),
     }
 }
 
-/// Readouts, and the sum under each softmax.
-fn reduce_cpu(logits: Tensor<2>, tokens: &[&[u32]]) -> Vec<(Readout, f32)> {
-    let vocab = logits.dims()[1];
-    let data = cpu::take(logits);
-    let one = |(row, tokens): (&[f32], &&[u32])| {
-        cpu::vectorized(
-            #[inline(always)]
-            || {
-                let mut maxima = [f32::NEG_INFINITY; 16];
-                let blocks = row.chunks_exact(16);
-                let tail = blocks.remainder();
-                for block in blocks {
-                    for i in 0..16 {
-                        // A comparison, not `f32::max`: NaN must not vanish.
-                        maxima[i] = if block[i] <= maxima[i] { maxima[i] } else { block[i] };
-                    }
-                }
-                let max =
-                    maxima.iter().chain(tail).copied().fold(f32::NEG_INFINITY, |max, x| if x <= max { max } else { x });
-                let mut sums = [0.0f64; 16];
-                for block in row.chunks(1024) {
-                    let mut partial = [0.0f32; 16];
-                    let (parts, rest) = block.as_chunks::<16>();
-                    for part in parts {
-                        for i in 0..16 {
-                            partial[i] += cpu::exp(part[i] - max);
-                        }
-                    }
-                    for &x in rest {
-                        partial[0] += cpu::exp(x - max);
-                    }
-                    for i in 0..16 {
-                        sums[i] += f64::from(partial[i]);
-                    }
-                }
-                let sum = sums.iter().sum::<f64>() as f32;
-                let top = row.iter().position(|&x| x == max).unwrap_or(0) as u32;
-                let logits: Vec<f32> = tokens.iter().map(|&token| row[token as usize]).collect();
-                let p = logits.iter().map(|&logit| cpu::exp(logit - max) / sum).collect();
-                (Readout { p, logits, top }, sum)
-            },
-        )
-    };
-    let rows = cpu::floats(&data);
-    #[cfg(not(target_family = "wasm"))]
-    {
-        use rayon::prelude::*;
-        rows.par_chunks_exact(vocab).zip(tokens.par_iter()).map(one).collect()
-    }
-    #[cfg(target_family = "wasm")]
-    rows.chunks_exact(vocab).zip(tokens).map(one).collect()
-}
-
-/// The same on a device. Some drivers compute tanh(NaN) = -1, so that a soft cap makes NaN a number; hence `stream`, the
-/// sum over each row that the logits come from, is added to the sum under the softmax, which only has to be finite.
-async fn reduce_device(logits: Tensor<2>, stream: Tensor<2>, tokens: &[&[u32]]) -> Result<Vec<(Readout, f32)>> {
+/// On a device. Some drivers compute tanh(NaN) = -1, so that a soft cap makes NaN a number; hence `stream`, the sum over
+/// each row that the logits come from, is added to the sum under the softmax, which only has to be finite.
+async fn reduce(logits: Tensor<2>, stream: Tensor<2>, tokens: &[&[u32]]) -> Result<Vec<(Readout, f32)>> {
     let device = logits.device();
     let n = tokens.len();
     let k = tokens.iter().map(|tokens| tokens.len()).max().unwrap_or(0).max(1);
@@ -202,7 +217,29 @@ async fn reduce_device(logits: Tensor<2>, stream: Tensor<2>, tokens: &[&[u32]]) 
         .map(|(row, tokens)| {
             let floats = &floats[row * (2 * k + 1)..][..2 * k + 1];
             let (p, logits) = (floats[..tokens.len()].to_vec(), floats[k..][..tokens.len()].to_vec());
-            (Readout { p, logits, top: top[row] }, floats[2 * k])
+            (Readout { p, logits, rank: Vec::new(), top: top[row] }, floats[2 * k])
         })
         .collect())
+}
+
+/// Readouts with ranks, of whole logits.
+fn whole(logits: &[f32], tokens: &[&[u32]]) -> Vec<(Readout, f32)> {
+    let vocab = logits.len() / tokens.len().max(1);
+    let one = |(row, tokens): (&[f32], &&[u32])| {
+        let max = row.iter().copied().fold(f32::NEG_INFINITY, |max, x| if x <= max { max } else { x });
+        let sum: f64 = row.iter().map(|&logit| f64::from(logit - max).exp()).sum();
+        let rank = |token: usize| {
+            let above = |&(at, &logit): &(usize, &f32)| logit > row[token] || (logit == row[token] && at < token);
+            row.iter().enumerate().filter(above).count() as u32 + 1
+        };
+        let logits: Vec<f32> = tokens.iter().map(|&token| row[token as usize]).collect();
+        let readout = Readout {
+            p: logits.iter().map(|&logit| (f64::from(logit - max).exp() / sum) as f32).collect(),
+            rank: tokens.iter().map(|&token| rank(token as usize)).collect(),
+            top: row.iter().position(|&x| x == max).unwrap_or(0) as u32,
+            logits,
+        };
+        (readout, sum as f32)
+    };
+    logits.chunks_exact(vocab).zip(tokens).map(one).collect()
 }

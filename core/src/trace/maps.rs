@@ -1,11 +1,12 @@
 //! Token × layer maps (Meng et al. 2022, Figure 1): the residual after each block, MLP and attention in windows.
 
-use super::lanes::{Group, Place, capture_facts};
+use super::cells::{Group, Place, capture_facts};
 use super::{Prepared, mean_scores, resume};
 use crate::error::Result;
 use crate::model::Model;
+use crate::model::Site;
 use crate::record::{Maps, Settings};
-use crate::run::{Action, Lane, Site};
+use crate::run::{Intervention, PatchedRun};
 use std::ops::Range;
 
 /// The clean position that belongs to a corrupted one: outside the subject from the nearer end, inside it from its end.
@@ -63,9 +64,9 @@ pub async fn maps_of(
     let positions: Vec<usize> = (0..fact.corrupt.len()).collect();
     let per_batch = if live.is_some() { 1 } else { positions.len() };
     for batch in positions.chunks(per_batch.max(1)) {
-        let (cells, lanes) = cells(fact, settings, &group.places[0], layers, batch);
-        if !lanes.is_empty() {
-            let readouts = resume(model, &group.base, &lanes, group.noise.as_ref()).await?;
+        let (cells, runs) = cells(fact, settings, &group.places[0], layers, batch);
+        if !runs.is_empty() {
+            let readouts = resume(model, group, &runs).await?;
             for ((kind, position, layer), p) in cells.into_iter().zip(mean_scores(&readouts, fact.draws)) {
                 all[kind][position][layer - 1] = p;
             }
@@ -88,15 +89,15 @@ const SITES: [Site; 3] = [Site::Residual, Site::Mlp, Site::Attention];
 /// A cell: which map, position, layer.
 type Cell = (usize, usize, usize);
 
-/// Cells of these positions, and the lanes that compute them, as many for each cell as there are draws.
+/// Cells of these positions, and the runs that compute them, as many for each cell as there are draws.
 fn cells(
     fact: &Prepared,
     settings: &Settings,
     place: &Place,
     layers: usize,
     positions: &[usize],
-) -> (Vec<Cell>, Vec<Lane>) {
-    let (mut cells, mut lanes) = (Vec::new(), Vec::new());
+) -> (Vec<Cell>, Vec<PatchedRun>) {
+    let (mut cells, mut runs) = (Vec::new(), Vec::new());
     for (kind, site) in SITES.into_iter().enumerate() {
         for &position in positions.iter().filter(|&&position| position >= fact.shared) {
             let Some(source) = aligned(fact, position) else { continue };
@@ -107,14 +108,15 @@ fn cells(
                 };
                 cells.push((kind, position, layer));
                 for &prompt in &place.corrupt {
-                    let actions =
-                        at.clone().map(|layer| Action::patch(layer, site, position, place.clean, source)).collect();
-                    lanes.push(Lane { prompt, from: None, actions, reads: place.asked_corrupt.reads.clone() });
+                    let patch = |layer| Intervention::patch(layer, site, position, place.clean, source);
+                    let interventions = at.clone().map(patch).collect();
+                    let reads = place.asked_corrupt.reads.clone();
+                    runs.push(PatchedRun { prompt, interventions, overlay: None, reads });
                 }
             }
         }
     }
-    (cells, lanes)
+    (cells, runs)
 }
 
 #[cfg(test)]

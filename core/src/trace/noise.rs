@@ -3,10 +3,10 @@
 use super::Prepared;
 use crate::error::Result;
 use crate::facts::Fact;
-use crate::model::Model;
+use crate::model::{Model, Site};
 use crate::record::{Corruption, Settings};
-use crate::run::{Action, Op, Prompt, Site, Source, device_error, heard};
-use burn::tensor::{Tensor, TensorData};
+use crate::run::{Change, Intervention, Prompt, Source};
+use crate::tensor::Matrix;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
@@ -30,30 +30,25 @@ pub(super) struct NoiseRows {
 }
 
 impl NoiseRows {
-    pub(super) fn tensor(self, model: &Model) -> Option<Tensor<2>> {
-        let width = model.decoder.shape().width;
-        (self.rows > 0)
-            .then(|| Tensor::from_data(TensorData::new(self.values, [self.rows, width]), &model.compute.device))
+    pub(super) fn matrix(self, width: usize) -> Matrix {
+        Matrix::new(self.values, width)
     }
 }
 
 /// A fact's corrupted prompts, one for each draw, with `ids` in place of the prompt's tokens (answer tokens may follow).
-/// The first `shared` positions are those of prompt `clean`, when there is one.
 pub(super) fn corrupted(
     fact: &Prepared,
     ids: &[u32],
-    clean: Option<usize>,
     settings: &Settings,
     width: usize,
     noise: &mut NoiseRows,
 ) -> Vec<Prompt> {
-    let shared = clean.map(|clean| (clean, fact.shared)).filter(|(_, shared)| *shared > 0);
-    let mut prompts = vec![Prompt { ids: ids.to_vec(), shared, actions: Vec::new() }; fact.draws];
+    let mut prompts = vec![Prompt::plain(ids); fact.draws];
     if let Corruption::Noise { sigmas, sigma, .. } = settings.corruption {
         let mut generator = generator(settings.seed, "noise", &fact.id);
         for prompt in &mut prompts {
-            let op = Op::Add(Source::Given(noise.rows));
-            prompt.actions.push(Action { layer: 0, site: Site::Residual, positions: fact.corrupt_span.clone(), op });
+            let add = Change::Add(Source::Constant(noise.rows));
+            prompt.interventions.push(Intervention::new(0, Site::Residual, fact.corrupt_span.clone(), add));
             noise.rows += fact.corrupt_span.len();
             noise.values.extend((0..fact.corrupt_span.len() * width).map(|_| {
                 let z: f32 = StandardNormal.sample(&mut generator);
@@ -73,15 +68,14 @@ pub async fn measure_sigma(model: &Model, facts: &[Fact]) -> Result<f32> {
             let encoded = model.tokens.encode(&fact.prompt())?;
             if let Some(span) = encoded.span(&fact.subject_chars()) {
                 // Facts with a token that has no embedding are dropped when their turn comes.
-                let known = encoded.ids[span].iter().copied().filter(|&id| (id as usize) < model.decoder.shape().vocab);
+                let known = encoded.ids[span].iter().copied().filter(|&id| (id as usize) < model.net.shape.vocab);
                 ids.extend(known);
             }
         }
         if ids.is_empty() {
             continue;
         }
-        let rows = heard(model.decoder.embed_tokens(&ids).into_data_async()).await?;
-        for &x in rows.as_slice::<f32>().map_err(device_error)? {
+        for x in model.net.embedding.tokens(&ids).values().await? {
             n += 1.0;
             sum += f64::from(x);
             squares += f64::from(x) * f64::from(x);

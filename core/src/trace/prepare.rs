@@ -65,7 +65,7 @@ fn tokenized(model: &Model, fact: &Fact, settings: &Settings) -> Result<Result<P
     if prompt.trim().is_empty() || fields.iter().any(|field| field.trim().is_empty()) {
         return drop(Reason::Empty, "a field is empty");
     }
-    let most = settings.max_tokens.min(model.decoder.shape().positions);
+    let most = settings.max_tokens.min(model.net.shape.positions);
     let too_long = |what: &str, count: usize| {
         let whose = if most < settings.max_tokens { "the model takes" } else { "allowed are" };
         dropped(Reason::TooLong, &format!("{what} has {count} tokens, {whose} {most}"))
@@ -130,7 +130,7 @@ fn tokenized(model: &Model, fact: &Fact, settings: &Settings) -> Result<Result<P
         draws,
         id: fact.id.clone(),
     };
-    let longest = model.decoder.shape().positions;
+    let longest = model.net.shape.positions;
     match prepared.longest() <= longest {
         true => Ok(Ok(prepared)),
         false => {

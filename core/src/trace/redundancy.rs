@@ -1,12 +1,13 @@
 //! Redundancy (eq. 3): the corrupted run without block l*, the clean state patched at every other layer. The run without
 //! the block is captured once a fact; patches resume from it, so only what they change is computed.
 
-use super::lanes::{capture_group, positions};
+use super::cells::{capture_group, positions};
 use super::{Prepared, mean_scores, resume};
 use crate::error::Result;
 use crate::model::Model;
+use crate::model::Site;
 use crate::record::{Reading, RedundancyCurve, Settings};
-use crate::run::{Action, Lane, Site};
+use crate::run::{Intervention, PatchedRun};
 
 /// Curves of a group of facts for one reading with block `ablated` removed.
 pub async fn redundancy(
@@ -18,21 +19,22 @@ pub async fn redundancy(
 ) -> Result<Vec<RedundancyCurve>> {
     let layers = model.layers();
     let remove = |positions: std::ops::Range<usize>| {
-        vec![Action::zero(ablated, Site::Attention, positions.clone()), Action::zero(ablated, Site::Mlp, positions)]
+        [Site::Attention, Site::Mlp].map(|site| Intervention::zero(ablated, site, positions.clone())).to_vec()
     };
     let group = capture_group(model, facts, settings, |len| remove(0..len)).await?;
-    let mut lanes = Vec::new();
+    let mut runs = Vec::new();
     for (fact, place) in facts.iter().zip(&group.places) {
         let Some((from, to)) = positions(fact, reading) else { continue };
         for layer in (1..=layers).filter(|&layer| layer != ablated) {
             for &prompt in &place.corrupt {
-                // The block stays removed in the lanes too: they keep the changes that their prompt was captured with.
-                let actions = vec![Action::patch(layer, Site::Residual, to, place.clean, from)];
-                lanes.push(Lane { prompt, from: None, actions, reads: place.asked_corrupt.reads.clone() });
+                // The block stays removed in the runs too: they keep the changes that their prompt was captured with.
+                let interventions = vec![Intervention::patch(layer, Site::Residual, to, place.clean, from)];
+                let reads = place.asked_corrupt.reads.clone();
+                runs.push(PatchedRun { prompt, interventions, overlay: None, reads });
             }
         }
     }
-    let readouts = resume(model, &group.base, &lanes, group.noise.as_ref()).await?;
+    let readouts = resume(model, &group, &runs).await?;
     let mut rest = readouts.as_slice();
     Ok(facts
         .iter()

@@ -8,7 +8,7 @@ use crate::facts::Fact;
 use crate::model::Model;
 use crate::record::outcome::effect_line;
 use crate::record::{Answer, Dropped, Reason, Settings};
-use crate::run::{Prompt, Read, Readout, predict, read_base, with_halving};
+use crate::run::{Edited, Prompt, Read, Readout, Sites, with_halving};
 
 /// What the filters say of a fact.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,7 +29,7 @@ pub async fn filtered(model: &Model, fact: &Fact, settings: &Settings) -> Result
 
 /// Screens facts in one batch: all clean prompts with their answers forced, all corrupted prompts.
 pub async fn screen(model: &Model, facts: &[&Fact], settings: &Settings) -> Result<Vec<Screened>> {
-    let width = model.decoder.shape().width;
+    let width = model.net.shape.width;
     let mut noise = NoiseRows::default();
     let mut prompts = Vec::new();
     let mut reads: Vec<(usize, Read)> = Vec::new();
@@ -42,26 +42,24 @@ pub async fn screen(model: &Model, facts: &[&Fact], settings: &Settings) -> Resu
         };
         // Teacher forcing: greedy decoding gives the answer if and only if every next token is the most probable.
         let (clean, n) = (one.clean.len(), one.answer.len());
-        let ids = one.clean.iter().chain(&one.answer[..n - 1]).copied().collect();
-        prompts.push(Prompt { ids, ..Prompt::default() });
+        let ids: Vec<u32> = one.clean.iter().chain(&one.answer[..n - 1]).copied().collect();
+        prompts.push(Prompt::plain(&ids));
         let at = prompts.len() - 1;
         reads.extend((0..n).map(|i| (at, Read { position: clean - 1 + i, tokens: vec![one.answer[i]] })));
         let asked = one.asked_corrupt(settings.answer);
-        for prompt in corrupted(&one, &asked.ids, Some(at), settings, width, &mut noise) {
+        for prompt in corrupted(&one, &asked.ids, settings, width, &mut noise) {
             prompts.push(prompt);
             reads.extend(asked.reads.iter().map(|read| (prompts.len() - 1, read.clone())));
         }
         prepared.push(Ok(one));
     }
-    let noise = noise.tensor(model);
-    let (decoder, device) = (model.decoder.as_ref(), &model.compute.device);
     let readouts = match prompts.is_empty() {
         true => Vec::new(),
         false => {
-            let base = predict(decoder, device, &prompts, noise.as_ref()).await?;
-            let (base, reads) = (&base, &reads);
-            let work = |limits| async move { read_base(decoder, base, reads, &limits).await };
-            with_halving(model.limits, work).await?.0
+            let cache = &model.edited().capture(&prompts, &noise.matrix(width), &Sites::end()).await?;
+            let reads = &reads;
+            let work = |plan| async move { Edited { plan, ..model.edited() }.read(cache, reads).await };
+            with_halving(model.plan, work).await?.0
         }
     };
     let mut rest = readouts.as_slice();

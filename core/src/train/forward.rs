@@ -1,8 +1,10 @@
-//! The training forward: a batch of sentences through a family's own [`Decoder`], with blocks left out at random.
+//! The training forward: a batch of sentences through a family's own blocks, some of them left out at random.
 
-use crate::model::blocks::Projected;
-use crate::model::{Decoder, Heads, grad};
-use burn::tensor::{Device, Int, Tensor, TensorData, activation};
+use crate::model::block::{Block, Hooks};
+use crate::model::{Heads, Site, Transformer, grad};
+use crate::tensor::rotate::Turns;
+use crate::tensor::{LinearMap, Rows};
+use burn::tensor::{Device, Tensor, TensorData, activation};
 use std::collections::HashMap;
 
 /// Stands in for -∞ in the causal mask: e⁻⁸⁰ is nothing beside 1, and unlike e^-1e30 it is computed at full speed.
@@ -28,37 +30,54 @@ impl Batch {
 }
 
 /// Logits of the rows that count, `[rows, vocab]`. `keep[l]` says whether block `l + 1` takes part.
-pub(super) fn logits(decoder: &dyn Decoder, batch: &Batch, keep: &[bool], device: &Device) -> Tensor<2> {
+pub(super) fn logits(net: &Transformer, batch: &Batch, keep: &[bool], device: &Device) -> Tensor<2> {
     let (b, t) = (batch.sentences(), batch.length);
-    let positions: Vec<usize> = (0..b * t).map(|row| row % t).collect();
-    let index = |values: Vec<i32>| {
-        let n = values.len();
-        Tensor::<1, Int>::from_data(TensorData::new(values, [n]), device)
-    };
-    let at = index(positions.iter().map(|&position| position as i32).collect());
-    let ropes: Vec<_> = decoder.ropes().iter().map(|rope| rope.rows(&at)).collect();
-    let shape = decoder.shape();
-    let mut masks = HashMap::new();
+    let positions: Vec<u32> = (0..b * t).map(|row| (row % t) as u32).collect();
+    let turns = net.ropes.iter().map(|rope| rope.turns(&positions)).collect();
+    let mut sentences = Sentences { shape: [b, t], turns, masks: HashMap::new(), device };
+    let mut x = net.embedding.forward(&batch.ids, &positions);
+    for block in net.blocks.iter().zip(keep).filter_map(|(block, keep)| keep.then_some(block)) {
+        x = block.forward(x, &mut sentences);
+    }
+    let rows: Vec<u32> = batch.rows.iter().map(|&row| row as u32).collect();
+    net.logits(&x.gather(&rows)).device().expect("a batch is trained on a device").clone()
+}
 
-    let mut h = decoder.embed(&batch.ids, &positions);
-    for layer in 1..=shape.layers {
-        if !keep[layer - 1] {
-            continue;
-        }
-        let heads = decoder.heads(layer);
-        let Projected { q, k, v } = decoder.project(layer, h.clone(), &ropes);
+/// What a block calls on in training: nothing enters or changes, and every sentence attends to itself.
+struct Sentences<'a> {
+    /// Sentences, and tokens of each.
+    shape: [usize; 2],
+    turns: Vec<Turns<'a>>,
+    masks: HashMap<Option<usize>, Tensor<4>>,
+    device: &'a Device,
+}
+
+impl Hooks for Sentences<'_> {
+    fn linear(&mut self, map: &LinearMap, x: &Rows) -> Rows {
+        map.forward(x)
+    }
+
+    fn at<const N: usize>(&mut self, _: Site, live: [Rows; N]) -> [Rows; N] {
+        live
+    }
+
+    fn attend(&mut self, block: &Block, x: Rows, [q, k, v]: [Rows; 3]) -> [Rows; 2] {
+        let heads = &block.heads;
+        let turned = |x: Rows| match block.rope {
+            Some(rope) => self.turns[rope].rotate(x, heads.dim),
+            None => x,
+        };
+        let tensor = |x: &Rows| x.device().expect("a batch is trained on a device").clone();
+        let (q, k, v) = (tensor(&turned(q)), tensor(&turned(k)), tensor(&v));
+        let [b, t] = self.shape;
         let mixed = if grad::on_cpu(&q) {
             grad::attend(heads, t, q, k, v)
         } else {
-            let mask = masks.entry(heads.window).or_insert_with(|| causal(t, heads, device));
+            let mask = self.masks.entry(heads.window).or_insert_with(|| causal(t, heads, self.device));
             attend(heads, [b, t], q, k, v, mask)
         };
-        let middle = h.clone() + decoder.attention(layer, mixed);
-        let read = if shape.parallel { h } else { middle.clone() };
-        let value = decoder.mlp_value(layer, decoder.mlp_key(layer, read));
-        h = middle + decoder.mlp(layer, value);
+        [x, Rows::on_device(mixed)]
     }
-    decoder.logits(h.select(0, index(batch.rows.clone())))
 }
 
 /// The causal mask, a copy for each query head of a group: `[1, 1, per_group · t, t]`.

@@ -1,8 +1,8 @@
 //! Cross-entropy in one pass: the loss, and its gradient on the logits, `(softmax - one-hot) / n`.
 
+use crate::device::heard;
 use crate::error::Result;
 use crate::model::{cpu, grad};
-use crate::run::heard;
 use burn::tensor::{Gradients, Tensor};
 use std::sync::atomic::{AtomicU32, Ordering};
 

@@ -21,8 +21,10 @@ pub use validate::{Recall, recall};
 pub use vocabulary::END_OF_TEXT;
 
 use crate::error::{Error, Result};
+use crate::memory;
 use crate::model::loader::Loader;
-use crate::model::{Decoder, Parameters, build};
+use crate::model::{Parameters, build};
+use crate::run::{Edited, Plan as Batches};
 use crate::tokens::Tokens;
 use burn::tensor::Device;
 use optimize::Optimize;
@@ -117,8 +119,8 @@ pub struct Training<'a> {
 
 impl<'a> Training<'a> {
     /// A run at its beginning.
-    pub async fn new(plan: &'a Plan, device: &Device) -> Result<Self> {
-        let device = device.clone().autodiff();
+    pub async fn new(plan: &'a Plan, device: Option<&Device>) -> Result<Self> {
+        let device = device.cloned().unwrap_or_else(Device::flex).autodiff();
         let parameters = start::parameters(&plan.recipe, &device).await?;
         let optimize = Optimize::new(&plan.recipe.optimizer);
         Ok(Self { plan, device, parameters, optimize, epochs: Vec::new() })
@@ -170,14 +172,14 @@ impl<'a> Training<'a> {
             let keep: Vec<bool> = dropping.blocks.iter().map(|&p| beginning || !rng.random_bool(p)).collect();
             let done = self.steps() + number;
             rate = self.optimize.rate(done as f64 / all as f64, done);
-            let decoder = build(&self.plan.recipe.config, &Loader::training(&self.parameters, &self.device)).await?;
-            let logits = forward::logits(decoder.as_ref(), batch, &keep, &self.device);
+            let net = build(&self.plan.recipe.config, &Loader::training(&self.parameters, &self.device)).await?;
+            let logits = forward::logits(&net, batch, &keep, &self.device);
             let (loss, grads) = loss::backward(logits, &batch.labels).await?;
             if !loss.is_finite() {
                 return Err(Error::numeric(format!("the loss is {loss} in epoch {epoch}, step {}", number + 1))
                     .hint("lower `learning_rate` in the recipe"));
             }
-            drop(decoder);
+            drop(net);
             self.optimize.step(&self.parameters, grads, rate).await?;
             sum += f64::from(loss) * batch.labels.len() as f64;
             count += batch.labels.len();
@@ -201,14 +203,14 @@ impl<'a> Training<'a> {
     }
 
     async fn recall(&self, stride: usize) -> Result<Recall> {
-        let device = self.device.clone().inner();
-        let inner = Parameters::new(&device, Box::new(|_, [rows, columns]| vec![0.0; rows * columns]));
+        let mut values = std::collections::BTreeMap::new();
         for (name, parameter) in self.parameters.all() {
-            inner.set(&name, parameter.untracked());
+            values.insert(name, parameter.untracked().values().await?);
         }
-        let decoder: Box<dyn Decoder> = build(&self.plan.recipe.config, &Loader::training(&inner, &device)).await?;
-        let held_out = self.plan.recipe.text.held_out;
-        recall(decoder.as_ref(), &self.plan.tokens, &device, &self.plan.corpus, held_out, stride).await
+        let net = build(&self.plan.recipe.config, &Loader::values_of(&values)).await?;
+        let plan = Batches::of(&net, true, memory::free() / 2, u64::MAX);
+        let model = Edited { net: &net, device: None, plan, overlays: &[] };
+        recall(model, &self.plan.tokens, &self.plan.corpus, self.plan.recipe.text.held_out, stride).await
     }
 
     /// The model's files: config.json, tokenizer.json, tokenizer_config.json and model.safetensors in f16.

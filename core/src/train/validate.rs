@@ -1,11 +1,10 @@
 //! What a model has learned: answers to the wordings it was trained on, and to those it never saw with the subject.
 
-use super::forward;
 use super::text::{Corpus, split};
-use crate::error::{Error, Result};
-use crate::model::Decoder;
+use crate::error::Result;
+use crate::run::{Edited, Prompt, Read, Sites};
+use crate::tensor::Matrix;
 use crate::tokens::Tokens;
-use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
 /// Prompts of a validation batch.
@@ -37,9 +36,8 @@ struct Asked {
 
 /// Asks every `stride`-th fact in one trained and in every held-out wording.
 pub async fn recall(
-    decoder: &dyn Decoder,
+    model: Edited<'_>,
     tokens: &Tokens,
-    device: &Device,
     corpus: &Corpus,
     held_out: usize,
     stride: usize,
@@ -59,35 +57,22 @@ pub async fn recall(
     asked.sort_by_key(|asked| asked.ids.len());
     let mut sums = [(0usize, 0usize, 0.0f64); 2];
     for group in asked.chunks(BATCH) {
-        let length = group.iter().map(|asked| asked.ids.len() - 1).max().unwrap_or(1);
-        let mut batch = forward::Batch { ids: Vec::new(), length, rows: Vec::new(), labels: Vec::new() };
+        let fed = |asked: &Asked| Prompt::plain(&asked.ids[..asked.ids.len() - 1]);
+        let prompts: Vec<Prompt> = group.iter().map(fed).collect();
+        let mut reads = Vec::new();
         for (number, asked) in group.iter().enumerate() {
-            batch.ids.extend(&asked.ids[..asked.ids.len() - 1]);
-            batch.ids.resize((number + 1) * length, 0);
-            for at in asked.prompt..asked.ids.len() {
-                batch.rows.push((number * length + at - 1) as i32);
-                batch.labels.push(asked.ids[at]);
-            }
+            let read = |at: usize| (number, Read { position: at - 1, tokens: vec![asked.ids[at]] });
+            reads.extend((asked.prompt..asked.ids.len()).map(read));
         }
-        let keep = vec![true; decoder.shape().layers];
-        let logits = forward::logits(decoder, &batch, &keep, device).into_data_async().await;
-        let logits = logits.ok().and_then(|data| data.try_into_vec::<f32>().ok());
-        let logits = logits.ok_or_else(|| Error::device("cannot read logits back from the device"))?;
-        let mut rows = logits.chunks_exact(logits.len() / batch.labels.len()).zip(&batch.labels);
+        let cache = model.capture(&prompts, &Matrix::default(), &Sites::end()).await?;
+        let mut readouts = model.read(&cache, &reads).await?.into_iter();
         for asked in group {
             let (count, right, p) = &mut sums[usize::from(asked.held_out)];
-            let mut all = true;
-            for at in asked.prompt..asked.ids.len() {
-                let Some((row, &label)) = rows.next() else { break };
-                let max = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-                all &= row[label as usize] == max;
-                if at == asked.prompt {
-                    let sum: f64 = row.iter().map(|x| f64::from(x - max).exp()).sum();
-                    *p += f64::from(row[label as usize] - max).exp() / sum;
-                }
-            }
+            let answer = &asked.ids[asked.prompt..];
+            let found: Vec<_> = readouts.by_ref().take(answer.len()).collect();
+            *p += found.first().map_or(0.0, |first| f64::from(first.p[0]));
             *count += 1;
-            *right += usize::from(all);
+            *right += usize::from(found.iter().zip(answer).all(|(found, token)| found.top == *token));
         }
     }
     let share = |(count, right, _): (usize, usize, f64)| right as f64 / count.max(1) as f64;

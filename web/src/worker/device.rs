@@ -25,7 +25,7 @@ pub(crate) async fn start(engine: &mut Engine, wish: DeviceWish) -> Result<Devic
         adapter: compute.adapter.clone(),
         self_test: compute.self_test,
         trouble,
-        gflops: gflops(&compute.device).await?,
+        gflops: gflops(&compute).await?,
     };
     engine.device = Some((compute, report.clone()));
     Ok(report)

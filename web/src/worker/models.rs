@@ -213,7 +213,7 @@ pub(crate) async fn load(engine: &mut Engine, origin: &Origin) -> Result<News> {
     if let Some(kept) = kept {
         kept.finished(verified).await?;
     }
-    let (info, shape) = (model.info.clone(), model.decoder.shape());
+    let (info, shape) = (model.info.clone(), &model.net.shape);
     let loaded = Loaded {
         model: origin.model.clone(),
         info,

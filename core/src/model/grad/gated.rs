@@ -2,13 +2,13 @@
 
 use super::{Slope, floats, for_chunks, parts, record};
 use crate::model::cpu;
-use crate::model::ops::Gate;
+use crate::tensor::activation::Activation;
 use burn::tensor::{Tensor, TensorData};
 
 /// Numbers that a thread takes at a time.
 const CHUNK: usize = 8192;
 
-pub(in crate::model) fn gated(act: Gate, gate: Tensor<2>, up: Tensor<2>) -> Tensor<2> {
+pub(crate) fn gated(act: Activation, gate: Tensor<2>, up: Tensor<2>) -> Tensor<2> {
     let shape = gate.dims();
     let ((gate, gate_node), (up, up_node)) = (parts(gate), parts(up));
     let mut output = floats(&gate).to_vec();
@@ -16,7 +16,7 @@ pub(in crate::model) fn gated(act: Gate, gate: Tensor<2>, up: Tensor<2>) -> Tens
     record(Gated { act, shape }, [gate_node, up_node], [gate, up], TensorData::new(output, shape))
 }
 
-pub(in crate::model) fn gelu_tanh(x: Tensor<2>) -> Tensor<2> {
+pub(crate) fn gelu_tanh(x: Tensor<2>) -> Tensor<2> {
     let shape = x.dims();
     let (x, node) = parts(x);
     let mut output = floats(&x).to_vec();
@@ -43,7 +43,7 @@ fn gelu(x: f32) -> (f32, f32) {
 
 #[derive(Debug)]
 struct Gated {
-    act: Gate,
+    act: Activation,
     shape: [usize; 2],
 }
 
@@ -64,8 +64,8 @@ impl Slope<2, 2> for Gated {
             |chunk, [grad, on_up]| {
                 let (gate, up) = (&gate[chunk * CHUNK..], &up[chunk * CHUNK..]);
                 match self.act {
-                    Gate::Silu => pass(silu, gate, up, grad, on_up),
-                    Gate::GeluTanh => pass(gelu, gate, up, grad, on_up),
+                    Activation::Silu => pass(silu, gate, up, grad, on_up),
+                    Activation::GeluTanh => pass(gelu, gate, up, grad, on_up),
                 }
             },
         );

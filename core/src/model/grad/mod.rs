@@ -11,9 +11,9 @@ mod rotate;
 mod tests;
 
 pub(crate) use attention::attend;
-pub(super) use gated::{gated, gelu_tanh};
-pub(super) use norm::{layer_norm, rms_norm};
-pub(super) use rotate::rotate;
+pub(crate) use gated::{gated, gelu_tanh};
+pub(crate) use norm::{layer_norm, rms_norm};
+pub(crate) use rotate::rotate;
 
 use super::cpu;
 use burn::backend::autodiff::checkpoint::base::Checkpointer;

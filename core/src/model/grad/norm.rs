@@ -4,7 +4,7 @@ use super::{ROWS, Slope, floats, for_chunks, parts, record};
 use crate::model::cpu;
 use burn::tensor::{Tensor, TensorData};
 
-pub(in crate::model) fn rms_norm(x: Tensor<2>, weight: &Tensor<1>, eps: f32) -> Tensor<2> {
+pub(crate) fn rms_norm(x: Tensor<2>, weight: &Tensor<1>, eps: f32) -> Tensor<2> {
     let shape = x.dims();
     let ((x, x_node), (weight, weight_node)) = (parts(x), parts(weight.clone()));
     let mut output = floats(&x).to_vec();
@@ -12,7 +12,7 @@ pub(in crate::model) fn rms_norm(x: Tensor<2>, weight: &Tensor<1>, eps: f32) -> 
     record(Rms { eps }, [x_node, weight_node], [x, weight], TensorData::new(output, shape))
 }
 
-pub(in crate::model) fn layer_norm(x: Tensor<2>, weight: &Tensor<1>, bias: &Tensor<1>, eps: f32) -> Tensor<2> {
+pub(crate) fn layer_norm(x: Tensor<2>, weight: &Tensor<1>, bias: &Tensor<1>, eps: f32) -> Tensor<2> {
     let shape = x.dims();
     let ((x, x_node), (weight, weight_node), (bias, bias_node)) =
         (parts(x), parts(weight.clone()), parts(bias.clone()));

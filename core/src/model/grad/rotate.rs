@@ -4,7 +4,7 @@ use super::{Slope, floats, parts, record};
 use crate::model::cpu;
 use burn::tensor::{Tensor, TensorData};
 
-pub(in crate::model) fn rotate(x: Tensor<2>, cos: &Tensor<2>, sin: &Tensor<2>, head_dim: usize) -> Tensor<2> {
+pub(crate) fn rotate(x: Tensor<2>, cos: &Tensor<2>, sin: &Tensor<2>, head_dim: usize) -> Tensor<2> {
     let [_, width] = x.dims();
     let ((x, node), (cos, _), (sin, _)) = (parts(x), parts(cos.clone()), parts(sin.clone()));
     // The backward pass does without `x`, so that it can be rotated in place.

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::model::Heads;
-use crate::model::ops::Gate;
+use crate::tensor::activation::Activation;
 use burn::tensor::{Int, activation};
 
 /// Numbers between -3 and 3 that repeat nowhere.
@@ -55,8 +55,8 @@ const ROWS_AND_WIDTHS: [[usize; 2]; 4] = [[1, 3], [17, 33], [50, 128], [33, 640]
 fn gates_agree_with_burn() {
     for shape in ROWS_AND_WIDTHS {
         let inputs = [numbers(shape, 1), numbers(shape, 2)];
-        agree(inputs.clone(), |[x, y]| gated(Gate::Silu, x, y), |[x, y]| activation::silu(x) * y);
-        agree(inputs, |[x, y]| gated(Gate::GeluTanh, x, y), |[x, y]| activation::gelu_approximate(x) * y);
+        agree(inputs.clone(), |[x, y]| gated(Activation::Silu, x, y), |[x, y]| activation::silu(x) * y);
+        agree(inputs, |[x, y]| gated(Activation::GeluTanh, x, y), |[x, y]| activation::gelu_approximate(x) * y);
         agree([numbers(shape, 3)], |[x]| gelu_tanh(x), |[x]| activation::gelu_approximate(x));
     }
 }
@@ -143,7 +143,7 @@ fn constants_and_shared_inputs_are_fine() {
     let weight = Tensor::<1>::from_data(numbers([8], 2), &Device::flex());
     let normed = rms_norm(x.clone(), &weight, 1e-6);
     // The same tensor on both sides, and again beside the operation.
-    let output = gated(Gate::Silu, normed.clone(), normed.clone()) + normed + x.clone();
+    let output = gated(Activation::Silu, normed.clone(), normed.clone()) + normed + x.clone();
     let grads = output.sum().backward();
     let plain = Tensor::<2>::from_data(numbers([5, 8], 1), &device()).require_grad();
     let scale = (plain.clone().square().mean_dim(1) + 1e-6).sqrt().recip();

@@ -4,14 +4,16 @@ use super::noise::{NoiseRows, corrupted};
 use super::{Asked, Prepared, mean_scores, resume, score};
 use crate::error::Result;
 use crate::model::Model;
+use crate::model::Site;
 use crate::record::{Answer, Reading, Settings, Traced};
-use crate::run::{Action, Base, Lane, Prompt, Site, capture, read_base};
-use burn::tensor::Tensor;
+use crate::run::{ActivationCache, Edited, Intervention, PatchedRun, Prompt, Sites, with_halving};
+use crate::tensor::Matrix;
 
 /// A captured group of facts: each one's clean prompt and its corrupted draws. Whatever is traced of them resumes it.
 pub struct Group {
-    pub(super) base: Base,
-    pub(super) noise: Option<Tensor<2>>,
+    pub(super) cache: ActivationCache,
+    /// Noise rows.
+    pub(super) constants: Matrix,
     pub(super) places: Vec<Place>,
 }
 
@@ -30,9 +32,9 @@ pub(super) async fn capture_group(
     model: &Model,
     facts: &[&Prepared],
     settings: &Settings,
-    ablate: impl Fn(usize) -> Vec<Action>,
+    ablate: impl Fn(usize) -> Vec<Intervention>,
 ) -> Result<Group> {
-    let width = model.decoder.shape().width;
+    let width = model.net.shape.width;
     let mut noise = NoiseRows::default();
     let mut prompts: Vec<Prompt> = Vec::new();
     let mut places = Vec::new();
@@ -40,26 +42,24 @@ pub(super) async fn capture_group(
         let asked = fact.asked(settings.answer);
         let asked_corrupt = fact.asked_corrupt(settings.answer);
         let clean = prompts.len();
-        prompts.push(Prompt { ids: asked.ids.clone(), ..Prompt::default() });
-        let actions = ablate(asked_corrupt.ids.len());
-        let parent = actions.is_empty().then_some(clean);
+        prompts.push(Prompt::plain(&asked.ids));
+        let ablation = ablate(asked_corrupt.ids.len());
         let mut corrupt = Vec::new();
-        for mut prompt in corrupted(fact, &asked_corrupt.ids, parent, settings, width, &mut noise) {
-            prompt.actions.extend(actions.iter().cloned());
+        for mut prompt in corrupted(fact, &asked_corrupt.ids, settings, width, &mut noise) {
+            prompt.interventions.extend(ablation.iter().cloned());
             corrupt.push(prompts.len());
             prompts.push(prompt);
         }
         let asked_new = (settings.answer == Answer::Sequence).then(|| {
             let asked = Asked::new(&fact.clean, &fact.answer_new, &[], Answer::Sequence);
-            let shared = Some((clean, fact.clean.len()));
-            prompts.push(Prompt { ids: asked.ids.clone(), shared, actions: Vec::new() });
+            prompts.push(Prompt::plain(&asked.ids));
             (prompts.len() - 1, asked)
         });
         places.push(Place { clean, corrupt, asked, asked_corrupt, asked_new });
     }
-    let noise = noise.tensor(model);
-    let base = capture(model.decoder.as_ref(), &model.compute.device, &prompts, noise.as_ref(), false).await?;
-    Ok(Group { base, noise, places })
+    let constants = noise.matrix(width);
+    let cache = model.edited().capture(&prompts, &constants, &Sites::to_resume()).await?;
+    Ok(Group { cache, constants, places })
 }
 
 /// Positions of a reading: clean source, corrupted target. `None` where the corrupted prompt has no such index.
@@ -96,7 +96,9 @@ pub async fn stage1_of(model: &Model, facts: &[&Prepared], settings: &Settings, 
             reads.extend(asked.reads.iter().map(|read| (*prompt, read.clone())));
         }
     }
-    let readouts = read_base(model.decoder.as_ref(), &group.base, &reads, &model.limits).await?;
+    let asked = &reads;
+    let work = |plan| async move { Edited { plan, ..model.edited() }.read(&group.cache, asked).await };
+    let readouts = with_halving(model.plan, work).await?.0;
     let mut rest = readouts.as_slice();
     let mut take = |n: usize| {
         let (head, tail) = rest.split_at(n);
@@ -123,8 +125,8 @@ pub async fn stage1_of(model: &Model, facts: &[&Prepared], settings: &Settings, 
         });
     }
 
-    let lanes = cells(facts, group, settings, layers);
-    let readouts = resume(model, &group.base, &lanes, group.noise.as_ref()).await?;
+    let runs = cells(facts, group, settings, layers);
+    let readouts = resume(model, group, &runs).await?;
     let mut rest = readouts.as_slice();
     for (fact, traced) in facts.iter().zip(&mut traced) {
         let mut curve = |draws: usize| {
@@ -147,26 +149,28 @@ pub async fn stage1_of(model: &Model, facts: &[&Prepared], settings: &Settings, 
     Ok(traced)
 }
 
-/// The lanes in the order in which [`stage1`] takes their readouts apart.
-fn cells(facts: &[&Prepared], group: &Group, settings: &Settings, layers: usize) -> Vec<Lane> {
-    let mut lanes = Vec::new();
+/// The runs in the order in which [`stage1`] takes their readouts apart.
+fn cells(facts: &[&Prepared], group: &Group, settings: &Settings, layers: usize) -> Vec<PatchedRun> {
+    let mut runs = Vec::new();
     for (fact, place) in facts.iter().zip(&group.places) {
         for &reading in &settings.readings {
             let Some((from, to)) = positions(fact, reading) else { continue };
             for layer in 1..=layers {
                 for &prompt in &place.corrupt {
-                    let actions = vec![Action::patch(layer, Site::Residual, to, place.clean, from)];
-                    lanes.push(Lane { prompt, from: None, actions, reads: place.asked_corrupt.reads.clone() });
+                    let interventions = vec![Intervention::patch(layer, Site::Residual, to, place.clean, from)];
+                    let reads = place.asked_corrupt.reads.clone();
+                    runs.push(PatchedRun { prompt, interventions, overlay: None, reads });
                 }
             }
         }
         let all = 0..place.asked.ids.len();
         for sites in [&[Site::Attention, Site::Mlp][..], &[Site::Attention], &[Site::Mlp]] {
             for layer in 1..=layers {
-                let actions = sites.iter().map(|&site| Action::zero(layer, site, all.clone())).collect();
-                lanes.push(Lane { prompt: place.clean, from: None, actions, reads: place.asked.reads.clone() });
+                let interventions = sites.iter().map(|&site| Intervention::zero(layer, site, all.clone())).collect();
+                let (prompt, reads) = (place.clean, place.asked.reads.clone());
+                runs.push(PatchedRun { prompt, interventions, overlay: None, reads });
             }
         }
     }
-    lanes
+    runs
 }

@@ -1,0 +1,174 @@
+//! The activation cache: what was captured of prompts, by layer and site.
+
+use super::Intervention;
+use crate::error::{Error, Result};
+use crate::model::Site;
+use crate::tensor::attend::Captured;
+use crate::tensor::{Matrix, Overlay, Rows};
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::{Range, RangeInclusive};
+
+/// What a capture keeps.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Sites {
+    /// Residual stream, contributions, keys and values of every layer: what [`super::Edited::resume`] needs.
+    resume: bool,
+    more: BTreeSet<(usize, Site)>,
+}
+
+impl Sites {
+    /// The stream after the last block alone: for readouts.
+    pub fn end() -> Self {
+        Self::default()
+    }
+
+    /// What patched runs need.
+    pub fn to_resume() -> Self {
+        Self { resume: true, more: BTreeSet::new() }
+    }
+
+    /// A site of some layers as well.
+    #[must_use]
+    pub fn with(mut self, site: Site, layers: RangeInclusive<usize>) -> Self {
+        self.more.extend(layers.map(|layer| (layer, site)));
+        self
+    }
+
+    pub(super) fn keeps(&self, layer: usize, site: Site) -> bool {
+        let usual = matches!(site, Site::Attention | Site::Mlp | Site::Residual);
+        (self.resume && usual) || self.more.contains(&(layer, site))
+    }
+
+    /// Rotated keys, and values, of every layer.
+    pub(super) fn keeps_attention(&self) -> bool {
+        self.resume
+    }
+
+    /// Numbers of a row that are kept in all, with widths by site.
+    pub(super) fn numbers(&self, layers: usize, width: impl Fn(usize, Site) -> usize) -> usize {
+        let all = (0..=layers).flat_map(|layer| Site::ALL.map(|site| (layer, site)));
+        let sites: usize = all.filter(|&(layer, site)| self.keeps(layer, site)).map(|(l, s)| width(l, s)).sum();
+        let attention = |layer| width(layer, Site::Key) + width(layer, Site::Value);
+        sites + if self.resume { (1..=layers).map(attention).sum() } else { 0 }
+    }
+}
+
+/// A captured prompt.
+#[derive(Debug, Clone)]
+pub(super) struct Kept {
+    pub(super) ids: Vec<u32>,
+    /// The row of each position.
+    pub(super) rows: Vec<u32>,
+    /// The changes that it was captured with.
+    pub(super) interventions: Vec<Intervention>,
+}
+
+/// Activations of captured prompts. Rows are kept in chunks, as they were computed.
+#[derive(Debug, Default)]
+pub struct ActivationCache {
+    pub(super) prompts: Vec<Kept>,
+    /// Rows of the prompts' constant sources.
+    pub(super) constants: Matrix,
+    /// Chunk and place of each row.
+    pub(super) places: Vec<(u32, u32)>,
+    pub(super) sites: Sites,
+    /// By layer and site, a chunk after the other.
+    pub(super) kept: BTreeMap<(usize, Site), Vec<Rows>>,
+    /// Rotated keys and values by layer.
+    pub(super) attention: BTreeMap<usize, [Vec<Rows>; 2]>,
+    /// The stream after the last block.
+    pub(super) end: Vec<Rows>,
+    /// Edits in force when it was captured.
+    pub(super) overlays: Vec<Overlay>,
+}
+
+impl ActivationCache {
+    /// Prompts.
+    pub fn prompts(&self) -> usize {
+        self.prompts.len()
+    }
+
+    /// Tokens of a prompt.
+    pub fn ids(&self, prompt: usize) -> &[u32] {
+        &self.prompts[prompt].ids
+    }
+
+    /// The row of a prompt's position.
+    pub(super) fn row(&self, prompt: usize, position: usize) -> u32 {
+        self.prompts[prompt].rows[position]
+    }
+
+    /// A site was captured.
+    pub fn has(&self, layer: usize, site: Site) -> bool {
+        self.kept.contains_key(&(layer, site))
+    }
+
+    /// Patched runs can go on from it.
+    pub(super) fn resumes(&self) -> bool {
+        self.sites.keeps_attention()
+    }
+
+    pub(super) fn attention(&self, layer: usize) -> Option<Captured<'_>> {
+        let [keys, values] = self.attention.get(&layer)?;
+        Some(Captured { keys, values, places: &self.places })
+    }
+
+    /// Rows of a site by number.
+    ///
+    /// # Panics
+    /// Where the site was not captured: whoever plans a pass looks first.
+    pub(super) fn gather(&self, layer: usize, site: Site, rows: &[u32]) -> Rows {
+        gather(&self.kept[&(layer, site)], &self.places, rows)
+    }
+
+    /// Rows of the stream after the last block.
+    pub(super) fn gather_end(&self, rows: &[u32]) -> Rows {
+        gather(&self.end, &self.places, rows)
+    }
+
+    /// A row on the host.
+    pub(super) fn host_row(&self, layer: usize, site: Site, row: u32) -> &[f32] {
+        let (chunk, place) = self.places[row as usize];
+        self.kept[&(layer, site)][chunk as usize].row(place as usize)
+    }
+
+    /// Activations of some positions of a prompt.
+    ///
+    /// # Errors
+    /// When the site was not captured, there are no such positions, or the device fails.
+    pub async fn values(&self, prompt: usize, layer: usize, site: Site, positions: Range<usize>) -> Result<Matrix> {
+        let missing = || {
+            Error::input(format!("the {} of layer {layer} was not captured", site.name()))
+                .hint("name the site where the prompts are captured")
+        };
+        let chunks = self.kept.get(&(layer, site)).ok_or_else(missing)?;
+        let rows = self.prompts.get(prompt).and_then(|prompt| prompt.rows.get(positions.clone()));
+        let rows = rows.ok_or_else(|| {
+            Error::input(format!("positions {positions:?} of prompt {prompt} were not captured"))
+                .hint("prompts and positions count from 0")
+        })?;
+        let found = gather(chunks, &self.places, rows);
+        Ok(Matrix::new(found.values().await?, found.width()))
+    }
+}
+
+/// Rows from chunks.
+fn gather(chunks: &[Rows], places: &[(u32, u32)], rows: &[u32]) -> Rows {
+    let width = chunks.first().map_or(0, Rows::width);
+    match chunks {
+        _ if rows.is_empty() => Rows::empty(width),
+        // On a device there is one chunk.
+        [one] => {
+            let index: Vec<u32> = rows.iter().map(|&row| places[row as usize].1).collect();
+            one.gather(&index)
+        }
+        _ => {
+            let mut out = crate::tensor::Buffer::scratch(rows.len() * width);
+            for (out, &row) in out.chunks_exact_mut(width).zip(rows) {
+                let (chunk, place) = places[row as usize];
+                out.copy_from_slice(chunks[chunk as usize].row(place as usize));
+            }
+            Rows::on_host(out, width)
+        }
+    }
+}

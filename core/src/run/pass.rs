@@ -1,0 +1,270 @@
+//! A pass: a schedule's rows through the blocks, entering where they must, changed and captured on the way.
+
+use super::change::{Sources, change};
+use super::schedule::Schedule;
+use super::{ActivationCache, Edited, Sites};
+use crate::model::block::{Block, Hooks};
+use crate::model::{Site, Transformer};
+use crate::tensor::attend::KeyLists;
+use crate::tensor::rotate::Turns;
+use crate::tensor::{LinearMap, Matrix, Overlay, Rows, Term};
+use burn::tensor::Device;
+use std::collections::{BTreeMap, HashMap};
+
+/// What a pass leaves.
+pub(super) struct Passed {
+    /// The stream after the last block: of all rows of a capture, of the read ones of a resumed group.
+    pub(super) end: Rows,
+    /// Captured sites.
+    pub(super) kept: BTreeMap<(usize, Site), Rows>,
+    /// Rotated keys and values by layer.
+    pub(super) attention: BTreeMap<usize, [Rows; 2]>,
+}
+
+/// What all passes of a call have in common.
+#[derive(Clone, Copy)]
+pub(super) struct Ground<'a> {
+    pub(super) edited: Edited<'a>,
+    pub(super) cache: Option<&'a ActivationCache>,
+    pub(super) constants: &'a Matrix,
+    /// Those that single runs carry.
+    pub(super) overlays: &'a [Overlay],
+    pub(super) keep: &'a Sites,
+}
+
+/// The block at hand, and the rows that are in it.
+pub(super) struct Pass<'a> {
+    net: &'a Transformer,
+    state: State<'a>,
+    layer: usize,
+    x: Rows,
+}
+
+/// What the block calls on.
+struct State<'a> {
+    ground: Ground<'a>,
+    schedule: &'a Schedule,
+    /// Tokens of a captured prompt's rows; without them the stream comes from the cache.
+    device: Option<&'a Device>,
+    layer: usize,
+    narrowed: bool,
+    turns: Vec<Turns<'a>>,
+    windows: Vec<Option<usize>>,
+    /// Key lists, and for how many rows and which block they hold.
+    lists: Option<((usize, bool), KeyLists)>,
+    /// Terms by tensor: of every row, or of the rows that carry an overlay.
+    terms: HashMap<&'a str, Vec<(Option<usize>, &'a Term)>>,
+    kept: BTreeMap<(usize, Site), Rows>,
+    attention: BTreeMap<usize, [Rows; 2]>,
+}
+
+impl<'a> Pass<'a> {
+    /// A pass over patched runs, or with `ids`, one for each row, over prompts from the embedding on.
+    pub(super) fn new(ground: Ground<'a>, schedule: &'a Schedule, ids: Option<&[u32]>) -> Self {
+        let (net, device) = (ground.edited.net, ground.edited.device);
+        let mut terms: HashMap<&str, Vec<(Option<usize>, &Term)>> = HashMap::new();
+        let all = ground.edited.overlays.iter().map(|overlay| (None, overlay));
+        let some = ground.overlays.iter().enumerate().map(|(at, overlay)| (Some(at), overlay));
+        for (whose, overlay) in all.chain(some) {
+            for term in &overlay.terms {
+                terms.entry(&term.tensor).or_default().push((whose, term));
+            }
+        }
+        let mut state = State {
+            ground,
+            schedule,
+            device,
+            layer: 0,
+            narrowed: false,
+            turns: net.ropes.iter().map(|rope| rope.turns(&schedule.positions)).collect(),
+            windows: net.windows(),
+            lists: None,
+            terms,
+            kept: BTreeMap::new(),
+            attention: BTreeMap::new(),
+        };
+        let start = schedule.start();
+        let mut x = match ids {
+            Some(ids) => net.embedding.forward(ids, &schedule.positions),
+            None => Rows::empty(net.shape.width),
+        };
+        if start == 0 {
+            if ids.is_none() {
+                x = state.captured(0, Site::Residual, &state.entering((0, Site::Residual)));
+            }
+            x = state.changed(0, Site::Residual, x);
+        }
+        Self { net, state, layer: start.max(1), x }
+    }
+
+    /// Computes the next block; false when there is none.
+    pub(super) fn step(&mut self) -> bool {
+        if self.layer > self.net.shape.layers {
+            return false;
+        }
+        self.state.layer = self.layer;
+        let x = std::mem::replace(&mut self.x, Rows::empty(self.net.shape.width));
+        self.x = self.net.block(self.layer).forward(x, &mut self.state);
+        self.layer += 1;
+        true
+    }
+
+    /// What the pass leaves.
+    pub(super) fn finish(self) -> Passed {
+        Passed { end: self.x, kept: self.state.kept, attention: self.state.attention }
+    }
+}
+
+impl State<'_> {
+    /// Rows that enter at a place, by number.
+    fn entering(&self, place: (usize, Site)) -> Vec<u32> {
+        (self.schedule.entered_before(place)..self.schedule.entered(place)).map(|row| row as u32).collect()
+    }
+
+    /// What was captured of rows at a site.
+    fn captured(&self, layer: usize, site: Site, rows: &[u32]) -> Rows {
+        let cache = self.ground.cache.expect("rows that enter later were captured");
+        let base = |&row: &u32| {
+            let row = self.schedule.rows[row as usize];
+            self.schedule.runs[row.run as usize].base[row.position as usize]
+        };
+        cache.gather(layer, site, &rows.iter().map(base).collect::<Vec<_>>())
+    }
+
+    fn sources(&self) -> Sources<'_> {
+        Sources { cache: self.ground.cache, constants: self.ground.constants }
+    }
+
+    /// The changes of a site, and its capture.
+    fn changed(&mut self, layer: usize, site: Site, x: Rows) -> Rows {
+        let x = match self.schedule.edits.get(&(layer, site)) {
+            Some(edits) => change(x, edits, self.sources()),
+            None => x,
+        };
+        if self.ground.keep.keeps(layer, site) {
+            self.kept.insert((layer, site), x.clone());
+        }
+        x
+    }
+
+    /// What rows bring that enter at a site of this block: the stream that they need, and the site's own activation.
+    fn brought(&self, site: Site, rows: &[u32], live: usize) -> Vec<Rows> {
+        let layer = self.layer;
+        let before = |_: ()| self.captured(layer - 1, Site::Residual, rows);
+        let middle = |_: ()| {
+            let mut a = self.captured(layer, Site::Attention, rows);
+            if let Some(edits) = self.schedule.brought.get(&layer) {
+                // Numbered like the activation that they join.
+                let own = |edit: &&super::schedule::Edit| (live..live + rows.len()).contains(&(edit.row as usize));
+                let mut own: Vec<_> = edits.iter().filter(own).cloned().collect();
+                own.iter_mut().for_each(|edit| edit.row -= live as u32);
+                a = change(a, &own, self.sources());
+            }
+            before(()).plus(&a)
+        };
+        match site {
+            Site::Residual => vec![self.captured(layer, site, rows)],
+            Site::Heads | Site::Attention => vec![before(()), self.captured(layer, site, rows)],
+            Site::MlpValue if !self.ground.cache.is_some_and(|cache| cache.has(layer, site)) => {
+                // It is replaced at once.
+                let width = self.ground.edited.net.shape.width;
+                vec![middle(()), Rows::new(vec![0.0; rows.len() * width], width, self.device)]
+            }
+            _ => vec![middle(()), self.captured(layer, site, rows)],
+        }
+    }
+
+    /// Rows of the first `count` that carry an overlay.
+    fn carrying(&self, overlay: usize, count: usize) -> Vec<u32> {
+        let all: Vec<u32> = match self.narrowed {
+            true => self.schedule.read_rows(self.schedule.rows.len()),
+            false => (0..self.schedule.rows.len() as u32).collect(),
+        };
+        let carries = |row: u32| {
+            let run = self.schedule.rows[row as usize].run;
+            self.schedule.runs[run as usize].overlay == Some(overlay)
+        };
+        let rows = all.into_iter().take(count).enumerate();
+        rows.filter(|(_, row)| carries(*row)).map(|(at, _)| at as u32).collect()
+    }
+}
+
+impl Hooks for State<'_> {
+    fn linear(&mut self, map: &LinearMap, x: &Rows) -> Rows {
+        let mut y = map.forward(x);
+        for (whose, term) in self.terms.get(map.tensor.as_str()).into_iter().flatten() {
+            y = match whose {
+                None => map.add_term(x, y, term, None),
+                Some(overlay) => map.add_term(x, y, term, Some(&self.carrying(*overlay, x.count()))),
+            };
+        }
+        y
+    }
+
+    fn at<const N: usize>(&mut self, site: Site, live: [Rows; N]) -> [Rows; N] {
+        let mut live = live;
+        let entering = self.entering((self.layer, site));
+        if !entering.is_empty() {
+            let brought = self.brought(site, &entering, live[N - 1].count());
+            debug_assert_eq!(brought.len(), N);
+            let mut brought = brought.into_iter();
+            live = live.map(|live| live.join(brought.next().expect("as many as there are")));
+        }
+        let last = std::mem::replace(&mut live[N - 1], Rows::empty(0));
+        live[N - 1] = self.changed(self.layer, site, last);
+        live
+    }
+
+    fn attend(&mut self, block: &Block, x: Rows, [q, k, v]: [Rows; 3]) -> [Rows; 2] {
+        let (layer, schedule) = (self.layer, self.schedule);
+        let (mut q, k) = match block.rope {
+            Some(rope) => (self.turns[rope].rotate(q, block.heads.dim), self.turns[rope].rotate(k, block.heads.dim)),
+            None => (q, k),
+        };
+        let count = x.count();
+        let last = schedule.narrowed((layer, Site::Heads));
+        let mut x = x;
+        if last && count > 0 {
+            // Every row is a key and a value here, but only what is read is a query.
+            let rows = schedule.read_rows(count);
+            (q, x) = (q.gather(&rows), x.gather(&rows));
+        }
+        self.narrowed = last;
+        if q.count() == 0 {
+            let width = block.heads.count * block.heads.dim;
+            return [x, Rows::empty(width)];
+        }
+        let base = self.ground.cache.and_then(|cache| cache.attention(layer));
+        let (lists, runs) = self.lists(count, last);
+        let z = lists.attend(&block.heads, runs, q, base, [&k, &v]);
+        if self.ground.keep.keeps_attention() {
+            self.attention.insert(layer, [k, v]);
+        }
+        [x, z]
+    }
+}
+
+impl State<'_> {
+    /// Key lists for the first `count` rows, and how many runs they belong to.
+    fn lists(&mut self, count: usize, last: bool) -> (&KeyLists, usize) {
+        let schedule = self.schedule;
+        // On a device one set of tables is enough where all of a run's rows enter together.
+        let uniform = self.device.is_some() && schedule.is_uniform();
+        let attending = schedule.entered_before((schedule.layers, Site::Query));
+        let rows = if uniform { attending } else { count };
+        let runs = if uniform { schedule.runs_of(count) } else { schedule.runs.len() };
+        if self.lists.as_ref().is_none_or(|(made, _)| *made != (rows, last)) {
+            let keys = schedule.keys(rows);
+            let all = if last { schedule.read_rows(rows) } else { (0..rows as u32).collect() };
+            let query = |&row: &u32| {
+                let row = schedule.rows[row as usize];
+                (row.run, row.position)
+            };
+            let queries = all.iter().map(query).collect();
+            let lists = KeyLists::new(schedule.base_rows, keys, queries, &self.windows, self.device);
+            self.lists = Some(((rows, last), lists));
+        }
+        let (_, lists) = self.lists.as_ref().expect("made above");
+        (lists, runs)
+    }
+}

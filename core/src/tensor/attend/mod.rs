@@ -1,0 +1,77 @@
+//! Attention of packed rows: each query row sees the positions of its own run, some of them captured rows of another one.
+
+mod device;
+mod host;
+
+use super::{MIXED, Rows};
+use crate::model::Heads;
+use burn::tensor::Device;
+
+/// Which rows the queries of a pass see.
+pub(crate) struct KeyLists {
+    /// Rows of the captured run; the pass' own ones are numbered from here on.
+    base_rows: usize,
+    /// Per run: the key row of every position.
+    keys: Vec<Vec<u32>>,
+    /// Per query row: its run and position.
+    queries: Vec<(u32, u32)>,
+    tables: Option<device::Tables>,
+}
+
+/// Captured keys and values of a block: chunks of rows, and where each row is.
+#[derive(Clone, Copy)]
+pub(crate) struct Captured<'a> {
+    pub(crate) keys: &'a [Rows],
+    pub(crate) values: &'a [Rows],
+    /// Chunk and place in it.
+    pub(crate) places: &'a [(u32, u32)],
+}
+
+impl KeyLists {
+    /// On a device the lists become tables of indices, and masks for these windows.
+    pub(crate) fn new(
+        base_rows: usize,
+        keys: Vec<Vec<u32>>,
+        queries: Vec<(u32, u32)>,
+        windows: &[Option<usize>],
+        device: Option<&Device>,
+    ) -> Self {
+        let mut lists = Self { base_rows, keys, queries, tables: None };
+        lists.tables = device.filter(|_| !lists.queries.is_empty()).map(|on| device::Tables::new(&lists, windows, on));
+        lists
+    }
+
+    /// Mixes values for the first `q.count()` query rows, which belong to the first `runs` runs:
+    /// `[rows, heads · dim]` to the same. Queries and keys are rotated already.
+    pub(crate) fn attend(
+        &self,
+        heads: &Heads,
+        runs: usize,
+        q: Rows,
+        base: Option<Captured<'_>>,
+        [k, v]: [&Rows; 2],
+    ) -> Rows {
+        if q.count() == 0 {
+            return q;
+        }
+        match (&self.tables, q.device()) {
+            (Some(tables), Some(x)) => {
+                let all = |base: Option<&[Rows]>, new: &Rows| match (base, new.device()) {
+                    (Some([one]), Some(new)) => {
+                        burn::tensor::Tensor::cat(vec![one.device().expect(MIXED).clone(), new.clone()], 0)
+                    }
+                    (_, new) => new.expect("a query row has at least its own key").clone(),
+                };
+                let (k, v) = (all(base.map(|base| base.keys), k), all(base.map(|base| base.values), v));
+                Rows::on_device(tables.attend(heads, runs, x.clone(), k, v))
+            }
+            _ => host::attend(self, heads, q, base, [k, v]),
+        }
+    }
+}
+
+/// Positions that a query at `position` sees.
+fn seen(position: usize, window: Option<usize>) -> std::ops::Range<usize> {
+    let first = window.map_or(0, |window| (position + 1).saturating_sub(window));
+    first..position + 1
+}

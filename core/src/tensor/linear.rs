@@ -1,0 +1,189 @@
+//! Linear maps `x Wᵀ + b`, and low-rank terms that are added within them: an edit never changes a weight.
+
+use super::product::Panels;
+use super::{Buffer, MIXED, Rows, Vector, rows::indices, simd};
+use crate::device::{device_error, heard};
+use crate::error::Result;
+use burn::tensor::{Device, Tensor, TensorData};
+use std::ops::Range;
+
+/// A weight matrix.
+#[derive(Debug, Clone)]
+pub(crate) enum Weight {
+    /// On the host, packed.
+    Host(Panels),
+    /// On a device as `[out, in]` (`nn.Linear`).
+    OutIn(Box<Tensor<2>>),
+    /// On a device as `[in, out]` (GPT-2's Conv1D), so that loading never turns it.
+    InOut(Box<Tensor<2>>),
+}
+
+/// A linear map of a model.
+#[derive(Debug, Clone)]
+pub struct LinearMap {
+    /// The checkpoint's tensor that the matrix is, or is a part of.
+    pub tensor: String,
+    /// Which of that tensor's outputs these are: all of them but in GPT-2's fused projection.
+    pub rows: Range<usize>,
+    /// Inputs.
+    pub input: usize,
+    /// The checkpoint stores it `[in, out]` (GPT-2's Conv1D).
+    pub turned: bool,
+    pub(crate) weight: Weight,
+    pub(crate) bias: Option<Vector>,
+}
+
+/// `u vᵀ` summed over its rows, added to a matrix `[out, in]`: `W' = W + Σ u vᵀ`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Term {
+    /// The tensor's name in the checkpoint.
+    pub tensor: String,
+    /// `[rank][out]`.
+    pub u: Vec<Vec<f32>>,
+    /// `[rank][in]`.
+    pub v: Vec<Vec<f32>>,
+}
+
+/// An edit: terms of any maps. A run carries it; the model is never changed, so undoing it is leaving it out.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Overlay {
+    /// The terms.
+    pub terms: Vec<Term>,
+}
+
+impl Overlay {
+    /// Of one rank-one term.
+    pub fn rank_one(tensor: &str, u: &[f32], v: &[f32]) -> Self {
+        Self { terms: vec![Term { tensor: tensor.to_owned(), u: vec![u.to_vec()], v: vec![v.to_vec()] }] }
+    }
+}
+
+impl LinearMap {
+    /// Outputs.
+    pub fn out(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// The bias, on the host.
+    pub fn bias(&self) -> Option<&[f32]> {
+        self.bias.as_ref().map(Vector::host)
+    }
+
+    /// `[rows, in]` to `[rows, out]`.
+    pub(crate) fn forward(&self, x: &Rows) -> Rows {
+        if x.count() == 0 {
+            return Rows::empty(self.out());
+        }
+        match &self.weight {
+            Weight::Host(panels) => {
+                let mut y = Buffer::scratch(x.count() * self.out());
+                panels.forward(x.host(), 0..panels.count(), &mut y);
+                if let Some(bias) = &self.bias {
+                    let bias = bias.host();
+                    simd::vectorized(
+                        #[inline(always)]
+                        || y.chunks_exact_mut(bias.len()).for_each(|row| simd::add(row, bias)),
+                    );
+                }
+                Rows::on_host(y, self.out())
+            }
+            Weight::OutIn(w) => self.biased(x.device().expect(MIXED).clone().matmul((**w).clone().transpose())),
+            Weight::InOut(w) => self.biased(x.device().expect(MIXED).clone().matmul((**w).clone())),
+        }
+    }
+
+    fn biased(&self, y: Tensor<2>) -> Rows {
+        Rows::on_device(match &self.bias {
+            Some(bias) => y + bias.device().unsqueeze::<2>(),
+            None => y,
+        })
+    }
+
+    /// Adds a term's part to outputs `y` of inputs `x`: of all rows, or of those that `rows` names.
+    pub(crate) fn add_term(&self, x: &Rows, y: Rows, term: &Term, rows: Option<&[u32]>) -> Rows {
+        if y.count() == 0 || rows.is_some_and(<[u32]>::is_empty) {
+            return y;
+        }
+        let out = self.out();
+        let part = |u: &Vec<f32>| u[self.rows.clone()].to_vec();
+        match x.device() {
+            None => {
+                let us: Vec<Vec<f32>> = term.u.iter().map(part).collect();
+                y.map(
+                    #[inline(always)]
+                    |y| {
+                        let mut one = |row: usize| {
+                            for (u, v) in us.iter().zip(&term.v) {
+                                simd::add_scaled(&mut y[row * out..][..out], simd::dot(x.row(row), v), u);
+                            }
+                        };
+                        match rows {
+                            None => (0..x.count()).for_each(&mut one),
+                            Some(rows) => rows.iter().for_each(|&row| one(row as usize)),
+                        }
+                    },
+                    |_| panic!("{MIXED}"),
+                )
+            }
+            Some(x) => {
+                let device = x.device();
+                let matrix = |parts: Vec<Vec<f32>>| {
+                    let shape = [parts.len(), parts.first().map_or(0, Vec::len)];
+                    Tensor::<2>::from_data(TensorData::new(parts.concat(), shape), &device)
+                };
+                let (u, v) = (matrix(term.u.iter().map(part).collect()), matrix(term.v.clone()));
+                let added = |x: Tensor<2>| x.matmul(v.transpose()).matmul(u);
+                let all = y.count();
+                y.map(
+                    |_| panic!("{MIXED}"),
+                    |y| match rows {
+                        None => y + added(x.clone()),
+                        Some(rows) => {
+                            // Each row takes its own addition, or the row of zeros in front of them.
+                            let mut index = vec![0u32; all];
+                            for (at, &row) in rows.iter().enumerate() {
+                                index[row as usize] = at as u32 + 1;
+                            }
+                            let some = added(x.clone().select(0, indices(rows, &device)));
+                            let zeros = Tensor::zeros([1, out], &device);
+                            y + Tensor::cat(vec![zeros, some], 0).select(0, indices(&index, &device))
+                        }
+                    },
+                )
+            }
+        }
+    }
+
+    /// The matrix as `[out, in]`.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub async fn values(&self) -> Result<Vec<f32>> {
+        let read = async |w: Tensor<2>| {
+            let data = heard(w.into_data_async()).await?;
+            data.try_into_vec::<f32>().map_err(device_error)
+        };
+        match &self.weight {
+            Weight::Host(panels) => Ok(panels.out_in()),
+            Weight::OutIn(w) => read((**w).clone()).await,
+            Weight::InOut(w) => read((**w).clone().transpose()).await,
+        }
+    }
+
+    /// From a matrix `[out, in]`; for tests and the self-test.
+    pub(crate) fn from_out_in(
+        values: &[f32],
+        [out, input]: [usize; 2],
+        bias: Option<Vec<f32>>,
+        device: Option<&Device>,
+    ) -> Self {
+        let weight = match device {
+            None => Weight::Host(Panels::from_out_in(values, out, input)),
+            Some(device) => {
+                Weight::OutIn(Box::new(Tensor::from_data(TensorData::new(values.to_vec(), [out, input]), device)))
+            }
+        };
+        let bias = bias.map(|bias| Vector::new(bias, device));
+        Self { tensor: String::new(), rows: 0..out, input, turned: false, weight, bias }
+    }
+}

@@ -1,0 +1,235 @@
+//! Products with a weight matrix on the CPU. The matrix is packed once, when it is loaded: panels of [`PANEL`] outputs,
+//! each `[in][PANEL]`, so that one step along `in` reads one line of memory and keeps its sums in registers.
+//!
+//! An output is one chain of multiply-adds along `in`, begun anew every [`DEPTH`] steps, the partial sums added in order.
+//! Lanes are outputs. So a row's bits depend on that row and the matrix alone: not on the other rows of a batch, not on
+//! threads, and not on how wide the CPU's vectors are.
+
+use super::simd::{self, fma};
+use std::ops::Range;
+
+/// Outputs of a panel.
+pub(crate) const PANEL: usize = 16;
+/// Steps along `in` between two beginnings of a chain: a panel's part of that length stays in the first cache.
+const DEPTH: usize = 256;
+/// Rows whose sums are in registers at once.
+const ROWS: usize = 6;
+
+/// A matrix `[out, in]` in panels.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Panels {
+    out: usize,
+    input: usize,
+    values: Vec<f32>,
+}
+
+impl Panels {
+    /// From `[out, in]` (`nn.Linear`).
+    pub(crate) fn from_out_in(values: &[f32], out: usize, input: usize) -> Self {
+        Self::pack(out, input, |o, i| values[o * input + i])
+    }
+
+    /// From columns of `[in, all]` (GPT-2's Conv1D).
+    pub(crate) fn from_in_out(values: &[f32], all: usize, columns: Range<usize>, input: usize) -> Self {
+        Self::pack(columns.len(), input, |o, i| values[i * all + columns.start + o])
+    }
+
+    /// Zeros, to be filled.
+    pub(crate) fn zeros(out: usize, input: usize) -> Self {
+        Self { out, input, values: vec![0.0; out.div_ceil(PANEL) * input * PANEL] }
+    }
+
+    /// Puts rows `[rows, in]` in their places, from the output `first` on.
+    pub(crate) fn fill(&mut self, first: usize, rows: &[f32]) {
+        for (at, row) in rows.chunks_exact(self.input).enumerate() {
+            let out = first + at;
+            let panel = &mut self.values[out / PANEL * self.input * PANEL..][..self.input * PANEL];
+            for (line, value) in panel.chunks_exact_mut(PANEL).zip(row) {
+                line[out % PANEL] = *value;
+            }
+        }
+    }
+
+    fn pack(out: usize, input: usize, at: impl Fn(usize, usize) -> f32) -> Self {
+        let panels = out.div_ceil(PANEL);
+        let mut values = vec![0.0; panels * input * PANEL];
+        if input > 0 {
+            for (panel, packed) in values.chunks_exact_mut(input * PANEL).enumerate() {
+                let first = panel * PANEL;
+                for lane in 0..PANEL.min(out - first) {
+                    for i in 0..input {
+                        packed[i * PANEL + lane] = at(first + lane, i);
+                    }
+                }
+            }
+        }
+        Self { out, input, values }
+    }
+
+    /// Outputs.
+    pub(crate) fn out(&self) -> usize {
+        self.out
+    }
+
+    /// Inputs.
+    pub(crate) fn input(&self) -> usize {
+        self.input
+    }
+
+    /// Copies the row of one output.
+    pub(crate) fn row(&self, out: usize, into: &mut [f32]) {
+        let panel = &self.values[out / PANEL * self.input * PANEL..][..self.input * PANEL];
+        for (value, line) in into.iter_mut().zip(panel.chunks_exact(PANEL)) {
+            *value = line[out % PANEL];
+        }
+    }
+
+    /// The matrix as `[out, in]`.
+    pub(crate) fn out_in(&self) -> Vec<f32> {
+        let mut values = vec![0.0; self.out * self.input];
+        for (out, row) in values.chunks_exact_mut(self.input.max(1)).enumerate() {
+            self.row(out, row);
+        }
+        values
+    }
+
+    fn panel(&self, panel: usize) -> &[[f32; PANEL]] {
+        let lines = self.values.as_chunks::<PANEL>().0;
+        &lines[panel * self.input..][..self.input]
+    }
+
+    /// Panels in all.
+    pub(crate) fn count(&self) -> usize {
+        self.out.div_ceil(PANEL)
+    }
+
+    /// `y = x Wᵀ` for the outputs of some panels. `x` is `[rows, in]`, `y` `[rows, outputs of these panels]`.
+    pub(crate) fn forward(&self, x: &[f32], panels: Range<usize>, y: &mut [f32]) {
+        let rows = x.len() / self.input.max(1);
+        let first = panels.start * PANEL;
+        let width = self.out.min(panels.end * PANEL) - first;
+        debug_assert_eq!(y.len(), rows * width);
+        simd::vectorized(
+            #[inline(always)]
+            || {
+                let mut sums = super::Buffer::scratch(rows * PANEL);
+                let (sums, _) = sums.as_chunks_mut::<PANEL>();
+                for panel in panels {
+                    sums.fill([0.0; PANEL]);
+                    for (depth, lines) in self.panel(panel).chunks(DEPTH).enumerate() {
+                        along(x, self.input, depth * DEPTH, lines, sums);
+                    }
+                    let at = panel * PANEL - first;
+                    let n = PANEL.min(width - at);
+                    for (row, sums) in y.chunks_exact_mut(width).zip(&*sums) {
+                        row[at..at + n].copy_from_slice(&sums[..n]);
+                    }
+                }
+            },
+        );
+    }
+}
+
+/// Adds one stretch of all rows' chains to their sums.
+#[inline(always)]
+fn along(x: &[f32], input: usize, at: usize, lines: &[[f32; PANEL]], sums: &mut [[f32; PANEL]]) {
+    let (blocks, rest) = sums.as_chunks_mut::<ROWS>();
+    let mut row = 0;
+    for block in blocks {
+        chains(&x[row * input..], input, at, lines, block);
+        row += ROWS;
+    }
+    let x = &x[(row * input).min(x.len())..];
+    // The rest runs the same chains, fewer at a time.
+    match rest.len() {
+        0 => {}
+        1 => chains::<1>(x, input, at, lines, rest.first_chunk_mut().expect("its length")),
+        2 => chains::<2>(x, input, at, lines, rest.first_chunk_mut().expect("its length")),
+        3 => chains::<3>(x, input, at, lines, rest.first_chunk_mut().expect("its length")),
+        4 => chains::<4>(x, input, at, lines, rest.first_chunk_mut().expect("its length")),
+        _ => chains::<5>(x, input, at, lines, rest.first_chunk_mut().expect("its length")),
+    }
+}
+
+#[inline(always)]
+fn chains<const R: usize>(x: &[f32], input: usize, at: usize, lines: &[[f32; PANEL]], sums: &mut [[f32; PANEL]; R]) {
+    let rows: [&[f32]; R] = std::array::from_fn(|r| &x[r * input + at..][..lines.len()]);
+    let mut chains = [[0.0f32; PANEL]; R];
+    for (i, line) in lines.iter().enumerate() {
+        for r in 0..R {
+            let x = rows[r][i];
+            for lane in 0..PANEL {
+                chains[r][lane] = fma(x, line[lane], chains[r][lane]);
+            }
+        }
+    }
+    for r in 0..R {
+        for lane in 0..PANEL {
+            sums[r][lane] += chains[r][lane];
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{numbers, worst};
+    use super::*;
+
+    fn forward(w: &Panels, x: &[f32]) -> Vec<f32> {
+        let mut y = vec![f32::NAN; x.len() / w.input() * w.out()];
+        w.forward(x, 0..w.count(), &mut y);
+        y
+    }
+
+    const SHAPES: [[usize; 3]; 6] = [[1, 1, 1], [7, 5, 3], [13, 300, 33], [6, 16, 16], [17, 64, 100], [2, 700, 40]];
+
+    #[test]
+    fn products_agree_with_f64() {
+        for [rows, input, out] in SHAPES {
+            let (w, x) = (numbers(out * input, 1), numbers(rows * input, 2));
+            let packed = Panels::from_out_in(&w, out, input);
+            let dot = |r: usize, o: usize| -> f64 {
+                (0..input).map(|i| f64::from(x[r * input + i]) * f64::from(w[o * input + i])).sum()
+            };
+            let want: Vec<f64> = (0..rows * out).map(|at| dot(at / out, at % out)).collect();
+            assert!(worst(&forward(&packed, &x), &want) < 2e-6, "{rows} {input} {out}");
+            assert_eq!(packed.out_in(), w);
+        }
+    }
+
+    #[test]
+    fn both_layouts_and_any_columns_are_packed_alike() {
+        let (input, all) = (9, 40);
+        let turned = numbers(input * all, 1);
+        let columns = 5..31;
+        let rows: Vec<f32> =
+            columns.clone().flat_map(|c| (0..input).map(move |i| (i, c))).map(|(i, c)| turned[i * all + c]).collect();
+        let a = Panels::from_in_out(&turned, all, columns.clone(), input);
+        let b = Panels::from_out_in(&rows, columns.len(), input);
+        let mut c = Panels::zeros(columns.len(), input);
+        c.fill(0, &rows[..7 * input]);
+        c.fill(7, &rows[7 * input..]);
+        assert_eq!((&a.values, a.out, a.input), (&b.values, b.out, b.input));
+        assert_eq!(a.values, c.values);
+    }
+
+    /// What shards, threads and resumed studies rest on.
+    #[test]
+    fn a_row_has_the_same_bits_in_every_batch_and_every_panel_alone() {
+        let (input, out) = (300, 75);
+        let w = Panels::from_out_in(&numbers(out * input, 1), out, input);
+        let x = numbers(23 * input, 2);
+        let all = forward(&w, &x);
+        for batch in [1, 2, 3, 5, 6, 7, 12, 22] {
+            let parts: Vec<f32> = x.chunks(batch * input).flat_map(|x| forward(&w, x)).collect();
+            assert_eq!(parts, all, "{batch} rows at a time");
+        }
+        for panels in [0..1, 2..4, 4..5] {
+            let columns = panels.start * PANEL..(panels.end * PANEL).min(out);
+            let mut y = vec![0.0; 23 * columns.len()];
+            w.forward(&x, panels, &mut y);
+            let want: Vec<f32> = all.chunks(out).flat_map(|row| row[columns.clone()].to_vec()).collect();
+            assert_eq!(y, want);
+        }
+    }
+}

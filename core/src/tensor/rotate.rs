@@ -1,0 +1,121 @@
+//! Rotary position embedding in the rotate-half layout of Hugging Face (Su et al. 2021).
+
+use super::{MIXED, Rows, rows::indices};
+#[cfg(feature = "train")]
+use crate::model::grad;
+use crate::model::rope_spec::RopeSpec;
+use burn::tensor::{Device, Tensor, TensorData};
+
+/// Tables of a rotary embedding.
+#[derive(Debug, Clone)]
+pub struct Rope {
+    /// Angles of a position.
+    half: usize,
+    /// `cos(p · f_i)` and `sin(p · f_i)`, `[positions, half]` each.
+    host: [Vec<f32>; 2],
+    device: Option<[Tensor<2>; 2]>,
+}
+
+/// A table's rows that belong to the rows of a pass.
+#[derive(Debug, Clone)]
+pub(crate) enum Turns<'a> {
+    /// On the host: the table, and each row's position.
+    Host(&'a Rope, &'a [u32]),
+    /// On a device: cosines and sines.
+    Device(Box<[Tensor<2>; 2]>),
+}
+
+impl Rope {
+    /// Tables for positions `0..positions`. Frequencies in f32, as transformers computes them.
+    pub(crate) fn new(spec: &RopeSpec, positions: usize, device: Option<&Device>) -> Self {
+        let frequencies = spec.frequencies();
+        let half = frequencies.len();
+        let factor = spec.attention_factor as f32;
+        let mut host = [Vec::with_capacity(positions * half), Vec::with_capacity(positions * half)];
+        for position in 0..positions {
+            for frequency in &frequencies {
+                let angle = position as f32 * frequency;
+                host[0].push(angle.cos() * factor);
+                host[1].push(angle.sin() * factor);
+            }
+        }
+        let table = |values: Vec<f32>, device| Tensor::from_data(TensorData::new(values, [positions, half]), device);
+        match device {
+            None => Self { half, host, device: None },
+            Some(device) => {
+                Self { half, device: Some(host.map(|values| table(values, device))), host: Default::default() }
+            }
+        }
+    }
+
+    /// Cosines and sines of a position, on the host.
+    pub fn angles(&self, position: usize) -> [&[f32]; 2] {
+        [0, 1].map(|at| &self.host[at][position * self.half..][..self.half])
+    }
+
+    /// The rows of these positions.
+    pub(crate) fn turns<'a>(&'a self, positions: &'a [u32]) -> Turns<'a> {
+        match &self.device {
+            None => Turns::Host(self, positions),
+            Some(tables) => {
+                let index = indices(positions, &tables[0].device());
+                Turns::Device(Box::new(tables.clone().map(|table| table.select(0, index.clone()))))
+            }
+        }
+    }
+}
+
+impl Turns<'_> {
+    /// Rotates the leading dimensions of every head of the first rows.
+    pub(crate) fn rotate(&self, x: Rows, head_dim: usize) -> Rows {
+        let (rows, width) = (x.count(), x.width());
+        x.map(
+            #[inline(always)]
+            |x| {
+                let Self::Host(rope, positions) = self else { panic!("{MIXED}") };
+                let half = rope.half;
+                for (row, &position) in x.chunks_exact_mut(width).zip(*positions) {
+                    let at = position as usize * half..(position as usize + 1) * half;
+                    let (cos, sin) = (&rope.host[0][at.clone()], &rope.host[1][at]);
+                    for head in row.chunks_exact_mut(head_dim) {
+                        let (a, b) = head.split_at_mut(half);
+                        for i in 0..half {
+                            let (x, y) = (a[i], b[i]);
+                            a[i] = x * cos[i] - y * sin[i];
+                            b[i] = y * cos[i] + x * sin[i];
+                        }
+                    }
+                }
+            },
+            |x| {
+                let Self::Device(tables) = self else { panic!("{MIXED}") };
+                let [cos, sin] = &**tables;
+                let some = |table: &Tensor<2>| match table.dims()[0] == rows {
+                    true => table.clone(),
+                    false => table.clone().narrow(0, 0, rows),
+                };
+                rotate(x, &some(cos), &some(sin), head_dim)
+            },
+        )
+    }
+}
+
+fn rotate(x: Tensor<2>, cos: &Tensor<2>, sin: &Tensor<2>, head_dim: usize) -> Tensor<2> {
+    #[cfg(feature = "train")]
+    if grad::on_cpu(&x) {
+        return grad::rotate(x, cos, sin, head_dim);
+    }
+    let [rows, width] = x.dims();
+    let heads = width / head_dim;
+    let half = cos.dims()[1];
+    let x = x.reshape([rows, heads, head_dim]);
+    let cos = cos.clone().unsqueeze_dim::<3>(1);
+    let sin = sin.clone().unsqueeze_dim::<3>(1);
+    let first = x.clone().narrow(2, 0, half);
+    let second = x.clone().narrow(2, half, half);
+    let mut parts = vec![first.clone() * cos.clone() - second.clone() * sin.clone(), second * cos + first * sin];
+    if head_dim > 2 * half {
+        parts.push(x.narrow(2, 2 * half, head_dim - 2 * half));
+    }
+    Tensor::cat(parts, 2).reshape([rows, width])
+}

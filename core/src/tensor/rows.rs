@@ -1,0 +1,255 @@
+//! The currency above the kernels: rows of equal width, vectors, and plain matrices for those who call the engine.
+
+use super::{Buffer, MIXED, simd};
+use crate::device::heard;
+use crate::error::Result;
+use burn::tensor::{Device, Int, Tensor, TensorData};
+
+/// Rows as a caller gives and gets them.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Matrix {
+    /// Row after row.
+    pub values: Vec<f32>,
+    /// Numbers of a row; 0 where there is none.
+    pub width: usize,
+}
+
+impl Matrix {
+    /// Rows of a width.
+    pub fn new(values: Vec<f32>, width: usize) -> Self {
+        debug_assert!(width > 0 || values.is_empty());
+        Self { values, width }
+    }
+
+    /// How many there are.
+    pub fn rows(&self) -> usize {
+        self.values.len() / self.width.max(1)
+    }
+
+    /// One of them.
+    pub fn row(&self, row: usize) -> &[f32] {
+        &self.values[row * self.width..][..self.width]
+    }
+}
+
+/// A bias or a norm's weight.
+#[derive(Debug, Clone)]
+pub enum Vector {
+    /// On the host.
+    Host(Vec<f32>),
+    /// On a device.
+    Device(Box<Tensor<1>>),
+}
+
+impl Vector {
+    /// On a device where there is one.
+    pub(crate) fn new(values: Vec<f32>, device: Option<&Device>) -> Self {
+        let n = values.len();
+        match device {
+            None => Self::Host(values),
+            Some(device) => Self::Device(Box::new(Tensor::from_data(TensorData::new(values, [n]), device))),
+        }
+    }
+
+    /// The numbers, on the host.
+    ///
+    /// # Panics
+    /// Where they are on a device.
+    pub fn host(&self) -> &[f32] {
+        match self {
+            Self::Host(values) => values,
+            Self::Device(_) => panic!("{MIXED}"),
+        }
+    }
+
+    pub(crate) fn device(&self) -> Tensor<1> {
+        match self {
+            Self::Host(_) => panic!("{MIXED}"),
+            Self::Device(x) => (**x).clone(),
+        }
+    }
+}
+
+/// Rows of equal width.
+#[derive(Debug, Clone)]
+pub struct Rows {
+    count: usize,
+    width: usize,
+    data: Data,
+}
+
+#[derive(Debug, Clone)]
+enum Data {
+    Host(Buffer),
+    Device(Box<Tensor<2>>),
+}
+
+/// Indices on a device.
+pub(crate) fn indices(values: &[u32], device: &Device) -> Tensor<1, Int> {
+    let n = values.len();
+    let values: Vec<i32> = values.iter().map(|&x| x as i32).collect();
+    Tensor::from_data(TensorData::new(values, [n]), device)
+}
+
+impl Rows {
+    /// No rows; at home everywhere.
+    pub(crate) fn empty(width: usize) -> Self {
+        Self { count: 0, width, data: Data::Host(Buffer::default()) }
+    }
+
+    /// On the host.
+    pub(crate) fn on_host(values: impl Into<Buffer>, width: usize) -> Self {
+        let values = values.into();
+        Self { count: values.len() / width.max(1), width, data: Data::Host(values) }
+    }
+
+    /// On a device.
+    pub(crate) fn on_device(x: Tensor<2>) -> Self {
+        let [count, width] = x.dims();
+        Self { count, width, data: Data::Device(Box::new(x)) }
+    }
+
+    /// On a device where there is one.
+    pub(crate) fn new(values: Vec<f32>, width: usize, device: Option<&Device>) -> Self {
+        let count = values.len() / width.max(1);
+        match device {
+            Some(device) if count > 0 => {
+                Self::on_device(Tensor::from_data(TensorData::new(values, [count, width]), device))
+            }
+            _ => Self::on_host(values, width),
+        }
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
+    /// Numbers of a row.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    /// The tensor, where they are on a device. Without rows they are nowhere.
+    pub(crate) fn device(&self) -> Option<&Tensor<2>> {
+        match &self.data {
+            Data::Host(_) => None,
+            Data::Device(x) => Some(x),
+        }
+    }
+
+    /// The numbers, where they are on the host.
+    pub(crate) fn host(&self) -> &[f32] {
+        match &self.data {
+            Data::Host(values) => values,
+            Data::Device(_) => panic!("{MIXED}"),
+        }
+    }
+
+    pub(crate) fn host_mut(&mut self) -> &mut [f32] {
+        match &mut self.data {
+            Data::Host(values) => values,
+            Data::Device(_) => panic!("{MIXED}"),
+        }
+    }
+
+    /// One row, where they are on the host.
+    pub(crate) fn row(&self, row: usize) -> &[f32] {
+        &self.host()[row * self.width..][..self.width]
+    }
+
+    /// The same rows, changed on the host in place or replaced on a device.
+    pub(crate) fn map(self, host: impl FnOnce(&mut [f32]), device: impl FnOnce(Tensor<2>) -> Tensor<2>) -> Self {
+        let Self { count, width, data } = self;
+        if count == 0 {
+            return Self::empty(width);
+        }
+        let data = match data {
+            Data::Host(mut values) => {
+                simd::vectorized(
+                    #[inline(always)]
+                    || host(&mut values),
+                );
+                Data::Host(values)
+            }
+            Data::Device(x) => Data::Device(Box::new(device(*x))),
+        };
+        Self { count, width, data }
+    }
+
+    /// Rows by number.
+    pub(crate) fn gather(&self, index: &[u32]) -> Self {
+        match &self.data {
+            _ if index.is_empty() => Self::empty(self.width),
+            Data::Host(values) => {
+                let mut out = Buffer::scratch(index.len() * self.width);
+                for (out, &row) in out.chunks_exact_mut(self.width).zip(index) {
+                    out.copy_from_slice(&values[row as usize * self.width..][..self.width]);
+                }
+                Self::on_host(out, self.width)
+            }
+            Data::Device(x) => Self::on_device((**x).clone().select(0, indices(index, &x.device()))),
+        }
+    }
+
+    /// The first of them.
+    pub(crate) fn first(self, count: usize) -> Self {
+        let Self { count: all, width, data } = self;
+        match data {
+            data if count == all => Self { count, width, data },
+            _ if count == 0 => Self::empty(width),
+            Data::Host(values) => {
+                let mut values = values.into_vec();
+                values.truncate(count * width);
+                Self::on_host(values, width)
+            }
+            Data::Device(x) => Self::on_device(x.narrow(0, 0, count)),
+        }
+    }
+
+    /// These rows, then others.
+    pub(crate) fn join(self, other: Self) -> Self {
+        debug_assert_eq!(self.width, other.width);
+        if self.count == 0 {
+            return other;
+        }
+        if other.count == 0 {
+            return self;
+        }
+        let width = self.width;
+        match (self.data, other.data) {
+            (Data::Host(a), Data::Host(b)) => {
+                let mut out = Buffer::scratch(a.len() + b.len());
+                out[..a.len()].copy_from_slice(&a);
+                out[a.len()..].copy_from_slice(&b);
+                Self::on_host(out, width)
+            }
+            (Data::Device(a), Data::Device(b)) => Self::on_device(Tensor::cat(vec![*a, *b], 0)),
+            _ => panic!("{MIXED}"),
+        }
+    }
+
+    /// The sum with as many other rows.
+    pub(crate) fn plus(self, other: &Self) -> Self {
+        debug_assert_eq!((self.count, self.width), (other.count, other.width));
+        self.map(
+            #[inline(always)]
+            |x| simd::add(x, other.host()),
+            |x| x + other.device().expect(MIXED).clone(),
+        )
+    }
+
+    /// The numbers, read back from wherever they are.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub async fn values(&self) -> Result<Vec<f32>> {
+        match &self.data {
+            Data::Host(values) => Ok(values.to_vec()),
+            Data::Device(x) => {
+                let data = heard((**x).clone().into_data_async()).await?;
+                data.try_into_vec::<f32>().map_err(crate::device::device_error)
+            }
+        }
+    }
+}
