@@ -263,17 +263,18 @@ impl Pause for After {
 }
 
 #[test]
-fn work_can_be_cancelled_between_any_two_blocks_and_leaves_nothing_behind() {
+fn work_can_be_cancelled_at_any_point_and_leaves_nothing_behind() {
     let mut lab = lab();
     let (before, ..) = traced(&mut lab, question());
-    for blocks in [1, 30, 90, 300] {
+    // Natively a point comes between groups of passes, in a tab between blocks.
+    for points in [1, 10, 40, 90] {
         for asked in [Ask::Trace(question()), Ask::Speak { prompt: PROMPT.into(), tokens: 200 }] {
-            pause::install(Some(Rc::new(After(Cell::new(blocks)))));
+            pause::install(Some(Rc::new(After(Cell::new(points)))));
             let (_, answer) = ask(&mut lab, asked);
             pause::install(None);
             assert!(answer.is_ok() || answer.is_err_and(|error| error.kind == Kind::Cancelled));
         }
-        pause::install(Some(Rc::new(After(Cell::new(blocks)))));
+        pause::install(Some(Rc::new(After(Cell::new(points)))));
         let wanted = EditAsk {
             prompt: PROMPT.into(),
             subject: SUBJECT.into(),
@@ -287,9 +288,9 @@ fn work_can_be_cancelled_between_any_two_blocks_and_leaves_nothing_behind() {
         };
         let (_, answer) = ask(&mut lab, Ask::Edit(wanted));
         pause::install(None);
-        assert_eq!(answer.expect_err("100 steps have more blocks").kind, Kind::Cancelled);
+        assert_eq!(answer.expect_err("100 steps have more points").kind, Kind::Cancelled);
         let (after, ..) = traced(&mut lab, question());
-        assert_eq!(after.facts, before.facts, "cancelled after {blocks} blocks");
+        assert_eq!(after.facts, before.facts, "cancelled after {points} points");
     }
 }
 

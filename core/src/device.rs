@@ -178,6 +178,12 @@ pub(crate) fn device_error(error: impl std::fmt::Debug) -> Error {
 /// though reading them succeeds.
 pub(crate) async fn heard<T, E: std::fmt::Debug>(reading: impl Future<Output = Result<T, E>>) -> Result<T> {
     let read = reading.await;
+    if read.is_err()
+        && let Some(device) = graphics()
+    {
+        // Only when it is asked does the library say that its device is lost.
+        let _ = device.poll(wgpu::PollType::Poll);
+    }
     complaint()?;
     read.map_err(device_error)
 }

