@@ -19,17 +19,12 @@ enum Origin<'a> {
     Files(&'a Checkpoint),
     /// Nowhere: names and shapes are held against the files, where there are some, and counted.
     Nowhere(Option<&'a Checkpoint>, &'a Tally),
-    #[cfg(feature = "train")]
     Training(&'a super::Parameters),
-    /// Numbers by name, with the checkpoint's shapes.
-    #[cfg(feature = "train")]
-    Values(&'a std::collections::BTreeMap<String, Vec<f32>>),
 }
 
 /// A matrix as it was stored, still to be put where it belongs.
 enum Stored {
     Values(Vec<f32>),
-    #[cfg(feature = "train")]
     Tensor(Box<Tensor<2>>),
     /// It was looked at only.
     Nothing,
@@ -77,20 +72,11 @@ impl<'a> Loader<'a> {
         Self { origin: Origin::Files(checkpoint), device, binding_bytes, used: RefCell::default(), progress }
     }
 
-    /// A loader that hands out the parameters of a model in training.
-    #[cfg(feature = "train")]
-    pub fn training(parameters: &'a super::Parameters, device: &'a Device) -> Self {
+    /// A loader that hands out the parameters of a model in training, where these are.
+    pub fn training(parameters: &'a super::Parameters) -> Self {
         let progress = &|_, _| {};
-        let origin = Origin::Training(parameters);
-        Self { origin, device: Some(device), binding_bytes: usize::MAX, used: RefCell::default(), progress }
-    }
-
-    /// A loader of numbers that are there already, to the host.
-    #[cfg(feature = "train")]
-    pub fn values_of(values: &'a std::collections::BTreeMap<String, Vec<f32>>) -> Self {
-        let progress = &|_, _| {};
-        let origin = Origin::Values(values);
-        Self { origin, device: None, binding_bytes: usize::MAX, used: RefCell::default(), progress }
+        let (origin, device) = (Origin::Training(parameters), parameters.device());
+        Self { origin, device, binding_bytes: usize::MAX, used: RefCell::default(), progress }
     }
 
     /// A loader that loads nothing: every tensor is empty, whatever shape was asked for.
@@ -108,8 +94,7 @@ impl<'a> Loader<'a> {
         match self.origin {
             Origin::Files(checkpoint) => Some(checkpoint),
             Origin::Nowhere(checkpoint, _) => checkpoint,
-            #[cfg(feature = "train")]
-            Origin::Training(_) | Origin::Values(_) => None,
+                    Origin::Training(_) => None,
         }
     }
 
@@ -191,10 +176,7 @@ impl<'a> Loader<'a> {
                 self.looked((checkpoint, tally), name, &[n])?;
                 Ok(Vector::Host(Vec::new()))
             }
-            #[cfg(feature = "train")]
-            Origin::Training(parameters) => Ok(Vector::Device(Box::new(parameters.vector(name, n, start)?))),
-            #[cfg(feature = "train")]
-            Origin::Values(values) => Ok(Vector::Host(known(values, name)?)),
+                    Origin::Training(parameters) => parameters.vector(name, n, start),
         }
     }
 
@@ -205,10 +187,10 @@ impl<'a> Loader<'a> {
                 self.looked((checkpoint, tally), name, &[rows, columns])?;
                 Ok(Stored::Nothing)
             }
-            #[cfg(feature = "train")]
-            Origin::Training(parameters) => Ok(Stored::Tensor(Box::new(parameters.matrix(name, rows, columns)?))),
-            #[cfg(feature = "train")]
-            Origin::Values(values) => Ok(Stored::Values(known(values, name)?)),
+                    Origin::Training(parameters) => Ok(match parameters.matrix(name, [rows, columns])? {
+                Vector::Host(values) => Stored::Values(values),
+                Vector::Device(x) => Stored::Tensor(Box::new(x.reshape([rows, columns]))),
+            }),
         }
     }
 
@@ -221,8 +203,7 @@ impl<'a> Loader<'a> {
             (Stored::Values(values), Some(device)) => {
                 Weight::OutIn(Box::new(upload(values, [out, input], device).await?))
             }
-            #[cfg(feature = "train")]
-            (Stored::Tensor(x), _) => Weight::OutIn(x),
+                    (Stored::Tensor(x), _) => Weight::OutIn(x),
         };
         let bias = if bias { Some(self.vector(&format!("{name}.bias"), out).await?) } else { None };
         Ok(LinearMap { tensor, rows: 0..out, input, turned: false, weight, bias })
@@ -246,8 +227,7 @@ impl<'a> Loader<'a> {
         let columns = |part: usize| part * out..(part + 1) * out;
         let stored = match (self.matrix(&tensor, input, all).await?, self.device) {
             (Stored::Values(values), Some(device)) => Err(upload(values, [input, all], device).await?),
-            #[cfg(feature = "train")]
-            (Stored::Tensor(x), _) => Err(*x),
+                    (Stored::Tensor(x), _) => Err(*x),
             (stored, _) => Ok(stored),
         };
         Ok(std::array::from_fn(|part| {
@@ -269,7 +249,8 @@ impl<'a> Loader<'a> {
     /// RMSNorm; `plus_one` for Gemma's `(1 + w)`.
     pub(crate) async fn rms_norm(&self, name: &str, n: usize, eps: f64, plus_one: bool) -> Result<Norm> {
         let start = if plus_one { 0.0 } else { 1.0 };
-        let weight = match self.vector_from(&format!("{name}.weight"), n, start).await? {
+        let tensor = format!("{name}.weight");
+        let weight = match self.vector_from(&tensor, n, start).await? {
             weight if !plus_one => weight,
             Vector::Host(mut values) => {
                 values.iter_mut().for_each(|x| *x += 1.0);
@@ -277,14 +258,15 @@ impl<'a> Loader<'a> {
             }
             Vector::Device(x) => Vector::Device(Box::new(*x + 1.0)),
         };
-        Ok(Norm::rms(weight, eps))
+        Ok(Norm::rms(&tensor, weight, eps))
     }
 
     /// LayerNorm with bias.
     pub(crate) async fn layer_norm(&self, name: &str, n: usize, eps: f64) -> Result<Norm> {
-        let weight = self.vector_from(&format!("{name}.weight"), n, 1.0).await?;
+        let tensor = format!("{name}.weight");
+        let weight = self.vector_from(&tensor, n, 1.0).await?;
         let bias = self.vector(&format!("{name}.bias"), n).await?;
-        Ok(Norm::layer(weight, bias, eps))
+        Ok(Norm::layer(&tensor, weight, bias, eps))
     }
 
     /// A vocabulary table `[vocab, d]`, on a device split by rows where one buffer cannot hold it.
@@ -297,13 +279,12 @@ impl<'a> Loader<'a> {
             Origin::Files(checkpoint) if per_shard < vocab => checkpoint,
             _ => {
                 return Ok(match (self.matrix(name, vocab, d).await?, self.device) {
-                    (Stored::Nothing, _) => Vocabulary::on_host(Panels::default()),
-                    (Stored::Values(values), None) => Vocabulary::on_host(Panels::from_out_in(&values, vocab, d)),
+                    (Stored::Nothing, _) => Vocabulary::on_host(name, Panels::default()),
+                    (Stored::Values(values), None) => Vocabulary::on_host(name, Panels::from_out_in(&values, vocab, d)),
                     (Stored::Values(values), Some(device)) => {
-                        Vocabulary::on_device(vec![upload(values, [vocab, d], device).await?], d)
+                        Vocabulary::on_device(name, vec![upload(values, [vocab, d], device).await?], d)
                     }
-                    #[cfg(feature = "train")]
-                    (Stored::Tensor(x), _) => Vocabulary::on_device(vec![*x], d),
+                                    (Stored::Tensor(x), _) => Vocabulary::on_device(name, vec![*x], d),
                 });
             }
         };
@@ -325,7 +306,10 @@ impl<'a> Loader<'a> {
             }
         }
         self.mark(checkpoint, name);
-        Ok(if self.device.is_none() { Vocabulary::on_host(packed) } else { Vocabulary::on_device(shards, d) })
+        Ok(match self.device {
+            None => Vocabulary::on_host(name, packed),
+            Some(_) => Vocabulary::on_device(name, shards, d),
+        })
     }
 
     /// The token embedding `name`. Of a tied pair a file may hold the `head` only.
@@ -377,12 +361,6 @@ impl<'a> Loader<'a> {
         ))
         .hint("config.json describes a smaller or another model than the weights"))
     }
-}
-
-/// The numbers of a parameter.
-#[cfg(feature = "train")]
-fn known(values: &std::collections::BTreeMap<String, Vec<f32>>, name: &str) -> Result<Vec<f32>> {
-    values.get(name).cloned().ok_or_else(|| Error::input(format!("there is no parameter `{name}`")))
 }
 
 async fn upload(values: Vec<f32>, shape: [usize; 2], device: &Device) -> Result<Tensor<2>> {

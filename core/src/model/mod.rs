@@ -6,8 +6,6 @@
 pub mod block;
 pub(crate) mod bounds;
 pub mod config;
-#[cfg(feature = "train")]
-pub(crate) mod cpu;
 pub mod loader;
 pub mod rope_spec;
 pub mod site;
@@ -16,11 +14,8 @@ pub mod spec;
 mod gemma2;
 mod gemma3;
 mod gpt2;
-#[cfg(feature = "train")]
-pub(crate) mod grad;
 mod llama;
 mod open;
-#[cfg(feature = "train")]
 mod parameters;
 mod phi;
 mod qwen2;
@@ -28,7 +23,6 @@ mod survey;
 
 pub use block::Transformer;
 pub use open::{Model, notes, shard_bytes, understood};
-#[cfg(feature = "train")]
 pub use parameters::{Draw, Parameter, Parameters};
 pub use site::Site;
 pub use survey::{Survey, own_head, survey};

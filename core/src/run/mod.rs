@@ -7,11 +7,14 @@
 //! rows that enter where they begin to differ ([`schedule`] plans it, [`pass`] does it). On the CPU each pass is one
 //! thread's; no number depends on how rows are divided.
 
+mod back;
 mod cache;
 mod change;
 mod check;
 mod finite;
+mod gradient;
 mod intervention;
+mod objective;
 mod pass;
 mod plan;
 mod readout;
@@ -19,7 +22,9 @@ mod schedule;
 
 pub use crate::tensor::vocabulary::Readout;
 pub use cache::{ActivationCache, Sites};
+pub use gradient::{Gradient, Label, Wanted};
 pub use intervention::{Change, Columns, Intervention, PatchedRun, Prompt, Read, Source};
+pub use objective::{Metric, Weighted};
 pub(crate) use plan::row_bytes;
 pub use plan::{Plan, with_halving};
 
@@ -79,7 +84,7 @@ impl<'a> Edited<'a> {
         let all: usize = prompts.iter().map(|prompt| prompt.ids.len()).sum();
         // On a device a cache is one chunk, and what is kept of it in one place.
         let most = if self.device.is_none() { self.plan.pass_rows(all) } else { usize::MAX };
-        let schedules = schedule::captures(&scope, prompts, most);
+        let schedules = schedule::captures(&scope, prompts, most, true);
         let rows: usize = schedules.iter().map(|schedule| schedule.rows.len()).sum();
         if self.device.is_none() {
             let kept = keep.numbers(self.net.shape.layers, |layer, site| scope.width(layer, site)) as u64;
@@ -88,14 +93,7 @@ impl<'a> Edited<'a> {
             memory::reserve_batch(bytes, &format!("computing {rows} tokens at once"))?;
         }
         let ground = Ground { edited: self, cache: None, constants, overlays: &[], keep };
-        let ids = |schedule: &Schedule| -> Vec<u32> {
-            let id = |row: &schedule::Row| {
-                let at = schedule.runs[row.run as usize].at;
-                prompts[at].ids[row.position as usize]
-            };
-            schedule.rows.iter().map(id).collect()
-        };
-        let passed = self.passes(&schedules, |schedule| Pass::new(ground, schedule, Some(&ids(schedule)))).await?;
+        let passed = self.passes(&schedules, |schedule| Pass::new(ground, schedule, Some(&schedule.ids(prompts)))).await?;
         let mut cache = ActivationCache {
             constants: constants.clone(),
             sites: keep.clone(),
@@ -114,18 +112,8 @@ impl<'a> Edited<'a> {
     /// When a run refers to what is not there, memory is short, a number is none, or the work was cancelled.
     pub async fn resume(self, cache: &ActivationCache, request: &Request<'_>) -> Result<Vec<Vec<Readout>>> {
         let &Request { runs, constants, overlays } = request;
-        if !cache.resumes() {
-            return Err(
-                Error::input("a run that was only predicted cannot be resumed").hint("capture it to be resumed")
-            );
-        }
-        if cache.overlays != self.overlays {
-            return Err(Error::input("the prompts were captured with other edits in force").hint("capture them again"));
-        }
-        let scope = Scope { net: self.net, cache: Some(cache), constants, overlays };
-        (0..runs.len()).try_for_each(|at| scope.run(runs, at))?;
-        overlays.iter().try_for_each(|overlay| scope.overlay(overlay))?;
-        let all: usize = schedule::resumes(&scope, request, usize::MAX).iter().map(|one| one.rows.len()).sum();
+        let scope = self.resumable(cache, request)?;
+        let (all, _) = schedule::rows(&scope, request);
         let most = self.plan.pass_rows(all);
         let schedules = schedule::resumes(&scope, request, most);
         if self.plan.cpu {
@@ -148,6 +136,26 @@ impl<'a> Edited<'a> {
             out[at] = readouts;
         }
         Ok(out)
+    }
+
+    /// What a request may refer to, when all of it is there.
+    fn resumable<'s>(self, cache: &'s ActivationCache, request: &Request<'s>) -> Result<Scope<'s>>
+    where
+        'a: 's,
+    {
+        let &Request { runs, constants, overlays } = request;
+        if !cache.resumes() {
+            return Err(
+                Error::input("a run that was only predicted cannot be resumed").hint("capture it to be resumed")
+            );
+        }
+        if cache.overlays != self.overlays {
+            return Err(Error::input("the prompts were captured with other edits in force").hint("capture them again"));
+        }
+        let scope = Scope { net: self.net, cache: Some(cache), constants, overlays };
+        (0..runs.len()).try_for_each(|at| scope.run(runs, at))?;
+        overlays.iter().try_for_each(|overlay| scope.overlay(overlay))?;
+        Ok(scope)
     }
 
     /// All schedules' passes, in their order.

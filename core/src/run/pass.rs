@@ -1,9 +1,9 @@
 //! A pass: a schedule's rows through the blocks, entering where they must, changed and captured on the way.
 
 use super::change::{Sources, change};
-use super::schedule::Schedule;
+use super::schedule::{Edit, Schedule};
 use super::{ActivationCache, Edited, Sites};
-use crate::model::block::{Block, Hooks};
+use crate::model::block::{Block, Hooks, Kept};
 use crate::model::{Site, Transformer};
 use crate::tensor::attend::KeyLists;
 use crate::tensor::rotate::Turns;
@@ -38,17 +38,21 @@ pub(super) struct Pass<'a> {
     state: State<'a>,
     layer: usize,
     x: Rows,
+    /// What the backward pass needs of each block, where there will be one.
+    kept: Option<Vec<(usize, Kept)>>,
+    /// Blocks that are left out; empty where none is.
+    skip: &'a [bool],
 }
 
 /// What the block calls on.
-struct State<'a> {
-    ground: Ground<'a>,
-    schedule: &'a Schedule,
-    /// Tokens of a captured prompt's rows; without them the stream comes from the cache.
-    device: Option<&'a Device>,
-    layer: usize,
-    narrowed: bool,
-    turns: Vec<Turns<'a>>,
+pub(super) struct State<'a> {
+    pub(super) ground: Ground<'a>,
+    pub(super) schedule: &'a Schedule,
+    pub(super) device: Option<&'a Device>,
+    pub(super) layer: usize,
+    /// Only rows that are read are there.
+    pub(super) narrowed: bool,
+    pub(super) turns: Vec<Turns<'a>>,
     windows: Vec<Option<usize>>,
     /// Key lists, and for how many rows and which block they hold.
     lists: Option<((usize, bool), KeyLists)>,
@@ -56,6 +60,8 @@ struct State<'a> {
     terms: HashMap<&'a str, Vec<(Option<usize>, &'a Term)>>,
     kept: BTreeMap<(usize, Site), Rows>,
     attention: BTreeMap<usize, [Rows; 2]>,
+    /// Rotated queries, keys and values by layer, for a backward pass.
+    pub(super) attended: Option<BTreeMap<usize, [Rows; 3]>>,
 }
 
 impl<'a> Pass<'a> {
@@ -82,6 +88,7 @@ impl<'a> Pass<'a> {
             terms,
             kept: BTreeMap::new(),
             attention: BTreeMap::new(),
+            attended: None,
         };
         let start = schedule.start();
         let mut x = match ids {
@@ -94,7 +101,13 @@ impl<'a> Pass<'a> {
             }
             x = state.changed(0, Site::Residual, x);
         }
-        Self { net, state, layer: start.max(1), x }
+        Self { net, state, layer: start.max(1), x, kept: None, skip: &[] }
+    }
+
+    /// The same with what a backward pass needs, without the blocks that are left out.
+    pub(super) fn to_turn(mut self, skip: &'a [bool]) -> Self {
+        self.state.attended = Some(BTreeMap::new());
+        Self { kept: Some(Vec::new()), skip, ..self }
     }
 
     /// Computes the next block; false when there is none.
@@ -102,11 +115,22 @@ impl<'a> Pass<'a> {
         if self.layer > self.net.shape.layers {
             return false;
         }
-        self.state.layer = self.layer;
-        let x = std::mem::replace(&mut self.x, Rows::empty(self.net.shape.width));
-        self.x = self.net.block(self.layer).forward(x, &mut self.state);
+        let layer = self.layer;
         self.layer += 1;
+        if self.skip.get(layer - 1).is_some_and(|&skip| skip) {
+            return true;
+        }
+        self.state.layer = layer;
+        let x = std::mem::replace(&mut self.x, Rows::empty(self.net.shape.width));
+        let mut kept = self.kept.is_some().then(Kept::default);
+        self.x = self.net.block(layer).forward(x, &mut self.state, kept.as_mut());
+        self.kept.iter_mut().for_each(|all| all.extend(kept.take().map(|kept| (layer, kept))));
         true
+    }
+
+    /// The stream at the end, and what the way back needs.
+    pub(super) fn turned(self) -> (Rows, State<'a>, Vec<(usize, Kept)>) {
+        (self.x, self.state, self.kept.unwrap_or_default())
     }
 
     /// What the pass leaves.
@@ -117,7 +141,7 @@ impl<'a> Pass<'a> {
 
 impl State<'_> {
     /// Rows that enter at a place, by number.
-    fn entering(&self, place: (usize, Site)) -> Vec<u32> {
+    pub(super) fn entering(&self, place: (usize, Site)) -> Vec<u32> {
         (self.schedule.entered_before(place)..self.schedule.entered(place)).map(|row| row as u32).collect()
     }
 
@@ -154,11 +178,7 @@ impl State<'_> {
         let middle = |_: ()| {
             let mut a = self.captured(layer, Site::Attention, rows);
             if let Some(edits) = self.schedule.brought.get(&layer) {
-                // Numbered like the activation that they join.
-                let own = |edit: &&super::schedule::Edit| (live..live + rows.len()).contains(&(edit.row as usize));
-                let mut own: Vec<_> = edits.iter().filter(own).cloned().collect();
-                own.iter_mut().for_each(|edit| edit.row -= live as u32);
-                a = change(a, &own, self.sources());
+                a = change(a, &joining(edits, live, rows.len()), self.sources());
             }
             before(()).plus(&a)
         };
@@ -175,7 +195,7 @@ impl State<'_> {
     }
 
     /// Rows of the first `count` that carry an overlay.
-    fn carrying(&self, overlay: usize, count: usize) -> Vec<u32> {
+    pub(super) fn carrying(&self, overlay: usize, count: usize) -> Vec<u32> {
         let all: Vec<u32> = match self.narrowed {
             true => self.schedule.read_rows(self.schedule.rows.len()),
             false => (0..self.schedule.rows.len() as u32).collect(),
@@ -192,7 +212,7 @@ impl State<'_> {
 impl Hooks for State<'_> {
     fn linear(&mut self, map: &LinearMap, x: &Rows) -> Rows {
         let mut y = map.forward(x);
-        for (whose, term) in self.terms.get(map.tensor.as_str()).into_iter().flatten() {
+        for (whose, term) in self.terms_of(map) {
             y = match whose {
                 None => map.add_term(x, y, term, None),
                 Some(overlay) => map.add_term(x, y, term, Some(&self.carrying(*overlay, x.count()))),
@@ -230,6 +250,9 @@ impl Hooks for State<'_> {
             (q, x) = (q.gather(&rows), x.gather(&rows));
         }
         self.narrowed = last;
+        if let Some(attended) = &mut self.attended {
+            attended.insert(layer, [q.clone(), k.clone(), v.clone()]);
+        }
         if q.count() == 0 {
             let width = block.heads.count * block.heads.dim;
             return [x, Rows::empty(width)];
@@ -244,9 +267,22 @@ impl Hooks for State<'_> {
     }
 }
 
+/// The edits of rows that join others, `live` of which are there; numbered among those that join.
+pub(super) fn joining(edits: &[Edit], live: usize, joining: usize) -> Vec<Edit> {
+    let own = |edit: &&Edit| (live..live + joining).contains(&(edit.row as usize));
+    let mut own: Vec<Edit> = edits.iter().filter(own).cloned().collect();
+    own.iter_mut().for_each(|edit| edit.row -= live as u32);
+    own
+}
+
 impl State<'_> {
+    /// Terms of a map: each with the overlay of single runs that it belongs to, where it is not in force for all.
+    pub(super) fn terms_of(&self, map: &LinearMap) -> &[(Option<usize>, &Term)] {
+        self.terms.get(map.tensor.as_str()).map_or(&[], Vec::as_slice)
+    }
+
     /// Key lists for the first `count` rows, and how many runs they belong to.
-    fn lists(&mut self, count: usize, last: bool) -> (&KeyLists, usize) {
+    pub(super) fn lists(&mut self, count: usize, last: bool) -> (&KeyLists, usize) {
         let schedule = self.schedule;
         // On a device one set of tables is enough where all of a run's rows enter together.
         let uniform = self.device.is_some() && schedule.is_uniform();

@@ -11,6 +11,8 @@ pub struct Plan {
     pub rows: usize,
     /// Rows that go through the head at a time.
     pub head_rows: usize,
+    /// Bytes that activations may use.
+    pub bytes: u64,
     /// The CPU backend computes.
     pub cpu: bool,
 }
@@ -20,7 +22,7 @@ const CPU_ROWS: usize = 2048;
 
 /// Rows of a pass on the CPU, which one thread takes through all blocks.
 const LEAST_PASS: usize = 16;
-const MOST_PASS: usize = 256;
+pub(super) const MOST_PASS: usize = 256;
 
 /// Threads that passes are divided among; no number depends on it.
 pub(super) fn threads() -> usize {
@@ -48,7 +50,7 @@ impl Plan {
         let rows = by_memory.min(by_binding).clamp(Self::LEAST_ROWS as u64, most as u64) as usize;
         let head_bytes = (free / 4).min(binding).min(256 << 20);
         let head_rows = (head_bytes / (shape.vocab as u64 * 4 * 2)).clamp(1, 256) as usize;
-        Self { rows, head_rows, cpu }
+        Self { rows, head_rows, bytes: free, cpu }
     }
 
     /// Rows of a pass: on the CPU few enough that every thread has work and activations stay in its cache.
@@ -59,16 +61,31 @@ impl Plan {
         }
     }
 
+    /// Rows of a pass that goes back too, and keeps so many bytes of each row for it.
+    pub(super) fn turned_rows(&self, all: usize, bytes: u64) -> usize {
+        let threads = if self.cpu { threads() } else { 1 };
+        let most = (self.bytes / threads as u64 / bytes.max(1)).min(usize::MAX as u64) as usize;
+        self.pass_rows(all).min(most).max(1)
+    }
+
     /// Half of it.
     #[must_use]
     pub fn halved(self) -> Self {
-        Self { rows: (self.rows / 2).max(1), head_rows: (self.head_rows / 2).max(1), ..self }
+        let Self { rows, head_rows, bytes, .. } = self;
+        Self { rows: (rows / 2).max(1), head_rows: (head_rows / 2).max(1), bytes: bytes / 2, ..self }
     }
 }
 
 /// Bytes that one row of a batch needs at the peak: the stream and its copies, queries, keys, the MLP's three products.
 pub(crate) fn row_bytes(shape: &Shape) -> u64 {
     4 * (8 * shape.width as u64 + 4 * shape.ff as u64)
+}
+
+/// Bytes that a row keeps in each block for the way back.
+pub(super) fn kept_bytes(net: &Transformer) -> u64 {
+    let (shape, heads) = (&net.shape, net.heads(1));
+    let heads = (2 * heads.count + 4 * heads.kv) * heads.dim;
+    4 * (5 * shape.width as u64 + 2 * shape.ff as u64 + heads as u64)
 }
 
 /// Calls `work(plan)`; when the device runs out of memory, again with half the rows, down to one.
@@ -109,7 +126,7 @@ mod tests {
     #[test]
     fn an_allocation_failure_halves_the_batch_and_goes_on() {
         let tried = RefCell::new(Vec::new());
-        let plan = Plan { rows: 1000, head_rows: 8, cpu: true };
+        let plan = Plan { rows: 1000, head_rows: 8, bytes: 1 << 20, cpu: true };
         let work = |plan: Plan| {
             tried.borrow_mut().push(plan.rows);
             async move {
@@ -126,7 +143,7 @@ mod tests {
 
     #[test]
     fn other_failures_are_not_retried_and_nothing_loops_forever() {
-        let plan = Plan { rows: 8, head_rows: 8, cpu: true };
+        let plan = Plan { rows: 8, head_rows: 8, bytes: 1 << 20, cpu: true };
         let mut calls = 0;
         let result: Result<((), _)> = ready(with_halving(plan, |_| {
             calls += 1;

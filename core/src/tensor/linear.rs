@@ -1,6 +1,7 @@
 //! Linear maps `x Wᵀ + b`, and low-rank terms that are added within them: an edit never changes a weight.
 
-use super::product::Panels;
+use super::gradients::{Gradients, bias_of};
+use super::product::{Panels, outer};
 use super::{Buffer, MIXED, Rows, Vector, rows::indices, simd};
 use crate::device::{device_error, heard};
 use crate::error::Result;
@@ -101,56 +102,59 @@ impl LinearMap {
 
     /// Adds a term's part to outputs `y` of inputs `x`: of all rows, or of those that `rows` names.
     pub(crate) fn add_term(&self, x: &Rows, y: Rows, term: &Term, rows: Option<&[u32]>) -> Rows {
-        if y.count() == 0 || rows.is_some_and(<[u32]>::is_empty) {
-            return y;
+        low_rank(x, y, [&term.v, &self.part(term)], rows)
+    }
+
+    /// Gradients on inputs from those on outputs: `[rows, out]` to `[rows, in]`.
+    pub(crate) fn backward(&self, g: &Rows) -> Rows {
+        if g.count() == 0 {
+            return Rows::empty(self.input);
         }
-        let out = self.out();
-        let part = |u: &Vec<f32>| u[self.rows.clone()].to_vec();
-        match x.device() {
-            None => {
-                let us: Vec<Vec<f32>> = term.u.iter().map(part).collect();
-                y.map(
-                    #[inline(always)]
-                    |y| {
-                        let mut one = |row: usize| {
-                            for (u, v) in us.iter().zip(&term.v) {
-                                simd::add_scaled(&mut y[row * out..][..out], simd::dot(x.row(row), v), u);
-                            }
-                        };
-                        match rows {
-                            None => (0..x.count()).for_each(&mut one),
-                            Some(rows) => rows.iter().for_each(|&row| one(row as usize)),
-                        }
-                    },
-                    |_| panic!("{MIXED}"),
-                )
+        match &self.weight {
+            Weight::Host(panels) => {
+                let mut y = Buffer::scratch(g.count() * self.input);
+                panels.backward(g.host(), &mut y);
+                Rows::on_host(y, self.input)
             }
-            Some(x) => {
-                let device = x.device();
-                let matrix = |parts: Vec<Vec<f32>>| {
-                    let shape = [parts.len(), parts.first().map_or(0, Vec::len)];
-                    Tensor::<2>::from_data(TensorData::new(parts.concat(), shape), &device)
+            Weight::OutIn(w) => Rows::on_device(g.device().expect(MIXED).clone().matmul((**w).clone())),
+            Weight::InOut(w) => Rows::on_device(g.device().expect(MIXED).clone().matmul((**w).clone().transpose())),
+        }
+    }
+
+    /// Adds a term's part to gradients `y` on inputs, from those on outputs.
+    pub(crate) fn add_term_backward(&self, g: &Rows, y: Rows, term: &Term, rows: Option<&[u32]>) -> Rows {
+        low_rank(g, y, [&self.part(term), &term.v], rows)
+    }
+
+    /// The outputs of a term that are this map's.
+    fn part(&self, term: &Term) -> Vec<Vec<f32>> {
+        term.u.iter().map(|u| u[self.rows.clone()].to_vec()).collect()
+    }
+
+    /// Adds the gradients of its tensors, from those on outputs, and the inputs.
+    pub(crate) fn add_gradient(&self, g: &Rows, x: &Rows, to: &mut Gradients) {
+        if g.count() == 0 {
+            return;
+        }
+        to.add(&self.tensor, self.rows.start, if self.turned { self.out() } else { 0 }, self.gradient(g, x));
+        if self.bias.is_some() {
+            to.add(&bias_of(&self.tensor), self.rows.start, 0, g.sum());
+        }
+    }
+
+    /// The gradient of the matrix as the checkpoint stores it.
+    fn gradient(&self, g: &Rows, x: &Rows) -> Vector {
+        let (out, input) = (self.out(), self.input);
+        match (g.device(), x.device()) {
+            (Some(g), Some(x)) => {
+                let product = match self.turned {
+                    false => g.clone().transpose().matmul(x.clone()),
+                    true => x.clone().transpose().matmul(g.clone()),
                 };
-                let (u, v) = (matrix(term.u.iter().map(part).collect()), matrix(term.v.clone()));
-                let added = |x: Tensor<2>| x.matmul(v.transpose()).matmul(u);
-                let all = y.count();
-                y.map(
-                    |_| panic!("{MIXED}"),
-                    |y| match rows {
-                        None => y + added(x.clone()),
-                        Some(rows) => {
-                            // Each row takes its own addition, or the row of zeros in front of them.
-                            let mut index = vec![0u32; all];
-                            for (at, &row) in rows.iter().enumerate() {
-                                index[row as usize] = at as u32 + 1;
-                            }
-                            let some = added(x.clone().select(0, indices(rows, &device)));
-                            let zeros = Tensor::zeros([1, out], &device);
-                            y + Tensor::cat(vec![zeros, some], 0).select(0, indices(&index, &device))
-                        }
-                    },
-                )
+                Vector::Device(Box::new(product.flatten(0, 1)))
             }
+            _ if self.turned => Vector::Host(outer(x.host(), input, g.host(), out)),
+            _ => Vector::Host(outer(g.host(), out, x.host(), input)),
         }
     }
 
@@ -186,4 +190,53 @@ impl LinearMap {
         let bias = bias.map(|bias| Vector::new(bias, device));
         Self { tensor: String::new(), rows: 0..out, input, turned: false, weight, bias }
     }
+}
+
+/// Adds `Σ (from · x) to` to `y`, of all rows or of those that `rows` names.
+fn low_rank(x: &Rows, y: Rows, [from, to]: [&Vec<Vec<f32>>; 2], rows: Option<&[u32]>) -> Rows {
+    if y.count() == 0 || rows.is_some_and(<[u32]>::is_empty) {
+        return y;
+    }
+    let width = y.width();
+    let Some(x) = x.device() else {
+        return y.map(
+            #[inline(always)]
+            |y| {
+                let mut one = |row: usize| {
+                    for (from, to) in from.iter().zip(to) {
+                        simd::add_scaled(&mut y[row * width..][..width], simd::dot(x.row(row), from), to);
+                    }
+                };
+                match rows {
+                    None => (0..x.count()).for_each(&mut one),
+                    Some(rows) => rows.iter().for_each(|&row| one(row as usize)),
+                }
+            },
+            |_| panic!("{MIXED}"),
+        );
+    };
+    let device = x.device();
+    let matrix = |parts: &Vec<Vec<f32>>| {
+        let shape = [parts.len(), parts.first().map_or(0, Vec::len)];
+        Tensor::<2>::from_data(TensorData::new(parts.concat(), shape), &device)
+    };
+    let (from, to) = (matrix(from), matrix(to));
+    let added = |x: Tensor<2>| x.matmul(from.transpose()).matmul(to);
+    let all = y.count();
+    y.map(
+        |_| panic!("{MIXED}"),
+        |y| match rows {
+            None => y + added(x.clone()),
+            Some(rows) => {
+                // Each row takes its own addition, or the row of zeros in front of them.
+                let mut index = vec![0u32; all];
+                for (at, &row) in rows.iter().enumerate() {
+                    index[row as usize] = at as u32 + 1;
+                }
+                let some = added(x.clone().select(0, indices(rows, &device)));
+                let zeros = Tensor::zeros([1, width], &device);
+                y + Tensor::cat(vec![zeros, some], 0).select(0, indices(&index, &device))
+            }
+        },
+    )
 }

@@ -4,6 +4,7 @@
 pub(crate) mod activation;
 pub(crate) mod attend;
 mod buffer;
+pub(crate) mod gradients;
 pub(crate) mod linear;
 pub(crate) mod norm;
 pub(crate) mod product;

@@ -130,6 +130,95 @@ impl Panels {
     }
 }
 
+impl Panels {
+    /// `y = g W`: gradients on outputs, `[rows, out]`, to gradients on inputs, `[rows, in]`. Lanes are rows here, so that the
+    /// packed matrix is read as it lies; the chains run along the outputs by the same rule as those of [`Self::forward`].
+    pub(crate) fn backward(&self, g: &[f32], y: &mut [f32]) {
+        let (out, input) = (self.out, self.input);
+        let rows = g.len() / out.max(1);
+        debug_assert_eq!(y.len(), rows * input);
+        let groups = rows.div_ceil(PANEL);
+        let length = self.count() * PANEL;
+        simd::vectorized(
+            #[inline(always)]
+            || {
+                let mut turned = super::Buffer::scratch(groups * length * PANEL);
+                turned.fill(0.0);
+                for (row, g) in g.chunks_exact(out).enumerate() {
+                    let lines = &mut turned[row / PANEL * length * PANEL + row % PANEL..];
+                    g.iter().zip(lines.iter_mut().step_by(PANEL)).for_each(|(g, line)| *line = *g);
+                }
+                let mut sums = super::Buffer::scratch(groups * input * PANEL);
+                sums.fill(0.0);
+                let (lines, _) = turned.as_chunks::<PANEL>();
+                let (sums, _) = sums.as_chunks_mut::<PANEL>();
+                for first in (0..self.count()).step_by(DEPTH / PANEL) {
+                    let panels = first..(first + DEPTH / PANEL).min(self.count());
+                    for i in (0..input).step_by(ROWS) {
+                        for group in 0..groups {
+                            let lines = &lines[group * length..][first * PANEL..panels.end * PANEL];
+                            let sums = &mut sums[group * input..][i..(i + ROWS).min(input)];
+                            match sums.first_chunk_mut() {
+                                Some(sums) => self.columns::<ROWS>(panels.clone(), i, lines, sums),
+                                None => {
+                                    for (at, sum) in sums.iter_mut().enumerate() {
+                                        self.columns::<1>(panels.clone(), i + at, lines, std::array::from_mut(sum));
+                                    }
+                                }
+                            }
+                        }
+                    }
+                }
+                for (row, y) in y.chunks_exact_mut(input.max(1)).enumerate() {
+                    let sums = &sums[row / PANEL * input..][..input];
+                    y.iter_mut().zip(sums).for_each(|(y, sum)| *y = sum[row % PANEL]);
+                }
+            },
+        );
+    }
+
+    /// Adds one stretch of the chains of `R` inputs from the `first` on, for 16 rows.
+    #[inline(always)]
+    fn columns<const R: usize>(
+        &self,
+        panels: Range<usize>,
+        first: usize,
+        lines: &[[f32; PANEL]],
+        sums: &mut [[f32; PANEL]; R],
+    ) {
+        let mut chains = [[0.0f32; PANEL]; R];
+        for (panel, lines) in panels.zip(lines.as_chunks::<PANEL>().0) {
+            let weights: &[[f32; PANEL]; R] = self.panel(panel)[first..].first_chunk().expect("as many inputs");
+            for (lane, line) in lines.iter().enumerate() {
+                for r in 0..R {
+                    let w = weights[r][lane];
+                    for row in 0..PANEL {
+                        chains[r][row] = fma(w, line[row], chains[r][row]);
+                    }
+                }
+            }
+        }
+        for r in 0..R {
+            for row in 0..PANEL {
+                sums[r][row] += chains[r][row];
+            }
+        }
+    }
+}
+
+/// `gᵀ x`, `[out, in]`: the gradient of a matrix from those on its outputs, `[rows, out]`, and its inputs, `[rows, in]`.
+pub(crate) fn outer(g: &[f32], out: usize, x: &[f32], input: usize) -> Vec<f32> {
+    let rows = g.len() / out.max(1);
+    let mut turned = super::Buffer::scratch(g.len());
+    for (row, g) in g.chunks_exact(out.max(1)).enumerate() {
+        g.iter().zip(turned[row..].iter_mut().step_by(rows)).for_each(|(g, turned)| *turned = *g);
+    }
+    let x = Panels::from_in_out(x, input, 0..input, rows);
+    let mut y = vec![0.0; out * input];
+    x.forward(&turned, 0..x.count(), &mut y);
+    y
+}
+
 /// Adds one stretch of all rows' chains to their sums.
 #[inline(always)]
 fn along(x: &[f32], input: usize, at: usize, lines: &[[f32; PANEL]], sums: &mut [[f32; PANEL]]) {
@@ -194,6 +283,32 @@ mod tests {
             let want: Vec<f64> = (0..rows * out).map(|at| dot(at / out, at % out)).collect();
             assert!(worst(&forward(&packed, &x), &want) < 2e-6, "{rows} {input} {out}");
             assert_eq!(packed.out_in(), w);
+        }
+    }
+
+    #[test]
+    fn gradients_agree_with_f64() {
+        for [rows, input, out] in SHAPES {
+            let (w, x, g) = (numbers(out * input, 1), numbers(rows * input, 2), numbers(rows * out, 3));
+            let packed = Panels::from_out_in(&w, out, input);
+            let mut y = vec![f32::NAN; rows * input];
+            packed.backward(&g, &mut y);
+            let dot = |r: usize, i: usize| -> f64 {
+                (0..out).map(|o| f64::from(g[r * out + o]) * f64::from(w[o * input + i])).sum()
+            };
+            let want: Vec<f64> = (0..rows * input).map(|at| dot(at / input, at % input)).collect();
+            assert!(worst(&y, &want) < 2e-6, "{rows} {input} {out}");
+            // A row alone has the same bits.
+            for (row, y) in y.chunks_exact(input).enumerate() {
+                let mut alone = vec![f32::NAN; input];
+                packed.backward(&g[row * out..][..out], &mut alone);
+                assert_eq!(alone, y);
+            }
+            let dot = |o: usize, i: usize| -> f64 {
+                (0..rows).map(|r| f64::from(g[r * out + o]) * f64::from(x[r * input + i])).sum()
+            };
+            let want: Vec<f64> = (0..out * input).map(|at| dot(at / input, at % input)).collect();
+            assert!(worst(&outer(&g, out, &x, input), &want) < 2e-6, "{rows} {input} {out}");
         }
     }
 

@@ -1,8 +1,6 @@
 //! Rotary position embedding in the rotate-half layout of Hugging Face (Su et al. 2021).
 
 use super::{MIXED, Rows, rows::indices};
-#[cfg(feature = "train")]
-use crate::model::grad;
 use crate::model::rope_spec::RopeSpec;
 use burn::tensor::{Device, Tensor, TensorData};
 
@@ -68,6 +66,16 @@ impl Rope {
 impl Turns<'_> {
     /// Rotates the leading dimensions of every head of the first rows.
     pub(crate) fn rotate(&self, x: Rows, head_dim: usize) -> Rows {
+        self.turn(x, head_dim, 1.0)
+    }
+
+    /// Gradients on rows from those on what they become: a rotation's gradient is the rotation back.
+    pub(crate) fn backward(&self, g: Rows, head_dim: usize) -> Rows {
+        self.turn(g, head_dim, -1.0)
+    }
+
+    /// Rotates, with sines that are `sign` times their own.
+    fn turn(&self, x: Rows, head_dim: usize, sign: f32) -> Rows {
         let (rows, width) = (x.count(), x.width());
         x.map(
             #[inline(always)]
@@ -81,8 +89,9 @@ impl Turns<'_> {
                         let (a, b) = head.split_at_mut(half);
                         for i in 0..half {
                             let (x, y) = (a[i], b[i]);
-                            a[i] = x * cos[i] - y * sin[i];
-                            b[i] = y * cos[i] + x * sin[i];
+                            let sin = sign * sin[i];
+                            a[i] = x * cos[i] - y * sin;
+                            b[i] = y * cos[i] + x * sin;
                         }
                     }
                 }
@@ -94,17 +103,13 @@ impl Turns<'_> {
                     true => table.clone(),
                     false => table.clone().narrow(0, 0, rows),
                 };
-                rotate(x, &some(cos), &some(sin), head_dim)
+                rotate(x, &some(cos), &(some(sin) * sign), head_dim)
             },
         )
     }
 }
 
 fn rotate(x: Tensor<2>, cos: &Tensor<2>, sin: &Tensor<2>, head_dim: usize) -> Tensor<2> {
-    #[cfg(feature = "train")]
-    if grad::on_cpu(&x) {
-        return grad::rotate(x, cos, sin, head_dim);
-    }
     let [rows, width] = x.dims();
     let heads = width / head_dim;
     let half = cos.dims()[1];

@@ -68,6 +68,32 @@ impl Vector {
             Self::Device(x) => (**x).clone(),
         }
     }
+
+    /// Adds another one.
+    pub(crate) fn add(&mut self, other: &Self) {
+        match (self, other) {
+            (Self::Host(x), Self::Host(other)) => simd::vectorized(
+                #[inline(always)]
+                || simd::add(x, other),
+            ),
+            (Self::Device(x), Self::Device(other)) => **x = (**x).clone() + (**other).clone(),
+            _ => panic!("{MIXED}"),
+        }
+    }
+
+    /// The numbers, wherever they are.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub(crate) async fn values(&self) -> Result<Vec<f32>> {
+        match self {
+            Self::Host(values) => Ok(values.clone()),
+            Self::Device(x) => {
+                let data = heard((**x).clone().into_data_async()).await?;
+                data.try_into_vec::<f32>().map_err(crate::device::device_error)
+            }
+        }
+    }
 }
 
 /// Rows of equal width.
@@ -95,6 +121,18 @@ impl Rows {
     /// No rows; at home everywhere.
     pub(crate) fn empty(width: usize) -> Self {
         Self { count: 0, width, data: Data::Host(Buffer::default()) }
+    }
+
+    /// Zeros.
+    pub(crate) fn zeros(count: usize, width: usize, device: Option<&Device>) -> Self {
+        match device {
+            Some(device) if count > 0 => Self::on_device(Tensor::zeros([count, width], device)),
+            _ => {
+                let mut values = Buffer::scratch(count * width);
+                values.fill(0.0);
+                Self { count, width, data: Data::Host(values) }
+            }
+        }
     }
 
     /// On the host.
@@ -192,6 +230,25 @@ impl Rows {
         }
     }
 
+    /// These rows at places among `count` rows, each place once, and zeros elsewhere.
+    pub(crate) fn scatter(&self, places: &[u32], count: usize) -> Self {
+        debug_assert_eq!(places.len(), self.count);
+        match &self.data {
+            Data::Host(values) => {
+                let mut out = Self::zeros(count, self.width, None);
+                for (row, &place) in values.chunks_exact(self.width.max(1)).zip(places) {
+                    out.host_mut()[place as usize * self.width..][..self.width].copy_from_slice(row);
+                }
+                out
+            }
+            Data::Device(x) => {
+                let mut index = vec![self.count as u32; count];
+                places.iter().enumerate().for_each(|(at, &place)| index[place as usize] = at as u32);
+                self.clone().join(Self::zeros(1, self.width, Some(&x.device()))).gather(&index)
+            }
+        }
+    }
+
     /// The first of them.
     pub(crate) fn first(self, count: usize) -> Self {
         let Self { count: all, width, data } = self;
@@ -226,6 +283,18 @@ impl Rows {
             }
             (Data::Device(a), Data::Device(b)) => Self::on_device(Tensor::cat(vec![*a, *b], 0)),
             _ => panic!("{MIXED}"),
+        }
+    }
+
+    /// The sum of all rows, in their order.
+    pub(crate) fn sum(&self) -> Vector {
+        match &self.data {
+            Data::Host(values) => {
+                let mut sum = vec![0.0; self.width];
+                values.chunks_exact(self.width.max(1)).for_each(|row| simd::add(&mut sum, row));
+                Vector::Host(sum)
+            }
+            Data::Device(x) => Vector::Device(Box::new((**x).clone().sum_dim(0).flatten(0, 1))),
         }
     }
 

@@ -1,15 +1,31 @@
-//! Sentences to batches: tokens, padding, and which positions the loss counts.
+//! Sentences to batches: tokens, and which positions the loss counts.
 
-use super::forward::Batch;
 use super::text::Sentence;
 use crate::error::Result;
+use crate::run::{Label, Prompt};
 use crate::tokens::Tokens;
 use rand::Rng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
-/// Batches are cut from this many at a time, sorted by length, so that little is padded.
+/// Batches are cut from this many at a time, sorted by length.
 const POOL: usize = 8;
+
+/// Sentences of a step.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Batch {
+    /// Their tokens but the last, which predicts nothing.
+    pub(super) prompts: Vec<Prompt>,
+    /// What the loss counts.
+    pub(super) labels: Vec<Label>,
+}
+
+impl Batch {
+    /// Tokens of the longest sentence.
+    pub(super) fn longest(&self) -> usize {
+        self.prompts.iter().map(|prompt| prompt.ids.len()).max().unwrap_or(0)
+    }
+}
 
 struct Row {
     ids: Vec<u32>,
@@ -37,25 +53,23 @@ pub(super) fn batches(
         batches.extend(rows.chunks(size).map(|rows| batch(rows, counted, rng)));
     }
     batches.shuffle(rng);
-    batches.retain(|batch| !batch.rows.is_empty());
+    batches.retain(|batch| !batch.labels.is_empty());
     Ok(batches)
 }
 
 fn batch(sentences: &[Row], counted: f64, rng: &mut ChaCha8Rng) -> Batch {
-    // The last token predicts nothing, so it need not be read.
-    let length = sentences.iter().map(|row| row.ids.len()).max().unwrap_or(2).max(2) - 1;
-    let mut batch = Batch { ids: Vec::new(), length, rows: Vec::new(), labels: Vec::new() };
-    for (number, row) in sentences.iter().enumerate() {
-        let ids = &row.ids[..row.ids.len() - 1];
-        for at in 0..ids.len() {
-            let is_answer = row.answer.is_some_and(|answer| at + 1 >= answer);
+    let mut batch = Batch::default();
+    for row in sentences {
+        let [ids @ .., _] = row.ids.as_slice() else { continue };
+        for position in 0..ids.len() {
+            let is_answer = row.answer.is_some_and(|answer| position + 1 >= answer);
             if is_answer || rng.random_bool(counted) {
-                batch.rows.push((number * length + at) as i32);
-                batch.labels.push(row.ids[at + 1]);
+                batch.labels.push(Label { prompt: batch.prompts.len(), position, token: row.ids[position + 1] });
             }
         }
-        batch.ids.extend(ids);
-        batch.ids.resize((number + 1) * length, 0);
+        if !ids.is_empty() {
+            batch.prompts.push(Prompt::plain(ids));
+        }
     }
     batch
 }

@@ -13,13 +13,13 @@ pub(super) async fn folder(plan: &Plan, parameters: &Parameters) -> Result<Vec<(
     let failed = |error: safetensors::SafeTensorError| Error::io(format!("cannot write safetensors: {error}"));
     let mut tensors = BTreeMap::new();
     for (name, parameter) in parameters.all() {
-        let values = parameter.values().await?;
+        let values = parameter.values.values().await?;
         if let Some(value) = values.iter().find(|value| !f16::from_f32(**value).is_finite()) {
             return Err(Error::numeric(format!("`{name}` holds {value}, which f16 cannot"))
                 .hint("lower `learning_rate` or raise `weight_decay` in the recipe"));
         }
         let bytes: Vec<u8> = values.iter().flat_map(|value| f16::from_f32(*value).to_le_bytes()).collect();
-        tensors.insert(name, (parameter.shape(), bytes));
+        tensors.insert(name, (parameter.shape, bytes));
     }
     let views = tensors
         .iter()

@@ -1,12 +1,10 @@
-//! Training of small models on facts, with burn's autodiff through the families' own code.
+//! Training of small models on facts, by the gradients of the engine's own passes ([`Edited::loss`]).
 //!
 //! A [`Plan`] (recipe, facts, text) determines a run. [`Training`] goes through it epoch by epoch; after each one its
 //! state can be saved, and a restored run goes on exactly as it would have.
 
 mod batches;
 mod export;
-mod forward;
-mod loss;
 mod optimize;
 mod recipe;
 mod start;
@@ -110,7 +108,7 @@ pub struct Step {
 /// A training run.
 pub struct Training<'a> {
     plan: &'a Plan,
-    device: Device,
+    batches: Batches,
     parameters: Parameters,
     optimize: Optimize,
     /// Finished epochs.
@@ -120,15 +118,16 @@ pub struct Training<'a> {
 impl<'a> Training<'a> {
     /// A run at its beginning.
     pub async fn new(plan: &'a Plan, device: Option<&Device>) -> Result<Self> {
-        let device = device.cloned().unwrap_or_else(Device::flex).autodiff();
-        let parameters = start::parameters(&plan.recipe, &device).await?;
+        let parameters = start::parameters(&plan.recipe, device).await?;
+        let net = build(&plan.recipe.config, &Loader::training(&parameters)).await?;
+        let batches = Batches::of(&net, device.is_none(), memory::free() / 2, u64::MAX);
         let optimize = Optimize::new(&plan.recipe.optimizer);
-        Ok(Self { plan, device, parameters, optimize, epochs: Vec::new() })
+        Ok(Self { plan, batches, parameters, optimize, epochs: Vec::new() })
     }
 
     /// Takes up a saved run.
     pub fn restore(&mut self, state: &[u8]) -> Result<()> {
-        self.epochs = state::restore(state, self.plan, &self.parameters, &mut self.optimize, &self.device)?;
+        self.epochs = state::restore(state, self.plan, &self.parameters, &mut self.optimize)?;
         Ok(())
     }
 
@@ -144,7 +143,7 @@ impl<'a> Training<'a> {
 
     /// Trainable numbers.
     pub fn parameters(&self) -> usize {
-        self.parameters.all().values().map(|parameter| parameter.shape().iter().product::<usize>()).sum()
+        self.parameters.all().values().map(|parameter| parameter.shape.iter().product::<usize>()).sum()
     }
 
     /// One epoch. `tell` hears of every step and says whether to go on. After a stop or an error the parameters are those
@@ -158,10 +157,10 @@ impl<'a> Training<'a> {
         let sentences = self.plan.corpus.epoch(epoch, text, &mut rng);
         let batches = batches::batches(&sentences, &self.plan.tokens, text.batch, text.counted, &mut rng)?;
         let positions = self.plan.recipe.config["max_position_embeddings"].as_u64().unwrap_or(2048) as usize;
-        if let Some(batch) = batches.iter().find(|batch| batch.length > positions) {
+        if let Some(batch) = batches.iter().find(|batch| batch.longest() > positions) {
             return Err(Error::input(format!(
                 "a sentence has {} tokens, the model {positions} positions",
-                batch.length
+                batch.longest()
             ))
             .hint("shorten the longest facts and sentences, or raise `max_position_embeddings` in the recipe"));
         }
@@ -169,17 +168,17 @@ impl<'a> Training<'a> {
         let (mut sum, mut count, mut rate) = (0.0, 0, 0.0);
         for (number, batch) in batches.iter().enumerate() {
             let beginning = text.is_beginning(epoch);
-            let keep: Vec<bool> = dropping.blocks.iter().map(|&p| beginning || !rng.random_bool(p)).collect();
+            let skip: Vec<bool> = dropping.blocks.iter().map(|&p| !beginning && rng.random_bool(p)).collect();
             let done = self.steps() + number;
             rate = self.optimize.rate(done as f64 / all as f64, done);
-            let net = build(&self.plan.recipe.config, &Loader::training(&self.parameters, &self.device)).await?;
-            let logits = forward::logits(&net, batch, &keep, &self.device);
-            let (loss, grads) = loss::backward(logits, &batch.labels).await?;
+            let net = build(&self.plan.recipe.config, &Loader::training(&self.parameters)).await?;
+            let device = self.parameters.device();
+            let model = Edited { net: &net, device, plan: self.batches, overlays: &[] };
+            let (loss, grads) = model.loss(&batch.prompts, &batch.labels, &skip).await?;
             if !loss.is_finite() {
                 return Err(Error::numeric(format!("the loss is {loss} in epoch {epoch}, step {}", number + 1))
                     .hint("lower `learning_rate` in the recipe"));
             }
-            drop(net);
             self.optimize.step(&self.parameters, grads, rate).await?;
             sum += f64::from(loss) * batch.labels.len() as f64;
             count += batch.labels.len();
@@ -203,12 +202,9 @@ impl<'a> Training<'a> {
     }
 
     async fn recall(&self, stride: usize) -> Result<Recall> {
-        let mut values = std::collections::BTreeMap::new();
-        for (name, parameter) in self.parameters.all() {
-            values.insert(name, parameter.untracked().values().await?);
-        }
-        let net = build(&self.plan.recipe.config, &Loader::values_of(&values)).await?;
-        let plan = Batches::of(&net, true, memory::free() / 2, u64::MAX);
+        let parameters = self.parameters.on_host().await?;
+        let net = build(&self.plan.recipe.config, &Loader::training(&parameters)).await?;
+        let plan = Batches { cpu: true, ..self.batches };
         let model = Edited { net: &net, device: None, plan, overlays: &[] };
         recall(model, &self.plan.tokens, &self.plan.corpus, self.plan.recipe.text.held_out, stride).await
     }

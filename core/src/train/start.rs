@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 const EMBEDDING: f32 = 0.02;
 
 /// Parameters of the recipe's model, drawn from its seed. Every tensor has its own stream, found by its name.
-pub(super) async fn parameters(recipe: &Recipe, device: &Device) -> Result<Parameters> {
+pub(super) async fn parameters(recipe: &Recipe, device: Option<&Device>) -> Result<Parameters> {
     // Parameters, their gradients and two moments.
     let survey = survey(&recipe.config, None).await?;
     memory::reserve(survey.bytes.saturating_mul(4), "training this model")?;
@@ -34,9 +34,6 @@ pub(super) async fn parameters(recipe: &Recipe, device: &Device) -> Result<Param
         normal.sample_iter(&mut rng).take(rows * columns).collect()
     };
     let parameters = Parameters::new(device, Box::new(draw));
-    drop(build(&recipe.config, &Loader::training(&parameters, device)).await?);
-    for (name, parameter) in parameters.all() {
-        parameters.set(&name, parameter.tracked());
-    }
+    drop(build(&recipe.config, &Loader::training(&parameters)).await?);
     Ok(parameters)
 }

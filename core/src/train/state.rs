@@ -4,8 +4,7 @@ use super::optimize::{Moments, Optimize};
 use super::{Epoch, Plan};
 use crate::error::{Error, Result};
 use crate::model::{Parameter, Parameters};
-use burn::optim::{AdamWState, AdaptiveMomentumState};
-use burn::tensor::Device;
+use crate::tensor::Vector;
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
@@ -31,28 +30,20 @@ pub(super) async fn save(
 ) -> Result<Vec<u8>> {
     let mut tensors: BTreeMap<String, (Vec<usize>, Vec<u8>)> = BTreeMap::new();
     let mut times = BTreeMap::new();
-    let mut put = async |name: String, parameter: &Parameter| -> Result<()> {
-        let bytes = parameter.values().await?.iter().flat_map(|value| value.to_le_bytes()).collect();
-        tensors.insert(name, (parameter.shape(), bytes));
+    let mut put = async |name: String, shape: &[usize], values: &Vector| -> Result<()> {
+        let bytes = values.values().await?.iter().flat_map(|value| value.to_le_bytes()).collect();
+        tensors.insert(name, (shape.to_vec(), bytes));
         Ok(())
     };
-    for (name, parameter) in parameters.all() {
-        put(format!("p.{name}"), &parameter).await?;
+    let all = parameters.all();
+    for (name, Parameter { shape, values }) in &all {
+        put(format!("p.{name}"), shape, values).await?;
     }
-    for (name, moments) in &optimize.moments {
-        let (time, first, second) = match moments {
-            Moments::Vector(state) => {
-                let AdaptiveMomentumState { time, moment_1, moment_2, .. } = state.momentum.clone();
-                (time, Parameter::Vector(moment_1), Parameter::Vector(moment_2))
-            }
-            Moments::Matrix(state) => {
-                let AdaptiveMomentumState { time, moment_1, moment_2, .. } = state.momentum.clone();
-                (time, Parameter::Matrix(moment_1), Parameter::Matrix(moment_2))
-            }
-        };
-        times.insert(name.clone(), time);
-        put(format!("1.{name}"), &first).await?;
-        put(format!("2.{name}"), &second).await?;
+    for (name, Moments { time, first, second }) in &optimize.moments {
+        let shape = &all[name].shape;
+        times.insert(name.clone(), *time);
+        put(format!("1.{name}"), shape, first).await?;
+        put(format!("2.{name}"), shape, second).await?;
     }
     let about = About { plan: plan.digest().to_string(), epochs: epochs.to_vec(), times };
     let about = serde_json::to_string(&about).map_err(|error| Error::io(error.to_string()))?;
@@ -71,7 +62,6 @@ pub(super) fn restore(
     plan: &Plan,
     parameters: &Parameters,
     optimize: &mut Optimize,
-    device: &Device,
 ) -> Result<Vec<Epoch>> {
     let damaged = |what: String| Error::input(format!("the saved training is damaged: {what}")).hint(HINT);
     let (_, header) = SafeTensors::read_metadata(bytes).map_err(|error| damaged(error.to_string()))?;
@@ -82,35 +72,34 @@ pub(super) fn restore(
         return Err(Error::input("the saved training belongs to another recipe, other facts or other text").hint(HINT));
     }
     let file = SafeTensors::deserialize(bytes).map_err(|error| damaged(error.to_string()))?;
-    let read = |name: &str, device: &Device| {
+    let read = |name: &str| {
         let view = file.tensor(name).map_err(|error| damaged(error.to_string()))?;
-        let values: Vec<f32> =
-            view.data().chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
+        let values: Vec<f32> = view.data().as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
         match view.shape().len() {
-            1 | 2 if values.iter().all(|value| value.is_finite()) => {
-                Ok(Parameter::from_values(values, view.shape(), device))
+            1 | 2 if view.dtype() == Dtype::F32 && values.iter().all(|value| value.is_finite()) => {
+                Ok(Parameter { shape: view.shape().to_vec(), values: Vector::new(values, parameters.device()) })
             }
             _ => Err(damaged(format!("tensor `{name}`"))),
         }
     };
-    let plain = device.clone().inner();
+    let known = parameters.all();
+    // What does not fit the recipe would be met in the middle of a step.
+    let fits = |name: &str, found: &Parameter| match known.get(name).is_some_and(|known| known.shape == found.shape) {
+        true => Ok(()),
+        false => Err(damaged(format!("parameter `{name}` is not the recipe's"))),
+    };
     for name in file.names() {
         if let Some(name) = name.strip_prefix("p.") {
-            parameters.set(name, read(&format!("p.{name}"), device)?.tracked());
+            let parameter = read(&format!("p.{name}"))?;
+            fits(name, &parameter)?;
+            parameters.set(name, parameter);
         }
     }
     for (name, time) in about.times {
-        let moments = (read(&format!("1.{name}"), &plain)?, read(&format!("2.{name}"), &plain)?);
-        let moments = match moments {
-            (Parameter::Vector(first), Parameter::Vector(second)) => {
-                Moments::Vector(AdamWState { momentum: AdaptiveMomentumState::new(time, first, second) })
-            }
-            (Parameter::Matrix(first), Parameter::Matrix(second)) => {
-                Moments::Matrix(AdamWState { momentum: AdaptiveMomentumState::new(time, first, second) })
-            }
-            _ => return Err(damaged(format!("the moments of `{name}`"))),
-        };
-        optimize.moments.insert(name, moments);
+        let [first, second] = [read(&format!("1.{name}"))?, read(&format!("2.{name}"))?];
+        fits(&name, &first)?;
+        fits(&name, &second)?;
+        optimize.moments.insert(name, Moments { time, first: first.values, second: second.values });
     }
     Ok(about.epochs)
 }

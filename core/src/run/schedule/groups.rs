@@ -7,9 +7,9 @@ use crate::run::check::Scope;
 use crate::run::{Change, Intervention, Prompt, Request, Source};
 use std::collections::{BTreeMap, HashMap};
 
-/// Passes over prompts from the embedding on, at most `most` rows each where prompts are not longer themselves: the
-/// schedule, and the row of each position of its prompts. Prompts of a group that begin alike, and unchanged, share rows.
-pub(in crate::run) fn captures(scope: &Scope<'_>, prompts: &[Prompt], most: usize) -> Vec<Schedule> {
+/// Passes over prompts from the embedding on, at most `most` rows each where prompts are not longer themselves. With
+/// `share`, prompts of a group that begin alike, and unchanged, share rows.
+pub(in crate::run) fn captures(scope: &Scope<'_>, prompts: &[Prompt], most: usize, share: bool) -> Vec<Schedule> {
     let mut out = Vec::new();
     let mut start = 0;
     while start < prompts.len() {
@@ -19,13 +19,13 @@ pub(in crate::run) fn captures(scope: &Scope<'_>, prompts: &[Prompt], most: usiz
             rows <= most
         });
         let end = start + fits.count().max(1);
-        out.push(capture(scope, &prompts[start..end], start));
+        out.push(capture(scope, &prompts[start..end], start, share));
         start = end;
     }
     out
 }
 
-fn capture(scope: &Scope<'_>, prompts: &[Prompt], first: usize) -> Schedule {
+fn capture(scope: &Scope<'_>, prompts: &[Prompt], first: usize, share: bool) -> Schedule {
     let mut schedule = Schedule::empty(scope.net.shape.layers, 0, false);
     // Rows that other prompts may share, by the row before them and their token.
     let mut known: HashMap<(Option<u32>, u32), u32> = HashMap::new();
@@ -34,7 +34,7 @@ fn capture(scope: &Scope<'_>, prompts: &[Prompt], first: usize) -> Schedule {
         let mut live: Vec<Option<u32>> = Vec::with_capacity(prompt.ids.len());
         for (position, &id) in prompt.ids.iter().enumerate() {
             let key = (live.last().copied().flatten(), id);
-            let shared = known.get(&key).copied().filter(|_| position < changed);
+            let shared = known.get(&key).copied().filter(|_| share && position < changed);
             let row = shared.unwrap_or_else(|| {
                 let row = schedule.rows.len() as u32;
                 let entry = (0, Site::Residual);
@@ -105,6 +105,21 @@ pub(in crate::run) fn resumes(scope: &Scope<'_>, request: &Request<'_>, most: us
         rest = others;
     }
     out
+}
+
+/// Rows of all passes over patched runs together, a few that no pass needs in its last block among them; and the most
+/// blocks that a row goes through.
+pub(in crate::run) fn rows(scope: &Scope<'_>, request: &Request<'_>) -> (usize, usize) {
+    let Some(cache) = scope.cache else { return (0, 0) };
+    let ground = Ground { net: scope.net, cache, overlays: request.overlays };
+    let (mut rows, mut blocks) = (0, 0);
+    for (run, lent) in request.runs.iter().zip(&lent(request)) {
+        for (layer, _) in entries(&ground, run, lent).into_iter().flatten() {
+            rows += 1;
+            blocks = blocks.max(scope.net.shape.layers + 1 - layer.max(1));
+        }
+    }
+    (rows, blocks)
 }
 
 /// For each run: its positions that others take numbers from.
@@ -178,6 +193,13 @@ impl Schedule {
         }
     }
 
+    /// Only these rows go on in the last block.
+    pub(in crate::run) fn narrow(&mut self, read: impl Fn(u32) -> bool) {
+        self.narrows = true;
+        self.rows.iter_mut().enumerate().for_each(|(at, row)| row.read = read(at as u32));
+        self.finish();
+    }
+
     /// What follows from the rows.
     fn finish(&mut self) {
         self.positions = self.rows.iter().map(|row| row.position).collect();
@@ -218,7 +240,7 @@ impl Schedule {
                 let Some(shown) = self.shown(row, if brings { entry } else { place }) else { continue };
                 let columns = scope.columns(change);
                 let made = self.made(scope, change, offset, columns.start, owner, places);
-                let edit = Edit { row: shown, columns, change: made };
+                let edit = Edit { run: self.runs[run].at, row: shown, columns, change: made };
                 match brings {
                     true => self.brought.entry(change.layer).or_default().push(edit),
                     false => self.edits.entry(place).or_default().push(edit),

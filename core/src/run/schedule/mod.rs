@@ -4,8 +4,9 @@
 mod entry;
 mod groups;
 
-pub(super) use groups::{captures, resumes};
+pub(super) use groups::{captures, resumes, rows};
 
+use super::Prompt;
 use crate::model::Site;
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -41,6 +42,8 @@ pub(super) struct GroupRun {
 /// A change of one row.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Edit {
+    /// The run's place in the request.
+    pub(super) run: usize,
     /// Row as the activation has them at that place.
     pub(super) row: u32,
     pub(super) columns: Range<usize>,
@@ -108,7 +111,7 @@ impl Schedule {
     }
 
     /// The number of a row as activations have it at a place; `None` where it does not go on.
-    fn shown(&self, row: u32, place: Place) -> Option<u32> {
+    pub(super) fn shown(&self, row: u32, place: Place) -> Option<u32> {
         match self.narrowed(place) {
             false => Some(row),
             true => self.rows[row as usize].read.then(|| self.reads_before[row as usize]),
@@ -123,6 +126,18 @@ impl Schedule {
     /// The first layer in which something is computed or brought.
     pub(super) fn start(&self) -> usize {
         self.rows.first().map_or(self.layers, |row| row.entry.0)
+    }
+
+    /// The row at the end of a run's position that is read.
+    pub(super) fn end_row(&self, run: &GroupRun, position: usize) -> u32 {
+        let row = run.live[position].expect("a position that is read has a row");
+        self.shown(row, (self.layers, Site::Residual)).expect("a row that is read goes on")
+    }
+
+    /// The rows' tokens, of prompts that are computed from the embedding on.
+    pub(super) fn ids(&self, prompts: &[Prompt]) -> Vec<u32> {
+        let id = |row: &Row| prompts[self.runs[row.run as usize].at].ids[row.position as usize];
+        self.rows.iter().map(id).collect()
     }
 
     /// The key rows of each run when its first `live` rows are there.

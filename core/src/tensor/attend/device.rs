@@ -20,6 +20,9 @@ pub(super) struct Tables {
     unpad: Option<Tensor<1, Int>>,
     /// `[b · t]`: key row of each position.
     keys: Tensor<1, Int>,
+    key_rows: Vec<u32>,
+    /// 1 for slots that are queries, 0 for padding: `[b, 1, 1, q, 1]`; `None` when nothing is padded.
+    real: Option<Tensor<5>>,
     /// Per window: `[b, 1, 1, q, t]`.
     masks: HashMap<Option<usize>, Tensor<5>>,
 }
@@ -41,8 +44,10 @@ impl Tables {
         }
         let mut pad = vec![0u32; b * q];
         let mut unpad = Vec::with_capacity(slots.len());
+        let mut real = vec![0f32; b * q];
         for (row, &(run, slot)) in slots.iter().enumerate() {
             pad[run * q + slot] = row as u32;
+            real[run * q + slot] = 1.0;
             unpad.push((run * q + slot) as u32);
         }
         let mut masks = HashMap::new();
@@ -67,48 +72,136 @@ impl Tables {
             pad: (!plain).then(|| indices(&pad, device)),
             unpad: (!plain).then(|| indices(&unpad, device)),
             keys: indices(&keys, device),
+            key_rows: keys,
+            real: (!plain).then(|| Tensor::from_data(TensorData::new(real, [b, 1, 1, q, 1]), device)),
             masks,
         }
     }
 
     /// `k` and `v` are all rows, captured ones first.
     pub(super) fn attend(&self, heads: &Heads, runs: usize, q: Tensor<2>, k: Tensor<2>, v: Tensor<2>) -> Tensor<2> {
-        let &Heads { count, kv: groups, dim, scale, soft_cap, window, .. } = heads;
+        let [rows, width] = q.dims();
+        let picked = self.picked(heads, runs, q, [k, v]);
+        let mixed = self.weights(heads, runs, &picked).0.matmul(picked.v);
+        let mixed = mixed.permute([0, 3, 1, 2, 4]).reshape([runs * self.q, width]);
+        self.unpadded(mixed, rows)
+    }
+
+    /// Gradients on queries, and on own keys and values, `own` saying how many captured rows come before them and how
+    /// many they are.
+    pub(super) fn backward(
+        &self,
+        heads: &Heads,
+        runs: usize,
+        own: (usize, usize),
+        q: Tensor<2>,
+        kv: [Tensor<2>; 2],
+        g: Tensor<2>,
+    ) -> [Tensor<2>; 3] {
+        let &Heads { count, kv: groups, dim, scale, .. } = heads;
         let [rows, width] = q.dims();
         let per_group = count / groups;
         let Self { q: slots, t, .. } = *self;
-        let keep = |index: &Tensor<1, Int>, n: usize| match index.dims()[0] == n {
-            true => index.clone(),
-            false => index.clone().narrow(0, 0, n),
+        let device = q.device();
+        let picked = self.picked(heads, runs, q, kv);
+        let (p, slopes) = self.weights(heads, runs, &picked);
+        let g = self.padded(g, runs);
+        // Padding has a gradient of nothing, whatever row stands there.
+        let g: Tensor<5> = g.reshape([runs, slots, groups, per_group, dim]).permute([0, 2, 3, 1, 4]);
+        let g = match &self.real {
+            Some(real) => g * keep(real, runs),
+            None => g,
         };
-        let key_rows = keep(&self.keys, runs * t);
+        let on_p = g.clone().matmul(picked.v.swap_dims(3, 4));
+        let level = (on_p.clone() * p.clone()).sum_dim(4);
+        let mut on_scores = p.clone() * (on_p - level) * scale;
+        if let Some(slopes) = slopes {
+            on_scores = on_scores * slopes;
+        }
+        let on_q = on_scores.clone().matmul(picked.k);
+        let on_q = on_q.permute([0, 3, 1, 2, 4]).reshape([runs * slots, width]);
+        // Of the query heads that share a key head, and of the slots of a run, to the rows that these keys are.
+        let back = |x: Tensor<5>| {
+            let x: Tensor<4> = x.sum_dim(2).squeeze_dim(2); // [runs, groups, t, dim]
+            let x = x.permute([0, 2, 1, 3]).reshape([runs * t, groups * dim]);
+            x.select(0, self.owners(own, runs, &device))
+        };
+        let on_k = back(on_scores.swap_dims(3, 4).matmul(picked.q));
+        let on_v = back(p.swap_dims(3, 4).matmul(g));
+        [self.unpadded(on_q, rows), on_k, on_v]
+    }
+
+    /// For each own key row, the padded position that it is. Each is one position of one run.
+    fn owners(&self, (first, count): (usize, usize), runs: usize, device: &Device) -> Tensor<1, Int> {
+        let mut index = vec![0u32; count];
+        for (at, &row) in self.key_rows[..runs * self.t].iter().enumerate() {
+            if let Some(own) = (row as usize).checked_sub(first).filter(|&own| own < count) {
+                index[own] = at as u32;
+            }
+        }
+        indices(&index, device)
+    }
+
+    /// Queries, keys and values head by head: `[runs, groups, per_group, slots or t, dim]`.
+    fn picked(&self, heads: &Heads, runs: usize, q: Tensor<2>, [k, v]: [Tensor<2>; 2]) -> Picked {
+        let &Heads { count, kv: groups, dim, .. } = heads;
+        let per_group = count / groups;
+        let Self { q: slots, t, .. } = *self;
+        let key_rows = keep_index(&self.keys, runs * t);
         let lookup = |all: Tensor<2>| {
             let picked: Tensor<5> = all.select(0, key_rows.clone()).reshape([runs, t, groups, 1, dim]);
-            picked.permute([0, 2, 3, 1, 4]) // [runs, groups, 1, t, dim]
+            picked.permute([0, 2, 3, 1, 4]).expand([runs, groups, per_group, t, dim])
         };
-        let (k, v) = (lookup(k), lookup(v));
-        let q = match &self.pad {
-            Some(pad) => q.select(0, keep(pad, runs * slots)),
-            None => q,
-        };
-        let q: Tensor<5> = q.reshape([runs, slots, groups, per_group, dim]).permute([0, 2, 3, 1, 4]);
-        let k = k.expand([runs, groups, per_group, t, dim]);
-        let v = v.expand([runs, groups, per_group, t, dim]);
-        let mut scores = q.matmul(k.swap_dims(3, 4)) * scale; // [runs, groups, per_group, slots, t]
-        if let Some(cap) = soft_cap {
-            scores = (scores / cap).tanh() * cap;
+        let q = self.padded(q, runs).reshape([runs, slots, groups, per_group, dim]).permute([0, 2, 3, 1, 4]);
+        Picked { q, k: lookup(k), v: lookup(v) }
+    }
+
+    /// What each query pays to each position, and under a soft cap the derivative of capped scores.
+    fn weights(&self, heads: &Heads, runs: usize, picked: &Picked) -> (Tensor<5>, Option<Tensor<5>>) {
+        let mut scores = picked.q.clone().matmul(picked.k.clone().swap_dims(3, 4)) * heads.scale;
+        let mut slopes = None;
+        if let Some(cap) = heads.soft_cap {
+            let tanh = (scores / cap).tanh();
+            scores = tanh.clone() * cap;
+            slopes = Some(tanh.square() * -1.0 + 1.0);
         }
-        let mask = &self.masks[&window];
-        let mask = match mask.dims()[0] == runs {
-            true => mask.clone(),
-            false => mask.clone().narrow(0, 0, runs),
-        };
-        let mixed = activation::softmax(scores + mask, 4).matmul(v);
-        let mixed = mixed.permute([0, 3, 1, 2, 4]).reshape([runs * slots, width]);
+        (activation::softmax(scores + keep(&self.masks[&heads.window], runs), 4), slopes)
+    }
+
+    fn padded(&self, x: Tensor<2>, runs: usize) -> Tensor<2> {
+        match &self.pad {
+            Some(pad) => x.select(0, keep_index(pad, runs * self.q)),
+            None => x,
+        }
+    }
+
+    fn unpadded(&self, x: Tensor<2>, rows: usize) -> Tensor<2> {
         match &self.unpad {
-            Some(unpad) => mixed.select(0, keep(unpad, rows)),
-            None if mixed.dims()[0] == rows => mixed,
-            None => mixed.narrow(0, 0, rows),
+            Some(unpad) => x.select(0, keep_index(unpad, rows)),
+            None if x.dims()[0] == rows => x,
+            None => x.narrow(0, 0, rows),
         }
+    }
+}
+
+/// Head by head.
+struct Picked {
+    q: Tensor<5>,
+    k: Tensor<5>,
+    v: Tensor<5>,
+}
+
+/// Of the first runs.
+fn keep(all: &Tensor<5>, runs: usize) -> Tensor<5> {
+    match all.dims()[0] == runs {
+        true => all.clone(),
+        false => all.clone().narrow(0, 0, runs),
+    }
+}
+
+fn keep_index(all: &Tensor<1, Int>, n: usize) -> Tensor<1, Int> {
+    match all.dims()[0] == n {
+        true => all.clone(),
+        false => all.clone().narrow(0, 0, n),
     }
 }

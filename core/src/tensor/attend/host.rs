@@ -2,27 +2,48 @@
 
 use super::{Captured, KeyLists, seen};
 use crate::model::Heads;
-use crate::tensor::{Rows, simd};
+use crate::tensor::{Buffer, Rows, simd};
+
+/// Where keys and values are.
+#[derive(Clone, Copy)]
+struct Keys<'a> {
+    base_rows: usize,
+    base: Option<Captured<'a>>,
+    new: [&'a Rows; 2],
+    dim: usize,
+}
+
+impl<'a> Keys<'a> {
+    /// The pass' own row, where it is one.
+    #[inline(always)]
+    fn own(&self, at: u32) -> Option<usize> {
+        (at as usize).checked_sub(self.base_rows)
+    }
+
+    /// Key and value of a head whose columns begin at `offset`.
+    #[inline(always)]
+    fn pick(&self, at: u32, offset: usize) -> [&'a [f32]; 2] {
+        match self.own(at) {
+            Some(at) => self.new.map(|rows| &rows.row(at)[offset..][..self.dim]),
+            None => {
+                let base = self.base.expect("a captured key needs a captured run");
+                let (chunk, row) = base.places[at as usize];
+                [base.keys, base.values].map(|rows| &rows[chunk as usize].row(row as usize)[offset..][..self.dim])
+            }
+        }
+    }
+}
 
 pub(super) fn attend(
     lists: &KeyLists,
     heads: &Heads,
     q: Rows,
     base: Option<Captured<'_>>,
-    [new_k, new_v]: [&Rows; 2],
+    new: [&Rows; 2],
 ) -> Rows {
     let &Heads { count, kv: groups, dim, scale, soft_cap, window, .. } = heads;
     let (width, per_group) = (count * dim, count / groups);
-    let pick = |at: u32, offset: usize| -> [&[f32]; 2] {
-        match (at as usize).checked_sub(lists.base_rows) {
-            Some(at) => [new_k, new_v].map(|rows| &rows.row(at)[offset..][..dim]),
-            None => {
-                let base = base.expect("a captured key needs a captured run");
-                let (chunk, row) = base.places[at as usize];
-                [base.keys, base.values].map(|rows| &rows[chunk as usize].row(row as usize)[offset..][..dim])
-            }
-        }
-    };
+    let all = Keys { base_rows: lists.base_rows, base, new, dim };
     let mut scores: Vec<f32> = Vec::new();
     q.map(
         #[inline(always)]
@@ -33,7 +54,7 @@ pub(super) fn attend(
                     let offset = head / per_group * dim;
                     scores.clear();
                     for &key in keys {
-                        let score = simd::dot(q, pick(key, offset)[0]) * scale;
+                        let score = simd::dot(q, all.pick(key, offset)[0]) * scale;
                         scores.push(match soft_cap {
                             Some(cap) => simd::tanh(score / cap) * cap,
                             None => score,
@@ -42,7 +63,7 @@ pub(super) fn attend(
                     softmax(&mut scores);
                     q.fill(0.0);
                     for (&key, weight) in keys.iter().zip(&scores) {
-                        simd::add_scaled(q, *weight, pick(key, offset)[1]);
+                        simd::add_scaled(q, *weight, all.pick(key, offset)[1]);
                     }
                 }
             }
@@ -63,4 +84,66 @@ pub(super) fn softmax(scores: &mut [f32]) {
     for score in scores {
         *score /= sum;
     }
+}
+
+/// Gradients on queries, and on the pass' own keys and values, from those on mixed values. Captured keys have none.
+pub(super) fn backward(
+    lists: &KeyLists,
+    heads: &Heads,
+    q: &Rows,
+    base: Option<Captured<'_>>,
+    new: [&Rows; 2],
+    g: Rows,
+) -> [Rows; 3] {
+    let &Heads { count, kv: groups, dim, scale, soft_cap, window, .. } = heads;
+    let (width, per_group) = (count * dim, count / groups);
+    let all = Keys { base_rows: lists.base_rows, base, new, dim };
+    let kv = new[0].width();
+    let zeros = || {
+        let mut zeros = Buffer::scratch(new[0].count() * kv);
+        zeros.fill(0.0);
+        zeros
+    };
+    let (mut on_k, mut on_v) = (zeros(), zeros());
+    // Per key: what the query pays to it, and the derivative of its score by the product of query and key.
+    let (mut p, mut slopes, mut on_p): (Vec<f32>, Vec<f32>, Vec<f32>) = Default::default();
+    let on_q = g.map(
+        #[inline(always)]
+        |g| {
+            let rows = g.chunks_exact_mut(width).zip(q.host().chunks_exact(width));
+            for ((g, q), &(run, position)) in rows.zip(&lists.queries) {
+                let keys = &lists.keys[run as usize][seen(position as usize, window)];
+                for (head, (g, q)) in g.chunks_exact_mut(dim).zip(q.chunks_exact(dim)).enumerate() {
+                    let offset = head / per_group * dim;
+                    (p.clear(), slopes.clear(), on_p.clear());
+                    for &key in keys {
+                        let [k, v] = all.pick(key, offset);
+                        let score = simd::dot(q, k) * scale;
+                        let capped = soft_cap.map(|cap| simd::tanh(score / cap));
+                        p.push(capped.zip(soft_cap).map_or(score, |(tanh, cap)| tanh * cap));
+                        slopes.push(capped.map_or(scale, |tanh| scale * (1.0 - tanh * tanh)));
+                        on_p.push(simd::dot(g, v));
+                    }
+                    softmax(&mut p);
+                    let level = simd::dot(&p, &on_p);
+                    // Values first: they need the gradient that the query's own takes the place of.
+                    for (&key, p) in keys.iter().zip(&p) {
+                        if let Some(own) = all.own(key) {
+                            simd::add_scaled(&mut on_v[own * kv + offset..][..dim], *p, g);
+                        }
+                    }
+                    g.fill(0.0);
+                    for (at, &key) in keys.iter().enumerate() {
+                        let on_score = p[at] * (on_p[at] - level) * slopes[at];
+                        simd::add_scaled(g, on_score, all.pick(key, offset)[0]);
+                        if let Some(own) = all.own(key) {
+                            simd::add_scaled(&mut on_k[own * kv + offset..][..dim], on_score, q);
+                        }
+                    }
+                }
+            }
+        },
+        |_| panic!("{}", crate::tensor::MIXED),
+    );
+    [on_q, Rows::on_host(on_k, kv), Rows::on_host(on_v, kv)]
 }

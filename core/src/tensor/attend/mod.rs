@@ -5,7 +5,7 @@ mod host;
 
 use super::{MIXED, Rows};
 use crate::model::Heads;
-use burn::tensor::Device;
+use burn::tensor::{Device, Tensor};
 
 /// Which rows the queries of a pass see.
 pub(crate) struct KeyLists {
@@ -56,18 +56,48 @@ impl KeyLists {
         }
         match (&self.tables, q.device()) {
             (Some(tables), Some(x)) => {
-                let all = |base: Option<&[Rows]>, new: &Rows| match (base, new.device()) {
-                    (Some([one]), Some(new)) => {
-                        burn::tensor::Tensor::cat(vec![one.device().expect(MIXED).clone(), new.clone()], 0)
-                    }
-                    (_, new) => new.expect("a query row has at least its own key").clone(),
-                };
-                let (k, v) = (all(base.map(|base| base.keys), k), all(base.map(|base| base.values), v));
+                let [k, v] = on_device(base, [k, v]);
                 Rows::on_device(tables.attend(heads, runs, x.clone(), k, v))
             }
             _ => host::attend(self, heads, q, base, [k, v]),
         }
     }
+
+    /// Gradients on queries, keys and values (rotated ones) from those on mixed values; arguments as of
+    /// [`Self::attend`]. Captured keys and values are constants.
+    pub(crate) fn backward(
+        &self,
+        heads: &Heads,
+        runs: usize,
+        q: &Rows,
+        base: Option<Captured<'_>>,
+        [k, v]: [&Rows; 2],
+        g: Rows,
+    ) -> [Rows; 3] {
+        match (&self.tables, q.device(), g.device()) {
+            (Some(tables), Some(x), Some(g)) => {
+                let own = k.count();
+                let [k, v] = on_device(base, [k, v]);
+                let own = (self.base_rows, own);
+                tables.backward(heads, runs, own, x.clone(), [k, v], g.clone()).map(Rows::on_device)
+            }
+            _ if g.count() == 0 => {
+                let device = k.device().map(Tensor::device);
+                let none = |rows: &Rows| Rows::zeros(rows.count(), rows.width(), device.as_ref());
+                [g, none(k), none(v)]
+            }
+            _ => host::backward(self, heads, q, base, [k, v], g),
+        }
+    }
+}
+
+/// Keys and values on a device, captured ones first.
+fn on_device(base: Option<Captured<'_>>, [k, v]: [&Rows; 2]) -> [Tensor<2>; 2] {
+    let all = |base: Option<&[Rows]>, new: &Rows| match (base, new.device()) {
+        (Some([one]), Some(new)) => Tensor::cat(vec![one.device().expect(MIXED).clone(), new.clone()], 0),
+        (_, new) => new.expect("a query row has at least its own key").clone(),
+    };
+    [all(base.map(|base| base.keys), k), all(base.map(|base| base.values), v)]
 }
 
 /// Positions that a query at `position` sees.

@@ -1,22 +1,8 @@
-//! Vocabulary tables: the embedding, and the output head with what is read from it.
+//! What a head says of rows, tile by tile of the vocabulary: whole logits are never in memory.
 
-use super::product::{PANEL, Panels};
-use super::{Buffer, MIXED, Rows, Vector, rows::indices, simd};
-use burn::tensor::Tensor;
-
-/// A table `[vocab, width]`.
-#[derive(Debug, Clone)]
-pub struct Vocabulary {
-    width: usize,
-    data: Data,
-}
-
-#[derive(Debug, Clone)]
-enum Data {
-    Host(Panels),
-    /// Split by rows where one buffer cannot hold it.
-    Device(Vec<Tensor<2>>),
-}
+use super::super::product::{PANEL, Panels};
+use super::super::{Buffer, MIXED, Rows, simd};
+use super::{Data, Finish, Vocabulary};
 
 /// Tokens whose logits are computed at a time: they stay in the cache.
 const TILE: usize = 1024;
@@ -34,126 +20,7 @@ pub struct Readout {
     pub top: u32,
 }
 
-/// What becomes of products with the table before they are logits.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Finish<'a> {
-    pub(crate) bias: Option<&'a Vector>,
-    pub(crate) cap: Option<f64>,
-}
-
-impl Finish<'_> {
-    /// On the host, of the tokens from `first` on.
-    #[inline(always)]
-    fn apply(&self, first: usize, logits: &mut [f32]) {
-        if let Some(bias) = self.bias {
-            simd::add(logits, &bias.host()[first..]);
-        }
-        if let Some(cap) = self.cap {
-            let cap = cap as f32;
-            logits.iter_mut().for_each(|x| *x = simd::tanh(*x / cap) * cap);
-        }
-    }
-}
-
 impl Vocabulary {
-    /// On the host.
-    pub(crate) fn on_host(table: Panels) -> Self {
-        Self { width: table.input(), data: Data::Host(table) }
-    }
-
-    /// On a device, from its shards.
-    pub(crate) fn on_device(shards: Vec<Tensor<2>>, width: usize) -> Self {
-        Self { width, data: Data::Device(shards) }
-    }
-
-    /// Tokens.
-    pub fn vocab(&self) -> usize {
-        match &self.data {
-            Data::Host(table) => table.out(),
-            Data::Device(shards) => shards.iter().map(|shard| shard.dims()[0]).sum(),
-        }
-    }
-
-    /// The table, on the host.
-    ///
-    /// # Panics
-    /// Where it is on a device.
-    pub fn values(&self) -> Vec<f32> {
-        match &self.data {
-            Data::Host(table) => table.out_in(),
-            Data::Device(_) => panic!("{MIXED}"),
-        }
-    }
-
-    /// The rows of these ids: `[ids, width]`.
-    pub(crate) fn lookup(&self, ids: &[u32]) -> Rows {
-        let shards = match &self.data {
-            _ if ids.is_empty() => return Rows::empty(self.width),
-            Data::Host(table) => {
-                let mut out = Buffer::scratch(ids.len() * self.width);
-                for (row, &id) in out.chunks_exact_mut(self.width).zip(ids) {
-                    table.row(id as usize, row);
-                }
-                return Rows::on_host(out, self.width);
-            }
-            Data::Device(shards) => shards,
-        };
-        let device = shards[0].device();
-        if let [table] = shards.as_slice() {
-            return Rows::on_device(table.clone().select(0, indices(ids, &device)));
-        }
-        // Each shard gives its own ids' rows; `place` puts them in the asked order.
-        let (mut start, mut found) = (0, 0);
-        let mut place = vec![0u32; ids.len()];
-        let mut pieces = Vec::new();
-        for shard in shards {
-            let rows = shard.dims()[0] as u32;
-            let mut local = Vec::new();
-            for (slot, &id) in ids.iter().enumerate() {
-                if (start..start + rows).contains(&id) {
-                    place[slot] = found;
-                    found += 1;
-                    local.push(id - start);
-                }
-            }
-            if !local.is_empty() {
-                pieces.push(shard.clone().select(0, indices(&local, &device)));
-            }
-            start += rows;
-        }
-        Rows::on_device(Tensor::cat(pieces, 0).select(0, indices(&place, &device)))
-    }
-
-    /// As an output head: normed rows `[rows, width]` to logits `[rows, vocab]`.
-    pub(crate) fn logits(&self, x: &Rows, finish: Finish<'_>) -> Rows {
-        let vocab = self.vocab();
-        match &self.data {
-            _ if x.count() == 0 => Rows::empty(vocab),
-            Data::Host(table) => {
-                let mut y = Buffer::scratch(x.count() * vocab);
-                table.forward(x.host(), 0..table.count(), &mut y);
-                simd::vectorized(
-                    #[inline(always)]
-                    || y.chunks_exact_mut(vocab).for_each(|row| finish.apply(0, row)),
-                );
-                Rows::on_host(y, vocab)
-            }
-            Data::Device(shards) => {
-                let x = x.device().expect(MIXED);
-                let mut parts: Vec<_> =
-                    shards.iter().map(|shard| x.clone().matmul(shard.clone().transpose())).collect();
-                let mut y = if parts.len() == 1 { parts.remove(0) } else { Tensor::cat(parts, 1) };
-                if let Some(bias) = finish.bias {
-                    y = y + bias.device().unsqueeze::<2>();
-                }
-                if let Some(cap) = finish.cap {
-                    y = (y / cap).tanh() * cap;
-                }
-                Rows::on_device(y)
-            }
-        }
-    }
-
     /// Reads normed rows on the host, without their whole logits in memory: what `asked` names of each, and the sum under
     /// each softmax, which is no number where a logit is none.
     pub(crate) fn read(&self, x: &Rows, asked: &[&[u32]], ranks: bool, finish: Finish<'_>) -> Vec<(Readout, f32)> {
@@ -264,7 +131,8 @@ impl Reading {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::numbers;
+    use super::super::super::tests::numbers;
+    use super::super::Vector;
     use super::*;
 
     #[test]
@@ -274,7 +142,7 @@ mod tests {
         // Two tokens with equal logits, in different tiles.
         let copied = table[7 * width..8 * width].to_vec();
         table[2000 * width..2001 * width].copy_from_slice(&copied);
-        let table = Vocabulary::on_host(Panels::from_out_in(&table, vocab, width));
+        let table = Vocabulary::on_host("", Panels::from_out_in(&table, vocab, width));
         let bias = Vector::Host(vec![0.25; vocab]);
         let finish = Finish { bias: Some(&bias), cap: Some(3.0) };
         let x = Rows::on_host(numbers(rows * width, 2).iter().map(|x| 8.0 * x).collect::<Vec<f32>>(), width);
@@ -308,7 +176,7 @@ mod tests {
         let (vocab, width) = (1500, 8);
         let mut table = numbers(vocab * width, 1);
         table[1300 * width] = f32::NAN;
-        let table = Vocabulary::on_host(Panels::from_out_in(&table, vocab, width));
+        let table = Vocabulary::on_host("", Panels::from_out_in(&table, vocab, width));
         let x = Rows::on_host(numbers(width, 2), width);
         let finish = Finish { bias: None, cap: None };
         assert!(!table.read(&x, &[&[3]], false, finish)[0].1.is_finite());
