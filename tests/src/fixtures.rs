@@ -73,12 +73,17 @@ pub struct Reference {
 impl Reference {
     /// Of a fixture model.
     pub fn of(model: &str) -> Self {
+        Self::beside(model, "reference.safetensors")
+    }
+
+    /// The same with the tensors of another file.
+    pub fn beside(model: &str, file: &str) -> Self {
         let folder = fixture("models").join(model);
         let read = |name: &str| std::fs::read(folder.join(name)).unwrap_or_else(|e| panic!("{name}: {e}"));
         let json = serde_json::from_slice(&read("reference.json")).expect("reference.json");
-        let bytes = read("reference.safetensors");
+        let bytes = read(file);
         let mut tensors = BTreeMap::new();
-        for (name, view) in SafeTensors::deserialize(&bytes).expect("reference.safetensors").iter() {
+        for (name, view) in SafeTensors::deserialize(&bytes).expect(file).iter() {
             let words = view.data().as_chunks::<4>().0.iter();
             let values = match view.dtype() {
                 Dtype::F32 => words.map(|word| f32::from_le_bytes(*word)).collect(),

@@ -17,6 +17,8 @@ pub struct Run {
     sites: HashMap<(usize, Site), Vecs>,
     /// Logits by position.
     pub logits: Vec<Vec<f32>>,
+    /// The same as they were computed.
+    pub exact: Vec<Vec<f64>>,
 }
 
 impl Run {
@@ -133,7 +135,12 @@ pub struct Plain {
 impl Plain {
     /// Of a model on the CPU, with edits merged into its matrices.
     pub fn of(model: &Model, overlays: &[Overlay]) -> Self {
-        let net = model.net.clone();
+        Self::of_net(&model.net, overlays)
+    }
+
+    /// The same of a model without a tokenizer.
+    pub fn of_net(net: &Transformer, overlays: &[Overlay]) -> Self {
+        let net = net.clone();
         let block = |block: &Block| {
             let mut maps =
                 vec![("q", &block.q), ("k", &block.k), ("v", &block.v), ("o", &block.o), ("down", &block.down)];
@@ -164,7 +171,7 @@ impl Plain {
     ) -> Run {
         let net = &self.net;
         let width = net.shape.width;
-        let mut run = Run { sites: HashMap::new(), logits: Vec::new() };
+        let mut run = Run { sites: HashMap::new(), logits: Vec::new(), exact: Vec::new() };
         let mut act = |mut x: Vecs, layer: usize, site: Site| {
             for change in changes.iter().filter(|change| change.layer == layer && change.site == site) {
                 let dim = net.heads(layer.max(1)).dim;
@@ -259,7 +266,8 @@ impl Plain {
         }
         let last = each(&h, |row| norm(&net.head.norm, row));
         let cap = |x: f64| net.head.cap.map_or(x, |cap| cap * (x / cap).tanh());
-        run.logits = self.head.apply(&last).iter().map(|row| row.iter().map(|&x| cap(x) as f32).collect()).collect();
+        run.exact = each(&self.head.apply(&last), |row| row.iter().map(|&x| cap(x)).collect());
+        run.logits = run.exact.iter().map(|row| row.iter().map(|&x| x as f32).collect()).collect();
         run
     }
 }

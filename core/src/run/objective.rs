@@ -178,7 +178,7 @@ fn on_host(mut logits: Rows, reference: &Rows, terms: &[&[Term]], cap: Option<f6
     let vocab = logits.width();
     let (mut values, mut picks) = (Vec::new(), Vec::new());
     let mut references = (0..reference.count()).map(|row| reference.row(row));
-    // log p of every token, and p itself.
+    // log p of every token.
     let mut log_p = Buffer::scratch(vocab);
     simd::vectorized(
         #[inline(always)]
@@ -207,14 +207,16 @@ fn on_host(mut logits: Rows, reference: &Rows, terms: &[&[Term]], cap: Option<f6
                             log_p[token as usize]
                         }
                         Metric::KlTo { .. } => {
-                            let mut log_q = Buffer::scratch(vocab);
-                            log_probabilities(references.next().expect("a row for each such term"), &mut log_q);
-                            let apart = |(p, q): (&f32, &f32)| f64::from(simd::exp(*p)) * f64::from(p - q);
-                            let kl = log_p.iter().zip(&*log_q).map(apart).sum::<f64>() as f32;
-                            for ((slope, p), q) in slopes.iter_mut().zip(&*log_p).zip(&*log_q) {
-                                *slope += w * simd::exp(*p) * (p - q - kl);
+                            let other = references.next().expect("a row for each such term");
+                            // What the logarithms are off by counts in full where two predictions hardly differ.
+                            let level = log_sum(row) - log_sum(other);
+                            let apart = |x: f32, y: f32| f64::from(x) - f64::from(y) - level;
+                            let of = |((x, y), p): ((&f32, &f32), &f32)| f64::from(simd::exp(*p)) * apart(*x, *y);
+                            let kl = row.iter().zip(other).zip(&*log_p).map(of).sum::<f64>();
+                            for (((slope, x), y), p) in slopes.iter_mut().zip(&*row).zip(other).zip(&*log_p) {
+                                *slope += w * simd::exp(*p) * (apart(*x, *y) - kl) as f32;
                             }
-                            kl
+                            kl as f32
                         }
                     };
                     picks.push((term.at, values.len(), Pick::One(0)));
@@ -239,14 +241,16 @@ fn on_host(mut logits: Rows, reference: &Rows, terms: &[&[Term]], cap: Option<f6
 
 #[inline(always)]
 fn log_probabilities(logits: &[f32], out: &mut [f32]) {
+    let log = log_sum(logits);
+    out.iter_mut().zip(logits).for_each(|(out, x)| *out = (f64::from(*x) - log) as f32);
+}
+
+/// The logarithm of the sum under a softmax.
+#[inline(always)]
+fn log_sum(logits: &[f32]) -> f64 {
     // A comparison, not `f32::max`: NaN must not vanish.
     let max = logits.iter().copied().fold(f32::NEG_INFINITY, |max, x| if x <= max { max } else { x });
-    let sum: f64 = logits
-        .chunks(1024)
-        .map(|tile| f64::from(tile.iter().map(|&x| simd::exp(x - max)).sum::<f32>()))
-        .sum();
-    let log = max + sum.ln() as f32;
-    out.iter_mut().zip(logits).for_each(|(out, x)| *out = x - log);
+    f64::from(max) + logits.chunks(1024).map(|tile| simd::sum_exp(tile, max)).sum::<f64>().ln()
 }
 
 /// On a device, slot by slot: as many tokens a row as the row with most of them has.

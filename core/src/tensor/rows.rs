@@ -43,7 +43,7 @@ pub enum Vector {
 
 impl Vector {
     /// On a device where there is one.
-    pub(crate) fn new(values: Vec<f32>, device: Option<&Device>) -> Self {
+    pub fn new(values: Vec<f32>, device: Option<&Device>) -> Self {
         let n = values.len();
         match device {
             None => Self::Host(values),
@@ -85,7 +85,7 @@ impl Vector {
     ///
     /// # Errors
     /// When the device fails.
-    pub(crate) async fn values(&self) -> Result<Vec<f32>> {
+    pub async fn values(&self) -> Result<Vec<f32>> {
         match self {
             Self::Host(values) => Ok(values.clone()),
             Self::Device(x) => {

@@ -75,6 +75,22 @@ pub(crate) fn sum(x: &[f32]) -> f32 {
     sums.iter().sum::<f32>() + rest.iter().sum::<f32>()
 }
 
+/// The sum of `exp(x - max)`, at most some thousand numbers: in lanes of f32, these in f64.
+#[inline(always)]
+pub(crate) fn sum_exp(x: &[f32], max: f32) -> f64 {
+    let mut sums = [0.0f32; LANES];
+    let (blocks, rest) = x.as_chunks::<LANES>();
+    for block in blocks {
+        for i in 0..LANES {
+            sums[i] += exp(block[i] - max);
+        }
+    }
+    for &x in rest {
+        sums[0] += exp(x - max);
+    }
+    sums.iter().map(|&x| f64::from(x)).sum()
+}
+
 /// Dot product.
 #[inline(always)]
 pub(crate) fn dot(a: &[f32], b: &[f32]) -> f32 {

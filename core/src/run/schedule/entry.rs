@@ -3,7 +3,7 @@
 
 use super::Place;
 use crate::model::{Shape, Site, Transformer};
-use crate::run::{ActivationCache, Change, Columns, Intervention, PatchedRun};
+use crate::run::{ActivationCache, Change, Columns, Intervention, PatchedRun, Source};
 use crate::tensor::Overlay;
 
 /// What decides about entries besides the run.
@@ -24,7 +24,11 @@ pub(super) fn entries(ground: &Ground<'_>, run: &PatchedRun, lent: &[usize]) -> 
     let mut spread: Option<Place> = None;
     for position in 0..end {
         let own = first_changes(&run.interventions, position);
-        let entry = own.as_ref().map(|(layer, changes)| ground.entry(*layer, changes));
+        let entry = own.as_ref().map(|(layer, changes)| {
+            // What runs give each other has to be there at its own site.
+            let linked = lent.contains(&position) || changes.iter().any(|change| takes_from_run(change));
+            ground.entry(*layer, changes, linked)
+        });
         let read = run.reads.iter().any(|read| read.position == position);
         let mut all = [entry, spread, overlaid].into_iter().flatten().min();
         if read {
@@ -54,6 +58,12 @@ fn overwrites(change: &Intervention) -> bool {
     change.columns == Columns::All && matches!(change.change, Change::Zero | Change::Replace(_))
 }
 
+/// The change takes numbers from another run.
+fn takes_from_run(change: &Intervention) -> bool {
+    let (Change::Replace(source) | Change::Add(source)) = change.change else { return false };
+    matches!(source, Source::Run { .. })
+}
+
 impl Ground<'_> {
     fn shape(&self) -> &Shape {
         &self.net.shape
@@ -64,8 +74,9 @@ impl Ground<'_> {
         (layer - 1, Site::Residual)
     }
 
-    /// Where a position with these changes in a layer enters.
-    fn entry(&self, layer: usize, changes: &[&Intervention]) -> Place {
+    /// Where a position with these changes in a layer enters. One that is `linked` to another run is computed from its first
+    /// change on.
+    fn entry(&self, layer: usize, changes: &[&Intervention], linked: bool) -> Place {
         let has = |site: Site| changes.iter().any(|change| change.site == site);
         if layer == 0 {
             return (0, Site::Residual);
@@ -76,14 +87,15 @@ impl Ground<'_> {
         if has(Site::Heads) {
             return self.before(layer, Site::Heads);
         }
-        let overwritten = |site| changes.iter().find(|change| change.site == site).is_some_and(|one| overwrites(one));
+        let overwritten =
+            |site| !linked && changes.iter().find(|change| change.site == site).is_some_and(|one| overwrites(one));
         // Nothing that comes before the MLP's output matters where that is overwritten.
         if overwritten(Site::Mlp) {
             return (layer, Site::Mlp);
         }
         let inner = has(Site::MlpKey) || has(Site::MlpValue);
         if has(Site::Attention) {
-            let apart = self.net.block(layer).is_parallel() && !inner;
+            let apart = self.net.block(layer).is_parallel() && !inner && !linked;
             return (layer, if apart { Site::Mlp } else { Site::Attention });
         }
         if overwritten(Site::MlpValue) {

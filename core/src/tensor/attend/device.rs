@@ -20,7 +20,8 @@ pub(super) struct Tables {
     unpad: Option<Tensor<1, Int>>,
     /// `[b · t]`: key row of each position.
     keys: Tensor<1, Int>,
-    key_rows: Vec<u32>,
+    /// The same, `None` in padding.
+    key_rows: Vec<Option<u32>>,
     /// 1 for slots that are queries, 0 for padding: `[b, 1, 1, q, 1]`; `None` when nothing is padded.
     real: Option<Tensor<5>>,
     /// Per window: `[b, 1, 1, q, t]`.
@@ -38,10 +39,11 @@ impl Tables {
             count[run as usize] += 1;
         }
         let q = count.iter().copied().max().unwrap_or(0);
-        let mut keys = vec![0u32; b * t];
+        let mut key_rows = vec![None; b * t];
         for (run, rows) in lists.keys.iter().enumerate() {
-            keys[run * t..][..rows.len()].copy_from_slice(rows);
+            key_rows[run * t..].iter_mut().zip(rows).for_each(|(slot, &row)| *slot = Some(row));
         }
+        let keys: Vec<u32> = key_rows.iter().map(|row| row.unwrap_or(0)).collect();
         let mut pad = vec![0u32; b * q];
         let mut unpad = Vec::with_capacity(slots.len());
         let mut real = vec![0f32; b * q];
@@ -72,7 +74,7 @@ impl Tables {
             pad: (!plain).then(|| indices(&pad, device)),
             unpad: (!plain).then(|| indices(&unpad, device)),
             keys: indices(&keys, device),
-            key_rows: keys,
+            key_rows,
             real: (!plain).then(|| Tensor::from_data(TensorData::new(real, [b, 1, 1, q, 1]), device)),
             masks,
         }
@@ -134,8 +136,9 @@ impl Tables {
     /// For each own key row, the padded position that it is. Each is one position of one run.
     fn owners(&self, (first, count): (usize, usize), runs: usize, device: &Device) -> Tensor<1, Int> {
         let mut index = vec![0u32; count];
-        for (at, &row) in self.key_rows[..runs * self.t].iter().enumerate() {
-            if let Some(own) = (row as usize).checked_sub(first).filter(|&own| own < count) {
+        for (at, row) in self.key_rows[..runs * self.t].iter().enumerate() {
+            let own = row.and_then(|row| (row as usize).checked_sub(first)).filter(|&own| own < count);
+            if let Some(own) = own {
                 index[own] = at as u32;
             }
         }

@@ -100,16 +100,7 @@ impl Reading {
             self.max = max;
             self.top = (start + logits.iter().position(|&x| x == max).unwrap_or(0)) as u32;
         }
-        let mut sums = [0.0f32; simd::LANES];
-        for block in blocks {
-            for i in 0..simd::LANES {
-                sums[i] += simd::exp(block[i] - self.max);
-            }
-        }
-        for &x in rest {
-            sums[0] += simd::exp(x - self.max);
-        }
-        self.sum += sums.iter().map(|&x| f64::from(x)).sum::<f64>();
+        self.sum += simd::sum_exp(logits, self.max);
     }
 
     #[inline(always)]
