@@ -266,7 +266,9 @@ pub fn start_threads() -> Result<()> {
         while memory::limited() && count > 1 && ThreadPoolBuilder::new().num_threads(count).build().is_err() {
             count /= 2;
         }
-        if let Err(error) = ThreadPoolBuilder::new().num_threads(count).build_global() {
+        let built = ThreadPoolBuilder::new().num_threads(count).build_global();
+        // Without a cause it says that somebody has started them before: a tokenizer in training does.
+        if let Some(error) = built.err().filter(|error| std::error::Error::source(error).is_some()) {
             result = Err(Error::new(crate::Kind::Memory, format!("out of memory: no thread can be started: {error}"))
                 .hint("close other programs, or raise the limits of this process (`ulimit -v`, `ulimit -u`)"));
         }

@@ -4,6 +4,7 @@ use super::Trained;
 use crate::commands::train::TrainArgs;
 use crate::render::progress::Progress;
 use anyhow::{Context, Result};
+use engram_core::device::start_threads;
 use engram_core::journal::{Lock, write_atomic};
 use engram_core::train::{Corpus, Epoch, Plan, Recipe, Step, Training, recall};
 use engram_core::{Error, facts, lfs};
@@ -27,6 +28,8 @@ impl Drop for Held {
 
 /// See [`super::train`].
 pub(super) fn run(args: &TrainArgs, progress: &Progress) -> Result<Trained> {
+    // Before the tokenizer's training starts them in its own way.
+    start_threads()?;
     let plan = plan(args)?;
     std::fs::create_dir_all(&args.out)
         .map_err(|error| Error::io(format!("{}: {error}", args.out.display())).hint("choose another --out"))?;

@@ -207,13 +207,13 @@ impl Edited<'_> {
             schedule.runs.iter().flat_map(of).collect()
         };
         let turned = self.there_and_back(&schedules, trip, terms).await?;
-        let (mut values, mut weights) = (vec![0.0; labels.len()], Gradients::default());
+        let (mut values, mut weights) = (vec![0.0; labels.len()], Vec::new());
         for one in turned {
             one.values.read().await?.into_iter().for_each(|(at, value)| values[at] = value);
-            one.weights.into_iter().for_each(|more| weights.merge(more));
+            weights.extend(one.weights);
         }
         let sum: f64 = values.iter().map(|&value| f64::from(value)).sum();
-        Ok(((-sum / labels.len().max(1) as f64) as f32, weights.whole()))
+        Ok(((-sum / labels.len().max(1) as f64) as f32, Gradients::whole(weights)))
     }
 
     /// All schedules' passes, there and back, in their order.

@@ -29,20 +29,29 @@ impl Gradients {
         }
     }
 
-    /// Adds others, in this order.
-    pub(crate) fn merge(&mut self, other: Self) {
-        for ((name, first), Part { values, columns }) in other.parts {
-            self.add(&name, first, columns, values);
+    /// Whole tensors, as the checkpoint stores them: of each the sum of what passes found, in their order.
+    pub(crate) fn whole(passes: impl IntoIterator<Item = Self>) -> BTreeMap<String, Vector> {
+        let mut tensors: BTreeMap<String, BTreeMap<usize, Vec<Part>>> = BTreeMap::new();
+        for ((name, first), part) in passes.into_iter().flat_map(|pass| pass.parts) {
+            tensors.entry(name).or_default().entry(first).or_default().push(part);
         }
-    }
-
-    /// Whole tensors, as the checkpoint stores them.
-    pub(crate) fn whole(self) -> BTreeMap<String, Vector> {
-        let mut parts: BTreeMap<String, Vec<Part>> = BTreeMap::new();
-        for ((name, _), part) in self.parts {
-            parts.entry(name).or_default().push(part);
+        let sum = |parts: Vec<Part>| {
+            let added = |mut sum: Part, part: Part| {
+                sum.values.add(&part.values);
+                sum
+            };
+            parts.into_iter().reduce(added)
+        };
+        let one = |(name, parts): (String, BTreeMap<usize, Vec<Part>>)| {
+            (name, joined(parts.into_values().filter_map(sum).collect()))
+        };
+        // A device hears one thread only.
+        #[cfg(not(target_family = "wasm"))]
+        if tensors.values().flat_map(BTreeMap::values).flatten().all(|part| matches!(part.values, Vector::Host(_))) {
+            use rayon::prelude::*;
+            return tensors.into_par_iter().map(one).collect();
         }
-        parts.into_iter().map(|(name, parts)| (name, joined(parts))).collect()
+        tensors.into_iter().map(one).collect()
     }
 }
 
@@ -87,8 +96,7 @@ mod tests {
         all.add("b", 2, 0, Vector::Host(vec![3.0]));
         let mut more = Gradients::default();
         more.add("w", 2, 1, Vector::Host(vec![0.5, 0.5]));
-        all.merge(more);
-        let whole = all.whole();
+        let whole = Gradients::whole([all, more]);
         assert_eq!(whole["w"].host(), [1.0, 2.0, 3.5, 4.0, 5.0, 6.5]);
         assert_eq!(whole["b"].host(), [1.0, 2.0, 3.0]);
         assert_eq!(bias_of("a.weight"), "a.bias");

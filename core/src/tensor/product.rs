@@ -5,6 +5,7 @@
 //! Lanes are outputs. So a row's bits depend on that row and the matrix alone: not on the other rows of a batch, not on
 //! threads, and not on how wide the CPU's vectors are.
 
+use super::Buffer;
 use super::simd::{self, fma};
 use std::ops::Range;
 
@@ -12,8 +13,8 @@ use std::ops::Range;
 pub(crate) const PANEL: usize = 16;
 /// Steps along `in` between two beginnings of a chain: a panel's part of that length stays in the first cache.
 const DEPTH: usize = 256;
-/// Rows whose sums are in registers at once.
-const ROWS: usize = 6;
+/// Rows whose sums are in registers at once: two registers each with AVX2, four with the 128 bits of WebAssembly.
+const ROWS: usize = if cfg!(target_family = "wasm") { 3 } else { 6 };
 
 /// A matrix `[out, in]` in panels.
 #[derive(Debug, Clone, Default)]
@@ -112,7 +113,7 @@ impl Panels {
         simd::vectorized(
             #[inline(always)]
             || {
-                let mut sums = super::Buffer::scratch(rows * PANEL);
+                let mut sums = Buffer::scratch(rows * PANEL);
                 let (sums, _) = sums.as_chunks_mut::<PANEL>();
                 for panel in panels {
                     sums.fill([0.0; PANEL]);
@@ -142,13 +143,13 @@ impl Panels {
         simd::vectorized(
             #[inline(always)]
             || {
-                let mut turned = super::Buffer::scratch(groups * length * PANEL);
+                let mut turned = Buffer::scratch(groups * length * PANEL);
                 turned.fill(0.0);
                 for (row, g) in g.chunks_exact(out).enumerate() {
                     let lines = &mut turned[row / PANEL * length * PANEL + row % PANEL..];
                     g.iter().zip(lines.iter_mut().step_by(PANEL)).for_each(|(g, line)| *line = *g);
                 }
-                let mut sums = super::Buffer::scratch(groups * input * PANEL);
+                let mut sums = Buffer::scratch(groups * input * PANEL);
                 sums.fill(0.0);
                 let (lines, _) = turned.as_chunks::<PANEL>();
                 let (sums, _) = sums.as_chunks_mut::<PANEL>();
@@ -206,16 +207,32 @@ impl Panels {
     }
 }
 
-/// `gᵀ x`, `[out, in]`: the gradient of a matrix from those on its outputs, `[rows, out]`, and its inputs, `[rows, in]`.
+/// `gᵀ x`, `[out, in]`: the gradient of a matrix from those on its outputs, `[rows, out]`, and its inputs, `[rows, in]`. It is
+/// the product of `gᵀ` with a matrix that has the inputs for its outputs and rows for its inputs.
 pub(crate) fn outer(g: &[f32], out: usize, x: &[f32], input: usize) -> Vec<f32> {
     let rows = g.len() / out.max(1);
-    let mut turned = super::Buffer::scratch(g.len());
-    for (row, g) in g.chunks_exact(out.max(1)).enumerate() {
-        g.iter().zip(turned[row..].iter_mut().step_by(rows)).for_each(|(g, turned)| *turned = *g);
+    let mut turned = Buffer::scratch(g.len());
+    for first in (0..out).step_by(PANEL) {
+        let n = PANEL.min(out - first);
+        for (row, g) in g.chunks_exact(out).enumerate() {
+            for (at, g) in g[first..first + n].iter().enumerate() {
+                turned[(first + at) * rows + row] = *g;
+            }
+        }
     }
-    let x = Panels::from_in_out(x, input, 0..input, rows);
+    let mut packed = Buffer::scratch(input.div_ceil(PANEL) * rows * PANEL);
+    for (panel, lines) in packed.chunks_exact_mut((rows * PANEL).max(1)).enumerate() {
+        let first = panel * PANEL;
+        let n = PANEL.min(input - first);
+        for (line, x) in lines.chunks_exact_mut(PANEL).zip(x.chunks_exact(input)) {
+            line[..n].copy_from_slice(&x[first..first + n]);
+            line[n..].fill(0.0);
+        }
+    }
+    let x = Panels { out: input, input: rows, values: packed.into_vec() };
     let mut y = vec![0.0; out * input];
     x.forward(&turned, 0..x.count(), &mut y);
+    drop(Buffer::from(x.values));
     y
 }
 

@@ -55,11 +55,25 @@ pub(crate) fn exp(x: f32) -> f32 {
 #[inline(always)]
 pub(crate) fn tanh(x: f32) -> f32 {
     // Near zero the difference below would lose digits; the series is exact to f32 there.
-    if x.abs() < 0.04 {
+    if x.abs() < 0.3 {
         let x2 = x * x;
-        return x - x * x2 * (1.0 / 3.0 - x2 * (2.0 / 15.0));
+        let series = 1.0 / 3.0 - x2 * (2.0 / 15.0 - x2 * (17.0 / 315.0 - x2 * (62.0 / 2835.0)));
+        return x - x * x2 * series;
     }
     1.0 - 2.0 / (exp(2.0 * x) + 1.0)
+}
+
+/// Adds lanes up, half of them to the other half: one after the other, each addition would wait for the one before.
+#[inline(always)]
+fn folded(mut lanes: [f32; LANES]) -> f32 {
+    let mut half = LANES / 2;
+    while half > 0 {
+        for i in 0..half {
+            lanes[i] += lanes[i + half];
+        }
+        half /= 2;
+    }
+    lanes[0]
 }
 
 /// Sum.
@@ -72,7 +86,7 @@ pub(crate) fn sum(x: &[f32]) -> f32 {
             sums[i] += block[i];
         }
     }
-    sums.iter().sum::<f32>() + rest.iter().sum::<f32>()
+    folded(sums) + rest.iter().sum::<f32>()
 }
 
 /// The sum of `exp(x - max)`, at most some thousand numbers: in lanes of f32, these in f64.
@@ -102,7 +116,7 @@ pub(crate) fn dot(a: &[f32], b: &[f32]) -> f32 {
         }
     }
     let rest: f32 = a_rest.iter().zip(b_rest).map(|(x, y)| x * y).sum();
-    sums.iter().sum::<f32>() + rest
+    folded(sums) + rest
 }
 
 /// `y += a · x`.

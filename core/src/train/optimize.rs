@@ -24,6 +24,16 @@ pub(super) struct Moments {
     pub(super) second: Vector,
 }
 
+impl Moments {
+    fn zeros_like(grad: &Vector) -> Self {
+        let zeros = || match grad {
+            Vector::Host(x) => Vector::Host(vec![0.0; x.len()]),
+            Vector::Device(x) => Vector::Device(Box::new(x.zeros_like())),
+        };
+        Self { time: 0, first: zeros(), second: zeros() }
+    }
+}
+
 /// The optimizer and its state.
 pub(super) struct Optimize {
     plan: Plan,
@@ -67,26 +77,36 @@ impl Optimize {
             return Err(Error::numeric("the gradient is not finite").hint("lower `learning_rate` in the recipe"));
         }
         let shrink = (self.plan.clip / norm.max(1e-12)).min(1.0);
+        let (rate, on_host) = (rate as f32, parameters.device().is_none());
         parameters.update(|all| {
-            for (name, grad) in grads {
-                let Some(Parameter { shape, values }) = all.get_mut(&name) else { continue };
-                let moments = self.moments.entry(name).or_insert_with(|| Moments {
-                    time: 0,
-                    first: zeros_like(&grad),
-                    second: zeros_like(&grad),
-                });
+            let mut steps = Vec::new();
+            for (name, parameter) in all {
+                let Some(grad) = grads.get(name) else { continue };
+                let moments = self.moments.remove(name).unwrap_or_else(|| Moments::zeros_like(grad));
+                steps.push((name.clone(), parameter, moments, grad));
+            }
+            let plan = &self.plan;
+            let one = |(name, Parameter { shape, values }, mut moments, grad): (String, &mut Parameter, Moments, _)| {
                 moments.time += 1;
                 let correction = |beta: f32| 1.0 - beta.powi(moments.time as i32);
                 let step = Step {
-                    beta_2: self.plan.beta_2,
+                    beta_2: plan.beta_2,
                     shrink,
-                    corrections: [correction(BETA_1), correction(self.plan.beta_2)],
+                    corrections: [correction(BETA_1), correction(plan.beta_2)],
                     // Matrices decay, vectors do not.
-                    decay: if shape.len() > 1 { rate as f32 * self.plan.weight_decay } else { 0.0 },
-                    rate: rate as f32,
+                    decay: if shape.len() > 1 { rate * plan.weight_decay } else { 0.0 },
+                    rate,
                 };
-                step.apply(values, moments, &grad);
-            }
+                step.apply(values, &mut moments, grad);
+                (name, moments)
+            };
+            use rayon::prelude::*;
+            // A device hears one thread only.
+            let done: Vec<(String, Moments)> = match on_host {
+                true => steps.into_par_iter().map(one).collect(),
+                false => steps.into_iter().map(one).collect(),
+            };
+            self.moments.extend(done);
         });
         Ok(norm)
     }
@@ -109,13 +129,6 @@ async fn length(grads: impl Iterator<Item = &Vector>) -> Result<f32> {
         sum += data.iter::<f64>().sum::<f64>();
     }
     Ok(sum.sqrt() as f32)
-}
-
-fn zeros_like(x: &Vector) -> Vector {
-    match x {
-        Vector::Host(x) => Vector::Host(vec![0.0; x.len()]),
-        Vector::Device(x) => Vector::Device(Box::new(x.zeros_like())),
-    }
 }
 
 impl Step {
