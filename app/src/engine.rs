@@ -17,6 +17,7 @@ use crate::render::progress::Progress;
 use anyhow::Result;
 use engram_core::metrics::Judgement;
 use engram_core::record::{DeviceInfo, EditRecord, ModelInfo, Record, Settings};
+use engram_core::trace::Units;
 use engram_core::train::{Epoch, Recall};
 use std::path::PathBuf;
 
@@ -223,8 +224,14 @@ pub struct Check {
 }
 
 /// Traces one fact. `settings`: corruption, readings, maps (0 or 1) and window are set; the rest is default.
-pub fn trace(model: &Model, question: &Question, settings: &Settings, progress: &Progress) -> Result<Tracing> {
-    trace::run(model, question, settings, progress)
+pub fn trace(
+    model: &Model,
+    question: &Question,
+    settings: &Settings,
+    units: Option<&Units>,
+    progress: &Progress,
+) -> Result<Tracing> {
+    trace::run(model, question, settings, units, progress)
 }
 
 /// Studies one model and writes its record.

@@ -25,7 +25,7 @@ use ui::{ColorChoice, Ui};
 
 fn main() -> ExitCode {
     memory::prepare();
-    let arguments: Vec<_> = std::env::args_os().collect();
+    let arguments = options::with_ranges(std::env::args_os());
     // Errors of the grammar are shown before --color and --quiet are parsed.
     let early = Ui::new(fail::wanted_color(&arguments), false);
     let parsed = Cli::command()

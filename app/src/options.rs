@@ -7,7 +7,9 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use engram_core::facts::{SLOT, template_of};
 use engram_core::names::HubId;
 use engram_core::record::{Corruption, Reading};
+use engram_core::trace::Units;
 use engram_core::{Error, Result};
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 /// Heading of the model's flags.
@@ -205,6 +207,40 @@ pub fn stage() -> impl TypedValueParser<Value = u8> {
     PossibleValuesParser::new(["1", "2", "3"]).map(|stage| stage.parse().unwrap_or(1))
 }
 
+/// Parses the units that `engram trace` patches one at a time.
+pub fn units(value: &str) -> Result<Units> {
+    let hint = "write `--site head`, or `--site neuron 0..64` for the first 64 neurons of every layer";
+    let mut words = value.split_whitespace();
+    let units = match (words.next(), words.next(), words.next()) {
+        (Some("head"), None, None) => Some(Units::Heads),
+        (Some("neuron"), Some(range), None) => range.split_once("..").and_then(|(first, end)| {
+            let range = first.parse().ok()?..end.parse().ok()?;
+            (range.start < range.end).then_some(Units::Neurons(range))
+        }),
+        _ => None,
+    };
+    units.ok_or_else(|| Error::input("it is neither `head` nor `neuron` with a range").hint(hint))
+}
+
+/// Joins `--site neuron A..B` to one value: as two of them it could take the prompt that follows `--site head`.
+pub fn with_ranges(arguments: impl Iterator<Item = OsString>) -> Vec<OsString> {
+    let mut out: Vec<OsString> = Vec::new();
+    for argument in arguments {
+        let site = out.len() > 1 && out[out.len() - 2] == "--site" && out[out.len() - 1] == "neuron";
+        let joined = out.last().is_some_and(|last| last == "--site=neuron");
+        match argument.to_str() {
+            Some(range) if (site || joined) && range.contains("..") => {
+                if let Some(last) = out.last_mut() {
+                    last.push(" ");
+                    last.push(range);
+                }
+            }
+            _ => out.push(argument),
+        }
+    }
+    out
+}
+
 /// A count of at least one.
 pub fn count(value: &str) -> Result<usize> {
     match value.parse::<usize>() {
@@ -241,6 +277,19 @@ pub fn distinct<T: PartialEq>(flag: &str, values: &[T], name: impl Fn(&T) -> Str
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn units_are_heads_or_ranges_of_neurons() {
+        let parsed = |line: &[&str]| with_ranges(line.iter().map(OsString::from));
+        assert_eq!(parsed(&["engram", "--site", "neuron", "3..9", "x"])[2], "neuron 3..9");
+        assert_eq!(parsed(&["engram", "--site=neuron", "3..9", "x"])[1], "--site=neuron 3..9");
+        assert_eq!(parsed(&["engram", "--site", "head", "a..b"]).len(), 4);
+        assert_eq!(units("head").ok(), Some(Units::Heads));
+        assert_eq!(units("neuron 3..9").ok(), Some(Units::Neurons(3..9)));
+        for bad in ["", "neuron", "heads", "neuron 9..3", "neuron 3", "neuron a..b", "head 1..2"] {
+            assert!(units(bad).is_err_and(|error| error.next_step().is_some()), "{bad}");
+        }
+    }
 
     #[test]
     fn models_are_paths_or_ids() {

@@ -166,6 +166,43 @@ pub struct Traced {
     /// Logit lens, for the facts that have it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lens: Option<Lens>,
+    /// Single heads or neurons, for the facts of which these were asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub units: Vec<UnitEffects>,
+}
+
+/// What is patched one at a time within a layer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Unit {
+    /// An attention head: its columns of `o_proj`'s input.
+    Head,
+    /// A neuron: a column of `down_proj`'s input.
+    Neuron,
+}
+
+impl Unit {
+    /// As in records and on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Head => "head",
+            Self::Neuron => "neuron",
+        }
+    }
+}
+
+/// `p(true)` with one unit's clean output put back into the corrupted run, for every layer and some units.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct UnitEffects {
+    /// What the units are.
+    pub unit: Unit,
+    /// Where it is put back.
+    pub position: Reading,
+    /// Number of the first unit, from 0.
+    pub first: usize,
+    /// `[layer][unit]`.
+    #[serde(deserialize_with = "read::layers")]
+    pub patched: Vec<Vec<f32>>,
 }
 
 /// Logit lens (nostalgebraist 2020): the final norm and the head on the clean prompt's residual stream after each block,

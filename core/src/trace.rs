@@ -8,6 +8,7 @@ mod noise;
 mod prepare;
 mod redundancy;
 mod screen;
+mod units;
 
 pub use cells::{Group, capture_facts, stage1, stage1_of};
 pub use lens::lens;
@@ -17,6 +18,7 @@ pub use noise::measure_sigma;
 pub use prepare::{Prepared, prepare};
 pub use redundancy::redundancy;
 pub use screen::{Screened, filtered, screen};
+pub use units::{Units, units};
 
 use crate::error::Result;
 use crate::model::Model;

@@ -43,6 +43,12 @@ fn traced() -> Traced {
             mlp: vec![vec![0.5, 0.5]],
             attention: vec![vec![0.5, 0.5]],
         }),
+        units: vec![UnitEffects {
+            unit: Unit::Head,
+            position: Reading::SubjectLast,
+            first: 0,
+            patched: vec![vec![0.25, 0.5], vec![0.5, 0.25]],
+        }],
         lens: Some(Lens {
             p_true: vec![0.5, 0.5],
             p_false: vec![0.5, 0.5],

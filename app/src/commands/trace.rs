@@ -11,7 +11,8 @@ use crate::ui::Ui;
 use anyhow::Result;
 use clap::Args;
 use engram_core::metrics::{self, Finding, View};
-use engram_core::record::{FactRecord, Reading, Record, Settings, Traced};
+use engram_core::record::{FactRecord, Reading, Record, Settings, Traced, UnitEffects};
+use engram_core::trace::Units;
 use engram_web::figures::finding;
 use engram_web::figures::heatmap::windowed;
 
@@ -45,6 +46,9 @@ pub struct TraceArgs {
     /// Window of the attention and MLP maps, in layers [default: a third of the model's, odd; 10 from 30 layers on]
     #[arg(long, value_name = "LAYERS", value_parser = options::count, help_heading = METHOD)]
     pub window: Option<usize>,
+    /// Also patch single heads (head) or neurons (neuron A..B, from 0) of every layer, one at a time
+    #[arg(long, value_name = "UNIT", value_parser = options::units, help_heading = METHOD)]
+    pub site: Option<Units>,
     /// Draw the token × layer maps, also with --json [default: on]
     #[arg(long, overrides_with = "no_map", help_heading = OUTPUT)]
     pub map: bool,
@@ -62,6 +66,8 @@ Examples:
       --model HuggingFaceTB/SmolLM2-135M
   engram trace \"{} plays the\" --subject \"Miles Davis\" --target trumpet \\
       --model ./my-model --no-map
+  engram trace \"The capital of France is\" --subject France --model engram-llama \\
+      --site head --no-map
   engram trace \"The capital of {} is\" --subject France --model model.gguf \\
       --json > france.engram.json";
 
@@ -87,7 +93,7 @@ pub fn run(args: &TraceArgs, ui: &Ui) -> Result<()> {
     let question = options::question(&args.prompt, &args.subject, target, new)?;
     let progress = Progress::new(*ui);
     let model = args.run.model(&args.model);
-    let tracing = engine::trace(&model, &question, &settings, &progress)?;
+    let tracing = engine::trace(&model, &question, &settings, args.site.as_ref(), &progress)?;
     progress.finish();
     if args.json {
         return ui.print_json(&tracing);
@@ -108,6 +114,7 @@ pub fn draw(tracing: &Tracing, screen: Screen) -> String {
     parts.extend(remarks(record, fact, traced).map(|line| wrapped(&line, screen)));
     parts.push(bars::render(&necessity(traced, nothing.is_none()), screen));
     parts.extend(lens(fact, traced).map(|chart| bars::render(&chart, screen)));
+    parts.extend(traced.units.iter().map(|effects| units(effects, traced, nothing.as_deref(), screen)));
     if let Some(maps) = &traced.maps {
         let window = maps.window;
         let kinds = [
@@ -223,6 +230,45 @@ fn lens(fact: &FactRecord, traced: &Traced) -> Option<Chart> {
             column(&fact.target_new, &lens.p_false, &lens.rank_false),
         ],
     })
+}
+
+/// Most units that are drawn as a map; of more than these only the strongest are named.
+const DRAWN: usize = 40;
+/// Units that are named.
+const NAMED: usize = 8;
+
+/// Heads or neurons: a map of them where they are few, and the strongest by name.
+fn units(effects: &UnitEffects, traced: &Traced, nothing: Option<&str>, screen: Screen) -> String {
+    let UnitEffects { unit, position, first, patched } = effects;
+    let count = patched.first().map_or(0, Vec::len);
+    let name = unit.name();
+    let title = format!("p(answer) with one {name} of the clean run put back at {}, per layer", position.name());
+    let mut parts = Vec::new();
+    if count <= DRAWN {
+        let map = Heatmap {
+            title,
+            tokens: (0..count).map(|at| format!("{name}-{}", first + at)).collect(),
+            subject: 0..0,
+            values: (0..count).map(|at| patched.iter().map(|layer| layer[at]).collect()).collect(),
+            nothing: nothing.map(str::to_owned),
+        };
+        parts.push(heatmap::render(&map, screen));
+    } else {
+        parts.push(screen.paint(Tone::Heading, &text::wrap(&title, screen.width)));
+    }
+    if nothing.is_none() {
+        let all = patched.iter().enumerate();
+        let mut all: Vec<(usize, usize, f32)> = all
+            .flat_map(|(layer, values)| values.iter().enumerate().map(move |(at, p)| (layer + 1, first + at, *p)))
+            .collect();
+        let gain = |p: f32| p - traced.p_corrupt;
+        all.sort_by(|a, b| gain(b.2).abs().total_cmp(&gain(a.2).abs()));
+        for (layer, number, p) in all.into_iter().take(NAMED) {
+            let line = format!("layer {layer}, {name} {number}: p {} ({:+.4})", text::probability(p), gain(p));
+            parts.push(format!("  {line}"));
+        }
+    }
+    parts.join("\n")
 }
 
 /// What a reader must know before believing the bars (METHODS, section 2).

@@ -10,27 +10,45 @@ use engram_core::model;
 use engram_core::question::fact_of;
 use engram_core::record::{FactRecord, Outcome, Record, Settings};
 use engram_core::study::{self, header};
-use engram_core::trace::{self, Prepared};
+use engram_core::trace::{self, Prepared, Units};
 use pollster::block_on;
 
 /// See [`super::trace`].
-pub(super) fn run(wanted: &Model, question: &Question, settings: &Settings, progress: &Progress) -> Result<Tracing> {
-    of(&load(wanted, progress)?.model, question, settings, progress)
+pub(super) fn run(
+    wanted: &Model,
+    question: &Question,
+    settings: &Settings,
+    units: Option<&Units>,
+    progress: &Progress,
+) -> Result<Tracing> {
+    of(&load(wanted, progress)?.model, question, settings, units, progress)
 }
 
 /// The same with a model that is loaded.
-fn of(model: &model::Model, question: &Question, settings: &Settings, progress: &Progress) -> Result<Tracing> {
+fn of(
+    model: &model::Model,
+    question: &Question,
+    settings: &Settings,
+    units: Option<&Units>,
+    progress: &Progress,
+) -> Result<Tracing> {
     let settings = &study::question(model, settings)?;
     let (fact, own) = block_on(fact_of(model, question.asked()))?;
     progress.notes(model.tokens.doubled(&fact.prompt())?);
     let file = FactFile::of("prompt", vec![fact.clone()]);
     let mut record = block_on(header(model, &file, settings.clone(), &super::program()))?;
-    record.facts.push(traced(model, &fact, &record, progress)?);
+    record.facts.push(traced(model, &fact, &record, units, progress)?);
     Ok(Tracing { record, greedy: own.text })
 }
 
 /// Everything of one fact.
-fn traced(model: &model::Model, fact: &Fact, record: &Record, progress: &Progress) -> Result<FactRecord> {
+fn traced(
+    model: &model::Model,
+    fact: &Fact,
+    record: &Record,
+    units: Option<&Units>,
+    progress: &Progress,
+) -> Result<FactRecord> {
     let settings = &record.settings;
     let prepared = prepared(model, fact, settings)?;
     let steps = 1 + settings.maps.min(1) + settings.readings.len();
@@ -52,6 +70,17 @@ fn traced(model: &model::Model, fact: &Fact, record: &Record, progress: &Progres
         traced.maps = Some(block_on(trace::maps_of(model, &prepared, settings, traced.p_corrupt, &group, None))?);
     }
     progress.finish();
+    if let Some(units) = units {
+        let mut started = false;
+        let mut tell = |done: usize, all: usize| {
+            if !std::mem::replace(&mut started, true) {
+                progress.start("heads and neurons", "runs", Some(all as u64), 0);
+            }
+            progress.set(done as u64);
+        };
+        traced.units = block_on(trace::units(model, &prepared, settings, units, &mut tell))?;
+        progress.finish();
+    }
     Ok(FactRecord::new(0, fact, Outcome::of(traced, dropped.as_ref())))
 }
 

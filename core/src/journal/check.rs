@@ -81,6 +81,11 @@ fn traced(traced: &Traced) -> Result<()> {
         numbers("lens.p_true", &lens.p_true)?;
         numbers("lens.p_false", &lens.p_false)?;
     }
+    for effects in &traced.units {
+        for (layer, values) in effects.patched.iter().enumerate() {
+            numbers(&format!("units.patched[{layer}]"), values)?;
+        }
+    }
     let Some(Maps { residual, mlp, attention, .. }) = &traced.maps else { return Ok(()) };
     for (name, map) in [("residual", residual), ("mlp", mlp), ("attention", attention)] {
         for (position, row) in map.iter().enumerate() {
@@ -166,6 +171,13 @@ fn shape(traced: &Traced, layers: usize) -> Result<()> {
         lengths.iter().try_for_each(|&length| fits("lens", length))?;
         if lengths.iter().any(|&length| length != lengths[0]) {
             return Err(Error::input("lens: its curves have different lengths"));
+        }
+    }
+    for effects in &traced.units {
+        fits("units.patched", effects.patched.len())?;
+        let units = effects.patched.first().map_or(0, Vec::len);
+        if effects.patched.iter().any(|layer| layer.len() != units) {
+            return Err(Error::input("units.patched: its layers have different numbers of units"));
         }
     }
     let spans = [

@@ -18,6 +18,7 @@ fn traced(p: f32) -> Traced {
         redundancy: BTreeMap::new(),
         maps: Some(Maps { window: 1, residual: vec![vec![0.1, p]], mlp: vec![], attention: vec![] }),
         lens: None,
+        units: Vec::new(),
     }
 }
 

@@ -3,6 +3,7 @@
 
 use super::{
     Corruption, Dropped, FactRecord, Lens, Maps, NotValidated, Outcome, Reading, Reason, RedundancyCurve, Traced,
+    UnitEffects,
 };
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, SeqAccess, Visitor};
@@ -27,6 +28,12 @@ pub(crate) fn list<'de, D: Deserializer<'de>, T: Deserialize<'de>, const MOST: u
 /// The rows of a map.
 pub(crate) fn rows<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Vec<f32>>, D::Error> {
     let rows = List::<List<f32, MOST_LAYERS>, MOST_TOKENS>::deserialize(deserializer)?;
+    Ok(rows.0.into_iter().map(|row| row.0).collect())
+}
+
+/// Layers of some units each.
+pub(crate) fn layers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Vec<f32>>, D::Error> {
+    let rows = List::<List<f32, MOST_STEPS>, MOST_LAYERS>::deserialize(deserializer)?;
     Ok(rows.0.into_iter().map(|row| row.0).collect())
 }
 
@@ -102,6 +109,8 @@ pub(super) struct Flat {
     maps: Option<Maps>,
     #[serde(default)]
     lens: Option<Lens>,
+    #[serde(default)]
+    units: List<UnitEffects, MOST_LAYERS>,
 }
 
 #[derive(Deserialize, Clone, Copy)]
@@ -159,6 +168,7 @@ impl TryFrom<Flat> for FactRecord {
                     redundancy: flat.redundancy,
                     maps: flat.maps,
                     lens: flat.lens,
+                    units: flat.units.0,
                 };
                 match which {
                     Which::NotValidated => {

@@ -1,6 +1,6 @@
 //! The activation cache: what was captured of prompts, by layer and site.
 
-use super::Intervention;
+use super::{Edited, Intervention};
 use crate::error::{Error, Result};
 use crate::model::Site;
 use crate::tensor::attend::Captured;
@@ -149,6 +149,33 @@ impl ActivationCache {
         })?;
         let found = gather(chunks, &self.places, rows);
         Ok(Matrix::new(found.values().await?, found.width()))
+    }
+}
+
+impl Edited<'_> {
+    /// The attention pattern of a captured prompt: for each head, `[positions, positions]`, what each query pays to each
+    /// position. The query of that layer has to be captured ([`Site::Query`]).
+    ///
+    /// # Errors
+    /// When the query or the keys were not captured, there is no such prompt, or the device fails.
+    pub async fn pattern(self, cache: &ActivationCache, prompt: usize, layer: usize) -> Result<Vec<Matrix>> {
+        let missing = |what: &str| {
+            Error::input(format!("the attention pattern of layer {layer} needs {what}"))
+                .hint("capture the prompts to be resumed, with the layer's query")
+        };
+        let rows = &cache.prompts.get(prompt).ok_or_else(|| missing("a captured prompt"))?.rows;
+        let queries = cache.kept.get(&(layer, Site::Query)).ok_or_else(|| missing("its query"))?;
+        let keys = cache.attention.get(&layer).ok_or_else(|| missing("its keys"))?;
+        let block = self.net.block(layer);
+        let positions: Vec<u32> = (0..rows.len() as u32).collect();
+        let mut q = gather(queries, &cache.places, rows);
+        if let Some(rope) = block.rope {
+            q = self.net.ropes[rope].turns(&positions).rotate(q, block.heads.dim);
+        }
+        let (q, k) = (q.values().await?, gather(&keys[0], &cache.places, rows).values().await?);
+        let n = rows.len();
+        let all = crate::tensor::attend::pattern(&block.heads, &q, &k);
+        Ok(all.chunks(n * n).map(|head| Matrix::new(head.to_vec(), n)).collect())
     }
 }
 

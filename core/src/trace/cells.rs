@@ -27,11 +27,12 @@ pub(super) struct Place {
     pub(super) asked_new: Option<(usize, Asked)>,
 }
 
-/// Captures a group. `ablate` changes the corrupted prompts (their shared positions are then computed for themselves).
+/// Captures a group, with `keep` of its sites. `ablate` changes the corrupted prompts (their shared positions are then computed for themselves).
 pub(super) async fn capture_group(
     model: &Model,
     facts: &[&Prepared],
     settings: &Settings,
+    keep: &Sites,
     ablate: impl Fn(usize) -> Vec<Intervention>,
 ) -> Result<Group> {
     let width = model.net.shape.width;
@@ -58,7 +59,7 @@ pub(super) async fn capture_group(
         places.push(Place { clean, corrupt, asked, asked_corrupt, asked_new });
     }
     let constants = noise.matrix(width);
-    let cache = model.edited().capture(&prompts, &constants, &Sites::to_resume()).await?;
+    let cache = model.edited().capture(&prompts, &constants, keep).await?;
     Ok(Group { cache, constants, places })
 }
 
@@ -74,7 +75,7 @@ pub(super) fn positions(fact: &Prepared, reading: Reading) -> Option<(usize, usi
 
 /// Captures the prompts of a group of facts.
 pub async fn capture_facts(model: &Model, facts: &[&Prepared], settings: &Settings) -> Result<Group> {
-    capture_group(model, facts, settings, |_| Vec::new()).await
+    capture_group(model, facts, settings, &Sites::to_resume(), |_| Vec::new()).await
 }
 
 /// Traces a group of screened facts: everything of [`Traced`] but maps, lens and redundancy.

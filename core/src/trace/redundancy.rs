@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::model::Model;
 use crate::model::Site;
 use crate::record::{Reading, RedundancyCurve, Settings};
-use crate::run::{Intervention, PatchedRun};
+use crate::run::{Intervention, PatchedRun, Sites};
 
 /// Curves of a group of facts for one reading with block `ablated` removed.
 pub async fn redundancy(
@@ -21,7 +21,7 @@ pub async fn redundancy(
     let remove = |positions: std::ops::Range<usize>| {
         [Site::Attention, Site::Mlp].map(|site| Intervention::zero(ablated, site, positions.clone())).to_vec()
     };
-    let group = capture_group(model, facts, settings, |len| remove(0..len)).await?;
+    let group = capture_group(model, facts, settings, &Sites::to_resume(), |len| remove(0..len)).await?;
     let mut runs = Vec::new();
     for (fact, place) in facts.iter().zip(&group.places) {
         let Some((from, to)) = positions(fact, reading) else { continue };

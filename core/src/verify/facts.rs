@@ -56,6 +56,7 @@ fn of_traced(traced: &Traced) -> Vec<Part<'_>> {
     if let Some(lens) = &traced.lens {
         parts.extend([("lens.p_true", all(&lens.p_true)), ("lens.p_false", all(&lens.p_false))]);
     }
+    parts.push(("units", Box::new(traced.units.iter().flat_map(|effects| &effects.patched).flatten().copied())));
     parts
 }
 

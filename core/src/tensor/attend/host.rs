@@ -72,6 +72,25 @@ pub(super) fn attend(
     )
 }
 
+/// What each head of each query pays to each position, `[heads, rows, rows]`, of rotated queries and keys.
+pub(super) fn pattern(heads: &Heads, q: &[f32], k: &[f32]) -> Vec<f32> {
+    let &Heads { count, kv: groups, dim, scale, soft_cap, window, .. } = heads;
+    let rows = q.len() / (count * dim).max(1);
+    let mut out = vec![0.0; count * rows * rows];
+    for (at, row) in out.chunks_exact_mut(rows.max(1)).enumerate() {
+        let (head, query) = (at / rows, at % rows);
+        let offset = head / (count / groups) * dim;
+        let q = &q[query * count * dim + head * dim..][..dim];
+        let seen = seen(query, window);
+        for key in seen.clone() {
+            let score = simd::dot(q, &k[key * groups * dim + offset..][..dim]) * scale;
+            row[key] = soft_cap.map_or(score, |cap| simd::tanh(score / cap) * cap);
+        }
+        softmax(&mut row[seen]);
+    }
+    out
+}
+
 /// Scores to weights.
 #[inline(always)]
 pub(super) fn softmax(scores: &mut [f32]) {

@@ -100,6 +100,11 @@ fn on_device(base: Option<Captured<'_>>, [k, v]: [&Rows; 2]) -> [Tensor<2>; 2] {
     [all(base.map(|base| base.keys), k), all(base.map(|base| base.values), v)]
 }
 
+/// The attention pattern of a prompt, from its rotated queries and keys on the host: `[heads, rows, rows]`.
+pub(crate) fn pattern(heads: &Heads, q: &[f32], k: &[f32]) -> Vec<f32> {
+    host::pattern(heads, q, k)
+}
+
 /// Positions that a query at `position` sees.
 fn seen(position: usize, window: Option<usize>) -> std::ops::Range<usize> {
     let first = window.map_or(0, |window| (position + 1).saturating_sub(window));
