@@ -146,7 +146,14 @@ fn directions(gradient: &[f32], random: &mut Random) -> [Vec<f32>; 2] {
 }
 
 /// Holds the gradient on each run's own constant rows against differences of naive forwards.
-fn check(what: &str, oracle: &Oracle, plain: &Plain, runs: &[(PatchedRun, std::ops::Range<usize>)], given: &[Vec<f32>], got: &Matrix) {
+fn check(
+    what: &str,
+    oracle: &Oracle,
+    plain: &Plain,
+    runs: &[(PatchedRun, std::ops::Range<usize>)],
+    given: &[Vec<f32>],
+    got: &Matrix,
+) {
     let mut random = Random::new(9);
     let mut worst = 0.0f64;
     for (run, own) in runs {
@@ -187,7 +194,12 @@ fn gradients_are_those_of_naive_differences() {
             let all = by_width.entry(width).or_default();
             let change = |first: usize, positions: std::ops::Range<usize>, add: bool| {
                 let source = Source::Constant(first);
-                Intervention::new(layer, site, positions, if add { Change::Add(source) } else { Change::Replace(source) })
+                Intervention::new(
+                    layer,
+                    site,
+                    positions,
+                    if add { Change::Add(source) } else { Change::Replace(source) },
+                )
             };
             let mut put = |rows: usize, make: &dyn Fn(usize) -> Vec<Intervention>| {
                 let first = all.last().map_or(0, |(_, own): &(PatchedRun, std::ops::Range<usize>)| own.end);
@@ -198,9 +210,14 @@ fn gradients_are_those_of_naive_differences() {
             put(1, &|first| vec![change(first, len - 1..len, true)]);
             // Some columns, scaled afterwards, others zeroed.
             put(1, &|first| {
-                let columns = if site.heads(model.net.heads(layer.max(1))) > 1 { Columns::Head(1) } else { Columns::Range(2..9) };
+                let columns =
+                    if site.heads(model.net.heads(layer.max(1))) > 1 { Columns::Head(1) } else { Columns::Range(2..9) };
                 let scale = Intervention::new(layer, site, 1..3, Change::Scale(-0.5)).columns(Columns::Range(4..7));
-                vec![change(first, 2..3, true).columns(columns), scale, Intervention::zero(layer, site, 2..3).columns(Columns::Range(0..1))]
+                vec![
+                    change(first, 2..3, true).columns(columns),
+                    scale,
+                    Intervention::zero(layer, site, 2..3).columns(Columns::Range(0..1)),
+                ]
             });
             // With patches and ablations above and beside it.
             put(1, &|first| {
@@ -238,7 +255,11 @@ fn gradients_are_those_of_naive_differences() {
             check(&format!("{name}, width {width}"), &oracle, &oracle.plain, &runs, &given, &got.constants);
             // How rows are divided moves no bit.
             for rows in [5, 40] {
-                assert_eq!(gradient(model, &cache, &only, (&given, &[]), &[], rows), got, "{name}: {rows} rows at once");
+                assert_eq!(
+                    gradient(model, &cache, &only, (&given, &[]), &[], rows),
+                    got,
+                    "{name}: {rows} rows at once"
+                );
             }
             for threads in [1, 7] {
                 let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads");
@@ -278,7 +299,10 @@ fn gradients_reach_runs_that_lend() {
                 let product = |a: &[f32], b: &[f32]| -> f64 { a.iter().zip(b).map(|(a, b)| f64::from(a * b)).sum() };
                 let size = (product(&got.values, &got.values) * product(&direction, &direction)).sqrt();
                 let found = product(&got.values, &direction);
-                assert!((found - want).abs() <= CLOSE * size, "{name}, layer {layer}, {site:?}: {found:e}, not {want:e}");
+                assert!(
+                    (found - want).abs() <= CLOSE * size,
+                    "{name}, layer {layer}, {site:?}: {found:e}, not {want:e}"
+                );
             }
         }
     }
@@ -442,7 +466,9 @@ fn devices_agree() {
             let mut changes = vec![add(1..3, 0)];
             if at > 0 && at % 3 == 0 {
                 let from = Source::Run { run: at - 1, position: 2 };
-                changes.push(Intervention::new(layer, site, 2..3, Change::Replace(from)).columns(Columns::Range(3..d - 2)));
+                changes.push(
+                    Intervention::new(layer, site, 2..3, Change::Replace(from)).columns(Columns::Range(3..d - 2)),
+                );
             }
             changes.push(Intervention::new(layer, site, 2..4, Change::Scale(0.5)).columns(Columns::Range(1..4)));
             changes.push(Intervention::zero(layers, Site::Attention, 3..5));
@@ -450,8 +476,9 @@ fn devices_agree() {
             runs.push(run(&oracle, at % 3, changes));
         }
         let given = Random::new(8).rows(2, d);
-        let wanted: Vec<Wanted> =
-            (0..runs.len()).map(|run| Wanted { run, layer: layers - 1, site: SITES[run % 9], positions: 1..4 }).collect();
+        let wanted: Vec<Wanted> = (0..runs.len())
+            .map(|run| Wanted { run, layer: layers - 1, site: SITES[run % 9], positions: 1..4 })
+            .collect();
         let mut all = Vec::new();
         for compute in devices() {
             let model = model(name, &compute);

@@ -92,7 +92,10 @@ fn a_trace_is_what_the_stages_compute_and_its_rows_come_one_by_one() {
     assert!(spread > 0.1, "a trace of nothing would pass: {spread}");
 
     // One batch for everything, and one batch a row, give the same map.
-    let whole = block_on(maps(&model, &prepared, &record.settings, want.p_corrupt)).expect("maps");
+    let whole = {
+        let group = block_on(capture_facts(&model, &[&prepared], &record.settings)).expect("capture");
+        block_on(maps(&model, &prepared, &record.settings, want.p_corrupt, (&group, 0), None)).expect("maps")
+    };
     let live = got.maps.as_ref().expect("maps");
     for (a, b) in whole.residual.iter().zip(&live.residual) {
         close(a, b, "residual map");
@@ -117,7 +120,7 @@ fn a_trace_is_what_the_stages_compute_and_its_rows_come_one_by_one() {
 
     // The lens ends in the model's own prediction.
     let group = block_on(capture_facts(&model, &[&prepared], &record.settings)).expect("capture");
-    let seen = block_on(lens(&model, &prepared, &group)).expect("lens");
+    let seen = block_on(lens(&model, &prepared, &group, 0)).expect("lens");
     assert_eq!(Some(&seen), got.lens.as_ref());
     close(&[seen.p_true[7], seen.p_false[7]], &[want.p_clean, want.p_false], "the lens at the last layer");
     assert_eq!((seen.rank_true[7], seen.p_true.len()), (1, model.layers()));

@@ -193,7 +193,7 @@ fn the_models_own_answer_is_what_it_generated() {
                 prepare(&model, &fact, &settings).expect("tokens").unwrap_or_else(|d| panic!("{name} {prompt}: {d:?}"));
             assert_eq!(one.answer, own.ids, "{name}: {prompt}");
             let group = block_on(capture_facts(&model, &[&one], &settings)).expect("a run");
-            let seen = block_on(lens(&model, &one, &group)).expect("a lens");
+            let seen = block_on(lens(&model, &one, &group, 0)).expect("a lens");
             assert_eq!(seen.rank_true.last(), Some(&1), "{name}: {prompt}");
             // Named again, it is the same; so an edit after a trace is about the same tokens.
             let again = Question { target: Some(&fact.target_true), target_new: Some(&fact.target_new), ..question };

@@ -80,8 +80,11 @@ fn redundancy_agrees_with_transformers() {
         let readings = [(Reading::SubjectLast, "redundancy.resid"), (Reading::LastToken, "redundancy.resid_last")];
         for (reading, key) in readings {
             for ablated in 1..=layers {
-                let curve =
-                    block_on(redundancy(&model, &[&fact], &settings, reading, ablated)).expect("redundancy").remove(0);
+                // Beside the other position's, which has another block removed.
+                let other = (Reading::LastToken, ablated % layers + 1);
+                let wanted = [other, (reading, ablated)];
+                let curves = block_on(redundancy(&model, &[&fact], &settings, &wanted)).expect("redundancy").remove(0);
+                let curve = &curves[1];
                 assert_eq!((curve.ablated, curve.patched[ablated - 1]), (ablated, None), "{name}");
                 let want = &reference.values(key)[(ablated - 1) * layers..ablated * layers];
                 for (layer, (got, want)) in curve.patched.iter().zip(want).enumerate() {
@@ -191,7 +194,8 @@ fn facts_that_fall_out_say_why() {
         Fact { subject: "Random Person".into(), ..fact.clone() },
     ];
     let settings = Settings::default();
-    let screened = block_on(screen(&model, &facts.iter().collect::<Vec<_>>(), &settings)).expect("screened");
+    let screened =
+        block_on(screen(&model, &facts.iter().collect::<Vec<_>>(), &settings, false)).expect("screened").facts;
     let reasons: Vec<String> = screened
         .iter()
         .map(|one| match one {

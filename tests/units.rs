@@ -81,7 +81,8 @@ fn neurons_that_are_not_there_are_told() {
     let settings = Settings { min_effect: -1.0, ..Settings::default() };
     let fact = prepared(&model, &Reference::of("llama"), &settings);
     for range in [40..50, 3..3] {
-        let error = block_on(units(&model, &fact, &settings, &Units::Neurons(range), &mut |_, _| {})).expect_err("none");
+        let error =
+            block_on(units(&model, &fact, &settings, &Units::Neurons(range), &mut |_, _| {})).expect_err("none");
         assert!(error.to_string().contains("layers that have 44") && error.next_step().is_some(), "{error}");
     }
     let plain = block_on(model.edited().capture(&[Prompt::plain(&[1, 2])], &Matrix::default(), &Sites::to_resume()));

@@ -21,6 +21,8 @@ pub struct Job<'a> {
     pub order: usize,
     /// The fact.
     pub fact: &'a Fact,
+    /// Its tokens ([`tokens_of`]).
+    pub tokens: Prepared,
     /// Block to edit, `1..=L`.
     pub layer: usize,
     /// Unrelated facts that are watched, with their orders.
@@ -42,15 +44,13 @@ pub async fn targets(
     settings: &Settings,
     progress: &mut dyn FnMut(Step<'_>) -> Result<()>,
 ) -> Result<Vec<Target>> {
-    let mut prepared = Vec::with_capacity(jobs.len());
     for job in jobs {
         if job.layer == 0 || job.layer > model.layers() {
             return Err(Error::input(format!("layer {} does not exist", job.layer))
                 .hint(format!("layers are numbered 1 to {}", model.layers())));
         }
-        prepared.push(tokens_of(model, job.fact, settings)?);
     }
-    let facts: Vec<_> = prepared.iter().zip(jobs).map(|(fact, job)| (fact, job.layer)).collect();
+    let facts: Vec<_> = jobs.iter().map(|job| (&job.tokens, job.layer)).collect();
     optimize(model, &facts, settings, progress).await
 }
 

@@ -13,8 +13,9 @@ use crate::metrics::{Distribution, Dominant, dominant};
 use crate::model::Model;
 use crate::record::{Corruption, EditRecord, FactRecord, Outcome, Reading, Record, Settings, VERSION};
 use crate::trace::{
-    Prepared, Screened, capture_facts, lens, maps_of, measure_sigma, prepare, redundancy, screen, stage1,
+    Prepared, Screened, capture_facts, lens, maps, measure_sigma, prepare, redundancy, screen, stage1_of,
 };
+use std::collections::BTreeMap;
 
 /// What a study tells while it runs.
 #[derive(Debug)]
@@ -126,12 +127,36 @@ pub async fn run(
     model.plan.rows = record.settings.rows;
     let order = shuffled(facts.facts.len(), record.settings.seed);
     begun::facts(&record, facts, &order)?;
-    trace_phase(model, facts, &order, &mut record, observer).await?;
-    redundancy_phase(model, facts, &order, &mut record, observer).await?;
+    let mut tokens = Tokens::default();
+    trace_phase(model, facts, &order, &mut record, &mut tokens, observer).await?;
+    redundancy_phase(model, facts, &order, &mut record, &mut tokens, observer).await?;
     if record.settings.stages.contains(&3) {
-        edit_phase(model, facts, &order, &mut record, observer).await?;
+        edit_phase(model, facts, &order, &mut record, &mut tokens, observer).await?;
     }
     Ok(record)
+}
+
+/// Facts' tokens by their places in the order: made once, when a fact is screened, or when a study that goes on needs
+/// them first.
+#[derive(Default)]
+struct Tokens(BTreeMap<usize, Prepared>);
+
+impl Tokens {
+    fn keep(&mut self, at: usize, fact: &Prepared) {
+        self.0.entry(at).or_insert_with(|| fact.clone());
+    }
+
+    fn of(&mut self, at: usize, model: &Model, fact: &Fact, settings: &Settings) -> Result<&Prepared> {
+        if !self.0.contains_key(&at) {
+            let changed = |_| {
+                Error::input(format!("fact {} is not what it was when the study began", fact.id))
+                    .hint("the facts file changed: start again with --fresh")
+                    .in_page("the facts changed: start the study anew")
+            };
+            self.0.insert(at, prepare(model, fact, settings)?.map_err(changed)?);
+        }
+        Ok(&self.0[&at])
+    }
 }
 
 fn stopped(observer: &dyn Observer) -> Result<()> {
@@ -148,6 +173,7 @@ async fn trace_phase(
     facts: &FactFile,
     order: &[usize],
     record: &mut Record,
+    tokens: &mut Tokens,
     observer: &mut dyn Observer,
 ) -> Result<()> {
     let settings = record.settings.clone();
@@ -167,7 +193,8 @@ async fn trace_phase(
             continue;
         }
         stopped(observer)?;
-        let screened = screen(model, &chunk, &settings).await?;
+        let screening = screen(model, &chunk, &settings, true).await?;
+        let screened = &screening.facts;
         let passed: Vec<(usize, &Prepared)> = screened
             .iter()
             .enumerate()
@@ -187,20 +214,28 @@ async fn trace_phase(
             }
             stopped(observer)?;
             let prepared: Vec<&Prepared> = group.iter().map(|(_, fact)| *fact).collect();
-            let mut traced = stage1(model, &prepared, &settings).await?;
+            let numbers: Vec<usize> = group.iter().map(|(at, _)| *at).collect();
+            let captured = match screening.group(&numbers) {
+                Some(kept) => kept,
+                None => capture_facts(model, &prepared, &settings).await?,
+            };
+            let mut traced = stage1_of(model, &prepared, &settings, &captured).await?;
             let before = counted - group.len();
             for (i, (fact, traced)) in prepared.iter().zip(&mut traced).enumerate() {
                 if before + i < settings.maps {
-                    let group = capture_facts(model, &[fact], &settings).await?;
-                    traced.maps = Some(maps_of(model, fact, &settings, traced.p_corrupt, &group, None).await?);
-                    traced.lens = Some(lens(model, fact, &group).await?);
+                    let maps = maps(model, fact, &settings, traced.p_corrupt, (&captured, i), None).await?;
+                    traced.maps = Some(maps);
+                    traced.lens = Some(lens(model, fact, &captured, i).await?);
                 }
+                tokens.keep(start + group[i].0, fact);
             }
             let mut traced = traced.into_iter();
             for at in next..=last {
                 let outcome = match &screened[at - start] {
                     Screened::Dropped(dropped) => Outcome::Dropped(dropped.clone()),
-                    Screened::Passed(_) => Outcome::Validated(Box::new(traced.next().unwrap_or_default())),
+                    Screened::Passed(_) => {
+                        Outcome::Validated(Box::new(traced.next().expect("every fact that passed is traced")))
+                    }
                 };
                 let fact = FactRecord::new(at, chunk[at - start], outcome);
                 if at >= record.facts.len() {
@@ -241,38 +276,37 @@ async fn redundancy_phase(
     facts: &FactFile,
     order: &[usize],
     record: &mut Record,
+    tokens: &mut Tokens,
     observer: &mut dyn Observer,
 ) -> Result<()> {
     let settings = record.settings.clone();
     let traced: Vec<usize> = (0..record.facts.len()).filter(|&at| record.facts[at].traced().is_some()).collect();
-    let of = traced.len() * settings.readings.len();
-    let mut done = 0;
+    let mut wanted = Vec::new();
     for &reading in &settings.readings {
         let l_star = l_star(record, reading);
         begun::curves(record, reading, l_star)?;
-        let Some(ablated) = l_star else { continue };
-        for group in traced.chunks(settings.trace_batch.max(1)) {
-            observer.event(Event::Progress { phase: Phase::Redundancy, done, of })?;
-            done += group.len();
-            let has = |fact: &FactRecord| fact.traced().is_some_and(|t| t.redundancy.contains_key(&reading));
-            if group.iter().all(|&at| has(&record.facts[at])) {
-                continue;
-            }
-            stopped(observer)?;
-            let mut prepared = Vec::with_capacity(group.len());
-            for &at in group {
-                let fact = &facts.facts[order[record.facts[at].order]];
-                let one = prepare(model, fact, &settings)?;
-                prepared.push(one.map_err(|_| {
-                    Error::input(format!("fact {} is not what it was when the study began", fact.id))
-                        .hint("the facts file changed: start again with --fresh")
-                        .in_page("the facts changed: start the study anew")
-                })?);
-            }
-            let prepared: Vec<&Prepared> = prepared.iter().collect();
-            let curves = redundancy(model, &prepared, &settings, reading, ablated).await?;
-            for (&at, curve) in group.iter().zip(curves) {
-                if has(&record.facts[at]) {
+        wanted.extend(l_star.map(|ablated| (reading, ablated)));
+    }
+    let of = traced.len() * wanted.len();
+    let mut done = 0;
+    for group in traced.chunks(settings.trace_batch.max(1)) {
+        observer.event(Event::Progress { phase: Phase::Redundancy, done, of })?;
+        done += group.len() * wanted.len();
+        let has = |fact: &FactRecord, reading| fact.traced().is_some_and(|t| t.redundancy.contains_key(&reading));
+        if group.iter().all(|&at| wanted.iter().all(|&(reading, _)| has(&record.facts[at], reading))) {
+            continue;
+        }
+        stopped(observer)?;
+        for &at in group {
+            let order_at = record.facts[at].order;
+            tokens.of(order_at, model, &facts.facts[order[order_at]], &settings)?;
+        }
+        let prepared: Vec<&Prepared> = group.iter().map(|&at| &tokens.0[&record.facts[at].order]).collect();
+        // What a study that goes on has already is computed once more, so that batches are those of one that went through.
+        let all = redundancy(model, &prepared, &settings, &wanted).await?;
+        for (&at, curves) in group.iter().zip(all) {
+            for (&(reading, _), curve) in wanted.iter().zip(curves) {
+                if has(&record.facts[at], reading) {
                     continue;
                 }
                 let line = RedundancyLine { fact: record.facts[at].order, reading, curve };
@@ -286,14 +320,22 @@ async fn redundancy_phase(
     observer.event(Event::Progress { phase: Phase::Redundancy, done: of, of })
 }
 
+/// A fact that is edited.
+struct Chosen<'a> {
+    order: usize,
+    fact: &'a Fact,
+    layer: usize,
+    unrelated: Vec<(usize, &'a Fact)>,
+}
+
 /// The edits that a record's settings ask for: the first editable, localized facts in study order.
-fn jobs<'a>(record: &Record, facts: &'a FactFile, order: &[usize]) -> Vec<Job<'a>> {
+fn chosen<'a>(record: &Record, facts: &'a FactFile, order: &[usize]) -> Vec<Chosen<'a>> {
     let edit = &record.settings.edit;
     let source = |fact: &FactRecord| &facts.facts[order[fact.order]];
     let all: Vec<_> = record.validated().collect();
-    let mut jobs = Vec::new();
+    let mut chosen = Vec::new();
     for (at, (fact, traced)) in all.iter().enumerate() {
-        if jobs.len() == edit.facts {
+        if chosen.len() == edit.facts {
             break;
         }
         let dominant = dominant(traced, edit.reading, false);
@@ -313,9 +355,9 @@ fn jobs<'a>(record: &Record, facts: &'a FactFile, order: &[usize]) -> Vec<Job<'a
             .take(edit.unrelated)
             .map(|(other, _)| (other.order, source(other)))
             .collect();
-        jobs.push(Job { order: fact.order, fact: source(fact), layer, unrelated });
+        chosen.push(Chosen { order: fact.order, fact: source(fact), layer, unrelated });
     }
-    jobs
+    chosen
 }
 
 async fn edit_phase(
@@ -323,12 +365,18 @@ async fn edit_phase(
     facts: &FactFile,
     order: &[usize],
     record: &mut Record,
+    tokens: &mut Tokens,
     observer: &mut dyn Observer,
 ) -> Result<()> {
     let settings = record.settings.clone();
-    let jobs = jobs(record, facts, order);
+    let mut jobs = Vec::new();
+    let chosen = chosen(record, facts, order);
     let edits = record.edits.get_or_insert_default();
-    begun::edits(edits, &jobs)?;
+    begun::edits(edits, &chosen)?;
+    for Chosen { order, fact, layer, unrelated } in chosen {
+        let tokens = tokens.of(order, model, fact, &settings)?.clone();
+        jobs.push(Job { order, fact, tokens, layer, unrelated });
+    }
     let missing = |edits: &[EditRecord], job: &Job<'_>| !edits.iter().any(|edit| edit.fact == job.order);
     if jobs.iter().all(|job| !missing(edits, job)) {
         return Ok(());

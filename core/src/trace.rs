@@ -12,12 +12,12 @@ mod units;
 
 pub use cells::{Group, capture_facts, stage1, stage1_of};
 pub use lens::lens;
-pub use maps::{MapRow, maps, maps_of};
+pub use maps::{MapRow, maps};
 pub(crate) use noise::generator;
 pub use noise::measure_sigma;
 pub use prepare::{Prepared, prepare};
 pub use redundancy::redundancy;
-pub use screen::{Screened, filtered, screen};
+pub use screen::{Screened, Screening, filtered, screen};
 pub use units::{Units, units};
 
 use crate::error::Result;

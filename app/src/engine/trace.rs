@@ -8,7 +8,7 @@ use engram_core::facts::{Fact, FactFile};
 use engram_core::metrics::{Dominant, dominant};
 use engram_core::model;
 use engram_core::question::fact_of;
-use engram_core::record::{FactRecord, Outcome, Record, Settings};
+use engram_core::record::{FactRecord, Outcome, Reading, Record, Settings};
 use engram_core::study::{self, header};
 use engram_core::trace::{self, Prepared, Units};
 use pollster::block_on;
@@ -51,23 +51,26 @@ fn traced(
 ) -> Result<FactRecord> {
     let settings = &record.settings;
     let prepared = prepared(model, fact, settings)?;
-    let steps = 1 + settings.maps.min(1) + settings.readings.len();
+    let steps = 2 + settings.maps.min(1);
     progress.start("tracing", "passes", Some(steps as u64), 0);
     let dropped = block_on(trace::filtered(model, fact, settings))?;
     let group = block_on(trace::capture_facts(model, &[&prepared], settings))?;
     let mut traced = block_on(trace::stage1_of(model, &[&prepared], settings, &group))?.pop().unwrap_or_default();
-    traced.lens = Some(block_on(trace::lens(model, &prepared, &group))?);
+    traced.lens = Some(block_on(trace::lens(model, &prepared, &group, 0))?);
     progress.set(1);
-    for (at, &reading) in settings.readings.iter().enumerate() {
-        // Without an effect there is nothing that other layers could restore.
-        if let (None, Some(Dominant::Layer(layer))) = (&dropped, dominant(&traced, reading, false)) {
-            let curve = block_on(trace::redundancy(model, &[&prepared], settings, reading, layer))?.pop();
-            traced.redundancy.extend(curve.map(|curve| (reading, curve)));
-        }
-        progress.set(at as u64 + 2);
+    // Without an effect there is nothing that other layers could restore.
+    let own = |&reading: &Reading| match dominant(&traced, reading, false) {
+        Some(Dominant::Layer(layer)) if dropped.is_none() => Some((reading, layer)),
+        _ => None,
+    };
+    let wanted: Vec<_> = settings.readings.iter().filter_map(own).collect();
+    if !wanted.is_empty() {
+        let curves = block_on(trace::redundancy(model, &[&prepared], settings, &wanted))?.pop().unwrap_or_default();
+        traced.redundancy.extend(wanted.into_iter().map(|(reading, _)| reading).zip(curves));
     }
+    progress.set(2);
     if settings.maps > 0 {
-        traced.maps = Some(block_on(trace::maps_of(model, &prepared, settings, traced.p_corrupt, &group, None))?);
+        traced.maps = Some(block_on(trace::maps(model, &prepared, settings, traced.p_corrupt, (&group, 0), None))?);
     }
     progress.finish();
     if let Some(units) = units {

@@ -231,15 +231,16 @@ async fn trace_again(
 ) -> engram_core::Result<Traced> {
     let group = trace::capture_facts(model, &[fact], settings).await?;
     let mut traced = trace::stage1_of(model, &[fact], settings, &group).await?.pop().unwrap_or_default();
-    for (reading, curve) in &recorded.redundancy {
-        let again = trace::redundancy(model, &[fact], settings, *reading, curve.ablated).await?.pop();
-        traced.redundancy.extend(again.map(|again| (*reading, again)));
+    let wanted: Vec<_> = recorded.redundancy.iter().map(|(reading, curve)| (*reading, curve.ablated)).collect();
+    if !wanted.is_empty() {
+        let again = trace::redundancy(model, &[fact], settings, &wanted).await?.pop().unwrap_or_default();
+        traced.redundancy.extend(wanted.iter().map(|(reading, _)| *reading).zip(again));
     }
     if recorded.maps.is_some() {
-        traced.maps = Some(trace::maps_of(model, fact, settings, traced.p_corrupt, &group, None).await?);
+        traced.maps = Some(trace::maps(model, fact, settings, traced.p_corrupt, (&group, 0), None).await?);
     }
     if recorded.lens.is_some() {
-        traced.lens = Some(trace::lens(model, fact, &group).await?);
+        traced.lens = Some(trace::lens(model, fact, &group, 0).await?);
     }
     Ok(traced)
 }

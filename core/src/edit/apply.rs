@@ -1,6 +1,6 @@
 //! The rank-one update (eq. 4) and what it does. It is an overlay of single runs: the model is never changed.
 
-use super::{Done, Job, Target, tokens_of};
+use super::{Done, Job, Target};
 use crate::error::{Error, Result};
 use crate::model::Model;
 use crate::model::Site;
@@ -140,8 +140,7 @@ impl Watch {
 
 /// Measures what an edit does to its prompt, its paraphrases and neighbours and to unrelated facts.
 pub async fn measure(model: &Model, job: &Job<'_>, target: &Target, settings: &Settings) -> Result<Done> {
-    let prepared = tokens_of(model, job.fact, settings)?;
-    let fact = job.fact;
+    let (fact, prepared) = (job.fact, job.tokens.clone());
     let mode = settings.answer;
     let answers = [fact.target_true.as_str(), fact.target_new.as_str()];
     let mut watch = Watch::default();

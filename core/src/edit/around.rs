@@ -1,13 +1,12 @@
 //! What is watched around a person's edit: a question has no paraphrases, neighbours and unrelated facts of its own, the
 //! bundled facts have.
 
-use super::tokens_of;
 use crate::error::Result;
 use crate::facts::{Fact, FactFile, shuffled};
 use crate::metrics::{Dominant, Finding, View, dominant, layer_of};
 use crate::model::Model;
 use crate::record::{Reading, Settings};
-use crate::trace::{Screened, screen, stage1};
+use crate::trace::{Prepared, Screened, screen, stage1};
 
 /// Unrelated facts that are watched.
 const UNRELATED: usize = 10;
@@ -34,7 +33,7 @@ pub async fn known(model: &Model, facts: &FactFile) -> Result<Vec<usize>> {
     let order = shuffled(facts.facts.len(), settings.seed);
     for chunk in order[..order.len().min(LOOKED_AT)].chunks(8) {
         let asked: Vec<&Fact> = chunk.iter().map(|&at| &facts.facts[at]).collect();
-        let screened = screen(model, &asked, &settings).await?;
+        let screened = screen(model, &asked, &settings, false).await?.facts;
         let passed = chunk.iter().zip(screened).filter(|(_, one)| matches!(one, Screened::Passed(_)));
         known.extend(passed.map(|(&at, _)| at));
         if known.len() >= 2 * UNRELATED {
@@ -66,10 +65,9 @@ pub struct OwnLayer {
 }
 
 /// The fact's own layer under `subject-last`; `None` where no patch at the subject helps.
-pub async fn own_layer(model: &Model, fact: &Fact, settings: &Settings) -> Result<Option<OwnLayer>> {
+pub async fn own_layer(model: &Model, fact: &Prepared, settings: &Settings) -> Result<Option<OwnLayer>> {
     let settings = Settings { readings: vec![Reading::SubjectLast], ..settings.clone() };
-    let prepared = tokens_of(model, fact, &settings)?;
-    let traced = stage1(model, &[&prepared], &settings).await?.pop().unwrap_or_default();
+    let traced = stage1(model, &[fact], &settings).await?.pop().unwrap_or_default();
     let Some(Dominant::Layer(layer)) = dominant(&traced, Reading::SubjectLast, false) else { return Ok(None) };
     let peak = matches!(layer_of(&traced, &View::default()), Some(Finding::Layer(_)));
     Ok(Some(OwnLayer { layer, peak }))

@@ -43,10 +43,11 @@ impl Lab {
         let start = Instant::now();
         let fact = self.known_fact(ask).await?;
         let settings = study::question(&self.model, &settings_of(ask))?;
+        let tokens = edit::tokens_of(&self.model, &fact, &settings)?;
         let layer = match ask.layer {
             Some(layer) => layer,
             None => {
-                let own = edit::own_layer(&self.model, &fact, &settings).await?;
+                let own = edit::own_layer(&self.model, &tokens, &settings).await?;
                 let none = || Error::input("no patch at the subject helps, at any layer").hint("choose a layer");
                 own.ok_or_else(none)?.layer
             }
@@ -54,7 +55,7 @@ impl Lab {
         let unrelated = self.unrelated(&fact).await?;
         let facts: Vec<Fact> = unrelated.iter().map(|&at| self.facts.facts[at].clone()).collect();
         let watched = facts.iter().zip(&unrelated).map(|(fact, &at)| (at, fact)).collect();
-        let job = Job { order: 0, fact: &fact, layer, unrelated: watched };
+        let job = Job { order: 0, fact: &fact, tokens, layer, unrelated: watched };
         let stop = |text: &str| text.contains('\n');
         let prompt = fact.prompt();
         let before = greedy(&self.model, &prompt, SAID, stop).await?.text;

@@ -9,7 +9,7 @@ use crate::protocol::{Cost, MapSite, News, Question};
 use crate::question;
 use crate::record::{FactRecord, Outcome, Settings};
 use crate::study::{self, header};
-use crate::trace::{MapRow, Prepared, capture_facts, filtered, lens, maps_of, prepare, redundancy, stage1_of};
+use crate::trace::{MapRow, Prepared, capture_facts, filtered, lens, maps, prepare, redundancy, stage1_of};
 use web_time::Instant;
 
 impl Lab {
@@ -30,13 +30,18 @@ impl Lab {
         let mut traced = stage1_of(model, &[&prepared], &settings, group).await?.pop().unwrap_or_default();
         record.facts = vec![FactRecord::new(0, &fact, Outcome::of(traced.clone(), dropped))];
         tell(News::Traced(Box::new(record.clone())));
-        let seen = lens(model, &prepared, group).await?;
+        let seen = lens(model, &prepared, group, 0).await?;
         tell(News::Lens(seen.clone()));
         traced.lens = Some(seen);
         // Without an effect there is nothing that other layers could restore.
-        for &reading in settings.readings.iter().filter(|_| dropped.is_none()) {
-            let Some(Dominant::Layer(layer)) = dominant(&traced, reading, false) else { continue };
-            if let Some(curve) = redundancy(model, &[&prepared], &settings, reading, layer).await?.pop() {
+        let own = |&reading: &crate::record::Reading| match dominant(&traced, reading, false) {
+            Some(Dominant::Layer(layer)) if dropped.is_none() => Some((reading, layer)),
+            _ => None,
+        };
+        let wanted: Vec<_> = settings.readings.iter().filter_map(own).collect();
+        if !wanted.is_empty() {
+            let curves = redundancy(model, &[&prepared], &settings, &wanted).await?.pop().unwrap_or_default();
+            for ((reading, _), curve) in wanted.into_iter().zip(curves) {
                 tell(News::Redundancy { reading, curve: curve.clone() });
                 traced.redundancy.insert(reading, curve);
             }
@@ -50,7 +55,7 @@ impl Lab {
                 };
                 tell(News::MapRow { site, position: row.position, values: row.values });
             };
-            let maps = maps_of(model, &prepared, &settings, traced.p_corrupt, group, Some(&mut row)).await?;
+            let maps = maps(model, &prepared, &settings, traced.p_corrupt, (group, 0), Some(&mut row)).await?;
             traced.maps = Some(maps);
         }
         record.facts = vec![FactRecord::new(0, &fact, Outcome::of(traced, dropped))];

@@ -94,7 +94,7 @@ impl<'a> Loader<'a> {
         match self.origin {
             Origin::Files(checkpoint) => Some(checkpoint),
             Origin::Nowhere(checkpoint, _) => checkpoint,
-                    Origin::Training(_) => None,
+            Origin::Training(_) => None,
         }
     }
 
@@ -176,7 +176,7 @@ impl<'a> Loader<'a> {
                 self.looked((checkpoint, tally), name, &[n])?;
                 Ok(Vector::Host(Vec::new()))
             }
-                    Origin::Training(parameters) => parameters.vector(name, n, start),
+            Origin::Training(parameters) => parameters.vector(name, n, start),
         }
     }
 
@@ -187,7 +187,7 @@ impl<'a> Loader<'a> {
                 self.looked((checkpoint, tally), name, &[rows, columns])?;
                 Ok(Stored::Nothing)
             }
-                    Origin::Training(parameters) => Ok(match parameters.matrix(name, [rows, columns])? {
+            Origin::Training(parameters) => Ok(match parameters.matrix(name, [rows, columns])? {
                 Vector::Host(values) => Stored::Values(values),
                 Vector::Device(x) => Stored::Tensor(Box::new(x.reshape([rows, columns]))),
             }),
@@ -203,7 +203,7 @@ impl<'a> Loader<'a> {
             (Stored::Values(values), Some(device)) => {
                 Weight::OutIn(Box::new(upload(values, [out, input], device).await?))
             }
-                    (Stored::Tensor(x), _) => Weight::OutIn(x),
+            (Stored::Tensor(x), _) => Weight::OutIn(x),
         };
         let bias = if bias { Some(self.vector(&format!("{name}.bias"), out).await?) } else { None };
         Ok(LinearMap { tensor, rows: 0..out, input, turned: false, weight, bias })
@@ -227,7 +227,7 @@ impl<'a> Loader<'a> {
         let columns = |part: usize| part * out..(part + 1) * out;
         let stored = match (self.matrix(&tensor, input, all).await?, self.device) {
             (Stored::Values(values), Some(device)) => Err(upload(values, [input, all], device).await?),
-                    (Stored::Tensor(x), _) => Err(*x),
+            (Stored::Tensor(x), _) => Err(*x),
             (stored, _) => Ok(stored),
         };
         Ok(std::array::from_fn(|part| {
@@ -284,7 +284,7 @@ impl<'a> Loader<'a> {
                     (Stored::Values(values), Some(device)) => {
                         Vocabulary::on_device(name, vec![upload(values, [vocab, d], device).await?], d)
                     }
-                                    (Stored::Tensor(x), _) => Vocabulary::on_device(name, vec![*x], d),
+                    (Stored::Tensor(x), _) => Vocabulary::on_device(name, vec![*x], d),
                 });
             }
         };

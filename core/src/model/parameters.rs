@@ -74,10 +74,9 @@ impl Parameters {
 
     fn get(&self, name: &str, shape: &[usize], first: impl FnOnce() -> Vec<f32>) -> Result<Vector> {
         let mut tensors = self.tensors.borrow_mut();
-        let found = tensors.entry(name.to_string()).or_insert_with(|| Parameter {
-            shape: shape.to_vec(),
-            values: Vector::new(first(), self.device.as_ref()),
-        });
+        let found = tensors
+            .entry(name.to_string())
+            .or_insert_with(|| Parameter { shape: shape.to_vec(), values: Vector::new(first(), self.device.as_ref()) });
         match found.shape == shape {
             true => Ok(found.values.clone()),
             false => Err(Error::input(format!(

@@ -36,6 +36,7 @@ fn record(facts: usize) -> Record {
             )]
             .into(),
             maps: Some(Maps { window: 3, residual: vec![curve()], mlp: vec![curve()], attention: vec![curve()] }),
+            units: Vec::new(),
             lens: Some(Lens {
                 p_true: curve(),
                 p_false: curve(),

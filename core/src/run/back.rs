@@ -230,7 +230,8 @@ fn undo_on_device(edits: &[Edit], g: &Rows) -> Rows {
     let mut index: Vec<u32> = (0..count as u32).collect();
     all.iter().enumerate().for_each(|(at, edit)| index[edit.row as usize] = (count + at) as u32);
     let out = g.clone().join(Rows::on_device(left)).gather(&index);
-    let lenders: Vec<(u32, &Edit)> = edits.iter().filter_map(|edit| lender(edit.change).map(|row| (row, edit))).collect();
+    let lenders: Vec<(u32, &Edit)> =
+        edits.iter().filter_map(|edit| lender(edit.change).map(|row| (row, edit))).collect();
     if lenders.is_empty() {
         return out;
     }
@@ -254,9 +255,7 @@ impl BackHooks for BackState<'_> {
         for (whose, term) in self.state.terms_of(map) {
             y = match whose {
                 None => map.add_term_backward(g, y, term, None),
-                Some(overlay) => {
-                    map.add_term_backward(g, y, term, Some(&self.state.carrying(*overlay, g.count())))
-                }
+                Some(overlay) => map.add_term_backward(g, y, term, Some(&self.state.carrying(*overlay, g.count()))),
             };
         }
         y

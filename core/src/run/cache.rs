@@ -44,6 +44,12 @@ impl Sites {
         self.resume
     }
 
+    /// Bytes that a row of a model takes in a cache.
+    pub(crate) fn row_bytes(&self, net: &crate::model::Transformer) -> u64 {
+        let width = |layer: usize, site: Site| site.width(&net.shape, net.heads(layer.max(1)));
+        4 * self.numbers(net.shape.layers, width) as u64
+    }
+
     /// Numbers of a row that are kept in all, with widths by site.
     pub(super) fn numbers(&self, layers: usize, width: impl Fn(usize, Site) -> usize) -> usize {
         let all = (0..=layers).flat_map(|layer| Site::ALL.map(|site| (layer, site)));

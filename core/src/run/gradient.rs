@@ -84,8 +84,7 @@ impl<'a> Trip<'a> {
         let edited = self.ground.edited;
         let (end, state, kept) = pass.turned();
         let mut weights = self.weights.then(Gradients::default);
-        let (values, g) =
-            slope(edited.net, self.ground.cache, &end, terms, edited.plan.head_rows, weights.as_mut());
+        let (values, g) = slope(edited.net, self.ground.cache, &end, terms, edited.plan.head_rows, weights.as_mut());
         let marks = marks(state.schedule, self.wanted);
         (values, Back::new((state, kept), g, marks, weights))
     }
@@ -257,12 +256,7 @@ impl Edited<'_> {
 
     /// Rows to their owners. What several changes took of a constant is added up in the order of the request, whatever
     /// the passes were.
-    fn collected(
-        self,
-        constants: &Matrix,
-        wanted: &[Wanted],
-        found: Vec<(Whose, Vec<f32>)>,
-    ) -> (Matrix, Vec<Matrix>) {
+    fn collected(self, constants: &Matrix, wanted: &[Wanted], found: Vec<(Whose, Vec<f32>)>) -> (Matrix, Vec<Matrix>) {
         let width = |wanted: &Wanted| wanted.site.width(&self.net.shape, self.net.heads(wanted.layer.max(1)));
         let zeros = |wanted: &Wanted| {
             let width = width(wanted);
@@ -313,7 +307,9 @@ impl Scope<'_> {
                 .hint("runs and reads count from 0")
         })?;
         if !term.weight.is_finite() {
-            return Err(Error::input(format!("a term of the objective weighs {}", term.weight)).hint("weigh by a number"));
+            return Err(
+                Error::input(format!("a term of the objective weighs {}", term.weight)).hint("weigh by a number")
+            );
         }
         match (term.metric, self.cache) {
             (Metric::KlTo { prompt, position }, Some(cache)) => {

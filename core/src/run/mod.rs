@@ -11,6 +11,7 @@ mod back;
 mod cache;
 mod change;
 mod check;
+pub mod counts;
 mod finite;
 mod gradient;
 mod intervention;
@@ -80,6 +81,7 @@ impl<'a> Edited<'a> {
         }
         let scope = Scope { net: self.net, cache: None, constants, overlays: &[] };
         prompts.iter().try_for_each(|prompt| scope.prompt(prompt))?;
+        counts::prompts(prompts);
         self.overlays.iter().try_for_each(|overlay| scope.overlay(overlay))?;
         let all: usize = prompts.iter().map(|prompt| prompt.ids.len()).sum();
         // On a device a cache is one chunk, and what is kept of it in one place.
@@ -93,7 +95,8 @@ impl<'a> Edited<'a> {
             memory::reserve_batch(bytes, &format!("computing {rows} tokens at once"))?;
         }
         let ground = Ground { edited: self, cache: None, constants, overlays: &[], keep };
-        let passed = self.passes(&schedules, |schedule| Pass::new(ground, schedule, Some(&schedule.ids(prompts)))).await?;
+        let passed =
+            self.passes(&schedules, |schedule| Pass::new(ground, schedule, Some(&schedule.ids(prompts)))).await?;
         let mut cache = ActivationCache {
             constants: constants.clone(),
             sites: keep.clone(),

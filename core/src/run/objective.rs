@@ -92,10 +92,13 @@ impl Values {
             let (values, width) = (rows.values().await?, rows.width());
             let of = |&(at, row, pick): &(usize, usize, Pick)| {
                 let row = &values[row * width..][..width];
-                (at, match pick {
-                    Pick::One(i) => row[i],
-                    Pick::Difference(i, j) => row[i] - row[j],
-                })
+                (
+                    at,
+                    match pick {
+                        Pick::One(i) => row[i],
+                        Pick::Difference(i, j) => row[i] - row[j],
+                    },
+                )
             };
             out.extend(picks.iter().map(of));
         }
@@ -133,7 +136,8 @@ pub(super) fn slope(
         let x = x.gather(&index);
         let normed = net.head.norm.forward(&x);
         let logits = table.logits(&normed, finish);
-        let references = |terms: &[Term]| -> Vec<u32> { terms.iter().filter_map(|term| reference(cache, term)).collect() };
+        let references =
+            |terms: &[Term]| -> Vec<u32> { terms.iter().filter_map(|term| reference(cache, term)).collect() };
         let index: Vec<u32> = chunk.iter().flat_map(|(_, terms)| references(terms)).collect();
         let reference = match cache.filter(|_| !index.is_empty()) {
             Some(cache) => net.logits(&cache.gather_end(&index)),

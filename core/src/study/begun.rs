@@ -1,7 +1,6 @@
 //! What an earlier run left, before anything is indexed by its numbers: is it of these facts, and is it whole?
 
-use super::{jobs, l_star};
-use crate::edit::Job;
+use super::{Chosen, chosen, l_star};
 use crate::error::{Error, Result};
 use crate::facts::{FactFile, shuffled};
 use crate::record::{EditRecord, Outcome, Reading, Record};
@@ -53,8 +52,8 @@ pub(super) fn curves(record: &Record, reading: Reading, l_star: Option<usize>) -
 }
 
 /// Refuses edits that are not the first ones of those that the settings ask for.
-pub(super) fn edits(edits: &[EditRecord], jobs: &[Job<'_>]) -> Result<()> {
-    let fits = |(edit, job): (&EditRecord, &Job<'_>)| edit.fact == job.order && edit.layer == job.layer;
+pub(super) fn edits(edits: &[EditRecord], jobs: &[Chosen<'_>]) -> Result<()> {
+    let fits = |(edit, job): (&EditRecord, &Chosen<'_>)| edit.fact == job.order && edit.layer == job.layer;
     match edits.len() <= jobs.len() && edits.iter().zip(jobs).all(fits) {
         true => Ok(()),
         false => Err(wrong("its edits are not those that its settings ask for")),
@@ -81,7 +80,7 @@ pub fn is_complete(record: &Record, file: &FactFile) -> Result<bool> {
     if !record.settings.stages.contains(&3) {
         return Ok(true);
     }
-    let jobs = jobs(record, file, &order);
+    let jobs = chosen(record, file, &order);
     let found = record.edits.as_deref();
     edits(found.unwrap_or_default(), &jobs)?;
     Ok(found.is_some_and(|found| found.len() == jobs.len()))

@@ -247,8 +247,7 @@ mod tests {
                 x
             };
             let (x64, w64, b64) = (wide(&x), wide(&w), wide(&b));
-            let on_x: Vec<f64> =
-                (0..rows * n).map(|at| slope(&|by| loss(&moved(&x64, at, by), &w64, &b64))).collect();
+            let on_x: Vec<f64> = (0..rows * n).map(|at| slope(&|by| loss(&moved(&x64, at, by), &w64, &b64))).collect();
             let on_w: Vec<f64> = (0..n).map(|at| slope(&|by| loss(&x64, &moved(&w64, at, by), &b64))).collect();
             let on_b: Vec<f64> = (0..n).map(|at| slope(&|by| loss(&x64, &w64, &moved(&b64, at, by)))).collect();
             let norm = match centre {

@@ -8,16 +8,19 @@ use crate::model::Site;
 use crate::record::{Answer, Reading, Settings, Traced};
 use crate::run::{ActivationCache, Edited, Intervention, PatchedRun, Prompt, Sites, with_halving};
 use crate::tensor::Matrix;
+use std::rc::Rc;
 
 /// A captured group of facts: each one's clean prompt and its corrupted draws. Whatever is traced of them resumes it.
+#[derive(Clone)]
 pub struct Group {
-    pub(super) cache: ActivationCache,
+    pub(super) cache: Rc<ActivationCache>,
     /// Noise rows.
     pub(super) constants: Matrix,
     pub(super) places: Vec<Place>,
 }
 
 /// Where a fact's prompts are in the captured run.
+#[derive(Clone)]
 pub(super) struct Place {
     pub(super) clean: usize,
     pub(super) corrupt: Vec<usize>,
@@ -27,13 +30,14 @@ pub(super) struct Place {
     pub(super) asked_new: Option<(usize, Asked)>,
 }
 
-/// Captures a group, with `keep` of its sites. `ablate` changes the corrupted prompts (their shared positions are then computed for themselves).
+/// Captures a group, with `keep` of its sites. With `removed`, each fact's corrupted prompts stand once for each of these
+/// blocks, without that block (their shared positions are then computed for themselves).
 pub(super) async fn capture_group(
     model: &Model,
     facts: &[&Prepared],
     settings: &Settings,
     keep: &Sites,
-    ablate: impl Fn(usize) -> Vec<Intervention>,
+    removed: &[usize],
 ) -> Result<Group> {
     let width = model.net.shape.width;
     let mut noise = NoiseRows::default();
@@ -44,12 +48,17 @@ pub(super) async fn capture_group(
         let asked_corrupt = fact.asked_corrupt(settings.answer);
         let clean = prompts.len();
         prompts.push(Prompt::plain(&asked.ids));
-        let ablation = ablate(asked_corrupt.ids.len());
         let mut corrupt = Vec::new();
-        for mut prompt in corrupted(fact, &asked_corrupt.ids, settings, width, &mut noise) {
-            prompt.interventions.extend(ablation.iter().cloned());
-            corrupt.push(prompts.len());
-            prompts.push(prompt);
+        let blocks: Vec<Option<usize>> = removed.iter().copied().map(Some).collect();
+        for &block in if blocks.is_empty() { &[None][..] } else { &blocks } {
+            for mut prompt in corrupted(fact, &asked_corrupt.ids, settings, width, &mut noise) {
+                let all = 0..prompt.ids.len();
+                prompt.interventions.extend(block.into_iter().flat_map(|block| {
+                    [Site::Attention, Site::Mlp].map(|site| Intervention::zero(block, site, all.clone()))
+                }));
+                corrupt.push(prompts.len());
+                prompts.push(prompt);
+            }
         }
         let asked_new = (settings.answer == Answer::Sequence).then(|| {
             let asked = Asked::new(&fact.clean, &fact.answer_new, &[], Answer::Sequence);
@@ -59,7 +68,7 @@ pub(super) async fn capture_group(
         places.push(Place { clean, corrupt, asked, asked_corrupt, asked_new });
     }
     let constants = noise.matrix(width);
-    let cache = model.edited().capture(&prompts, &constants, keep).await?;
+    let cache = Rc::new(model.edited().capture(&prompts, &constants, keep).await?);
     Ok(Group { cache, constants, places })
 }
 
@@ -75,7 +84,7 @@ pub(super) fn positions(fact: &Prepared, reading: Reading) -> Option<(usize, usi
 
 /// Captures the prompts of a group of facts.
 pub async fn capture_facts(model: &Model, facts: &[&Prepared], settings: &Settings) -> Result<Group> {
-    capture_group(model, facts, settings, &Sites::to_resume(), |_| Vec::new()).await
+    capture_group(model, facts, settings, &Sites::to_resume(), &[]).await
 }
 
 /// Traces a group of screened facts: everything of [`Traced`] but maps, lens and redundancy.

@@ -1,6 +1,6 @@
 //! Token × layer maps (Meng et al. 2022, Figure 1): the residual after each block, MLP and attention in windows.
 
-use super::cells::{Group, Place, capture_facts};
+use super::cells::{Group, Place};
 use super::{Prepared, mean_scores, resume};
 use crate::error::Result;
 use crate::model::Model;
@@ -41,21 +41,14 @@ pub struct MapRow {
     pub values: Vec<f32>,
 }
 
-/// Maps of one fact, in one batch. A position without a clean counterpart, and one that the corruption left alone, keeps
-/// `p_corrupt`.
-pub async fn maps(model: &Model, fact: &Prepared, settings: &Settings, p_corrupt: f32) -> Result<Maps> {
-    let group = capture_facts(model, &[fact], settings).await?;
-    maps_of(model, fact, settings, p_corrupt, &group, None).await
-}
-
-/// [`maps`] of a fact whose prompts are captured already. With `live` a batch is one position, and each row is told as
-/// soon as it is there.
-pub async fn maps_of(
+/// Maps of the fact that is number `at` of a group. A position without a clean counterpart, and one that the corruption left
+/// alone, keeps `p_corrupt`. With `live` a batch is one position, and each row is told as soon as it is there.
+pub async fn maps(
     model: &Model,
     fact: &Prepared,
     settings: &Settings,
     p_corrupt: f32,
-    group: &Group,
+    (group, at): (&Group, usize),
     mut live: Option<&mut dyn FnMut(MapRow)>,
 ) -> Result<Maps> {
     let layers = model.layers();
@@ -64,7 +57,7 @@ pub async fn maps_of(
     let positions: Vec<usize> = (0..fact.corrupt.len()).collect();
     let per_batch = if live.is_some() { 1 } else { positions.len() };
     for batch in positions.chunks(per_batch.max(1)) {
-        let (cells, runs) = cells(fact, settings, &group.places[0], layers, batch);
+        let (cells, runs) = cells(fact, settings, &group.places[at], layers, batch);
         if !runs.is_empty() {
             let readouts = resume(model, group, &runs).await?;
             for ((kind, position, layer), p) in cells.into_iter().zip(mean_scores(&readouts, fact.draws)) {

@@ -50,6 +50,7 @@ impl Prepared {
 
 /// Tokenizes a fact for a model, or says why it is dropped.
 pub fn prepare(model: &Model, fact: &Fact, settings: &Settings) -> Result<Result<Prepared, Dropped>> {
+    crate::run::counts::fact();
     match tokenized(model, fact, settings) {
         // A text that the tokenizer cannot take is this fact's affair, and no end of a study.
         Err(error) if error.kind == Kind::Input => Ok(Err(dropped(Reason::UnknownToken, error.message()))),

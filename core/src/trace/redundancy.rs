@@ -9,46 +9,47 @@ use crate::model::Site;
 use crate::record::{Reading, RedundancyCurve, Settings};
 use crate::run::{Intervention, PatchedRun, Sites};
 
-/// Curves of a group of facts for one reading with block `ablated` removed.
+/// Curves of a group of facts, for each one as many as are `wanted`: a patch position, and the block that is removed. The
+/// clean prompt is captured once for all of them.
 pub async fn redundancy(
     model: &Model,
     facts: &[&Prepared],
     settings: &Settings,
-    reading: Reading,
-    ablated: usize,
-) -> Result<Vec<RedundancyCurve>> {
+    wanted: &[(Reading, usize)],
+) -> Result<Vec<Vec<RedundancyCurve>>> {
     let layers = model.layers();
-    let remove = |positions: std::ops::Range<usize>| {
-        [Site::Attention, Site::Mlp].map(|site| Intervention::zero(ablated, site, positions.clone())).to_vec()
-    };
-    let group = capture_group(model, facts, settings, &Sites::to_resume(), |len| remove(0..len)).await?;
+    let mut removed: Vec<usize> = wanted.iter().map(|(_, block)| *block).collect();
+    removed.sort_unstable();
+    removed.dedup();
+    let group = capture_group(model, facts, settings, &Sites::to_resume(), &removed).await?;
     let mut runs = Vec::new();
     for (fact, place) in facts.iter().zip(&group.places) {
-        let Some((from, to)) = positions(fact, reading) else { continue };
-        for layer in (1..=layers).filter(|&layer| layer != ablated) {
-            for &prompt in &place.corrupt {
-                // The block stays removed in the runs too: they keep the changes that their prompt was captured with.
-                let interventions = vec![Intervention::patch(layer, Site::Residual, to, place.clean, from)];
-                let reads = place.asked_corrupt.reads.clone();
-                runs.push(PatchedRun { prompt, interventions, overlay: None, reads });
+        for &(reading, ablated) in wanted {
+            let Some((from, to)) = positions(fact, reading) else { continue };
+            let without = removed.binary_search(&ablated).expect("it is one of them");
+            for layer in (1..=layers).filter(|&layer| layer != ablated) {
+                for &prompt in &place.corrupt[without * fact.draws..][..fact.draws] {
+                    // The block stays removed in the runs too: they keep the changes that their prompt was captured with.
+                    let interventions = vec![Intervention::patch(layer, Site::Residual, to, place.clean, from)];
+                    let reads = place.asked_corrupt.reads.clone();
+                    runs.push(PatchedRun { prompt, interventions, overlay: None, reads });
+                }
             }
         }
     }
     let readouts = resume(model, &group, &runs).await?;
     let mut rest = readouts.as_slice();
-    Ok(facts
-        .iter()
-        .map(|fact| {
-            let mut patched = vec![None; layers];
-            if positions(fact, reading).is_some() {
-                let (head, tail) = rest.split_at((layers - 1) * fact.draws);
-                rest = tail;
-                let others = (0..layers).filter(|&layer| layer + 1 != ablated);
-                for (layer, p) in others.zip(mean_scores(head, fact.draws)) {
-                    patched[layer] = Some(p);
-                }
+    let mut curve = |fact: &Prepared, (reading, ablated): (Reading, usize)| {
+        let mut patched = vec![None; layers];
+        if positions(fact, reading).is_some() {
+            let (head, tail) = rest.split_at((layers - 1) * fact.draws);
+            rest = tail;
+            let others = (0..layers).filter(|&layer| layer + 1 != ablated);
+            for (layer, p) in others.zip(mean_scores(head, fact.draws)) {
+                patched[layer] = Some(p);
             }
-            RedundancyCurve { ablated, patched }
-        })
-        .collect())
+        }
+        RedundancyCurve { ablated, patched }
+    };
+    Ok(facts.iter().map(|fact| wanted.iter().map(|&one| curve(fact, one)).collect()).collect())
 }

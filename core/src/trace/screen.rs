@@ -1,5 +1,6 @@
 //! The paper's two filters, for many facts at a time: greedy decoding gives the true target, and corruption matters.
 
+use super::cells::{Group, Place};
 use super::noise::{NoiseRows, corrupted};
 use super::prepare::{Prepared, prepare};
 use super::score;
@@ -9,6 +10,7 @@ use crate::model::Model;
 use crate::record::outcome::effect_line;
 use crate::record::{Answer, Dropped, Reason, Settings};
 use crate::run::{Edited, Prompt, Read, Readout, Sites, with_halving};
+use std::rc::Rc;
 
 /// What the filters say of a fact.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,20 +23,42 @@ pub enum Screened {
 
 /// What the filters say of a fact that is traced whatever they say; `None` where it passes.
 pub async fn filtered(model: &Model, fact: &Fact, settings: &Settings) -> Result<Option<Dropped>> {
-    match screen(model, &[fact], settings).await?.pop() {
+    match screen(model, &[fact], settings, false).await?.facts.pop() {
         Some(Screened::Dropped(dropped)) => Ok(Some(dropped)),
         _ => Ok(None),
     }
 }
 
-/// Screens facts in one batch: all clean prompts with their answers forced, all corrupted prompts.
-pub async fn screen(model: &Model, facts: &[&Fact], settings: &Settings) -> Result<Vec<Screened>> {
+/// Facts that were screened together.
+pub struct Screening {
+    /// What the filters say of each.
+    pub facts: Vec<Screened>,
+    /// Their prompts, where they were kept: a place for each that has tokens.
+    kept: Option<(Group, Vec<Option<usize>>)>,
+}
+
+impl Screening {
+    /// What was captured of some of the facts, to be traced; `None` where it was not kept.
+    pub fn group(&self, facts: &[usize]) -> Option<Group> {
+        let (group, places) = self.kept.as_ref()?;
+        let places: Option<Vec<Place>> = facts.iter().map(|&fact| Some(group.places[places[fact]?].clone())).collect();
+        Some(Group { places: places?, ..group.clone() })
+    }
+}
+
+/// Share of the memory for activations that prompts may take which are kept after screening.
+const KEPT: u64 = 8;
+
+/// Screens facts in one batch: all clean prompts with their answers forced, all corrupted prompts. With `keep` what tracing
+/// resumes from is kept of them, where it is little enough.
+pub async fn screen(model: &Model, facts: &[&Fact], settings: &Settings, keep: bool) -> Result<Screening> {
     let width = model.net.shape.width;
     let mut noise = NoiseRows::default();
     let mut prompts = Vec::new();
     let mut reads: Vec<(usize, Read)> = Vec::new();
     let mut prepared = Vec::with_capacity(facts.len());
-    for fact in facts {
+    let (mut places, mut place_of) = (Vec::new(), vec![None; facts.len()]);
+    for (number, fact) in facts.iter().enumerate() {
         let one = prepare(model, fact, settings)?;
         let Ok(one) = one else {
             prepared.push(one);
@@ -47,28 +71,39 @@ pub async fn screen(model: &Model, facts: &[&Fact], settings: &Settings) -> Resu
         let at = prompts.len() - 1;
         reads.extend((0..n).map(|i| (at, Read { position: clean - 1 + i, tokens: vec![one.answer[i]] })));
         let asked = one.asked_corrupt(settings.answer);
+        let mut corrupt = Vec::new();
         for prompt in corrupted(&one, &asked.ids, settings, width, &mut noise) {
             prompts.push(prompt);
+            corrupt.push(prompts.len() - 1);
             reads.extend(asked.reads.iter().map(|read| (prompts.len() - 1, read.clone())));
         }
+        place_of[number] = Some(places.len());
+        let clean = one.asked(settings.answer);
+        places.push(Place { clean: at, corrupt, asked: clean, asked_corrupt: asked, asked_new: None });
         prepared.push(Ok(one));
     }
-    let readouts = match prompts.is_empty() {
-        true => Vec::new(),
-        false => {
-            let cache = &model.edited().capture(&prompts, &noise.matrix(width), &Sites::end()).await?;
-            let reads = &reads;
-            let work = |plan| async move { Edited { plan, ..model.edited() }.read(cache, reads).await };
-            with_halving(model.plan, work).await?.0
-        }
-    };
+    let (mut readouts, mut kept) = (Vec::new(), None);
+    if !prompts.is_empty() {
+        let rows: usize = prompts.iter().map(|prompt| prompt.ids.len()).sum();
+        let resume = Sites::to_resume();
+        let bytes = resume.row_bytes(&model.net).saturating_mul(rows as u64);
+        // A sequence's counterfactual answer has a prompt of its own.
+        let keep = keep && settings.answer == Answer::FirstToken && bytes <= model.plan.bytes / KEPT;
+        let sites = if keep { resume } else { Sites::end() };
+        let constants = noise.matrix(width);
+        let cache = Rc::new(model.edited().capture(&prompts, &constants, &sites).await?);
+        let (from, reads) = (&*cache, &reads);
+        let work = |plan| async move { Edited { plan, ..model.edited() }.read(from, reads).await };
+        readouts = with_halving(model.plan, work).await?.0;
+        kept = keep.then_some((Group { cache, constants, places }, place_of));
+    }
     let mut rest = readouts.as_slice();
     let mut take = |n: usize| {
         let (head, tail) = rest.split_at(n);
         rest = tail;
         head
     };
-    Ok(prepared
+    let facts = prepared
         .into_iter()
         .map(|one| match one {
             Err(dropped) => Screened::Dropped(dropped),
@@ -79,7 +114,8 @@ pub async fn screen(model: &Model, facts: &[&Fact], settings: &Settings) -> Resu
                 judge(model, one, clean, corrupt, per_draw, settings)
             }
         })
-        .collect())
+        .collect();
+    Ok(Screening { facts, kept })
 }
 
 fn judge(

@@ -71,7 +71,7 @@ pub async fn units(
     let numbers = units.numbers(model)?;
     let layers = model.layers();
     let keep = Sites::to_resume().with(units.site(), 1..=layers);
-    let group = capture_group(model, &[fact], settings, &keep, |_| Vec::new()).await?;
+    let group = capture_group(model, &[fact], settings, &keep, &[]).await?;
     let found = |&reading: &Reading| positions(fact, reading).map(|at| (reading, at));
     let wanted: Vec<_> = settings.readings.iter().filter_map(found).collect();
     let all = wanted.len() * layers * numbers.len() * fact.draws;

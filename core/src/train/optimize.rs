@@ -117,10 +117,12 @@ async fn length(grads: impl Iterator<Item = &Vector>) -> Result<f32> {
     let (mut sum, mut squares) = (0.0f64, Vec::new());
     for grad in grads {
         match grad {
-            Vector::Host(x) => sum += f64::from(simd::vectorized(
-                #[inline(always)]
-                || simd::dot(x, x),
-            )),
+            Vector::Host(x) => {
+                sum += f64::from(simd::vectorized(
+                    #[inline(always)]
+                    || simd::dot(x, x),
+                ))
+            }
             Vector::Device(x) => squares.push((**x).clone().square().sum()),
         }
     }
@@ -167,8 +169,7 @@ mod tests {
     /// Two steps by hand, with decay and a clipped gradient.
     #[test]
     fn steps_are_those_of_the_paper() {
-        let plan =
-            Plan { learning_rate: 0.1, warmup_steps: 1, weight_decay: 0.01, beta_2: 0.98, clip: 1.0 };
+        let plan = Plan { learning_rate: 0.1, warmup_steps: 1, weight_decay: 0.01, beta_2: 0.98, clip: 1.0 };
         let parameters = Parameters::new(None, Box::new(|_, _| Vec::new()));
         parameters.set("w", Parameter { shape: vec![1, 2], values: Vector::Host(vec![1.0, -2.0]) });
         parameters.set("b", Parameter { shape: vec![1], values: Vector::Host(vec![0.5]) });

@@ -46,6 +46,7 @@ fn traced(p_clean: f32, p_corrupt: f32, p_false: f32) -> Traced {
             mlp: vec![flat.clone(); 5],
             attention: vec![flat; 5],
         }),
+        units: Vec::new(),
         lens: Some(Lens {
             p_true: vec![0.0, 0.1, p_clean],
             p_false: vec![0.0, 0.1, p_false],

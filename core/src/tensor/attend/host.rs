@@ -34,13 +34,7 @@ impl<'a> Keys<'a> {
     }
 }
 
-pub(super) fn attend(
-    lists: &KeyLists,
-    heads: &Heads,
-    q: Rows,
-    base: Option<Captured<'_>>,
-    new: [&Rows; 2],
-) -> Rows {
+pub(super) fn attend(lists: &KeyLists, heads: &Heads, q: Rows, base: Option<Captured<'_>>, new: [&Rows; 2]) -> Rows {
     let &Heads { count, kv: groups, dim, scale, soft_cap, window, .. } = heads;
     let (width, per_group) = (count * dim, count / groups);
     let all = Keys { base_rows: lists.base_rows, base, new, dim };
