@@ -16,6 +16,7 @@ use crate::trace::{
     Prepared, Screened, capture_facts, lens, maps, measure_sigma, prepare, redundancy, screen, stage1_of,
 };
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 /// What a study tells while it runs.
 #[derive(Debug)]
@@ -147,15 +148,15 @@ impl Tokens {
     }
 
     fn of(&mut self, at: usize, model: &Model, fact: &Fact, settings: &Settings) -> Result<&Prepared> {
-        if !self.0.contains_key(&at) {
-            let changed = |_| {
-                Error::input(format!("fact {} is not what it was when the study began", fact.id))
-                    .hint("the facts file changed: start again with --fresh")
-                    .in_page("the facts changed: start the study anew")
-            };
-            self.0.insert(at, prepare(model, fact, settings)?.map_err(changed)?);
-        }
-        Ok(&self.0[&at])
+        let changed = |_| {
+            Error::input(format!("fact {} is not what it was when the study began", fact.id))
+                .hint("the facts file changed: start again with --fresh")
+                .in_page("the facts changed: start the study anew")
+        };
+        Ok(match self.0.entry(at) {
+            Entry::Occupied(found) => found.into_mut(),
+            Entry::Vacant(place) => place.insert(prepare(model, fact, settings)?.map_err(changed)?),
+        })
     }
 }
 

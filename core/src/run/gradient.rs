@@ -76,7 +76,7 @@ impl<'a> Trip<'a> {
     }
 
     fn out(&self, schedule: &'a Schedule) -> Pass<'a> {
-        Pass::new(self.ground, schedule, self.ids(schedule).as_deref()).to_turn(self.skip)
+        Pass::new(self.ground, schedule, self.ids(schedule).as_deref()).turning(self.skip)
     }
 
     /// Turns round at the end.

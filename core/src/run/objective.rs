@@ -74,8 +74,17 @@ pub(super) struct Term {
 /// Metrics of a pass, still where they were computed: rows of numbers, and how each term's value comes from its row.
 #[derive(Default)]
 pub(super) struct Values {
-    parts: Vec<(Rows, Vec<(usize, usize, Pick)>)>,
+    parts: Vec<Part>,
 }
+
+/// Rows of numbers, and the values that are made of them.
+struct Part {
+    rows: Rows,
+    picks: Vec<Picked>,
+}
+
+/// A term's place in the objective, a row, and what of it.
+type Picked = (usize, usize, Pick);
 
 /// Which numbers of a row a value is made of.
 #[derive(Debug, Clone, Copy)]
@@ -88,9 +97,9 @@ impl Values {
     /// Each term's place in the objective, and its value.
     pub(super) async fn read(self) -> crate::Result<Vec<(usize, f32)>> {
         let mut out = Vec::new();
-        for (rows, picks) in self.parts {
+        for Part { rows, picks } in self.parts {
             let (values, width) = (rows.values().await?, rows.width());
-            let of = |&(at, row, pick): &(usize, usize, Pick)| {
+            let of = |&(at, row, pick): &Picked| {
                 let row = &values[row * width..][..width];
                 (
                     at,
@@ -176,7 +185,8 @@ fn reference(cache: Option<&ActivationCache>, term: &Term) -> Option<u32> {
     }
 }
 
-type Found = ((Rows, Vec<(usize, usize, Pick)>), Rows);
+/// Values of terms, and gradients on the logits of their rows.
+type Found = (Part, Rows);
 
 fn on_host(mut logits: Rows, reference: &Rows, terms: &[&[Term]], cap: Option<f64>) -> Found {
     let vocab = logits.width();
@@ -240,7 +250,7 @@ fn on_host(mut logits: Rows, reference: &Rows, terms: &[&[Term]], cap: Option<f6
             }
         },
     );
-    ((Rows::on_host(values, 1), picks), logits)
+    (Part { rows: Rows::on_host(values, 1), picks }, logits)
 }
 
 #[inline(always)]
@@ -336,5 +346,5 @@ fn on_device(logits: &Rows, reference: &Rows, terms: &[&[Term]], cap: Option<f64
             picks.push((term.at, row, pick));
         }
     }
-    ((Rows::on_device(Tensor::cat(found, 1)), picks), Rows::on_device(slopes))
+    (Part { rows: Rows::on_device(Tensor::cat(found, 1)), picks }, Rows::on_device(slopes))
 }

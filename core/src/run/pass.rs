@@ -105,7 +105,7 @@ impl<'a> Pass<'a> {
     }
 
     /// The same with what a backward pass needs, without the blocks that are left out.
-    pub(super) fn to_turn(mut self, skip: &'a [bool]) -> Self {
+    pub(super) fn turning(mut self, skip: &'a [bool]) -> Self {
         self.state.attended = Some(BTreeMap::new());
         Self { kept: Some(Vec::new()), skip, ..self }
     }

@@ -128,7 +128,9 @@ pub(super) fn backward(
                 let keys = &lists.keys[run as usize][seen(position as usize, window)];
                 for (head, (g, q)) in g.chunks_exact_mut(dim).zip(q.chunks_exact(dim)).enumerate() {
                     let offset = head / per_group * dim;
-                    (p.clear(), slopes.clear(), on_p.clear());
+                    p.clear();
+                    slopes.clear();
+                    on_p.clear();
                     for &key in keys {
                         let [k, v] = all.pick(key, offset);
                         let score = simd::dot(q, k) * scale;
