@@ -8,7 +8,7 @@ use engram_core::device::Compute;
 use engram_core::facts::FactFile;
 use engram_core::lab::Lab;
 use engram_core::model::Model;
-use engram_core::protocol::{Ask, News, Question};
+use engram_core::protocol::{Command, Event, Question};
 use engram_core::record::{FactRecord, Outcome, Reason, Settings};
 use engram_tests::fixtures::{fixture, open, shared};
 use engram_tests::naive::Plain;
@@ -77,8 +77,8 @@ fn traced(lab: &mut Lab, fact: &Listed) -> FactRecord {
         window: 0,
         maps: false,
     };
-    let answer = block_on(lab.answer(&Ask::Trace(question), &|_| {})).expect("it can be traced");
-    let News::Trace { record, .. } = answer else { panic!("not a trace: {answer:?}") };
+    let answer = block_on(lab.answer(&Command::Trace(question), &|_| {})).expect("it can be traced");
+    let Event::Trace { record, .. } = answer else { panic!("not a trace: {answer:?}") };
     let layers = record.model.layers;
     assert_eq!(record.settings.window, Settings::usual_window(layers), "the window that {layers} layers have");
     assert_eq!(record.validated().count(), usize::from(fact.kind == "known"), "{}", fact.prompt);

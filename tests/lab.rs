@@ -6,9 +6,9 @@ use engram_core::journal::Found;
 use engram_core::lab::{Lab, Log};
 use engram_core::model::Model;
 use engram_core::pause::{self, Pause};
-use engram_core::protocol::{Ask, EditAsk, MapSite, News, Question, from_json, to_json};
+use engram_core::protocol::{Command, EditCommand, Event, MapSite, Question, from_json, to_json};
 use engram_core::record::{Corruption, Record, Settings};
-use engram_core::trace::{capture_facts, lens, maps, prepare, stage1};
+use engram_core::trace::{capture_facts, lens, maps, stage1, tokenize};
 use engram_core::weights::Checkpoint;
 use engram_core::{Error, Kind, Result, journal};
 use pollster::block_on;
@@ -49,17 +49,17 @@ fn question() -> Question {
 }
 
 /// Asks, and gathers what is told before the answer; everything passes through JSON, as it does in a page.
-fn ask(lab: &mut Lab, ask: Ask) -> (Vec<News>, Result<News>) {
+fn ask(lab: &mut Lab, ask: Command) -> (Vec<Event>, Result<Event>) {
     let told = RefCell::new(Vec::new());
-    let tell = |news: News| told.borrow_mut().push(from_json(&to_json(&news).expect("finite")).expect("readable"));
+    let tell = |news: Event| told.borrow_mut().push(from_json(&to_json(&news).expect("finite")).expect("readable"));
     let answer = block_on(lab.answer(&ask, &tell));
     (told.into_inner(), answer)
 }
 
-fn traced(lab: &mut Lab, question: Question) -> (Record, bool, Vec<News>) {
-    let (told, answer) = ask(lab, Ask::Trace(question));
+fn traced(lab: &mut Lab, question: Question) -> (Record, bool, Vec<Event>) {
+    let (told, answer) = ask(lab, Command::Trace(question));
     match answer.expect("it can be traced") {
-        News::Trace { record, cost, .. } => (*record, cost.cached, told),
+        Event::Trace { record, cost, .. } => (*record, cost.cached, told),
         other => panic!("not a trace: {other:?}"),
     }
 }
@@ -81,7 +81,7 @@ fn a_trace_is_what_the_stages_compute_and_its_rows_come_one_by_one() {
     assert_eq!(fact.target_true, "trumpet", "the model's own answer");
 
     let model = model();
-    let prepared = prepare(&model, &asked, &record.settings).expect("tokens").expect("a fact");
+    let prepared = tokenize(&model, &asked, &record.settings).expect("tokens").expect("a fact");
     let want = block_on(stage1(&model, &[&prepared], &record.settings)).expect("stage 1").remove(0);
     for (reading, curve) in &want.patched {
         close(curve, &got.patched[reading], reading.name());
@@ -105,7 +105,7 @@ fn a_trace_is_what_the_stages_compute_and_its_rows_come_one_by_one() {
     }
     let mut rows = 0;
     for news in &told {
-        if let News::MapRow { site, position, values } = news {
+        if let Event::MapRow { site, position, values } = news {
             let map = match site {
                 MapSite::Residual => &live.residual,
                 MapSite::Mlp => &live.mlp,
@@ -116,7 +116,7 @@ fn a_trace_is_what_the_stages_compute_and_its_rows_come_one_by_one() {
         }
     }
     assert_eq!(rows, 3 * live.residual.len());
-    assert!(matches!(told[0], News::Traced(_)), "per-layer values come first");
+    assert!(matches!(told[0], Event::Traced(_)), "per-layer values come first");
 
     // The lens ends in the model's own prediction.
     let group = block_on(capture_facts(&model, &[&prepared], &record.settings)).expect("capture");
@@ -145,7 +145,7 @@ fn the_second_run_starts_from_the_first_ones_activations_until_the_weights_chang
 
 fn edit(lab: &mut Lab, new: &str) -> (Box<engram_core::protocol::Edited>, usize) {
     let target = if new == "piano" { "trumpet" } else { "piano" };
-    let wanted = EditAsk {
+    let wanted = EditCommand {
         prompt: PROMPT.into(),
         subject: SUBJECT.into(),
         target: target.into(),
@@ -156,10 +156,10 @@ fn edit(lab: &mut Lab, new: &str) -> (Box<engram_core::protocol::Edited>, usize)
         eta: 5.0,
         seed: 42,
     };
-    let (told, answer) = ask(lab, Ask::Edit(wanted));
-    let losses = told.iter().filter(|news| matches!(news, News::Loss { .. })).count();
+    let (told, answer) = ask(lab, Command::Edit(wanted));
+    let losses = told.iter().filter(|news| matches!(news, Event::Loss { .. })).count();
     match answer.expect("it can be edited") {
-        News::Edited(edited) => (edited, losses),
+        Event::Edited(edited) => (edited, losses),
         other => panic!("not an edit: {other:?}"),
     }
 }
@@ -179,19 +179,19 @@ fn edits_stay_until_they_are_taken_back_and_then_every_bit_is_as_before() {
     assert!(lab.delta().is_ok_and(|bytes| bytes.len() > 2 * 4 * 128));
 
     // The first one goes, the second stays.
-    let undone = |answer: Result<News>| match answer.expect("it can be taken back") {
-        News::Undone { left, restored } => (left, restored),
+    let undone = |answer: Result<Event>| match answer.expect("it can be taken back") {
+        Event::Undone { left, restored } => (left, restored),
         other => panic!("not undone: {other:?}"),
     };
-    assert_eq!(undone(ask(&mut lab, Ask::Undo { edit: Some(1) }).1), (vec![second.edit], true));
+    assert_eq!(undone(ask(&mut lab, Command::Undo { edit: Some(1) }).1), (vec![second.edit], true));
     let (between, ..) = traced(&mut lab, question());
     assert_ne!(between.facts, before.facts);
-    let twice = ask(&mut lab, Ask::Undo { edit: Some(1) }).1.expect_err("it is gone");
+    let twice = ask(&mut lab, Command::Undo { edit: Some(1) }).1.expect_err("it is gone");
     assert!(twice.message().contains("not in force"));
     let study = block_on(lab.study(None, Settings::default(), None, "k", &mut Lines::default(), &|_| {}));
     assert!(study.expect_err("edits are in force").to_string().contains("take the edits back"));
 
-    assert_eq!(undone(ask(&mut lab, Ask::Undo { edit: None }).1), (vec![], true));
+    assert_eq!(undone(ask(&mut lab, Command::Undo { edit: None }).1), (vec![], true));
     let (after, ..) = traced(&mut lab, question());
     assert_eq!(after.facts, before.facts, "bit for bit");
     assert!(lab.delta().is_err());
@@ -236,7 +236,7 @@ fn a_study_that_broke_off_goes_on_from_its_journal_to_the_same_record() {
         log.bytes.truncate(resumed.kept as usize);
         let note = RefCell::new(None);
         let tell = |news| {
-            if let News::StudyHeader { note: told, .. } = news {
+            if let Event::StudyHeader { note: told, .. } = news {
                 *note.borrow_mut() = told;
             }
         };
@@ -271,14 +271,14 @@ fn work_can_be_cancelled_at_any_point_and_leaves_nothing_behind() {
     let (before, ..) = traced(&mut lab, question());
     // Natively a point comes between groups of passes, in a tab between blocks.
     for points in [1, 10, 40, 90] {
-        for asked in [Ask::Trace(question()), Ask::Speak { prompt: PROMPT.into(), tokens: 200 }] {
+        for asked in [Command::Trace(question()), Command::Speak { prompt: PROMPT.into(), tokens: 200 }] {
             pause::install(Some(Rc::new(After(Cell::new(points)))));
             let (_, answer) = ask(&mut lab, asked);
             pause::install(None);
             assert!(answer.is_ok() || answer.is_err_and(|error| error.kind == Kind::Cancelled));
         }
         pause::install(Some(Rc::new(After(Cell::new(points)))));
-        let wanted = EditAsk {
+        let wanted = EditCommand {
             prompt: PROMPT.into(),
             subject: SUBJECT.into(),
             target: "trumpet".into(),
@@ -289,7 +289,7 @@ fn work_can_be_cancelled_at_any_point_and_leaves_nothing_behind() {
             eta: 5.0,
             seed: 1,
         };
-        let (_, answer) = ask(&mut lab, Ask::Edit(wanted));
+        let (_, answer) = ask(&mut lab, Command::Edit(wanted));
         pause::install(None);
         assert_eq!(answer.expect_err("100 steps have more points").kind, Kind::Cancelled);
         let (after, ..) = traced(&mut lab, question());
@@ -301,7 +301,7 @@ fn work_can_be_cancelled_at_any_point_and_leaves_nothing_behind() {
 fn questions_that_make_no_sense_are_told() {
     let mut lab = lab();
     let mut refused = |question: Question, words: &str| {
-        let error = ask(&mut lab, Ask::Trace(question)).1.expect_err(words);
+        let error = ask(&mut lab, Command::Trace(question)).1.expect_err(words);
         assert!(error.to_string().contains(words) && error.next_step().is_some(), "{error}");
     };
     refused(Question { subject: "Ornette".into(), ..question() }, "is not in the prompt");
@@ -310,10 +310,10 @@ fn questions_that_make_no_sense_are_told() {
     refused(Question { target: same.clone(), target_new: same, ..question() }, "begin with");
     let long = format!("{SUBJECT} {} on the", "played ".repeat(200));
     refused(Question { prompt: long.clone(), ..question() }, "the model takes 128");
-    let error = ask(&mut lab, Ask::Speak { prompt: long, tokens: 3 }).1.expect_err("too long");
+    let error = ask(&mut lab, Command::Speak { prompt: long, tokens: 3 }).1.expect_err("too long");
     assert!(error.message().contains("the model takes 128"), "{error}");
-    let tokens = match ask(&mut lab, Ask::Tokenize { prompt: PROMPT.into(), subject: SUBJECT.into() }).1 {
-        Ok(News::Tokenized(tokens)) => tokens,
+    let tokens = match ask(&mut lab, Command::Tokenize { prompt: PROMPT.into(), subject: SUBJECT.into() }).1 {
+        Ok(Event::Tokenized(tokens)) => tokens,
         other => panic!("{other:?}"),
     };
     let subject: String = tokens.tokens.iter().filter(|token| token.subject).map(|token| token.text.as_str()).collect();

@@ -7,7 +7,7 @@ use engram_core::model::Model;
 use engram_core::question::{Question, fact_of};
 use engram_core::record::{Corruption, EditSettings, FactRecord, Outcome, Reason, Record, Settings};
 use engram_core::study::{Event, Observer, header, run};
-use engram_core::trace::{capture_facts, lens, prepare};
+use engram_core::trace::{capture_facts, lens, tokenize};
 use engram_core::weights::{ByteSource, Checkpoint, MemoryFile};
 use engram_core::{Result, facts};
 use engram_tests::fixtures::{MODELS, fixture, model};
@@ -153,7 +153,7 @@ fn the_subject_is_where_it_was_put() {
     let ask =
         Question { prompt: "Parisian of {} is", subject: "Paris", target: Some("Rome"), target_new: Some("born") };
     let (fact, _) = block_on(fact_of(&model, ask)).expect("a fact");
-    let prepared = prepare(&model, &fact, &Settings::default()).expect("tokens").expect("a fact");
+    let prepared = tokenize(&model, &fact, &Settings::default()).expect("tokens").expect("a fact");
     let encoded = model.tokens.encode("Parisian of Paris is").expect("tokens");
     assert_eq!(Some(prepared.span), encoded.span(&(12..17)));
 }
@@ -189,8 +189,9 @@ fn the_models_own_answer_is_what_it_generated() {
             kept += usize::from(!fact.answer_ids[0].is_empty());
             assert_eq!(fact.target_true, own.text);
             let settings = Settings { max_tokens: 400, ..Settings::default() };
-            let one =
-                prepare(&model, &fact, &settings).expect("tokens").unwrap_or_else(|d| panic!("{name} {prompt}: {d:?}"));
+            let one = tokenize(&model, &fact, &settings)
+                .expect("tokens")
+                .unwrap_or_else(|d| panic!("{name} {prompt}: {d:?}"));
             assert_eq!(one.answer, own.ids, "{name}: {prompt}");
             let group = block_on(capture_facts(&model, &[&one], &settings)).expect("a run");
             let seen = block_on(lens(&model, &one, &group, 0)).expect("a lens");
@@ -232,7 +233,7 @@ fn lengths_are_told_for_what_they_are() {
             let first = Fact { answer_ids: one_token, ..fact.clone() };
             let noise = Corruption::Noise { sigmas: 3.0, draws: 2, sigma: 0.1 };
             let settings = Settings { max_tokens: 400, corruption: noise, ..Settings::default() };
-            match prepare(&model, &first, &settings).expect("tokens") {
+            match tokenize(&model, &first, &settings).expect("tokens") {
                 Ok(one) => {
                     assert_eq!(one.clean.len(), positions);
                     assert!(block_on(capture_facts(&model, &[&one], &settings)).is_ok(), "{name}");
@@ -241,7 +242,7 @@ fn lengths_are_told_for_what_they_are() {
             }
             // With a longer text in the subject's place it is that prompt that is too long, and not the user's own.
             let settings = Settings { max_tokens: 400, ..Settings::default() };
-            let dropped = prepare(&model, &fact, &settings).expect("tokens").expect_err("too long");
+            let dropped = tokenize(&model, &fact, &settings).expect("tokens").expect_err("too long");
             assert_eq!(dropped.reason, Reason::TooLong);
             assert!(dropped.detail.contains("with \"Random Person\" as its subject"), "{}", dropped.detail);
             assert!(dropped.refusal("traced").next_step().is_some_and(|hint| hint.contains("shorten")));

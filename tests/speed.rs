@@ -1,18 +1,20 @@
 //! `cargo bench`: forwards of 1, 8 and 64 prompts; Stage 1 of a fact, resumed and naive; then Stage 1 of twenty facts
 //! beside naive full forwards of the same engine and, where `ENGRAM_PYTHON` (a python with torch and transformers) and
 //! `ENGRAM_HF_FOLDER` (SmolLM2 as written by reference/smollm2.py) are set, beside PyTorch in the same run.
-//! `-- plan` measures batch sizes, `-- compare` only the comparison. Needs SmolLM2 beside the checkout; a tiny fixture model stands in for it, which says little.
+//! `-- plan` measures batch sizes, `-- compare` only the comparison, `-- gradient` v*-shaped gradients of 32 facts beside PyTorch's. Needs SmolLM2 beside the checkout; a tiny fixture model stands in for it, which says little.
 
 #![allow(clippy::print_stdout, reason = "a benchmark prints its figures")]
 
 use criterion::{Criterion, criterion_group};
 use engram_core::device::Compute;
 use engram_core::facts::{Fact, parse, shuffled};
-use engram_core::model::Model;
+use engram_core::model::{Model, Site};
 use engram_core::record::{Reading, Settings, Traced};
-use engram_core::run::{Prompt, Read, Sites};
+use engram_core::run::{
+    ActivationCache, Change, Intervention, Metric, PatchedRun, Prompt, Read, Request, Sites, Source, Weighted,
+};
 use engram_core::tensor::Matrix;
-use engram_core::trace::{Prepared, prepare, stage1};
+use engram_core::trace::{TokenizedFact, stage1, tokenize};
 use engram_tests::fixtures::{fixture, open, shared};
 use engram_tests::naive::stage1_naive;
 use pollster::block_on;
@@ -29,7 +31,7 @@ fn model() -> Model {
 }
 
 /// The first facts of the study order that can be tokenized, known to the model or not.
-fn facts(model: &Model, n: usize) -> Vec<Prepared> {
+fn facts(model: &Model, n: usize) -> Vec<TokenizedFact> {
     let settings = Settings::default();
     let facts: Vec<Fact> = match shared("data/counterfact.json") {
         Some(path) => parse("counterfact.json", &std::fs::read(path).expect("facts")).expect("facts").facts,
@@ -46,19 +48,19 @@ fn facts(model: &Model, n: usize) -> Vec<Prepared> {
         }],
     };
     let order = shuffled(facts.len(), settings.seed);
-    let prepared = order.iter().filter_map(|&at| prepare(model, &facts[at], &settings).expect("tokens").ok());
+    let prepared = order.iter().filter_map(|&at| tokenize(model, &facts[at], &settings).expect("tokens").ok());
     prepared.take(n).collect()
 }
 
-fn resumed(model: &Model, facts: &[Prepared]) -> Vec<Traced> {
+fn resumed(model: &Model, facts: &[TokenizedFact]) -> Vec<Traced> {
     resumed_by(model, facts, Settings::default().trace_batch)
 }
 
-fn resumed_by(model: &Model, facts: &[Prepared], batch: usize) -> Vec<Traced> {
+fn resumed_by(model: &Model, facts: &[TokenizedFact], batch: usize) -> Vec<Traced> {
     let settings = Settings::default();
     let mut out = Vec::new();
     for group in facts.chunks(batch) {
-        let group: Vec<&Prepared> = group.iter().collect();
+        let group: Vec<&TokenizedFact> = group.iter().collect();
         out.extend(block_on(stage1(model, &group, &settings)).expect("stage 1"));
     }
     out
@@ -113,6 +115,71 @@ fn compare() {
     }
 }
 
+/// The gradient of the answer's log-probability on what is added to the MLP's value at subject-last, in the middle of the
+/// model, for 32 facts: the inner step of ROME's v*.
+fn gradient() {
+    let model = model();
+    let facts = facts(&model, 32);
+    let (layer, width) = (model.layers() / 2, model.net.shape.width);
+    let prompts: Vec<Prompt> = facts.iter().map(|fact| Prompt::plain(&fact.clean)).collect();
+    let add = |at: usize| {
+        let s = facts[at].span.end - 1;
+        let interventions = vec![Intervention::new(layer, Site::MlpValue, s..s + 1, Change::Add(Source::Constant(at)))];
+        let reads = vec![Read { position: facts[at].clean.len() - 1, tokens: Vec::new() }];
+        PatchedRun { prompt: at, interventions, overlay: None, reads }
+    };
+    let runs: Vec<PatchedRun> = (0..facts.len()).map(add).collect();
+    let term = |run: usize| {
+        let metric = Metric::LogProb { token: facts[run].answer[0] };
+        Weighted { run, read: 0, metric, weight: 1.0 }
+    };
+    let terms: Vec<Weighted> = (0..runs.len()).map(term).collect();
+    let constants = Matrix::new(vec![0.0; facts.len() * width], width);
+    let capture = || {
+        let keep = Sites::to_resume().with(Site::MlpValue, layer..=layer);
+        block_on(model.edited().capture(&prompts, &Matrix::default(), &keep)).expect("a capture")
+    };
+    let step = |cache: &ActivationCache| {
+        let request = Request { constants: &constants, ..Request::of(&runs) };
+        block_on(model.edited().gradient(cache, &request, &terms, &[])).expect("gradients").constants
+    };
+    // Not timed: the first step allocates.
+    step(&capture());
+    let start = Instant::now();
+    let cache = capture();
+    let captured = start.elapsed().as_secs_f64();
+    let mut steps = Vec::new();
+    let mut ours = Matrix::default();
+    for _ in 0..5 {
+        let start = Instant::now();
+        ours = step(&cache);
+        steps.push(start.elapsed().as_secs_f64());
+    }
+    steps.sort_by(f64::total_cmp);
+    let n = facts.len() as f64;
+    println!(
+        "{}: v* gradients of {n} facts at layer {layer}, {} threads",
+        model.info.name,
+        rayon::current_num_threads()
+    );
+    println!(
+        "this engine      {:.1} ms a fact and step, {:.1} ms a fact once for the capture",
+        steps[2] / n * 1e3,
+        captured / n * 1e3
+    );
+    let Some((seconds, output)) = run_python(&facts, &["--n", "32", "--vstar", &layer.to_string()]) else { return };
+    let theirs: Vec<Vec<f32>> = serde_json::from_slice(&output).expect("gradients");
+    let theirs = theirs.concat();
+    let most = theirs.iter().fold(0.0f32, |most, x| most.max(x.abs()));
+    let apart = engram_tests::fixtures::difference(&ours.values, &theirs) / most;
+    let per_fact = seconds["seconds"].as_f64().expect("seconds") / n;
+    println!(
+        "naive, PyTorch   {:.1} ms a fact and step ({:.1} x), largest difference {apart:.1e} of the largest number",
+        per_fact * 1e3,
+        per_fact * n / steps[2]
+    );
+}
+
 /// Seconds a fact by rows and facts in a batch: where the defaults come from.
 fn plan() {
     let mut model = model();
@@ -147,7 +214,18 @@ fn largest(ours: &[Traced], theirs: impl Iterator<Item = [Vec<f32>; 5]>) -> f32 
 }
 
 /// The published tools' way: transformers, eager, f32, hooks, one full forward a cell.
-fn python(facts: &[Prepared]) -> Option<(f64, Vec<[Vec<f32>; 5]>)> {
+fn python(facts: &[TokenizedFact]) -> Option<(f64, Vec<[Vec<f32>; 5]>)> {
+    let (said, output) = run_python(facts, &[])?;
+    let out: Vec<serde_json::Value> = serde_json::from_slice(&output).expect("json");
+    let theirs = out.iter().map(|fact| {
+        ["patch_subject", "patch_last", "ablate_block", "ablate_attn", "ablate_mlp"]
+            .map(|key| serde_json::from_value(fact[key].clone()).expect("a curve"))
+    });
+    Some((said["seconds_per_fact"].as_f64().expect("seconds"), theirs.collect()))
+}
+
+/// reference/baseline.py on these facts: the line that it prints, and what it writes.
+fn run_python(facts: &[TokenizedFact], more: &[&str]) -> Option<(serde_json::Value, Vec<u8>)> {
     let python = std::env::var_os("ENGRAM_PYTHON")?;
     let folder = std::env::var_os("ENGRAM_HF_FOLDER")?;
     let work = tempfile::tempdir().expect("a folder");
@@ -165,17 +243,13 @@ fn python(facts: &[Prepared]) -> Option<(f64, Vec<[Vec<f32>; 5]>)> {
         .arg(script)
         .args([std::ffi::OsStr::new("--model"), &folder, "--facts".as_ref(), input.as_ref()])
         .args(["--out".as_ref(), output.as_os_str()])
+        .args(more)
         .output()
         .expect("python runs");
     assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
     let said: serde_json::Value = serde_json::from_slice(&run.stdout).expect("one JSON line");
     println!("PyTorch: {said}");
-    let out: Vec<serde_json::Value> = serde_json::from_slice(&std::fs::read(output).expect("cells")).expect("json");
-    let theirs = out.iter().map(|fact| {
-        ["patch_subject", "patch_last", "ablate_block", "ablate_attn", "ablate_mlp"]
-            .map(|key| serde_json::from_value(fact[key].clone()).expect("a curve"))
-    });
-    Some((said["seconds_per_fact"].as_f64().expect("seconds"), theirs.collect()))
+    Some((said, std::fs::read(output).expect("what it wrote")))
 }
 
 criterion_group!(speed, benches);
@@ -185,6 +259,9 @@ fn main() {
     let plain = !std::env::args().any(|arg| arg == "--test" || arg == "--list");
     if std::env::args().any(|arg| arg == "plan") {
         return plan();
+    }
+    if std::env::args().any(|arg| arg == "gradient") {
+        return gradient();
     }
     if !std::env::args().any(|arg| arg == "compare") {
         speed();

@@ -8,7 +8,7 @@ use engram_core::model::{Model, Site};
 use engram_core::record::{Answer, Corruption, Reading, Reason, Settings};
 use engram_core::run::{Prompt, Read, Sites};
 use engram_core::tensor::Matrix;
-use engram_core::trace::{Prepared, measure_sigma, prepare, redundancy, screen, stage1};
+use engram_core::trace::{TokenizedFact, measure_sigma, redundancy, screen, stage1, tokenize};
 use engram_tests::fixtures::{MODELS, Reference, devices, difference, model};
 use engram_tests::naive;
 use pollster::block_on;
@@ -32,8 +32,8 @@ fn traced_fact(reference: &Reference) -> Fact {
     }
 }
 
-fn prepared(model: &Model, reference: &Reference, settings: &Settings) -> Prepared {
-    prepare(model, &traced_fact(reference), settings).expect("tokens").expect("traceable")
+fn prepared(model: &Model, reference: &Reference, settings: &Settings) -> TokenizedFact {
+    tokenize(model, &traced_fact(reference), settings).expect("tokens").expect("traceable")
 }
 
 fn settings() -> Settings {
@@ -168,7 +168,7 @@ fn an_answer_of_several_tokens_is_their_geometric_mean() {
         let (reference, model) = (Reference::of(name), model(name, &compute));
         let settings = Settings { answer: Answer::Sequence, readings: vec![Reading::SubjectLast], ..settings() };
         let fact = Fact { target_true: "Random Person".into(), ..traced_fact(&reference) };
-        let fact = prepare(&model, &fact, &settings).expect("tokens").expect("traceable");
+        let fact = tokenize(&model, &fact, &settings).expect("tokens").expect("traceable");
         assert!(fact.answer.len() > 1, "{name}");
         let traced = block_on(stage1(&model, &[&fact], &settings)).expect("stage 1").remove(0);
         let ids: Vec<u32> = fact.clean.iter().chain(&fact.answer).copied().collect();
@@ -219,7 +219,7 @@ fn facts_with_defects_are_dropped_with_a_reason() {
     let file = parse("facts.json", text.as_bytes()).expect("one of them is whole");
     assert_eq!((file.facts.len(), file.defects.len()), (6, 5));
     let loaded = model("llama-tied", &devices().remove(0));
-    let reason = |fact| prepare(&loaded, fact, &settings()).expect("tokens").err().map(|dropped| dropped.reason);
+    let reason = |fact| tokenize(&loaded, fact, &settings()).expect("tokens").err().map(|dropped| dropped.reason);
     let reasons: Vec<_> = file.facts[1..].iter().filter_map(reason).collect();
     let (lost, empty) = (Reason::SubjectNotFound, Reason::Empty);
     assert_eq!(reasons, [lost, lost, empty, empty, empty]);

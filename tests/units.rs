@@ -6,7 +6,7 @@ use engram_core::model::Site;
 use engram_core::record::{Reading, Settings, Unit};
 use engram_core::run::{Prompt, Sites};
 use engram_core::tensor::Matrix;
-use engram_core::trace::{Prepared, Units, prepare, units};
+use engram_core::trace::{TokenizedFact, Units, tokenize, units};
 use engram_tests::fixtures::{MODELS, Reference, devices, difference, model};
 use pollster::block_on;
 
@@ -35,7 +35,7 @@ fn activations_within_a_block_agree_with_transformers() {
     }
 }
 
-fn prepared(model: &engram_core::model::Model, reference: &Reference, settings: &Settings) -> Prepared {
+fn prepared(model: &engram_core::model::Model, reference: &Reference, settings: &Settings) -> TokenizedFact {
     let text = |key: &str| reference.json[key].as_str().expect(key).to_owned();
     let (prompt, subject) = (reference.json["prompts"][0]["text"].as_str().expect("text"), text("subject"));
     let fact = Fact {
@@ -46,7 +46,7 @@ fn prepared(model: &engram_core::model::Model, reference: &Reference, settings: 
         target_new: "London".into(),
         ..Fact::default()
     };
-    prepare(model, &fact, settings).expect("tokens").expect("traceable")
+    tokenize(model, &fact, settings).expect("tokens").expect("traceable")
 }
 
 #[test]

@@ -12,17 +12,17 @@ use crate::error::{Error, Result};
 use crate::facts::Fact;
 use crate::model::Model;
 use crate::record::{EditRecord, Settings};
-use crate::trace::{Prepared, prepare};
+use crate::trace::{TokenizedFact, tokenize};
 
 /// One edit to make.
 #[derive(Debug, Clone)]
-pub struct Job<'a> {
+pub struct EditTarget<'a> {
     /// `order` of the fact in its record.
     pub order: usize,
     /// The fact.
     pub fact: &'a Fact,
     /// Its tokens ([`tokens_of`]).
-    pub tokens: Prepared,
+    pub tokens: TokenizedFact,
     /// Block to edit, `1..=L`.
     pub layer: usize,
     /// Unrelated facts that are watched, with their orders.
@@ -30,7 +30,7 @@ pub struct Job<'a> {
 }
 
 /// An edit, measured.
-pub struct Done {
+pub struct MeasuredEdit {
     /// Its record.
     pub record: EditRecord,
     /// The rank-one factors.
@@ -40,7 +40,7 @@ pub struct Done {
 /// v* for all jobs in lock-step, as one batch a step; `progress` may stop it with an error.
 pub async fn targets(
     model: &Model,
-    jobs: &[Job<'_>],
+    jobs: &[EditTarget<'_>],
     settings: &Settings,
     progress: &mut dyn FnMut(Step<'_>) -> Result<()>,
 ) -> Result<Vec<Target>> {
@@ -55,6 +55,6 @@ pub async fn targets(
 }
 
 /// A fact's tokens, or an error that says why it cannot be edited.
-pub fn tokens_of(model: &Model, fact: &Fact, settings: &Settings) -> Result<Prepared> {
-    prepare(model, fact, settings)?.map_err(|dropped| dropped.refusal("edited").at(format!("{:?}", fact.prompt())))
+pub fn tokens_of(model: &Model, fact: &Fact, settings: &Settings) -> Result<TokenizedFact> {
+    tokenize(model, fact, settings)?.map_err(|dropped| dropped.refusal("edited").at(format!("{:?}", fact.prompt())))
 }

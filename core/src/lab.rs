@@ -12,12 +12,12 @@ pub use studies::{Log, study};
 use crate::error::{Error, Result};
 use crate::facts::{Fact, FactFile};
 use crate::model::Model;
-use crate::protocol::{Ask, News, Spoken, Token, Tokenized};
-use crate::trace::{Group, Prepared};
+use crate::protocol::{Command, Event, Spoken, Token, Tokenized};
+use crate::trace::{Group, TokenizedFact};
 use edits::InForce;
 
 /// Takes what there is to tell.
-pub type Tell<'a> = &'a dyn Fn(News);
+pub type Tell<'a> = &'a dyn Fn(Event);
 
 /// A model at work: its edits, and what is kept from one request to the next.
 pub struct Lab {
@@ -33,7 +33,7 @@ pub struct Lab {
 
 /// The activations of the prompts that were traced last.
 struct Captured {
-    fact: Prepared,
+    fact: TokenizedFact,
     corruption: crate::record::Corruption,
     /// Changes of the weights that they were computed with.
     version: u64,
@@ -61,16 +61,16 @@ impl Lab {
     ///
     /// # Errors
     /// When the request makes no sense for this model, was cancelled, or the device fails.
-    pub async fn answer(&mut self, ask: &Ask, tell: Tell<'_>) -> Result<News> {
+    pub async fn answer(&mut self, ask: &Command, tell: Tell<'_>) -> Result<Event> {
         match ask {
-            Ask::Tokenize { prompt, subject } => Ok(News::Tokenized(self.tokenize(prompt, subject)?)),
-            Ask::Speak { prompt, tokens } => {
+            Command::Tokenize { prompt, subject } => Ok(Event::Tokenized(self.tokenize(prompt, subject)?)),
+            Command::Speak { prompt, tokens } => {
                 let said = self.speak(prompt, *tokens).await?;
-                Ok(News::Spoken(Spoken { prompt: prompt.clone(), said }))
+                Ok(Event::Spoken(Spoken { prompt: prompt.clone(), said }))
             }
-            Ask::Trace(question) => self.trace(question, tell).await,
-            Ask::Edit(edit) => self.edit(edit, tell).await,
-            Ask::Undo { edit } => self.undo(*edit).await,
+            Command::Trace(question) => self.trace(question, tell).await,
+            Command::Edit(edit) => self.edit(edit, tell).await,
+            Command::Undo { edit } => self.undo(*edit).await,
             _ => Err(Error::input("this request is not about a model")),
         }
     }

@@ -1,8 +1,8 @@
 //! What a page and an engine say to each other: typed, versioned JSON messages. The engine is the tab's worker; nothing
 //! here assumes one, so the same messages can go over a socket to the native program.
 //!
-//! A page sends a [`Request`] with an id of its own. The engine answers with [`Event`]s of that id, the last of which is
-//! final ([`News::is_final`]). Work is done one request at a time in the order of arrival; [`Ask::Cancel`] is heard at
+//! A page sends a [`Request`] with an id of its own. The engine answers with [`Message`]s of that id, the last of which is
+//! final ([`Event::is_final`]). Work is done one request at a time in the order of arrival; [`Command::Cancel`] is heard at
 //! once. Events with id 0 belong to no request. Bytes (files in, files out) travel beside the JSON.
 
 mod answers;
@@ -11,7 +11,7 @@ mod studies;
 
 pub use answers::{Cost, Edited, Failure, Lens, MapSite, Spoken, Token, Tokenized};
 pub use models::{Adapter, Cached, DeviceReport, DeviceWish, Loaded, ModelRef, Phase, Preflight, Trouble};
-pub use studies::{Saved, StudyAsk, StudyPhase};
+pub use studies::{Saved, StudyCommand, StudyPhase};
 
 use crate::journal::RedundancyLine;
 use crate::record::{Corruption, EditRecord, FactRecord, Reading, Record, RedundancyCurve};
@@ -26,79 +26,79 @@ pub struct Request {
     /// The page's number for it, from 1; every event about it carries the same.
     pub id: u32,
     /// What is wanted.
-    pub ask: Ask,
+    pub ask: Command,
 }
 
 /// What a page can ask for.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "ask", rename_all = "kebab-case")]
-pub enum Ask {
-    /// Which protocol and program is this? Final event: [`News::Hello`].
+pub enum Command {
+    /// Which protocol and program is this? Final event: [`Event::Hello`].
     Hello,
-    /// Open and test a device; once it is open, tell of it again. Final event: [`News::Device`].
+    /// Open and test a device; once it is open, tell of it again. Final event: [`Event::Device`].
     Start {
         /// Which.
         device: DeviceWish,
     },
-    /// What would loading this model take? Reads configuration and headers only. Final event: [`News::Preflight`].
+    /// What would loading this model take? Reads configuration and headers only. Final event: [`Event::Preflight`].
     Preflight {
         /// Which model.
         model: ModelRef,
     },
-    /// Load a model in place of the present one; edits are gone with it. [`News::Loading`] …, final [`News::Loaded`].
+    /// Load a model in place of the present one; edits are gone with it. [`Event::Loading`] …, final [`Event::Loaded`].
     Load {
         /// Which model. Files travel beside the message.
         model: ModelRef,
     },
-    /// Tokens of a prompt. Final event: [`News::Tokenized`].
+    /// Tokens of a prompt. Final event: [`Event::Tokenized`].
     Tokenize {
         /// The prompt.
         prompt: String,
         /// The subject, as it is written in the prompt.
         subject: String,
     },
-    /// What the model says after a prompt, greedily. Final event: [`News::Spoken`].
+    /// What the model says after a prompt, greedily. Final event: [`Event::Spoken`].
     Speak {
         /// The prompt.
         prompt: String,
         /// Tokens at most.
         tokens: usize,
     },
-    /// Trace one fact. [`News::Traced`] once per-layer values are there, [`News::MapRow`] …, [`News::Lens`],
-    /// [`News::Redundancy`] …, final [`News::Trace`].
+    /// Trace one fact. [`Event::Traced`] once per-layer values are there, [`Event::MapRow`] …, [`Event::Lens`],
+    /// [`Event::Redundancy`] …, final [`Event::Trace`].
     Trace(Question),
-    /// Rewrite a fact and keep the edit in force. [`News::Loss`] …, final [`News::Edited`].
-    Edit(EditAsk),
-    /// Take an edit back; the others stay. Final event: [`News::Undone`].
+    /// Rewrite a fact and keep the edit in force. [`Event::Loss`] …, final [`Event::Edited`].
+    Edit(EditCommand),
+    /// Take an edit back; the others stay. Final event: [`Event::Undone`].
     Undo {
         /// The edit's number; all of them when absent.
         edit: Option<u32>,
     },
-    /// The edits in force as one safetensors file. Final event: [`News::File`], the bytes beside it.
+    /// The edits in force as one safetensors file. Final event: [`Event::File`], the bytes beside it.
     Delta,
-    /// Run or go on with a study of the loaded model. [`News::StudyHeader`], then [`News::Fact`] …,
-    /// final [`News::Study`]. A cancelled study is paused: its journal stays.
-    Study(StudyAsk),
-    /// Studies that are kept in the browser. Final event: [`News::Studies`].
+    /// Run or go on with a study of the loaded model. [`Event::StudyHeader`], then [`Event::Fact`] …,
+    /// final [`Event::Study`]. A cancelled study is paused: its journal stays.
+    Study(StudyCommand),
+    /// Studies that are kept in the browser. Final event: [`Event::Studies`].
     Studies,
-    /// The record of a kept study, finished or not. Final event: [`News::Study`].
+    /// The record of a kept study, finished or not. Final event: [`Event::Study`].
     OpenStudy {
         /// Its key.
         key: String,
     },
-    /// Forget a kept study. Final event: [`News::Studies`].
+    /// Forget a kept study. Final event: [`Event::Studies`].
     DropStudy {
         /// Its key.
         key: String,
     },
-    /// Models that are kept in the browser. Final event: [`News::Cache`].
+    /// Models that are kept in the browser. Final event: [`Event::Cache`].
     Cache,
-    /// Delete a kept model; all of them when absent. Final event: [`News::Cache`].
+    /// Delete a kept model; all of them when absent. Final event: [`Event::Cache`].
     DropCached {
         /// Its key.
         key: Option<String>,
     },
-    /// Stop a request; it ends with [`News::Failed`] of kind `cancelled`. This request itself has no answer.
+    /// Stop a request; it ends with [`Event::Failed`] of kind `cancelled`. This request itself has no answer.
     Cancel {
         /// The request's id.
         request: u32,
@@ -130,7 +130,7 @@ pub struct Question {
 
 /// One fact to rewrite.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct EditAsk {
+pub struct EditCommand {
     /// The prompt; `{}` stands for the subject, which may also be written out.
     pub prompt: String,
     /// The subject, as it is written in the prompt.
@@ -153,18 +153,18 @@ pub struct EditAsk {
 
 /// An engine's message.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Event {
+pub struct Message {
     /// The request that it is about; 0 for none.
     pub id: u32,
     /// What there is to tell.
-    pub news: News,
+    pub news: Event,
 }
 
 /// What an engine can tell. Tagged from outside, `{"device": {…}}`: serde reads every other form by way of a generic value,
 /// which makes the page's program a good deal larger.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum News {
+pub enum Event {
     /// Who answers.
     Hello {
         /// [`PROTOCOL`].
@@ -292,7 +292,7 @@ pub enum News {
     Fatal(Failure),
 }
 
-impl News {
+impl Event {
     /// Nothing more follows for this request.
     pub fn is_final(&self) -> bool {
         !matches!(

@@ -5,7 +5,7 @@ mod begun;
 
 pub use begun::is_complete;
 
-use crate::edit::{Job, Step, measure, targets};
+use crate::edit::{EditTarget, Step, measure, targets};
 use crate::error::{Error, Result};
 use crate::facts::{Fact, FactFile, shuffled};
 use crate::journal::RedundancyLine;
@@ -13,7 +13,7 @@ use crate::metrics::{Distribution, Dominant, dominant};
 use crate::model::Model;
 use crate::record::{Corruption, EditRecord, FactRecord, Outcome, Reading, Record, Settings, VERSION};
 use crate::trace::{
-    Prepared, Screened, capture_facts, lens, maps, measure_sigma, prepare, redundancy, screen, stage1_of,
+    Screened, TokenizedFact, capture_facts, lens, maps, measure_sigma, redundancy, screen, stage1_of, tokenize,
 };
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -140,14 +140,14 @@ pub async fn run(
 /// Facts' tokens by their places in the order: made once, when a fact is screened, or when a study that goes on needs
 /// them first.
 #[derive(Default)]
-struct Tokens(BTreeMap<usize, Prepared>);
+struct Tokens(BTreeMap<usize, TokenizedFact>);
 
 impl Tokens {
-    fn keep(&mut self, at: usize, fact: &Prepared) {
+    fn keep(&mut self, at: usize, fact: &TokenizedFact) {
         self.0.entry(at).or_insert_with(|| fact.clone());
     }
 
-    fn of(&mut self, at: usize, model: &Model, fact: &Fact, settings: &Settings) -> Result<&Prepared> {
+    fn of(&mut self, at: usize, model: &Model, fact: &Fact, settings: &Settings) -> Result<&TokenizedFact> {
         let changed = |_| {
             Error::input(format!("fact {} is not what it was when the study began", fact.id))
                 .hint("the facts file changed: start again with --fresh")
@@ -155,7 +155,7 @@ impl Tokens {
         };
         Ok(match self.0.entry(at) {
             Entry::Occupied(found) => found.into_mut(),
-            Entry::Vacant(place) => place.insert(prepare(model, fact, settings)?.map_err(changed)?),
+            Entry::Vacant(place) => place.insert(tokenize(model, fact, settings)?.map_err(changed)?),
         })
     }
 }
@@ -196,7 +196,7 @@ async fn trace_phase(
         stopped(observer)?;
         let screening = screen(model, &chunk, &settings, true).await?;
         let screened = &screening.facts;
-        let passed: Vec<(usize, &Prepared)> = screened
+        let passed: Vec<(usize, &TokenizedFact)> = screened
             .iter()
             .enumerate()
             .filter_map(|(at, one)| match one {
@@ -214,7 +214,7 @@ async fn trace_phase(
                 continue;
             }
             stopped(observer)?;
-            let prepared: Vec<&Prepared> = group.iter().map(|(_, fact)| *fact).collect();
+            let prepared: Vec<&TokenizedFact> = group.iter().map(|(_, fact)| *fact).collect();
             let numbers: Vec<usize> = group.iter().map(|(at, _)| *at).collect();
             let captured = match screening.group(&numbers) {
                 Some(kept) => kept,
@@ -302,7 +302,7 @@ async fn redundancy_phase(
             let order_at = record.facts[at].order;
             tokens.of(order_at, model, &facts.facts[order[order_at]], &settings)?;
         }
-        let prepared: Vec<&Prepared> = group.iter().map(|&at| &tokens.0[&record.facts[at].order]).collect();
+        let prepared: Vec<&TokenizedFact> = group.iter().map(|&at| &tokens.0[&record.facts[at].order]).collect();
         // What a study that goes on has already is computed once more, so that batches are those of one that went through.
         let all = redundancy(model, &prepared, &settings, &wanted).await?;
         for (&at, curves) in group.iter().zip(all) {
@@ -376,9 +376,9 @@ async fn edit_phase(
     begun::edits(edits, &chosen)?;
     for Chosen { order, fact, layer, unrelated } in chosen {
         let tokens = tokens.of(order, model, fact, &settings)?.clone();
-        jobs.push(Job { order, fact, tokens, layer, unrelated });
+        jobs.push(EditTarget { order, fact, tokens, layer, unrelated });
     }
-    let missing = |edits: &[EditRecord], job: &Job<'_>| !edits.iter().any(|edit| edit.fact == job.order);
+    let missing = |edits: &[EditRecord], job: &EditTarget<'_>| !edits.iter().any(|edit| edit.fact == job.order);
     if jobs.iter().all(|job| !missing(edits, job)) {
         return Ok(());
     }

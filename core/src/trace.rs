@@ -5,9 +5,9 @@ mod cells;
 mod lens;
 mod maps;
 mod noise;
-mod prepare;
 mod redundancy;
 mod screen;
+mod tokenize;
 mod units;
 
 pub use cells::{Group, capture_facts, stage1, stage1_of};
@@ -15,9 +15,9 @@ pub use lens::lens;
 pub use maps::{MapRow, maps};
 pub(crate) use noise::generator;
 pub use noise::measure_sigma;
-pub use prepare::{Prepared, prepare};
 pub use redundancy::redundancy;
 pub use screen::{Screened, Screening, filtered, screen};
+pub use tokenize::{TokenizedFact, tokenize};
 pub use units::{Units, units};
 
 use crate::error::Result;

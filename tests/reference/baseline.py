@@ -8,6 +8,9 @@ For each fact: a clean and a corrupt forward, then for every layer five cells, e
 hooks: the clean residual patched into the corrupt run at the subject's last token and at the last token; block,
 attention and MLP zeroed in the clean run. Each cell reads the answer's probability at the last position.
 Llama-family models only. One JSON line on stdout, progress on stderr.
+
+With `--vstar LAYER`, instead: for each fact the gradient of the answer's log-probability on what is added to that layer's MLP
+output at the subject's last token (the inner step of ROME's v*), one forward and one backward a fact.
 """
 
 import argparse
@@ -104,6 +107,21 @@ class Stage1:
         return out
 
 
+def vstar(model, fact, layer):
+    delta = torch.zeros(model.config.hidden_size, requires_grad=True)
+
+    def add(_module, _args, output):
+        x = output.clone()
+        x[0, fact["s"]] = x[0, fact["s"]] + delta
+        return x
+
+    handle = model.model.layers[layer - 1].mlp.register_forward_hook(add)
+    logits = model(torch.tensor([fact["clean_ids"]]), use_cache=False, logits_to_keep=1).logits[0, -1]
+    handle.remove()
+    torch.log_softmax(logits, -1)[fact["answer"]].backward()
+    return delta.grad.tolist()
+
+
 def first(output):
     return output[0] if isinstance(output, tuple) else output
 
@@ -134,6 +152,7 @@ def main():
     parser.add_argument("--out", type=Path, help="write the facts with all cell probabilities as JSON")
     parser.add_argument("--threads", type=int, help="torch threads (default: torch's own, every core)")
     parser.add_argument("--all-logits", action="store_true", help="LM head at every position, as older tools do")
+    parser.add_argument("--vstar", type=int, metavar="LAYER", help="gradients at this layer (from 1) instead of cells")
     args = parser.parse_args()
 
     if args.threads:
@@ -145,6 +164,16 @@ def main():
         facts = json.loads(args.facts.read_text(encoding="utf-8"))[: args.n]
     else:
         facts = first_facts(args.shared, args.model, args.n)
+
+    if args.vstar:
+        model.requires_grad_(False)
+        vstar(model, facts[0], args.vstar)  # not timed: the first forward allocates
+        start = time.perf_counter()
+        gradients = [vstar(model, fact, args.vstar) for fact in facts]
+        seconds = time.perf_counter() - start
+        args.out.write_text(json.dumps(gradients))
+        print(json.dumps({"facts": len(facts), "seconds": seconds, "threads": torch.get_num_threads()}))
+        return
 
     stage = Stage1(model, args.all_logits)
     results = []

@@ -6,7 +6,7 @@ use engram_core::model::{Model, Site, Transformer};
 use engram_core::record::{Reading, Traced};
 use engram_core::run::{Change, Columns, Intervention, Prompt, Read, Sites, Source};
 use engram_core::tensor::{Activation, LinearMap, Matrix, Norm, Overlay, Rope};
-use engram_core::trace::Prepared;
+use engram_core::trace::TokenizedFact;
 use pollster::block_on;
 use std::collections::HashMap;
 
@@ -320,7 +320,7 @@ fn attended(block: &Block, q: &Vecs, k: &Vecs, v: &Vecs) -> Vecs {
 }
 
 /// Stage 1's cells of a fact the published tools' way on this engine: one full forward of one prompt a cell.
-pub fn stage1_naive(model: &Model, fact: &Prepared) -> Traced {
+pub fn stage1_naive(model: &Model, fact: &TokenizedFact) -> Traced {
     let engine = model.edited();
     let capture = |prompt: Prompt, constants: &Matrix, keep: Sites| {
         block_on(engine.capture(&[prompt], constants, &keep)).expect("a forward")

@@ -1,6 +1,6 @@
 //! How an edit shall be made: the layer, and the settings of the search for v* (METHODS, section 4).
 
-use engram_core::protocol::EditAsk;
+use engram_core::protocol::EditCommand;
 use engram_core::record::{EditSettings, Settings};
 
 /// The choices of the edit tab beside its question. They travel in the address.
@@ -65,8 +65,8 @@ impl EditWish {
     }
 
     /// The request for an edit of this fact.
-    pub fn ask(&self, prompt: &str, subject: &str, target: &str, target_new: &str) -> EditAsk {
-        EditAsk {
+    pub fn ask(&self, prompt: &str, subject: &str, target: &str, target_new: &str) -> EditCommand {
+        EditCommand {
             prompt: prompt.into(),
             subject: subject.into(),
             target: target.trim().into(),

@@ -6,14 +6,14 @@ use super::{Edited, Facts, Model, Question, Save};
 use crate::render::progress::Progress;
 use anyhow::Result;
 use engram_core::Error;
-use engram_core::edit::{self, Job, Step, measure, targets};
+use engram_core::edit::{self, EditTarget, Step, measure, targets};
 use engram_core::generate::greedy;
 use engram_core::metrics::judge;
 use engram_core::model;
 use engram_core::question::fact_of;
 use engram_core::record::Settings;
 use engram_core::study;
-use engram_core::trace::Prepared;
+use engram_core::trace::TokenizedFact;
 use pollster::block_on;
 use std::time::Instant;
 
@@ -47,7 +47,7 @@ pub(super) fn run(
     progress.finish();
     let unrelated = edit::unrelated(&bundled, &known, &fact);
     let watched = unrelated.into_iter().map(|at| (at, &bundled.facts[at])).collect();
-    let job = Job { order: 0, fact: &fact, tokens, layer, unrelated: watched };
+    let job = EditTarget { order: 0, fact: &fact, tokens, layer, unrelated: watched };
     let said = |model: &model::Model| block_on(greedy(model, &prompt, SAID, |text| text.contains('\n')));
     let before = said(&loaded.model)?.text;
 
@@ -85,7 +85,7 @@ pub(super) fn run(
 }
 
 /// The fact's own layer under `subject-last`.
-fn own_layer(model: &model::Model, fact: &Prepared, settings: &Settings, progress: &Progress) -> Result<usize> {
+fn own_layer(model: &model::Model, fact: &TokenizedFact, settings: &Settings, progress: &Progress) -> Result<usize> {
     progress.start("looking for the fact's layer", "passes", Some(1), 0);
     let found = block_on(edit::own_layer(model, fact, settings))?;
     progress.finish();

@@ -10,7 +10,7 @@ use engram_core::model;
 use engram_core::question::fact_of;
 use engram_core::record::{FactRecord, Outcome, Reading, Record, Settings};
 use engram_core::study::{self, header};
-use engram_core::trace::{self, Prepared, Units};
+use engram_core::trace::{self, TokenizedFact, Units};
 use pollster::block_on;
 
 /// See [`super::trace`].
@@ -88,8 +88,8 @@ fn traced(
 }
 
 /// The fact's tokens, or an error that says why it has none.
-fn prepared(model: &model::Model, fact: &Fact, settings: &Settings) -> Result<Prepared> {
-    Ok(trace::prepare(model, fact, settings)?.map_err(|dropped| dropped.refusal("traced"))?)
+fn prepared(model: &model::Model, fact: &Fact, settings: &Settings) -> Result<TokenizedFact> {
+    Ok(trace::tokenize(model, fact, settings)?.map_err(|dropped| dropped.refusal("traced"))?)
 }
 
 #[cfg(test)]

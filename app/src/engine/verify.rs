@@ -11,7 +11,7 @@ use engram_core::facts::{Fact, FactFile, SLOT};
 use engram_core::model;
 use engram_core::model::spec::Spec;
 use engram_core::record::{Corruption, FactRecord, ModelInfo, Record, Settings, Traced};
-use engram_core::trace::{self, Prepared};
+use engram_core::trace::{self, TokenizedFact};
 use engram_core::verify::{self, Again, Check, State};
 use pollster::block_on;
 
@@ -180,7 +180,7 @@ fn prepared(
     fact: &FactRecord,
     traced: &Traced,
     settings: &Settings,
-) -> Result<Result<Prepared, String>> {
+) -> Result<Result<TokenizedFact, String>> {
     let with = match &settings.corruption {
         Corruption::Replace { with } => with.len(),
         Corruption::Noise { .. } => 0,
@@ -205,7 +205,7 @@ fn prepared(
             answer_ids: fact.answer_ids.clone(),
             ..Fact::default()
         };
-        match trace::prepare(model, &fact, settings)? {
+        match trace::tokenize(model, &fact, settings)? {
             Ok(one) => {
                 let here = [one.span.start, one.span.end] == traced.subject_span;
                 if here || found.is_err() {
@@ -225,7 +225,7 @@ fn prepared(
 /// Everything of a fact that its record has, but edits.
 async fn trace_again(
     model: &model::Model,
-    fact: &Prepared,
+    fact: &TokenizedFact,
     recorded: &Traced,
     settings: &Settings,
 ) -> engram_core::Result<Traced> {

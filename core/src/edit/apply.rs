@@ -1,6 +1,6 @@
 //! The rank-one update (eq. 4) and what it does. It is an overlay of single runs: the model is never changed.
 
-use super::{Done, Job, Target};
+use super::{EditTarget, MeasuredEdit, Target};
 use crate::error::{Error, Result};
 use crate::model::Model;
 use crate::model::Site;
@@ -139,7 +139,12 @@ impl Watch {
 }
 
 /// Measures what an edit does to its prompt, its paraphrases and neighbours and to unrelated facts.
-pub async fn measure(model: &Model, job: &Job<'_>, target: &Target, settings: &Settings) -> Result<Done> {
+pub async fn measure(
+    model: &Model,
+    job: &EditTarget<'_>,
+    target: &Target,
+    settings: &Settings,
+) -> Result<MeasuredEdit> {
     let (fact, prepared) = (job.fact, job.tokens.clone());
     let mode = settings.answer;
     let answers = [fact.target_true.as_str(), fact.target_new.as_str()];
@@ -207,7 +212,7 @@ pub async fn measure(model: &Model, job: &Job<'_>, target: &Target, settings: &S
             })
             .collect(),
     };
-    Ok(Done { record, update })
+    Ok(MeasuredEdit { record, update })
 }
 
 /// `max |W'k - v*| / max |v*|` with the edit in force.

@@ -6,7 +6,7 @@ use crate::facts::{Fact, FactFile, shuffled};
 use crate::metrics::{Dominant, Finding, View, dominant, layer_of};
 use crate::model::Model;
 use crate::record::{Reading, Settings};
-use crate::trace::{Prepared, Screened, screen, stage1};
+use crate::trace::{Screened, TokenizedFact, screen, stage1};
 
 /// Unrelated facts that are watched.
 const UNRELATED: usize = 10;
@@ -65,7 +65,7 @@ pub struct OwnLayer {
 }
 
 /// The fact's own layer under `subject-last`; `None` where no patch at the subject helps.
-pub async fn own_layer(model: &Model, fact: &Prepared, settings: &Settings) -> Result<Option<OwnLayer>> {
+pub async fn own_layer(model: &Model, fact: &TokenizedFact, settings: &Settings) -> Result<Option<OwnLayer>> {
     let settings = Settings { readings: vec![Reading::SubjectLast], ..settings.clone() };
     let traced = stage1(model, &[fact], &settings).await?.pop().unwrap_or_default();
     let Some(Dominant::Layer(layer)) = dominant(&traced, Reading::SubjectLast, false) else { return Ok(None) };

@@ -7,7 +7,7 @@ use crate::model::{Model, Site};
 use crate::record::Settings;
 use crate::run::{Change, Edited, Intervention, PatchedRun, Prompt, Read, Request, Sites, Source, with_halving};
 use crate::tensor::Matrix;
-use crate::trace::{Prepared, generator};
+use crate::trace::{TokenizedFact, generator};
 use rand::Rng;
 
 /// What SPSA found for one fact.
@@ -41,7 +41,7 @@ pub struct Step<'a> {
 /// Runs SPSA for facts at layers; `progress` may stop it with an error.
 pub async fn optimize(
     model: &Model,
-    facts: &[(&Prepared, usize)],
+    facts: &[(&TokenizedFact, usize)],
     settings: &Settings,
     progress: &mut dyn FnMut(Step<'_>) -> Result<()>,
 ) -> Result<Vec<Target>> {

@@ -1,11 +1,11 @@
 //! Edits in force: made one after the other, each removable. They are overlays, so the weights stay as they were loaded.
 
 use super::{Lab, Tell};
-use crate::edit::{self, Job, Step, Update, measure, targets};
+use crate::edit::{self, EditTarget, Step, Update, measure, targets};
 use crate::error::{Error, Result};
 use crate::facts::Fact;
 use crate::generate::greedy;
-use crate::protocol::{EditAsk, Edited, News};
+use crate::protocol::{EditCommand, Edited, Event};
 use crate::question::{Question, fact_of};
 use crate::record::{EditSettings, Settings};
 use crate::study;
@@ -39,7 +39,7 @@ impl InForce {
 }
 
 impl Lab {
-    pub(super) async fn edit(&mut self, ask: &EditAsk, tell: Tell<'_>) -> Result<News> {
+    pub(super) async fn edit(&mut self, ask: &EditCommand, tell: Tell<'_>) -> Result<Event> {
         let start = Instant::now();
         let fact = self.known_fact(ask).await?;
         let settings = study::question(&self.model, &settings_of(ask))?;
@@ -55,14 +55,14 @@ impl Lab {
         let unrelated = self.unrelated(&fact).await?;
         let facts: Vec<Fact> = unrelated.iter().map(|&at| self.facts.facts[at].clone()).collect();
         let watched = facts.iter().zip(&unrelated).map(|(fact, &at)| (at, fact)).collect();
-        let job = Job { order: 0, fact: &fact, tokens, layer, unrelated: watched };
+        let job = EditTarget { order: 0, fact: &fact, tokens, layer, unrelated: watched };
         let stop = |text: &str| text.contains('\n');
         let prompt = fact.prompt();
         let before = greedy(&self.model, &prompt, SAID, stop).await?.text;
 
         let mut progress = |step: Step<'_>| {
             let loss = step.losses.first().copied().unwrap_or_default();
-            tell(News::Loss { step: step.done, of: step.of, loss });
+            tell(Event::Loss { step: step.done, of: step.of, loss });
             Ok(())
         };
         let target = targets(&self.model, std::slice::from_ref(&job), &settings, &mut progress).await?;
@@ -86,7 +86,7 @@ impl Lab {
             let fact = &self.facts.facts[unrelated.fact];
             (fact.prompt(), fact.target_true.clone())
         };
-        Ok(News::Edited(Box::new(Edited {
+        Ok(Event::Edited(Box::new(Edited {
             edit: number,
             tensor: done.update.tensor,
             prompt: prompt.clone(),
@@ -101,12 +101,12 @@ impl Lab {
         })))
     }
 
-    pub(super) async fn undo(&mut self, edit: Option<u32>) -> Result<News> {
+    pub(super) async fn undo(&mut self, edit: Option<u32>) -> Result<Event> {
         if let Some(number) = edit.filter(|number| !self.edits.kept.iter().any(|(kept, _)| kept == number)) {
             return Err(Error::input(format!("edit {number} is not in force")).hint("it was taken back already"));
         }
         self.take_back(edit);
-        Ok(News::Undone { left: self.edits.kept.iter().map(|(number, _)| *number).collect(), restored: true })
+        Ok(Event::Undone { left: self.edits.kept.iter().map(|(number, _)| *number).collect(), restored: true })
     }
 
     /// Removes an edit, or all.
@@ -129,7 +129,7 @@ impl Lab {
     }
 
     /// The lab's own fact with this prompt and subject, for its paraphrases and neighbours; else the question alone.
-    async fn known_fact(&self, ask: &EditAsk) -> Result<Fact> {
+    async fn known_fact(&self, ask: &EditCommand) -> Result<Fact> {
         let question = Question {
             prompt: &ask.prompt,
             subject: &ask.subject,
@@ -149,7 +149,7 @@ impl Lab {
     }
 }
 
-fn settings_of(ask: &EditAsk) -> Settings {
+fn settings_of(ask: &EditCommand) -> Settings {
     let edit = EditSettings {
         layer: ask.layer,
         steps: ask.steps.clamp(1, 10_000),

@@ -5,9 +5,9 @@ use crate::error::{Error, Result};
 use crate::facts::FactFile;
 use crate::journal::{Chain, Found, alike, differences, edit_line, fact_line, header_line, redundancy_line};
 use crate::model::Model;
-use crate::protocol::{News, StudyPhase};
+use crate::protocol::{Event, StudyPhase};
 use crate::record::{Record, Settings};
-use crate::study::{self, Event, Observer, Phase};
+use crate::study::{self, Observer, Phase};
 
 /// Keeps a journal's lines; when it says that one is written, it is.
 pub trait Log {
@@ -32,28 +32,28 @@ impl Journaled<'_> {
 }
 
 impl Observer for Journaled<'_> {
-    fn event(&mut self, event: Event<'_>) -> Result<()> {
+    fn event(&mut self, event: study::Event<'_>) -> Result<()> {
         let news = match event {
-            Event::Fact(fact) => {
+            study::Event::Fact(fact) => {
                 self.append(&fact_line(fact)?)?;
-                News::Fact(Box::new(fact.clone()))
+                Event::Fact(Box::new(fact.clone()))
             }
-            Event::Redundancy(line) => {
+            study::Event::Redundancy(line) => {
                 self.append(&redundancy_line(line)?)?;
-                News::StudyRedundancy(line.clone())
+                Event::StudyRedundancy(line.clone())
             }
-            Event::Edit(edit) => {
+            study::Event::Edit(edit) => {
                 self.append(&edit_line(edit)?)?;
-                News::StudyEdit(Box::new(edit.clone()))
+                Event::StudyEdit(Box::new(edit.clone()))
             }
-            Event::Progress { phase, done, of } => {
+            study::Event::Progress { phase, done, of } => {
                 let phase = match phase {
                     Phase::Trace => StudyPhase::Trace,
                     Phase::Redundancy => StudyPhase::Redundancy,
                     Phase::Optimize => StudyPhase::Optimize,
                     Phase::Edit => StudyPhase::Edit,
                 };
-                News::Progress { phase, done, of }
+                Event::Progress { phase, done, of }
             }
         };
         (self.tell)(news);
@@ -97,7 +97,7 @@ pub async fn study(
     let mut notes: Vec<String> = lost.map(|lost| format!("The journal: {lost}.")).into_iter().collect();
     notes.extend((!facts.warnings.is_empty()).then(|| format!("The facts: {}.", facts.warnings.join("; "))));
     let note = (!notes.is_empty()).then(|| notes.join(" "));
-    tell(News::StudyHeader { key: key.to_owned(), record: Box::new(record.clone()), note });
+    tell(Event::StudyHeader { key: key.to_owned(), record: Box::new(record.clone()), note });
     study::run(model, facts, record, &mut Journaled { log, chain, tell }).await
 }
 

@@ -5,15 +5,15 @@ use crate::error::{Error, Result};
 use crate::facts::{Fact, FactFile};
 use crate::metrics::{Dominant, dominant};
 use crate::model::Site;
-use crate::protocol::{Cost, MapSite, News, Question};
+use crate::protocol::{Cost, Event, MapSite, Question};
 use crate::question;
 use crate::record::{FactRecord, Outcome, Settings};
 use crate::study::{self, header};
-use crate::trace::{MapRow, Prepared, capture_facts, filtered, lens, maps, prepare, redundancy, stage1_of};
+use crate::trace::{MapRow, TokenizedFact, capture_facts, filtered, lens, maps, redundancy, stage1_of, tokenize};
 use web_time::Instant;
 
 impl Lab {
-    pub(super) async fn trace(&mut self, question: &Question, tell: Tell<'_>) -> Result<News> {
+    pub(super) async fn trace(&mut self, question: &Question, tell: Tell<'_>) -> Result<Event> {
         let start = Instant::now();
         let (fact, greedy) = self.fact_of(question).await?;
         let settings = study::question(&self.model, &settings_of(question))?;
@@ -29,9 +29,9 @@ impl Lab {
 
         let mut traced = stage1_of(model, &[&prepared], &settings, group).await?.pop().unwrap_or_default();
         record.facts = vec![FactRecord::new(0, &fact, Outcome::of(traced.clone(), dropped))];
-        tell(News::Traced(Box::new(record.clone())));
+        tell(Event::Traced(Box::new(record.clone())));
         let seen = lens(model, &prepared, group, 0).await?;
-        tell(News::Lens(seen.clone()));
+        tell(Event::Lens(seen.clone()));
         traced.lens = Some(seen);
         // Without an effect there is nothing that other layers could restore.
         let own = |&reading: &crate::record::Reading| match dominant(&traced, reading, false) {
@@ -42,7 +42,7 @@ impl Lab {
         if !wanted.is_empty() {
             let curves = redundancy(model, &[&prepared], &settings, &wanted).await?.pop().unwrap_or_default();
             for ((reading, _), curve) in wanted.into_iter().zip(curves) {
-                tell(News::Redundancy { reading, curve: curve.clone() });
+                tell(Event::Redundancy { reading, curve: curve.clone() });
                 traced.redundancy.insert(reading, curve);
             }
         }
@@ -53,14 +53,14 @@ impl Lab {
                     Site::Mlp => MapSite::Mlp,
                     _ => MapSite::Residual,
                 };
-                tell(News::MapRow { site, position: row.position, values: row.values });
+                tell(Event::MapRow { site, position: row.position, values: row.values });
             };
             let maps = maps(model, &prepared, &settings, traced.p_corrupt, (group, 0), Some(&mut row)).await?;
             traced.maps = Some(maps);
         }
         record.facts = vec![FactRecord::new(0, &fact, Outcome::of(traced, dropped))];
         let cost = Cost { seconds: start.elapsed().as_secs_f64(), cached };
-        Ok(News::Trace { record: Box::new(record), greedy, cost })
+        Ok(Event::Trace { record: Box::new(record), greedy, cost })
     }
 
     /// The question as a fact, with the model's own answers where it names none; and what the model says by itself.
@@ -75,12 +75,12 @@ impl Lab {
         Ok((fact, own.text))
     }
 
-    fn prepared(&self, fact: &Fact, settings: &Settings) -> Result<Prepared> {
-        prepare(&self.model, fact, settings)?.map_err(|dropped| dropped.refusal("traced"))
+    fn prepared(&self, fact: &Fact, settings: &Settings) -> Result<TokenizedFact> {
+        tokenize(&self.model, fact, settings)?.map_err(|dropped| dropped.refusal("traced"))
     }
 
     /// Makes the prompts' activations the captured ones; tells whether they were.
-    async fn capture(&mut self, fact: &Prepared, settings: &Settings) -> Result<bool> {
+    async fn capture(&mut self, fact: &TokenizedFact, settings: &Settings) -> Result<bool> {
         let version = self.edits.version();
         let same = |captured: &Captured| {
             captured.fact == *fact && captured.corruption == settings.corruption && captured.version == version

@@ -47,7 +47,7 @@ impl Parameters {
     }
 
     /// Hands all of them to `f`, to be changed.
-    pub(crate) fn update(&self, f: impl FnOnce(&mut BTreeMap<String, Parameter>)) {
+    pub fn update(&self, f: impl FnOnce(&mut BTreeMap<String, Parameter>)) {
         f(&mut self.tensors.borrow_mut());
     }
 

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// A study to run or to go on with.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct StudyAsk {
+pub struct StudyCommand {
     /// Facts file: its name, the bytes beside the message; the bundled facts when absent.
     pub facts: Option<String>,
     /// All settings of a new study.

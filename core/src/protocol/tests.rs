@@ -4,11 +4,11 @@ use crate::record::Settings;
 #[test]
 fn messages_survive_json() {
     let asks = [
-        Ask::Hello,
-        Ask::Start { device: DeviceWish::Gpu },
-        Ask::Load { model: ModelRef::Hub { id: "a/b".into(), revision: None, file: None } },
-        Ask::Undo { edit: None },
-        Ask::Trace(Question {
+        Command::Hello,
+        Command::Start { device: DeviceWish::Gpu },
+        Command::Load { model: ModelRef::Hub { id: "a/b".into(), revision: None, file: None } },
+        Command::Undo { edit: None },
+        Command::Trace(Question {
             prompt: "The capital of France is".into(),
             subject: "France".into(),
             target: Some("Paris".into()),
@@ -18,8 +18,8 @@ fn messages_survive_json() {
             window: 10,
             maps: true,
         }),
-        Ask::Study(StudyAsk { facts: None, settings: Settings::default(), key: Some("k".into()) }),
-        Ask::Cancel { request: 3 },
+        Command::Study(StudyCommand { facts: None, settings: Settings::default(), key: Some("k".into()) }),
+        Command::Cancel { request: 3 },
     ];
     for (at, ask) in asks.into_iter().enumerate() {
         let request = Request { id: at as u32 + 1, ask };
@@ -27,11 +27,11 @@ fn messages_survive_json() {
         assert_eq!(from_json::<Request>(&text).expect("it was just written"), request, "{text}");
     }
     let failure = Failure::from(&crate::Error::input("bad").hint("mend it"));
-    let event = Event { id: 7, news: News::Failed(failure) };
+    let event = Message { id: 7, news: Event::Failed(failure) };
     let text = to_json(&event).expect("text");
     assert!(text.contains("\"kind\":\"input\""), "{text}");
-    assert_eq!(from_json::<Event>(&text).expect("it was just written"), event);
-    assert!(event.news.is_final() && !News::Begun.is_final());
+    assert_eq!(from_json::<Message>(&text).expect("it was just written"), event);
+    assert!(event.news.is_final() && !Event::Begun.is_final());
 }
 
 #[test]

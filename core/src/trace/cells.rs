@@ -1,7 +1,7 @@
 //! Stage 1's cells for a group of facts: sufficiency for every reading and layer, and the three ablations.
 
 use super::noise::{NoiseRows, corrupted};
-use super::{Asked, Prepared, mean_scores, resume, score};
+use super::{Asked, TokenizedFact, mean_scores, resume, score};
 use crate::error::Result;
 use crate::model::Model;
 use crate::model::Site;
@@ -34,7 +34,7 @@ pub(super) struct Place {
 /// blocks, without that block (their shared positions are then computed for themselves).
 pub(super) async fn capture_group(
     model: &Model,
-    facts: &[&Prepared],
+    facts: &[&TokenizedFact],
     settings: &Settings,
     keep: &Sites,
     removed: &[usize],
@@ -73,7 +73,7 @@ pub(super) async fn capture_group(
 }
 
 /// Positions of a reading: clean source, corrupted target. `None` where the corrupted prompt has no such index.
-pub(super) fn positions(fact: &Prepared, reading: Reading) -> Option<(usize, usize)> {
+pub(super) fn positions(fact: &TokenizedFact, reading: Reading) -> Option<(usize, usize)> {
     let (s, s2) = (fact.span.end - 1, fact.corrupt_span.end - 1);
     match reading {
         Reading::SubjectLast => Some((s, s2)),
@@ -83,18 +83,23 @@ pub(super) fn positions(fact: &Prepared, reading: Reading) -> Option<(usize, usi
 }
 
 /// Captures the prompts of a group of facts.
-pub async fn capture_facts(model: &Model, facts: &[&Prepared], settings: &Settings) -> Result<Group> {
+pub async fn capture_facts(model: &Model, facts: &[&TokenizedFact], settings: &Settings) -> Result<Group> {
     capture_group(model, facts, settings, &Sites::to_resume(), &[]).await
 }
 
 /// Traces a group of screened facts: everything of [`Traced`] but maps, lens and redundancy.
-pub async fn stage1(model: &Model, facts: &[&Prepared], settings: &Settings) -> Result<Vec<Traced>> {
+pub async fn stage1(model: &Model, facts: &[&TokenizedFact], settings: &Settings) -> Result<Vec<Traced>> {
     let group = capture_facts(model, facts, settings).await?;
     stage1_of(model, facts, settings, &group).await
 }
 
 /// [`stage1`] of facts whose prompts are captured already, with the same corruption and answers.
-pub async fn stage1_of(model: &Model, facts: &[&Prepared], settings: &Settings, group: &Group) -> Result<Vec<Traced>> {
+pub async fn stage1_of(
+    model: &Model,
+    facts: &[&TokenizedFact],
+    settings: &Settings,
+    group: &Group,
+) -> Result<Vec<Traced>> {
     let layers = model.layers();
     let mut reads = Vec::new();
     for place in &group.places {
@@ -160,7 +165,7 @@ pub async fn stage1_of(model: &Model, facts: &[&Prepared], settings: &Settings, 
 }
 
 /// The runs in the order in which [`stage1`] takes their readouts apart.
-fn cells(facts: &[&Prepared], group: &Group, settings: &Settings, layers: usize) -> Vec<PatchedRun> {
+fn cells(facts: &[&TokenizedFact], group: &Group, settings: &Settings, layers: usize) -> Vec<PatchedRun> {
     let mut runs = Vec::new();
     for (fact, place) in facts.iter().zip(&group.places) {
         for &reading in &settings.readings {

@@ -1,7 +1,7 @@
 //! Token × layer maps (Meng et al. 2022, Figure 1): the residual after each block, MLP and attention in windows.
 
 use super::cells::{Group, Place};
-use super::{Prepared, mean_scores, resume};
+use super::{TokenizedFact, mean_scores, resume};
 use crate::error::Result;
 use crate::model::Model;
 use crate::model::Site;
@@ -10,7 +10,7 @@ use crate::run::{Intervention, PatchedRun};
 use std::ops::Range;
 
 /// The clean position that belongs to a corrupted one: outside the subject from the nearer end, inside it from its end.
-pub(super) fn aligned(fact: &Prepared, position: usize) -> Option<usize> {
+pub(super) fn aligned(fact: &TokenizedFact, position: usize) -> Option<usize> {
     let (clean, corrupt) = (fact.clean.len(), fact.corrupt.len());
     if position >= fact.corrupt_span.end {
         let from_end = corrupt - position;
@@ -45,7 +45,7 @@ pub struct MapRow {
 /// alone, keeps `p_corrupt`. With `live` a batch is one position, and each row is told as soon as it is there.
 pub async fn maps(
     model: &Model,
-    fact: &Prepared,
+    fact: &TokenizedFact,
     settings: &Settings,
     p_corrupt: f32,
     (group, at): (&Group, usize),
@@ -84,7 +84,7 @@ type Cell = (usize, usize, usize);
 
 /// Cells of these positions, and the runs that compute them, as many for each cell as there are draws.
 fn cells(
-    fact: &Prepared,
+    fact: &TokenizedFact,
     settings: &Settings,
     place: &Place,
     layers: usize,
@@ -116,8 +116,8 @@ fn cells(
 mod tests {
     use super::*;
 
-    fn fact(clean: usize, span: Range<usize>, corrupt: usize, corrupt_span: Range<usize>) -> Prepared {
-        Prepared {
+    fn fact(clean: usize, span: Range<usize>, corrupt: usize, corrupt_span: Range<usize>) -> TokenizedFact {
+        TokenizedFact {
             clean: vec![0; clean],
             shared: span.start,
             span,

@@ -1,6 +1,6 @@
 //! Corruption by noise (Meng et al. 2022): the same Gaussian draws for every cell of a fact.
 
-use super::Prepared;
+use super::TokenizedFact;
 use crate::error::Result;
 use crate::facts::Fact;
 use crate::model::{Model, Site};
@@ -37,7 +37,7 @@ impl NoiseRows {
 
 /// A fact's corrupted prompts, one for each draw, with `ids` in place of the prompt's tokens (answer tokens may follow).
 pub(super) fn corrupted(
-    fact: &Prepared,
+    fact: &TokenizedFact,
     ids: &[u32],
     settings: &Settings,
     width: usize,

@@ -2,7 +2,7 @@
 //! the block is captured once a fact; patches resume from it, so only what they change is computed.
 
 use super::cells::{capture_group, positions};
-use super::{Prepared, mean_scores, resume};
+use super::{TokenizedFact, mean_scores, resume};
 use crate::error::Result;
 use crate::model::Model;
 use crate::model::Site;
@@ -13,7 +13,7 @@ use crate::run::{Intervention, PatchedRun, Sites};
 /// clean prompt is captured once for all of them.
 pub async fn redundancy(
     model: &Model,
-    facts: &[&Prepared],
+    facts: &[&TokenizedFact],
     settings: &Settings,
     wanted: &[(Reading, usize)],
 ) -> Result<Vec<Vec<RedundancyCurve>>> {
@@ -39,7 +39,7 @@ pub async fn redundancy(
     }
     let readouts = resume(model, &group, &runs).await?;
     let mut rest = readouts.as_slice();
-    let mut curve = |fact: &Prepared, (reading, ablated): (Reading, usize)| {
+    let mut curve = |fact: &TokenizedFact, (reading, ablated): (Reading, usize)| {
         let mut patched = vec![None; layers];
         if positions(fact, reading).is_some() {
             let (head, tail) = rest.split_at((layers - 1) * fact.draws);

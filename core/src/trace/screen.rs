@@ -2,8 +2,8 @@
 
 use super::cells::{Group, Place};
 use super::noise::{NoiseRows, corrupted};
-use super::prepare::{Prepared, prepare};
 use super::score;
+use super::tokenize::{TokenizedFact, tokenize};
 use crate::error::Result;
 use crate::facts::Fact;
 use crate::model::Model;
@@ -16,7 +16,7 @@ use std::rc::Rc;
 #[derive(Debug, Clone, PartialEq)]
 pub enum Screened {
     /// It passed.
-    Passed(Box<Prepared>),
+    Passed(Box<TokenizedFact>),
     /// It fell out.
     Dropped(Dropped),
 }
@@ -59,7 +59,7 @@ pub async fn screen(model: &Model, facts: &[&Fact], settings: &Settings, keep: b
     let mut prepared = Vec::with_capacity(facts.len());
     let (mut places, mut place_of) = (Vec::new(), vec![None; facts.len()]);
     for (number, fact) in facts.iter().enumerate() {
-        let one = prepare(model, fact, settings)?;
+        let one = tokenize(model, fact, settings)?;
         let Ok(one) = one else {
             prepared.push(one);
             continue;
@@ -120,7 +120,7 @@ pub async fn screen(model: &Model, facts: &[&Fact], settings: &Settings, keep: b
 
 fn judge(
     model: &Model,
-    fact: Prepared,
+    fact: TokenizedFact,
     clean: &[Readout],
     corrupt: &[Readout],
     per_draw: usize,

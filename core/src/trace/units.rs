@@ -1,7 +1,7 @@
 //! Single heads and neurons: the clean run's output of one of them put back into the corrupted run, at every layer.
 
 use super::cells::{Group, capture_group, positions};
-use super::{Prepared, mean_scores, resume};
+use super::{TokenizedFact, mean_scores, resume};
 use crate::error::{Error, Result};
 use crate::model::{Model, Site};
 use crate::record::{Reading, Settings, Unit, UnitEffects};
@@ -63,7 +63,7 @@ impl Units {
 /// When the model has no such neurons, a number is none, memory is short, or the work was cancelled.
 pub async fn units(
     model: &Model,
-    fact: &Prepared,
+    fact: &TokenizedFact,
     settings: &Settings,
     units: &Units,
     tell: &mut dyn FnMut(usize, usize),

@@ -2,7 +2,7 @@
 
 use crate::everything::{curve, records};
 use engram_core::journal::{self, RedundancyLine};
-use engram_core::protocol::{Ask, Event, Failure, News, Request};
+use engram_core::protocol::{Command, Event, Failure, Message, Request};
 use engram_core::record::{Reading, Record};
 use engram_core::{Kind, pack};
 use std::path::{Path, PathBuf};
@@ -96,11 +96,16 @@ fn messages() -> Vec<Vec<u8>> {
     let trace = format!(r#"{{"id":2,"ask":{{"ask":"trace",{}}}"#, &question[1..]);
     let failed = Failure { kind: Kind::Input.name().into(), message: "what".into(), hint: Some("next".into()) };
     let mut all = vec![trace.into_bytes()];
-    let asks = [Ask::Hello, Ask::Cancel { request: 1 }, Ask::Undo { edit: None }, Ask::OpenStudy { key: "k".into() }];
+    let asks = [
+        Command::Hello,
+        Command::Cancel { request: 1 },
+        Command::Undo { edit: None },
+        Command::OpenStudy { key: "k".into() },
+    ];
     all.extend(asks.into_iter().map(|ask| serde_json::to_vec(&Request { id: 1, ask }).expect("a request")));
     let [record, _] = records();
-    let news = [News::Failed(failed), News::Fact(Box::new(record.facts[0].clone()))];
-    all.extend(news.into_iter().map(|news| serde_json::to_vec(&Event { id: 1, news }).expect("an event")));
+    let news = [Event::Failed(failed), Event::Fact(Box::new(record.facts[0].clone()))];
+    all.extend(news.into_iter().map(|news| serde_json::to_vec(&Message { id: 1, news }).expect("an event")));
     all
 }
 

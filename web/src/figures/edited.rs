@@ -6,7 +6,7 @@ use super::question::Asked;
 use super::shifts::{self, Group};
 use crate::words;
 use engram_core::names;
-use engram_core::protocol::{EditAsk, Edited};
+use engram_core::protocol::{EditCommand, Edited};
 use engram_core::record::{EditRecord, EditSettings, Record, Settings};
 
 /// An edit with everything that is said about it.
@@ -67,12 +67,12 @@ pub fn stored(record: &Record, prompt: &str, subject: &str, new: &str) -> Option
 }
 
 /// The same edit as a request, with the layer that it took and the name of its model.
-pub fn stored_ask(record: &Record, asked: &Asked) -> Option<(EditAsk, usize, String)> {
+pub fn stored_ask(record: &Record, asked: &Asked) -> Option<(EditCommand, usize, String)> {
     let prompt = asked.filled();
     let fact = record.facts.iter().find(|fact| fact.prompt == prompt && fact.subject == asked.subject)?;
     let edit = record.edits.iter().flatten().find(|edit| edit.fact == fact.order)?;
     let Settings { edit: settings, seed, .. } = &record.settings;
-    let ask = EditAsk {
+    let ask = EditCommand {
         prompt: asked.prompt.clone(),
         subject: fact.subject.clone(),
         target: fact.target_true.trim().into(),

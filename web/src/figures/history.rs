@@ -3,7 +3,7 @@
 use super::edited;
 use crate::words;
 use engram_core::metrics::judge;
-use engram_core::protocol::{EditAsk, Edited, ModelRef};
+use engram_core::protocol::{EditCommand, Edited, ModelRef};
 
 /// What became of an edit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,7 +25,7 @@ pub struct Past {
     /// The edit.
     pub edited: Edited,
     /// What was asked for.
-    pub ask: EditAsk,
+    pub ask: EditCommand,
     /// Of which model.
     pub model: ModelRef,
     /// What became of it.
@@ -38,7 +38,7 @@ pub struct History(Vec<Past>);
 
 impl History {
     /// An edit was made: its place.
-    pub fn made(&mut self, edited: Edited, ask: EditAsk, model: ModelRef) -> usize {
+    pub fn made(&mut self, edited: Edited, ask: EditCommand, model: ModelRef) -> usize {
         self.0.push(Past { edited, ask, model, fate: Fate::InForce });
         self.0.len() - 1
     }

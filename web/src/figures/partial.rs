@@ -1,7 +1,7 @@
 //! A trace that arrives piece by piece: the record so far, and how far it is.
 
 use crate::words;
-use engram_core::protocol::{Cost, Failure, MapSite, ModelRef, News};
+use engram_core::protocol::{Cost, Event, Failure, MapSite, ModelRef};
 use engram_core::record::{FactRecord, Maps, Record, Traced};
 
 /// How far a trace is.
@@ -44,10 +44,10 @@ impl Partial {
     }
 
     /// Takes in what the engine tells.
-    pub fn take(&mut self, news: News) {
+    pub fn take(&mut self, news: Event) {
         match news {
-            News::Begun => self.stage = Stage::Begun,
-            News::Traced(record) => {
+            Event::Begun => self.stage = Stage::Begun,
+            Event::Traced(record) => {
                 self.stage = Stage::Begun;
                 self.record = Some(*record);
                 let window = self.window;
@@ -57,7 +57,7 @@ impl Partial {
                     traced.maps.get_or_insert(maps);
                 }
             }
-            News::MapRow { site, position, values } => {
+            Event::MapRow { site, position, values } => {
                 let maps = self.traced_mut().and_then(|traced| traced.maps.as_mut());
                 let map = maps.map(|maps| match site {
                     MapSite::Residual => &mut maps.residual,
@@ -68,23 +68,23 @@ impl Partial {
                     *row = values;
                 }
             }
-            News::Lens(lens) => {
+            Event::Lens(lens) => {
                 if let Some(traced) = self.traced_mut() {
                     traced.lens = Some(lens);
                 }
             }
-            News::Redundancy { reading, curve } => {
+            Event::Redundancy { reading, curve } => {
                 if let Some(traced) = self.traced_mut() {
                     traced.redundancy.insert(reading, curve);
                 }
             }
-            News::Trace { record, greedy, cost } => {
+            Event::Trace { record, greedy, cost } => {
                 self.record = Some(*record);
                 self.greedy = Some(greedy);
                 self.cost = Some(cost);
                 self.stage = Stage::Done;
             }
-            News::Failed(failure) => self.stage = Stage::Stopped(failure),
+            Event::Failed(failure) => self.stage = Stage::Stopped(failure),
             _ => {}
         }
     }
@@ -150,9 +150,9 @@ mod tests {
         record.edits = None;
         let mut partial = Partial::new(3, ModelRef::Bundled { name: "engram-llama".into() }, Vec::new());
         assert_eq!(partial.progress().as_deref(), Some("waiting for the engine…"));
-        partial.take(News::Begun);
+        partial.take(Event::Begun);
         assert!(partial.progress().is_some_and(|said| said.starts_with("computing")));
-        partial.take(News::Traced(Box::new(record)));
+        partial.take(Event::Traced(Box::new(record)));
         partial
     }
 
@@ -160,8 +160,8 @@ mod tests {
     fn rows_fill_in() {
         let mut partial = begun();
         assert_eq!(partial.rows(), (0, 9));
-        partial.take(News::MapRow { site: MapSite::Mlp, position: 1, values: vec![0.1; 4] });
-        partial.take(News::MapRow { site: MapSite::Mlp, position: 99, values: vec![0.1; 4] });
+        partial.take(Event::MapRow { site: MapSite::Mlp, position: 1, values: vec![0.1; 4] });
+        partial.take(Event::MapRow { site: MapSite::Mlp, position: 99, values: vec![0.1; 4] });
         assert_eq!(partial.rows(), (1, 9));
         assert_eq!(partial.progress().as_deref(), Some("row 2 of 9 of the maps…"));
         let maps = partial.fact().and_then(FactRecord::traced).and_then(|traced| traced.maps.clone());
@@ -173,7 +173,7 @@ mod tests {
         let mut partial = begun();
         let record = Box::new(sample::record());
         let answer = Cost { seconds: 0.123, cached: true };
-        partial.take(News::Trace { record, greedy: " Paris".into(), cost: answer });
+        partial.take(Event::Trace { record, greedy: " Paris".into(), cost: answer });
         assert_eq!((partial.progress(), partial.stage.clone()), (None, Stage::Done));
         assert_eq!(partial.cost.as_ref().map(cost).as_deref(), Some("0.12 s, from the activations of the first run"));
         assert_eq!(cost(&Cost { seconds: 12.3, cached: false }), "12 s");
@@ -184,9 +184,9 @@ mod tests {
     #[test]
     fn what_was_computed_survives_a_cancellation() {
         let mut partial = begun();
-        partial.take(News::MapRow { site: MapSite::Residual, position: 0, values: vec![0.1; 4] });
+        partial.take(Event::MapRow { site: MapSite::Residual, position: 0, values: vec![0.1; 4] });
         let failure = Failure { kind: "cancelled".into(), message: "cancelled".into(), hint: None };
-        partial.take(News::Failed(failure));
+        partial.take(Event::Failed(failure));
         assert!(partial.progress().is_some_and(|said| said.starts_with("cancelled after 1 of 9 rows")));
         assert!(partial.fact().is_some());
     }

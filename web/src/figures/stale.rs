@@ -4,7 +4,7 @@ use super::question::Asked;
 use crate::wish::EditWish;
 use crate::words;
 use engram_core::facts::template_of;
-use engram_core::protocol::EditAsk;
+use engram_core::protocol::EditCommand;
 
 /// What of the form a result does not belong to, in words: "prompt", "model". `same_model` says whether the form's model is
 /// the one that the result is of. An answer that the form leaves to the model is no difference.
@@ -25,7 +25,13 @@ pub fn of_question(shown: &Asked, form: &Asked, same_model: bool) -> Vec<&'stati
 }
 
 /// The same of an edit: its request, with the layer that it took, against the form of the edit tab.
-pub fn of_edit(shown: &EditAsk, layer: usize, form: &Asked, wish: &EditWish, same_model: bool) -> Vec<&'static str> {
+pub fn of_edit(
+    shown: &EditCommand,
+    layer: usize,
+    form: &Asked,
+    wish: &EditWish,
+    same_model: bool,
+) -> Vec<&'static str> {
     let asked = asked(shown, form);
     let mut found = of_question(&asked, form, same_model);
     found.extend((wish.layer != shown.layer && wish.layer != Some(layer)).then_some("layer"));
@@ -35,7 +41,7 @@ pub fn of_edit(shown: &EditAsk, layer: usize, form: &Asked, wish: &EditWish, sam
 }
 
 /// The question of an edit; how a trace of it would be made is the form's.
-pub fn asked(edit: &EditAsk, form: &Asked) -> Asked {
+pub fn asked(edit: &EditCommand, form: &Asked) -> Asked {
     Asked {
         prompt: edit.prompt.clone(),
         subject: edit.subject.clone(),
@@ -47,7 +53,7 @@ pub fn asked(edit: &EditAsk, form: &Asked) -> Asked {
 }
 
 /// The search of an edit, as choices of the form.
-pub fn search_of(edit: &EditAsk) -> EditWish {
+pub fn search_of(edit: &EditCommand) -> EditWish {
     EditWish { layer: None, steps: edit.steps, epsilon: edit.epsilon, eta: edit.eta, seed: edit.seed }
 }
 

@@ -1,7 +1,7 @@
 //! Messages to the worker and back (`engram_core::protocol`). One worker at a time; a new one after it was lost.
 
 use engram_core::Kind;
-use engram_core::protocol::{self, Ask, Event, Failure, News, PROTOCOL, Request};
+use engram_core::protocol::{self, Command, Event, Failure, Message, PROTOCOL, Request};
 use futures_channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
 use futures_util::StreamExt;
 use js_sys::{Array, Object, Reflect, Uint8Array};
@@ -18,7 +18,7 @@ use web_sys::{ErrorEvent, File, MessageEvent, Worker, WorkerOptions, WorkerType}
 const LOSS: Duration = Duration::from_millis(500);
 
 /// An answer: what there is to tell, and the bytes beside it.
-pub(crate) type Answer = (News, Option<Uint8Array>);
+pub(crate) type Answer = (Event, Option<Uint8Array>);
 
 /// A request under way.
 pub(crate) struct Call {
@@ -46,7 +46,7 @@ impl Call {
     pub(crate) async fn last(mut self) -> Result<Answer, Failure> {
         while let Some((news, bytes)) = self.next().await {
             match news {
-                News::Failed(failure) => return Err(failure),
+                Event::Failed(failure) => return Err(failure),
                 news if news.is_final() => return Ok((news, bytes)),
                 _ => {}
             }
@@ -91,7 +91,7 @@ impl Client {
     }
 
     /// Asks; starts the worker where none runs.
-    pub(crate) fn ask(&self, ask: Ask, baggage: Baggage) -> Call {
+    pub(crate) fn ask(&self, ask: Command, baggage: Baggage) -> Call {
         let (sender, answers) = unbounded();
         let id = {
             let mut inner = self.0.borrow_mut();
@@ -102,7 +102,7 @@ impl Client {
         let message = match protocol::to_json(&Request { id, ask }) {
             Ok(json) => packed(&json, baggage),
             Err(error) => {
-                let _ = sender.unbounded_send((News::Failed(Failure::from(&error)), None));
+                let _ = sender.unbounded_send((Event::Failed(Failure::from(&error)), None));
                 return call;
             }
         };
@@ -125,7 +125,7 @@ impl Client {
             inner.last += 1;
             inner.last
         };
-        if let Ok(json) = protocol::to_json(&Request { id, ask: Ask::Cancel { request } }) {
+        if let Ok(json) = protocol::to_json(&Request { id, ask: Command::Cancel { request } }) {
             self.post(packed(&json, Baggage::default()));
         }
     }
@@ -175,15 +175,15 @@ impl Client {
     fn hear(&self, data: &JsValue) {
         let json = Reflect::get(data, &"json".into()).ok().and_then(|json| json.as_string()).unwrap_or_default();
         let bytes = Reflect::get(data, &"bytes".into()).ok().and_then(|bytes| bytes.dyn_into::<Uint8Array>().ok());
-        let event: Event = match protocol::from_json(&json) {
+        let event: Message = match protocol::from_json(&json) {
             Ok(event) => event,
             Err(error) => return self.gone(Failure::from(&error)),
         };
         match event.news {
-            News::Hello { protocol, .. } if event.id == 0 && protocol != PROTOCOL => {
+            Event::Hello { protocol, .. } if event.id == 0 && protocol != PROTOCOL => {
                 self.gone(gone("page and engine are of different versions"));
             }
-            News::Hello { .. } if event.id == 0 => {
+            Event::Hello { .. } if event.id == 0 => {
                 let mut inner = self.0.borrow_mut();
                 inner.ready = true;
                 let waiting = std::mem::take(&mut inner.waiting);
@@ -193,17 +193,17 @@ impl Client {
                     }
                 }
             }
-            News::Fatal(failure) => self.gone(failure),
+            Event::Fatal(failure) => self.gone(failure),
             // When a GPU is lost, the request may hear of it before the engine does: a lost engine is another failure.
-            News::Failed(failure) if failure.kind == Kind::Device.name() => {
+            Event::Failed(failure) if failure.kind == Kind::Device.name() => {
                 let line = self.clone();
-                set_timeout(move || line.deliver(event.id, News::Failed(failure), bytes), LOSS);
+                set_timeout(move || line.deliver(event.id, Event::Failed(failure), bytes), LOSS);
             }
             news => self.deliver(event.id, news, bytes),
         }
     }
 
-    fn deliver(&self, id: u32, news: News, bytes: Option<Uint8Array>) {
+    fn deliver(&self, id: u32, news: Event, bytes: Option<Uint8Array>) {
         let mut inner = self.0.borrow_mut();
         let sender = match news.is_final() {
             true => inner.calls.remove(&id),
@@ -228,7 +228,7 @@ impl Client {
             worker.terminate();
         }
         for sender in old.calls.values() {
-            let _ = sender.unbounded_send((News::Failed(failure.clone()), None));
+            let _ = sender.unbounded_send((Event::Failed(failure.clone()), None));
         }
         if let Some(lost) = old.lost {
             lost(failure);

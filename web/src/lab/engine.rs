@@ -1,7 +1,7 @@
 //! What the page knows of its engine: device, model, edits, what runs, what went wrong.
 
 use super::client::{Answer, Baggage, Call, Client};
-use engram_core::protocol::{Ask, DeviceReport, DeviceWish, Edited, Failure, Loaded, ModelRef, News, Phase};
+use engram_core::protocol::{Command, DeviceReport, DeviceWish, Edited, Event, Failure, Loaded, ModelRef, Phase};
 use leptos::prelude::*;
 use send_wrapper::SendWrapper;
 use web_sys::File;
@@ -77,12 +77,12 @@ impl Engine {
     }
 
     /// Asks without anything beside it, and shows `what` in the status line until [`Engine::done`].
-    pub(crate) fn ask(self, what: &str, ask: Ask) -> Call {
+    pub(crate) fn ask(self, what: &str, ask: Command) -> Call {
         self.ask_with(what, ask, Baggage::default())
     }
 
     /// Asks.
-    pub(crate) fn ask_with(self, what: &str, ask: Ask, baggage: Baggage) -> Call {
+    pub(crate) fn ask_with(self, what: &str, ask: Command, baggage: Baggage) -> Call {
         let call = self.line().ask(ask, baggage);
         let job = Job { id: call.id, what: what.to_owned(), since: now() };
         self.jobs.update(|jobs| jobs.push(job));
@@ -98,7 +98,7 @@ impl Engine {
     ///
     /// # Errors
     /// When the request failed or was cancelled; nothing is shown then, the caller decides.
-    pub(crate) async fn last(self, what: &str, ask: Ask) -> Result<Answer, Failure> {
+    pub(crate) async fn last(self, what: &str, ask: Command) -> Result<Answer, Failure> {
         self.last_with(what, ask, Baggage::default()).await
     }
 
@@ -106,7 +106,7 @@ impl Engine {
     ///
     /// # Errors
     /// As there.
-    pub(crate) async fn last_with(self, what: &str, ask: Ask, baggage: Baggage) -> Result<Answer, Failure> {
+    pub(crate) async fn last_with(self, what: &str, ask: Command, baggage: Baggage) -> Result<Answer, Failure> {
         let call = self.ask_with(what, ask, baggage);
         let id = call.id;
         let answer = call.last().await;
@@ -151,8 +151,8 @@ impl Engine {
             return Ok(device);
         }
         let device = self.wish.get_untracked();
-        match self.last("opening the device", Ask::Start { device }).await? {
-            (News::Device(report), _) => {
+        match self.last("opening the device", Command::Start { device }).await? {
+            (Event::Device(report), _) => {
                 self.device.set(Some(report.clone()));
                 Ok(report)
             }
@@ -181,13 +181,13 @@ impl Engine {
         self.loading.set(Some((model.clone(), None)));
         let baggage = Baggage { files, bytes: None };
         let what = format!("loading {}", model.name());
-        let mut call = self.ask_with(&what, Ask::Load { model: model.clone() }, baggage);
+        let mut call = self.ask_with(&what, Command::Load { model: model.clone() }, baggage);
         let mut result = Err(unexpected());
         while let Some((news, _)) = call.next().await {
             match news {
-                News::Loading(phase) => self.loading.set(Some((model.clone(), Some(phase)))),
-                News::Loaded(loaded) => result = Ok(*loaded),
-                News::Failed(failure) => result = Err(failure),
+                Event::Loading(phase) => self.loading.set(Some((model.clone(), Some(phase)))),
+                Event::Loaded(loaded) => result = Ok(*loaded),
+                Event::Failed(failure) => result = Err(failure),
                 _ => {}
             }
         }

@@ -6,7 +6,7 @@ use crate::components::TokenChips;
 
 use crate::figures::tokens::{self, Chip};
 use crate::words;
-use engram_core::protocol::{Ask, News};
+use engram_core::protocol::{Command, Event};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use std::time::Duration;
@@ -48,14 +48,14 @@ pub(crate) fn LiveTokens(
         spawn_local(async move {
             while let Some((texts, model)) = wanted.get_untracked() {
                 let [prompt, subject] = texts.clone();
-                let answer = engine.last(READING, Ask::Tokenize { prompt, subject }).await;
+                let answer = engine.last(READING, Command::Tokenize { prompt, subject }).await;
                 let stale = wanted.get_untracked() != Some((texts.clone(), model));
                 match answer {
-                    Ok((News::Tokenized(tokens), _)) if !stale => {
+                    Ok((Event::Tokenized(tokens), _)) if !stale => {
                         let problem = tokens.problem.as_deref().map(words::visible);
                         found.set(Some((texts, tokens::of_tokenized(&tokens), problem)));
                     }
-                    Ok((News::Tokenized(_), _)) => {}
+                    Ok((Event::Tokenized(_), _)) => {}
                     Ok(_) => engine.complain(unexpected()),
                     Err(failure) => {
                         engine.complain(failure);

@@ -2,7 +2,7 @@
 
 use super::{js, log, queue};
 use engram_core::pause::{self, Pause};
-use engram_core::protocol::{self, Event, Failure, News, PROTOCOL};
+use engram_core::protocol::{self, Event, Failure, Message, PROTOCOL};
 use engram_core::text::told;
 use js_sys::{Array, Function, Object, Promise, Reflect, Uint8Array};
 use std::cell::{Cell, RefCell};
@@ -43,19 +43,19 @@ pub(crate) fn start() {
         let json = js::get(&data, "json").as_string().unwrap_or_default();
         match protocol::from_json(&json) {
             Ok(request) => queue::take(request, data),
-            Err(error) => post(0, News::Failed(Failure::from(&error)), None),
+            Err(error) => post(0, Event::Failed(Failure::from(&error)), None),
         }
     });
     js::scope().set_onmessage(Some(heard.as_ref().unchecked_ref()));
     heard.forget();
-    post(0, News::Hello { protocol: PROTOCOL, program: PROGRAM.into() }, None);
+    post(0, Event::Hello { protocol: PROTOCOL, program: PROGRAM.into() }, None);
 }
 
 /// Sends an event, and bytes beside it (which are handed over, not copied).
-pub(crate) fn post(id: u32, news: News, bytes: Option<Uint8Array>) {
-    let event = Event { id, news };
+pub(crate) fn post(id: u32, news: Event, bytes: Option<Uint8Array>) {
+    let event = Message { id, news };
     let json = protocol::to_json(&event)
-        .or_else(|error| protocol::to_json(&Event { id, news: News::Failed(Failure::from(&error)) }));
+        .or_else(|error| protocol::to_json(&Message { id, news: Event::Failed(Failure::from(&error)) }));
     let message = Object::new();
     let set = |name: &str, value: &JsValue| {
         let _ = Reflect::set(&message, &name.into(), value);
@@ -78,7 +78,7 @@ fn fatal(kind: &str, message: &str) {
         _ => "the engine is started again; what is finished is kept",
     };
     let failure = Failure { kind: kind.into(), message: told(message), hint: Some(hint.into()) };
-    post(0, News::Fatal(failure), None);
+    post(0, Event::Fatal(failure), None);
 }
 
 /// The request that runs from here on.

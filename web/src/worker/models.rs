@@ -15,7 +15,7 @@ use super::{device, host, js, studies};
 use engram_core::lab::Lab;
 use engram_core::model::Model;
 use engram_core::names::HubId;
-use engram_core::protocol::{DeviceWish, Loaded, ModelRef, News, Phase};
+use engram_core::protocol::{DeviceWish, Event, Loaded, ModelRef, Phase};
 use engram_core::weights::{ByteSource, Checkpoint};
 use engram_core::{Error, Kind, Result};
 use js_sys::Array;
@@ -173,7 +173,7 @@ pub(crate) async fn open(origin: &Origin, store: bool, meter: &Rc<Meter>) -> Res
 }
 
 /// Loads a model in place of the present one.
-pub(crate) async fn load(engine: &mut Engine, origin: &Origin) -> Result<News> {
+pub(crate) async fn load(engine: &mut Engine, origin: &Origin) -> Result<Event> {
     let start = js::now_ms();
     if engine.device.is_none() {
         device::start(engine, DeviceWish::Auto).await?;
@@ -186,7 +186,7 @@ pub(crate) async fn load(engine: &mut Engine, origin: &Origin) -> Result<News> {
     engine.lab = None;
     let before = js::heap();
     let id = host::running();
-    let meter = Meter::new(Some(Box::new(move |phase| host::post(id, News::Loading(phase), None))));
+    let meter = Meter::new(Some(Box::new(move |phase| host::post(id, Event::Loading(phase), None))));
     let opened = open(origin, true, &meter).await?;
     meter.begin(opened.here, opened.all);
     meter.report(true);
@@ -227,5 +227,5 @@ pub(crate) async fn load(engine: &mut Engine, origin: &Origin) -> Result<News> {
     };
     let facts = studies::bundled_facts().await?;
     engine.lab = Some((Lab::new(model, facts, host::PROGRAM), origin.model.clone()));
-    Ok(News::Loaded(Box::new(loaded)))
+    Ok(Event::Loaded(Box::new(loaded)))
 }

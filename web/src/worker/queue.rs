@@ -4,7 +4,7 @@ use super::models::{self, Origin};
 use super::{device, host, studies};
 use engram_core::device::{Compute, complaint};
 use engram_core::lab::Lab;
-use engram_core::protocol::{Ask, DeviceReport, Failure, ModelRef, News, PROTOCOL, Request};
+use engram_core::protocol::{Command, DeviceReport, Event, Failure, ModelRef, PROTOCOL, Request};
 use engram_core::{Error, Result};
 use js_sys::Uint8Array;
 use std::cell::RefCell;
@@ -46,7 +46,7 @@ thread_local! {
 
 /// Takes a request; `message` holds what travels beside it.
 pub(crate) fn take(request: Request, message: JsValue) {
-    if let Ask::Cancel { request } = request.ask {
+    if let Command::Cancel { request } = request.ask {
         let waited = QUEUE.with(|queue| {
             let waiting = &mut queue.borrow_mut().waiting;
             let before = waiting.len();
@@ -54,7 +54,7 @@ pub(crate) fn take(request: Request, message: JsValue) {
             waiting.len() < before
         });
         if waited {
-            host::post(request, News::Failed(Failure::from(&Error::cancelled())), None);
+            host::post(request, Event::Failed(Failure::from(&Error::cancelled())), None);
         } else {
             host::cancel(request);
         }
@@ -82,14 +82,14 @@ async fn work() {
         let Some((request, message, mut engine)) = next else { return };
         let id = request.id;
         host::run(id);
-        host::post(id, News::Begun, None);
+        host::post(id, Event::Begun, None);
         let (news, bytes) = match answer(&mut engine, request, &message).await {
             Ok(answer) => answer,
-            Err(error) => (News::Failed(Failure::from(&error)), None),
+            Err(error) => (Event::Failed(Failure::from(&error)), None),
         };
         // What was said after the last number was read; the engine has heard the rest.
         let news = match complaint() {
-            Err(error) if !matches!(news, News::Failed(_)) => News::Failed(Failure::from(&error)),
+            Err(error) if !matches!(news, Event::Failed(_)) => Event::Failed(Failure::from(&error)),
             _ => news,
         };
         host::run(0);
@@ -98,33 +98,35 @@ async fn work() {
     }
 }
 
-async fn answer(engine: &mut Engine, request: Request, message: &JsValue) -> Result<(News, Option<Uint8Array>)> {
+async fn answer(engine: &mut Engine, request: Request, message: &JsValue) -> Result<(Event, Option<Uint8Array>)> {
     let id = request.id;
-    let tell = |news: News| host::post(id, news, None);
+    let tell = |news: Event| host::post(id, news, None);
     let news = match request.ask {
-        Ask::Hello => News::Hello { protocol: PROTOCOL, program: host::PROGRAM.into() },
-        Ask::Start { device } => News::Device(device::start(engine, device).await?),
-        Ask::Preflight { model } => News::Preflight(models::preflight(engine, &Origin::of(&model, message)).await?),
-        Ask::Load { model } => models::load(engine, &Origin::of(&model, message)).await?,
-        Ask::Delta => {
+        Command::Hello => Event::Hello { protocol: PROTOCOL, program: host::PROGRAM.into() },
+        Command::Start { device } => Event::Device(device::start(engine, device).await?),
+        Command::Preflight { model } => {
+            Event::Preflight(models::preflight(engine, &Origin::of(&model, message)).await?)
+        }
+        Command::Load { model } => models::load(engine, &Origin::of(&model, message)).await?,
+        Command::Delta => {
             let bytes = engine.lab()?.delta()?;
             let name = engine.lab()?.model().info.name.replace('/', "--");
-            let file = News::File { name: format!("{name}-edits.safetensors") };
+            let file = Event::File { name: format!("{name}-edits.safetensors") };
             return Ok((file, Some(Uint8Array::from(bytes.as_slice()))));
         }
-        Ask::Study(study) => studies::run(engine, study, message, &tell).await?,
-        Ask::Studies => News::Studies { studies: studies::list().await? },
-        Ask::OpenStudy { key } => studies::open(&key).await?,
-        Ask::DropStudy { key } => {
+        Command::Study(study) => studies::run(engine, study, message, &tell).await?,
+        Command::Studies => Event::Studies { studies: studies::list().await? },
+        Command::OpenStudy { key } => studies::open(&key).await?,
+        Command::DropStudy { key } => {
             studies::remove(&key).await?;
-            News::Studies { studies: studies::list().await? }
+            Event::Studies { studies: studies::list().await? }
         }
-        Ask::Cache => models::cache::news().await?,
-        Ask::DropCached { key } => {
+        Command::Cache => models::cache::news().await?,
+        Command::DropCached { key } => {
             models::cache::remove(key.as_deref()).await?;
             models::cache::news().await?
         }
-        Ask::Cancel { .. } => return Err(Error::cancelled()),
+        Command::Cancel { .. } => return Err(Error::cancelled()),
         ask => engine.lab()?.answer(&ask, &tell).await?,
     };
     Ok((news, None))

@@ -6,7 +6,7 @@ use super::{host, js, models};
 use engram_core::facts::{FactFile, parse};
 use engram_core::journal::{self, Found};
 use engram_core::lab::Log;
-use engram_core::protocol::{ModelRef, News, Saved, StudyAsk};
+use engram_core::protocol::{Event, ModelRef, Saved, StudyCommand};
 use engram_core::record::{ModelInfo, Settings};
 use engram_core::{Error, Result};
 use js_sys::Uint8Array;
@@ -58,7 +58,12 @@ fn valid(key: &str) -> bool {
 }
 
 /// Runs a study, new or begun.
-pub(crate) async fn run(engine: &mut Engine, ask: StudyAsk, message: &JsValue, tell: &dyn Fn(News)) -> Result<News> {
+pub(crate) async fn run(
+    engine: &mut Engine,
+    ask: StudyCommand,
+    message: &JsValue,
+    tell: &dyn Fn(Event),
+) -> Result<Event> {
     let (lab, model) = engine.lab.as_mut().ok_or_else(|| Error::input("no model is loaded").hint("load one first"))?;
     let (key, about, begun, facts) = match &ask.key {
         Some(key) => {
@@ -115,7 +120,7 @@ pub(crate) async fn run(engine: &mut Engine, ask: StudyAsk, message: &JsValue, t
         update(place, about, result.is_ok()).await?;
     }
     let record = Box::new(result?);
-    Ok(News::Study { key, finished: true, record })
+    Ok(Event::Study { key, finished: true, record })
 }
 
 /// Counts what the journal holds by now.
@@ -163,11 +168,11 @@ fn unknown(key: &str) -> Error {
 }
 
 /// A kept study's record.
-pub(crate) async fn open(key: &str) -> Result<News> {
+pub(crate) async fn open(key: &str) -> Result<Event> {
     let (about, begun, _) = kept(key).await?;
     match begun {
         Found::Study(begun) => {
-            Ok(News::Study { key: key.to_owned(), finished: about.finished, record: Box::new(begun.record) })
+            Ok(Event::Study { key: key.to_owned(), finished: about.finished, record: Box::new(begun.record) })
         }
         Found::Nothing(why) => {
             Err(Error::input(format!("the kept study: {why}")).hint("go on with it: it starts again"))

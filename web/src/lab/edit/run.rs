@@ -14,7 +14,7 @@ use crate::state::{LabState, ViewState};
 use crate::take;
 use crate::wish::EditWish;
 use crate::{files, sample, words};
-use engram_core::protocol::{Ask, EditAsk, ModelRef, News};
+use engram_core::protocol::{Command, EditCommand, Event, ModelRef};
 use engram_core::record::Record;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
@@ -106,7 +106,7 @@ impl Editor {
     }
 
     /// What is shown as a request, with the layer that it took and its model.
-    fn asked_for(self) -> Option<(EditAsk, usize, ModelRef)> {
+    fn asked_for(self) -> Option<(EditCommand, usize, ModelRef)> {
         if let Some(past) = self.past() {
             return Some((past.ask, past.edited.record.layer, past.model));
         }
@@ -164,9 +164,9 @@ impl Editor {
             return;
         }
         if asked.target.trim().is_empty() {
-            let speak = Ask::Speak { prompt: asked.filled(), tokens: ANSWER };
+            let speak = Command::Speak { prompt: asked.filled(), tokens: ANSWER };
             match engine.last("asking for the present answer", speak).await {
-                Ok((News::Spoken(spoken), _)) => asked.target = first_word(&spoken.said),
+                Ok((Event::Spoken(spoken), _)) => asked.target = first_word(&spoken.said),
                 Ok(_) => return engine.complain(unexpected()),
                 Err(failure) => return engine.complain(failure),
             }
@@ -178,7 +178,7 @@ impl Editor {
         let wish = self.page.lab.with_untracked(|lab| lab.edit);
         let ask = wish.ask(&asked.prompt, &asked.subject, &asked.target, &asked.new);
         let what = format!("editing “{}”", words::short(&words::visible(&asked.filled()), 40));
-        let mut call = engine.ask(&what, Ask::Edit(ask.clone()));
+        let mut call = engine.ask(&what, Command::Edit(ask.clone()));
         self.running.set(Some(Running::Asking(call.id)));
         let before = self.made.get_untracked();
         self.made.set(None);
@@ -187,13 +187,13 @@ impl Editor {
         let mut made = None;
         while let Some((news, _)) = call.next().await {
             match news {
-                News::Loss { step, of, loss } => {
+                Event::Loss { step, of, loss } => {
                     curve.borrow_mut().push(step, of, loss);
                     let drawn = curve.clone();
                     pace.draw(move || self.curve.set(drawn.borrow().clone()));
                 }
-                News::Edited(edited) => made = Some(*edited),
-                News::Failed(failure) => engine.complain(failure),
+                Event::Edited(edited) => made = Some(*edited),
+                Event::Failed(failure) => engine.complain(failure),
                 _ => {}
             }
         }
@@ -221,8 +221,8 @@ impl Editor {
     pub(crate) fn undo(self, edit: Option<u32>) {
         let engine = self.engine;
         spawn_local(async move {
-            match engine.last("taking edits back", Ask::Undo { edit }).await {
-                Ok((News::Undone { left, restored }, _)) => {
+            match engine.last("taking edits back", Command::Undo { edit }).await {
+                Ok((Event::Undone { left, restored }, _)) => {
                     engine.edits.update(|edits| edits.retain(|edited| left.contains(&edited.edit)));
                     self.said.set(Some(edited::undone(left.len(), restored)));
                     self.history.update(|history| history.taken_back(&left, restored));
@@ -237,8 +237,8 @@ impl Editor {
     pub(crate) fn download(self) {
         let engine = self.engine;
         spawn_local(async move {
-            match engine.last("writing the change", Ask::Delta).await {
-                Ok((News::File { name }, Some(bytes))) => {
+            match engine.last("writing the change", Command::Delta).await {
+                Ok((Event::File { name }, Some(bytes))) => {
                     take::save(&name, "application/octet-stream", &bytes.to_vec());
                 }
                 Ok(_) => engine.complain(unexpected()),

@@ -10,7 +10,7 @@ use crate::lab::{Engine, Tab};
 use crate::page::Page;
 use crate::{files, sample, words};
 use engram_core::metrics::View;
-use engram_core::protocol::{Ask, ModelRef};
+use engram_core::protocol::{Command, ModelRef};
 use engram_core::record::{FactRecord, Record, Settings};
 use leptos::task::spawn_local;
 use leptos::{ev, prelude::*};
@@ -208,7 +208,7 @@ impl Explorer {
         let before = (self.source.get_untracked(), self.live.get_untracked());
         let partial = Partial::new(question.window, model, untrack(move || self.engine.in_force()));
         let what = format!("tracing “{}”", words::short(&words::visible(&question.prompt), 40));
-        let mut call = self.engine.ask(&what, Ask::Trace(question));
+        let mut call = self.engine.ask(&what, Command::Trace(question));
         self.running.set(Some(Running::Tracing(call.id)));
         self.live.set(Some(partial.clone()));
         self.source.set(Source::Live);

@@ -10,11 +10,11 @@ use crate::lab::engine::unexpected;
 use crate::lab::{Engine, Tab};
 use crate::page::Page;
 use crate::words;
-use engram_core::protocol::{Ask, Cached, Failure, ModelRef, News};
+use engram_core::protocol::{Cached, Command, Event, Failure, ModelRef};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
-/// What [`News::Cache`] told.
+/// What [`Event::Cache`] told.
 #[derive(Clone, PartialEq)]
 struct Shelf {
     models: Vec<Cached>,
@@ -26,7 +26,7 @@ struct Shelf {
 #[component]
 pub(crate) fn Cache(page: Page, engine: Engine) -> impl IntoView {
     let shelf = RwSignal::new(None::<Shelf>);
-    let ask = move |what: &'static str, ask: Ask| {
+    let ask = move |what: &'static str, ask: Command| {
         spawn_local(async move { took(engine, shelf, engine.last(what, ask).await.map(|answer| answer.0)) });
     };
     let shown = Memo::new(move |_| page.lab.with(|lab| lab.tab == Tab::Models));
@@ -36,14 +36,14 @@ pub(crate) fn Cache(page: Page, engine: Engine) -> impl IntoView {
         let _ = loaded.get();
         let running = engine.device.with_untracked(Option::is_some);
         if shown.get() && (before.is_some() || running) {
-            ask("listing kept models", Ask::Cache);
+            ask("listing kept models", Command::Cache);
         }
     });
-    let drop = Callback::new(move |key: Option<String>| ask("deleting a kept model", Ask::DropCached { key }));
+    let drop = Callback::new(move |key: Option<String>| ask("deleting a kept model", Command::DropCached { key }));
     let list = move || match shelf.get() {
         None => view! {
             <p class="choices">
-                <button type="button" on:click=move |_| ask("listing kept models", Ask::Cache)>
+                <button type="button" on:click=move |_| ask("listing kept models", Command::Cache)>
                     "Look for kept models"
                 </button>
                 <span class="faint">"This starts the engine, which keeps them."</span>
@@ -60,9 +60,9 @@ pub(crate) fn Cache(page: Page, engine: Engine) -> impl IntoView {
     }
 }
 
-fn took(engine: Engine, shelf: RwSignal<Option<Shelf>>, answer: Result<News, Failure>) {
+fn took(engine: Engine, shelf: RwSignal<Option<Shelf>>, answer: Result<Event, Failure>) {
     match answer {
-        Ok(News::Cache { models, used, quota }) => shelf.set(Some(Shelf { models, used, quota })),
+        Ok(Event::Cache { models, used, quota }) => shelf.set(Some(Shelf { models, used, quota })),
         Ok(_) => engine.complain(unexpected()),
         Err(failure) => engine.complain(failure),
     }

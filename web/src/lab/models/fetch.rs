@@ -9,7 +9,7 @@ use crate::lab::engine::unexpected;
 use crate::page::Page;
 use crate::state::model_of;
 use crate::words;
-use engram_core::protocol::{Ask, Failure, ModelRef, News, Preflight};
+use engram_core::protocol::{Command, Event, Failure, ModelRef, Preflight};
 use leptos::task::spawn_local;
 use leptos::{ev, prelude::*};
 
@@ -107,8 +107,8 @@ pub(crate) fn Fetch(page: Page, engine: Engine) -> impl IntoView {
 async fn looked_at(engine: Engine, model: ModelRef) -> Result<Preflight, Failure> {
     engine.start().await?;
     let what = format!("checking {}", model.name());
-    match engine.last(&what, Ask::Preflight { model }).await? {
-        (News::Preflight(preflight), _) => Ok(preflight),
+    match engine.last(&what, Command::Preflight { model }).await? {
+        (Event::Preflight(preflight), _) => Ok(preflight),
         _ => Err(unexpected()),
     }
 }

@@ -6,7 +6,7 @@ use crate::figures::kept::Note;
 use crate::figures::queue::{self, Queued};
 use crate::lab::browser;
 use crate::lab::engine::unexpected;
-use engram_core::protocol::{Ask, Failure, ModelRef, News};
+use engram_core::protocol::{Command, Event, Failure, ModelRef};
 use engram_core::record::Settings;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
@@ -69,15 +69,15 @@ impl Runner {
 
     /// Asks which studies are kept.
     pub(crate) async fn refresh(self) {
-        let answer = self.engine.last("looking for kept studies", Ask::Studies).await;
+        let answer = self.engine.last("looking for kept studies", Command::Studies).await;
         self.kept(answer.map(|answer| answer.0));
     }
 
     /// Opens the record of a kept study.
     pub(crate) fn open_kept(self, key: String) {
         spawn_local(async move {
-            match self.engine.last("opening a kept study", Ask::OpenStudy { key }).await {
-                Ok((News::Study { record, .. }, _)) => {
+            match self.engine.last("opening a kept study", Command::OpenStudy { key }).await {
+                Ok((Event::Study { record, .. }, _)) => {
                     self.open(*record);
                     show_records();
                 }
@@ -90,14 +90,14 @@ impl Runner {
     /// Forgets a kept study.
     pub(crate) fn forget(self, key: String) {
         spawn_local(async move {
-            let answer = self.engine.last("deleting a kept study", Ask::DropStudy { key }).await;
+            let answer = self.engine.last("deleting a kept study", Command::DropStudy { key }).await;
             self.kept(answer.map(|answer| answer.0));
         });
     }
 
-    fn kept(self, answer: Result<News, Failure>) {
+    fn kept(self, answer: Result<Event, Failure>) {
         match answer {
-            Ok(News::Studies { studies }) => {
+            Ok(Event::Studies { studies }) => {
                 let newest = studies.iter().find(|saved| !saved.finished).or(studies.first()).map(Note::from);
                 browser::store(NOTE, newest.as_ref().and_then(Note::written).as_deref());
                 self.note.set(newest);

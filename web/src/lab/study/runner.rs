@@ -9,7 +9,7 @@ use crate::lab::engine::{now, unexpected};
 use crate::lab::{Engine, browser};
 use crate::load::{Opened, Shelf};
 use crate::page::Page;
-use engram_core::protocol::{Ask, Failure, ModelRef, News, Saved, StudyAsk};
+use engram_core::protocol::{Command, Event, Failure, ModelRef, Saved, StudyCommand};
 use engram_core::record::{Record, Settings};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
@@ -216,25 +216,26 @@ impl Runner {
             baggage.bytes = Some(browser::read(facts.file(), None).await.ok_or_else(unread)?);
         }
         self.mark(place, State::Runs);
-        let ask = StudyAsk { facts: task.facts.as_ref().map(FactsFile::name), settings: task.settings, key: task.key };
+        let ask =
+            StudyCommand { facts: task.facts.as_ref().map(FactsFile::name), settings: task.settings, key: task.key };
         let what = format!("studying {}", loaded.info.name);
-        let mut call = self.engine.ask_with(&what, Ask::Study(ask), baggage);
+        let mut call = self.engine.ask_with(&what, Command::Study(ask), baggage);
         self.call.set_value(Some(call.id));
         let mut result = Err(unexpected());
         while let Some((news, _)) = call.next().await {
             match news {
-                News::StudyHeader { key, record, note } => {
+                Event::StudyHeader { key, record, note } => {
                     self.begun(place, &task.model, key, *record);
                     if note.is_some() {
                         self.said.set(note);
                     }
                 }
-                News::Study { record, .. } => {
+                Event::Study { record, .. } => {
                     self.done.update(|done| _ = done.add(opened((*record).clone())));
                     self.open(*record);
                     result = Ok(());
                 }
-                News::Failed(failure) => result = Err(failure),
+                Event::Failed(failure) => result = Err(failure),
                 news => self.heard(news),
             }
         }
@@ -255,14 +256,14 @@ impl Runner {
         self.remember(model, false);
     }
 
-    fn heard(self, news: News) {
+    fn heard(self, news: Event) {
         self.live.update_untracked(|live| {
             let Some(live) = live else { return };
             match news {
-                News::Fact(fact) => live.fact(*fact),
-                News::StudyRedundancy(line) => live.redundancy(line),
-                News::StudyEdit(edit) => live.edit(*edit),
-                News::Progress { phase, done, of } => live.progress(phase, done, of, now() / 1e3),
+                Event::Fact(fact) => live.fact(*fact),
+                Event::StudyRedundancy(line) => live.redundancy(line),
+                Event::StudyEdit(edit) => live.edit(*edit),
+                Event::Progress { phase, done, of } => live.progress(phase, done, of, now() / 1e3),
                 _ => {}
             }
         });

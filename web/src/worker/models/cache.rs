@@ -2,7 +2,7 @@
 
 use crate::{js, opfs};
 use engram_core::Result;
-use engram_core::protocol::{Cached, ModelRef, News};
+use engram_core::protocol::{Cached, Event, ModelRef};
 use engram_web::ranges::Ranges;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -124,7 +124,7 @@ impl Kept {
 }
 
 /// What is kept.
-pub(crate) async fn news() -> Result<News> {
+pub(crate) async fn news() -> Result<Event> {
     let (used, quota) = opfs::usage().await;
     let mut models = Vec::new();
     if let Some(folder) = opfs::folder(&["models"]).await {
@@ -143,7 +143,7 @@ pub(crate) async fn news() -> Result<News> {
         }
     }
     models.sort_by(|a, b| b.used_ms.total_cmp(&a.used_ms));
-    Ok(News::Cache { models, used, quota })
+    Ok(Event::Cache { models, used, quota })
 }
 
 /// Deletes a kept model, or all.

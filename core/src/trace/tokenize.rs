@@ -10,7 +10,7 @@ use std::ops::Range;
 
 /// A fact ready to be traced by one model.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Prepared {
+pub struct TokenizedFact {
     /// Clean prompt.
     pub clean: Vec<u32>,
     /// Subject span `[b, e)` in it.
@@ -31,7 +31,7 @@ pub struct Prepared {
     pub id: String,
 }
 
-impl Prepared {
+impl TokenizedFact {
     /// Tokens that the longer prompt and the longer answer take together; an answer's last token is only read.
     pub fn longest(&self) -> usize {
         self.clean.len().max(self.corrupt.len()) + self.answer.len().max(self.answer_new.len()) - 1
@@ -49,7 +49,7 @@ impl Prepared {
 }
 
 /// Tokenizes a fact for a model, or says why it is dropped.
-pub fn prepare(model: &Model, fact: &Fact, settings: &Settings) -> Result<Result<Prepared, Dropped>> {
+pub fn tokenize(model: &Model, fact: &Fact, settings: &Settings) -> Result<Result<TokenizedFact, Dropped>> {
     crate::run::counts::fact();
     match tokenized(model, fact, settings) {
         // A text that the tokenizer cannot take is this fact's affair, and no end of a study.
@@ -58,7 +58,7 @@ pub fn prepare(model: &Model, fact: &Fact, settings: &Settings) -> Result<Result
     }
 }
 
-fn tokenized(model: &Model, fact: &Fact, settings: &Settings) -> Result<Result<Prepared, Dropped>> {
+fn tokenized(model: &Model, fact: &Fact, settings: &Settings) -> Result<Result<TokenizedFact, Dropped>> {
     let tokens = &model.tokens;
     let drop = |reason, detail: &str| Ok(Err(dropped(reason, detail)));
     let prompt = fact.prompt();
@@ -120,7 +120,7 @@ fn tokenized(model: &Model, fact: &Fact, settings: &Settings) -> Result<Result<P
         let token = tokens.show(answer[0]);
         return drop(Reason::SharedFirstToken, &format!("both targets begin with \"{token}\""));
     }
-    let prepared = Prepared {
+    let prepared = TokenizedFact {
         clean: clean.ids,
         span,
         corrupt,
