@@ -103,16 +103,10 @@ impl Compute {
         let adapter = describe(&setup);
         // What was said while adapters were looked for is about those that were not taken.
         complaints::forget();
-        complaints::listen(&setup.device);
-        if let Some(hook) = LOST.get() {
-            setup.device.set_device_lost_callback(|reason, text| {
-                complaints::lost(&format!("{reason:?}: {text}"));
-                hook(&format!("{reason:?}: {text}"));
-            });
-        }
+        watch(&setup.device);
         let self_test = self_test(&device).await.map_err(|error| error.at(&adapter.name))?;
-        // Its first use may have put another listener there.
-        complaints::listen(&setup.device);
+        // Its first use has put other listeners there.
+        watch(&setup.device);
         Ok(Self {
             info: DeviceInfo { kind: "gpu".into(), name: adapter.name.clone(), backend: adapter.backend.clone() },
             why: format!("self-test passed, largest difference to the CPU {self_test:.1e}"),
@@ -127,6 +121,18 @@ impl Compute {
     pub fn binding_bytes(&self) -> u64 {
         self.adapter.as_ref().map_or(u64::MAX, |a| a.max_binding_bytes.min(a.max_buffer_bytes))
     }
+}
+
+/// Hears what goes wrong with a device, and that it is lost.
+fn watch(device: &wgpu::Device) {
+    complaints::listen(device);
+    device.set_device_lost_callback(|reason, text| {
+        let said = format!("{reason:?}: {text}");
+        complaints::lost(&said);
+        if let Some(hook) = LOST.get() {
+            hook(&said);
+        }
+    });
 }
 
 static LOST: std::sync::OnceLock<fn(&str)> = std::sync::OnceLock::new();
@@ -159,8 +165,26 @@ pub async fn gflops(compute: &Compute) -> Result<f64> {
     Ok(best)
 }
 
-/// A device's failure as this crate's error; allocation failures are [`crate::Kind::Memory`].
+/// What the graphics library says when it is asked after a failure: not before, and not before its work is through, does it
+/// tell that its device is lost.
+fn asked() -> Result<()> {
+    let Some(device) = graphics() else { return complaint() };
+    for _ in 0..100 {
+        let _ = device.poll(wgpu::PollType::Poll);
+        complaint()?;
+        if cfg!(target_family = "wasm") {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(2));
+    }
+    Ok(())
+}
+
+/// A device's failure as this crate's error, or what its library complains of; allocation failures are [`crate::Kind::Memory`].
 pub(crate) fn device_error(error: impl std::fmt::Debug) -> Error {
+    if let Err(complaint) = asked() {
+        return complaint;
+    }
     let text = format!("{error:?}");
     let lower = text.to_lowercase();
     let memory = ["out of memory", "outofmemory", "alloc", "toobig", "too big", "too large"];
@@ -178,12 +202,6 @@ pub(crate) fn device_error(error: impl std::fmt::Debug) -> Error {
 /// though reading them succeeds.
 pub(crate) async fn heard<T, E: std::fmt::Debug>(reading: impl Future<Output = Result<T, E>>) -> Result<T> {
     let read = reading.await;
-    if read.is_err()
-        && let Some(device) = graphics()
-    {
-        // Only when it is asked does the library say that its device is lost.
-        let _ = device.poll(wgpu::PollType::Poll);
-    }
     complaint()?;
     read.map_err(device_error)
 }
