@@ -67,7 +67,7 @@ Examples:
   engram trace \"{} plays the\" --subject \"Miles Davis\" --target trumpet \\
       --model ./my-model --no-map
   engram trace \"The capital of France is\" --subject France \\
-      --model engram-llama --site head --no-map
+      --model HuggingFaceTB/SmolLM2-135M --site head --no-map
   engram trace \"The capital of {} is\" --subject France --model model.gguf \\
       --json > france.engram.json";
 
