@@ -90,7 +90,7 @@ fn swapped(text: &str, from: &str, to: &str) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use engram_core::protocol::{self, Event, News};
+    use engram_core::protocol::{self, Event, Message};
 
     #[test]
     fn files_find_each_other() -> Result<()> {
@@ -128,8 +128,8 @@ mod tests {
         let loader = loader("worker-1.js");
         assert!(loader.contains("import('./worker-1.js')"));
         let told = loader.lines().next().and_then(|line| line.strip_prefix("const told = ")).unwrap_or_default();
-        let event: Event = protocol::from_json(told.trim_end_matches(';'))?;
-        assert!(event.id == 0 && matches!(event.news, News::Fatal(_)));
+        let event: Message = protocol::from_json(told.trim_end_matches(';'))?;
+        assert!(event.id == 0 && matches!(event.news, Event::Fatal(_)));
         Ok(())
     }
 }
