@@ -133,7 +133,11 @@ fn gated(act: Activation, gate: Tensor<2>, up: Tensor<2>) -> Tensor<2> {
 fn plain(act: Activation, x: Tensor<2>) -> Tensor<2> {
     match act {
         Activation::Silu => activation::silu(x),
-        Activation::GeluTanh => activation::gelu_approximate(x),
+        // By way of the sigmoid: some graphics drivers give no number for the tanh of a large one.
+        Activation::GeluTanh => {
+            let u = x.clone() * (x.clone().square() * 0.044_715 + 1.0) * (2.0 * 0.797_884_6);
+            x * activation::sigmoid(u)
+        }
     }
 }
 
