@@ -27,7 +27,9 @@ impl Draft {
         let asked = Memo::new(move |_| {
             let asked = page.lab.with(Asked::of);
             if asked.is_empty() && !touched.get() {
-                Asked { noise: asked.noise, window: asked.window, ..first.clone() }
+                // The stored result's window is kept unless the address names another.
+                let window = if asked.window == 0 { first.window } else { asked.window };
+                Asked { noise: asked.noise, window, ..first.clone() }
             } else {
                 asked
             }
