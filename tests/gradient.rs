@@ -10,9 +10,9 @@ use engram_core::run::{
     Source, Wanted, Weighted,
 };
 use engram_core::tensor::{Matrix, Overlay, Term};
-use engram_tests::fixtures::{MODELS, Reference, fixture, model};
+use engram_tests::fixtures::{MODELS, Reference, model};
 use engram_tests::naive::{Plain, Run};
-use engram_tests::oracle::{Oracle, Random, matrix};
+use engram_tests::oracle::{Oracle, Random, matrix, places};
 use pollster::block_on;
 use std::collections::BTreeMap;
 
@@ -20,18 +20,6 @@ use std::collections::BTreeMap;
 mod beside;
 #[path = "gradient/weights.rs"]
 mod weights;
-
-const SITES: [Site; 9] = [
-    Site::Query,
-    Site::Key,
-    Site::Value,
-    Site::Heads,
-    Site::Attention,
-    Site::MlpKey,
-    Site::MlpValue,
-    Site::Mlp,
-    Site::Residual,
-];
 
 /// Of a gradient's length.
 const CLOSE: f64 = 1e-4;
@@ -43,11 +31,6 @@ const UNIT: f32 = 1.0 / (1 << 24) as f32;
 fn prompts(name: &str) -> Vec<Prompt> {
     let reference = Reference::of(name);
     (0..3).map(|p| Prompt::plain(&reference.ids(p))).collect()
-}
-
-fn places(layers: usize) -> impl Iterator<Item = (usize, Site)> {
-    let blocks = (1..=layers).flat_map(|layer| SITES.map(|site| (layer, site)));
-    std::iter::once((0, Site::Residual)).chain(blocks)
 }
 
 fn width(model: &Model, layer: usize, site: Site) -> usize {
@@ -416,5 +399,4 @@ fn what_is_not_there_is_refused() {
         assert!(error.to_string().contains(said), "{said}: {error}");
         assert!(error.next_step().is_some(), "{error}");
     }
-    assert!(fixture("models/llama/gradients.safetensors").exists());
 }

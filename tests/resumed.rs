@@ -16,21 +16,8 @@ use engram_core::model::{Shape, Site, Transformer};
 use engram_core::run::{Change, Columns, Intervention, PatchedRun, Prompt, Read, Sites, Source};
 use engram_core::tensor::Overlay;
 use engram_tests::fixtures::{MODELS, Reference, devices, model};
-use engram_tests::oracle::{Oracle, Random, Worst, against, between, resumed};
+use engram_tests::oracle::{Oracle, Random, SITES, Worst, against, between, places, resumed};
 use std::collections::BTreeMap;
-
-/// The sites of a block that can be changed, in the order of computation.
-const SITES: [Site; 9] = [
-    Site::Query,
-    Site::Key,
-    Site::Value,
-    Site::Heads,
-    Site::Attention,
-    Site::MlpKey,
-    Site::MlpValue,
-    Site::Mlp,
-    Site::Residual,
-];
 
 /// Probabilities, everywhere.
 const P: f32 = 1e-5;
@@ -63,11 +50,6 @@ fn reads(positions: &[usize]) -> Vec<Read> {
 
 fn run(prompt: usize, interventions: Vec<Intervention>, positions: &[usize]) -> PatchedRun {
     PatchedRun { prompt, interventions, overlay: None, reads: reads(positions) }
-}
-
-fn places(layers: usize) -> impl Iterator<Item = (usize, Site)> {
-    let blocks = (1..=layers).flat_map(|layer| SITES.map(|site| (layer, site)));
-    std::iter::once((0, Site::Residual)).chain(blocks)
 }
 
 fn width(net: &Transformer, layer: usize, site: Site) -> usize {

@@ -1,4 +1,4 @@
-//! Training: its forward is the engine's, it learns, a stopped run ends with the same bits, and bad input is told.
+//! Training: recall is what the engine says, it learns, a stopped run ends with the same bits, and bad input is told.
 
 use engram_core::device::Compute;
 use engram_core::facts::Fact;
@@ -119,7 +119,7 @@ fn p_of_engine(model: &Model) -> f64 {
 }
 
 #[test]
-fn its_forward_is_the_engines_in_every_family() {
+fn recall_is_what_whole_logits_say() {
     for name in MODELS {
         let model = model(name, &Compute::cpu("tests"));
         let text = recipe("llama", 1).text;
@@ -127,7 +127,7 @@ fn its_forward_is_the_engines_in_every_family() {
         let found = recall(model.edited(), &model.tokens, &corpus, text.held_out, 1);
         let found = block_on(found).expect("recall").p_trained;
         let want = p_of_engine(&model);
-        assert!((found - want).abs() <= 1e-5 * want, "{name}: {found:e} in training, {want:e} in the engine");
+        assert!((found - want).abs() <= 1e-5 * want, "{name}: {found:e} as recall, {want:e} of whole logits");
     }
 }
 

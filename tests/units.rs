@@ -6,7 +6,7 @@ use engram_core::model::Site;
 use engram_core::record::{Reading, Settings, Unit};
 use engram_core::run::{Prompt, Sites};
 use engram_core::tensor::Matrix;
-use engram_core::trace::{TokenizedFact, Units, tokenize, units};
+use engram_core::trace::{TokenizedFact, Units, capture_with, tokenize, units};
 use engram_tests::fixtures::{MODELS, Reference, devices, difference, model};
 use pollster::block_on;
 
@@ -61,7 +61,10 @@ fn single_heads_and_neurons_agree_with_hooks() {
             for (wanted, unit, key) in
                 [(Units::Heads, Unit::Head, "heads"), (Units::Neurons(2..7), Unit::Neuron, "neurons")]
             {
-                let got = block_on(units(&model, &fact, &settings, &wanted, &mut |done, all| told.push((done, all))));
+                let group = block_on(capture_with(&model, &[&fact], &settings, &wanted.sites(model.layers())));
+                let group = group.expect("a capture");
+                let mut tell = |done, all| told.push((done, all));
+                let got = block_on(units(&model, &fact, &settings, &wanted, &group, &mut tell));
                 let got = got.unwrap_or_else(|error| panic!("{name}: {error}"));
                 assert_eq!(told.last().map(|(done, all)| done == all), Some(true));
                 for (position, place) in [(Reading::SubjectLast, "subject"), (Reading::LastToken, "last")] {
@@ -81,8 +84,10 @@ fn neurons_that_are_not_there_are_told() {
     let settings = Settings { min_effect: -1.0, ..Settings::default() };
     let fact = prepared(&model, &Reference::of("llama"), &settings);
     for range in [40..50, 3..3] {
-        let error =
-            block_on(units(&model, &fact, &settings, &Units::Neurons(range), &mut |_, _| {})).expect_err("none");
+        let wanted = Units::Neurons(range);
+        let group = block_on(capture_with(&model, &[&fact], &settings, &wanted.sites(model.layers())));
+        let group = group.expect("a capture");
+        let error = block_on(units(&model, &fact, &settings, &wanted, &group, &mut |_, _| {})).expect_err("none");
         assert!(error.to_string().contains("layers that have 44") && error.next_step().is_some(), "{error}");
     }
     let plain = block_on(model.edited().capture(&[Prompt::plain(&[1, 2])], &Matrix::default(), &Sites::to_resume()));

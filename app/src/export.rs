@@ -65,6 +65,7 @@ pub fn parquet(folder: &mut Folder, records: &[Record], program: &str) -> Result
     put("curves", rows::curves(&studies, program)?)?;
     put("maps", rows::maps(&studies, program)?)?;
     put("lens", rows::lens(&studies, program)?)?;
+    put("units", rows::units(&studies, program)?)?;
     let [edits, steps, prompts] = rows::edits(&studies, program)?;
     put("edits", edits)?;
     put("edit_steps", steps)?;

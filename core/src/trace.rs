@@ -10,12 +10,12 @@ mod screen;
 mod tokenize;
 mod units;
 
-pub use cells::{Group, capture_facts, stage1, stage1_of};
+pub use cells::{Group, capture_facts, capture_with, stage1, stage1_of};
 pub use lens::lens;
 pub use maps::{MapRow, maps};
 pub(crate) use noise::generator;
 pub use noise::measure_sigma;
-pub use redundancy::redundancy;
+pub use redundancy::{own_blocks, redundancy};
 pub use screen::{Screened, Screening, filtered, screen};
 pub use tokenize::{TokenizedFact, tokenize};
 pub use units::{Units, units};

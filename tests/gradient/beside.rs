@@ -1,13 +1,13 @@
 //! Gradients beside transformers' autograd, and on a device beside the CPU.
 
-use super::{SITES, gradient, places, prompts, run, width};
+use super::{gradient, prompts, run, width};
 use engram_core::model::Site;
 use engram_core::run::{
     Change, Columns, Gradient, Intervention, Metric, PatchedRun, Prompt, Read, Request, Source, Wanted, Weighted,
 };
 use engram_core::tensor::Matrix;
 use engram_tests::fixtures::{MODELS, Reference, devices, model};
-use engram_tests::oracle::{Oracle, Random};
+use engram_tests::oracle::{Oracle, Random, SITES, places};
 use pollster::block_on;
 
 /// Every activation's gradient of a logit difference, v*-shaped ones and a divergence, beside transformers' autograd.
@@ -33,28 +33,20 @@ fn gradients_agree_with_transformers() {
                 assert!(apart <= 1e-4, "{name} on {}, {what}: {apart:e} of the largest", compute.info.name);
                 worst = worst.max(apart);
             };
-            let names = [
-                (Site::Query, "q"),
-                (Site::Key, "k"),
-                (Site::Value, "value"),
-                (Site::Heads, "heads"),
-                (Site::Attention, "attn"),
-                (Site::MlpKey, "key"),
-                (Site::MlpValue, "v"),
-                (Site::Mlp, "mlp"),
-                (Site::Residual, "resid"),
-            ];
+            let keys = ["q", "k", "value", "heads", "attn", "key", "v", "mlp", "resid"];
             let mut wanted = vec![Wanted { run: 0, layer: 0, site: Site::Residual, positions: 0..len }];
-            wanted.extend(names.iter().flat_map(|&(site, _)| {
-                (1..=layers).map(move |layer| Wanted { run: 0, layer, site, positions: 0..len })
-            }));
+            wanted.extend(
+                SITES
+                    .iter()
+                    .flat_map(|&site| (1..=layers).map(move |layer| Wanted { run: 0, layer, site, positions: 0..len })),
+            );
             let term = |run, metric| Weighted { run, read: 0, metric, weight: 1.0 };
             let difference = [term(0, Metric::LogitDifference { plus: answer, minus: 17 })];
             let runs = [plain(vec![])];
             let got = block_on(model.edited().gradient(&cache, &Request::of(&runs), &difference, &wanted));
             let got = got.unwrap_or_else(|error| panic!("{error}")).sites;
             close("embedding", &got[0].values, found.values("difference.embed"));
-            for ((_, key), got) in names.iter().zip(got[1..].chunks(layers)) {
+            for (key, got) in keys.into_iter().zip(got[1..].chunks(layers)) {
                 let got: Vec<f32> = got.iter().flat_map(|layer| &layer.values).copied().collect();
                 close(key, &got, found.values(&format!("difference.{key}")));
             }

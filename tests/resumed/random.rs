@@ -1,10 +1,10 @@
 //! Random runs on random prompts.
 
-use super::{SITES, check, plain, prompts, width};
+use super::{check, plain, prompts, width};
 use engram_core::model::{Site, Transformer};
 use engram_core::run::{Change, Columns, Intervention, PatchedRun, Read, Source};
 use engram_tests::fixtures::MODELS;
-use engram_tests::oracle::{Oracle, Random};
+use engram_tests::oracle::{Oracle, Random, SITES};
 
 const RUNS: usize = 200;
 const ROWS: usize = 8;

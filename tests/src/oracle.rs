@@ -10,6 +10,25 @@ use engram_core::run::{
 use engram_core::tensor::{Matrix, Overlay};
 use pollster::block_on;
 
+/// The sites of a block that can be changed, in the order of computation.
+pub const SITES: [Site; 9] = [
+    Site::Query,
+    Site::Key,
+    Site::Value,
+    Site::Heads,
+    Site::Attention,
+    Site::MlpKey,
+    Site::MlpValue,
+    Site::Mlp,
+    Site::Residual,
+];
+
+/// Every place that can be changed: the embedding, and the sites of every block.
+pub fn places(layers: usize) -> impl Iterator<Item = (usize, Site)> {
+    let blocks = (1..=layers).flat_map(|layer| SITES.map(|site| (layer, site)));
+    std::iter::once((0, Site::Residual)).chain(blocks)
+}
+
 /// Prompts, the rows that changes may take, and the naive runs of the prompts.
 pub struct Oracle {
     /// On the CPU.

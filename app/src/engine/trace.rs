@@ -5,10 +5,10 @@ use super::{Model, Question, Tracing};
 use crate::render::progress::Progress;
 use anyhow::Result;
 use engram_core::facts::{Fact, FactFile};
-use engram_core::metrics::{Dominant, dominant};
 use engram_core::model;
 use engram_core::question::fact_of;
-use engram_core::record::{FactRecord, Outcome, Reading, Record, Settings};
+use engram_core::record::{FactRecord, Outcome, Record, Settings};
+use engram_core::run::Sites;
 use engram_core::study::{self, header};
 use engram_core::trace::{self, TokenizedFact, Units};
 use pollster::block_on;
@@ -54,19 +54,17 @@ fn traced(
     let steps = 2 + settings.maps.min(1);
     progress.start("tracing", "passes", Some(steps as u64), 0);
     let dropped = block_on(trace::filtered(model, fact, settings))?;
-    let group = block_on(trace::capture_facts(model, &[&prepared], settings))?;
-    let mut traced = block_on(trace::stage1_of(model, &[&prepared], settings, &group))?.pop().unwrap_or_default();
+    let keep = units.map_or_else(Sites::to_resume, |units| units.sites(model.layers()));
+    let group = block_on(trace::capture_with(model, &[&prepared], settings, &keep))?;
+    let mut traced =
+        block_on(trace::stage1_of(model, &[&prepared], settings, &group))?.pop().expect("one fact, one trace");
     traced.lens = Some(block_on(trace::lens(model, &prepared, &group, 0))?);
     progress.set(1);
     // Without an effect there is nothing that other layers could restore.
-    let own = |&reading: &Reading| match dominant(&traced, reading, false) {
-        Some(Dominant::Layer(layer)) if dropped.is_none() => Some((reading, layer)),
-        _ => None,
-    };
-    let wanted: Vec<_> = settings.readings.iter().filter_map(own).collect();
-    if !wanted.is_empty() {
-        let curves = block_on(trace::redundancy(model, &[&prepared], settings, &wanted))?.pop().unwrap_or_default();
-        traced.redundancy.extend(wanted.into_iter().map(|(reading, _)| reading).zip(curves));
+    if dropped.is_none() {
+        let wanted = trace::own_blocks(&traced, &settings.readings);
+        let curves = block_on(trace::redundancy(model, &[&prepared], settings, &wanted))?;
+        traced.redundancy.extend(wanted.into_iter().map(|(reading, _)| reading).zip(curves.into_iter().flatten()));
     }
     progress.set(2);
     if settings.maps > 0 {
@@ -81,7 +79,7 @@ fn traced(
             }
             progress.set(done as u64);
         };
-        traced.units = block_on(trace::units(model, &prepared, settings, units, &mut tell))?;
+        traced.units = block_on(trace::units(model, &prepared, settings, units, &group, &mut tell))?;
         progress.finish();
     }
     Ok(FactRecord::new(0, fact, Outcome::of(traced, dropped.as_ref())))

@@ -230,12 +230,10 @@ async fn trace_again(
     settings: &Settings,
 ) -> engram_core::Result<Traced> {
     let group = trace::capture_facts(model, &[fact], settings).await?;
-    let mut traced = trace::stage1_of(model, &[fact], settings, &group).await?.pop().unwrap_or_default();
+    let mut traced = trace::stage1_of(model, &[fact], settings, &group).await?.pop().expect("one fact, one trace");
     let wanted: Vec<_> = recorded.redundancy.iter().map(|(reading, curve)| (*reading, curve.ablated)).collect();
-    if !wanted.is_empty() {
-        let again = trace::redundancy(model, &[fact], settings, &wanted).await?.pop().unwrap_or_default();
-        traced.redundancy.extend(wanted.iter().map(|(reading, _)| *reading).zip(again));
-    }
+    let again = trace::redundancy(model, &[fact], settings, &wanted).await?;
+    traced.redundancy.extend(wanted.iter().map(|(reading, _)| *reading).zip(again.into_iter().flatten()));
     if recorded.maps.is_some() {
         traced.maps = Some(trace::maps(model, fact, settings, traced.p_corrupt, (&group, 0), None).await?);
     }

@@ -181,6 +181,35 @@ pub fn lens(studies: &[Study<'_>], program: &str) -> Result<Frame> {
     Ok(frame)
 }
 
+const UNITS: [Field; 8] = [
+    ("study", Text, false),
+    ("order", Int, false),
+    ("id", Text, false),
+    ("unit", Text, false),
+    ("reading", Text, false),
+    ("layer", Int, false),
+    ("number", Int, false),
+    ("p", Float, false),
+];
+
+/// A row per fact, patch position, layer and single head or neuron.
+pub fn units(studies: &[Study<'_>], program: &str) -> Result<Frame> {
+    let mut frame = Frame::new(&UNITS, program)?;
+    for (study, fact, traced) in traced(studies) {
+        for effects in &traced.units {
+            for (layer, values) in effects.patched.iter().enumerate() {
+                for (at, &p) in values.iter().enumerate() {
+                    let (study, id) = (study.clone(), Value::from(fact.id.as_str()));
+                    let (unit, reading) = (Value::from(effects.unit.name()), Value::from(effects.position.name()));
+                    let number = Value::from(effects.first.saturating_add(at));
+                    frame.row([study, fact.order.into(), id, unit, reading, (layer + 1).into(), number, p.into()])?;
+                }
+            }
+        }
+    }
+    Ok(frame)
+}
+
 const EDITS: [Field; 12] = [
     ("study", Text, false),
     ("order", Int, false),

@@ -67,7 +67,7 @@ pub struct OwnLayer {
 /// The fact's own layer under `subject-last`; `None` where no patch at the subject helps.
 pub async fn own_layer(model: &Model, fact: &TokenizedFact, settings: &Settings) -> Result<Option<OwnLayer>> {
     let settings = Settings { readings: vec![Reading::SubjectLast], ..settings.clone() };
-    let traced = stage1(model, &[fact], &settings).await?.pop().unwrap_or_default();
+    let traced = stage1(model, &[fact], &settings).await?.pop().expect("one fact, one trace");
     let Some(Dominant::Layer(layer)) = dominant(&traced, Reading::SubjectLast, false) else { return Ok(None) };
     let peak = matches!(layer_of(&traced, &View::default()), Some(Finding::Layer(_)));
     Ok(Some(OwnLayer { layer, peak }))

@@ -3,13 +3,14 @@
 use super::{Captured, Lab, Tell};
 use crate::error::{Error, Result};
 use crate::facts::{Fact, FactFile};
-use crate::metrics::{Dominant, dominant};
 use crate::model::Site;
 use crate::protocol::{Cost, Event, MapSite, Question};
 use crate::question;
 use crate::record::{FactRecord, Outcome, Settings};
 use crate::study::{self, header};
-use crate::trace::{MapRow, TokenizedFact, capture_facts, filtered, lens, maps, redundancy, stage1_of, tokenize};
+use crate::trace::{
+    MapRow, TokenizedFact, capture_facts, filtered, lens, maps, own_blocks, redundancy, stage1_of, tokenize,
+};
 use web_time::Instant;
 
 impl Lab {
@@ -27,21 +28,19 @@ impl Lab {
         let dropped = dropped.as_ref();
         let group = self.captured.as_ref().map(|captured| &captured.group).ok_or_else(lost)?;
 
-        let mut traced = stage1_of(model, &[&prepared], &settings, group).await?.pop().unwrap_or_default();
+        let mut traced = stage1_of(model, &[&prepared], &settings, group).await?.pop().expect("one fact, one trace");
         record.facts = vec![FactRecord::new(0, &fact, Outcome::of(traced.clone(), dropped))];
         tell(Event::Traced(Box::new(record.clone())));
         let seen = lens(model, &prepared, group, 0).await?;
         tell(Event::Lens(seen.clone()));
         traced.lens = Some(seen);
         // Without an effect there is nothing that other layers could restore.
-        let own = |&reading: &crate::record::Reading| match dominant(&traced, reading, false) {
-            Some(Dominant::Layer(layer)) if dropped.is_none() => Some((reading, layer)),
-            _ => None,
+        let wanted = match dropped {
+            None => own_blocks(&traced, &settings.readings),
+            Some(_) => Vec::new(),
         };
-        let wanted: Vec<_> = settings.readings.iter().filter_map(own).collect();
-        if !wanted.is_empty() {
-            let curves = redundancy(model, &[&prepared], &settings, &wanted).await?.pop().unwrap_or_default();
-            for ((reading, _), curve) in wanted.into_iter().zip(curves) {
+        for curves in redundancy(model, &[&prepared], &settings, &wanted).await? {
+            for (&(reading, _), curve) in wanted.iter().zip(curves) {
                 tell(Event::Redundancy { reading, curve: curve.clone() });
                 traced.redundancy.insert(reading, curve);
             }

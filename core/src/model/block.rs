@@ -328,9 +328,7 @@ impl Embedding {
             None => x,
         }
     }
-}
 
-impl Embedding {
     /// Adds the gradients of its tables, from those on the stream before the first block.
     pub(crate) fn add_gradient(&self, ids: &[u32], positions: &[u32], g: Rows, to: &mut Gradients) {
         if let Some(table) = &self.positions {

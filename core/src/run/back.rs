@@ -52,12 +52,19 @@ pub(super) struct Found {
 }
 
 impl Found {
-    /// Every row with its owner, in the order of computation.
+    /// Every row with its owner; those of a place in the order of computation. Rows of one width come in one read.
     pub(super) async fn read(self) -> crate::Result<Vec<(Whose, Vec<f32>)>> {
-        let mut out = Vec::new();
+        let mut widths: BTreeMap<usize, (Rows, Vec<Whose>)> = BTreeMap::new();
         for (rows, owners) in self.parts {
+            let width = rows.width();
+            let (all, whose) = widths.entry(width).or_insert_with(|| (Rows::empty(width), Vec::new()));
+            *all = std::mem::replace(all, Rows::empty(width)).join(rows);
+            whose.extend(owners);
+        }
+        let mut out = Vec::new();
+        for (width, (rows, owners)) in widths {
             let values = rows.values().await?;
-            out.extend(owners.into_iter().zip(values.chunks_exact(rows.width()).map(<[f32]>::to_vec)));
+            out.extend(owners.into_iter().zip(values.chunks_exact(width).map(<[f32]>::to_vec)));
         }
         Ok(out)
     }
@@ -147,10 +154,7 @@ impl BackState<'_> {
         while !rest.is_empty() {
             let (mut rows, mut lenders) = (HashSet::new(), HashSet::new());
             let apart = rest.iter().rev().take_while(|edit| {
-                let lender = match edit.change {
-                    Made::Replace(Origin::Live(row)) | Made::Add(Origin::Live(row)) => Some(row),
-                    _ => None,
-                };
+                let lender = lender(edit.change);
                 let alone = !rows.contains(&edit.row)
                     && !lenders.contains(&edit.row)
                     && lender.is_none_or(|row| row != edit.row && !rows.contains(&row) && lenders.insert(row));

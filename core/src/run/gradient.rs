@@ -179,7 +179,15 @@ impl Edited<'_> {
         }
         // On a device rows that prompts share would be several keys at once.
         let share = self.device.is_none();
-        let most = if share { plan::MOST_PASS } else { self.plan.rows };
+        let all: usize = prompts.iter().map(|prompt| prompt.ids.len()).sum();
+        let bytes = plan::kept_bytes(self.net).saturating_mul(self.net.shape.layers as u64);
+        // What passes find is added up pass by pass, so on the CPU their size is the same for any memory.
+        let most = if share { plan::MOST_PASS } else { self.plan.turned_rows(all, bytes) };
+        if share {
+            let rows = all.min(most.saturating_mul(plan::threads()));
+            let bytes = (plan::row_bytes(&self.net.shape) + bytes).saturating_mul(rows as u64);
+            memory::reserve_batch(bytes, &format!("computing gradients of {rows} tokens at once"))?;
+        }
         let mut schedules = schedule::captures(&scope, prompts, most, share);
         let last = !skip.last().is_some_and(|&skip| skip);
         let mut of_prompt: Vec<Vec<usize>> = vec![Vec::new(); prompts.len()];
@@ -236,19 +244,9 @@ impl Edited<'_> {
         let mut out = Vec::with_capacity(schedules.len());
         for schedule in schedules {
             let mut pass = trip.out(schedule);
-            loop {
-                crate::pause::point().await?;
-                if !pass.step() {
-                    break;
-                }
-            }
+            super::stepping(|| pass.step()).await?;
             let (values, mut back) = trip.turn(pass, &terms(schedule));
-            loop {
-                crate::pause::point().await?;
-                if !back.step() {
-                    break;
-                }
-            }
+            super::stepping(|| back.step()).await?;
             out.push(trip.back(schedule, (values, back)));
         }
         Ok(out)

@@ -182,12 +182,7 @@ impl<'a> Edited<'a> {
         let mut out = Vec::with_capacity(schedules.len());
         for schedule in schedules {
             let mut pass = begin(schedule);
-            loop {
-                crate::pause::point().await?;
-                if !pass.step() {
-                    break;
-                }
-            }
+            stepping(|| pass.step()).await?;
             out.push(pass.finish());
         }
         Ok(out)
@@ -214,17 +209,22 @@ impl<'a> Edited<'a> {
         let mut out = Vec::with_capacity(schedules.len());
         for schedule in schedules {
             let mut pass = Pass::new(ground, schedule, None);
-            loop {
-                crate::pause::point().await?;
-                if !pass.step() {
-                    break;
-                }
-            }
+            stepping(|| pass.step()).await?;
             let (asked, order) = readout::asked(schedule, runs);
             let readouts = readout::of(self, &pass.finish().end, &asked, false).await?;
             out.push(readout::by_run(readouts, order));
         }
         Ok(out)
+    }
+}
+
+/// Takes steps until there are none, and gives way before each.
+async fn stepping(mut step: impl FnMut() -> bool) -> Result<()> {
+    loop {
+        crate::pause::point().await?;
+        if !step() {
+            return Ok(());
+        }
     }
 }
 

@@ -129,9 +129,7 @@ impl Panels {
             },
         );
     }
-}
 
-impl Panels {
     /// `y = g W`: gradients on outputs, `[rows, out]`, to gradients on inputs, `[rows, in]`. Lanes are rows here, so that the
     /// packed matrix is read as it lies; the chains run along the outputs by the same rule as those of [`Self::forward`].
     pub(crate) fn backward(&self, g: &[f32], y: &mut [f32]) {

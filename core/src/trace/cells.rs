@@ -82,9 +82,14 @@ pub(super) fn positions(fact: &TokenizedFact, reading: Reading) -> Option<(usize
     }
 }
 
-/// Captures the prompts of a group of facts.
+/// Captures the prompts of a group of facts, with `keep` of their sites.
+pub async fn capture_with(model: &Model, facts: &[&TokenizedFact], settings: &Settings, keep: &Sites) -> Result<Group> {
+    capture_group(model, facts, settings, keep, &[]).await
+}
+
+/// The same with what tracing resumes from.
 pub async fn capture_facts(model: &Model, facts: &[&TokenizedFact], settings: &Settings) -> Result<Group> {
-    capture_group(model, facts, settings, &Sites::to_resume(), &[]).await
+    capture_with(model, facts, settings, &Sites::to_resume()).await
 }
 
 /// Traces a group of screened facts: everything of [`Traced`] but maps, lens and redundancy.

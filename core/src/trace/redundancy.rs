@@ -4,10 +4,21 @@
 use super::cells::{capture_group, positions};
 use super::{TokenizedFact, mean_scores, resume};
 use crate::error::Result;
+use crate::metrics::{Dominant, dominant};
 use crate::model::Model;
 use crate::model::Site;
-use crate::record::{Reading, RedundancyCurve, Settings};
+use crate::record::{Reading, RedundancyCurve, Settings, Traced};
 use crate::run::{Intervention, PatchedRun, Sites};
+
+/// The second pass of a fact that is traced alone: at each patch position its own layer's block is removed. Where it has
+/// none, there is no effect that other layers could restore.
+pub fn own_blocks(traced: &Traced, readings: &[Reading]) -> Vec<(Reading, usize)> {
+    let own = |&reading: &Reading| match dominant(traced, reading, false) {
+        Some(Dominant::Layer(layer)) => Some((reading, layer)),
+        _ => None,
+    };
+    readings.iter().filter_map(own).collect()
+}
 
 /// Curves of a group of facts, for each one as many as are `wanted`: a patch position, and the block that is removed. The
 /// clean prompt is captured once for all of them.
@@ -17,6 +28,9 @@ pub async fn redundancy(
     settings: &Settings,
     wanted: &[(Reading, usize)],
 ) -> Result<Vec<Vec<RedundancyCurve>>> {
+    if wanted.is_empty() {
+        return Ok(vec![Vec::new(); facts.len()]);
+    }
     let layers = model.layers();
     let mut removed: Vec<usize> = wanted.iter().map(|(_, block)| *block).collect();
     removed.sort_unstable();

@@ -112,7 +112,7 @@ fn tokenized(model: &Model, fact: &Fact, settings: &Settings) -> Result<Result<T
             }
         }
     }
-    let [answer, answer_new]: [Vec<u32>; 2] = answers.try_into().unwrap_or_default();
+    let [answer, answer_new]: [Vec<u32>; 2] = answers.try_into().expect("an answer for each of two targets");
     if let Some(unknown) = [&clean.ids, &corrupt, &answer, &answer_new].into_iter().find_map(|ids| model.unknown(ids)) {
         return drop(Reason::UnknownToken, &unknown);
     }

@@ -1,6 +1,6 @@
 //! Single heads and neurons: the clean run's output of one of them put back into the corrupted run, at every layer.
 
-use super::cells::{Group, capture_group, positions};
+use super::cells::{Group, positions};
 use super::{TokenizedFact, mean_scores, resume};
 use crate::error::{Error, Result};
 use crate::model::{Model, Site};
@@ -26,6 +26,11 @@ impl Units {
             Self::Heads => Unit::Head,
             Self::Neurons(_) => Unit::Neuron,
         }
+    }
+
+    /// What has to be captured for them, beside what tracing resumes from.
+    pub fn sites(&self, layers: usize) -> Sites {
+        Sites::to_resume().with(self.site(), 1..=layers)
     }
 
     /// Where their outputs are.
@@ -57,7 +62,8 @@ impl Units {
     }
 }
 
-/// `p(true)` with each unit put back, at every patch position of the settings. `tell(done, all)` hears of finished runs.
+/// `p(true)` with each unit put back, at every patch position of the settings, of the one fact of a group that was captured
+/// with [`Units::sites`]. `tell(done, all)` hears of finished runs.
 ///
 /// # Errors
 /// When the model has no such neurons, a number is none, memory is short, or the work was cancelled.
@@ -66,21 +72,20 @@ pub async fn units(
     fact: &TokenizedFact,
     settings: &Settings,
     units: &Units,
+    group: &Group,
     tell: &mut dyn FnMut(usize, usize),
 ) -> Result<Vec<UnitEffects>> {
     let numbers = units.numbers(model)?;
     let layers = model.layers();
-    let keep = Sites::to_resume().with(units.site(), 1..=layers);
-    let group = capture_group(model, &[fact], settings, &keep, &[]).await?;
     let found = |&reading: &Reading| positions(fact, reading).map(|at| (reading, at));
     let wanted: Vec<_> = settings.readings.iter().filter_map(found).collect();
     let all = wanted.len() * layers * numbers.len() * fact.draws;
     let (mut out, mut done) = (Vec::new(), 0);
     for (reading, at) in wanted {
-        let runs = runs(units, &group, layers, numbers.clone(), at);
+        let runs = runs(units, group, layers, numbers.clone(), at);
         let mut p = Vec::with_capacity(layers * numbers.len());
         for some in runs.chunks(AT_ONCE.next_multiple_of(fact.draws)) {
-            p.extend(mean_scores(&resume(model, &group, some).await?, fact.draws));
+            p.extend(mean_scores(&resume(model, group, some).await?, fact.draws));
             done += some.len();
             tell(done, all);
         }

@@ -221,7 +221,8 @@ impl Schedule {
         owner: Owner,
         places: &[(usize, usize)],
     ) {
-        for change in changes {
+        // What is multiplied by one is only looked at (`gradient::with_wanted`): its row enters, and nothing is done to it.
+        for change in changes.iter().filter(|change| change.change != Change::Scale(1.0)) {
             let place = (change.layer, change.site);
             for (offset, position) in change.positions.clone().enumerate() {
                 let Some(row) = self.runs[run].live.get(position).copied().flatten() else { continue };
@@ -260,8 +261,8 @@ impl Schedule {
     ) -> Made {
         let place = (change.layer, change.site);
         let cached = |prompt: usize, position: usize, at| {
-            let row = scope.cache.map_or(0, |cache| cache.row(prompt, position));
-            Origin::Cache(at, row)
+            let cache = scope.cache.expect("checked: only patched runs take captured numbers");
+            Origin::Cache(at, cache.row(prompt, position))
         };
         let constants = match (owner, scope.cache) {
             (Owner::Prompt, Some(cache)) => &cache.constants,
@@ -274,14 +275,14 @@ impl Schedule {
             Source::Constant(row) if owner == Owner::Prompt => Origin::Kept((row + offset) as u32, first),
             Source::Constant(row) => Origin::Constant((row + offset) as u32, first),
             Source::Run { run, position } => {
-                let number = places.iter().find(|(at, _)| *at == run).map_or(0, |(_, number)| *number);
-                let other = &self.runs[number];
+                let (_, number) = places.iter().find(|(at, _)| *at == run).expect("runs that are linked share a group");
+                let other = &self.runs[*number];
                 let row = other.live.get(position + offset).copied().flatten();
                 let there = row.filter(|&row| self.rows[row as usize].entry <= place);
                 match there.and_then(|row| self.shown(row, place)) {
                     Some(row) => Origin::Live(row),
                     // There the other run is what was captured.
-                    None => Origin::Cache(place, other.base.get(position + offset).copied().unwrap_or_default()),
+                    None => Origin::Cache(place, other.base[position + offset]),
                 }
             }
         };

@@ -145,7 +145,7 @@ impl Schedule {
         let one = |run: &GroupRun| {
             let key = |position: usize| match run.live[position].filter(|&row| (row as usize) < live) {
                 Some(row) => self.base_rows as u32 + row,
-                None => run.base.get(position).copied().unwrap_or_default(),
+                None => run.base[position],
             };
             // Runs that are not there yet have no queries.
             let there = run.live.iter().flatten().any(|&row| (row as usize) < live);
