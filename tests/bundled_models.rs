@@ -4,8 +4,8 @@
 
 use engram_core::device::Compute;
 use engram_core::facts::{FactFile, parse};
-use engram_core::metrics::{View, summarize};
-use engram_core::model::Model;
+use engram_core::load::Model;
+use engram_core::metrics::{MetricConvention, summarize};
 use engram_core::model::Site;
 use engram_core::record::{Record, Settings};
 use engram_core::run::{Prompt, Sites};
@@ -131,7 +131,7 @@ fn they_are_worth_studying() {
     let facts = facts();
     for name in MODELS {
         let record = stage1(name, &facts);
-        let summary = summarize(&record, &View::default());
+        let summary = summarize(&record, &MetricConvention::default());
         let validated = summary.validated;
         let editable = record.validated().filter(|(_, t)| t.p_false > record.settings.edit.min_p_false).count();
         let p = summary.p_clean.expect("facts").mean;

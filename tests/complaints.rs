@@ -1,8 +1,8 @@
 //! What the graphics library complains of while a study runs ends the study, before anything that was computed with it
 //! is kept. One test, for a process has one GPU device and one ear.
 
-use burn::tensor::wgpu::wgpu;
-use engram_core::device::{Choice, Compute, complaint, graphics};
+use burn::wgpu::wgpu;
+use engram_core::device::{Compute, DeviceChoice, complaint, graphics};
 use engram_core::facts::{Fact, FactFile};
 use engram_core::record::{Record, Settings};
 use engram_core::study::{Event, Observer, header, run};
@@ -44,7 +44,7 @@ fn facts() -> FactFile {
 
 #[test]
 fn a_study_ends_with_what_the_graphics_library_says() {
-    let gpu = match block_on(Compute::choose(Choice::Gpu)) {
+    let gpu = match block_on(Compute::choose(DeviceChoice::Gpu)) {
         Ok(gpu) => gpu,
         Err(error) => return skipped(&format!("no GPU device: {}", error.message())),
     };

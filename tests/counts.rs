@@ -2,7 +2,7 @@
 
 use engram_core::device::Compute;
 use engram_core::facts::{Fact, FactFile};
-use engram_core::record::{Reading, Record, Settings};
+use engram_core::record::{PatchPosition, Record, Settings, Spsa};
 use engram_core::run::counts;
 use engram_core::study::{self, Event, Observer};
 use engram_tests::fixtures::{Reference, model};
@@ -17,7 +17,7 @@ impl Observer for Quiet {
 }
 
 #[test]
-fn a_fact_is_tokenized_once_and_forwarded_four_times() {
+fn a_fact_is_tokenized_once_and_its_prompts_are_run_as_rarely_as_can_be() {
     let mut model = model("llama", &Compute::cpu("tests"));
     let reference = Reference::of("llama");
     let text = |key: &str| reference.json[key].as_str().expect(key).to_owned();
@@ -34,7 +34,7 @@ fn a_fact_is_tokenized_once_and_forwarded_four_times() {
     let facts = FactFile::of("one", vec![fact]);
     let mut settings = Settings { n: 1, maps: 1, stages: vec![1, 2, 3], min_effect: -1.0, ..Settings::default() };
     settings.edit.facts = 1;
-    settings.edit.steps = 3;
+    settings.edit.method = Spsa { steps: 3, ..Spsa::default() }.into();
     settings.edit.layer = Some(2);
     settings.edit.min_p_false = 0.0;
     let header = block_on(study::header(&model, &facts, settings, "test")).expect("a header");
@@ -43,12 +43,16 @@ fn a_fact_is_tokenized_once_and_forwarded_four_times() {
     let counts = counts::take();
     let (_, traced) = record.validated().next().expect("a validated fact");
     assert!(traced.maps.is_some() && traced.lens.is_some() && record.edits.as_ref().is_some_and(|e| e.len() == 1));
-    assert!([Reading::SubjectLast, Reading::LastToken].iter().any(|reading| traced.redundancy.contains_key(reading)));
+    assert!(
+        [PatchPosition::SubjectLast, PatchPosition::LastToken]
+            .iter()
+            .any(|position| traced.redundancy.contains_key(position))
+    );
 
     let times = |prompt: usize| counts.prompts.get(&reference.ids(prompt)).copied().unwrap_or(0);
     assert_eq!(counts.facts, 1);
-    // Screening, Stage 1, maps and lens together; redundancy at both positions; v*; the edit's measurement.
-    assert_eq!(times(0), 4, "the clean prompt");
+    // Screening, Stage 1, maps, lens and redundancy together; v* and the edit's measurement.
+    assert_eq!(times(0), 2, "the clean prompt");
     // Screening and all of Stage 1; without block l* it is another prompt.
     assert_eq!(times(1), 1, "the corrupted prompt");
 }

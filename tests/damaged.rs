@@ -6,12 +6,12 @@ use engram_core::facts::{Fact, FactFile};
 use engram_core::journal::{
     Chain, Found, change, edit_line, fact_line, find, header_line, redundancy_line, settings_line, to_json,
 };
-use engram_core::model::Model;
-use engram_core::record::{Corruption, EditSettings, Outcome, Record, Settings};
+use engram_core::load::Model;
+use engram_core::record::{Corruption, EditSettings, Outcome, Record, Settings, Spsa};
 use engram_core::study::{Event, Observer, header, is_complete, run};
 use engram_core::{Kind, Result};
 use engram_tests::fixtures::model;
-use engram_tests::made::{facts, settings};
+use engram_tests::made::{facts, settings, spsa};
 use pollster::block_on;
 use std::collections::BTreeMap;
 
@@ -164,9 +164,9 @@ fn a_study_with_other_later_settings_goes_on_from_its_tracing() {
         ("more facts", |s| s.edit.facts = 5),
         ("fewer facts", |s| s.edit.facts = 1),
         ("unrelated facts", |s| s.edit.unrelated = 1),
-        ("steps", |s| s.edit.steps = 10),
-        ("epsilon", |s| s.edit.epsilon = 0.01),
-        ("the reading", |s| s.edit.reading = engram_core::record::Reading::LastToken),
+        ("steps", |s| s.edit.method = Spsa { steps: 10, ..spsa() }.into()),
+        ("epsilon", |s| s.edit.method = Spsa { epsilon: 0.01, ..spsa() }.into()),
+        ("the reading", |s| s.edit.position = engram_core::record::PatchPosition::LastToken),
         ("no stage 3", |s| s.stages = vec![1, 2]),
         ("stages, but the edits stay", |s| s.stages = vec![1, 3]),
     ];
@@ -227,7 +227,7 @@ fn what_is_not_of_the_study_is_refused() {
                 .extend((r.facts.len()..2000).map(|order| engram_core::record::FactRecord { order, ..last.clone() }));
         }),
         ("facts are validated", |r| r.settings.n = 2),
-        ("which was not asked for", |r| r.settings.readings.truncate(1)),
+        ("which was not asked for", |r| r.settings.positions.truncate(1)),
         ("was removed, not l*", |r| {
             for fact in &mut r.facts {
                 let curves = fact.traced_mut().map(|traced| &mut traced.redundancy);

@@ -7,7 +7,7 @@
 use engram_core::device::Compute;
 use engram_core::facts::FactFile;
 use engram_core::lab::Lab;
-use engram_core::model::Model;
+use engram_core::load::Model;
 use engram_core::protocol::{Command, Event, Question};
 use engram_core::record::{FactRecord, Outcome, Reason, Settings};
 use engram_tests::fixtures::{fixture, open, shared};
@@ -73,7 +73,7 @@ fn traced(lab: &mut Lab, fact: &Listed) -> FactRecord {
         target: Some(fact.target.clone()),
         target_new: None,
         corruption: Settings::default().corruption,
-        readings: Settings::default().readings,
+        positions: Settings::default().positions,
         window: 0,
         maps: false,
     };

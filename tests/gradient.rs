@@ -4,7 +4,8 @@
 #![expect(clippy::print_stdout, reason = "tests report what they measure")]
 
 use engram_core::device::Compute;
-use engram_core::model::{Model, Site};
+use engram_core::load::Model;
+use engram_core::model::Site;
 use engram_core::run::{
     ActivationCache, Change, Columns, Edited, Gradient, Intervention, Metric, PatchedRun, Plan, Prompt, Read, Request,
     Source, Wanted, Weighted,

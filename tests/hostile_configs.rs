@@ -3,7 +3,8 @@
 
 use engram_core::device::Compute;
 use engram_core::generate::ranked;
-use engram_core::model::{Model, survey};
+use engram_core::load::Model;
+use engram_core::model::survey;
 use engram_core::train::Recipe;
 use engram_core::weights::{ByteSource, Checkpoint, MemoryFile};
 use engram_tests::fixtures::{MODELS, fixture};

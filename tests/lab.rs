@@ -4,10 +4,10 @@ use engram_core::device::Compute;
 use engram_core::facts::{Fact, FactFile, parse};
 use engram_core::journal::Found;
 use engram_core::lab::{Lab, Log};
-use engram_core::model::Model;
+use engram_core::load::Model;
 use engram_core::pause::{self, Pause};
 use engram_core::protocol::{Command, EditCommand, Event, MapSite, Question, from_json, to_json};
-use engram_core::record::{Corruption, Record, Settings};
+use engram_core::record::{Corruption, EditSettings, Record, Settings, Spsa};
 use engram_core::trace::{capture_facts, lens, maps, stage1, tokenize};
 use engram_core::weights::Checkpoint;
 use engram_core::{Error, Kind, Result, journal};
@@ -42,7 +42,7 @@ fn question() -> Question {
         target: None,
         target_new: None,
         corruption: Settings::default().corruption,
-        readings: Settings::default().readings,
+        positions: Settings::default().positions,
         window: 3,
         maps: true,
     }
@@ -83,8 +83,8 @@ fn a_trace_is_what_the_stages_compute_and_its_rows_come_one_by_one() {
     let model = model();
     let prepared = tokenize(&model, &asked, &record.settings).expect("tokens").expect("a fact");
     let want = block_on(stage1(&model, &[&prepared], &record.settings)).expect("stage 1").remove(0);
-    for (reading, curve) in &want.patched {
-        close(curve, &got.patched[reading], reading.name());
+    for (position, curve) in &want.patched {
+        close(curve, &got.patched[position], position.name());
     }
     close(&want.without_block, &got.without_block, "without block");
     close(&[want.p_clean, want.p_corrupt, want.p_false], &[got.p_clean, got.p_corrupt, got.p_false], "p");
@@ -151,9 +151,7 @@ fn edit(lab: &mut Lab, new: &str) -> (Box<engram_core::protocol::Edited>, usize)
         target: target.into(),
         target_new: new.into(),
         layer: Some(2),
-        steps: 60,
-        epsilon: 5e-3,
-        eta: 5.0,
+        method: Spsa { steps: 60, ..Spsa::default() }.into(),
         seed: 42,
     };
     let (told, answer) = ask(lab, Command::Edit(wanted));
@@ -217,7 +215,12 @@ impl Log for Lines {
 fn a_study_that_broke_off_goes_on_from_its_journal_to_the_same_record() {
     let settings = Settings { n: 12, maps: 1, window: 3, ..Settings::default() };
     let settings = Settings {
-        edit: engram_core::record::EditSettings { facts: 2, steps: 20, unrelated: 3, ..settings.edit.clone() },
+        edit: EditSettings {
+            facts: 2,
+            unrelated: 3,
+            method: Spsa { steps: 20, ..Spsa::default() }.into(),
+            ..settings.edit.clone()
+        },
         ..settings
     };
     let mut lab = lab();
@@ -284,9 +287,7 @@ fn work_can_be_cancelled_at_any_point_and_leaves_nothing_behind() {
             target: "trumpet".into(),
             target_new: "piano".into(),
             layer: None,
-            steps: 100,
-            epsilon: 5e-3,
-            eta: 5.0,
+            method: Spsa { steps: 100, ..Spsa::default() }.into(),
             seed: 1,
         };
         let (_, answer) = ask(&mut lab, Command::Edit(wanted));
@@ -335,8 +336,8 @@ fn the_stored_study_of_the_page_is_what_the_engine_computes() {
         assert!(a.len() == b.len() && a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-4), "{what}: {a:?} and {b:?}");
     };
     for ((fact, new), (_, old)) in again.validated().zip(stored.validated()) {
-        for (reading, curve) in &new.patched {
-            close(curve, &old.patched[reading], &fact.prompt);
+        for (position, curve) in &new.patched {
+            close(curve, &old.patched[position], &fact.prompt);
         }
         close(&new.without_mlp, &old.without_mlp, &fact.prompt);
         let (new, old) = (new.lens.as_ref(), old.lens.as_ref());

@@ -4,9 +4,9 @@
 #![expect(clippy::print_stdout, reason = "tests report what they measure")]
 
 use engram_core::device::Compute;
-use engram_core::model::Model;
-use engram_core::model::rope_spec::RopeSpec;
+use engram_core::load::Model;
 use engram_core::model::spec::{NormKind, Spec};
+use engram_core::rope::RopeSpec;
 use engram_core::run::{Prompt, Sites};
 use engram_core::tensor::Matrix;
 use engram_core::weights::{ByteSource, Checkpoint, MemoryFile};

@@ -3,7 +3,7 @@
 
 use engram_core::device::Compute;
 use engram_core::facts::{Fact, FactFile};
-use engram_core::model::Model;
+use engram_core::load::Model;
 use engram_core::question::{Question, fact_of};
 use engram_core::record::{Corruption, EditSettings, FactRecord, Outcome, Reason, Record, Settings};
 use engram_core::study::{Event, Observer, header, run};

@@ -3,7 +3,8 @@
 
 #![expect(clippy::print_stdout, reason = "tests report what they measure")]
 
-use engram_core::model::{Model, Site};
+use engram_core::load::Model;
+use engram_core::model::Site;
 use engram_core::run::{ActivationCache, Intervention, PatchedRun, Prompt, Read, Request, Sites};
 use engram_core::tensor::Matrix;
 use engram_tests::fixtures::{MODELS, Reference, devices, difference, fixture, model, open};

@@ -2,7 +2,7 @@
 
 use engram_core::journal::{self, RedundancyLine};
 use engram_core::record::*;
-use engram_tests::everything::{READINGS, REASONS, curve, edit, records};
+use engram_tests::everything::{POSITIONS, REASONS, curve, edit, records};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ fn document() -> String {
     std::fs::read_to_string(path).expect("docs/RECORD.md")
 }
 
-/// Every key path and every list's entries below a value, readings as `READING`.
+/// Every key path and every list's entries below a value, readings as `POSITION`.
 fn paths(place: &str, value: &Value, out: &mut BTreeSet<String>) {
     if !place.is_empty() {
         out.insert(place.to_owned());
@@ -19,7 +19,7 @@ fn paths(place: &str, value: &Value, out: &mut BTreeSet<String>) {
     match value {
         Value::Object(map) => {
             for (key, inner) in map {
-                let key = if READINGS.iter().any(|reading| reading.name() == key) { "READING" } else { key };
+                let key = if POSITIONS.iter().any(|position| position.name() == key) { "POSITION" } else { key };
                 paths(&if place.is_empty() { key.to_owned() } else { format!("{place}.{key}") }, inner, out);
             }
         }
@@ -72,7 +72,7 @@ fn every_line_of_a_journal_is_described() {
     let text = document();
     let record = &records()[0];
     let mut written = BTreeSet::new();
-    let line = RedundancyLine { fact: 0, reading: Reading::SubjectLast, curve: curve() };
+    let line = RedundancyLine { fact: 0, position: PatchPosition::SubjectLast, curve: curve() };
     let json = [
         journal::redundancy_line(&line).expect("line"),
         journal::edit_line(&edit()).expect("line"),
@@ -99,11 +99,11 @@ fn every_line_of_a_journal_is_described() {
 fn every_word_of_the_format_is_named() {
     let text = document();
     let reasons = REASONS.iter().map(|reason| reason.name().to_owned());
-    let readings = READINGS.iter().map(|reading| reading.name().to_owned());
+    let positions = POSITIONS.iter().map(|position| position.name().to_owned());
     let answers = [Answer::FirstToken, Answer::Sequence].map(|answer| serde_json::to_value(answer).expect("json"));
     let answers = answers.iter().filter_map(|word| word.as_str().map(str::to_owned));
     let kinds = ["replace", "noise", "validated", "dropped"].map(str::to_owned);
-    for word in reasons.chain(readings).chain(answers).chain(kinds) {
+    for word in reasons.chain(positions).chain(answers).chain(kinds) {
         assert!(text.contains(&format!("`{word}`")), "{word}");
     }
     assert!(text.contains(&format!("version of the format, {VERSION}.")));
@@ -118,9 +118,9 @@ fn the_example_is_a_record() {
     let json = rest.split_once("```").expect("its end").0;
     let record = journal::from_bytes("example", json.as_bytes()).expect("it reads");
     let (_, traced) = record.validated().next().expect("a fact");
-    let curve = sufficiency(traced, Reading::SubjectLast).expect("a curve");
+    let curve = sufficiency(traced, PatchPosition::SubjectLast).expect("a curve");
     assert_eq!(curve, [0.125, 0.375, 0.0]);
-    assert_eq!(dominant(traced, Reading::SubjectLast, false), Some(Dominant::Layer(2)));
+    assert_eq!(dominant(traced, PatchPosition::SubjectLast, false), Some(Dominant::Layer(2)));
     assert_eq!(drop_at(traced, Part::Block, 2), Some(0.25));
     assert_eq!(record.settings.min_effect, Settings::default().min_effect);
     let checks = engram_core::verify::record(&record);

@@ -5,7 +5,7 @@
 
 use engram_core::device::Compute;
 use engram_core::facts::{self, Fact};
-use engram_core::model::Model;
+use engram_core::load::Model;
 use engram_core::model::Site;
 use engram_core::run::{Intervention, PatchedRun, Prompt, Read, Sites};
 use engram_core::tensor::Matrix;

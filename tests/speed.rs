@@ -1,19 +1,20 @@
 //! `cargo bench`: forwards of 1, 8 and 64 prompts; Stage 1 of a fact, resumed and naive; then Stage 1 of twenty facts
 //! beside naive full forwards of the same engine and, where `ENGRAM_PYTHON` (a python with torch and transformers) and
 //! `ENGRAM_HF_FOLDER` (SmolLM2 as written by reference/smollm2.py) are set, beside PyTorch in the same run.
-//! `-- plan` measures batch sizes, `-- compare` only the comparison, `-- gradient` v*-shaped gradients of 32 facts beside PyTorch's. Needs SmolLM2 beside the checkout; a tiny fixture model stands in for it, which says little.
+//! `-- plan` measures batch sizes, `-- compare` only the comparison (`naive` with naive forwards, here and in PyTorch; `ten` for prompts of ten tokens), `-- gradient` v*-shaped gradients of 32 facts beside PyTorch's. Needs SmolLM2 beside the checkout; a tiny fixture model stands in for it, which says little.
 
 #![allow(clippy::print_stdout, reason = "a benchmark prints its figures")]
 
 use criterion::{Criterion, criterion_group};
 use engram_core::device::Compute;
 use engram_core::facts::{Fact, parse, shuffled};
-use engram_core::model::{Model, Site};
-use engram_core::record::{Reading, Settings, Traced};
+use engram_core::load::Model;
+use engram_core::model::Site;
+use engram_core::record::{PatchPosition, Settings, Traced};
 use engram_core::run::{
-    ActivationCache, Change, Intervention, Metric, PatchedRun, Prompt, Read, Request, Sites, Source, Weighted,
+    ActivationCache, Change, Intervention, Metric, PatchedRun, Prompt, Read, Request, Sites, Source, Weighted, counts,
 };
-use engram_core::tensor::Matrix;
+use engram_core::tensor::{Matrix, gflops};
 use engram_core::trace::{TokenizedFact, stage1, tokenize};
 use engram_tests::fixtures::{fixture, open, shared};
 use engram_tests::naive::stage1_naive;
@@ -49,7 +50,8 @@ fn facts(model: &Model, n: usize) -> Vec<TokenizedFact> {
     };
     let order = shuffled(facts.len(), settings.seed);
     let prepared = order.iter().filter_map(|&at| tokenize(model, &facts[at], &settings).expect("tokens").ok());
-    prepared.take(n).collect()
+    let ten = std::env::args().any(|arg| arg == "ten");
+    prepared.filter(|fact| !ten || fact.clean.len() == 10).take(n).collect()
 }
 
 fn resumed(model: &Model, facts: &[TokenizedFact]) -> Vec<Traced> {
@@ -93,26 +95,58 @@ fn benches(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// Twenty facts: seconds a fact each way, and how far the numbers are apart.
+/// Twenty facts: seconds a fact each way, and how far the numbers are apart. Threads are those of `RAYON_NUM_THREADS`,
+/// PyTorch's as many.
 fn compare() {
     let model = model();
     let facts = facts(&model, 20);
     let cells = 5 * model.layers();
-    let start = Instant::now();
-    let ours = resumed(&model, &facts);
-    let resumed = start.elapsed().as_secs_f64() / facts.len() as f64;
-    let sample = &facts[..facts.len().min(4)];
-    let start = Instant::now();
-    let naive: Vec<Traced> = sample.iter().map(|fact| stage1_naive(&model, fact)).collect();
-    let full = start.elapsed().as_secs_f64() / sample.len() as f64;
-    println!("{}: {} facts, {cells} cells each", model.info.name, facts.len());
-    println!("resumed          {resumed:.3} s/fact");
-    let apart = largest(&ours, naive.iter().map(curves));
-    println!("naive, this engine {full:.3} s/fact ({:.1} x), largest |Δp| {apart:.1e}", full / resumed);
-    if let Some((seconds, theirs)) = python(&facts) {
-        let apart = largest(&ours, theirs.into_iter());
-        println!("naive, PyTorch   {seconds:.3} s/fact ({:.1} x), largest |Δp| {apart:.1e}", seconds / resumed);
+    // The first time buffers are allocated, and the work is counted.
+    counts::start();
+    resumed(&model, &facts);
+    let work = flops(&model, &counts::take()) / facts.len() as f64 / 1e9;
+    let mut times: Vec<f64> = Vec::new();
+    let mut ours = Vec::new();
+    for _ in 0..3 {
+        let start = Instant::now();
+        ours = resumed(&model, &facts);
+        times.push(start.elapsed().as_secs_f64() / facts.len() as f64);
     }
+    let resumed = times.iter().copied().fold(f64::INFINITY, f64::min);
+    let threads = rayon::current_num_threads();
+    println!("{}: {} facts, {cells} cells each, {threads} threads", model.info.name, facts.len());
+    println!("resumed            {resumed:.3} s/fact, {work:.1} GFLOP, {:.0} GFLOP/s", work / resumed);
+    let products = block_on(gflops(&model.compute)).expect("products");
+    println!("one thread's products: {products:.0} GFLOP/s at most");
+    let naive = std::env::args().any(|arg| arg == "naive");
+    if naive {
+        let sample = &facts[..facts.len().min(4)];
+        let start = Instant::now();
+        let naive: Vec<Traced> = sample.iter().map(|fact| stage1_naive(&model, fact)).collect();
+        let full = start.elapsed().as_secs_f64() / sample.len() as f64;
+        let apart = largest(&ours, naive.iter().map(curves));
+        println!("naive, this engine {full:.3} s/fact ({:.1} x), largest |Δp| {apart:.1e}", full / resumed);
+    }
+    let threads = threads.to_string();
+    let ways =
+        [("batched", &["--batched", "--threads", &threads][..]), ("naive", &["--n", "5", "--threads", &threads])];
+    for (name, more) in ways.into_iter().take(if naive { 2 } else { 1 }) {
+        if let Some((seconds, theirs)) = python(&facts, more) {
+            let apart = largest(&ours, theirs.into_iter());
+            println!("{name}, PyTorch   {seconds:.3} s/fact ({:.2} x), largest |Δp| {apart:.1e}", seconds / resumed);
+        }
+    }
+}
+
+/// Floating-point operations of the products of patched runs; what attention and the rest take is left out.
+fn flops(model: &Model, counts: &counts::Counts) -> f64 {
+    let (mut attention, mut mlp) = (0, 0);
+    for (site, map) in model.net.blocks[0].maps() {
+        let size = 2 * map.out() * map.input;
+        if matches!(site, Site::Query | Site::Heads) { attention += size } else { mlp += size }
+    }
+    let head = 2 * model.net.shape.vocab * model.net.shape.width;
+    (counts.attention * attention + counts.mlp * mlp + counts.reads * head) as f64
 }
 
 /// The gradient of the answer's log-probability on what is added to the MLP's value at subject-last, in the middle of the
@@ -200,8 +234,8 @@ fn plan() {
 /// subject-last, last-token, block, attention, MLP.
 fn curves(traced: &Traced) -> [Vec<f32>; 5] {
     [
-        traced.patched[&Reading::SubjectLast].clone(),
-        traced.patched[&Reading::LastToken].clone(),
+        traced.patched[&PatchPosition::SubjectLast].clone(),
+        traced.patched[&PatchPosition::LastToken].clone(),
         traced.without_block.clone(),
         traced.without_attention.clone(),
         traced.without_mlp.clone(),
@@ -214,8 +248,8 @@ fn largest(ours: &[Traced], theirs: impl Iterator<Item = [Vec<f32>; 5]>) -> f32 
 }
 
 /// The published tools' way: transformers, eager, f32, hooks, one full forward a cell.
-fn python(facts: &[TokenizedFact]) -> Option<(f64, Vec<[Vec<f32>; 5]>)> {
-    let (said, output) = run_python(facts, &[])?;
+fn python(facts: &[TokenizedFact], more: &[&str]) -> Option<(f64, Vec<[Vec<f32>; 5]>)> {
+    let (said, output) = run_python(facts, more)?;
     let out: Vec<serde_json::Value> = serde_json::from_slice(&output).expect("json");
     let theirs = out.iter().map(|fact| {
         ["patch_subject", "patch_last", "ablate_block", "ablate_attn", "ablate_mlp"]

@@ -2,18 +2,19 @@
 //! several tokens.
 
 use engram_core::device::Compute;
-use engram_core::edit::{Target, update};
+use engram_core::edit::RankOne;
 use engram_core::facts::{Fact, parse};
-use engram_core::model::{Model, Site};
-use engram_core::record::{Answer, Corruption, Reading, Reason, Settings};
+use engram_core::load::Model;
+use engram_core::model::Site;
+use engram_core::record::{Answer, Corruption, PatchPosition, Reason, Settings};
 use engram_core::run::{Prompt, Read, Sites};
 use engram_core::tensor::Matrix;
-use engram_core::trace::{TokenizedFact, measure_sigma, redundancy, screen, stage1, tokenize};
+use engram_core::trace::{TokenizedFact, clean_states_of, measure_sigma, redundancy, screen, stage1, tokenize};
 use engram_tests::fixtures::{MODELS, Reference, devices, difference, model};
 use engram_tests::naive;
 use pollster::block_on;
 
-const READINGS: [Reading; 3] = [Reading::SubjectLast, Reading::LastToken, Reading::SameIndex];
+const POSITIONS: [PatchPosition; 3] = [PatchPosition::SubjectLast, PatchPosition::LastToken, PatchPosition::SameIndex];
 
 /// The traced fact of a fixture, with the settings of its reference.
 fn traced_fact(reference: &Reference) -> Fact {
@@ -37,7 +38,7 @@ fn prepared(model: &Model, reference: &Reference, settings: &Settings) -> Tokeni
 }
 
 fn settings() -> Settings {
-    Settings { readings: READINGS.to_vec(), min_effect: -1.0, ..Settings::default() }
+    Settings { positions: POSITIONS.to_vec(), min_effect: -1.0, ..Settings::default() }
 }
 
 #[test]
@@ -56,16 +57,16 @@ fn a_traced_fact_agrees_with_transformers_and_keeps_the_identities() {
             close("p_clean", &[traced.p_clean], reference.values("p_clean"));
             close("p_corrupt", &[traced.p_corrupt], reference.values("p_corrupt"));
             let keys = ["patch.resid", "patch.resid_last", "patch.resid_same_index"];
-            for (reading, key) in READINGS.into_iter().zip(keys) {
-                close(key, &traced.patched[&reading], reference.values(key));
+            for (position, key) in POSITIONS.into_iter().zip(keys) {
+                close(key, &traced.patched[&position], reference.values(key));
             }
             close("block", &traced.without_block, reference.values("ablate.block"));
             close("attention", &traced.without_attention, reference.values("ablate.attn"));
             close("mlp", &traced.without_mlp, reference.values("ablate.mlp"));
 
             let last = model.layers() - 1;
-            close("last-token at L", &[traced.patched[&Reading::LastToken][last]], &[traced.p_clean]);
-            close("subject-last at L", &[traced.patched[&Reading::SubjectLast][last]], &[traced.p_corrupt]);
+            close("last-token at L", &[traced.patched[&PatchPosition::LastToken][last]], &[traced.p_clean]);
+            close("subject-last at L", &[traced.patched[&PatchPosition::SubjectLast][last]], &[traced.p_corrupt]);
         }
     }
 }
@@ -77,13 +78,17 @@ fn redundancy_agrees_with_transformers() {
         let (reference, model, settings) = (Reference::of(name), model(name, &compute), settings());
         let fact = prepared(&model, &reference, &settings);
         let layers = model.layers();
-        let readings = [(Reading::SubjectLast, "redundancy.resid"), (Reading::LastToken, "redundancy.resid_last")];
-        for (reading, key) in readings {
+        let facts = [&fact];
+        let clean = block_on(clean_states_of(&model, &facts, &settings.positions)).expect("clean states");
+        let positions =
+            [(PatchPosition::SubjectLast, "redundancy.resid"), (PatchPosition::LastToken, "redundancy.resid_last")];
+        for (position, key) in positions {
             for ablated in 1..=layers {
                 // Beside the other position's, which has another block removed.
-                let other = (Reading::LastToken, ablated % layers + 1);
-                let wanted = [other, (reading, ablated)];
-                let curves = block_on(redundancy(&model, &[&fact], &settings, &wanted)).expect("redundancy").remove(0);
+                let other = (PatchPosition::LastToken, ablated % layers + 1);
+                let wanted = [other, (position, ablated)];
+                let curves = redundancy(&model, &facts, &settings, &wanted, &clean);
+                let curves = block_on(curves).expect("redundancy").remove(0);
                 let curve = &curves[1];
                 assert_eq!((curve.ablated, curve.patched[ablated - 1]), (ablated, None), "{name}");
                 let want = &reference.values(key)[(ablated - 1) * layers..ablated * layers];
@@ -113,21 +118,20 @@ fn an_edit_agrees_with_transformers() {
             let none = Matrix::default();
             let cache = block_on(model.edited().capture(&prompts, &none, &keep)).expect("capture");
             let row = |site| block_on(cache.values(0, layer, site, position..position + 1)).expect("captured").values;
-            let target = Target {
+            let change = RankOne {
                 layer,
-                seed: 0,
                 key: row(Site::MlpKey),
                 value: row(Site::MlpValue),
                 target: reference.values("edit.vstar").to_vec(),
-                loss: Vec::new(),
             };
-            for (what, got, key) in [("k", &target.key, "edit.k"), ("v", &target.value, "edit.v")] {
+            for (what, got, key) in [("k", &change.key, "edit.k"), ("v", &change.value, "edit.v")] {
                 let apart = difference(got, reference.values(key));
                 assert!(apart <= 1e-4, "{name} on {}, {what}: {apart:e}", compute.info.name);
             }
-            let update = update(&model, &target).expect("update");
-            assert!(update.tensor.ends_with(".weight"), "{name}: {}", update.tensor);
-            model.overlays.push(update.overlay());
+            let overlay = change.overlay(&model.net).expect("an overlay");
+            let tensor = &overlay.terms[0].tensor;
+            assert!(tensor.ends_with(".weight"), "{name}: {tensor}");
+            model.overlays.push(overlay);
             let read = Read { position: prompts[0].ids.len() - 1, tokens: vec![reference.answer()] };
             let cache = block_on(model.edited().capture(&prompts, &none, &Sites::end())).expect("forward");
             let after = block_on(model.edited().read(&cache, &[(0, read)]));
@@ -156,8 +160,8 @@ fn noise_is_paired_seeded_and_as_strong_as_asked() {
         let silent = noisy(0.0, 42);
         assert!((silent.p_corrupt - silent.p_clean).abs() <= 1e-6, "{name}: no noise changes nothing");
         let last = model.layers() - 1;
-        assert!((traced.patched[&Reading::LastToken][last] - traced.p_clean).abs() <= 1e-5, "{name}");
-        assert!((traced.patched[&Reading::SubjectLast][last] - traced.p_corrupt).abs() <= 1e-5, "{name}");
+        assert!((traced.patched[&PatchPosition::LastToken][last] - traced.p_clean).abs() <= 1e-5, "{name}");
+        assert!((traced.patched[&PatchPosition::SubjectLast][last] - traced.p_corrupt).abs() <= 1e-5, "{name}");
     }
 }
 
@@ -166,7 +170,7 @@ fn an_answer_of_several_tokens_is_their_geometric_mean() {
     let compute = Compute::cpu("tests");
     for name in MODELS {
         let (reference, model) = (Reference::of(name), model(name, &compute));
-        let settings = Settings { answer: Answer::Sequence, readings: vec![Reading::SubjectLast], ..settings() };
+        let settings = Settings { answer: Answer::Sequence, positions: vec![PatchPosition::SubjectLast], ..settings() };
         let fact = Fact { target_true: "Random Person".into(), ..traced_fact(&reference) };
         let fact = tokenize(&model, &fact, &settings).expect("tokens").expect("traceable");
         assert!(fact.answer.len() > 1, "{name}");
@@ -195,7 +199,7 @@ fn facts_that_fall_out_say_why() {
     ];
     let settings = Settings::default();
     let screened =
-        block_on(screen(&model, &facts.iter().collect::<Vec<_>>(), &settings, false)).expect("screened").facts;
+        block_on(screen(&model, &facts.iter().collect::<Vec<_>>(), &settings, None)).expect("screened").facts;
     let reasons: Vec<String> = screened
         .iter()
         .map(|one| match one {

@@ -21,7 +21,7 @@ impl Observer for Journal {
             Event::Fact(fact) => self.record.facts.push(fact.clone()),
             Event::Redundancy(line) => {
                 let fact = self.record.facts.iter_mut().find(|fact| fact.order == line.fact).expect("a traced fact");
-                fact.traced_mut().expect("traced").redundancy.insert(line.reading, line.curve.clone());
+                fact.traced_mut().expect("traced").redundancy.insert(line.position, line.curve.clone());
             }
             Event::Edit(edit) => self.record.edits.get_or_insert_default().push(edit.clone()),
             Event::Progress { .. } => return Ok(()),

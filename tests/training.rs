@@ -2,7 +2,7 @@
 
 use engram_core::device::Compute;
 use engram_core::facts::Fact;
-use engram_core::model::Model;
+use engram_core::load::Model;
 use engram_core::run::{Prompt, Sites};
 use engram_core::tensor::Matrix;
 use engram_core::train::{Corpus, Plan, Recipe, Text, Training, recall};

@@ -3,7 +3,7 @@
 
 use engram_core::facts::Fact;
 use engram_core::model::Site;
-use engram_core::record::{Reading, Settings, Unit};
+use engram_core::record::{PatchPosition, Settings, Unit};
 use engram_core::run::{Prompt, Sites};
 use engram_core::tensor::Matrix;
 use engram_core::trace::{TokenizedFact, Units, capture_with, tokenize, units};
@@ -35,7 +35,7 @@ fn activations_within_a_block_agree_with_transformers() {
     }
 }
 
-fn prepared(model: &engram_core::model::Model, reference: &Reference, settings: &Settings) -> TokenizedFact {
+fn prepared(model: &engram_core::load::Model, reference: &Reference, settings: &Settings) -> TokenizedFact {
     let text = |key: &str| reference.json[key].as_str().expect(key).to_owned();
     let (prompt, subject) = (reference.json["prompts"][0]["text"].as_str().expect("text"), text("subject"));
     let fact = Fact {
@@ -67,7 +67,7 @@ fn single_heads_and_neurons_agree_with_hooks() {
                 let got = block_on(units(&model, &fact, &settings, &wanted, &group, &mut tell));
                 let got = got.unwrap_or_else(|error| panic!("{name}: {error}"));
                 assert_eq!(told.last().map(|(done, all)| done == all), Some(true));
-                for (position, place) in [(Reading::SubjectLast, "subject"), (Reading::LastToken, "last")] {
+                for (position, place) in [(PatchPosition::SubjectLast, "subject"), (PatchPosition::LastToken, "last")] {
                     let one = got.iter().find(|one| one.position == position).expect("a position");
                     assert_eq!((one.unit, one.patched.len()), (unit, model.layers()));
                     let apart = difference(&one.patched.concat(), found.values(&format!("patch.{key}.{place}")));

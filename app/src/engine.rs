@@ -11,94 +11,15 @@ mod train;
 mod verify;
 
 use crate::bundled::{self, Bundled};
-use crate::commands::train::TrainArgs;
 use crate::hub::{self, Hub};
-use crate::render::progress::Progress;
+use crate::progress::Progress;
+use crate::wanted::{Facts, Model, Place, Proof, Question, Save, Training};
 use anyhow::Result;
 use engram_core::metrics::Judgement;
 use engram_core::record::{DeviceInfo, EditRecord, ModelInfo, Record, Settings};
 use engram_core::trace::Units;
 use engram_core::train::{Epoch, Recall};
 use std::path::PathBuf;
-
-/// Where a model comes from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Source {
-    /// `owner/name` on the Hugging Face Hub, with `@revision` and `:FILE.gguf` where they are wanted.
-    Hub(String),
-    /// A folder with config.json, tokenizer.json and safetensors, or a GGUF file.
-    Path(PathBuf),
-    /// A model that is part of the program.
-    Bundled(&'static Bundled),
-}
-
-impl Source {
-    /// As a person names it.
-    pub fn name(&self) -> String {
-        match self {
-            Self::Hub(id) => id.clone(),
-            Self::Path(path) => path.display().to_string(),
-            Self::Bundled(model) => model.name.into(),
-        }
-    }
-}
-
-/// Where facts come from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Facts {
-    /// A file.
-    File(PathBuf),
-    /// Those that are part of the program.
-    Bundled,
-}
-
-/// `--device`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
-pub enum Device {
-    /// The GPU where one works, else the CPU
-    #[default]
-    Auto,
-    /// The GPU, or an error
-    Gpu,
-    /// The CPU
-    Cpu,
-}
-
-/// A model to load and where to run it.
-#[derive(Debug, Clone)]
-pub struct Model {
-    /// Where it comes from.
-    pub source: Source,
-    /// A tokenizer.json that is not beside the weights.
-    pub tokenizer: Option<PathBuf>,
-    /// Where it runs.
-    pub device: Device,
-}
-
-/// One fact, as a person asks about it. The subject is known to be in the prompt.
-#[derive(Debug, Clone)]
-pub struct Question {
-    /// Prompt with `{}` in the subject's place.
-    pub prompt: String,
-    /// Subject.
-    pub subject: String,
-    /// True answer; without one, the model's own greedy answer.
-    pub target: Option<String>,
-    /// Counterfactual answer.
-    pub target_new: Option<String>,
-}
-
-impl Question {
-    /// For the engine.
-    fn asked(&self) -> engram_core::question::Question<'_> {
-        engram_core::question::Question {
-            prompt: &self.prompt,
-            subject: &self.subject,
-            target: self.target.as_deref(),
-            target_new: self.target_new.as_deref(),
-        }
-    }
-}
 
 /// What `engram trace` shows.
 #[derive(Debug, serde::Serialize)]
@@ -121,17 +42,6 @@ pub struct Studied {
     pub record: Record,
 }
 
-/// Where a study writes and whether it may go on from there.
-#[derive(Debug, Clone)]
-pub struct Place {
-    /// Folder; made when missing.
-    pub out: PathBuf,
-    /// Start again instead of resuming.
-    pub fresh: bool,
-    /// A fact with a defect ends the study.
-    pub strict: bool,
-}
-
 /// What `engram train` has made; also `training.json` beside the model.
 #[derive(Debug, serde::Serialize)]
 pub struct Trained {
@@ -149,15 +59,6 @@ pub struct Trained {
     pub recall: Recall,
     /// The loss curve.
     pub epochs: Vec<Epoch>,
-}
-
-/// Files that `engram edit` leaves behind.
-#[derive(Debug, Clone, Default)]
-pub struct Save {
-    /// The rank-one update as a safetensors file.
-    pub delta: Option<PathBuf>,
-    /// The edited model as a folder.
-    pub model: Option<PathBuf>,
 }
 
 /// What `engram edit` shows.
@@ -178,7 +79,7 @@ pub struct Edited {
     pub before: String,
     /// Greedy answer with the edited weights.
     pub after: String,
-    /// Seconds that the optimisation took.
+    /// Seconds that the search and its measurement took.
     pub seconds: f64,
 }
 
@@ -223,6 +124,11 @@ pub struct Check {
     pub hint: Option<String>,
 }
 
+/// The kind of a failure, where the engine named one.
+pub fn kind(error: &anyhow::Error) -> Option<engram_core::Kind> {
+    error.chain().find_map(|cause| cause.downcast_ref::<engram_core::Error>()).map(|error| error.kind)
+}
+
 /// Traces one fact. `settings`: corruption, readings, maps (0 or 1) and window are set; the rest is default.
 pub fn trace(
     model: &Model,
@@ -256,29 +162,14 @@ pub fn edit(
     edit::run(model, question, settings, save, progress)
 }
 
-/// What a record is held against, see [`verify()`].
-#[derive(Debug, Clone)]
-pub struct Proof {
-    /// Models that were named, with the device to compute on; a record takes the one of its name.
-    pub models: Vec<Model>,
-    /// Where a model runs that is found without being named.
-    pub device: Device,
-    /// Facts that were named.
-    pub facts: Option<Facts>,
-    /// Validated facts to compute again.
-    pub rerun: usize,
-    /// Largest difference that passes, in probability.
-    pub tolerance: f64,
-}
-
 /// Holds records against their facts and models, where these are at hand, and computes facts again where asked for.
 pub fn verify(record: &Record, proof: &Proof, progress: &Progress) -> Result<Vec<engram_core::verify::Check>> {
     verify::run(record, proof, progress)
 }
 
 /// Trains a model; goes on where an interrupted training stopped.
-pub fn train(args: &TrainArgs, progress: &Progress) -> Result<Trained> {
-    train::run(args, progress)
+pub fn train(wanted: &Training, progress: &Progress) -> Result<Trained> {
+    train::run(wanted, progress)
 }
 
 /// The folder of downloaded models.

@@ -9,7 +9,7 @@ mod rows;
 pub use figures::figures;
 pub use folder::Folder;
 
-use engram_core::metrics::View;
+use engram_core::metrics::MetricConvention;
 use engram_core::record::Record;
 use engram_core::tables::{self, Table};
 use engram_core::{Error, Result, journal};
@@ -20,7 +20,7 @@ use rows::Study;
 ///
 /// # Errors
 /// When one cannot be written.
-pub fn tables(folder: &mut Folder, records: &[Record], view: &View, baseline: Option<&str>) -> Result<()> {
+pub fn tables(folder: &mut Folder, records: &[Record], view: &MetricConvention, baseline: Option<&str>) -> Result<()> {
     let tables = tables::all(records, view, baseline);
     for table in &tables {
         let name = format!("tables/table-{}", table.number);

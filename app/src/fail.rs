@@ -1,6 +1,7 @@
 //! How failures are told: `error: what`, then `hint: next step`, and the exit code.
 
 use crate::cli::Cli;
+use crate::engine;
 use crate::ui::{ColorChoice, Ui};
 use clap::CommandFactory;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
@@ -20,30 +21,11 @@ pub fn failure(ui: &Ui, error: &anyhow::Error) -> ExitCode {
     if error.chain().any(broken) {
         return ExitCode::SUCCESS;
     }
-    tell(ui, error);
-    match kind(error) {
+    ui.failure(error);
+    match engine::kind(error) {
         Some(Kind::Input) => ExitCode::from(USAGE),
         _ => ExitCode::FAILURE,
     }
-}
-
-/// The kind of a failure, where the engine named one.
-pub fn kind(error: &anyhow::Error) -> Option<Kind> {
-    ours(error).map(|error| error.kind)
-}
-
-/// Tells a failure with all its causes, and the next step where one is known.
-pub fn tell(ui: &Ui, error: &anyhow::Error) {
-    let part = |cause: &(dyn std::error::Error + 'static)| match cause.downcast_ref::<Error>() {
-        Some(ours) => ours.message().to_owned(),
-        None => cause.to_string(),
-    };
-    let parts: Vec<String> = error.chain().map(part).collect();
-    ui.error(&parts.join(": "), ours(error).and_then(Error::next_step));
-}
-
-fn ours(error: &anyhow::Error) -> Option<&Error> {
-    error.chain().find_map(|cause| cause.downcast_ref())
 }
 
 /// Help, version, or a line that the grammar refuses.

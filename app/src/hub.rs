@@ -19,7 +19,7 @@ use anyhow::Context;
 use engram_core::Error;
 use engram_core::names::{HubId, is_gguf, is_inside};
 
-use crate::render::progress::Progress;
+use crate::progress::Progress;
 use cache::Folder;
 use client::Client;
 use download::Job;

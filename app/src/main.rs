@@ -12,11 +12,13 @@ mod hub;
 mod lab;
 mod memory;
 mod options;
+mod progress;
 mod records;
 mod render;
 mod report;
 mod talk;
 mod ui;
+mod wanted;
 
 use clap::{CommandFactory, FromArgMatches};
 use cli::{Cli, Command};
@@ -56,7 +58,7 @@ fn stop_on_ctrl_c(ui: Ui) {
         if std::mem::replace(&mut asked, true) {
             std::process::exit(1);
         }
-        render::progress::cancel();
+        progress::cancel();
         ui.note("stopping after this batch; once more to stop at once");
     });
     if let Err(error) = handler {

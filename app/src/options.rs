@@ -1,12 +1,12 @@
 //! Arguments that several commands share, and the checks of single values. Each refusal says what to do next.
 
 use crate::bundled;
-use crate::engine::{Device, Facts, Model, Question, Source};
+use crate::wanted::{Facts, Model, Question, Source};
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
+use engram_core::device::DeviceChoice;
 use engram_core::facts::{SLOT, template_of};
-use engram_core::names::HubId;
-use engram_core::record::{Corruption, Reading};
+use engram_core::record::{Corruption, PatchPosition};
 use engram_core::trace::Units;
 use engram_core::{Error, Result};
 use std::ffi::OsString;
@@ -20,7 +20,8 @@ pub const METHOD: &str = "Method";
 pub const OUTPUT: &str = "Output";
 
 /// All readings, in the order in which they are shown.
-pub const READINGS: [Reading; 3] = [Reading::SubjectLast, Reading::LastToken, Reading::SameIndex];
+pub const POSITIONS: [PatchPosition; 3] =
+    [PatchPosition::SubjectLast, PatchPosition::LastToken, PatchPosition::SameIndex];
 
 /// Where to run, and with which tokenizer.
 #[derive(Debug, Args)]
@@ -28,10 +29,10 @@ pub struct RunArgs {
     /// tokenizer.json, where it is not beside the weights
     #[arg(long, value_name = "FILE", value_parser = file, help_heading = MODEL)]
     pub tokenizer: Option<PathBuf>,
-    /// Where to compute; `auto` takes the GPU when one works
-    #[arg(long, value_name = "WHERE", value_enum, default_value_t, hide_possible_values = true, help_heading = MODEL)]
-    #[arg(help = "Where to compute: auto, gpu or cpu; auto takes the GPU when one works")]
-    pub device: Device,
+    /// Where to compute: auto, gpu or cpu; auto takes the GPU when one works
+    #[arg(long, value_name = "WHERE", value_parser = device(), default_value = "auto", help_heading = MODEL)]
+    #[arg(hide_possible_values = true)]
+    pub device: DeviceChoice,
 }
 
 /// How the subject is corrupted.
@@ -166,40 +167,23 @@ pub fn new_file(value: &str) -> Result<PathBuf> {
 
 /// A model: an existing path, else an id on the Hub.
 pub fn source(value: &str) -> Result<Source> {
-    let path = Path::new(value);
-    if value.trim().is_empty() {
-        return Err(Error::input("it is empty").hint(MODEL_HINT));
-    }
-    if path.is_file() && !value.to_ascii_lowercase().ends_with(".gguf") {
-        return Err(Error::input("it is a file, but not a .gguf file").hint(MODEL_HINT));
-    }
-    if path.exists() {
-        return Ok(Source::Path(path.to_owned()));
-    }
-    if let Some(model) = bundled::find(value) {
-        return Ok(Source::Bundled(model));
-    }
-    if let Some(HubId { file: Some(_), .. }) = HubId::parse(value) {
-        return Ok(Source::Hub(value.to_owned()));
-    }
-    let like_path = value.starts_with(['.', '/', '~', '\\'])
-        || value.contains('\\')
-        || value.to_ascii_lowercase().ends_with(".gguf");
-    if like_path {
-        return Err(Error::input("there is no such file or folder").hint(MODEL_HINT));
-    }
-    if HubId::parse(value).is_none() {
-        return Err(Error::input("it is neither a path here nor a Hub id").hint(MODEL_HINT));
-    }
-    Ok(Source::Hub(value.to_owned()))
+    Source::parse(value)
 }
 
-const MODEL_HINT: &str = "give a bundled model such as engram-llama, a Hub id such as HuggingFaceTB/SmolLM2-135M or OWNER/NAME:FILE.gguf, a folder with config.json, or a .gguf file";
-
 /// Parses a reading by its name; a wrong one is answered with the possible names.
-pub fn reading() -> impl TypedValueParser<Value = Reading> {
-    PossibleValuesParser::new(READINGS.map(Reading::name))
-        .map(|name| READINGS.into_iter().find(|reading| reading.name() == name).unwrap_or(Reading::SubjectLast))
+pub fn position() -> impl TypedValueParser<Value = PatchPosition> {
+    PossibleValuesParser::new(POSITIONS.map(PatchPosition::name)).map(|name| {
+        POSITIONS.into_iter().find(|position| position.name() == name).unwrap_or(PatchPosition::SubjectLast)
+    })
+}
+
+/// Parses `--device`.
+pub fn device() -> impl TypedValueParser<Value = DeviceChoice> {
+    PossibleValuesParser::new(["auto", "gpu", "cpu"]).map(|name| match name.as_str() {
+        "gpu" => DeviceChoice::Gpu,
+        "cpu" => DeviceChoice::Cpu,
+        _ => DeviceChoice::Auto,
+    })
 }
 
 /// Parses a stage.

@@ -4,21 +4,21 @@ use crate::options::{self, METHOD};
 use crate::ui::Ui;
 use clap::Args;
 use clap::builder::PossibleValuesParser;
-use engram_core::metrics::{MlpRatio, NecessityAt, RedundancyAggregate, View};
-use engram_core::record::{Reading, Record};
+use engram_core::metrics::{MetricConvention, MlpRatio, NecessityAt, RedundancyAggregate};
+use engram_core::record::{PatchPosition, Record};
 use engram_core::{Error, Result, journal, pack};
 use std::path::{Path, PathBuf};
 
-/// Which reading of the paper the indices follow, see METHODS.
+/// How the indices are computed, see METHODS.
 #[derive(Debug, Args)]
 pub struct ViewArgs {
     /// Model that the others are held against, by its name or the end of it
     #[arg(long, value_name = "NAME", value_parser = options::text, help_heading = METHOD)]
     pub baseline: Option<String>,
-    /// Show this reading only: subject-last, last-token or same-index [default: all of a record's]
-    #[arg(long, value_name = "READING", value_parser = options::reading(), help_heading = METHOD)]
+    /// Show this patch position only: subject-last, last-token or same-index [default: all of a record's]
+    #[arg(long, alias = "reading", value_name = "POSITION", value_parser = options::position(), help_heading = METHOD)]
     #[arg(hide_possible_values = true)]
-    pub reading: Option<Reading>,
+    pub position: Option<PatchPosition>,
     /// Count facts that no layer's patch helps at their argmax, as the paper does
     #[arg(long, help_heading = METHOD)]
     pub argmax_always: bool,
@@ -38,9 +38,9 @@ pub struct ViewArgs {
 
 impl ViewArgs {
     /// The view that the flags ask for.
-    pub fn view(&self) -> View {
-        View {
-            reading: self.reading.unwrap_or(Reading::SubjectLast),
+    pub fn view(&self) -> MetricConvention {
+        MetricConvention {
+            position: self.position.unwrap_or(PatchPosition::SubjectLast),
             argmax_always: self.argmax_always,
             necessity_at: match self.necessity_at.as_str() {
                 "per-fact" => NecessityAt::PerFact,
@@ -63,8 +63,8 @@ impl ViewArgs {
     /// # Errors
     /// When a record lacks the reading, or the baseline is no record's model or that of several.
     pub fn apply(&self, records: &mut [Record]) -> Result<Option<String>> {
-        if let Some(reading) = self.reading {
-            keep(reading, records)?;
+        if let Some(position) = self.position {
+            keep(position, records)?;
         }
         self.baseline.as_deref().map(|name| baseline(name, records)).transpose()
     }
@@ -102,15 +102,15 @@ pub fn open(path: &Path) -> Result<Vec<(Record, Option<String>)>> {
 }
 
 /// Leaves one reading; a record without it is an error, for its numbers cannot be made up.
-fn keep(reading: Reading, records: &mut [Record]) -> Result<()> {
+fn keep(position: PatchPosition, records: &mut [Record]) -> Result<()> {
     for record in records {
-        if !record.settings.readings.contains(&reading) {
-            let names: Vec<&str> = record.settings.readings.iter().map(|reading| reading.name()).collect();
-            let (model, wanted) = (&record.model.name, reading.name());
+        if !record.settings.positions.contains(&position) {
+            let names: Vec<&str> = record.settings.positions.iter().map(|position| position.name()).collect();
+            let (model, wanted) = (&record.model.name, position.name());
             return Err(Error::input(format!("the record of {model} has no reading {wanted}"))
                 .hint(format!("it has: {}", names.join(", "))));
         }
-        record.settings.readings = vec![reading];
+        record.settings.positions = vec![position];
     }
     Ok(())
 }

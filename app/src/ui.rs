@@ -3,6 +3,7 @@
 use crate::render::style::{Ink, Screen, Tone};
 use crate::render::table::{self, Table};
 use anstream::AutoStream;
+use engram_core::Error;
 use engram_core::text::told;
 use std::io::{self, IsTerminal, Write};
 
@@ -82,6 +83,17 @@ impl Ui {
     /// Talk: a warning to stderr, also with `--quiet`.
     pub fn warn(&self, line: &str) {
         self.talk(&format!("{} {}", self.talk.paint(Tone::Warning, "warning:"), told(line)));
+    }
+
+    /// Tells a failure with all its causes, and the next step where one is known.
+    pub fn failure(&self, error: &anyhow::Error) {
+        let ours = error.chain().find_map(|cause| cause.downcast_ref::<Error>());
+        let part = |cause: &(dyn std::error::Error + 'static)| match cause.downcast_ref::<Error>() {
+            Some(ours) => ours.message().to_owned(),
+            None => cause.to_string(),
+        };
+        let parts: Vec<String> = error.chain().map(part).collect();
+        self.error(&parts.join(": "), ours.and_then(Error::next_step));
     }
 
     /// Talk: an error with its next step to stderr.

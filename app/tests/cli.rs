@@ -1,6 +1,8 @@
 //! The program as a person meets it: help, refusals, streams and exit codes.
 
-use engram_core::record::{DeviceInfo, FactRecord, FactSource, ModelInfo, Outcome, Reading, Record, Settings, Traced};
+use engram_core::record::{
+    DeviceInfo, FactRecord, FactSource, ModelInfo, Outcome, PatchPosition, Record, Settings, Traced,
+};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
@@ -118,10 +120,10 @@ const REFUSED: &[(&str, &[&str])] = &[
     ("trace-no-such-folder", &["trace", "{} is", "--subject", "x", "--model", "./nowhere"]),
     ("trace-not-a-model", &["trace", "{} is", "--subject", "x", "--model", "notes.txt"]),
     ("trace-strange-id", &["trace", "{} is", "--subject", "x", "--model", "a/b/c"]),
-    ("trace-unknown-reading", &["trace", "{} is", "--subject", "x", "--model", "a/b", "--readings", "subject-first"]),
+    ("trace-unknown-reading", &["trace", "{} is", "--subject", "x", "--model", "a/b", "--positions", "subject-first"]),
     (
         "trace-reading-twice",
-        &["trace", "{} is", "--subject", "x", "--model", "a/b", "--readings", "last-token,last-token"],
+        &["trace", "{} is", "--subject", "x", "--model", "a/b", "--positions", "last-token,last-token"],
     ),
     ("trace-flag-twice", &["trace", "{} is", "--subject", "x", "--subject", "y", "--model", "a/b"]),
     ("trace-window-0", &["trace", "{} is", "--subject", "x", "--model", "a/b", "--window", "0"]),
@@ -143,7 +145,7 @@ const REFUSED: &[(&str, &[&str])] = &[
     ("study-edit-layer-0", &["study", "--model", "a/b", "--facts", "facts.json", "--out", "out", "--edit-layer", "0"]),
     (
         "study-edit-reading",
-        &["study", "--model", "a/b", "--facts", "facts.json", "--out", "out", "--edit-reading", "same-index"],
+        &["study", "--model", "a/b", "--facts", "facts.json", "--out", "out", "--edit-position", "same-index"],
     ),
     (
         "study-one-tokenizer",
@@ -199,7 +201,7 @@ const REFUSED: &[(&str, &[&str])] = &[
     ("compare-missing", &["compare", "none.engram.json"]),
     ("compare-empty-folder", &["compare", "model"]),
     ("compare-format", &["compare", "facts.json", "--format", "xml"]),
-    ("compare-reading", &["compare", "facts.json", "--reading", "first"]),
+    ("compare-reading", &["compare", "facts.json", "--position", "first"]),
     ("compare-twice", &["compare", "facts.json", "facts.json"]),
     ("export-nothing", &["export", "-o", "out"]),
     ("export-nowhere", &["export", "facts.json"]),
@@ -277,7 +279,7 @@ fn record(name: &str, late: bool) -> Record {
             p_clean: 0.75,
             p_corrupt: 0.0625,
             p_false: 0.001,
-            patched: [(Reading::SubjectLast, curve(peak)), (Reading::LastToken, curve(3))].into(),
+            patched: [(PatchPosition::SubjectLast, curve(peak)), (PatchPosition::LastToken, curve(3))].into(),
             without_block: vec![0.5; 4],
             without_attention: vec![0.625; 4],
             without_mlp: vec![0.6875; 4],
@@ -325,7 +327,7 @@ fn records_side_by_side() {
         run_in(folder.path(), &arguments, &[("COLUMNS", "120")])
     };
     snapshot("compare-table", &compare(&[]));
-    snapshot("compare-md", &compare(&["--format", "md", "--reading", "subject-last", "--baseline", "early"]));
+    snapshot("compare-md", &compare(&["--format", "md", "--position", "subject-last", "--baseline", "early"]));
     snapshot("compare-csv", &compare(&["--format", "csv"]));
     let json = compare(&["--format", "json", "--argmax-always", "--redundancy", "mean-of-clipped"]);
     let tables: serde_json::Value = serde_json::from_slice(&json.stdout).expect("JSON");
@@ -334,7 +336,7 @@ fn records_side_by_side() {
     let unknown = compare(&["--baseline", "other"]);
     assert_eq!(unknown.status.code(), Some(2));
     assert!(text(&unknown.stderr).contains("owner/early, owner/late"));
-    let absent = compare(&["--reading", "same-index"]);
+    let absent = compare(&["--position", "same-index"]);
     assert_eq!(absent.status.code(), Some(2));
     assert!(text(&absent.stderr).contains("it has: subject-last, last-token"));
 }

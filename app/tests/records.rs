@@ -5,7 +5,7 @@ mod common;
 use common::{python, skipped};
 use engram_core::journal;
 use engram_core::metrics::mean_sufficiency;
-use engram_core::record::{Reading, Record, Traced};
+use engram_core::record::{PatchPosition, Record, Traced};
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::{Field, RowAccessor};
 use serde_json::Value;
@@ -74,7 +74,7 @@ fn an_export_holds_everything() {
     assert_eq!(refused.status.code(), Some(2));
     assert!(text(&refused.stderr).contains("--force"), "{}", text(&refused.stderr));
     let line =
-        ["export", "a.engram.json", "-o", ".", "--force", "--only", "records", "--json", "--reading", "last-token"];
+        ["export", "a.engram.json", "-o", ".", "--force", "--only", "records", "--json", "--position", "last-token"];
     let forced = engram(folder.path(), &line);
     let written = json(&forced.stdout);
     assert_eq!(written.as_array().map(Vec::len), Some(1), "{written}");
@@ -91,19 +91,19 @@ fn parquet_has_the_bits_of_the_record() {
     let output = engram(folder.path(), &["export", ".", "-o", "out", "--only", "parquet"]);
     assert!(output.status.success(), "{}", text(&output.stderr));
     let mut wanted: BTreeMap<(i64, String, String, i64), Option<u32>> = BTreeMap::new();
-    let mut put = |order: usize, quantity: &str, reading: &str, values: Vec<Option<f32>>| {
+    let mut put = |order: usize, quantity: &str, position: &str, values: Vec<Option<f32>>| {
         for (at, p) in values.into_iter().enumerate() {
-            let key = (order as i64, quantity.to_owned(), reading.to_owned(), at as i64 + 1);
+            let key = (order as i64, quantity.to_owned(), position.to_owned(), at as i64 + 1);
             wanted.insert(key, p.map(f32::to_bits));
         }
     };
     let some = |values: &[f32]| values.iter().copied().map(Some).collect::<Vec<_>>();
     for (fact, traced) in STUDY.0.validated() {
-        for (reading, curve) in &traced.patched {
-            put(fact.order, "patched", reading.name(), some(curve));
+        for (position, curve) in &traced.patched {
+            put(fact.order, "patched", position.name(), some(curve));
         }
-        for (reading, curve) in &traced.redundancy {
-            put(fact.order, "redundancy", reading.name(), curve.patched.clone());
+        for (position, curve) in &traced.redundancy {
+            put(fact.order, "redundancy", position.name(), curve.patched.clone());
         }
         put(fact.order, "without_block", "", some(&traced.without_block));
         put(fact.order, "without_attention", "", some(&traced.without_attention));
@@ -117,11 +117,11 @@ fn parquet_has_the_bits_of_the_record() {
     let mut rows = 0;
     for row in reader.get_row_iter(None).expect("rows") {
         let row = row.expect("a row");
-        let reading = row.get_string(4).cloned().unwrap_or_default();
+        let position = row.get_string(4).cloned().unwrap_or_default();
         let key = (
             row.get_long(1).expect("order"),
             row.get_string(3).expect("quantity").clone(),
-            reading,
+            position,
             row.get_long(6).expect("layer"),
         );
         let p = match row.get_column_iter().nth(7) {
@@ -188,9 +188,9 @@ fn pandas_gives_the_same_means() {
     let record = &STUDY.0;
     let facts: Vec<&Traced> = record.validated().map(|(_, traced)| traced).collect();
     let mut compared = 0;
-    for reading in [Reading::SubjectLast, Reading::LastToken] {
-        for (at, mean) in mean_sufficiency(&facts, record.model.layers, reading).iter().enumerate() {
-            let key = format!("{},{},{}", record.model.name, reading.name(), at + 1);
+    for position in [PatchPosition::SubjectLast, PatchPosition::LastToken] {
+        for (at, mean) in mean_sufficiency(&facts, record.model.layers, position).iter().enumerate() {
+            let key = format!("{},{},{}", record.model.name, position.name(), at + 1);
             assert!((found[&key] - mean.mean).abs() < 1e-12, "{key}: {} and {}", found[&key], mean.mean);
             compared += 1;
         }

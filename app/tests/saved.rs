@@ -5,7 +5,7 @@ mod common;
 
 use common::{python, skipped};
 use engram_core::device::Compute;
-use engram_core::model::Model;
+use engram_core::load::Model;
 use engram_core::run::{Prompt, Sites};
 use engram_core::tensor::Matrix;
 use engram_core::weights::Checkpoint;

@@ -1,32 +1,19 @@
 //! Which device computes, why, and whether it computes right.
 
-mod complaints;
+pub(crate) mod complaints;
 
 pub use complaints::{complain, complaint, hear};
 
 use crate::error::{Error, Result};
 use crate::memory;
-pub use crate::protocol::Adapter;
+pub use crate::protocol::{Adapter, DeviceChoice};
 use crate::record::DeviceInfo;
-use crate::tensor::{LinearMap, Rows, self_test::self_test};
-use burn::tensor::wgpu::{WgpuSetup, wgpu};
-use burn::tensor::{Device, DeviceKind};
+use burn::wgpu::{WgpuSetup, wgpu};
+use burn::{Device, DeviceKind};
 
 /// What the page says where numbers are wrong.
 pub(crate) const WRONG_NUMBERS: &str =
     "the weights are damaged, or the device computes wrong numbers: switch the device to CPU";
-
-/// What the user asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Choice {
-    /// A real GPU where there is one, else the CPU.
-    #[default]
-    Auto,
-    /// A GPU, even a software one.
-    Gpu,
-    /// The CPU.
-    Cpu,
-}
 
 /// A device that passed its self-test.
 #[derive(Debug, Clone)]
@@ -47,7 +34,7 @@ pub struct Compute {
 
 /// What graphics drivers take of the address space while they look for adapters; they end the process where they cannot
 /// have it.
-const GPU_NEEDS: u64 = 1 << 30;
+pub(crate) const GPU_NEEDS: u64 = 1 << 30;
 
 impl Compute {
     /// The CPU.
@@ -69,54 +56,6 @@ impl Compute {
         self.device.is_none()
     }
 
-    /// Chooses a device and tests it.
-    pub async fn choose(choice: Choice) -> Result<Self> {
-        if choice == Choice::Cpu {
-            return Ok(Self::cpu("asked for"));
-        }
-        let software = "the only graphics adapter is a software one, which is slower than the CPU backend";
-        // In a tab they are the browser's, in another process.
-        if !cfg!(target_family = "wasm") && memory::free() < GPU_NEEDS {
-            let (needs, free) = (GPU_NEEDS >> 20, memory::free() >> 20);
-            let why = format!("looking for a GPU needs {needs} MiB of memory, and {free} MiB are free");
-            return match choice {
-                Choice::Auto => Ok(Self::cpu(&why)),
-                _ => Err(Error::new(crate::Kind::Memory, format!("out of memory: {why}"))
-                    .hint("close other programs, raise the limit of this process (`ulimit -v`), or use --device cpu")),
-            };
-        }
-        let unusable = |error: Error| Self::cpu(&format!("no usable GPU: {}", error.message()));
-        let chosen = match (choice, open_gpu().await) {
-            (Choice::Auto, Ok((_, setup))) if describe(&setup).kind == "Cpu" => Ok(Self::cpu(software)),
-            (Choice::Auto, Err(error)) => Ok(unusable(error)),
-            (Choice::Auto, Ok(opened)) => Ok(Self::gpu(opened).await.unwrap_or_else(unusable)),
-            (_, opened) => Self::gpu(opened?).await,
-        };
-        // What was said of a device that is not taken is nothing to those that read from the CPU.
-        if chosen.as_ref().is_ok_and(|chosen| chosen.device.is_none()) {
-            complaints::forget();
-        }
-        chosen
-    }
-
-    async fn gpu((device, setup): (Device, WgpuSetup)) -> Result<Self> {
-        let adapter = describe(&setup);
-        // What was said while adapters were looked for is about those that were not taken.
-        complaints::forget();
-        watch(&setup.device);
-        let self_test = self_test(&device).await.map_err(|error| error.at(&adapter.name))?;
-        // Its first use has put other listeners there.
-        watch(&setup.device);
-        Ok(Self {
-            info: DeviceInfo { kind: "gpu".into(), name: adapter.name.clone(), backend: adapter.backend.clone() },
-            why: format!("self-test passed, largest difference to the CPU {self_test:.1e}"),
-            free_bytes: adapter.max_buffer_bytes.min(2 << 30),
-            adapter: Some(adapter),
-            device: Some(device),
-            self_test,
-        })
-    }
-
     /// Largest buffer that can be bound; on the CPU there is no limit.
     pub fn binding_bytes(&self) -> u64 {
         self.adapter.as_ref().map_or(u64::MAX, |a| a.max_binding_bytes.min(a.max_buffer_bytes))
@@ -124,7 +63,7 @@ impl Compute {
 }
 
 /// Hears what goes wrong with a device, and that it is lost.
-fn watch(device: &wgpu::Device) {
+pub(crate) fn watch(device: &wgpu::Device) {
     complaints::listen(device);
     device.set_device_lost_callback(|reason, text| {
         let said = format!("{reason:?}: {text}");
@@ -140,29 +79,6 @@ static LOST: std::sync::OnceLock<fn(&str)> = std::sync::OnceLock::new();
 /// What is done when a GPU is lost; only the first call counts, and only devices that are opened after it.
 pub fn on_lost(hook: fn(&str)) {
     let _ = LOST.set(hook);
-}
-
-/// How many billion floating-point operations a device does in a second, in matrix products of a small model's size.
-///
-/// # Errors
-/// When the device fails.
-pub async fn gflops(compute: &Compute) -> Result<f64> {
-    let device = compute.device.as_ref();
-    let mut best = 0.0f64;
-    for (rows, width) in [(64, 256), (128, 512), (256, 1024)] {
-        let x = Rows::new(vec![0.01; rows * width], width, device);
-        let w = LinearMap::from_out_in(&vec![1.0 / width as f32; width * width], [width, width], None, device);
-        // The first product compiles kernels; reading waits for it.
-        w.forward(&x).gather(&[0]).values().await?;
-        let start = web_time::Instant::now();
-        w.forward(&w.forward(&x)).gather(&[0]).values().await?;
-        let seconds = start.elapsed().as_secs_f64().max(1e-6);
-        best = best.max(4.0 * (rows * width * width) as f64 / seconds / 1e9);
-        if seconds > 0.05 {
-            break;
-        }
-    }
-    Ok(best)
 }
 
 /// What the graphics library says when it is asked after a failure: not before, and not before its work is through, does it
@@ -218,7 +134,7 @@ fn opened() -> Option<(Device, WgpuSetup)> {
 }
 
 /// The GPU device, opened once a process: burn refuses to open one twice.
-async fn open_gpu() -> Result<(Device, WgpuSetup)> {
+pub(crate) async fn open_gpu() -> Result<(Device, WgpuSetup)> {
     if let Some(found) = opened() {
         return Ok(found);
     }
@@ -228,7 +144,7 @@ async fn open_gpu() -> Result<(Device, WgpuSetup)> {
         let options = Device::wgpu_options().device_kind(kind);
         // On Linux the alternative to Vulkan is OpenGL, whose drivers talk on stderr and lack what is needed.
         #[cfg(target_os = "linux")]
-        let options = options.graphics_api(burn::tensor::wgpu::WgpuBackend::Vulkan);
+        let options = options.graphics_api(burn::wgpu::WgpuBackend::Vulkan);
         match options.init_with_setup_async().await {
             Ok(found) => {
                 if let Ok(mut slot) = OPENED.lock() {
@@ -247,7 +163,7 @@ async fn open_gpu() -> Result<(Device, WgpuSetup)> {
     })
 }
 
-fn describe(setup: &WgpuSetup) -> Adapter {
+pub(crate) fn describe(setup: &WgpuSetup) -> Adapter {
     let info = setup.adapter.get_info();
     let limits = setup.device.limits();
     let features = setup.device.features();

@@ -1,57 +1,47 @@
-//! Stage 3: rewriting facts with ROME's rank-one update, v* found by SPSA (METHODS, section 4).
+//! Stage 3: rewriting facts (METHODS, section 4). An [`editor`] turns facts and layers into an overlay on the weights: it
+//! says what a search minimises ([`objective`]), which search does it ([`solve`]), and which change of which matrix stores
+//! what was found ([`rank_one`]). [`measure()`] reads what an overlay does. Nothing here changes a model.
 
-mod apply;
 mod around;
-mod spsa;
+mod delta;
+mod editor;
+mod measure;
+mod objective;
+mod probes;
+mod rank_one;
+mod solve;
 
-pub use apply::{Update, measure, update};
 pub use around::{OwnLayer, known, known_fact, own_layer, unrelated};
-pub use spsa::{Step, Target, optimize};
+pub use delta::delta;
+pub use editor::{EditBatch, EditTarget, Evidence, OnStep, Solved, Step, solve};
+pub use measure::{MeasuredEdit, measure};
+pub use rank_one::RankOne;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::facts::Fact;
-use crate::model::Model;
-use crate::record::{EditRecord, Settings};
+use crate::load::Model;
+use crate::record::Settings;
 use crate::trace::{TokenizedFact, tokenize};
 
-/// One edit to make.
-#[derive(Debug, Clone)]
-pub struct EditTarget<'a> {
-    /// `order` of the fact in its record.
-    pub order: usize,
-    /// The fact.
-    pub fact: &'a Fact,
-    /// Its tokens ([`tokens_of`]).
-    pub tokens: TokenizedFact,
-    /// Block to edit, `1..=L`.
-    pub layer: usize,
-    /// Unrelated facts that are watched, with their orders.
-    pub unrelated: Vec<(usize, &'a Fact)>,
-}
-
-/// An edit, measured.
-pub struct MeasuredEdit {
-    /// Its record.
-    pub record: EditRecord,
-    /// The rank-one factors.
-    pub update: Update,
-}
-
-/// v* for all jobs in lock-step, as one batch a step; `progress` may stop it with an error.
-pub async fn targets(
+/// One edit alone, searched and measured.
+///
+/// # Errors
+/// As [`EditBatch::capture`], [`solve`] and [`measure()`].
+pub async fn edit_one(
     model: &Model,
-    jobs: &[EditTarget<'_>],
+    target: &EditTarget<'_>,
     settings: &Settings,
-    progress: &mut dyn FnMut(Step<'_>) -> Result<()>,
-) -> Result<Vec<Target>> {
-    for job in jobs {
-        if job.layer == 0 || job.layer > model.layers() {
-            return Err(Error::input(format!("layer {} does not exist", job.layer))
-                .hint(format!("layers are numbered 1 to {}", model.layers())));
-        }
-    }
-    let facts: Vec<_> = jobs.iter().map(|job| (&job.tokens, job.layer)).collect();
-    optimize(model, &facts, settings, progress).await
+    told: OnStep<'_>,
+) -> Result<MeasuredEdit> {
+    let batch = EditBatch::capture(model, std::slice::from_ref(target)).await?;
+    let solved = solve(&batch, settings, told).await?;
+    let mut measured = None;
+    let mut take = |edit| {
+        measured = Some(edit);
+        Ok(())
+    };
+    measure(&batch, &solved, settings, &mut take).await?;
+    Ok(measured.expect("one target, one edit"))
 }
 
 /// A fact's tokens, or an error that says why it cannot be edited.

@@ -16,7 +16,7 @@ mod value;
 pub use defect::{Defect, Field, Flaw, Place};
 pub use order::{RelationKind, kind, shuffled};
 
-use crate::record::FactSource;
+use crate::record::{FactRecord, FactSource, Outcome, no_ids};
 use crate::text::told;
 use crate::{Error, Result, foreign, gz};
 use serde::{Deserialize, Serialize};
@@ -52,12 +52,32 @@ pub struct Fact {
     pub answer_ids: [Vec<u32>; 2],
 }
 
-/// Neither answer has tokens of its own.
-pub(crate) fn no_ids(ids: &[Vec<u32>; 2]) -> bool {
-    ids.iter().all(Vec::is_empty)
-}
-
 impl Fact {
+    /// Its record, at this place of its study's order.
+    pub fn record(&self, order: usize, outcome: Outcome) -> FactRecord {
+        FactRecord {
+            order,
+            id: self.id.clone(),
+            relation: self.relation.clone(),
+            prompt: self.prompt(),
+            subject: self.subject.clone(),
+            target_true: self.target_true.clone(),
+            target_new: self.target_new.clone(),
+            answer_ids: self.answer_ids.clone(),
+            outcome,
+        }
+    }
+
+    /// Whether a record is of this fact, whatever became of it.
+    pub fn is_in(&self, record: &FactRecord) -> bool {
+        record.id == self.id
+            && record.relation == self.relation
+            && record.subject == self.subject
+            && record.target_true == self.target_true
+            && record.target_new == self.target_new
+            && record.prompt == self.prompt()
+    }
+
     /// A person's question. `{}` in the prompt is the subject's place; without it, where [`template_of`] finds the subject.
     ///
     /// # Errors

@@ -1,8 +1,8 @@
 //! Greedy continuation of a prompt: what a model would say.
 
 use crate::error::{Error, Result};
-use crate::model::Model;
-use crate::run::{Prompt, Sites};
+use crate::load::Model;
+use crate::run::{Prompt, Read, Sites};
 use crate::tensor::Matrix;
 use crate::tokens::Encoded;
 
@@ -56,10 +56,15 @@ async fn continued(
 ) -> Result<(Said, Option<Said>)> {
     let mut ids = prompt_of(model, prompt)?.ids;
     let start = ids.len();
+    let edited = model.edited();
     let mut said = Said::default();
+    let mut cache = edited.capture(&[Prompt::plain(&ids)], &Matrix::default(), &Sites::to_extend()).await?;
     // The last token that is said need not be fed, so a prompt may fill the model's length.
     while ids.len() - start < limit && ids.len() <= model.net.shape.positions {
-        ids.push(ranked(model, &ids).await?[0]);
+        let computed = cache.ids(0).len();
+        edited.extend(&mut cache, 0, &ids[computed..]).await?;
+        let read = Read { position: ids.len() - 1, tokens: Vec::new() };
+        ids.push(edited.read(&cache, &[(0, read)]).await?[0].top);
         let text = model.tokens.decode(&ids[start..])?;
         let now = Said { ids: ids[start..].to_vec(), text };
         if stop(&now.text) {

@@ -1,20 +1,19 @@
 //! What the lab's engine does with a loaded model: answers of [`crate::protocol`], whoever carries the messages. Files,
 //! downloads and storage belong to the host (a browser's worker, a test).
 
-mod delta;
 mod edits;
 mod studies;
 mod traces;
 
-pub use delta::delta;
 pub use studies::{Log, study};
 
 use crate::error::{Error, Result};
 use crate::facts::{Fact, FactFile};
-use crate::model::Model;
+use crate::load::Model;
 use crate::protocol::{Command, Event, Spoken, Token, Tokenized};
-use crate::trace::{Group, TokenizedFact};
-use edits::InForce;
+use crate::record::Settings;
+use crate::trace::OneFact;
+use edits::EditStack;
 
 /// Takes what there is to tell.
 pub type Tell<'a> = &'a dyn Fn(Event);
@@ -25,7 +24,7 @@ pub struct Lab {
     /// Facts that unrelated prompts, paraphrases and neighbours are taken from.
     facts: FactFile,
     program: String,
-    edits: InForce,
+    edits: EditStack,
     captured: Option<Captured>,
     /// Places in `facts` of those that the unedited model knows, as far as they were looked for.
     known: Option<Vec<usize>>,
@@ -33,17 +32,17 @@ pub struct Lab {
 
 /// The activations of the prompts that were traced last.
 struct Captured {
-    fact: TokenizedFact,
-    corruption: crate::record::Corruption,
+    one: OneFact,
+    /// How they were corrupted and judged.
+    settings: Settings,
     /// Changes of the weights that they were computed with.
     version: u64,
-    group: Group,
 }
 
 impl Lab {
     /// A lab with this model. `facts` are the bundled ones.
     pub fn new(model: Model, facts: FactFile, program: &str) -> Self {
-        let (edits, program) = (InForce::default(), program.to_owned());
+        let (edits, program) = (EditStack::default(), program.to_owned());
         Self { model, facts, program, edits, captured: None, known: None }
     }
 
@@ -73,6 +72,14 @@ impl Lab {
             Command::Undo { edit } => self.undo(*edit).await,
             _ => Err(Error::input("this request is not about a model")),
         }
+    }
+
+    /// The edits in force as one safetensors file.
+    ///
+    /// # Errors
+    /// When there are none.
+    pub fn delta(&self) -> Result<Vec<u8>> {
+        crate::edit::delta(&self.model.info, &self.model.overlays)
     }
 
     fn tokenize(&self, prompt: &str, subject: &str) -> Result<Tokenized> {

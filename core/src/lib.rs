@@ -4,6 +4,8 @@
 //! real language models on the CPU or GPU through burn. Formulas are in docs/METHODS.md, the shape of the code in
 //! docs/ARCHITECTURE.md.
 
+#[cfg(feature = "engine")]
+mod bounds;
 #[cfg(any(feature = "engine", feature = "parquet"))]
 mod caught;
 #[cfg(feature = "engine")]
@@ -20,6 +22,8 @@ pub mod journal;
 #[cfg(feature = "engine")]
 pub mod lab;
 pub mod lfs;
+#[cfg(feature = "engine")]
+pub mod load;
 pub mod memory;
 pub mod metrics;
 #[cfg(feature = "engine")]
@@ -32,6 +36,8 @@ pub mod protocol;
 #[cfg(feature = "engine")]
 pub mod question;
 pub mod record;
+#[cfg(feature = "engine")]
+pub mod rope;
 #[cfg(feature = "engine")]
 pub mod run;
 #[cfg(feature = "engine")]

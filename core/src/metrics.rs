@@ -3,39 +3,39 @@
 //! Differences of probabilities are computed in f64 from the stored f32. An index that its facts do not define (no
 //! facts, no editable ones) is `None`, never NaN.
 
+mod ablation;
 mod edits;
 mod finding;
 mod localize;
 mod mean;
-mod mechanism;
+mod redundancy;
 mod summary;
 mod verdict;
 
+pub use ablation::{LayerMaps, Part, drop_at, drop_map, layer_maps, mean_drop, mlp_ratio, mlp_ratio_of};
 pub use edits::{EditOutcome, EditSummary, Level, SideEffects, edit_outcome, edit_summary, side_effects};
 pub use finding::{Finding, PEAK, SMALL, finding, layer_of, no_peak};
 pub use localize::{
     Concentration, Distribution, Dominant, SNAP, dominant, dominant_layer, mean_sufficiency, sufficiency,
 };
 pub use mean::{Mean, Share};
-pub use mechanism::{
-    LayerMaps, Part, Redundancy, drop_at, drop_map, fact_redundancy, layer_maps, mean_drop, mlp_ratio, mlp_ratio_of,
-    redundancy, redundancy_curve,
-};
+pub use redundancy::{Redundancy, fact_redundancy, redundancy, redundancy_curve};
 pub use summary::{Summary, density, matched, reasons, restrict, summarize};
 pub use verdict::{Answer, Check, HARM, Judgement, MOVED, Mark, RULES, Verdict, judge};
 
-use crate::record::Reading;
+use crate::record::PatchPosition;
 use serde::{Deserialize, Serialize};
 
 /// ε of r_MLP (eq. 2) and R (eq. 3), in probability.
 pub const EPSILON: f64 = 1e-8;
 
-/// Which reading of the paper the indices follow. The default is METHODS' default.
+/// Which of the paper's possible conventions the indices follow. The default is METHODS' default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(default)]
-pub struct View {
-    /// Patched position.
-    pub reading: Reading,
+pub struct MetricConvention {
+    /// Patch position.
+    #[serde(rename = "reading")]
+    pub position: PatchPosition,
     /// The paper's convention: a fact whose patches only hurt counts at the final layer instead of as not localized.
     pub argmax_always: bool,
     /// Where Δ_nec, Δ_attn, Δ_MLP and r_MLP are read.
@@ -46,10 +46,10 @@ pub struct View {
     pub redundancy: RedundancyAggregate,
 }
 
-impl Default for View {
+impl Default for MetricConvention {
     fn default() -> Self {
         Self {
-            reading: Reading::SubjectLast,
+            position: PatchPosition::SubjectLast,
             argmax_always: false,
             necessity_at: NecessityAt::LStar,
             mlp_ratio: MlpRatio::MeanOfRatios,
@@ -58,11 +58,11 @@ impl Default for View {
     }
 }
 
-impl View {
+impl MetricConvention {
     /// The same view of another reading.
     #[must_use]
-    pub fn with_reading(self, reading: Reading) -> Self {
-        Self { reading, ..self }
+    pub fn with_position(self, position: PatchPosition) -> Self {
+        Self { position, ..self }
     }
 }
 

@@ -10,15 +10,15 @@ mod models;
 mod studies;
 
 pub use answers::{Cost, Edited, Failure, Lens, MapSite, Spoken, Token, Tokenized};
-pub use models::{Adapter, Cached, DeviceReport, DeviceWish, Loaded, ModelRef, Phase, Preflight, Trouble};
+pub use models::{Adapter, Cached, DeviceChoice, DeviceReport, Loaded, ModelRef, Phase, Preflight, Trouble};
 pub use studies::{Saved, StudyCommand, StudyPhase};
 
 use crate::journal::RedundancyLine;
-use crate::record::{Corruption, EditRecord, FactRecord, Reading, Record, RedundancyCurve};
+use crate::record::{Corruption, EditMethod, EditRecord, FactRecord, PatchPosition, Record, RedundancyCurve};
 use serde::{Deserialize, Serialize};
 
 /// The version of these messages. A page and an engine of different versions do not talk.
-pub const PROTOCOL: u32 = 1;
+pub const PROTOCOL: u32 = 2;
 
 /// A page's message.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -38,7 +38,7 @@ pub enum Command {
     /// Open and test a device; once it is open, tell of it again. Final event: [`Event::Device`].
     Start {
         /// Which.
-        device: DeviceWish,
+        device: DeviceChoice,
     },
     /// What would loading this model take? Reads configuration and headers only. Final event: [`Event::Preflight`].
     Preflight {
@@ -120,8 +120,9 @@ pub struct Question {
     pub target_new: Option<String>,
     /// How the subject is corrupted.
     pub corruption: Corruption,
-    /// Patched positions.
-    pub readings: Vec<Reading>,
+    /// Patch positions.
+    #[serde(rename = "readings")]
+    pub positions: Vec<PatchPosition>,
     /// Window of the MLP and attention maps, in layers; 0 for the model's usual one.
     pub window: usize,
     /// Whether the token × layer maps are wanted; they cost most of the time.
@@ -141,13 +142,9 @@ pub struct EditCommand {
     pub target_new: String,
     /// Block to edit, `1..=L`; the fact's dominant layer under subject-last when absent.
     pub layer: Option<usize>,
-    /// SPSA steps.
-    pub steps: usize,
-    /// SPSA perturbation.
-    pub epsilon: f32,
-    /// SPSA step size.
-    pub eta: f32,
-    /// Seed of the SPSA directions.
+    /// How the edit is found.
+    pub method: EditMethod,
+    /// Seed of the search.
     pub seed: u64,
 }
 
@@ -201,8 +198,9 @@ pub enum Event {
     Lens(Lens),
     /// The second pass of a trace.
     Redundancy {
-        /// Patched position.
-        reading: Reading,
+        /// Patch position.
+        #[serde(rename = "reading")]
+        position: PatchPosition,
         /// Raw values.
         curve: RedundancyCurve,
     },

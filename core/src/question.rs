@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use crate::facts::Fact;
 use crate::generate::{Said, next_word, prompt_of, rival};
-use crate::model::Model;
+use crate::load::Model;
 
 /// What a person asks about a prompt.
 #[derive(Debug, Clone, Copy)]

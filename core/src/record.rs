@@ -1,13 +1,15 @@
 //! The record of a study: settings, identities and **raw** probabilities. Every index on a screen is recomputed from
 //! these by [`crate::metrics`]. Layers are numbered `1..=L` for people; a per-layer vector holds layer `l` at `l - 1`.
 
+mod edit_settings;
 mod limits;
 pub(crate) mod outcome;
 pub(crate) mod read;
 mod settings;
 
+pub use edit_settings::{EditMethod, EditSettings, Spsa};
 pub use outcome::{Dropped, NotValidated, Outcome, Reason};
-pub use settings::{Answer, Corruption, EditSettings, Settings};
+pub use settings::{Answer, Corruption, Settings};
 
 use read::{MOST_LAYERS, MOST_STEPS};
 use serde::{Deserialize, Serialize};
@@ -41,7 +43,7 @@ pub struct Record {
 /// Which position is patched (METHODS, Stage 1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Reading {
+pub enum PatchPosition {
     /// Clean subject-last into corrupted subject-last.
     SubjectLast,
     /// Clean last token into corrupted last token.
@@ -50,7 +52,7 @@ pub enum Reading {
     SameIndex,
 }
 
-impl Reading {
+impl PatchPosition {
     /// The name used in records, flags and tables.
     pub fn name(self) -> &'static str {
         match self {
@@ -125,7 +127,7 @@ pub struct FactRecord {
     /// Counterfactual answer.
     pub target_new: String,
     /// Tokens of both answers where the model gave them itself, see [`crate::facts::Fact::answer_ids`].
-    #[serde(skip_serializing_if = "crate::facts::no_ids")]
+    #[serde(skip_serializing_if = "no_ids")]
     pub answer_ids: [Vec<u32>; 2],
     /// What became of it.
     #[serde(flatten)]
@@ -150,7 +152,7 @@ pub struct Traced {
     /// `p(false)` on the clean prompt.
     pub p_false: f32,
     /// `p_patch(l)` per reading: corrupted run, clean residual after block `l` at the reading's position.
-    pub patched: BTreeMap<Reading, Vec<f32>>,
+    pub patched: BTreeMap<PatchPosition, Vec<f32>>,
     /// Clean prompt, block `l` the identity.
     pub without_block: Vec<f32>,
     /// Clean prompt, attention contribution of block `l` zero.
@@ -159,7 +161,7 @@ pub struct Traced {
     pub without_mlp: Vec<f32>,
     /// Second pass (eq. 3) per reading.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub redundancy: BTreeMap<Reading, RedundancyCurve>,
+    pub redundancy: BTreeMap<PatchPosition, RedundancyCurve>,
     /// Token × layer maps, for the facts that have them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub maps: Option<Maps>,
@@ -197,7 +199,7 @@ pub struct UnitEffects {
     /// What the units are.
     pub unit: Unit,
     /// Where it is put back.
-    pub position: Reading,
+    pub position: PatchPosition,
     /// Number of the first unit, from 0.
     pub first: usize,
     /// `[layer][unit]`.
@@ -311,32 +313,12 @@ pub struct Unrelated {
     pub flipped: bool,
 }
 
+/// No answer was given in tokens.
+pub(crate) fn no_ids(ids: &[Vec<u32>; 2]) -> bool {
+    ids.iter().all(Vec::is_empty)
+}
+
 impl FactRecord {
-    /// What became of a fact at this place of its study's order.
-    pub fn new(order: usize, fact: &crate::facts::Fact, outcome: Outcome) -> Self {
-        Self {
-            order,
-            id: fact.id.clone(),
-            relation: fact.relation.clone(),
-            prompt: fact.prompt(),
-            subject: fact.subject.clone(),
-            target_true: fact.target_true.clone(),
-            target_new: fact.target_new.clone(),
-            answer_ids: fact.answer_ids.clone(),
-            outcome,
-        }
-    }
-
-    /// Whether it is of this fact of the source, whatever became of it.
-    pub fn is_of(&self, fact: &crate::facts::Fact) -> bool {
-        self.id == fact.id
-            && self.relation == fact.relation
-            && self.subject == fact.subject
-            && self.target_true == fact.target_true
-            && self.target_new == fact.target_new
-            && self.prompt == fact.prompt()
-    }
-
     /// Raw values, when the fact was traced.
     pub fn traced(&self) -> Option<&Traced> {
         match &self.outcome {

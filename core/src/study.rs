@@ -5,15 +5,18 @@ mod begun;
 
 pub use begun::is_complete;
 
-use crate::edit::{EditTarget, Step, measure, targets};
+use crate::edit::{EditBatch, EditTarget, MeasuredEdit, Step, measure, solve};
 use crate::error::{Error, Result};
 use crate::facts::{Fact, FactFile, shuffled};
-use crate::journal::RedundancyLine;
+use crate::journal::{RedundancyLine, edit_line, fact_line, redundancy_line};
+use crate::load::Model;
 use crate::metrics::{Distribution, Dominant, dominant};
-use crate::model::Model;
-use crate::record::{Corruption, EditRecord, FactRecord, Outcome, Reading, Record, Settings, VERSION};
+pub use crate::protocol::StudyPhase;
+use crate::record::{Corruption, EditRecord, FactRecord, Outcome, PatchPosition, Record, Settings, VERSION};
+use crate::run::Sites;
 use crate::trace::{
-    Screened, TokenizedFact, capture_facts, lens, maps, measure_sigma, redundancy, screen, stage1_of, tokenize,
+    CleanStates, Screened, TokenizedFact, capture_facts, clean_states, clean_states_of, lens, maps, measure_sigma,
+    redundancy, screen, stage1_of, tokenize,
 };
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -30,7 +33,7 @@ pub enum Event<'a> {
     /// How far a phase is.
     Progress {
         /// The phase.
-        phase: Phase,
+        phase: StudyPhase,
         /// Done.
         done: usize,
         /// Of how many.
@@ -38,17 +41,19 @@ pub enum Event<'a> {
     },
 }
 
-/// Phases of a study.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Phase {
-    /// Screening and Stage 1; counts validated facts.
-    Trace,
-    /// Redundancy; counts facts times readings.
-    Redundancy,
-    /// SPSA; counts steps.
-    Optimize,
-    /// Edits.
-    Edit,
+impl Event<'_> {
+    /// The journal's line of what is finished; none of progress.
+    ///
+    /// # Errors
+    /// When a number in it is not finite.
+    pub fn line(&self) -> Result<Option<Vec<u8>>> {
+        match self {
+            Self::Fact(fact) => fact_line(fact).map(Some),
+            Self::Redundancy(line) => redundancy_line(line).map(Some),
+            Self::Edit(edit) => edit_line(edit).map(Some),
+            Self::Progress { .. } => Ok(None),
+        }
+    }
 }
 
 /// Takes a study's events; an error stops it (after the journal has what is finished).
@@ -128,32 +133,46 @@ pub async fn run(
     model.plan.rows = record.settings.rows;
     let order = shuffled(facts.facts.len(), record.settings.seed);
     begun::facts(&record, facts, &order)?;
-    let mut tokens = Tokens::default();
-    trace_phase(model, facts, &order, &mut record, &mut tokens, observer).await?;
-    redundancy_phase(model, facts, &order, &mut record, &mut tokens, observer).await?;
+    let mut known = Known::of_study(model, &record.settings);
+    trace_phase(model, facts, &order, &mut record, &mut known, observer).await?;
+    redundancy_phase(model, facts, &order, &mut record, &mut known, observer).await?;
     if record.settings.stages.contains(&3) {
-        edit_phase(model, facts, &order, &mut record, &mut tokens, observer).await?;
+        edit_phase(model, facts, &order, &mut record, &mut known, observer).await?;
     }
     Ok(record)
 }
 
-/// Facts' tokens by their places in the order: made once, when a fact is screened, or when a study that goes on needs
-/// them first.
-#[derive(Default)]
-struct Tokens(BTreeMap<usize, TokenizedFact>);
+/// What later phases need of facts, by their places in the order.
+struct Known {
+    /// Tokens: made once, when a fact is screened, or when a study that goes on needs them first.
+    tokens: BTreeMap<usize, TokenizedFact>,
+    /// Clean states, for the second pass.
+    clean: BTreeMap<usize, CleanStates>,
+    /// Clean states are kept.
+    keeps: bool,
+}
 
-impl Tokens {
-    fn keep(&mut self, at: usize, fact: &TokenizedFact) {
-        self.0.entry(at).or_insert_with(|| fact.clone());
+impl Known {
+    /// Clean states are kept where there is memory for those of all facts. On a device a batch's shape moves last bits, and
+    /// a study that goes on has to compute them in batches of its own: there everyone does.
+    fn of_study(model: &Model, settings: &Settings) -> Self {
+        let bytes = CleanStates::bytes(model, settings.n, settings.positions.len());
+        let keeps = model.compute.is_cpu() && bytes <= model.plan.bytes / 8;
+        Self { tokens: BTreeMap::new(), clean: BTreeMap::new(), keeps }
     }
 
-    fn of(&mut self, at: usize, model: &Model, fact: &Fact, settings: &Settings) -> Result<&TokenizedFact> {
+    fn keep(&mut self, at: usize, fact: &TokenizedFact, clean: Option<CleanStates>) {
+        self.tokens.entry(at).or_insert_with(|| fact.clone());
+        self.clean.extend(clean.map(|clean| (at, clean)));
+    }
+
+    fn tokens_of(&mut self, at: usize, model: &Model, fact: &Fact, settings: &Settings) -> Result<&TokenizedFact> {
         let changed = |_| {
             Error::input(format!("fact {} is not what it was when the study began", fact.id))
                 .hint("the facts file changed: start again with --fresh")
                 .in_page("the facts changed: start the study anew")
         };
-        Ok(match self.0.entry(at) {
+        Ok(match self.tokens.entry(at) {
             Entry::Occupied(found) => found.into_mut(),
             Entry::Vacant(place) => place.insert(tokenize(model, fact, settings)?.map_err(changed)?),
         })
@@ -174,7 +193,7 @@ async fn trace_phase(
     facts: &FactFile,
     order: &[usize],
     record: &mut Record,
-    tokens: &mut Tokens,
+    known: &mut Known,
     observer: &mut dyn Observer,
 ) -> Result<()> {
     let settings = record.settings.clone();
@@ -184,7 +203,7 @@ async fn trace_phase(
     // Facts are finished in order: the journal holds a prefix. Its last batch is computed again where it was cut.
     let mut start = 0;
     let mut counted = 0;
-    observer.event(Event::Progress { phase: Phase::Trace, done: validated, of: n })?;
+    observer.event(Event::Progress { phase: StudyPhase::Trace, done: validated, of: n })?;
     while start < order.len() && validated < n {
         let end = (start + settings.screen_batch.max(1)).min(order.len());
         let chunk: Vec<&Fact> = order[start..end].iter().map(|&at| &facts.facts[at]).collect();
@@ -194,7 +213,7 @@ async fn trace_phase(
             continue;
         }
         stopped(observer)?;
-        let screening = screen(model, &chunk, &settings, true).await?;
+        let screening = screen(model, &chunk, &settings, Some(&Sites::to_resume())).await?;
         let screened = &screening.facts;
         let passed: Vec<(usize, &TokenizedFact)> = screened
             .iter()
@@ -228,7 +247,14 @@ async fn trace_phase(
                     traced.maps = Some(maps);
                     traced.lens = Some(lens(model, fact, &captured, i).await?);
                 }
-                tokens.keep(start + group[i].0, fact);
+            }
+            let mut clean = match known.keeps {
+                true => clean_states(model, &prepared, &captured, &settings.positions).await?,
+                false => Vec::new(),
+            }
+            .into_iter();
+            for (at, fact) in group {
+                known.keep(start + at, fact, clean.next());
             }
             let mut traced = traced.into_iter();
             for at in next..=last {
@@ -238,7 +264,7 @@ async fn trace_phase(
                         Outcome::Validated(Box::new(traced.next().expect("every fact that passed is traced")))
                     }
                 };
-                let fact = FactRecord::new(at, chunk[at - start], outcome);
+                let fact = chunk[at - start].record(at, outcome);
                 if at >= record.facts.len() {
                     observer.event(Event::Fact(&fact))?;
                     record.facts.push(fact);
@@ -246,7 +272,7 @@ async fn trace_phase(
             }
             next = last + 1;
             validated = record.validated().count();
-            observer.event(Event::Progress { phase: Phase::Trace, done: validated, of: n })?;
+            observer.event(Event::Progress { phase: StudyPhase::Trace, done: validated, of: n })?;
         }
         if counted < n {
             // The chunk's dropped facts behind its last validated one.
@@ -254,7 +280,7 @@ async fn trace_phase(
                 if let Screened::Dropped(dropped) = &screened[at - start]
                     && at >= record.facts.len()
                 {
-                    let fact = FactRecord::new(at, chunk[at - start], Outcome::Dropped(dropped.clone()));
+                    let fact = chunk[at - start].record(at, Outcome::Dropped(dropped.clone()));
                     observer.event(Event::Fact(&fact))?;
                     record.facts.push(fact);
                 }
@@ -267,8 +293,8 @@ async fn trace_phase(
 }
 
 /// l* of a reading over all traced facts.
-fn l_star(record: &Record, reading: Reading) -> Option<usize> {
-    let dominants = record.validated().filter_map(|(_, traced)| dominant(traced, reading, false));
+fn l_star(record: &Record, position: PatchPosition) -> Option<usize> {
+    let dominants = record.validated().filter_map(|(_, traced)| dominant(traced, position, false));
     Distribution::of(record.model.layers, dominants).l_star()
 }
 
@@ -277,48 +303,54 @@ async fn redundancy_phase(
     facts: &FactFile,
     order: &[usize],
     record: &mut Record,
-    tokens: &mut Tokens,
+    known: &mut Known,
     observer: &mut dyn Observer,
 ) -> Result<()> {
     let settings = record.settings.clone();
     let traced: Vec<usize> = (0..record.facts.len()).filter(|&at| record.facts[at].traced().is_some()).collect();
     let mut wanted = Vec::new();
-    for &reading in &settings.readings {
-        let l_star = l_star(record, reading);
-        begun::curves(record, reading, l_star)?;
-        wanted.extend(l_star.map(|ablated| (reading, ablated)));
+    for &position in &settings.positions {
+        let l_star = l_star(record, position);
+        begun::curves(record, position, l_star)?;
+        wanted.extend(l_star.map(|ablated| (position, ablated)));
     }
     let of = traced.len() * wanted.len();
     let mut done = 0;
     for group in traced.chunks(settings.trace_batch.max(1)) {
-        observer.event(Event::Progress { phase: Phase::Redundancy, done, of })?;
+        observer.event(Event::Progress { phase: StudyPhase::Redundancy, done, of })?;
         done += group.len() * wanted.len();
-        let has = |fact: &FactRecord, reading| fact.traced().is_some_and(|t| t.redundancy.contains_key(&reading));
-        if group.iter().all(|&at| wanted.iter().all(|&(reading, _)| has(&record.facts[at], reading))) {
+        let has = |fact: &FactRecord, position| fact.traced().is_some_and(|t| t.redundancy.contains_key(&position));
+        if group.iter().all(|&at| wanted.iter().all(|&(position, _)| has(&record.facts[at], position))) {
             continue;
         }
         stopped(observer)?;
         for &at in group {
             let order_at = record.facts[at].order;
-            tokens.of(order_at, model, &facts.facts[order[order_at]], &settings)?;
+            known.tokens_of(order_at, model, &facts.facts[order[order_at]], &settings)?;
         }
-        let prepared: Vec<&TokenizedFact> = group.iter().map(|&at| &tokens.0[&record.facts[at].order]).collect();
+        let orders: Vec<usize> = group.iter().map(|&at| record.facts[at].order).collect();
+        let prepared: Vec<&TokenizedFact> = orders.iter().map(|order| &known.tokens[order]).collect();
+        let kept: Option<Vec<CleanStates>> = orders.iter().map(|order| known.clean.remove(order)).collect();
+        let clean = match kept {
+            Some(kept) => kept,
+            None => clean_states_of(model, &prepared, &settings.positions).await?,
+        };
         // What a study that goes on has already is computed once more, so that batches are those of one that went through.
-        let all = redundancy(model, &prepared, &settings, &wanted).await?;
+        let all = redundancy(model, &prepared, &settings, &wanted, &clean).await?;
         for (&at, curves) in group.iter().zip(all) {
-            for (&(reading, _), curve) in wanted.iter().zip(curves) {
-                if has(&record.facts[at], reading) {
+            for (&(position, _), curve) in wanted.iter().zip(curves) {
+                if has(&record.facts[at], position) {
                     continue;
                 }
-                let line = RedundancyLine { fact: record.facts[at].order, reading, curve };
+                let line = RedundancyLine { fact: record.facts[at].order, position, curve };
                 observer.event(Event::Redundancy(&line))?;
                 if let Some(traced) = record.facts[at].traced_mut() {
-                    traced.redundancy.insert(reading, line.curve);
+                    traced.redundancy.insert(position, line.curve);
                 }
             }
         }
     }
-    observer.event(Event::Progress { phase: Phase::Redundancy, done: of, of })
+    observer.event(Event::Progress { phase: StudyPhase::Redundancy, done: of, of })
 }
 
 /// A fact that is edited.
@@ -339,7 +371,7 @@ fn chosen<'a>(record: &Record, facts: &'a FactFile, order: &[usize]) -> Vec<Chos
         if chosen.len() == edit.facts {
             break;
         }
-        let dominant = dominant(traced, edit.reading, false);
+        let dominant = dominant(traced, edit.position, false);
         let layer = match (edit.layer, dominant) {
             (Some(layer), _) => layer,
             (None, Some(Dominant::Layer(layer))) => layer,
@@ -366,7 +398,7 @@ async fn edit_phase(
     facts: &FactFile,
     order: &[usize],
     record: &mut Record,
-    tokens: &mut Tokens,
+    known: &mut Known,
     observer: &mut dyn Observer,
 ) -> Result<()> {
     let settings = record.settings.clone();
@@ -375,30 +407,35 @@ async fn edit_phase(
     let edits = record.edits.get_or_insert_default();
     begun::edits(edits, &chosen)?;
     for Chosen { order, fact, layer, unrelated } in chosen {
-        let tokens = tokens.of(order, model, fact, &settings)?.clone();
+        let tokens = known.tokens_of(order, model, fact, &settings)?.clone();
         jobs.push(EditTarget { order, fact, tokens, layer, unrelated });
     }
     let missing = |edits: &[EditRecord], job: &EditTarget<'_>| !edits.iter().any(|edit| edit.fact == job.order);
     if jobs.iter().all(|job| !missing(edits, job)) {
         return Ok(());
     }
-    // All facts take their SPSA steps as one batch, also when a resumed study lacks only some of them.
-    let targets = {
-        stopped(observer)?;
-        let mut progress = |step: Step<'_>| {
-            observer.event(Event::Progress { phase: Phase::Optimize, done: step.done, of: step.of })?;
-            stopped(observer)
-        };
-        targets(model, &jobs, &settings, &mut progress).await?
+    // All facts are searched as one batch, also when a resumed study lacks only some of them.
+    stopped(observer)?;
+    let batch = EditBatch::capture(model, &jobs).await?;
+    let mut progress = |step: Step<'_>| {
+        observer.event(Event::Progress { phase: StudyPhase::Optimize, done: step.done, of: step.of })?;
+        stopped(observer)
     };
-    for (at, (job, target)) in jobs.iter().zip(&targets).enumerate() {
-        observer.event(Event::Progress { phase: Phase::Edit, done: at, of: jobs.len() })?;
-        if missing(edits, job) {
-            stopped(observer)?;
-            let done = measure(model, job, target, &settings).await?;
-            observer.event(Event::Edit(&done.record))?;
-            edits.push(done.record);
-        }
+    let mut solved = solve(&batch, &settings, &mut progress).await?;
+    // On a device a batch's shape moves last bits: there those that are known are measured again, for the others' sake.
+    if model.compute.is_cpu() {
+        solved.retain(|one| one.targets.iter().any(|&target| missing(edits, &jobs[target])));
     }
-    observer.event(Event::Progress { phase: Phase::Edit, done: jobs.len(), of: jobs.len() })
+    let of = jobs.len();
+    observer.event(Event::Progress { phase: StudyPhase::Edit, done: edits.len(), of })?;
+    let mut done = |edit: MeasuredEdit| {
+        if edits.iter().all(|known| known.fact != edit.record.fact) {
+            observer.event(Event::Edit(&edit.record))?;
+            edits.push(edit.record);
+        }
+        observer.event(Event::Progress { phase: StudyPhase::Edit, done: edits.len(), of })?;
+        // After the last one there is nothing to stop.
+        if edits.len() < of { stopped(observer) } else { Ok(()) }
+    };
+    measure(&batch, &solved, &settings, &mut done).await
 }

@@ -2,26 +2,30 @@
 //! Everything is a batch of patched runs on one activation cache; see [`crate::run`].
 
 mod cells;
+mod clean;
 mod lens;
 mod maps;
 mod noise;
+mod one;
 mod redundancy;
 mod screen;
 mod tokenize;
 mod units;
 
 pub use cells::{Group, capture_facts, capture_with, stage1, stage1_of};
+pub use clean::{CleanStates, clean_states, clean_states_of};
 pub use lens::lens;
 pub use maps::{MapRow, maps};
 pub(crate) use noise::generator;
 pub use noise::measure_sigma;
+pub use one::{Extras, OneFact, Part, SecondPass, trace_one};
 pub use redundancy::{own_blocks, redundancy};
-pub use screen::{Screened, Screening, filtered, screen};
+pub use screen::{Screened, Screening, screen};
 pub use tokenize::{TokenizedFact, tokenize};
 pub use units::{Units, units};
 
 use crate::error::Result;
-use crate::model::Model;
+use crate::load::Model;
 use crate::record::Answer;
 use crate::run::{Edited, PatchedRun, Read, Readout, Request};
 

@@ -17,6 +17,8 @@ const DAVIS = {
   target_new: 'guitar',
 };
 
+/** An edit's method. */
+const spsa = steps => ({ kind: 'spsa', steps, epsilon: 5e-3, eta: 5.0 });
 /** Facts of the study: enough for a reload in the middle of it. */
 const WANTED = 24;
 
@@ -33,7 +35,7 @@ test('an edit changes the model, and its undo changes it back', 180, async use =
   const lab = await begin(use, 'engram-llama');
   const plain = { ...DAVIS, maps: false };
   const before = (await lab.trace(plain)).record.facts[0];
-  const ask = { ask: 'edit', ...DAVIS, layer: null, steps: 60, epsilon: 5e-3, eta: 5.0, seed: 42 };
+  const ask = { ask: 'edit', ...DAVIS, layer: null, method: spsa(60), seed: 42 };
   const call = await lab.ask(ask);
   const edited = await call.last('edited');
   assert.equal(edited.edit, 1);
@@ -52,7 +54,7 @@ test('an edit changes the model, and its undo changes it back', 180, async use =
   assert.ok(Object.keys(header).some(name => name.startsWith(edited.tensor)), `${edited.tensor} is in ${delta.name}`);
 
   // Another one on top; taking back the first alone leaves it.
-  await (await lab.ask({ ...ask, target_new: 'piano', layer: 2, steps: 20 })).last('edited');
+  await (await lab.ask({ ...ask, target_new: 'piano', layer: 2, method: spsa(20) })).last('edited');
   const one = await (await lab.ask({ ask: 'undo', edit: 1 })).last('undone');
   same(one.left, [2], 0, 'edits in force');
   const all = await (await lab.ask({ ask: 'undo', edit: null })).last('undone');
@@ -87,7 +89,7 @@ test('a study that a reload cuts off goes on where it was', 300, async use => {
     n: WANTED,
     stages: [1, 2, 3],
     maps: 0,
-    edit: { ...settings.edit, facts: 2, unrelated: 3, steps: 12 },
+    edit: { facts: 2, unrelated: 3, method: spsa(12) },
   };
   const ask = { ask: 'study', facts: null, settings: wanted };
   const whole = await begin(use, 'engram-llama');

@@ -30,7 +30,7 @@ impl Trained {
     }
 
     /// The model, with some tensor moved.
-    fn net(&self, device: Option<&burn::tensor::Device>, moved: Option<(&str, &[f32], f32)>) -> Transformer {
+    fn net(&self, device: Option<&burn::Device>, moved: Option<(&str, &[f32], f32)>) -> Transformer {
         let parameters = Parameters::new(device, Box::new(|name, _| panic!("{name} is not in the file")));
         for (name, (shape, values)) in &self.tensors {
             let mut values = values.clone();
@@ -76,7 +76,7 @@ fn naive(net: &Transformer, prompts: &[Prompt], labels: &[Label]) -> f64 {
 
 fn loss(
     net: &Transformer,
-    device: Option<&burn::tensor::Device>,
+    device: Option<&burn::Device>,
     (prompts, labels): &(Vec<Prompt>, Vec<Label>),
     skip: &[bool],
 ) -> (f32, BTreeMap<String, Vec<f32>>) {

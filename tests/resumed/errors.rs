@@ -3,7 +3,8 @@
 use super::{SITES, plain, prompts, run};
 use engram_core::Error;
 use engram_core::error::Kind;
-use engram_core::model::{Model, Site};
+use engram_core::load::Model;
+use engram_core::model::Site;
 use engram_core::run::{
     ActivationCache, Change, Columns, Intervention, PatchedRun, Prompt, Read, Request, Sites, Source,
 };
@@ -146,7 +147,7 @@ fn runs_that_cannot_be_made() {
         assert!(!predicted.has(1, Site::Residual), "{name}: nothing was kept");
         let runs = [run(0, zero(), &[last])];
         let resumed = block_on(model.edited().resume(&predicted, &Request::of(&runs)));
-        refused("a run that was only predicted", resumed, &["predicted"]);
+        refused("a run that was only predicted", resumed, &["not captured"]);
         refused(
             "a lens of what was only predicted",
             block_on(model.edited().lens(&predicted, 0, 0, &[1])),

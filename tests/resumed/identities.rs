@@ -2,7 +2,8 @@
 
 use super::{P, check, places, plain, prompts, reads, run};
 use engram_core::device::Compute;
-use engram_core::model::{Model, Site};
+use engram_core::load::Model;
+use engram_core::model::Site;
 use engram_core::run::{ActivationCache, Intervention, PatchedRun, Prompt, Read, Readout, Sites};
 use engram_core::tensor::Matrix;
 use engram_tests::fixtures::{MODELS, Reference, devices, difference, model};
@@ -194,6 +195,40 @@ fn redundancy_agrees_with_hooks() {
             let worst = difference(&got, reference.values(key));
             println!("{name}: {key} max |Δp| = {worst:.1e}");
             assert!(worst <= P, "{name}: {key} {worst:e}\n{got:?}\n{:?}", reference.values(key));
+        }
+    }
+}
+
+/// What greedy decoding rests on: tokens put behind a prompt give what the whole prompt gives.
+#[test]
+fn a_prompt_in_pieces_is_the_whole_prompt() {
+    for compute in devices() {
+        for name in MODELS {
+            let (reference, model) = (Reference::of(name), model(name, &compute));
+            let ids = reference.ids(1);
+            let most = if compute.is_cpu() { 0.0 } else { EXACT };
+            let whole = capture(&model, &plain(vec![reference.ids(0), ids.clone()]));
+            let mut pieces = capture(&model, &plain(vec![reference.ids(0), ids[..2].to_vec()]));
+            for more in [&ids[2..3], &[], &ids[3..]] {
+                block_on(model.edited().extend(&mut pieces, 1, more)).expect("room for it");
+            }
+            assert_eq!(pieces.ids(1), ids);
+            for (layer, site) in places(model.layers()) {
+                let apart = difference(&values(&pieces, 1, layer, site), &values(&whole, 1, layer, site));
+                assert!(apart <= most, "{name} on {}, layer {layer}, {site:?}: {apart:e}", compute.info.name);
+            }
+            let read = Read { position: ids.len() - 1, tokens: vec![reference.answer(), 5] };
+            let (one, two) = (base_readout(&model, &pieces, 1, &read), base_readout(&model, &whole, 1, &read));
+            assert!(difference(&one.p, &two.p) <= most && one.top == two.top, "{name}");
+            // Patched runs go on from it, and the first prompt is what it was.
+            let patch = Intervention::patch(1, Site::Residual, 1, 0, 1);
+            let runs = [run(1, vec![patch], &[ids.len() - 1])];
+            let both = [&pieces, &whole].map(|cache| resumed(&model, cache, &runs, &[], &[], 64));
+            assert!(difference(&both[0][0][0].p, &both[1][0][0].p) <= most, "{name}");
+            let mut lost =
+                block_on(model.edited().capture(&plain(vec![ids.clone()]), &Matrix::default(), &Sites::end()))
+                    .expect("capture");
+            assert!(block_on(model.edited().extend(&mut lost, 0, &[1])).is_err(), "{name}: its keys were not kept");
         }
     }
 }

@@ -28,6 +28,49 @@ fn term(net: &Transformer, layer: usize, map: &LinearMap, random: &mut Random) -
     Term { tensor: map.tensor.clone(), u: random.rows(2, out), v: random.rows(2, map.input) }
 }
 
+/// The cache of edits' probes: of each layer that is changed only what is below the change, and no keys.
+#[test]
+fn only_what_is_below_an_overlay_has_to_be_captured() {
+    for compute in devices() {
+        for name in MODELS {
+            let model = model(name, &compute);
+            let (net, layers) = (&model.net, model.layers());
+            let mut random = Random::new(9);
+            let overlay = |layer: usize, map: LinearMap, random: &mut Random| Overlay {
+                terms: vec![term(net, layer, &map, random)],
+            };
+            let mut overlays = Vec::new();
+            for layer in 1..=layers {
+                let down = net.blocks[layer - 1].maps().last().expect("down").1.clone();
+                overlays.push(overlay(layer, down, &mut random));
+            }
+            overlays.push(overlay(2, maps(net, 2).remove(0), &mut random));
+            let prompts = plain(prompts(name));
+            let runs: Vec<PatchedRun> = (0..prompts.len())
+                .flat_map(|prompt| (0..overlays.len()).map(move |overlay| (prompt, overlay)))
+                .map(|(prompt, overlay)| {
+                    let last = prompts[prompt].ids.len() - 1;
+                    PatchedRun { overlay: Some(overlay), ..run(prompt, Vec::new(), &[last]) }
+                })
+                .collect();
+            let request = Request { overlays: &overlays, ..Request::of(&runs) };
+            let read = |keep: &Sites| {
+                let cache = block_on(model.edited().capture(&prompts, &Matrix::default(), keep)).expect("capture");
+                block_on(model.edited().resume(&cache, &request))
+            };
+            let few = read(&Sites::for_overlays(net, &overlays)).expect("enough is kept");
+            let all = read(&Sites::to_resume()).expect("everything is kept");
+            let most = if compute.is_cpu() { 0.0 } else { 1e-5 };
+            for (few, all) in few.iter().flatten().zip(all.iter().flatten()) {
+                let apart = difference(&few.p, &all.p);
+                assert!(apart <= most, "{name} on {}: {apart:e}", compute.info.name);
+            }
+            let missing = read(&Sites::for_overlays(net, &overlays[..1])).expect_err("other layers' are not there");
+            assert!(missing.message().contains("not captured: layer"), "{missing}");
+        }
+    }
+}
+
 #[test]
 fn runs_carry_their_own() {
     for name in MODELS {

@@ -3,7 +3,8 @@
 use engram_core::record::*;
 
 /// Every reading.
-pub const READINGS: [Reading; 3] = [Reading::SubjectLast, Reading::LastToken, Reading::SameIndex];
+pub const POSITIONS: [PatchPosition; 3] =
+    [PatchPosition::SubjectLast, PatchPosition::LastToken, PatchPosition::SameIndex];
 
 /// Every reason to drop a fact.
 pub const REASONS: [Reason; 8] = [
@@ -32,11 +33,11 @@ fn traced() -> Traced {
         p_clean: 0.75,
         p_corrupt: 0.25,
         p_false: 0.125,
-        patched: READINGS.map(|reading| (reading, vec![0.5, 0.25])).into(),
+        patched: POSITIONS.map(|position| (position, vec![0.5, 0.25])).into(),
         without_block: vec![0.5, 0.5],
         without_attention: vec![0.5, 0.5],
         without_mlp: vec![0.5, 0.5],
-        redundancy: READINGS.map(|reading| (reading, curve())).into(),
+        redundancy: POSITIONS.map(|position| (position, curve())).into(),
         maps: Some(Maps {
             window: 10,
             residual: vec![vec![0.5, 0.5]],
@@ -45,7 +46,7 @@ fn traced() -> Traced {
         }),
         units: vec![UnitEffects {
             unit: Unit::Head,
-            position: Reading::SubjectLast,
+            position: PatchPosition::SubjectLast,
             first: 0,
             patched: vec![vec![0.25, 0.5], vec![0.5, 0.25]],
         }],
@@ -108,7 +109,7 @@ fn full(corruption: Corruption, answer: Answer) -> Record {
             answer,
             min_effect: 0.05,
             max_tokens: 128,
-            readings: READINGS.to_vec(),
+            positions: POSITIONS.to_vec(),
             stages: vec![1, 2, 3],
             maps: 1,
             window: 10,
@@ -118,12 +119,10 @@ fn full(corruption: Corruption, answer: Answer) -> Record {
             edit: EditSettings {
                 facts: 1,
                 unrelated: 1,
-                reading: Reading::SubjectLast,
+                position: PatchPosition::SubjectLast,
                 layer: Some(1),
-                steps: 1,
-                epsilon: 0.5,
-                eta: 0.5,
                 min_p_false: 0.1,
+                method: Spsa { steps: 1, epsilon: 0.5, eta: 0.5 }.into(),
             },
         },
         model: ModelInfo {

@@ -1,7 +1,7 @@
 //! Tiny reference models made from transformers (see fixtures/README.md), real data where it is at hand, devices.
 
-use engram_core::device::{Choice, Compute};
-use engram_core::model::Model;
+use engram_core::device::{Compute, DeviceChoice};
+use engram_core::load::Model;
 use engram_core::weights::Checkpoint;
 use pollster::block_on;
 use safetensors::{Dtype, SafeTensors};
@@ -33,7 +33,7 @@ pub fn open(path: &Path, tokenizer: Option<&Path>, compute: &Compute) -> Model {
 /// The CPU, and a GPU device (a software one will do) where one can run. Says so where none can.
 pub fn devices() -> Vec<Compute> {
     let mut devices = vec![Compute::cpu("tests")];
-    match block_on(Compute::choose(Choice::Gpu)) {
+    match block_on(Compute::choose(DeviceChoice::Gpu)) {
         Ok(gpu) => devices.push(gpu),
         Err(error) => skipped(&format!("no GPU device: {}", error.message())),
     }

@@ -2,8 +2,8 @@
 
 use engram_core::facts::{Fact, FactFile};
 use engram_core::generate::ranked;
-use engram_core::model::Model;
-use engram_core::record::{EditSettings, Settings};
+use engram_core::load::Model;
+use engram_core::record::{EditSettings, Settings, Spsa};
 use pollster::block_on;
 
 /// Facts of a random model: prompts after which its most probable token is one that the tokenizer would also make of
@@ -39,9 +39,15 @@ pub fn facts(model: &Model) -> FactFile {
     FactFile::of("made", facts)
 }
 
+/// The search of these studies.
+pub fn spsa() -> Spsa {
+    Spsa { steps: 20, ..Spsa::default() }
+}
+
 /// A study of a few of them with all stages, so small that it can be run many times.
 pub fn settings() -> Settings {
-    let edit = EditSettings { facts: 3, unrelated: 4, steps: 20, min_p_false: 0.0, ..EditSettings::default() };
+    let edit =
+        EditSettings { facts: 3, unrelated: 4, min_p_false: 0.0, method: spsa().into(), ..EditSettings::default() };
     Settings {
         n: 7,
         min_effect: -1.0,

@@ -1,9 +1,10 @@
 //! The oracle: a full forward of one prompt at a time, in f64 and plain loops over a model's data, its changes made at every
 //! site; nothing shared, nothing resumed, no kernel of the engine. Slow on purpose.
 
+use engram_core::load::Model;
 use engram_core::model::block::{Block, Mlp};
-use engram_core::model::{Model, Site, Transformer};
-use engram_core::record::{Reading, Traced};
+use engram_core::model::{Site, Transformer};
+use engram_core::record::{PatchPosition, Traced};
 use engram_core::run::{Change, Columns, Intervention, Prompt, Read, Sites, Source};
 use engram_core::tensor::{Activation, LinearMap, Matrix, Norm, Overlay, Rope};
 use engram_core::trace::TokenizedFact;
@@ -355,7 +356,7 @@ pub fn stage1_naive(model: &Model, fact: &TokenizedFact) -> Traced {
     Traced {
         p_clean: score(Prompt::plain(&fact.clean), &none),
         p_corrupt: score(Prompt::plain(&fact.corrupt), &none),
-        patched: [(Reading::SubjectLast, patch(s, s2)), (Reading::LastToken, patch(t, t2))].into(),
+        patched: [(PatchPosition::SubjectLast, patch(s, s2)), (PatchPosition::LastToken, patch(t, t2))].into(),
         without_block: ablate(&[Site::Attention, Site::Mlp]),
         without_attention: ablate(&[Site::Attention]),
         without_mlp: ablate(&[Site::Mlp]),

@@ -2,7 +2,7 @@
 
 use crate::fixtures::fixture;
 use engram_core::device::Compute;
-use engram_core::model::Model;
+use engram_core::load::Model;
 use engram_core::weights::{ByteSource, Checkpoint, MemoryFile};
 use pollster::block_on;
 use safetensors::tensor::TensorView;

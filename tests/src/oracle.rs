@@ -3,7 +3,8 @@
 use crate::fixtures::model;
 use crate::naive::{Plain, Run};
 use engram_core::device::Compute;
-use engram_core::model::{Model, Site};
+use engram_core::load::Model;
+use engram_core::model::Site;
 use engram_core::run::{
     ActivationCache, Change, Edited, Intervention, PatchedRun, Plan, Prompt, Read, Readout, Request, Sites, Source,
 };

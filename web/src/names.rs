@@ -35,7 +35,7 @@ mod tests {
     use super::*;
     use crate::figures::article::{Article, title};
     use crate::figures::sample;
-    use engram_core::metrics::View;
+    use engram_core::metrics::MetricConvention;
 
     #[test]
     fn a_page_has_the_name_that_its_article_gives_it() {
@@ -45,7 +45,11 @@ mod tests {
             records[0].model.name = name.into();
             for count in [1, 2] {
                 let records = &records[..count];
-                assert_eq!(stem(records), title::title(&Article::new(records, &View::default())).stem, "{name}");
+                assert_eq!(
+                    stem(records),
+                    title::title(&Article::new(records, &MetricConvention::default())).stem,
+                    "{name}"
+                );
             }
         }
         assert_eq!(stem(&[]), "engram");

@@ -8,7 +8,7 @@ use crate::load::drawable;
 use crate::shell::{FRAME, Mark, filled};
 use crate::state::ViewState;
 use crate::words;
-use engram_core::metrics::View;
+use engram_core::metrics::MetricConvention;
 use engram_core::record::Record;
 use engram_core::{Error, Result, pack};
 use leptos::prelude::*;
@@ -22,7 +22,7 @@ use std::sync::Arc;
 pub fn page(frame: &str, records: &[Record]) -> Result<String> {
     checked(records)?;
     let packed = pack::pack(records)?;
-    let title = title::title(&Told::new(records, &View::default())).title;
+    let title = title::title(&Told::new(records, &MetricConvention::default())).title;
     let (words, article) = article(records);
     let carried = serde_json::to_vec(&words).map_err(|error| Error::io(format!("sentences: {error}")))?;
     let carried = format!("{}\n{}", pack::in_page(&packed), pack::beside(&carried)?);

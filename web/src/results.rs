@@ -12,7 +12,7 @@ use crate::take;
 use crate::words;
 use engram_core::journal;
 use engram_core::metrics::{Summary, summarize};
-use engram_core::record::{Reading, Record};
+use engram_core::record::{PatchPosition, Record};
 use engram_core::tables;
 use leptos::{ev, prelude::*};
 use wasm_bindgen::JsCast;
@@ -47,8 +47,8 @@ pub(crate) fn Everything(page: Page) -> impl IntoView {
     let several =
         |record: &Record, state: ViewState| (record.facts.len() > 1).then(|| summarize(record, &state.view()));
     let summary: Memo<Option<Summary>> = Memo::new(move |_| page.with_record(several).flatten());
-    let readings = Signal::derive(move || -> Vec<Reading> {
-        page.with_record(|record, _| record.settings.readings.clone()).unwrap_or_default()
+    let positions = Signal::derive(move || -> Vec<PatchPosition> {
+        page.with_record(|record, _| record.settings.positions.clone()).unwrap_or_default()
     });
     let rows = Memo::new(move |_| page.with_record(|record, s| facts::rows(record, &s.view())).unwrap_or_default());
     let selected = Memo::new(move |_| page.fact().map(|fact| fact.order));
@@ -72,9 +72,9 @@ pub(crate) fn Everything(page: Page) -> impl IntoView {
     // Outside of what is drawn anew with every record.
     let (quantity, cursor) = (RwSignal::new(Quantity::default()), RwSignal::new(500));
     // Not for every fact that is chosen.
-    let reading = Memo::new(move |_| page.state.with(ViewState::view));
+    let position = Memo::new(move |_| page.state.with(ViewState::view));
     let comparison = move || {
-        let view = reading.get();
+        let view = position.get();
         let studies: Vec<(String, Record)> = page.shelf.with(|shelf| {
             (0..shelf.records.len()).map(|place| (shelf.name(place), shelf.records[place].clone())).collect()
         });
@@ -89,7 +89,7 @@ pub(crate) fn Everything(page: Page) -> impl IntoView {
     };
     view! {
         <Records page=page />
-        <Switches readings=readings state=page.state />
+        <Switches positions=positions state=page.state />
         {move || {
             summary
                 .get()

@@ -2,10 +2,10 @@
 //! a view.
 
 use crate::wish::EditWish;
-use engram_core::metrics::View;
+use engram_core::metrics::MetricConvention;
 use engram_core::names::HubId;
 use engram_core::protocol::ModelRef;
-use engram_core::record::Reading;
+use engram_core::record::PatchPosition;
 
 /// Everything that is chosen on the page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,7 +13,7 @@ pub struct ViewState {
     /// Which of the open records is shown, from 0.
     pub record: usize,
     /// Patched position.
-    pub reading: Reading,
+    pub position: PatchPosition,
     /// Count facts whose patches only hurt at the last layer, as the paper does.
     pub argmax_always: bool,
     /// `order` of the fact that is looked at.
@@ -24,8 +24,8 @@ pub struct ViewState {
 
 impl Default for ViewState {
     fn default() -> Self {
-        let view = View::default();
-        Self { record: 0, reading: view.reading, argmax_always: view.argmax_always, fact: None, baseline: None }
+        let view = MetricConvention::default();
+        Self { record: 0, position: view.position, argmax_always: view.argmax_always, fact: None, baseline: None }
     }
 }
 
@@ -146,11 +146,12 @@ pub fn model_of(text: &str) -> Option<ModelRef> {
 }
 
 /// All readings, in the order in which they are offered.
-pub const READINGS: [Reading; 3] = [Reading::SubjectLast, Reading::LastToken, Reading::SameIndex];
+pub const POSITIONS: [PatchPosition; 3] =
+    [PatchPosition::SubjectLast, PatchPosition::LastToken, PatchPosition::SameIndex];
 
 /// The reading with this name.
-pub fn reading(name: &str) -> Option<Reading> {
-    READINGS.into_iter().find(|reading| reading.name() == name)
+pub fn position(name: &str) -> Option<PatchPosition> {
+    POSITIONS.into_iter().find(|position| position.name() == name)
 }
 
 impl ViewState {
@@ -158,14 +159,14 @@ impl ViewState {
     pub const NAMES: [&str; 5] = ["show", "reading", "argmax-always", "fact", "baseline"];
 
     /// The view that the metrics take.
-    pub fn view(&self) -> View {
-        View { reading: self.reading, argmax_always: self.argmax_always, ..View::default() }
+    pub fn view(&self) -> MetricConvention {
+        MetricConvention { position: self.position, argmax_always: self.argmax_always, ..MetricConvention::default() }
     }
 
     /// Takes over one `name=value` of an address. Unknown names and values that make no sense change nothing.
     pub fn read(&mut self, name: &str, value: &str) {
         match name {
-            "reading" => self.reading = reading(value).unwrap_or(self.reading),
+            "reading" => self.position = position(value).unwrap_or(self.position),
             "argmax-always" => self.argmax_always = matches!(value, "" | "1" | "true"),
             "show" => self.record = from_one(value).unwrap_or(self.record),
             "baseline" => self.baseline = from_one(value).or(self.baseline),
@@ -181,8 +182,8 @@ impl ViewState {
         if self.record != default.record {
             pairs.push(("show", (self.record + 1).to_string()));
         }
-        if self.reading != default.reading {
-            pairs.push(("reading", self.reading.name().to_owned()));
+        if self.position != default.position {
+            pairs.push(("reading", self.position.name().to_owned()));
         }
         if self.argmax_always {
             pairs.push(("argmax-always", "1".to_owned()));
@@ -201,11 +202,17 @@ fn from_one(value: &str) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use engram_core::record::Spsa;
 
     #[test]
     fn a_view_survives_its_address() {
-        let state =
-            ViewState { record: 2, reading: Reading::LastToken, argmax_always: true, fact: Some(0), baseline: Some(1) };
+        let state = ViewState {
+            record: 2,
+            position: PatchPosition::LastToken,
+            argmax_always: true,
+            fact: Some(0),
+            baseline: Some(1),
+        };
         let mut read = ViewState::default();
         for (name, value) in state.written() {
             read.read(name, &value);
@@ -226,7 +233,7 @@ mod tests {
             noise: true,
             window: 5,
             layer: Some(3),
-            edit: EditWish { steps: 9, ..EditWish::default() },
+            edit: EditWish { spsa: Spsa { steps: 9, ..Spsa::default() }, ..EditWish::default() },
         };
         let mut read = LabState::default();
         for (name, value) in state.written() {

@@ -1,27 +1,22 @@
 //! How an edit shall be made: the layer, and the settings of the search for v* (METHODS, section 4).
 
 use engram_core::protocol::EditCommand;
-use engram_core::record::{EditSettings, Settings};
+use engram_core::record::{Settings, Spsa};
 
 /// The choices of the edit tab beside its question. They travel in the address.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct EditWish {
     /// Block to edit, from 1; the fact's dominant layer when absent.
     pub layer: Option<usize>,
-    /// SPSA steps.
-    pub steps: usize,
-    /// SPSA perturbation.
-    pub epsilon: f32,
-    /// SPSA step size.
-    pub eta: f32,
-    /// Seed of the SPSA directions.
+    /// Settings of the search.
+    pub spsa: Spsa,
+    /// Seed of its directions.
     pub seed: u64,
 }
 
 impl Default for EditWish {
     fn default() -> Self {
-        let EditSettings { layer, steps, epsilon, eta, .. } = EditSettings::default();
-        Self { layer, steps, epsilon, eta, seed: Settings::default().seed }
+        Self { layer: None, spsa: Spsa::default(), seed: Settings::default().seed }
     }
 }
 
@@ -40,10 +35,10 @@ impl EditWish {
             "at" => self.layer = value.parse().ok().filter(|&layer| layer > 0).or(self.layer),
             "steps" => {
                 let steps = value.trim().parse().ok().filter(|steps| (1..=MOST_STEPS).contains(steps));
-                self.steps = steps.unwrap_or(self.steps);
+                self.spsa.steps = steps.unwrap_or(self.spsa.steps);
             }
-            "epsilon" => self.epsilon = positive(1.0).unwrap_or(self.epsilon),
-            "eta" => self.eta = positive(1000.0).unwrap_or(self.eta),
+            "epsilon" => self.spsa.epsilon = positive(1.0).unwrap_or(self.spsa.epsilon),
+            "eta" => self.spsa.eta = positive(1000.0).unwrap_or(self.spsa.eta),
             "seed" => self.seed = value.trim().parse().unwrap_or(self.seed),
             _ => {}
         }
@@ -55,9 +50,9 @@ impl EditWish {
         let mut pairs = Vec::new();
         pairs.extend(self.layer.map(|layer| ("at", layer.to_string())));
         let numbers = [
-            ("steps", self.steps.to_string(), default.steps.to_string()),
-            ("epsilon", self.epsilon.to_string(), default.epsilon.to_string()),
-            ("eta", self.eta.to_string(), default.eta.to_string()),
+            ("steps", self.spsa.steps.to_string(), default.spsa.steps.to_string()),
+            ("epsilon", self.spsa.epsilon.to_string(), default.spsa.epsilon.to_string()),
+            ("eta", self.spsa.eta.to_string(), default.spsa.eta.to_string()),
             ("seed", self.seed.to_string(), default.seed.to_string()),
         ];
         pairs.extend(numbers.into_iter().filter(|(_, now, usual)| now != usual).map(|(name, now, _)| (name, now)));
@@ -72,9 +67,7 @@ impl EditWish {
             target: target.trim().into(),
             target_new: target_new.trim().into(),
             layer: self.layer,
-            steps: self.steps,
-            epsilon: self.epsilon,
-            eta: self.eta,
+            method: self.spsa.into(),
             seed: self.seed,
         }
     }
@@ -86,7 +79,7 @@ mod tests {
 
     #[test]
     fn a_wish_survives_its_address() {
-        let wish = EditWish { layer: Some(5), steps: 400, epsilon: 0.01, eta: 2.5, seed: 7 };
+        let wish = EditWish { layer: Some(5), spsa: Spsa { steps: 400, epsilon: 0.01, eta: 2.5 }, seed: 7 };
         let mut read = EditWish::default();
         for (name, value) in wish.written() {
             assert!(EditWish::NAMES.contains(&name));
@@ -105,6 +98,6 @@ mod tests {
     #[test]
     fn the_request_is_trimmed() {
         let ask = EditWish::default().ask("The capital of France is", "France", " Paris", "Rome ");
-        assert_eq!((ask.target.as_str(), ask.target_new.as_str(), ask.steps), ("Paris", "Rome", 250));
+        assert_eq!((ask.target.as_str(), ask.target_new.as_str(), ask.method.steps()), ("Paris", "Rome", 250));
     }
 }

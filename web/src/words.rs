@@ -1,7 +1,7 @@
 //! Words and numbers for people. No text from a record reaches the page without passing [`visible`] or [`token`].
 
 use engram_core::metrics::{Level, Mean};
-use engram_core::record::{Reading, Reason};
+use engram_core::record::{PatchPosition, Reason};
 
 /// A text on one line, with nothing hidden in it. (The page never takes a text for HTML; that is the views' part.)
 pub use engram_core::text::visible;
@@ -91,11 +91,11 @@ pub fn percent(text: &str) -> String {
 }
 
 /// Which state a reading puts back.
-pub fn reading(reading: Reading) -> &'static str {
-    match reading {
-        Reading::SubjectLast => "the clean state of the subject's last token",
-        Reading::LastToken => "the clean state of the prompt's last token",
-        Reading::SameIndex => "the subject's clean state at the same index",
+pub fn position(position: PatchPosition) -> &'static str {
+    match position {
+        PatchPosition::SubjectLast => "the clean state of the subject's last token",
+        PatchPosition::LastToken => "the clean state of the prompt's last token",
+        PatchPosition::SameIndex => "the subject's clean state at the same index",
     }
 }
 

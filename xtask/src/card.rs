@@ -1,8 +1,8 @@
 //! The card of a bundled model: what it is, what was measured, how to make it again.
 
 use anyhow::{Context, Result};
-use engram_core::metrics::{Summary, View, summarize};
-use engram_core::record::{Reading, Record};
+use engram_core::metrics::{MetricConvention, Summary, summarize};
+use engram_core::record::{PatchPosition, Record};
 use std::fmt::Write;
 
 /// A model card in Markdown, with the hub's header, from the study of all facts.
@@ -11,8 +11,8 @@ pub(crate) fn write(record: &Record, recipe: &str, training: &str) -> Result<Str
     let recall = |key: &str| training["recall"][key].as_f64().unwrap_or(f64::NAN);
     let line = |key: &str| recipe.lines().find_map(|line| line.strip_prefix(key)).unwrap_or_default().trim();
     let about = line("about = ").trim_matches('"');
-    let subject = summarize(record, &View::default());
-    let last = summarize(record, &View::default().with_reading(Reading::LastToken));
+    let subject = summarize(record, &MetricConvention::default());
+    let last = summarize(record, &MetricConvention::default().with_position(PatchPosition::LastToken));
     let model = &record.model;
     let mut out = String::new();
     let family = &model.family;
@@ -40,7 +40,7 @@ pub(crate) fn write(record: &Record, recipe: &str, training: &str) -> Result<Str
         ("editable (p(false) > 0.0005)".into(), share(editable, subject.validated)),
     ];
     for summary in [&subject, &last] {
-        let name = summary.view.reading.name();
+        let name = summary.view.position.name();
         rows.push((format!("l*, {name}"), dominance(summary)));
     }
     rows.push((

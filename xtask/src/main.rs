@@ -11,6 +11,7 @@ mod dist;
 mod facts;
 mod lab;
 mod models;
+mod order;
 mod python;
 mod setup;
 mod shell;

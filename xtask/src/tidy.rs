@@ -1,5 +1,6 @@
-//! Rules that no compiler knows: short files, a head on every module, no paths of one machine.
+//! Rules that no compiler knows: short files, a head on every module, no paths of one machine, modules in their order.
 
+use crate::order;
 use anyhow::{Context, Result};
 use std::path::{Path, PathBuf};
 
@@ -22,7 +23,10 @@ pub(crate) fn complaints(root: &Path) -> Result<Vec<String>> {
         let bytes = std::fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
         let name = file.strip_prefix(root).unwrap_or(&file).to_string_lossy().replace('\\', "/");
         match String::from_utf8(bytes) {
-            Ok(text) => complaints.extend(inspect(&name, &text)),
+            Ok(text) => {
+                complaints.extend(inspect(&name, &text));
+                complaints.extend(order::complaints(&name, &text));
+            }
             Err(_) => complaints.push(format!("{name}:1: not UTF-8")),
         }
     }

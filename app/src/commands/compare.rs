@@ -18,7 +18,7 @@ pub struct CompareArgs {
     #[arg(value_name = "RECORD", required = true)]
     pub records: Vec<PathBuf>,
     #[command(flatten)]
-    reading: ViewArgs,
+    view: ViewArgs,
     /// How to print it: table, md, csv or json
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t, hide_possible_values = true, help_heading = OUTPUT)]
     #[arg(help = "How to print it: table, md, csv or json")]
@@ -43,13 +43,13 @@ const EXAMPLES: &str = "\
 Examples:
   engram compare studies/
   engram compare a.engram.json b.engram.json --baseline SmolLM2-135M --format md
-  engram compare studies/ --reading last-token --format csv > models.csv";
+  engram compare studies/ --position last-token --format csv > models.csv";
 
 /// Runs the command.
 pub fn run(args: &CompareArgs, ui: &Ui) -> Result<()> {
     let mut records = records::read(&args.records, ui)?;
-    let baseline = args.reading.apply(&mut records)?;
-    let tables = tables::all(&records, &args.reading.view(), baseline.as_deref());
+    let baseline = args.view.apply(&mut records)?;
+    let tables = tables::all(&records, &args.view.view(), baseline.as_deref());
     match args.format {
         Format::Table => print_tables(&tables, ui)?,
         Format::Md => {

@@ -4,17 +4,19 @@ mod lessons;
 
 use super::{compare, study};
 use crate::bundled::{self, Bundled};
-use crate::engine::{self, Facts, Model, Place, Source};
+use crate::engine;
 use crate::options::{self, MODEL, OUTPUT};
+use crate::progress::{self, Progress, duration};
 use crate::render::bars::{self, Chart, Column};
-use crate::render::progress::{self, Progress, duration};
 use crate::render::style::Tone;
 use crate::render::text;
 use crate::report::Frame;
 use crate::ui::Ui;
+use crate::wanted::{Facts, Model, Place, Source};
 use anyhow::Result;
 use clap::Args;
-use engram_core::metrics::{View, judge, summarize};
+use engram_core::device::DeviceChoice;
+use engram_core::metrics::{MetricConvention, judge, summarize};
 use engram_core::record::{EditRecord, EditSettings, Record, Settings};
 use engram_core::tables;
 use std::path::PathBuf;
@@ -37,8 +39,9 @@ pub struct DemoArgs {
     #[arg(long)]
     pub quick: bool,
     /// Where to compute: auto, gpu or cpu; auto takes the GPU when one works
-    #[arg(long, value_name = "WHERE", value_enum, default_value_t, hide_possible_values = true, help_heading = MODEL)]
-    pub device: engine::Device,
+    #[arg(long, value_name = "WHERE", value_parser = options::device(), default_value = "auto", help_heading = MODEL)]
+    #[arg(hide_possible_values = true)]
+    pub device: DeviceChoice,
     /// Folder for the records; made when missing
     #[arg(long, value_name = "DIR", value_parser = options::folder, default_value = "engram-demo", help_heading = OUTPUT)]
     pub out: PathBuf,
@@ -54,7 +57,7 @@ const EXAMPLES: &str = "\
 Examples:
   engram demo --quick
   engram demo --out demo
-  engram compare demo --reading last-token
+  engram compare demo --position last-token
 
 It ends with page.html, which holds all of it and opens in any browser.
 
@@ -107,7 +110,7 @@ fn show(records: &[Record], ui: &Ui) -> Result<()> {
         ui.print("")?;
     }
     let baseline = records.last().map(|record| record.model.name.as_str());
-    compare::print_tables(&tables::all(records, &View::default(), baseline), ui)?;
+    compare::print_tables(&tables::all(records, &MetricConvention::default(), baseline), ui)?;
     ui.print("")?;
     let width = ui.screen.width.min(100);
     if let Some(lines) = records.iter().find_map(edited) {
@@ -163,10 +166,10 @@ fn recipes() -> Vec<engram_core::train::Recipe> {
 
 /// The paper's figures 2 and 3: mean sufficiency per layer, the global dominant layer marked.
 fn sufficiency(record: &Record) -> Chart {
-    let column = |reading: &engram_core::record::Reading| {
-        let summary = summarize(record, &View::default().with_reading(*reading));
+    let column = |position: &engram_core::record::PatchPosition| {
+        let summary = summarize(record, &MetricConvention::default().with_position(*position));
         Column {
-            name: reading.name().into(),
+            name: position.name().into(),
             values: summary.sufficiency.iter().map(|mean| mean.mean as f32).collect(),
             mark: summary.l_star,
         }
@@ -174,6 +177,6 @@ fn sufficiency(record: &Record) -> Chart {
     Chart {
         least: 0.0,
         title: format!("{}: mean sufficiency per layer, the most common dominant layer marked", record.model.name),
-        columns: record.settings.readings.iter().map(column).collect(),
+        columns: record.settings.positions.iter().map(column).collect(),
     }
 }

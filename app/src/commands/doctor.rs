@@ -1,13 +1,15 @@
 //! `engram doctor`: what works on this machine, and how a model's files are understood.
 
-use crate::engine::{self, Check, Device, Source, State, Understood};
+use crate::engine::{self, Check, State, Understood};
 use crate::options;
-use crate::render::progress::Progress;
+use crate::progress::Progress;
 use crate::render::style::{Ink, Screen, Tone};
 use crate::render::text;
 use crate::ui::Ui;
+use crate::wanted::Source;
 use anyhow::Result;
 use clap::Args;
+use engram_core::device::DeviceChoice;
 use std::path::{Path, PathBuf};
 
 /// Arguments of `engram doctor`.
@@ -37,7 +39,11 @@ struct Report<'a> {
 /// Runs the command; `false` says that something does not work.
 pub fn run(args: &DoctorArgs, ui: &Ui) -> Result<bool> {
     if let Some(source) = &args.model {
-        let model = engine::Model { source: source.clone(), tokenizer: args.tokenizer.clone(), device: Device::Cpu };
+        let model = crate::wanted::Model {
+            source: source.clone(),
+            tokenizer: args.tokenizer.clone(),
+            device: DeviceChoice::Cpu,
+        };
         let understood = engine::understand(&model, &Progress::new(*ui))?;
         match args.json {
             true => ui.print_json(&understood)?,

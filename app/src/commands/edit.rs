@@ -1,16 +1,17 @@
 //! `engram edit`: one fact rewritten by a rank-one update (METHODS, section 4).
 
-use crate::engine::{self, Edited, Save, Source};
+use crate::engine::{self, Edited};
 use crate::options::{self, METHOD, MODEL, OUTPUT, RunArgs};
-use crate::render::progress::{self, Progress};
+use crate::progress::{self, Progress};
 use crate::render::style::{Screen, Tone};
 use crate::render::table::{self, Align, Table};
 use crate::render::text;
 use crate::ui::Ui;
+use crate::wanted::{Save, Source};
 use anyhow::Result;
 use clap::Args;
 use engram_core::metrics::{EditOutcome, Level, Mark, edit_outcome};
-use engram_core::record::{EditSettings, Settings};
+use engram_core::record::{EditSettings, Settings, Spsa};
 use engram_core::{Error, Result as CoreResult};
 use std::path::PathBuf;
 
@@ -40,14 +41,14 @@ pub struct EditArgs {
     #[arg(long, value_name = "LAYER", value_parser = options::layer, help_heading = METHOD)]
     pub layer: Option<usize>,
     /// SPSA steps
-    #[arg(long, value_name = "COUNT", value_parser = options::count, default_value_t = EditSettings::default().steps, help_heading = METHOD)]
+    #[arg(long, value_name = "COUNT", value_parser = options::count, default_value_t = Spsa::default().steps, help_heading = METHOD)]
     pub steps: usize,
     /// SPSA perturbation, in the units of the MLP output
-    #[arg(long, value_name = "SIZE", value_parser = options::positive, default_value_t = EditSettings::default().epsilon, help_heading = METHOD)]
+    #[arg(long, value_name = "SIZE", value_parser = options::positive, default_value_t = Spsa::default().epsilon, help_heading = METHOD)]
     #[arg(allow_negative_numbers = true)]
     pub epsilon: f32,
     /// SPSA step size
-    #[arg(long, value_name = "SIZE", value_parser = options::positive, default_value_t = EditSettings::default().eta, help_heading = METHOD)]
+    #[arg(long, value_name = "SIZE", value_parser = options::positive, default_value_t = Spsa::default().eta, help_heading = METHOD)]
     #[arg(allow_negative_numbers = true)]
     pub eta: f32,
     /// Seed of the SPSA directions
@@ -76,17 +77,12 @@ The model's own files are never changed.";
 impl EditArgs {
     /// The record's form of the arguments.
     pub fn settings(&self) -> Settings {
+        let method = Spsa { steps: self.steps, epsilon: self.epsilon, eta: self.eta };
         Settings {
             n: 1,
             seed: self.seed,
             stages: vec![1, 3],
-            edit: EditSettings {
-                layer: self.layer,
-                steps: self.steps,
-                epsilon: self.epsilon,
-                eta: self.eta,
-                ..EditSettings::default()
-            },
+            edit: EditSettings { layer: self.layer, method: method.into(), ..EditSettings::default() },
             ..Settings::default()
         }
     }

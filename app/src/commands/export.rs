@@ -18,7 +18,7 @@ pub struct ExportArgs {
     #[arg(value_name = "RECORD", required = true)]
     pub records: Vec<PathBuf>,
     #[command(flatten)]
-    reading: ViewArgs,
+    view: ViewArgs,
     /// Folder to write into: a new one, an empty one, or that of an earlier export
     #[arg(short, long, value_name = "DIR", value_parser = options::folder, help_heading = OUTPUT)]
     pub out: PathBuf,
@@ -61,12 +61,12 @@ pub fn run(args: &ExportArgs, ui: &Ui) -> Result<()> {
     let records = records::read(&args.records, ui)?;
     // The reading is a choice of the tables; the raw values stay whole.
     let mut shown = records.clone();
-    let baseline = args.reading.apply(&mut shown)?;
+    let baseline = args.view.apply(&mut shown)?;
     let wanted = |part| args.only.is_empty() || args.only.contains(&part);
     let program = engine::program();
     let mut folder = Folder::open(&args.out, args.force, &program)?;
     if wanted(Part::Tables) {
-        export::tables(&mut folder, &shown, &args.reading.view(), baseline.as_deref())?;
+        export::tables(&mut folder, &shown, &args.view.view(), baseline.as_deref())?;
     }
     if wanted(Part::Records) {
         export::records(&mut folder, &records)?;
@@ -77,8 +77,8 @@ pub fn run(args: &ExportArgs, ui: &Ui) -> Result<()> {
         }
     }
     if wanted(Part::Figures) {
-        let view = args.reading.view();
-        let state = ViewState { reading: view.reading, argmax_always: view.argmax_always, ..ViewState::default() };
+        let view = args.view.view();
+        let state = ViewState { position: view.position, argmax_always: view.argmax_always, ..ViewState::default() };
         export::figures(&mut folder, &engram_web::print::pictures(&records, state)?)?;
     }
     let (written, stale) = folder.finish()?;

@@ -1,17 +1,17 @@
 //! `engram study`: the three stages over many facts, one record a model.
 
 use super::compare;
-use crate::engine::{self, Facts, Place, Source, Studied};
-use crate::fail;
+use crate::engine::{self, Studied};
 use crate::options::{self, CorruptionArgs, METHOD, MODEL, OUTPUT, RunArgs};
-use crate::render::progress::{self, Progress};
+use crate::progress::{self, Progress};
 use crate::render::text;
 use crate::ui::Ui;
+use crate::wanted::{Facts, Place, Source};
 use anyhow::Result;
 use clap::Args;
 use clap::builder::PossibleValuesParser;
-use engram_core::metrics::{self, View};
-use engram_core::record::{Answer, EditSettings, Reading, Reason, Record, Settings};
+use engram_core::metrics::{self, MetricConvention};
+use engram_core::record::{Answer, EditSettings, PatchPosition, Reason, Record, Settings};
 use engram_core::tables;
 use engram_core::{Error, Kind};
 use std::path::PathBuf;
@@ -40,10 +40,10 @@ pub struct StudyArgs {
     pub seed: u64,
     #[command(flatten)]
     corruption: CorruptionArgs,
-    /// Patched positions: subject-last, last-token, same-index
-    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = options::reading(), help_heading = METHOD)]
+    /// Patch positions: subject-last, last-token, same-index
+    #[arg(long, alias = "readings", value_name = "LIST", value_delimiter = ',', value_parser = options::position(), help_heading = METHOD)]
     #[arg(default_value = "subject-last,last-token", hide_possible_values = true)]
-    pub readings: Vec<Reading>,
+    pub positions: Vec<PatchPosition>,
     /// What counts as the answer: first-token, or sequence (geometric mean over its tokens)
     #[arg(long, value_name = "WHAT", default_value = "first-token", help_heading = METHOD)]
     #[arg(value_parser = PossibleValuesParser::new(["first-token", "sequence"]), hide_possible_values = true)]
@@ -57,10 +57,10 @@ pub struct StudyArgs {
     /// Test facts of stage 3
     #[arg(long, value_name = "COUNT", value_parser = options::count, default_value_t = 15, help_heading = EDITING)]
     pub edit_facts: usize,
-    /// Reading whose dominant layer is edited
-    #[arg(long, value_name = "READING", value_parser = options::reading(), default_value = "subject-last", help_heading = EDITING)]
+    /// Patch position whose dominant layer is edited
+    #[arg(long, alias = "edit-reading", value_name = "WHERE", value_parser = options::position(), default_value = "subject-last", help_heading = EDITING)]
     #[arg(hide_possible_values = true)]
-    pub edit_reading: Reading,
+    pub edit_position: PatchPosition,
     /// Edit this layer instead, from 1
     #[arg(long, value_name = "LAYER", value_parser = options::layer, help_heading = EDITING)]
     pub edit_layer: Option<usize>,
@@ -92,7 +92,7 @@ impl StudyArgs {
     /// The record's form of the arguments.
     pub fn settings(&self) -> engram_core::Result<Settings> {
         options::distinct("--stages", &self.stages, u8::to_string)?;
-        options::distinct("--readings", &self.readings, |reading| reading.name().into())?;
+        options::distinct("--positions", &self.positions, |position| position.name().into())?;
         let mut stages = self.stages.clone();
         stages.sort_unstable();
         if stages.first() != Some(&1) {
@@ -100,11 +100,11 @@ impl StudyArgs {
             return Err(Error::input("stages 2 and 3 build on stage 1")
                 .hint(format!("ask for it too: --stages 1,{}", list.join(","))));
         }
-        let edited = self.edit_reading;
-        if stages.contains(&3) && self.edit_layer.is_none() && !self.readings.contains(&edited) {
+        let edited = self.edit_position;
+        if stages.contains(&3) && self.edit_layer.is_none() && !self.positions.contains(&edited) {
             let name = edited.name();
-            return Err(Error::input(format!("`--edit-reading {name}` is not among `--readings`"))
-                .hint(format!("add {name} to --readings, or choose another --edit-reading")));
+            return Err(Error::input(format!("`--edit-position {name}` is not among `--positions`"))
+                .hint(format!("add {name} to --positions, or choose another --edit-position")));
         }
         Ok(Settings {
             n: self.n,
@@ -114,13 +114,13 @@ impl StudyArgs {
                 "sequence" => Answer::Sequence,
                 _ => Answer::FirstToken,
             },
-            readings: self.readings.clone(),
+            positions: self.positions.clone(),
             stages,
             maps: self.maps,
             window: self.window.unwrap_or_default(),
             edit: EditSettings {
                 facts: self.edit_facts,
-                reading: edited,
+                position: edited,
                 layer: self.edit_layer,
                 ..EditSettings::default()
             },
@@ -160,17 +160,17 @@ pub fn run(args: &StudyArgs, ui: &Ui) -> Result<bool> {
                 progress::wrote(ui, "record", &studied.path);
                 done.push(studied);
             }
-            Err(error) if args.model.len() == 1 || fail::kind(&error) == Some(Kind::Cancelled) => return Err(error),
+            Err(error) if args.model.len() == 1 || engine::kind(&error) == Some(Kind::Cancelled) => return Err(error),
             Err(error) => {
                 progress.finish();
-                fail::tell(ui, &error.context(source.name()));
+                ui.failure(&error.context(source.name()));
                 failed.push(source);
             }
         }
     }
     let records: Vec<Record> = done.iter().map(|studied| studied.record.clone()).collect();
     if !records.is_empty() {
-        compare::print_tables(&tables::all(&records, &View::default(), None), ui)?;
+        compare::print_tables(&tables::all(&records, &MetricConvention::default(), None), ui)?;
     }
     if done.len() > 1 {
         let paths: Vec<String> = done.iter().map(|s| s.path.display().to_string()).collect();

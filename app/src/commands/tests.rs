@@ -5,8 +5,8 @@ use crate::engine::{Edited, Tracing};
 use crate::render::style::{Ink, Screen, Tone};
 use engram_core::metrics::judge;
 use engram_core::record::{
-    DeviceInfo, Dropped, EditRecord, FactRecord, FactSource, Lens, Maps, ModelInfo, Outcome, Reading, Reason, Record,
-    Settings, Traced, Unrelated, VERSION,
+    DeviceInfo, Dropped, EditRecord, FactRecord, FactSource, Lens, Maps, ModelInfo, Outcome, PatchPosition, Reason,
+    Record, Settings, Traced, Unrelated, VERSION,
 };
 
 const SCREEN: Screen = Screen { width: 80, ink: Ink::None };
@@ -34,8 +34,8 @@ fn tracing(patched: [f32; 6], maps: bool) -> Tracing {
         p_corrupt: 0.01,
         p_false: 0.002,
         patched: [
-            (Reading::SubjectLast, patched.to_vec()),
-            (Reading::LastToken, vec![0.01, 0.01, 0.02, 0.1, 0.4, 0.5]),
+            (PatchPosition::SubjectLast, patched.to_vec()),
+            (PatchPosition::LastToken, vec![0.01, 0.01, 0.02, 0.1, 0.4, 0.5]),
         ]
         .into(),
         without_block: vec![0.1, 0.45, 0.4, 0.3, 0.55, 0.2],
@@ -97,7 +97,7 @@ fn without_an_effect_no_layer_is_named() {
         );
     }
     let flat = |traced: &mut Traced| {
-        traced.patched.insert(Reading::SubjectLast, vec![0.02, 0.03, 0.02, 0.01, 0.01, 0.01]);
+        traced.patched.insert(PatchPosition::SubjectLast, vec![0.02, 0.03, 0.02, 0.01, 0.01, 0.01]);
     };
     let flat = draw(&flat, None);
     assert!(flat.contains("No peak") && flat.contains("regains 4.1 %"), "{flat}");

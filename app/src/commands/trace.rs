@@ -1,17 +1,18 @@
 //! `engram trace`: one fact, layer by layer and token by token.
 
-use crate::engine::{self, Source, Tracing};
+use crate::engine::{self, Tracing};
 use crate::options::{self, CorruptionArgs, METHOD, MODEL, OUTPUT, RunArgs};
+use crate::progress::Progress;
 use crate::render::bars::{self, Chart, Column};
 use crate::render::heatmap::{self, Heatmap};
-use crate::render::progress::Progress;
 use crate::render::style::{Screen, Tone};
 use crate::render::text;
 use crate::ui::Ui;
+use crate::wanted::Source;
 use anyhow::Result;
 use clap::Args;
-use engram_core::metrics::{self, Finding, View};
-use engram_core::record::{FactRecord, Reading, Record, Settings, Traced, UnitEffects};
+use engram_core::metrics::{self, Finding, MetricConvention};
+use engram_core::record::{FactRecord, PatchPosition, Record, Settings, Traced, UnitEffects};
 use engram_core::trace::Units;
 use engram_web::figures::finding;
 use engram_web::figures::heatmap::windowed;
@@ -39,10 +40,10 @@ pub struct TraceArgs {
     run: RunArgs,
     #[command(flatten)]
     corruption: CorruptionArgs,
-    /// Patched positions: subject-last, last-token, same-index
-    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = options::reading(), help_heading = METHOD)]
+    /// Patch positions: subject-last, last-token, same-index
+    #[arg(long, alias = "readings", value_name = "LIST", value_delimiter = ',', value_parser = options::position(), help_heading = METHOD)]
     #[arg(default_value = "subject-last,last-token", hide_possible_values = true)]
-    pub readings: Vec<Reading>,
+    pub positions: Vec<PatchPosition>,
     /// Window of the attention and MLP maps, in layers [default: a third of the model's, odd; 10 from 30 layers on]
     #[arg(long, value_name = "LAYERS", value_parser = options::count, help_heading = METHOD)]
     pub window: Option<usize>,
@@ -73,11 +74,11 @@ Examples:
 
 impl TraceArgs {
     fn settings(&self) -> engram_core::Result<Settings> {
-        options::distinct("--readings", &self.readings, |reading| reading.name().into())?;
+        options::distinct("--positions", &self.positions, |position| position.name().into())?;
         Ok(Settings {
             n: 1,
             corruption: self.corruption.corruption()?,
-            readings: self.readings.clone(),
+            positions: self.positions.clone(),
             stages: vec![1],
             maps: usize::from(!self.no_map),
             window: self.window.unwrap_or_default(),
@@ -169,23 +170,23 @@ fn head(tracing: &Tracing, fact: &FactRecord, traced: &Traced, screen: Screen) -
 }
 
 fn sufficiency(record: &Record, fact: &FactRecord, traced: &Traced) -> Chart {
-    let column = |reading: &Reading| {
-        let curve = metrics::sufficiency(traced, *reading)?;
+    let column = |position: &PatchPosition| {
+        let curve = metrics::sufficiency(traced, *position)?;
         Some(Column {
-            name: reading.name().into(),
+            name: position.name().into(),
             values: curve.iter().map(|s| *s as f32).collect(),
-            mark: found(fact, *reading).and_then(Finding::layer),
+            mark: found(fact, *position).and_then(Finding::layer),
         })
     };
     Chart {
         least: least(finding::nothing(fact).is_none()),
         title: "Sufficiency: p gained by putting the clean state back, per layer".into(),
-        columns: record.settings.readings.iter().filter_map(column).collect(),
+        columns: record.settings.positions.iter().filter_map(column).collect(),
     }
 }
 
-fn found(fact: &FactRecord, reading: Reading) -> Option<Finding> {
-    metrics::finding(fact, &View::default().with_reading(reading))
+fn found(fact: &FactRecord, position: PatchPosition) -> Option<Finding> {
+    metrics::finding(fact, &MetricConvention::default().with_position(position))
 }
 
 /// How far the bars' scale reaches at least: nothing may look large where the fact shows no effect.
@@ -274,23 +275,23 @@ fn units(effects: &UnitEffects, traced: &Traced, nothing: Option<&str>, screen: 
 /// What a reader must know before believing the bars (METHODS, section 2).
 fn remarks(record: &Record, fact: &FactRecord, traced: &Traced) -> impl Iterator<Item = String> {
     let ends = traced.subject_span[1] == traced.tokens.len();
-    let remark = |reading: &Reading| {
-        let patched = traced.patched.get(reading)?;
+    let remark = |position: &PatchPosition| {
+        let patched = traced.patched.get(position)?;
         // What shows no effect is said at the top.
-        found(fact, *reading).filter(|found| found.is_effect())?;
-        let said = finding::said(fact, &View::default().with_reading(*reading));
-        let caution = match reading {
-            Reading::LastToken => {
+        found(fact, *position).filter(|found| found.is_effect())?;
+        let said = finding::said(fact, &MetricConvention::default().with_position(*position));
+        let caution = match position {
+            PatchPosition::LastToken => {
                 " The last layer gives p clean back by definition, so a late peak is no finding.".into()
             }
-            Reading::SubjectLast if !ends => {
+            PatchPosition::SubjectLast if !ends => {
                 format!(" Layer {} is 0 by definition, nothing reads the subject after it.", patched.len())
             }
             _ => String::new(),
         };
-        Some(format!("{}: {said}{caution}", reading.name()))
+        Some(format!("{}: {said}{caution}", position.name()))
     };
-    let remarks: Vec<String> = record.settings.readings.iter().filter_map(remark).collect();
+    let remarks: Vec<String> = record.settings.positions.iter().filter_map(remark).collect();
     remarks.into_iter()
 }
 

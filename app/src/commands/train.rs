@@ -1,12 +1,14 @@
 //! `engram train`: a small model from facts and ordinary text, as a Hugging Face folder.
 
-use crate::engine::{self, Device, Trained};
+use crate::engine::{self, Trained};
 use crate::options::{self, MODEL, OUTPUT};
-use crate::render::progress::{self, Progress};
+use crate::progress::{self, Progress};
 use crate::render::text;
 use crate::ui::Ui;
+use crate::wanted::Training;
 use anyhow::Result;
 use clap::Args;
+use engram_core::device::DeviceChoice;
 use std::path::PathBuf;
 
 /// Arguments of `engram train`.
@@ -23,8 +25,9 @@ pub struct TrainArgs {
     #[arg(long, value_name = "FILE", value_parser = options::file)]
     pub text: PathBuf,
     /// Where to compute: auto, gpu or cpu; auto takes the GPU when one works
-    #[arg(long, value_name = "WHERE", value_enum, default_value_t, hide_possible_values = true, help_heading = MODEL)]
-    pub device: Device,
+    #[arg(long, value_name = "WHERE", value_parser = options::device(), default_value = "auto", help_heading = MODEL)]
+    #[arg(hide_possible_values = true)]
+    pub device: DeviceChoice,
     /// Folder for the model; made when missing
     #[arg(long, value_name = "DIR", value_parser = options::folder, help_heading = OUTPUT)]
     pub out: PathBuf,
@@ -44,10 +47,23 @@ Examples:
 An interrupted training goes on after its last finished epoch when the same
 line is run again, and ends with the same weights.";
 
+impl TrainArgs {
+    fn wanted(&self) -> Training {
+        Training {
+            recipe: self.recipe.clone(),
+            facts: self.facts.clone(),
+            text: self.text.clone(),
+            device: self.device,
+            out: self.out.clone(),
+            fresh: self.fresh,
+        }
+    }
+}
+
 /// Runs the command.
 pub fn run(args: &TrainArgs, ui: &Ui) -> Result<()> {
     let progress = Progress::new(*ui);
-    let trained = engine::train(args, &progress)?;
+    let trained = engine::train(&args.wanted(), &progress)?;
     progress.finish();
     if args.json {
         ui.print_json(&trained)?;

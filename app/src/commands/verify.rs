@@ -1,14 +1,14 @@
 //! `engram verify`: whether records can be trusted, and their indices computed anew.
 
-use crate::engine::{self, Facts, Model, Proof, Source};
-use crate::fail;
+use crate::engine;
 use crate::options::{self, MODEL, OUTPUT};
+use crate::progress::Progress;
 use crate::records;
-use crate::render::progress::Progress;
 use crate::render::style::{Screen, Tone};
 use crate::render::table::{self, Align, Table};
 use crate::render::text;
 use crate::ui::Ui;
+use crate::wanted::{Facts, Model, Proof, Source};
 use anyhow::Result;
 use clap::Args;
 use engram_core::metrics::{EditSummary, Mean, Share, edit_summary};
@@ -161,7 +161,7 @@ fn report(path: &Path, record: &Record, proof: &Proof, progress: &Progress) -> R
     let mut checks = verify::record(record);
     match engine::verify(record, proof, progress) {
         Ok(more) => checks.extend(more),
-        Err(error) if fail::kind(&error) == Some(Kind::Cancelled) => return Err(error),
+        Err(error) if engine::kind(&error) == Some(Kind::Cancelled) => return Err(error),
         // A model or facts file that does not open is no reason to keep quiet about the record.
         Err(error) => {
             progress.finish();
@@ -231,7 +231,7 @@ fn indices(all: &[Indices], screen: Screen, borders: bool) -> String {
     for one in all {
         let number = |value: Option<f64>| value.map_or_else(|| "–".into(), |value| format!("{value:.3}"));
         table.row([
-            one.reading.name().to_owned(),
+            one.position.name().to_owned(),
             one.l_star.map_or_else(|| "–".into(), |layer| layer.to_string()),
             share(one.at_l_star),
             share(one.no_peak),

@@ -2,7 +2,7 @@
 
 use super::load::choose;
 use super::{Check, State};
-use engram_core::device::{Choice, threads};
+use engram_core::device::{DeviceChoice, threads};
 use engram_core::memory;
 use engram_core::tensor::self_test::TOLERANCE;
 
@@ -13,7 +13,7 @@ pub(super) fn run() -> Vec<Check> {
         checks.push(Check { name: name.into(), state, detail, hint: hint.map(Into::into) });
     };
     let gib = |bytes: u64| format!("{:.1} GiB", bytes as f64 / f64::from(1 << 30));
-    match choose(Choice::Gpu) {
+    match choose(DeviceChoice::Gpu) {
         Ok(gpu) => {
             if let Some(adapter) = &gpu.adapter {
                 let software = adapter.kind == "Cpu";
@@ -46,7 +46,7 @@ pub(super) fn run() -> Vec<Check> {
         }
     }
     add("cpu", State::Ok, format!("{} threads, {} of memory free", threads(), gib(memory::free())), None);
-    match choose(Choice::Auto) {
+    match choose(DeviceChoice::Auto) {
         Ok(chosen) => {
             add("chosen", State::Ok, format!("{}: {} ({})", chosen.info.kind, chosen.info.name, chosen.why), None);
         }

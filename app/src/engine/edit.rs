@@ -1,15 +1,16 @@
 //! One fact rewritten, measured, saved where asked for, and undone.
 
+use super::Edited;
 use super::load::{Loaded, load};
 use super::study::read_facts;
-use super::{Edited, Facts, Model, Question, Save};
-use crate::render::progress::Progress;
+use crate::progress::Progress;
+use crate::wanted::{Facts, Model, Question, Save};
 use anyhow::Result;
 use engram_core::Error;
-use engram_core::edit::{self, EditTarget, Step, measure, targets};
+use engram_core::edit::{self, EditTarget, Step, edit_one};
 use engram_core::generate::greedy;
+use engram_core::load::Model as LoadedModel;
 use engram_core::metrics::judge;
-use engram_core::model;
 use engram_core::question::fact_of;
 use engram_core::record::Settings;
 use engram_core::study;
@@ -48,29 +49,27 @@ pub(super) fn run(
     let unrelated = edit::unrelated(&bundled, &known, &fact);
     let watched = unrelated.into_iter().map(|at| (at, &bundled.facts[at])).collect();
     let job = EditTarget { order: 0, fact: &fact, tokens, layer, unrelated: watched };
-    let said = |model: &model::Model| block_on(greedy(model, &prompt, SAID, |text| text.contains('\n')));
+    let said = |model: &LoadedModel| block_on(greedy(model, &prompt, SAID, |text| text.contains('\n')));
     let before = said(&loaded.model)?.text;
 
     let start = Instant::now();
-    progress.start("finding v*", "steps", Some(settings.edit.steps as u64), 0);
+    progress.start("finding v*", "steps", Some(settings.edit.method.steps() as u64), 0);
     let mut step = |step: Step<'_>| {
         progress.set(step.done as u64);
         if progress.is_cancelled() { Err(Error::cancelled()) } else { Ok(()) }
     };
-    let targets = block_on(targets(&loaded.model, std::slice::from_ref(&job), settings, &mut step))?;
+    let done = block_on(edit_one(&loaded.model, &job, settings, &mut step))?;
     progress.finish();
     let seconds = start.elapsed().as_secs_f64();
-    let target = targets.into_iter().next().ok_or_else(|| Error::input("nothing to edit"))?;
-    let done = block_on(measure(&loaded.model, &job, &target, settings))?;
 
-    loaded.model.overlays.push(done.update.overlay());
+    loaded.model.overlays.push(done.overlay.clone());
     let after = said(&loaded.model)?.text;
     if let Some(file) = &save.delta {
-        super::save::delta(file, &loaded.model, &done.update)?;
+        super::save::delta(file, &loaded.model, &done.overlay)?;
     }
     if let Some(folder) = &save.model {
         let Loaded { model, checkpoint, path } = &loaded;
-        super::save::model(folder, model, checkpoint, path, &done.update, progress)?;
+        super::save::model(folder, model, checkpoint, path, &done.overlay, progress)?;
     }
     Ok(Edited {
         model: loaded.model.info.clone(),
@@ -85,7 +84,7 @@ pub(super) fn run(
 }
 
 /// The fact's own layer under `subject-last`.
-fn own_layer(model: &model::Model, fact: &TokenizedFact, settings: &Settings, progress: &Progress) -> Result<usize> {
+fn own_layer(model: &LoadedModel, fact: &TokenizedFact, settings: &Settings, progress: &Progress) -> Result<usize> {
     progress.start("looking for the fact's layer", "passes", Some(1), 0);
     let found = block_on(edit::own_layer(model, fact, settings))?;
     progress.finish();

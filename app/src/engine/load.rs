@@ -1,11 +1,13 @@
 //! From what the command line names to a model ready to run.
 
-use super::{Device, Model, Source, Understood};
+use super::Understood;
 use crate::hub;
-use crate::render::progress::Progress;
+use crate::progress::Progress;
+use crate::wanted::{Model, Source};
 use anyhow::Result;
 use engram_core::Error;
-use engram_core::device::{Choice, Compute, start_threads};
+use engram_core::device::{Compute, DeviceChoice, start_threads};
+use engram_core::load::{Model as LoadedModel, notes, understood};
 use engram_core::model;
 use engram_core::model::spec::Spec;
 use engram_core::names::HubId;
@@ -15,20 +17,10 @@ use std::path::PathBuf;
 
 /// A loaded model and the files it came from.
 pub(super) struct Loaded {
-    pub(super) model: model::Model,
+    pub(super) model: LoadedModel,
     pub(super) checkpoint: Checkpoint,
     /// Folder of the files, or the GGUF file.
     pub(super) path: PathBuf,
-}
-
-impl From<Device> for Choice {
-    fn from(device: Device) -> Self {
-        match device {
-            Device::Auto => Self::Auto,
-            Device::Gpu => Self::Gpu,
-            Device::Cpu => Self::Cpu,
-        }
-    }
 }
 
 /// A model's files, found and read but for the weights.
@@ -66,10 +58,10 @@ pub(super) fn open(wanted: &Model, progress: &Progress) -> Result<Opened> {
 /// Finds, downloads where needed, and loads a model; says which device is used and why.
 pub(super) fn load(wanted: &Model, progress: &Progress) -> Result<Loaded> {
     let Opened { checkpoint, name, path } = open(wanted, progress)?;
-    let compute = choose(wanted.device.into())?;
+    let compute = choose(wanted.device)?;
     progress.note(&format!("{}: {} ({})", compute.info.kind, compute.info.name, compute.why));
     progress.start("loading", "tensors", Some(checkpoint.tensors().len() as u64), 0);
-    let model = block_on(model::Model::load(&checkpoint, &name, compute, &|done, _| progress.set(done as u64)))?;
+    let model = block_on(LoadedModel::load(&checkpoint, &name, compute, &|done, _| progress.set(done as u64)))?;
     progress.finish();
     progress.notes(model.notes.iter().cloned());
     Ok(Loaded { model, checkpoint, path })
@@ -83,11 +75,11 @@ pub(super) fn understand(wanted: &Model, progress: &Progress) -> Result<Understo
     block_on(model::survey(checkpoint.config(), Some(&checkpoint)))?;
     let own_head = block_on(model::own_head(&spec, &checkpoint))?;
     let tokens = checkpoint.tokens()?;
-    let mut lines = model::understood(&spec, own_head, &tokens);
+    let mut lines = understood(&spec, own_head, &tokens);
     let tied = spec.tied && !own_head;
     let (parameters, stored) = (checkpoint.parameters(tied), checkpoint.dtype_name(tied));
     lines.push(("weights".into(), format!("{stored} in {}, {parameters} parameters", checkpoint.files())));
-    Ok(Understood { model: name, lines, notes: model::notes(&checkpoint, own_head, &tokens) })
+    Ok(Understood { model: name, lines, notes: notes(&checkpoint, own_head, &tokens) })
 }
 
 /// What records call a model.
@@ -101,10 +93,10 @@ pub(super) fn record_name(source: &Source) -> String {
 
 /// Chooses a device. Without a desktop session Linux's window libraries complain on stderr, many times over, about what
 /// is no fault of anybody; they are not heard while adapters are looked for.
-pub(super) fn choose(choice: Choice) -> engram_core::Result<Compute> {
+pub(super) fn choose(choice: DeviceChoice) -> engram_core::Result<Compute> {
     #[cfg(target_os = "linux")]
     let _hushed = match std::env::var_os("XDG_RUNTIME_DIR") {
-        None if choice != Choice::Cpu => gag::Gag::stderr().ok(),
+        None if choice != DeviceChoice::Cpu => gag::Gag::stderr().ok(),
         _ => None,
     };
     start_threads()?;

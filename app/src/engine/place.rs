@@ -1,6 +1,6 @@
 //! Places to write, looked at before anything is computed.
 
-use super::Save;
+use crate::wanted::Save;
 use anyhow::{Context, Result};
 use engram_core::Error;
 use std::path::Path;

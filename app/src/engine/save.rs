@@ -1,10 +1,11 @@
-//! Edited weights as files: the rank-one factors alone, or a full copy of the model, one tensor in memory at a time.
+//! Edited weights as files: the edit's factors alone, or a full copy of the model, one tensor in memory at a time.
 
-use crate::render::progress::Progress;
+use crate::progress::Progress;
 use anyhow::{Context, Result};
-use engram_core::edit::Update;
+use engram_core::edit;
 use engram_core::journal::{write_atomic, write_atomic_with};
-use engram_core::model::Model;
+use engram_core::load::Model;
+use engram_core::tensor::Overlay;
 use engram_core::weights::{Checkpoint, StoredDtype, TensorInfo};
 use half::{bf16, f16};
 use pollster::block_on;
@@ -15,8 +16,8 @@ use std::io::{self, Write};
 use std::path::Path;
 
 /// Writes `u` and `k` with `W' = W + u kᵀ` (in the layout `[out, in]`) as a safetensors file.
-pub(super) fn delta(file: &Path, model: &Model, update: &Update) -> Result<()> {
-    let bytes = engram_core::lab::delta(&model.info, std::iter::once(update))?;
+pub(super) fn delta(file: &Path, model: &Model, edit: &Overlay) -> Result<()> {
+    let bytes = edit::delta(&model.info, [edit])?;
     Ok(write_atomic(file, &bytes)?)
 }
 
@@ -54,18 +55,20 @@ fn header(tensors: &[(&TensorInfo, Dtype)]) -> io::Result<Vec<u8>> {
     Ok([&(json.len() as u64).to_le_bytes(), json.as_slice()].concat())
 }
 
-/// The edited matrix as the checkpoint stores it: the sum in f64, rounded once.
-fn merged(model: &Model, update: &Update) -> Result<Vec<f32>> {
-    let down = model.net.down(update.layer);
-    let mut values = block_on(down.values())?;
-    for (row, u) in values.chunks_exact_mut(down.input).zip(&update.u) {
-        row.iter_mut().zip(&update.k).for_each(|(w, k)| *w = (f64::from(*w) + f64::from(*u) * f64::from(*k)) as f32);
+/// An edited tensor in the checkpoint's layout: the sum in f64, rounded once.
+fn merged(model: &Model, mut values: Vec<f32>, tensor: &str, edit: &Overlay) -> Vec<f32> {
+    let mut maps = model.net.blocks.iter().flat_map(|block| block.maps());
+    let (_, map) = maps.find(|(_, map)| map.tensor == tensor).expect("an edit is of the model's own tensors");
+    let (transposed, input) = (map.transposed, map.input);
+    let out = values.len() / input;
+    let terms: Vec<_> = edit.terms.iter().filter(|term| term.tensor == tensor).collect();
+    for (at, w) in values.iter_mut().enumerate() {
+        let (o, i) = if transposed { (at % out, at / out) } else { (at / input, at % input) };
+        let factors = terms.iter().flat_map(|term| term.u.iter().zip(&term.v));
+        let added: f64 = factors.map(|(u, v)| f64::from(u[o]) * f64::from(v[i])).sum();
+        *w = (f64::from(*w) + added) as f32;
     }
-    if !down.turned {
-        return Ok(values);
-    }
-    let (out, input) = (down.out(), down.input);
-    Ok((0..input * out).map(|at| values[at % out * input + at / out]).collect())
+    values
 }
 
 /// Writes a Hugging Face folder of the model with an edit merged into its weights.
@@ -74,25 +77,24 @@ pub(super) fn model(
     model: &Model,
     checkpoint: &Checkpoint,
     source: &Path,
-    update: &Update,
+    edit: &Overlay,
     progress: &Progress,
 ) -> Result<()> {
     std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
-    let (tensor, edited) = (update.tensor.as_str(), merged(model, update)?);
+    let edited = |name: &str| edit.terms.iter().any(|term| term.tensor == name);
     let mut tensors: Vec<_> =
-        checkpoint.tensors().values().map(|info| (info, kind(info, info.name == tensor))).collect();
+        checkpoint.tensors().values().map(|info| (info, kind(info, edited(&info.name)))).collect();
     // The widest first, as the format wants it, so that every value stands at a multiple of its size.
     tensors.sort_by_key(|(info, kind)| (std::cmp::Reverse(kind.bitsize()), &info.name));
     progress.start("writing", "tensors", Some(tensors.len() as u64), 0);
     let written = write_atomic_with(&folder.join("model.safetensors"), |file| {
         file.write_all(&header(&tensors)?)?;
         for (at, (info, kind)) in tensors.iter().enumerate() {
-            if info.name == tensor {
-                file.write_all(&bytes(&edited, *kind))?;
-            } else {
-                let values = block_on(checkpoint.read_f32(&info.name)).map_err(io::Error::other)?;
-                file.write_all(&bytes(&values, *kind))?;
+            let mut values = block_on(checkpoint.read_f32(&info.name)).map_err(io::Error::other)?;
+            if edited(&info.name) {
+                values = merged(model, values, &info.name, edit);
             }
+            file.write_all(&bytes(&values, *kind))?;
             progress.set(at as u64 + 1);
         }
         Ok(())

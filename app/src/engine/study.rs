@@ -2,17 +2,18 @@
 
 mod begin;
 
+use super::Studied;
+use super::kind;
 use super::load::{load, open, record_name};
-use super::{Facts, Model, Place, Studied};
 use crate::bundled;
-use crate::fail::kind;
-use crate::render::progress::Progress;
+use crate::progress::Progress;
+use crate::wanted::{Facts, Model, Place};
 use anyhow::Result;
 use begin::{Begin, Files};
 use engram_core::facts::{FactFile, parse};
 use engram_core::journal::Journal;
 use engram_core::record::{FactRecord, Outcome, Settings};
-use engram_core::study::{self, Event, Observer, Phase};
+use engram_core::study::{self, Event, Observer, StudyPhase};
 use engram_core::text::told;
 use engram_core::{Error, Kind};
 use pollster::block_on;
@@ -62,7 +63,7 @@ fn work(
     if resumed > 0 {
         progress.note(&format!("going on after {resumed} facts of an earlier run"));
     }
-    let mut observer = Journaled { journal, progress, phase: None, strict: place.strict };
+    let mut observer = Recorder { journal, progress, phase: None, strict: place.strict };
     let record = block_on(study::run(model, facts, record, &mut observer))?;
     if let Some(kept) = observer.journal.finish(&path, &record)? {
         progress.note(&format!("the record that was there, of other settings, is {}", kept.display()));
@@ -109,10 +110,10 @@ pub(super) fn read_facts(facts: &Facts, progress: &Progress) -> Result<FactFile>
 }
 
 /// Journals what is finished and shows how far the study is.
-struct Journaled<'a> {
+struct Recorder<'a> {
     journal: Journal,
     progress: &'a Progress,
-    phase: Option<Phase>,
+    phase: Option<StudyPhase>,
     strict: bool,
 }
 
@@ -128,25 +129,26 @@ fn sound(fact: &FactRecord) -> engram_core::Result<()> {
     }
 }
 
-impl Observer for Journaled<'_> {
+impl Observer for Recorder<'_> {
     fn event(&mut self, event: Event<'_>) -> engram_core::Result<()> {
+        if let Event::Fact(fact) = event
+            && self.strict
+        {
+            sound(fact)?;
+        }
+        if let Some(line) = event.line()? {
+            self.journal.append(&line)?;
+        }
         match event {
-            Event::Fact(fact) => {
-                if self.strict {
-                    sound(fact)?;
-                }
-                self.journal.append(fact)
-            }
-            Event::Redundancy(line) => self.journal.append_redundancy(line),
-            Event::Edit(edit) => self.journal.append_edit(edit),
+            Event::Fact(_) | Event::Redundancy(_) | Event::Edit(_) => Ok(()),
             Event::Progress { phase, done, of } => {
                 if self.phase != Some(phase) {
                     self.phase = Some(phase);
                     let (label, unit) = match phase {
-                        Phase::Trace => ("tracing", "facts"),
-                        Phase::Redundancy => ("redundancy", "facts"),
-                        Phase::Optimize => ("finding v*", "steps"),
-                        Phase::Edit => ("editing", "facts"),
+                        StudyPhase::Trace => ("tracing", "facts"),
+                        StudyPhase::Redundancy => ("redundancy", "facts"),
+                        StudyPhase::Optimize => ("finding v*", "steps"),
+                        StudyPhase::Edit => ("editing", "facts"),
                     };
                     self.progress.start(label, unit, Some(of as u64), done as u64);
                 }

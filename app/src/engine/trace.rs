@@ -1,16 +1,17 @@
 //! One fact traced, whatever the filters would say of it.
 
+use super::Tracing;
 use super::load::load;
-use super::{Model, Question, Tracing};
-use crate::render::progress::Progress;
+use crate::progress::Progress;
+use crate::wanted::{Model, Question};
 use anyhow::Result;
 use engram_core::facts::{Fact, FactFile};
-use engram_core::model;
+use engram_core::load::Model as LoadedModel;
 use engram_core::question::fact_of;
 use engram_core::record::{FactRecord, Outcome, Record, Settings};
 use engram_core::run::Sites;
 use engram_core::study::{self, header};
-use engram_core::trace::{self, TokenizedFact, Units};
+use engram_core::trace::{self, Extras, OneFact, Part, SecondPass, Units};
 use pollster::block_on;
 
 /// See [`super::trace`].
@@ -26,7 +27,7 @@ pub(super) fn run(
 
 /// The same with a model that is loaded.
 fn of(
-    model: &model::Model,
+    model: &LoadedModel,
     question: &Question,
     settings: &Settings,
     units: Option<&Units>,
@@ -43,51 +44,34 @@ fn of(
 
 /// Everything of one fact.
 fn traced(
-    model: &model::Model,
+    model: &LoadedModel,
     fact: &Fact,
     record: &Record,
     units: Option<&Units>,
     progress: &Progress,
 ) -> Result<FactRecord> {
     let settings = &record.settings;
-    let prepared = prepared(model, fact, settings)?;
-    let steps = 2 + settings.maps.min(1);
-    progress.start("tracing", "passes", Some(steps as u64), 0);
-    let dropped = block_on(trace::filtered(model, fact, settings))?;
+    let tokens = trace::tokenize(model, fact, settings)?.map_err(|dropped| dropped.refusal("traced"))?;
+    progress.start("tracing", "passes", Some(2 + settings.maps.min(1) as u64), 0);
     let keep = units.map_or_else(Sites::to_resume, |units| units.sites(model.layers()));
-    let group = block_on(trace::capture_with(model, &[&prepared], settings, &keep))?;
-    let mut traced =
-        block_on(trace::stage1_of(model, &[&prepared], settings, &group))?.pop().expect("one fact, one trace");
-    traced.lens = Some(block_on(trace::lens(model, &prepared, &group, 0))?);
-    progress.set(1);
-    // Without an effect there is nothing that other layers could restore.
-    if dropped.is_none() {
-        let wanted = trace::own_blocks(&traced, &settings.readings);
-        let curves = block_on(trace::redundancy(model, &[&prepared], settings, &wanted))?;
-        traced.redundancy.extend(wanted.into_iter().map(|(reading, _)| reading).zip(curves.into_iter().flatten()));
-    }
-    progress.set(2);
-    if settings.maps > 0 {
-        traced.maps = Some(block_on(trace::maps(model, &prepared, settings, traced.p_corrupt, (&group, 0), None))?);
-    }
-    progress.finish();
-    if let Some(units) = units {
-        let mut started = false;
-        let mut tell = |done: usize, all: usize| {
+    let one = block_on(OneFact::capture(model, tokens, settings, &keep))?;
+    let extras = Extras { lens: true, second: SecondPass::Own, maps: settings.maps > 0, units };
+    let mut started = false;
+    let mut part = |part: Part<'_>| match part {
+        Part::Stage1(_) => progress.set(1),
+        Part::Lens(_) => {}
+        Part::Redundancy(..) | Part::MapRow(_) => progress.set(2),
+        Part::Units(done, all) => {
             if !std::mem::replace(&mut started, true) {
+                progress.finish();
                 progress.start("heads and neurons", "runs", Some(all as u64), 0);
             }
             progress.set(done as u64);
-        };
-        traced.units = block_on(trace::units(model, &prepared, settings, units, &group, &mut tell))?;
-        progress.finish();
-    }
-    Ok(FactRecord::new(0, fact, Outcome::of(traced, dropped.as_ref())))
-}
-
-/// The fact's tokens, or an error that says why it has none.
-fn prepared(model: &model::Model, fact: &Fact, settings: &Settings) -> Result<TokenizedFact> {
-    Ok(trace::tokenize(model, fact, settings)?.map_err(|dropped| dropped.refusal("traced"))?)
+        }
+    };
+    let traced = block_on(trace::trace_one(model, &one, settings, &extras, &mut part))?;
+    progress.finish();
+    Ok(fact.record(0, Outcome::of(traced, one.dropped.as_ref())))
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! Training: epochs with their state on disk, then the model's folder and what it knows.
 
 use super::Trained;
-use crate::commands::train::TrainArgs;
-use crate::render::progress::Progress;
+use crate::progress::Progress;
+use crate::wanted::Training as Wanted;
 use anyhow::{Context, Result};
 use engram_core::device::start_threads;
 use engram_core::journal::{Lock, write_atomic};
@@ -27,22 +27,22 @@ impl Drop for Held {
 }
 
 /// See [`super::train`].
-pub(super) fn run(args: &TrainArgs, progress: &Progress) -> Result<Trained> {
+pub(super) fn run(wanted: &Wanted, progress: &Progress) -> Result<Trained> {
     // Before the tokenizer's training starts them in its own way.
     start_threads()?;
-    let plan = plan(args)?;
-    std::fs::create_dir_all(&args.out)
-        .map_err(|error| Error::io(format!("{}: {error}", args.out.display())).hint("choose another --out"))?;
+    let plan = plan(wanted)?;
+    std::fs::create_dir_all(&wanted.out)
+        .map_err(|error| Error::io(format!("{}: {error}", wanted.out.display())).hint("choose another --out"))?;
     // Its state is replaced after each epoch, so the lock is a file of its own.
-    let _held = Held(Lock::take(&args.out.join(LOCK))?);
-    let compute = super::load::choose(args.device.into())?;
+    let _held = Held(Lock::take(&wanted.out.join(LOCK))?);
+    let compute = super::load::choose(wanted.device)?;
     progress.note(&format!("{}: {} ({})", compute.info.kind, compute.info.name, compute.why));
-    let state = args.out.join(STATE);
-    if args.fresh && state.exists() {
+    let state = wanted.out.join(STATE);
+    if wanted.fresh && state.exists() {
         std::fs::remove_file(&state).with_context(|| state.display().to_string())?;
     }
-    if !args.fresh && !state.exists() && args.out.join("model.safetensors").exists() {
-        return Err(Error::input(format!("{}: there is a finished model in it", args.out.display()))
+    if !wanted.fresh && !state.exists() && wanted.out.join("model.safetensors").exists() {
+        return Err(Error::input(format!("{}: there is a finished model in it", wanted.out.display()))
             .hint("choose another --out, or train it again with --fresh")
             .into());
     }
@@ -59,7 +59,7 @@ pub(super) fn run(args: &TrainArgs, progress: &Progress) -> Result<Trained> {
             !progress.is_cancelled()
         }))?;
         write_atomic(&state, &block_on(training.state())?)?;
-        write_atomic(&args.out.join("loss.csv"), curve(&training.epochs).as_bytes())?;
+        write_atomic(&wanted.out.join("loss.csv"), curve(&training.epochs).as_bytes())?;
         if let Some(Epoch { epoch, loss, recall: Some(recall), .. }) = training.epochs.last() {
             progress.note(&format!(
                 "epoch {epoch}: loss {loss:.3}, trained {:.1} %, held out {:.1} %, p {:.3}",
@@ -71,11 +71,15 @@ pub(super) fn run(args: &TrainArgs, progress: &Progress) -> Result<Trained> {
     }
     progress.finish();
     for (name, bytes) in block_on(training.folder())? {
-        write_atomic(&args.out.join(name), &bytes)?;
+        write_atomic(&wanted.out.join(name), &bytes)?;
     }
     // What counts is what the files give, rounded to f16 and read back.
-    let wanted = super::Model { source: super::Source::Path(args.out.clone()), tokenizer: None, device: args.device };
-    let model = super::load::load(&wanted, progress)?.model;
+    let made = crate::wanted::Model {
+        source: crate::wanted::Source::Path(wanted.out.clone()),
+        tokenizer: None,
+        device: wanted.device,
+    };
+    let model = super::load::load(&made, progress)?.model;
     let held_out = plan.recipe.text.held_out;
     let recall = block_on(recall(model.edited(), &model.tokens, &plan.corpus, held_out, 1))?;
     let trained = Trained {
@@ -88,24 +92,24 @@ pub(super) fn run(args: &TrainArgs, progress: &Progress) -> Result<Trained> {
         epochs: training.epochs.clone(),
     };
     let text = serde_json::to_string_pretty(&trained)?;
-    write_atomic(&args.out.join("training.json"), format!("{text}\n").as_bytes())?;
+    write_atomic(&wanted.out.join("training.json"), format!("{text}\n").as_bytes())?;
     std::fs::remove_file(&state).with_context(|| state.display().to_string())?;
     Ok(trained)
 }
 
-fn plan(args: &TrainArgs) -> Result<Plan> {
+fn plan(wanted: &Wanted) -> Result<Plan> {
     let read = |path: &Path| {
         let failed = |error| Error::input(format!("{}: {error}", path.display())).hint("it must be UTF-8 text");
         let text = std::fs::read_to_string(path).map_err(failed)?;
         // Such a text would be learned.
         if lfs::pointer(text.as_bytes()) { Err(lfs::refusal().at(path.display())) } else { Ok(text) }
     };
-    let recipe = Recipe::parse(&read(&args.recipe)?).map_err(|error| error.at(args.recipe.display()))?;
-    let name = args.facts.file_name().unwrap_or_default().to_string_lossy();
-    let file = facts::parse(&name, &std::fs::read(&args.facts).with_context(|| args.facts.display().to_string())?)?;
+    let recipe = Recipe::parse(&read(&wanted.recipe)?).map_err(|error| error.at(wanted.recipe.display()))?;
+    let name = wanted.facts.file_name().unwrap_or_default().to_string_lossy();
+    let file = facts::parse(&name, &std::fs::read(&wanted.facts).with_context(|| wanted.facts.display().to_string())?)?;
     // A study drops a fact with a defect; training would learn it.
     file.strict()?;
-    let text = read(&args.text)?;
+    let text = read(&wanted.text)?;
     let corpus = Corpus::new(file.facts, &text, &recipe.text)?;
     Ok(Plan::new(recipe, corpus, &text)?)
 }

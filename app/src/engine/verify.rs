@@ -2,16 +2,18 @@
 
 use super::load::{self, Opened};
 use super::study::read_facts;
-use super::{Facts, Model, Proof, Source};
-use crate::render::progress::Progress;
-use crate::{bundled, hub, options};
+use crate::progress::Progress;
+use crate::wanted::{Facts, Model, Proof, Source};
+use crate::{bundled, hub};
 use anyhow::Result;
 use engram_core::Error;
 use engram_core::facts::{Fact, FactFile, SLOT};
+use engram_core::load::Model as LoadedModel;
 use engram_core::model;
 use engram_core::model::spec::Spec;
-use engram_core::record::{Corruption, FactRecord, ModelInfo, Record, Settings, Traced};
-use engram_core::trace::{self, TokenizedFact};
+use engram_core::record::{Corruption, FactRecord, ModelInfo, Record, Settings, Traced, Unit, UnitEffects};
+use engram_core::run::Sites;
+use engram_core::trace::{self, Extras, OneFact, SecondPass, TokenizedFact, Units};
 use engram_core::verify::{self, Again, Check, State};
 use pollster::block_on;
 
@@ -74,7 +76,7 @@ fn model_of(record: &Record, proof: &Proof) -> Option<Model> {
     }
     let found = match bundled::find(name) {
         Some(model) => Source::Bundled(model),
-        None => match options::source(name) {
+        None => match Source::parse(name) {
             Ok(Source::Hub(id)) if hub::is_at_hand(&id) => Source::Hub(id),
             _ => return None,
         },
@@ -146,7 +148,7 @@ fn rerun(record: &Record, wanted: &Model, proof: &Proof, progress: &Progress) ->
 }
 
 /// Which facts are computed again, and where.
-fn chosen_check(chosen: &[(&FactRecord, &Traced)], of: usize, other: &[String], model: &model::Model) -> Check {
+fn chosen_check(chosen: &[(&FactRecord, &Traced)], of: usize, other: &[String], model: &LoadedModel) -> Check {
     let device = &model.compute.info;
     let orders: Vec<String> = chosen.iter().take(20).map(|(fact, _)| fact.order.to_string()).collect();
     let more = if chosen.len() > orders.len() { ", …" } else { "" };
@@ -162,10 +164,10 @@ fn chosen_check(chosen: &[(&FactRecord, &Traced)], of: usize, other: &[String], 
 }
 
 /// The record's settings, with what a damaged record could stretch kept within what a study can have.
-fn settings(record: &Record, model: &model::Model) -> Settings {
+fn settings(record: &Record, model: &LoadedModel) -> Settings {
     let mut settings = record.settings.clone();
-    settings.readings.sort_unstable();
-    settings.readings.dedup();
+    settings.positions.sort_unstable();
+    settings.positions.dedup();
     settings.rows = settings.rows.clamp(1, model.plan.rows.max(2048));
     // A window that covers the model is the same however large it is.
     settings.window = settings.window_of(model.layers()).min(4 * model.layers());
@@ -176,7 +178,7 @@ fn settings(record: &Record, model: &model::Model) -> Settings {
 /// The fact's tokens. A record holds the prompt, not where in it the subject was put, so the place with the recorded
 /// span is taken.
 fn prepared(
-    model: &model::Model,
+    model: &LoadedModel,
     fact: &FactRecord,
     traced: &Traced,
     settings: &Settings,
@@ -224,23 +226,32 @@ fn prepared(
 
 /// Everything of a fact that its record has, but edits.
 async fn trace_again(
-    model: &model::Model,
+    model: &LoadedModel,
     fact: &TokenizedFact,
     recorded: &Traced,
     settings: &Settings,
 ) -> engram_core::Result<Traced> {
-    let group = trace::capture_facts(model, &[fact], settings).await?;
-    let mut traced = trace::stage1_of(model, &[fact], settings, &group).await?.pop().expect("one fact, one trace");
-    let wanted: Vec<_> = recorded.redundancy.iter().map(|(reading, curve)| (*reading, curve.ablated)).collect();
-    let again = trace::redundancy(model, &[fact], settings, &wanted).await?;
-    traced.redundancy.extend(wanted.iter().map(|(reading, _)| *reading).zip(again.into_iter().flatten()));
-    if recorded.maps.is_some() {
-        traced.maps = Some(trace::maps(model, fact, settings, traced.p_corrupt, (&group, 0), None).await?);
+    let units = recorded.units.first().and_then(|units| units_of(model, units));
+    let keep = units.as_ref().map_or_else(Sites::to_resume, |units| units.sites(model.layers()));
+    let one = OneFact::capture(model, fact.clone(), settings, &keep).await?;
+    let second = recorded.redundancy.iter().map(|(position, curve)| (*position, curve.ablated)).collect();
+    let extras = Extras {
+        lens: recorded.lens.is_some(),
+        second: SecondPass::Of(second),
+        maps: recorded.maps.is_some(),
+        units: units.as_ref(),
+    };
+    trace::trace_one(model, &one, settings, &extras, &mut |_| {}).await
+}
+
+/// The units of a record, where the model has them.
+fn units_of(model: &LoadedModel, found: &UnitEffects) -> Option<Units> {
+    let count = found.patched.first().map_or(0, Vec::len);
+    let (end, most) = (found.first.checked_add(count)?, model.net.shape.ff);
+    match found.unit {
+        Unit::Head => Some(Units::Heads),
+        Unit::Neuron => (count > 0 && end <= most).then_some(Units::Neurons(found.first..end)),
     }
-    if recorded.lens.is_some() {
-        traced.lens = Some(trace::lens(model, fact, &group, 0).await?);
-    }
-    Ok(traced)
 }
 
 fn tokens(pairs: &[Again<'_>]) -> Check {

@@ -94,21 +94,21 @@ pub fn curves(studies: &[Study<'_>], program: &str) -> Result<Frame> {
     let mut frame = Frame::new(&CURVES, program)?;
     for (study, fact, traced) in traced(studies) {
         let id = Value::from(fact.id.as_str());
-        let mut curve = |quantity: &str, reading: Option<&str>, ablated: Option<usize>, values: Vec<Option<f32>>| {
-            let (quantity, reading, ablated) = (Value::from(quantity), Value::from(reading), Value::from(ablated));
+        let mut curve = |quantity: &str, position: Option<&str>, ablated: Option<usize>, values: Vec<Option<f32>>| {
+            let (quantity, position, ablated) = (Value::from(quantity), Value::from(position), Value::from(ablated));
             values.into_iter().enumerate().try_for_each(|(at, p)| {
                 let (study, order, id) = (study.clone(), fact.order.into(), id.clone());
-                let (quantity, reading, ablated) = (quantity.clone(), reading.clone(), ablated.clone());
-                frame.row([study, order, id, quantity, reading, ablated, (at + 1).into(), p.into()])
+                let (quantity, position, ablated) = (quantity.clone(), position.clone(), ablated.clone());
+                frame.row([study, order, id, quantity, position, ablated, (at + 1).into(), p.into()])
             })
         };
         let some = |values: &[f32]| values.iter().copied().map(Some).collect::<Vec<_>>();
-        for (reading, values) in &traced.patched {
-            curve("patched", Some(reading.name()), None, some(values))?;
+        for (position, values) in &traced.patched {
+            curve("patched", Some(position.name()), None, some(values))?;
         }
-        for (reading, redundancy) in &traced.redundancy {
+        for (position, redundancy) in &traced.redundancy {
             let ablated = Some(redundancy.ablated);
-            curve("redundancy", Some(reading.name()), ablated, redundancy.patched.clone())?;
+            curve("redundancy", Some(position.name()), ablated, redundancy.patched.clone())?;
         }
         curve("without_block", None, None, some(&traced.without_block))?;
         curve("without_attention", None, None, some(&traced.without_attention))?;
@@ -200,9 +200,9 @@ pub fn units(studies: &[Study<'_>], program: &str) -> Result<Frame> {
             for (layer, values) in effects.patched.iter().enumerate() {
                 for (at, &p) in values.iter().enumerate() {
                     let (study, id) = (study.clone(), Value::from(fact.id.as_str()));
-                    let (unit, reading) = (Value::from(effects.unit.name()), Value::from(effects.position.name()));
+                    let (unit, position) = (Value::from(effects.unit.name()), Value::from(effects.position.name()));
                     let number = Value::from(effects.first.saturating_add(at));
-                    frame.row([study, fact.order.into(), id, unit, reading, (layer + 1).into(), number, p.into()])?;
+                    frame.row([study, fact.order.into(), id, unit, position, (layer + 1).into(), number, p.into()])?;
                 }
             }
         }

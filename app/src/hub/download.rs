@@ -15,7 +15,7 @@ use super::client::{Client, Fault, Meta};
 use super::names::said;
 use super::transfer::Transfer;
 use super::{Hub, INDEX, WHOLE, has_weights, shards};
-use crate::render::progress::Progress;
+use crate::progress::Progress;
 
 /// Requests for a file's headers that are tried again; a user waits for them before anything is seen.
 const HEADERS: usize = 2;

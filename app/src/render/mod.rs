@@ -1,8 +1,7 @@
-//! Data to text for a terminal. Everything but [`progress`] is pure: width and colours are passed in.
+//! Data to text for a terminal. Everything is pure: width and colours are passed in.
 
 pub mod bars;
 pub mod heatmap;
-pub mod progress;
 pub mod style;
 pub mod table;
 pub mod text;

@@ -5,7 +5,7 @@
 //! (in a browser some come in no other way). Natively and in a tab it is the same.
 
 use crate::error::{Error, Kind, Result};
-use burn::tensor::wgpu::wgpu;
+use burn::wgpu::wgpu;
 use std::sync::{Arc, Mutex};
 
 struct Complaint {
@@ -86,7 +86,7 @@ pub fn hear(record: &log::Record<'_>) {
 }
 
 /// Forgets what was said so far.
-pub(super) fn forget() {
+pub(crate) fn forget() {
     EAR.forget();
 }
 

@@ -3,9 +3,9 @@
 
 use crate::error::Result;
 use crate::facts::{Fact, FactFile, shuffled};
-use crate::metrics::{Dominant, Finding, View, dominant, layer_of};
-use crate::model::Model;
-use crate::record::{Reading, Settings};
+use crate::load::Model;
+use crate::metrics::{Dominant, Finding, MetricConvention, dominant, layer_of};
+use crate::record::{PatchPosition, Settings};
 use crate::trace::{Screened, TokenizedFact, screen, stage1};
 
 /// Unrelated facts that are watched.
@@ -33,7 +33,7 @@ pub async fn known(model: &Model, facts: &FactFile) -> Result<Vec<usize>> {
     let order = shuffled(facts.facts.len(), settings.seed);
     for chunk in order[..order.len().min(LOOKED_AT)].chunks(8) {
         let asked: Vec<&Fact> = chunk.iter().map(|&at| &facts.facts[at]).collect();
-        let screened = screen(model, &asked, &settings, false).await?.facts;
+        let screened = screen(model, &asked, &settings, None).await?.facts;
         let passed = chunk.iter().zip(screened).filter(|(_, one)| matches!(one, Screened::Passed(_)));
         known.extend(passed.map(|(&at, _)| at));
         if known.len() >= 2 * UNRELATED {
@@ -66,9 +66,9 @@ pub struct OwnLayer {
 
 /// The fact's own layer under `subject-last`; `None` where no patch at the subject helps.
 pub async fn own_layer(model: &Model, fact: &TokenizedFact, settings: &Settings) -> Result<Option<OwnLayer>> {
-    let settings = Settings { readings: vec![Reading::SubjectLast], ..settings.clone() };
+    let settings = Settings { positions: vec![PatchPosition::SubjectLast], ..settings.clone() };
     let traced = stage1(model, &[fact], &settings).await?.pop().expect("one fact, one trace");
-    let Some(Dominant::Layer(layer)) = dominant(&traced, Reading::SubjectLast, false) else { return Ok(None) };
-    let peak = matches!(layer_of(&traced, &View::default()), Some(Finding::Layer(_)));
+    let Some(Dominant::Layer(layer)) = dominant(&traced, PatchPosition::SubjectLast, false) else { return Ok(None) };
+    let peak = matches!(layer_of(&traced, &MetricConvention::default()), Some(Finding::Layer(_)));
     Ok(Some(OwnLayer { layer, peak }))
 }

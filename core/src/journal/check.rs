@@ -1,7 +1,7 @@
 //! Numbers that must be finite, and vectors that must fit the model.
 
 use crate::record::read::MOST_LAYERS;
-use crate::record::{Corruption, EditRecord, FactRecord, Maps, Outcome, Record, Settings, Traced};
+use crate::record::{Corruption, EditMethod, EditRecord, FactRecord, Maps, Outcome, Record, Settings, Traced};
 use crate::{Error, Result};
 
 /// Checks that every number of a record is finite; the error names the first one that is not, for example
@@ -47,8 +47,12 @@ pub(super) fn settings(settings: &Settings) -> Result<()> {
         number("settings.corruption.sigmas", *sigmas)?;
         number("settings.corruption.sigma", *sigma)?;
     }
-    number("settings.edit.epsilon", settings.edit.epsilon)?;
-    number("settings.edit.eta", settings.edit.eta)?;
+    match &settings.edit.method {
+        EditMethod::Spsa(spsa) => {
+            number("settings.edit.method.epsilon", spsa.epsilon)?;
+            number("settings.edit.method.eta", spsa.eta)?;
+        }
+    }
     number("settings.edit.min_p_false", settings.edit.min_p_false)
 }
 
@@ -68,14 +72,14 @@ fn traced(traced: &Traced) -> Result<()> {
     number("p_clean", traced.p_clean)?;
     number("p_corrupt", traced.p_corrupt)?;
     number("p_false", traced.p_false)?;
-    for (reading, values) in &traced.patched {
-        numbers(&format!("patched.{}", reading.name()), values)?;
+    for (position, values) in &traced.patched {
+        numbers(&format!("patched.{}", position.name()), values)?;
     }
     numbers("without_block", &traced.without_block)?;
     numbers("without_attention", &traced.without_attention)?;
     numbers("without_mlp", &traced.without_mlp)?;
-    for (reading, curve) in &traced.redundancy {
-        redundancy(reading.name(), &curve.patched)?;
+    for (position, curve) in &traced.redundancy {
+        redundancy(position.name(), &curve.patched)?;
     }
     if let Some(lens) = &traced.lens {
         numbers("lens.p_true", &lens.p_true)?;
@@ -96,10 +100,10 @@ fn traced(traced: &Traced) -> Result<()> {
 }
 
 /// The second pass of one fact.
-pub(super) fn redundancy(reading: &str, patched: &[Option<f32>]) -> Result<()> {
+pub(super) fn redundancy(position: &str, patched: &[Option<f32>]) -> Result<()> {
     match patched.iter().enumerate().find_map(|(at, value)| Some((at, value.filter(|value| !value.is_finite())?))) {
         None => Ok(()),
-        Some((at, value)) => Err(not_finite(&format!("redundancy.{reading}[{at}]"), value)),
+        Some((at, value)) => Err(not_finite(&format!("redundancy.{position}[{at}]"), value)),
     }
 }
 
@@ -131,9 +135,9 @@ pub(super) fn consistent(record: &Record) -> Result<()> {
             .hint(format!("the record is damaged: models have at most {MOST_LAYERS}")));
     }
     // Tables have a row a reading.
-    let readings = &record.settings.readings;
-    if let Some(again) = (1..readings.len()).find(|at| readings[..*at].contains(&readings[*at])) {
-        return Err(Error::input(format!("settings.readings has {} twice", readings[again].name())));
+    let positions = &record.settings.positions;
+    if let Some(again) = (1..positions.len()).find(|at| positions[..*at].contains(&positions[*at])) {
+        return Err(Error::input(format!("settings.readings has {} twice", positions[again].name())));
     }
     for (index, (one, traced)) in record.traced().enumerate() {
         shape(traced, layers).map_err(|error| error.at(fact_place(index, one)))?;
@@ -150,15 +154,15 @@ fn shape(traced: &Traced, layers: usize) -> Result<()> {
         found if found == layers => Ok(()),
         found => Err(Error::input(format!("{place} has {found} entries, the model has {layers} layers"))),
     };
-    for (reading, values) in &traced.patched {
-        fits(&format!("patched.{}", reading.name()), values.len())?;
+    for (position, values) in &traced.patched {
+        fits(&format!("patched.{}", position.name()), values.len())?;
     }
     fits("without_block", traced.without_block.len())?;
     fits("without_attention", traced.without_attention.len())?;
     fits("without_mlp", traced.without_mlp.len())?;
-    for (reading, curve) in &traced.redundancy {
-        fits(&format!("redundancy.{}", reading.name()), curve.patched.len())?;
-        within(&format!("redundancy.{}.ablated", reading.name()), curve.ablated, layers)?;
+    for (position, curve) in &traced.redundancy {
+        fits(&format!("redundancy.{}", position.name()), curve.patched.len())?;
+        within(&format!("redundancy.{}.ablated", position.name()), curve.ablated, layers)?;
     }
     if let Some(maps) = &traced.maps {
         for (name, map) in [("residual", &maps.residual), ("mlp", &maps.mlp), ("attention", &maps.attention)] {

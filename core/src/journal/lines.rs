@@ -2,7 +2,7 @@
 
 use super::chain::{Chain, Sealed};
 use super::{broken, check, check_version, place, same};
-use crate::record::{EditRecord, FactRecord, Reading, Record, RedundancyCurve, Settings};
+use crate::record::{EditRecord, FactRecord, PatchPosition, Record, RedundancyCurve, Settings};
 use crate::{Error, Result, gz};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -13,8 +13,9 @@ use std::collections::BTreeMap;
 pub struct RedundancyLine {
     /// `order` of the fact.
     pub fact: usize,
-    /// Reading whose `l*` was removed.
-    pub reading: Reading,
+    /// Patch position whose `l*` was removed.
+    #[serde(rename = "reading")]
+    pub position: PatchPosition,
     /// Raw values.
     pub curve: RedundancyCurve,
 }
@@ -204,10 +205,10 @@ impl Reader {
             Line::Redundancy(line) => {
                 let traced = traced(facts, line.fact, "redundancy")?;
                 // Before anything is changed: what is refused is not a part of what is kept.
-                if traced.redundancy.contains_key(&line.reading) {
+                if traced.redundancy.contains_key(&line.position) {
                     return Err(Error::input(format!("a second redundancy of fact {}", line.fact)));
                 }
-                traced.redundancy.insert(line.reading, line.curve);
+                traced.redundancy.insert(line.position, line.curve);
             }
             Line::Settings(settings) => {
                 same::change(&mut self.record, &settings);
@@ -236,7 +237,7 @@ pub fn fact_line(fact: &FactRecord) -> Result<Vec<u8>> {
 /// # Errors
 /// On a number that is not finite.
 pub fn redundancy_line(line: &RedundancyLine) -> Result<Vec<u8>> {
-    check::redundancy(line.reading.name(), &line.curve.patched)
+    check::redundancy(line.position.name(), &line.curve.patched)
         .map_err(|error| error.at(format!("fact {}", line.fact)))?;
     encoded(&BTreeMap::from([("redundancy", line)]))
 }

@@ -2,11 +2,10 @@
 
 use super::check::consistent;
 use super::file::{failed, read, write};
-use super::lines::{Found, RedundancyLine, Resumed, edit_line, fact_line, find, header_line};
-use super::lines::{redundancy_line, settings_line};
+use super::lines::{Found, Resumed, edit_line, fact_line, find, header_line, settings_line};
 use super::lock::{Lock, busy};
 use super::{Chain, differences};
-use crate::record::{EditRecord, FactRecord, Record, Settings};
+use crate::record::{Record, Settings};
 use crate::{Error, Result};
 use std::ffi::OsString;
 use std::fs::File;
@@ -111,36 +110,12 @@ impl Journal {
         Ok(Some(copy))
     }
 
-    /// Appends a finished fact.
-    ///
-    /// # Errors
-    /// On a non-finite number (nothing is written) and when the disk is full (the journal keeps its whole lines).
-    pub fn append(&mut self, fact: &FactRecord) -> Result<()> {
-        self.line(&fact_line(fact)?)
-    }
-
-    /// Appends the second pass of a fact.
-    ///
-    /// # Errors
-    /// As [`Journal::append`].
-    pub fn append_redundancy(&mut self, line: &RedundancyLine) -> Result<()> {
-        self.line(&redundancy_line(line)?)
-    }
-
-    /// Appends a finished edit.
-    ///
-    /// # Errors
-    /// As [`Journal::append`].
-    pub fn append_edit(&mut self, edit: &EditRecord) -> Result<()> {
-        self.line(&edit_line(edit)?)
-    }
-
     /// From here on other settings of the later stages hold, see [`super::change`].
     ///
     /// # Errors
     /// As [`Journal::append`].
     pub fn append_settings(&mut self, settings: &Settings) -> Result<()> {
-        self.line(&settings_line(settings)?)
+        self.append(&settings_line(settings)?)
     }
 
     /// Where it is.
@@ -181,7 +156,11 @@ impl Journal {
             .map_err(|error| failed(self.lock.path(), "cannot be cut to its last whole line", &error))
     }
 
-    fn line(&mut self, json: &[u8]) -> Result<()> {
+    /// Appends a line of what is finished ([`super::fact_line`], [`super::redundancy_line`], [`super::edit_line`]).
+    ///
+    /// # Errors
+    /// When the disk is full (the journal keeps its whole lines).
+    pub fn append(&mut self, json: &[u8]) -> Result<()> {
         let mut chain = self.chain.clone();
         self.put(&chain.seal(json))?;
         self.chain = chain;

@@ -11,7 +11,7 @@ fn traced(p: f32) -> Traced {
         p_clean: p,
         p_corrupt: 0.1,
         p_false: 1e-7,
-        patched: BTreeMap::from([(Reading::SubjectLast, vec![p, 0.3]), (Reading::LastToken, vec![0.1, p])]),
+        patched: BTreeMap::from([(PatchPosition::SubjectLast, vec![p, 0.3]), (PatchPosition::LastToken, vec![0.1, p])]),
         without_block: vec![0.1, 0.2],
         without_attention: vec![0.1, 0.2],
         without_mlp: vec![0.1, 0.2],
@@ -81,7 +81,7 @@ fn full() -> Record {
     let mut record = record(vec![validated(0, 0.9), dropped(1), validated(2, 0.123_456_79)]);
     if let Some(traced) = record.facts[0].traced_mut() {
         let curve = RedundancyCurve { ablated: 1, patched: vec![None, Some(0.4)] };
-        traced.redundancy.insert(Reading::SubjectLast, curve);
+        traced.redundancy.insert(PatchPosition::SubjectLast, curve);
     }
     record.edits = Some(vec![edit(0)]);
     record
@@ -136,9 +136,9 @@ fn versions_and_unknown_keys() -> Result<()> {
 #[test]
 fn a_reading_twice_is_refused() -> Result<()> {
     let mut record = full();
-    record.settings.readings = vec![Reading::SubjectLast, Reading::LastToken];
+    record.settings.positions = vec![PatchPosition::SubjectLast, PatchPosition::LastToken];
     assert!(check(&record).is_ok());
-    record.settings.readings = vec![Reading::SubjectLast; 100_000];
+    record.settings.positions = vec![PatchPosition::SubjectLast; 100_000];
     assert!(message(from_bytes("r", &to_json(&record)?)).contains("settings.readings has subject-last twice"));
     Ok(())
 }
@@ -166,7 +166,7 @@ fn numbers_that_cannot_be_are_refused_with_their_place() -> Result<()> {
         (
             |r| {
                 if let Some(t) = r.facts[0].traced_mut() {
-                    t.patched.entry(Reading::LastToken).or_default()[0] = f32::NAN
+                    t.patched.entry(PatchPosition::LastToken).or_default()[0] = f32::NAN
                 }
             },
             "patched.last-token[0] is NaN",

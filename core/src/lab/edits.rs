@@ -1,27 +1,31 @@
 //! Edits in force: made one after the other, each removable. They are overlays, so the weights stay as they were loaded.
 
 use super::{Lab, Tell};
-use crate::edit::{self, EditTarget, Step, Update, measure, targets};
+use crate::edit::{self, EditTarget, Step, edit_one};
 use crate::error::{Error, Result};
 use crate::facts::Fact;
 use crate::generate::greedy;
 use crate::protocol::{EditCommand, Edited, Event};
 use crate::question::{Question, fact_of};
-use crate::record::{EditSettings, Settings};
+use crate::record::{EditMethod, EditSettings, Settings};
 use crate::study;
+use crate::tensor::Overlay;
 use web_time::Instant;
 
 /// Tokens of the continuation that is shown before and after.
 const SAID: usize = 12;
-/// The edits in force, oldest first.
+/// Most steps of one search: what asks may be a page from anywhere.
+const MOST_STEPS: usize = 10_000;
+
+/// The edits in force, oldest first. Each is an overlay: taking it back is leaving it out.
 #[derive(Default)]
-pub(super) struct InForce {
+pub(super) struct EditStack {
     last: u32,
     version: u64,
-    kept: Vec<(u32, Update)>,
+    kept: Vec<(u32, Overlay)>,
 }
 
-impl InForce {
+impl EditStack {
     /// Changes whenever the edits do.
     pub(super) fn version(&self) -> u64 {
         self.version
@@ -30,11 +34,6 @@ impl InForce {
     /// No edit is in force.
     pub(super) fn is_empty(&self) -> bool {
         self.kept.is_empty()
-    }
-
-    /// The updates, oldest first.
-    pub(super) fn updates(&self) -> impl Iterator<Item = &Update> {
-        self.kept.iter().map(|(_, update)| update)
     }
 }
 
@@ -65,15 +64,12 @@ impl Lab {
             tell(Event::Loss { step: step.done, of: step.of, loss });
             Ok(())
         };
-        let target = targets(&self.model, std::slice::from_ref(&job), &settings, &mut progress).await?;
-        let target = target.into_iter().next().ok_or_else(|| Error::input("nothing to edit"))?;
-        let done = measure(&self.model, &job, &target, &settings).await?;
-
-        let relative_norm = self.relative_norm(&done.update).await?;
+        let done = edit_one(&self.model, &job, &settings, &mut progress).await?;
+        let (tensor, relative_norm) = self.size_of(&done.overlay).await?;
         // What is told and what is in force must agree: nothing from here on stops half way.
         self.edits.last += 1;
         let number = self.edits.last;
-        self.edits.kept.push((number, done.update.clone()));
+        self.edits.kept.push((number, done.overlay));
         self.apply_edits();
         let after = match greedy(&self.model, &prompt, SAID, stop).await {
             Ok(after) => after.text,
@@ -88,7 +84,7 @@ impl Lab {
         };
         Ok(Event::Edited(Box::new(Edited {
             edit: number,
-            tensor: done.update.tensor,
+            tensor,
             prompt: prompt.clone(),
             subject: ask.subject.clone(),
             target: ask.target.clone(),
@@ -118,14 +114,16 @@ impl Lab {
     /// The edits that are kept are in force.
     fn apply_edits(&mut self) {
         self.edits.version += 1;
-        self.model.overlays = self.edits.updates().map(Update::overlay).collect();
+        self.model.overlays = self.edits.kept.iter().map(|(_, overlay)| overlay.clone()).collect();
     }
 
-    /// `‖u kᵀ‖ / ‖W‖` (Frobenius).
-    async fn relative_norm(&self, update: &Update) -> Result<f32> {
-        let squares = |values: &[f32]| values.iter().map(|&x| f64::from(x) * f64::from(x)).sum::<f64>();
-        let own = squares(&self.model.net.down(update.layer).values().await?).sqrt();
-        Ok(((squares(&update.u) * squares(&update.k)).sqrt() / own.max(f64::MIN_POSITIVE)) as f32)
+    /// The tensor that an edit changes, and `‖ΔW‖ / ‖W‖` (Frobenius).
+    async fn size_of(&self, overlay: &Overlay) -> Result<(String, f32)> {
+        let term = overlay.terms.first().expect("an edit changes something");
+        let mut maps = self.model.net.blocks.iter().flat_map(|block| block.maps());
+        let (_, map) = maps.find(|(_, map)| map.tensor == term.tensor).expect("an edit is of the model's own tensors");
+        let own: f64 = map.values().await?.iter().map(|&x| f64::from(x) * f64::from(x)).sum();
+        Ok((term.tensor.clone(), (term.norm() / own.sqrt().max(f64::MIN_POSITIVE)) as f32))
     }
 
     /// The lab's own fact with this prompt and subject, for its paraphrases and neighbours; else the question alone.
@@ -150,12 +148,10 @@ impl Lab {
 }
 
 fn settings_of(ask: &EditCommand) -> Settings {
-    let edit = EditSettings {
-        layer: ask.layer,
-        steps: ask.steps.clamp(1, 10_000),
-        epsilon: ask.epsilon,
-        eta: ask.eta,
-        ..EditSettings::default()
-    };
+    let mut method = ask.method;
+    match &mut method {
+        EditMethod::Spsa(spsa) => spsa.steps = spsa.steps.clamp(1, MOST_STEPS),
+    }
+    let edit = EditSettings { layer: ask.layer, method, ..EditSettings::default() };
     Settings { n: 1, seed: ask.seed, stages: vec![1, 3], edit, ..Settings::default() }
 }

@@ -3,11 +3,11 @@
 use super::{Lab, Tell};
 use crate::error::{Error, Result};
 use crate::facts::FactFile;
-use crate::journal::{Chain, Found, alike, differences, edit_line, fact_line, header_line, redundancy_line};
-use crate::model::Model;
-use crate::protocol::{Event, StudyPhase};
+use crate::journal::{Chain, Found, alike, differences, header_line};
+use crate::load::Model;
+use crate::protocol::Event;
 use crate::record::{Record, Settings};
-use crate::study::{self, Observer, Phase};
+use crate::study::{self, Observer};
 
 /// Keeps a journal's lines; when it says that one is written, it is.
 pub trait Log {
@@ -18,45 +18,24 @@ pub trait Log {
     fn append(&mut self, line: &[u8]) -> Result<()>;
 }
 
-/// Journals what is finished, and tells of it.
-struct Journaled<'a> {
+/// Logs what is finished, and tells of it.
+struct Logged<'a> {
     log: &'a mut dyn Log,
     chain: Chain,
     tell: Tell<'a>,
 }
 
-impl Journaled<'_> {
-    fn append(&mut self, json: &[u8]) -> Result<()> {
-        self.log.append(&self.chain.seal(json))
-    }
-}
-
-impl Observer for Journaled<'_> {
+impl Observer for Logged<'_> {
     fn event(&mut self, event: study::Event<'_>) -> Result<()> {
-        let news = match event {
-            study::Event::Fact(fact) => {
-                self.append(&fact_line(fact)?)?;
-                Event::Fact(Box::new(fact.clone()))
-            }
-            study::Event::Redundancy(line) => {
-                self.append(&redundancy_line(line)?)?;
-                Event::StudyRedundancy(line.clone())
-            }
-            study::Event::Edit(edit) => {
-                self.append(&edit_line(edit)?)?;
-                Event::StudyEdit(Box::new(edit.clone()))
-            }
-            study::Event::Progress { phase, done, of } => {
-                let phase = match phase {
-                    Phase::Trace => StudyPhase::Trace,
-                    Phase::Redundancy => StudyPhase::Redundancy,
-                    Phase::Optimize => StudyPhase::Optimize,
-                    Phase::Edit => StudyPhase::Edit,
-                };
-                Event::Progress { phase, done, of }
-            }
-        };
-        (self.tell)(news);
+        if let Some(line) = event.line()? {
+            self.log.append(&self.chain.seal(&line))?;
+        }
+        (self.tell)(match event {
+            study::Event::Fact(fact) => Event::Fact(Box::new(fact.clone())),
+            study::Event::Redundancy(line) => Event::StudyRedundancy(line.clone()),
+            study::Event::Edit(edit) => Event::StudyEdit(Box::new(edit.clone())),
+            study::Event::Progress { phase, done, of } => Event::Progress { phase, done, of },
+        });
         Ok(())
     }
 }
@@ -98,7 +77,7 @@ pub async fn study(
     notes.extend((!facts.warnings.is_empty()).then(|| format!("The facts: {}.", facts.warnings.join("; "))));
     let note = (!notes.is_empty()).then(|| notes.join(" "));
     tell(Event::StudyHeader { key: key.to_owned(), record: Box::new(record.clone()), note });
-    study::run(model, facts, record, &mut Journaled { log, chain, tell }).await
+    study::run(model, facts, record, &mut Logged { log, chain, tell }).await
 }
 
 impl Lab {

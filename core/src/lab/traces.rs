@@ -1,16 +1,15 @@
 //! One traced prompt: per-layer values first, then the maps row by row.
 
 use super::{Captured, Lab, Tell};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::facts::{Fact, FactFile};
 use crate::model::Site;
 use crate::protocol::{Cost, Event, MapSite, Question};
 use crate::question;
-use crate::record::{FactRecord, Outcome, Settings};
+use crate::record::{Outcome, Settings};
+use crate::run::Sites;
 use crate::study::{self, header};
-use crate::trace::{
-    MapRow, TokenizedFact, capture_facts, filtered, lens, maps, own_blocks, redundancy, stage1_of, tokenize,
-};
+use crate::trace::{Extras, OneFact, Part, SecondPass, TokenizedFact, tokenize, trace_one};
 use web_time::Instant;
 
 impl Lab {
@@ -21,43 +20,32 @@ impl Lab {
         let file = FactFile::of("prompt", vec![fact.clone()]);
         let mut record = header(&self.model, &file, settings, &self.program).await?;
         let settings = record.settings.clone();
-        let prepared = self.prepared(&fact, &settings)?;
-        let cached = self.capture(&prepared, &settings).await?;
+        let tokens = tokenize(&self.model, &fact, &settings)?.map_err(|dropped| dropped.refusal("traced"))?;
+        let cached = self.capture(tokens, &settings).await?;
         let model = &self.model;
-        let dropped = filtered(model, &fact, &settings).await?;
-        let dropped = dropped.as_ref();
-        let group = self.captured.as_ref().map(|captured| &captured.group).ok_or_else(lost)?;
+        let one = &self.captured.as_ref().expect("captured just now").one;
+        let dropped = one.dropped.as_ref();
 
-        let mut traced = stage1_of(model, &[&prepared], &settings, group).await?.pop().expect("one fact, one trace");
-        record.facts = vec![FactRecord::new(0, &fact, Outcome::of(traced.clone(), dropped))];
-        tell(Event::Traced(Box::new(record.clone())));
-        let seen = lens(model, &prepared, group, 0).await?;
-        tell(Event::Lens(seen.clone()));
-        traced.lens = Some(seen);
-        // Without an effect there is nothing that other layers could restore.
-        let wanted = match dropped {
-            None => own_blocks(&traced, &settings.readings),
-            Some(_) => Vec::new(),
-        };
-        for curves in redundancy(model, &[&prepared], &settings, &wanted).await? {
-            for (&(reading, _), curve) in wanted.iter().zip(curves) {
-                tell(Event::Redundancy { reading, curve: curve.clone() });
-                traced.redundancy.insert(reading, curve);
+        let extras = Extras { lens: true, second: SecondPass::Own, maps: question.maps, units: None };
+        let mut part = |part: Part<'_>| match part {
+            Part::Stage1(traced) => {
+                record.facts = vec![fact.record(0, Outcome::of(traced.clone(), dropped))];
+                tell(Event::Traced(Box::new(record.clone())));
             }
-        }
-        if question.maps {
-            let mut row = |row: MapRow| {
+            Part::Lens(lens) => tell(Event::Lens(lens.clone())),
+            Part::Redundancy(position, curve) => tell(Event::Redundancy { position, curve: curve.clone() }),
+            Part::MapRow(row) => {
                 let site = match row.site {
                     Site::Attention => MapSite::Attention,
                     Site::Mlp => MapSite::Mlp,
                     _ => MapSite::Residual,
                 };
                 tell(Event::MapRow { site, position: row.position, values: row.values });
-            };
-            let maps = maps(model, &prepared, &settings, traced.p_corrupt, (group, 0), Some(&mut row)).await?;
-            traced.maps = Some(maps);
-        }
-        record.facts = vec![FactRecord::new(0, &fact, Outcome::of(traced, dropped))];
+            }
+            Part::Units(..) => {}
+        };
+        let traced = trace_one(model, one, &settings, &extras, &mut part).await?;
+        record.facts = vec![fact.record(0, Outcome::of(traced, dropped))];
         let cost = Cost { seconds: start.elapsed().as_secs_f64(), cached };
         Ok(Event::Trace { record: Box::new(record), greedy, cost })
     }
@@ -74,23 +62,23 @@ impl Lab {
         Ok((fact, own.text))
     }
 
-    fn prepared(&self, fact: &Fact, settings: &Settings) -> Result<TokenizedFact> {
-        tokenize(&self.model, fact, settings)?.map_err(|dropped| dropped.refusal("traced"))
-    }
-
     /// Makes the prompts' activations the captured ones; tells whether they were.
-    async fn capture(&mut self, fact: &TokenizedFact, settings: &Settings) -> Result<bool> {
+    async fn capture(&mut self, tokens: TokenizedFact, settings: &Settings) -> Result<bool> {
         let version = self.edits.version();
         let same = |captured: &Captured| {
-            captured.fact == *fact && captured.corruption == settings.corruption && captured.version == version
+            let deciding = |settings: &Settings| {
+                (settings.corruption.clone(), settings.min_effect, settings.answer, settings.seed)
+            };
+            captured.one.tokens == tokens
+                && deciding(&captured.settings) == deciding(settings)
+                && captured.version == version
         };
         if self.captured.as_ref().is_some_and(same) {
             return Ok(true);
         }
         self.captured = None;
-        let group = capture_facts(&self.model, &[fact], settings).await?;
-        let corruption = settings.corruption.clone();
-        self.captured = Some(Captured { fact: fact.clone(), corruption, version, group });
+        let one = OneFact::capture(&self.model, tokens, settings, &Sites::to_resume()).await?;
+        self.captured = Some(Captured { one, settings: settings.clone(), version });
         Ok(false)
     }
 }
@@ -99,14 +87,10 @@ fn settings_of(question: &Question) -> Settings {
     Settings {
         n: 1,
         corruption: question.corruption.clone(),
-        readings: question.readings.clone(),
+        positions: question.positions.clone(),
         stages: vec![1],
         maps: usize::from(question.maps),
         window: question.window,
         ..Settings::default()
     }
-}
-
-fn lost() -> Error {
-    Error::device("the captured run is gone").hint("try again")
 }

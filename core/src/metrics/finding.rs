@@ -1,7 +1,7 @@
 //! What a trace shows of one fact, and when it shows nothing (METHODS, "When no layer is named").
 
-use super::{Dominant, Share, View, dominant, sufficiency};
-use crate::record::{FactRecord, Outcome, Reading, Reason, Record, Traced};
+use super::{Dominant, MetricConvention, Share, dominant, sufficiency};
+use crate::record::{FactRecord, Outcome, PatchPosition, Reason, Record, Traced};
 use serde::{Deserialize, Serialize};
 
 /// How much of the way from the corrupted to the clean run a patch must regain for its layer to be named.
@@ -44,9 +44,9 @@ impl Finding {
 
 /// What a traced fact shows; `None` when it was not traced under this reading. Whether it is known and sensitive is what
 /// the record says. Under the paper's convention (`argmax_always`) there is always a peak.
-pub fn finding(fact: &FactRecord, view: &View) -> Option<Finding> {
+pub fn finding(fact: &FactRecord, view: &MetricConvention) -> Option<Finding> {
     let traced = fact.traced()?;
-    sufficiency(traced, view.reading)?;
+    sufficiency(traced, view.position)?;
     let effect = f64::from(traced.p_clean) - f64::from(traced.p_corrupt);
     match &fact.outcome {
         Outcome::NotValidated(found) if found.reason == Reason::NotKnown => {
@@ -63,16 +63,16 @@ pub fn finding(fact: &FactRecord, view: &View) -> Option<Finding> {
 
 /// The layer of a traced fact, or why it has none, of a fact that is known and sensitive. `None` when it was not traced
 /// under this reading.
-pub fn layer_of(traced: &Traced, view: &View) -> Option<Finding> {
-    let curve = sufficiency(traced, view.reading)?;
+pub fn layer_of(traced: &Traced, view: &MetricConvention) -> Option<Finding> {
+    let curve = sufficiency(traced, view.position)?;
     let effect = f64::from(traced.p_clean) - f64::from(traced.p_corrupt);
-    let layer = match dominant(traced, view.reading, view.argmax_always)? {
+    let layer = match dominant(traced, view.position, view.argmax_always)? {
         Dominant::Layer(layer) => layer,
         Dominant::NotLocalized => return Some(Finding::NotLocalized),
     };
     let recovery = curve.iter().copied().fold(f64::NEG_INFINITY, f64::max) / effect;
     // The last layer under last-token regains everything by definition.
-    match recovery < PEAK && !view.argmax_always && view.reading != Reading::LastToken {
+    match recovery < PEAK && !view.argmax_always && view.position != PatchPosition::LastToken {
         true => Some(Finding::NoPeak(recovery)),
         false => Some(Finding::Layer(layer)),
     }
@@ -80,11 +80,11 @@ pub fn layer_of(traced: &Traced, view: &View) -> Option<Finding> {
 
 /// How many of the facts that have a dominant layer have no peak there. `None` without such facts, under the paper's
 /// convention, and under last-token, whose last layer regains everything.
-pub fn no_peak(record: &Record, view: &View) -> Option<Share> {
-    if view.argmax_always || view.reading == Reading::LastToken {
+pub fn no_peak(record: &Record, view: &MetricConvention) -> Option<Share> {
+    if view.argmax_always || view.position == PatchPosition::LastToken {
         return None;
     }
-    let localized = |traced: &Traced| matches!(dominant(traced, view.reading, false), Some(Dominant::Layer(_)));
+    let localized = |traced: &Traced| matches!(dominant(traced, view.position, false), Some(Dominant::Layer(_)));
     let facts = record.validated().filter(|(_, traced)| localized(traced));
     let (flat, all) = facts.fold((0, 0), |(flat, all), (fact, _)| {
         let named = finding(fact, view).and_then(Finding::layer).is_some();
@@ -103,18 +103,19 @@ mod tests {
         let traced = Traced {
             p_clean: p[0],
             p_corrupt: p[1],
-            patched: [(Reading::SubjectLast, patched.to_vec()), (Reading::LastToken, patched.to_vec())].into(),
+            patched: [(PatchPosition::SubjectLast, patched.to_vec()), (PatchPosition::LastToken, patched.to_vec())]
+                .into(),
             lens: dropped.map(|(_, rank)| Lens { rank_true: vec![9, rank], ..Lens::default() }),
             ..Traced::default()
         };
         let dropped =
             dropped.map(|(reason, _)| Dropped { reason, detail: String::new(), p_clean: None, p_corrupt: None });
-        FactRecord::new(0, &Fact::default(), Outcome::of(traced, dropped.as_ref()))
+        Fact::default().record(0, Outcome::of(traced, dropped.as_ref()))
     }
 
     #[test]
     fn a_layer_is_named_only_where_there_is_one() {
-        let of = |fact: &FactRecord| finding(fact, &View::default());
+        let of = |fact: &FactRecord| finding(fact, &MetricConvention::default());
         let peak = [0.2, 0.5, 0.1];
         assert_eq!(of(&fact([0.9, 0.1], &peak, None)), Some(Finding::Layer(2)));
         assert_eq!(of(&fact([0.9, 0.1], &peak, Some((Reason::NotKnown, 737)))), Some(Finding::NotKnown(Some(737))));
@@ -128,10 +129,13 @@ mod tests {
         let flat = fact([0.9, 0.1], &[0.12, 0.16, 0.1], None);
         assert!(matches!(of(&flat), Some(Finding::NoPeak(share)) if (share - 0.075).abs() < 1e-6));
         // The paper's convention names its argmax, and the last token's last layer is no peak that could be missed.
-        let paper = View { argmax_always: true, ..View::default() };
+        let paper = MetricConvention { argmax_always: true, ..MetricConvention::default() };
         assert_eq!(finding(&flat, &paper), Some(Finding::Layer(2)));
-        assert_eq!(finding(&flat, &View::default().with_reading(Reading::LastToken)), Some(Finding::Layer(2)));
-        assert_eq!(finding(&flat, &View::default().with_reading(Reading::SameIndex)), None);
+        assert_eq!(
+            finding(&flat, &MetricConvention::default().with_position(PatchPosition::LastToken)),
+            Some(Finding::Layer(2))
+        );
+        assert_eq!(finding(&flat, &MetricConvention::default().with_position(PatchPosition::SameIndex)), None);
     }
 
     #[test]

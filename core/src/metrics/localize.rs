@@ -1,7 +1,7 @@
 //! Sufficiency, dominant layers, their distribution and concentration (METHODS, "Sufficiency" and "Concentration").
 
 use super::{Mean, Share};
-use crate::record::{Reading, Traced};
+use crate::record::{PatchPosition, Traced};
 use serde::{Deserialize, Serialize};
 
 /// Under `subject-last` and `same-index`, `|s_L|` up to this counts as the exact 0 that it is in real arithmetic.
@@ -9,8 +9,8 @@ pub const SNAP: f64 = 1e-6;
 
 /// Sufficiency of each layer (eq. 1): `s_l = p_patch(l) - p_corrupt`, in probability. `None` when the fact was not
 /// traced under this reading.
-pub fn sufficiency(traced: &Traced, reading: Reading) -> Option<Vec<f64>> {
-    let patched = traced.patched.get(&reading).filter(|curve| !curve.is_empty())?;
+pub fn sufficiency(traced: &Traced, position: PatchPosition) -> Option<Vec<f64>> {
+    let patched = traced.patched.get(&position).filter(|curve| !curve.is_empty())?;
     let p_corrupt = f64::from(traced.p_corrupt);
     Some(patched.iter().map(|p| f64::from(*p) - p_corrupt).collect())
 }
@@ -41,9 +41,9 @@ impl Dominant {
 /// prompt), so there `|s_L| <= 1e-6` is float noise and counts as 0. A fact whose argmax then is the final layer has
 /// `s_l < 0` for all `l < L`: it is not localized, unless `argmax_always` asks for the paper's convention. A final
 /// layer with a real effect, and every layer under `last-token`, is taken as it is. `None` for an empty curve.
-pub fn dominant_layer(curve: &[f64], reading: Reading, argmax_always: bool) -> Option<Dominant> {
+pub fn dominant_layer(curve: &[f64], position: PatchPosition, argmax_always: bool) -> Option<Dominant> {
     let last = curve.len().checked_sub(1)?;
-    let snapped = reading != Reading::LastToken && curve[last].abs() <= SNAP;
+    let snapped = position != PatchPosition::LastToken && curve[last].abs() <= SNAP;
     let at = |layer: usize| if snapped && layer == last { 0.0 } else { curve[layer] };
     let best = (0..curve.len()).fold(0, |best, layer| if at(layer) > at(best) { layer } else { best });
     if snapped && best == last && !argmax_always {
@@ -53,14 +53,14 @@ pub fn dominant_layer(curve: &[f64], reading: Reading, argmax_always: bool) -> O
 }
 
 /// [`dominant_layer`] of a traced fact; `None` when it was not traced under this reading.
-pub fn dominant(traced: &Traced, reading: Reading, argmax_always: bool) -> Option<Dominant> {
-    dominant_layer(&sufficiency(traced, reading)?, reading, argmax_always)
+pub fn dominant(traced: &Traced, position: PatchPosition, argmax_always: bool) -> Option<Dominant> {
+    dominant_layer(&sufficiency(traced, position)?, position, argmax_always)
 }
 
 /// Mean sufficiency per layer, over all validated facts traced under this reading (those not localized included).
 /// Empty without facts.
-pub fn mean_sufficiency(facts: &[&Traced], layers: usize, reading: Reading) -> Vec<Mean> {
-    let curves: Vec<Vec<f64>> = facts.iter().filter_map(|traced| sufficiency(traced, reading)).collect();
+pub fn mean_sufficiency(facts: &[&Traced], layers: usize, position: PatchPosition) -> Vec<Mean> {
+    let curves: Vec<Vec<f64>> = facts.iter().filter_map(|traced| sufficiency(traced, position)).collect();
     let layer = |at: usize| Mean::of(curves.iter().filter_map(|curve| curve.get(at).copied()));
     (0..layers).map(layer).collect::<Option<_>>().unwrap_or_default()
 }

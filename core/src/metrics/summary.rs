@@ -1,8 +1,8 @@
 //! Everything about one record under one view, and facts shared by several records.
 
 use super::{
-    Concentration, Distribution, EditSummary, LayerMaps, Mean, Part, Redundancy, Share, View, dominant, edit_summary,
-    layer_maps, mean_drop, mean_sufficiency, mlp_ratio, no_peak, redundancy, redundancy_curve,
+    Concentration, Distribution, EditSummary, LayerMaps, Mean, MetricConvention, Part, Redundancy, Share, dominant,
+    edit_summary, layer_maps, mean_drop, mean_sufficiency, mlp_ratio, no_peak, redundancy, redundancy_curve,
 };
 use crate::facts::{RelationKind, kind};
 use crate::record::{FactRecord, Reason, Record, Traced};
@@ -19,7 +19,7 @@ pub struct Summary {
     /// Parameters.
     pub parameters: u64,
     /// The view that these indices follow.
-    pub view: View,
+    pub view: MetricConvention,
     /// Facts looked at.
     pub screened: usize,
     /// Facts that passed both filters.
@@ -72,12 +72,12 @@ pub struct Summary {
 }
 
 /// Computes every index of a record under a view.
-pub fn summarize(record: &Record, view: &View) -> Summary {
+pub fn summarize(record: &Record, view: &MetricConvention) -> Summary {
     let layers = record.model.layers;
     let facts: Vec<&Traced> = record.validated().map(|(_, traced)| traced).collect();
     let localize = |wanted: Option<RelationKind>| {
         let of_kind = record.validated().filter(|(fact, _)| wanted.is_none_or(|want| kind(&fact.relation) == want));
-        let dominant = of_kind.filter_map(|(_, traced)| dominant(traced, view.reading, view.argmax_always));
+        let dominant = of_kind.filter_map(|(_, traced)| dominant(traced, view.position, view.argmax_always));
         Distribution::of(layers, dominant)
     };
     let distribution = localize(None);
@@ -95,7 +95,7 @@ pub fn summarize(record: &Record, view: &View) -> Summary {
         density: density(record),
         p_clean: Mean::of(facts.iter().map(|traced| f64::from(traced.p_clean))),
         p_corrupt: Mean::of(facts.iter().map(|traced| f64::from(traced.p_corrupt))),
-        sufficiency: mean_sufficiency(&facts, layers, view.reading),
+        sufficiency: mean_sufficiency(&facts, layers, view.position),
         by_kind: RelationKind::ALL.into_iter().map(|kind| (kind, localize(Some(kind)))).collect(),
         l_star,
         at_l_star: l_star.and_then(|layer| distribution.share_at(layer)),
@@ -110,7 +110,7 @@ pub fn summarize(record: &Record, view: &View) -> Summary {
         mlp_ratio: mlp_ratio(&facts, l_star, view),
         maps: layer_maps(&facts, layers),
         redundancy: redundancy(&facts, view),
-        redundancy_curve: redundancy_curve(&facts, layers, view.reading),
+        redundancy_curve: redundancy_curve(&facts, layers, view.position),
         edits: edit_summary(record),
     }
 }

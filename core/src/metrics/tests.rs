@@ -2,8 +2,8 @@ use super::*;
 use crate::record::*;
 use std::collections::{BTreeMap, BTreeSet};
 
-const SUBJECT: Reading = Reading::SubjectLast;
-const LAST: Reading = Reading::LastToken;
+const SUBJECT: PatchPosition = PatchPosition::SubjectLast;
+const LAST: PatchPosition = PatchPosition::LastToken;
 
 /// A fact with `p_corrupt = 0` (so that `s_l` is the patched value) and ablations around `p_clean`.
 fn traced(p_clean: f32, subject: &[f32], last: &[f32]) -> Traced {
@@ -74,21 +74,21 @@ fn sufficiency_is_the_gain_over_the_corrupted_run() {
     fact.p_corrupt = 0.125;
     assert_eq!(sufficiency(&fact, SUBJECT), Some(vec![0.125, 0.375]));
     assert_eq!(sufficiency(&fact, LAST), Some(vec![0.0, 0.75]));
-    assert_eq!(sufficiency(&fact, Reading::SameIndex), None);
+    assert_eq!(sufficiency(&fact, PatchPosition::SameIndex), None);
     let other = traced(0.9, &[0.5, 0.0], &[0.0, 0.0]);
     let means = mean_sufficiency(&[&fact, &other], 2, SUBJECT);
     close(means[0].mean, 0.3125);
     close(means[1].mean, 0.1875);
     assert_eq!(means[0].n, 2);
     assert!(mean_sufficiency(&[], 2, SUBJECT).is_empty());
-    assert!(mean_sufficiency(&[&fact], 2, Reading::SameIndex).is_empty());
+    assert!(mean_sufficiency(&[&fact], 2, PatchPosition::SameIndex).is_empty());
 }
 
 #[test]
 fn dominant_layers() {
     use Dominant::{Layer, NotLocalized};
-    let (same, none) = (Reading::SameIndex, NotLocalized);
-    let cases: [(&[f64], Reading, Dominant, Dominant); 14] = [
+    let (same, none) = (PatchPosition::SameIndex, NotLocalized);
+    let cases: [(&[f64], PatchPosition, Dominant, Dominant); 14] = [
         // curve, reading, default, argmax_always
         (&[0.1, 0.3, 0.2, 0.0], SUBJECT, Layer(2), Layer(2)),
         (&[0.3, 0.1, 0.3, 0.0], SUBJECT, Layer(1), Layer(1)), // lowest on a tie
@@ -105,9 +105,9 @@ fn dominant_layers() {
         (&[-0.1, 0.2, 0.3, 0.9], LAST, Layer(4), Layer(4)),
         (&[0.4], LAST, Layer(1), Layer(1)),
     ];
-    for (curve, reading, default, always) in cases {
-        assert_eq!(dominant_layer(curve, reading, false), Some(default), "{curve:?} {reading:?}");
-        assert_eq!(dominant_layer(curve, reading, true), Some(always), "{curve:?} {reading:?}");
+    for (curve, position, default, always) in cases {
+        assert_eq!(dominant_layer(curve, position, false), Some(default), "{curve:?} {position:?}");
+        assert_eq!(dominant_layer(curve, position, true), Some(always), "{curve:?} {position:?}");
     }
     assert_eq!(dominant_layer(&[], SUBJECT, false), None);
 }
@@ -193,9 +193,9 @@ fn two_facts() -> (Traced, Traced) {
 fn necessity_and_mlp_ratio() {
     let (a, b) = two_facts();
     let facts = [&a, &b];
-    let view = View::default();
-    let per_fact = View { necessity_at: NecessityAt::PerFact, ..view };
-    let means = View { mlp_ratio: MlpRatio::RatioOfMeans, ..view };
+    let view = MetricConvention::default();
+    let per_fact = MetricConvention { necessity_at: NecessityAt::PerFact, ..view };
+    let means = MetricConvention { mlp_ratio: MlpRatio::RatioOfMeans, ..view };
     let mean = |found: Option<Mean>| found.expect("two facts").mean;
     close(mean(mean_drop(&facts, Some(1), &view, Part::Block)), 0.375);
     close(mean(mean_drop(&facts, Some(1), &view, Part::Attention)), 0.25);
@@ -218,8 +218,8 @@ fn necessity_and_mlp_ratio() {
 fn per_fact_necessity_leaves_out_facts_without_a_layer() {
     let (a, _) = two_facts();
     let hurt = traced(0.5, &[-0.1, -0.2, 0.0], &[0.0, 0.0, 0.5]);
-    let view = View { necessity_at: NecessityAt::PerFact, ..View::default() };
-    let always = View { argmax_always: true, ..view };
+    let view = MetricConvention { necessity_at: NecessityAt::PerFact, ..MetricConvention::default() };
+    let always = MetricConvention { argmax_always: true, ..view };
     assert_eq!(mean_drop(&[&a, &hurt], Some(1), &view, Part::Block).map(|mean| mean.n), Some(1));
     assert_eq!(mean_drop(&[&a, &hurt], Some(1), &always, Part::Block).map(|mean| mean.n), Some(2));
     assert_eq!(mean_drop(&[&hurt], Some(1), &view, Part::Block), None);
@@ -238,17 +238,17 @@ fn redundancy_by_hand() {
     b.redundancy = curve([None, Some(0.0), Some(0.5625)]); // best 0.5625 - 0.0625 = 0.5 over 0.25: clipped
     none.redundancy.clear();
     let facts = [&a, &b, &none];
-    let view = View::default();
+    let view = MetricConvention::default();
     let found = redundancy(&facts, &view).expect("two curves");
     assert_eq!((found.ablated, found.r.n, found.r.sem), (1, 2, None));
     close(found.restored.mean, 0.3125);
     close(found.necessity.mean, 0.375);
     assert!((found.r.mean - 0.3125 / 0.375).abs() < 1e-6);
-    let clipped = View { redundancy: RedundancyAggregate::MeanOfClipped, ..view };
+    let clipped = MetricConvention { redundancy: RedundancyAggregate::MeanOfClipped, ..view };
     let found = redundancy(&facts, &clipped).expect("two curves").r;
     assert!((found.mean - (0.25 + 1.0) / 2.0).abs() < 1e-6);
     assert!(found.sem.is_some());
-    assert_eq!(redundancy(&facts, &view.with_reading(LAST)), None);
+    assert_eq!(redundancy(&facts, &view.with_position(LAST)), None);
     let curve = redundancy_curve(&facts, 3, SUBJECT);
     assert_eq!(curve.len(), 3);
     assert_eq!(curve[0], None);
@@ -337,7 +337,7 @@ fn a_whole_summary() {
         validated("7", "P103", a),
     ];
     let record = record(3, facts);
-    let found = summarize(&record, &View::default());
+    let found = summarize(&record, &MetricConvention::default());
     assert_eq!((found.screened, found.validated), (7, 4));
     assert_eq!(found.dropped, BTreeMap::from([(Reason::NotKnown, 2), (Reason::TooLong, 1)]));
     assert_eq!(found.density, Some(8.0));
@@ -348,9 +348,9 @@ fn a_whole_summary() {
     assert_eq!((found.l_star, found.at_l_star, found.not_localized), (Some(1), Share::new(2, 3), Share::new(1, 4)));
     assert_eq!(found.at_last, Share::new(0, 3));
     assert_eq!(found.necessity.map(|mean| mean.n), Some(4), "Δ_nec at l* is over all validated facts");
-    let always = summarize(&record, &View { argmax_always: true, ..View::default() });
+    let always = summarize(&record, &MetricConvention { argmax_always: true, ..MetricConvention::default() });
     assert_eq!(always.distribution, of_counts(&[2, 1, 1], 0));
-    let last = summarize(&record, &View::default().with_reading(LAST));
+    let last = summarize(&record, &MetricConvention::default().with_position(LAST));
     assert_eq!((last.l_star, last.at_last), (Some(3), Share::new(4, 4)));
     let json = serde_json::to_string(&found).expect("serializes");
     assert!(!json.contains("NaN") && json.contains("\"not-known\":2"));
@@ -361,7 +361,7 @@ fn nothing_is_none_and_never_nan() {
     for layers in [0, 3] {
         let mut empty = record(layers, vec![dropped("1", Reason::NotKnown)]);
         empty.model.parameters = 0;
-        let found = summarize(&empty, &View::default());
+        let found = summarize(&empty, &MetricConvention::default());
         assert_eq!((found.density, found.l_star, found.at_l_star), (None, None, None));
         assert_eq!((found.concentration, found.at_last, found.not_localized), (None, None, None));
         assert_eq!((found.necessity, found.mlp_ratio, found.redundancy), (None, None, None));

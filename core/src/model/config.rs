@@ -1,6 +1,6 @@
 //! Typed access to a model's own `config.json`, in the spellings of transformers 4 and 5.
 
-use super::bounds;
+use crate::bounds;
 use crate::error::{Error, Result};
 use serde_json::Value;
 

@@ -4,14 +4,22 @@
 use super::block::{Block, Embedding, Head, Mlp, Transformer};
 use super::config::Config;
 use super::loader::Loader;
-use super::rope_spec::{self, Family};
+use super::rope_config::{self, RopeDefaults};
 use super::spec::{Biases, NormKind, Spec};
-use super::{GELU_TANH, Heads, Shape};
+use super::{Family, GELU_TANH, Heads, Shape};
 use crate::error::Result;
 use crate::tensor::activation::Activation;
 
+/// The family.
+pub(super) const FAMILY: Family = Family {
+    model_types: &["gemma2"],
+    architecture: "Gemma2ForCausalLM",
+    spec,
+    load: |spec, loader| Box::pin(load(spec, loader)),
+};
+
 /// Gemma-2's configuration.
-pub(super) fn spec(config: Config<'_>) -> Result<Spec> {
+fn spec(config: Config<'_>) -> Result<Spec> {
     config.expect_text("hidden_activation", &GELU_TANH)?;
     config.refuse_flag("use_bidirectional_attention", "gemma2")?;
     let width = config.size("hidden_size", 2304)?;
@@ -24,8 +32,8 @@ pub(super) fn spec(config: Config<'_>) -> Result<Spec> {
     let layers = config.size("num_hidden_layers", 26)?;
     let slides = config.sliding_layers(layers, |i| i % 2 == 0)?;
     let longest = config.size("max_position_embeddings", 8192)?;
-    let family = Family { theta: 1e4, partial: None, positions: longest, head_dim: dim };
-    let ropes = vec![rope_spec::uniform(config, &family)?];
+    let family = RopeDefaults { theta: 1e4, partial: None, positions: longest, head_dim: dim };
+    let ropes = vec![rope_config::uniform(config, &family)?];
     let shape = Shape {
         layers,
         width,

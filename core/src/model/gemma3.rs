@@ -3,14 +3,34 @@
 //! it.
 
 use super::config::{Config, FULL, SLIDING};
-use super::rope_spec::{self, Family};
+use super::rope_config::{self, RopeDefaults};
 use super::spec::{Biases, NormKind, Spec};
-use super::{GELU_TANH, Heads, Shape};
-use crate::error::Result;
+use super::{Family, GELU_TANH, Heads, Shape};
+use crate::error::{Error, Result};
 use crate::tensor::activation::Activation;
 
-/// Gemma-3's configuration: of a text model, or the text part of a larger one.
-pub(super) fn spec(config: Config<'_>) -> Result<Spec> {
+/// The family.
+pub(super) const FAMILY: Family = Family {
+    model_types: &["gemma3_text", "gemma3"],
+    architecture: "Gemma3ForCausalLM",
+    spec,
+    load: |spec, loader| Box::pin(super::gemma2::load(spec, loader)),
+};
+
+/// Gemma-3's configuration: of a text model, or of a larger one that has a text part.
+fn spec(config: Config<'_>) -> Result<Spec> {
+    if config.model_type()? != "gemma3" {
+        return text(config);
+    }
+    let part = config.0.get("text_config").ok_or_else(|| {
+        Error::input("config.json of a gemma3 model has no `text_config`")
+            .hint("take config.json from the model's own repository")
+    })?;
+    // The tie is the whole model's, whatever the text part says.
+    Ok(Spec { tied: config.flag("tie_word_embeddings", true)?, ..text(Config(part))? })
+}
+
+fn text(config: Config<'_>) -> Result<Spec> {
     config.expect_text("hidden_activation", &GELU_TANH)?;
     config.refuse_flag("use_bidirectional_attention", "gemma3")?;
     let width = config.size("hidden_size", 2304)?;
@@ -25,12 +45,12 @@ pub(super) fn spec(config: Config<'_>) -> Result<Spec> {
     let layers = config.size("num_hidden_layers", 26)?;
     let slides = config.sliding_layers(layers, |i| (i + 1) % pattern != 0)?;
     let longest = config.size("max_position_embeddings", 131_072)?;
-    let family = Family { theta: 1e6, partial: None, positions: longest, head_dim: dim };
+    let family = RopeDefaults { theta: 1e6, partial: None, positions: longest, head_dim: dim };
     // Each kind of layer has its own base, and `rope_scaling` is for the full layers only.
     let (global, local) = (config.number("rope_theta", 1e6)?, config.number("rope_local_base_freq", 1e4)?);
     let ropes = vec![
-        rope_spec::of_kind(config, FULL, true, global, &family)?,
-        rope_spec::of_kind(config, SLIDING, false, local, &family)?,
+        rope_config::of_kind(config, FULL, true, global, &family)?,
+        rope_config::of_kind(config, SLIDING, false, local, &family)?,
     ];
     let shape = Shape {
         layers,

@@ -5,12 +5,20 @@ use super::block::{Block, Embedding, Head, Mlp, Transformer};
 use super::config::Config;
 use super::loader::Loader;
 use super::spec::{Biases, NormKind, Spec};
-use super::{GELU_TANH, Shape};
+use super::{Family, GELU_TANH, Shape};
 use crate::error::{Error, Result};
 use crate::tensor::activation::Activation;
 
+/// The family.
+pub(super) const FAMILY: Family = Family {
+    model_types: &["gpt2"],
+    architecture: "GPT2LMHeadModel",
+    spec,
+    load: |spec, loader| Box::pin(load(spec, loader)),
+};
+
 /// GPT-2's configuration. transformers takes the other families' names of four keys as well.
-pub(super) fn spec(config: Config<'_>) -> Result<Spec> {
+fn spec(config: Config<'_>) -> Result<Spec> {
     config.expect_text("activation_function", &GELU_TANH)?;
     if !config.flag("scale_attn_weights", true)? {
         return Err(Error::input("config.json: `scale_attn_weights` = false is not supported for gpt2")

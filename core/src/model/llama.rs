@@ -4,14 +4,22 @@
 use super::block::{Block, Embedding, Head, Mlp, Transformer};
 use super::config::Config;
 use super::loader::Loader;
-use super::rope_spec::{self, Family};
+use super::rope_config::{self, RopeDefaults};
 use super::spec::{Biases, NormKind, Spec};
-use super::{Heads, Shape};
+use super::{Family, Heads, Shape};
 use crate::error::Result;
 use crate::tensor::activation::Activation;
 
+/// The family.
+pub(super) const FAMILY: Family = Family {
+    model_types: &["llama"],
+    architecture: "LlamaForCausalLM",
+    spec,
+    load: |spec, loader| Box::pin(load(spec, loader)),
+};
+
 /// Llama's configuration.
-pub(super) fn spec(config: Config<'_>) -> Result<Spec> {
+fn spec(config: Config<'_>) -> Result<Spec> {
     let attention = config.flag("attention_bias", false)?;
     let biases = Biases { qkv: attention, o: attention, mlp: config.flag("mlp_bias", false)?, head: false };
     let layers = config.size("num_hidden_layers", 32)?;
@@ -45,8 +53,8 @@ pub(super) fn body(config: Config<'_>, count: usize, own: Body) -> Result<Spec> 
     let width = config.size("hidden_size", 4096)?;
     let dim = super::head_dim(config, width, count)?;
     let base = super::heads(count, own.kv, dim, (dim as f64).powf(-0.5))?;
-    let family = Family { theta: 1e4, partial: None, positions: own.longest, head_dim: dim };
-    let ropes = vec![rope_spec::uniform(config, &family)?];
+    let family = RopeDefaults { theta: 1e4, partial: None, positions: own.longest, head_dim: dim };
+    let ropes = vec![rope_config::uniform(config, &family)?];
     Ok(Spec {
         family: own.name,
         shape: Shape {

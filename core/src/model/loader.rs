@@ -1,8 +1,8 @@
 //! From a checkpoint's tensors to a family's layers: shapes checked, names accounted for, one tensor in memory at a time.
 
-use super::rope_spec::RopeSpec;
 use crate::error::{Error, Result};
 use crate::names;
+use crate::rope::RopeSpec;
 use crate::tensor::linear::Weight;
 use crate::tensor::norm::Norm;
 use crate::tensor::product::Panels;
@@ -10,7 +10,7 @@ use crate::tensor::rotate::Rope;
 use crate::tensor::vocabulary::Vocabulary;
 use crate::tensor::{LinearMap, Vector};
 use crate::weights::{Checkpoint, TensorInfo};
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::{Device, Tensor, TensorData};
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 
@@ -206,7 +206,7 @@ impl<'a> Loader<'a> {
             (Stored::Tensor(x), _) => Weight::OutIn(x),
         };
         let bias = if bias { Some(self.vector(&format!("{name}.bias"), out).await?) } else { None };
-        Ok(LinearMap { tensor, rows: 0..out, input, turned: false, weight, bias })
+        Ok(LinearMap { tensor, rows: 0..out, input, transposed: false, weight, bias })
     }
 
     /// A linear map stored `[in, out]` (GPT-2's Conv1D).
@@ -242,7 +242,7 @@ impl<'a> Loader<'a> {
                 Vector::Host(values) => Vector::Host(values.get(rows.clone()).unwrap_or_default().to_vec()),
                 Vector::Device(x) => Vector::Device(Box::new((**x).clone().narrow(0, rows.start, out))),
             };
-            LinearMap { tensor: tensor.clone(), rows, input, turned: true, weight, bias: Some(bias) }
+            LinearMap { tensor: tensor.clone(), rows, input, transposed: true, weight, bias: Some(bias) }
         }))
     }
 

@@ -4,10 +4,9 @@
 //! Capturing and changing activations happens in [`crate::run`], which the block calls on between its operations.
 
 pub mod block;
-pub(crate) mod bounds;
 pub mod config;
 pub mod loader;
-pub mod rope_spec;
+mod rope_config;
 pub mod site;
 pub mod spec;
 
@@ -15,22 +14,23 @@ mod gemma2;
 mod gemma3;
 mod gpt2;
 mod llama;
-mod open;
 mod parameters;
 mod phi;
 mod qwen2;
 mod survey;
 
+pub use crate::tensor::attend::Heads;
 pub use block::Transformer;
-pub use open::{Model, notes, shard_bytes, understood};
 pub use parameters::{Draw, Parameter, Parameters};
 pub use site::Site;
+pub(crate) use survey::weigh;
 pub use survey::{Survey, own_head, survey};
 
 use crate::error::{Error, Result};
 use config::Config;
 use loader::Loader;
 use spec::Spec;
+use std::pin::Pin;
 
 /// Longest prompt in tokens for which position tables are built, where the model itself allows more.
 pub const MAX_POSITIONS: usize = 4096;
@@ -52,25 +52,39 @@ pub struct Shape {
     pub parallel: bool,
 }
 
-/// Attention heads of one layer.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Heads {
-    /// Query heads.
-    pub count: usize,
-    /// Key-value heads; each serves `count / kv` query heads.
-    pub kv: usize,
-    /// Dimensions of a head.
-    pub dim: usize,
-    /// Factor on the scores.
-    pub scale: f32,
-    /// Soft-cap on the scores (Gemma-2).
-    pub soft_cap: Option<f32>,
-    /// Sliding window: a position sees itself and the `window - 1` before it.
-    pub window: Option<usize>,
+impl Shape {
+    /// Bytes that one row of a batch needs at the peak: the stream and its copies, queries, keys, the MLP's three products.
+    pub(crate) fn row_bytes(&self) -> u64 {
+        4 * (8 * self.width as u64 + 4 * self.ff as u64)
+    }
 }
 
-/// Families by `model_type`.
-pub const SUPPORTED: [&str; 7] = ["llama", "qwen2", "gemma2", "gemma3_text", "gemma3", "phi", "gpt2"];
+/// Loads a family's model.
+type Load = for<'a> fn(Spec, &'a Loader<'a>) -> Pin<Box<dyn Future<Output = Result<Transformer>> + 'a>>;
+
+/// A family: how its config.json is understood, and which tensors make its blocks.
+pub struct Family {
+    /// `model_type`s of its config.json.
+    pub model_types: &'static [&'static str],
+    /// Its class in transformers.
+    pub architecture: &'static str,
+    spec: fn(Config<'_>) -> Result<Spec>,
+    load: Load,
+}
+
+/// All families, a line each.
+pub const FAMILIES: [&Family; 6] =
+    [&llama::FAMILY, &qwen2::FAMILY, &gemma2::FAMILY, &gemma3::FAMILY, &phi::FAMILY, &gpt2::FAMILY];
+
+/// The family of a `model_type`.
+pub fn family(model_type: &str) -> Option<&'static Family> {
+    FAMILIES.into_iter().find(|family| family.model_types.contains(&model_type))
+}
+
+/// All `model_type`s, for people.
+pub fn supported() -> String {
+    FAMILIES.iter().flat_map(|family| family.model_types).copied().collect::<Vec<_>>().join(", ")
+}
 
 /// Names of the tanh form of GELU in configurations.
 const GELU_TANH: [&str; 3] = ["gelu_pytorch_tanh", "gelu_new", "gelu_fast"];
@@ -81,14 +95,9 @@ pub async fn build(config: &serde_json::Value, loader: &Loader<'_>) -> Result<Tr
 }
 
 /// The same from a configuration that is understood already.
-async fn assemble(spec: Spec, loader: &Loader<'_>) -> Result<Transformer> {
-    match spec.family {
-        "gemma2" | "gemma3_text" => gemma2::load(spec, loader).await,
-        "phi" => phi::load(spec, loader).await,
-        "gpt2" => gpt2::load(spec, loader).await,
-        // Llama and Qwen2 have one body.
-        _ => llama::load(spec, loader).await,
-    }
+pub(crate) async fn assemble(spec: Spec, loader: &Loader<'_>) -> Result<Transformer> {
+    let family = family(spec.family).expect("a family that was understood");
+    (family.load)(spec, loader).await
 }
 
 /// Blocks of the model that `config` describes, known before anything of it is loaded.
@@ -97,8 +106,7 @@ pub fn layers(config: &serde_json::Value) -> Result<usize> {
 }
 
 fn unsupported(model_type: &str) -> Error {
-    Error::input(format!("model_type \"{model_type}\" is not supported"))
-        .hint(format!("supported: {}", SUPPORTED.join(", ")))
+    Error::input(format!("model_type \"{model_type}\" is not supported")).hint(format!("supported: {}", supported()))
 }
 
 /// Heads that are consistent: query heads a multiple of key-value heads.

@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::tensor::Vector;
-use burn::tensor::Device;
+use burn::Device;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 

@@ -4,14 +4,22 @@
 use super::block::{Block, Embedding, Head, Mlp, Transformer};
 use super::config::Config;
 use super::loader::Loader;
-use super::rope_spec::{self, Family};
+use super::rope_config::{self, RopeDefaults};
 use super::spec::{Biases, NormKind, Spec};
-use super::{GELU_TANH, Shape};
+use super::{Family, GELU_TANH, Shape};
 use crate::error::Result;
 use crate::tensor::activation::Activation;
 
+/// The family.
+pub(super) const FAMILY: Family = Family {
+    model_types: &["phi"],
+    architecture: "PhiForCausalLM",
+    spec,
+    load: |spec, loader| Box::pin(load(spec, loader)),
+};
+
 /// Phi's configuration.
-pub(super) fn spec(config: Config<'_>) -> Result<Spec> {
+fn spec(config: Config<'_>) -> Result<Spec> {
     config.expect_text("hidden_act", &GELU_TANH)?;
     config.refuse_flag("qk_layernorm", "phi")?;
     let width = config.size("hidden_size", 2048)?;
@@ -20,8 +28,8 @@ pub(super) fn spec(config: Config<'_>) -> Result<Spec> {
     let dim = super::head_dim(config, width, count)?;
     let layers = config.size("num_hidden_layers", 24)?;
     let longest = config.size("max_position_embeddings", 2048)?;
-    let family = Family { theta: 1e4, partial: Some(0.5), positions: longest, head_dim: dim };
-    let ropes = vec![rope_spec::uniform(config, &family)?];
+    let family = RopeDefaults { theta: 1e4, partial: Some(0.5), positions: longest, head_dim: dim };
+    let ropes = vec![rope_config::uniform(config, &family)?];
     let shape = Shape {
         layers,
         width,

@@ -1,13 +1,22 @@
 //! Qwen2 and Qwen2.5 (Yang et al. 2024). Follows transformers' `modeling_qwen2.py`: a Llama with biased q/k/v
 //! projections and, in a few checkpoints, sliding windows in the upper layers. [`super::llama::load`] loads it.
 
+use super::Family;
 use super::config::Config;
 use super::llama::{Body, body};
 use super::spec::{Biases, Spec};
 use crate::error::{Error, Result};
 
+/// The family.
+pub(super) const FAMILY: Family = Family {
+    model_types: &["qwen2"],
+    architecture: "Qwen2ForCausalLM",
+    spec,
+    load: |spec, loader| Box::pin(super::llama::load(spec, loader)),
+};
+
 /// Qwen2's configuration.
-pub(super) fn spec(config: Config<'_>) -> Result<Spec> {
+fn spec(config: Config<'_>) -> Result<Spec> {
     let layers = config.size("num_hidden_layers", 32)?;
     let count = config.size("num_attention_heads", 32)?;
     let window = match config.flag("use_sliding_window", false)? {

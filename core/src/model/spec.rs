@@ -1,9 +1,9 @@
 //! A configuration as it is understood: everything in it that decides the numbers, with the family's own defaults.
 
 use super::config::Config;
-use super::rope_spec::RopeSpec;
-use super::{Heads, MAX_POSITIONS, Shape, gemma2, gemma3, gpt2, llama, phi, qwen2, unsupported};
+use super::{Heads, MAX_POSITIONS, Shape, family, unsupported};
 use crate::error::{Error, Result};
+use crate::rope::RopeSpec;
 use crate::tensor::activation::Activation;
 use serde_json::Value;
 use std::fmt::Write as _;
@@ -74,23 +74,9 @@ impl Spec {
     pub fn read(config: &Value) -> Result<Self> {
         let top = Config(config);
         quantised(top)?;
-        match top.model_type()? {
-            "llama" => llama::spec(top),
-            "qwen2" => qwen2::spec(top),
-            "gemma2" => gemma2::spec(top),
-            "gemma3_text" => gemma3::spec(top),
-            "gemma3" => match config.get("text_config") {
-                Some(text) => {
-                    // The tie is the whole model's, whatever the text part says.
-                    Ok(Self { tied: top.flag("tie_word_embeddings", true)?, ..gemma3::spec(Config(text))? })
-                }
-                None => Err(Error::input("config.json of a gemma3 model has no `text_config`")
-                    .hint("take config.json from the model's own repository")),
-            },
-            "phi" => phi::spec(top),
-            "gpt2" => gpt2::spec(top),
-            other => Err(unsupported(other)),
-        }
+        let name = top.model_type()?;
+        let family = family(name).ok_or_else(|| unsupported(name))?;
+        (family.spec)(top)
     }
 
     /// Longest prompt for which tables are built, where the configuration allows `longest` tokens.

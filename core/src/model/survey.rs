@@ -40,8 +40,8 @@ pub async fn survey(config: &Value, checkpoint: Option<&Checkpoint>) -> Result<S
 }
 
 /// The same of a configuration that is understood already.
-pub(super) async fn weigh(spec: Spec, checkpoint: Option<&Checkpoint>) -> Result<Survey> {
+pub(crate) async fn weigh(spec: Spec, checkpoint: Option<&Checkpoint>) -> Result<Survey> {
     let tally = Tally::default();
     let net = assemble(spec, &Loader::nowhere(checkpoint, &tally, &|_, _| {})).await?;
-    Ok(Survey { bytes: tally.bytes.get(), largest: tally.largest.get(), row: crate::run::row_bytes(&net.shape) })
+    Ok(Survey { bytes: tally.bytes.get(), largest: tally.largest.get(), row: net.shape.row_bytes() })
 }

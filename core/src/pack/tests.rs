@@ -1,5 +1,5 @@
 use super::*;
-use crate::record::{FactRecord, Lens, Maps, Outcome, Reading, RedundancyCurve, Shift, Traced, Unrelated};
+use crate::record::{FactRecord, Lens, Maps, Outcome, PatchPosition, RedundancyCurve, Shift, Traced, Unrelated};
 
 /// A record with every kind of raw value, none of which is a round number.
 fn record(facts: usize) -> Record {
@@ -26,12 +26,12 @@ fn record(facts: usize) -> Record {
             p_clean: 0.7,
             p_corrupt: f32::MIN_POSITIVE,
             p_false: -0.0,
-            patched: [(Reading::SubjectLast, curve()), (Reading::LastToken, curve())].into(),
+            patched: [(PatchPosition::SubjectLast, curve()), (PatchPosition::LastToken, curve())].into(),
             without_block: curve(),
             without_attention: curve(),
             without_mlp: curve(),
             redundancy: [(
-                Reading::SubjectLast,
+                PatchPosition::SubjectLast,
                 RedundancyCurve { ablated: 2, patched: vec![Some(0.5), None, Some(1.0 / 3.0), Some(0.0)] },
             )]
             .into(),

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 /// Which device is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum DeviceWish {
+pub enum DeviceChoice {
     /// A real GPU where there is one, else the CPU.
     #[default]
     Auto,

@@ -5,7 +5,7 @@ use crate::record::Settings;
 fn messages_survive_json() {
     let asks = [
         Command::Hello,
-        Command::Start { device: DeviceWish::Gpu },
+        Command::Start { device: DeviceChoice::Gpu },
         Command::Load { model: ModelRef::Hub { id: "a/b".into(), revision: None, file: None } },
         Command::Undo { edit: None },
         Command::Trace(Question {
@@ -14,7 +14,7 @@ fn messages_survive_json() {
             target: Some("Paris".into()),
             target_new: None,
             corruption: Settings::default().corruption,
-            readings: Settings::default().readings,
+            positions: Settings::default().positions,
             window: 10,
             maps: true,
         }),

@@ -1,6 +1,6 @@
 //! What settings must satisfy before anything is computed with them.
 
-use super::{Corruption, Settings};
+use super::{Corruption, EditMethod, Settings};
 use crate::{Error, Result};
 
 /// More rows than any device's plan has.
@@ -35,11 +35,11 @@ impl Settings {
                 at_least_one("corruption.draws", *draws)?;
             }
         }
-        if self.readings.is_empty() {
-            return Err(Error::input("no reading is asked for").hint("subject-last is the paper's"));
+        if self.positions.is_empty() {
+            return Err(Error::input("no patch position is asked for").hint("subject-last is the paper's"));
         }
-        if let Some(again) = (1..self.readings.len()).find(|at| self.readings[..*at].contains(&self.readings[*at])) {
-            return Err(Error::input(format!("settings.readings has {} twice", self.readings[again].name())));
+        if let Some(again) = (1..self.positions.len()).find(|at| self.positions[..*at].contains(&self.positions[*at])) {
+            return Err(Error::input(format!("settings.readings has {} twice", self.positions[again].name())));
         }
         if !self.stages.contains(&1) || self.stages.iter().any(|stage| !(1..=3).contains(stage)) {
             return Err(Error::input(format!("stages {:?}: stages are 1 to 3, and all build on 1", self.stages)));
@@ -50,18 +50,22 @@ impl Settings {
     fn check_edit(&self, layers: usize) -> Result<()> {
         let edit = &self.edit;
         at_least_one("edit.facts", edit.facts)?;
-        at_least_one("edit.steps", edit.steps)?;
-        positive("edit.epsilon", edit.epsilon)?;
-        positive("edit.eta", edit.eta)?;
+        match &edit.method {
+            EditMethod::Spsa(spsa) => {
+                at_least_one("edit.steps", spsa.steps)?;
+                positive("edit.epsilon", spsa.epsilon)?;
+                positive("edit.eta", spsa.eta)?;
+            }
+        }
         finite("edit.min_p_false", edit.min_p_false)?;
         match edit.layer {
             Some(layer) if !(1..=layers).contains(&layer) => {
                 Err(Error::input(format!("layer {layer} to edit does not exist"))
                     .hint(format!("the model's layers are numbered 1 to {layers}")))
             }
-            None if !self.readings.contains(&edit.reading) => {
-                let name = edit.reading.name();
-                Err(Error::input(format!("the reading of edits, {name}, is not among the readings"))
+            None if !self.positions.contains(&edit.position) => {
+                let name = edit.position.name();
+                Err(Error::input(format!("the patch position of edits, {name}, is not among those that are traced"))
                     .hint(format!("trace {name} too, or choose a layer to edit")))
             }
             _ => Ok(()),
@@ -87,7 +91,12 @@ fn positive(name: &str, value: f32) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::Reading;
+    use crate::record::PatchPosition;
+
+    fn spsa(settings: &mut Settings) -> &mut crate::record::Spsa {
+        let EditMethod::Spsa(spsa) = &mut settings.edit.method;
+        spsa
+    }
 
     #[test]
     fn what_makes_no_sense_is_refused_by_its_name() {
@@ -105,16 +114,16 @@ mod tests {
             ("corruption.sigmas is inf", |s| {
                 s.corruption = Corruption::Noise { sigmas: f32::INFINITY, draws: 1, sigma: 0.0 }
             }),
-            ("no reading", |s| s.readings.clear()),
-            ("subject-last twice", |s| s.readings = vec![Reading::SubjectLast; 2]),
+            ("no patch position", |s| s.positions.clear()),
+            ("subject-last twice", |s| s.positions = vec![PatchPosition::SubjectLast; 2]),
             ("stages [2, 3]", |s| s.stages = vec![2, 3]),
             ("stages [1, 4]", |s| s.stages = vec![1, 4]),
             ("layer 13 to edit does not exist", |s| s.edit.layer = Some(13)),
             ("layer 0 to edit does not exist", |s| s.edit.layer = Some(0)),
-            ("settings.edit.steps is 0", |s| s.edit.steps = 0),
-            ("settings.edit.eta is -1", |s| s.edit.eta = -1.0),
-            ("settings.edit.epsilon is 0", |s| s.edit.epsilon = 0.0),
-            ("same-index, is not among the readings", |s| s.edit.reading = Reading::SameIndex),
+            ("settings.edit.steps is 0", |s| spsa(s).steps = 0),
+            ("settings.edit.eta is -1", |s| spsa(s).eta = -1.0),
+            ("settings.edit.epsilon is 0", |s| spsa(s).epsilon = 0.0),
+            ("same-index, is not among those", |s| s.edit.position = PatchPosition::SameIndex),
         ];
         for (wanted, spoil) in cases {
             let mut settings = Settings::default();

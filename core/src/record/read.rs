@@ -2,7 +2,7 @@
 //! value in a file, is read into plain fields here; and a list ends where no study's goes on.
 
 use super::{
-    Corruption, Dropped, FactRecord, Lens, Maps, NotValidated, Outcome, Reading, Reason, RedundancyCurve, Traced,
+    Corruption, Dropped, FactRecord, Lens, Maps, NotValidated, Outcome, PatchPosition, Reason, RedundancyCurve, Traced,
     UnitEffects,
 };
 use serde::Deserialize;
@@ -99,12 +99,12 @@ pub(super) struct Flat {
     subject_span: Option<[usize; 2]>,
     corrupt_tokens: Option<List<String, MOST_TOKENS>>,
     corrupt_span: Option<[usize; 2]>,
-    patched: Option<BTreeMap<Reading, Curve>>,
+    patched: Option<BTreeMap<PatchPosition, Curve>>,
     without_block: Option<Curve>,
     without_attention: Option<Curve>,
     without_mlp: Option<Curve>,
     #[serde(default)]
-    redundancy: BTreeMap<Reading, RedundancyCurve>,
+    redundancy: BTreeMap<PatchPosition, RedundancyCurve>,
     #[serde(default)]
     maps: Option<Maps>,
     #[serde(default)]
@@ -161,7 +161,7 @@ impl TryFrom<Flat> for FactRecord {
                     p_clean: number(flat.p_clean, "p_clean")?,
                     p_corrupt: number(flat.p_corrupt, "p_corrupt")?,
                     p_false: flat.p_false.ok_or_else(|| missing("p_false"))?,
-                    patched: patched.into_iter().map(|(reading, curve)| (reading, curve.0)).collect(),
+                    patched: patched.into_iter().map(|(position, curve)| (position, curve.0)).collect(),
                     without_block: curve(flat.without_block, "without_block")?,
                     without_attention: curve(flat.without_attention, "without_attention")?,
                     without_mlp: curve(flat.without_mlp, "without_mlp")?,

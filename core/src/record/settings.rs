@@ -1,7 +1,7 @@
 //! What decides a study's numbers.
 
-use super::Reading;
 use super::read::{self, MOST_TOKENS};
+use super::{EditSettings, PatchPosition};
 use serde::{Deserialize, Serialize};
 
 /// The settings of a study (METHODS, sections 1 to 4).
@@ -20,9 +20,9 @@ pub struct Settings {
     pub min_effect: f32,
     /// Longest prompt in tokens; longer ones are dropped as `too-long`.
     pub max_tokens: usize,
-    /// Patched positions, in the order in which they are shown.
-    #[serde(deserialize_with = "read::list::<_, _, MOST_TOKENS>")]
-    pub readings: Vec<Reading>,
+    /// Patch positions, in the order in which they are shown.
+    #[serde(rename = "readings", deserialize_with = "read::list::<_, _, MOST_TOKENS>")]
+    pub positions: Vec<PatchPosition>,
     /// Stages that were asked for.
     #[serde(deserialize_with = "read::list::<_, _, MOST_TOKENS>")]
     pub stages: Vec<u8>,
@@ -50,7 +50,7 @@ impl Default for Settings {
             answer: Answer::FirstToken,
             min_effect: 0.05,
             max_tokens: 128,
-            readings: vec![Reading::SubjectLast, Reading::LastToken],
+            positions: vec![PatchPosition::SubjectLast, PatchPosition::LastToken],
             stages: vec![1, 2, 3],
             maps: 0,
             window: 0,
@@ -78,44 +78,6 @@ impl Settings {
             0 => 1,
             10.. => 10,
             third => third - (third + 1) % 2,
-        }
-    }
-}
-
-/// Settings of Stage 3 (ROME with SPSA).
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct EditSettings {
-    /// Test facts.
-    pub facts: usize,
-    /// Unrelated facts whose true answers are watched.
-    pub unrelated: usize,
-    /// Which reading's dominant layer is edited.
-    pub reading: Reading,
-    /// A fixed layer instead, `1..=L`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub layer: Option<usize>,
-    /// SPSA steps.
-    pub steps: usize,
-    /// SPSA perturbation.
-    pub epsilon: f32,
-    /// SPSA step size.
-    pub eta: f32,
-    /// Smallest `p_false` of an editable fact.
-    pub min_p_false: f32,
-}
-
-impl Default for EditSettings {
-    fn default() -> Self {
-        Self {
-            facts: 15,
-            unrelated: 20,
-            reading: Reading::SubjectLast,
-            layer: None,
-            steps: 250,
-            epsilon: 5e-3,
-            eta: 5.0,
-            min_p_false: 5e-4,
         }
     }
 }

@@ -3,12 +3,12 @@
 //! on. Captured rows are constants, so what lies below the lowest entry is never looked at.
 
 use super::pass::{State, joining};
-use super::schedule::{Edit, Made, Origin, Place, Schedule};
+use super::schedule::{Place, RowChange, RowOp, RowSource, Schedule};
 use crate::model::Site;
 use crate::model::block::{BackHooks, Block, Kept};
 use crate::tensor::gradients::Gradients;
 use crate::tensor::{LinearMap, MIXED, Norm, Rows};
-use burn::tensor::{Tensor, TensorData};
+use burn::{Tensor, TensorData};
 use std::collections::{BTreeMap, HashSet};
 use std::ops::Range;
 
@@ -149,7 +149,7 @@ impl BackState<'_> {
     }
 
     /// Takes edits back, the last one first, in groups of which none needs what another of it leaves.
-    fn undo(&mut self, place: Place, edits: &[Edit], mut g: Rows) -> Rows {
+    fn undo(&mut self, place: Place, edits: &[RowChange], mut g: Rows) -> Rows {
         let mut rest = edits;
         while !rest.is_empty() {
             let (mut rows, mut lenders) = (HashSet::new(), HashSet::new());
@@ -168,10 +168,12 @@ impl BackState<'_> {
         g
     }
 
-    fn undo_at_once(&mut self, place: Place, edits: &[Edit], g: Rows) -> Rows {
+    fn undo_at_once(&mut self, place: Place, edits: &[RowChange], g: Rows) -> Rows {
         let (mut rows, mut owners) = (Vec::new(), Vec::new());
         for edit in edits {
-            if let Made::Replace(Origin::Constant(row, first)) | Made::Add(Origin::Constant(row, first)) = edit.change {
+            if let RowOp::Replace(RowSource::Constant(row, first)) | RowOp::Add(RowSource::Constant(row, first)) =
+                edit.change
+            {
                 rows.push(edit.row);
                 owners.push(Whose::Constant { row, first, columns: edit.columns.clone(), run: edit.run, place });
             }
@@ -187,23 +189,23 @@ impl BackState<'_> {
 }
 
 /// What is left of the gradient on what was there before.
-fn factor(change: Made) -> f32 {
+fn factor(change: RowOp) -> f32 {
     match change {
-        Made::Zero | Made::Replace(_) => 0.0,
-        Made::Scale(factor) => factor,
-        Made::Add(_) => 1.0,
+        RowOp::Zero | RowOp::Replace(_) => 0.0,
+        RowOp::Scale(factor) => factor,
+        RowOp::Add(_) => 1.0,
     }
 }
 
 /// The row of the pass that an edit took its numbers from.
-fn lender(change: Made) -> Option<u32> {
+fn lender(change: RowOp) -> Option<u32> {
     match change {
-        Made::Replace(Origin::Live(row)) | Made::Add(Origin::Live(row)) => Some(row),
+        RowOp::Replace(RowSource::Live(row)) | RowOp::Add(RowSource::Live(row)) => Some(row),
         _ => None,
     }
 }
 
-fn undo_on_host(edits: &[Edit], mut g: Rows) -> Rows {
+fn undo_on_host(edits: &[RowChange], mut g: Rows) -> Rows {
     let width = g.width();
     for edit in edits {
         let own = edit.row as usize * width + edit.columns.start..edit.row as usize * width + edit.columns.end;
@@ -218,28 +220,28 @@ fn undo_on_host(edits: &[Edit], mut g: Rows) -> Rows {
     g
 }
 
-fn undo_on_device(edits: &[Edit], g: &Rows) -> Rows {
+fn undo_on_device(edits: &[RowChange], g: &Rows) -> Rows {
     let (count, width) = (g.count(), g.width());
     let device = g.device().expect(MIXED).device();
-    let matrix = |other: f32, of: &dyn Fn(&Edit) -> f32, edits: &[&Edit]| {
+    let matrix = |other: f32, of: &dyn Fn(&RowChange) -> f32, edits: &[&RowChange]| {
         let mut values = vec![other; edits.len() * width];
         for (row, edit) in values.chunks_exact_mut(width).zip(edits) {
             row[edit.columns.clone()].fill(of(edit));
         }
         Tensor::<2>::from_data(TensorData::new(values, [edits.len(), width]), &device)
     };
-    let all: Vec<&Edit> = edits.iter().collect();
+    let all: Vec<&RowChange> = edits.iter().collect();
     let own = g.gather(&all.iter().map(|edit| edit.row).collect::<Vec<_>>());
     let left = own.device().expect(MIXED).clone() * matrix(1.0, &|edit| factor(edit.change), &all);
     let mut index: Vec<u32> = (0..count as u32).collect();
     all.iter().enumerate().for_each(|(at, edit)| index[edit.row as usize] = (count + at) as u32);
     let out = g.clone().join(Rows::on_device(left)).gather(&index);
-    let lenders: Vec<(u32, &Edit)> =
+    let lenders: Vec<(u32, &RowChange)> =
         edits.iter().filter_map(|edit| lender(edit.change).map(|row| (row, edit))).collect();
     if lenders.is_empty() {
         return out;
     }
-    let takers: Vec<&Edit> = lenders.iter().map(|(_, edit)| *edit).collect();
+    let takers: Vec<&RowChange> = lenders.iter().map(|(_, edit)| *edit).collect();
     let taken = g.gather(&takers.iter().map(|edit| edit.row).collect::<Vec<_>>());
     let taken = taken.device().expect(MIXED).clone() * matrix(0.0, &|_| 1.0, &takers);
     let places: Vec<u32> = lenders.iter().map(|(row, _)| *row).collect();

@@ -2,17 +2,19 @@
 
 use super::{Edited, Intervention};
 use crate::error::{Error, Result};
-use crate::model::Site;
+use crate::model::{Site, Transformer};
 use crate::tensor::attend::Captured;
-use crate::tensor::{Matrix, Overlay, Rows};
+use crate::tensor::{LinearMap, Matrix, Overlay, Rows};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{Range, RangeInclusive};
 
 /// What a capture keeps.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Sites {
-    /// Residual stream, contributions, keys and values of every layer: what [`super::Edited::resume`] needs.
+    /// Residual stream and contributions of every layer.
     resume: bool,
+    /// Rotated keys, and values, of every layer.
+    keys: bool,
     more: BTreeSet<(usize, Site)>,
 }
 
@@ -22,9 +24,14 @@ impl Sites {
         Self::default()
     }
 
-    /// What patched runs need.
+    /// What patched runs need: residual stream, contributions, keys and values of every layer.
     pub fn to_resume() -> Self {
-        Self { resume: true, more: BTreeSet::new() }
+        Self { resume: true, keys: true, more: BTreeSet::new() }
+    }
+
+    /// What a prompt needs that more tokens are put behind ([`super::Edited::extend`]).
+    pub fn to_extend() -> Self {
+        Self { keys: true, ..Self::default() }
     }
 
     /// A site of some layers as well.
@@ -34,6 +41,25 @@ impl Sites {
         self
     }
 
+    /// What runs need that carry one of these overlays, and have no changes beside: what is below the first map that the
+    /// overlay changes. Above it all of a run's positions are computed anew, so no other keys are needed.
+    pub fn for_overlays(net: &Transformer, overlays: &[Overlay]) -> Self {
+        let mut sites = Self::end();
+        for overlay in overlays {
+            let changed = |map: &LinearMap| overlay.terms.iter().any(|term| term.tensor == map.tensor);
+            let places = (1..=net.shape.layers).flat_map(|layer| net.block(layer).maps().map(move |map| (layer, map)));
+            let first = places.filter(|(_, (_, map))| changed(map)).map(|(layer, (site, _))| (layer, site)).min();
+            let Some((layer, site)) = first else { continue };
+            sites = sites.with(Site::Residual, layer - 1..=layer - 1);
+            sites = match site {
+                Site::Query | Site::Key | Site::Value => sites,
+                Site::Heads => sites.with(site, layer..=layer),
+                _ => sites.with(Site::Attention, layer..=layer).with(site, layer..=layer),
+            };
+        }
+        sites
+    }
+
     pub(super) fn keeps(&self, layer: usize, site: Site) -> bool {
         let usual = matches!(site, Site::Attention | Site::Mlp | Site::Residual);
         (self.resume && usual) || self.more.contains(&(layer, site))
@@ -41,11 +67,11 @@ impl Sites {
 
     /// Rotated keys, and values, of every layer.
     pub(super) fn keeps_attention(&self) -> bool {
-        self.resume
+        self.keys
     }
 
     /// Bytes that a row of a model takes in a cache.
-    pub(crate) fn row_bytes(&self, net: &crate::model::Transformer) -> u64 {
+    pub(crate) fn row_bytes(&self, net: &Transformer) -> u64 {
         let width = |layer: usize, site: Site| site.width(&net.shape, net.heads(layer.max(1)));
         4 * self.numbers(net.shape.layers, width) as u64
     }
@@ -55,7 +81,7 @@ impl Sites {
         let all = (0..=layers).flat_map(|layer| Site::ALL.map(|site| (layer, site)));
         let sites: usize = all.filter(|&(layer, site)| self.keeps(layer, site)).map(|(l, s)| width(l, s)).sum();
         let attention = |layer| width(layer, Site::Key) + width(layer, Site::Value);
-        sites + if self.resume { (1..=layers).map(attention).sum() } else { 0 }
+        sites + if self.keys { (1..=layers).map(attention).sum() } else { 0 }
     }
 }
 
@@ -109,8 +135,8 @@ impl ActivationCache {
         self.kept.contains_key(&(layer, site))
     }
 
-    /// Patched runs can go on from it.
-    pub(super) fn resumes(&self) -> bool {
+    /// Keys and values were captured.
+    pub(super) fn keeps_attention(&self) -> bool {
         self.sites.keeps_attention()
     }
 
@@ -143,24 +169,37 @@ impl ActivationCache {
     /// # Errors
     /// When the site was not captured, there are no such positions, or the device fails.
     pub async fn values(&self, prompt: usize, layer: usize, site: Site, positions: Range<usize>) -> Result<Matrix> {
-        let missing = || {
-            Error::input(format!("the {} of layer {layer} was not captured", site.name()))
-                .hint("name the site where the prompts are captured")
-        };
-        let chunks = self.kept.get(&(layer, site)).ok_or_else(missing)?;
+        let chunks = self.kept.get(&(layer, site)).ok_or_else(|| not_captured(layer, site))?;
         let rows = self.prompts.get(prompt).and_then(|prompt| prompt.rows.get(positions.clone()));
-        let rows = rows.ok_or_else(|| {
-            Error::input(format!("positions {positions:?} of prompt {prompt} were not captured"))
-                .hint("prompts and positions count from 0")
-        })?;
+        let rows = rows.ok_or_else(|| no_position(prompt, &positions))?;
         let found = gather(chunks, &self.places, rows);
         Ok(Matrix::new(found.values().await?, found.width()))
     }
 }
 
+impl ActivationCache {
+    /// A site at some prompts' positions, after each of some layers: rows by place, then by layer.
+    ///
+    /// # Errors
+    /// When the site or a position was not captured, or the device fails.
+    pub async fn stack(&self, site: Site, layers: RangeInclusive<usize>, at: &[(usize, usize)]) -> Result<Matrix> {
+        let mut parts = Vec::with_capacity(at.len() * layers.clone().count());
+        for &(prompt, position) in at {
+            for layer in layers.clone() {
+                let kept = self.kept.get(&(layer, site)).ok_or_else(|| not_captured(layer, site))?;
+                let row = self.prompts.get(prompt).and_then(|prompt| prompt.rows.get(position..=position));
+                let row = row.ok_or_else(|| no_position(prompt, &(position..position + 1)))?;
+                parts.push(gather(kept, &self.places, row));
+            }
+        }
+        let rows = Rows::all(parts);
+        Ok(Matrix::new(rows.values().await?, rows.width()))
+    }
+}
+
 impl Edited<'_> {
-    /// The attention pattern of a captured prompt: for each head, `[positions, positions]`, what each query pays to each
-    /// position. The query of that layer has to be captured ([`Site::Query`]).
+    /// The attention pattern of a captured prompt: for each head, `[positions, positions]`, attention weights of each query over
+    /// the positions. The query of that layer has to be captured ([`Site::Query`]).
     ///
     /// # Errors
     /// When the query or the keys were not captured, there is no such prompt, or the device fails.
@@ -183,6 +222,16 @@ impl Edited<'_> {
         let all = crate::tensor::attend::pattern(&block.heads, &q, &k);
         Ok(all.chunks(n * n).map(|head| Matrix::new(head.to_vec(), n)).collect())
     }
+}
+
+fn not_captured(layer: usize, site: Site) -> Error {
+    Error::input(format!("the {} of layer {layer} was not captured", site.name()))
+        .hint("name the site where the prompts are captured")
+}
+
+fn no_position(prompt: usize, positions: &Range<usize>) -> Error {
+    Error::input(format!("positions {positions:?} of prompt {prompt} were not captured"))
+        .hint("prompts and positions count from 0")
 }
 
 /// Rows from chunks.

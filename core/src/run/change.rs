@@ -1,9 +1,9 @@
 //! Changing rows of an activation in place of a pass.
 
 use super::ActivationCache;
-use super::schedule::{Edit, Made, Origin};
+use super::schedule::{RowChange, RowOp, RowSource};
 use crate::tensor::{Buffer, MIXED, Matrix, Rows};
-use burn::tensor::{Tensor, TensorData};
+use burn::{Tensor, TensorData};
 
 /// Where a change finds its numbers.
 #[derive(Clone, Copy)]
@@ -13,7 +13,7 @@ pub(super) struct Sources<'a> {
 }
 
 /// `x` with its rows changed, edit by edit in their order.
-pub(super) fn change(x: Rows, edits: &[Edit], sources: Sources<'_>) -> Rows {
+pub(super) fn change(x: Rows, edits: &[RowChange], sources: Sources<'_>) -> Rows {
     match x.device().is_some() {
         _ if edits.is_empty() || x.count() == 0 => x,
         false => on_host(x, edits, sources),
@@ -21,36 +21,38 @@ pub(super) fn change(x: Rows, edits: &[Edit], sources: Sources<'_>) -> Rows {
     }
 }
 
-fn on_host(mut x: Rows, edits: &[Edit], sources: Sources<'_>) -> Rows {
+fn on_host(mut x: Rows, edits: &[RowChange], sources: Sources<'_>) -> Rows {
     let width = x.width();
     let mut source = Buffer::default();
     for edit in edits {
         let columns = edit.columns.clone();
         let at = edit.row as usize * width;
-        if let Made::Replace(origin) | Made::Add(origin) = edit.change {
+        if let RowOp::Replace(origin) | RowOp::Add(origin) = edit.change {
             if source.len() != columns.len() {
                 source = Buffer::scratch(columns.len());
             }
             let from = match origin {
-                Origin::Cache((layer, site), row) => {
+                RowSource::Cache((layer, site), row) => {
                     let cache = sources.cache.expect("checked: there is a cache");
                     &cache.host_row(layer, site, row)[columns.clone()]
                 }
-                Origin::Constant(row, first) => &sources.constants.row(row as usize)[first as usize..][..columns.len()],
-                Origin::Kept(row, first) => {
+                RowSource::Constant(row, first) => {
+                    &sources.constants.row(row as usize)[first as usize..][..columns.len()]
+                }
+                RowSource::Kept(row, first) => {
                     let cache = sources.cache.expect("checked: there is a cache");
                     &cache.constants.row(row as usize)[first as usize..][..columns.len()]
                 }
-                Origin::Live(row) => &x.row(row as usize)[columns.clone()],
+                RowSource::Live(row) => &x.row(row as usize)[columns.clone()],
             };
             source.copy_from_slice(from);
         }
         let row = &mut x.host_mut()[at..at + width][columns];
         match edit.change {
-            Made::Zero => row.fill(0.0),
-            Made::Scale(factor) => row.iter_mut().for_each(|x| *x *= factor),
-            Made::Replace(_) => row.copy_from_slice(&source),
-            Made::Add(_) => row.iter_mut().zip(&*source).for_each(|(x, add)| *x += add),
+            RowOp::Zero => row.fill(0.0),
+            RowOp::Scale(factor) => row.iter_mut().for_each(|x| *x *= factor),
+            RowOp::Replace(_) => row.copy_from_slice(&source),
+            RowOp::Add(_) => row.iter_mut().zip(&*source).for_each(|(x, add)| *x += add),
         }
     }
     x
@@ -58,12 +60,12 @@ fn on_host(mut x: Rows, edits: &[Edit], sources: Sources<'_>) -> Rows {
 
 /// On a device: all edits up to the next one that builds on an earlier one go together, as
 /// `x[rows] · a + source · b`, with `a` and `b` by column.
-fn on_device(mut x: Rows, mut edits: &[Edit], sources: Sources<'_>) -> Rows {
+fn on_device(mut x: Rows, mut edits: &[RowChange], sources: Sources<'_>) -> Rows {
     while !edits.is_empty() {
         let mut rows = std::collections::HashSet::new();
         let builds = edits.iter().position(|edit| {
             let live = match edit.change {
-                Made::Replace(Origin::Live(row)) | Made::Add(Origin::Live(row)) => rows.contains(&row),
+                RowOp::Replace(RowSource::Live(row)) | RowOp::Add(RowSource::Live(row)) => rows.contains(&row),
                 _ => false,
             };
             !rows.insert(edit.row) || live
@@ -75,7 +77,7 @@ fn on_device(mut x: Rows, mut edits: &[Edit], sources: Sources<'_>) -> Rows {
     x
 }
 
-fn at_once(x: &Rows, edits: &[Edit], sources: Sources<'_>) -> Rows {
+fn at_once(x: &Rows, edits: &[RowChange], sources: Sources<'_>) -> Rows {
     let (all, width) = (x.device().expect(MIXED), x.width());
     let device = all.device();
     let matrix = |values: Vec<f32>| {
@@ -93,14 +95,14 @@ fn at_once(x: &Rows, edits: &[Edit], sources: Sources<'_>) -> Rows {
         next += of.len() as u32;
         parts.push(rows);
     };
-    let origin = |edit: &Edit| match edit.change {
-        Made::Replace(origin) | Made::Add(origin) => Some(origin),
+    let origin = |edit: &RowChange| match edit.change {
+        RowOp::Replace(origin) | RowOp::Add(origin) => Some(origin),
         _ => None,
     };
     let mut places: Vec<_> = edits
         .iter()
         .filter_map(|edit| match origin(edit) {
-            Some(Origin::Cache(place, _)) => Some(place),
+            Some(RowSource::Cache(place, _)) => Some(place),
             _ => None,
         })
         .collect();
@@ -110,7 +112,7 @@ fn at_once(x: &Rows, edits: &[Edit], sources: Sources<'_>) -> Rows {
         let mut of = Vec::new();
         let mut rows = Vec::new();
         for (at, edit) in edits.iter().enumerate() {
-            if let Some(Origin::Cache(place, row)) = origin(edit)
+            if let Some(RowSource::Cache(place, row)) = origin(edit)
                 && place == (layer, site)
             {
                 of.push(at);
@@ -130,15 +132,15 @@ fn at_once(x: &Rows, edits: &[Edit], sources: Sources<'_>) -> Rows {
             constants.extend(whole);
         };
         match origin(edit) {
-            Some(Origin::Live(row)) => {
+            Some(RowSource::Live(row)) => {
                 of.push(at);
                 rows.push(row);
             }
-            Some(Origin::Constant(row, first)) => constant(sources.constants.row(row as usize), first),
-            Some(Origin::Kept(row, first)) => {
+            Some(RowSource::Constant(row, first)) => constant(sources.constants.row(row as usize), first),
+            Some(RowSource::Kept(row, first)) => {
                 constant(sources.cache.expect("checked: there is a cache").constants.row(row as usize), first);
             }
-            Some(Origin::Cache(..)) | None => {}
+            Some(RowSource::Cache(..)) | None => {}
         }
     }
     if !rows.is_empty() {
@@ -148,22 +150,22 @@ fn at_once(x: &Rows, edits: &[Edit], sources: Sources<'_>) -> Rows {
         put(Rows::on_device(matrix(constants)), &constant_of, &mut order);
     }
     let targets: Vec<u32> = edits.iter().map(|edit| edit.row).collect();
-    let whole = |edit: &Edit| edit.columns == (0..width);
+    let whole = |edit: &RowChange| edit.columns == (0..width);
     let sources = parts.into_iter().reduce(Rows::join);
     let picked = sources.map(|sources| sources.gather(&order));
     let own = x.gather(&targets);
     // Whole rows that are replaced need no arithmetic.
-    let changed = if edits.iter().all(|edit| whole(edit) && matches!(edit.change, Made::Replace(_))) {
+    let changed = if edits.iter().all(|edit| whole(edit) && matches!(edit.change, RowOp::Replace(_))) {
         picked.expect("a replacement has a source")
     } else {
         let (mut a, mut b) = (vec![1.0f32; edits.len() * width], vec![0.0f32; edits.len() * width]);
         for (at, edit) in edits.iter().enumerate() {
             let columns = at * width + edit.columns.start..at * width + edit.columns.end;
             let (keep, take) = match edit.change {
-                Made::Zero => (0.0, 0.0),
-                Made::Scale(factor) => (factor, 0.0),
-                Made::Replace(_) => (0.0, 1.0),
-                Made::Add(_) => (1.0, 1.0),
+                RowOp::Zero => (0.0, 0.0),
+                RowOp::Scale(factor) => (factor, 0.0),
+                RowOp::Replace(_) => (0.0, 1.0),
+                RowOp::Add(_) => (1.0, 1.0),
             };
             a[columns.clone()].fill(keep);
             b[columns].fill(take);

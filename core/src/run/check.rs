@@ -1,5 +1,6 @@
 //! Refuses changes and reads that lie outside the run they are made on, before anything is computed.
 
+use super::cache::Kept;
 use super::{ActivationCache, Change, Columns, Intervention, PatchedRun, Prompt, Read, Source};
 use crate::error::{Error, Result};
 use crate::model::{Site, Transformer};
@@ -208,11 +209,16 @@ impl Scope<'_> {
     }
 }
 
-/// Tokens of a captured prompt.
-pub(super) fn tokens(cache: &ActivationCache, prompt: usize) -> Result<usize> {
-    cache.prompts.get(prompt).map(|prompt| prompt.ids.len()).ok_or_else(|| {
+/// A captured prompt.
+pub(super) fn kept(cache: &ActivationCache, prompt: usize) -> Result<&Kept> {
+    cache.prompts.get(prompt).ok_or_else(|| {
         Error::input(format!("prompt {prompt} of a run of {} prompts", cache.prompts())).hint("prompts count from 0")
     })
+}
+
+/// Tokens of a captured prompt.
+pub(super) fn tokens(cache: &ActivationCache, prompt: usize) -> Result<usize> {
+    Ok(kept(cache, prompt)?.ids.len())
 }
 
 fn positions(tokens: usize, first: usize, count: usize, what: impl FnOnce() -> String) -> Result<()> {

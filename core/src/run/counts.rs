@@ -1,7 +1,9 @@
-//! How often a prompt is computed from the embedding on, and how often a fact is tokenized: so that a test can hold workflows to
-//! what they promise. Nothing is counted unless somebody asked.
+//! How often a prompt is computed from the embedding on, how often a fact is tokenized, and how many rows patched runs take
+//! through blocks: so that a test can hold workflows to what they promise, and a benchmark knows the work. Nothing is counted unless somebody asked.
 
 use super::Prompt;
+use super::schedule::Schedule;
+use crate::model::Site;
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
@@ -12,6 +14,12 @@ pub struct Counts {
     pub prompts: BTreeMap<Vec<u32>, usize>,
     /// Facts that were tokenized.
     pub facts: usize,
+    /// Rows of patched runs times the blocks whose attention they go through.
+    pub attention: usize,
+    /// The same of MLPs.
+    pub mlp: usize,
+    /// Rows that the head read of patched runs.
+    pub reads: usize,
 }
 
 static COUNTS: Mutex<Option<Counts>> = Mutex::new(None);
@@ -40,6 +48,20 @@ pub(super) fn prompts(prompts: &[Prompt]) {
     with(|counts| {
         for prompt in prompts.iter().filter(|prompt| prompt.interventions.is_empty()) {
             *counts.prompts.entry(prompt.ids.clone()).or_default() += 1;
+        }
+    });
+}
+
+pub(super) fn passes(schedules: &[Schedule]) {
+    with(|counts| {
+        for schedule in schedules {
+            for row in &schedule.rows {
+                let above = schedule.layers - row.entry.0;
+                let inside = usize::from((Site::Heads..=Site::MlpKey).contains(&row.entry.1));
+                counts.attention += above;
+                counts.mlp += above + inside;
+                counts.reads += usize::from(row.read);
+            }
         }
     });
 }

@@ -4,7 +4,7 @@
 
 use super::back::{Back, Found, Whose, marks};
 use super::check::{self, Scope};
-use super::objective::{Metric, Term, Values, Weighted, slope};
+use super::metric::{Metric, Term, Values, Weighted, metric_gradients};
 use super::pass::{Ground, Pass};
 use super::schedule::{self, Schedule};
 use super::{ActivationCache, Change, Edited, Intervention, PatchedRun, Prompt, Request, Sites, plan};
@@ -84,7 +84,8 @@ impl<'a> Trip<'a> {
         let edited = self.ground.edited;
         let (end, state, kept) = pass.turned();
         let mut weights = self.weights.then(Gradients::default);
-        let (values, g) = slope(edited.net, self.ground.cache, &end, terms, edited.plan.head_rows, weights.as_mut());
+        let (values, g) =
+            metric_gradients(edited.net, self.ground.cache, &end, terms, edited.plan.head_rows, weights.as_mut());
         let marks = marks(state.schedule, self.wanted);
         (values, Back::new((state, kept), g, marks, weights))
     }
@@ -121,7 +122,7 @@ impl Edited<'_> {
         let schedules = schedule::resumes(&scope, request, most);
         if self.plan.cpu {
             let rows = all.min(most.saturating_mul(plan::threads()));
-            let bytes = (plan::row_bytes(&self.net.shape) + bytes).saturating_mul(rows as u64);
+            let bytes = (self.net.shape.row_bytes() + bytes).saturating_mul(rows as u64);
             memory::reserve_batch(bytes, &format!("computing gradients of {rows} rows at once"))?;
         }
         let keep = Sites::end();
@@ -185,7 +186,7 @@ impl Edited<'_> {
         let most = if share { plan::MOST_PASS } else { self.plan.turned_rows(all, bytes) };
         if share {
             let rows = all.min(most.saturating_mul(plan::threads()));
-            let bytes = (plan::row_bytes(&self.net.shape) + bytes).saturating_mul(rows as u64);
+            let bytes = (self.net.shape.row_bytes() + bytes).saturating_mul(rows as u64);
             memory::reserve_batch(bytes, &format!("computing gradients of {rows} tokens at once"))?;
         }
         let mut schedules = schedule::captures(&scope, prompts, most, share);

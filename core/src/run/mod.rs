@@ -15,7 +15,7 @@ pub mod counts;
 mod finite;
 mod gradient;
 mod intervention;
-mod objective;
+mod metric;
 mod pass;
 mod plan;
 mod readout;
@@ -25,15 +25,14 @@ pub use crate::tensor::vocabulary::Readout;
 pub use cache::{ActivationCache, Sites};
 pub use gradient::{Gradient, Label, Wanted};
 pub use intervention::{Change, Columns, Intervention, PatchedRun, Prompt, Read, Source};
-pub use objective::{Metric, Weighted};
-pub(crate) use plan::row_bytes;
+pub use metric::{Metric, Weighted};
 pub use plan::{Plan, with_halving};
 
 use crate::error::{Error, Kind, Result};
 use crate::memory;
 use crate::model::Transformer;
-use crate::tensor::{Matrix, Overlay};
-use burn::tensor::Device;
+use crate::tensor::{Matrix, Overlay, Rows};
+use burn::Device;
 use check::Scope;
 use pass::{Ground, Pass, Passed};
 use schedule::Schedule;
@@ -90,7 +89,7 @@ impl<'a> Edited<'a> {
         let rows: usize = schedules.iter().map(|schedule| schedule.rows.len()).sum();
         if self.device.is_none() {
             let kept = keep.numbers(self.net.shape.layers, |layer, site| scope.width(layer, site)) as u64;
-            let peak = row_bytes(&self.net.shape).saturating_mul(rows.min(most.saturating_mul(plan::threads())) as u64);
+            let peak = self.net.shape.row_bytes().saturating_mul(rows.min(most.saturating_mul(plan::threads())) as u64);
             let bytes = (4 * kept).saturating_mul(rows as u64).saturating_add(peak);
             memory::reserve_batch(bytes, &format!("computing {rows} tokens at once"))?;
         }
@@ -109,6 +108,36 @@ impl<'a> Edited<'a> {
         Ok(cache)
     }
 
+    /// Computes more tokens behind a captured prompt, and keeps of them what was kept of it; what is there is not computed
+    /// again.
+    ///
+    /// # Errors
+    /// When the prompt's keys were not captured ([`Sites::to_extend`]) or it is changed, the tokens do not fit the model, or
+    /// the work was cancelled.
+    pub async fn extend(self, cache: &mut ActivationCache, prompt: usize, ids: &[u32]) -> Result<()> {
+        let kept = check::kept(cache, prompt)?;
+        if !cache.keeps_attention() || !kept.interventions.is_empty() || cache.overlays != self.overlays {
+            return Err(Error::input(
+                "nothing can be put behind a prompt that is changed, or whose keys were not kept",
+            )
+            .hint("capture the plain prompt to be extended, with the same edits in force"));
+        }
+        let constants = Matrix::default();
+        let scope = Scope { net: self.net, cache: None, constants: &constants, overlays: &[] };
+        scope.prompt(&Prompt { ids: [&kept.ids, ids].concat(), interventions: Vec::new() })?;
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let keep = cache.sites.clone();
+        let schedule = schedule::extend(self.net.shape.layers, cache, prompt, ids.len());
+        let ground = Ground { edited: self, cache: Some(cache), constants: &constants, overlays: &[], keep: &keep };
+        let mut pass = Pass::new(ground, &schedule, Some(ids));
+        stepping(|| pass.step()).await?;
+        let passed = pass.finish();
+        cache.grow(prompt, ids, passed);
+        Ok(())
+    }
+
     /// Runs patched runs and reads their predictions, in the order of the request and of each run's reads.
     ///
     /// # Errors
@@ -119,9 +148,10 @@ impl<'a> Edited<'a> {
         let (all, _) = schedule::rows(&scope, request);
         let most = self.plan.pass_rows(all);
         let schedules = schedule::resumes(&scope, request, most);
+        counts::passes(&schedules);
         if self.plan.cpu {
             let rows = all.min(most.saturating_mul(plan::threads()));
-            let bytes = row_bytes(&self.net.shape).saturating_mul(rows as u64);
+            let bytes = self.net.shape.row_bytes().saturating_mul(rows as u64);
             memory::reserve_batch(bytes, &format!("computing {rows} rows at once"))?;
         }
         let keep = Sites::end();
@@ -147,18 +177,17 @@ impl<'a> Edited<'a> {
         'a: 's,
     {
         let &Request { runs, constants, overlays } = request;
-        if !cache.resumes() {
-            return Err(
-                Error::input("a run that was only predicted cannot be resumed").hint("capture it to be resumed")
-            );
-        }
         if cache.overlays != self.overlays {
             return Err(Error::input("the prompts were captured with other edits in force").hint("capture them again"));
         }
         let scope = Scope { net: self.net, cache: Some(cache), constants, overlays };
         (0..runs.len()).try_for_each(|at| scope.run(runs, at))?;
         overlays.iter().try_for_each(|overlay| scope.overlay(overlay))?;
-        Ok(scope)
+        match schedule::lacks(&scope, request) {
+            None => Ok(scope),
+            Some(what) => Err(Error::input(format!("a run needs what was not captured: {what}"))
+                .hint("capture the prompts to be resumed")),
+        }
     }
 
     /// All schedules' passes, in their order.
@@ -242,6 +271,30 @@ async fn waves<'s, I: Sync, T: Send>(items: &'s [I], work: impl Fn(&'s I) -> Res
 }
 
 impl ActivationCache {
+    /// Puts rows behind a prompt's. On a device a cache stays one chunk.
+    fn grow(&mut self, prompt: usize, ids: &[u32], passed: Passed) {
+        let (first, chunk) = (self.places.len() as u32, self.end.len() as u32);
+        let joins = self.end.iter().any(|rows| rows.device().is_some());
+        let place = |row: u32| if joins { (0, first + row) } else { (chunk, row) };
+        self.places.extend((0..ids.len() as u32).map(place));
+        let kept = &mut self.prompts[prompt];
+        kept.ids.extend(ids);
+        kept.rows.extend((0..ids.len() as u32).map(|row| first + row));
+        let put = |chunks: &mut Vec<Rows>, rows: Rows| match chunks.pop() {
+            Some(old) if joins => chunks.push(old.join(rows)),
+            old => chunks.extend(old.into_iter().chain([rows])),
+        };
+        for (place, rows) in passed.kept {
+            put(self.kept.entry(place).or_default(), rows);
+        }
+        for (layer, [keys, values]) in passed.attention {
+            let kept = self.attention.entry(layer).or_default();
+            put(&mut kept[0], keys);
+            put(&mut kept[1], values);
+        }
+        put(&mut self.end, passed.end);
+    }
+
     /// Adds a pass' prompts and what was kept of them.
     fn add(&mut self, chunk: usize, schedule: &Schedule, prompts: &[Prompt], passed: Passed) {
         let first = self.places.len() as u32;

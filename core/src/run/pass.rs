@@ -1,14 +1,14 @@
 //! A pass: a schedule's rows through the blocks, entering where they must, changed and captured on the way.
 
 use super::change::{Sources, change};
-use super::schedule::{Edit, Schedule};
+use super::schedule::{RowChange, Schedule};
 use super::{ActivationCache, Edited, Sites};
 use crate::model::block::{Block, Hooks, Kept};
 use crate::model::{Site, Transformer};
 use crate::tensor::attend::KeyLists;
 use crate::tensor::rotate::Turns;
 use crate::tensor::{LinearMap, Matrix, Overlay, Rows, Term};
-use burn::tensor::Device;
+use burn::Device;
 use std::collections::{BTreeMap, HashMap};
 
 /// What a pass leaves.
@@ -268,9 +268,9 @@ impl Hooks for State<'_> {
 }
 
 /// The edits of rows that join others, `live` of which are there; numbered among those that join.
-pub(super) fn joining(edits: &[Edit], live: usize, joining: usize) -> Vec<Edit> {
-    let own = |edit: &&Edit| (live..live + joining).contains(&(edit.row as usize));
-    let mut own: Vec<Edit> = edits.iter().filter(own).cloned().collect();
+pub(super) fn joining(edits: &[RowChange], live: usize, joining: usize) -> Vec<RowChange> {
+    let own = |edit: &&RowChange| (live..live + joining).contains(&(edit.row as usize));
+    let mut own: Vec<RowChange> = edits.iter().filter(own).cloned().collect();
     own.iter_mut().for_each(|edit| edit.row -= live as u32);
     own
 }

@@ -1,7 +1,7 @@
 //! How much is computed at a time: planned from memory, halved where the plan was too bold.
 
 use crate::error::{Error, Kind, Result};
-use crate::model::{Shape, Transformer};
+use crate::model::Transformer;
 use std::future::Future;
 
 /// How much is computed at a time.
@@ -45,7 +45,7 @@ impl Plan {
         let heads = net.heads(1);
         let widest = [shape.ff, shape.width, heads.count * heads.dim].into_iter().max().unwrap_or(1);
         let by_binding = binding / (widest as u64 * 4);
-        let by_memory = free / row_bytes(shape);
+        let by_memory = free / shape.row_bytes();
         let most = if cpu { CPU_ROWS } else { GPU_ROWS };
         let rows = by_memory.min(by_binding).clamp(Self::LEAST_ROWS as u64, most as u64) as usize;
         let head_bytes = (free / 4).min(binding).min(256 << 20);
@@ -74,11 +74,6 @@ impl Plan {
         let Self { rows, head_rows, bytes, .. } = self;
         Self { rows: (rows / 2).max(1), head_rows: (head_rows / 2).max(1), bytes: bytes / 2, ..self }
     }
-}
-
-/// Bytes that one row of a batch needs at the peak: the stream and its copies, queries, keys, the MLP's three products.
-pub(crate) fn row_bytes(shape: &Shape) -> u64 {
-    4 * (8 * shape.width as u64 + 4 * shape.ff as u64)
 }
 
 /// Bytes that a row keeps in each block for the way back.

@@ -7,7 +7,7 @@ use crate::device::{device_error, heard};
 use crate::error::{Error, Kind, Result};
 use crate::model::{Site, Transformer};
 use crate::tensor::{Matrix, Rows};
-use burn::tensor::{Int, Tensor, TensorData};
+use burn::{Int, Tensor, TensorData};
 
 /// Rows that go through the head at a time on the CPU.
 const HEAD_ROWS: usize = 64;
@@ -67,10 +67,10 @@ impl Edited<'_> {
         self.net.logits(&row).values().await
     }
 
-    /// The error that names the layer and site of the first number that is none. A run that was only predicted kept
-    /// nothing to look at, so its prompts run once more.
+    /// The error that names the layer and site of the first number that is none. A cache that kept less than
+    /// every layer's stream has nothing to look at, so its prompts run once more.
     async fn locate(self, cache: &ActivationCache, reads: &[(usize, Read)]) -> Result<()> {
-        if cache.resumes() {
+        if (0..=self.net.shape.layers).all(|layer| cache.has(layer, Site::Residual)) {
             return cache.check_finite().await;
         }
         for &(prompt, _) in reads {

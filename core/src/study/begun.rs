@@ -3,7 +3,7 @@
 use super::{Chosen, chosen, l_star};
 use crate::error::{Error, Result};
 use crate::facts::{FactFile, shuffled};
-use crate::record::{EditRecord, Outcome, Reading, Record};
+use crate::record::{EditRecord, Outcome, PatchPosition, Record};
 
 fn wrong(what: impl Into<String>) -> Error {
     Error::input(what)
@@ -18,7 +18,7 @@ pub(super) fn facts(record: &Record, facts: &FactFile, order: &[usize]) -> Resul
             return Err(wrong(format!("facts[{at}] (id {}) has order {}", clip(&fact.id), fact.order)));
         }
         let known = order.get(at).and_then(|&place| facts.facts.get(place));
-        if !known.is_some_and(|known| fact.is_of(known)) {
+        if !known.is_some_and(|known| known.is_in(fact)) {
             return Err(wrong(format!("facts[{at}] (id {}) is not the fact of that order", clip(&fact.id))));
         }
         if matches!(fact.outcome, Outcome::NotValidated(_)) {
@@ -29,10 +29,10 @@ pub(super) fn facts(record: &Record, facts: &FactFile, order: &[usize]) -> Resul
     if found > n {
         return Err(wrong(format!("{found} facts are validated, {n} were wanted")));
     }
-    let asked = &record.settings.readings;
+    let asked = &record.settings.positions;
     let other = record.validated().flat_map(|(_, traced)| traced.redundancy.keys()).find(|one| !asked.contains(one));
-    if let Some(reading) = other {
-        return Err(wrong(format!("a second pass of {}, which was not asked for", reading.name())));
+    if let Some(position) = other {
+        return Err(wrong(format!("a second pass of {}, which was not asked for", position.name())));
     }
     match record.edits.as_ref().is_some_and(|edits| !edits.is_empty() && !record.settings.stages.contains(&3)) {
         true => Err(wrong("there are edits, which were not asked for")),
@@ -41,10 +41,10 @@ pub(super) fn facts(record: &Record, facts: &FactFile, order: &[usize]) -> Resul
 }
 
 /// Refuses second passes that removed another block than the study's. A fact's id comes from a stranger's file.
-pub(super) fn curves(record: &Record, reading: Reading, l_star: Option<usize>) -> Result<()> {
+pub(super) fn curves(record: &Record, position: PatchPosition, l_star: Option<usize>) -> Result<()> {
     for (fact, traced) in record.validated() {
-        if let Some(curve) = traced.redundancy.get(&reading).filter(|curve| Some(curve.ablated) != l_star) {
-            let (name, ablated) = (reading.name(), curve.ablated);
+        if let Some(curve) = traced.redundancy.get(&position).filter(|curve| Some(curve.ablated) != l_star) {
+            let (name, ablated) = (position.name(), curve.ablated);
             return Err(wrong(format!("fact {}, {name}: layer {ablated} was removed, not l*", clip(&fact.id))));
         }
     }
@@ -70,10 +70,10 @@ pub fn is_complete(record: &Record, file: &FactFile) -> Result<bool> {
     if record.validated().count() < record.settings.n && record.facts.len() < order.len() {
         return Ok(false);
     }
-    for &reading in &record.settings.readings {
-        let l_star = l_star(record, reading);
-        curves(record, reading, l_star)?;
-        if l_star.is_some() && record.validated().any(|(_, traced)| !traced.redundancy.contains_key(&reading)) {
+    for &position in &record.settings.positions {
+        let l_star = l_star(record, position);
+        curves(record, position, l_star)?;
+        if l_star.is_some() && record.validated().any(|(_, traced)| !traced.redundancy.contains_key(&position)) {
             return Ok(false);
         }
     }

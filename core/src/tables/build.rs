@@ -1,18 +1,18 @@
 //! Building the tables from records.
 
-use super::parts::{count, labels, layer, mean, number, per_reading, plain, shaped, share, text};
+use super::parts::{count, labels, layer, mean, number, per_position, plain, shaped, share, text};
 use super::{Cell, Shape, Table};
 use crate::facts::RelationKind;
 use crate::metrics::{
-    Level, Mean, MlpRatio, NecessityAt, RULES, RedundancyAggregate, Summary, Verdict, View, edit_summary, matched,
-    restrict, summarize,
+    Level, Mean, MetricConvention, MlpRatio, NecessityAt, RULES, RedundancyAggregate, Summary, Verdict, edit_summary,
+    matched, restrict, summarize,
 };
 use crate::record::{Reason, Record};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Tables 1 to 4, each where its stage has data, the matched subset where there is one, and the verdicts of edits. `baseline` names the model
 /// that Table 3's ratios are against.
-pub fn all(records: &[Record], view: &View, baseline: Option<&str>) -> Vec<Table> {
+pub fn all(records: &[Record], view: &MetricConvention, baseline: Option<&str>) -> Vec<Table> {
     let mut tables = vec![table1(records), table2(records, view), table3(records, view, baseline)];
     if records.iter().any(|record| record.edits.is_some()) {
         tables.push(table4(records));
@@ -26,7 +26,8 @@ pub fn all(records: &[Record], view: &View, baseline: Option<&str>) -> Vec<Table
 
 /// Table 1: models and facts, a row per record.
 pub fn table1(records: &[Record]) -> Table {
-    let summaries: Vec<Summary> = records.iter().map(|record| summarize(record, &View::default())).collect();
+    let summaries: Vec<Summary> =
+        records.iter().map(|record| summarize(record, &MetricConvention::default())).collect();
     let reasons: BTreeSet<Reason> = summaries.iter().flat_map(|summary| summary.dropped.keys().copied()).collect();
     let mut columns = vec![text("model"), plain("L"), plain("parameters"), plain("screened"), plain("validated")];
     columns.push(plain("facts per 10⁹ parameters"));
@@ -59,11 +60,11 @@ pub fn table1(records: &[Record]) -> Table {
 }
 
 /// Table 2: localization, a row per record and reading.
-pub fn table2(records: &[Record], view: &View) -> Table {
+pub fn table2(records: &[Record], view: &MetricConvention) -> Table {
     let row = |label: String, summary: &Summary| {
         vec![
             Cell::Text(label),
-            Cell::Text(summary.view.reading.name().into()),
+            Cell::Text(summary.view.position.name().into()),
             count(summary.validated),
             layer(summary.l_star),
             share(summary.at_l_star),
@@ -98,12 +99,12 @@ pub fn table2(records: &[Record], view: &View) -> Table {
             plain("C"),
             shaped("at the last layer", Shape::Share),
         ],
-        rows: per_reading(records, view).map(|(label, summary)| row(label, &summary)).collect(),
+        rows: per_position(records, view).map(|(label, summary)| row(label, &summary)).collect(),
         notes,
     }
 }
 
-fn localized_note(view: &View) -> String {
+fn localized_note(view: &MetricConvention) -> String {
     if view.argmax_always {
         "Facts whose patches only hurt count at the last layer (argmax-always, the paper's convention).".into()
     } else {
@@ -127,8 +128,8 @@ fn compared(summary: &Summary) -> [Option<f64>; 5] {
 
 /// Table 3: mechanism and compression, a row per record and reading; with a baseline also the ratios to its row of the
 /// same reading.
-pub fn table3(records: &[Record], view: &View, baseline: Option<&str>) -> Table {
-    let rows: Vec<(String, Summary)> = per_reading(records, view).collect();
+pub fn table3(records: &[Record], view: &MetricConvention, baseline: Option<&str>) -> Table {
+    let rows: Vec<(String, Summary)> = per_position(records, view).collect();
     let mut columns = vec![text("model"), text("reading"), plain("layer")];
     columns.extend(["Δ_nec", "Δ_attn", "Δ_MLP", "r_MLP", "R"].map(|name| shaped(name, Shape::Mean)));
     let mut notes = mechanism_notes(view);
@@ -137,7 +138,7 @@ pub fn table3(records: &[Record], view: &View, baseline: Option<&str>) -> Table 
         if found.ablated != l_star {
             notes.push(format!(
                 "{label}, {}: R was measured with layer {} removed, the l* of the study's own view; here l* is {l_star}.",
-                summary.view.reading.name(),
+                summary.view.position.name(),
                 found.ablated
             ));
         }
@@ -158,7 +159,7 @@ pub fn table3(records: &[Record], view: &View, baseline: Option<&str>) -> Table 
             NecessityAt::LStar => layer(summary.l_star),
             NecessityAt::PerFact => Cell::Text("l_f*".into()),
         };
-        let mut row = vec![Cell::Text(label.clone()), Cell::Text(summary.view.reading.name().into()), at];
+        let mut row = vec![Cell::Text(label.clone()), Cell::Text(summary.view.position.name().into()), at];
         let redundancy = summary.redundancy.map(|found| found.r);
         row.extend([summary.necessity, summary.attention, summary.mlp].map(|found| mean(found, 4)));
         row.extend([summary.mlp_ratio, redundancy].map(|found| mean(found, 3)));
@@ -173,7 +174,7 @@ pub fn table3(records: &[Record], view: &View, baseline: Option<&str>) -> Table 
     Table { number: 3, title, columns, rows: rows.iter().map(row).collect(), notes }
 }
 
-fn mechanism_notes(view: &View) -> Vec<String> {
+fn mechanism_notes(view: &MetricConvention) -> Vec<String> {
     let place = match view.necessity_at {
         NecessityAt::LStar => "at l*, over all validated facts",
         NecessityAt::PerFact => "at each fact's own layer, over the localized facts",
@@ -202,7 +203,7 @@ fn find_baseline(records: &[Record], name: &str) -> Option<usize> {
 /// Table 4: editing, a row per record that has Stage 3.
 pub fn table4(records: &[Record]) -> Table {
     let row = |(label, record): (String, &Record)| {
-        let edits = summarize(record, &View::default()).edits?;
+        let edits = summarize(record, &MetricConvention::default()).edits?;
         let side = edits.side_effects;
         let mut row = vec![
             Cell::Text(label),
@@ -274,14 +275,15 @@ pub fn table6(records: &[Record]) -> Table {
 
 /// The facts that every record validated, so that models are compared on the same ones; `None` unless two or more
 /// records share some. Table 5, which the paper does not have.
-pub fn matched_facts(records: &[Record], view: &View) -> Option<Table> {
+pub fn matched_facts(records: &[Record], view: &MetricConvention) -> Option<Table> {
     let ids = if records.len() < 2 { BTreeSet::new() } else { matched(records) };
     if ids.is_empty() {
         return None;
     }
     let subset: Vec<Record> = records.iter().map(|record| restrict(record, &ids)).collect();
     let row = |(label, summary): (String, Summary)| {
-        let mut row = vec![Cell::Text(label), Cell::Text(summary.view.reading.name().into()), count(summary.validated)];
+        let mut row =
+            vec![Cell::Text(label), Cell::Text(summary.view.position.name().into()), count(summary.validated)];
         row.extend([mean(summary.p_clean, 3), layer(summary.l_star), share(summary.at_l_star)]);
         row.extend([
             share(summary.no_peak),
@@ -301,7 +303,7 @@ pub fn matched_facts(records: &[Record], view: &View) -> Option<Table> {
         number: 5,
         title: format!("Facts validated by all {} models", records.len()),
         columns,
-        rows: per_reading(&subset, view).map(row).collect(),
+        rows: per_position(&subset, view).map(row).collect(),
         notes: vec![
             "l* and all that follows are computed on these facts alone; R keeps the layer that was removed in each study."
                 .into(),

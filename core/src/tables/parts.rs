@@ -1,15 +1,18 @@
 //! Rows and cells that the tables share.
 
 use super::{Align, Cell, Column, Shape};
-use crate::metrics::{Mean, Share, Summary, View, summarize};
+use crate::metrics::{Mean, MetricConvention, Share, Summary, summarize};
 use crate::record::Record;
 use std::collections::BTreeMap;
 
 /// A summary per record and reading, in the record's order of readings.
-pub(super) fn per_reading<'a>(records: &'a [Record], view: &'a View) -> impl Iterator<Item = (String, Summary)> + 'a {
+pub(super) fn per_position<'a>(
+    records: &'a [Record],
+    view: &'a MetricConvention,
+) -> impl Iterator<Item = (String, Summary)> + 'a {
     labels(records).into_iter().zip(records).flat_map(move |(label, record)| {
-        let readings = record.settings.readings.iter();
-        readings.map(move |reading| (label.clone(), summarize(record, &view.with_reading(*reading))))
+        let positions = record.settings.positions.iter();
+        positions.map(move |position| (label.clone(), summarize(record, &view.with_position(*position))))
     })
 }
 

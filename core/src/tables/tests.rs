@@ -1,5 +1,5 @@
 use super::*;
-use crate::metrics::{Verdict, View};
+use crate::metrics::{MetricConvention, Verdict};
 use crate::record::*;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,11 +8,11 @@ fn fact(order: usize, relation: &str, subject: [f32; 3]) -> FactRecord {
     let curve = RedundancyCurve { ablated: 2, patched: vec![Some(0.0625), None, Some(0.125)] };
     let traced = Traced {
         p_clean: 0.5,
-        patched: BTreeMap::from([(Reading::SubjectLast, subject.to_vec()), (Reading::LastToken, last)]),
+        patched: BTreeMap::from([(PatchPosition::SubjectLast, subject.to_vec()), (PatchPosition::LastToken, last)]),
         without_block: vec![0.5, 0.25, 0.5],
         without_attention: vec![0.5, 0.375, 0.5],
         without_mlp: vec![0.5, 0.125, 0.5],
-        redundancy: BTreeMap::from([(Reading::SubjectLast, curve)]),
+        redundancy: BTreeMap::from([(PatchPosition::SubjectLast, curve)]),
         ..Traced::default()
     };
     FactRecord {
@@ -78,7 +78,7 @@ fn row(table: &Table, at: usize) -> BTreeMap<&str, String> {
 #[test]
 fn tables_hold_the_indices() {
     let records = records();
-    let tables = all(&records, &View::default(), Some("one|A"));
+    let tables = all(&records, &MetricConvention::default(), Some("one|A"));
     assert_eq!(
         tables.iter().map(|table| table.number).collect::<Vec<_>>(),
         [1, 2, 3, 4, 6],
@@ -130,26 +130,26 @@ fn tables_hold_the_indices() {
     );
     assert_eq!(verdicts["unrelated facts unharmed"], "0/3 (0.0 %)");
     assert_eq!(verdicts["other wordings that follow"], "–", "not measured");
-    let unknown = table3(&records, &View::default(), Some("three"));
+    let unknown = table3(&records, &MetricConvention::default(), Some("three"));
     assert!(unknown.notes.iter().any(|note| note.contains("No record of the baseline model three")));
 }
 
 #[test]
 fn matched_table() {
     let records = records();
-    let table = matched_facts(&records[..2], &View::default()).expect("fact 0 is shared");
+    let table = matched_facts(&records[..2], &MetricConvention::default()).expect("fact 0 is shared");
     assert_eq!(table.rows.len(), 4);
     let one = row(&table, 0);
     assert_eq!((one["facts"].as_str(), one["l*"].as_str(), one["p(true)"].as_str()), ("1", "2", "0.500"));
-    assert_eq!(matched_facts(&records[..1], &View::default()), None);
-    assert_eq!(matched_facts(&records, &View::default()), None);
+    assert_eq!(matched_facts(&records[..1], &MetricConvention::default()), None);
+    assert_eq!(matched_facts(&records, &MetricConvention::default()), None);
     let same = [records[1].clone(), records[1].clone()];
     assert_eq!(row(&table1(&same), 1)["model"], "two (2)");
 }
 
 #[test]
 fn renderings() -> crate::Result<()> {
-    let tables = all(&records(), &View::default(), None);
+    let tables = all(&records(), &MetricConvention::default(), None);
     let markdown = tables[1].to_markdown();
     assert!(markdown.starts_with("### Table 2. Localization\n\n| model | reading | facts | l* |"), "{markdown}");
     assert!(markdown.contains("| :-- | :-- | --: |"));
@@ -191,7 +191,7 @@ fn hostile_names_are_texts_in_every_format() -> crate::Result<()> {
     for (record, name) in records.iter_mut().zip(["<img src=x>[a](javascript:b)", "=HYPERLINK(\"http://e.example\")"]) {
         record.model.name = name.into();
     }
-    for table in all(&records, &View::default(), Some("=HYPERLINK(\"http://e.example\")")) {
+    for table in all(&records, &MetricConvention::default(), Some("=HYPERLINK(\"http://e.example\")")) {
         let markdown = table.to_markdown();
         assert!(
             !markdown.contains(['<', '>']) && !markdown.contains("[a]") && !markdown.contains("http://"),

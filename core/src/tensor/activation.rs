@@ -1,7 +1,7 @@
 //! What stands between the projections of an MLP.
 
 use super::{MIXED, Rows, simd};
-use burn::tensor::{Tensor, activation};
+use burn::{Tensor, activation};
 
 /// An MLP's nonlinearity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! Gradients of a model's tensors by their names in the checkpoint.
 
 use super::Vector;
-use burn::tensor::Tensor;
+use burn::Tensor;
 use std::collections::BTreeMap;
 
 /// Gradients of parameters, part by part: GPT-2 keeps three maps in one tensor.

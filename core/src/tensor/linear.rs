@@ -5,7 +5,7 @@ use super::product::{Panels, outer};
 use super::{Buffer, MIXED, Rows, Vector, rows::indices, simd};
 use crate::device::{device_error, heard};
 use crate::error::Result;
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::{Device, Tensor, TensorData};
 use std::ops::Range;
 
 /// A weight matrix.
@@ -29,7 +29,7 @@ pub struct LinearMap {
     /// Inputs.
     pub input: usize,
     /// The checkpoint stores it `[in, out]` (GPT-2's Conv1D).
-    pub turned: bool,
+    pub transposed: bool,
     pub(crate) weight: Weight,
     pub(crate) bias: Option<Vector>,
 }
@@ -50,6 +50,16 @@ pub struct Term {
 pub struct Overlay {
     /// The terms.
     pub terms: Vec<Term>,
+}
+
+impl Term {
+    /// `‖Σ u vᵀ‖` (Frobenius), in f64.
+    pub fn norm(&self) -> f64 {
+        let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum::<f64>();
+        let pairs = self.u.iter().zip(&self.v);
+        let with = |(u, v): (&Vec<f32>, &Vec<f32>)| pairs.clone().map(|(w, x)| dot(u, w) * dot(v, x)).sum::<f64>();
+        pairs.clone().map(with).sum::<f64>().max(0.0).sqrt()
+    }
 }
 
 impl Overlay {
@@ -136,7 +146,7 @@ impl LinearMap {
         if g.count() == 0 {
             return;
         }
-        to.add(&self.tensor, self.rows.start, if self.turned { self.out() } else { 0 }, self.gradient(g, x));
+        to.add(&self.tensor, self.rows.start, if self.transposed { self.out() } else { 0 }, self.gradient(g, x));
         if self.bias.is_some() {
             to.add(&bias_of(&self.tensor), self.rows.start, 0, g.sum());
         }
@@ -147,13 +157,13 @@ impl LinearMap {
         let (out, input) = (self.out(), self.input);
         match (g.device(), x.device()) {
             (Some(g), Some(x)) => {
-                let product = match self.turned {
+                let product = match self.transposed {
                     false => g.clone().transpose().matmul(x.clone()),
                     true => x.clone().transpose().matmul(g.clone()),
                 };
                 Vector::Device(Box::new(product.flatten(0, 1)))
             }
-            _ if self.turned => Vector::Host(outer(x.host(), input, g.host(), out)),
+            _ if self.transposed => Vector::Host(outer(x.host(), input, g.host(), out)),
             _ => Vector::Host(outer(g.host(), out, x.host(), input)),
         }
     }
@@ -188,7 +198,7 @@ impl LinearMap {
             }
         };
         let bias = bias.map(|bias| Vector::new(bias, device));
-        Self { tensor: String::new(), rows: 0..out, input, turned: false, weight, bias }
+        Self { tensor: String::new(), rows: 0..out, input, transposed: false, weight, bias }
     }
 }
 

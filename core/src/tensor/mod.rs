@@ -4,6 +4,7 @@
 pub(crate) mod activation;
 pub(crate) mod attend;
 mod buffer;
+mod choose;
 pub(crate) mod gradients;
 pub(crate) mod linear;
 pub(crate) mod norm;
@@ -16,6 +17,7 @@ pub(crate) mod vocabulary;
 
 pub use activation::Activation;
 pub(crate) use buffer::Buffer;
+pub use choose::gflops;
 pub use linear::{LinearMap, Overlay, Term};
 pub use norm::Norm;
 pub use rotate::Rope;

@@ -2,7 +2,7 @@
 
 use super::gradients::{Gradients, bias_of};
 use super::{Buffer, MIXED, Rows, Vector, simd};
-use burn::tensor::Tensor;
+use burn::Tensor;
 
 /// A norm with its weights.
 #[derive(Debug, Clone)]

@@ -5,16 +5,19 @@
 //! Lanes are outputs. So a row's bits depend on that row and the matrix alone: not on the other rows of a batch, not on
 //! threads, and not on how wide the CPU's vectors are.
 
+mod kernel;
+
 use super::Buffer;
-use super::simd::{self, fma};
+use super::simd;
+use kernel::{Lanes, Product};
 use std::ops::Range;
 
 /// Outputs of a panel.
 pub(crate) const PANEL: usize = 16;
 /// Steps along `in` between two beginnings of a chain: a panel's part of that length stays in the first cache.
 const DEPTH: usize = 256;
-/// Rows whose sums are in registers at once: two registers each with AVX2, four with the 128 bits of WebAssembly.
-const ROWS: usize = if cfg!(target_family = "wasm") { 3 } else { 6 };
+/// One step along `in` of a panel, or as many numbers of anything else.
+type Line = [f32; PANEL];
 
 /// A matrix `[out, in]` in panels.
 #[derive(Debug, Clone, Default)]
@@ -22,6 +25,8 @@ pub(crate) struct Panels {
     out: usize,
     input: usize,
     values: Vec<f32>,
+    /// Where the first panel begins, see [`aligned`]. A copy begins there too, wherever its memory is, and is only slower.
+    start: usize,
 }
 
 impl Panels {
@@ -37,34 +42,34 @@ impl Panels {
 
     /// Zeros, to be filled.
     pub(crate) fn zeros(out: usize, input: usize) -> Self {
-        Self { out, input, values: vec![0.0; out.div_ceil(PANEL) * input * PANEL] }
+        let values = vec![0.0; (out.div_ceil(PANEL) * input + 1) * PANEL];
+        let start = start(&values);
+        Self { out, input, values, start }
     }
 
     /// Puts rows `[rows, in]` in their places, from the output `first` on.
     pub(crate) fn fill(&mut self, first: usize, rows: &[f32]) {
+        let lines = &mut self.values[self.start..].as_chunks_mut::<PANEL>().0;
         for (at, row) in rows.chunks_exact(self.input).enumerate() {
             let out = first + at;
-            let panel = &mut self.values[out / PANEL * self.input * PANEL..][..self.input * PANEL];
-            for (line, value) in panel.chunks_exact_mut(PANEL).zip(row) {
+            for (line, value) in lines[out / PANEL * self.input..].iter_mut().zip(row) {
                 line[out % PANEL] = *value;
             }
         }
     }
 
     fn pack(out: usize, input: usize, at: impl Fn(usize, usize) -> f32) -> Self {
-        let panels = out.div_ceil(PANEL);
-        let mut values = vec![0.0; panels * input * PANEL];
-        if input > 0 {
-            for (panel, packed) in values.chunks_exact_mut(input * PANEL).enumerate() {
-                let first = panel * PANEL;
-                for lane in 0..PANEL.min(out - first) {
-                    for i in 0..input {
-                        packed[i * PANEL + lane] = at(first + lane, i);
-                    }
+        let mut packed = Self::zeros(out, input);
+        let lines = packed.values[packed.start..].as_chunks_mut::<PANEL>().0;
+        for (panel, lines) in lines.chunks_exact_mut(input.max(1)).take(out.div_ceil(PANEL)).enumerate() {
+            let first = panel * PANEL;
+            for lane in 0..PANEL.min(out - first) {
+                for (i, line) in lines.iter_mut().enumerate().take(input) {
+                    line[lane] = at(first + lane, i);
                 }
             }
         }
-        Self { out, input, values }
+        packed
     }
 
     /// Outputs.
@@ -79,8 +84,7 @@ impl Panels {
 
     /// Copies the row of one output.
     pub(crate) fn row(&self, out: usize, into: &mut [f32]) {
-        let panel = &self.values[out / PANEL * self.input * PANEL..][..self.input * PANEL];
-        for (value, line) in into.iter_mut().zip(panel.chunks_exact(PANEL)) {
+        for (value, line) in into.iter_mut().zip(self.panels(out / PANEL..out / PANEL + 1)) {
             *value = line[out % PANEL];
         }
     }
@@ -94,9 +98,8 @@ impl Panels {
         values
     }
 
-    fn panel(&self, panel: usize) -> &[[f32; PANEL]] {
-        let lines = self.values.as_chunks::<PANEL>().0;
-        &lines[panel * self.input..][..self.input]
+    fn panels(&self, panels: Range<usize>) -> &[Line] {
+        &self.values[self.start..].as_chunks().0[panels.start * self.input..panels.end * self.input]
     }
 
     /// Panels in all.
@@ -107,171 +110,108 @@ impl Panels {
     /// `y = x Wᵀ` for the outputs of some panels. `x` is `[rows, in]`, `y` `[rows, outputs of these panels]`.
     pub(crate) fn forward(&self, x: &[f32], panels: Range<usize>, y: &mut [f32]) {
         let rows = x.len() / self.input.max(1);
-        let first = panels.start * PANEL;
-        let width = self.out.min(panels.end * PANEL) - first;
-        debug_assert_eq!(y.len(), rows * width);
-        simd::vectorized(
-            #[inline(always)]
-            || {
-                let mut sums = Buffer::scratch(rows * PANEL);
-                let (sums, _) = sums.as_chunks_mut::<PANEL>();
-                for panel in panels {
-                    sums.fill([0.0; PANEL]);
-                    for (depth, lines) in self.panel(panel).chunks(DEPTH).enumerate() {
-                        along(x, self.input, depth * DEPTH, lines, sums);
-                    }
-                    let at = panel * PANEL - first;
-                    let n = PANEL.min(width - at);
-                    for (row, sums) in y.chunks_exact_mut(width).zip(&*sums) {
-                        row[at..at + n].copy_from_slice(&sums[..n]);
-                    }
-                }
-            },
-        );
+        debug_assert_eq!(y.len(), rows * (self.out.min(panels.end * PANEL) - panels.start * PANEL));
+        let stride = stride(rows);
+        let mut squares = Buffer::scratch((self.input.div_ceil(PANEL) * stride + 1) * PANEL);
+        let squares = aligned(&mut squares);
+        laid(x, self.input, stride, squares);
+        let b = Lanes::Columns(self.panels(panels));
+        simd::in_lines(Product { a: squares, stride, rows, b, length: self.input, y });
     }
 
     /// `y = g W`: gradients on outputs, `[rows, out]`, to gradients on inputs, `[rows, in]`. Lanes are rows here, so that the
     /// packed matrix is read as it lies; the chains run along the outputs by the same rule as those of [`Self::forward`].
     pub(crate) fn backward(&self, g: &[f32], y: &mut [f32]) {
-        let (out, input) = (self.out, self.input);
-        let rows = g.len() / out.max(1);
-        debug_assert_eq!(y.len(), rows * input);
-        let groups = rows.div_ceil(PANEL);
-        let length = self.count() * PANEL;
-        simd::vectorized(
-            #[inline(always)]
-            || {
-                let mut turned = Buffer::scratch(groups * length * PANEL);
-                turned.fill(0.0);
-                for (row, g) in g.chunks_exact(out).enumerate() {
-                    let lines = &mut turned[row / PANEL * length * PANEL + row % PANEL..];
-                    g.iter().zip(lines.iter_mut().step_by(PANEL)).for_each(|(g, line)| *line = *g);
-                }
-                let mut sums = Buffer::scratch(groups * input * PANEL);
-                sums.fill(0.0);
-                let (lines, _) = turned.as_chunks::<PANEL>();
-                let (sums, _) = sums.as_chunks_mut::<PANEL>();
-                for first in (0..self.count()).step_by(DEPTH / PANEL) {
-                    let panels = first..(first + DEPTH / PANEL).min(self.count());
-                    for i in (0..input).step_by(ROWS) {
-                        for group in 0..groups {
-                            let lines = &lines[group * length..][first * PANEL..panels.end * PANEL];
-                            let sums = &mut sums[group * input..][i..(i + ROWS).min(input)];
-                            match sums.first_chunk_mut() {
-                                Some(sums) => self.columns::<ROWS>(panels.clone(), i, lines, sums),
-                                None => {
-                                    for (at, sum) in sums.iter_mut().enumerate() {
-                                        self.columns::<1>(panels.clone(), i + at, lines, std::array::from_mut(sum));
-                                    }
-                                }
-                            }
-                        }
-                    }
-                }
-                for (row, y) in y.chunks_exact_mut(input.max(1)).enumerate() {
-                    let sums = &sums[row / PANEL * input..][..input];
-                    y.iter_mut().zip(sums).for_each(|(y, sum)| *y = sum[row % PANEL]);
-                }
-            },
-        );
-    }
-
-    /// Adds one stretch of the chains of `R` inputs from the `first` on, for 16 rows.
-    #[inline(always)]
-    fn columns<const R: usize>(
-        &self,
-        panels: Range<usize>,
-        first: usize,
-        lines: &[[f32; PANEL]],
-        sums: &mut [[f32; PANEL]; R],
-    ) {
-        let mut chains = [[0.0f32; PANEL]; R];
-        for (panel, lines) in panels.zip(lines.as_chunks::<PANEL>().0) {
-            let weights: &[[f32; PANEL]; R] = self.panel(panel)[first..].first_chunk().expect("as many inputs");
-            for (lane, line) in lines.iter().enumerate() {
-                for r in 0..R {
-                    let w = weights[r][lane];
-                    for row in 0..PANEL {
-                        chains[r][row] = fma(w, line[row], chains[r][row]);
-                    }
-                }
-            }
-        }
-        for r in 0..R {
-            for row in 0..PANEL {
-                sums[r][row] += chains[r][row];
-            }
-        }
+        debug_assert_eq!(y.len(), g.len() / self.out.max(1) * self.input);
+        let a = self.panels(0..self.count());
+        let (rows, b) = (self.input, Lanes::Rows(g));
+        simd::in_lines(Product { a, stride: rows, rows, b, length: self.out, y });
     }
 }
 
-/// `gᵀ x`, `[out, in]`: the gradient of a matrix from those on its outputs, `[rows, out]`, and its inputs, `[rows, in]`. It is
-/// the product of `gᵀ` with a matrix that has the inputs for its outputs and rows for its inputs.
+/// `gᵀ x`, `[out, in]`: the gradient of a matrix from those on its outputs, `[rows, out]`, and its inputs, `[rows, in]`. The
+/// chains run along the rows.
 pub(crate) fn outer(g: &[f32], out: usize, x: &[f32], input: usize) -> Vec<f32> {
     let rows = g.len() / out.max(1);
-    let mut turned = Buffer::scratch(g.len());
-    for first in (0..out).step_by(PANEL) {
-        let n = PANEL.min(out - first);
-        for (row, g) in g.chunks_exact(out).enumerate() {
-            for (at, g) in g[first..first + n].iter().enumerate() {
-                turned[(first + at) * rows + row] = *g;
-            }
-        }
-    }
-    let mut packed = Buffer::scratch(input.div_ceil(PANEL) * rows * PANEL);
-    for (panel, lines) in packed.chunks_exact_mut((rows * PANEL).max(1)).enumerate() {
-        let first = panel * PANEL;
-        let n = PANEL.min(input - first);
-        for (line, x) in lines.chunks_exact_mut(PANEL).zip(x.chunks_exact(input)) {
-            line[..n].copy_from_slice(&x[first..first + n]);
-            line[n..].fill(0.0);
-        }
-    }
-    let x = Panels { out: input, input: rows, values: packed.into_vec() };
+    let mut squares = Buffer::scratch((rows.div_ceil(PANEL) * out + 1) * PANEL);
+    let squares = aligned(&mut squares);
+    turned(g, out, 0..out, squares);
+    let mut panels = Buffer::scratch((input.div_ceil(PANEL) * rows + 1) * PANEL);
+    let panels = aligned(&mut panels);
+    laid(x, input, rows, panels);
     let mut y = vec![0.0; out * input];
-    x.forward(&turned, 0..x.count(), &mut y);
-    drop(Buffer::from(x.values));
+    let b = Lanes::Columns(panels);
+    simd::in_lines(Product { a: squares, stride: out, rows: out, b, length: rows, y: &mut y });
     y
 }
 
-/// Adds one stretch of all rows' chains to their sums.
+/// The lines from the first that begins a line of the caches: read from two of these, each costs twice.
+fn aligned(numbers: &mut [f32]) -> &mut [Line] {
+    let start = start(numbers);
+    numbers[start..].as_chunks_mut().0
+}
+
+fn start(numbers: &[f32]) -> usize {
+    numbers.as_ptr().align_offset(size_of::<Line>()).min(PANEL)
+}
+
+/// Lines from one square of rows to the next. The caches keep few lines whose addresses are a multiple of 4 KiB apart, 64
+/// lines, and would have to keep a tile's rows of many squares; with 12 lines more or less the squares lie side by side.
+fn stride(rows: usize) -> usize {
+    if rows < 32 { rows } else { rows.next_multiple_of(32) + 12 }
+}
+
+/// Rows `[rows, width]` as `[width / 16][stride][16]`.
+fn laid(rows: &[f32], width: usize, stride: usize, into: &mut [Line]) {
+    simd::vectorized(
+        #[inline(always)]
+        || {
+            for (square, lines) in into.chunks_exact_mut(stride.max(1)).take(width.div_ceil(PANEL)).enumerate() {
+                for (line, row) in lines.iter_mut().zip(rows.chunks_exact(width)) {
+                    first(&row[square * PANEL..], line);
+                }
+            }
+        },
+    );
+}
+
+/// Some columns of rows `[rows, width]` as `[rows / 16][columns][16]`.
+fn turned(rows: &[f32], width: usize, columns: Range<usize>, into: &mut [Line]) {
+    simd::vectorized(
+        #[inline(always)]
+        || {
+            for (rows, lines) in rows.chunks((PANEL * width).max(1)).zip(into.chunks_exact_mut(columns.len().max(1))) {
+                for (square, lines) in lines.chunks_mut(PANEL).enumerate() {
+                    let mut copy = [[0.0; PANEL]; PANEL];
+                    for (copy, row) in copy.iter_mut().zip(rows.chunks_exact(width)) {
+                        first(&row[columns.start + square * PANEL..columns.end], copy);
+                    }
+                    for (lane, line) in lines.iter_mut().enumerate() {
+                        *line = std::array::from_fn(|row| copy[row][lane]);
+                    }
+                }
+            }
+        },
+    );
+}
+
+/// The first numbers of a row, and zeros if they are too few.
 #[inline(always)]
-fn along(x: &[f32], input: usize, at: usize, lines: &[[f32; PANEL]], sums: &mut [[f32; PANEL]]) {
-    let (blocks, rest) = sums.as_chunks_mut::<ROWS>();
-    let mut row = 0;
-    for block in blocks {
-        chains(&x[row * input..], input, at, lines, block);
-        row += ROWS;
-    }
-    let x = &x[(row * input).min(x.len())..];
-    // The rest runs the same chains, fewer at a time.
-    match rest.len() {
-        0 => {}
-        1 => chains::<1>(x, input, at, lines, rest.first_chunk_mut().expect("its length")),
-        2 => chains::<2>(x, input, at, lines, rest.first_chunk_mut().expect("its length")),
-        3 => chains::<3>(x, input, at, lines, rest.first_chunk_mut().expect("its length")),
-        4 => chains::<4>(x, input, at, lines, rest.first_chunk_mut().expect("its length")),
-        _ => chains::<5>(x, input, at, lines, rest.first_chunk_mut().expect("its length")),
+fn first(row: &[f32], line: &mut Line) {
+    if let Some((row, _)) = row.split_at_checked(PANEL) {
+        line.copy_from_slice(row);
+    } else {
+        line.fill(0.0);
+        line[..row.len()].copy_from_slice(row);
     }
 }
 
-#[inline(always)]
-fn chains<const R: usize>(x: &[f32], input: usize, at: usize, lines: &[[f32; PANEL]], sums: &mut [[f32; PANEL]; R]) {
-    let rows: [&[f32]; R] = std::array::from_fn(|r| &x[r * input + at..][..lines.len()]);
-    let mut chains = [[0.0f32; PANEL]; R];
-    for (i, line) in lines.iter().enumerate() {
-        for r in 0..R {
-            let x = rows[r][i];
-            for lane in 0..PANEL {
-                chains[r][lane] = fma(x, line[lane], chains[r][lane]);
-            }
-        }
-    }
-    for r in 0..R {
-        for lane in 0..PANEL {
-            sums[r][lane] += chains[r][lane];
-        }
-    }
+/// `x wᵀ` by the rule, a number at a time.
+#[cfg(test)]
+fn scalar(x: &[f32], w: &[f32], length: usize) -> Vec<f32> {
+    let chain = |x: &[f32], w: &[f32]| x.iter().zip(w).fold(0.0, |sum, (x, w)| simd::fma(*x, *w, sum));
+    let dot = |x: &[f32], w: &[f32]| x.chunks(DEPTH).zip(w.chunks(DEPTH)).fold(0.0, |sum, (x, w)| sum + chain(x, w));
+    x.chunks(length).flat_map(|x| w.chunks(length).map(move |w| dot(x, w))).collect()
 }
 
 #[cfg(test)]
@@ -339,8 +279,28 @@ mod tests {
         let mut c = Panels::zeros(columns.len(), input);
         c.fill(0, &rows[..7 * input]);
         c.fill(7, &rows[7 * input..]);
-        assert_eq!((&a.values, a.out, a.input), (&b.values, b.out, b.input));
-        assert_eq!(a.values, c.values);
+        assert_eq!((a.panels(0..2), a.out, a.input), (b.panels(0..2), b.out, b.input));
+        assert_eq!(a.panels(0..2), c.panels(0..2));
+    }
+
+    #[test]
+    fn products_have_the_bits_of_plain_chains() {
+        let transposed = |x: &[f32], width: usize| -> Vec<f32> {
+            (0..x.len()).map(|at| x[at % (x.len() / width) * width + at / (x.len() / width)]).collect()
+        };
+        let bits = |x: &[f32]| x.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
+        for (input, out) in [(1, 1), (5, 3), (16, 16), (64, 100), (300, 33), (700, 40), (40, 530)] {
+            for rows in (1..=30).chain([270]) {
+                let (w, x, g) = (numbers(out * input, 1), numbers(rows * input, 2), numbers(rows * out, 3));
+                let packed = Panels::from_out_in(&w, out, input);
+                assert_eq!(bits(&forward(&packed, &x)), bits(&scalar(&x, &w, input)), "{rows} {input} {out}");
+                let mut y = vec![f32::NAN; rows * input];
+                packed.backward(&g, &mut y);
+                assert_eq!(bits(&y), bits(&scalar(&g, &transposed(&w, input), out)), "{rows} {input} {out}");
+                let want = scalar(&transposed(&g, out), &transposed(&x, input), rows);
+                assert_eq!(bits(&outer(&g, out, &x, input)), bits(&want), "{rows} {input} {out}");
+            }
+        }
     }
 
     /// What shards, threads and resumed studies rest on.

@@ -1,8 +1,8 @@
 //! Rotary position embedding in the rotate-half layout of Hugging Face (Su et al. 2021).
 
 use super::{MIXED, Rows, rows::indices};
-use crate::model::rope_spec::RopeSpec;
-use burn::tensor::{Device, Tensor, TensorData};
+use crate::rope::RopeSpec;
+use burn::{Device, Tensor, TensorData};
 
 /// Tables of a rotary embedding.
 #[derive(Debug, Clone)]

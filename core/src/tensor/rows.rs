@@ -3,7 +3,7 @@
 use super::{Buffer, MIXED, simd};
 use crate::device::heard;
 use crate::error::Result;
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::{Device, Int, Tensor, TensorData};
 
 /// Rows as a caller gives and gets them.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -262,6 +262,24 @@ impl Rows {
             }
             Data::Device(x) => Self::on_device(x.narrow(0, 0, count)),
         }
+    }
+
+    /// Rows of several, one after the other.
+    pub(crate) fn all(mut parts: Vec<Self>) -> Self {
+        parts.retain(|part| part.count > 0);
+        let Some(width) = parts.first().map(|part| part.width) else { return Self::empty(0) };
+        debug_assert!(parts.iter().all(|part| part.width == width));
+        if parts.iter().all(|part| part.device().is_some()) {
+            return Self::on_device(Tensor::cat(parts.iter().filter_map(Self::device).cloned().collect(), 0));
+        }
+        let mut out = Buffer::scratch(parts.iter().map(|part| part.count * width).sum());
+        let mut rest = &mut out[..];
+        for part in &parts {
+            let (here, others) = rest.split_at_mut(part.count * width);
+            here.copy_from_slice(part.host());
+            rest = others;
+        }
+        Self::on_host(out, width)
     }
 
     /// These rows, then others.

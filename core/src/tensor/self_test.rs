@@ -1,17 +1,16 @@
-//! Every kind of operation that a model needs, on a device and on the host: some software drivers compute nothing,
-//! silently.
+//! Every kind of operation that a model needs, forward and backward, on a device and on the host: some software drivers
+//! compute nothing, silently.
 
 use super::activation::Activation;
-use super::attend::KeyLists;
+use super::attend::{Heads, KeyLists};
 use super::norm::Norm;
 use super::product::Panels;
 use super::rotate::Rope;
 use super::vocabulary::{Finish, Vocabulary};
 use super::{LinearMap, Rows, Term, Vector};
 use crate::error::{Error, Result};
-use crate::model::Heads;
-use crate::model::rope_spec::RopeSpec;
-use burn::tensor::{Device, Tensor, TensorData};
+use crate::rope::RopeSpec;
+use burn::{Device, Tensor, TensorData};
 
 /// Largest difference to the host that is accepted.
 pub const TOLERANCE: f32 = 1e-4;
@@ -21,9 +20,15 @@ pub const TOLERANCE: f32 = 1e-4;
 /// # Errors
 /// When it is too large, or the device fails.
 pub async fn self_test(device: &Device) -> Result<f32> {
-    let (got, want) = (probe(Some(device)).values().await?, probe(None).values().await?);
+    let mut pairs = Vec::new();
+    for (got, want) in probe(Some(device)).into_iter().zip(probe(None)) {
+        let want = want.values().await?;
+        // Gradients are of another size than logits.
+        let size = want.iter().fold(1.0f32, |most, x| most.max(x.abs()));
+        pairs.extend(got.values().await?.into_iter().zip(want).map(|(got, want)| (got / size, want / size)));
+    }
     let mut worst = 0.0f32;
-    for (got, want) in got.iter().zip(&want) {
+    for (got, want) in pairs {
         let difference = (got - want).abs();
         if !difference.is_finite() || difference > TOLERANCE {
             return Err(Error::device(format!(
@@ -46,34 +51,37 @@ fn noise(n: usize, mut state: u32) -> Vec<f32> {
     (0..n).map(next).collect()
 }
 
-/// Norms, linear maps with a term, rotation, attention, gates, gathers, joins and a head: `[rows, vocab]`.
-fn probe(device: Option<&Device>) -> Rows {
+/// Norms, linear maps with a term, rotation, attention, gates, gathers, joins and a head: `[rows, vocab]`; and back through
+/// all of them to the rows at the start, `[rows, width]`.
+fn probe(device: Option<&Device>) -> [Rows; 2] {
     let (rows, width, dim, vocab) = (21, 40, 10, 50);
     let heads = Heads { count: 4, kv: 2, dim, scale: 0.7, soft_cap: Some(3.0), window: Some(7) };
     let map = |out: usize, input: usize, seed| {
         LinearMap::from_out_in(&noise(out * input, seed), [out, input], Some(noise(out, seed + 50)), device)
     };
     let weight = |seed| Vector::new(noise(width, seed), device);
-    let x = Rows::new(noise(rows * width, 1), width, device);
-    let x = Norm::rms("", weight(2), 1e-6).forward(&x).plus(&Norm::layer("", weight(3), weight(4), 1e-6).forward(&x));
+    let start = Rows::new(noise(rows * width, 1), width, device);
+    let norms = [Norm::rms("", weight(2), 1e-6), Norm::layer("", weight(3), weight(4), 1e-6)];
+    let x = norms[0].forward(&start).plus(&norms[1].forward(&start));
     let positions: Vec<u32> = (0..rows as u32).map(|at| at % 13).collect();
     let rope = Rope::new(&RopeSpec::plain(6, 100.0), 13, device);
     let turns = rope.turns(&positions);
-    let q = turns.rotate(map(width, width, 5).forward(&x), dim);
-    let k = turns.rotate(map(2 * dim, width, 6).forward(&x), dim);
-    let v = map(2 * dim, width, 7).forward(&x);
+    let maps = [map(width, width, 5), map(2 * dim, width, 6), map(2 * dim, width, 7), map(width, width, 8)];
+    let q = turns.rotate(maps[0].forward(&x), dim);
+    let k = turns.rotate(maps[1].forward(&x), dim);
+    let v = maps[2].forward(&x);
     // Two runs, the second one shorter.
     let keys = vec![(0..13).collect(), (13..21).collect()];
     let queries = (0..21u32).map(|at| (at / 13, at % 13)).collect();
     let lists = KeyLists::new(0, keys, queries, &[heads.window], device);
-    let mixed = lists.attend(&heads, 2, q, None, [&k, &v]);
-    let x = x.plus(&map(width, width, 8).forward(&mixed));
+    let mixed = lists.attend(&heads, 2, q.clone(), None, [&k, &v]);
+    let x = x.plus(&maps[3].forward(&mixed));
     let term = Term { tensor: String::new(), u: vec![noise(width, 9)], v: vec![noise(width, 10)] };
-    let up = map(width, width, 11);
-    let gate = up.add_term(&x, up.forward(&x), &term, None);
-    let up = up.add_term(&x, up.forward(&x), &term, Some(&[3, 17]));
-    let y = Activation::Silu.gated(gate.clone(), &up).plus(&Activation::GeluTanh.gated(up, &gate));
-    let y = Activation::GeluTanh.plain(y);
+    let map = map(width, width, 11);
+    let gate = map.add_term(&x, map.forward(&x), &term, None);
+    let up = map.add_term(&x, map.forward(&x), &term, Some(&[3, 17]));
+    let gated = Activation::Silu.gated(gate.clone(), &up).plus(&Activation::GeluTanh.gated(up.clone(), &gate));
+    let y = Activation::GeluTanh.plain(gated.clone());
     let turned: Vec<u32> = (0..rows as u32).rev().collect();
     let y = y.gather(&turned[..9]).join(y.gather(&turned[9..])).first(rows - 2);
     let table = noise(vocab * width, 12);
@@ -89,7 +97,20 @@ fn probe(device: Option<&Device>) -> Rows {
         }
     };
     let y = y.join(table.lookup(&[30, 2]));
-    table.logits(&y, Finish { bias: Some(&Vector::new(noise(vocab, 13), device)), cap: Some(5.0) })
+    let logits = table.logits(&y, Finish { bias: Some(&Vector::new(noise(vocab, 13), device)), cap: Some(5.0) });
+
+    let g = table.backward(&Rows::new(noise(rows * vocab, 14), vocab, device));
+    let g = Activation::GeluTanh.plain_backward(&gated, g);
+    let [on_gate, on_up] = Activation::Silu.gated_backward(&gate, &up, g.clone());
+    let [more_up, more_gate] = Activation::GeluTanh.gated_backward(&up, &gate, g);
+    let (on_gate, on_up) = (on_gate.plus(&more_gate), on_up.plus(&more_up));
+    let g = map.add_term_backward(&on_gate, map.backward(&on_gate), &term, None);
+    let g = g.plus(&map.add_term_backward(&on_up, map.backward(&on_up), &term, Some(&[3, 17])));
+    let [on_q, on_k, on_v] = lists.backward(&heads, 2, &q, None, [&k, &v], maps[3].backward(&g));
+    let g = g.plus(&maps[0].backward(&turns.backward(on_q, dim)));
+    let g = g.plus(&maps[1].backward(&turns.backward(on_k, dim))).plus(&maps[2].backward(&on_v));
+    let back = norms[0].backward(&start, g.clone()).plus(&norms[1].backward(&start, g));
+    [logits, back]
 }
 
 #[cfg(test)]
@@ -98,9 +119,10 @@ mod tests {
 
     #[test]
     fn the_probe_is_not_trivial() {
-        let values = probe(None);
-        assert!(values.host().iter().all(|x| x.is_finite()));
-        let spread = values.host().iter().fold(0.0f32, |most, x| most.max(x.abs()));
-        assert!(spread > 0.5, "a device that returns zeros would pass");
+        for values in probe(None) {
+            assert!(values.host().iter().all(|x| x.is_finite()));
+            let spread = values.host().iter().fold(0.0f32, |most, x| most.max(x.abs()));
+            assert!(spread > 0.5, "a device that returns zeros would pass");
+        }
     }
 }

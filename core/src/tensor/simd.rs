@@ -31,6 +31,157 @@ pub(crate) fn fma(a: f32, b: f32, c: f32) -> f32 {
     if cfg!(target_family = "wasm") { a * b + c } else { a.mul_add(b, c) }
 }
 
+/// A CPU's registers, [`LANES`] numbers at a time. A step of a kernel is one instruction a register here; in loops over arrays
+/// the compiler finds the vectors, but keeps no more than a few of them in registers.
+pub(crate) trait Lines: Copy {
+    /// A line.
+    type Line: Copy;
+    /// Sums that registers have room for, next to what is added to them.
+    const SUMS: usize;
+    /// Rows that these are of at most.
+    const ROWS: usize;
+    /// Steps of a kernel that are written out one after the other: 4, or 1. Otherwise older CPUs are busier with the loop than
+    /// with its arithmetic; only browsers' compilers run out of registers.
+    const STEPS: usize;
+    /// Reads a line.
+    fn load(self, from: &[f32; LANES]) -> Self::Line;
+    /// Writes a line.
+    fn store(self, line: Self::Line, into: &mut [f32; LANES]);
+    /// The same number in all lanes.
+    fn splat(self, x: f32) -> Self::Line;
+    /// `a + b`.
+    fn add(self, a: Self::Line, b: Self::Line) -> Self::Line;
+    /// `a · b + c`, in one rounding as with [`fma`].
+    fn fma(self, a: Self::Line, b: Self::Line, c: Self::Line) -> Self::Line;
+}
+
+/// Work in lines.
+pub(crate) trait InLines {
+    /// Does it. It must be `#[inline(always)]`, and so must all that it calls, or it is compiled for the oldest CPU.
+    fn run<L: Lines>(self, lines: L);
+}
+
+/// Does work in the widest lines that the CPU has registers for.
+#[cfg(not(target_family = "wasm"))]
+pub(crate) fn in_lines(work: impl InLines) {
+    pulp::Arch::new().dispatch(wide::Work(work));
+}
+
+/// Does work in lines that the compiler finds vectors for.
+#[cfg(target_family = "wasm")]
+pub(crate) fn in_lines(work: impl InLines) {
+    work.run(Plain);
+}
+
+/// Lines as arrays, for CPUs whose vectors [`pulp`] does not know.
+#[derive(Clone, Copy)]
+struct Plain;
+
+impl Lines for Plain {
+    type Line = [f32; LANES];
+    // WebAssembly's 16 registers of 128 bits: four a line.
+    const SUMS: usize = 2;
+    const ROWS: usize = 2;
+    const STEPS: usize = 1;
+    #[inline(always)]
+    fn load(self, from: &[f32; LANES]) -> Self::Line {
+        *from
+    }
+    #[inline(always)]
+    fn store(self, line: Self::Line, into: &mut [f32; LANES]) {
+        *into = line;
+    }
+    #[inline(always)]
+    fn splat(self, x: f32) -> Self::Line {
+        [x; LANES]
+    }
+    #[inline(always)]
+    fn add(self, a: Self::Line, b: Self::Line) -> Self::Line {
+        std::array::from_fn(|lane| a[lane] + b[lane])
+    }
+    #[inline(always)]
+    fn fma(self, a: Self::Line, b: Self::Line, c: Self::Line) -> Self::Line {
+        std::array::from_fn(|lane| fma(a[lane], b[lane], c[lane]))
+    }
+}
+
+/// Does work in registers of so many lanes (1: no registers), if the CPU has such.
+#[cfg(test)]
+pub(crate) fn in_lines_of(lanes: usize, work: impl InLines) -> bool {
+    if lanes == 1 {
+        work.run(Plain);
+        return true;
+    }
+    #[cfg(target_arch = "x86_64")]
+    match (lanes, pulp::x86::V3::try_new(), pulp::x86::V4::try_new()) {
+        (8, Some(cpu), _) => pulp::Simd::vectorize(cpu, wide::Work(work)),
+        (16, _, Some(cpu)) => pulp::Simd::vectorize(cpu, wide::Work(work)),
+        _ => return false,
+    }
+    #[cfg(target_arch = "aarch64")]
+    match (lanes, pulp::aarch64::Neon::try_new()) {
+        (4, Some(cpu)) => pulp::Simd::vectorize(cpu, wide::Work(work)),
+        _ => return false,
+    }
+    cfg!(any(target_arch = "x86_64", target_arch = "aarch64"))
+}
+
+#[cfg(not(target_family = "wasm"))]
+mod wide {
+    use super::{InLines, LANES, Lines, Plain};
+    use pulp::{Simd, WithSimd};
+
+    /// A line in `N` of a CPU's registers.
+    #[derive(Clone, Copy)]
+    struct Registers<S, const N: usize>(S);
+
+    impl<S: Simd, const N: usize> Lines for Registers<S, N> {
+        type Line = [S::f32s; N];
+        // In 24 of AVX-512's 32 registers, 12 of AVX2's 16, 24 of NEON's 32.
+        const SUMS: usize = if N == 1 { 24 } else { 6 };
+        const ROWS: usize = if N == 1 { 12 } else { 6 };
+        const STEPS: usize = 4;
+        #[inline(always)]
+        fn load(self, from: &[f32; LANES]) -> Self::Line {
+            let (registers, _) = S::as_simd_f32s(from);
+            std::array::from_fn(|at| registers[at])
+        }
+        #[inline(always)]
+        fn store(self, line: Self::Line, into: &mut [f32; LANES]) {
+            let (registers, _) = S::as_mut_simd_f32s(into);
+            registers.iter_mut().zip(line).for_each(|(register, part)| *register = part);
+        }
+        #[inline(always)]
+        fn splat(self, x: f32) -> Self::Line {
+            [self.0.splat_f32s(x); N]
+        }
+        #[inline(always)]
+        fn add(self, a: Self::Line, b: Self::Line) -> Self::Line {
+            std::array::from_fn(|at| self.0.add_f32s(a[at], b[at]))
+        }
+        #[inline(always)]
+        fn fma(self, a: Self::Line, b: Self::Line, c: Self::Line) -> Self::Line {
+            std::array::from_fn(|at| self.0.mul_add_e_f32s(a[at], b[at], c[at]))
+        }
+    }
+
+    /// Work for [`pulp`].
+    pub(super) struct Work<W>(pub(super) W);
+
+    impl<W: InLines> WithSimd for Work<W> {
+        type Output = ();
+        #[inline(always)]
+        fn with_simd<S: Simd>(self, simd: S) {
+            match LANES / S::F32_LANES {
+                1 => self.0.run(Registers::<S, 1>(simd)),
+                2 => self.0.run(Registers::<S, 2>(simd)),
+                4 => self.0.run(Registers::<S, 4>(simd)),
+                _ => self.0.run(Plain),
+            }
+        }
+    }
+}
+
 /// `exp(x)` to 2 ulp in straight-line arithmetic that the compiler turns into vector code (Cephes' polynomial).
 #[inline(always)]
 pub(crate) fn exp(x: f32) -> f32 {

@@ -3,9 +3,9 @@
 use super::noise::{NoiseRows, corrupted};
 use super::{Asked, TokenizedFact, mean_scores, resume, score};
 use crate::error::Result;
-use crate::model::Model;
+use crate::load::Model;
 use crate::model::Site;
-use crate::record::{Answer, Reading, Settings, Traced};
+use crate::record::{Answer, PatchPosition, Settings, Traced};
 use crate::run::{ActivationCache, Edited, Intervention, PatchedRun, Prompt, Sites, with_halving};
 use crate::tensor::Matrix;
 use std::rc::Rc;
@@ -30,15 +30,8 @@ pub(super) struct Place {
     pub(super) asked_new: Option<(usize, Asked)>,
 }
 
-/// Captures a group, with `keep` of its sites. With `removed`, each fact's corrupted prompts stand once for each of these
-/// blocks, without that block (their shared positions are then computed for themselves).
-pub(super) async fn capture_group(
-    model: &Model,
-    facts: &[&TokenizedFact],
-    settings: &Settings,
-    keep: &Sites,
-    removed: &[usize],
-) -> Result<Group> {
+/// Captures the prompts of a group of facts, with `keep` of their sites.
+pub async fn capture_with(model: &Model, facts: &[&TokenizedFact], settings: &Settings, keep: &Sites) -> Result<Group> {
     let width = model.net.shape.width;
     let mut noise = NoiseRows::default();
     let mut prompts: Vec<Prompt> = Vec::new();
@@ -49,16 +42,9 @@ pub(super) async fn capture_group(
         let clean = prompts.len();
         prompts.push(Prompt::plain(&asked.ids));
         let mut corrupt = Vec::new();
-        let blocks: Vec<Option<usize>> = removed.iter().copied().map(Some).collect();
-        for &block in if blocks.is_empty() { &[None][..] } else { &blocks } {
-            for mut prompt in corrupted(fact, &asked_corrupt.ids, settings, width, &mut noise) {
-                let all = 0..prompt.ids.len();
-                prompt.interventions.extend(block.into_iter().flat_map(|block| {
-                    [Site::Attention, Site::Mlp].map(|site| Intervention::zero(block, site, all.clone()))
-                }));
-                corrupt.push(prompts.len());
-                prompts.push(prompt);
-            }
+        for prompt in corrupted(fact, &asked_corrupt.ids, settings, width, &mut noise) {
+            corrupt.push(prompts.len());
+            prompts.push(prompt);
         }
         let asked_new = (settings.answer == Answer::Sequence).then(|| {
             let asked = Asked::new(&fact.clean, &fact.answer_new, &[], Answer::Sequence);
@@ -73,18 +59,13 @@ pub(super) async fn capture_group(
 }
 
 /// Positions of a reading: clean source, corrupted target. `None` where the corrupted prompt has no such index.
-pub(super) fn positions(fact: &TokenizedFact, reading: Reading) -> Option<(usize, usize)> {
+pub(super) fn positions(fact: &TokenizedFact, position: PatchPosition) -> Option<(usize, usize)> {
     let (s, s2) = (fact.span.end - 1, fact.corrupt_span.end - 1);
-    match reading {
-        Reading::SubjectLast => Some((s, s2)),
-        Reading::LastToken => Some((fact.clean.len() - 1, fact.corrupt.len() - 1)),
-        Reading::SameIndex => (s < fact.corrupt.len()).then_some((s, s)),
+    match position {
+        PatchPosition::SubjectLast => Some((s, s2)),
+        PatchPosition::LastToken => Some((fact.clean.len() - 1, fact.corrupt.len() - 1)),
+        PatchPosition::SameIndex => (s < fact.corrupt.len()).then_some((s, s)),
     }
-}
-
-/// Captures the prompts of a group of facts, with `keep` of their sites.
-pub async fn capture_with(model: &Model, facts: &[&TokenizedFact], settings: &Settings, keep: &Sites) -> Result<Group> {
-    capture_group(model, facts, settings, keep, &[]).await
 }
 
 /// The same with what tracing resumes from.
@@ -154,13 +135,13 @@ pub async fn stage1_of(
             rest = tail;
             mean_scores(head, draws)
         };
-        for &reading in &settings.readings {
-            let values = match positions(fact, reading) {
+        for &position in &settings.positions {
+            let values = match positions(fact, position) {
                 Some(_) => curve(fact.draws),
                 // Nothing to patch: the corrupted run as it is.
                 None => vec![traced.p_corrupt; layers],
             };
-            traced.patched.insert(reading, values);
+            traced.patched.insert(position, values);
         }
         traced.without_block = curve(1);
         traced.without_attention = curve(1);
@@ -173,8 +154,8 @@ pub async fn stage1_of(
 fn cells(facts: &[&TokenizedFact], group: &Group, settings: &Settings, layers: usize) -> Vec<PatchedRun> {
     let mut runs = Vec::new();
     for (fact, place) in facts.iter().zip(&group.places) {
-        for &reading in &settings.readings {
-            let Some((from, to)) = positions(fact, reading) else { continue };
+        for &position in &settings.positions {
+            let Some((from, to)) = positions(fact, position) else { continue };
             for layer in 1..=layers {
                 for &prompt in &place.corrupt {
                     let interventions = vec![Intervention::patch(layer, Site::Residual, to, place.clean, from)];

@@ -2,7 +2,7 @@
 
 use super::{Group, TokenizedFact};
 use crate::error::Result;
-use crate::model::Model;
+use crate::load::Model;
 use crate::record::Lens;
 
 /// The lens of the fact that is number `at` of the group, at the clean prompt's last token, over the first tokens of both answers. At the last layer it is the model's

@@ -3,7 +3,7 @@
 use super::cells::{Group, Place};
 use super::{TokenizedFact, mean_scores, resume};
 use crate::error::Result;
-use crate::model::Model;
+use crate::load::Model;
 use crate::model::Site;
 use crate::record::{Maps, Settings};
 use crate::run::{Intervention, PatchedRun};

@@ -3,7 +3,8 @@
 use super::TokenizedFact;
 use crate::error::Result;
 use crate::facts::Fact;
-use crate::model::{Model, Site};
+use crate::load::Model;
+use crate::model::Site;
 use crate::record::{Corruption, Settings};
 use crate::run::{Change, Intervention, Prompt, Source};
 use crate::tensor::Matrix;

@@ -1,61 +1,84 @@
 //! Redundancy (eq. 3): the corrupted run without block l*, the clean state patched at every other layer. The run without
 //! the block is captured once a fact; patches resume from it, so only what they change is computed.
 
-use super::cells::{capture_group, positions};
-use super::{TokenizedFact, mean_scores, resume};
+use super::cells::positions;
+use super::noise::{NoiseRows, corrupted};
+use super::{CleanStates, TokenizedFact, mean_scores};
 use crate::error::Result;
+use crate::load::Model;
 use crate::metrics::{Dominant, dominant};
-use crate::model::Model;
 use crate::model::Site;
-use crate::record::{Reading, RedundancyCurve, Settings, Traced};
-use crate::run::{Intervention, PatchedRun, Sites};
+use crate::record::{PatchPosition, RedundancyCurve, Settings, Traced};
+use crate::run::{Change, Edited, Intervention, PatchedRun, Prompt, Request, Sites, Source, with_halving};
+use crate::tensor::Matrix;
+use std::ops::Range;
 
 /// The second pass of a fact that is traced alone: at each patch position its own layer's block is removed. Where it has
 /// none, there is no effect that other layers could restore.
-pub fn own_blocks(traced: &Traced, readings: &[Reading]) -> Vec<(Reading, usize)> {
-    let own = |&reading: &Reading| match dominant(traced, reading, false) {
-        Some(Dominant::Layer(layer)) => Some((reading, layer)),
+pub fn own_blocks(traced: &Traced, positions: &[PatchPosition]) -> Vec<(PatchPosition, usize)> {
+    let own = |&position: &PatchPosition| match dominant(traced, position, false) {
+        Some(Dominant::Layer(layer)) => Some((position, layer)),
         _ => None,
     };
-    readings.iter().filter_map(own).collect()
+    positions.iter().filter_map(own).collect()
 }
 
-/// Curves of a group of facts, for each one as many as are `wanted`: a patch position, and the block that is removed. The
-/// clean prompt is captured once for all of them.
+/// Curves of some facts, for each one as many as are `wanted`: a patch position, and the block that is removed. `clean` has
+/// what is patched, fact by fact.
 pub async fn redundancy(
     model: &Model,
     facts: &[&TokenizedFact],
     settings: &Settings,
-    wanted: &[(Reading, usize)],
+    wanted: &[(PatchPosition, usize)],
+    clean: &[CleanStates],
 ) -> Result<Vec<Vec<RedundancyCurve>>> {
     if wanted.is_empty() {
         return Ok(vec![Vec::new(); facts.len()]);
     }
-    let layers = model.layers();
-    let mut removed: Vec<usize> = wanted.iter().map(|(_, block)| *block).collect();
-    removed.sort_unstable();
-    removed.dedup();
-    let group = capture_group(model, facts, settings, &Sites::to_resume(), &removed).await?;
-    let mut runs = Vec::new();
-    for (fact, place) in facts.iter().zip(&group.places) {
-        for &(reading, ablated) in wanted {
-            let Some((from, to)) = positions(fact, reading) else { continue };
-            let without = removed.binary_search(&ablated).expect("it is one of them");
+    let (layers, width) = (model.layers(), model.net.shape.width);
+    // Each fact's corrupted prompts, once for each block that is removed.
+    let (mut prompts, mut noise) = (Vec::new(), NoiseRows::default());
+    let mut places: Vec<Vec<(usize, Range<usize>)>> = Vec::with_capacity(facts.len());
+    for fact in facts {
+        let ids = fact.asked_corrupt(settings.answer).ids;
+        let mut removed: Vec<(usize, Range<usize>)> = Vec::new();
+        for &(_, block) in wanted {
+            if removed.iter().all(|(known, _)| *known != block) {
+                let first = prompts.len();
+                prompts
+                    .extend(corrupted(fact, &ids, settings, width, &mut noise).into_iter().map(|p| without(p, block)));
+                removed.push((block, first..prompts.len()));
+            }
+        }
+        places.push(removed);
+    }
+    let cache = &model.edited().capture(&prompts, &noise.matrix(width), &Sites::to_resume()).await?;
+
+    let (mut runs, mut states) = (Vec::new(), Vec::new());
+    for ((fact, removed), clean) in facts.iter().zip(&places).zip(clean) {
+        let reads = fact.asked_corrupt(settings.answer).reads;
+        for &(position, ablated) in wanted {
+            let Some((_, to)) = positions(fact, position) else { continue };
+            let (_, draws) = removed.iter().find(|(block, _)| *block == ablated).expect("captured above");
             for layer in (1..=layers).filter(|&layer| layer != ablated) {
-                for &prompt in &place.corrupt[without * fact.draws..][..fact.draws] {
+                let put = Change::Replace(Source::Constant(states.len() / width));
+                states.extend(clean.at(position, layer).expect("a state for each position that there is"));
+                for prompt in draws.clone() {
                     // The block stays removed in the runs too: they keep the changes that their prompt was captured with.
-                    let interventions = vec![Intervention::patch(layer, Site::Residual, to, place.clean, from)];
-                    let reads = place.asked_corrupt.reads.clone();
-                    runs.push(PatchedRun { prompt, interventions, overlay: None, reads });
+                    let interventions = vec![Intervention::new(layer, Site::Residual, to..to + 1, put)];
+                    runs.push(PatchedRun { prompt, interventions, overlay: None, reads: reads.clone() });
                 }
             }
         }
     }
-    let readouts = resume(model, &group, &runs).await?;
+    let constants = Matrix::new(states, width);
+    let request = &Request { constants: &constants, ..Request::of(&runs) };
+    let work = |plan| async move { Edited { plan, ..model.edited() }.resume(cache, request).await };
+    let readouts = with_halving(model.plan, work).await?.0;
     let mut rest = readouts.as_slice();
-    let mut curve = |fact: &TokenizedFact, (reading, ablated): (Reading, usize)| {
+    let mut curve = |fact: &TokenizedFact, (position, ablated): (PatchPosition, usize)| {
         let mut patched = vec![None; layers];
-        if positions(fact, reading).is_some() {
+        if positions(fact, position).is_some() {
             let (head, tail) = rest.split_at((layers - 1) * fact.draws);
             rest = tail;
             let others = (0..layers).filter(|&layer| layer + 1 != ablated);
@@ -66,4 +89,12 @@ pub async fn redundancy(
         RedundancyCurve { ablated, patched }
     };
     Ok(facts.iter().map(|fact| wanted.iter().map(|&one| curve(fact, one)).collect()).collect())
+}
+
+/// A prompt with nothing added by a block.
+fn without(mut prompt: Prompt, block: usize) -> Prompt {
+    let all = 0..prompt.ids.len();
+    let zero = |site| Intervention::zero(block, site, all.clone());
+    prompt.interventions.extend([Site::Attention, Site::Mlp].map(zero));
+    prompt
 }

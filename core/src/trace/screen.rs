@@ -6,7 +6,7 @@ use super::score;
 use super::tokenize::{TokenizedFact, tokenize};
 use crate::error::Result;
 use crate::facts::Fact;
-use crate::model::Model;
+use crate::load::Model;
 use crate::record::outcome::effect_line;
 use crate::record::{Answer, Dropped, Reason, Settings};
 use crate::run::{Edited, Prompt, Read, Readout, Sites, with_halving};
@@ -19,14 +19,6 @@ pub enum Screened {
     Passed(Box<TokenizedFact>),
     /// It fell out.
     Dropped(Dropped),
-}
-
-/// What the filters say of a fact that is traced whatever they say; `None` where it passes.
-pub async fn filtered(model: &Model, fact: &Fact, settings: &Settings) -> Result<Option<Dropped>> {
-    match screen(model, &[fact], settings, false).await?.facts.pop() {
-        Some(Screened::Dropped(dropped)) => Ok(Some(dropped)),
-        _ => Ok(None),
-    }
 }
 
 /// Facts that were screened together.
@@ -49,21 +41,27 @@ impl Screening {
 /// Share of the memory for activations that prompts may take which are kept after screening.
 const KEPT: u64 = 8;
 
-/// Screens facts in one batch: all clean prompts with their answers forced, all corrupted prompts. With `keep` what tracing
-/// resumes from is kept of them, where it is little enough.
-pub async fn screen(model: &Model, facts: &[&Fact], settings: &Settings, keep: bool) -> Result<Screening> {
+/// Screens facts in one batch: all clean prompts with their answers forced, all corrupted prompts. `keep` of them is kept,
+/// where it is little enough.
+pub async fn screen(model: &Model, facts: &[&Fact], settings: &Settings, keep: Option<&Sites>) -> Result<Screening> {
+    let tokens: Result<Vec<_>> = facts.iter().map(|fact| tokenize(model, fact, settings)).collect();
+    screen_tokens(model, tokens?, settings, keep).await
+}
+
+/// [`screen`] of facts that are tokenized already.
+pub(super) async fn screen_tokens(
+    model: &Model,
+    facts: Vec<std::result::Result<TokenizedFact, Dropped>>,
+    settings: &Settings,
+    keep: Option<&Sites>,
+) -> Result<Screening> {
     let width = model.net.shape.width;
     let mut noise = NoiseRows::default();
     let mut prompts = Vec::new();
     let mut reads: Vec<(usize, Read)> = Vec::new();
-    let mut prepared = Vec::with_capacity(facts.len());
     let (mut places, mut place_of) = (Vec::new(), vec![None; facts.len()]);
-    for (number, fact) in facts.iter().enumerate() {
-        let one = tokenize(model, fact, settings)?;
-        let Ok(one) = one else {
-            prepared.push(one);
-            continue;
-        };
+    for (number, one) in facts.iter().enumerate() {
+        let Ok(one) = one else { continue };
         // Teacher forcing: greedy decoding gives the answer if and only if every next token is the most probable.
         let (clean, n) = (one.clean.len(), one.answer.len());
         let ids: Vec<u32> = one.clean.iter().chain(&one.answer[..n - 1]).copied().collect();
@@ -72,7 +70,7 @@ pub async fn screen(model: &Model, facts: &[&Fact], settings: &Settings, keep: b
         reads.extend((0..n).map(|i| (at, Read { position: clean - 1 + i, tokens: vec![one.answer[i]] })));
         let asked = one.asked_corrupt(settings.answer);
         let mut corrupt = Vec::new();
-        for prompt in corrupted(&one, &asked.ids, settings, width, &mut noise) {
+        for prompt in corrupted(one, &asked.ids, settings, width, &mut noise) {
             prompts.push(prompt);
             corrupt.push(prompts.len() - 1);
             reads.extend(asked.reads.iter().map(|read| (prompts.len() - 1, read.clone())));
@@ -80,22 +78,22 @@ pub async fn screen(model: &Model, facts: &[&Fact], settings: &Settings, keep: b
         place_of[number] = Some(places.len());
         let clean = one.asked(settings.answer);
         places.push(Place { clean: at, corrupt, asked: clean, asked_corrupt: asked, asked_new: None });
-        prepared.push(Ok(one));
     }
     let (mut readouts, mut kept) = (Vec::new(), None);
     if !prompts.is_empty() {
         let rows: usize = prompts.iter().map(|prompt| prompt.ids.len()).sum();
-        let resume = Sites::to_resume();
-        let bytes = resume.row_bytes(&model.net).saturating_mul(rows as u64);
         // A sequence's counterfactual answer has a prompt of its own.
-        let keep = keep && settings.answer == Answer::FirstToken && bytes <= model.plan.bytes / KEPT;
-        let sites = if keep { resume } else { Sites::end() };
+        let keep = keep.filter(|sites| {
+            let bytes = sites.row_bytes(&model.net).saturating_mul(rows as u64);
+            settings.answer == Answer::FirstToken && bytes <= model.plan.bytes / KEPT
+        });
+        let sites = keep.cloned().unwrap_or_else(Sites::end);
         let constants = noise.matrix(width);
         let cache = Rc::new(model.edited().capture(&prompts, &constants, &sites).await?);
         let (from, reads) = (&*cache, &reads);
         let work = |plan| async move { Edited { plan, ..model.edited() }.read(from, reads).await };
         readouts = with_halving(model.plan, work).await?.0;
-        kept = keep.then_some((Group { cache, constants, places }, place_of));
+        kept = keep.map(|_| (Group { cache, constants, places }, place_of));
     }
     let mut rest = readouts.as_slice();
     let mut take = |n: usize| {
@@ -103,7 +101,7 @@ pub async fn screen(model: &Model, facts: &[&Fact], settings: &Settings, keep: b
         rest = tail;
         head
     };
-    let facts = prepared
+    let facts = facts
         .into_iter()
         .map(|one| match one {
             Err(dropped) => Screened::Dropped(dropped),

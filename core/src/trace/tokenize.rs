@@ -3,7 +3,7 @@
 use super::Asked;
 use crate::error::{Kind, Result};
 use crate::facts::{Fact, SLOT};
-use crate::model::Model;
+use crate::load::Model;
 use crate::record::{Answer, Corruption, Dropped, Reason, Settings};
 use crate::tokens::AnswerError;
 use std::ops::Range;

@@ -3,8 +3,9 @@
 use super::cells::{Group, positions};
 use super::{TokenizedFact, mean_scores, resume};
 use crate::error::{Error, Result};
-use crate::model::{Model, Site};
-use crate::record::{Reading, Settings, Unit, UnitEffects};
+use crate::load::Model;
+use crate::model::Site;
+use crate::record::{PatchPosition, Settings, Unit, UnitEffects};
 use crate::run::{Change, Columns, Intervention, PatchedRun, Sites, Source};
 use std::ops::Range;
 
@@ -77,20 +78,24 @@ pub async fn units(
 ) -> Result<Vec<UnitEffects>> {
     let numbers = units.numbers(model)?;
     let layers = model.layers();
-    let found = |&reading: &Reading| positions(fact, reading).map(|at| (reading, at));
-    let wanted: Vec<_> = settings.readings.iter().filter_map(found).collect();
+    let found = |&position: &PatchPosition| positions(fact, position).map(|at| (position, at));
+    let wanted: Vec<_> = settings.positions.iter().filter_map(found).collect();
     let all = wanted.len() * layers * numbers.len() * fact.draws;
     let (mut out, mut done) = (Vec::new(), 0);
-    for (reading, at) in wanted {
-        let runs = runs(units, group, layers, numbers.clone(), at);
-        let mut p = Vec::with_capacity(layers * numbers.len());
-        for some in runs.chunks(AT_ONCE.next_multiple_of(fact.draws)) {
-            p.extend(mean_scores(&resume(model, group, some).await?, fact.draws));
+    for (position, at) in wanted {
+        let mut runs = runs(units, group, layers, numbers.clone(), at);
+        let mut p = Vec::new();
+        loop {
+            let some: Vec<PatchedRun> = runs.by_ref().take(AT_ONCE.next_multiple_of(fact.draws)).collect();
+            if some.is_empty() {
+                break;
+            }
+            p.extend(mean_scores(&resume(model, group, &some).await?, fact.draws));
             done += some.len();
             tell(done, all);
         }
         let patched = p.chunks(numbers.len()).map(<[f32]>::to_vec).collect();
-        out.push(UnitEffects { unit: units.unit(), position: reading, first: numbers.start, patched });
+        out.push(UnitEffects { unit: units.unit(), position, first: numbers.start, patched });
     }
     Ok(out)
 }
@@ -102,18 +107,15 @@ fn runs(
     layers: usize,
     numbers: Range<usize>,
     (from, to): (usize, usize),
-) -> Vec<PatchedRun> {
+) -> impl Iterator<Item = PatchedRun> {
     let place = &group.places[0];
-    let mut runs = Vec::with_capacity(layers * numbers.len() * place.corrupt.len());
-    for layer in 1..=layers {
-        for number in numbers.clone() {
-            for &prompt in &place.corrupt {
-                let change = Change::Replace(Source::cached(place.clean, from));
-                let one = Intervention::new(layer, units.site(), to..to + 1, change).columns(units.columns(number));
-                let reads = place.asked_corrupt.reads.clone();
-                runs.push(PatchedRun { prompt, interventions: vec![one], overlay: None, reads });
-            }
-        }
-    }
-    runs
+    let cells = (1..=layers).flat_map(move |layer| numbers.clone().map(move |number| (layer, number)));
+    cells.flat_map(move |(layer, number)| {
+        place.corrupt.iter().map(move |&prompt| {
+            let change = Change::Replace(Source::cached(place.clean, from));
+            let one = Intervention::new(layer, units.site(), to..to + 1, change).columns(units.columns(number));
+            let reads = place.asked_corrupt.reads.clone();
+            PatchedRun { prompt, interventions: vec![one], overlay: None, reads }
+        })
+    })
 }

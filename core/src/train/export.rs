@@ -30,14 +30,8 @@ pub(super) async fn folder(plan: &Plan, parameters: &Parameters) -> Result<Vec<(
     let weights = safetensors::serialize(views, Some(metadata)).map_err(failed)?;
 
     let mut config = plan.recipe.config.clone();
-    let class = match config["model_type"].as_str() {
-        Some("llama") => "LlamaForCausalLM",
-        Some("qwen2") => "Qwen2ForCausalLM",
-        Some("gemma2") => "Gemma2ForCausalLM",
-        Some("gemma3_text") => "Gemma3ForCausalLM",
-        Some("phi") => "PhiForCausalLM",
-        _ => "GPT2LMHeadModel",
-    };
+    let family = config["model_type"].as_str().and_then(crate::model::family);
+    let class = family.expect("a model that was trained has a family").architecture;
     if let Some(config) = config.as_object_mut() {
         config.insert("architectures".into(), json!([class]));
         config.insert("dtype".into(), json!("float16"));

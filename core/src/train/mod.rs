@@ -24,7 +24,7 @@ use crate::model::loader::Loader;
 use crate::model::{Parameters, build};
 use crate::run::{Edited, Plan as Batches};
 use crate::tokens::Tokens;
-use burn::tensor::Device;
+use burn::Device;
 use optimize::Optimize;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;

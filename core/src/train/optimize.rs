@@ -5,7 +5,7 @@ use crate::device::heard;
 use crate::error::{Error, Result};
 use crate::model::{Parameter, Parameters};
 use crate::tensor::{Vector, simd};
-use burn::tensor::Tensor;
+use burn::Tensor;
 use std::collections::BTreeMap;
 
 /// Memory of the first moment.

@@ -5,7 +5,7 @@ use crate::error::Result;
 use crate::memory;
 use crate::model::loader::Loader;
 use crate::model::{Parameters, build, survey};
-use burn::tensor::Device;
+use burn::Device;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, Normal};

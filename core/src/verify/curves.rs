@@ -3,7 +3,7 @@
 use super::tally::Tally;
 use super::{Check, place};
 use crate::metrics::{Distribution, dominant};
-use crate::record::{Answer, Reading, Record, Traced};
+use crate::record::{Answer, PatchPosition, Record, Traced};
 
 pub(super) fn checks(record: &Record) -> Vec<Check> {
     vec![
@@ -24,9 +24,10 @@ fn lengths(record: &Record) -> Check {
     let layers = record.model.layers;
     for (fact, traced) in record.traced() {
         let ablations = [&traced.without_block, &traced.without_attention, &traced.without_mlp];
-        let patched = |reading: &Reading| traced.patched.get(reading).is_some_and(|curve| curve.len() == layers);
+        let patched =
+            |position: &PatchPosition| traced.patched.get(position).is_some_and(|curve| curve.len() == layers);
         let complete =
-            ablations.iter().all(|curve| curve.len() == layers) && record.settings.readings.iter().all(patched);
+            ablations.iter().all(|curve| curve.len() == layers) && record.settings.positions.iter().all(patched);
         tally.see(complete && layers > 0, || format!("{}: a curve is missing or has not {layers} values", place(fact)));
     }
     tally.done("no fact is traced")
@@ -35,18 +36,18 @@ fn lengths(record: &Record) -> Check {
 /// The study removes the global dominant layer of the reading, under the default view.
 fn removed(record: &Record) -> Check {
     let mut tally = Tally::new("the removed block is l*", "curves");
-    let readings = [Reading::SubjectLast, Reading::LastToken, Reading::SameIndex];
-    for reading in readings {
+    let positions = [PatchPosition::SubjectLast, PatchPosition::LastToken, PatchPosition::SameIndex];
+    for position in positions {
         let mut l_star = None;
         for (fact, traced) in record.traced() {
-            let Some(curve) = traced.redundancy.get(&reading) else { continue };
+            let Some(curve) = traced.redundancy.get(&position) else { continue };
             let l_star = *l_star.get_or_insert_with(|| {
-                let facts = record.traced().filter_map(|(_, traced)| dominant(traced, reading, false));
+                let facts = record.traced().filter_map(|(_, traced)| dominant(traced, position, false));
                 Distribution::of(record.model.layers, facts).l_star()
             });
             tally.see(l_star == Some(curve.ablated), || {
                 let l_star = l_star.map_or_else(|| "not defined".into(), |layer| layer.to_string());
-                format!("{}, {}: layer {} was removed, l* is {l_star}", place(fact), reading.name(), curve.ablated)
+                format!("{}, {}: layer {} was removed, l* is {l_star}", place(fact), position.name(), curve.ablated)
             });
         }
     }
@@ -56,17 +57,17 @@ fn removed(record: &Record) -> Check {
 fn second_pass(record: &Record) -> Check {
     let mut tally = Tally::new("no value at the removed block", "curves");
     for (fact, traced) in record.traced() {
-        for (reading, curve) in &traced.redundancy {
+        for (position, curve) in &traced.redundancy {
             let others = || curve.patched.iter().enumerate().filter(|(at, _)| at + 1 != curve.ablated);
             let own = curve.ablated.checked_sub(1).and_then(|at| curve.patched.get(at));
             // Where the corrupted prompt is too short for the same index nothing can be patched.
             let rest = others().all(|(_, p)| p.is_some())
-                || (*reading == Reading::SameIndex && others().all(|(_, p)| p.is_none()));
+                || (*position == PatchPosition::SameIndex && others().all(|(_, p)| p.is_none()));
             tally.see(own == Some(&None) && rest, || {
                 format!(
                     "{}, {}: the entry of layer {} is to be the only empty one",
                     place(fact),
-                    reading.name(),
+                    position.name(),
                     curve.ablated
                 )
             });
@@ -82,7 +83,7 @@ fn last_token(record: &Record) -> Check {
         return tally.done("the answer's later tokens are read at positions that are not patched");
     }
     for (fact, traced) in record.traced() {
-        if let Some(last) = traced.patched.get(&Reading::LastToken).and_then(|curve| curve.last()) {
+        if let Some(last) = traced.patched.get(&PatchPosition::LastToken).and_then(|curve| curve.last()) {
             tally.agree(*last, traced.p_clean, || place(fact));
         }
     }
@@ -95,7 +96,7 @@ fn subject_last(record: &Record) -> Check {
     for (fact, traced) in record.traced() {
         let ends =
             traced.subject_span[1] == traced.tokens.len() || traced.corrupt_span[1] == traced.corrupt_tokens.len();
-        if let Some(last) = traced.patched.get(&Reading::SubjectLast).and_then(|curve| curve.last())
+        if let Some(last) = traced.patched.get(&PatchPosition::SubjectLast).and_then(|curve| curve.last())
             && !ends
         {
             tally.agree(*last, traced.p_corrupt, || place(fact));
@@ -122,11 +123,11 @@ fn map_sizes(record: &Record) -> Check {
 }
 
 /// The position of a reading in the corrupted prompt, where the map's alignment patches the same clean position.
-fn position(traced: &Traced, reading: Reading) -> Option<usize> {
-    match reading {
-        Reading::SubjectLast => traced.corrupt_span[1].checked_sub(1),
-        Reading::LastToken => traced.corrupt_tokens.len().checked_sub(1),
-        Reading::SameIndex => None,
+fn row_of(traced: &Traced, position: PatchPosition) -> Option<usize> {
+    match position {
+        PatchPosition::SubjectLast => traced.corrupt_span[1].checked_sub(1),
+        PatchPosition::LastToken => traced.corrupt_tokens.len().checked_sub(1),
+        PatchPosition::SameIndex => None,
     }
 }
 
@@ -134,10 +135,10 @@ fn map_rows(record: &Record) -> Check {
     let mut tally = Tally::new("maps agree with the curves", "cells");
     for (fact, traced) in record.traced() {
         let Some(maps) = &traced.maps else { continue };
-        for (reading, curve) in &traced.patched {
-            let Some(row) = position(traced, *reading).and_then(|at| maps.residual.get(at)) else { continue };
+        for (position, curve) in &traced.patched {
+            let Some(row) = row_of(traced, *position).and_then(|at| maps.residual.get(at)) else { continue };
             for (at, (cell, p)) in row.iter().zip(curve).enumerate() {
-                tally.agree(*cell, *p, || format!("{}, {}, layer {}", place(fact), reading.name(), at + 1));
+                tally.agree(*cell, *p, || format!("{}, {}, layer {}", place(fact), position.name(), at + 1));
             }
         }
     }

@@ -49,7 +49,7 @@ fn layers(record: &Record, pairs: &[Pair<'_>]) -> Check {
     let mut tally = Tally::new("edits are at the layer that the settings ask for", "edits");
     let settings = &record.settings.edit;
     for (edit, fact) in pairs {
-        let own = || fact.and_then(|(_, traced)| dominant(traced, settings.reading, false)?.layer());
+        let own = || fact.and_then(|(_, traced)| dominant(traced, settings.position, false)?.layer());
         let wanted = settings.layer.or_else(own);
         tally.see(wanted == Some(edit.layer), || {
             let wanted = wanted.map_or_else(|| "none: the fact is not localized".into(), |layer| layer.to_string());
@@ -71,7 +71,7 @@ fn before(pairs: &[Pair<'_>]) -> Check {
 
 fn losses(record: &Record, pairs: &[Pair<'_>]) -> Check {
     let mut tally = Tally::new("a loss per step, from the traced probabilities", "edits");
-    let steps = record.settings.edit.steps;
+    let steps = record.settings.edit.method.steps();
     for (edit, _) in pairs {
         // `steps` comes from the file too, so nothing is added to it.
         let complete = edit.loss.len().checked_sub(1) == Some(steps);

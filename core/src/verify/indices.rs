@@ -1,17 +1,18 @@
 //! The main indices of a record, computed anew from its raw values under the default view.
 
 use crate::metrics::{
-    Concentration, Distribution, Mean, Part, Redundancy, Share, View, dominant, mean_drop, mlp_ratio, no_peak,
-    redundancy,
+    Concentration, Distribution, Mean, MetricConvention, Part, Redundancy, Share, dominant, mean_drop, mlp_ratio,
+    no_peak, redundancy,
 };
-use crate::record::{Reading, Record, Traced};
+use crate::record::{PatchPosition, Record, Traced};
 use serde::Serialize;
 
-/// The main indices of one reading.
+/// The main indices under one patch position.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Indices {
-    /// The reading.
-    pub reading: Reading,
+    /// The position.
+    #[serde(rename = "reading")]
+    pub position: PatchPosition,
     /// l*.
     pub l_star: Option<usize>,
     /// Facts at l*, out of the localized ones.
@@ -34,19 +35,19 @@ pub struct Indices {
 /// need: a damaged record may claim many facts of many layers.
 pub fn indices(record: &Record) -> Vec<Indices> {
     let facts: Vec<&Traced> = record.validated().map(|(_, traced)| traced).collect();
-    let mut readings = Vec::new();
-    for reading in &record.settings.readings {
-        if !readings.contains(reading) {
-            readings.push(*reading);
+    let mut positions = Vec::new();
+    for position in &record.settings.positions {
+        if !positions.contains(position) {
+            positions.push(*position);
         }
     }
-    let of = |reading: Reading| {
-        let view = View::default().with_reading(reading);
-        let dominants = facts.iter().filter_map(|traced| dominant(traced, reading, view.argmax_always));
+    let of = |position: PatchPosition| {
+        let view = MetricConvention::default().with_position(position);
+        let dominants = facts.iter().filter_map(|traced| dominant(traced, position, view.argmax_always));
         let distribution = Distribution::of(record.model.layers, dominants);
         let l_star = distribution.l_star();
         Indices {
-            reading,
+            position,
             l_star,
             at_l_star: l_star.and_then(|layer| distribution.share_at(layer)),
             not_localized: distribution.share_not_localized(),
@@ -57,5 +58,5 @@ pub fn indices(record: &Record) -> Vec<Indices> {
             redundancy: redundancy(&facts, &view),
         }
     };
-    readings.into_iter().map(of).collect()
+    positions.into_iter().map(of).collect()
 }

@@ -25,7 +25,7 @@ pub fn source(record: &Record, file: &FactFile) -> Vec<Check> {
     let order = shuffled(file.facts.len(), record.settings.seed);
     for fact in &record.facts {
         let wanted = order.get(fact.order).and_then(|&at| file.facts.get(at));
-        let equal = wanted.is_some_and(|wanted| fact.is_of(wanted));
+        let equal = wanted.is_some_and(|wanted| wanted.is_in(fact));
         tally.see(equal, || match wanted {
             Some(wanted) => format!("{}: the source has fact {} there, or other texts", place(fact), clip(&wanted.id)),
             None => format!("{}: the source ends before it", place(fact)),

@@ -1,7 +1,7 @@
 //! Holding a record's numbers against the same ones computed again.
 
 use super::{Check, State, clip};
-use crate::record::{FactRecord, Traced};
+use crate::record::{FactRecord, Traced, UnitEffects};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -52,9 +52,9 @@ pub fn differences(pairs: &[Again<'_>]) -> Vec<Difference> {
         found.values("p_clean", order, false, &[one.p_clean], &[two.p_clean]);
         found.values("p_corrupt", order, false, &[one.p_corrupt], &[two.p_corrupt]);
         found.values("p_false", order, false, &[one.p_false], &[two.p_false]);
-        for (reading, curve) in &one.patched {
-            let again = two.patched.get(reading).map_or(&[][..], Vec::as_slice);
-            found.values(&format!("patched {}", reading.name()), order, true, curve, again);
+        for (position, curve) in &one.patched {
+            let again = two.patched.get(position).map_or(&[][..], Vec::as_slice);
+            found.values(&format!("patched {}", position.name()), order, true, curve, again);
         }
         found.values("without_block", order, true, &one.without_block, &two.without_block);
         found.values("without_attention", order, true, &one.without_attention, &two.without_attention);
@@ -79,11 +79,22 @@ pub fn differences(pairs: &[Again<'_>]) -> Vec<Difference> {
             found.values("lens p_true", order, true, &lens.p_true, p_true.map_or(&[][..], Vec::as_slice));
             found.values("lens p_false", order, true, &lens.p_false, p_false.map_or(&[][..], Vec::as_slice));
         }
-        for (reading, curve) in &one.redundancy {
+        for (position, curve) in &one.redundancy {
             // A hole is a value that no probability is, so that a hole on one side alone is seen.
             let filled = |curve: &[Option<f32>]| curve.iter().map(|p| p.unwrap_or(-1.0)).collect::<Vec<_>>();
-            let again = two.redundancy.get(reading).map(|curve| filled(&curve.patched)).unwrap_or_default();
-            found.values(&format!("redundancy {}", reading.name()), order, true, &filled(&curve.patched), &again);
+            let again = two.redundancy.get(position).map(|curve| filled(&curve.patched)).unwrap_or_default();
+            found.values(&format!("redundancy {}", position.name()), order, true, &filled(&curve.patched), &again);
+        }
+        for units in &one.units {
+            let same = |other: &&UnitEffects| {
+                (other.unit, other.position, other.first) == (units.unit, units.position, units.first)
+            };
+            let again = two.units.iter().find(same);
+            let name = format!("{}s {}", units.unit.name(), units.position.name());
+            for (at, row) in units.patched.iter().enumerate() {
+                let again = again.and_then(|again| again.patched.get(at)).map_or(&[][..], Vec::as_slice);
+                found.values(&name, order, false, row, again);
+            }
         }
     }
     found.order.into_iter().filter_map(|name| found.by_name.remove(&name)).collect()

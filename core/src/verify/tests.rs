@@ -14,6 +14,10 @@ fn file() -> FactFile {
     parse("facts.csv", FACTS.as_bytes()).expect("facts")
 }
 
+fn steps(steps: usize) -> EditMethod {
+    Spsa { steps, ..Spsa::default() }.into()
+}
+
 fn words(count: usize) -> Vec<String> {
     (0..count).map(|at| format!("t{at}")).collect()
 }
@@ -35,11 +39,11 @@ fn traced(p_clean: f32, p_corrupt: f32, p_false: f32) -> Traced {
         p_clean,
         p_corrupt,
         p_false,
-        patched: [(Reading::SubjectLast, subject.clone()), (Reading::LastToken, last.clone())].into(),
+        patched: [(PatchPosition::SubjectLast, subject.clone()), (PatchPosition::LastToken, last.clone())].into(),
         without_block: vec![0.3; L],
         without_attention: vec![0.4; L],
         without_mlp: vec![0.35; L],
-        redundancy: [(Reading::SubjectLast, curve(2)), (Reading::LastToken, curve(3))].into(),
+        redundancy: [(PatchPosition::SubjectLast, curve(2)), (PatchPosition::LastToken, curve(3))].into(),
         maps: Some(Maps {
             window: 10,
             residual: vec![flat.clone(), flat.clone(), flat.clone(), subject, last],
@@ -89,14 +93,13 @@ fn sound() -> Record {
         p_corrupt: Some(0.46875),
     };
     let outcomes = [Outcome::Validated(Box::new(one)), Outcome::Validated(Box::new(two)), Outcome::Dropped(dropped)];
-    let facts =
-        outcomes.into_iter().enumerate().map(|(at, outcome)| FactRecord::new(at, &file.facts[order[at]], outcome));
+    let facts = outcomes.into_iter().enumerate().map(|(at, outcome)| file.facts[order[at]].record(at, outcome));
     Record {
         engram: VERSION,
         program: "test".into(),
         settings: Settings {
             window: 10,
-            edit: EditSettings { steps: 1, ..EditSettings::default() },
+            edit: EditSettings { method: steps(1), ..EditSettings::default() },
             ..Settings::default()
         },
         model: ModelInfo { name: "m".into(), layers: L, weights_sha256: "abc".into(), ..ModelInfo::default() },
@@ -127,7 +130,7 @@ fn a_sound_record_passes_every_check() {
     assert_eq!(indices.iter().map(|one| one.l_star).collect::<Vec<_>>(), [Some(2), Some(3)]);
     // As the tables have them.
     for one in &indices {
-        let view = crate::metrics::View::default().with_reading(one.reading);
+        let view = crate::metrics::MetricConvention::default().with_position(one.position);
         let whole = crate::metrics::summarize(&record, &view);
         assert_eq!(
             (one.necessity, one.mlp_ratio, one.redundancy),
@@ -191,24 +194,24 @@ const DAMAGES: &[Damage] = &[
     ("a prompt", |r| r.facts[0].prompt = "Something else".into(), &["prompts contain their subjects"]),
     ("a span", |r| first(r).subject_span = [3, 3], &["subject spans within the tokens"]),
     ("a missing curve", |r| first(r).without_block.clear(), &["a value per layer"]),
-    ("a missing reading", |r| r.settings.readings.push(Reading::SameIndex), &["a value per layer"]),
+    ("a missing reading", |r| r.settings.positions.push(PatchPosition::SameIndex), &["a value per layer"]),
     (
         "another removed block",
         |r| {
             let curve = RedundancyCurve { ablated: 1, patched: vec![None, Some(0.5), Some(0.5)] };
-            first(r).redundancy.insert(Reading::SubjectLast, curve);
+            first(r).redundancy.insert(PatchPosition::SubjectLast, curve);
         },
         &["the removed block is l*"],
     ),
     (
         "a value at the removed block",
-        |r| first(r).redundancy.get_mut(&Reading::SubjectLast).expect("curve").patched[1] = Some(0.1),
+        |r| first(r).redundancy.get_mut(&PatchPosition::SubjectLast).expect("curve").patched[1] = Some(0.1),
         &["no value at the removed block"],
     ),
     (
         "last-token at L",
         |r| {
-            first(r).patched.get_mut(&Reading::LastToken).expect("curve")[2] += 2e-4;
+            first(r).patched.get_mut(&PatchPosition::LastToken).expect("curve")[2] += 2e-4;
             first(r).maps.as_mut().expect("maps").residual[4][2] += 2e-4;
         },
         &["last-token at the last layer is p_clean"],
@@ -216,7 +219,7 @@ const DAMAGES: &[Damage] = &[
     (
         "subject-last at L",
         |r| {
-            first(r).patched.get_mut(&Reading::SubjectLast).expect("curve")[2] -= 2e-4;
+            first(r).patched.get_mut(&PatchPosition::SubjectLast).expect("curve")[2] -= 2e-4;
             first(r).maps.as_mut().expect("maps").residual[3][2] -= 2e-4;
         },
         &["subject-last at the last layer is p_corrupt"],
@@ -318,7 +321,7 @@ fn what_is_computed_again_is_compared_value_by_value() {
     let mut again = recorded.clone();
     again.without_mlp[1] = 0.85;
     again.lens = None;
-    again.redundancy.get_mut(&Reading::LastToken).expect("curve").patched[2] = Some(0.5);
+    again.redundancy.get_mut(&PatchPosition::LastToken).expect("curve").patched[2] = Some(0.5);
     let checks = rerun(&[Again { fact, recorded, again: &again }], TOLERANCE);
     assert_eq!(
         failed(&checks),
@@ -341,10 +344,15 @@ fn absurd_records_are_checked_too() {
         n: usize::MAX,
         min_effect: f32::MAX,
         max_tokens: 0,
-        readings: vec![Reading::SameIndex; 100_000],
+        positions: vec![PatchPosition::SameIndex; 100_000],
         maps: usize::MAX,
         window: usize::MAX,
-        edit: EditSettings { facts: usize::MAX, layer: Some(usize::MAX), steps: usize::MAX, ..EditSettings::default() },
+        edit: EditSettings {
+            facts: usize::MAX,
+            layer: Some(usize::MAX),
+            method: steps(usize::MAX),
+            ..EditSettings::default()
+        },
         ..record.settings
     };
     record.model.layers = 10_000;
@@ -359,7 +367,7 @@ fn absurd_records_are_checked_too() {
 
     let mut empty = sound();
     (empty.facts, empty.edits, empty.model.layers) = (Vec::new(), None, 0);
-    empty.settings.readings.clear();
+    empty.settings.positions.clear();
     assert_eq!(failed(&super::record(&empty)), [""; 0]);
     assert!(indices(&empty).is_empty());
 }
@@ -369,7 +377,7 @@ fn a_million_facts_take_seconds() {
     let start = std::time::Instant::now();
     let mut record = sound();
     let dropped = record.facts[2].clone();
-    let bare = Traced { patched: BTreeMap::from([(Reading::SubjectLast, Vec::new())]), ..Traced::default() };
+    let bare = Traced { patched: BTreeMap::from([(PatchPosition::SubjectLast, Vec::new())]), ..Traced::default() };
     let bare = FactRecord { outcome: Outcome::Validated(Box::new(bare)), ..dropped.clone() };
     record.model.layers = 10_000;
     record.facts.extend((3..1_000_000).map(|order| {

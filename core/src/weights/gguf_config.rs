@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
+use crate::bounds::{MOST_HEADS, MOST_LAYERS};
 use crate::error::{Error, Result};
-use crate::model::bounds::{MOST_HEADS, MOST_LAYERS};
 
 use crate::tokens::{GGUF, LLAMA3, Mark, Special};
 

@@ -4,7 +4,7 @@ use std::f64::consts::PI;
 
 use serde_json::{Value, json};
 
-use crate::model::rope_spec::{RopeScaling, RopeSpec};
+use crate::rope::{RopeScaling, RopeSpec};
 
 /// Llama 3.1 and later have these; converters write neither.
 const LOW: f64 = 1.0;

@@ -14,7 +14,7 @@ export const WITHIN = 1e-4;
 /** The record of one fact, computed on the CPU. */
 export function nativeTrace(model, { prompt, subject, target, target_new, window = 3, maps = true, readings }) {
   const question = ['trace', prompt, '--subject', subject, '--model', model];
-  const patched = readings ? ['--readings', readings.join()] : [];
+  const patched = readings ? ['--positions', readings.join()] : [];
   const answers = [['--target', target], ['--target-new', target_new]].filter(([, text]) => text).flat();
   const map = maps ? ['--window', String(window)] : ['--no-map'];
   const all = [...question, ...answers, ...patched, ...map, '--device', 'cpu', '--json', '--quiet'];

@@ -1,7 +1,7 @@
 //! Facts, records, journals, result pages and messages: what needs no engine.
 
-use engram_core::journal::{self, Found, Journal};
-use engram_core::metrics::{MlpRatio, NecessityAt, RedundancyAggregate, View};
+use engram_core::journal::{self, Found, Journal, fact_line};
+use engram_core::metrics::{MetricConvention, MlpRatio, NecessityAt, RedundancyAggregate};
 use engram_core::record::Record;
 use engram_core::{facts, pack, protocol, tables, verify};
 use std::path::PathBuf;
@@ -38,15 +38,15 @@ fn read(record: &Record) {
     verify::record(record);
     verify::digest(record).expect("a digest");
     verify::indices(record);
-    let papers = View {
+    let papers = MetricConvention {
         argmax_always: true,
         necessity_at: NecessityAt::PerFact,
         mlp_ratio: MlpRatio::RatioOfMeans,
         redundancy: RedundancyAggregate::MeanOfClipped,
-        ..View::default()
+        ..MetricConvention::default()
     };
     let twice = [record.clone(), record.clone()];
-    for view in [View::default(), papers] {
+    for view in [MetricConvention::default(), papers] {
         for table in tables::all(&twice, &view, Some(&record.model.name)) {
             table.to_csv().expect("as many cells as columns");
             table.to_markdown();
@@ -69,7 +69,7 @@ pub fn journal(bytes: &[u8]) {
     let mut expected = resumed.record;
     let Some(mut fact) = expected.facts.first().cloned() else { return };
     fact.order = expected.facts.len();
-    open.append(&fact).expect("a fact that was read");
+    open.append(&fact_line(&fact).expect("finite")).expect("a fact that was read");
     drop(open);
     // What is written after what was kept is read again.
     expected.facts.push(fact);

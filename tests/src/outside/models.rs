@@ -1,7 +1,7 @@
 //! A model's files: configuration, weights, tokenizer.
 
 use engram_core::device::Compute;
-use engram_core::model::Model;
+use engram_core::load::Model;
 use engram_core::tokens::Tokens;
 use engram_core::weights::{ByteSource, Checkpoint, MemoryFile};
 use pollster::block_on;

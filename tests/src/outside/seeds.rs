@@ -3,7 +3,7 @@
 use crate::everything::{curve, records};
 use engram_core::journal::{self, RedundancyLine};
 use engram_core::protocol::{Command, Event, Failure, Message, Request};
-use engram_core::record::{Reading, Record};
+use engram_core::record::{PatchPosition, Record};
 use engram_core::{Kind, pack};
 use std::path::{Path, PathBuf};
 
@@ -78,7 +78,7 @@ fn json(record: &Record) -> Vec<u8> {
 
 /// A journal of the whole study.
 fn written(record: &Record) -> Vec<u8> {
-    let line = RedundancyLine { fact: 0, reading: Reading::SubjectLast, curve: curve() };
+    let line = RedundancyLine { fact: 0, position: PatchPosition::SubjectLast, curve: curve() };
     let mut lines = vec![journal::header_line(record)];
     lines.extend(record.facts.iter().map(journal::fact_line));
     lines.push(journal::redundancy_line(&line));

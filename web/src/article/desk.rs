@@ -4,7 +4,7 @@ use super::said::{Said, Words};
 use crate::figures::article::facts_table::filter::Filter;
 use crate::figures::article::names;
 use crate::state::ViewState;
-use engram_core::metrics::{Summary, View, finding, summarize};
+use engram_core::metrics::{MetricConvention, Summary, finding, summarize};
 use engram_core::record::Record;
 use leptos::prelude::*;
 use std::sync::Arc;
@@ -30,7 +30,7 @@ pub(crate) struct Desk {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Told {
     /// The view.
-    pub(crate) view: View,
+    pub(crate) view: MetricConvention,
     /// Indices of each study.
     pub(crate) summaries: Vec<Summary>,
     /// The same under the second reading; empty where there is none.
@@ -50,8 +50,8 @@ impl Desk {
             Memo::new(move |_| {
                 let view = view.get();
                 let said = words.under(&view);
-                let under = |view: View| records.iter().map(|record| summarize(record, &view)).collect();
-                let second = said.second_reading.map(|reading| under(view.with_reading(reading)));
+                let under = |view: MetricConvention| records.iter().map(|record| summarize(record, &view)).collect();
+                let second = said.second_position.map(|position| under(view.with_position(position)));
                 Told { view, summaries: under(view), second: second.unwrap_or_default(), said }
             })
         };

@@ -7,7 +7,7 @@ use crate::figures::article::facts_table::{Row, State, rows};
 use crate::state::ViewState;
 use crate::words;
 use engram_core::facts::RelationKind;
-use engram_core::metrics::View;
+use engram_core::metrics::MetricConvention;
 use engram_core::record::Record;
 use leptos::{ev, prelude::*};
 
@@ -84,7 +84,7 @@ const COLUMNS: [(SortBy, bool); 7] = [
 
 /// The first rows of a study, for readers without scripting.
 fn printed(record: &Record, name: &str) -> AnyView {
-    let all = rows(record, &View::default());
+    let all = rows(record, &MetricConvention::default());
     let row = |row: &Row| {
         let cells: Vec<_> = cells(row)
             .into_iter()

@@ -3,7 +3,7 @@
 use super::{Desk, menu};
 use crate::components::Switches;
 use engram_core::journal;
-use engram_core::record::Reading;
+use engram_core::record::PatchPosition;
 use leptos::prelude::*;
 
 /// Sections by their place in addresses.
@@ -45,10 +45,10 @@ pub(super) fn abstracted(desk: &Desk) -> AnyView {
 
 /// Switches, which study's facts are shown, and what holds for the whole page.
 pub(super) fn controls(desk: &Desk) -> AnyView {
-    let mut readings: Vec<Reading> = Vec::new();
-    for reading in desk.records.iter().flat_map(|record| &record.settings.readings) {
-        if !readings.contains(reading) {
-            readings.push(*reading);
+    let mut positions: Vec<PatchPosition> = Vec::new();
+    for position in desk.records.iter().flat_map(|record| &record.settings.positions) {
+        if !positions.contains(position) {
+            positions.push(*position);
         }
     }
     let (records, names, state) = (desk.records.clone(), desk.names.clone(), desk.state);
@@ -61,7 +61,7 @@ pub(super) fn controls(desk: &Desk) -> AnyView {
     let link = menu::copy("Copy link to this view", || window().location().href().unwrap_or_default());
     view! {
         <div class="desk">
-            <Switches readings=Signal::derive(move || readings.clone()) state=desk.state />
+            <Switches positions=Signal::derive(move || positions.clone()) state=desk.state />
             {study(desk)}
             <p class="menu" role="group" aria-label="Take away">{save} {link}</p>
         </div>

@@ -5,8 +5,8 @@
 use crate::figures::article::Article;
 #[cfg(feature = "print")]
 use crate::figures::article::findings::{ablations, edits, headline, layers, lens, maps, panels, tables};
-use engram_core::metrics::View;
-use engram_core::record::Reading;
+use engram_core::metrics::MetricConvention;
+use engram_core::record::PatchPosition;
 #[cfg(feature = "print")]
 use engram_core::record::Record;
 use serde::{Deserialize, Serialize};
@@ -15,11 +15,11 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub(crate) struct Said {
     /// The view's reading.
-    reading: Option<Reading>,
+    position: Option<PatchPosition>,
     /// And its convention.
     argmax_always: bool,
     /// The reading of Figure 3.
-    pub(crate) second_reading: Option<Reading>,
+    pub(crate) second_position: Option<PatchPosition>,
     /// The abstract.
     pub(crate) headline: Vec<String>,
     /// Figure 2.
@@ -48,22 +48,26 @@ pub(crate) struct Words(Vec<Said>);
 
 impl Words {
     /// The sentences under a view; empty ones under a view that the page does not offer.
-    pub(crate) fn under(&self, view: &View) -> Said {
-        let same = |said: &&Said| said.reading == Some(view.reading) && said.argmax_always == view.argmax_always;
+    pub(crate) fn under(&self, view: &MetricConvention) -> Said {
+        let same = |said: &&Said| said.position == Some(view.position) && said.argmax_always == view.argmax_always;
         self.0.iter().find(same).cloned().unwrap_or_default()
     }
 
     /// Everything that can be said of these records.
     #[cfg(feature = "print")]
     pub(crate) fn of(records: &[Record]) -> Self {
-        let mut readings = vec![View::default().reading];
-        for reading in records.iter().flat_map(|record| &record.settings.readings) {
-            if !readings.contains(reading) {
-                readings.push(*reading);
+        let mut positions = vec![MetricConvention::default().position];
+        for position in records.iter().flat_map(|record| &record.settings.positions) {
+            if !positions.contains(position) {
+                positions.push(*position);
             }
         }
-        let views = readings.iter().flat_map(|reading| {
-            [false, true].map(|argmax_always| View { reading: *reading, argmax_always, ..View::default() })
+        let views = positions.iter().flat_map(|position| {
+            [false, true].map(|argmax_always| MetricConvention {
+                position: *position,
+                argmax_always,
+                ..MetricConvention::default()
+            })
         });
         Self(views.map(|view| Said::of(records, &view)).collect())
     }
@@ -71,15 +75,15 @@ impl Words {
 
 #[cfg(feature = "print")]
 impl Said {
-    fn of(records: &[Record], view: &View) -> Self {
+    fn of(records: &[Record], view: &MetricConvention) -> Self {
         let article = Article::new(records, view);
         Self {
-            reading: Some(view.reading),
+            position: Some(view.position),
             argmax_always: view.argmax_always,
-            second_reading: article.other.as_ref().map(|other| other.0),
+            second_position: article.other.as_ref().map(|other| other.0),
             headline: headline::headline(&article),
             sufficiency: layers::sufficiency(&article),
-            second: layers::second_reading(&article),
+            second: layers::second_position(&article),
             dominant: layers::dominant(&article),
             ablations: ablations::ablations(&article),
             panels: panels::panels(&article).into(),

@@ -8,12 +8,12 @@ use crate::figures::article::method::{self, Piece};
 use crate::figures::article::reproduce::{self, Reproduce};
 use crate::figures::article::title::title;
 use crate::figures::article::{Article, limits};
-use engram_core::metrics::View;
+use engram_core::metrics::MetricConvention;
 use leptos::prelude::*;
 
 /// A section by its place in addresses.
 pub(super) fn section(id: &str, desk: &Desk) -> AnyView {
-    let article = Article::new(&desk.records, &View::default());
+    let article = Article::new(&desk.records, &MetricConvention::default());
     match id {
         "front" => front(&article),
         "dropped" => dropped(&article),

@@ -15,7 +15,7 @@ use crate::figures::scatter::{both_answers, by_depth};
 use crate::words;
 use curves::Curves;
 use dots::Dots;
-use engram_core::metrics::{View, summarize};
+use engram_core::metrics::{MetricConvention, summarize};
 use engram_core::record::Record;
 use leptos::prelude::*;
 use marks::Key;
@@ -28,7 +28,7 @@ pub fn Compare(
     /// Names and records, in the order of the shelf.
     studies: Vec<(String, Record)>,
     /// The reading of their numbers.
-    view: View,
+    view: MetricConvention,
     /// Which quantity the curves show; outside, so that it survives when a record is opened.
     quantity: RwSignal<Quantity>,
     /// Where the cursor of the curves is.
@@ -71,7 +71,7 @@ pub fn Compare(
 }
 
 /// The paper's own form of Figures 2 and 3: bars a model, the dominant layer marked, here on one scale.
-fn alone(pairs: &[(String, &Record)], view: &View) -> Vec<impl IntoView + use<>> {
+fn alone(pairs: &[(String, &Record)], view: &MetricConvention) -> Vec<impl IntoView + use<>> {
     let one = |(name, record): &(String, &Record)| {
         let bars = bars::study_sufficiency(&summarize(record, view));
         Bars { title: words::short(name, 60), ..bars }

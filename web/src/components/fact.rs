@@ -3,7 +3,7 @@
 use super::{BarChart, Heatmaps, shared_scale};
 use crate::figures::{bars, facts, finding, heatmap::MapSet};
 use crate::words;
-use engram_core::metrics::View as Reading;
+use engram_core::metrics::MetricConvention as PatchPosition;
 use engram_core::record::{FactRecord, Outcome};
 use leptos::prelude::*;
 
@@ -13,7 +13,7 @@ pub fn FactView(
     /// The fact.
     fact: FactRecord,
     /// The reading of its numbers.
-    view: Reading,
+    view: PatchPosition,
 ) -> impl IntoView {
     let [before, subject, after] = facts::parts(&fact);
     let answer = words::visible(&fact.target_true);

@@ -13,7 +13,7 @@ pub fn Study(
     summary: Summary,
 ) -> impl IntoView {
     let said: Vec<_> = finding::study(&summary).into_iter().map(|line| view! { <p>{line}</p> }).collect();
-    let reading = summary.view.reading;
+    let position = summary.view.position;
     let losses = bars::study_losses(&summary);
     let scale = shared_scale(&losses);
     let losses: Vec<_> =
@@ -35,8 +35,8 @@ pub fn Study(
             <p class="faint">
                 {format!(
                     "Reading {}: {} is put back into the run with the hidden subject, after one layer. Error bars are standard errors of the mean.",
-                    reading.name(),
-                    words::reading(reading),
+                    position.name(),
+                    words::position(position),
                 )}
             </p>
             <BarChart bars=bars::study_sufficiency(&summary) />

@@ -2,25 +2,25 @@
 
 use crate::state::ViewState;
 use crate::words;
-use engram_core::record::Reading;
+use engram_core::record::PatchPosition;
 use leptos::prelude::*;
 
 /// Reading and `argmax always`.
 #[component]
 pub fn Switches(
     /// The readings that the record has.
-    readings: Signal<Vec<Reading>>,
+    positions: Signal<Vec<PatchPosition>>,
     /// The view state, which the switches change.
     state: RwSignal<ViewState>,
 ) -> impl IntoView {
-    let choice = move |reading: Reading| {
+    let choice = move |position: PatchPosition| {
         view! {
             <button
-                title=words::reading(reading)
-                aria-pressed=move || (state.with(|state| state.reading) == reading).to_string()
-                on:click=move |_| state.update(|state| state.reading = reading)
+                title=words::position(position)
+                aria-pressed=move || (state.with(|state| state.position) == position).to_string()
+                on:click=move |_| state.update(|state| state.position = position)
             >
-                {reading.name()}
+                {position.name()}
             </button>
         }
     };
@@ -28,7 +28,7 @@ pub fn Switches(
         <div class="switches">
             <div class="choices" role="group" aria-label="Reading">
                 <span class="faint">"reading"</span>
-                {move || readings.get().into_iter().map(choice).collect_view()}
+                {move || positions.get().into_iter().map(choice).collect_view()}
             </div>
             <label title="Count a fact whose patches only hurt at the last layer, as the paper does">
                 <input

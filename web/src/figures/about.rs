@@ -1,13 +1,13 @@
 //! Everything that decided a record's numbers, as names and values.
 
 use crate::words;
-use engram_core::record::{Answer, Corruption, Record};
+use engram_core::record::{Answer, Corruption, EditMethod, Record, Spsa};
 
 /// Names and values: model, facts, device, settings.
 pub fn lines(record: &Record) -> Vec<(&'static str, String)> {
     let (model, settings, source) = (&record.model, &record.settings, &record.source);
     let stages: Vec<String> = settings.stages.iter().map(u8::to_string).collect();
-    let readings: Vec<&str> = settings.readings.iter().map(|reading| reading.name()).collect();
+    let positions: Vec<&str> = settings.positions.iter().map(|position| position.name()).collect();
     let mut lines = vec![
         ("model", model.name.clone()),
         ("family", model.family.clone()),
@@ -19,7 +19,7 @@ pub fn lines(record: &Record) -> Vec<(&'static str, String)> {
         ("corruption", corruption(&settings.corruption)),
         ("answer", answer(settings.answer).into()),
         ("smallest effect", settings.min_effect.to_string()),
-        ("readings", readings.join(", ")),
+        ("readings", positions.join(", ")),
         ("stages", stages.join(", ")),
         (
             "batches",
@@ -33,8 +33,11 @@ pub fn lines(record: &Record) -> Vec<(&'static str, String)> {
     ];
     if record.edits.is_some() {
         let edit = &settings.edit;
-        let layer = edit.layer.map_or(format!("dominant, {}", edit.reading.name()), |layer| layer.to_string());
-        let words = format!("layer {layer}; {} SPSA steps, ε {}, η {}", edit.steps, edit.epsilon, edit.eta);
+        let layer = edit.layer.map_or(format!("dominant, {}", edit.position.name()), |layer| layer.to_string());
+        let method = match edit.method {
+            EditMethod::Spsa(Spsa { steps, epsilon, eta }) => format!("{steps} SPSA steps, ε {epsilon}, η {eta}"),
+        };
+        let words = format!("layer {layer}; {method}");
         lines.insert(12, ("edits", words));
     }
     lines.iter_mut().for_each(|(_, value)| *value = crate::words::visible(value));

@@ -12,8 +12,8 @@ pub mod say;
 pub mod title;
 
 use crate::words;
-use engram_core::metrics::{Summary, View, summarize};
-use engram_core::record::{Reading, Record};
+use engram_core::metrics::{MetricConvention, Summary, summarize};
+use engram_core::record::{PatchPosition, Record};
 
 /// One study of the article.
 #[derive(Debug, Clone)]
@@ -32,24 +32,24 @@ pub struct Article<'a> {
     /// The records.
     pub records: &'a [Record],
     /// How they are read.
-    pub view: View,
+    pub view: MetricConvention,
     /// The studies, in their order.
     pub studies: Vec<Study<'a>>,
     /// The second reading: the first one of any record that is not the view's. The same studies under it.
-    pub other: Option<(Reading, Vec<Study<'a>>)>,
+    pub other: Option<(PatchPosition, Vec<Study<'a>>)>,
 }
 
 impl<'a> Article<'a> {
     /// Summarises the records under a view and under the second reading. An article has at least one record; of none
     /// nothing sensible is said.
-    pub fn new(records: &'a [Record], view: &View) -> Self {
-        let readings = records.iter().flat_map(|record| &record.settings.readings);
-        let second = readings.copied().find(|reading| *reading != view.reading);
+    pub fn new(records: &'a [Record], view: &MetricConvention) -> Self {
+        let positions = records.iter().flat_map(|record| &record.settings.positions);
+        let second = positions.copied().find(|position| *position != view.position);
         Self {
             records,
             view: *view,
             studies: studies(records, view),
-            other: second.map(|reading| (reading, studies(records, &view.with_reading(reading)))),
+            other: second.map(|position| (position, studies(records, &view.with_position(position)))),
         }
     }
 
@@ -73,7 +73,7 @@ impl<'a> Article<'a> {
 }
 
 /// The records, each with its name and its summary under a view.
-pub fn studies<'a>(records: &'a [Record], view: &View) -> Vec<Study<'a>> {
+pub fn studies<'a>(records: &'a [Record], view: &MetricConvention) -> Vec<Study<'a>> {
     let study = |(name, record)| Study { name, record, summary: summarize(record, view) };
     names(records).into_iter().zip(records).map(study).collect()
 }
@@ -125,10 +125,10 @@ mod tests {
     #[test]
     fn the_second_reading_is_the_other_one() {
         let records = [sample::record()];
-        let article = Article::new(&records, &View::default());
-        assert_eq!(article.other.as_ref().map(|other| other.0), Some(Reading::LastToken));
-        let article = Article::new(&records, &View::default().with_reading(Reading::LastToken));
-        assert_eq!(article.other.as_ref().map(|other| other.0), Some(Reading::SubjectLast));
+        let article = Article::new(&records, &MetricConvention::default());
+        assert_eq!(article.other.as_ref().map(|other| other.0), Some(PatchPosition::LastToken));
+        let article = Article::new(&records, &MetricConvention::default().with_position(PatchPosition::LastToken));
+        assert_eq!(article.other.as_ref().map(|other| other.0), Some(PatchPosition::SubjectLast));
         assert_eq!((article.records.len(), article.within(&["tiny"])), (1, String::new()));
     }
 
@@ -140,7 +140,7 @@ mod tests {
         all.extend([
             format!("{:?}", title::title(article)),
             layers::sufficiency(article),
-            layers::second_reading(article),
+            layers::second_position(article),
             layers::dominant(article),
             edits::by_depth(article),
             edits::both_answers(article),
@@ -184,12 +184,12 @@ mod tests {
             traced.maps =
                 Some(engram_core::record::Maps { residual: vec![vec![], vec![0.5; 9]], ..Default::default() });
             traced.lens = Some(engram_core::record::Lens::default());
-            traced.redundancy.insert(Reading::SubjectLast, engram_core::record::RedundancyCurve::default());
+            traced.redundancy.insert(PatchPosition::SubjectLast, engram_core::record::RedundancyCurve::default());
         });
         let mut hostile = sample::record();
         hostile.model.name = "<b>\u{202e}'\n$(x)".into();
         hostile.model.layers = 3;
-        hostile.settings.readings.clear();
+        hostile.settings.positions.clear();
         hostile.settings.n = 0;
         hostile.edits.iter_mut().flatten().for_each(|edit| {
             (edit.layer, edit.fact) = (0, 99);
@@ -202,9 +202,10 @@ mod tests {
         let sets =
             [vec![], vec![short.clone()], vec![hostile.clone()], vec![empty.clone()], vec![short, hostile, empty]];
         for records in &sets {
-            for reading in [Reading::SubjectLast, Reading::LastToken, Reading::SameIndex] {
+            for position in [PatchPosition::SubjectLast, PatchPosition::LastToken, PatchPosition::SameIndex] {
                 for argmax_always in [false, true] {
-                    let view = View { argmax_always, ..View::default() }.with_reading(reading);
+                    let view =
+                        MetricConvention { argmax_always, ..MetricConvention::default() }.with_position(position);
                     for text in everything(&Article::new(records, &view)) {
                         let plain = !text.contains("NaN") && !text.contains(['\n', '\u{202e}']) && !text.contains("  ");
                         assert!(records.is_empty() || (plain && !text.is_empty()), "{text:?}");

@@ -1,6 +1,6 @@
 //! The form of a study: what a person chose, and the settings that it stands for.
 
-use engram_core::record::{Answer, Corruption, EditSettings, Reading, Settings};
+use engram_core::record::{Answer, Corruption, EditSettings, PatchPosition, Settings, Spsa};
 use serde::{Deserialize, Serialize};
 
 /// What the form holds. Numbers stay text until they are used, so that nobody's typing is corrected under their hands.
@@ -28,7 +28,7 @@ pub struct Form {
     /// Paired draws of it.
     pub draws: String,
     /// Readings, in the order in which they are shown.
-    pub readings: Vec<Reading>,
+    pub positions: Vec<PatchPosition>,
     /// Smallest effect of a validated fact.
     pub min_effect: String,
     /// Window of the maps, in layers; empty for the model's usual one.
@@ -47,12 +47,12 @@ impl Default for Form {
             edits: true,
             maps: "3".into(),
             edit_facts: "8".into(),
-            steps: settings.edit.steps.to_string(),
+            steps: settings.edit.method.steps().to_string(),
             noise: false,
             with: "Random Person".into(),
             sigmas: "3".into(),
             draws: "10".into(),
-            readings: settings.readings,
+            positions: settings.positions,
             min_effect: settings.min_effect.to_string(),
             window: String::new(),
             sequence: false,
@@ -99,9 +99,9 @@ impl Form {
         if !self.noise && self.with.trim().is_empty() {
             wrong.push("The name that takes the subject's place must not be empty".into());
         }
-        if self.readings.is_empty() {
+        if self.positions.is_empty() {
             wrong.push("Choose at least one reading".into());
-        } else if self.edits && !self.readings.contains(&Reading::SubjectLast) {
+        } else if self.edits && !self.positions.contains(&PatchPosition::SubjectLast) {
             wrong.push("Stage 3 edits the dominant layer under subject-last: choose that reading too".into());
         }
         let (true, Ok(seed)) = (wrong.is_empty(), seed) else { return Err(wrong) };
@@ -111,7 +111,9 @@ impl Form {
         };
         let default = Settings::default();
         let edit = match self.edits {
-            true => EditSettings { facts: edit_facts, steps, ..default.edit },
+            true => {
+                EditSettings { facts: edit_facts, method: Spsa { steps, ..Spsa::default() }.into(), ..default.edit }
+            }
             false => default.edit,
         };
         Ok(Settings {
@@ -120,7 +122,7 @@ impl Form {
             corruption,
             answer: if self.sequence { Answer::Sequence } else { Answer::FirstToken },
             min_effect,
-            readings: self.readings.clone(),
+            positions: self.positions.clone(),
             stages: if self.edits { vec![1, 2, 3] } else { vec![1, 2] },
             maps: maps.min(n),
             window,
@@ -151,13 +153,13 @@ mod tests {
             n: "0".into(),
             seed: "-1".into(),
             min_effect: "NaN".into(),
-            readings: vec![Reading::LastToken],
+            positions: vec![PatchPosition::LastToken],
             ..Form::default()
         };
         let wrong = form.settings().unwrap_err();
         assert_eq!(wrong.len(), 4, "{wrong:?}");
         assert_eq!(wrong[0], "Facts must be a whole number from 1 to 30000, not “0”");
-        let none = Form { readings: vec![], with: " ".into(), edits: false, ..Form::default() };
+        let none = Form { positions: vec![], with: " ".into(), edits: false, ..Form::default() };
         assert_eq!(none.settings().unwrap_err().len(), 2);
     }
 

@@ -1,7 +1,7 @@
 //! Values per layer as bars: sufficiency, losses and restored probability, of a study or of one fact.
 
 use crate::words;
-use engram_core::metrics::{Finding, Mean, Part, SMALL, Summary, View, drop_at, finding, sufficiency};
+use engram_core::metrics::{Finding, Mean, MetricConvention, Part, SMALL, Summary, drop_at, finding, sufficiency};
 use engram_core::record::{FactRecord, Traced};
 
 /// One chart.
@@ -98,8 +98,8 @@ pub fn study_sufficiency(summary: &Summary) -> Bars {
 }
 
 /// One fact's sufficiency, its dominant layer marked where it may be named; `None` when it was not traced under this reading.
-pub fn fact_sufficiency(fact: &FactRecord, view: &View) -> Option<Bars> {
-    let curve = sufficiency(fact.traced()?, view.reading)?;
+pub fn fact_sufficiency(fact: &FactRecord, view: &MetricConvention) -> Option<Bars> {
+    let curve = sufficiency(fact.traced()?, view.position)?;
     let found = finding(fact, view);
     let mark = found.and_then(Finding::layer).map(|layer| (layer, "the fact's dominant layer".to_owned()));
     let bars = curve.into_iter().map(Bar::one).collect();
@@ -156,12 +156,12 @@ mod tests {
     use super::super::sample;
     use super::*;
     use engram_core::metrics::summarize;
-    use engram_core::record::{Reading, Reason};
+    use engram_core::record::{PatchPosition, Reason};
 
     #[test]
     fn a_study_has_bars_for_every_layer() {
         let record = sample::record();
-        let summary = summarize(&record, &View::default());
+        let summary = summarize(&record, &MetricConvention::default());
         let chart = study_sufficiency(&summary);
         assert_eq!(chart.bars.len(), 4);
         assert_eq!(chart.mark.as_ref().map(|mark| mark.0), Some(2));
@@ -175,16 +175,16 @@ mod tests {
     fn one_fact_marks_its_own_layers() {
         let record = sample::record();
         let fact = &record.facts[0];
-        let chart = fact_sufficiency(fact, &View::default());
+        let chart = fact_sufficiency(fact, &MetricConvention::default());
         assert_eq!(chart.and_then(|chart| chart.mark).map(|mark| mark.0), Some(2));
-        assert!(fact_sufficiency(fact, &View::default().with_reading(Reading::SameIndex)).is_none());
+        assert!(fact_sufficiency(fact, &MetricConvention::default().with_position(PatchPosition::SameIndex)).is_none());
         let [block, _, mlp] = fact_losses(fact);
         assert_eq!(block.mark.map(|mark| mark.0), Some(1));
         assert_eq!(mlp.mark, None, "no loss is above zero");
         assert_eq!(mlp.bars[0].words(), "−0.1000");
         assert_eq!(Bar::default().words(), "–");
         let unknown = sample::not_validated(fact, Reason::NotKnown);
-        assert_eq!(fact_sufficiency(&unknown, &View::default()).and_then(|chart| chart.mark), None);
+        assert_eq!(fact_sufficiency(&unknown, &MetricConvention::default()).and_then(|chart| chart.mark), None);
         assert_eq!(fact_losses(&unknown).map(|chart| chart.mark), [None, None, None]);
         assert_eq!(fact_losses(&unknown).map(|chart| chart.least), [SMALL; 3]);
         assert_eq!(fact_losses(fact).map(|chart| chart.least), [0.0; 3]);

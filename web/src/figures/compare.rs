@@ -3,7 +3,7 @@
 
 use super::about;
 use crate::words;
-use engram_core::metrics::{Mean, Summary, View, summarize};
+use engram_core::metrics::{Mean, MetricConvention, Summary, summarize};
 use engram_core::record::Record;
 
 /// What a curve shows.
@@ -130,7 +130,7 @@ impl Curve {
 }
 
 /// A curve for each study, in their order.
-pub fn curves(studies: &[(String, &Record)], view: &View, quantity: Quantity) -> Vec<Curve> {
+pub fn curves(studies: &[(String, &Record)], view: &MetricConvention, quantity: Quantity) -> Vec<Curve> {
     let one = |(name, record): &(String, &Record)| {
         let summary = summarize(record, view);
         let layers = summary.layers.max(1);
@@ -192,7 +192,7 @@ mod tests {
             }
         }
         let studies = [("small".to_owned(), &small), ("large".to_owned(), &large)];
-        let found = curves(&studies, &View::default(), Quantity::Sufficiency);
+        let found = curves(&studies, &MetricConvention::default(), Quantity::Sufficiency);
         assert_eq!([found[0].points.len(), found[1].points.len()], [4, 8]);
         let at = |curve: &Curve, depth| curve.at(depth).map(|point| (point.layer, point.depth));
         assert_eq!(at(&found[0], 0.5), Some((2, 0.5)));
@@ -200,9 +200,9 @@ mod tests {
         assert_eq!(at(&found[1], 9.0), Some((8, 1.0)));
         assert!(found[0].words(0.5).starts_with("layer 2 of 4, 0.2"), "{}", found[0].words(0.5));
         assert!(found[0].peak().starts_with("small peaks at layer 2 of 4"), "{}", found[0].peak());
-        let dominant = curves(&studies[..1], &View::default(), Quantity::Dominant);
+        let dominant = curves(&studies[..1], &MetricConvention::default(), Quantity::Dominant);
         assert_eq!(dominant[0].points[1].value.mean, 1.0);
-        let none = curves(&studies[..1], &View::default(), Quantity::Restored);
+        let none = curves(&studies[..1], &MetricConvention::default(), Quantity::Restored);
         assert_eq!(none[0].words(0.5), "no values");
         assert_eq!(none[0].peak(), "small has no values");
     }

@@ -3,13 +3,13 @@
 use super::bytes::bytes;
 use super::preflight;
 use crate::words::{fixed, visible};
-use engram_core::protocol::{DeviceReport, DeviceWish, Failure, Loaded};
+use engram_core::protocol::{DeviceChoice, DeviceReport, Failure, Loaded};
 
 /// The choices of a device, with what each means.
-pub const WISHES: [(DeviceWish, &str, &str); 3] = [
-    (DeviceWish::Auto, "Automatic", "a real GPU where there is one, otherwise the CPU"),
-    (DeviceWish::Gpu, "GPU", "a GPU, even one that is imitated in software"),
-    (DeviceWish::Cpu, "CPU", "the CPU, one thread of WebAssembly"),
+pub const WISHES: [(DeviceChoice, &str, &str); 3] = [
+    (DeviceChoice::Auto, "Automatic", "a real GPU where there is one, otherwise the CPU"),
+    (DeviceChoice::Gpu, "GPU", "a GPU, even one that is imitated in software"),
+    (DeviceChoice::Cpu, "CPU", "the CPU, one thread of WebAssembly"),
 ];
 
 /// A device in a few words, for the status line.
@@ -56,7 +56,7 @@ pub struct Session<'a> {
     /// The page is secure, and has `navigator.gpu`.
     pub secure_and_gpu: (bool, bool),
     /// Which device was asked for.
-    pub wish: DeviceWish,
+    pub wish: DeviceChoice,
     /// The device.
     pub device: Option<&'a DeviceReport>,
     /// The model.
@@ -151,7 +151,7 @@ mod tests {
             program: "engram 0.1.0",
             browser: "Test/1",
             secure_and_gpu: (true, false),
-            wish: DeviceWish::Auto,
+            wish: DeviceChoice::Auto,
             device: Some(&report),
             model: None,
             problems: &problems,

@@ -2,7 +2,7 @@
 
 use super::finding;
 use crate::words;
-use engram_core::metrics::View;
+use engram_core::metrics::MetricConvention;
 use engram_core::record::{FactRecord, Outcome, Record};
 
 /// One line of the list.
@@ -61,7 +61,7 @@ impl Which {
 }
 
 /// All facts of a record, in study order.
-pub fn rows(record: &Record, view: &View) -> Vec<Row> {
+pub fn rows(record: &Record, view: &MetricConvention) -> Vec<Row> {
     let edited = |order| record.edits.iter().flatten().any(|edit| edit.fact == order);
     let row = |fact: &FactRecord| Row {
         order: fact.order,
@@ -75,7 +75,7 @@ pub fn rows(record: &Record, view: &View) -> Vec<Row> {
 }
 
 /// What became of a fact, in a few words.
-pub fn outcome(fact: &FactRecord, view: &View) -> String {
+pub fn outcome(fact: &FactRecord, view: &MetricConvention) -> String {
     match &fact.outcome {
         Outcome::Dropped(dropped) => words::reason(dropped.reason).into(),
         _ => finding::short(fact, view),
@@ -109,7 +109,7 @@ mod tests {
 
     #[test]
     fn every_fact_has_a_line_and_its_reason() {
-        let rows = rows(&sample::record(), &View::default());
+        let rows = rows(&sample::record(), &MetricConvention::default());
         let outcomes: Vec<&str> = rows.iter().map(|row| row.outcome.as_str()).collect();
         assert_eq!(outcomes, ["layer 2", "not known: greedy decoding gives another answer", "not localized"]);
         assert_eq!(chosen(&rows, Which::Validated, "").len(), 2);

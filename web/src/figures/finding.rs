@@ -1,8 +1,8 @@
 //! What a study found, in sentences, with what a reader must know before believing it (METHODS, section 2).
 
 use crate::words;
-use engram_core::metrics::{Finding, Summary, View, finding};
-use engram_core::record::{FactRecord, Reading, Traced};
+use engram_core::metrics::{Finding, MetricConvention, Summary, finding};
+use engram_core::record::{FactRecord, PatchPosition, Traced};
 
 /// The finding of a study under a view.
 pub fn study(summary: &Summary) -> Vec<String> {
@@ -16,7 +16,7 @@ pub fn study(summary: &Summary) -> Vec<String> {
         return lines;
     }
     if summary.sufficiency.is_empty() {
-        lines.push(format!("No fact of this record was traced under the {} reading.", summary.view.reading.name()));
+        lines.push(format!("No fact of this record was traced under the {} reading.", summary.view.position.name()));
         return lines;
     }
     match (summary.l_star, summary.at_l_star) {
@@ -59,9 +59,9 @@ pub fn no_peak(summary: &Summary) -> Option<String> {
 }
 
 /// The identity behind a reading's last layer.
-fn caution(view: View) -> Option<String> {
-    match view.reading {
-        Reading::LastToken => Some(
+fn caution(view: MetricConvention) -> Option<String> {
+    match view.position {
+        PatchPosition::LastToken => Some(
             "Under last-token the last layer gives the clean answer back by definition; a late peak is no finding."
                 .into(),
         ),
@@ -75,7 +75,7 @@ fn caution(view: View) -> Option<String> {
 }
 
 /// What is said about one fact.
-pub fn fact(fact: &FactRecord, traced: &Traced, view: &View) -> Vec<String> {
+pub fn fact(fact: &FactRecord, traced: &Traced, view: &MetricConvention) -> Vec<String> {
     let (clean, corrupt) = (words::probability(traced.p_clean.into()), words::probability(traced.p_corrupt.into()));
     let mut lines = vec![format!(
         "The model gives “{}” a probability of {clean}; with the subject hidden, {corrupt}.",
@@ -93,9 +93,9 @@ pub fn fact(fact: &FactRecord, traced: &Traced, view: &View) -> Vec<String> {
 }
 
 /// The finding of a fact under a view, in a sentence.
-pub fn said(fact: &FactRecord, view: &View) -> String {
+pub fn said(fact: &FactRecord, view: &MetricConvention) -> String {
     let Some(found) = finding(fact, view) else {
-        return format!("It was not traced under the {} reading.", view.reading.name());
+        return format!("It was not traced under the {} reading.", view.position.name());
     };
     match found {
         Finding::NotKnown(_) | Finding::NotSensitive(_) => {
@@ -111,9 +111,9 @@ pub fn said(fact: &FactRecord, view: &View) -> String {
 }
 
 /// The same in a few words, for lists.
-pub fn short(fact: &FactRecord, view: &View) -> String {
+pub fn short(fact: &FactRecord, view: &MetricConvention) -> String {
     match finding(fact, view) {
-        None => format!("no {} reading", view.reading.name()),
+        None => format!("no {} reading", view.position.name()),
         Some(Finding::NotKnown(_)) => "not known".into(),
         Some(Finding::NotSensitive(_)) => "not sensitive".into(),
         Some(Finding::NotLocalized) => "not localized".into(),
@@ -147,8 +147,8 @@ fn without_effect(fact: &FactRecord, finding: Finding) -> Option<String> {
 
 /// The same of a traced fact, whatever the reading.
 pub fn nothing(fact: &FactRecord) -> Option<String> {
-    let reading = *fact.traced()?.patched.keys().next()?;
-    without_effect(fact, finding(fact, &View::default().with_reading(reading))?)
+    let position = *fact.traced()?.patched.keys().next()?;
+    without_effect(fact, finding(fact, &MetricConvention::default().with_position(position))?)
 }
 
 #[cfg(test)]
@@ -161,11 +161,11 @@ mod tests {
     #[test]
     fn a_study_is_told_with_its_caveats() {
         let record = sample::record();
-        let lines = study(&summarize(&record, &View::default()));
+        let lines = study(&summarize(&record, &MetricConvention::default()));
         assert!(lines[0].starts_with("2 of 3 screened facts passed both filters"), "{lines:?}");
         assert!(lines[1].contains("dominant layer is 2 of 4: 1 of 1 localized fact"), "{lines:?}");
         assert!(lines[2].contains("1 of 2 are not localized (50.0 %)"), "{lines:?}");
-        let last = study(&summarize(&record, &View::default().with_reading(Reading::LastToken)));
+        let last = study(&summarize(&record, &MetricConvention::default().with_position(PatchPosition::LastToken)));
         assert!(last.iter().any(|line| line.contains("No fact of this record")), "{last:?}");
     }
 
@@ -173,7 +173,7 @@ mod tests {
     fn a_fact_is_told() {
         let record = sample::record();
         let Some(traced) = record.facts[2].traced() else { panic!("the sample's last fact is traced") };
-        let lines = fact(&record.facts[2], traced, &View::default());
+        let lines = fact(&record.facts[2], traced, &MetricConvention::default());
         assert!(lines.iter().any(|line| line.starts_with("Not localized")), "{lines:?}");
     }
 
@@ -188,7 +188,11 @@ mod tests {
             let drop = |reason| Dropped { reason, detail: "it says “x”".into(), p_clean: None, p_corrupt: None };
             fact.outcome = Outcome::of(traced, reason.map(drop).as_ref());
             let traced = fact.traced().cloned().unwrap_or_default();
-            (super::fact(&fact, &traced, &View::default()).join(" "), nothing(&fact), short(&fact, &View::default()))
+            (
+                super::fact(&fact, &traced, &MetricConvention::default()).join(" "),
+                nothing(&fact),
+                short(&fact, &MetricConvention::default()),
+            )
         };
         let (usual, none, list) = said(&|_| {}, None);
         assert!(usual.contains("dominant layer is") && none.is_none(), "{usual}");

@@ -52,16 +52,16 @@ fn sentence(summary: &Summary) -> String {
 mod tests {
     use super::super::sample;
     use super::*;
-    use engram_core::metrics::{View, summarize};
+    use engram_core::metrics::{MetricConvention, summarize};
 
     #[test]
     fn counts_and_sentence() {
         let record = sample::record();
-        let found = Histogram::of(&summarize(&record, &View::default()));
+        let found = Histogram::of(&summarize(&record, &MetricConvention::default()));
         assert_eq!((found.counts.clone(), found.not_localized, found.l_star), (vec![0, 1, 0, 0], 1, Some(2)));
         assert_eq!(found.most(), 1);
         assert_eq!(found.sentence, "Dominant layers of 2 facts: 1 at layer 2, 0 at 0 other layers; 1 not localized.");
-        let always = View { argmax_always: true, ..View::default() };
+        let always = MetricConvention { argmax_always: true, ..MetricConvention::default() };
         assert_eq!(Histogram::of(&summarize(&record, &always)).counts, [0, 1, 0, 1]);
     }
 }

@@ -2,7 +2,9 @@
 
 use super::lens::LensChart;
 use crate::words;
-use engram_core::metrics::{Finding, Part, View, drop_at, fact_redundancy, finding, mlp_ratio_of, sufficiency};
+use engram_core::metrics::{
+    Finding, MetricConvention, Part, drop_at, fact_redundancy, finding, mlp_ratio_of, sufficiency,
+};
 use engram_core::record::FactRecord;
 
 /// One layer.
@@ -25,7 +27,7 @@ pub struct Layer {
 }
 
 /// The layer that is shown first: the fact's dominant one, or else the one without which it loses most.
-pub fn first(fact: &FactRecord, view: &View) -> Option<usize> {
+pub fn first(fact: &FactRecord, view: &MetricConvention) -> Option<usize> {
     let traced = fact.traced()?;
     let found = finding(fact, view).and_then(Finding::layer);
     let losses = (1..=traced.without_block.len()).filter_map(|at| Some((at, drop_at(traced, Part::Block, at)?)));
@@ -34,11 +36,11 @@ pub fn first(fact: &FactRecord, view: &View) -> Option<usize> {
 }
 
 /// What other layers still restore when the dominant one is removed, in a sentence; `None` without a second pass.
-pub fn redundancy(fact: &FactRecord, view: &View) -> Option<String> {
+pub fn redundancy(fact: &FactRecord, view: &MetricConvention) -> Option<String> {
     // Without an effect nothing can be restored.
     let traced = fact.validated()?;
-    let (restored, lost) = fact_redundancy(traced, view.reading)?;
-    let ablated = traced.redundancy.get(&view.reading)?.ablated;
+    let (restored, lost) = fact_redundancy(traced, view.position)?;
+    let ablated = traced.redundancy.get(&view.position)?.ablated;
     Some(format!(
         "Without layer {ablated} the answer loses {} on the clean prompt. With the subject hidden and layer {ablated} \
          removed, a clean state after another layer brings back {} at most.",
@@ -49,11 +51,11 @@ pub fn redundancy(fact: &FactRecord, view: &View) -> Option<String> {
 
 impl Layer {
     /// A layer of a traced fact; `None` when it was not traced, or has no such layer.
-    pub fn of(fact: &FactRecord, view: &View, layer: usize) -> Option<Self> {
+    pub fn of(fact: &FactRecord, view: &MetricConvention, layer: usize) -> Option<Self> {
         let traced = fact.traced()?;
         let of = traced.without_block.len();
         let at = layer.checked_sub(1).filter(|at| *at < of)?;
-        let curve = sufficiency(traced, view.reading);
+        let curve = sufficiency(traced, view.position);
         let [block, attention, mlp] =
             [Part::Block, Part::Attention, Part::Mlp].map(|part| drop_at(traced, part, layer));
         let values = vec![
@@ -92,12 +94,12 @@ impl Layer {
 mod tests {
     use super::super::sample;
     use super::*;
-    use engram_core::record::{Reading, RedundancyCurve};
+    use engram_core::record::{PatchPosition, RedundancyCurve};
 
     #[test]
     fn a_layer_is_told() {
         let record = sample::record();
-        let (fact, view) = (&record.facts[0], View::default());
+        let (fact, view) = (&record.facts[0], MetricConvention::default());
         assert_eq!(first(fact, &view), Some(2));
         let Some(layer) = Layer::of(fact, &view, 2) else { panic!("the fact has a second layer") };
         assert!(layer.dominant && layer.of == 4 && layer.lens.is_none());
@@ -110,12 +112,12 @@ mod tests {
     #[test]
     fn redundancy_is_told_where_it_was_measured() {
         let mut fact = sample::record().facts.swap_remove(0);
-        assert_eq!(redundancy(&fact, &View::default()), None);
+        assert_eq!(redundancy(&fact, &MetricConvention::default()), None);
         if let Some(traced) = fact.traced_mut() {
             let curve = RedundancyCurve { ablated: 2, patched: vec![Some(0.3), None, Some(0.2), Some(0.1)] };
-            traced.redundancy.insert(Reading::SubjectLast, curve);
+            traced.redundancy.insert(PatchPosition::SubjectLast, curve);
         }
-        let said = redundancy(&fact, &View::default()).unwrap_or_default();
+        let said = redundancy(&fact, &MetricConvention::default()).unwrap_or_default();
         assert!(said.starts_with("Without layer 2 the answer loses 0.4000"), "{said}");
         assert!(said.ends_with("brings back 0.2000 at most."), "{said}");
     }
@@ -123,14 +125,14 @@ mod tests {
     #[test]
     fn what_is_missing_is_a_dash() {
         let record = sample::record();
-        let view = View::default().with_reading(Reading::SameIndex);
+        let view = MetricConvention::default().with_position(PatchPosition::SameIndex);
         let Some(layer) = Layer::of(&record.facts[0], &view, 4) else { panic!("the fact has a fourth layer") };
         assert_eq!(Layer::words(layer.values[0].1), "–");
         assert!(layer.split.contains("100 %"), "{}", layer.split);
-        assert_eq!(first(&record.facts[2], &View::default()), Some(1), "not localized: the largest loss");
+        assert_eq!(first(&record.facts[2], &MetricConvention::default()), Some(1), "not localized: the largest loss");
         for none in [0, 5] {
-            assert!(Layer::of(&record.facts[0], &View::default(), none).is_none());
+            assert!(Layer::of(&record.facts[0], &MetricConvention::default(), none).is_none());
         }
-        assert!(Layer::of(&record.facts[1], &View::default(), 1).is_none());
+        assert!(Layer::of(&record.facts[1], &MetricConvention::default(), 1).is_none());
     }
 }

@@ -5,7 +5,7 @@ use super::histogram::Histogram;
 use super::progress::{Bar, PHASES, Track};
 use crate::words;
 use engram_core::journal::RedundancyLine;
-use engram_core::metrics::{View, reasons, summarize};
+use engram_core::metrics::{MetricConvention, reasons, summarize};
 use engram_core::protocol::StudyPhase;
 use engram_core::record::{EditRecord, FactRecord, Record};
 
@@ -40,7 +40,7 @@ impl Live {
     pub fn redundancy(&mut self, line: RedundancyLine) {
         let fact = self.record.facts.iter_mut().find(|fact| fact.order == line.fact);
         if let Some(traced) = fact.and_then(FactRecord::traced_mut) {
-            traced.redundancy.insert(line.reading, line.curve);
+            traced.redundancy.insert(line.position, line.curve);
         }
     }
 
@@ -105,7 +105,7 @@ impl Live {
     }
 
     /// The histogram of dominant layers so far.
-    pub fn histogram(&self, view: &View) -> Histogram {
+    pub fn histogram(&self, view: &MetricConvention) -> Histogram {
         Histogram::of(&summarize(&self.record, view))
     }
 }
@@ -114,7 +114,7 @@ impl Live {
 mod tests {
     use super::super::sample;
     use super::*;
-    use engram_core::record::{Reading, RedundancyCurve};
+    use engram_core::record::{PatchPosition, RedundancyCurve};
 
     #[test]
     fn news_make_the_record() {
@@ -132,12 +132,12 @@ mod tests {
         }
         assert_eq!(live.record, whole);
         let curve = RedundancyCurve { ablated: 2, patched: vec![Some(0.1), None, None, None] };
-        live.redundancy(RedundancyLine { fact: 0, reading: Reading::SubjectLast, curve: curve.clone() });
-        live.redundancy(RedundancyLine { fact: 1, reading: Reading::SubjectLast, curve: curve.clone() });
-        let found = live.record.facts[0].traced().and_then(|t| t.redundancy.get(&Reading::SubjectLast));
+        live.redundancy(RedundancyLine { fact: 0, position: PatchPosition::SubjectLast, curve: curve.clone() });
+        live.redundancy(RedundancyLine { fact: 1, position: PatchPosition::SubjectLast, curve: curve.clone() });
+        let found = live.record.facts[0].traced().and_then(|t| t.redundancy.get(&PatchPosition::SubjectLast));
         assert_eq!(found, Some(&curve));
         assert_eq!(live.validated(), (2, 100));
-        assert_eq!(live.histogram(&View::default()).counts, [0, 1, 0, 0]);
+        assert_eq!(live.histogram(&MetricConvention::default()).counts, [0, 1, 0, 0]);
         assert_eq!(live.counts()[0], ("validated".into(), 2));
         assert_eq!(live.counts().last(), Some(&("edited".into(), 1)));
     }

@@ -2,7 +2,7 @@
 
 use super::scatter::{Axis, Dot, Scatter};
 use crate::words;
-use engram_core::metrics::{Mean, Summary, View, summarize};
+use engram_core::metrics::{Mean, MetricConvention, Summary, summarize};
 use engram_core::record::Record;
 
 /// One index over all studies.
@@ -60,7 +60,7 @@ const INDICES: [Index; 5] = [
 ];
 
 /// The five panels of one number a model.
-pub fn panels(studies: &[(String, &Record)], view: &View) -> Vec<Panel> {
+pub fn panels(studies: &[(String, &Record)], view: &MetricConvention) -> Vec<Panel> {
     let summaries: Vec<Summary> = studies.iter().map(|(_, record)| summarize(record, view)).collect();
     let panel = |(title, about, line, index): Index| {
         let row = |((name, _), summary): (&(String, &Record), &Summary)| {
@@ -80,7 +80,7 @@ pub fn panels(studies: &[(String, &Record)], view: &View) -> Vec<Panel> {
 }
 
 /// The sixth panel: redundancy against size.
-pub fn redundancy_by_size(studies: &[(String, &Record)], view: &View) -> Scatter {
+pub fn redundancy_by_size(studies: &[(String, &Record)], view: &MetricConvention) -> Scatter {
     let dot = |(series, (name, record)): (usize, &(String, &Record))| {
         let parameters = record.model.parameters;
         let r = summarize(record, view).redundancy.filter(|_| parameters > 0)?.r.mean;
@@ -93,7 +93,7 @@ pub fn redundancy_by_size(studies: &[(String, &Record)], view: &View) -> Scatter
 }
 
 /// Redundancy against editability: does a fact that is kept in several places resist being rewritten?
-pub fn editability(studies: &[(String, &Record)], view: &View) -> Scatter {
+pub fn editability(studies: &[(String, &Record)], view: &MetricConvention) -> Scatter {
     let dot = |(series, (name, record)): (usize, &(String, &Record))| {
         let summary = summarize(record, view);
         let (r, share) = (summary.redundancy?.r.mean, summary.edits?.success?);
@@ -119,7 +119,7 @@ mod tests {
     #[test]
     fn every_index_has_a_row_a_study() {
         let record = sample::record();
-        let found = panels(&[("a".into(), &record), ("b".into(), &record)], &View::default());
+        let found = panels(&[("a".into(), &record), ("b".into(), &record)], &MetricConvention::default());
         assert_eq!(found.len(), 5);
         assert!(found.iter().all(|panel| panel.rows.len() == 2));
         assert_eq!(found[1].line.map(|line| line.0), Some(0.5));
@@ -131,8 +131,8 @@ mod tests {
     fn studies_without_a_second_pass_have_no_dot() {
         let record = sample::record();
         let studies = [("a".to_owned(), &record)];
-        assert!(redundancy_by_size(&studies, &View::default()).dots.is_empty());
-        assert!(editability(&studies, &View::default()).dots.is_empty());
+        assert!(redundancy_by_size(&studies, &MetricConvention::default()).dots.is_empty());
+        assert!(editability(&studies, &MetricConvention::default()).dots.is_empty());
     }
 
     #[test]
@@ -140,9 +140,9 @@ mod tests {
         crate::sample::arrived(include_bytes!("../../sample.engram.json.gz").to_vec());
         let stored = crate::sample::stored().unwrap().record;
         let studies = [("stored".to_owned(), &stored)];
-        let found = redundancy_by_size(&studies, &View::default());
+        let found = redundancy_by_size(&studies, &MetricConvention::default());
         assert_eq!(found.dots.len(), 1);
         assert!(found.dots[0].words.contains("1.8 M parameters"), "{}", found.dots[0].words);
-        assert_eq!(editability(&studies, &View::default()).dots.len(), 1);
+        assert_eq!(editability(&studies, &MetricConvention::default()).dots.len(), 1);
     }
 }

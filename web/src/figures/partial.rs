@@ -73,9 +73,9 @@ impl Partial {
                     traced.lens = Some(lens);
                 }
             }
-            Event::Redundancy { reading, curve } => {
+            Event::Redundancy { position, curve } => {
                 if let Some(traced) = self.traced_mut() {
-                    traced.redundancy.insert(reading, curve);
+                    traced.redundancy.insert(position, curve);
                 }
             }
             Event::Trace { record, greedy, cost } => {

@@ -1,6 +1,6 @@
 //! A question as it is typed: what is wrong with it, and the request that it becomes.
 
-use crate::state::{LabState, READINGS};
+use crate::state::{LabState, POSITIONS};
 use crate::words;
 use engram_core::facts::{SLOT, template_of};
 use engram_core::protocol::Question;
@@ -130,7 +130,7 @@ impl Asked {
             target: given(&self.target),
             target_new: given(&self.new),
             corruption: self.corruption(),
-            readings: READINGS.to_vec(),
+            positions: POSITIONS.to_vec(),
             window: Settings { window: self.window, ..Settings::default() }.window_of(layers),
             maps: true,
         }
@@ -229,7 +229,7 @@ mod tests {
         let record = sample::record();
         let asked = Asked::of_fact(&record.facts[0], &record.settings, record.model.layers);
         let question = asked.question(8);
-        assert_eq!((question.window, question.readings.len(), question.maps), (1, 3, true));
+        assert_eq!((question.window, question.positions.len(), question.maps), (1, 3, true));
         assert_eq!(question.target.as_deref(), Some("Paris"));
         assert_eq!(asked.question(30).window, 10);
         assert_eq!(Asked { window: 5, ..asked.clone() }.question(30).window, 5);

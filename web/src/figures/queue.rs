@@ -108,7 +108,7 @@ mod tests {
 
     #[test]
     fn what_was_filled_in_survives() {
-        let form = Form { n: "12".into(), noise: true, readings: vec![], ..Form::default() };
+        let form = Form { n: "12".into(), noise: true, positions: vec![], ..Form::default() };
         let models = vec![ModelRef::Bundled { name: "engram-phi".into() }];
         let filled = Filled { form, models: models.clone(), facts: Some("mine.csv".into()) };
         assert_eq!(written(&filled).as_deref().and_then(read_form), Some(filled.clone()));

@@ -1,8 +1,8 @@
 //! A small record for tests: two traced facts, one that fell out, one edit.
 
 use engram_core::record::{
-    DeviceInfo, Dropped, EditRecord, FactRecord, FactSource, ModelInfo, Outcome, Reading, Reason, Record, Settings,
-    Shift, Traced, Unrelated, VERSION,
+    DeviceInfo, Dropped, EditRecord, FactRecord, FactSource, ModelInfo, Outcome, PatchPosition, Reason, Record,
+    Settings, Shift, Traced, Unrelated, VERSION,
 };
 use std::collections::BTreeMap;
 
@@ -29,7 +29,7 @@ fn traced(patched: &[f32]) -> Outcome {
         p_clean: 0.9,
         p_corrupt: 0.1,
         p_false: 0.01,
-        patched: BTreeMap::from([(Reading::SubjectLast, patched.to_vec())]),
+        patched: BTreeMap::from([(PatchPosition::SubjectLast, patched.to_vec())]),
         without_block: vec![0.2, 0.5, 0.6, 0.8],
         without_attention: vec![0.9, 0.8, 0.7, 0.8],
         without_mlp: vec![1.0, 0.95, 0.9, 0.9],
@@ -73,12 +73,12 @@ pub(crate) fn record() -> Record {
 
 /// A record with a fact a curve: `p_patch` per layer under a reading, where hiding the subject takes the answer from 0.9
 /// to 0.1. Every ablation leaves 0.6. Nothing fell out, nothing is edited.
-pub(crate) fn study(name: &str, reading: Reading, curves: &[&[f32]]) -> Record {
+pub(crate) fn study(name: &str, position: PatchPosition, curves: &[&[f32]]) -> Record {
     let layers = curves.first().map_or(0, |curve| curve.len());
     let one = |(order, curve): (usize, &&[f32])| {
         let mut outcome = traced(&[]);
         if let Outcome::Validated(traced) = &mut outcome {
-            traced.patched = BTreeMap::from([(reading, curve.to_vec())]);
+            traced.patched = BTreeMap::from([(position, curve.to_vec())]);
             traced.without_block = vec![0.6; layers];
             traced.without_attention = vec![0.6; layers];
             traced.without_mlp = vec![0.6; layers];
@@ -87,7 +87,7 @@ pub(crate) fn study(name: &str, reading: Reading, curves: &[&[f32]]) -> Record {
     };
     let mut found = record();
     found.model = ModelInfo { name: name.into(), layers, parameters: 1_000_000, ..ModelInfo::default() };
-    found.settings.readings = vec![reading];
+    found.settings.positions = vec![position];
     found.facts = curves.iter().enumerate().map(one).collect();
     found.edits = None;
     found

@@ -176,12 +176,12 @@ pub fn after(failure: &Failure) -> Option<Advice> {
 /// Tokens of a usual prompt.
 const TOKENS: f64 = 10.0;
 /// Patched positions of the default settings.
-const READINGS: f64 = 2.0;
+const POSITIONS: f64 = 2.0;
 
 /// Forward passes that tracing one fact takes. A run that differs from another only after a layer is computed from
 /// there, so each counts as half a pass on average.
 fn passes(layers: f64, maps: bool) -> f64 {
-    let values = 2.0 + layers * (READINGS + 3.0 + READINGS) / 2.0;
+    let values = 2.0 + layers * (POSITIONS + 3.0 + POSITIONS) / 2.0;
     if maps { values + 3.0 * TOKENS * layers / 2.0 } else { values }
 }
 

@@ -57,7 +57,7 @@ impl Call {
 
 /// Bytes that travel with a request.
 #[derive(Default)]
-pub(crate) struct Baggage {
+pub(crate) struct Attachments {
     /// Files of a model; they are not copied.
     pub(crate) files: Vec<File>,
     /// A facts file.
@@ -91,7 +91,7 @@ impl Client {
     }
 
     /// Asks; starts the worker where none runs.
-    pub(crate) fn ask(&self, ask: Command, baggage: Baggage) -> Call {
+    pub(crate) fn ask(&self, ask: Command, baggage: Attachments) -> Call {
         let (sender, answers) = unbounded();
         let id = {
             let mut inner = self.0.borrow_mut();
@@ -126,7 +126,7 @@ impl Client {
             inner.last
         };
         if let Ok(json) = protocol::to_json(&Request { id, ask: Command::Cancel { request } }) {
-            self.post(packed(&json, Baggage::default()));
+            self.post(packed(&json, Attachments::default()));
         }
     }
 
@@ -246,7 +246,7 @@ fn address() -> String {
     meta.and_then(|meta| meta.get_attribute("content")).unwrap_or_else(|| "./engram-worker_loader.js".into())
 }
 
-fn packed(json: &str, baggage: Baggage) -> JsValue {
+fn packed(json: &str, baggage: Attachments) -> JsValue {
     let message = Object::new();
     let set = |name: &str, value: &JsValue| {
         let _ = Reflect::set(&message, &name.into(), value);

@@ -1,7 +1,7 @@
 //! What the page knows of its engine: device, model, edits, what runs, what went wrong.
 
-use super::client::{Answer, Baggage, Call, Client};
-use engram_core::protocol::{Command, DeviceReport, DeviceWish, Edited, Event, Failure, Loaded, ModelRef, Phase};
+use super::client::{Answer, Attachments, Call, Client};
+use engram_core::protocol::{Command, DeviceChoice, DeviceReport, Edited, Event, Failure, Loaded, ModelRef, Phase};
 use leptos::prelude::*;
 use send_wrapper::SendWrapper;
 use web_sys::File;
@@ -24,7 +24,7 @@ pub(crate) struct Engine {
     /// The device, once it is open.
     pub(crate) device: RwSignal<Option<DeviceReport>>,
     /// Which device is wanted.
-    pub(crate) wish: RwSignal<DeviceWish>,
+    pub(crate) wish: RwSignal<DeviceChoice>,
     /// The loaded model.
     pub(crate) model: RwSignal<Option<Loaded>>,
     /// The model that is being loaded, and how far it is.
@@ -78,11 +78,11 @@ impl Engine {
 
     /// Asks without anything beside it, and shows `what` in the status line until [`Engine::done`].
     pub(crate) fn ask(self, what: &str, ask: Command) -> Call {
-        self.ask_with(what, ask, Baggage::default())
+        self.ask_with(what, ask, Attachments::default())
     }
 
     /// Asks.
-    pub(crate) fn ask_with(self, what: &str, ask: Command, baggage: Baggage) -> Call {
+    pub(crate) fn ask_with(self, what: &str, ask: Command, baggage: Attachments) -> Call {
         let call = self.line().ask(ask, baggage);
         let job = Job { id: call.id, what: what.to_owned(), since: now() };
         self.jobs.update(|jobs| jobs.push(job));
@@ -99,14 +99,14 @@ impl Engine {
     /// # Errors
     /// When the request failed or was cancelled; nothing is shown then, the caller decides.
     pub(crate) async fn last(self, what: &str, ask: Command) -> Result<Answer, Failure> {
-        self.last_with(what, ask, Baggage::default()).await
+        self.last_with(what, ask, Attachments::default()).await
     }
 
     /// [`Engine::last`] with bytes beside it.
     ///
     /// # Errors
     /// As there.
-    pub(crate) async fn last_with(self, what: &str, ask: Command, baggage: Baggage) -> Result<Answer, Failure> {
+    pub(crate) async fn last_with(self, what: &str, ask: Command, baggage: Attachments) -> Result<Answer, Failure> {
         let call = self.ask_with(what, ask, baggage);
         let id = call.id;
         let answer = call.last().await;
@@ -179,7 +179,7 @@ impl Engine {
         self.model.set(None);
         self.edits.set(Vec::new());
         self.loading.set(Some((model.clone(), None)));
-        let baggage = Baggage { files, bytes: None };
+        let baggage = Attachments { files, bytes: None };
         let what = format!("loading {}", model.name());
         let mut call = self.ask_with(&what, Command::Load { model: model.clone() }, baggage);
         let mut result = Err(unexpected());

@@ -3,7 +3,7 @@
 use super::*;
 use crate::figures::sample;
 use crate::shell;
-use engram_core::record::Reading;
+use engram_core::record::PatchPosition;
 
 /// The article, a line a tag, so that a difference is readable. Formulas are tested where they are made.
 fn lines(records: &[Record]) -> String {
@@ -16,7 +16,7 @@ fn lines(records: &[Record]) -> String {
 
 /// Two studies of models of different depths and readings.
 fn two() -> Vec<Record> {
-    let mut second = sample::study("small", Reading::SubjectLast, &[&[0.2, 0.6, 0.1], &[0.1, 0.3, 0.7]]);
+    let mut second = sample::study("small", PatchPosition::SubjectLast, &[&[0.2, 0.6, 0.1], &[0.1, 0.3, 0.7]]);
     sample::edited(&mut second, 2, &[[0.2, 0.5], [0.6, 0.3]]);
     vec![sample::record(), second]
 }

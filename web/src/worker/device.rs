@@ -2,14 +2,15 @@
 
 use super::js;
 use super::queue::Engine;
-use engram_core::device::{Choice, Compute, gflops};
-use engram_core::protocol::{DeviceReport, DeviceWish, Trouble};
+use engram_core::device::Compute;
+use engram_core::protocol::{DeviceChoice, DeviceReport, Trouble};
+use engram_core::tensor::gflops;
 use engram_core::{Error, Result};
 use js_sys::{Array, Object, Reflect};
 use wasm_bindgen::JsValue;
 
 /// Opens the device that is wanted, tests and times it.
-pub(crate) async fn start(engine: &mut Engine, wish: DeviceWish) -> Result<DeviceReport> {
+pub(crate) async fn start(engine: &mut Engine, wish: DeviceChoice) -> Result<DeviceReport> {
     if let Some((_, report)) = &engine.device {
         return Ok(report.clone());
     }
@@ -44,17 +45,17 @@ async fn label() -> String {
     if words.is_empty() { "a graphics adapter without a name".into() } else { words.join(" ") }
 }
 
-async fn choose(wish: DeviceWish) -> Result<(Compute, Option<Trouble>)> {
-    if wish == DeviceWish::Cpu {
+async fn choose(wish: DeviceChoice) -> Result<(Compute, Option<Trouble>)> {
+    if wish == DeviceChoice::Cpu {
         return Ok((Compute::cpu("asked for"), None));
     }
     let found = match look(wish).await {
-        Ok(()) => Compute::choose(Choice::Gpu).await.map_err(|error| (trouble_of(&error), error)),
+        Ok(()) => Compute::choose(DeviceChoice::Gpu).await.map_err(|error| (trouble_of(&error), error)),
         Err(trouble) => Err(trouble),
     };
     match found {
         Ok(compute) => Ok((compute, None)),
-        Err((_, error)) if wish == DeviceWish::Gpu => Err(error),
+        Err((_, error)) if wish == DeviceChoice::Gpu => Err(error),
         Err((trouble, error)) => Ok((Compute::cpu(error.message()), Some(trouble))),
     }
 }
@@ -68,7 +69,7 @@ fn trouble_of(error: &Error) -> Trouble {
 }
 
 /// What the GPU library would fail on without saying so, in the order in which a person would look for it.
-async fn look(wish: DeviceWish) -> Result<(), (Trouble, Error)> {
+async fn look(wish: DeviceChoice) -> Result<(), (Trouble, Error)> {
     let refuse = |trouble, text: &str, hint: &str| Err((trouble, Error::device(text).hint(hint)));
     let global: JsValue = js_sys::global().into();
     if js::get(&global, "isSecureContext").as_bool() == Some(false) {
@@ -103,7 +104,7 @@ async fn look(wish: DeviceWish) -> Result<(), (Trouble, Error)> {
     }
     let software = js::get(&js::get(&adapter, "info"), "isFallbackAdapter").is_truthy()
         || js::get(&adapter, "isFallbackAdapter").is_truthy();
-    if software && wish == DeviceWish::Auto {
+    if software && wish == DeviceChoice::Auto {
         let text = "the only graphics adapter is a software one, which is slower than the CPU";
         return refuse(Trouble::Software, text, "switch graphics acceleration on in the browser's settings");
     }

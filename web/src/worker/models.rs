@@ -13,9 +13,9 @@ pub(crate) use preflight::preflight;
 use super::queue::Engine;
 use super::{device, host, js, studies};
 use engram_core::lab::Lab;
-use engram_core::model::Model;
+use engram_core::load::Model;
 use engram_core::names::HubId;
-use engram_core::protocol::{DeviceWish, Event, Loaded, ModelRef, Phase};
+use engram_core::protocol::{DeviceChoice, Event, Loaded, ModelRef, Phase};
 use engram_core::weights::{ByteSource, Checkpoint};
 use engram_core::{Error, Kind, Result};
 use js_sys::Array;
@@ -176,7 +176,7 @@ pub(crate) async fn open(origin: &Origin, store: bool, meter: &Rc<Meter>) -> Res
 pub(crate) async fn load(engine: &mut Engine, origin: &Origin) -> Result<Event> {
     let start = js::now_ms();
     if engine.device.is_none() {
-        device::start(engine, DeviceWish::Auto).await?;
+        device::start(engine, DeviceChoice::Auto).await?;
     }
     let compute = match &engine.device {
         Some((compute, _)) => compute.clone(),

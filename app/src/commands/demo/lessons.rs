@@ -1,7 +1,7 @@
 //! What the demo's records say, next to what the paper claims; computed from the records, whichever way it falls.
 
-use engram_core::metrics::{Mean, Summary, Verdict, View, summarize};
-use engram_core::record::{Reading, Reason, Record};
+use engram_core::metrics::{Mean, MetricConvention, Summary, Verdict, summarize};
+use engram_core::record::{PatchPosition, Reason, Record};
 use engram_core::train::Recipe;
 
 /// A question and its answer, a line a paragraph.
@@ -21,13 +21,13 @@ struct Studied<'a> {
 
 /// All lessons. The last record is the large baseline.
 pub(super) fn all(records: &[Record], recipes: &[Recipe]) -> Vec<Lesson> {
-    let view = View::default();
+    let view = MetricConvention::default();
     let studied: Vec<Studied<'_>> = records
         .iter()
         .map(|record| Studied {
             record,
             subject: summarize(record, &view),
-            last: summarize(record, &view.with_reading(Reading::LastToken)),
+            last: summarize(record, &view.with_position(PatchPosition::LastToken)),
             dropping: recipes.iter().find(|recipe| recipe.name == record.model.name).map(dropping),
         })
         .collect();

@@ -1,6 +1,6 @@
 //! Where a study begins: at the first fact, or after what an earlier run left in its journal or its record.
 
-use crate::render::progress::Progress;
+use crate::progress::Progress;
 use engram_core::facts::FactFile;
 use engram_core::journal::{self, Found, Journal, Resumed};
 use engram_core::record::{Record, Settings};

@@ -4,11 +4,12 @@
 
 use super::*;
 use crate::commands::trace::draw;
-use crate::engine::{Device, Source};
 use crate::render::style::{Ink, Screen};
 use crate::ui::Ui;
-use engram_core::metrics::View;
-use engram_core::record::{Reading, Traced};
+use crate::wanted::Source;
+use engram_core::device::DeviceChoice;
+use engram_core::metrics::MetricConvention;
+use engram_core::record::{PatchPosition, Traced};
 use engram_web::figures::heatmap::{MapSet, windowed};
 use engram_web::figures::{bars, facts, finding};
 use serde::Deserialize;
@@ -31,7 +32,7 @@ fn wanted(kind: &str, traced: &Traced) -> (String, String, Option<usize>) {
         return (words.into(), list.into(), None);
     }
     let gained = |p: &f32| f64::from(*p) - f64::from(traced.p_corrupt);
-    let curve: Vec<f64> = traced.patched[&Reading::SubjectLast].iter().map(gained).collect();
+    let curve: Vec<f64> = traced.patched[&PatchPosition::SubjectLast].iter().map(gained).collect();
     let best = curve.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let share = best / (f64::from(traced.p_clean) - f64::from(traced.p_corrupt));
     let layer = 1 + curve.iter().position(|gain| *gain == best).unwrap_or_default();
@@ -46,7 +47,7 @@ fn wanted(kind: &str, traced: &Traced) -> (String, String, Option<usize>) {
     }
 }
 
-fn hold(model: &model::Model, name: &str, listed: &Listed, maps: bool) -> String {
+fn hold(model: &LoadedModel, name: &str, listed: &Listed, maps: bool) -> String {
     let place = format!("{name}: {} {}", listed.prompt, listed.target);
     let question = Question {
         prompt: listed.prompt.clone(),
@@ -73,7 +74,7 @@ fn hold(model: &model::Model, name: &str, listed: &Listed, maps: bool) -> String
 
     let fact = &tracing.record.facts[0];
     let traced = fact.traced().expect("it was traced");
-    let view = View::default();
+    let view = MetricConvention::default();
     let (sentence, list, layer) = wanted(&listed.kind, traced);
 
     // The terminal.
@@ -129,7 +130,7 @@ fn the_words_are_right_for_every_fact_of_the_list() {
                 }
             },
         };
-        let wanted = Model { source, tokenizer: None, device: Device::Cpu };
+        let wanted = Model { source, tokenizer: None, device: DeviceChoice::Cpu };
         let quiet = Progress::new(Ui::new(crate::ui::ColorChoice::Never, true));
         let loaded = load(&wanted, &quiet).expect("it loads");
         let mut counts: BTreeMap<String, usize> = BTreeMap::new();

@@ -5,7 +5,7 @@ use super::*;
 /// The journal of [`full`] as a study writes it, a line each.
 fn lines() -> Vec<Vec<u8>> {
     let curve = RedundancyCurve { ablated: 1, patched: vec![None, Some(0.4)] };
-    let line = RedundancyLine { fact: 0, reading: Reading::SubjectLast, curve };
+    let line = RedundancyLine { fact: 0, position: PatchPosition::SubjectLast, curve };
     let json = [
         header_line(&full()),
         fact_line(&validated(0, 0.9)),
@@ -193,7 +193,7 @@ fn other_settings_of_stage_3_drop_its_edits_only() {
         change(&mut settings);
         settings
     };
-    let changed = settings(|settings| settings.edit.steps = 7);
+    let changed = settings(|settings| settings.edit.method = Spsa { steps: 7, ..Spsa::default() }.into());
     let line = chain.seal(&settings_line(&changed).expect("finite"));
     let found = study(&[&lines.concat()[..], &line].concat());
     assert_eq!(found.record, Record { settings: changed, edits: None, ..full() });
@@ -232,7 +232,7 @@ fn studies_differ_by_field() {
     let later: [Change; 4] = [
         |r| r.settings.edit.layer = Some(1),
         |r| r.settings.edit.unrelated = 3,
-        |r| r.settings.edit.epsilon = 0.5,
+        |r| r.settings.edit.method = Spsa { epsilon: 0.5, ..Spsa::default() }.into(),
         |r| r.settings.stages = vec![1],
     ];
     for change in later {
@@ -243,7 +243,7 @@ fn studies_differ_by_field() {
         |r| r.settings.n = 7,
         |r| r.settings.maps = 7,
         |r| r.settings.min_effect = 0.5,
-        |r| r.settings.readings = vec![Reading::LastToken],
+        |r| r.settings.positions = vec![PatchPosition::LastToken],
     ];
     for change in earlier {
         assert_ne!(other(tracing_differences, change), "");

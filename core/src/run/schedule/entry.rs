@@ -46,6 +46,18 @@ pub(super) fn entries(ground: &Ground<'_>, run: &PatchedRun, lent: &[usize]) -> 
     out
 }
 
+/// What a row brings from the cache that enters at a place (`Pass::brought`). A value is replaced at once where it was not
+/// captured.
+pub(super) fn needs((layer, site): Place) -> Vec<Place> {
+    let below = || (layer - 1, Site::Residual);
+    match site {
+        Site::Residual => vec![(layer, site)],
+        Site::Heads | Site::Attention => vec![below(), (layer, site)],
+        Site::MlpValue => vec![below(), (layer, Site::Attention)],
+        _ => vec![below(), (layer, Site::Attention), (layer, site)],
+    }
+}
+
 /// The changes of a position in the first layer that has any.
 fn first_changes(interventions: &[Intervention], position: usize) -> Option<(usize, Vec<&Intervention>)> {
     let here = || interventions.iter().filter(|change| change.positions.contains(&position));

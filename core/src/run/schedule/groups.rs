@@ -1,10 +1,10 @@
 //! Prompts and runs in groups, each one a pass.
 
-use super::entry::{Ground, entries};
-use super::{Edit, GroupRun, Made, Origin, Place, Row, Schedule};
+use super::entry::{Ground, entries, needs};
+use super::{GroupRun, Place, Row, RowChange, RowOp, RowSource, Schedule};
 use crate::model::Site;
 use crate::run::check::Scope;
-use crate::run::{Change, Intervention, Prompt, Request, Source};
+use crate::run::{ActivationCache, Change, Intervention, Prompt, Request, Source};
 use std::collections::{BTreeMap, HashMap};
 
 /// Passes over prompts from the embedding on, at most `most` rows each where prompts are not longer themselves. With
@@ -52,6 +52,21 @@ fn capture(scope: &Scope<'_>, prompts: &[Prompt], first: usize, share: bool) -> 
     for (run, prompt) in prompts.iter().enumerate() {
         schedule.add_edits(scope, run, &prompt.interventions, Owner::Run, &[]);
     }
+    schedule
+}
+
+/// A pass over more tokens behind a captured prompt, from the embedding on.
+pub(in crate::run) fn extend(layers: usize, cache: &ActivationCache, prompt: usize, more: usize) -> Schedule {
+    let mut schedule = Schedule::empty(layers, cache.places.len(), false);
+    let base = cache.prompts[prompt].rows.clone();
+    let mut live = vec![None; base.len()];
+    for at in 0..more {
+        let position = (base.len() + at) as u32;
+        schedule.rows.push(Row { run: 0, position, entry: (0, Site::Residual), read: true });
+        live.push(Some(at as u32));
+    }
+    schedule.runs.push(GroupRun { at: 0, base, live, overlay: None });
+    schedule.finish();
     schedule
 }
 
@@ -122,6 +137,40 @@ pub(in crate::run) fn rows(scope: &Scope<'_>, request: &Request<'_>) -> (usize, 
     (rows, blocks)
 }
 
+/// What runs need that the cache does not have, in words.
+pub(in crate::run) fn lacks(scope: &Scope<'_>, request: &Request<'_>) -> Option<String> {
+    let cache = scope.cache?;
+    let ground = Ground { net: scope.net, cache, overlays: request.overlays };
+    let lacks = |place: &Place| needs(*place).into_iter().find(|&(layer, site)| !cache.has(layer, site));
+    let lent = lent(request);
+    let all: Vec<_> = request.runs.iter().zip(&lent).map(|(run, lent)| entries(&ground, run, lent)).collect();
+    for (run, entries) in request.runs.iter().zip(&all) {
+        // What a run takes from a position of another one that is as it was captured.
+        for change in &run.interventions {
+            if let Change::Replace(Source::Run { run, position }) | Change::Add(Source::Run { run, position }) =
+                change.change
+            {
+                let place = (change.layer, change.site);
+                let mut from = position..position + change.positions.len();
+                let captured = |at: usize| all[run].get(at).copied().flatten().is_none_or(|entry| entry > place);
+                if from.any(captured) && !cache.has(place.0, place.1) {
+                    return Some(format!("layer {}: the {}", place.0, place.1.name()));
+                }
+            }
+        }
+        let layers = entries.iter().map(|entry| entry.map(|(layer, _)| layer));
+        // Where not all positions enter together, later ones see captured keys of earlier ones.
+        let together = layers.clone().all(|layer| layer.is_some() && Some(layer) == layers.clone().next());
+        if !together && !cache.keeps_attention() {
+            return Some("keys and values".into());
+        }
+        if let Some((layer, site)) = entries.iter().flatten().find_map(lacks) {
+            return Some(format!("layer {layer}: the {}", site.name()));
+        }
+    }
+    None
+}
+
 /// For each run: its positions that others take numbers from.
 fn lent(request: &Request<'_>) -> Vec<Vec<usize>> {
     let mut lent = vec![Vec::new(); request.runs.len()];
@@ -137,7 +186,9 @@ fn lent(request: &Request<'_>) -> Vec<Vec<usize>> {
 
 fn resume(scope: &Scope<'_>, request: &Request<'_>, mut placed: Vec<Placed>, lent: &[Vec<usize>]) -> Schedule {
     let cache = scope.cache.expect("a request has a cache");
-    let mut schedule = Schedule::empty(scope.net.shape.layers, cache.places.len(), true);
+    // Without captured keys the pass' own are numbered from 0.
+    let base_rows = if cache.keeps_attention() { cache.places.len() } else { 0 };
+    let mut schedule = Schedule::empty(scope.net.shape.layers, base_rows, true);
     // Runs in the order of their first rows, so that the first rows belong to the first runs.
     placed.sort_by_key(|(at, entries)| (entries.iter().flatten().min().copied(), *at));
     for (number, (at, entries)) in placed.iter().enumerate() {
@@ -241,7 +292,7 @@ impl Schedule {
                 let Some(shown) = self.shown(row, if brings { entry } else { place }) else { continue };
                 let columns = scope.columns(change);
                 let made = self.made(scope, change, offset, columns.start, owner, places);
-                let edit = Edit { run: self.runs[run].at, row: shown, columns, change: made };
+                let edit = RowChange { run: self.runs[run].at, row: shown, columns, change: made };
                 match brings {
                     true => self.brought.entry(change.layer).or_default().push(edit),
                     false => self.edits.entry(place).or_default().push(edit),
@@ -258,11 +309,11 @@ impl Schedule {
         column: usize,
         owner: Owner,
         places: &[(usize, usize)],
-    ) -> Made {
+    ) -> RowOp {
         let place = (change.layer, change.site);
         let cached = |prompt: usize, position: usize, at| {
             let cache = scope.cache.expect("checked: only patched runs take captured numbers");
-            Origin::Cache(at, cache.row(prompt, position))
+            RowSource::Cache(at, cache.row(prompt, position))
         };
         let constants = match (owner, scope.cache) {
             (Owner::Prompt, Some(cache)) => &cache.constants,
@@ -272,25 +323,25 @@ impl Schedule {
         let first = if constants.width == scope.width(change.layer, change.site) { column as u32 } else { 0 };
         let origin = |source: Source| match source {
             Source::Cached { prompt, position, at } => cached(prompt, position + offset, at.unwrap_or(place)),
-            Source::Constant(row) if owner == Owner::Prompt => Origin::Kept((row + offset) as u32, first),
-            Source::Constant(row) => Origin::Constant((row + offset) as u32, first),
+            Source::Constant(row) if owner == Owner::Prompt => RowSource::Kept((row + offset) as u32, first),
+            Source::Constant(row) => RowSource::Constant((row + offset) as u32, first),
             Source::Run { run, position } => {
                 let (_, number) = places.iter().find(|(at, _)| *at == run).expect("runs that are linked share a group");
                 let other = &self.runs[*number];
                 let row = other.live.get(position + offset).copied().flatten();
                 let there = row.filter(|&row| self.rows[row as usize].entry <= place);
                 match there.and_then(|row| self.shown(row, place)) {
-                    Some(row) => Origin::Live(row),
+                    Some(row) => RowSource::Live(row),
                     // There the other run is what was captured.
-                    None => Origin::Cache(place, other.base[position + offset]),
+                    None => RowSource::Cache(place, other.base[position + offset]),
                 }
             }
         };
         match change.change {
-            Change::Zero => Made::Zero,
-            Change::Scale(factor) => Made::Scale(factor),
-            Change::Replace(source) => Made::Replace(origin(source)),
-            Change::Add(source) => Made::Add(origin(source)),
+            Change::Zero => RowOp::Zero,
+            Change::Scale(factor) => RowOp::Scale(factor),
+            Change::Replace(source) => RowOp::Replace(origin(source)),
+            Change::Add(source) => RowOp::Add(origin(source)),
         }
     }
 }

@@ -4,7 +4,7 @@
 mod entry;
 mod groups;
 
-pub(super) use groups::{captures, resumes, rows};
+pub(super) use groups::{captures, extend, lacks, resumes, rows};
 
 use super::Prompt;
 use crate::model::Site;
@@ -41,27 +41,27 @@ pub(super) struct GroupRun {
 
 /// A change of one row.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Edit {
+pub(super) struct RowChange {
     /// The run's place in the request.
     pub(super) run: usize,
     /// Row as the activation has them at that place.
     pub(super) row: u32,
     pub(super) columns: Range<usize>,
-    pub(super) change: Made,
+    pub(super) change: RowOp,
 }
 
 /// A change, its source resolved.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Made {
+pub(super) enum RowOp {
     Zero,
     Scale(f32),
-    Replace(Origin),
-    Add(Origin),
+    Replace(RowSource),
+    Add(RowSource),
 }
 
 /// Where a row of numbers is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Origin {
+pub(super) enum RowSource {
     /// A captured row.
     Cache(Place, u32),
     /// A row of the request's constants, from a column on.
@@ -83,9 +83,9 @@ pub(super) struct Schedule {
     /// Each row's position.
     pub(super) positions: Vec<u32>,
     /// Changes by place, in their order.
-    pub(super) edits: BTreeMap<Place, Vec<Edit>>,
+    pub(super) edits: BTreeMap<Place, Vec<RowChange>>,
     /// Changes of what attention adds, for rows that enter the same block later: they bring it changed.
-    pub(super) brought: BTreeMap<usize, Vec<Edit>>,
+    pub(super) brought: BTreeMap<usize, Vec<RowChange>>,
     /// Captured rows; the pass' own ones are numbered from here on among keys.
     pub(super) base_rows: usize,
     /// Only rows that are read go on in the last block.

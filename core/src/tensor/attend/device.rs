@@ -1,9 +1,8 @@
 //! On a device: runs padded to one length, keys and values gathered, scores in burn's products.
 
-use super::{KeyLists, seen};
-use crate::model::Heads;
+use super::{Heads, KeyLists, seen};
 use crate::tensor::rows::indices;
-use burn::tensor::{Device, Int, Tensor, TensorData, activation};
+use burn::{Device, Int, Tensor, TensorData, activation};
 use std::collections::HashMap;
 
 /// Stands in for -∞ where a position must not be seen; finite, so that a row of padding gives no NaN.
@@ -159,7 +158,7 @@ impl Tables {
         Picked { q, k: lookup(k), v: lookup(v) }
     }
 
-    /// What each query pays to each position, and under a soft cap the derivative of capped scores.
+    /// Attention weights, and under a soft cap the derivative of capped scores.
     fn weights(&self, heads: &Heads, runs: usize, picked: &Picked) -> (Tensor<5>, Option<Tensor<5>>) {
         let mut scores = picked.q.clone().matmul(picked.k.clone().swap_dims(3, 4)) * heads.scale;
         let mut slopes = None;

@@ -1,7 +1,6 @@
 //! On the host: without padding, copies or masks.
 
-use super::{Captured, KeyLists, seen};
-use crate::model::Heads;
+use super::{Captured, Heads, KeyLists, seen};
 use crate::tensor::{Buffer, Rows, simd};
 
 /// Where keys and values are.
@@ -66,7 +65,7 @@ pub(super) fn attend(lists: &KeyLists, heads: &Heads, q: Rows, base: Option<Capt
     )
 }
 
-/// What each head of each query pays to each position, `[heads, rows, rows]`, of rotated queries and keys.
+/// Attention weights of each head: `[heads, rows, rows]`, of rotated queries and keys.
 pub(super) fn pattern(heads: &Heads, q: &[f32], k: &[f32]) -> Vec<f32> {
     let &Heads { count, kv: groups, dim, scale, soft_cap, window, .. } = heads;
     let rows = q.len() / (count * dim).max(1);
@@ -118,7 +117,7 @@ pub(super) fn backward(
         zeros
     };
     let (mut on_k, mut on_v) = (zeros(), zeros());
-    // Per key: what the query pays to it, and the derivative of its score by the product of query and key.
+    // Per key: its attention weight, and the derivative of its score by the product of query and key.
     let (mut p, mut slopes, mut on_p): (Vec<f32>, Vec<f32>, Vec<f32>) = Default::default();
     let on_q = g.map(
         #[inline(always)]

@@ -4,8 +4,24 @@ mod device;
 mod host;
 
 use super::{MIXED, Rows};
-use crate::model::Heads;
-use burn::tensor::{Device, Tensor};
+use burn::{Device, Tensor};
+
+/// Attention heads of one layer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Heads {
+    /// Query heads.
+    pub count: usize,
+    /// Key-value heads; each serves `count / kv` query heads.
+    pub kv: usize,
+    /// Dimensions of a head.
+    pub dim: usize,
+    /// Factor on the scores.
+    pub scale: f32,
+    /// Soft-cap on the scores (Gemma-2).
+    pub soft_cap: Option<f32>,
+    /// Sliding window: a position sees itself and the `window - 1` before it.
+    pub window: Option<usize>,
+}
 
 /// Which rows the queries of a pass see.
 pub(crate) struct KeyLists {

@@ -6,7 +6,7 @@ pub use readout::Readout;
 
 use super::product::{Panels, outer};
 use super::{Buffer, MIXED, Rows, Vector, rows::indices, simd};
-use burn::tensor::Tensor;
+use burn::Tensor;
 
 /// A table `[vocab, width]`.
 #[derive(Debug, Clone)]

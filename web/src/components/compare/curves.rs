@@ -3,7 +3,7 @@
 use super::depth::DepthChart;
 
 use crate::figures::compare::{Quantity, curves};
-use engram_core::metrics::View;
+use engram_core::metrics::MetricConvention;
 use engram_core::record::Record;
 use leptos::prelude::*;
 
@@ -13,7 +13,7 @@ pub fn Curves(
     /// Names and records.
     studies: Vec<(String, Record)>,
     /// The reading of their numbers.
-    view: View,
+    view: MetricConvention,
     /// Which quantity the curves show; outside, so that it survives when a record is opened.
     quantity: RwSignal<Quantity>,
     /// Where the cursor of the curves is.

@@ -125,8 +125,8 @@ fn of_study<'a>(at: usize, study: &Study<'a>, shared: &[Key<'a>], most: usize) -
 mod tests {
     use super::super::super::sample;
     use super::*;
-    use engram_core::metrics::View;
-    use engram_core::record::{Maps, Reading, Record};
+    use engram_core::metrics::MetricConvention;
+    use engram_core::record::{Maps, PatchPosition, Record};
 
     const EARLY: &[f32] = &[0.5, 0.2, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1];
     const SECOND: &[f32] = &[0.2, 0.5, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1];
@@ -134,7 +134,7 @@ mod tests {
     const LOST: &[f32] = &[0.05, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.1];
 
     fn record(curves: &[&[f32]], with_maps: &[usize]) -> Record {
-        let mut record = sample::study("a", Reading::SubjectLast, curves);
+        let mut record = sample::study("a", PatchPosition::SubjectLast, curves);
         for (at, fact) in record.facts.iter_mut().enumerate() {
             if let Some(traced) = fact.traced_mut().filter(|_| with_maps.contains(&at)) {
                 traced.maps = Some(Maps::default());
@@ -146,7 +146,7 @@ mod tests {
     }
 
     fn said(records: &[Record]) -> Vec<(usize, usize, Why)> {
-        let article = Article::new(records, &View::default());
+        let article = Article::new(records, &MetricConvention::default());
         chosen(&article, MOST).iter().map(|one| (one.study, one.fact.order, one.why)).collect()
     }
 

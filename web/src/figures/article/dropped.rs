@@ -129,7 +129,7 @@ pub fn sentence(article: &Article<'_>) -> String {
 mod tests {
     use super::super::super::sample;
     use super::*;
-    use engram_core::metrics::View;
+    use engram_core::metrics::MetricConvention;
     use engram_core::record::Record;
 
     fn record() -> Record {
@@ -153,7 +153,7 @@ mod tests {
     fn reasons_come_with_thresholds_and_numbers() {
         let mut records = [record()];
         records[0].settings.min_effect = 0.1;
-        let found = rows(&Article::new(&records, &View::default()));
+        let found = rows(&Article::new(&records, &MetricConvention::default()));
         assert_eq!(found.len(), 2);
         assert_eq!((found[0].reason, found[0].share.count, found[0].share.of), (Reason::NotSensitive, 5, 8));
         assert!(found[0].why.contains("by less than 0.1 "), "{}", found[0].why);
@@ -163,14 +163,14 @@ mod tests {
         if let Outcome::Dropped(dropped) = &mut records[0].facts[1].outcome {
             dropped.detail = "a\nb".into();
         }
-        assert_eq!(rows(&Article::new(&records, &View::default()))[1].examples[0].numbers, "a⏎b");
+        assert_eq!(rows(&Article::new(&records, &MetricConvention::default()))[1].examples[0].numbers, "a⏎b");
         records[0].settings.max_tokens = 77;
         assert!(why(Reason::TooLong, &records[0].settings).contains("more than 77 tokens"));
     }
 
     #[test]
     fn the_sentence_counts() {
-        let said = |records: &[Record]| sentence(&Article::new(records, &View::default()));
+        let said = |records: &[Record]| sentence(&Article::new(records, &MetricConvention::default()));
         assert_eq!(
             said(&[record(), sample::record()]),
             "7 of 11 (63.6 %) screened facts fell out: 2 not-known and 5 not-sensitive."

@@ -5,7 +5,7 @@ pub mod filter;
 use crate::figures::facts;
 use crate::words;
 use engram_core::facts::{RelationKind, kind};
-use engram_core::metrics::{Dominant, Finding, View, dominant, finding, judge, sufficiency};
+use engram_core::metrics::{Dominant, Finding, MetricConvention, dominant, finding, judge, sufficiency};
 use engram_core::record::{FactRecord, Outcome, Record};
 use std::collections::HashMap;
 
@@ -78,21 +78,21 @@ impl State {
 }
 
 /// The rows of a record under a view, in study order.
-pub fn rows(record: &Record, view: &View) -> Vec<Row> {
+pub fn rows(record: &Record, view: &MetricConvention) -> Vec<Row> {
     let edits = record.edits.iter().flatten();
     let edits: HashMap<usize, String> = edits.map(|edit| (edit.fact, judge(edit).verdict.name().to_owned())).collect();
     record.facts.iter().map(|fact| row(fact, view, edits.get(&fact.order))).collect()
 }
 
-fn row(fact: &FactRecord, view: &View, edited: Option<&String>) -> Row {
+fn row(fact: &FactRecord, view: &MetricConvention, edited: Option<&String>) -> Row {
     let (p_clean, p_corrupt) = match &fact.outcome {
         Outcome::Dropped(dropped) => (dropped.p_clean, dropped.p_corrupt),
         _ => (fact.traced().map(|traced| traced.p_clean), fact.traced().map(|traced| traced.p_corrupt)),
     };
     let [p_clean, p_corrupt] = [p_clean, p_corrupt].map(|p| p.map(f64::from));
-    let argmax = fact.validated().and_then(|traced| dominant(traced, view.reading, view.argmax_always));
+    let argmax = fact.validated().and_then(|traced| dominant(traced, view.position, view.argmax_always));
     let outcome = facts::outcome(fact, view);
-    let curve = fact.traced().and_then(|traced| sufficiency(traced, view.reading));
+    let curve = fact.traced().and_then(|traced| sufficiency(traced, view.position));
     let [prompt, answer, relation] =
         [&fact.prompt, &fact.target_true, &fact.relation].map(|text| words::visible(text.trim()));
     let text = format!("{prompt} {answer} {relation} {outcome} {}", edited.map_or("", String::as_str)).to_lowercase();
@@ -114,7 +114,7 @@ fn row(fact: &FactRecord, view: &View, edited: Option<&String>) -> Row {
     }
 }
 
-fn state(fact: &FactRecord, view: &View) -> State {
+fn state(fact: &FactRecord, view: &MetricConvention) -> State {
     match (&fact.outcome, finding(fact, view)) {
         (Outcome::Dropped(_), _) => State::Dropped,
         (Outcome::NotValidated(_), _) => State::NotValidated,
@@ -133,7 +133,7 @@ mod tests {
 
     #[test]
     fn rows_hold_the_numbers() {
-        let rows = rows(&sample::record(), &View::default());
+        let rows = rows(&sample::record(), &MetricConvention::default());
         assert_eq!(
             (rows[0].layer, rows[0].state, rows[0].edited.as_deref()),
             (Some(2), State::Peak, Some("rewritten, not all checked"))
@@ -153,11 +153,12 @@ mod tests {
         traced.patched.values_mut().for_each(|curve| *curve = (0..curve.len()).map(flat).collect());
         let unknown = sample::not_validated(&record.facts[0], Reason::NotKnown);
         record.facts.push(FactRecord { order: 3, ..unknown });
-        let seen = |view: &View| rows(&record, view).into_iter().map(|row| (row.state, row.outcome, row.layer));
-        let found: Vec<_> = seen(&View::default()).collect();
+        let seen =
+            |view: &MetricConvention| rows(&record, view).into_iter().map(|row| (row.state, row.outcome, row.layer));
+        let found: Vec<_> = seen(&MetricConvention::default()).collect();
         assert_eq!(found[0], (State::NoPeak, "no peak".into(), Some(3)));
         assert_eq!(found[3], (State::NotValidated, "not known".into(), None));
-        let paper = View { argmax_always: true, ..View::default() };
+        let paper = MetricConvention { argmax_always: true, ..MetricConvention::default() };
         assert_eq!(seen(&paper).next(), Some((State::Peak, "layer 3".into(), Some(3))), "the paper's convention");
         assert_eq!(filter::SortBy::Layer.title(), "argmax layer (paper)");
     }

@@ -6,7 +6,7 @@ use crate::figures::compare;
 use crate::state::BUNDLED;
 use crate::words;
 use engram_core::metrics::{NecessityAt, RedundancyAggregate, matched};
-use engram_core::record::{Answer, Corruption, Reading, Record};
+use engram_core::record::{Answer, Corruption, PatchPosition, Record};
 use std::collections::BTreeSet;
 
 /// One limit.
@@ -30,7 +30,7 @@ pub fn limits(article: &Article<'_>) -> Vec<Limit> {
         ("facts", few_facts(article)),
         ("comparison", settings_differ(article)),
         ("matched facts", matched_facts(article)),
-        ("readings", readings(article)),
+        ("readings", positions(article)),
         ("not localized", not_localized(article)),
         ("corruption", corruption(article)),
         ("answers", answers(article)),
@@ -157,19 +157,20 @@ fn matched_facts(article: &Article<'_>) -> Option<String> {
     }
 }
 
-fn readings(article: &Article<'_>) -> Option<String> {
-    let lacks = |wanted: Reading| those(article, |study| !study.record.settings.readings.contains(&wanted));
-    let told = |wanted: Reading| {
+fn positions(article: &Article<'_>) -> Option<String> {
+    let lacks = |wanted: PatchPosition| those(article, |study| !study.record.settings.positions.contains(&wanted));
+    let told = |wanted: PatchPosition| {
         let names = lacks(wanted);
         (!names.is_empty()).then(|| format!("{} in {}", wanted.name(), article.who(&names)))
     };
-    let missing: Vec<String> = [Reading::SubjectLast, Reading::LastToken].into_iter().filter_map(told).collect();
+    let missing: Vec<String> =
+        [PatchPosition::SubjectLast, PatchPosition::LastToken].into_iter().filter_map(told).collect();
     (!missing.is_empty())
         .then(|| format!("Which position is patched decides the layers, and {} was not measured.", say::list(&missing)))
 }
 
 fn not_localized(article: &Article<'_>) -> Option<String> {
-    if article.view.reading == Reading::LastToken {
+    if article.view.position == PatchPosition::LastToken {
         return None;
     }
     if article.view.argmax_always {
@@ -239,7 +240,7 @@ fn ablation(article: &Article<'_>) -> Option<String> {
 fn redundancy(article: &Article<'_>) -> Option<String> {
     let missing = those(article, |study| study.summary.redundancy.is_none());
     if missing.len() == article.studies.len() {
-        return Some(format!("R was not measured under {}.", article.view.reading.name()));
+        return Some(format!("R was not measured under {}.", article.view.position.name()));
     }
     let clipped = those(article, |study| {
         let found = study.summary.redundancy.as_ref();
@@ -250,7 +251,7 @@ fn redundancy(article: &Article<'_>) -> Option<String> {
     if !clipped.is_empty() {
         parts.push(format!("R was clipped in {} and is no measure there.", article.who(&clipped)));
     }
-    if article.view.reading == Reading::LastToken {
+    if article.view.position == PatchPosition::LastToken {
         parts.push("Under last-token R has a floor that follows from definitions.".to_owned());
     }
     if !missing.is_empty() {

@@ -7,7 +7,7 @@ mod stages;
 use super::{Article, say};
 use crate::words;
 use engram_core::metrics::{MlpRatio, NecessityAt, RedundancyAggregate};
-use engram_core::record::{Answer, Corruption, Reading, Record, Settings};
+use engram_core::record::{Answer, Corruption, PatchPosition, Record, Settings};
 
 /// A section.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -183,20 +183,22 @@ fn corruption(article: &Article<'_>) -> Section {
 }
 
 fn sufficiency(article: &Article<'_>) -> Section {
-    let mut readings: Vec<Reading> = Vec::new();
-    for reading in article.records.iter().flat_map(|record| &record.settings.readings) {
-        if !readings.contains(reading) {
-            readings.push(*reading);
+    let mut positions: Vec<PatchPosition> = Vec::new();
+    for position in article.records.iter().flat_map(|record| &record.settings.positions) {
+        if !positions.contains(position) {
+            positions.push(*position);
         }
     }
-    let told = |reading: &Reading| match reading {
-        Reading::SubjectLast => {
+    let told = |position: &PatchPosition| match position {
+        PatchPosition::SubjectLast => {
             "subject-last puts the clean state of the subject's last token at the subject's last token"
         }
-        Reading::LastToken => "last-token puts the clean state of the prompt's last token at the prompt's last token",
-        Reading::SameIndex => "same-index puts the clean state of the subject's last token at the same index",
+        PatchPosition::LastToken => {
+            "last-token puts the clean state of the prompt's last token at the prompt's last token"
+        }
+        PatchPosition::SameIndex => "same-index puts the clean state of the subject's last token at the same index",
     };
-    let told: Vec<&str> = readings.iter().map(told).collect();
+    let told: Vec<&str> = positions.iter().map(told).collect();
     let mut paragraphs = vec![
         text(format!(
             "In the run of the corrupted prompt the residual stream after one block, at one position, is replaced by \
@@ -214,7 +216,7 @@ fn sufficiency(article: &Article<'_>) -> Section {
              lie further apart than both errors together.",
         ),
     ];
-    let subject = readings.iter().any(|reading| *reading != Reading::LastToken);
+    let subject = positions.iter().any(|position| *position != PatchPosition::LastToken);
     let mut identities = Vec::new();
     if subject {
         identities.push(
@@ -222,7 +224,7 @@ fn sufficiency(article: &Article<'_>) -> Section {
              s_L = 0.",
         );
     }
-    if readings.contains(&Reading::LastToken) {
+    if positions.contains(&PatchPosition::LastToken) {
         identities.push("Under last-token it gives the clean answer back completely, so s_L = p_clean − p_corrupt.");
     }
     if !identities.is_empty() {

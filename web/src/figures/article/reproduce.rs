@@ -5,7 +5,7 @@ use crate::figures::about;
 use crate::state::BUNDLED;
 use crate::words;
 use engram_core::names::HubId;
-use engram_core::record::{Answer, Corruption, Record, Settings};
+use engram_core::record::{Answer, Corruption, EditMethod, Record, Settings, Spsa};
 
 /// How one record is made again.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -140,9 +140,9 @@ fn study_line(record: &Record) -> String {
         Corruption::Replace { with } => flag("--replace-with", with.clone()),
         Corruption::Noise { .. } => flag("--corruption", "noise".into()),
     }
-    if settings.readings != default.readings {
-        let names: Vec<&str> = settings.readings.iter().map(|reading| reading.name()).collect();
-        flag("--readings", names.join(","));
+    if settings.positions != default.positions {
+        let names: Vec<&str> = settings.positions.iter().map(|position| position.name()).collect();
+        flag("--positions", names.join(","));
     }
     if settings.answer == Answer::Sequence {
         flag("--answer", "sequence".into());
@@ -158,8 +158,8 @@ fn study_line(record: &Record) -> String {
     if edit.facts != usual.facts {
         flag("--edit-facts", edit.facts.to_string());
     }
-    if edit.reading != usual.reading {
-        flag("--edit-reading", edit.reading.name().into());
+    if edit.position != usual.position {
+        flag("--edit-position", edit.position.name().into());
     }
     if let Some(layer) = edit.layer {
         flag("--edit-layer", layer.to_string());
@@ -232,9 +232,14 @@ fn without_flag(settings: &Settings, default: &Settings) -> Vec<String> {
     differs("the screening batch", settings.screen_batch.to_string(), default.screen_batch.to_string());
     differs("the tracing batch", settings.trace_batch.to_string(), default.trace_batch.to_string());
     differs("the unrelated facts", edit.unrelated.to_string(), usual.unrelated.to_string());
-    differs("SPSA's steps", edit.steps.to_string(), usual.steps.to_string());
-    differs("SPSA's ε", edit.epsilon.to_string(), usual.epsilon.to_string());
-    differs("SPSA's η", edit.eta.to_string(), usual.eta.to_string());
+    match edit.method {
+        EditMethod::Spsa(Spsa { steps, epsilon, eta }) => {
+            let usual = Spsa::default();
+            differs("SPSA's steps", steps.to_string(), usual.steps.to_string());
+            differs("SPSA's ε", epsilon.to_string(), usual.epsilon.to_string());
+            differs("SPSA's η", eta.to_string(), usual.eta.to_string());
+        }
+    }
     differs("the smallest p(false) of an editable fact", edit.min_p_false.to_string(), usual.min_p_false.to_string());
     if let Corruption::Noise { sigmas, draws, .. } = settings.corruption {
         differs("the noise in σ", sigmas.to_string(), "3".into());

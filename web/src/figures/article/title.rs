@@ -118,14 +118,17 @@ fn done(article: &Article<'_>) -> String {
     if validated == 0 {
         return facts;
     }
-    let readings: Vec<&str> = super::say::groups(
-        article.records.iter().flat_map(|record| record.settings.readings.iter().map(|reading| (reading.name(), ()))),
+    let positions: Vec<&str> = super::say::groups(
+        article
+            .records
+            .iter()
+            .flat_map(|record| record.settings.positions.iter().map(|position| (position.name(), ()))),
     )
     .into_iter()
     .map(|group| group.0)
     .collect();
     let subject = if validated == 1 { "It was" } else { "They were" };
-    let traced = match readings.as_slice() {
+    let traced = match positions.as_slice() {
         [] => format!("{subject} not traced under any reading."),
         some => format!("{subject} traced layer by layer under {}.", say::list(some)),
     };
@@ -175,10 +178,10 @@ fn stem(article: &Article<'_>) -> String {
 mod tests {
     use super::super::super::sample;
     use super::*;
-    use engram_core::metrics::View;
+    use engram_core::metrics::MetricConvention;
 
     fn of(records: &[Record]) -> Title {
-        title(&Article::new(records, &View::default()))
+        title(&Article::new(records, &MetricConvention::default()))
     }
 
     #[test]

@@ -131,9 +131,9 @@ fn Search(editor: Editor) -> impl IntoView {
                 "The new MLP output is searched by SPSA: a random step to either side, and a move towards the better one."
             </p>
             <div class="four">
-                {field("steps", "Steps", |wish| wish.steps.to_string())}
-                {field("epsilon", "Perturbation ε", |wish| wish.epsilon.to_string())}
-                {field("eta", "Step size η", |wish| wish.eta.to_string())}
+                {field("steps", "Steps", |wish| wish.spsa.steps.to_string())}
+                {field("epsilon", "Perturbation ε", |wish| wish.spsa.epsilon.to_string())}
+                {field("eta", "Step size η", |wish| wish.spsa.eta.to_string())}
                 {field("seed", "Seed", |wish| wish.seed.to_string())}
             </div>
         </details>

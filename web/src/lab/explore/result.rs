@@ -10,7 +10,7 @@ use crate::figures::{about, facts, finding, partial};
 use crate::lab::Tab;
 use crate::lab::share::Stale;
 use crate::words;
-use engram_core::record::{Outcome, Reading};
+use engram_core::record::{Outcome, PatchPosition};
 use leptos::prelude::*;
 
 /// The fact and what is said about it.
@@ -29,7 +29,7 @@ pub(super) fn Finding(explorer: Explorer, stale: Memo<Option<String>>) -> impl I
             Some((fact, _, Some(traced))) => {
                 let view = view.get();
                 let mut lines = finding::fact(fact, traced, &view);
-                lines.push(format!("Patched position: {}.", words::reading(view.reading)));
+                lines.push(format!("Patched position: {}.", words::position(view.position)));
                 let live = explorer.source.get() == Source::Live;
                 let greedy = explorer.live.with(|live| live.as_ref().and_then(|live| live.greedy.clone()));
                 lines.extend(greedy.filter(|_| live).and_then(|said| partial::by_itself(&said, &fact.target_true)));
@@ -44,7 +44,7 @@ pub(super) fn Finding(explorer: Explorer, stale: Memo<Option<String>>) -> impl I
             Some(_) => Vec::new(),
         })
     });
-    let readings = Signal::derive(move || -> Vec<Reading> {
+    let positions = Signal::derive(move || -> Vec<PatchPosition> {
         fact.with(|fact| {
             let traced = fact.as_ref().and_then(|fact| fact.traced());
             traced.map(|traced| traced.patched.keys().copied().collect()).unwrap_or_default()
@@ -72,7 +72,7 @@ pub(super) fn Finding(explorer: Explorer, stale: Memo<Option<String>>) -> impl I
         };
         fact.with(Option::is_none).then(|| view! { <p>{said}</p> })
     };
-    let more = move || readings.with(|readings| !readings.is_empty());
+    let more = move || positions.with(|positions| !positions.is_empty());
     view! {
         <section class="finding" aria-label="Result">
             <Stale said=stale />
@@ -82,7 +82,7 @@ pub(super) fn Finding(explorer: Explorer, stale: Memo<Option<String>>) -> impl I
             {empty}
             <div class="bar-of-result">
                 {shown(more, move || view! {
-                    <Switches readings=readings state=explorer.page.state />
+                    <Switches positions=positions state=explorer.page.state />
                 })}
                 <Actions explorer=explorer />
             </div>

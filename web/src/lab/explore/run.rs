@@ -9,7 +9,7 @@ use crate::lab::tokens::Known;
 use crate::lab::{Engine, Tab};
 use crate::page::Page;
 use crate::{files, sample, words};
-use engram_core::metrics::View;
+use engram_core::metrics::MetricConvention;
 use engram_core::protocol::{Command, ModelRef};
 use engram_core::record::{FactRecord, Record, Settings};
 use leptos::task::spawn_local;
@@ -60,7 +60,7 @@ pub(crate) struct Explorer {
     /// The fact that is shown.
     pub(crate) fact: Memo<Option<FactRecord>>,
     /// The reading of its numbers.
-    pub(crate) view: Memo<View>,
+    pub(crate) view: Memo<MetricConvention>,
     /// The layer that is looked at.
     pub(crate) layer: Memo<Option<usize>>,
     /// Counts what was begun and cancelled, so that a late answer knows that it is late.

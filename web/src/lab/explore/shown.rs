@@ -61,7 +61,7 @@ impl Explorer {
         let mut lab = LabState { tab: Tab::Explore, model, layer, ..LabState::default() };
         asked.write(&mut lab);
         let state = self.page.state.get_untracked();
-        let state = ViewState { reading: state.reading, argmax_always: state.argmax_always, ..ViewState::default() };
+        let state = ViewState { position: state.position, argmax_always: state.argmax_always, ..ViewState::default() };
         let mut address = files::page_address(&[], &state, &lab)?;
         let brought = self.text.get_untracked().filter(|_| self.source.get_untracked() == Source::Linked);
         address.extend(brought.as_deref().map(link::hash));

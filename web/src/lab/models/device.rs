@@ -6,7 +6,7 @@ use crate::figures::{diagnostics, preflight};
 use crate::lab::copying::Copy;
 use crate::lab::{Engine, browser};
 use crate::words;
-use engram_core::protocol::DeviceWish;
+use engram_core::protocol::DeviceChoice;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
@@ -58,7 +58,7 @@ pub(crate) fn Device(engine: Engine) -> impl IntoView {
         }
         .into_any(),
     };
-    let choice = move |(wish, label, meaning): (DeviceWish, &'static str, &'static str)| {
+    let choice = move |(wish, label, meaning): (DeviceChoice, &'static str, &'static str)| {
         view! {
             <button
                 type="button"
@@ -100,7 +100,7 @@ fn begin(engine: Engine) {
 }
 
 /// Takes another device: a new engine, and the same model.
-fn wanted(engine: Engine, wish: DeviceWish) {
+fn wanted(engine: Engine, wish: DeviceChoice) {
     if engine.wish.get_untracked() == wish {
         return;
     }

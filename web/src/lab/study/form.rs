@@ -9,7 +9,7 @@ use crate::figures::bundled;
 use crate::figures::queue::{self, Filled};
 use crate::files;
 use crate::lab::browser;
-use crate::state::READINGS;
+use crate::state::POSITIONS;
 use crate::words;
 use engram_core::protocol::ModelRef;
 use leptos::{ev, prelude::*};
@@ -229,16 +229,16 @@ fn Facts(
 /// What few people change.
 #[component]
 fn Advanced(form: RwSignal<Form>) -> impl IntoView {
-    let readings = READINGS.map(|reading| {
+    let positions = POSITIONS.map(|position| {
         let set = Callback::new(move |on: bool| {
             form.update(|form| {
                 // The order is that in which readings are offered, whatever was ticked first.
-                let wanted = |one| if one == reading { on } else { form.readings.contains(&one) };
-                form.readings = READINGS.into_iter().filter(|one| wanted(*one)).collect();
+                let wanted = |one| if one == position { on } else { form.positions.contains(&one) };
+                form.positions = POSITIONS.into_iter().filter(|one| wanted(*one)).collect();
             });
         });
-        let on = Signal::derive(move || form.with(|form| form.readings.contains(&reading)));
-        view! { <Tick label=reading.name() help=words::reading(reading) on=on set=set /> }
+        let on = Signal::derive(move || form.with(|form| form.positions.contains(&position)));
+        view! { <Tick label=position.name() help=words::position(position) on=on set=set /> }
     });
     let noise = move || form.with(|form| form.noise);
     let corruption = move |on: bool, label: &'static str| {
@@ -271,7 +271,7 @@ fn Advanced(form: RwSignal<Form>) -> impl IntoView {
             </fieldset>
             <fieldset>
                 <legend>"Readings"</legend>
-                {readings.into_iter().collect_view()}
+                {positions.into_iter().collect_view()}
             </fieldset>
             <fieldset>
                 <legend>"Numbers"</legend>

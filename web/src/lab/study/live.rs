@@ -10,7 +10,7 @@ use crate::figures::live::Live;
 use crate::figures::progress::{Bar, Track};
 use crate::lab::engine::now;
 use crate::words;
-use engram_core::metrics::View;
+use engram_core::metrics::MetricConvention;
 use engram_core::protocol::StudyPhase;
 use leptos::prelude::*;
 use std::time::Duration;
@@ -102,12 +102,12 @@ fn Now(runner: Runner) -> impl IntoView {
 fn SoFar(runner: Runner) -> impl IntoView {
     let live = runner.live;
     let histogram: Memo<Option<Histogram>> =
-        Memo::new(move |_| live.with(|live| live.as_ref().map(|live| live.histogram(&View::default()))));
+        Memo::new(move |_| live.with(|live| live.as_ref().map(|live| live.histogram(&MetricConvention::default()))));
     let counts = Memo::new(move |_| live.with(|live| live.as_ref().map(Live::counts)).unwrap_or_default());
     let list = RwSignal::new(Vec::<Row>::new());
     // A list that is made anew loses the focus, so it stands still while somebody is in it.
     Effect::new(move || {
-        let found = live.with(|live| live.as_ref().map(|live| rows(&live.record, &View::default())));
+        let found = live.with(|live| live.as_ref().map(|live| rows(&live.record, &MetricConvention::default())));
         let busy = document().active_element().and_then(|at| at.closest(".live .facts ul").ok().flatten()).is_some();
         if !busy || list.with_untracked(Vec::is_empty) {
             list.set(found.unwrap_or_default());
@@ -132,7 +132,7 @@ fn SoFar(runner: Runner) -> impl IntoView {
             <div class="split">
                 <FactList rows=list.into() selected=chosen on_choose=Callback::new(move |order| chosen.set(Some(order))) />
                 {move || match fact.get() {
-                    Some(fact) => view! { <FactView fact=fact view=View::default() /> }.into_any(),
+                    Some(fact) => view! { <FactView fact=fact view=MetricConvention::default() /> }.into_any(),
                     None => view! { <p class="faint">"Choose a fact to see its layers, and its map where it has one."</p> }.into_any(),
                 }}
             </div>

@@ -4,7 +4,7 @@ use super::inbox::FactsFile;
 use crate::figures::kept::Note;
 use crate::figures::live::Live;
 use crate::figures::queue::{self, Queued};
-use crate::lab::client::Baggage;
+use crate::lab::client::Attachments;
 use crate::lab::engine::{now, unexpected};
 use crate::lab::{Engine, browser};
 use crate::load::{Opened, Shelf};
@@ -206,7 +206,7 @@ impl Runner {
         if self.stop.get_value() {
             return Err(Failure { kind: "cancelled".into(), message: "paused".into(), hint: None });
         }
-        let mut baggage = Baggage::default();
+        let mut baggage = Attachments::default();
         if let (Some(facts), None) = (&task.facts, &task.key) {
             let unread = || Failure {
                 kind: "io".into(),

@@ -4,8 +4,9 @@ use super::{Meter, Opened, Origin, cache, open};
 use crate::opfs;
 use crate::queue::Engine;
 use engram_core::Result;
+use engram_core::load::shard_bytes;
 use engram_core::model::spec::Spec;
-use engram_core::model::{SUPPORTED, shard_bytes, survey};
+use engram_core::model::{self, survey};
 use engram_core::names::is_gguf;
 use engram_core::protocol::{DeviceReport, ModelRef, Preflight};
 use engram_core::weights::{ByteSource, Checkpoint, MemoryFile};
@@ -22,7 +23,7 @@ const TOKENS: f64 = 10.0;
 /// Reads what can be known before the weights are fetched.
 pub(crate) async fn preflight(engine: &mut Engine, origin: &Origin) -> Result<Preflight> {
     if engine.device.is_none() {
-        crate::device::start(engine, engram_core::protocol::DeviceWish::Auto).await?;
+        crate::device::start(engine, engram_core::protocol::DeviceChoice::Auto).await?;
     }
     let meter = Meter::new(None);
     let opened = open(origin, false, &meter).await?;
@@ -84,8 +85,8 @@ fn describe(checkpoint: &Checkpoint, report: Option<&DeviceReport>, tokenizer: u
     // A tokenizer's tables take several times the size of its file.
     let heap_bytes = held + READING + 8 * tokenizer;
     let mut problems = Vec::new();
-    if !SUPPORTED.contains(&family.as_str()) {
-        problems.push(format!("the family \"{family}\" is not supported; supported are {}", SUPPORTED.join(", ")));
+    if model::family(&family).is_none() {
+        problems.push(format!("the family \"{family}\" is not supported; supported are {}", model::supported()));
     }
     if heap_bytes + OWN > ADDRESSES {
         let what = if cpu { "on the CPU its weights" } else { "its largest tensor" };

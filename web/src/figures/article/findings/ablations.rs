@@ -78,11 +78,11 @@ fn sublayers(article: &Article<'_>) -> Option<String> {
 mod tests {
     use super::super::super::super::sample;
     use super::*;
-    use engram_core::metrics::View;
-    use engram_core::record::{Reading, Record};
+    use engram_core::metrics::MetricConvention;
+    use engram_core::record::{PatchPosition, Record};
 
     fn record(block: [f32; 3], attention: [f32; 3], mlp: [f32; 3]) -> Record {
-        let mut record = sample::study("a", Reading::SubjectLast, &[&[0.5, 0.2, 0.1]]);
+        let mut record = sample::study("a", PatchPosition::SubjectLast, &[&[0.5, 0.2, 0.1]]);
         sample::each(&mut record, |traced| {
             traced.without_block = block.to_vec();
             traced.without_attention = attention.to_vec();
@@ -92,7 +92,7 @@ mod tests {
     }
 
     fn said(record: Record) -> String {
-        ablations(&Article::new(&[record], &View::default()))
+        ablations(&Article::new(&[record], &MetricConvention::default()))
     }
 
     #[test]

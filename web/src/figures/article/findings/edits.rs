@@ -225,15 +225,15 @@ fn restored(article: &Article<'_>) -> Option<String> {
 mod tests {
     use super::super::super::super::sample;
     use super::*;
-    use engram_core::metrics::View;
-    use engram_core::record::{Reading, Record};
+    use engram_core::metrics::MetricConvention;
+    use engram_core::record::{PatchPosition, Record};
 
     fn record(name: &str) -> Record {
-        sample::study(name, Reading::SubjectLast, &[&[0.5, 0.2, 0.1, 0.1]])
+        sample::study(name, PatchPosition::SubjectLast, &[&[0.5, 0.2, 0.1, 0.1]])
     }
 
     fn said(of: fn(&Article<'_>) -> String, records: &[Record]) -> String {
-        of(&Article::new(records, &View::default()))
+        of(&Article::new(records, &MetricConvention::default()))
     }
 
     #[test]

@@ -5,7 +5,7 @@ use super::redundancy::{Clip, clip};
 use super::{At, edits, layers, places};
 use crate::words;
 use engram_core::metrics::Redundancy;
-use engram_core::record::Reading;
+use engram_core::record::PatchPosition;
 
 /// Three to five sentences.
 pub fn headline(article: &Article<'_>) -> Vec<String> {
@@ -57,7 +57,8 @@ fn passed(article: &Article<'_>) -> String {
 /// Where l* is under the article's reading, with the share of what is not localized.
 fn first(article: &Article<'_>) -> String {
     let told = layers::dominant(article);
-    if article.view.reading == Reading::LastToken && article.studies.iter().any(|study| study.summary.l_star.is_some())
+    if article.view.position == PatchPosition::LastToken
+        && article.studies.iter().any(|study| study.summary.l_star.is_some())
     {
         return format!("{} The last layer restores the answer by definition.", start(&told, 2));
     }
@@ -77,7 +78,7 @@ fn start(text: &str, sentences: usize) -> String {
 
 /// Whether the second reading agrees.
 fn second(article: &Article<'_>) -> Option<String> {
-    let (reading, studies) = article.other.as_ref()?;
+    let (position, studies) = article.other.as_ref()?;
     let pairs: Vec<_> = article
         .studies
         .iter()
@@ -89,21 +90,21 @@ fn second(article: &Article<'_>) -> Option<String> {
         .filter(|(one, two, _)| one != two)
         .map(|(_, two, study)| At { name: &study.name, layer: *two, layers: study.summary.layers })
         .collect();
-    let identity = match reading {
-        Reading::LastToken => " There the last layer restores the answer by definition.",
+    let identity = match position {
+        PatchPosition::LastToken => " There the last layer restores the answer by definition.",
         _ => "",
     };
     match (pairs.len(), moved.len()) {
         (0, _) => None,
-        (_, 0) => Some(format!("Under {} l* is the same.{identity}", reading.name())),
+        (_, 0) => Some(format!("Under {} l* is the same.{identity}", position.name())),
         (all, some) if all == some => Some(format!(
             "Which position is patched decides: under {} l* is {}.{identity}",
-            reading.name(),
+            position.name(),
             places(article, &moved)
         )),
         _ => Some(format!(
             "Under {} l* is another layer in part: {}.{identity}",
-            reading.name(),
+            position.name(),
             places(article, &moved)
         )),
     }
@@ -111,7 +112,7 @@ fn second(article: &Article<'_>) -> Option<String> {
 
 /// R, where it is a measure.
 fn redundancy(article: &Article<'_>) -> Option<String> {
-    if article.view.reading == Reading::LastToken {
+    if article.view.position == PatchPosition::LastToken {
         return None;
     }
     let found: Vec<_> = article.studies.iter().filter_map(|study| Some((study, study.summary.redundancy?))).collect();
@@ -142,17 +143,17 @@ fn editing(article: &Article<'_>) -> Option<String> {
 mod tests {
     use super::super::super::super::sample;
     use super::*;
-    use engram_core::metrics::View;
+    use engram_core::metrics::MetricConvention;
     use engram_core::record::{Record, RedundancyCurve};
 
-    fn said(records: &[Record], view: &View) -> Vec<String> {
+    fn said(records: &[Record], view: &MetricConvention) -> Vec<String> {
         headline(&Article::new(records, view))
     }
 
     #[test]
     fn it_changes_with_the_numbers() {
-        let mut record = sample::study("a", Reading::SubjectLast, &[&[0.5, 0.2, 0.1], &[0.5, 0.2, 0.1]]);
-        let lines = said(std::slice::from_ref(&record), &View::default());
+        let mut record = sample::study("a", PatchPosition::SubjectLast, &[&[0.5, 0.2, 0.1], &[0.5, 0.2, 0.1]]);
+        let lines = said(std::slice::from_ref(&record), &MetricConvention::default());
         assert!(
             lines[0].starts_with("Of 2 screened facts, 2 are known to the model and depend on the subject"),
             "{lines:?}"
@@ -162,14 +163,14 @@ mod tests {
             "{lines:?}"
         );
         assert!((3..=5).contains(&lines.len()), "{lines:?}");
-        record.settings.readings.push(Reading::LastToken);
+        record.settings.positions.push(PatchPosition::LastToken);
         sample::each(&mut record, |traced| {
-            traced.patched.insert(Reading::LastToken, vec![0.1, 0.2, 0.9]);
+            traced.patched.insert(PatchPosition::LastToken, vec![0.1, 0.2, 0.9]);
             let patched = vec![None, Some(0.2), Some(0.15)];
-            traced.redundancy.insert(Reading::SubjectLast, RedundancyCurve { ablated: 1, patched });
+            traced.redundancy.insert(PatchPosition::SubjectLast, RedundancyCurve { ablated: 1, patched });
         });
         sample::edited(&mut record, 1, &[[0.2, 0.5], [0.9, 0.01]]);
-        let lines = said(std::slice::from_ref(&record), &View::default());
+        let lines = said(std::slice::from_ref(&record), &MetricConvention::default());
         assert_eq!(lines.len(), 5, "{lines:?}");
         assert!(
             lines[2].starts_with("Which position is patched decides: under last-token l* is layer 3 of 3."),
@@ -179,12 +180,12 @@ mod tests {
         assert!(lines[4].contains("1 of 2 (50.0 %) edits succeed as the paper counts. Unrelated"), "{lines:?}");
         sample::each(&mut record, |traced| {
             traced.without_block[0] = 0.95;
-            traced.patched.insert(Reading::LastToken, vec![0.95, 0.2, 0.9]);
+            traced.patched.insert(PatchPosition::LastToken, vec![0.95, 0.2, 0.9]);
         });
-        let lines = said(std::slice::from_ref(&record), &View::default());
+        let lines = said(std::slice::from_ref(&record), &MetricConvention::default());
         assert!(lines[2].starts_with("Under last-token l* is the same."), "{lines:?}");
         assert!(lines[3].starts_with("R is clipped wherever it was measured"), "{lines:?}");
-        let lines = said(&[record], &View::default().with_reading(Reading::LastToken));
+        let lines = said(&[record], &MetricConvention::default().with_position(PatchPosition::LastToken));
         assert!(lines[1].ends_with("by definition.") && lines.iter().all(|line| !line.contains(" R ")), "{lines:?}");
     }
 
@@ -193,7 +194,7 @@ mod tests {
         let mut record = sample::record();
         record.facts.retain(|fact| fact.traced().is_none());
         record.edits = None;
-        let lines = said(&[record], &View::default());
+        let lines = said(&[record], &MetricConvention::default());
         assert_eq!(lines[0], "None of 1 screened fact is known to its model and depends on its subject.");
         assert_eq!(lines.len(), 3, "{lines:?}");
         assert_eq!(lines[2], "No fact was traced, so no block was left out.");

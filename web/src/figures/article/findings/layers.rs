@@ -4,49 +4,49 @@ use super::super::{Article, Study, say};
 use super::{At, agreement, joined, peak, percent, place, places, those};
 use crate::words;
 use engram_core::metrics::{Distribution, Mean, SNAP};
-use engram_core::record::Reading;
+use engram_core::record::PatchPosition;
 
 /// Figure 2: mean sufficiency under the article's reading.
 pub fn sufficiency(article: &Article<'_>) -> String {
-    curves(article, article.view.reading, &article.studies)
+    curves(article, article.view.position, &article.studies)
 }
 
 /// Figure 3: the same under the second reading, and whether both name the same layers.
-pub fn second_reading(article: &Article<'_>) -> String {
-    let Some((reading, studies)) = &article.other else {
-        return format!("No study was made under another reading than {}.", article.view.reading.name());
+pub fn second_position(article: &Article<'_>) -> String {
+    let Some((position, studies)) = &article.other else {
+        return format!("No study was made under another reading than {}.", article.view.position.name());
     };
-    joined([Some(curves(article, *reading, studies)), readings_agree(article), published_shape(article)])
+    joined([Some(curves(article, *position, studies)), positions_agree(article), published_shape(article)])
 }
 
-fn curves(article: &Article<'_>, reading: Reading, studies: &[Study<'_>]) -> String {
+fn curves(article: &Article<'_>, position: PatchPosition, studies: &[Study<'_>]) -> String {
     let missing = those(studies, |study| study.summary.sufficiency.is_empty());
     if missing.len() == studies.len() {
-        return format!("No fact was traced under {}.", reading.name());
+        return format!("No fact was traced under {}.", position.name());
     }
-    let found = match reading {
-        Reading::LastToken => rises(article, studies),
-        _ => peaks(article, reading, studies),
+    let found = match position {
+        PatchPosition::LastToken => rises(article, studies),
+        _ => peaks(article, position, studies),
     };
     let missing = (!missing.is_empty())
-        .then(|| format!("Under {} there is nothing from {}.", reading.name(), article.who(&missing)));
+        .then(|| format!("Under {} there is nothing from {}.", position.name(), article.who(&missing)));
     joined([Some(found), missing])
 }
 
 /// Curves of a patch at the subject: where they are highest, by how much, and what is not told apart.
-fn peaks(article: &Article<'_>, reading: Reading, studies: &[Study<'_>]) -> String {
+fn peaks(article: &Article<'_>, position: PatchPosition, studies: &[Study<'_>]) -> String {
     let all = studies.iter().filter_map(|study| Some((study, peak(&study.summary.sufficiency)?)));
     let (up, flat): (Vec<_>, Vec<_>) = all.partition(|(_, (_, mean))| mean.mean > SNAP);
     let flat: Vec<&str> = flat.iter().map(|(study, _)| study.name.as_str()).collect();
     let flat = (!flat.is_empty())
-        .then(|| format!("Under {} no layer's patch helps on average{}.", reading.name(), article.within(&flat)));
+        .then(|| format!("Under {} no layer's patch helps on average{}.", position.name(), article.within(&flat)));
     let (up, faint): (Vec<_>, Vec<_>) =
         up.into_iter().partition(|(_, (_, mean))| mean.sem.is_none_or(|sem| mean.mean > sem));
     let faint: Vec<&str> = faint.iter().map(|(study, _)| study.name.as_str()).collect();
     let faint = (!faint.is_empty()).then(|| {
         format!(
             "Under {} no layer's mean differs from 0 beyond the standard error{}.",
-            reading.name(),
+            position.name(),
             article.within(&faint)
         )
     });
@@ -58,7 +58,7 @@ fn peaks(article: &Article<'_>, reading: Reading, studies: &[Study<'_>]) -> Stri
         .map(|(study, (layer, _))| At { name: &study.name, layer: *layer, layers: study.summary.layers })
         .collect();
     let gains: Vec<_> = up.iter().map(|(study, (_, mean))| (*study, **mean)).collect();
-    let where_to = format!("Under {} mean sufficiency is highest at {}.", reading.name(), places(article, &at));
+    let where_to = format!("Under {} mean sufficiency is highest at {}.", position.name(), places(article, &at));
     let gain = format!("The probability gained there is {}.", super::told(&gains));
     joined([Some(where_to), Some(gain), agreement(&at), close(article, &up), faint, flat])
 }
@@ -132,7 +132,7 @@ fn rises(article: &Article<'_>, studies: &[Study<'_>]) -> String {
 }
 
 /// Whether both readings have the same l*, over the studies that have one under both.
-fn readings_agree(article: &Article<'_>) -> Option<String> {
+fn positions_agree(article: &Article<'_>) -> Option<String> {
     let (other, studies) = article.other.as_ref()?;
     let pairs: Vec<(&Study<'_>, usize, usize)> = article
         .studies
@@ -140,7 +140,7 @@ fn readings_agree(article: &Article<'_>) -> Option<String> {
         .zip(studies)
         .filter_map(|(first, second)| Some((first, first.summary.l_star?, second.summary.l_star?)))
         .collect();
-    let [first, other] = [article.view.reading, *other].map(Reading::name);
+    let [first, other] = [article.view.position, *other].map(PatchPosition::name);
     let (same, moved): (Vec<_>, Vec<_>) = pairs.into_iter().partition(|(_, one, two)| one == two);
     let mut sentences = Vec::new();
     if !same.is_empty() {
@@ -173,7 +173,7 @@ fn published_shape(article: &Article<'_>) -> Option<String> {
         .iter()
         .zip(studies)
         .filter_map(|(first, second)| Some(((late(first)?, late(second)?), first.name.as_str())));
-    let [first, other] = [article.view.reading, *other].map(Reading::name);
+    let [first, other] = [article.view.position, *other].map(PatchPosition::name);
     let told = |(shape, names): &(_, Vec<&str>)| {
         let which = match shape {
             (true, true) => "both readings".to_owned(),
@@ -196,16 +196,16 @@ fn published_shape(article: &Article<'_>) -> Option<String> {
 /// The distribution of dominant layers: l*, ties, and what is not localized.
 pub fn dominant(article: &Article<'_>) -> String {
     let studies = &article.studies;
-    let reading = article.view.reading;
+    let position = article.view.position;
     let with: Vec<(&Study<'_>, usize)> =
         studies.iter().filter_map(|study| Some((study, study.summary.l_star?))).collect();
     let traced = |study: &Study<'_>| !study.summary.sufficiency.is_empty();
     let none = those(studies, |study| study.summary.l_star.is_none() && traced(study));
     let none =
-        (!none.is_empty()).then(|| format!("Under {} no fact is localized{}.", reading.name(), article.within(&none)));
+        (!none.is_empty()).then(|| format!("Under {} no fact is localized{}.", position.name(), article.within(&none)));
     let untraced = those(studies, |study| !traced(study));
     let untraced = (!untraced.is_empty())
-        .then(|| format!("Under {} no fact was traced{}.", reading.name(), article.within(&untraced)));
+        .then(|| format!("Under {} no fact was traced{}.", position.name(), article.within(&untraced)));
     let none = Some(joined([none, untraced])).filter(|said| !said.is_empty());
     if with.is_empty() {
         return none.unwrap_or_default();
@@ -214,7 +214,7 @@ pub fn dominant(article: &Article<'_>) -> String {
         .iter()
         .map(|(study, layer)| At { name: &study.name, layer: *layer, layers: study.summary.layers })
         .collect();
-    let star = format!("Under {} the most frequent dominant layer l* is {}.", reading.name(), places(article, &at));
+    let star = format!("Under {} the most frequent dominant layer l* is {}.", position.name(), places(article, &at));
     let shares: Vec<_> = with.iter().filter_map(|(study, _)| study.summary.at_l_star).collect();
     let share = match shares.as_slice() {
         [one] => format!("{} localized facts are there.", say::share(one)),
@@ -278,7 +278,7 @@ pub(super) fn no_peak(article: &Article<'_>) -> Option<String> {
 
 /// The share of facts that are not localized; it always stands beside the facts at l*.
 pub(super) fn not_localized(article: &Article<'_>) -> Option<String> {
-    if article.view.reading == Reading::LastToken || article.view.argmax_always {
+    if article.view.position == PatchPosition::LastToken || article.view.argmax_always {
         return None;
     }
     let shares: Vec<_> = article.studies.iter().filter_map(|study| study.summary.not_localized).collect();
@@ -295,13 +295,13 @@ pub(super) fn not_localized(article: &Article<'_>) -> Option<String> {
 
 /// Under argmax-always the last layer counts what is not localized.
 fn artefact(article: &Article<'_>) -> Option<String> {
-    if !article.view.argmax_always || article.view.reading == Reading::LastToken {
+    if !article.view.argmax_always || article.view.position == PatchPosition::LastToken {
         return None;
     }
-    let reading = article.view.reading;
+    let position = article.view.position;
     let counted = |study: &Study<'_>| {
         let facts = study.record.validated();
-        let found = facts.filter_map(|(_, traced)| engram_core::metrics::dominant(traced, reading, false));
+        let found = facts.filter_map(|(_, traced)| engram_core::metrics::dominant(traced, position, false));
         Distribution::of(study.summary.layers, found).not_localized
     };
     let facts: usize = article.studies.iter().map(counted).sum();

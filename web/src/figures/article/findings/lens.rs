@@ -69,12 +69,12 @@ pub fn lens(article: &Article<'_>) -> Option<String> {
 mod tests {
     use super::super::super::super::sample;
     use super::*;
-    use engram_core::metrics::View;
-    use engram_core::record::{Reading, Record};
+    use engram_core::metrics::MetricConvention;
+    use engram_core::record::{PatchPosition, Record};
 
     fn record(ranks: &[&[u32]]) -> Record {
         let curves: Vec<&[f32]> = ranks.iter().map(|_| &[0.5, 0.2, 0.1][..]).collect();
-        let mut record = sample::study("a", Reading::SubjectLast, &curves);
+        let mut record = sample::study("a", PatchPosition::SubjectLast, &curves);
         let mut next = ranks.iter();
         sample::each(&mut record, |traced| {
             traced.lens = next.next().map(|ranks| Lens { rank_true: ranks.to_vec(), ..Lens::default() });
@@ -83,7 +83,7 @@ mod tests {
     }
 
     fn said(records: &[Record]) -> String {
-        lens(&Article::new(records, &View::default())).unwrap_or_default()
+        lens(&Article::new(records, &MetricConvention::default())).unwrap_or_default()
     }
 
     #[test]

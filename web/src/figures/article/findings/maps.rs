@@ -206,8 +206,8 @@ pub fn maps(article: &Article<'_>) -> String {
 mod tests {
     use super::super::super::super::sample;
     use super::*;
-    use engram_core::metrics::View;
-    use engram_core::record::{Maps, Reading, Record};
+    use engram_core::metrics::MetricConvention;
+    use engram_core::record::{Maps, PatchPosition, Record};
 
     /// Five tokens; the subject is the second and third; a map with one cell above the baseline.
     fn map(position: usize, layer: usize, p: f32) -> Vec<Vec<f32>> {
@@ -217,7 +217,7 @@ mod tests {
     }
 
     fn record(residual: Vec<Vec<f32>>, mlp: Vec<Vec<f32>>, window: usize) -> Record {
-        let mut record = sample::study("a", Reading::SubjectLast, &[&[0.5, 0.2, 0.1]]);
+        let mut record = sample::study("a", PatchPosition::SubjectLast, &[&[0.5, 0.2, 0.1]]);
         sample::each(&mut record, |traced| {
             traced.corrupt_tokens = ["The", " a", " b", " is", " in"].map(String::from).to_vec();
             traced.corrupt_span = [1, 3];
@@ -268,7 +268,7 @@ mod tests {
     #[test]
     fn all_maps_are_counted() {
         let records = [record(map(2, 1, 0.4), map(3, 2, 0.3), 1), record(map(1, 3, 0.4), map(3, 1, 0.3), 1)];
-        let told = maps(&Article::new(&records, &View::default()));
+        let told = maps(&Article::new(&records, &MetricConvention::default()));
         assert!(told.contains("In the 2 facts with maps"), "{told}");
         assert!(
             told.contains("the subject's last token in 1 (layer 1) and the subject's first token in 1 (layer 3)"),
@@ -276,6 +276,9 @@ mod tests {
         );
         assert!(told.contains("the first token after the subject in 2 (layers 1 to 2)"), "{told}");
         assert!(told.contains("Attention's help nowhere."), "{told}");
-        assert_eq!(maps(&Article::new(&[sample::record()], &View::default())), "No fact has token × layer maps.");
+        assert_eq!(
+            maps(&Article::new(&[sample::record()], &MetricConvention::default())),
+            "No fact has token × layer maps."
+        );
     }
 }

@@ -5,7 +5,7 @@ use super::redundancy::{redundancy, redundancy_by_size};
 use super::{defined, joined, told};
 use crate::words;
 use engram_core::metrics::{Mean, NecessityAt};
-use engram_core::record::Reading;
+use engram_core::record::PatchPosition;
 
 /// The six panels, in the figure's order.
 pub fn panels(article: &Article<'_>) -> [String; 6] {
@@ -23,7 +23,7 @@ pub fn panels(article: &Article<'_>) -> [String; 6] {
 fn undefined(article: &Article<'_>, what: &str) -> String {
     format!(
         "{what} is not defined under {} by the facts of {}.",
-        article.view.reading.name(),
+        article.view.position.name(),
         article.who(&all(article))
     )
 }
@@ -158,12 +158,12 @@ pub fn last_layer(article: &Article<'_>) -> String {
             say::range(several.iter().map(|(_, share)| share.share), say::percent)
         ),
     };
-    let why = match article.view.reading {
-        Reading::LastToken if total == 0 => {
+    let why = match article.view.position {
+        PatchPosition::LastToken if total == 0 => {
             "Under last-token its patch gives the whole effect back by definition; for every fact an earlier one gives \
              more."
         }
-        Reading::LastToken => {
+        PatchPosition::LastToken => {
             "Under last-token its patch gives the whole effect back by definition, so a fact is elsewhere only where \
              an \
              earlier patch gives more or as much."

@@ -5,7 +5,7 @@ use super::panels::without;
 use super::{defined, joined, told};
 use crate::words;
 use engram_core::metrics::{EPSILON, Redundancy, RedundancyAggregate};
-use engram_core::record::Reading;
+use engram_core::record::PatchPosition;
 
 /// Where R was clipped, and why.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,7 +35,7 @@ pub(in super::super) fn clip(found: &Redundancy) -> Clip {
 pub fn redundancy(article: &Article<'_>) -> String {
     let found = defined(&article.studies, |study| study.summary.redundancy.map(|found| found.r));
     if found.is_empty() {
-        return format!("R is not there: no study has a second pass under {}.", article.view.reading.name());
+        return format!("R is not there: no study has a second pass under {}.", article.view.position.name());
     }
     let per_fact = article.view.redundancy == RedundancyAggregate::MeanOfClipped;
     let whole = |study: &Study<'_>| study.summary.redundancy.as_ref().map(clip) == Some(Clip::No);
@@ -72,7 +72,7 @@ pub fn redundancy(article: &Article<'_>) -> String {
 /// gives the clean answer back whole, and where the last block is the removed one, the patch below it gives what the
 /// clean run has without that block.
 fn identity(article: &Article<'_>) -> Option<String> {
-    if article.view.reading != Reading::LastToken {
+    if article.view.position != PatchPosition::LastToken {
         return None;
     }
     let ablated_last = |study: &Study<'_>, want: bool| {
@@ -152,25 +152,25 @@ pub fn redundancy_by_size(article: &Article<'_>) -> String {
 mod tests {
     use super::*;
     use crate::figures::sample;
-    use engram_core::metrics::View;
+    use engram_core::metrics::MetricConvention;
     use engram_core::record::{Record, RedundancyCurve};
 
     const EARLY: &[&[f32]] = &[&[0.5, 0.2, 0.1, 0.1], &[0.5, 0.2, 0.1, 0.1]];
 
     fn subject(name: &str) -> Record {
-        sample::study(name, Reading::SubjectLast, EARLY)
+        sample::study(name, PatchPosition::SubjectLast, EARLY)
     }
 
     fn said(of: fn(&Article<'_>) -> String, records: &[Record]) -> String {
-        of(&Article::new(records, &View::default()))
+        of(&Article::new(records, &MetricConvention::default()))
     }
 
-    fn with_r(name: &str, reading: Reading, ablated: usize, best: f32, without: f32) -> Record {
-        let mut record = sample::study(name, reading, EARLY);
+    fn with_r(name: &str, position: PatchPosition, ablated: usize, best: f32, without: f32) -> Record {
+        let mut record = sample::study(name, position, EARLY);
         sample::each(&mut record, |traced| {
             let mut patched = vec![Some(0.1), Some(best), Some(0.1), Some(0.1)];
             patched[ablated - 1] = None;
-            traced.redundancy.insert(reading, RedundancyCurve { ablated, patched });
+            traced.redundancy.insert(position, RedundancyCurve { ablated, patched });
             traced.without_block[ablated - 1] = without;
         });
         record
@@ -178,21 +178,22 @@ mod tests {
 
     #[test]
     fn a_clipped_r_says_so() {
-        let of = |best, without| said(redundancy, &[with_r("a", Reading::SubjectLast, 1, best, without)]);
+        let of = |best, without| said(redundancy, &[with_r("a", PatchPosition::SubjectLast, 1, best, without)]);
         let plain = of(0.2, 0.5);
         assert_eq!(plain, "R is 0.250 (n = 2).");
         assert!(of(0.9, 0.8).contains("In a R is clipped to 1"));
         assert!(of(0.2, 0.95).contains("In a R is 0:"));
         assert!(of(0.05, 0.95).contains("In a R is 0:"), "a patch that gives nothing counts as 0");
         assert!(said(redundancy, &[subject("a")]).contains("no study has a second pass under subject-last"));
-        let far = said(redundancy, &[with_r("a", Reading::SubjectLast, 3, 0.2, 0.5)]);
+        let far = said(redundancy, &[with_r("a", PatchPosition::SubjectLast, 3, 0.2, 0.5)]);
         assert!(far.contains("another layer removed than this view's l*"), "{far}");
     }
 
     #[test]
     fn under_last_token_r_is_no_finding() {
-        let view = View::default().with_reading(Reading::LastToken);
-        let of = |ablated| redundancy(&Article::new(&[with_r("a", Reading::LastToken, ablated, 0.2, 0.5)], &view));
+        let view = MetricConvention::default().with_position(PatchPosition::LastToken);
+        let of =
+            |ablated| redundancy(&Article::new(&[with_r("a", PatchPosition::LastToken, ablated, 0.2, 0.5)], &view));
         assert!(of(4).contains("In a l* is the last layer: by definition"), "{}", of(4));
         assert!(of(1).contains("gives the clean answer back by definition, whatever was removed"), "{}", of(1));
     }
@@ -200,7 +201,7 @@ mod tests {
     #[test]
     fn size_is_a_trend_or_none() {
         let sized = |name: &str, r: f32, parameters| {
-            let mut record = with_r(name, Reading::SubjectLast, 1, 0.1 + r * 0.4, 0.5);
+            let mut record = with_r(name, PatchPosition::SubjectLast, 1, 0.1 + r * 0.4, 0.5);
             record.model.parameters = parameters;
             record
         };
@@ -214,7 +215,7 @@ mod tests {
         odd.model.parameters = 1_500_000;
         assert!(of(&[a, odd, b]).starts_with("R does not follow size"));
         assert!(of(&[subject("a")]).contains("has no dot"));
-        let clipped = with_r("d", Reading::SubjectLast, 1, 0.9, 0.8);
+        let clipped = with_r("d", PatchPosition::SubjectLast, 1, 0.9, 0.8);
         assert!(of(std::slice::from_ref(&clipped)).starts_with("Every R is clipped"));
         assert!(of(&[small, clipped]).ends_with("One clipped value is left out."));
     }

@@ -34,14 +34,14 @@ pub fn table1(article: &Article<'_>) -> String {
 /// Table 2: localization.
 pub fn table2(article: &Article<'_>) -> String {
     let c = |value: f64| words::fixed(value, 3);
-    let one = |reading: &str, studies: &[super::Study<'_>]| {
+    let one = |position: &str, studies: &[super::Study<'_>]| {
         let shares = studies.iter().filter_map(|study| study.summary.at_l_star).map(|share| share.share);
         let spread = studies.iter().filter_map(|study| study.summary.concentration).map(|found| found.c);
         let (share, spread) = (say::range(shares, say::percent), say::range(spread, c));
-        (!share.is_empty()).then(|| format!("under {reading} l* holds {share} of the localized facts (C = {spread})"))
+        (!share.is_empty()).then(|| format!("under {position} l* holds {share} of the localized facts (C = {spread})"))
     };
-    let first = one(article.view.reading.name(), &article.studies);
-    let second = article.other.as_ref().and_then(|(reading, studies)| one(reading.name(), studies));
+    let first = one(article.view.position.name(), &article.studies);
+    let second = article.other.as_ref().and_then(|(position, studies)| one(position.name(), studies));
     let both: Vec<String> = [first, second].into_iter().flatten().collect();
     if both.is_empty() {
         return "No fact is localized under any reading.".into();
@@ -111,15 +111,15 @@ fn names<'a>(article: &'a Article<'_>) -> Vec<&'a str> {
 mod tests {
     use super::super::super::super::sample;
     use super::*;
-    use engram_core::metrics::View;
-    use engram_core::record::Reading;
+    use engram_core::metrics::MetricConvention;
+    use engram_core::record::PatchPosition;
 
     fn said<T>(of: fn(&Article<'_>) -> T, records: &[Record]) -> T {
-        of(&Article::new(records, &View::default()))
+        of(&Article::new(records, &MetricConvention::default()))
     }
 
     fn subject(name: &str, curves: &[&[f32]]) -> Record {
-        sample::study(name, Reading::SubjectLast, curves)
+        sample::study(name, PatchPosition::SubjectLast, curves)
     }
 
     #[test]

@@ -2,11 +2,11 @@
 
 use super::*;
 use crate::figures::sample;
-use engram_core::metrics::View;
+use engram_core::metrics::MetricConvention;
 use engram_core::record::RedundancyCurve;
 
 fn of(records: &[Record]) -> Vec<Limit> {
-    limits(&Article::new(records, &View::default()))
+    limits(&Article::new(records, &MetricConvention::default()))
 }
 
 fn text(records: &[Record], topic: &str) -> Option<String> {
@@ -34,7 +34,7 @@ fn only_what_applies() {
     one.model.dtype = "q4_1".into();
     one.device.kind = "cpu".into();
     one.source.count = 100;
-    one.settings.readings.pop();
+    one.settings.positions.pop();
     one.settings.corruption = Corruption::Noise { sigmas: 3.0, draws: 10, sigma: 0.1 };
     one.settings.answer = Answer::Sequence;
     one.edits = None;
@@ -74,10 +74,10 @@ fn comparisons_have_limits_of_their_own() {
 
 #[test]
 fn a_clipped_r_is_a_limit() {
-    let mut one = sample::study("a", Reading::SubjectLast, &[&[0.5, 0.2, 0.1]]);
+    let mut one = sample::study("a", PatchPosition::SubjectLast, &[&[0.5, 0.2, 0.1]]);
     sample::each(&mut one, |traced| {
         let patched = vec![None, Some(0.3), Some(0.1)];
-        traced.redundancy.insert(Reading::SubjectLast, RedundancyCurve { ablated: 1, patched });
+        traced.redundancy.insert(PatchPosition::SubjectLast, RedundancyCurve { ablated: 1, patched });
     });
     assert_eq!(text(std::slice::from_ref(&one), "redundancy"), None);
     sample::each(&mut one, |traced| traced.without_block[0] = 0.89);

@@ -4,6 +4,7 @@ use super::super::{Article, say};
 use super::{Section, aggregate, formulas, has_edits, has_lens, over, place, ratio, text};
 use crate::words;
 use engram_core::metrics::{Level, RULES};
+use engram_core::record::{EditMethod, Spsa};
 
 /// Necessity.
 pub(super) fn necessity(article: &Article<'_>) -> Section {
@@ -134,10 +135,15 @@ pub(super) fn editing(article: &Article<'_>) -> Option<Section> {
         |value: fn(&engram_core::record::EditSettings) -> String| over(article, |settings| value(&settings.edit));
     let layer = edit(|edit| match edit.layer {
         Some(layer) => format!("block {layer}"),
-        None => format!("its dominant layer under {}", edit.reading.name()),
+        None => format!("its dominant layer under {}", edit.position.name()),
     });
     let facts = edit(|edit| edit.facts.to_string());
-    let steps = edit(|edit| edit.steps.to_string());
+    let spsa = |value: fn(&Spsa) -> String| {
+        over(article, |settings| match &settings.edit.method {
+            EditMethod::Spsa(spsa) => value(spsa),
+        })
+    };
+    let steps = spsa(|spsa| spsa.steps.to_string());
     let levels: Vec<String> =
         Level::ALL.iter().map(|level| format!("{}: {}", level.name(), words::level(*level))).collect();
     Some(Section {
@@ -162,8 +168,8 @@ pub(super) fn editing(article: &Article<'_>) -> Option<Section> {
                 "with ε = {}, η = {} and {} steps. SPSA reads the answers' first tokens. The weights are restored \
                  after each \
                  edit.",
-                edit(|edit| edit.epsilon.to_string()),
-                edit(|edit| edit.eta.to_string()),
+                spsa(|spsa| spsa.epsilon.to_string()),
+                spsa(|spsa| spsa.eta.to_string()),
                 steps
             )),
             text(format!(

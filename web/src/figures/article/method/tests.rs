@@ -2,10 +2,10 @@
 
 use super::*;
 use crate::figures::sample;
-use engram_core::metrics::View;
-use engram_core::record::{Lens, Maps};
+use engram_core::metrics::MetricConvention;
+use engram_core::record::{Lens, Maps, Spsa};
 
-fn of(records: &[Record], view: &View) -> Vec<Section> {
+fn of(records: &[Record], view: &MetricConvention) -> Vec<Section> {
     sections(&Article::new(records, view))
 }
 
@@ -21,7 +21,7 @@ fn said(sections: &[Section], title: &str) -> String {
 #[test]
 fn numbers_come_from_the_settings() {
     let mut records = [sample::record(), sample::record()];
-    let found = of(&records, &View::default());
+    let found = of(&records, &MetricConvention::default());
     assert!(said(&found, "Facts and filters").contains("with seed 42 until 100 are validated"), "{found:?}");
     assert!(said(&found, "Facts and filters").contains("by at least 0.05."), "{found:?}");
     assert!(said(&found, "Corruption").contains("“Random Person”"), "{found:?}");
@@ -31,8 +31,8 @@ fn numbers_come_from_the_settings() {
     records[1].settings.min_effect = 0.1;
     records[1].settings.answer = Answer::Sequence;
     records[1].settings.corruption = Corruption::Noise { sigmas: 3.0, draws: 10, sigma: 0.25 };
-    records[1].settings.edit.eta = 2.5;
-    let found = of(&records, &View::default());
+    records[1].settings.edit.method = Spsa { eta: 2.5, ..Spsa::default() }.into();
+    let found = of(&records, &MetricConvention::default());
     let facts = said(&found, "Facts and filters");
     assert!(facts.contains("until 100 or 60") && facts.contains("at least 0.05 or 0.1"), "{facts}");
     assert!(facts.contains("first token or the geometric mean"), "{facts}");
@@ -44,7 +44,7 @@ fn numbers_come_from_the_settings() {
 fn what_was_not_done_is_left_out() {
     let mut record = sample::record();
     let titles = |record: &Record| -> Vec<&'static str> {
-        of(std::slice::from_ref(record), &View::default()).iter().map(|section| section.title).collect()
+        of(std::slice::from_ref(record), &MetricConvention::default()).iter().map(|section| section.title).collect()
     };
     let with = titles(&record);
     assert!(with.contains(&"Editing") && with.contains(&"Side effects"), "{with:?}");
@@ -55,26 +55,30 @@ fn what_was_not_done_is_left_out() {
     sample::each(&mut record, |traced| {
         traced.maps = Some(Maps { window: 3, ..Maps::default() });
         traced.lens = Some(Lens::default());
-        traced.redundancy.insert(Reading::SubjectLast, engram_core::record::RedundancyCurve::default());
+        traced.redundancy.insert(PatchPosition::SubjectLast, engram_core::record::RedundancyCurve::default());
     });
     let with = titles(&record);
     assert!(!with.contains(&"Editing") && with.contains(&"Logit lens") && with.contains(&"Redundancy"), "{with:?}");
-    let maps = of(std::slice::from_ref(&record), &View::default());
+    let maps = of(std::slice::from_ref(&record), &MetricConvention::default());
     assert!(said(&maps, "Token × layer maps").contains("window of 3 layers"), "{maps:?}");
-    let used = references(&Article::new(&[record], &View::default()));
+    let used = references(&Article::new(&[record], &MetricConvention::default()));
     assert!(used.contains(&LENS) && !used.contains(&SPALL), "{used:?}");
 }
 
 #[test]
 fn readings_and_views_are_told() {
     let mut record = sample::record();
-    record.settings.readings = vec![Reading::LastToken];
-    let late = of(std::slice::from_ref(&record), &View::default().with_reading(Reading::LastToken));
+    record.settings.positions = vec![PatchPosition::LastToken];
+    let late = of(std::slice::from_ref(&record), &MetricConvention::default().with_position(PatchPosition::LastToken));
     let told = said(&late, "Sufficiency and dominant layers");
     assert!(!told.contains("subject-last") && told.contains("s_L = p_clean − p_corrupt"), "{told}");
-    let always = of(&[sample::record()], &View { argmax_always: true, ..View::default() });
+    let always = of(&[sample::record()], &MetricConvention { argmax_always: true, ..MetricConvention::default() });
     assert!(said(&always, "Sufficiency and dominant layers").contains("argmax-always"), "{always:?}");
-    let per_fact = View { necessity_at: NecessityAt::PerFact, mlp_ratio: MlpRatio::RatioOfMeans, ..View::default() };
+    let per_fact = MetricConvention {
+        necessity_at: NecessityAt::PerFact,
+        mlp_ratio: MlpRatio::RatioOfMeans,
+        ..MetricConvention::default()
+    };
     let other = of(&[sample::record()], &per_fact);
     assert!(said(&other, "Necessity").contains("at each fact's own dominant layer"), "{other:?}");
     assert!(said(&other, "Attention against MLP").contains("the ratio of the mean drops"), "{other:?}");

@@ -2,11 +2,11 @@
 
 use super::*;
 use crate::figures::sample;
-use engram_core::metrics::View;
-use engram_core::record::Reading;
+use engram_core::metrics::MetricConvention;
+use engram_core::record::{PatchPosition, Spsa};
 
 fn of(record: &Record) -> Reproduce {
-    records(&Article::new(std::slice::from_ref(record), &View::default())).swap_remove(0)
+    records(&Article::new(std::slice::from_ref(record), &MetricConvention::default())).swap_remove(0)
 }
 
 fn bundled() -> Record {
@@ -32,22 +32,22 @@ fn defaults_need_no_flags() {
     record.settings.seed = 7;
     record.settings.stages = vec![1, 3];
     record.settings.corruption = Corruption::Noise { sigmas: 3.0, draws: 10, sigma: 0.02 };
-    record.settings.readings = vec![Reading::LastToken, Reading::SameIndex];
+    record.settings.positions = vec![PatchPosition::LastToken, PatchPosition::SameIndex];
     record.settings.answer = Answer::Sequence;
     record.settings.maps = 4;
     record.settings.window = 3;
     record.settings.edit.facts = 5;
-    record.settings.edit.reading = Reading::LastToken;
+    record.settings.edit.position = PatchPosition::LastToken;
     record.settings.edit.layer = Some(2);
     record.device.kind = "cpu".into();
     assert_eq!(
         of(&record).study,
-        "engram study --model engram-phi --facts bundled -n 60 --seed 7 --stages 1,3 --corruption noise --readings \
-         last-token,same-index --answer sequence --maps 4 --window 3 --edit-facts 5 --edit-reading last-token \
+        "engram study --model engram-phi --facts bundled -n 60 --seed 7 --stages 1,3 --corruption noise --positions \
+         last-token,same-index --answer sequence --maps 4 --window 3 --edit-facts 5 --edit-position last-token \
          --edit-layer 2 --device cpu --out studies"
     );
     assert_eq!(of(&record).notes.len(), 1, "every one of these has a flag");
-    record.settings.edit.steps = 9;
+    record.settings.edit.method = Spsa { steps: 9, ..Spsa::default() }.into();
     record.settings.min_effect = 0.1;
     let notes = of(&record).notes;
     assert!(
@@ -95,7 +95,7 @@ fn all_settings_are_listed() {
     assert_eq!(value("record format"), Some("1"));
     assert_eq!(value("edited facts"), Some("15 wanted, 20 unrelated ones watched, p(false) above 0.0005"));
     let two = [record.clone(), record];
-    let article = Article::new(&two[..1], &View::default());
+    let article = Article::new(&two[..1], &MetricConvention::default());
     assert_eq!(report(&article), "engram report studies/engram-phi.engram.json -o page.html");
     assert_eq!(export(&article), "engram export studies/engram-phi.engram.json -o export");
 }

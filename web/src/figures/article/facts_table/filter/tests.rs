@@ -3,11 +3,11 @@
 use super::*;
 use crate::figures::article::facts_table::rows;
 use crate::figures::sample;
-use engram_core::metrics::View;
+use engram_core::metrics::MetricConvention;
 use engram_core::record::FactRecord;
 
 fn shown(filter: &Filter) -> Vec<usize> {
-    let rows = rows(&sample::record(), &View::default());
+    let rows = rows(&sample::record(), &MetricConvention::default());
     apply(&rows, filter).into_iter().map(|at| rows[at].order).collect()
 }
 
@@ -35,7 +35,7 @@ fn missing_numbers_are_last_both_ways() {
     if let Some(traced) = record.facts[2].traced_mut() {
         traced.p_clean = 0.5;
     }
-    let rows = rows(&record, &View::default());
+    let rows = rows(&record, &MetricConvention::default());
     let by = |value: &str| apply(&rows, &asked(&[("sort", value)]));
     assert_eq!([by("clean"), by("-clean")], [[2, 0, 1], [0, 2, 1]]);
     assert_eq!([by("layer"), by("-layer")], [[0, 1, 2], [0, 1, 2]]);
@@ -76,7 +76,7 @@ fn many_facts_keep_their_order() {
     let mut record = sample::record();
     let one = record.facts[0].clone();
     record.facts = (0..20_000).map(|order| FactRecord { order, ..one.clone() }).collect();
-    let rows = rows(&record, &View::default());
+    let rows = rows(&record, &MetricConvention::default());
     let found = apply(&rows, &asked(&[("sort", "-prompt"), ("find", "france")]));
     assert!(found.len() == 20_000 && found.is_sorted(), "equal rows stay in study order");
     assert_eq!(apply(&rows, &asked(&[("sort", "-order")]))[0], 19_999);

@@ -2,15 +2,15 @@
 
 use super::*;
 use crate::figures::sample;
-use engram_core::metrics::View;
+use engram_core::metrics::MetricConvention;
 use engram_core::record::Record;
 
 fn subject(name: &str, curves: &[&[f32]]) -> Record {
-    sample::study(name, Reading::SubjectLast, curves)
+    sample::study(name, PatchPosition::SubjectLast, curves)
 }
 
 fn said(of: fn(&Article<'_>) -> String, records: &[Record]) -> String {
-    of(&Article::new(records, &View::default()))
+    of(&Article::new(records, &MetricConvention::default()))
 }
 
 #[test]
@@ -39,29 +39,29 @@ fn what_does_not_help_or_is_missing_says_so() {
         "Under subject-last no layer's patch helps on average."
     );
     assert_eq!(said(dominant, std::slice::from_ref(&hurts)), "Under subject-last no fact is localized.");
-    let untraced = sample::study("b", Reading::LastToken, &[&[0.1, 0.9]]);
+    let untraced = sample::study("b", PatchPosition::LastToken, &[&[0.1, 0.9]]);
     assert_eq!(said(dominant, &[untraced]), "Under subject-last no fact was traced.");
-    let none = sample::study("b", Reading::LastToken, &[&[0.1, 0.9]]);
+    let none = sample::study("b", PatchPosition::LastToken, &[&[0.1, 0.9]]);
     assert_eq!(said(sufficiency, std::slice::from_ref(&none)), "No fact was traced under subject-last.");
     let both = said(sufficiency, &[subject("a", &[&[0.4, 0.1, 0.1]]), none]);
     assert!(both.ends_with("Under subject-last there is nothing from b."), "{both}");
-    assert_eq!(said(second_reading, &[hurts]), "No study was made under another reading than subject-last.");
+    assert_eq!(said(second_position, &[hurts]), "No study was made under another reading than subject-last.");
 }
 
 #[test]
 fn the_second_reading_is_held_against_the_first() {
     let mut record = subject("a", &[&[0.5, 0.2, 0.1, 0.1]]);
-    record.settings.readings.push(Reading::LastToken);
+    record.settings.positions.push(PatchPosition::LastToken);
     let under = |record: &mut Record, curve: &[f32]| {
-        sample::each(record, |traced| drop(traced.patched.insert(Reading::LastToken, curve.to_vec())));
+        sample::each(record, |traced| drop(traced.patched.insert(PatchPosition::LastToken, curve.to_vec())));
     };
     under(&mut record, &[0.1, 0.1, 0.3, 0.9]);
-    let late = said(second_reading, std::slice::from_ref(&record));
+    let late = said(second_position, std::slice::from_ref(&record));
     assert!(late.contains("by definition") && late.contains("Half of the effect is back by layer 4 of 4."), "{late}");
     assert!(late.contains("the first layer under subject-last, the last layer under last-token."), "{late}");
     assert!(late.contains("88 % to 100 % of the depth) is matched by last-token alone."), "{late}");
     under(&mut record, &[0.95, 0.6, 0.6, 0.9]);
-    let early = said(second_reading, std::slice::from_ref(&record));
+    let early = said(second_position, std::slice::from_ref(&record));
     assert!(early.contains("Both readings have the same l*."), "{early}");
     assert!(early.contains("is matched by neither reading."), "{early}");
     assert!(early.contains("gives more than the clean run itself has: layer 1 of a (0.850 against 0.800)"), "{early}");
@@ -84,7 +84,7 @@ fn ties_and_narrow_leads_are_told() {
     let told = said(dominant, std::slice::from_ref(&lost));
     assert!(told.contains("1 of 4 (25.0 %) facts are not localized"), "{told}");
     lost.model.layers = 3;
-    let always = View { argmax_always: true, ..View::default() };
+    let always = MetricConvention { argmax_always: true, ..MetricConvention::default() };
     let told = dominant(&Article::new(&[lost], &always));
     assert!(
         told.contains("Argmax-always counts 1 fact at the last layer") && !told.contains("not localized"),

@@ -2,17 +2,17 @@
 
 use super::*;
 use crate::figures::sample;
-use engram_core::metrics::View;
+use engram_core::metrics::MetricConvention;
 use engram_core::record::Record;
 
 const EARLY: &[&[f32]] = &[&[0.5, 0.2, 0.1, 0.1], &[0.5, 0.2, 0.1, 0.1]];
 
 fn subject(name: &str) -> Record {
-    sample::study(name, Reading::SubjectLast, EARLY)
+    sample::study(name, PatchPosition::SubjectLast, EARLY)
 }
 
 fn said(of: fn(&Article<'_>) -> String, records: &[Record]) -> String {
-    of(&Article::new(records, &View::default()))
+    of(&Article::new(records, &MetricConvention::default()))
 }
 
 #[test]
@@ -24,7 +24,7 @@ fn concentration_counts_layers() {
          little."
     );
     let wide: &[&[f32]] = &[&[0.5, 0.2, 0.1, 0.1], &[0.2, 0.5, 0.1, 0.1], &[0.2, 0.1, 0.5, 0.1]];
-    let two = said(concentration, &[subject("a"), sample::study("b", Reading::SubjectLast, wide)]);
+    let two = said(concentration, &[subject("a"), sample::study("b", PatchPosition::SubjectLast, wide)]);
     assert!(two.contains("a third of the layers or fewer in a; more than half of the layers in b"), "{two}");
     assert!(said(concentration, &[]).contains("not defined"));
 }
@@ -72,11 +72,12 @@ fn necessity_may_be_negative() {
 #[test]
 fn the_last_layer_is_explained() {
     assert!(said(last_layer, &[subject("a")]).ends_with("by definition, so this is no finding."));
-    let last = View::default().with_reading(Reading::LastToken);
-    let late = sample::study("a", Reading::LastToken, &[&[0.1, 0.9], &[0.95, 0.9]]);
+    let last = MetricConvention::default().with_position(PatchPosition::LastToken);
+    let late = sample::study("a", PatchPosition::LastToken, &[&[0.1, 0.9], &[0.95, 0.9]]);
     let told = last_layer(&Article::new(&[late], &last));
     assert!(told.starts_with("1 of 2 (50.0 %) localized facts") && told.contains("by definition"), "{told}");
-    let hurt = sample::study("a", Reading::SubjectLast, &[&[0.05, 0.1]]);
-    let told = last_layer(&Article::new(&[hurt], &View { argmax_always: true, ..View::default() }));
+    let hurt = sample::study("a", PatchPosition::SubjectLast, &[&[0.05, 0.1]]);
+    let told =
+        last_layer(&Article::new(&[hurt], &MetricConvention { argmax_always: true, ..MetricConvention::default() }));
     assert!(told.contains("argmax-always counts facts that are not localized"), "{told}");
 }

@@ -1,12 +1,11 @@
 //! A model ready to run: decoder, tokenizer, device, identity, plan.
 
-use super::loader::Loader;
-use super::spec::Spec;
-use super::survey::weigh;
-use super::{Survey, Transformer, assemble, own_head};
 use crate::device::Compute;
 use crate::error::{Error, Result};
 use crate::memory;
+use crate::model::loader::Loader;
+use crate::model::spec::Spec;
+use crate::model::{Survey, Transformer, assemble, own_head, weigh};
 use crate::record::ModelInfo;
 use crate::run::{Edited, Plan};
 use crate::tensor::Overlay;

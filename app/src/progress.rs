@@ -1,7 +1,7 @@
 //! Progress on stderr: a redrawn bar on a terminal, a line every ten seconds elsewhere, nothing with `--quiet`.
 
-use super::style::Tone;
-use super::text;
+use crate::render::style::Tone;
+use crate::render::text;
 use crate::ui::Ui;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::cell::RefCell;

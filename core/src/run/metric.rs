@@ -1,10 +1,10 @@
 //! Scalars of predictions, and their gradients on the stream that the head reads.
 
-use super::ActivationCache;
+use super::{ActivationCache, Readout};
 use crate::model::Transformer;
 use crate::tensor::gradients::{Gradients, bias_of};
 use crate::tensor::{Buffer, MIXED, Rows, simd};
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::{Device, Int, Tensor, TensorData};
 use std::collections::BTreeMap;
 
 /// A scalar of one prediction.
@@ -44,6 +44,17 @@ impl Metric {
             Self::LogitDifference { plus, minus } => vec![plus, minus],
             Self::KlTo { .. } => Vec::new(),
         }
+    }
+
+    /// Its value, from what was read of `tokens`; `None` where that does not say it.
+    pub(crate) fn of(self, readout: &Readout, tokens: &[u32]) -> Option<f32> {
+        let place = |token: u32| tokens.iter().position(|&read| read == token);
+        Some(match self {
+            Self::Logit { token } => readout.logits[place(token)?],
+            Self::LogProb { token } => f64::from(readout.p[place(token)?]).ln() as f32,
+            Self::LogitDifference { plus, minus } => readout.logits[place(plus)?] - readout.logits[place(minus)?],
+            Self::KlTo { .. } => return None,
+        })
     }
 }
 
@@ -120,7 +131,7 @@ const LOGITS: usize = 8 << 20;
 
 /// Values of terms, and gradients of their weighted sum on the rows of the stream at the end, `x`; those of the head's own
 /// tensors are added to `weights`.
-pub(super) fn slope(
+pub(super) fn metric_gradients(
     net: &Transformer,
     cache: Option<&ActivationCache>,
     x: &Rows,
@@ -227,8 +238,9 @@ fn on_host(mut logits: Rows, reference: &Rows, terms: &[&[Term]], cap: Option<f6
                             let apart = |x: f32, y: f32| f64::from(x) - f64::from(y) - level;
                             let of = |((x, y), p): ((&f32, &f32), &f32)| f64::from(simd::exp(*p)) * apart(*x, *y);
                             let kl = row.iter().zip(other).zip(&*log_p).map(of).sum::<f64>();
-                            for (((slope, x), y), p) in slopes.iter_mut().zip(&*row).zip(other).zip(&*log_p) {
-                                *slope += w * simd::exp(*p) * (apart(*x, *y) - kl) as f32;
+                            for (((metric_gradients, x), y), p) in slopes.iter_mut().zip(&*row).zip(other).zip(&*log_p)
+                            {
+                                *metric_gradients += w * simd::exp(*p) * (apart(*x, *y) - kl) as f32;
                             }
                             kl as f32
                         }
@@ -237,12 +249,15 @@ fn on_host(mut logits: Rows, reference: &Rows, terms: &[&[Term]], cap: Option<f6
                     values.push(value);
                 }
                 if shared != 0.0 {
-                    slopes.iter_mut().zip(&*log_p).for_each(|(slope, p)| *slope -= shared * simd::exp(*p));
+                    slopes
+                        .iter_mut()
+                        .zip(&*log_p)
+                        .for_each(|(metric_gradients, p)| *metric_gradients -= shared * simd::exp(*p));
                 }
                 match cap.map(|cap| 1.0 / cap as f32) {
                     Some(share) => {
-                        for (x, slope) in row.iter_mut().zip(&*slopes) {
-                            *x = slope * (1.0 - (*x * share) * (*x * share));
+                        for (x, metric_gradients) in row.iter_mut().zip(&*slopes) {
+                            *x = metric_gradients * (1.0 - (*x * share) * (*x * share));
                         }
                     }
                     None => row.copy_from_slice(&slopes),

@@ -35,11 +35,11 @@ const NUMBERS: [(&[&str], f64, f64); 7] = [
 const ANY: f64 = 1e30;
 
 /// The largest value of a size.
-pub(super) fn most(key: &str) -> usize {
+pub(crate) fn most(key: &str) -> usize {
     SIZES.iter().find(|(keys, _)| keys.contains(&key)).map_or(i32::MAX as usize, |(_, most)| *most)
 }
 
 /// The range of a number.
-pub(super) fn range(key: &str) -> (f64, f64) {
+pub(crate) fn range(key: &str) -> (f64, f64) {
     NUMBERS.iter().find(|(keys, ..)| keys.contains(&key)).map_or((-ANY, ANY), |&(_, least, most)| (least, most))
 }

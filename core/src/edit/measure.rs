@@ -1,0 +1,157 @@
+//! What edits do: to their own prompts, paraphrases and neighbours, and to unrelated facts. Every edit is an overlay of
+//! single runs, so many are measured together and the model is never changed.
+
+use super::editor::{EditBatch, EditTarget, Evidence, Solved};
+use super::probes::{Probe, Probes, Score};
+use crate::error::{Error, Result};
+use crate::record::{EditRecord, Settings, Shift, Unrelated};
+use crate::run::Sites;
+use crate::tensor::Overlay;
+
+/// An edit, measured.
+#[derive(Debug, Clone)]
+pub struct MeasuredEdit {
+    /// Its record.
+    pub record: EditRecord,
+    /// The change of the weights.
+    pub overlay: Overlay,
+}
+
+/// One target's edit: what is watched around it.
+struct Watched<'a> {
+    target: &'a EditTarget<'a>,
+    evidence: &'a Evidence,
+    overlay: &'a Overlay,
+    /// The fact itself, its paraphrases, its neighbours, the unrelated facts.
+    probes: Vec<Probe>,
+    paraphrases: Vec<String>,
+    neighbourhood: Vec<String>,
+    unrelated: Vec<usize>,
+}
+
+/// Share of the memory for activations that the captured prompts of a group of edits may take.
+const KEPT: u64 = 8;
+
+/// Measures edits of a batch and gives each to `done`, in their order; its error stops the work. Edits are measured in
+/// groups: a prompt that several of a group watch is computed once.
+///
+/// # Errors
+/// When a prompt does not fit the model, `done` stops the work, or the device fails.
+pub async fn measure(
+    batch: &EditBatch<'_>,
+    solved: &[Solved],
+    settings: &Settings,
+    done: &mut dyn FnMut(MeasuredEdit) -> Result<()>,
+) -> Result<()> {
+    let all: Vec<(&Solved, usize)> =
+        solved.iter().flat_map(|one| (0..one.targets.len()).map(move |i| (one, i))).collect();
+    let mut rest = all.as_slice();
+    while !rest.is_empty() {
+        let mut probes = Probes::new(batch, settings.answer);
+        let mut watched = Vec::new();
+        for &(one, i) in rest {
+            let target = &batch.targets[one.targets[i]];
+            watched.push(watch(&mut probes, target, &one.evidence[i], &one.overlay)?);
+            let overlays: Vec<Overlay> = watched.iter().map(|watched| watched.overlay.clone()).collect();
+            let row = Sites::for_overlays(&batch.model.net, &overlays).row_bytes(&batch.model.net);
+            // A device computes a capture in one piece.
+            let most = if batch.model.compute.is_cpu() { usize::MAX } else { batch.model.plan.rows };
+            let bytes = row.saturating_mul(probes.rows() as u64);
+            if bytes > batch.model.plan.bytes / KEPT || probes.rows() > most {
+                break;
+            }
+        }
+        rest = &rest[watched.len()..];
+        let overlays: Vec<Overlay> = watched.iter().map(|watched| watched.overlay.clone()).collect();
+        let captured = probes.capture(&overlays).await?;
+        // As many at a time as one batch has room for, so that finished ones are kept while others are computed.
+        let mut start = 0;
+        while start < watched.len() {
+            let mut rows = 0;
+            let fits = watched[start..].iter().take_while(|watched| {
+                rows += watched.probes.len() * watched.target.tokens.clean.len();
+                rows <= batch.model.plan.rows
+            });
+            let end = start + fits.count().max(1);
+            let lists: Vec<&[Probe]> = watched[start..end].iter().map(|watched| watched.probes.as_slice()).collect();
+            let after = captured.after(&overlays[start..end], &lists).await?;
+            for (watched, after) in watched[start..end].iter().zip(after) {
+                let before = captured.before(&watched.probes).await?;
+                done(MeasuredEdit { record: watched.record(&before, &after), overlay: watched.overlay.clone() })?;
+            }
+            start = end;
+        }
+    }
+    Ok(())
+}
+
+fn watch<'a>(
+    probes: &mut Probes<'_>,
+    target: &'a EditTarget<'a>,
+    evidence: &'a Evidence,
+    overlay: &'a Overlay,
+) -> Result<Watched<'a>> {
+    let EditTarget { fact, tokens, .. } = target;
+    let missing = || Error::input(format!("\"{}\" is too long", fact.prompt())).hint("shorten the prompt");
+    let own = probes.add_ids(&tokens.clean, [&tokens.answer, &tokens.answer_new]).ok_or_else(missing)?;
+    let mut all = vec![own];
+    let answers = [fact.target_true.as_str(), fact.target_new.as_str()];
+    let mut texts = |prompts: &[String]| -> Result<Vec<String>> {
+        let mut kept = Vec::new();
+        for text in prompts {
+            if let Some(probe) = probes.add(text, answers)? {
+                all.push(probe);
+                kept.push(text.clone());
+            }
+        }
+        Ok(kept)
+    };
+    let (paraphrases, neighbourhood) = (texts(&fact.paraphrases)?, texts(&fact.neighbourhood)?);
+    let mut unrelated = Vec::new();
+    for (order, other) in &target.unrelated {
+        if let Some(probe) = probes.add(&other.prompt(), [&other.target_true, &other.target_new])? {
+            all.push(probe);
+            unrelated.push(*order);
+        }
+    }
+    Ok(Watched { target, evidence, overlay, probes: all, paraphrases, neighbourhood, unrelated })
+}
+
+impl Watched<'_> {
+    fn record(&self, before: &[Score], after: &[Score]) -> EditRecord {
+        let Self { target, evidence, .. } = self;
+        let mut scores = before.iter().zip(after);
+        let (own, own_after) = scores.next().expect("the fact itself is watched");
+        let shift = |prompt: &String, (before, after): (&Score, &Score)| Shift {
+            prompt: prompt.clone(),
+            p_true: [before.p[0], after.p[0]],
+            p_false: [before.p[1], after.p[1]],
+        };
+        let mut shifts = |prompts: &[String]| -> Vec<Shift> {
+            prompts.iter().zip(&mut scores).map(|(prompt, scores)| shift(prompt, scores)).collect()
+        };
+        let (paraphrases, neighbourhood) = (shifts(&self.paraphrases), shifts(&self.neighbourhood));
+        let unrelated = self.unrelated.iter().zip(scores).map(|(&fact, (before, after))| Unrelated {
+            fact,
+            p_true: [before.p[0], after.p[0]],
+            flipped: before.top != after.top,
+        });
+        EditRecord {
+            fact: target.order,
+            layer: target.layer,
+            seed: evidence.seed,
+            p_true: own.p[0],
+            p_false: own.p[1],
+            p_true_after: own_after.p[0],
+            p_false_after: own_after.p[1],
+            loss: evidence.loss.clone(),
+            relative_change: evidence.relative_change,
+            residual: evidence.residual,
+            // No weight was changed.
+            restored: true,
+            paraphrases,
+            neighbourhood,
+            unrelated: unrelated.collect(),
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! What is read before and after edits: answers behind prompts. Each distinct prompt is captured once for all edits that
+//! watch it, and only at the layers that they change.
+
+use super::editor::EditBatch;
+use crate::error::Result;
+use crate::load::Model;
+use crate::record::Answer;
+use crate::run::{ActivationCache, Edited, PatchedRun, Prompt, Read, Readout, Request, Sites, with_halving};
+use crate::tensor::{Matrix, Overlay};
+use crate::trace::{Asked, score};
+use std::collections::HashMap;
+
+/// A prompt of a cache: the batch's own, or the one of the other prompts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Spot {
+    Own(usize),
+    Other(usize),
+}
+
+/// Two answers behind a prompt: places among the reads.
+#[derive(Debug, Clone)]
+pub(super) struct Probe {
+    reads: [Vec<usize>; 2],
+}
+
+/// p(true), p(false), and the most probable first token.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Score {
+    pub(super) p: [f32; 2],
+    pub(super) top: u32,
+}
+
+impl Probe {
+    fn score(&self, readouts: &HashMap<usize, Readout>) -> Score {
+        let of = |reads: &[usize]| reads.iter().map(|read| readouts[read].clone()).collect::<Vec<_>>();
+        let [yes, no] = [of(&self.reads[0]), of(&self.reads[1])];
+        Score { p: [score(&yes), score(&no)], top: yes[0].top }
+    }
+}
+
+/// Prompts to be read, found again by their tokens.
+pub(super) struct Probes<'a> {
+    batch: &'a EditBatch<'a>,
+    mode: Answer,
+    spots: HashMap<Vec<u32>, Spot>,
+    others: Vec<Prompt>,
+    reads: Vec<(Spot, Read)>,
+}
+
+impl<'a> Probes<'a> {
+    pub(super) fn new(batch: &'a EditBatch<'a>, mode: Answer) -> Self {
+        let own = batch.targets.iter().enumerate();
+        let spots = own.map(|(at, target)| (target.tokens.clean.clone(), Spot::Own(at))).collect();
+        Self { batch, mode, spots, others: Vec::new(), reads: Vec::new() }
+    }
+
+    fn model(&self) -> &'a Model {
+        self.batch.model
+    }
+
+    /// Watches the answers after a prompt; `None` when an answer cannot follow it as tokens of its own, or the model has
+    /// no room or no embedding for them.
+    pub(super) fn add(&mut self, text: &str, answers: [&str; 2]) -> Result<Option<Probe>> {
+        let tokens = &self.model().tokens;
+        let (Ok(yes), Ok(no)) = (tokens.answer(text, answers[0])?, tokens.answer(text, answers[1])?) else {
+            return Ok(None);
+        };
+        Ok(self.add_ids(&tokens.encode(text)?.ids, [&yes, &no]))
+    }
+
+    /// The same, in tokens.
+    pub(super) fn add_ids(&mut self, ids: &[u32], [yes, no]: [&[u32]; 2]) -> Option<Probe> {
+        let model = self.model();
+        if ids.is_empty() || [ids, yes, no].into_iter().any(|ids| model.unknown(ids).is_some()) {
+            return None;
+        }
+        let asked = [yes, no].map(|answer| Asked::new(ids, answer, &[], self.mode));
+        if asked.iter().any(|asked| asked.ids.len() > model.net.shape.positions) {
+            return None;
+        }
+        Some(Probe { reads: asked.map(|asked| self.reads_of(asked)) })
+    }
+
+    fn reads_of(&mut self, asked: Asked) -> Vec<usize> {
+        let others = &mut self.others;
+        let spot = *self.spots.entry(asked.ids).or_insert_with_key(|ids| {
+            others.push(Prompt::plain(ids));
+            Spot::Other(others.len() - 1)
+        });
+        let reads = &mut self.reads;
+        let place = |read: Read| {
+            let read = (spot, read);
+            reads.iter().position(|known| *known == read).unwrap_or_else(|| {
+                reads.push(read);
+                reads.len() - 1
+            })
+        };
+        asked.reads.into_iter().map(place).collect()
+    }
+
+    /// Tokens of the prompts that have to be captured.
+    pub(super) fn rows(&self) -> usize {
+        self.others.iter().map(|prompt| prompt.ids.len()).sum()
+    }
+
+    /// Captures the prompts with what runs need that carry one of these edits.
+    pub(super) async fn capture(self, overlays: &[Overlay]) -> Result<Captured<'a>> {
+        let model = self.model();
+        let keep = Sites::for_overlays(&model.net, overlays);
+        let others = match self.others.is_empty() {
+            true => None,
+            false => Some(model.edited().capture(&self.others, &Matrix::default(), &keep).await?),
+        };
+        Ok(Captured { probes: self, others })
+    }
+}
+
+/// Probes whose prompts are captured.
+pub(super) struct Captured<'a> {
+    probes: Probes<'a>,
+    others: Option<ActivationCache>,
+}
+
+impl Captured<'_> {
+    /// Both caches, and how a spot is found in them.
+    fn caches(&self) -> impl Iterator<Item = (&ActivationCache, fn(Spot) -> Option<usize>)> {
+        let own: fn(Spot) -> Option<usize> = |spot| if let Spot::Own(at) = spot { Some(at) } else { None };
+        let other: fn(Spot) -> Option<usize> = |spot| if let Spot::Other(at) = spot { Some(at) } else { None };
+        std::iter::once((&self.probes.batch.cache, own)).chain(self.others.iter().map(move |cache| (cache, other)))
+    }
+
+    /// Scores of probes as the model is.
+    pub(super) async fn before(&self, probes: &[Probe]) -> Result<Vec<Score>> {
+        let model = self.probes.model();
+        let mut readouts = HashMap::new();
+        for (cache, at) in self.caches() {
+            let wanted = wanted(probes).into_iter();
+            let mine = wanted.filter_map(|read| Some((read, at(self.probes.reads[read].0)?)));
+            let mine: Vec<(usize, usize)> = mine.collect();
+            let reads: Vec<(usize, Read)> =
+                mine.iter().map(|&(read, prompt)| (prompt, self.probes.reads[read].1.clone())).collect();
+            let reads = &reads;
+            let work = |plan| async move { Edited { plan, ..model.edited() }.read(cache, reads).await };
+            let found = with_halving(model.plan, work).await?.0;
+            readouts.extend(mine.iter().map(|(read, _)| *read).zip(found));
+        }
+        Ok(probes.iter().map(|probe| probe.score(&readouts)).collect())
+    }
+
+    /// Scores with edits, of each one's own probes: one run for each edit and prompt, all of them together.
+    pub(super) async fn after(&self, overlays: &[Overlay], probes: &[&[Probe]]) -> Result<Vec<Vec<Score>>> {
+        let model = self.probes.model();
+        let mut readouts: Vec<HashMap<usize, Readout>> = vec![HashMap::new(); overlays.len()];
+        for (cache, at) in self.caches() {
+            let mut runs: Vec<PatchedRun> = Vec::new();
+            // Where each read is: edit, read, run, place among the run's.
+            let mut places = Vec::new();
+            for (edit, probes) in probes.iter().enumerate() {
+                let mut run_of: HashMap<usize, usize> = HashMap::new();
+                for read in wanted(probes) {
+                    let (spot, wanted) = &self.probes.reads[read];
+                    let Some(prompt) = at(*spot) else { continue };
+                    let run = *run_of.entry(prompt).or_insert_with(|| {
+                        runs.push(PatchedRun { prompt, overlay: Some(edit), ..PatchedRun::default() });
+                        runs.len() - 1
+                    });
+                    places.push((edit, read, run, runs[run].reads.len()));
+                    runs[run].reads.push(wanted.clone());
+                }
+            }
+            let request = &Request { overlays, ..Request::of(&runs) };
+            let work = |plan| async move { Edited { plan, ..model.edited() }.resume(cache, request).await };
+            let found = with_halving(model.plan, work).await?.0;
+            for (edit, read, run, place) in places {
+                readouts[edit].insert(read, found[run][place].clone());
+            }
+        }
+        Ok(probes
+            .iter()
+            .zip(&readouts)
+            .map(|(probes, found)| probes.iter().map(|p| p.score(found)).collect())
+            .collect())
+    }
+}
+
+/// All reads of some probes, once each.
+fn wanted(probes: &[Probe]) -> Vec<usize> {
+    let mut reads: Vec<usize> = probes.iter().flat_map(|probe| probe.reads.iter().flatten().copied()).collect();
+    reads.sort_unstable();
+    reads.dedup();
+    reads
+}
