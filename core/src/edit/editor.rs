@@ -87,7 +87,7 @@ pub struct Step<'a> {
     pub losses: &'a [f32],
 }
 
-/// Hears of each step; its error stops the search.
+/// Called after each step; its error stops the search.
 pub type OnStep<'a> = &'a mut dyn FnMut(Step<'_>) -> Result<()>;
 
 /// What an editor found.

@@ -52,8 +52,8 @@ pub async fn measure(
         for &(one, i) in rest {
             let target = &batch.targets[one.targets[i]];
             watched.push(watch(&mut probes, target, &one.evidence[i], &one.overlay)?);
-            let overlays: Vec<Overlay> = watched.iter().map(|watched| watched.overlay.clone()).collect();
-            let row = Sites::for_overlays(&batch.model.net, &overlays).row_bytes(&batch.model.net);
+            let overlays = watched.iter().map(|watched: &Watched<'_>| watched.overlay);
+            let row = Sites::for_overlays(&batch.model.net, overlays).row_bytes(&batch.model.net);
             // A device computes a capture in one piece.
             let most = if batch.model.compute.is_cpu() { usize::MAX } else { batch.model.plan.rows };
             let bytes = row.saturating_mul(probes.rows() as u64);
@@ -64,6 +64,8 @@ pub async fn measure(
         rest = &rest[watched.len()..];
         let overlays: Vec<Overlay> = watched.iter().map(|watched| watched.overlay.clone()).collect();
         let captured = probes.capture(&overlays).await?;
+        let lists: Vec<&[Probe]> = watched.iter().map(|watched| watched.probes.as_slice()).collect();
+        let before = captured.before(&lists).await?;
         // As many at a time as one batch has room for, so that finished ones are kept while others are computed.
         let mut start = 0;
         while start < watched.len() {
@@ -73,11 +75,9 @@ pub async fn measure(
                 rows <= batch.model.plan.rows
             });
             let end = start + fits.count().max(1);
-            let lists: Vec<&[Probe]> = watched[start..end].iter().map(|watched| watched.probes.as_slice()).collect();
-            let after = captured.after(&overlays[start..end], &lists).await?;
-            for (watched, after) in watched[start..end].iter().zip(after) {
-                let before = captured.before(&watched.probes).await?;
-                done(MeasuredEdit { record: watched.record(&before, &after), overlay: watched.overlay.clone() })?;
+            let after = captured.after(&overlays[start..end], &lists[start..end]).await?;
+            for ((watched, before), after) in watched[start..end].iter().zip(&before[start..end]).zip(&after) {
+                done(MeasuredEdit { record: watched.record(before, after), overlay: watched.overlay.clone() })?;
             }
             start = end;
         }

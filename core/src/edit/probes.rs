@@ -129,12 +129,12 @@ impl Captured<'_> {
         std::iter::once((&self.probes.batch.cache, own)).chain(self.others.iter().map(move |cache| (cache, other)))
     }
 
-    /// Scores of probes as the model is.
-    pub(super) async fn before(&self, probes: &[Probe]) -> Result<Vec<Score>> {
+    /// Scores of each edit's probes as the model is; what several read is read once.
+    pub(super) async fn before(&self, probes: &[&[Probe]]) -> Result<Vec<Vec<Score>>> {
         let model = self.probes.model();
         let mut readouts = HashMap::new();
         for (cache, at) in self.caches() {
-            let wanted = wanted(probes).into_iter();
+            let wanted = wanted(probes.iter().copied().flatten()).into_iter();
             let mine = wanted.filter_map(|read| Some((read, at(self.probes.reads[read].0)?)));
             let mine: Vec<(usize, usize)> = mine.collect();
             let reads: Vec<(usize, Read)> =
@@ -144,7 +144,7 @@ impl Captured<'_> {
             let found = with_halving(model.plan, work).await?.0;
             readouts.extend(mine.iter().map(|(read, _)| *read).zip(found));
         }
-        Ok(probes.iter().map(|probe| probe.score(&readouts)).collect())
+        Ok(probes.iter().map(|probes| probes.iter().map(|probe| probe.score(&readouts)).collect()).collect())
     }
 
     /// Scores with edits, of each one's own probes: one run for each edit and prompt, all of them together.
@@ -157,7 +157,7 @@ impl Captured<'_> {
             let mut places = Vec::new();
             for (edit, probes) in probes.iter().enumerate() {
                 let mut run_of: HashMap<usize, usize> = HashMap::new();
-                for read in wanted(probes) {
+                for read in wanted(*probes) {
                     let (spot, wanted) = &self.probes.reads[read];
                     let Some(prompt) = at(*spot) else { continue };
                     let run = *run_of.entry(prompt).or_insert_with(|| {
@@ -184,8 +184,8 @@ impl Captured<'_> {
 }
 
 /// All reads of some probes, once each.
-fn wanted(probes: &[Probe]) -> Vec<usize> {
-    let mut reads: Vec<usize> = probes.iter().flat_map(|probe| probe.reads.iter().flatten().copied()).collect();
+fn wanted<'a>(probes: impl IntoIterator<Item = &'a Probe>) -> Vec<usize> {
+    let mut reads: Vec<usize> = probes.into_iter().flat_map(|probe| probe.reads.iter().flatten().copied()).collect();
     reads.sort_unstable();
     reads.dedup();
     reads

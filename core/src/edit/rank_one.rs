@@ -5,7 +5,7 @@ use crate::load::Model;
 use crate::model::Transformer;
 use crate::tensor::{Overlay, Rows};
 
-/// A key, what its layer's `down_proj` gives for it, and what it shall give.
+/// A key, the value that its layer's `down_proj` gives for it, and the value to store.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RankOne {
     /// Edited block, `1..=L`.

@@ -43,7 +43,7 @@ impl Sites {
 
     /// What runs need that carry one of these overlays, and have no changes beside: what is below the first map that the
     /// overlay changes. Above it all of a run's positions are computed anew, so no other keys are needed.
-    pub fn for_overlays(net: &Transformer, overlays: &[Overlay]) -> Self {
+    pub fn for_overlays<'a>(net: &Transformer, overlays: impl IntoIterator<Item = &'a Overlay>) -> Self {
         let mut sites = Self::end();
         for overlay in overlays {
             let changed = |map: &LinearMap| overlay.terms.iter().any(|term| term.tensor == map.tensor);
