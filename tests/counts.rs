@@ -34,7 +34,7 @@ fn a_fact_is_tokenized_once_and_its_prompts_are_run_as_rarely_as_can_be() {
     let facts = FactFile::of("one", vec![fact]);
     let mut settings = Settings { n: 1, maps: 1, stages: vec![1, 2, 3], min_effect: -1.0, ..Settings::default() };
     settings.edit.facts = 1;
-    settings.edit.method = Spsa { steps: 3, ..Spsa::default() }.into();
+    settings.edit.methods = vec![Spsa { steps: 3, ..Spsa::default() }.into()];
     settings.edit.layer = Some(2);
     settings.edit.min_p_false = 0.0;
     let header = block_on(study::header(&model, &facts, settings, "test")).expect("a header");

@@ -121,6 +121,7 @@ fn an_edit_agrees_with_transformers() {
             let change = RankOne {
                 layer,
                 key: row(Site::MlpKey),
+                direction: row(Site::MlpKey),
                 value: row(Site::MlpValue),
                 target: reference.values("edit.vstar").to_vec(),
             };

@@ -101,7 +101,7 @@ All commands: engram --help";
 mod tests {
     use super::*;
     use clap::CommandFactory;
-    use engram_core::record::{EditSettings, Settings};
+    use engram_core::record::{EditMethod, EditSettings, Settings};
 
     #[test]
     fn the_grammar_is_sound() {
@@ -121,6 +121,7 @@ mod tests {
         let Ok(Cli { command: Some(Command::Edit(args)), .. }) = Cli::try_parse_from(line) else {
             panic!("the line must parse");
         };
-        assert_eq!(args.settings().edit, EditSettings::default());
+        let method = EditMethod::named("r-rome").expect("a method");
+        assert_eq!(args.settings().map(|settings| settings.edit).ok(), Some(EditSettings::of(method)));
     }
 }

@@ -5,6 +5,7 @@ mod edit;
 mod load;
 mod place;
 mod save;
+mod stats;
 mod study;
 mod trace;
 mod train;
@@ -16,7 +17,7 @@ use crate::progress::Progress;
 use crate::wanted::{Facts, Model, Place, Proof, Question, Save, Training};
 use anyhow::Result;
 use engram_core::metrics::Judgement;
-use engram_core::record::{DeviceInfo, EditRecord, ModelInfo, Record, Settings};
+use engram_core::record::{DeviceInfo, EditRecord, EditSettings, ModelInfo, Record, Settings};
 use engram_core::trace::Units;
 use engram_core::train::{Epoch, Recall};
 use std::path::PathBuf;
@@ -70,6 +71,8 @@ pub struct Edited {
     pub device: DeviceInfo,
     /// The prompt, with its subject.
     pub prompt: String,
+    /// How it was edited: contexts and the second moment's text included.
+    pub settings: EditSettings,
     /// All measures together.
     pub judgement: Judgement,
     /// Raw values. Unrelated facts are named by their place among the bundled facts; a question that is none of these has no

@@ -11,6 +11,7 @@ mod fail;
 mod hub;
 mod lab;
 mod memory;
+mod method;
 mod options;
 mod progress;
 mod records;

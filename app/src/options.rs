@@ -65,7 +65,7 @@ impl CorruptionArgs {
 impl RunArgs {
     /// A model to load, with these options.
     pub fn model(&self, source: &Source) -> Model {
-        Model { source: source.clone(), tokenizer: self.tokenizer.clone(), device: self.device }
+        Model { source: source.clone(), tokenizer: self.tokenizer.clone(), device: self.device, stats_text: None }
     }
 }
 
@@ -245,6 +245,15 @@ pub fn positive(value: &str) -> Result<f32> {
         Ok(number) if number.is_finite() && number > 0.0 => Ok(number),
         Ok(_) => Err(Error::input("it must be above 0 and finite").hint("give a number above 0")),
         Err(_) => Err(Error::input("it is not a number").hint("give a number above 0, such as 0.005")),
+    }
+}
+
+/// A finite number that is not below zero.
+pub fn not_negative(value: &str) -> Result<f32> {
+    match value.parse::<f32>() {
+        Ok(number) if number.is_finite() && number >= 0.0 => Ok(number),
+        Ok(_) => Err(Error::input("it must be finite and not below 0").hint("give 0 or a number above it")),
+        Err(_) => Err(Error::input("it is not a number").hint("give a number such as 0.5")),
     }
 }
 

@@ -78,6 +78,8 @@ pub struct Model {
     pub tokenizer: Option<PathBuf>,
     /// Where it runs.
     pub device: DeviceChoice,
+    /// A text, or a folder of texts, that second moments are taken over.
+    pub stats_text: Option<PathBuf>,
 }
 
 /// One fact, as a person asks about it. The subject is known to be in the prompt.

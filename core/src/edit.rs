@@ -1,23 +1,32 @@
 //! Stage 3: rewriting facts (METHODS, section 4). An [`editor`] turns facts and layers into an overlay on the weights: it
 //! says what a search minimises ([`objective`]), which search does it ([`solve`]), and which change of which matrix stores
-//! what was found ([`rank_one`]). [`measure()`] reads what an overlay does. Nothing here changes a model.
+//! what was found ([`rank_one`]); [`editors`] has one file for each. [`prepare()`] makes ready what they need of the model.
+//! [`measure()`] reads what an overlay does. Nothing here changes a model.
 
 mod around;
+mod contexts;
 mod delta;
 mod editor;
+mod editors;
 mod measure;
 mod objective;
+mod prepare;
 mod probes;
 mod rank_one;
+mod rewriting;
+mod size;
 mod solve;
 
 pub use around::{OwnLayer, known, known_fact, own_layer, unrelated};
+pub use contexts::contexts;
 pub use delta::delta;
 pub use editor::{EditBatch, EditTarget, Evidence, OnStep, Solved, Step, solve};
 pub use measure::{MeasuredEdit, measure};
+pub use prepare::{complete, prepare};
 pub use rank_one::RankOne;
+pub use size::size_of;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::facts::Fact;
 use crate::load::Model;
 use crate::record::Settings;
@@ -26,7 +35,7 @@ use crate::trace::{TokenizedFact, tokenize};
 /// One edit alone, searched and measured.
 ///
 /// # Errors
-/// As [`EditBatch::capture`], [`solve`] and [`measure()`].
+/// As [`EditBatch::capture`], [`solve`] and [`measure()`]; and when there is no edit.
 pub async fn edit_one(
     model: &Model,
     target: &EditTarget<'_>,
@@ -34,13 +43,16 @@ pub async fn edit_one(
     told: OnStep<'_>,
 ) -> Result<MeasuredEdit> {
     let batch = EditBatch::capture(model, std::slice::from_ref(target)).await?;
-    let solved = solve(&batch, settings, told).await?;
+    let solved = solve(&batch, &settings.edit.method(), settings, told).await?;
+    if let Some(failed) = solved.iter().flat_map(|one| &one.evidence).find_map(|evidence| evidence.failed.as_ref()) {
+        return Err(Error::numeric(failed).hint("choose another layer with --layer").in_page("choose another layer"));
+    }
     let mut measured = None;
     let mut take = |edit| {
         measured = Some(edit);
         Ok(())
     };
-    measure(&batch, &solved, settings, &mut take).await?;
+    measure(&batch, (0, &solved), settings, &mut take).await?;
     Ok(measured.expect("one target, one edit"))
 }
 

@@ -52,6 +52,18 @@ pub struct Fact {
     pub answer_ids: [Vec<u32>; 2],
 }
 
+/// Facts as a text, a line for each wording with its true answer, shuffled: what a model reads that knows them.
+pub fn statements(facts: &[Fact]) -> String {
+    const SEED: u64 = 42;
+    let wordings = |fact: &Fact| -> Vec<String> {
+        let told = |prompt: &str| format!("{prompt} {}.", fact.target_true);
+        std::iter::once(told(&fact.prompt())).chain(fact.paraphrases.iter().map(|prompt| told(prompt))).collect()
+    };
+    let lines: Vec<String> = facts.iter().flat_map(wordings).collect();
+    let shuffled: Vec<&str> = shuffled(lines.len(), SEED).into_iter().map(|at| lines[at].as_str()).collect();
+    shuffled.join("\n")
+}
+
 impl Fact {
     /// Its record, at this place of its study's order.
     pub fn record(&self, order: usize, outcome: Outcome) -> FactRecord {

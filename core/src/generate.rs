@@ -5,6 +5,19 @@ use crate::load::Model;
 use crate::run::{Prompt, Read, Sites};
 use crate::tensor::Matrix;
 use crate::tokens::Encoded;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use sha2::{Digest, Sha256};
+
+/// A generator of its own for each purpose and name, so that draws do not depend on what else is drawn.
+pub(crate) fn generator(seed: u64, purpose: &str, id: &str) -> ChaCha8Rng {
+    let mut digest = Sha256::new();
+    digest.update(seed.to_le_bytes());
+    digest.update(purpose.as_bytes());
+    digest.update([0]);
+    digest.update(id.as_bytes());
+    ChaCha8Rng::from_seed(digest.finalize().into())
+}
 
 /// What a model said.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -73,6 +86,51 @@ async fn continued(
         said = now;
     }
     Ok((said, None))
+}
+
+/// Texts that the model goes on with from each of some beginnings, up to so many tokens each, the beginning's included; every
+/// next token is drawn from the `top` most probable ones by their probabilities. The beginning is part of the text.
+///
+/// # Errors
+/// As [`prompt_of`].
+pub async fn sampled(model: &Model, starts: &[(&str, usize)], top: usize, seed: u64) -> Result<Vec<String>> {
+    let before = model.tokens.before().len();
+    let mut all = Vec::with_capacity(starts.len());
+    for (at, &(start, length)) in starts.iter().enumerate() {
+        all.push((prompt_of(model, start)?.ids, before + length, generator(seed, "sampled", &at.to_string())));
+    }
+    let most = model.net.shape.positions;
+    loop {
+        let growing = |(ids, length, _): &(Vec<u32>, usize, _)| ids.len() < (*length).min(most);
+        let prompts: Vec<Prompt> = all.iter().filter(|one| growing(one)).map(|(ids, ..)| Prompt::plain(ids)).collect();
+        if prompts.is_empty() {
+            break;
+        }
+        // They are short, so reading them anew all together is quicker than one at a time from what was kept.
+        let cache = model.edited().capture(&prompts, &Matrix::default(), &Sites::end()).await?;
+        for (prompt, (ids, _, generator)) in all.iter_mut().filter(|one| growing(one)).enumerate() {
+            let logits = model.edited().logits(&cache, prompt, ids.len() - 1).await?;
+            ids.push(drawn(&logits, top, generator));
+        }
+    }
+    all.iter().map(|(ids, ..)| model.tokens.decode(ids)).collect()
+}
+
+/// One of the `top` largest logits' places, by their probabilities among themselves.
+fn drawn(logits: &[f32], top: usize, generator: &mut impl Rng) -> u32 {
+    let mut order: Vec<u32> = (0..logits.len() as u32).collect();
+    let value = |id: u32| logits[id as usize];
+    order.sort_by(|&a, &b| value(b).total_cmp(&value(a)).then(a.cmp(&b)));
+    order.truncate(top.max(1));
+    let weights: Vec<f64> = order.iter().map(|&id| f64::from(value(id) - value(order[0])).exp()).collect();
+    let mut point = generator.random::<f64>() * weights.iter().sum::<f64>();
+    for (&id, weight) in order.iter().zip(&weights) {
+        point -= weight;
+        if point < 0.0 {
+            return id;
+        }
+    }
+    order[order.len() - 1]
 }
 
 /// Marks that end a word, in the scripts that the families are trained on.

@@ -41,6 +41,8 @@ pub mod rope;
 #[cfg(feature = "engine")]
 pub mod run;
 #[cfg(feature = "engine")]
+pub mod second_moment;
+#[cfg(feature = "engine")]
 pub mod study;
 pub mod tables;
 #[cfg(feature = "engine")]

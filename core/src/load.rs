@@ -8,6 +8,7 @@ use crate::model::spec::Spec;
 use crate::model::{Survey, Transformer, assemble, own_head, weigh};
 use crate::record::ModelInfo;
 use crate::run::{Edited, Plan};
+use crate::second_moment::SecondMoments;
 use crate::tensor::Overlay;
 use crate::tokens::Tokens;
 use crate::weights::Checkpoint;
@@ -34,6 +35,8 @@ pub struct Model {
     pub own_head: bool,
     /// What a user should know of the files before believing a number.
     pub notes: Vec<String>,
+    /// Second moments of its keys, for editors.
+    pub second_moments: SecondMoments,
 }
 
 /// How a model's files are understood: lines for a person who holds them against config.json, a name and what it is.
@@ -122,7 +125,8 @@ impl Model {
         let free = if compute.is_cpu() { memory::free() / 2 } else { compute.free_bytes };
         let plan = Plan::of(&net, compute.is_cpu(), free, binding);
         crate::device::complaint()?;
-        Ok(Self { net, tokens, compute, info, plan, overlays: Vec::new(), config, spec, own_head, notes })
+        let (overlays, second_moments) = (Vec::new(), SecondMoments::default());
+        Ok(Self { net, tokens, compute, info, plan, overlays, config, spec, own_head, notes, second_moments })
     }
 
     /// The model with its edits in force, ready to run.

@@ -1,17 +1,21 @@
 //! The record of a study: settings, identities and **raw** probabilities. Every index on a screen is recomputed from
 //! these by [`crate::metrics`]. Layers are numbered `1..=L` for people; a per-layer vector holds layer `l` at `l - 1`.
 
+mod edit_method;
+mod edit_record;
 mod edit_settings;
 mod limits;
 pub(crate) mod outcome;
 pub(crate) mod read;
 mod settings;
 
-pub use edit_settings::{EditMethod, EditSettings, Spsa};
+pub use edit_method::{EditKey, EditMethod, Rome, Spsa, ValueSearch};
+pub use edit_record::{Answers, EditRecord, Search, Shift, Unrelated};
+pub use edit_settings::{EditSettings, SecondMomentSettings};
 pub use outcome::{Dropped, NotValidated, Outcome, Reason};
 pub use settings::{Answer, Corruption, Settings};
 
-use read::{MOST_LAYERS, MOST_STEPS};
+use read::MOST_LAYERS;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -252,65 +256,6 @@ pub struct Maps {
     /// Attention contributions.
     #[serde(deserialize_with = "read::rows")]
     pub attention: Vec<Vec<f32>>,
-}
-
-/// One edit of Stage 3.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-pub struct EditRecord {
-    /// `order` of the fact.
-    pub fact: usize,
-    /// Edited block, `1..=L`.
-    pub layer: usize,
-    /// Seed of the SPSA directions.
-    pub seed: u64,
-    /// `p(true)` before.
-    pub p_true: f32,
-    /// `p(false)` before.
-    pub p_false: f32,
-    /// `p(true)` with the edited weights.
-    pub p_true_after: f32,
-    /// `p(false)` with the edited weights.
-    pub p_false_after: f32,
-    /// `logit(y_true) - logit(y_false)` before each SPSA step and after the last (steps + 1 entries).
-    #[serde(deserialize_with = "read::list::<_, _, MOST_STEPS>")]
-    pub loss: Vec<f32>,
-    /// `‖v* - v‖ / ‖v‖`.
-    pub relative_change: f32,
-    /// `max |W'k - v*| / max |v*|`, measured on the edited weights.
-    pub residual: f32,
-    /// The weights after the restoration are bit for bit those before the edit.
-    pub restored: bool,
-    /// Paraphrases: `p(true), p(false)` before and after.
-    #[serde(deserialize_with = "read::list::<_, _, MOST_STEPS>")]
-    pub paraphrases: Vec<Shift>,
-    /// Neighbourhood prompts (same true answer, another subject): before and after.
-    #[serde(deserialize_with = "read::list::<_, _, MOST_STEPS>")]
-    pub neighbourhood: Vec<Shift>,
-    /// Unrelated facts.
-    #[serde(deserialize_with = "read::list::<_, _, MOST_STEPS>")]
-    pub unrelated: Vec<Unrelated>,
-}
-
-/// Two answers' probabilities on one prompt, before and after an edit.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Shift {
-    /// The prompt.
-    pub prompt: String,
-    /// `p(true)` before and after.
-    pub p_true: [f32; 2],
-    /// `p(false)` before and after.
-    pub p_false: [f32; 2],
-}
-
-/// An unrelated fact's true answer before and after an edit.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Unrelated {
-    /// `order` of the fact.
-    pub fact: usize,
-    /// `p(true)` before and after.
-    pub p_true: [f32; 2],
-    /// The most probable token changed.
-    pub flipped: bool,
 }
 
 /// No answer was given in tokens.

@@ -5,7 +5,7 @@ mod begun;
 
 pub use begun::is_complete;
 
-use crate::edit::{EditBatch, EditTarget, MeasuredEdit, Step, measure, solve};
+use crate::edit::{EditBatch, EditTarget, MeasuredEdit, Step, complete, measure, prepare, solve};
 use crate::error::{Error, Result};
 use crate::facts::{Fact, FactFile, shuffled};
 use crate::journal::{RedundancyLine, edit_line, fact_line, redundancy_line};
@@ -94,8 +94,8 @@ pub fn question(model: &Model, settings: &Settings) -> Result<Settings> {
     Ok(settings)
 }
 
-/// A record without facts: what a study of this model would be. Fills in the batch plan, the maps' window and, under
-/// noise, σ.
+/// A record without facts: what a study of this model would be. Fills in the batch plan, the maps' window, under noise σ,
+/// and what editors take from the model.
 ///
 /// # Errors
 /// As [`check`], or when the device fails.
@@ -105,6 +105,10 @@ pub async fn header(model: &Model, facts: &FactFile, mut settings: Settings, pro
     check(model, &settings)?;
     if let Corruption::Noise { sigma, .. } = &mut settings.corruption {
         *sigma = measure_sigma(model, &facts.facts).await?;
+    }
+    if settings.stages.contains(&3) {
+        let seed = settings.seed;
+        complete(model, &mut settings.edit, seed).await?;
     }
     Ok(Record {
         engram: VERSION,
@@ -377,7 +381,7 @@ fn chosen<'a>(record: &Record, facts: &'a FactFile, order: &[usize]) -> Vec<Chos
             (None, Some(Dominant::Layer(layer))) => layer,
             (None, _) => continue,
         };
-        if traced.p_false <= edit.min_p_false {
+        if !edit.editable(traced.p_false) {
             continue;
         }
         // The facts that come next in study order, another relation and another subject.
@@ -405,37 +409,53 @@ async fn edit_phase(
     let mut jobs = Vec::new();
     let chosen = chosen(record, facts, order);
     let edits = record.edits.get_or_insert_default();
-    begun::edits(edits, &chosen)?;
+    begun::edits(edits, &chosen, settings.edit.methods.len())?;
     for Chosen { order, fact, layer, unrelated } in chosen {
         let tokens = known.tokens_of(order, model, fact, &settings)?.clone();
         jobs.push(EditTarget { order, fact, tokens, layer, unrelated });
     }
-    let missing = |edits: &[EditRecord], job: &EditTarget<'_>| !edits.iter().any(|edit| edit.fact == job.order);
-    if jobs.iter().all(|job| !missing(edits, job)) {
+    let methods = &settings.edit.methods;
+    let has = |edits: &[EditRecord], method: usize, job: &EditTarget<'_>| {
+        edits.iter().any(|edit| edit.method == method && edit.fact == job.order)
+    };
+    if (0..methods.len()).all(|method| jobs.iter().all(|job| has(edits, method, job))) {
         return Ok(());
     }
-    // All facts are searched as one batch, also when a resumed study lacks only some of them.
     stopped(observer)?;
-    let batch = EditBatch::capture(model, &jobs).await?;
-    let mut progress = |step: Step<'_>| {
-        observer.event(Event::Progress { phase: StudyPhase::Optimize, done: step.done, of: step.of })?;
+    let layers = jobs.iter().map(|job| job.layer).collect();
+    let mut told = |done, of| {
+        observer.event(Event::Progress { phase: StudyPhase::SecondMoment, done, of })?;
         stopped(observer)
     };
-    let mut solved = solve(&batch, &settings, &mut progress).await?;
-    // On a device a batch's shape moves last bits: there those that are known are measured again, for the others' sake.
-    if model.compute.is_cpu() {
-        solved.retain(|one| one.targets.iter().any(|&target| missing(edits, &jobs[target])));
-    }
-    let of = jobs.len();
-    observer.event(Event::Progress { phase: StudyPhase::Edit, done: edits.len(), of })?;
-    let mut done = |edit: MeasuredEdit| {
-        if edits.iter().all(|known| known.fact != edit.record.fact) {
-            observer.event(Event::Edit(&edit.record))?;
-            edits.push(edit.record);
+    prepare(model, &settings.edit, &layers, &mut told).await?;
+    let batch = EditBatch::capture(model, &jobs).await?;
+    let of = jobs.len() * methods.len();
+    for (at, method) in methods.iter().enumerate() {
+        if jobs.iter().all(|job| has(edits, at, job)) {
+            continue;
+        }
+        // All facts are searched as one batch, also when a resumed study lacks only some of them.
+        stopped(observer)?;
+        let mut progress = |step: Step<'_>| {
+            observer.event(Event::Progress { phase: StudyPhase::Optimize, done: step.done, of: step.of })?;
+            stopped(observer)
+        };
+        let mut solved = solve(&batch, method, &settings, &mut progress).await?;
+        // On a device a batch's shape moves last bits: there those that are known are measured again, for the others' sake.
+        if model.compute.is_cpu() {
+            solved.retain(|one| one.targets.iter().any(|&target| !has(edits, at, &jobs[target])));
         }
         observer.event(Event::Progress { phase: StudyPhase::Edit, done: edits.len(), of })?;
-        // After the last one there is nothing to stop.
-        if edits.len() < of { stopped(observer) } else { Ok(()) }
-    };
-    measure(&batch, &solved, &settings, &mut done).await
+        let mut done = |edit: MeasuredEdit| {
+            if !edits.iter().any(|known| known.method == at && known.fact == edit.record.fact) {
+                observer.event(Event::Edit(&edit.record))?;
+                edits.push(edit.record);
+            }
+            observer.event(Event::Progress { phase: StudyPhase::Edit, done: edits.len(), of })?;
+            // After the last one there is nothing to stop.
+            if edits.len() < of { stopped(observer) } else { Ok(()) }
+        };
+        measure(&batch, (at, &solved), &settings, &mut done).await?;
+    }
+    Ok(())
 }

@@ -68,6 +68,11 @@ impl Tokens {
         Ok(Self { inner, sha256: crate::hex(&Sha256::digest(json)), around, from })
     }
 
+    /// Tokens that stand before every text.
+    pub fn before(&self) -> &[u32] {
+        &self.around.before
+    }
+
     /// SHA-256 of the file, or of the file that the GGUF metadata make.
     pub fn sha256(&self) -> &str {
         &self.sha256

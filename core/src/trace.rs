@@ -16,7 +16,6 @@ pub use cells::{Group, capture_facts, capture_with, stage1, stage1_of};
 pub use clean::{CleanStates, clean_states, clean_states_of};
 pub use lens::lens;
 pub use maps::{MapRow, maps};
-pub(crate) use noise::generator;
 pub use noise::measure_sigma;
 pub use one::{Extras, OneFact, Part, SecondPass, trace_one};
 pub use redundancy::{own_blocks, redundancy};

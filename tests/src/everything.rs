@@ -62,7 +62,15 @@ fn traced() -> Traced {
 
 /// An edit.
 pub fn edit() -> EditRecord {
-    let shift = || Shift { prompt: "p".into(), p_true: [0.5, 0.25], p_false: [0.25, 0.5] };
+    let answers = Some(Answers {
+        nll_true: [0.5, 1.0],
+        nll_new: [1.0, 0.5],
+        argmax_true: [1, 0],
+        argmax_new: [0, 2],
+        tokens: [1, 2],
+        kept: 0,
+    });
+    let shift = || Shift { prompt: "p".into(), p_true: [0.5, 0.25], p_false: [0.25, 0.5], answers };
     EditRecord {
         fact: 0,
         layer: 1,
@@ -78,6 +86,19 @@ pub fn edit() -> EditRecord {
         paraphrases: vec![shift()],
         neighbourhood: vec![shift()],
         unrelated: vec![Unrelated { fact: 1, p_true: [0.5, 0.25], flipped: true }],
+        method: 1,
+        answers,
+        relative_norm: Some(0.25),
+        search: Some(Search {
+            value_norm: 2.0,
+            delta_norm: 1.0,
+            clamped: 1,
+            division: 0.5,
+            update_norm: 2.0,
+            nll: vec![0.5, 0.25],
+            kl: vec![0.0, 0.125],
+        }),
+        failed: Some("why".into()),
     }
 }
 
@@ -122,7 +143,16 @@ fn full(corruption: Corruption, answer: Answer) -> Record {
                 position: PatchPosition::SubjectLast,
                 layer: Some(1),
                 min_p_false: 0.1,
-                method: Spsa { steps: 1, epsilon: 0.5, eta: 0.5 }.into(),
+                methods: vec![Spsa { steps: 1, epsilon: 0.5, eta: 0.5 }.into(), Rome::default().into()],
+                contexts: vec!["One. {}".into()],
+                second_moment: SecondMomentSettings {
+                    keys: 10,
+                    window: 4,
+                    first: false,
+                    ridge: 0.5,
+                    text: "t".into(),
+                    sha256: "a".into(),
+                },
             },
         },
         model: ModelInfo {

@@ -46,8 +46,13 @@ pub fn spsa() -> Spsa {
 
 /// A study of a few of them with all stages, so small that it can be run many times.
 pub fn settings() -> Settings {
-    let edit =
-        EditSettings { facts: 3, unrelated: 4, min_p_false: 0.0, method: spsa().into(), ..EditSettings::default() };
+    let edit = EditSettings {
+        facts: 3,
+        unrelated: 4,
+        min_p_false: 0.0,
+        methods: vec![spsa().into()],
+        ..EditSettings::default()
+    };
     Settings {
         n: 7,
         min_effect: -1.0,

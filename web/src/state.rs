@@ -233,7 +233,7 @@ mod tests {
             noise: true,
             window: 5,
             layer: Some(3),
-            edit: EditWish { spsa: Spsa { steps: 9, ..Spsa::default() }, ..EditWish::default() },
+            edit: EditWish { method: Spsa { steps: 9, ..Spsa::default() }.into(), ..EditWish::default() },
         };
         let mut read = LabState::default();
         for (name, value) in state.written() {

@@ -1,22 +1,23 @@
-//! How an edit shall be made: the layer, and the settings of the search for v* (METHODS, section 4).
+//! How an edit shall be made: the layer, the method and its settings (METHODS, section 4).
 
 use engram_core::protocol::EditCommand;
-use engram_core::record::{Settings, Spsa};
+use engram_core::record::{EditMethod, Settings};
 
 /// The choices of the edit tab beside its question. They travel in the address.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct EditWish {
     /// Block to edit, from 1; the fact's dominant layer when absent.
     pub layer: Option<usize>,
-    /// Settings of the search.
-    pub spsa: Spsa,
-    /// Seed of its directions.
+    /// The method, with its settings.
+    pub method: EditMethod,
+    /// Seed of its draws.
     pub seed: u64,
 }
 
 impl Default for EditWish {
     fn default() -> Self {
-        Self { layer: None, spsa: Spsa::default(), seed: Settings::default().seed }
+        let method = EditMethod::named(Self::USUAL).expect("the usual method has a name");
+        Self { layer: None, method, seed: Settings::default().seed }
     }
 }
 
@@ -24,38 +25,58 @@ impl Default for EditWish {
 const MOST_STEPS: usize = 5000;
 
 impl EditWish {
-    /// The names that [`EditWish::read`] knows.
-    pub const NAMES: [&'static str; 5] = ["at", "steps", "epsilon", "eta", "seed"];
+    /// The method that a form starts with.
+    const USUAL: &'static str = "r-rome";
+
+    /// The names that [`EditWish::read`] knows; the method stands before its settings.
+    pub const NAMES: [&'static str; 12] =
+        ["at", "method", "c", "steps", "epsilon", "eta", "lr", "decay", "kl", "clamp", "stop", "seed"];
 
     /// Takes over one `name=value`. Values that make no sense change nothing.
     pub fn read(&mut self, name: &str, value: &str) {
-        let positive = |most: f32| value.trim().parse().ok().filter(|&x: &f32| x > 0.0 && x <= most);
+        let value = value.trim();
+        let positive = |most: f32| value.parse().ok().filter(|&x: &f32| x > 0.0 && x <= most);
         match name {
             "at" if value.is_empty() => self.layer = None,
             "at" => self.layer = value.parse().ok().filter(|&layer| layer > 0).or(self.layer),
-            "steps" => {
-                let steps = value.trim().parse().ok().filter(|steps| (1..=MOST_STEPS).contains(steps));
-                self.spsa.steps = steps.unwrap_or(self.spsa.steps);
+            "method" => {
+                let other = EditMethod::named(value).filter(|other| other.name() != self.method.name());
+                self.method = other.unwrap_or(self.method);
             }
-            "epsilon" => self.spsa.epsilon = positive(1.0).unwrap_or(self.spsa.epsilon),
-            "eta" => self.spsa.eta = positive(1000.0).unwrap_or(self.spsa.eta),
-            "seed" => self.seed = value.trim().parse().unwrap_or(self.seed),
-            _ => {}
+            "c" => self.method.set_covariance(value != "identity"),
+            "steps" => {
+                let steps = value.parse().ok().filter(|steps| (1..=MOST_STEPS).contains(steps));
+                self.method.set_steps(steps.unwrap_or(self.method.steps()));
+            }
+            "seed" => self.seed = value.parse().unwrap_or(self.seed),
+            _ => {
+                let most = if name == "epsilon" { 1.0 } else { 1000.0 };
+                if let Some(number) = positive(most).filter(|_| Self::NAMES.contains(&name)) {
+                    self.method.set(name, number);
+                }
+            }
         }
     }
 
     /// What differs from the defaults, as names and values for an address.
     pub fn written(&self) -> Vec<(&'static str, String)> {
         let default = Self::default();
+        let usual = EditMethod::named(self.method.name()).unwrap_or(default.method);
         let mut pairs = Vec::new();
         pairs.extend(self.layer.map(|layer| ("at", layer.to_string())));
-        let numbers = [
-            ("steps", self.spsa.steps.to_string(), default.spsa.steps.to_string()),
-            ("epsilon", self.spsa.epsilon.to_string(), default.spsa.epsilon.to_string()),
-            ("eta", self.spsa.eta.to_string(), default.spsa.eta.to_string()),
-            ("seed", self.seed.to_string(), default.seed.to_string()),
-        ];
-        pairs.extend(numbers.into_iter().filter(|(_, now, usual)| now != usual).map(|(name, now, _)| (name, now)));
+        let mut differs = |name, now: String, usual: String| {
+            if now != usual {
+                pairs.push((name, now));
+            }
+        };
+        differs("method", self.method.name().into(), default.method.name().into());
+        let c = |method: &EditMethod| if method.needs_second_moment() { "text" } else { "identity" }.to_owned();
+        differs("c", c(&self.method), c(&usual));
+        differs("steps", self.method.steps().to_string(), usual.steps().to_string());
+        for ((name, now), (_, usual)) in self.method.numbers().into_iter().zip(usual.numbers()) {
+            differs(name, now.to_string(), usual.to_string());
+        }
+        differs("seed", self.seed.to_string(), default.seed.to_string());
         pairs
     }
 
@@ -67,7 +88,7 @@ impl EditWish {
             target: target.trim().into(),
             target_new: target_new.trim().into(),
             layer: self.layer,
-            method: self.spsa.into(),
+            method: self.method,
             seed: self.seed,
         }
     }
@@ -76,18 +97,27 @@ impl EditWish {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use engram_core::record::{EditKey, Rome, Spsa, ValueSearch};
 
     #[test]
     fn a_wish_survives_its_address() {
-        let wish = EditWish { layer: Some(5), spsa: Spsa { steps: 400, epsilon: 0.01, eta: 2.5 }, seed: 7 };
+        let spsa = Spsa { steps: 400, epsilon: 0.01, eta: 2.5 }.into();
+        let search = ValueSearch { steps: 9, lr: 0.1, decay: 0.01, kl: 0.5, clamp: 2.0, stop: 0.01 };
+        let rome = Rome { key: EditKey::Published, covariance: false, search }.into();
         let mut read = EditWish::default();
-        for (name, value) in wish.written() {
-            assert!(EditWish::NAMES.contains(&name));
-            read.read(name, &value);
+        for method in [rome, spsa] {
+            let wish = EditWish { layer: Some(5), method, seed: 7 };
+            for (name, value) in wish.written() {
+                assert!(EditWish::NAMES.contains(&name));
+                read.read(name, &value);
+            }
+            assert_eq!(read, wish);
         }
-        assert_eq!(read, wish);
+        let wish = read;
         assert!(EditWish::default().written().is_empty());
-        for (name, value) in [("at", "0"), ("steps", "0"), ("steps", "1e9"), ("epsilon", "NaN"), ("eta", "-1")] {
+        for (name, value) in
+            [("at", "0"), ("steps", "0"), ("steps", "1e9"), ("epsilon", "NaN"), ("eta", "-1"), ("lr", "3")]
+        {
             read.read(name, value);
         }
         assert_eq!(read, wish);
@@ -98,6 +128,6 @@ mod tests {
     #[test]
     fn the_request_is_trimmed() {
         let ask = EditWish::default().ask("The capital of France is", "France", " Paris", "Rome ");
-        assert_eq!((ask.target.as_str(), ask.target_new.as_str(), ask.method.steps()), ("Paris", "Rome", 250));
+        assert_eq!((ask.target.as_str(), ask.target_new.as_str(), ask.method.steps()), ("Paris", "Rome", 20));
     }
 }

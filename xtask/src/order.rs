@@ -2,10 +2,42 @@
 //! that builds on it.
 
 /// core's modules, what others build on first.
-const ORDER: [&str; 34] = [
-    "text", "error", "caught", "memory", "lfs", "foreign", "gz", "hex", "pause", "names", "record", "facts", "metrics",
-    "journal", "protocol", "pack", "tables", "verify", "bounds", "rope", "tokens", "weights", "device", "tensor",
-    "model", "run", "load", "trace", "edit", "generate", "question", "train", "study", "lab",
+const ORDER: [&str; 35] = [
+    "text",
+    "error",
+    "caught",
+    "memory",
+    "lfs",
+    "foreign",
+    "gz",
+    "hex",
+    "pause",
+    "names",
+    "record",
+    "facts",
+    "metrics",
+    "journal",
+    "protocol",
+    "pack",
+    "tables",
+    "verify",
+    "bounds",
+    "rope",
+    "tokens",
+    "weights",
+    "device",
+    "tensor",
+    "model",
+    "run",
+    "second_moment",
+    "load",
+    "generate",
+    "trace",
+    "edit",
+    "question",
+    "train",
+    "study",
+    "lab",
 ];
 
 /// Imports against the order in one file of core, one line each: `file:line: what`. Tests may import anything.

@@ -76,7 +76,7 @@ pub fn run(args: &DemoArgs, ui: &Ui) -> Result<bool> {
     for (index, bundled) in bundled::MODELS.iter().enumerate() {
         let step = format!("model {} of {}", index + 1, bundled::MODELS.len());
         ui.say(&ui.talk.paint(Tone::Heading, &format!("{step}: {}", bundled.name)));
-        let model = Model { source: Source::Bundled(bundled), tokenizer: None, device: args.device };
+        let model = Model { source: Source::Bundled(bundled), tokenizer: None, device: args.device, stats_text: None };
         let progress = Progress::new(*ui);
         let studied = engine::study(&model, &Facts::Bundled, &settings, &place, &progress)?;
         progress.finish();

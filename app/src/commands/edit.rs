@@ -1,17 +1,18 @@
 //! `engram edit`: one fact rewritten by a rank-one update (METHODS, section 4).
 
 use crate::engine::{self, Edited};
+use crate::method::{self, MethodArgs};
 use crate::options::{self, METHOD, MODEL, OUTPUT, RunArgs};
 use crate::progress::{self, Progress};
 use crate::render::style::{Screen, Tone};
 use crate::render::table::{self, Align, Table};
 use crate::render::text;
 use crate::ui::Ui;
-use crate::wanted::{Save, Source};
+use crate::wanted::{Model, Save, Source};
 use anyhow::Result;
 use clap::Args;
 use engram_core::metrics::{EditOutcome, Level, Mark, edit_outcome};
-use engram_core::record::{EditSettings, Settings, Spsa};
+use engram_core::record::{EditMethod, EditSettings, Settings};
 use engram_core::{Error, Result as CoreResult};
 use std::path::PathBuf;
 
@@ -40,20 +41,14 @@ pub struct EditArgs {
     /// Layer to edit, from 1 [default: where restoring the subject's last token helps most]
     #[arg(long, value_name = "LAYER", value_parser = options::layer, help_heading = METHOD)]
     pub layer: Option<usize>,
-    /// SPSA steps
-    #[arg(long, value_name = "COUNT", value_parser = options::count, default_value_t = Spsa::default().steps, help_heading = METHOD)]
-    pub steps: usize,
-    /// SPSA perturbation, in the units of the MLP output
-    #[arg(long, value_name = "SIZE", value_parser = options::positive, default_value_t = Spsa::default().epsilon, help_heading = METHOD)]
-    #[arg(allow_negative_numbers = true)]
-    pub epsilon: f32,
-    /// SPSA step size
-    #[arg(long, value_name = "SIZE", value_parser = options::positive, default_value_t = Spsa::default().eta, help_heading = METHOD)]
-    #[arg(allow_negative_numbers = true)]
-    pub eta: f32,
-    /// Seed of the SPSA directions
+    /// How the edit is found: spsa, rome, r-rome, p-rome
+    #[arg(long, value_name = "METHOD", value_parser = method::method(), default_value = "r-rome", hide_possible_values = true, help_heading = METHOD)]
+    pub method: EditMethod,
+    /// Seed of the draws: contexts, SPSA directions
     #[arg(long, value_name = "NUMBER", default_value_t = 42, help_heading = METHOD)]
     pub seed: u64,
+    #[command(flatten)]
+    editor: MethodArgs,
     /// Write the weight change as a safetensors file
     #[arg(long, value_name = "FILE", value_parser = delta_file, help_heading = OUTPUT)]
     pub save_delta: Option<PathBuf>,
@@ -76,15 +71,14 @@ The model's own files are never changed.";
 
 impl EditArgs {
     /// The record's form of the arguments.
-    pub fn settings(&self) -> Settings {
-        let method = Spsa { steps: self.steps, epsilon: self.epsilon, eta: self.eta };
-        Settings {
+    pub fn settings(&self) -> CoreResult<Settings> {
+        Ok(Settings {
             n: 1,
             seed: self.seed,
             stages: vec![1, 3],
-            edit: EditSettings { layer: self.layer, method: method.into(), ..EditSettings::default() },
+            edit: EditSettings { layer: self.layer, ..self.editor.settings(&[self.method])? },
             ..Settings::default()
-        }
+        })
     }
 }
 
@@ -112,8 +106,8 @@ pub fn run(args: &EditArgs, ui: &Ui) -> Result<()> {
     let question = options::question(&args.prompt, &args.subject, target, new)?;
     let save = Save { delta: args.save_delta.clone(), model: args.save_model.clone() };
     let progress = Progress::new(*ui);
-    let model = args.run.model(&args.model);
-    let edited = engine::edit(&model, &question, &args.settings(), &save, &progress)?;
+    let model = Model { stats_text: args.editor.stats_text.clone(), ..args.run.model(&args.model) };
+    let edited = engine::edit(&model, &question, &args.settings()?, &save, &progress)?;
     progress.finish();
     if args.json {
         ui.print_json(&edited)?;

@@ -2,16 +2,17 @@
 
 use super::compare;
 use crate::engine::{self, Studied};
+use crate::method::{self, MethodArgs};
 use crate::options::{self, CorruptionArgs, METHOD, MODEL, OUTPUT, RunArgs};
 use crate::progress::{self, Progress};
 use crate::render::text;
 use crate::ui::Ui;
-use crate::wanted::{Facts, Place, Source};
+use crate::wanted::{Facts, Model, Place, Source};
 use anyhow::Result;
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 use engram_core::metrics::{self, MetricConvention};
-use engram_core::record::{Answer, EditSettings, PatchPosition, Reason, Record, Settings};
+use engram_core::record::{Answer, EditMethod, EditSettings, PatchPosition, Reason, Record, Settings};
 use engram_core::tables;
 use engram_core::{Error, Kind};
 use std::path::PathBuf;
@@ -64,6 +65,12 @@ pub struct StudyArgs {
     /// Edit this layer instead, from 1
     #[arg(long, value_name = "LAYER", value_parser = options::layer, help_heading = EDITING)]
     pub edit_layer: Option<usize>,
+    /// How facts are rewritten, one method or several: spsa, rome, r-rome, p-rome
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = method::method(), default_value = "spsa", help_heading = EDITING)]
+    #[arg(hide_possible_values = true)]
+    pub edit_method: Vec<EditMethod>,
+    #[command(flatten)]
+    editor: MethodArgs,
     /// Folder for the records; made when missing
     #[arg(long, value_name = "DIR", value_parser = options::folder, help_heading = OUTPUT)]
     pub out: PathBuf,
@@ -92,6 +99,7 @@ impl StudyArgs {
     /// The record's form of the arguments.
     pub fn settings(&self) -> engram_core::Result<Settings> {
         options::distinct("--stages", &self.stages, u8::to_string)?;
+        options::distinct("--edit-method", &self.edit_method, |method| method.name().into())?;
         options::distinct("--positions", &self.positions, |position| position.name().into())?;
         let mut stages = self.stages.clone();
         stages.sort_unstable();
@@ -122,7 +130,7 @@ impl StudyArgs {
                 facts: self.edit_facts,
                 position: edited,
                 layer: self.edit_layer,
-                ..EditSettings::default()
+                ..self.editor.settings(&self.edit_method)?
             },
             ..Settings::default()
         })
@@ -143,7 +151,9 @@ pub fn run(args: &StudyArgs, ui: &Ui) -> Result<bool> {
     }
     let place = Place { out: args.out.clone(), fresh: args.fresh, strict: args.strict };
     let progress = Progress::new(*ui);
-    let models: Vec<_> = args.model.iter().map(|source| args.run.model(source)).collect();
+    let stats_text = &args.editor.stats_text;
+    let model = |source| Model { stats_text: stats_text.clone(), ..args.run.model(source) };
+    let models: Vec<_> = args.model.iter().map(model).collect();
     if models.len() > 1 {
         engine::check_studies(&models, &settings, &progress)?;
     }

@@ -5,8 +5,8 @@ use crate::engine::{Edited, Tracing};
 use crate::render::style::{Ink, Screen, Tone};
 use engram_core::metrics::judge;
 use engram_core::record::{
-    DeviceInfo, Dropped, EditRecord, FactRecord, FactSource, Lens, Maps, ModelInfo, Outcome, PatchPosition, Reason,
-    Record, Settings, Traced, Unrelated, VERSION,
+    DeviceInfo, Dropped, EditRecord, EditSettings, FactRecord, FactSource, Lens, Maps, ModelInfo, Outcome,
+    PatchPosition, Reason, Record, Settings, Traced, Unrelated, VERSION,
 };
 
 const SCREEN: Screen = Screen { width: 80, ink: Ink::None };
@@ -153,6 +153,7 @@ fn edited(p_true_after: f32, p_false_after: f32) -> Edited {
         model: model(),
         device: device(),
         prompt: "The capital of France is".into(),
+        settings: EditSettings::default(),
         judgement: judge(&edit),
         edit,
         before: " Paris".into(),

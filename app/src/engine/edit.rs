@@ -31,7 +31,15 @@ pub(super) fn run(
 ) -> Result<Edited> {
     save.check()?;
     let mut loaded = load(wanted, progress)?;
-    let settings = &study::question(&loaded.model, settings)?;
+    super::stats::attach(&mut loaded, wanted, &settings.edit, progress)?;
+    let mut settings = study::question(&loaded.model, settings)?;
+    if settings.edit.needs_contexts() && settings.edit.contexts.is_empty() {
+        progress.start("drawing contexts", "passes", Some(1), 0);
+    }
+    let seed = settings.seed;
+    block_on(edit::complete(&loaded.model, &mut settings.edit, seed))?;
+    progress.finish();
+    let settings = &settings;
     let (fact, _) = block_on(fact_of(&loaded.model, question.asked()))?;
     // What the edit does around its prompt is seen on the bundled facts, as in the lab.
     let bundled = read_facts(&Facts::Bundled, progress)?;
@@ -53,7 +61,16 @@ pub(super) fn run(
     let before = said(&loaded.model)?.text;
 
     let start = Instant::now();
-    progress.start("finding v*", "steps", Some(settings.edit.method.steps() as u64), 0);
+    let mut told = |done: usize, of: usize| {
+        if done == 0 {
+            progress.start("second moment of the layer's keys", "tokens", Some(of as u64), 0);
+        }
+        progress.set(done as u64);
+        if progress.is_cancelled() { Err(Error::cancelled()) } else { Ok(()) }
+    };
+    block_on(edit::prepare(&mut loaded.model, &settings.edit, &[layer].into(), &mut told))?;
+    progress.finish();
+    progress.start("finding v*", "steps", Some(settings.edit.method().steps() as u64), 0);
     let mut step = |step: Step<'_>| {
         progress.set(step.done as u64);
         if progress.is_cancelled() { Err(Error::cancelled()) } else { Ok(()) }
@@ -75,6 +92,7 @@ pub(super) fn run(
         model: loaded.model.info.clone(),
         device: loaded.model.compute.info.clone(),
         prompt,
+        settings: settings.edit.clone(),
         judgement: judge(&done.record),
         edit: done.record,
         before,

@@ -49,7 +49,9 @@ fn work(
     place: &Place,
     progress: &Progress,
 ) -> Result<Studied> {
-    let model = &mut load(wanted, progress)?.model;
+    let mut loaded = load(wanted, progress)?;
+    super::stats::attach(&mut loaded, wanted, &settings.edit, progress)?;
+    let model = &mut loaded.model;
     let header = block_on(study::header(model, facts, settings.clone(), &super::program()))?;
     let path = files.record.clone();
     let record = match begin::begin(files, &mut journal, (&header, settings, facts), place.fresh, progress)? {
@@ -147,6 +149,7 @@ impl Observer for Recorder<'_> {
                     let (label, unit) = match phase {
                         StudyPhase::Trace => ("tracing", "facts"),
                         StudyPhase::Redundancy => ("redundancy", "facts"),
+                        StudyPhase::SecondMoment => ("second moments of keys", "tokens"),
                         StudyPhase::Optimize => ("finding v*", "steps"),
                         StudyPhase::Edit => ("editing", "facts"),
                     };

@@ -1,14 +1,13 @@
 //! Editors: from facts and layers to changes of weights. One editor is one variant of [`EditMethod`], one implementation of
 //! [`Editor`], and one arm of [`solve`].
 
-use super::objective::Objective;
 use super::rank_one::RankOne;
-use super::solve::{Problem, Solver};
+use super::size::size_of;
 use crate::error::{Error, Result};
 use crate::facts::Fact;
 use crate::load::Model;
 use crate::model::Site;
-use crate::record::{EditMethod, Settings, Spsa};
+use crate::record::{EditMethod, Search, Settings};
 use crate::run::{ActivationCache, Prompt, Sites};
 use crate::tensor::{Matrix, Overlay};
 use crate::trace::TokenizedFact;
@@ -95,61 +94,74 @@ pub type OnStep<'a> = &'a mut dyn FnMut(Step<'_>) -> Result<()>;
 pub struct Solved {
     /// The targets that it is for, by their places in the batch.
     pub targets: Vec<usize>,
-    /// The change of the weights.
+    /// The change of the weights; without terms where there is none.
     pub overlay: Overlay,
     /// How it was found, for each of the targets.
     pub evidence: Vec<Evidence>,
 }
 
 /// How an edit was found.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Evidence {
     /// Seed of the search.
     pub seed: u64,
-    /// Loss before each step and after the last.
+    /// The loss at each evaluation.
     pub loss: Vec<f32>,
     /// `‖v* - v‖ / ‖v‖`.
     pub relative_change: f32,
     /// `max |W'k - v*| / max |v*|` with the edit in force.
     pub residual: f32,
+    /// `‖ΔW‖ / ‖W‖` of the edited matrix.
+    pub relative_norm: f32,
+    /// How gradients found the value.
+    pub search: Option<Search>,
+    /// Why there is no edit.
+    pub failed: Option<String>,
+}
+
+impl Solved {
+    /// One target's rank-one update, or why it has none.
+    pub(super) async fn rank_one(
+        model: &Model,
+        target: usize,
+        change: &RankOne,
+        mut evidence: Evidence,
+    ) -> Result<Self> {
+        evidence.relative_change = change.relative_change();
+        let overlay = match change.overlay(&model.net) {
+            Ok(overlay) => {
+                evidence.residual = change.residual(model, &overlay).await?;
+                evidence.relative_norm = size_of(model, &overlay).await?.1;
+                overlay
+            }
+            // One fact that cannot be edited ends no study.
+            Err(error) => {
+                evidence.failed = Some(error.message().to_owned());
+                Overlay::default()
+            }
+        };
+        Ok(Self { targets: vec![target], overlay, evidence: vec![evidence] })
+    }
 }
 
 /// Turns targets into changes of weights.
 pub(super) trait Editor {
     /// One change for each target, or one for several.
-    async fn solve(&self, batch: &EditBatch<'_>, seed: u64, told: OnStep<'_>) -> Result<Vec<Solved>>;
+    async fn solve(&self, batch: &EditBatch<'_>, settings: &Settings, told: OnStep<'_>) -> Result<Vec<Solved>>;
 }
 
-/// Searches a batch's edits by the method that the settings name.
+/// Searches a batch's edits by a method. [`prepare`](super::prepare) has made ready what it needs.
 ///
 /// # Errors
-/// When the search diverges, an edit is not possible at its layer, `told` stops it, or the device fails.
-pub async fn solve(batch: &EditBatch<'_>, settings: &Settings, told: OnStep<'_>) -> Result<Vec<Solved>> {
-    match &settings.edit.method {
-        EditMethod::Spsa(spsa) => spsa.solve(batch, settings.seed, told).await,
-    }
-}
-
-/// ROME's update with the subject's own key, towards a value that SPSA has found.
-impl Editor for Spsa {
-    async fn solve(&self, batch: &EditBatch<'_>, seed: u64, told: OnStep<'_>) -> Result<Vec<Solved>> {
-        let mut objectives = Vec::with_capacity(batch.targets.len());
-        let mut start = Vec::with_capacity(batch.targets.len());
-        for at in 0..batch.targets.len() {
-            objectives.push(Objective::logit_difference(batch, at));
-            start.push(batch.at_subject(at, Site::MlpValue).await?);
-        }
-        let problem = Problem { model: batch.model, cache: &batch.cache, objectives, seed };
-        let found = self.minimise(&problem, start.clone(), told).await?;
-        let mut solved = Vec::with_capacity(batch.targets.len());
-        for (at, (value, found)) in start.into_iter().zip(found).enumerate() {
-            let (layer, key) = (batch.targets[at].layer, batch.at_subject(at, Site::MlpKey).await?);
-            let change = RankOne { layer, key, value, target: found.value };
-            let overlay = change.overlay(&batch.model.net)?;
-            let residual = change.residual(batch.model, &overlay).await?;
-            let evidence = Evidence { seed, loss: found.loss, relative_change: change.relative_change(), residual };
-            solved.push(Solved { targets: vec![at], overlay, evidence: vec![evidence] });
-        }
-        Ok(solved)
+/// When the search diverges, `told` stops it, or the device fails.
+pub async fn solve(
+    batch: &EditBatch<'_>,
+    method: &EditMethod,
+    settings: &Settings,
+    told: OnStep<'_>,
+) -> Result<Vec<Solved>> {
+    match method {
+        EditMethod::Spsa(spsa) => spsa.solve(batch, settings, told).await,
+        EditMethod::Rome(rome) => rome.solve(batch, settings, told).await,
     }
 }

@@ -2,9 +2,9 @@
 //! single runs, so many are measured together and the model is never changed.
 
 use super::editor::{EditBatch, EditTarget, Evidence, Solved};
-use super::probes::{Probe, Probes, Score};
+use super::probes::{Probe, Probes, Score, Whole};
 use crate::error::{Error, Result};
-use crate::record::{EditRecord, Settings, Shift, Unrelated};
+use crate::record::{Answers, EditRecord, Settings, Shift, Unrelated};
 use crate::run::Sites;
 use crate::tensor::Overlay;
 
@@ -32,14 +32,14 @@ struct Watched<'a> {
 /// Share of the memory for activations that the captured prompts of a group of edits may take.
 const KEPT: u64 = 8;
 
-/// Measures edits of a batch and gives each to `done`, in their order; its error stops the work. Edits are measured in
+/// Measures edits of a batch, made by the settings' method of that place, and gives each to `done`, in their order; its error stops the work. Edits are measured in
 /// groups: a prompt that several of a group watch is computed once.
 ///
 /// # Errors
 /// When a prompt does not fit the model, `done` stops the work, or the device fails.
 pub async fn measure(
     batch: &EditBatch<'_>,
-    solved: &[Solved],
+    (method, solved): (usize, &[Solved]),
     settings: &Settings,
     done: &mut dyn FnMut(MeasuredEdit) -> Result<()>,
 ) -> Result<()> {
@@ -77,7 +77,7 @@ pub async fn measure(
             let end = start + fits.count().max(1);
             let after = captured.after(&overlays[start..end], &lists[start..end]).await?;
             for ((watched, before), after) in watched[start..end].iter().zip(&before[start..end]).zip(&after) {
-                done(MeasuredEdit { record: watched.record(before, after), overlay: watched.overlay.clone() })?;
+                done(MeasuredEdit { record: watched.record(method, before, after), overlay: watched.overlay.clone() })?;
             }
             start = end;
         }
@@ -117,8 +117,22 @@ fn watch<'a>(
     Ok(Watched { target, evidence, overlay, probes: all, paraphrases, neighbourhood, unrelated })
 }
 
+/// Both whole answers before and after.
+fn answers(before: &Score, after: &Score) -> Option<Answers> {
+    let ([yes, no], [yes_after, no_after]) = (before.whole.as_ref()?, after.whole.as_ref()?);
+    let both = |value: fn(&Whole) -> f32, one: &Whole, two: &Whole| [value(one), value(two)];
+    Some(Answers {
+        nll_true: both(|whole| whole.nll, yes, yes_after),
+        nll_new: both(|whole| whole.nll, no, no_after),
+        argmax_true: [yes.argmax, yes_after.argmax],
+        argmax_new: [no.argmax, no_after.argmax],
+        tokens: [yes.tops.len(), no.tops.len()],
+        kept: yes.tops.iter().zip(&yes_after.tops).filter(|(before, after)| before == after).count(),
+    })
+}
+
 impl Watched<'_> {
-    fn record(&self, before: &[Score], after: &[Score]) -> EditRecord {
+    fn record(&self, method: usize, before: &[Score], after: &[Score]) -> EditRecord {
         let Self { target, evidence, .. } = self;
         let mut scores = before.iter().zip(after);
         let (own, own_after) = scores.next().expect("the fact itself is watched");
@@ -126,6 +140,7 @@ impl Watched<'_> {
             prompt: prompt.clone(),
             p_true: [before.p[0], after.p[0]],
             p_false: [before.p[1], after.p[1]],
+            answers: answers(before, after),
         };
         let mut shifts = |prompts: &[String]| -> Vec<Shift> {
             prompts.iter().zip(&mut scores).map(|(prompt, scores)| shift(prompt, scores)).collect()
@@ -152,6 +167,11 @@ impl Watched<'_> {
             paraphrases,
             neighbourhood,
             unrelated: unrelated.collect(),
+            method,
+            answers: answers(own, own_after),
+            relative_norm: evidence.failed.is_none().then_some(evidence.relative_norm),
+            search: evidence.search.clone(),
+            failed: evidence.failed.clone(),
         }
     }
 }

@@ -21,20 +21,46 @@ enum Spot {
 #[derive(Debug, Clone)]
 pub(super) struct Probe {
     reads: [Vec<usize>; 2],
+    /// Each token of each answer, teacher-forced; `None` where they are more than the model takes.
+    whole: Option<[Vec<(usize, u32)>; 2]>,
 }
 
-/// p(true), p(false), and the most probable first token.
-#[derive(Debug, Clone, Copy, PartialEq)]
+/// p(true), p(false), the most probable first token, and the whole answers.
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Score {
     pub(super) p: [f32; 2],
     pub(super) top: u32,
+    pub(super) whole: Option<[Whole; 2]>,
+}
+
+/// An answer with all of its tokens.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Whole {
+    /// Mean `-log p`.
+    pub(super) nll: f32,
+    /// Its tokens that are the most probable ones where they stand.
+    pub(super) argmax: usize,
+    /// The most probable token at each place.
+    pub(super) tops: Vec<u32>,
+}
+
+impl Whole {
+    fn of(tokens: &[(usize, u32)], readouts: &HashMap<usize, Readout>) -> Self {
+        let logs = tokens.iter().map(|(read, _)| -f64::from(readouts[read].p[0].max(f32::MIN_POSITIVE)).ln());
+        Self {
+            nll: (logs.sum::<f64>() / tokens.len().max(1) as f64) as f32,
+            argmax: tokens.iter().filter(|(read, token)| readouts[read].top == *token).count(),
+            tops: tokens.iter().map(|(read, _)| readouts[read].top).collect(),
+        }
+    }
 }
 
 impl Probe {
     fn score(&self, readouts: &HashMap<usize, Readout>) -> Score {
         let of = |reads: &[usize]| reads.iter().map(|read| readouts[read].clone()).collect::<Vec<_>>();
         let [yes, no] = [of(&self.reads[0]), of(&self.reads[1])];
-        Score { p: [score(&yes), score(&no)], top: yes[0].top }
+        let whole = self.whole.as_ref().map(|[yes, no]| [Whole::of(yes, readouts), Whole::of(no, readouts)]);
+        Score { p: [score(&yes), score(&no)], top: yes[0].top, whole }
     }
 }
 
@@ -78,7 +104,12 @@ impl<'a> Probes<'a> {
         if asked.iter().any(|asked| asked.ids.len() > model.net.shape.positions) {
             return None;
         }
-        Some(Probe { reads: asked.map(|asked| self.reads_of(asked)) })
+        let reads = asked.map(|asked| self.reads_of(asked));
+        let all = [yes, no].map(|answer| (Asked::new(ids, answer, &[], Answer::Sequence), answer));
+        let fits = all.iter().all(|(asked, _)| asked.ids.len() <= model.net.shape.positions);
+        let whole = fits
+            .then(|| all.map(|(asked, answer)| self.reads_of(asked).into_iter().zip(answer.iter().copied()).collect()));
+        Some(Probe { reads, whole })
     }
 
     fn reads_of(&mut self, asked: Asked) -> Vec<usize> {
@@ -185,7 +216,11 @@ impl Captured<'_> {
 
 /// All reads of some probes, once each.
 fn wanted<'a>(probes: impl IntoIterator<Item = &'a Probe>) -> Vec<usize> {
-    let mut reads: Vec<usize> = probes.into_iter().flat_map(|probe| probe.reads.iter().flatten().copied()).collect();
+    let of = |probe: &'a Probe| {
+        let whole = probe.whole.iter().flatten().flatten().map(|(read, _)| *read);
+        probe.reads.iter().flatten().copied().chain(whole)
+    };
+    let mut reads: Vec<usize> = probes.into_iter().flat_map(of).collect();
     reads.sort_unstable();
     reads.dedup();
     reads

@@ -1,7 +1,7 @@
 //! Numbers that must be finite, and vectors that must fit the model.
 
 use crate::record::read::MOST_LAYERS;
-use crate::record::{Corruption, EditMethod, EditRecord, FactRecord, Maps, Outcome, Record, Settings, Traced};
+use crate::record::{Answers, Corruption, EditRecord, FactRecord, Maps, Outcome, Record, Search, Settings, Traced};
 use crate::{Error, Result};
 
 /// Checks that every number of a record is finite; the error names the first one that is not, for example
@@ -47,12 +47,12 @@ pub(super) fn settings(settings: &Settings) -> Result<()> {
         number("settings.corruption.sigmas", *sigmas)?;
         number("settings.corruption.sigma", *sigma)?;
     }
-    match &settings.edit.method {
-        EditMethod::Spsa(spsa) => {
-            number("settings.edit.method.epsilon", spsa.epsilon)?;
-            number("settings.edit.method.eta", spsa.eta)?;
+    for method in &settings.edit.methods {
+        for (name, value) in method.numbers() {
+            number(&format!("settings.edit.method.{name}"), value)?;
         }
     }
+    number("settings.edit.second_moment.ridge", settings.edit.second_moment.ridge)?;
     number("settings.edit.min_p_false", settings.edit.min_p_false)
 }
 
@@ -116,13 +116,27 @@ pub(super) fn edit(edit: &EditRecord) -> Result<()> {
     number("relative_change", edit.relative_change)?;
     number("residual", edit.residual)?;
     numbers("loss", &edit.loss)?;
+    answers("answers", edit.answers.as_ref())?;
     for (name, shifts) in [("paraphrases", &edit.paraphrases), ("neighbourhood", &edit.neighbourhood)] {
         for (at, shift) in shifts.iter().enumerate() {
             numbers(&format!("{name}[{at}].p_true"), &shift.p_true)?;
             numbers(&format!("{name}[{at}].p_false"), &shift.p_false)?;
+            answers(&format!("{name}[{at}].answers"), shift.answers.as_ref())?;
         }
     }
+    edit.relative_norm.map_or(Ok(()), |norm| number("relative_norm", norm))?;
+    if let Some(Search { value_norm, delta_norm, clamped: _, division, update_norm, nll, kl }) = &edit.search {
+        numbers("search", [value_norm, delta_norm, division, update_norm])?;
+        numbers("search.nll", nll)?;
+        numbers("search.kl", kl)?;
+    }
     edit.unrelated.iter().enumerate().try_for_each(|(at, one)| numbers(&format!("unrelated[{at}].p_true"), &one.p_true))
+}
+
+fn answers(place: &str, answers: Option<&Answers>) -> Result<()> {
+    let Some(Answers { nll_true, nll_new, .. }) = answers else { return Ok(()) };
+    numbers(&format!("{place}.nll_true"), nll_true)?;
+    numbers(&format!("{place}.nll_new"), nll_new)
 }
 
 /// What a record from outside must satisfy before anything indexes by layer: finite numbers, per-layer vectors with L
@@ -144,6 +158,10 @@ pub(super) fn consistent(record: &Record) -> Result<()> {
     }
     for (index, edit) in record.edits.iter().flatten().enumerate() {
         within(&format!("edits[{index}].layer"), edit.layer, layers)?;
+        let methods = record.settings.edit.methods.len();
+        if edit.method >= methods {
+            return Err(Error::input(format!("edits[{index}].method is {}, there are {methods}", edit.method)));
+        }
     }
     Ok(())
 }

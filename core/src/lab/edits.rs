@@ -7,7 +7,7 @@ use crate::facts::Fact;
 use crate::generate::greedy;
 use crate::protocol::{EditCommand, Edited, Event};
 use crate::question::{Question, fact_of};
-use crate::record::{EditMethod, EditSettings, Settings};
+use crate::record::{EditSettings, Settings};
 use crate::study;
 use crate::tensor::Overlay;
 use web_time::Instant;
@@ -65,7 +65,7 @@ impl Lab {
             Ok(())
         };
         let done = edit_one(&self.model, &job, &settings, &mut progress).await?;
-        let (tensor, relative_norm) = self.size_of(&done.overlay).await?;
+        let (tensor, relative_norm) = edit::size_of(&self.model, &done.overlay).await?;
         // What is told and what is in force must agree: nothing from here on stops half way.
         self.edits.last += 1;
         let number = self.edits.last;
@@ -117,15 +117,6 @@ impl Lab {
         self.model.overlays = self.edits.kept.iter().map(|(_, overlay)| overlay.clone()).collect();
     }
 
-    /// The tensor that an edit changes, and `‖ΔW‖ / ‖W‖` (Frobenius).
-    async fn size_of(&self, overlay: &Overlay) -> Result<(String, f32)> {
-        let term = overlay.terms.first().expect("an edit changes something");
-        let mut maps = self.model.net.blocks.iter().flat_map(|block| block.maps());
-        let (_, map) = maps.find(|(_, map)| map.tensor == term.tensor).expect("an edit is of the model's own tensors");
-        let own: f64 = map.values().await?.iter().map(|&x| f64::from(x) * f64::from(x)).sum();
-        Ok((term.tensor.clone(), (term.norm() / own.sqrt().max(f64::MIN_POSITIVE)) as f32))
-    }
-
     /// The lab's own fact with this prompt and subject, for its paraphrases and neighbours; else the question alone.
     async fn known_fact(&self, ask: &EditCommand) -> Result<Fact> {
         let question = Question {
@@ -149,9 +140,7 @@ impl Lab {
 
 fn settings_of(ask: &EditCommand) -> Settings {
     let mut method = ask.method;
-    match &mut method {
-        EditMethod::Spsa(spsa) => spsa.steps = spsa.steps.clamp(1, MOST_STEPS),
-    }
-    let edit = EditSettings { layer: ask.layer, method, ..EditSettings::default() };
+    method.set_steps(method.steps().clamp(1, MOST_STEPS));
+    let edit = EditSettings { layer: ask.layer, ..EditSettings::of(method) };
     Settings { n: 1, seed: ask.seed, stages: vec![1, 3], edit, ..Settings::default() }
 }

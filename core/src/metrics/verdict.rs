@@ -223,7 +223,7 @@ mod tests {
     use crate::record::{Shift, Unrelated};
 
     fn shift(p_true: Pair, p_false: Pair) -> Shift {
-        Shift { prompt: String::new(), p_true, p_false }
+        Shift { prompt: String::new(), p_true, p_false, answers: None }
     }
 
     fn edit(p_true: Pair, p_false: Pair) -> EditRecord {

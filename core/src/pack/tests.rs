@@ -54,7 +54,8 @@ fn record(facts: usize) -> Record {
 }
 
 fn edit(fact: usize) -> EditRecord {
-    let shift = |p: f32| Shift { prompt: "Paris is in".into(), p_true: [p, p / 3.0], p_false: [0.1, p / 7.0] };
+    let shift =
+        |p: f32| Shift { prompt: "Paris is in".into(), p_true: [p, p / 3.0], p_false: [0.1, p / 7.0], answers: None };
     EditRecord {
         fact,
         layer: 2,
@@ -70,6 +71,7 @@ fn edit(fact: usize) -> EditRecord {
         paraphrases: vec![shift(0.3), shift(0.7)],
         neighbourhood: vec![],
         unrelated: vec![Unrelated { fact: 9, p_true: [0.25, 0.125], flipped: false }],
+        ..EditRecord::default()
     }
 }
 

@@ -24,7 +24,9 @@ pub enum StudyPhase {
     Trace,
     /// Redundancy; counts facts times readings.
     Redundancy,
-    /// SPSA; counts steps.
+    /// Second moments of keys, for editors; counts tokens.
+    SecondMoment,
+    /// The search of editors; counts steps.
     Optimize,
     /// Edits.
     Edit,

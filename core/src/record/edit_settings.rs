@@ -1,7 +1,12 @@
-//! Settings of Stage 3: which facts are edited, where, and by which method.
+//! Settings of Stage 3: which facts are edited, where, and by which methods.
 
-use super::PatchPosition;
+use super::{EditMethod, PatchPosition, Spsa, read};
 use serde::{Deserialize, Serialize};
+
+/// Most methods of one study.
+const MOST_METHODS: usize = 100;
+/// Most context prefixes.
+const MOST_CONTEXTS: usize = 1000;
 
 /// Settings of Stage 3.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -15,10 +20,14 @@ pub struct EditSettings {
     pub position: PatchPosition,
     /// A fixed layer instead, `1..=L`.
     pub layer: Option<usize>,
-    /// Smallest `p_false` of an editable fact.
+    /// `p_false` above which a fact is editable (the paper's filter, for SPSA); 0 for every fact.
     pub min_p_false: f32,
-    /// How the edit is found.
-    pub method: EditMethod,
+    /// How edits are found; each fact is edited by each of them, starting from the unedited model.
+    pub methods: Vec<EditMethod>,
+    /// Texts before the prompt that gradient editors average over; filled when the study starts.
+    pub contexts: Vec<String>,
+    /// The second moment of keys.
+    pub second_moment: SecondMomentSettings,
 }
 
 impl Default for EditSettings {
@@ -29,54 +38,65 @@ impl Default for EditSettings {
             position: PatchPosition::SubjectLast,
             layer: None,
             min_p_false: 5e-4,
-            method: EditMethod::default(),
+            methods: vec![EditMethod::default()],
+            contexts: Vec::new(),
+            second_moment: SecondMomentSettings::default(),
         }
     }
 }
 
-/// How an edit is found, with the method's own settings.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "kebab-case", try_from = "WrittenMethod")]
-pub enum EditMethod {
-    /// ROME's rank-one update towards a value that SPSA has found.
-    Spsa(Spsa),
+impl EditSettings {
+    /// Settings of one method.
+    pub fn of(method: EditMethod) -> Self {
+        let usual = Self::default();
+        let min_p_false = if method.has_gradients() { 0.0 } else { usual.min_p_false };
+        Self { methods: vec![method], min_p_false, ..usual }
+    }
+
+    /// The only method, or the first one.
+    pub fn method(&self) -> EditMethod {
+        self.methods.first().copied().unwrap_or_default()
+    }
+
+    /// Whether a fact may be edited whose new answer has this probability.
+    pub fn editable(&self, p_false: f32) -> bool {
+        self.min_p_false == 0.0 || p_false > self.min_p_false
+    }
+
+    /// Some method needs the second moment of keys.
+    pub fn needs_second_moment(&self) -> bool {
+        self.methods.iter().any(EditMethod::needs_second_moment)
+    }
+
+    /// Some method averages over contexts.
+    pub fn needs_contexts(&self) -> bool {
+        self.methods.iter().any(EditMethod::needs_contexts)
+    }
 }
 
-impl Default for EditMethod {
+/// The second moment `C` of a layer's keys, the inputs of its `down_proj`: `(1/N) Σ k kᵀ` over the tokens of a text.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SecondMomentSettings {
+    /// Keys that it is taken over; 0 for ten times their width.
+    pub keys: usize,
+    /// Tokens of the windows that the text is cut into.
+    pub window: usize,
+    /// Keys of a window's first position count.
+    pub first: bool,
+    /// `ridge · tr(C)/f` is added to its diagonal before it is inverted.
+    pub ridge: f32,
+    /// The text's name.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub text: String,
+    /// SHA-256 of the text.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub sha256: String,
+}
+
+impl Default for SecondMomentSettings {
     fn default() -> Self {
-        Self::Spsa(Spsa::default())
-    }
-}
-
-impl From<Spsa> for EditMethod {
-    fn from(spsa: Spsa) -> Self {
-        Self::Spsa(spsa)
-    }
-}
-
-impl EditMethod {
-    /// Steps of its search.
-    pub fn steps(&self) -> usize {
-        match self {
-            Self::Spsa(spsa) => spsa.steps,
-        }
-    }
-}
-
-/// Simultaneous perturbation (Spall 1992): steps along random directions, sized by two evaluations of the loss.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Spsa {
-    /// Steps.
-    pub steps: usize,
-    /// Perturbation ε, in the units of the MLP's value.
-    pub epsilon: f32,
-    /// Step size η.
-    pub eta: f32,
-}
-
-impl Default for Spsa {
-    fn default() -> Self {
-        Self { steps: 250, epsilon: 5e-3, eta: 5.0 }
+        Self { keys: 0, window: 256, first: true, ridge: 1e-4, text: String::new(), sha256: String::new() }
     }
 }
 
@@ -100,6 +120,13 @@ struct Written {
     min_p_false: f32,
     #[serde(skip_serializing_if = "Option::is_none")]
     method: Option<EditMethod>,
+    /// All methods, where there are several.
+    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "read::list::<_, _, MOST_METHODS>")]
+    methods: Vec<EditMethod>,
+    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "read::list::<_, _, MOST_CONTEXTS>")]
+    contexts: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    second_moment: Option<SecondMomentSettings>,
 }
 
 impl Default for Written {
@@ -112,10 +139,25 @@ impl Default for Written {
 
 impl From<EditSettings> for Written {
     fn from(settings: EditSettings) -> Self {
-        let EditSettings { facts, unrelated, position, layer, min_p_false, method } = settings;
-        let EditMethod::Spsa(Spsa { steps, epsilon, eta }) = method;
-        let (steps, epsilon, eta) = (Some(steps), Some(epsilon), Some(eta));
-        Self { facts, unrelated, position, layer, steps, epsilon, eta, min_p_false, method: Some(method) }
+        let needs = settings.needs_second_moment();
+        let EditSettings { facts, unrelated, position, layer, min_p_false, methods, contexts, second_moment } =
+            settings;
+        let first = methods.first().copied().unwrap_or_default();
+        let spsa = if let EditMethod::Spsa(spsa) = first { Some(spsa) } else { None };
+        Self {
+            facts,
+            unrelated,
+            position,
+            layer,
+            steps: spsa.map(|spsa| spsa.steps),
+            epsilon: spsa.map(|spsa| spsa.epsilon),
+            eta: spsa.map(|spsa| spsa.eta),
+            min_p_false,
+            method: Some(first),
+            methods: if methods.len() > 1 { methods } else { Vec::new() },
+            contexts,
+            second_moment: needs.then_some(second_moment),
+        }
     }
 }
 
@@ -123,54 +165,37 @@ impl TryFrom<Written> for EditSettings {
     type Error = String;
 
     fn try_from(written: Written) -> Result<Self, String> {
-        let Written { facts, unrelated, position, layer, steps, epsilon, eta, min_p_false, method } = written;
-        let EditMethod::Spsa(named) = method.unwrap_or_default();
-        let spsa = Spsa {
-            steps: steps.unwrap_or(named.steps),
-            epsilon: epsilon.unwrap_or(named.epsilon),
-            eta: eta.unwrap_or(named.eta),
+        let Written { facts, unrelated, position, layer, steps, epsilon, eta, min_p_false, .. } = written;
+        let Written { method, mut methods, contexts, second_moment, .. } = written;
+        let first = match (method.unwrap_or_default(), steps.is_some() || epsilon.is_some() || eta.is_some()) {
+            (EditMethod::Spsa(named), _) => {
+                let spsa = Spsa {
+                    steps: steps.unwrap_or(named.steps),
+                    epsilon: epsilon.unwrap_or(named.epsilon),
+                    eta: eta.unwrap_or(named.eta),
+                };
+                if method.is_some() && spsa != named {
+                    return Err("edit.method has other steps, epsilon or eta than stand beside it".into());
+                }
+                spsa.into()
+            }
+            (_, true) => return Err("steps, epsilon or eta stand beside an edit.method that has none".into()),
+            (other, false) => other,
         };
-        if method.is_some() && spsa != named {
-            return Err("edit.method has other steps, epsilon or eta than stand beside it".into());
+        match methods.first() {
+            None => methods = vec![first],
+            Some(&listed) if listed == first => {}
+            Some(_) => return Err("edit.method is not the first of edit.methods".into()),
         }
-        Ok(Self { facts, unrelated, position, layer, min_p_false, method: EditMethod::Spsa(spsa) })
-    }
-}
-
-/// A method as it is written, all methods' settings side by side: a tagged type would be read by way of a tree of values.
-#[derive(Deserialize)]
-struct WrittenMethod {
-    kind: Kind,
-    steps: Option<usize>,
-    epsilon: Option<f32>,
-    eta: Option<f32>,
-}
-
-#[derive(Deserialize, Clone, Copy)]
-#[serde(rename_all = "kebab-case")]
-enum Kind {
-    Spsa,
-}
-
-impl TryFrom<WrittenMethod> for EditMethod {
-    type Error = String;
-
-    fn try_from(written: WrittenMethod) -> Result<Self, String> {
-        let WrittenMethod { kind, steps, epsilon, eta } = written;
-        let missing = |what: &str| format!("edit.method has no {what}");
-        Ok(match kind {
-            Kind::Spsa => Self::Spsa(Spsa {
-                steps: steps.ok_or_else(|| missing("steps"))?,
-                epsilon: epsilon.ok_or_else(|| missing("epsilon"))?,
-                eta: eta.ok_or_else(|| missing("eta"))?,
-            }),
-        })
+        let second_moment = second_moment.unwrap_or_default();
+        Ok(Self { facts, unrelated, position, layer, min_p_false, methods, contexts, second_moment })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::Rome;
     use serde_json::{Value, from_value, json, to_value};
 
     #[test]
@@ -184,7 +209,8 @@ mod tests {
             position: PatchPosition::LastToken,
             layer: Some(7),
             min_p_false: 0.125,
-            method: EditMethod::Spsa(Spsa { steps: 9, epsilon: 0.5, eta: 0.25 }),
+            methods: vec![Spsa { steps: 9, epsilon: 0.5, eta: 0.25 }.into()],
+            ..EditSettings::default()
         };
         assert_eq!(read, want);
         // What they read in a record of today is what they wrote.
@@ -203,6 +229,22 @@ mod tests {
         let method = json!({"kind": "spsa", "steps": 9, "epsilon": 0.5, "eta": 0.25});
         assert!(said(json!({"steps": 8, "method": method})).contains("beside it"));
         assert!(said(json!({"method": {"kind": "spsa", "steps": 9, "eta": 1.0}})).contains("no epsilon"));
-        assert!(said(json!({"method": {"kind": "memit"}})).contains("memit"));
+        assert!(said(json!({"method": {"kind": "no-such"}})).contains("no-such"));
+        let rome = to_value(EditMethod::from(Rome::default())).expect("a tree");
+        assert!(said(json!({"method": rome, "eta": 0.5})).contains("has none"));
+        assert!(said(json!({"method": rome, "methods": [method]})).contains("not the first"));
+    }
+
+    #[test]
+    fn methods_are_read_as_they_were_written() {
+        let named = |name: &&str| EditMethod::named(name).expect("a method");
+        for name in EditMethod::NAMES {
+            let settings = EditSettings { contexts: vec!["One. {}".into()], ..EditSettings::of(named(&name)) };
+            assert_eq!(from_value::<EditSettings>(to_value(&settings).expect("a tree")).expect("settings"), settings);
+            assert_eq!(settings.method().name(), name);
+        }
+        let settings =
+            EditSettings { methods: EditMethod::NAMES.iter().map(named).collect(), ..EditSettings::default() };
+        assert_eq!(from_value::<EditSettings>(to_value(&settings).expect("a tree")).expect("settings"), settings);
     }
 }

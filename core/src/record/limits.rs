@@ -1,6 +1,6 @@
 //! What settings must satisfy before anything is computed with them.
 
-use super::{Corruption, EditMethod, Settings};
+use super::{Corruption, Settings};
 use crate::{Error, Result};
 
 /// More rows than any device's plan has.
@@ -50,12 +50,29 @@ impl Settings {
     fn check_edit(&self, layers: usize) -> Result<()> {
         let edit = &self.edit;
         at_least_one("edit.facts", edit.facts)?;
-        match &edit.method {
-            EditMethod::Spsa(spsa) => {
-                at_least_one("edit.steps", spsa.steps)?;
-                positive("edit.epsilon", spsa.epsilon)?;
-                positive("edit.eta", spsa.eta)?;
+        if edit.methods.is_empty() {
+            return Err(Error::input("no method of editing is asked for").hint("spsa is the paper's"));
+        }
+        if let Some(again) = (1..edit.methods.len()).find(|at| edit.methods[..*at].contains(&edit.methods[*at])) {
+            return Err(Error::input(format!("the edit method {} is asked for twice", edit.methods[again].title())));
+        }
+        for method in &edit.methods {
+            at_least_one("edit.steps", method.steps())?;
+            for (name, value) in method.numbers() {
+                let weight = matches!(name, "decay" | "kl" | "stop");
+                let check = if weight { not_negative } else { positive };
+                check(&format!("edit.{name}"), value)?;
             }
+        }
+        let crate::record::SecondMomentSettings { window, ridge, .. } = edit.second_moment;
+        if window < 2 {
+            return Err(Error::input(format!("settings.edit.second_moment.window is {window}"))
+                .hint("a window of text has two tokens at least"));
+        }
+        not_negative("edit.second_moment.ridge", ridge)?;
+        if let Some(context) = edit.contexts.iter().find(|context| context.matches("{}").count() != 1) {
+            return Err(Error::input(format!("the context {context:?} has not one place for the prompt"))
+                .hint("write {} where the prompt comes, once"));
         }
         finite("edit.min_p_false", edit.min_p_false)?;
         match edit.layer {
@@ -88,13 +105,19 @@ fn positive(name: &str, value: f32) -> Result<()> {
     if value > 0.0 { Ok(()) } else { Err(wrong()) }
 }
 
+fn not_negative(name: &str, value: f32) -> Result<()> {
+    finite(name, value)?;
+    let wrong = || Error::input(format!("settings.{name} is {value}")).hint("it must not be below 0");
+    if value >= 0.0 { Ok(()) } else { Err(wrong()) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::PatchPosition;
+    use crate::record::{EditMethod, PatchPosition};
 
     fn spsa(settings: &mut Settings) -> &mut crate::record::Spsa {
-        let EditMethod::Spsa(spsa) = &mut settings.edit.method;
+        let EditMethod::Spsa(spsa) = &mut settings.edit.methods[0] else { panic!("the default is SPSA") };
         spsa
     }
 

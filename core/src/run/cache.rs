@@ -13,8 +13,8 @@ use std::ops::{Range, RangeInclusive};
 pub struct Sites {
     /// Residual stream and contributions of every layer.
     resume: bool,
-    /// Rotated keys, and values, of every layer.
-    keys: bool,
+    /// Rotated keys, and values, of this layer and those above it.
+    keys: Option<usize>,
     more: BTreeSet<(usize, Site)>,
 }
 
@@ -26,12 +26,12 @@ impl Sites {
 
     /// What patched runs need: residual stream, contributions, keys and values of every layer.
     pub fn to_resume() -> Self {
-        Self { resume: true, keys: true, more: BTreeSet::new() }
+        Self { resume: true, keys: Some(1), more: BTreeSet::new() }
     }
 
     /// What a prompt needs that more tokens are put behind ([`super::Edited::extend`]).
     pub fn to_extend() -> Self {
-        Self { keys: true, ..Self::default() }
+        Self { keys: Some(1), ..Self::default() }
     }
 
     /// A site of some layers as well.
@@ -39,6 +39,18 @@ impl Sites {
     pub fn with(mut self, site: Site, layers: RangeInclusive<usize>) -> Self {
         self.more.extend(layers.map(|layer| (layer, site)));
         self
+    }
+
+    /// What runs need whose first change is at this site of this layer, and what is there; beside what was needed already.
+    #[must_use]
+    pub fn to_change(self, layer: usize, site: Site) -> Self {
+        let keys = Some(self.keys.map_or(layer, |first| first.min(layer)));
+        // The changed position enters below the change, later ones above the block.
+        let sites = Self { keys, ..self }.with(Site::Residual, layer.saturating_sub(1)..=layer);
+        match site {
+            Site::Query | Site::Key | Site::Value | Site::Heads => sites.with(site, layer..=layer),
+            _ => sites.with(Site::Attention, layer..=layer).with(site, layer..=layer),
+        }
     }
 
     /// What runs need that carry one of these overlays, and have no changes beside: what is below the first map that the
@@ -65,9 +77,9 @@ impl Sites {
         (self.resume && usual) || self.more.contains(&(layer, site))
     }
 
-    /// Rotated keys, and values, of every layer.
-    pub(super) fn keeps_attention(&self) -> bool {
-        self.keys
+    /// Rotated keys, and values, of a layer.
+    pub(super) fn keeps_attention(&self, layer: usize) -> bool {
+        self.keys.is_some_and(|first| first <= layer)
     }
 
     /// Bytes that a row of a model takes in a cache.
@@ -81,7 +93,7 @@ impl Sites {
         let all = (0..=layers).flat_map(|layer| Site::ALL.map(|site| (layer, site)));
         let sites: usize = all.filter(|&(layer, site)| self.keeps(layer, site)).map(|(l, s)| width(l, s)).sum();
         let attention = |layer| width(layer, Site::Key) + width(layer, Site::Value);
-        sites + if self.keys { (1..=layers).map(attention).sum() } else { 0 }
+        sites + self.keys.map_or(0, |first| (first..=layers).map(attention).sum())
     }
 }
 
@@ -135,9 +147,9 @@ impl ActivationCache {
         self.kept.contains_key(&(layer, site))
     }
 
-    /// Keys and values were captured.
-    pub(super) fn keeps_attention(&self) -> bool {
-        self.sites.keeps_attention()
+    /// Keys and values of a layer were captured.
+    pub(super) fn keeps_attention(&self, layer: usize) -> bool {
+        self.sites.keeps_attention(layer)
     }
 
     pub(super) fn attention(&self, layer: usize) -> Option<Captured<'_>> {

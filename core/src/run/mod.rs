@@ -116,7 +116,7 @@ impl<'a> Edited<'a> {
     /// the work was cancelled.
     pub async fn extend(self, cache: &mut ActivationCache, prompt: usize, ids: &[u32]) -> Result<()> {
         let kept = check::kept(cache, prompt)?;
-        if !cache.keeps_attention() || !kept.interventions.is_empty() || cache.overlays != self.overlays {
+        if !cache.keeps_attention(1) || !kept.interventions.is_empty() || cache.overlays != self.overlays {
             return Err(Error::input(
                 "nothing can be put behind a prompt that is changed, or whose keys were not kept",
             )

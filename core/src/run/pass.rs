@@ -260,7 +260,7 @@ impl Hooks for State<'_> {
         let base = self.ground.cache.and_then(|cache| cache.attention(layer));
         let (lists, runs) = self.lists(count, last);
         let z = lists.attend(&block.heads, runs, q, base, [&k, &v]);
-        if self.ground.keep.keeps_attention() {
+        if self.ground.keep.keeps_attention(layer) {
             self.attention.insert(layer, [k, v]);
         }
         [x, z]

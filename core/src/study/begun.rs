@@ -52,9 +52,10 @@ pub(super) fn curves(record: &Record, position: PatchPosition, l_star: Option<us
 }
 
 /// Refuses edits that are not the first ones of those that the settings ask for.
-pub(super) fn edits(edits: &[EditRecord], jobs: &[Chosen<'_>]) -> Result<()> {
-    let fits = |(edit, job): (&EditRecord, &Chosen<'_>)| edit.fact == job.order && edit.layer == job.layer;
-    match edits.len() <= jobs.len() && edits.iter().zip(jobs).all(fits) {
+pub(super) fn edits(edits: &[EditRecord], jobs: &[Chosen<'_>], methods: usize) -> Result<()> {
+    let wanted = (0..methods).flat_map(|method| jobs.iter().map(move |job| (method, job.order, job.layer)));
+    let fits = |(edit, wanted): (&EditRecord, (usize, usize, usize))| (edit.method, edit.fact, edit.layer) == wanted;
+    match edits.len() <= methods * jobs.len() && edits.iter().zip(wanted).all(fits) {
         true => Ok(()),
         false => Err(wrong("its edits are not those that its settings ask for")),
     }
@@ -82,8 +83,9 @@ pub fn is_complete(record: &Record, file: &FactFile) -> Result<bool> {
     }
     let jobs = chosen(record, file, &order);
     let found = record.edits.as_deref();
-    edits(found.unwrap_or_default(), &jobs)?;
-    Ok(found.is_some_and(|found| found.len() == jobs.len()))
+    let methods = record.settings.edit.methods.len();
+    edits(found.unwrap_or_default(), &jobs, methods)?;
+    Ok(found.is_some_and(|found| found.len() == methods * jobs.len()))
 }
 
 fn clip(text: &str) -> String {

@@ -61,6 +61,7 @@ fn records() -> Vec<Record> {
         paraphrases: vec![],
         neighbourhood: vec![],
         unrelated: vec![Unrelated { fact: 9, p_true: [0.5, 0.25], flipped: true }],
+        ..EditRecord::default()
     };
     one.edits = Some(vec![edit(0.75, 2), edit(0.25, 2), edit(0.25, 1)]);
     vec![

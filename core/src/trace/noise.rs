@@ -3,25 +3,13 @@
 use super::TokenizedFact;
 use crate::error::Result;
 use crate::facts::Fact;
+use crate::generate::generator;
 use crate::load::Model;
 use crate::model::Site;
 use crate::record::{Corruption, Settings};
 use crate::run::{Change, Intervention, Prompt, Source};
 use crate::tensor::Matrix;
-use rand::SeedableRng;
-use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
-use sha2::{Digest, Sha256};
-
-/// A generator of its own for each fact, so that facts can be traced in any order.
-pub(crate) fn generator(seed: u64, purpose: &str, id: &str) -> ChaCha8Rng {
-    let mut digest = Sha256::new();
-    digest.update(seed.to_le_bytes());
-    digest.update(purpose.as_bytes());
-    digest.update([0]);
-    digest.update(id.as_bytes());
-    ChaCha8Rng::from_seed(digest.finalize().into())
-}
 
 /// Noise rows of several facts in one matrix, `[rows, d]`.
 #[derive(Default)]

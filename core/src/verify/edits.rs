@@ -38,7 +38,8 @@ fn known(record: &Record, pairs: &[Pair<'_>]) -> Check {
     let mut seen = HashSet::new();
     let least = record.settings.edit.min_p_false;
     for (edit, fact) in pairs {
-        tally.see(fact.is_some() && seen.insert(edit.fact) && edit.p_false > least, || {
+        let once = seen.insert((edit.method, edit.fact));
+        tally.see(fact.is_some() && once && record.settings.edit.editable(edit.p_false), || {
             format!("{}: p_false is {}, more than {least} is editable", of(edit), edit.p_false)
         });
     }
@@ -71,8 +72,19 @@ fn before(pairs: &[Pair<'_>]) -> Check {
 
 fn losses(record: &Record, pairs: &[Pair<'_>]) -> Check {
     let mut tally = Tally::new("a loss per step, from the traced probabilities", "edits");
-    let steps = record.settings.edit.method.steps();
     for (edit, _) in pairs {
+        let Some(method) = record.settings.edit.methods.get(edit.method) else { continue };
+        let steps = method.steps();
+        if method.has_gradients() {
+            // A search ends where its loss is small enough.
+            let found = edit.loss.len();
+            let parts =
+                edit.search.as_ref().is_some_and(|search| search.nll.len() == found && search.kl.len() == found);
+            tally.see((1..=steps).contains(&found) && parts, || {
+                format!("{}: {found} losses for at most {steps} steps, with their parts", of(edit))
+            });
+            continue;
+        }
         // `steps` comes from the file too, so nothing is added to it.
         let complete = edit.loss.len().checked_sub(1) == Some(steps);
         let start = edit.loss.first().copied().map_or(f64::NAN, f64::from);

@@ -74,9 +74,10 @@ fn edit(fact: usize, other: (usize, f32), own: &Traced) -> EditRecord {
         relative_change: 0.5,
         residual: 1e-7,
         restored: true,
-        paraphrases: vec![Shift { prompt: "q".into(), p_true: [0.5, 0.25], p_false: [0.1, 0.2] }],
+        paraphrases: vec![Shift { prompt: "q".into(), p_true: [0.5, 0.25], p_false: [0.1, 0.2], answers: None }],
         neighbourhood: vec![],
         unrelated: vec![Unrelated { fact: other.0, p_true: [other.1, 0.5], flipped: false }],
+        ..EditRecord::default()
     }
 }
 
@@ -99,7 +100,7 @@ fn sound() -> Record {
         program: "test".into(),
         settings: Settings {
             window: 10,
-            edit: EditSettings { method: steps(1), ..EditSettings::default() },
+            edit: EditSettings { methods: vec![steps(1)], ..EditSettings::default() },
             ..Settings::default()
         },
         model: ModelInfo { name: "m".into(), layers: L, weights_sha256: "abc".into(), ..ModelInfo::default() },
@@ -350,7 +351,7 @@ fn absurd_records_are_checked_too() {
         edit: EditSettings {
             facts: usize::MAX,
             layer: Some(usize::MAX),
-            method: steps(usize::MAX),
+            methods: vec![steps(usize::MAX)],
             ..EditSettings::default()
         },
         ..record.settings

@@ -1,7 +1,7 @@
 //! Everything that decided a record's numbers, as names and values.
 
 use crate::words;
-use engram_core::record::{Answer, Corruption, EditMethod, Record, Spsa};
+use engram_core::record::{Answer, Corruption, EditMethod, Record};
 
 /// Names and values: model, facts, device, settings.
 pub fn lines(record: &Record) -> Vec<(&'static str, String)> {
@@ -34,10 +34,12 @@ pub fn lines(record: &Record) -> Vec<(&'static str, String)> {
     if record.edits.is_some() {
         let edit = &settings.edit;
         let layer = edit.layer.map_or(format!("dominant, {}", edit.position.name()), |layer| layer.to_string());
-        let method = match edit.method {
-            EditMethod::Spsa(Spsa { steps, epsilon, eta }) => format!("{steps} SPSA steps, ε {epsilon}, η {eta}"),
+        let method = |method: &EditMethod| {
+            let numbers = method.numbers().into_iter().map(|(name, value)| format!(", {} {value}", symbol(name)));
+            format!("{}: {} steps{}", method.title(), method.steps(), numbers.collect::<String>())
         };
-        let words = format!("layer {layer}; {method}");
+        let methods: Vec<String> = edit.methods.iter().map(method).collect();
+        let words = format!("layer {layer}; {}", methods.join("; "));
         lines.insert(12, ("edits", words));
     }
     lines.iter_mut().for_each(|(_, value)| *value = crate::words::visible(value));
@@ -67,6 +69,15 @@ fn answer(answer: Answer) -> &'static str {
     match answer {
         Answer::FirstToken => "probability of the first answer token",
         Answer::Sequence => "geometric mean over the answer's tokens",
+    }
+}
+
+/// A setting of a method as it is written in formulas.
+pub fn symbol(name: &str) -> &str {
+    match name {
+        "epsilon" => "ε",
+        "eta" => "η",
+        other => other,
     }
 }
 

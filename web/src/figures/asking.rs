@@ -47,7 +47,7 @@ impl Default for Form {
             edits: true,
             maps: "3".into(),
             edit_facts: "8".into(),
-            steps: settings.edit.method.steps().to_string(),
+            steps: settings.edit.method().steps().to_string(),
             noise: false,
             with: "Random Person".into(),
             sigmas: "3".into(),
@@ -111,9 +111,11 @@ impl Form {
         };
         let default = Settings::default();
         let edit = match self.edits {
-            true => {
-                EditSettings { facts: edit_facts, method: Spsa { steps, ..Spsa::default() }.into(), ..default.edit }
-            }
+            true => EditSettings {
+                facts: edit_facts,
+                methods: vec![Spsa { steps, ..Spsa::default() }.into()],
+                ..default.edit
+            },
             false => default.edit,
         };
         Ok(Settings {

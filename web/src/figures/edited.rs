@@ -78,7 +78,7 @@ pub fn stored_ask(record: &Record, asked: &Asked) -> Option<(EditCommand, usize,
         target: fact.target_true.trim().into(),
         target_new: fact.target_new.trim().into(),
         layer: settings.layer,
-        method: settings.method,
+        method: settings.methods.get(edit.method).copied().unwrap_or_default(),
         seed: *seed,
     };
     Some((ask, edit.layer, record.model.name.clone()))
@@ -169,7 +169,7 @@ mod tests {
         let asked = Asked { prompt: "The capital of {} is".into(), subject: "France".into(), ..Asked::default() };
         let found_ask = stored_ask(&record, &asked);
         let (ask, layer, model) = found_ask.unwrap_or_else(|| panic!("the sample has an edit"));
-        assert_eq!((ask.target.as_str(), ask.method, layer), ("Paris", record.settings.edit.method, 2));
+        assert_eq!((ask.target.as_str(), ask.method, layer), ("Paris", record.settings.edit.method(), 2));
         assert_eq!(model, record.model.name);
         assert!(stored(&record, "The capital of Peru is", "Peru", "").is_none());
     }

@@ -16,13 +16,15 @@ pub struct Bar {
 }
 
 /// The phases of a study, in their order.
-pub const PHASES: [StudyPhase; 4] = [StudyPhase::Trace, StudyPhase::Redundancy, StudyPhase::Optimize, StudyPhase::Edit];
+pub const PHASES: [StudyPhase; 5] =
+    [StudyPhase::Trace, StudyPhase::Redundancy, StudyPhase::SecondMoment, StudyPhase::Optimize, StudyPhase::Edit];
 
 /// A phase's name, and what it counts.
 pub fn phase(phase: StudyPhase) -> (&'static str, &'static str) {
     match phase {
         StudyPhase::Trace => ("Screening and tracing", "validated fact"),
         StudyPhase::Redundancy => ("Redundancy", "second pass"),
+        StudyPhase::SecondMoment => ("Second moments of keys", "token"),
         StudyPhase::Optimize => ("Searching new values", "step"),
         StudyPhase::Edit => ("Editing", "edit"),
     }

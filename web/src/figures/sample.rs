@@ -64,9 +64,15 @@ pub(crate) fn record() -> Record {
             relative_change: 0.8,
             residual: 1e-6,
             restored: true,
-            paraphrases: vec![Shift { prompt: "France's capital is".into(), p_true: [0.8, 0.3], p_false: [0.02, 0.4] }],
+            paraphrases: vec![Shift {
+                prompt: "France's capital is".into(),
+                p_true: [0.8, 0.3],
+                p_false: [0.02, 0.4],
+                answers: None,
+            }],
             neighbourhood: vec![],
             unrelated: vec![Unrelated { fact: 2, p_true: [0.9, 0.88], flipped: false }],
+            ..EditRecord::default()
         }]),
     }
 }

@@ -28,6 +28,7 @@ pub fn groups(edit: &EditRecord, answers: [&str; 2], unrelated: &[(String, Strin
         prompt: String::new(),
         p_true: [edit.p_true, edit.p_true_after],
         p_false: [edit.p_false, edit.p_false_after],
+        answers: edit.answers,
     };
     let mut found = vec![Group {
         name: "The prompt".into(),

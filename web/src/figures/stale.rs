@@ -5,7 +5,6 @@ use crate::wish::EditWish;
 use crate::words;
 use engram_core::facts::template_of;
 use engram_core::protocol::EditCommand;
-use engram_core::record::EditMethod;
 
 /// What of the form a result does not belong to, in words: "prompt", "model". `same_model` says whether the form's model is
 /// the one that the result is of. An answer that the form leaves to the model is no difference.
@@ -36,7 +35,7 @@ pub fn of_edit(
     let asked = asked(shown, form);
     let mut found = of_question(&asked, form, same_model);
     found.extend((wish.layer != shown.layer && wish.layer != Some(layer)).then_some("layer"));
-    let search = (wish.spsa.into(), wish.seed) != (shown.method, shown.seed);
+    let search = (wish.method, wish.seed) != (shown.method, shown.seed);
     found.extend(search.then_some("setting of the search"));
     found
 }
@@ -55,8 +54,7 @@ pub fn asked(edit: &EditCommand, form: &Asked) -> Asked {
 
 /// The search of an edit, as choices of the form.
 pub fn search_of(edit: &EditCommand) -> EditWish {
-    let EditMethod::Spsa(spsa) = edit.method;
-    EditWish { layer: None, spsa, seed: edit.seed }
+    EditWish { layer: None, method: edit.method, seed: edit.seed }
 }
 
 /// How it is told; nothing where the result belongs to the form.
@@ -119,10 +117,7 @@ mod tests {
         assert!(differs(wish).is_empty());
         assert!(differs(EditWish { layer: Some(3), ..wish }).is_empty(), "the layer that it took by itself");
         assert_eq!(differs(EditWish { layer: Some(4), ..wish }), ["layer"]);
-        assert_eq!(
-            differs(EditWish { spsa: Spsa { steps: 9, ..wish.spsa }, seed: 1, ..wish }),
-            ["setting of the search"]
-        );
+        assert_eq!(differs(EditWish { method: Spsa::default().into(), seed: 1, ..wish }), ["setting of the search"]);
     }
 
     #[test]

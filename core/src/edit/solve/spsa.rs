@@ -4,9 +4,9 @@
 use super::{Found, Problem, Solver};
 use crate::edit::editor::{OnStep, Step};
 use crate::error::{Error, Result};
+use crate::generate::generator;
 use crate::record::Spsa;
 use crate::tensor::Matrix;
-use crate::trace::generator;
 use rand::Rng;
 
 impl Solver for Spsa {
@@ -16,7 +16,7 @@ impl Solver for Spsa {
         let objectives = &problem.objectives;
         let mut directions: Vec<_> =
             objectives.iter().map(|objective| generator(problem.seed, "spsa", &objective.id)).collect();
-        let mut found: Vec<_> = start.into_iter().map(|value| Found { value, loss: Vec::new() }).collect();
+        let mut found: Vec<_> = start.into_iter().map(|value| Found { vector: value, ..Found::default() }).collect();
         let runs = problem.runs(3);
         let mut plan = problem.model.plan;
         for step in 0..=steps {
@@ -28,7 +28,7 @@ impl Solver for Spsa {
             let mut rows = Vec::with_capacity(runs.len() * width);
             for (found, signs) in found.iter().zip(&signs) {
                 for offset in [epsilon, -epsilon, 0.0] {
-                    rows.extend(found.value.iter().zip(signs).map(|(v, sign)| v + offset * sign));
+                    rows.extend(found.vector.iter().zip(signs).map(|(v, sign)| v + offset * sign));
                 }
             }
             let (losses, used) = problem.losses(&runs, &Matrix::new(rows, width), plan).await?;
@@ -44,7 +44,7 @@ impl Solver for Spsa {
                 found.loss.push(losses[2]);
                 if step < steps {
                     let slope = (losses[0] - losses[1]) / (2.0 * epsilon);
-                    found.value.iter_mut().zip(signs).for_each(|(v, sign)| *v -= eta * slope * sign);
+                    found.vector.iter_mut().zip(signs).for_each(|(v, sign)| *v -= eta * slope * sign);
                 }
             }
         }

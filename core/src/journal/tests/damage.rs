@@ -193,7 +193,7 @@ fn other_settings_of_stage_3_drop_its_edits_only() {
         change(&mut settings);
         settings
     };
-    let changed = settings(|settings| settings.edit.method = Spsa { steps: 7, ..Spsa::default() }.into());
+    let changed = settings(|settings| settings.edit.methods = vec![Spsa { steps: 7, ..Spsa::default() }.into()]);
     let line = chain.seal(&settings_line(&changed).expect("finite"));
     let found = study(&[&lines.concat()[..], &line].concat());
     assert_eq!(found.record, Record { settings: changed, edits: None, ..full() });
@@ -232,7 +232,7 @@ fn studies_differ_by_field() {
     let later: [Change; 4] = [
         |r| r.settings.edit.layer = Some(1),
         |r| r.settings.edit.unrelated = 3,
-        |r| r.settings.edit.method = Spsa { epsilon: 0.5, ..Spsa::default() }.into(),
+        |r| r.settings.edit.methods = vec![Spsa { epsilon: 0.5, ..Spsa::default() }.into()],
         |r| r.settings.stages = vec![1],
     ];
     for change in later {

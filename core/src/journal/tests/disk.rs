@@ -175,7 +175,7 @@ fn a_record_of_another_study_is_kept() -> Result<()> {
     let out = folder.path().join("m.engram.json");
     let other = |steps: usize| {
         let mut record = full();
-        record.settings.edit.method = Spsa { steps, ..Spsa::default() }.into();
+        record.settings.edit.methods = vec![Spsa { steps, ..Spsa::default() }.into()];
         record
     };
     for steps in [1, 1, 2, 3] {

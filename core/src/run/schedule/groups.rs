@@ -161,8 +161,9 @@ pub(in crate::run) fn lacks(scope: &Scope<'_>, request: &Request<'_>) -> Option<
         let layers = entries.iter().map(|entry| entry.map(|(layer, _)| layer));
         // Where not all positions enter together, later ones see captured keys of earlier ones.
         let together = layers.clone().all(|layer| layer.is_some() && Some(layer) == layers.clone().next());
-        if !together && !cache.keeps_attention() {
-            return Some("keys and values".into());
+        let lowest = layers.flatten().min().map_or(scope.net.shape.layers, |layer| layer.max(1));
+        if !together && !cache.keeps_attention(lowest) {
+            return Some(format!("layer {lowest}: keys and values"));
         }
         if let Some((layer, site)) = entries.iter().flatten().find_map(lacks) {
             return Some(format!("layer {layer}: the {}", site.name()));
@@ -187,7 +188,7 @@ fn lent(request: &Request<'_>) -> Vec<Vec<usize>> {
 fn resume(scope: &Scope<'_>, request: &Request<'_>, mut placed: Vec<Placed>, lent: &[Vec<usize>]) -> Schedule {
     let cache = scope.cache.expect("a request has a cache");
     // Without captured keys the pass' own are numbered from 0.
-    let base_rows = if cache.keeps_attention() { cache.places.len() } else { 0 };
+    let base_rows = if cache.keeps_attention(scope.net.shape.layers) { cache.places.len() } else { 0 };
     let mut schedule = Schedule::empty(scope.net.shape.layers, base_rows, true);
     // Runs in the order of their first rows, so that the first rows belong to the first runs.
     placed.sort_by_key(|(at, entries)| (entries.iter().flatten().min().copied(), *at));

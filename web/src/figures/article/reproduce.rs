@@ -5,7 +5,7 @@ use crate::figures::about;
 use crate::state::BUNDLED;
 use crate::words;
 use engram_core::names::HubId;
-use engram_core::record::{Answer, Corruption, EditMethod, Record, Settings, Spsa};
+use engram_core::record::{Answer, Corruption, EditMethod, Record, Settings};
 
 /// How one record is made again.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -232,12 +232,12 @@ fn without_flag(settings: &Settings, default: &Settings) -> Vec<String> {
     differs("the screening batch", settings.screen_batch.to_string(), default.screen_batch.to_string());
     differs("the tracing batch", settings.trace_batch.to_string(), default.trace_batch.to_string());
     differs("the unrelated facts", edit.unrelated.to_string(), usual.unrelated.to_string());
-    match edit.method {
-        EditMethod::Spsa(Spsa { steps, epsilon, eta }) => {
-            let usual = Spsa::default();
-            differs("SPSA's steps", steps.to_string(), usual.steps.to_string());
-            differs("SPSA's ε", epsilon.to_string(), usual.epsilon.to_string());
-            differs("SPSA's η", eta.to_string(), usual.eta.to_string());
+    for method in &edit.methods {
+        let Some(usual) = EditMethod::named(method.name()) else { continue };
+        let title = method.title();
+        differs(&format!("{title}'s steps"), method.steps().to_string(), usual.steps().to_string());
+        for ((name, value), (_, usual)) in method.numbers().into_iter().zip(usual.numbers()) {
+            differs(&format!("{title}'s {}", about::symbol(name)), value.to_string(), usual.to_string());
         }
     }
     differs("the smallest p(false) of an editable fact", edit.min_p_false.to_string(), usual.min_p_false.to_string());

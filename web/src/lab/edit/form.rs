@@ -7,7 +7,9 @@ use crate::figures::question::Asked;
 use crate::lab::chooser::{ModelSelect, Start};
 use crate::lab::fields::{AnswerFields, Problems, PromptFields};
 use crate::lab::tokens::LiveTokens;
+use crate::wish::EditWish;
 use crate::words;
+use engram_core::record::EditMethod;
 use leptos::prelude::*;
 
 /// Layers that are offered while no model is loaded.
@@ -48,6 +50,7 @@ pub(super) fn Form(editor: Editor) -> impl IntoView {
             />
             <ModelSelect page=page engine=engine draft=draft form="edit" />
             <LayerSelect editor=editor />
+            <MethodSelect editor=editor />
             <Search editor=editor />
             <Start
                 page=page
@@ -101,11 +104,73 @@ fn LayerSelect(editor: Editor) -> impl IntoView {
     }
 }
 
+/// How the edit is found.
+#[component]
+fn MethodSelect(editor: Editor) -> impl IntoView {
+    let lab = editor.page.lab;
+    let chosen = Memo::new(move |_| lab.with(|lab| lab.edit.method.name()));
+    let covariance = Memo::new(move |_| lab.with(|lab| lab.edit.method.needs_second_moment()));
+    let one = move |name: &'static str| {
+        let told = match name {
+            "spsa" => "SPSA (the paper's, without gradients)",
+            "rome" => "ROME as published",
+            "r-rome" => "R-ROME (one key throughout)",
+            _ => "P-ROME (the bare prompt's key)",
+        };
+        view! { <option value=name selected=move || chosen.get() == name>{told}</option> }
+    };
+    view! {
+        <div class="inline"><label for="edit-method">"Method"</label>
+        <select
+            id="edit-method"
+            on:change:target=move |event| {
+                let value = event.target().value();
+                lab.update(|lab| lab.edit.read("method", &value));
+            }
+        >
+            {EditMethod::NAMES.map(one).collect_view()}
+        </select></div>
+        <div class="inline" hidden=move || chosen.get() == "spsa">
+            <input
+                type="checkbox"
+                id="edit-c"
+                prop:checked=move || covariance.get()
+                on:change:target=move |event| {
+                    let value = if event.target().checked() { "text" } else { "identity" };
+                    lab.update(|lab| lab.edit.read("c", value));
+                }
+            />
+            <label for="edit-c">"weigh the key by what the model usually reads (C)"</label>
+        </div>
+    }
+}
+
+/// A setting of a search.
+fn label(name: &str) -> &'static str {
+    match name {
+        "epsilon" => "Perturbation ε",
+        "eta" => "Step size η",
+        "lr" => "Learning rate",
+        "decay" => "Weight of the length",
+        "kl" => "Weight of the divergence",
+        "clamp" => "Largest length",
+        _ => "Loss to stop at",
+    }
+}
+
 /// Settings of the search for v*.
 #[component]
 fn Search(editor: Editor) -> impl IntoView {
     let lab = editor.page.lab;
-    let field = move |name: &'static str, label: &'static str, value: fn(&crate::wish::EditWish) -> String| {
+    let field = move |name: &'static str, label: &'static str| {
+        let value = move |wish: &EditWish| match name {
+            "steps" => wish.method.steps().to_string(),
+            "seed" => wish.seed.to_string(),
+            _ => {
+                let numbers = wish.method.numbers();
+                numbers.iter().find(|(own, _)| *own == name).map(|(_, value)| value.to_string()).unwrap_or_default()
+            }
+        };
         view! {
             <div>
                 <label for=format!("edit-{name}")>{label}</label>
@@ -124,17 +189,31 @@ fn Search(editor: Editor) -> impl IntoView {
             </div>
         }
     };
+    let kind = Memo::new(move |_| lab.with(|lab| lab.edit.method.name()));
+    let numbers = move || {
+        kind.get();
+        let method = lab.with_untracked(|lab| lab.edit.method);
+        method.numbers().into_iter().map(|(name, _)| field(name, label(name))).collect_view()
+    };
     view! {
         <details class="numbers">
             <summary>"Settings of the search"</summary>
             <p class="faint">
-                "The new MLP output is searched by SPSA: a random step to either side, and a move towards the better one."
+                {move || match kind.get() {
+                    "spsa" => {
+                        "The new MLP output is searched by SPSA: a random step to either side, and a move towards the \
+                         better one."
+                    }
+                    _ => {
+                        "The new MLP output is searched by gradients (Adam), over the prompt and twenty contexts; what \
+                         the model says of the subject itself is held in place."
+                    }
+                }}
             </p>
             <div class="four">
-                {field("steps", "Steps", |wish| wish.spsa.steps.to_string())}
-                {field("epsilon", "Perturbation ε", |wish| wish.spsa.epsilon.to_string())}
-                {field("eta", "Step size η", |wish| wish.spsa.eta.to_string())}
-                {field("seed", "Seed", |wish| wish.seed.to_string())}
+                {field("steps", "Steps")}
+                {numbers}
+                {field("seed", "Seed")}
             </div>
         </details>
     }

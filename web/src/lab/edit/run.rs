@@ -183,7 +183,7 @@ impl Editor {
         let before = self.made.get_untracked();
         self.made.set(None);
         let (pace, curve) = (Pace::default(), Rc::new(RefCell::new(LossCurve::default())));
-        self.curve.set(LossCurve { of: wish.spsa.steps, ..LossCurve::default() });
+        self.curve.set(LossCurve { of: wish.method.steps(), ..LossCurve::default() });
         let mut made = None;
         while let Some((news, _)) = call.next().await {
             match news {

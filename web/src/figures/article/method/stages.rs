@@ -1,10 +1,10 @@
 //! The sections after localization: ablations, redundancy, maps, compression, editing, exact savings.
 
 use super::super::{Article, say};
-use super::{Section, aggregate, formulas, has_edits, has_lens, over, place, ratio, text};
+use super::{Piece, Section, aggregate, formulas, has_edits, has_lens, over, place, ratio, text};
 use crate::words;
 use engram_core::metrics::{Level, RULES};
-use engram_core::record::{EditMethod, Spsa};
+use engram_core::record::{EditMethod, Rome, Spsa, ValueSearch};
 
 /// Necessity.
 pub(super) fn necessity(article: &Article<'_>) -> Section {
@@ -138,54 +138,86 @@ pub(super) fn editing(article: &Article<'_>) -> Option<Section> {
         None => format!("its dominant layer under {}", edit.position.name()),
     });
     let facts = edit(|edit| edit.facts.to_string());
-    let spsa = |value: fn(&Spsa) -> String| {
-        over(article, |settings| match &settings.edit.method {
-            EditMethod::Spsa(spsa) => value(spsa),
-        })
-    };
-    let steps = spsa(|spsa| spsa.steps.to_string());
     let levels: Vec<String> =
         Level::ALL.iter().map(|level| format!("{}: {}", level.name(), words::level(*level))).collect();
-    Some(Section {
-        title: "Editing",
-        paragraphs: vec![
-            text(format!(
-                "Up to {facts} facts of a study are rewritten, one at a time, each at {layer}. W is the MLP's \
-                 down-projection \
-                 of that block, k its input at the subject's last token on the clean prompt, v its output there, and \
-                 v* a \
-                 wanted output (equation 4):"
-            )),
-            formulas::RANK_ONE,
-            text(
-                "v* is searched by simultaneous perturbation (SPSA). With the MLP's output there replaced by v it \
-                 lowers",
-            ),
-            formulas::OBJECTIVE,
-            text("Each step draws a direction δ with entries ±1 from the seed and moves"),
-            formulas::STEP,
-            text(format!(
-                "with ε = {}, η = {} and {} steps. SPSA reads the answers' first tokens. The weights are restored \
-                 after each \
-                 edit.",
-                spsa(|spsa| spsa.epsilon.to_string()),
-                spsa(|spsa| spsa.eta.to_string()),
-                steps
-            )),
-            text(format!(
-                "An edit counts if p(false) was above {} before. It succeeds if one of three levels is reached, and \
+    let mut paragraphs = vec![
+        text(format!(
+            "Up to {facts} facts of a study are rewritten, one at a time, each at {layer}. W is the MLP's \
+             down-projection of that block, k its input at the subject's last token on the clean prompt, v its output \
+             there, and v* a wanted output (equation 4):"
+        )),
+        formulas::RANK_ONE,
+    ];
+    paragraphs.extend(by_spsa(article));
+    paragraphs.extend(by_rome(article));
+    paragraphs.extend([
+        text(format!(
+            "An edit counts if p(false) was above {} before. It succeeds if one of three levels is reached, and \
                  is named by \
                  the first. {}.",
-                edit(|edit| edit.min_p_false.to_string()),
-                levels.join("; ")
-            )),
-            text(format!(
-                "This success is the paper's and looks at the prompt alone. The verdict looks at everything that was \
+            edit(|edit| edit.min_p_false.to_string()),
+            levels.join("; ")
+        )),
+        text(format!(
+            "This success is the paper's and looks at the prompt alone. The verdict looks at everything that was \
                  measured. {}",
-                RULES.join(" ")
-            )),
-        ],
-    })
+            RULES.join(" ")
+        )),
+    ]);
+    Some(Section { title: "Editing", paragraphs })
+}
+
+/// A value of the methods of one kind, over all records that have such a method.
+fn of_methods(article: &Article<'_>, value: impl Fn(&EditMethod) -> Option<String>) -> Option<String> {
+    let all = article.studies.iter().filter(|study| study.record.edits.is_some());
+    let mut found: Vec<String> =
+        all.flat_map(|study| study.record.settings.edit.methods.iter().filter_map(&value)).collect();
+    found.dedup();
+    (!found.is_empty()).then(|| found.join(", "))
+}
+
+/// The paper's search.
+fn by_spsa(article: &Article<'_>) -> Vec<Piece> {
+    let spsa = |value: fn(&Spsa) -> String| {
+        let of = |method: &EditMethod| if let EditMethod::Spsa(spsa) = method { Some(value(spsa)) } else { None };
+        of_methods(article, of)
+    };
+    let (Some(epsilon), Some(eta), Some(steps)) =
+        (spsa(|spsa| spsa.epsilon.to_string()), spsa(|spsa| spsa.eta.to_string()), spsa(|spsa| spsa.steps.to_string()))
+    else {
+        return Vec::new();
+    };
+    vec![
+        text("SPSA searches v* by simultaneous perturbation. With the MLP's output there replaced by v it lowers"),
+        formulas::OBJECTIVE,
+        text("Each step draws a direction δ with entries ±1 from the seed and moves"),
+        formulas::STEP,
+        text(format!(
+            "with ε = {epsilon}, η = {eta} and {steps} steps. SPSA reads the answers' first tokens. The weights are \
+             restored after each edit."
+        )),
+    ]
+}
+
+/// ROME and its variants.
+fn by_rome(article: &Article<'_>) -> Vec<Piece> {
+    let rome = |value: &dyn Fn(&Rome) -> String| {
+        of_methods(article, |method| if let EditMethod::Rome(rome) = method { Some(value(rome)) } else { None })
+    };
+    let search = |value: fn(&ValueSearch) -> String| rome(&|rome| value(&rome.search)).unwrap_or_default();
+    let Some(kinds) = rome(&|rome| EditMethod::Rome(*rome).title()) else { return Vec::new() };
+    vec![text(format!(
+        "{kinds} (Meng et al. 2022; Gupta et al. 2024): a vector δ that is added to v is searched by Adam for at most {} \
+         steps, learning rate {}. It lowers the new answer's mean -log p over its tokens, the prompt and the contexts of \
+         the record, plus {} times the divergence of what follows the subject in “… is a”, plus {} · ‖δ‖ / ‖v‖²; ‖δ‖ is at \
+         most {} ‖v‖. The update goes along C⁻¹k, C being the second moment of the layer's keys over a text, or along k \
+         where C = I.",
+        search(|search| search.steps.to_string()),
+        search(|search| search.lr.to_string()),
+        search(|search| search.kl.to_string()),
+        search(|search| search.decay.to_string()),
+        search(|search| search.clamp.to_string()),
+    ))]
 }
 
 /// Side effects, where edits were watched.

@@ -31,7 +31,7 @@ fn numbers_come_from_the_settings() {
     records[1].settings.min_effect = 0.1;
     records[1].settings.answer = Answer::Sequence;
     records[1].settings.corruption = Corruption::Noise { sigmas: 3.0, draws: 10, sigma: 0.25 };
-    records[1].settings.edit.method = Spsa { eta: 2.5, ..Spsa::default() }.into();
+    records[1].settings.edit.methods = vec![Spsa { eta: 2.5, ..Spsa::default() }.into()];
     let found = of(&records, &MetricConvention::default());
     let facts = said(&found, "Facts and filters");
     assert!(facts.contains("until 100 or 60") && facts.contains("at least 0.05 or 0.1"), "{facts}");

@@ -47,7 +47,7 @@ fn defaults_need_no_flags() {
          --edit-layer 2 --device cpu --out studies"
     );
     assert_eq!(of(&record).notes.len(), 1, "every one of these has a flag");
-    record.settings.edit.method = Spsa { steps: 9, ..Spsa::default() }.into();
+    record.settings.edit.methods = vec![Spsa { steps: 9, ..Spsa::default() }.into()];
     record.settings.min_effect = 0.1;
     let notes = of(&record).notes;
     assert!(

@@ -1,0 +1,88 @@
+//! The text that second moments of keys are taken over, and the folder that keeps them.
+
+use super::load::Loaded;
+use super::study::read_facts;
+use crate::progress::Progress;
+use crate::wanted::{Facts, Model, Source};
+use anyhow::Result;
+use engram_core::facts::statements;
+use engram_core::journal::write_atomic;
+use engram_core::record::EditSettings;
+use engram_core::second_moment::{StatsText, Store};
+use engram_core::{Error, Kind};
+use std::path::{Path, PathBuf};
+
+/// Files in the user's cache folder.
+struct Folder(PathBuf);
+
+impl Store for Folder {
+    fn read(&self, name: &str) -> Option<Vec<u8>> {
+        std::fs::read(self.0.join(name)).ok()
+    }
+
+    fn write(&self, name: &str, bytes: &[u8]) {
+        let kept = std::fs::create_dir_all(&self.0)
+            .map_err(|error| Error::io(error.to_string()))
+            .and_then(|()| write_atomic(&self.0.join(name), bytes));
+        if let Err(error) = kept {
+            log::warn!("the second moment is not kept for the next time: {error}");
+        }
+    }
+}
+
+/// Gives a model the text that its editors need.
+pub(super) fn attach(loaded: &mut Loaded, wanted: &Model, settings: &EditSettings, progress: &Progress) -> Result<()> {
+    if !settings.needs_second_moment() {
+        return Ok(());
+    }
+    let moments = &mut loaded.model.second_moments;
+    moments.text = match (&wanted.stats_text, &wanted.source) {
+        (Some(path), _) => Some(read(path)?),
+        (None, Source::Bundled(_)) => {
+            let facts = read_facts(&Facts::Bundled, progress)?;
+            Some(StatsText::new("bundled facts", statements(&facts.facts)))
+        }
+        (None, _) => None,
+    };
+    moments.store = Some(Box::new(Folder(folder())));
+    Ok(())
+}
+
+/// A text file, or all text files of a folder in the order of their names.
+fn read(path: &Path) -> Result<StatsText> {
+    let failed = |path: &Path, error: std::io::Error| {
+        Error::new(Kind::Input, format!("{}: {error}", path.display())).hint("check --stats-text")
+    };
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    if path.is_file() {
+        let bytes = std::fs::read(path).map_err(|error| failed(path, error))?;
+        return Ok(StatsText::new(name, String::from_utf8_lossy(&bytes).into_owned()));
+    }
+    let mut files: Vec<PathBuf> = std::fs::read_dir(path)
+        .map_err(|error| failed(path, error))?
+        .filter_map(|entry| entry.ok().map(|entry| entry.path()))
+        .filter(|path| path.is_file() && path.extension().is_some_and(|end| end.eq_ignore_ascii_case("txt")))
+        .collect();
+    files.sort();
+    if files.is_empty() {
+        return Err(Error::input(format!("{}: no .txt files are there", path.display()))
+            .hint("name a text file, or a folder of .txt files")
+            .into());
+    }
+    let mut texts = Vec::with_capacity(files.len());
+    for file in &files {
+        let bytes = std::fs::read(file).map_err(|error| failed(file, error))?;
+        texts.push(String::from_utf8_lossy(&bytes).into_owned());
+    }
+    Ok(StatsText::new(name, texts.join("\n")))
+}
+
+/// Where Engram keeps what can be made again.
+fn folder() -> PathBuf {
+    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let user = || set("HOME").or_else(|| set("USERPROFILE")).unwrap_or_else(std::env::temp_dir);
+    set("ENGRAM_CACHE")
+        .or_else(|| set("XDG_CACHE_HOME").map(|cache| cache.join("engram")))
+        .or_else(|| set("LOCALAPPDATA").map(|local| local.join("engram")))
+        .unwrap_or_else(|| user().join(".cache").join("engram"))
+}

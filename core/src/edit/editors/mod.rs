@@ -1,0 +1,4 @@
+//! The editors, one a file. Each turns the targets of a batch into changes of weights.
+
+mod rome;
+mod spsa;

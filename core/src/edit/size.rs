@@ -1,0 +1,26 @@
+//! How large an edit is beside what it changes.
+
+use crate::error::Result;
+use crate::load::Model;
+use crate::tensor::Overlay;
+
+/// The tensor that an edit changes most, and `‖ΔW‖ / ‖W‖` (Frobenius) of it.
+///
+/// # Errors
+/// When the device fails.
+///
+/// # Panics
+/// For an edit of nothing.
+pub async fn size_of(model: &Model, overlay: &Overlay) -> Result<(String, f32)> {
+    let mut largest: Option<(String, f32)> = None;
+    for term in &overlay.terms {
+        let mut maps = model.net.blocks.iter().flat_map(|block| block.maps());
+        let (_, map) = maps.find(|(_, map)| map.tensor == term.tensor).expect("an edit is of the model's own tensors");
+        let own: f64 = map.values().await?.iter().map(|&x| f64::from(x) * f64::from(x)).sum();
+        let share = (term.norm() / own.sqrt().max(f64::MIN_POSITIVE)) as f32;
+        if largest.as_ref().is_none_or(|(_, most)| share > *most) {
+            largest = Some((term.tensor.clone(), share));
+        }
+    }
+    Ok(largest.expect("an edit changes something"))
+}

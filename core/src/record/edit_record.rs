@@ -1,0 +1,124 @@
+//! One edit of Stage 3 and what it does, as raw values.
+
+use super::read::{self, MOST_STEPS};
+use serde::{Deserialize, Serialize};
+
+/// One edit of Stage 3.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct EditRecord {
+    /// `order` of the fact.
+    pub fact: usize,
+    /// Edited block, `1..=L`.
+    pub layer: usize,
+    /// Seed of the method's draws.
+    pub seed: u64,
+    /// `p(true)` before.
+    pub p_true: f32,
+    /// `p(false)` before.
+    pub p_false: f32,
+    /// `p(true)` with the edited weights.
+    pub p_true_after: f32,
+    /// `p(false)` with the edited weights.
+    pub p_false_after: f32,
+    /// SPSA: `logit(y_true) - logit(y_false)` before each step and after the last (steps + 1 entries). Gradients: the whole
+    /// loss at each step.
+    #[serde(deserialize_with = "read::list::<_, _, MOST_STEPS>")]
+    pub loss: Vec<f32>,
+    /// `‖v* - v‖ / ‖v‖`.
+    pub relative_change: f32,
+    /// `max |W'k - v*| / max |v*|`, measured on the edited weights.
+    pub residual: f32,
+    /// The weights after the restoration are bit for bit those before the edit.
+    pub restored: bool,
+    /// Paraphrases: `p(true), p(false)` before and after.
+    #[serde(deserialize_with = "read::list::<_, _, MOST_STEPS>")]
+    pub paraphrases: Vec<Shift>,
+    /// Neighbourhood prompts (same true answer, another subject): before and after.
+    #[serde(deserialize_with = "read::list::<_, _, MOST_STEPS>")]
+    pub neighbourhood: Vec<Shift>,
+    /// Unrelated facts.
+    #[serde(deserialize_with = "read::list::<_, _, MOST_STEPS>")]
+    pub unrelated: Vec<Unrelated>,
+    /// Which of the settings' methods made it: its place among them.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub method: usize,
+    /// Whole answers after the prompt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answers: Option<Answers>,
+    /// `‖ΔW‖ / ‖W‖` (Frobenius) of the edited matrix; of several, the largest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub relative_norm: Option<f32>,
+    /// How gradients found the new value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub search: Option<Search>,
+    /// Why there is no edit: everything after is as before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed: Option<String>,
+}
+
+/// Both answers on one prompt with all of their tokens, teacher-forced; before and after an edit.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Answers {
+    /// Mean `-log p` of the true answer's tokens, in nats; at most 87.3, where f32 ends.
+    pub nll_true: [f32; 2],
+    /// The same of the new answer's.
+    pub nll_new: [f32; 2],
+    /// Tokens of the true answer that are the most probable ones where they stand.
+    pub argmax_true: [usize; 2],
+    /// The same of the new answer's.
+    pub argmax_new: [usize; 2],
+    /// Tokens of the true and of the new answer.
+    pub tokens: [usize; 2],
+    /// Positions of the true answer whose most probable token is the same before and after.
+    pub kept: usize,
+}
+
+/// A search for the value that an edit stores, and the update that stores it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Search {
+    /// `‖v‖`, the value before.
+    pub value_norm: f32,
+    /// `‖δ‖`, what the search added to it.
+    pub delta_norm: f32,
+    /// Steps after which δ was cut back to its largest length.
+    pub clamped: usize,
+    /// `kᵀu`, the key on the unit direction of the update: near zero, the update is huge ("division factor").
+    pub division: f32,
+    /// `‖Λ‖`, the update's other factor.
+    pub update_norm: f32,
+    /// The loss' part of the new answer at each step: mean `-log p` over contexts and tokens.
+    #[serde(deserialize_with = "read::list::<_, _, MOST_STEPS>")]
+    pub nll: Vec<f32>,
+    /// The divergence at each step, unweighted.
+    #[serde(deserialize_with = "read::list::<_, _, MOST_STEPS>")]
+    pub kl: Vec<f32>,
+}
+
+/// Two answers' probabilities on one prompt, before and after an edit.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Shift {
+    /// The prompt.
+    pub prompt: String,
+    /// `p(true)` before and after.
+    pub p_true: [f32; 2],
+    /// `p(false)` before and after.
+    pub p_false: [f32; 2],
+    /// Whole answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answers: Option<Answers>,
+}
+
+/// An unrelated fact's true answer before and after an edit.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Unrelated {
+    /// `order` of the fact.
+    pub fact: usize,
+    /// `p(true)` before and after.
+    pub p_true: [f32; 2],
+    /// The most probable token changed.
+    pub flipped: bool,
+}
+
+fn is_zero(value: &usize) -> bool {
+    *value == 0
+}
