@@ -151,7 +151,7 @@ fn edit(lab: &mut Lab, new: &str) -> (Box<engram_core::protocol::Edited>, usize)
         target: target.into(),
         target_new: new.into(),
         layer: Some(2),
-        methods: vec![Spsa { steps: 60, ..Spsa::default() }.into()],
+        method: Spsa { steps: 60, ..Spsa::default() }.into(),
         seed: 42,
     };
     let (told, answer) = ask(lab, Command::Edit(wanted));
@@ -287,7 +287,7 @@ fn work_can_be_cancelled_at_any_point_and_leaves_nothing_behind() {
             target: "trumpet".into(),
             target_new: "piano".into(),
             layer: None,
-            methods: vec![Spsa { steps: 100, ..Spsa::default() }.into()],
+            method: Spsa { steps: 100, ..Spsa::default() }.into(),
             seed: 1,
         };
         let (_, answer) = ask(&mut lab, Command::Edit(wanted));

@@ -9,17 +9,19 @@ mod finding;
 mod localize;
 mod mean;
 mod redundancy;
+mod rewriting;
 mod summary;
 mod verdict;
 
 pub use ablation::{LayerMaps, Part, drop_at, drop_map, layer_maps, mean_drop, mlp_ratio, mlp_ratio_of};
-pub use edits::{EditOutcome, EditSummary, Level, SideEffects, edit_outcome, edit_summary, side_effects};
+pub use edits::{EditOutcome, EditSummary, Level, SideEffects, edit_outcome, edit_summaries, edit_summary, side_effects};
 pub use finding::{Finding, PEAK, SMALL, finding, layer_of, no_peak};
 pub use localize::{
     Concentration, Distribution, Dominant, SNAP, dominant, dominant_layer, mean_sufficiency, sufficiency,
 };
 pub use mean::{Mean, Share};
 pub use redundancy::{Redundancy, fact_redundancy, redundancy, redundancy_curve};
+pub use rewriting::{DISABLING, Dialect, Measure, Scores, interval, scores};
 pub use summary::{Summary, density, matched, reasons, restrict, summarize};
 pub use verdict::{Answer, Check, HARM, Judgement, MOVED, Mark, RULES, Verdict, judge};
 

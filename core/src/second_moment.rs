@@ -42,8 +42,23 @@ pub struct SecondMoment {
     pub width: usize,
     /// Keys that it is taken over.
     pub count: usize,
-    /// `[f, f]`, symmetric.
-    pub values: Vec<f32>,
+    /// The lower half, column after column: f32 would move the answer where the matrix is nearly singular.
+    pub values: Vec<f64>,
+}
+
+impl SecondMoment {
+    /// One entry of `[f, f]`.
+    pub fn entry(&self, row: usize, column: usize) -> f64 {
+        let (row, column) = (row.max(column), row.min(column));
+        // Columns before this one have f, f - 1, … entries.
+        let before = column * self.width - column * column.saturating_sub(1) / 2;
+        self.values[before + row - column]
+    }
+
+    /// The sum of the diagonal.
+    pub fn trace(&self) -> f64 {
+        (0..self.width).map(|i| self.entry(i, i)).sum()
+    }
 }
 
 /// Where second moments are kept between runs of the program: files by name.

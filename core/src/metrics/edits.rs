@@ -1,6 +1,6 @@
 //! Editing: the paper's success levels, side effects and verdicts (METHODS, section 4).
 
-use super::{Check, Judgement, Mean, Share, Verdict, judge};
+use super::{Check, Judgement, Mean, Scores, Share, Verdict, judge, scores};
 use crate::record::{EditRecord, Record};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -89,9 +89,22 @@ impl EditOutcome {
     }
 }
 
+impl EditSummary {
+    /// Edits that succeed as the paper counts them, though the new answer did not rise.
+    pub fn silenced(&self) -> usize {
+        let silenced = |outcome: &&EditOutcome| outcome.success && outcome.judgement.verdict == Verdict::Silenced;
+        self.outcomes.iter().filter(silenced).count()
+    }
+}
+
+/// Whether a fact counts as editable; with 0 every fact does.
+fn editable(edit: &EditRecord, min_p_false: f32) -> bool {
+    min_p_false == 0.0 || edit.p_false > min_p_false
+}
+
 /// Judges one edit.
 pub fn edit_outcome(edit: &EditRecord, min_p_false: f32) -> EditOutcome {
-    let editable = edit.p_false > min_p_false;
+    let editable = editable(edit, min_p_false);
     let levels: Vec<Level> = Level::ALL.into_iter().filter(|level| level.reached(edit)).collect();
     EditOutcome {
         fact: edit.fact,
@@ -104,9 +117,13 @@ pub fn edit_outcome(edit: &EditRecord, min_p_false: f32) -> EditOutcome {
     }
 }
 
-/// Stage 3 of one record.
+/// Stage 3 of one record, by one method.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct EditSummary {
+    /// The method, for people.
+    pub method: String,
+    /// As the field measures them.
+    pub scores: Scores,
     /// Edits recorded.
     pub tried: usize,
     /// All edits by verdict; every verdict has an entry.
@@ -143,12 +160,26 @@ pub struct EditSummary {
     pub outcomes: Vec<EditOutcome>,
 }
 
-/// Summarises Stage 3; `None` when it was not run.
+/// Summarises Stage 3 by its only method, or its first one; `None` when it was not run.
 pub fn edit_summary(record: &Record) -> Option<EditSummary> {
-    let edits = record.edits.as_ref()?;
-    let min_p_false = record.settings.edit.min_p_false;
+    edit_summaries(record).into_iter().next()
+}
+
+/// Summarises Stage 3, method by method; nothing when it was not run.
+pub fn edit_summaries(record: &Record) -> Vec<EditSummary> {
+    let Some(edits) = &record.edits else { return Vec::new() };
+    let methods = record.settings.edit.methods.iter().enumerate();
+    methods
+        .map(|(at, method)| {
+            let own = edits.iter().filter(|edit| edit.method == at).collect();
+            summary(method.title(), own, record.settings.edit.min_p_false)
+        })
+        .collect()
+}
+
+fn summary(method: String, edits: Vec<&EditRecord>, min_p_false: f32) -> EditSummary {
     let outcomes: Vec<EditOutcome> = edits.iter().map(|edit| edit_outcome(edit, min_p_false)).collect();
-    let editable: Vec<&EditRecord> = edits.iter().filter(|edit| edit.p_false > min_p_false).collect();
+    let editable: Vec<&EditRecord> = edits.iter().copied().filter(|edit| editable(edit, min_p_false)).collect();
     let counted = || outcomes.iter().filter(|outcome| outcome.editable);
     let per_level = |holds: &dyn Fn(&EditOutcome, Level) -> bool| {
         Level::ALL.into_iter().map(|level| (level, counted().filter(|outcome| holds(outcome, level)).count())).collect()
@@ -159,7 +190,9 @@ pub fn edit_summary(record: &Record) -> Option<EditSummary> {
     }
     let mean = |value: fn(&EditRecord) -> f32| Mean::of(editable.iter().map(|edit| f64::from(value(edit))));
     let ended = |verdict| outcomes.iter().filter(|outcome| outcome.judgement.verdict == verdict).count();
-    Some(EditSummary {
+    EditSummary {
+        method,
+        scores: scores(edits.iter().copied()),
         tried: edits.len(),
         verdicts: Verdict::ALL.into_iter().map(|verdict| (verdict, ended(verdict))).collect(),
         following: shares(&outcomes, |judgement| judgement.paraphrases),
@@ -177,7 +210,7 @@ pub fn edit_summary(record: &Record) -> Option<EditSummary> {
         side_effects: side_effects(editable.iter().copied()),
         all_restored: edits.iter().all(|edit| edit.restored),
         outcomes,
-    })
+    }
 }
 
 /// A check of all edits together; `None` where none of them could make it.

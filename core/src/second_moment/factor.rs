@@ -17,9 +17,8 @@ impl Factor {
     /// When it is not positive definite.
     pub fn of(moment: &SecondMoment, ridge: f32) -> Result<Self> {
         let f = moment.width;
-        let trace: f64 = (0..f).map(|i| f64::from(moment.values[i * f + i])).sum();
-        let add = f64::from(ridge) * trace / f.max(1) as f64;
-        let entry = |i: usize, j: usize| f64::from(moment.values[j * f + i]) + if i == j { add } else { 0.0 };
+        let add = f64::from(ridge) * moment.trace() / f.max(1) as f64;
+        let entry = |i: usize, j: usize| moment.entry(i, j) + if i == j { add } else { 0.0 };
         let matrix = Mat::from_fn(f, f, entry);
         let llt = Llt::new(matrix.as_ref(), Side::Lower).map_err(|_| {
             Error::numeric("the second moment of the keys cannot be inverted: it is not positive definite")
@@ -45,19 +44,19 @@ mod tests {
     fn solving_undoes_the_matrix() {
         let f = 40;
         let raw: Vec<f64> = (0..2 * f * f).map(|i| ((i * 31) % 97) as f64 / 48.0 - 1.0).collect();
-        let entry = |i: usize, j: usize| (0..2 * f).map(|n| raw[n * f + i] * raw[n * f + j]).sum::<f64>() as f32;
-        let values: Vec<f32> = (0..f * f).map(|at| entry(at / f, at % f)).collect();
+        let entry = |i: usize, j: usize| (0..2 * f).map(|n| raw[n * f + i] * raw[n * f + j]).sum::<f64>();
+        let values: Vec<f64> = (0..f).flat_map(|column| (column..f).map(move |row| entry(row, column))).collect();
         let moment = SecondMoment { width: f, count: 2 * f, values };
         let key: Vec<f64> = (0..f).map(|i| (i as f64).sin()).collect();
         let ridge = 1e-3;
         let found = Factor::of(&moment, ridge).expect("it is positive definite").solve(&key);
-        let trace: f64 = (0..f).map(|i| f64::from(moment.values[i * f + i])).sum();
+        assert_eq!(moment.entry(3, 17), entry(17, 3));
         for i in 0..f {
-            let row: f64 = (0..f).map(|j| f64::from(moment.values[i * f + j]) * found[j]).sum();
-            let back = row + f64::from(ridge) * trace / f as f64 * found[i];
+            let row: f64 = (0..f).map(|j| moment.entry(i, j) * found[j]).sum();
+            let back = row + f64::from(ridge) * moment.trace() / f as f64 * found[i];
             assert!((back - key[i]).abs() < 1e-9, "{i}: {back} {}", key[i]);
         }
-        let zeros = SecondMoment { width: f, count: 1, values: vec![0.0; f * f] };
+        let zeros = SecondMoment { width: f, count: 1, values: vec![0.0; f * (f + 1) / 2] };
         assert!(Factor::of(&zeros, ridge).is_err());
     }
 }

@@ -19,7 +19,7 @@ pub(super) fn name(
     layer: usize,
 ) -> String {
     let SecondMomentSettings { window, first, .. } = settings;
-    let of = format!("1 {weights} {tokenizer} {} {keys} {window} {first} {layer}", text.sha256);
+    let of = format!("2 {weights} {tokenizer} {} {keys} {window} {first} {layer}", text.sha256);
     format!("second-moment-{}.safetensors", &crate::hex(&Sha256::digest(of.as_bytes()))[..32])
 }
 
@@ -31,12 +31,14 @@ pub(super) fn bytes(
 ) -> Result<Vec<u8>> {
     let failed = |error: safetensors::SafeTensorError| Error::io(format!("the second moment: {error}"));
     let data: Vec<u8> = moment.values.iter().flat_map(|value| value.to_le_bytes()).collect();
-    let view = TensorView::new(Dtype::F32, vec![moment.width; 2], &data).map_err(failed)?;
+    let view = TensorView::new(Dtype::F64, vec![moment.values.len()], &data).map_err(failed)?;
     let SecondMomentSettings { window, first, .. } = settings;
     let told = [
         ("format", "engram-second-moment".to_owned()),
         ("count", moment.count.to_string()),
         ("layer", layer.to_string()),
+        ("width", moment.width.to_string()),
+        ("layout", "lower half, column after column".to_owned()),
         ("text", text.name.clone()),
         ("text_sha256", text.sha256.clone()),
         ("window", window.to_string()),
@@ -51,11 +53,11 @@ pub(super) fn read(bytes: &[u8], width: usize) -> Option<SecondMoment> {
     let (_, header) = SafeTensors::read_metadata(bytes).ok()?;
     let count = header.metadata().as_ref()?.get("count")?.parse().ok()?;
     let file = SafeTensors::deserialize(bytes).ok()?;
-    let tensor = file.tensor(TENSOR).ok().filter(|tensor| tensor.dtype() == Dtype::F32)?;
-    if tensor.shape() != [width, width] {
+    let tensor = file.tensor(TENSOR).ok().filter(|tensor| tensor.dtype() == Dtype::F64)?;
+    if tensor.shape() != [width * (width + 1) / 2] {
         return None;
     }
-    let values: Vec<f32> = tensor.data().as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
+    let values: Vec<f64> = tensor.data().as_chunks().0.iter().map(|bytes| f64::from_le_bytes(*bytes)).collect();
     values.iter().all(|value| value.is_finite()).then_some(SecondMoment { width, count, values })
 }
 
@@ -65,7 +67,7 @@ mod tests {
 
     #[test]
     fn files_come_back_and_damaged_ones_do_not() {
-        let moment = SecondMoment { width: 2, count: 30, values: vec![1.0, 0.5, 0.5, 2.0] };
+        let moment = SecondMoment { width: 2, count: 30, values: vec![1.0, 0.5, 2.0] };
         let (text, settings) = (StatsText::new("a text", "words"), SecondMomentSettings::default());
         let file = bytes(&moment, &text, &settings, 3).expect("bytes");
         assert_eq!(read(&file, 2), Some(moment));

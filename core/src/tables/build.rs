@@ -1,17 +1,16 @@
 //! Building the tables from records.
 
 use super::parts::{count, labels, layer, mean, number, per_position, plain, shaped, share, text};
-use super::{Cell, Shape, Table};
+use super::{Cell, Shape, Table, table4, table6, table7};
 use crate::facts::RelationKind;
 use crate::metrics::{
-    Level, Mean, MetricConvention, MlpRatio, NecessityAt, RULES, RedundancyAggregate, Summary, Verdict, edit_summary,
-    matched, restrict, summarize,
+    Mean, MetricConvention, MlpRatio, NecessityAt, RedundancyAggregate, Summary, matched, restrict, summarize,
 };
 use crate::record::{Reason, Record};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-/// Tables 1 to 4, each where its stage has data, the matched subset where there is one, and the verdicts of edits. `baseline` names the model
-/// that Table 3's ratios are against.
+/// Tables 1 to 4, each where its stage has data, the matched subset where there is one, the verdicts of edits, and what the
+/// field measures of them. `baseline` names the model that Table 3's ratios are against.
 pub fn all(records: &[Record], view: &MetricConvention, baseline: Option<&str>) -> Vec<Table> {
     let mut tables = vec![table1(records), table2(records, view), table3(records, view, baseline)];
     if records.iter().any(|record| record.edits.is_some()) {
@@ -20,6 +19,7 @@ pub fn all(records: &[Record], view: &MetricConvention, baseline: Option<&str>) 
     tables.extend(matched_facts(records, view));
     if records.iter().any(|record| record.edits.is_some()) {
         tables.push(table6(records));
+        tables.extend(table7(records));
     }
     tables
 }
@@ -198,79 +198,6 @@ fn find_baseline(records: &[Record], name: &str) -> Option<usize> {
     let tail = |name: &str| name.rsplit(['/', '\\']).next().unwrap_or_default().to_lowercase();
     let exact = records.iter().position(|record| record.model.name == name);
     exact.or_else(|| records.iter().position(|record| tail(&record.model.name) == tail(name)))
-}
-
-/// Table 4: editing, a row per record that has Stage 3.
-pub fn table4(records: &[Record]) -> Table {
-    let row = |(label, record): (String, &Record)| {
-        let edits = summarize(record, &MetricConvention::default()).edits?;
-        let side = edits.side_effects;
-        let mut row = vec![
-            Cell::Text(label),
-            Cell::Text(layers_used(&edits.layers)),
-            count(edits.tried),
-            count(edits.editable),
-            share(edits.success),
-        ];
-        row.extend(Level::ALL.map(|level| count(edits.by_first_level.get(&level).copied().unwrap_or(0))));
-        row.extend([edits.p_false, edits.p_false_after].map(|found| mean(found, 4)));
-        row.extend([side.map(|side| side.mean), side.map(|side| side.worst)].map(|found| number(found, 4)));
-        row.push(share(side.map(|side| side.flips)));
-        row.push(Cell::Text(if edits.all_restored { "yes" } else { "NO" }.into()));
-        Some(row)
-    };
-    let mut columns = vec![text("model"), text("layers"), plain("facts tried"), plain("editable")];
-    columns.push(shaped("success", Shape::Share));
-    columns.extend(Level::ALL.map(|level| plain(level.name())));
-    columns.extend([shaped("p(false) before", Shape::Mean), shaped("p(false) after", Shape::Mean)]);
-    columns.extend([plain("|Δp| mean"), plain("|Δp| worst"), shaped("flips", Shape::Share), text("restored")]);
-    Table {
-        number: 4,
-        title: "Editing".into(),
-        columns,
-        rows: labels(records).into_iter().zip(records).filter_map(row).collect(),
-        notes: vec![
-            "Success, levels, p(false) and side effects are over the editable facts. An edit counts at the first level \
-             that it satisfies: L1 the false answer is the likelier, L2 both moved by more than 0.03, L3 p(false) \
-             tripled beyond 0.005."
-                .into(),
-            "Side effects: |Δp| of unrelated facts' true answers; a flip is a change of their most probable token."
-                .into(),
-            "Success is the paper's: it looks at both answers on the prompt alone, and counts an edit that only silences \
-             the true one. Table 6 judges all measures together."
-                .into(),
-        ],
-    }
-}
-
-/// `12 ×3, 14`: the edited layers with how often each.
-fn layers_used(layers: &BTreeMap<usize, usize>) -> String {
-    let one = |(layer, times): (&usize, &usize)| {
-        if *times == 1 { layer.to_string() } else { format!("{layer} ×{times}") }
-    };
-    if layers.is_empty() { "–".into() } else { layers.iter().map(one).collect::<Vec<_>>().join(", ") }
-}
-
-/// Table 6: what all measures together say of the edits, a row per record that has Stage 3. The paper does not have it.
-pub fn table6(records: &[Record]) -> Table {
-    let row = |(label, record): (String, &Record)| {
-        let edits = edit_summary(record)?;
-        let mut row = vec![Cell::Text(label), count(edits.tried)];
-        row.extend(Verdict::ALL.map(|verdict| count(edits.verdicts.get(&verdict).copied().unwrap_or(0))));
-        row.extend([edits.following, edits.neighbours, edits.unrelated].map(share));
-        Some(row)
-    };
-    let mut columns = vec![text("model"), plain("edits")];
-    columns.extend(Verdict::ALL.map(|verdict| plain(verdict.name())));
-    let shares = ["other wordings that follow", "neighbours unharmed", "unrelated facts unharmed"];
-    columns.extend(shares.map(|name| shaped(name, Shape::Share)));
-    Table {
-        number: 6,
-        title: "Edits, all measures together".into(),
-        columns,
-        rows: labels(records).into_iter().zip(records).filter_map(row).collect(),
-        notes: RULES.map(str::to_owned).into(),
-    }
 }
 
 /// The facts that every record validated, so that models are compared on the same ones; `None` unless two or more

@@ -1,0 +1,253 @@
+//! Editors against an independent PyTorch program (tests/reference/editing.py), on the bundled models: each step of the search,
+//! both factors of the update, and what it does to whole answers.
+
+#![expect(clippy::print_stdout, reason = "tests report what they measure")]
+
+use engram_core::device::Compute;
+use engram_core::edit::{EditBatch, EditTarget, MeasuredEdit, Solved, complete, measure, prepare, solve, tokens_of};
+use engram_core::facts::{Fact, parse};
+use engram_core::load::Model;
+use engram_core::record::{
+    Answers, EditKey, EditMethod, EditSettings, Rome, SecondMomentSettings, Settings, ValueSearch,
+};
+use engram_core::second_moment::StatsText;
+use engram_tests::fixtures::{devices, fixture, open};
+use pollster::block_on;
+use safetensors::SafeTensors;
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+
+/// Relative; the reference's own f32 and f64 differ by up to 6e-5 in a fact's value.
+const TOLERANCE: f64 = 1e-4;
+
+fn bundled(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../core/bundled").join(path)
+}
+
+/// What PyTorch found.
+struct Reference {
+    json: Value,
+    bytes: Vec<u8>,
+    facts: Vec<Fact>,
+}
+
+impl Reference {
+    fn read() -> Self {
+        let read = |path: &Path| std::fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let json = serde_json::from_slice(&read(&fixture("editing.json"))).expect("JSON");
+        let facts = parse("facts.json", &read(&bundled("facts.json"))).expect("facts").facts;
+        Self { json, bytes: read(&fixture("editing.safetensors")), facts }
+    }
+
+    fn tensor(&self, name: &str) -> Vec<f32> {
+        let file = SafeTensors::deserialize(&self.bytes).expect("safetensors");
+        let tensor = file.tensor(name).unwrap_or_else(|_| panic!("no {name}"));
+        tensor.data().as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect()
+    }
+
+    fn facts(&self, section: &str) -> Vec<Fact> {
+        let places = self.json["facts"][section].as_array().expect("facts");
+        places.iter().map(|place| self.facts[place.as_u64().expect("a place") as usize].clone()).collect()
+    }
+
+    /// The contexts but for the bare prompt.
+    fn contexts(&self, section: &str) -> Vec<String> {
+        let all = self.json["contexts"][section].as_array().expect("contexts");
+        assert_eq!(all[0], "{}");
+        all[1..].iter().map(|one| one.as_str().expect("a context").to_owned()).collect()
+    }
+
+    fn models(&self) -> Vec<String> {
+        self.json["models"].as_object().expect("models").keys().cloned().collect()
+    }
+
+    /// The text that it took the second moments over.
+    fn text(&self) -> StatsText {
+        let lines: Vec<String> =
+            self.facts.iter().map(|fact| format!("{} {}.", fact.prompt(), fact.target_true)).collect();
+        let text = StatsText::new("facts", lines.join("\n"));
+        assert_eq!(text.sha256, self.json["text_sha256"], "the text is not what the reference read");
+        text
+    }
+}
+
+fn number(value: &Value, key: &str) -> f64 {
+    value[key].as_f64().unwrap_or_else(|| panic!("no {key} in {value}"))
+}
+
+fn numbers(value: &Value) -> Vec<f64> {
+    value.as_array().expect("a list").iter().map(|value| value.as_f64().expect("a number")).collect()
+}
+
+/// `‖a - b‖ / ‖b‖`.
+fn apart(found: &[f32], want: &[f32]) -> f64 {
+    assert_eq!(found.len(), want.len());
+    let square = |values: &mut dyn Iterator<Item = f64>| values.map(|x| x * x).sum::<f64>().sqrt();
+    let difference = square(&mut found.iter().zip(want).map(|(a, b)| f64::from(*a) - f64::from(*b)));
+    difference / square(&mut want.iter().map(|x| f64::from(*x)))
+}
+
+/// The largest error that was seen of each quantity.
+#[derive(Default)]
+struct Worst(Vec<(&'static str, f64)>);
+
+impl Worst {
+    fn see(&mut self, what: &'static str, error: f64, place: &str) {
+        assert!(error <= TOLERANCE, "{place}: {what} is off by {error:.1e}");
+        match self.0.iter_mut().find(|(name, _)| *name == what) {
+            Some((_, worst)) => *worst = worst.max(error),
+            None => self.0.push((what, error)),
+        }
+    }
+
+    fn relative(&mut self, what: &'static str, found: f64, want: f64, place: &str) {
+        self.see(what, (found - want).abs() / want.abs().max(1e-2), place);
+    }
+
+    fn told(&self) -> String {
+        self.0.iter().map(|(what, worst)| format!("{what} {worst:.1e}")).collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// Facts of one model, edited at a layer.
+fn targets<'a>(model: &Model, facts: &'a [Fact], layer: usize) -> Vec<EditTarget<'a>> {
+    let tokens = |fact| tokens_of(model, fact, &Settings::default()).expect("tokens");
+    let one = |(order, fact)| EditTarget { order, fact, tokens: tokens(fact), layer, unrelated: Vec::new() };
+    facts.iter().enumerate().map(one).collect()
+}
+
+/// Edits by one method, measured.
+fn edited(model: &mut Model, facts: &[Fact], layer: usize, edit: EditSettings) -> Vec<(Solved, MeasuredEdit)> {
+    let mut settings = Settings { edit, ..Settings::default() };
+    block_on(complete(model, &mut settings.edit, settings.seed)).expect("settings");
+    block_on(prepare(model, &settings.edit, &[layer].into(), &mut |_, _| Ok(()))).expect("second moments");
+    let targets = targets(model, facts, layer);
+    let batch = block_on(EditBatch::capture(model, &targets)).expect("prompts");
+    let method = settings.edit.method();
+    let solved = block_on(solve(&batch, &method, &settings, &mut |_| Ok(()))).expect("edits");
+    let mut measured = Vec::new();
+    let mut take = |edit| {
+        measured.push(edit);
+        Ok(())
+    };
+    block_on(measure(&batch, (0, &solved), &settings, &mut take)).expect("measures");
+    solved.into_iter().zip(measured).collect()
+}
+
+/// Whole answers of one fact against the reference's, before (0) or after (1).
+fn answers(worst: &mut Worst, found: &MeasuredEdit, at: usize, want: &Value, place: &str) {
+    let mut one = |found: &Answers, want: &Value, i: usize| {
+        worst.relative("-log p", f64::from(found.nll_true[at]), numbers(&want["nll_true"])[i], place);
+        worst.relative("-log p", f64::from(found.nll_new[at]), numbers(&want["nll_new"])[i], place);
+        let exact = [
+            ("exact_true", found.argmax_true[at] == found.tokens[0]),
+            ("exact_new", found.argmax_new[at] == found.tokens[1]),
+        ];
+        for (name, exact) in exact {
+            assert_eq!(want[name][i].as_bool(), Some(exact), "{place}: {name}");
+        }
+    };
+    one(found.record.answers.as_ref().expect("answers"), &want["rewrite"], 0);
+    let lists =
+        [(&found.record.paraphrases, &want["paraphrase"]), (&found.record.neighbourhood, &want["neighborhood"])];
+    for (shifts, want) in lists {
+        assert_eq!(shifts.len(), numbers(&want["nll_true"]).len(), "{place}");
+        for (i, shift) in shifts.iter().enumerate() {
+            one(shift.answers.as_ref().expect("answers"), want, i);
+        }
+    }
+}
+
+fn rome(reference: &Reference, compute: &Compute, section: &str) {
+    let (facts, contexts) = (reference.facts(section), reference.contexts(section));
+    for name in reference.models() {
+        let mut worst = Worst::default();
+        let mut model = open(&bundled("models").join(&name), None, compute);
+        model.second_moments.text = Some(reference.text());
+        let (all, c) = (&reference.json["models"][&name][section], &reference.json["models"][&name]["c"]);
+        let settings = &all["settings"];
+        let layer = number(settings, "layer") as usize;
+        let of = |key: &str| number(settings, key) as f32;
+        let search_of = ValueSearch {
+            steps: number(settings, "steps") as usize,
+            lr: of("lr"),
+            decay: of("wd"),
+            kl: of("kl"),
+            clamp: of("clamp"),
+            stop: of("stop"),
+        };
+        let kinds = [("published", EditKey::Published), ("averaged", EditKey::Averaged), ("prompt", EditKey::Prompt)];
+        for ((keys, key), moment) in
+            kinds.into_iter().flat_map(|kind| ["c", "", "c_without_first"].map(|moment| (kind, moment)))
+        {
+            let wanted = |edit: &&Value| edit["keys"] == keys && edit["c"].as_str().unwrap_or_default() == moment;
+            let edits: Vec<&Value> = all["edits"].as_array().expect("edits").iter().filter(wanted).collect();
+            if edits.is_empty() {
+                continue;
+            }
+            let second_moment = SecondMomentSettings {
+                keys: number(c, "keys") as usize,
+                window: number(c, "window") as usize,
+                first: moment != "c_without_first",
+                ridge: number(c, "eps") as f32,
+                ..SecondMomentSettings::default()
+            };
+            let method = EditMethod::from(Rome { key, covariance: !moment.is_empty(), search: search_of });
+            let edit = EditSettings { contexts: contexts.clone(), second_moment, ..EditSettings::of(method) };
+            let found = edited(&mut model, &facts, layer, edit);
+            if moment == "c" {
+                let moment = model.second_moments.moment(layer).expect("it is known");
+                let f = moment.width;
+                let diagonal: Vec<f32> = (0..f).map(|i| moment.entry(i, i) as f32).collect();
+                worst.see("C", apart(&diagonal, &reference.tensor(&format!("{name}.c.{layer}.diagonal"))), &name);
+            }
+            for edit in edits {
+                let fact = number(edit, "fact") as usize;
+                let place = format!("{name} on {}, {section}, fact {fact}, {keys} {moment}", compute.info.name);
+                let (solved, measured) = &found[fact];
+                let (evidence, searched) = (&solved.evidence[0], &all["facts"][fact]);
+                let search = evidence.search.as_ref().expect("a search");
+                for (what, found, want) in
+                    [("loss", &evidence.loss, &searched["loss"]), ("nll", &search.nll, &searched["nll"])]
+                {
+                    let want = numbers(want);
+                    assert_eq!(found.len(), want.len(), "{place}: steps");
+                    found
+                        .iter()
+                        .zip(want)
+                        .for_each(|(found, want)| worst.relative(what, f64::from(*found), want, &place));
+                }
+                for (found, want) in search.kl.iter().zip(numbers(&searched["kl"])) {
+                    // A divergence near zero is a difference of large sums.
+                    let found = f64::from(*found) * f64::from(search_of.kl);
+                    worst.see("kl", (found - want).abs() / want.abs().max(0.1), &place);
+                }
+                let cut = searched["clamped"].as_array().expect("a list").iter().filter(|one| **one == true).count();
+                assert_eq!(search.clamped, cut, "{place}: steps that were cut back");
+                worst.relative("‖v‖", search.value_norm.into(), number(searched, "start_norm"), &place);
+                worst.relative("‖δ‖", search.delta_norm.into(), number(searched, "delta_norm"), &place);
+                worst.relative("kᵀu", search.division.into(), number(edit, "k_u"), &place);
+                worst.relative("‖ΔW‖/‖W‖", evidence.relative_norm.into(), number(edit, "change"), &place);
+                let c = if moment.is_empty() { "identity" } else { moment };
+                let tensor = |what: &str| reference.tensor(&format!("{name}.{section}.f{fact}.{keys}.{c}.{what}"));
+                let term = &solved.overlay.terms[0];
+                worst.see("u", apart(&term.v[0], &tensor("u")), &place);
+                worst.see("Λ", apart(&term.u[0], &tensor("lambda")), &place);
+                assert!(evidence.residual < 1e-5, "{place}: W'k misses v* by {}", evidence.residual);
+                answers(&mut worst, measured, 0, &searched["before"], &place);
+                answers(&mut worst, measured, 1, &edit["after"], &place);
+            }
+        }
+        println!("{name} on {}, {section}: {}", compute.info.name, worst.told());
+    }
+}
+
+#[test]
+fn rome_is_the_references() {
+    let reference = Reference::read();
+    for compute in devices() {
+        for section in ["rome", "rome_early"] {
+            rome(&reference, &compute, section);
+        }
+    }
+}
