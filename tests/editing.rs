@@ -160,7 +160,9 @@ fn answers(worst: &mut Worst, found: &MeasuredEdit, at: usize, want: &Value, pla
 
 fn rome(reference: &Reference, compute: &Compute, section: &str) {
     let (facts, contexts) = (reference.facts(section), reference.contexts(section));
-    for name in reference.models() {
+    // A software device takes minutes for what the CPU does in seconds: there, one model with a post-norm and one without.
+    let few = ["engram-gemma2", "engram-qwen2"];
+    for name in reference.models().into_iter().filter(|name| compute.is_cpu() || few.contains(&name.as_str())) {
         let mut worst = Worst::default();
         let mut model = open(&bundled("models").join(&name), None, compute);
         model.second_moments.text = Some(reference.text());
@@ -182,7 +184,7 @@ fn rome(reference: &Reference, compute: &Compute, section: &str) {
         {
             let wanted = |edit: &&Value| edit["keys"] == keys && edit["c"].as_str().unwrap_or_default() == moment;
             let edits: Vec<&Value> = all["edits"].as_array().expect("edits").iter().filter(wanted).collect();
-            if edits.is_empty() {
+            if edits.is_empty() || !compute.is_cpu() && (keys, moment) != ("averaged", "c") {
                 continue;
             }
             let second_moment = SecondMomentSettings {
@@ -246,8 +248,9 @@ fn rome(reference: &Reference, compute: &Compute, section: &str) {
 fn rome_is_the_references() {
     let reference = Reference::read();
     for compute in devices() {
-        for section in ["rome", "rome_early"] {
-            rome(&reference, &compute, section);
+        rome(&reference, &compute, "rome");
+        if compute.is_cpu() {
+            rome(&reference, &compute, "rome_early");
         }
     }
 }
