@@ -4,13 +4,16 @@
 #![expect(clippy::print_stdout, reason = "tests report what they measure")]
 
 use engram_core::device::Compute;
-use engram_core::edit::{EditBatch, EditTarget, MeasuredEdit, Solved, complete, measure, prepare, solve, tokens_of};
+use engram_core::edit::{
+    EditBatch, EditTarget, Evidence, MeasuredEdit, Solved, complete, measure, prepare, solve, tokens_of,
+};
 use engram_core::facts::{Fact, parse};
 use engram_core::load::Model;
 use engram_core::record::{
-    Answers, EditKey, EditMethod, EditSettings, Rome, SecondMomentSettings, Settings, ValueSearch,
+    AlphaEdit, Answers, EditKey, EditMethod, EditSettings, Memit, Rome, SecondMomentSettings, Settings, ValueSearch,
 };
 use engram_core::second_moment::StatsText;
+use engram_core::tensor::Term;
 use engram_tests::fixtures::{devices, fixture, open};
 use pollster::block_on;
 use safetensors::SafeTensors;
@@ -116,8 +119,8 @@ fn targets<'a>(model: &Model, facts: &'a [Fact], layer: usize) -> Vec<EditTarget
     facts.iter().enumerate().map(one).collect()
 }
 
-/// Edits by one method, measured.
-fn edited(model: &mut Model, facts: &[Fact], layer: usize, edit: EditSettings) -> Vec<(Solved, MeasuredEdit)> {
+/// Edits by one method, and each fact's measures.
+fn edited(model: &mut Model, facts: &[Fact], layer: usize, edit: EditSettings) -> (Vec<Solved>, Vec<MeasuredEdit>) {
     let mut settings = Settings { edit, ..Settings::default() };
     block_on(complete(model, &mut settings.edit, settings.seed)).expect("settings");
     block_on(prepare(model, &settings.edit, &[layer].into(), &mut |_, _| Ok(()))).expect("second moments");
@@ -131,7 +134,7 @@ fn edited(model: &mut Model, facts: &[Fact], layer: usize, edit: EditSettings) -
         Ok(())
     };
     block_on(measure(&batch, (0, &solved), &settings, &mut take)).expect("measures");
-    solved.into_iter().zip(measured).collect()
+    (solved, measured)
 }
 
 /// Whole answers of one fact against the reference's, before (0) or after (1).
@@ -158,6 +161,132 @@ fn answers(worst: &mut Worst, found: &MeasuredEdit, at: usize, want: &Value, pla
     }
 }
 
+/// A search against the reference's, step by step.
+fn searches(worst: &mut Worst, evidence: &Evidence, want: &Value, weight: f32, place: &str) {
+    let search = evidence.search.as_ref().expect("a search");
+    for (what, found, want) in [("loss", &evidence.loss, &want["loss"]), ("nll", &search.nll, &want["nll"])] {
+        let want = numbers(want);
+        assert_eq!(found.len(), want.len(), "{place}: steps");
+        found.iter().zip(want).for_each(|(found, want)| worst.relative(what, f64::from(*found), want, place));
+    }
+    for (found, want) in search.kl.iter().zip(numbers(&want["kl"])) {
+        // A divergence near zero is a difference of large sums.
+        worst.see("kl", (f64::from(*found) * f64::from(weight) - want).abs() / want.abs().max(0.1), place);
+    }
+    let cut = want["clamped"].as_array().expect("a list").iter().filter(|one| **one == true).count();
+    assert_eq!(search.clamped, cut, "{place}: steps that were cut back");
+    worst.relative("‖v‖", search.value_norm.into(), number(want, "start_norm"), place);
+    worst.relative("‖δ‖", search.delta_norm.into(), number(want, "delta_norm"), place);
+}
+
+/// The settings of a section's search.
+fn search_of(settings: &Value) -> ValueSearch {
+    let of = |key: &str| number(settings, key) as f32;
+    ValueSearch {
+        steps: number(settings, "steps") as usize,
+        lr: of("lr"),
+        decay: of("wd"),
+        kl: of("kl"),
+        clamp: of("clamp"),
+        stop: of("stop"),
+    }
+}
+
+/// The second moments of a model as the reference took them.
+fn moment_of(c: &Value, first: bool) -> SecondMomentSettings {
+    SecondMomentSettings {
+        keys: number(c, "keys") as usize,
+        window: number(c, "window") as usize,
+        first,
+        ridge: number(c, "eps") as f32,
+        ..SecondMomentSettings::default()
+    }
+}
+
+/// The first row of a term's matrix.
+fn first_row(term: &Term) -> Vec<f32> {
+    let mut row = vec![0.0f64; term.v[0].len()];
+    for (u, v) in term.u.iter().zip(&term.v) {
+        row.iter_mut().zip(v).for_each(|(sum, v)| *sum += f64::from(u[0]) * f64::from(*v));
+    }
+    row.into_iter().map(|x| x as f32).collect()
+}
+
+/// MEMIT and AlphaEdit.
+fn many(reference: &Reference, compute: &Compute, section: &str) {
+    let contexts = reference.contexts(section);
+    for name in reference.models() {
+        let mut worst = Worst::default();
+        let mut model = open(&bundled("models").join(&name), None, compute);
+        model.second_moments.text = Some(reference.text());
+        let (all, c) = (&reference.json["models"][&name][section], &reference.json["models"][&name]["c"]);
+        let settings = &all["settings"];
+        let layers = numbers(&settings["layers"]);
+        let layer = layers[layers.len() - 1] as usize;
+        let mut facts = reference.facts(section);
+        let prompts = number(settings, "prompts") as usize;
+        for fact in &mut facts {
+            fact.paraphrases.truncate(prompts);
+            fact.neighbourhood.truncate(prompts);
+        }
+        let (search, of) = (search_of(settings), |key: &str| number(settings, key) as f32);
+        let method = match section {
+            "memit" => EditMethod::from(Memit { layers: layers.len(), lambda: of("lambda"), search }),
+            _ => EditMethod::from(AlphaEdit {
+                layers: layers.len(),
+                batch: number(settings, "batch") as usize,
+                threshold: of("threshold"),
+                l2: of("l2"),
+                search,
+            }),
+        };
+        let edit =
+            EditSettings { contexts: contexts.clone(), second_moment: moment_of(c, true), ..EditSettings::of(method) };
+        let (solved, measured) = edited(&mut model, &facts, layer, edit);
+        let [solved] = solved.as_slice() else { panic!("one change for all facts") };
+        let place = format!("{name} on {}, {section}", compute.info.name);
+        let batches: Vec<Value> = match section {
+            "memit" => vec![all.clone()],
+            _ => all["batches"].as_array().expect("batches").clone(),
+        };
+        let (mut fact, mut terms) = (0, solved.overlay.terms.iter());
+        for (number_of, batch) in batches.iter().enumerate() {
+            let written = batch["layers"].as_array().expect("layers");
+            let own = batch["facts"].as_array().expect("facts");
+            for (i, searched) in own.iter().enumerate() {
+                let evidence = &solved.evidence[fact + i];
+                searches(&mut worst, evidence, searched, search.kl, &format!("{place}, fact {}", fact + i));
+                let missing = &evidence.search.as_ref().expect("a search").missing;
+                let mut want: Vec<f64> = written.iter().map(|layer| numbers(&layer["residual"])[i]).collect();
+                want.push(numbers(&batch["residual_after"])[i]);
+                assert_eq!(missing.len(), want.len());
+                let ratios = missing.iter().map(|found| f64::from(*found) / f64::from(missing[0]));
+                ratios.zip(&want).for_each(|(found, rest)| worst.relative("missing", found, rest / want[0], &place));
+            }
+            fact += own.len();
+            for layer in written {
+                let term = terms.next().expect("a term for each layer of each batch");
+                let tensor = match section {
+                    "memit" => format!("{name}.memit.layer.{}.row", layer["layer"]),
+                    _ => format!("{name}.alphaedit.b{number_of}.{}.row", layer["layer"]),
+                };
+                worst.see("ΔW", apart(&first_row(term), &reference.tensor(&tensor)), &place);
+                worst.relative("‖ΔW‖", term.norm(), number(layer, "delta_norm"), &place);
+            }
+        }
+        for (i, measured) in measured.iter().enumerate() {
+            let after = match section {
+                "memit" => &all["facts"][i]["after"],
+                _ => &batches[batches.len() - 1]["after"][i],
+            };
+            let before = if section == "memit" { &all["facts"][i]["before"] } else { &all["before"][i] };
+            answers(&mut worst, measured, 0, before, &place);
+            answers(&mut worst, measured, 1, after, &place);
+        }
+        println!("{place}: {}", worst.told());
+    }
+}
+
 fn rome(reference: &Reference, compute: &Compute, section: &str) {
     let (facts, contexts) = (reference.facts(section), reference.contexts(section));
     // A software device takes minutes for what the CPU does in seconds: there, one model with a post-norm and one without.
@@ -169,15 +298,7 @@ fn rome(reference: &Reference, compute: &Compute, section: &str) {
         let (all, c) = (&reference.json["models"][&name][section], &reference.json["models"][&name]["c"]);
         let settings = &all["settings"];
         let layer = number(settings, "layer") as usize;
-        let of = |key: &str| number(settings, key) as f32;
-        let search_of = ValueSearch {
-            steps: number(settings, "steps") as usize,
-            lr: of("lr"),
-            decay: of("wd"),
-            kl: of("kl"),
-            clamp: of("clamp"),
-            stop: of("stop"),
-        };
+        let search = search_of(settings);
         let kinds = [("published", EditKey::Published), ("averaged", EditKey::Averaged), ("prompt", EditKey::Prompt)];
         for ((keys, key), moment) in
             kinds.into_iter().flat_map(|kind| ["c", "", "c_without_first"].map(|moment| (kind, moment)))
@@ -187,16 +308,10 @@ fn rome(reference: &Reference, compute: &Compute, section: &str) {
             if edits.is_empty() || !compute.is_cpu() && (keys, moment) != ("averaged", "c") {
                 continue;
             }
-            let second_moment = SecondMomentSettings {
-                keys: number(c, "keys") as usize,
-                window: number(c, "window") as usize,
-                first: moment != "c_without_first",
-                ridge: number(c, "eps") as f32,
-                ..SecondMomentSettings::default()
-            };
-            let method = EditMethod::from(Rome { key, covariance: !moment.is_empty(), search: search_of });
+            let second_moment = moment_of(c, moment != "c_without_first");
+            let method = EditMethod::from(Rome { key, covariance: !moment.is_empty(), search });
             let edit = EditSettings { contexts: contexts.clone(), second_moment, ..EditSettings::of(method) };
-            let found = edited(&mut model, &facts, layer, edit);
+            let (solved, measured) = edited(&mut model, &facts, layer, edit);
             if moment == "c" {
                 let moment = model.second_moments.moment(layer).expect("it is known");
                 let f = moment.width;
@@ -206,29 +321,11 @@ fn rome(reference: &Reference, compute: &Compute, section: &str) {
             for edit in edits {
                 let fact = number(edit, "fact") as usize;
                 let place = format!("{name} on {}, {section}, fact {fact}, {keys} {moment}", compute.info.name);
-                let (solved, measured) = &found[fact];
+                let (solved, measured) = (&solved[fact], &measured[fact]);
                 let (evidence, searched) = (&solved.evidence[0], &all["facts"][fact]);
+                searches(&mut worst, evidence, searched, search.kl, &place);
                 let search = evidence.search.as_ref().expect("a search");
-                for (what, found, want) in
-                    [("loss", &evidence.loss, &searched["loss"]), ("nll", &search.nll, &searched["nll"])]
-                {
-                    let want = numbers(want);
-                    assert_eq!(found.len(), want.len(), "{place}: steps");
-                    found
-                        .iter()
-                        .zip(want)
-                        .for_each(|(found, want)| worst.relative(what, f64::from(*found), want, &place));
-                }
-                for (found, want) in search.kl.iter().zip(numbers(&searched["kl"])) {
-                    // A divergence near zero is a difference of large sums.
-                    let found = f64::from(*found) * f64::from(search_of.kl);
-                    worst.see("kl", (found - want).abs() / want.abs().max(0.1), &place);
-                }
-                let cut = searched["clamped"].as_array().expect("a list").iter().filter(|one| **one == true).count();
-                assert_eq!(search.clamped, cut, "{place}: steps that were cut back");
-                worst.relative("‖v‖", search.value_norm.into(), number(searched, "start_norm"), &place);
-                worst.relative("‖δ‖", search.delta_norm.into(), number(searched, "delta_norm"), &place);
-                worst.relative("kᵀu", search.division.into(), number(edit, "k_u"), &place);
+                worst.relative("kᵀu", search.division.expect("a rank-one update").into(), number(edit, "k_u"), &place);
                 worst.relative("‖ΔW‖/‖W‖", evidence.relative_norm.into(), number(edit, "change"), &place);
                 let c = if moment.is_empty() { "identity" } else { moment };
                 let tensor = |what: &str| reference.tensor(&format!("{name}.{section}.f{fact}.{keys}.{c}.{what}"));
@@ -253,4 +350,14 @@ fn rome_is_the_references() {
             rome(&reference, &compute, "rome_early");
         }
     }
+}
+
+#[test]
+fn memit_is_the_references() {
+    many(&Reference::read(), &Compute::cpu("tests"), "memit");
+}
+
+#[test]
+fn alphaedit_is_the_references() {
+    many(&Reference::read(), &Compute::cpu("tests"), "alphaedit");
 }

@@ -15,34 +15,49 @@ const MOMENT: &str = "Second moment of keys (C)";
 /// Settings of methods; without one, a method's own.
 #[derive(Debug, Args, Default)]
 pub struct MethodArgs {
-    /// Most steps of the search [default: spsa 250, rome 20]
+    /// Most steps of the search [default: spsa 250, alphaedit 25, others 20]
     #[arg(long, value_name = "COUNT", value_parser = options::count, help_heading = EDITOR)]
     pub steps: Option<usize>,
-    /// rome: learning rate of Adam [default: 0.5]
+    /// Gradients: learning rate of Adam [default: 0.5; alphaedit 0.1]
     #[arg(long, value_name = "RATE", value_parser = options::positive, help_heading = EDITOR, allow_negative_numbers = true)]
     pub lr: Option<f32>,
-    /// rome: weight of the value's change, relative to its square [default: 0.5]
+    /// Gradients: weight of the value's change, relative to its square [default: 0.5]
     #[arg(long, value_name = "WEIGHT", value_parser = options::not_negative, help_heading = EDITOR, allow_negative_numbers = true)]
     pub decay: Option<f32>,
-    /// rome: weight of the divergence of what follows the subject [default: 0.0625]
+    /// Gradients: weight of the divergence of what follows the subject [default: 0.0625]
     #[arg(long, value_name = "WEIGHT", value_parser = options::not_negative, help_heading = EDITOR, allow_negative_numbers = true)]
     pub kl: Option<f32>,
-    /// rome: largest change of the value, in its own lengths [default: 4]
+    /// Gradients: largest change of the value, in its own lengths [default: rome 4, others 0.75]
     #[arg(long, value_name = "TIMES", value_parser = options::positive, help_heading = EDITOR, allow_negative_numbers = true)]
     pub clamp: Option<f32>,
-    /// rome: a loss below this ends the search [default: 0.05]
+    /// Gradients: a loss below this ends the search [default: 0.05]
     #[arg(long, value_name = "LOSS", value_parser = options::not_negative, help_heading = EDITOR, allow_negative_numbers = true)]
     pub stop: Option<f32>,
+    /// memit, alphaedit: layers that are changed, the edited one the last of them [default: 5]
+    #[arg(long, value_name = "COUNT", value_parser = options::count, help_heading = EDITOR)]
+    pub layers: Option<usize>,
+    /// memit: weight of C beside the facts' own keys [default: 15000]
+    #[arg(long, value_name = "WEIGHT", value_parser = options::positive, help_heading = EDITOR, allow_negative_numbers = true)]
+    pub lambda: Option<f32>,
+    /// alphaedit: facts of a batch [default: 100]
+    #[arg(long, value_name = "COUNT", value_parser = options::count, help_heading = EDITOR)]
+    pub batch: Option<usize>,
+    /// alphaedit: eigenvalues of C below it span the null space [default: 0.02]
+    #[arg(long, value_name = "VALUE", value_parser = options::positive, help_heading = EDITOR, allow_negative_numbers = true)]
+    pub threshold: Option<f32>,
+    /// alphaedit: ridge of the update [default: 10]
+    #[arg(long, value_name = "WEIGHT", value_parser = options::positive, help_heading = EDITOR, allow_negative_numbers = true)]
+    pub l2: Option<f32>,
     /// spsa: perturbation, in the units of the MLP output [default: 0.005]
     #[arg(long, value_name = "SIZE", value_parser = options::positive, help_heading = EDITOR, allow_negative_numbers = true)]
     pub epsilon: Option<f32>,
     /// spsa: step size [default: 5]
     #[arg(long, value_name = "SIZE", value_parser = options::positive, help_heading = EDITOR, allow_negative_numbers = true)]
     pub eta: Option<f32>,
-    /// rome: texts before the prompt, a line each with {} in the prompt's place [default: drawn from the model]
+    /// Gradients: texts before the prompt, a line each with {} in the prompt's place [default: drawn from the model]
     #[arg(long, value_name = "FILE", value_parser = options::file, help_heading = EDITOR)]
     pub contexts: Option<PathBuf>,
-    /// rome: C from a text, or the identity
+    /// rome, r-rome, p-rome: C from a text, or the identity
     #[arg(long, value_name = "WHICH", default_value = "text", help_heading = MOMENT)]
     #[arg(value_parser = PossibleValuesParser::new(["text", "identity"]), hide_possible_values = true)]
     pub c: String,
@@ -89,6 +104,9 @@ impl MethodArgs {
             ("kl", self.kl),
             ("clamp", self.clamp),
             ("stop", self.stop),
+            ("lambda", self.lambda),
+            ("threshold", self.threshold),
+            ("l2", self.l2),
             ("epsilon", self.epsilon),
             ("eta", self.eta),
         ];
@@ -108,6 +126,7 @@ impl MethodArgs {
         for method in &mut methods {
             method.set_steps(self.steps.unwrap_or(method.steps()));
             method.set_covariance(self.c == "text");
+            method.set_counts(self.layers, self.batch);
         }
         let usual = EditSettings::of(methods.first().copied().unwrap_or_default());
         // Where SPSA is among them, all edit the facts that it can.

@@ -14,7 +14,9 @@ mod summary;
 mod verdict;
 
 pub use ablation::{LayerMaps, Part, drop_at, drop_map, layer_maps, mean_drop, mlp_ratio, mlp_ratio_of};
-pub use edits::{EditOutcome, EditSummary, Level, SideEffects, edit_outcome, edit_summaries, edit_summary, side_effects};
+pub use edits::{
+    EditOutcome, EditSummary, Level, SideEffects, edit_outcome, edit_summaries, edit_summary, side_effects,
+};
 pub use finding::{Finding, PEAK, SMALL, finding, layer_of, no_peak};
 pub use localize::{
     Concentration, Distribution, Dominant, SNAP, dominant, dominant_layer, mean_sufficiency, sufficiency,

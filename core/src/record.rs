@@ -9,7 +9,7 @@ pub(crate) mod outcome;
 pub(crate) mod read;
 mod settings;
 
-pub use edit_method::{EditKey, EditMethod, Rome, Spsa, ValueSearch};
+pub use edit_method::{AlphaEdit, EditKey, EditMethod, Memit, Rome, Spsa, ValueSearch};
 pub use edit_record::{Answers, EditRecord, Search, Shift, Unrelated};
 pub use edit_settings::{EditSettings, SecondMomentSettings};
 pub use outcome::{Dropped, NotValidated, Outcome, Reason};

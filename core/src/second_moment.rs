@@ -4,9 +4,11 @@
 mod compute;
 mod factor;
 mod file;
+mod many;
 
 pub use compute::keys_of;
 pub use factor::Factor;
+pub use many::{NullSpace, ridge_inverse};
 
 use crate::error::{Error, Result};
 use crate::record::SecondMomentSettings;

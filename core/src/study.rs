@@ -107,6 +107,13 @@ pub async fn header(model: &Model, facts: &FactFile, mut settings: Settings, pro
         *sigma = measure_sigma(model, &facts.facts).await?;
     }
     if settings.stages.contains(&3) {
+        if let Some(joint) = settings.edit.methods.iter().find(|method| method.is_joint())
+            && settings.edit.layer.is_none()
+        {
+            return Err(Error::input(format!("{} edits all facts together, at one layer", joint.title()))
+                .hint("choose it with --edit-layer")
+                .in_page("choose a layer"));
+        }
         let seed = settings.seed;
         complete(model, &mut settings.edit, seed).await?;
     }

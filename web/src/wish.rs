@@ -29,8 +29,25 @@ impl EditWish {
     const USUAL: &'static str = "r-rome";
 
     /// The names that [`EditWish::read`] knows; the method stands before its settings.
-    pub const NAMES: [&'static str; 12] =
-        ["at", "method", "c", "steps", "epsilon", "eta", "lr", "decay", "kl", "clamp", "stop", "seed"];
+    pub const NAMES: [&'static str; 17] = [
+        "at",
+        "method",
+        "c",
+        "steps",
+        "layers",
+        "batch",
+        "epsilon",
+        "eta",
+        "lr",
+        "decay",
+        "kl",
+        "clamp",
+        "stop",
+        "lambda",
+        "threshold",
+        "l2",
+        "seed",
+    ];
 
     /// Takes over one `name=value`. Values that make no sense change nothing.
     pub fn read(&mut self, name: &str, value: &str) {
@@ -48,9 +65,11 @@ impl EditWish {
                 let steps = value.parse().ok().filter(|steps| (1..=MOST_STEPS).contains(steps));
                 self.method.set_steps(steps.unwrap_or(self.method.steps()));
             }
+            "layers" => self.method.set_counts(value.parse().ok().filter(|count| *count > 0), None),
+            "batch" => self.method.set_counts(None, value.parse().ok().filter(|count| *count > 0)),
             "seed" => self.seed = value.parse().unwrap_or(self.seed),
             _ => {
-                let most = if name == "epsilon" { 1.0 } else { 1000.0 };
+                let most = if name == "epsilon" { 1.0 } else { 1e6 };
                 if let Some(number) = positive(most).filter(|_| Self::NAMES.contains(&name)) {
                     self.method.set(name, number);
                 }
@@ -73,6 +92,7 @@ impl EditWish {
         let c = |method: &EditMethod| if method.needs_second_moment() { "text" } else { "identity" }.to_owned();
         differs("c", c(&self.method), c(&usual));
         differs("steps", self.method.steps().to_string(), usual.steps().to_string());
+        differs("layers", self.method.layers().to_string(), usual.layers().to_string());
         for ((name, now), (_, usual)) in self.method.numbers().into_iter().zip(usual.numbers()) {
             differs(name, now.to_string(), usual.to_string());
         }
@@ -115,9 +135,15 @@ mod tests {
         }
         let wish = read;
         assert!(EditWish::default().written().is_empty());
-        for (name, value) in
-            [("at", "0"), ("steps", "0"), ("steps", "1e9"), ("epsilon", "NaN"), ("eta", "-1"), ("lr", "3")]
-        {
+        for (name, value) in [
+            ("at", "0"),
+            ("steps", "0"),
+            ("steps", "1e9"),
+            ("epsilon", "NaN"),
+            ("eta", "-1"),
+            ("lr", "3"),
+            ("lambda", "3"),
+        ] {
             read.read(name, value);
         }
         assert_eq!(read, wish);

@@ -41,7 +41,7 @@ pub struct EditArgs {
     /// Layer to edit, from 1 [default: where restoring the subject's last token helps most]
     #[arg(long, value_name = "LAYER", value_parser = options::layer, help_heading = METHOD)]
     pub layer: Option<usize>,
-    /// How the edit is found: spsa, rome, r-rome, p-rome
+    /// How the edit is found: spsa, rome, r-rome, p-rome, memit, alphaedit
     #[arg(long, value_name = "METHOD", value_parser = method::method(), default_value = "r-rome", hide_possible_values = true, help_heading = METHOD)]
     pub method: EditMethod,
     /// Seed of the draws: contexts, SPSA directions

@@ -65,7 +65,7 @@ pub struct StudyArgs {
     /// Edit this layer instead, from 1
     #[arg(long, value_name = "LAYER", value_parser = options::layer, help_heading = EDITING)]
     pub edit_layer: Option<usize>,
-    /// How facts are rewritten, one method or several: spsa, rome, r-rome, p-rome
+    /// How facts are rewritten, one method or several: spsa, rome, r-rome, p-rome, memit, alphaedit
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = method::method(), default_value = "spsa", help_heading = EDITING)]
     #[arg(hide_possible_values = true)]
     pub edit_method: Vec<EditMethod>,

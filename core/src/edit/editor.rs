@@ -163,5 +163,7 @@ pub async fn solve(
     match method {
         EditMethod::Spsa(spsa) => spsa.solve(batch, settings, told).await,
         EditMethod::Rome(rome) => rome.solve(batch, settings, told).await,
+        EditMethod::Memit(memit) => memit.solve(batch, settings, told).await,
+        EditMethod::AlphaEdit(alpha) => alpha.solve(batch, settings, told).await,
     }
 }

@@ -21,7 +21,7 @@ pub struct MeasuredEdit {
 struct Watched<'a> {
     target: &'a EditTarget<'a>,
     evidence: &'a Evidence,
-    overlay: &'a Overlay,
+    solved: &'a Solved,
     /// The fact itself, its paraphrases, its neighbours, the unrelated facts.
     probes: Vec<Probe>,
     paraphrases: Vec<String>,
@@ -51,8 +51,8 @@ pub async fn measure(
         let mut watched = Vec::new();
         for &(one, i) in rest {
             let target = &batch.targets[one.targets[i]];
-            watched.push(watch(&mut probes, target, &one.evidence[i], &one.overlay)?);
-            let overlays = watched.iter().map(|watched: &Watched<'_>| watched.overlay);
+            watched.push(watch(&mut probes, target, &one.evidence[i], one)?);
+            let overlays = watched.iter().map(|watched: &Watched<'_>| &watched.solved.overlay);
             let row = Sites::for_overlays(&batch.model.net, overlays).row_bytes(&batch.model.net);
             // A device computes a capture in one piece.
             let most = if batch.model.compute.is_cpu() { usize::MAX } else { batch.model.plan.rows };
@@ -62,7 +62,7 @@ pub async fn measure(
             }
         }
         rest = &rest[watched.len()..];
-        let overlays: Vec<Overlay> = watched.iter().map(|watched| watched.overlay.clone()).collect();
+        let (overlays, of) = distinct(&watched);
         let captured = probes.capture(&overlays).await?;
         let lists: Vec<&[Probe]> = watched.iter().map(|watched| watched.probes.as_slice()).collect();
         let before = captured.before(&lists).await?;
@@ -75,9 +75,13 @@ pub async fn measure(
                 rows <= batch.model.plan.rows
             });
             let end = start + fits.count().max(1);
-            let after = captured.after(&overlays[start..end], &lists[start..end]).await?;
+            let asked: Vec<(usize, &[Probe])> = (start..end).map(|at| (of[at], lists[at])).collect();
+            let after = captured.after(&overlays, &asked).await?;
             for ((watched, before), after) in watched[start..end].iter().zip(&before[start..end]).zip(&after) {
-                done(MeasuredEdit { record: watched.record(method, before, after), overlay: watched.overlay.clone() })?;
+                done(MeasuredEdit {
+                    record: watched.record(method, before, after),
+                    overlay: watched.solved.overlay.clone(),
+                })?;
             }
             start = end;
         }
@@ -85,11 +89,23 @@ pub async fn measure(
     Ok(())
 }
 
+/// The overlays once each, and each target's place among them: targets that were edited together share one.
+fn distinct(watched: &[Watched<'_>]) -> (Vec<Overlay>, Vec<usize>) {
+    let (mut overlays, mut of) = (Vec::new(), Vec::with_capacity(watched.len()));
+    for (at, one) in watched.iter().enumerate() {
+        if at == 0 || !std::ptr::eq(watched[at - 1].solved, one.solved) {
+            overlays.push(one.solved.overlay.clone());
+        }
+        of.push(overlays.len() - 1);
+    }
+    (overlays, of)
+}
+
 fn watch<'a>(
     probes: &mut Probes<'_>,
     target: &'a EditTarget<'a>,
     evidence: &'a Evidence,
-    overlay: &'a Overlay,
+    solved: &'a Solved,
 ) -> Result<Watched<'a>> {
     let EditTarget { fact, tokens, .. } = target;
     let missing = || Error::input(format!("\"{}\" is too long", fact.prompt())).hint("shorten the prompt");
@@ -114,7 +130,7 @@ fn watch<'a>(
             unrelated.push(*order);
         }
     }
-    Ok(Watched { target, evidence, overlay, probes: all, paraphrases, neighbourhood, unrelated })
+    Ok(Watched { target, evidence, solved, probes: all, paraphrases, neighbourhood, unrelated })
 }
 
 /// Both whole answers before and after.

@@ -3,7 +3,7 @@
 use super::contexts::contexts;
 use crate::error::Result;
 use crate::load::Model;
-use crate::record::EditSettings;
+use crate::record::{EditMethod, EditSettings};
 use crate::second_moment::{OnTokens, keys_of};
 use std::collections::BTreeSet;
 
@@ -38,9 +38,12 @@ pub async fn prepare(
     if !settings.needs_second_moment() {
         return Ok(());
     }
+    let spread = settings.methods.iter().filter(|method| method.needs_second_moment()).map(EditMethod::layers).max();
+    let below = |&layer: &usize| (layer + 1).saturating_sub(spread.unwrap_or(1)).max(1)..=layer;
+    let layers: BTreeSet<usize> = layers.iter().flat_map(below).collect();
     let mut moments = std::mem::take(&mut model.second_moments);
     let of = (&model.tokens, model.info.weights_sha256.as_str());
-    let done = moments.prepare(model.edited(), of, &settings.second_moment, layers, told).await;
+    let done = moments.prepare(model.edited(), of, &settings.second_moment, &layers, told).await;
     model.second_moments = moments;
     done
 }

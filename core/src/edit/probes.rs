@@ -178,21 +178,21 @@ impl Captured<'_> {
         Ok(probes.iter().map(|probes| probes.iter().map(|probe| probe.score(&readouts)).collect()).collect())
     }
 
-    /// Scores with edits, of each one's own probes: one run for each edit and prompt, all of them together.
-    pub(super) async fn after(&self, overlays: &[Overlay], probes: &[&[Probe]]) -> Result<Vec<Vec<Score>>> {
+    /// Scores of probes, each list with the overlay of its place: one run for each list and prompt, all of them together.
+    pub(super) async fn after(&self, overlays: &[Overlay], probes: &[(usize, &[Probe])]) -> Result<Vec<Vec<Score>>> {
         let model = self.probes.model();
-        let mut readouts: Vec<HashMap<usize, Readout>> = vec![HashMap::new(); overlays.len()];
+        let mut readouts: Vec<HashMap<usize, Readout>> = vec![HashMap::new(); probes.len()];
         for (cache, at) in self.caches() {
             let mut runs: Vec<PatchedRun> = Vec::new();
             // Where each read is: edit, read, run, place among the run's.
             let mut places = Vec::new();
-            for (edit, probes) in probes.iter().enumerate() {
+            for (edit, (overlay, probes)) in probes.iter().enumerate() {
                 let mut run_of: HashMap<usize, usize> = HashMap::new();
                 for read in wanted(*probes) {
                     let (spot, wanted) = &self.probes.reads[read];
                     let Some(prompt) = at(*spot) else { continue };
                     let run = *run_of.entry(prompt).or_insert_with(|| {
-                        runs.push(PatchedRun { prompt, overlay: Some(edit), ..PatchedRun::default() });
+                        runs.push(PatchedRun { prompt, overlay: Some(*overlay), ..PatchedRun::default() });
                         runs.len() - 1
                     });
                     places.push((edit, read, run, runs[run].reads.len()));
@@ -209,7 +209,7 @@ impl Captured<'_> {
         Ok(probes
             .iter()
             .zip(&readouts)
-            .map(|(probes, found)| probes.iter().map(|p| p.score(found)).collect())
+            .map(|((_, probes), found)| probes.iter().map(|p| p.score(found)).collect())
             .collect())
     }
 }

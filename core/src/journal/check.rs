@@ -125,8 +125,8 @@ pub(super) fn edit(edit: &EditRecord) -> Result<()> {
         }
     }
     edit.relative_norm.map_or(Ok(()), |norm| number("relative_norm", norm))?;
-    if let Some(Search { value_norm, delta_norm, clamped: _, division, update_norm, nll, kl }) = &edit.search {
-        numbers("search", [value_norm, delta_norm, division, update_norm])?;
+    if let Some(Search { value_norm, delta_norm, clamped: _, division, update_norm, missing, nll, kl }) = &edit.search {
+        numbers("search", [value_norm, delta_norm].into_iter().chain(division).chain(update_norm).chain(missing))?;
         numbers("search.nll", nll)?;
         numbers("search.kl", kl)?;
     }

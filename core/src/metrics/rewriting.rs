@@ -163,9 +163,8 @@ pub fn scores<'a>(edits: impl IntoIterator<Item = &'a EditRecord>) -> Scores {
         // With one of them at zero it is zero.
         Some(if all.contains(&0.0) { 0.0 } else { 3.0 / all.iter().map(|x| 1.0 / x).sum::<f64>() })
     };
-    let of = |holds: &dyn Fn(&EditRecord) -> bool| {
-        Share::new(edits.iter().filter(|edit| holds(edit)).count(), edits.len())
-    };
+    let of =
+        |holds: &dyn Fn(&EditRecord) -> bool| Share::new(edits.iter().filter(|edit| holds(edit)).count(), edits.len());
     let mut norms: Vec<f32> = edits.iter().filter_map(|edit| edit.relative_norm).collect();
     norms.sort_by(f32::total_cmp);
     Scores {

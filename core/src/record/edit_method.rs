@@ -10,6 +10,10 @@ pub enum EditMethod {
     Spsa(Spsa),
     /// ROME (Meng et al. 2022), and R-ROME (Gupta et al. 2024), which takes one key throughout.
     Rome(Rome),
+    /// MEMIT (Meng et al. 2023): many facts at once, over several layers.
+    Memit(Memit),
+    /// AlphaEdit (Fang et al. 2025): the same, batch after batch, in directions that other keys leave out.
+    AlphaEdit(AlphaEdit),
 }
 
 impl Default for EditMethod {
@@ -30,6 +34,18 @@ impl From<Rome> for EditMethod {
     }
 }
 
+impl From<Memit> for EditMethod {
+    fn from(memit: Memit) -> Self {
+        Self::Memit(memit)
+    }
+}
+
+impl From<AlphaEdit> for EditMethod {
+    fn from(alpha: AlphaEdit) -> Self {
+        Self::AlphaEdit(alpha)
+    }
+}
+
 impl EditMethod {
     /// The method with its usual settings, by its name on a command line.
     pub fn named(name: &str) -> Option<Self> {
@@ -39,12 +55,14 @@ impl EditMethod {
             "rome" => keys(EditKey::Published),
             "r-rome" => keys(EditKey::Averaged),
             "p-rome" => keys(EditKey::Prompt),
+            "memit" => Self::Memit(Memit::default()),
+            "alphaedit" => Self::AlphaEdit(AlphaEdit::default()),
             _ => return None,
         })
     }
 
     /// Every name that [`Self::named`] knows.
-    pub const NAMES: [&str; 4] = ["spsa", "rome", "r-rome", "p-rome"];
+    pub const NAMES: [&str; 6] = ["spsa", "rome", "r-rome", "p-rome", "memit", "alphaedit"];
 
     /// Its name on a command line and in tables.
     pub fn name(&self) -> &'static str {
@@ -53,6 +71,8 @@ impl EditMethod {
             Self::Rome(Rome { key: EditKey::Published, .. }) => "rome",
             Self::Rome(Rome { key: EditKey::Averaged, .. }) => "r-rome",
             Self::Rome(Rome { key: EditKey::Prompt, .. }) => "p-rome",
+            Self::Memit(_) => "memit",
+            Self::AlphaEdit(_) => "alphaedit",
         }
     }
 
@@ -60,6 +80,8 @@ impl EditMethod {
     pub fn title(&self) -> String {
         match self {
             Self::Spsa(_) => "SPSA".into(),
+            Self::Memit(_) => "MEMIT".into(),
+            Self::AlphaEdit(_) => "AlphaEdit".into(),
             Self::Rome(rome) => {
                 let identity = if rome.covariance { "" } else { ", C = I" };
                 format!("{}{identity}", self.name().to_uppercase())
@@ -71,7 +93,8 @@ impl EditMethod {
     pub fn steps(&self) -> usize {
         match self {
             Self::Spsa(spsa) => spsa.steps,
-            Self::Rome(rome) => rome.search.steps,
+            Self::Rome(Rome { search, .. }) | Self::Memit(Memit { search, .. }) => search.steps,
+            Self::AlphaEdit(AlphaEdit { search, .. }) => search.steps,
         }
     }
 
@@ -79,7 +102,9 @@ impl EditMethod {
     pub fn set_steps(&mut self, steps: usize) {
         match self {
             Self::Spsa(spsa) => spsa.steps = steps,
-            Self::Rome(rome) => rome.search.steps = steps,
+            Self::Rome(Rome { search, .. })
+            | Self::Memit(Memit { search, .. })
+            | Self::AlphaEdit(AlphaEdit { search, .. }) => search.steps = steps,
         }
     }
 
@@ -87,30 +112,56 @@ impl EditMethod {
     pub fn numbers(&self) -> Vec<(&'static str, f32)> {
         match self {
             Self::Spsa(Spsa { epsilon, eta, .. }) => vec![("epsilon", *epsilon), ("eta", *eta)],
-            Self::Rome(Rome { search: ValueSearch { lr, decay, kl, clamp, stop, .. }, .. }) => {
-                vec![("lr", *lr), ("decay", *decay), ("kl", *kl), ("clamp", *clamp), ("stop", *stop)]
+            Self::Rome(rome) => rome.search.numbers().into(),
+            Self::Memit(memit) => memit.search.numbers().into_iter().chain([("lambda", memit.lambda)]).collect(),
+            Self::AlphaEdit(alpha) => {
+                let own = [("threshold", alpha.threshold), ("l2", alpha.l2)];
+                alpha.search.numbers().into_iter().chain(own).collect()
             }
         }
     }
 
     /// Sets one of these; one that the method does not have stays as it is.
     pub fn set(&mut self, name: &str, value: f32) {
-        let place = match self {
-            Self::Spsa(spsa) => match name {
-                "epsilon" => &mut spsa.epsilon,
-                "eta" => &mut spsa.eta,
-                _ => return,
-            },
-            Self::Rome(Rome { search, .. }) => match name {
-                "lr" => &mut search.lr,
-                "decay" => &mut search.decay,
-                "kl" => &mut search.kl,
-                "clamp" => &mut search.clamp,
-                "stop" => &mut search.stop,
-                _ => return,
-            },
+        let place = match (self, name) {
+            (Self::Spsa(spsa), "epsilon") => Some(&mut spsa.epsilon),
+            (Self::Spsa(spsa), "eta") => Some(&mut spsa.eta),
+            (Self::Memit(memit), "lambda") => Some(&mut memit.lambda),
+            (Self::AlphaEdit(alpha), "threshold") => Some(&mut alpha.threshold),
+            (Self::AlphaEdit(alpha), "l2") => Some(&mut alpha.l2),
+            (Self::Rome(Rome { search, .. }) | Self::Memit(Memit { search, .. }), _)
+            | (Self::AlphaEdit(AlphaEdit { search, .. }), _) => search.number(name),
+            (Self::Spsa(_), _) => None,
         };
-        *place = value;
+        if let Some(place) = place {
+            *place = value;
+        }
+    }
+
+    /// Layers that are edited together, where there are several, and facts that are edited at once.
+    pub fn set_counts(&mut self, layers: Option<usize>, batch: Option<usize>) {
+        match self {
+            Self::Memit(memit) => memit.layers = layers.unwrap_or(memit.layers),
+            Self::AlphaEdit(alpha) => {
+                alpha.layers = layers.unwrap_or(alpha.layers);
+                alpha.batch = batch.unwrap_or(alpha.batch);
+            }
+            Self::Spsa(_) | Self::Rome(_) => {}
+        }
+    }
+
+    /// How many layers it edits, the asked one the last of them.
+    pub fn layers(&self) -> usize {
+        match self {
+            Self::Memit(memit) => memit.layers,
+            Self::AlphaEdit(alpha) => alpha.layers,
+            Self::Spsa(_) | Self::Rome(_) => 1,
+        }
+    }
+
+    /// All facts are edited together, and so at one layer.
+    pub fn is_joint(&self) -> bool {
+        matches!(self, Self::Memit(_) | Self::AlphaEdit(_))
     }
 
     /// Takes `C` for the key's direction, or the identity.
@@ -132,7 +183,11 @@ impl EditMethod {
 
     /// It needs the second moment of the edited layer's keys.
     pub fn needs_second_moment(&self) -> bool {
-        matches!(self, Self::Rome(rome) if rome.covariance)
+        match self {
+            Self::Spsa(_) => false,
+            Self::Rome(rome) => rome.covariance,
+            Self::Memit(_) | Self::AlphaEdit(_) => true,
+        }
     }
 }
 
@@ -168,6 +223,47 @@ pub struct Rome {
 impl Default for Rome {
     fn default() -> Self {
         Self { key: EditKey::Averaged, covariance: true, search: ValueSearch::default() }
+    }
+}
+
+/// Many facts at once, over several layers.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Memit {
+    /// Layers that are changed, the edited one the last of them.
+    pub layers: usize,
+    /// Weight λ of the second moment beside the facts' own keys.
+    pub lambda: f32,
+    /// How the activations are searched.
+    #[serde(flatten)]
+    pub search: ValueSearch,
+}
+
+impl Default for Memit {
+    fn default() -> Self {
+        Self { layers: 5, lambda: 15_000.0, search: ValueSearch { clamp: 0.75, ..ValueSearch::default() } }
+    }
+}
+
+/// Batches of facts, one after the other, each in directions that other keys leave out.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct AlphaEdit {
+    /// Layers that are changed, the edited one the last of them.
+    pub layers: usize,
+    /// Facts of a batch.
+    pub batch: usize,
+    /// Eigenvalues of the second moment below it span the null space.
+    pub threshold: f32,
+    /// Ridge L₂.
+    pub l2: f32,
+    /// How the activations are searched.
+    #[serde(flatten)]
+    pub search: ValueSearch,
+}
+
+impl Default for AlphaEdit {
+    fn default() -> Self {
+        let search = ValueSearch { steps: 25, lr: 0.1, clamp: 0.75, ..ValueSearch::default() };
+        Self { layers: 5, batch: 100, threshold: 0.02, l2: 10.0, search }
     }
 }
 
@@ -212,6 +308,25 @@ pub struct ValueSearch {
     pub stop: f32,
 }
 
+impl ValueSearch {
+    /// What is no count, by name.
+    fn numbers(&self) -> [(&'static str, f32); 5] {
+        let Self { lr, decay, kl, clamp, stop, .. } = *self;
+        [("lr", lr), ("decay", decay), ("kl", kl), ("clamp", clamp), ("stop", stop)]
+    }
+
+    fn number(&mut self, name: &str) -> Option<&mut f32> {
+        Some(match name {
+            "lr" => &mut self.lr,
+            "decay" => &mut self.decay,
+            "kl" => &mut self.kl,
+            "clamp" => &mut self.clamp,
+            "stop" => &mut self.stop,
+            _ => return None,
+        })
+    }
+}
+
 impl Default for ValueSearch {
     fn default() -> Self {
         Self { steps: 20, lr: 0.5, decay: 0.5, kl: 0.0625, clamp: 4.0, stop: 0.05 }
@@ -232,6 +347,11 @@ struct Written {
     kl: Option<f32>,
     clamp: Option<f32>,
     stop: Option<f32>,
+    layers: Option<usize>,
+    lambda: Option<f32>,
+    batch: Option<usize>,
+    threshold: Option<f32>,
+    l2: Option<f32>,
 }
 
 #[derive(Deserialize, Clone, Copy)]
@@ -239,6 +359,8 @@ struct Written {
 enum Kind {
     Spsa,
     Rome,
+    Memit,
+    AlphaEdit,
 }
 
 impl TryFrom<Written> for EditMethod {
@@ -248,21 +370,33 @@ impl TryFrom<Written> for EditMethod {
         fn given<T>(value: Option<T>, what: &str) -> Result<T, String> {
             value.ok_or_else(|| format!("edit.method has no {what}"))
         }
-        let Written { kind, steps, epsilon, eta, key, covariance, lr, decay, kl, clamp, stop } = written;
+        let Written { kind, steps, epsilon, eta, key, covariance, lr, decay, kl, clamp, stop, .. } = written;
+        let Written { layers, lambda, batch, threshold, l2, .. } = written;
         let steps = given(steps, "steps")?;
+        let search = || -> Result<ValueSearch, String> {
+            Ok(ValueSearch {
+                steps,
+                lr: given(lr, "lr")?,
+                decay: given(decay, "decay")?,
+                kl: given(kl, "kl")?,
+                clamp: given(clamp, "clamp")?,
+                stop: given(stop, "stop")?,
+            })
+        };
         Ok(match kind {
             Kind::Spsa => Spsa { steps, epsilon: given(epsilon, "epsilon")?, eta: given(eta, "eta")? }.into(),
-            Kind::Rome => Rome {
-                key: given(key, "key")?,
-                covariance: given(covariance, "covariance")?,
-                search: ValueSearch {
-                    steps,
-                    lr: given(lr, "lr")?,
-                    decay: given(decay, "decay")?,
-                    kl: given(kl, "kl")?,
-                    clamp: given(clamp, "clamp")?,
-                    stop: given(stop, "stop")?,
-                },
+            Kind::Rome => {
+                Rome { key: given(key, "key")?, covariance: given(covariance, "covariance")?, search: search()? }.into()
+            }
+            Kind::Memit => {
+                Memit { layers: given(layers, "layers")?, lambda: given(lambda, "lambda")?, search: search()? }.into()
+            }
+            Kind::AlphaEdit => AlphaEdit {
+                layers: given(layers, "layers")?,
+                batch: given(batch, "batch")?,
+                threshold: given(threshold, "threshold")?,
+                l2: given(l2, "l2")?,
+                search: search()?,
             }
             .into(),
         })

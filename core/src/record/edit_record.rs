@@ -74,7 +74,7 @@ pub struct Answers {
 }
 
 /// A search for the value that an edit stores, and the update that stores it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Search {
     /// `‖v‖`, the value before.
     pub value_norm: f32,
@@ -82,10 +82,16 @@ pub struct Search {
     pub delta_norm: f32,
     /// Steps after which δ was cut back to its largest length.
     pub clamped: usize,
-    /// `kᵀu`, the key on the unit direction of the update: near zero, the update is huge ("division factor").
-    pub division: f32,
-    /// `‖Λ‖`, the update's other factor.
-    pub update_norm: f32,
+    /// `kᵀu`, the key on the unit direction of a rank-one update: near zero, the update is huge ("division factor").
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub division: Option<f32>,
+    /// `‖Λ‖`, the other factor of a rank-one update.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub update_norm: Option<f32>,
+    /// Where several layers are edited: how far the activation is from the one that was searched, in its own length, before
+    /// each layer's update and after the last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "read::list::<_, _, MOST_STEPS>")]
+    pub missing: Vec<f32>,
     /// The loss' part of the new answer at each step: mean `-log p` over contexts and tokens.
     #[serde(deserialize_with = "read::list::<_, _, MOST_STEPS>")]
     pub nll: Vec<f32>,

@@ -1,4 +1,6 @@
 //! The editors, one a file. Each turns the targets of a batch into changes of weights.
 
+mod memit;
 mod rome;
+mod search;
 mod spsa;

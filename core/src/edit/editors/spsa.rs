@@ -17,7 +17,14 @@ impl Editor for Spsa {
             start.push(batch.at_subject(at, Site::MlpValue).await?);
         }
         let norms = start.iter().map(|value| norm(value)).collect();
-        let problem = Problem { model: batch.model, cache: &batch.cache, objectives, norms, seed: settings.seed };
+        let problem = Problem {
+            model: batch.model,
+            edited: batch.model.edited(),
+            cache: &batch.cache,
+            objectives,
+            norms,
+            seed: settings.seed,
+        };
         let found = self.minimise(&problem, start.clone(), told).await?;
         let mut solved = Vec::with_capacity(batch.targets.len());
         for (at, (value, found)) in start.into_iter().zip(found).enumerate() {

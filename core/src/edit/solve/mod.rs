@@ -13,6 +13,8 @@ use crate::tensor::Matrix;
 /// What is to be minimised.
 pub(super) struct Problem<'a> {
     pub(super) model: &'a Model,
+    /// The model with the edits that are in force.
+    pub(super) edited: Edited<'a>,
     /// What the objectives' runs resume from.
     pub(super) cache: &'a ActivationCache,
     /// One for each target.
@@ -55,7 +57,7 @@ impl Problem<'_> {
         plan: Plan,
     ) -> Result<(Vec<f32>, Plan)> {
         let request = &Request { constants: candidates, ..Request::of(runs) };
-        let work = |plan| async move { Edited { plan, ..self.model.edited() }.resume(self.cache, request).await };
+        let work = |plan| async move { Edited { plan, ..self.edited }.resume(self.cache, request).await };
         let (readouts, plan) = with_halving(plan, work).await?;
         let each = candidates.rows() / self.objectives.len().max(1);
         let mut rest = readouts.as_slice();
@@ -83,9 +85,7 @@ impl Problem<'_> {
             runs.extend(self.objectives[target].runs(row));
         }
         let (request, terms) = (&Request { constants: vectors, ..Request::of(&runs) }, &terms);
-        let work = |plan| async move {
-            Edited { plan, ..self.model.edited() }.gradient(self.cache, request, terms, &[]).await
-        };
+        let work = |plan| async move { Edited { plan, ..self.edited }.gradient(self.cache, request, terms, &[]).await };
         let (found, plan) = with_halving(plan, work).await?;
         let mut values = found.values.into_iter();
         let one = |(row, &target): (usize, &usize)| {

@@ -115,6 +115,8 @@ fn MethodSelect(editor: Editor) -> impl IntoView {
             "spsa" => "SPSA (the paper's, without gradients)",
             "rome" => "ROME as published",
             "r-rome" => "R-ROME (one key throughout)",
+            "memit" => "MEMIT (several layers)",
+            "alphaedit" => "AlphaEdit (several layers, in the null space)",
             _ => "P-ROME (the bare prompt's key)",
         };
         view! { <option value=name selected=move || chosen.get() == name>{told}</option> }
@@ -130,7 +132,7 @@ fn MethodSelect(editor: Editor) -> impl IntoView {
         >
             {EditMethod::NAMES.map(one).collect_view()}
         </select></div>
-        <div class="inline" hidden=move || chosen.get() == "spsa">
+        <div class="inline" hidden=move || !chosen.get().ends_with("rome")>
             <input
                 type="checkbox"
                 id="edit-c"
@@ -154,6 +156,9 @@ fn label(name: &str) -> &'static str {
         "decay" => "Weight of the length",
         "kl" => "Weight of the divergence",
         "clamp" => "Largest length",
+        "lambda" => "Weight of C (λ)",
+        "threshold" => "Threshold of the null space",
+        "l2" => "Ridge of the update",
         _ => "Loss to stop at",
     }
 }

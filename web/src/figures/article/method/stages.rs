@@ -150,6 +150,7 @@ pub(super) fn editing(article: &Article<'_>) -> Option<Section> {
     ];
     paragraphs.extend(by_spsa(article));
     paragraphs.extend(by_rome(article));
+    paragraphs.extend(by_many(article));
     paragraphs.extend([
         text(format!(
             "An edit counts if p(false) was above {} before. It succeeds if one of three levels is reached, and \
@@ -197,6 +198,20 @@ fn by_spsa(article: &Article<'_>) -> Vec<Piece> {
              restored after each edit."
         )),
     ]
+}
+
+/// Editors of many facts.
+fn by_many(article: &Article<'_>) -> Vec<Piece> {
+    let titles = of_methods(article, |method| method.is_joint().then(|| method.title()));
+    let layers = of_methods(article, |method| method.is_joint().then(|| method.layers().to_string()));
+    let (Some(titles), Some(layers)) = (titles, layers) else { return Vec::new() };
+    vec![text(format!(
+        "{titles} (Meng et al. 2023; Fang et al. 2025) edit all facts of a study together, in {layers} layers, the named \
+         block the last of them. The same search finds for each fact what to add to the stream after that block (in Gemma, \
+         to the MLP's output before its norm); then each layer takes an equal share of what is still missing, with keys \
+         measured on the model as it is by then. MEMIT weighs the facts' keys against C, AlphaEdit keeps to directions in \
+         which the model's keys hardly lie."
+    ))]
 }
 
 /// ROME and its variants.

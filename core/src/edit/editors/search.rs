@@ -1,0 +1,158 @@
+//! The search for the values that many facts want, in their contexts: what ROME, MEMIT and AlphaEdit share.
+
+use crate::edit::editor::{EditTarget, OnStep, Step};
+use crate::edit::objective::Objective;
+use crate::edit::rank_one::norm;
+use crate::edit::rewriting::{Rewriting, rewriting};
+use crate::edit::solve::{Found, Problem, Solver};
+use crate::error::Result;
+use crate::load::Model;
+use crate::model::Site;
+use crate::record::{Search, ValueSearch};
+use crate::run::{ActivationCache, Edited, Prompt, Sites};
+use crate::tensor::Matrix;
+use std::ops::Range;
+
+/// Share of the memory for activations that the prompts of a group of facts may take.
+const KEPT: u64 = 4;
+/// Most rows of the captured prompts of a group: far more than keep every core busy.
+const MOST_ROWS: usize = 16_384;
+
+/// What is searched, and where.
+pub(super) struct Wish<'a> {
+    pub(super) model: &'a Model,
+    /// The model with the edits that are in force.
+    pub(super) edited: Edited<'a>,
+    pub(super) targets: &'a [EditTarget<'a>],
+    pub(super) contexts: &'a [String],
+    /// The vector is added here, at the subject's last token.
+    pub(super) site: Site,
+    pub(super) search: &'a ValueSearch,
+    pub(super) seed: u64,
+}
+
+/// What was found for one target.
+pub(super) struct Searched {
+    /// The activation of the bare prompt.
+    pub(super) start: Vec<f32>,
+    /// What was added to it.
+    pub(super) found: Found,
+    /// Key and value at the subject's last token of the bare prompt, and their means over the contexts and the bare prompt.
+    pub(super) bare: [Vec<f32>; 2],
+    pub(super) mean: [Vec<f32>; 2],
+}
+
+impl Searched {
+    /// The activation that was searched.
+    pub(super) fn goal(&self) -> Vec<f32> {
+        self.start.iter().zip(&self.found.vector).map(|(v, d)| v + d).collect()
+    }
+
+    /// For the record; what only some updates have is left out.
+    pub(super) fn record(&self) -> Search {
+        Search {
+            value_norm: norm(&self.start) as f32,
+            delta_norm: norm(&self.found.vector) as f32,
+            clamped: self.found.clamped,
+            nll: self.found.parts.iter().map(|[nll, _]| *nll).collect(),
+            kl: self.found.parts.iter().map(|[_, kl]| *kl).collect(),
+            ..Search::default()
+        }
+    }
+}
+
+/// Facts that are searched together, with their prompts.
+struct Group {
+    targets: Range<usize>,
+    prompts: Vec<Prompt>,
+    rewritings: Vec<Rewriting>,
+    sites: Sites,
+}
+
+impl Wish<'_> {
+    /// Searches all targets, as many at a time as there is room for. On the CPU no number depends on that.
+    pub(super) async fn search(&self, told: OnStep<'_>) -> Result<Vec<Searched>> {
+        let groups = self.groups()?;
+        let steps = self.search.steps;
+        let of = groups.len() * steps;
+        let mut all = Vec::with_capacity(self.targets.len());
+        for (at, group) in groups.into_iter().enumerate() {
+            let mut step = |step: Step<'_>| told(Step { done: at * steps + step.done, of, losses: step.losses });
+            all.extend(self.group(&group, &mut step).await?);
+        }
+        Ok(all)
+    }
+
+    async fn group(&self, group: &Group, told: OnStep<'_>) -> Result<Vec<Searched>> {
+        let cache = self.edited.capture(&group.prompts, &Matrix::default(), &group.sites).await?;
+        let (mut objectives, mut starts) = (Vec::new(), Vec::new());
+        for (target, rewriting) in self.targets[group.targets.clone()].iter().zip(&group.rewritings) {
+            let place = (target.tokens.id.as_str(), target.layer, self.site);
+            objectives.push(Objective::rewriting(place, rewriting, self.search));
+            starts.push(at(&cache, rewriting, 0, target.layer, self.site).await?);
+        }
+        let norms = starts.iter().map(|start| norm(start)).collect();
+        let zeros = starts.iter().map(|start| vec![0.0; start.len()]).collect();
+        let Self { model, edited, seed, .. } = *self;
+        let problem = Problem { model, edited, cache: &cache, objectives, norms, seed };
+        let found = self.search.minimise(&problem, zeros, told).await?;
+        let mut all = Vec::with_capacity(starts.len());
+        let targets = self.targets[group.targets.clone()].iter().zip(&group.rewritings);
+        for ((target, rewriting), (start, found)) in targets.zip(starts.into_iter().zip(found)) {
+            let layer = target.layer;
+            let mut both = [Vec::new(), Vec::new()];
+            let mut means = [Vec::new(), Vec::new()];
+            for (i, site) in [Site::MlpKey, Site::MlpValue].into_iter().enumerate() {
+                both[i] = at(&cache, rewriting, 0, layer, site).await?;
+                means[i] = mean(&cache, rewriting, layer, site).await?;
+            }
+            all.push(Searched { start, found, bare: both, mean: means });
+        }
+        Ok(all)
+    }
+
+    fn groups(&self) -> Result<Vec<Group>> {
+        let mut groups = Vec::<Group>::new();
+        let room = self.edited.plan.bytes / KEPT;
+        for (at, target) in self.targets.iter().enumerate() {
+            let layer = target.layer;
+            let keep = |sites: Sites| {
+                let both = |sites: Sites, site| sites.with(site, layer..=layer);
+                both(both(sites.to_change(layer, self.site), Site::MlpKey), Site::MlpValue)
+            };
+            let mut prompts = Vec::new();
+            let mut own = rewriting(self.model, target, self.contexts, &mut prompts)?;
+            if let Some(group) = groups.last_mut() {
+                let sites = keep(group.sites.clone());
+                let rows: usize = group.prompts.iter().chain(&prompts).map(|prompt| prompt.ids.len()).sum();
+                if rows <= MOST_ROWS && sites.row_bytes(self.edited.net).saturating_mul(rows as u64) <= room {
+                    own.shift(group.prompts.len());
+                    group.targets.end = at + 1;
+                    group.sites = sites;
+                    group.prompts.append(&mut prompts);
+                    group.rewritings.push(own);
+                    continue;
+                }
+            }
+            groups.push(Group { targets: at..at + 1, prompts, rewritings: vec![own], sites: keep(Sites::end()) });
+        }
+        Ok(groups)
+    }
+}
+
+/// An activation of one of a target's prompts at the subject's last token.
+async fn at(cache: &ActivationCache, of: &Rewriting, which: usize, layer: usize, site: Site) -> Result<Vec<f32>> {
+    let one = &of.rewritten[which];
+    Ok(cache.values(one.prompt, layer, site, one.subject..one.subject + 1).await?.values)
+}
+
+/// Its mean over the contexts and the bare prompt.
+async fn mean(cache: &ActivationCache, of: &Rewriting, layer: usize, site: Site) -> Result<Vec<f32>> {
+    let mut sum: Vec<f64> = Vec::new();
+    for which in 0..of.rewritten.len() {
+        let one = at(cache, of, which, layer, site).await?;
+        sum.resize(one.len(), 0.0);
+        sum.iter_mut().zip(one).for_each(|(sum, x)| *sum += f64::from(x));
+    }
+    Ok(sum.iter().map(|sum| (sum / of.rewritten.len() as f64) as f32).collect())
+}
