@@ -1,5 +1,6 @@
 //! What `engram export` writes: tables, records, raw values as Parquet, figures.
 
+mod edit_rows;
 mod figures;
 mod folder;
 mod frame;
@@ -66,7 +67,7 @@ pub fn parquet(folder: &mut Folder, records: &[Record], program: &str) -> Result
     put("maps", rows::maps(&studies, program)?)?;
     put("lens", rows::lens(&studies, program)?)?;
     put("units", rows::units(&studies, program)?)?;
-    let [edits, steps, prompts] = rows::edits(&studies, program)?;
+    let [edits, steps, prompts] = edit_rows::edits(&studies, program)?;
     put("edits", edits)?;
     put("edit_steps", steps)?;
     put("edit_prompts", prompts)?;

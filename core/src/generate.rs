@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::load::Model;
-use crate::run::{Prompt, Read, Sites};
+use crate::run::{Edited, Prompt, Read, Sites};
 use crate::tensor::Matrix;
 use crate::tokens::Encoded;
 use rand::{Rng, SeedableRng};
@@ -89,11 +89,13 @@ async fn continued(
 }
 
 /// Texts that the model goes on with from each of some beginnings, up to so many tokens each, the beginning's included; every
-/// next token is drawn from the `top` most probable ones by their probabilities. The beginning is part of the text.
+/// next token is drawn from the `top` most probable ones by their probabilities. The beginning is part of the text. Edits in
+/// force are left out.
 ///
 /// # Errors
 /// As [`prompt_of`].
 pub async fn sampled(model: &Model, starts: &[(&str, usize)], top: usize, seed: u64) -> Result<Vec<String>> {
+    let edited = Edited { overlays: &[], ..model.edited() };
     let before = model.tokens.before().len();
     let mut all = Vec::with_capacity(starts.len());
     for (at, &(start, length)) in starts.iter().enumerate() {
@@ -107,9 +109,9 @@ pub async fn sampled(model: &Model, starts: &[(&str, usize)], top: usize, seed: 
             break;
         }
         // They are short, so reading them anew all together is quicker than one at a time from what was kept.
-        let cache = model.edited().capture(&prompts, &Matrix::default(), &Sites::end()).await?;
+        let cache = edited.capture(&prompts, &Matrix::default(), &Sites::end()).await?;
         for (prompt, (ids, _, generator)) in all.iter_mut().filter(|one| growing(one)).enumerate() {
-            let logits = model.edited().logits(&cache, prompt, ids.len() - 1).await?;
+            let logits = edited.logits(&cache, prompt, ids.len() - 1).await?;
             ids.push(drawn(&logits, top, generator));
         }
     }

@@ -8,10 +8,11 @@ mod traces;
 pub use studies::{Log, study};
 
 use crate::error::{Error, Result};
-use crate::facts::{Fact, FactFile};
+use crate::facts::{Fact, FactFile, statements};
 use crate::load::Model;
 use crate::protocol::{Command, Event, Spoken, Token, Tokenized};
 use crate::record::Settings;
+use crate::second_moment::StatsText;
 use crate::trace::OneFact;
 use edits::EditStack;
 
@@ -41,7 +42,9 @@ struct Captured {
 
 impl Lab {
     /// A lab with this model. `facts` are the bundled ones.
-    pub fn new(model: Model, facts: FactFile, program: &str) -> Self {
+    pub fn new(mut model: Model, facts: FactFile, program: &str) -> Self {
+        let text = &mut model.second_moments.text;
+        text.get_or_insert_with(|| StatsText::new("bundled facts", statements(&facts.facts)));
         let (edits, program) = (EditStack::default(), program.to_owned());
         Self { model, facts, program, edits, captured: None, known: None }
     }

@@ -23,7 +23,7 @@ pub use localize::{
 };
 pub use mean::{Mean, Share};
 pub use redundancy::{Redundancy, fact_redundancy, redundancy, redundancy_curve};
-pub use rewriting::{DISABLING, Dialect, Measure, Scores, interval, scores};
+pub use rewriting::{DISABLING, Dialect, Measure, Scores, interval, lines, scores};
 pub use summary::{Summary, density, matched, reasons, restrict, summarize};
 pub use verdict::{Answer, Check, HARM, Judgement, MOVED, Mark, RULES, Verdict, judge};
 

@@ -11,7 +11,7 @@ use crate::ui::Ui;
 use crate::wanted::{Model, Save, Source};
 use anyhow::Result;
 use clap::Args;
-use engram_core::metrics::{EditOutcome, Level, Mark, edit_outcome};
+use engram_core::metrics::{self, EditOutcome, Level, Mark, edit_outcome};
 use engram_core::record::{EditMethod, EditSettings, Settings};
 use engram_core::{Error, Result as CoreResult};
 use std::path::PathBuf;
@@ -155,15 +155,21 @@ pub fn draw(edited: &Edited, target: &str, new: &str, screen: Screen, borders: b
         };
         lines.push(format!("{}  {told}", screen.paint(tone, word)));
     }
-    lines.extend([
-        String::new(),
-        format!("the paper's success: {}", paper(&judged)),
-        format!("layer {} of {}, {} on {}", edit.layer, edited.model.layers, edited.model.name, edited.device.name),
-    ]);
+    lines.extend([String::new(), format!("the paper's success: {}", paper(&judged))]);
+    lines.extend(metrics::lines(edit));
+    lines.extend([format!(
+        "{}, layer {} of {}, {} on {}",
+        edited.settings.method().title(),
+        edit.layer,
+        edited.model.layers,
+        edited.model.name,
+        edited.device.name
+    )]);
     if let (Some(first), Some(last)) = (first, last) {
         let steps = edit.loss.len() - 1;
         let seconds = edited.seconds;
-        lines.push(format!("logit margin {first:.3} -> {last:.3} in {steps} steps, {seconds:.1} s"));
+        let what = if edit.search.is_some() { "loss" } else { "logit margin" };
+        lines.push(format!("{what} {first:.3} -> {last:.3} in {steps} steps, {seconds:.1} s"));
     }
     lines.push(format!(
         "the MLP output moved by {:.1} % of its length; the edited weights miss it by {:.1e}",

@@ -38,11 +38,16 @@ pub(super) fn attach(loaded: &mut Loaded, wanted: &Model, settings: &EditSetting
     let moments = &mut loaded.model.second_moments;
     moments.text = match (&wanted.stats_text, &wanted.source) {
         (Some(path), _) => Some(read(path)?),
-        (None, Source::Bundled(_)) => {
+        (None, source) => {
             let facts = read_facts(&Facts::Bundled, progress)?;
+            if !matches!(source, Source::Bundled(_)) {
+                progress.note(
+                    "C is taken over sentences about the bundled facts; --stats-text gives a text of your own, such as \
+                     wikitext",
+                );
+            }
             Some(StatsText::new("bundled facts", statements(&facts.facts)))
         }
-        (None, _) => None,
     };
     moments.store = Some(Box::new(Folder(folder())));
     Ok(())

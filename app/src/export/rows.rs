@@ -1,6 +1,6 @@
 //! Records' raw values as tables: what a row is, and its columns. Every column is described in docs/RECORD.md.
 
-use super::frame::Kind::{Bool, Float, Int, Text, Unsigned};
+use super::frame::Kind::{Float, Int, Text};
 use super::frame::{Field, Frame, Value};
 use engram_core::Result;
 use engram_core::facts::kind;
@@ -210,99 +210,7 @@ pub fn units(studies: &[Study<'_>], program: &str) -> Result<Frame> {
     Ok(frame)
 }
 
-const EDITS: [Field; 12] = [
-    ("study", Text, false),
-    ("order", Int, false),
-    ("id", Text, true),
-    ("layer", Int, false),
-    ("seed", Unsigned, false),
-    ("p_true", Float, false),
-    ("p_false", Float, false),
-    ("p_true_after", Float, false),
-    ("p_false_after", Float, false),
-    ("relative_change", Float, false),
-    ("residual", Float, false),
-    ("restored", Bool, false),
-];
-
-const STEPS: [Field; 4] = [("study", Text, false), ("order", Int, false), ("step", Int, false), ("loss", Float, false)];
-
-const PROMPTS: [Field; 10] = [
-    ("study", Text, false),
-    ("order", Int, false),
-    ("kind", Text, false),
-    ("prompt", Text, true),
-    ("other", Int, true),
-    ("p_true", Float, false),
-    ("p_true_after", Float, false),
-    ("p_false", Float, true),
-    ("p_false_after", Float, true),
-    ("flipped", Bool, true),
-];
-
-/// Three tables of Stage 3: a row per edit; per edit and SPSA step; per edit and watched prompt.
-pub fn edits(studies: &[Study<'_>], program: &str) -> Result<[Frame; 3]> {
-    let mut edits = Frame::new(&EDITS, program)?;
-    let (mut steps, mut prompts) = (Frame::new(&STEPS, program)?, Frame::new(&PROMPTS, program)?);
-    for Study { name, record } in studies {
-        let (study, known) = (Value::from(*name), by_order(record));
-        for edit in record.edits.iter().flatten() {
-            let order = Value::from(edit.fact);
-            let id = Value::from(known.get(&edit.fact).map(|fact| fact.id.as_str()));
-            edits.row([
-                study.clone(),
-                order.clone(),
-                id,
-                edit.layer.into(),
-                Value::Int(edit.seed as i64),
-                edit.p_true.into(),
-                edit.p_false.into(),
-                edit.p_true_after.into(),
-                edit.p_false_after.into(),
-                edit.relative_change.into(),
-                edit.residual.into(),
-                edit.restored.into(),
-            ])?;
-            for (step, loss) in edit.loss.iter().enumerate() {
-                steps.row([study.clone(), order.clone(), step.into(), (*loss).into()])?;
-            }
-            for (kind, shifts) in [("paraphrase", &edit.paraphrases), ("neighbourhood", &edit.neighbourhood)] {
-                for shift in shifts {
-                    prompts.row([
-                        study.clone(),
-                        order.clone(),
-                        kind.into(),
-                        shift.prompt.as_str().into(),
-                        Value::Null,
-                        shift.p_true[0].into(),
-                        shift.p_true[1].into(),
-                        shift.p_false[0].into(),
-                        shift.p_false[1].into(),
-                        Value::Null,
-                    ])?;
-                }
-            }
-            for other in &edit.unrelated {
-                let prompt = Value::from(known.get(&other.fact).map(|fact| fact.prompt.as_str()));
-                prompts.row([
-                    study.clone(),
-                    order.clone(),
-                    "unrelated".into(),
-                    prompt,
-                    other.fact.into(),
-                    other.p_true[0].into(),
-                    other.p_true[1].into(),
-                    Value::Null,
-                    Value::Null,
-                    other.flipped.into(),
-                ])?;
-            }
-        }
-    }
-    Ok([edits, steps, prompts])
-}
-
-fn by_order(record: &Record) -> std::collections::HashMap<usize, &FactRecord> {
+pub(super) fn by_order(record: &Record) -> std::collections::HashMap<usize, &FactRecord> {
     record.facts.iter().map(|fact| (fact.order, fact)).collect()
 }
 

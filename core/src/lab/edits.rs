@@ -5,7 +5,7 @@ use crate::edit::{self, EditTarget, Step, edit_one};
 use crate::error::{Error, Result};
 use crate::facts::Fact;
 use crate::generate::greedy;
-use crate::protocol::{EditCommand, Edited, Event};
+use crate::protocol::{EditCommand, Edited, Event, StudyPhase};
 use crate::question::{Question, fact_of};
 use crate::record::{EditSettings, Settings};
 use crate::study;
@@ -23,6 +23,8 @@ pub(super) struct EditStack {
     last: u32,
     version: u64,
     kept: Vec<(u32, Overlay)>,
+    /// Contexts that the model has drawn.
+    contexts: Vec<String>,
 }
 
 impl EditStack {
@@ -41,7 +43,7 @@ impl Lab {
     pub(super) async fn edit(&mut self, ask: &EditCommand, tell: Tell<'_>) -> Result<Event> {
         let start = Instant::now();
         let fact = self.known_fact(ask).await?;
-        let settings = study::question(&self.model, &settings_of(ask))?;
+        let mut settings = study::question(&self.model, &settings_of(ask))?;
         let tokens = edit::tokens_of(&self.model, &fact, &settings)?;
         let layer = match ask.layer {
             Some(layer) => layer,
@@ -51,6 +53,19 @@ impl Lab {
                 own.ok_or_else(none)?.layer
             }
         };
+        if settings.edit.needs_contexts() {
+            settings.edit.contexts.clone_from(&self.edits.contexts);
+        }
+        edit::complete(&self.model, &mut settings.edit, ask.seed).await?;
+        if settings.edit.needs_contexts() {
+            self.edits.contexts.clone_from(&settings.edit.contexts);
+        }
+        let mut told = |done, of| {
+            tell(Event::Progress { phase: StudyPhase::SecondMoment, done, of });
+            Ok(())
+        };
+        edit::prepare(&mut self.model, &settings.edit, &[layer].into(), &mut told).await?;
+        let settings = settings;
         let unrelated = self.unrelated(&fact).await?;
         let facts: Vec<Fact> = unrelated.iter().map(|&at| self.facts.facts[at].clone()).collect();
         let watched = facts.iter().zip(&unrelated).map(|(fact, &at)| (at, fact)).collect();

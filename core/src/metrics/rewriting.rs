@@ -177,6 +177,38 @@ pub fn scores<'a>(edits: impl IntoIterator<Item = &'a EditRecord>) -> Scores {
     }
 }
 
+/// What the field's measures say of one edit, a line each; nothing of a record without whole answers.
+pub fn lines(edit: &EditRecord) -> Vec<String> {
+    let mut lines = Vec::new();
+    if let Some(why) = &edit.failed {
+        lines.push(format!("no edit was made: {why}"));
+    }
+    if let Some(answers) = &edit.answers {
+        let exact = answers.argmax_new[1] == answers.tokens[1];
+        let says = if exact { "gives the whole new answer" } else { "does not give the whole new answer" };
+        lines.push(format!("greedy decoding {says} ({} of {} tokens)", answers.argmax_new[1], answers.tokens[1]));
+        let of = |shifts: &[Shift], right: fn(&Answers) -> bool| {
+            let all: Vec<&Answers> = shifts.iter().filter_map(|shift| shift.answers.as_ref()).collect();
+            format!("{} of {}", all.iter().filter(|answers| right(answers)).count(), all.len())
+        };
+        let newer: fn(&Answers) -> bool = |answers| answers.nll_true[1] > answers.nll_new[1];
+        let older: fn(&Answers) -> bool = |answers| answers.nll_true[1] < answers.nll_new[1];
+        let mut parts = vec![format!("ES {}", u8::from(newer(answers)))];
+        if !edit.paraphrases.is_empty() {
+            parts.push(format!("PS {}", of(&edit.paraphrases, newer)));
+        }
+        if !edit.neighbourhood.is_empty() {
+            parts.push(format!("NS {}", of(&edit.neighbourhood, older)));
+        }
+        lines.push(format!("CounterFact (rome): {}", parts.join(", ")));
+    }
+    if let Some(norm) = edit.relative_norm {
+        let large = if norm >= DISABLING { ": a disabling edit, as large as the matrix that it changes" } else { "" };
+        lines.push(format!("the edit's norm is {norm:.3} of the matrix'{large}"));
+    }
+    lines
+}
+
 /// Half of a mean's 95 % interval over facts: 1.96 standard errors.
 pub fn interval(mean: &Mean) -> Option<f64> {
     mean.sem.map(|sem| 1.96 * sem)

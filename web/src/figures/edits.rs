@@ -1,7 +1,7 @@
 //! Edits of Stage 3: both answers before and after, and how far each edit got.
 
 use crate::words;
-use engram_core::metrics::{EditOutcome, Mark, Verdict, edit_outcome};
+use engram_core::metrics::{EditOutcome, Mark, Verdict, edit_outcome, lines};
 use engram_core::record::{EditRecord, Record, Shift};
 
 /// One edit.
@@ -135,6 +135,7 @@ pub fn told(edit: &EditRecord, prompt: String, answers: Option<[&str; 2]>, least
             side.flips.of
         ));
     }
+    notes.extend(lines(edit).iter().map(|line| format!("{}.", words::sentence(line).trim_end_matches('.'))));
     if !edit.restored {
         notes.push("The weights were not restored exactly.".into());
     }
@@ -157,7 +158,8 @@ fn how(edit: &EditRecord) -> String {
     let mut parts = vec![format!("layer {}", edit.layer)];
     if let (Some(first), Some(last)) = (edit.loss.first(), edit.loss.last()) {
         let (first, last) = (words::fixed((*first).into(), 2), words::fixed((*last).into(), 2));
-        parts.push(format!("logit margin {first} → {last} in {} steps", edit.loss.len() - 1));
+        let what = if edit.search.is_some() { "loss" } else { "logit margin" };
+        parts.push(format!("{what} {first} → {last} in {} steps", edit.loss.len() - 1));
     }
     parts.push(format!("MLP output moved by {:.0} % of its length", edit.relative_change * 100.0));
     parts.join(" · ")

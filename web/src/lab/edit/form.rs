@@ -25,6 +25,9 @@ pub(super) fn Form(editor: Editor) -> impl IntoView {
         _ => format!("Edit it here, with {}", words::visible(draft.model().name())),
     });
     let progress = Signal::derive(move || {
+        if let Some((done, of)) = editor.reading.get() {
+            return Some(format!("reading a text for C: {done} of {of} tokens"));
+        }
         editor.curve.with(|curve| match curve.points.last() {
             None if editor.running.get() == Some(Running::Loading) => Some("starting the engine…".to_owned()),
             None => Some("preparing…".to_owned()),

@@ -44,6 +44,8 @@ pub(crate) struct Editor {
     pub(crate) stored: StoredValue<Option<Record>>,
     /// The search that runs.
     pub(crate) curve: RwSignal<LossCurve>,
+    /// Tokens that were read for the second moment of keys, of how many.
+    pub(crate) reading: RwSignal<Option<(usize, usize)>>,
     /// The edits that were made here.
     pub(crate) history: RwSignal<History>,
     /// The place of the edit that was made last, or chosen from a list.
@@ -68,6 +70,7 @@ impl Editor {
             draft: Draft::new(page, engine, first.unwrap_or_default()),
             stored: StoredValue::new(record),
             curve: RwSignal::default(),
+            reading: RwSignal::default(),
             history: RwSignal::default(),
             made: RwSignal::new(None),
             running: RwSignal::new(None),
@@ -192,11 +195,13 @@ impl Editor {
                     let drawn = curve.clone();
                     pace.draw(move || self.curve.set(drawn.borrow().clone()));
                 }
+                Event::Progress { done, of, .. } => self.reading.set((done < of).then_some((done, of))),
                 Event::Edited(edited) => made = Some(*edited),
                 Event::Failed(failure) => engine.complain(failure),
                 _ => {}
             }
         }
+        self.reading.set(None);
         engine.done(call.id);
         match made {
             Some(edited) => {
