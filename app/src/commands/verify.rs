@@ -11,7 +11,7 @@ use crate::ui::Ui;
 use crate::wanted::{Facts, Model, Proof, Source};
 use anyhow::Result;
 use clap::Args;
-use engram_core::metrics::{EditSummary, Mean, Share, edit_summary};
+use engram_core::metrics::{EditSummary, Mean, Share, edit_summaries};
 use engram_core::record::Record;
 use engram_core::tables::Cell;
 use engram_core::verify::{self, Check, Indices, State, TOLERANCE};
@@ -69,8 +69,8 @@ struct Report {
     facts: usize,
     validated: usize,
     indices: Vec<Indices>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    edits: Option<EditSummary>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    edits: Vec<EditSummary>,
     checks: Vec<Check>,
 }
 
@@ -152,7 +152,7 @@ fn unreadable(path: &Path, error: &Error) -> Report {
         facts: 0,
         validated: 0,
         indices: Vec::new(),
-        edits: None,
+        edits: Vec::new(),
         checks: vec![check],
     }
 }
@@ -179,7 +179,7 @@ fn report(path: &Path, record: &Record, proof: &Proof, progress: &Progress) -> R
         facts: record.facts.len(),
         validated: record.validated().count(),
         indices: verify::indices(record),
-        edits: edit_summary(record),
+        edits: edit_summaries(record),
         checks,
     })
 }
@@ -200,11 +200,11 @@ fn draw(report: &Report, screen: Screen, borders: bool) -> String {
     if !report.indices.is_empty() {
         lines.extend([String::new(), indices(&report.indices, screen, borders)]);
     }
-    if let Some(edits) = &report.edits {
+    for edits in &report.edits {
         let success = share(edits.success);
         lines.push(format!(
-            "edits: {} tried, {} editable, {success} succeed as the paper counts",
-            edits.tried, edits.editable
+            "edits by {}: {} tried, {} editable, {success} succeed as the paper counts",
+            edits.method, edits.tried, edits.editable
         ));
         let ended = edits.verdicts.iter().filter(|(_, count)| **count > 0);
         let ended: Vec<String> = ended.map(|(verdict, count)| format!("{count} {}", verdict.name())).collect();

@@ -197,7 +197,7 @@ impl Reader {
             Line::Edit(edit) => {
                 traced(facts, edit.fact, "edit")?;
                 let edits = self.record.edits.get_or_insert_default();
-                if edits.iter().any(|known| known.fact == edit.fact) {
+                if edits.iter().any(|known| (known.method, known.fact) == (edit.method, edit.fact)) {
                     return Err(Error::input(format!("a second edit of fact {}", edit.fact)));
                 }
                 edits.push(*edit);

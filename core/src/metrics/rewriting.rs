@@ -204,7 +204,7 @@ pub fn lines(edit: &EditRecord) -> Vec<String> {
     }
     if let Some(norm) = edit.relative_norm {
         let large = if norm >= DISABLING { ": a disabling edit, as large as the matrix that it changes" } else { "" };
-        lines.push(format!("the edit's norm is {norm:.3} of the matrix'{large}"));
+        lines.push(format!("‖ΔW‖ / ‖W‖ is {norm:.3}{large}"));
     }
     lines
 }

@@ -9,7 +9,7 @@ const PAGE_BUDGET: usize = 800_000;
 /// Most bytes of the worker after gzip: what must be there before anything is computed.
 const WORKER_BUDGET: usize = 5_000_000;
 /// Most bytes of the printer with the frame of result pages: what is fetched when a page is made.
-const PRINTER_BUDGET: usize = 1_000_000;
+const PRINTER_BUDGET: usize = 1_100_000;
 
 /// Bytes of a file or of several.
 #[derive(Debug, Default, Clone)]

@@ -5,7 +5,9 @@ use crate::figures::about;
 use crate::state::BUNDLED;
 use crate::words;
 use engram_core::names::HubId;
-use engram_core::record::{Answer, Corruption, EditMethod, Record, Settings};
+use engram_core::record::{
+    AlphaEdit, Answer, Corruption, EditMethod, EditSettings, Record, SecondMomentSettings, Settings,
+};
 
 /// How one record is made again.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -164,6 +166,9 @@ fn study_line(record: &Record) -> String {
     if let Some(layer) = edit.layer {
         flag("--edit-layer", layer.to_string());
     }
+    if settings.stages.contains(&3) {
+        method_flags(edit).into_iter().for_each(|(name, value)| flag(&name, value));
+    }
     // `auto` takes the GPU where there is one, so the device is named even where it was not asked for.
     if ["cpu", "gpu"].contains(&record.device.kind.as_str()) {
         flag("--device", record.device.kind.clone());
@@ -219,6 +224,56 @@ fn notes(record: &Record) -> Vec<String> {
     notes
 }
 
+/// Flags of the methods and of what they need, where they are not as usual.
+fn method_flags(edit: &EditSettings) -> Vec<(String, String)> {
+    let mut flags: Vec<(String, String)> = Vec::new();
+    let mut flag = |name: &str, value: String| {
+        if flags.iter().all(|(known, _)| known != name) {
+            flags.push((name.to_owned(), value));
+        }
+    };
+    let names: Vec<&str> = edit.methods.iter().map(EditMethod::name).collect();
+    if names != ["spsa"] {
+        flag("--edit-method", names.join(","));
+    }
+    for method in &edit.methods {
+        let Some(usual) = EditMethod::named(method.name()) else { continue };
+        if method.steps() != usual.steps() {
+            flag("--steps", method.steps().to_string());
+        }
+        for ((name, value), (_, usual)) in method.numbers().into_iter().zip(usual.numbers()) {
+            if value != usual {
+                flag(&format!("--{name}"), value.to_string());
+            }
+        }
+        if method.layers() != usual.layers() {
+            flag("--layers", method.layers().to_string());
+        }
+        match method {
+            EditMethod::Rome(rome) if !rome.covariance => flag("--c", "identity".into()),
+            EditMethod::AlphaEdit(alpha) if alpha.batch != AlphaEdit::default().batch => {
+                flag("--batch", alpha.batch.to_string());
+            }
+            _ => {}
+        }
+    }
+    if edit.needs_second_moment() {
+        let SecondMomentSettings { keys, window, ridge, text, .. } = &edit.second_moment;
+        let usual = SecondMomentSettings::default();
+        if text != "bundled facts" {
+            flag("--stats-text", text.clone());
+        }
+        flag("--stats-keys", keys.to_string());
+        if *window != usual.window {
+            flag("--stats-window", window.to_string());
+        }
+        if *ridge != usual.ridge {
+            flag("--ridge", ridge.to_string());
+        }
+    }
+    flags
+}
+
 fn without_flag(settings: &Settings, default: &Settings) -> Vec<String> {
     let (edit, usual) = (&settings.edit, &default.edit);
     let mut found = Vec::new();
@@ -232,15 +287,9 @@ fn without_flag(settings: &Settings, default: &Settings) -> Vec<String> {
     differs("the screening batch", settings.screen_batch.to_string(), default.screen_batch.to_string());
     differs("the tracing batch", settings.trace_batch.to_string(), default.trace_batch.to_string());
     differs("the unrelated facts", edit.unrelated.to_string(), usual.unrelated.to_string());
-    for method in &edit.methods {
-        let Some(usual) = EditMethod::named(method.name()) else { continue };
-        let title = method.title();
-        differs(&format!("{title}'s steps"), method.steps().to_string(), usual.steps().to_string());
-        for ((name, value), (_, usual)) in method.numbers().into_iter().zip(usual.numbers()) {
-            differs(&format!("{title}'s {}", about::symbol(name)), value.to_string(), usual.to_string());
-        }
-    }
-    differs("the smallest p(false) of an editable fact", edit.min_p_false.to_string(), usual.min_p_false.to_string());
+    let filtered = edit.methods.iter().any(|method| !method.has_gradients());
+    let least = if filtered { usual.min_p_false } else { 0.0 };
+    differs("the smallest p(false) of an editable fact", edit.min_p_false.to_string(), least.to_string());
     if let Corruption::Noise { sigmas, draws, .. } = settings.corruption {
         differs("the noise in σ", sigmas.to_string(), "3".into());
         differs("the noise draws", draws.to_string(), "10".into());

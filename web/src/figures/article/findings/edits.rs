@@ -9,8 +9,9 @@ use engram_core::record::EditRecord;
 /// The edits that count: those of editable facts, with their study.
 fn counted<'a>(article: &'a Article<'_>) -> Vec<(&'a Study<'a>, &'a EditRecord)> {
     let of = |study: &'a Study<'_>| {
-        let least = study.record.settings.edit.min_p_false;
-        study.record.edits.iter().flatten().filter(move |edit| edit.p_false > least).map(move |edit| (study, edit))
+        let settings = &study.record.settings.edit;
+        let counts = |edit: &&EditRecord| settings.editable(edit.p_false);
+        study.record.edits.iter().flatten().filter(counts).map(move |edit| (study, edit))
     };
     article.studies.iter().flat_map(of).collect()
 }
