@@ -1,16 +1,17 @@
 //! `cargo bench`: forwards of 1, 8 and 64 prompts; Stage 1 of a fact, resumed and naive; then Stage 1 of twenty facts
 //! beside naive full forwards of the same engine and, where `ENGRAM_PYTHON` (a python with torch and transformers) and
 //! `ENGRAM_HF_FOLDER` (SmolLM2 as written by reference/smollm2.py) are set, beside PyTorch in the same run.
-//! `-- plan` measures batch sizes, `-- compare` only the comparison (`naive` with naive forwards, here and in PyTorch; `ten` for prompts of ten tokens), `-- gradient` v*-shaped gradients of 32 facts beside PyTorch's. Needs SmolLM2 beside the checkout; a tiny fixture model stands in for it, which says little.
+//! `-- plan` measures batch sizes, `-- compare` only the comparison (`naive` with naive forwards, here and in PyTorch; `ten` for prompts of ten tokens), `-- gradient` v*-shaped gradients of 32 facts beside PyTorch's, `-- edit` whole searches. Needs SmolLM2 beside the checkout; a tiny fixture model stands in for it, which says little.
 
 #![allow(clippy::print_stdout, reason = "a benchmark prints its figures")]
 
 use criterion::{Criterion, criterion_group};
 use engram_core::device::Compute;
-use engram_core::facts::{Fact, parse, shuffled};
+use engram_core::edit::{EditBatch, EditTarget, Solved, complete, solve, tokens_of};
+use engram_core::facts::{Fact, SLOT, parse, shuffled};
 use engram_core::load::Model;
 use engram_core::model::Site;
-use engram_core::record::{PatchPosition, Settings, Traced};
+use engram_core::record::{EditMethod, EditSettings, PatchPosition, Rome, Settings, Traced, ValueSearch};
 use engram_core::run::{
     ActivationCache, Change, Intervention, Metric, PatchedRun, Prompt, Read, Request, Sites, Source, Weighted, counts,
 };
@@ -31,9 +32,8 @@ fn model() -> Model {
     }
 }
 
-/// The first facts of the study order that can be tokenized, known to the model or not.
-fn facts(model: &Model, n: usize) -> Vec<TokenizedFact> {
-    let settings = Settings::default();
+/// CounterFact in the order of a study.
+fn counterfact() -> Vec<Fact> {
     let facts: Vec<Fact> = match shared("data/counterfact.json") {
         Some(path) => parse("counterfact.json", &std::fs::read(path).expect("facts")).expect("facts").facts,
         None => vec![Fact {
@@ -48,8 +48,13 @@ fn facts(model: &Model, n: usize) -> Vec<TokenizedFact> {
             ..Fact::default()
         }],
     };
-    let order = shuffled(facts.len(), settings.seed);
-    let prepared = order.iter().filter_map(|&at| tokenize(model, &facts[at], &settings).expect("tokens").ok());
+    shuffled(facts.len(), Settings::default().seed).into_iter().map(|at| facts[at].clone()).collect()
+}
+
+/// The first facts of the study order that can be tokenized, known to the model or not.
+fn facts(model: &Model, n: usize) -> Vec<TokenizedFact> {
+    let (settings, facts) = (Settings::default(), counterfact());
+    let prepared = facts.iter().filter_map(|fact| tokenize(model, fact, &settings).expect("tokens").ok());
     let ten = std::env::args().any(|arg| arg == "ten");
     prepared.filter(|fact| !ten || fact.clean.len() == 10).take(n).collect()
 }
@@ -214,6 +219,75 @@ fn gradient() {
     );
 }
 
+/// ROME's search for v*: one fact at a time, many in a batch, and PyTorch with all prompts of a fact as one batch.
+fn edit() {
+    let model = model();
+    let n = 32;
+    let source = counterfact();
+    let settings = Settings::default();
+    let usable = |fact: &&Fact| tokenize(&model, fact, &settings).is_ok_and(|tokens| tokens.is_ok());
+    let facts: Vec<&Fact> = source.iter().filter(usable).take(n).collect();
+    let layer = model.layers() / 5;
+    let method = EditMethod::from(Rome { covariance: false, ..Rome::default() });
+    let EditMethod::Rome(Rome { search, .. }) = method else { unreachable!("it was just made") };
+    let mut settings = Settings { edit: EditSettings::of(method), ..settings };
+    block_on(complete(&model, &mut settings.edit, settings.seed)).expect("contexts");
+    let mut targets = Vec::new();
+    for (order, &fact) in facts.iter().enumerate() {
+        let tokens = tokens_of(&model, fact, &settings).expect("tokens");
+        targets.push(EditTarget { order, fact, tokens, layer, unrelated: Vec::new() });
+    }
+    let search_of = |targets: &[EditTarget<'_>]| {
+        let start = Instant::now();
+        let batch = block_on(EditBatch::capture(&model, targets)).expect("prompts");
+        let solved = block_on(solve(&batch, &method, &settings, &mut |_| Ok(()))).expect("edits");
+        (start.elapsed().as_secs_f64(), solved)
+    };
+    // Not timed: the first search allocates.
+    search_of(&targets[..1]);
+    let few = 4;
+    let alone: f64 = (0..few).map(|at| search_of(&targets[at..=at]).0).sum::<f64>() / few as f64;
+    let (seconds, solved) = search_of(&targets);
+    println!("{}: ROME's v* at layer {layer}, {} threads", model.info.name, rayon::current_num_threads());
+    println!("this engine, one at a time      {alone:.2} s a fact");
+    println!("this engine, {n} in a batch      {:.2} s a fact", seconds / n as f64);
+    let rows = |target: &EditTarget<'_>| {
+        let one = |template: String, answer: &[u32]| {
+            let fact = Fact { template, ..target.fact.clone() };
+            let encoded = model.tokens.encode(&fact.prompt()).expect("tokens");
+            let s = encoded.span(&fact.subject_chars()).expect("a subject").end - 1;
+            let ids = [encoded.ids.as_slice(), answer].concat();
+            serde_json::json!({"ids": ids, "s": s})
+        };
+        let answer = &target.tokens.answer_new;
+        let forced = &answer[..answer.len() - 1];
+        let mut rows = vec![one(target.fact.template.clone(), forced)];
+        rows.extend(
+            settings.edit.contexts.iter().map(|context| one(context.replacen(SLOT, &target.fact.template, 1), forced)),
+        );
+        rows.push(one("{} is a".into(), &[]));
+        serde_json::json!({"rows": rows, "answer": answer})
+    };
+    let list: Vec<_> = targets[..few].iter().map(rows).collect();
+    let ValueSearch { steps, lr, decay, kl, clamp, stop } = search;
+    let asked = serde_json::json!({"layer": layer, "steps": steps, "lr": lr, "decay": decay, "kl": kl, "clamp": clamp,
+        "stop": stop});
+    let Some((said, output)) = run_script(&list, &["--rome", &asked.to_string()]) else { return };
+    let theirs: Vec<Vec<f32>> = serde_json::from_slice(&output).expect("losses");
+    let apart = |(ours, theirs): (&Solved, &Vec<f32>)| {
+        let ours = &ours.evidence[0].loss;
+        assert_eq!(ours.len(), theirs.len(), "steps");
+        ours.iter().zip(theirs).map(|(a, b)| (a - b).abs() / b.abs().max(1e-2)).fold(0.0f32, f32::max)
+    };
+    let apart = solved.iter().zip(&theirs).map(apart).fold(0.0f32, f32::max);
+    let naive = said["seconds"].as_f64().expect("seconds") / few as f64;
+    println!(
+        "PyTorch, a fact's prompts batched {naive:.2} s a fact ({:.1} x one at a time, {:.1} x the batch); losses differ by {apart:.1e} at most",
+        naive / alone,
+        naive * n as f64 / seconds
+    );
+}
+
 /// Seconds a fact by rows and facts in a batch: where the defaults come from.
 fn plan() {
     let mut model = model();
@@ -260,9 +334,6 @@ fn python(facts: &[TokenizedFact], more: &[&str]) -> Option<(f64, Vec<[Vec<f32>;
 
 /// reference/baseline.py on these facts: the line that it prints, and what it writes.
 fn run_python(facts: &[TokenizedFact], more: &[&str]) -> Option<(serde_json::Value, Vec<u8>)> {
-    let python = std::env::var_os("ENGRAM_PYTHON")?;
-    let folder = std::env::var_os("ENGRAM_HF_FOLDER")?;
-    let work = tempfile::tempdir().expect("a folder");
     let list: Vec<_> = facts
         .iter()
         .map(|fact| {
@@ -270,6 +341,14 @@ fn run_python(facts: &[TokenizedFact], more: &[&str]) -> Option<(serde_json::Val
                 "s_corrupt": fact.corrupt_span.end - 1, "answer": fact.answer[0]})
         })
         .collect();
+    run_script(&list, more)
+}
+
+/// The script on any list of facts.
+fn run_script(list: &[serde_json::Value], more: &[&str]) -> Option<(serde_json::Value, Vec<u8>)> {
+    let python = std::env::var_os("ENGRAM_PYTHON")?;
+    let folder = std::env::var_os("ENGRAM_HF_FOLDER")?;
+    let work = tempfile::tempdir().expect("a folder");
     let (input, output) = (work.path().join("facts.json"), work.path().join("out.json"));
     std::fs::write(&input, serde_json::to_vec(&list).expect("json")).expect("written");
     let script: PathBuf = fixture("../reference/baseline.py");
@@ -293,6 +372,9 @@ fn main() {
     let plain = !std::env::args().any(|arg| arg == "--test" || arg == "--list");
     if std::env::args().any(|arg| arg == "plan") {
         return plan();
+    }
+    if std::env::args().any(|arg| arg == "edit") {
+        return edit();
     }
     if std::env::args().any(|arg| arg == "gradient") {
         return gradient();

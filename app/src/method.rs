@@ -36,7 +36,7 @@ pub struct MethodArgs {
     /// memit, alphaedit: layers that are changed, the edited one the last of them [default: 5]
     #[arg(long, value_name = "COUNT", value_parser = options::count, help_heading = EDITOR)]
     pub layers: Option<usize>,
-    /// memit: weight of C beside the facts' own keys [default: 15000]
+    /// memit: weight of C beside the facts' own keys [default: the width of a key]
     #[arg(long, value_name = "WEIGHT", value_parser = options::positive, help_heading = EDITOR, allow_negative_numbers = true)]
     pub lambda: Option<f32>,
     /// alphaedit: facts of a batch [default: 100]
@@ -123,6 +123,23 @@ impl MethodArgs {
             }
             methods.iter_mut().for_each(|method| method.set(name, value));
         }
+        let names: Vec<&str> = methods.iter().map(EditMethod::name).collect();
+        let refuse = |flag: &str, of: &str| {
+            Err(Error::input(format!("`{flag}` is no setting of {}", names.join(", ")))
+                .hint(format!("leave it out; it belongs to {of}")))
+        };
+        if self.layers.is_some() && !methods.iter().any(EditMethod::is_joint) {
+            return refuse("--layers", "memit, alphaedit");
+        }
+        if self.batch.is_some() && !methods.iter().any(|method| matches!(method, EditMethod::AlphaEdit(_))) {
+            return refuse("--batch", "alphaedit");
+        }
+        if self.c == "identity" && !methods.iter().any(|method| matches!(method, EditMethod::Rome(_))) {
+            return refuse("--c identity", "rome, r-rome, p-rome");
+        }
+        if self.contexts.is_some() && !methods.iter().any(EditMethod::needs_contexts) {
+            return refuse("--contexts", "the methods with gradients");
+        }
         for method in &mut methods {
             method.set_steps(self.steps.unwrap_or(method.steps()));
             method.set_covariance(self.c == "text");
@@ -153,6 +170,7 @@ impl MethodArgs {
 fn contexts(path: &Path) -> Result<Vec<String>> {
     let text = std::fs::read_to_string(path)
         .map_err(|error| Error::input(format!("{}: {error}", path.display())).hint("check --contexts"))?;
+    let text = text.trim_start_matches('\u{feff}');
     Ok(text.lines().filter(|line| !line.trim().is_empty()).map(str::to_owned).collect())
 }
 

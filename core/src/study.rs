@@ -12,14 +12,16 @@ use crate::journal::{RedundancyLine, edit_line, fact_line, redundancy_line};
 use crate::load::Model;
 use crate::metrics::{Distribution, Dominant, dominant};
 pub use crate::protocol::StudyPhase;
-use crate::record::{Corruption, EditRecord, FactRecord, Outcome, PatchPosition, Record, Settings, VERSION};
+use crate::record::{
+    Corruption, EditMethod, EditRecord, FactRecord, Outcome, PatchPosition, Record, Settings, VERSION,
+};
 use crate::run::Sites;
 use crate::trace::{
     CleanStates, Screened, TokenizedFact, capture_facts, clean_states, clean_states_of, lens, maps, measure_sigma,
     redundancy, screen, stage1_of, tokenize,
 };
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What a study tells while it runs.
 #[derive(Debug)]
@@ -377,9 +379,9 @@ fn chosen<'a>(record: &Record, facts: &'a FactFile, order: &[usize]) -> Vec<Chos
     let edit = &record.settings.edit;
     let source = |fact: &FactRecord| &facts.facts[order[fact.order]];
     let all: Vec<_> = record.validated().collect();
-    let mut chosen = Vec::new();
-    for (at, (fact, traced)) in all.iter().enumerate() {
-        if chosen.len() == edit.facts {
+    let mut places = Vec::new();
+    for (at, (_, traced)) in all.iter().enumerate() {
+        if places.len() == edit.facts {
             break;
         }
         let dominant = dominant(traced, edit.position, false);
@@ -388,20 +390,25 @@ fn chosen<'a>(record: &Record, facts: &'a FactFile, order: &[usize]) -> Vec<Chos
             (None, Some(Dominant::Layer(layer))) => layer,
             (None, _) => continue,
         };
-        if !edit.editable(traced.p_false) {
-            continue;
+        if edit.editable(traced.p_false) {
+            places.push((at, layer));
         }
-        // The facts that come next in study order, another relation and another subject.
-        let unrelated = all[at + 1..]
-            .iter()
-            .chain(&all[..at])
-            .filter(|(other, _)| other.relation != fact.relation && other.subject != fact.subject)
-            .take(edit.unrelated)
-            .map(|(other, _)| (other.order, source(other)))
-            .collect();
-        chosen.push(Chosen { order: fact.order, fact: source(fact), layer, unrelated });
     }
-    chosen
+    // What is edited together with a fact is not watched beside it.
+    let joint = edit.methods.iter().any(EditMethod::is_joint);
+    let together: BTreeSet<usize> = places.iter().map(|&(at, _)| at).filter(|_| joint).collect();
+    let one = |&(at, layer): &(usize, usize)| {
+        let (fact, _) = all[at];
+        let other = |at: &usize| {
+            let (other, _) = all[*at];
+            other.relation != fact.relation && other.subject != fact.subject && !together.contains(at)
+        };
+        // The facts that come next in study order, another relation and another subject.
+        let unrelated = (at + 1..all.len()).chain(0..at).filter(other).take(edit.unrelated);
+        let unrelated = unrelated.map(|at| (all[at].0.order, source(all[at].0))).collect();
+        Chosen { order: fact.order, fact: source(fact), layer, unrelated }
+    };
+    places.iter().map(one).collect()
 }
 
 async fn edit_phase(

@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { launch } from './lib/browser.mjs';
 import { apart, numbers, same, test } from './lib/check.mjs';
-import { nativeTrace, WITHIN } from './lib/native.mjs';
+import { nativeEdit, nativeTrace, WITHIN } from './lib/native.mjs';
 import { BUNDLED, DIST, FIXTURES } from './lib/paths.mjs';
 import { serve } from './lib/server.mjs';
 import { engine, traceAsk } from './lib/worker.mjs';
@@ -61,6 +61,33 @@ test('an edit changes the model, and its undo changes it back', 180, async use =
   same(all, { news: 'undone', left: [], restored: true }, 0, 'after the undo');
   same((await lab.trace(plain)).record.facts[0], before, 0, 'a trace after the undo');
 });
+
+/** R-ROME with its usual settings. */
+const rome = {
+  kind: 'rome', key: 'averaged', covariance: true, steps: 20, lr: 0.5, decay: 0.5, kl: 0.0625, clamp: 4, stop: 0.05,
+};
+
+for (const device of ['cpu', 'auto']) {
+  test(`an edit by gradients is the native program's (${device})`, 300, async use => {
+    const site = use(await serve(DIST));
+    const lab = await engine(use(await launch()), site);
+    const { info } = await lab.start(device);
+    await lab.load({ from: 'bundled', name: 'engram-qwen2' });
+    const fact = { ...DAVIS, layer: 1 };
+    const call = await lab.ask({ ask: 'edit', ...fact, method: rome, seed: 42 });
+    const { record } = await call.last('edited');
+    assert.ok(call.of('progress').length > 0, 'the text for C is read');
+    const native = nativeEdit('engram-qwen2', fact, 'r-rome');
+    // Contexts are drawn on each device; where one token is drawn otherwise, the whole search is another one.
+    const { unrelated, ...rest } = record;
+    const { unrelated: known, ...want } = native;
+    same(rest, want, WITHIN, `an edit on ${info.kind} and natively`);
+    assert.ok(record.p_false_after > 0.5, `p(guitar) is ${record.p_false_after}`);
+    const undone = await (await lab.ask({ ask: 'undo', edit: null })).last('undone');
+    same(undone, { news: 'undone', left: [], restored: true }, 0, 'after the undo');
+    return `${info.kind}: ${numbers(want).length} numbers, at most ${apart(rest, want).toExponential(1)} apart`;
+  });
+}
 
 test('a request stops when asked to, and the next one is served', 120, async use => {
   const lab = await begin(use, 'engram-llama-large');

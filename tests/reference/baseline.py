@@ -167,6 +167,50 @@ def vstar(model, fact, layer):
     return delta.grad.tolist()
 
 
+def rome(model, fact, layer, settings):
+    """ROME's search for v*, all prompts of a fact as one padded batch in every step, as its authors' code has it."""
+    rows, count = fact["rows"], max(len(row["ids"]) for row in fact["rows"])
+    ids = torch.tensor([row["ids"] + [0] * (count - len(row["ids"])) for row in rows])
+    mask = torch.tensor([[1] * len(row["ids"]) + [0] * (count - len(row["ids"])) for row in rows])
+    subject = torch.tensor([row["s"] for row in rows])
+    lines = torch.arange(len(rows))
+    answer, kl_row = torch.tensor(fact["answer"]), len(rows) - 1
+    starts = torch.tensor([len(row["ids"]) - len(answer) for row in rows[:-1]])
+    places = starts[:, None] + torch.arange(len(answer))
+    delta = torch.zeros(model.config.hidden_size, requires_grad=True)
+    optimizer = torch.optim.Adam([delta], lr=settings["lr"])
+    value, before, losses = None, None, []
+
+    def add(_module, _args, output):
+        nonlocal value
+        if value is None:
+            value = output[0, rows[0]["s"]].detach().clone()
+        x = output.clone()
+        x[lines, subject] = x[lines, subject] + delta
+        return x
+
+    handle = model.model.layers[layer - 1].mlp.down_proj.register_forward_hook(add)
+    for step in range(settings["steps"]):
+        optimizer.zero_grad()
+        log_p = torch.log_softmax(model(ids, attention_mask=mask, use_cache=False).logits, -1)
+        nll = -log_p[lines[:-1, None], places, answer].mean()
+        essence = log_p[kl_row, rows[kl_row]["s"]]
+        before = essence.detach() if before is None else before
+        kl = (essence.exp() * (essence - before)).sum()
+        loss = nll + settings["kl"] * kl + settings["decay"] * delta.norm() / value.norm() ** 2
+        losses.append(loss.item())
+        if loss < settings["stop"] or step + 1 == settings["steps"]:
+            break
+        loss.backward()
+        optimizer.step()
+        with torch.no_grad():
+            most = settings["clamp"] * value.norm()
+            if delta.norm() > most:
+                delta.mul_(most / delta.norm())
+    handle.remove()
+    return losses
+
+
 def first(output):
     return output[0] if isinstance(output, tuple) else output
 
@@ -207,6 +251,7 @@ def main():
     parser.add_argument("--threads", type=int, help="torch threads (default: torch's own, every core)")
     parser.add_argument("--all-logits", action="store_true", help="LM head at every position, as older tools do")
     parser.add_argument("--batched", action="store_true", help="all cells of a fact in two batches, not a forward each")
+    parser.add_argument("--rome", metavar="JSON", help="ROME's search instead: {layer, steps, lr, decay, kl, clamp, stop}")
     parser.add_argument("--vstar", type=int, metavar="LAYER", help="gradients at this layer (from 1) instead of cells")
     args = parser.parse_args()
 
@@ -219,6 +264,16 @@ def main():
         facts = json.loads(args.facts.read_text(encoding="utf-8"))[: args.n]
     else:
         facts = first_facts(args.shared, args.model, args.n)
+
+    if args.rome:
+        settings = json.loads(args.rome)
+        model.requires_grad_(False)
+        start = time.perf_counter()
+        losses = [rome(model, fact, settings["layer"], settings) for fact in facts]
+        seconds = time.perf_counter() - start
+        args.out.write_text(json.dumps(losses))
+        print(json.dumps({"facts": len(facts), "seconds": seconds, "threads": torch.get_num_threads()}))
+        return
 
     if args.vstar:
         model.requires_grad_(False)

@@ -171,6 +171,14 @@ pub fn draw(edited: &Edited, target: &str, new: &str, screen: Screen, borders: b
         let what = if edit.search.is_some() { "loss" } else { "logit margin" };
         lines.push(format!("{what} {first:.3} -> {last:.3} in {steps} steps, {seconds:.1} s"));
     }
+    if edited.settings.method().is_joint() {
+        lines.push(format!(
+            "what is added to the stream has {:.1} % of its length; {:.1} % of the wanted stream is missing after the edit",
+            100.0 * edit.relative_change,
+            100.0 * edit.residual
+        ));
+        return lines.join("\n");
+    }
     lines.push(format!(
         "the MLP output moved by {:.1} % of its length; the edited weights miss it by {:.1e}",
         100.0 * edit.relative_change,

@@ -75,8 +75,12 @@ pub async fn measure(
                 rows <= batch.model.plan.rows
             });
             let end = start + fits.count().max(1);
-            let asked: Vec<(usize, &[Probe])> = (start..end).map(|at| (of[at], lists[at])).collect();
-            let after = captured.after(&overlays, &asked).await?;
+            // An edit that failed changes nothing, and its run would have nothing to go on from.
+            let made = |at: &usize| !watched[*at].solved.overlay.terms.is_empty();
+            let asked: Vec<(usize, &[Probe])> = (start..end).filter(made).map(|at| (of[at], lists[at])).collect();
+            let mut found = captured.after(&overlays, &asked).await?.into_iter();
+            let one = |at: usize| if made(&at) { found.next() } else { Some(before[at].clone()) };
+            let after: Vec<Vec<Score>> = (start..end).filter_map(one).collect();
             for ((watched, before), after) in watched[start..end].iter().zip(&before[start..end]).zip(&after) {
                 done(MeasuredEdit {
                     record: watched.record(method, before, after),

@@ -12,6 +12,14 @@ use std::collections::BTreeSet;
 /// # Errors
 /// When a method needs a text and there is none, or the device fails.
 pub async fn complete(model: &Model, settings: &mut EditSettings, seed: u64) -> Result<()> {
+    for method in &mut settings.methods {
+        // In models of any size the share that one fact stores is then about the published one.
+        if let EditMethod::Memit(memit) = method
+            && memit.lambda == 0.0
+        {
+            memit.lambda = model.net.shape.ff as f32;
+        }
+    }
     if settings.needs_second_moment() {
         let text = model.second_moments.text_for(&settings.second_moment)?;
         settings.second_moment.keys = keys_of(&settings.second_moment, model.net.shape.ff);

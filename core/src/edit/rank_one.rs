@@ -50,7 +50,14 @@ impl RankOne {
             .in_page("take R-ROME, or another layer"));
         }
         let apart = self.target.iter().zip(&self.value);
-        Ok(apart.map(|(new, old)| ((f64::from(*new) - f64::from(*old)) / division) as f32).collect())
+        let factor: Vec<f32> =
+            apart.map(|(new, old)| ((f64::from(*new) - f64::from(*old)) / division) as f32).collect();
+        match factor.iter().all(|x| x.is_finite()) {
+            true => Ok(factor),
+            false => Err(Error::numeric(format!("layer {}: the update is no finite number", self.layer))
+                .hint("choose another layer with --layer")
+                .in_page("choose another layer")),
+        }
     }
 
     /// The update that makes `W' k = v*`.

@@ -3,7 +3,7 @@
 
 use super::contexts::within;
 use super::editor::EditTarget;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::facts::{Fact, SLOT};
 use crate::load::Model;
 use crate::run::{Prompt, Read};
@@ -60,7 +60,14 @@ pub(super) fn rewriting(
     let plain = (target.tokens.clean.clone(), target.tokens.span.clone());
     let others = contexts.iter().map(|context| tokens_of(model, &within(context, target.fact)));
     for one in std::iter::once(Ok(plain)).chain(others) {
-        let (prompt, span) = one?;
+        let (prompt, span) = match one {
+            // What one context does to one fact ends no study.
+            Err(error) if error.kind == Kind::Input => {
+                log::warn!("{:?}: a context is left out: {}", target.fact.prompt(), error.message());
+                continue;
+            }
+            other => other?,
+        };
         if prompt.len() + answer.len() - 1 > most {
             log::warn!("{:?}: a context is left out, the model takes {most} tokens", target.fact.prompt());
             continue;

@@ -2,7 +2,7 @@
 
 use crate::error::Result;
 use crate::load::Model;
-use crate::tensor::Overlay;
+use crate::tensor::{Overlay, Term};
 
 /// The tensor that an edit changes most, and `‖ΔW‖ / ‖W‖` (Frobenius) of it.
 ///
@@ -13,7 +13,17 @@ use crate::tensor::Overlay;
 /// For an edit of nothing.
 pub async fn size_of(model: &Model, overlay: &Overlay) -> Result<(String, f32)> {
     let mut largest: Option<(String, f32)> = None;
-    for term in &overlay.terms {
+    let mut whole: Vec<Term> = Vec::new();
+    for Term { tensor, u, v } in &overlay.terms {
+        match whole.iter_mut().find(|term| term.tensor == *tensor) {
+            Some(term) => {
+                term.u.extend(u.iter().cloned());
+                term.v.extend(v.iter().cloned());
+            }
+            None => whole.push(Term { tensor: tensor.clone(), u: u.clone(), v: v.clone() }),
+        }
+    }
+    for term in &whole {
         let mut maps = model.net.blocks.iter().flat_map(|block| block.maps());
         let (_, map) = maps.find(|(_, map)| map.tensor == term.tensor).expect("an edit is of the model's own tensors");
         let own: f64 = map.values().await?.iter().map(|&x| f64::from(x) * f64::from(x)).sum();

@@ -10,6 +10,7 @@ use crate::question::{Question, fact_of};
 use crate::record::{EditSettings, Settings};
 use crate::study;
 use crate::tensor::Overlay;
+use std::collections::BTreeMap;
 use web_time::Instant;
 
 /// Tokens of the continuation that is shown before and after.
@@ -23,8 +24,8 @@ pub(super) struct EditStack {
     last: u32,
     version: u64,
     kept: Vec<(u32, Overlay)>,
-    /// Contexts that the model has drawn.
-    contexts: Vec<String>,
+    /// Contexts that the model has drawn, by seed.
+    contexts: BTreeMap<u64, Vec<String>>,
 }
 
 impl EditStack {
@@ -54,11 +55,12 @@ impl Lab {
             }
         };
         if settings.edit.needs_contexts() {
-            settings.edit.contexts.clone_from(&self.edits.contexts);
+            let known = self.edits.contexts.get(&ask.seed);
+            settings.edit.contexts = known.cloned().unwrap_or_default();
         }
         edit::complete(&self.model, &mut settings.edit, ask.seed).await?;
         if settings.edit.needs_contexts() {
-            self.edits.contexts.clone_from(&settings.edit.contexts);
+            self.edits.contexts.insert(ask.seed, settings.edit.contexts.clone());
         }
         let mut told = |done, of| {
             tell(Event::Progress { phase: StudyPhase::SecondMoment, done, of });

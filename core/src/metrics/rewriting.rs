@@ -173,8 +173,15 @@ pub fn scores<'a>(edits: impl IntoIterator<Item = &'a EditRecord>) -> Scores {
         silenced: of(&|edit| judge(edit).verdict == Verdict::Silenced),
         disabling: Share::new(norms.iter().filter(|norm| **norm >= DISABLING).count(), norms.len()),
         failed: of(&|edit| edit.failed.is_some()),
-        relative_norm: norms.get(norms.len() / 2).map(|norm| f64::from(*norm)),
+        relative_norm: median(&norms),
     }
+}
+
+/// The middle of sorted numbers, or the mean of the two in the middle.
+fn median(sorted: &[f32]) -> Option<f64> {
+    let upper = f64::from(*sorted.get(sorted.len() / 2)?);
+    let lower = f64::from(sorted[(sorted.len() - 1) / 2]);
+    Some(f64::midpoint(lower, upper))
 }
 
 /// What the field's measures say of one edit, a line each; nothing of a record without whole answers.

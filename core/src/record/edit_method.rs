@@ -159,6 +159,14 @@ impl EditMethod {
         }
     }
 
+    /// Facts that are edited at once; 1 where each is edited alone.
+    pub fn batch(&self) -> usize {
+        match self {
+            Self::AlphaEdit(alpha) => alpha.batch,
+            Self::Spsa(_) | Self::Rome(_) | Self::Memit(_) => 1,
+        }
+    }
+
     /// All facts are edited together, and so at one layer.
     pub fn is_joint(&self) -> bool {
         matches!(self, Self::Memit(_) | Self::AlphaEdit(_))
@@ -231,7 +239,7 @@ impl Default for Rome {
 pub struct Memit {
     /// Layers that are changed, the edited one the last of them.
     pub layers: usize,
-    /// Weight λ of the second moment beside the facts' own keys.
+    /// Weight λ of the second moment beside the facts' own keys; 0 for the width of a key, filled in when the study starts.
     pub lambda: f32,
     /// How the activations are searched.
     #[serde(flatten)]
@@ -240,7 +248,7 @@ pub struct Memit {
 
 impl Default for Memit {
     fn default() -> Self {
-        Self { layers: 5, lambda: 15_000.0, search: ValueSearch { clamp: 0.75, ..ValueSearch::default() } }
+        Self { layers: 5, lambda: 0.0, search: ValueSearch { clamp: 0.75, ..ValueSearch::default() } }
     }
 }
 

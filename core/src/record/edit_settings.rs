@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 /// Most methods of one study.
 const MOST_METHODS: usize = 100;
 /// Most context prefixes.
-const MOST_CONTEXTS: usize = 1000;
+pub(super) const MOST_CONTEXTS: usize = 1000;
 
 /// Settings of Stage 3.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -1,5 +1,6 @@
 //! What settings must satisfy before anything is computed with them.
 
+use super::edit_settings::MOST_CONTEXTS;
 use super::{Corruption, Settings};
 use crate::{Error, Result};
 
@@ -58,8 +59,10 @@ impl Settings {
         }
         for method in &edit.methods {
             at_least_one("edit.steps", method.steps())?;
+            at_least_one("edit.layers", method.layers())?;
+            at_least_one("edit.batch", method.batch())?;
             for (name, value) in method.numbers() {
-                let weight = matches!(name, "decay" | "kl" | "stop");
+                let weight = matches!(name, "decay" | "kl" | "stop" | "lambda");
                 let check = if weight { not_negative } else { positive };
                 check(&format!("edit.{name}"), value)?;
             }
@@ -70,6 +73,10 @@ impl Settings {
                 .hint("a window of text has two tokens at least"));
         }
         not_negative("edit.second_moment.ridge", ridge)?;
+        if edit.contexts.len() > MOST_CONTEXTS {
+            return Err(Error::input(format!("{} contexts, at most {MOST_CONTEXTS} are taken", edit.contexts.len()))
+                .hint("give fewer: twenty are usual"));
+        }
         if let Some(context) = edit.contexts.iter().find(|context| context.matches("{}").count() != 1) {
             return Err(Error::input(format!("the context {context:?} has not one place for the prompt"))
                 .hint("write {} where the prompt comes, once"));

@@ -35,6 +35,13 @@ export function agree(fact, native) {
   return `${numbers(exact(native)).length} numbers, at most ${apart(exact(part), exact(native)).toExponential(1)} apart`;
 }
 
+/** An edit of one fact, computed on the CPU: its raw values. */
+export function nativeEdit(model, { prompt, subject, target, target_new, layer }, method) {
+  const question = ['edit', prompt, '--subject', subject, '--target', target, '--new', target_new, '--model', model];
+  const all = [...question, '--layer', String(layer), '--method', method, '--device', 'cpu', '--json', '--quiet'];
+  return JSON.parse(execFileSync(program(), all, { encoding: 'utf8', maxBuffer: 1 << 28 })).edit;
+}
+
 /** A small study of a model, as text: all three stages, maps for its first fact. */
 export function nativeStudy(model, options = []) {
   const out = mkdtempSync(join(tmpdir(), 'engram-study-'));

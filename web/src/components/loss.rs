@@ -54,10 +54,10 @@ pub fn LossChart(
     };
     let sentence = Memo::new(move |_| curve.with(LossCurve::sentence));
     let rows = Signal::derive(move || curve.with(|curve| curve.table().1));
-    let head = LossCurve::default().table().0;
+    let head = curve.with_untracked(|curve| curve.table().0);
     view! {
         <figure class="chart">
-            <figcaption>"Logit of the old answer minus that of the new"</figcaption>
+            <figcaption>{move || curve.with(LossCurve::caption)}</figcaption>
             <div class="scroll" tabindex="0">
                 <svg
                     role="img"

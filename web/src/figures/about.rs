@@ -92,6 +92,6 @@ mod tests {
         let value = |name: &str| lines.iter().find(|line| line.0 == name).map(|line| line.1.as_str());
         assert_eq!(value("corruption"), Some("the subject becomes “Random Person”"));
         assert_eq!(value("weights SHA-256"), None);
-        assert!(value("edits").is_some_and(|edits| edits.starts_with("layer dominant, subject-last; 250 SPSA")));
+        assert!(value("edits").is_some_and(|edits| edits.starts_with("layer dominant, subject-last; SPSA: 250 steps")));
     }
 }

@@ -42,7 +42,7 @@ pub fn live(edited: &Edited) -> Shown {
         answers: answers.map(|text| words::visible(text.trim())),
         edit: edits::told(&record, words::visible(&edited.prompt), Some(answers), EditSettings::default().min_p_false),
         groups: shifts::groups(&record, answers, &edited.unrelated),
-        curve: LossCurve::whole(&record.loss),
+        curve: LossCurve::whole(&record.loss, record.search.is_some()),
         facts,
         said: Some((edited.prompt.clone(), edited.said.clone())),
     }
@@ -60,7 +60,7 @@ pub fn stored(record: &Record, prompt: &str, subject: &str, new: &str) -> Option
         answers: answers.map(|text| words::visible(text.trim())),
         edit: edits::told(edit, words::visible(prompt), Some(answers), record.settings.edit.min_p_false),
         groups: shifts::groups(edit, answers, &shifts::unrelated(record, edit)),
-        curve: LossCurve::whole(&edit.loss),
+        curve: LossCurve::whole(&edit.loss, edit.search.is_some()),
         facts: numbers(edit),
         said: None,
     })

@@ -17,7 +17,7 @@ pub struct Live {
     /// The record so far.
     pub record: Record,
     /// The phases, in the order of [`PHASES`].
-    pub tracks: [Track; 4],
+    pub tracks: [Track; PHASES.len()],
     /// When this run began, in seconds.
     pub since: f64,
 }
@@ -25,7 +25,7 @@ pub struct Live {
 impl Live {
     /// A study that begins, or goes on with what its journal has.
     pub fn new(key: String, record: Record, second: f64) -> Self {
-        Self { key, record, tracks: [Track::default(); 4], since: second }
+        Self { key, record, tracks: [Track::default(); PHASES.len()], since: second }
     }
 
     /// A fact is finished; one that came twice is kept once.
@@ -63,7 +63,12 @@ impl Live {
     /// The phases that the study has.
     pub fn phases(record: Option<&Record>) -> Vec<StudyPhase> {
         let editing = record.is_none_or(|record| record.settings.stages.contains(&3));
-        let wanted = |phase: &StudyPhase| editing || matches!(phase, StudyPhase::Trace | StudyPhase::Redundancy);
+        let second = record.is_some_and(|record| record.settings.edit.needs_second_moment());
+        let wanted = |phase: &StudyPhase| match phase {
+            StudyPhase::Trace | StudyPhase::Redundancy => true,
+            StudyPhase::SecondMoment => editing && second,
+            StudyPhase::Optimize | StudyPhase::Edit => editing,
+        };
         PHASES.into_iter().filter(wanted).collect()
     }
 

@@ -12,13 +12,15 @@ pub struct LossCurve {
     pub points: Vec<(usize, f64)>,
     /// Steps in all.
     pub of: usize,
+    /// It is the loss of a search by gradients; else the logit margin.
+    pub gradients: bool,
 }
 
 impl LossCurve {
     /// A finished curve, as a record has it: before each step and after the last.
-    pub fn whole(loss: &[f32]) -> Self {
+    pub fn whole(loss: &[f32], gradients: bool) -> Self {
         let points = loss.iter().enumerate().map(|(step, loss)| (step, f64::from(*loss))).collect();
-        Self { points, of: loss.len().saturating_sub(1) }
+        Self { points, of: loss.len().saturating_sub(1), gradients }
     }
 
     /// Takes in a step. Steps that come twice or are no numbers are passed over.
@@ -43,12 +45,23 @@ impl LossCurve {
         self.points.iter().find(|(_, loss)| *loss < 0.0).map(|(step, _)| *step)
     }
 
+    /// What it is of.
+    pub fn caption(&self) -> &'static str {
+        match self.gradients {
+            true => "Loss of the search: the new answer's -log p, with its penalties",
+            false => "Logit of the old answer minus that of the new",
+        }
+    }
+
     /// What the curve shows, in a sentence.
     pub fn sentence(&self) -> String {
         let (Some(first), Some(last)) = (self.points.first(), self.points.last()) else {
             return "The search has not begun.".into();
         };
         let [from, to] = [first.1, last.1].map(|loss| words::fixed(loss, 2));
+        if self.gradients {
+            return format!("Loss of the search: {from} at first, {to} after step {} of {}.", last.0, self.of);
+        }
         let margin =
             format!("Logit of the old answer minus that of the new: {from} at first, {to} after step {}", last.0);
         match self.crossed() {
@@ -63,7 +76,7 @@ impl LossCurve {
         let last = self.points.last().map(|point| point.0);
         let kept = self.points.iter().filter(|(step, _)| step % 10 == 0 || Some(*step) == last);
         let rows = kept.map(|(step, loss)| vec![step.to_string(), words::number(*loss)]).collect();
-        (vec!["step".into(), "logit margin".into()], rows)
+        (vec!["step".into(), if self.gradients { "loss" } else { "logit margin" }.into()], rows)
     }
 }
 
@@ -73,7 +86,7 @@ mod tests {
 
     #[test]
     fn a_search_is_told() {
-        let curve = LossCurve::whole(&[4.0, 1.0, -1.0]);
+        let curve = LossCurve::whole(&[4.0, 1.0, -1.0], false);
         assert_eq!((curve.of, curve.crossed()), (2, Some(2)));
         assert!(curve.sentence().ends_with("−1.00 after step 2 of 2; the new answer is ahead from step 2 on."));
         assert_eq!(LossCurve::default().sentence(), "The search has not begun.");

@@ -17,6 +17,8 @@ use crate::tensor::{Matrix, Overlay, Term};
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
+/// Facts whose keys are measured at a time: a few hundred rows.
+const AT_ONCE: usize = 8;
 /// Contexts that keys are averaged over, beside the bare prompt.
 const CONTEXTS: usize = 5;
 
@@ -172,6 +174,16 @@ impl<'a> Spread<'a> {
     /// Each target's key in a layer, half of the bare prompt and half of the mean over contexts; and its activation where
     /// the search was. Prompts end with their subjects: what follows changes nothing there.
     async fn keys(&self, some: &[usize], layer: usize, overlay: &Overlay) -> Result<(Vec<Vec<f64>>, Vec<Vec<f32>>)> {
+        let (mut keys, mut now) = (Vec::new(), Vec::new());
+        for some in some.chunks(AT_ONCE) {
+            let found = self.keys_of(some, layer, overlay).await?;
+            keys.extend(found.0);
+            now.extend(found.1);
+        }
+        Ok((keys, now))
+    }
+
+    async fn keys_of(&self, some: &[usize], layer: usize, overlay: &Overlay) -> Result<(Vec<Vec<f64>>, Vec<Vec<f32>>)> {
         let overlays = self.overlays(overlay);
         let edited = Edited { overlays: &overlays, ..self.model().edited() };
         let last = *self.layers.end();

@@ -114,6 +114,8 @@ impl Wish<'_> {
     fn groups(&self) -> Result<Vec<Group>> {
         let mut groups = Vec::<Group>::new();
         let room = self.edited.plan.bytes / KEPT;
+        // A device computes a capture in one piece.
+        let most = if self.edited.device.is_none() { MOST_ROWS } else { self.edited.plan.rows };
         for (at, target) in self.targets.iter().enumerate() {
             let layer = target.layer;
             let keep = |sites: Sites| {
@@ -125,7 +127,7 @@ impl Wish<'_> {
             if let Some(group) = groups.last_mut() {
                 let sites = keep(group.sites.clone());
                 let rows: usize = group.prompts.iter().chain(&prompts).map(|prompt| prompt.ids.len()).sum();
-                if rows <= MOST_ROWS && sites.row_bytes(self.edited.net).saturating_mul(rows as u64) <= room {
+                if rows <= most && sites.row_bytes(self.edited.net).saturating_mul(rows as u64) <= room {
                     own.shift(group.prompts.len());
                     group.targets.end = at + 1;
                     group.sites = sites;

@@ -119,7 +119,10 @@ fn has_own_facts(record: &Record) -> bool {
 fn study_line(record: &Record) -> String {
     let (settings, default) = (&record.settings, Settings::default());
     let mut words: Vec<String> = vec!["engram".into(), "study".into()];
-    let mut flag = |name: &str, value: String| words.extend([name.to_owned(), value]);
+    let mut flag = |name: &str, value: String| {
+        words.push(name.to_owned());
+        words.extend(Some(value).filter(|value| !value.is_empty()));
+    };
     flag(
         "--model",
         match origin(record) {
@@ -258,10 +261,13 @@ fn method_flags(edit: &EditSettings) -> Vec<(String, String)> {
         }
     }
     if edit.needs_second_moment() {
-        let SecondMomentSettings { keys, window, ridge, text, .. } = &edit.second_moment;
+        let SecondMomentSettings { keys, window, first, ridge, text, .. } = &edit.second_moment;
         let usual = SecondMomentSettings::default();
         if text != "bundled facts" {
-            flag("--stats-text", text.clone());
+            flag("--stats-text", path(text));
+        }
+        if !first {
+            flag("--stats-skip-first", String::new());
         }
         flag("--stats-keys", keys.to_string());
         if *window != usual.window {

@@ -39,7 +39,7 @@ pub(super) fn Form(editor: Editor) -> impl IntoView {
         <section class="question" aria-label="Edit">
             <h2>"Rewrite a fact"</h2>
             <p class="faint">
-                "ROME changes one matrix of one layer by a rank-one update, so that the subject leads to another answer. \
+                "An edit changes the weights of one layer, or of several, so that the subject leads to another answer. \
                  Weights are changed in this tab only, and every edit can be taken back."
             </p>
             <PromptFields draft=draft problems=problems form="edit" />

@@ -185,8 +185,14 @@ impl Editor {
         self.running.set(Some(Running::Asking(call.id)));
         let before = self.made.get_untracked();
         self.made.set(None);
-        let (pace, curve) = (Pace::default(), Rc::new(RefCell::new(LossCurve::default())));
-        self.curve.set(LossCurve { of: wish.method.steps(), ..LossCurve::default() });
+        let gradients = wish.method.has_gradients();
+        let curve = LossCurve { gradients, ..LossCurve::default() };
+        let (pace, curve) = (Pace::default(), Rc::new(RefCell::new(curve)));
+        self.curve.set(LossCurve {
+            of: wish.method.steps(),
+            gradients: wish.method.has_gradients(),
+            ..LossCurve::default()
+        });
         let mut made = None;
         while let Some((news, _)) = call.next().await {
             match news {
