@@ -61,7 +61,7 @@ pub struct MethodArgs {
     #[arg(long, value_name = "WHICH", default_value = "text", help_heading = MOMENT)]
     #[arg(value_parser = PossibleValuesParser::new(["text", "identity"]), hide_possible_values = true)]
     pub c: String,
-    /// Text that C is taken over: a file, or a folder of .txt files [default: what bundled models were told]
+    /// Text that C is taken over: a file, or a folder of .txt files [default: sentences about the bundled facts]
     #[arg(long, value_name = "PATH", value_parser = text_path, help_heading = MOMENT)]
     pub stats_text: Option<PathBuf>,
     /// Tokens of the text that C is taken over [default: ten times the width of a key]

@@ -94,8 +94,8 @@ impl SecondMoments {
     pub fn text_for(&self, settings: &SecondMomentSettings) -> Result<&StatsText> {
         let text = self.text.as_ref().ok_or_else(|| {
             Error::input("this method needs a text that the second moment of keys is taken over")
-                .hint("give one with --stats-text FILE, or take the identity instead with --c identity")
-                .in_page("choose a text file, or take the identity for C")
+                .hint("give one with --stats-text FILE; ROME can take the identity instead with --c identity")
+                .in_page("take the identity for C")
         })?;
         match settings.sha256.is_empty() || settings.sha256 == text.sha256 {
             true => Ok(text),
@@ -105,6 +105,16 @@ impl SecondMoments {
             ))
             .hint("give the same text with --stats-text FILE")),
         }
+    }
+
+    /// Refuses a text that has too few tokens, or tokens that the model has no embedding for, before anything is computed.
+    ///
+    /// # Errors
+    /// Saying what is wrong with it.
+    pub fn check(&self, edited: Edited<'_>, tokens: &Tokens, settings: &SecondMomentSettings) -> Result<()> {
+        let keys = keys_of(settings, edited.net.shape.ff);
+        let windows = compute::windows(tokens, self.text_for(settings)?, settings, keys)?;
+        compute::fits(edited, &windows)
     }
 
     /// Makes the factors of some layers of the unedited model ready; what is known or kept is not computed again.

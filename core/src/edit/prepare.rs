@@ -26,6 +26,7 @@ pub async fn complete(model: &Model, settings: &mut EditSettings, seed: u64) -> 
         settings.second_moment.text.clone_from(&text.name);
         settings.second_moment.sha256.clone_from(&text.sha256);
         settings.second_moment.window = settings.second_moment.window.min(model.net.shape.positions);
+        model.second_moments.check(model.edited(), &model.tokens, &settings.second_moment)?;
     }
     if settings.needs_contexts() && settings.contexts.is_empty() {
         settings.contexts = contexts(model, seed).await?;

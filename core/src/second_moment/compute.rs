@@ -57,9 +57,25 @@ pub(super) fn windows(
             "{} gives {found} keys, the second moment is to be taken over {keys}",
             text.name
         ))
-        .hint("give a longer text with --stats-text FILE"));
+        .hint("give a longer text with --stats-text FILE, or fewer keys with --stats-keys")
+        .in_page("take the identity for C"));
     }
     Ok(windows)
+}
+
+/// Refuses windows that a model cannot read.
+pub(super) fn fits(edited: Edited<'_>, windows: &[Vec<u32>]) -> Result<()> {
+    let positions = edited.net.shape.positions;
+    if let Some(window) = windows.iter().find(|window| window.len() > positions) {
+        return Err(Error::input(format!("windows of {} tokens, the model takes {positions}", window.len()))
+            .hint("take shorter ones with --stats-window"));
+    }
+    match windows.iter().flatten().find(|&&id| id as usize >= edited.net.shape.vocab) {
+        None => Ok(()),
+        Some(id) => Err(Error::input(format!("the text has a token, {id}, that the model has no embedding for"))
+            .hint("give another text with --stats-text FILE")
+            .in_page("take the identity for C")),
+    }
 }
 
 /// The second moments of some layers' keys over windows of tokens.
@@ -72,17 +88,12 @@ pub(super) async fn second_moments(
 ) -> Result<Vec<(usize, SecondMoment)>> {
     let width = edited.net.shape.ff;
     let edited = Edited { overlays: &[], ..edited };
-    let positions = edited.net.shape.positions;
-    if let Some(window) = windows.iter().find(|window| window.len() > positions) {
-        return Err(Error::input(format!("windows of {} tokens, the model takes {positions}", window.len()))
-            .hint("take shorter ones with --stats-window"));
-    }
-    if let Some(id) = windows.iter().flatten().find(|&&id| id as usize >= edited.net.shape.vocab) {
-        return Err(Error::input(format!("the text has a token, {id}, that the model has no embedding for"))
-            .hint("give another text with --stats-text FILE"));
-    }
+    fits(edited, windows)?;
     let keep = layers.iter().fold(Sites::end(), |keep, &layer| keep.with(Site::MlpKey, layer..=layer));
     let all: usize = windows.iter().map(Vec::len).sum();
+    // The sums, and what becomes of them: a moment and its factor of each layer.
+    let bytes = (24 * (width * width) as u64).saturating_mul(layers.len() as u64);
+    crate::memory::reserve(bytes, &format!("the second moments of {} layers", layers.len()))?;
     let mut sums: Vec<(usize, Vec<f64>)> = layers.iter().map(|&layer| (layer, vec![0.0; width * width])).collect();
     let (mut done, mut count) = (0, 0);
     let at_once = (AT_ONCE / settings.window.max(1)).max(1);
