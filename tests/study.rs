@@ -2,12 +2,16 @@
 //! and is undone to the bit.
 
 use engram_core::device::Compute;
-use engram_core::record::{Record, Settings};
+use engram_core::facts::statements;
+use engram_core::record::{EditMethod, EditSettings, Record, SecondMomentSettings, Settings};
+use engram_core::second_moment::StatsText;
 use engram_core::study::{Event, Observer, header, run};
+use engram_core::verify::{self, State};
 use engram_core::{Kind, Result};
-use engram_tests::fixtures::model;
+use engram_tests::fixtures::{fixture, model, open};
 use engram_tests::made::{facts, settings};
 use pollster::block_on;
+use safetensors::SafeTensors;
 
 /// Keeps what a journal would, and stops after so many events.
 struct Journal {
@@ -66,6 +70,88 @@ fn an_interrupted_study_gives_the_identical_record() {
     }
     let again = block_on(run(&mut model, &facts, whole.clone(), &mut endless(&whole))).expect("nothing to do");
     assert_eq!(again, whole);
+}
+
+/// Settings of a study of several methods, with a second moment over what there is of text.
+fn by(methods: &[EditMethod]) -> Settings {
+    let second_moment = SecondMomentSettings { keys: 60, window: 12, ridge: 0.1, ..SecondMomentSettings::default() };
+    let contexts = vec!["The capital. {}".into(), "Italy is born. {}".into()];
+    let mut methods = methods.to_vec();
+    methods.iter_mut().for_each(|method| method.set_steps(4));
+    let usual = settings();
+    let edit = EditSettings { methods, layer: Some(2), contexts, second_moment, ..usual.edit };
+    Settings { edit, maps: 0, ..usual }
+}
+
+fn named(names: &[&str]) -> Vec<EditMethod> {
+    names.iter().map(|name| EditMethod::named(name).expect("a method")).collect()
+}
+
+#[test]
+fn several_methods_edit_the_same_facts_and_go_on_where_they_stopped() {
+    for name in ["llama", "gemma2", "gpt2", "phi"] {
+        let compute = Compute::cpu("tests");
+        let mut model = model(name, &compute);
+        let facts = facts(&model);
+        model.second_moments.text = Some(StatsText::new("facts", statements(&facts.facts)));
+        let settings = by(&named(&["spsa", "rome", "r-rome", "p-rome", "memit"]));
+        let start = block_on(header(&model, &facts, settings, "test")).expect("header");
+        let endless = |record: &Record| Journal { record: record.clone(), left: usize::MAX };
+        let whole = block_on(run(&mut model, &facts, start.clone(), &mut endless(&start))).expect("a study");
+        let edits = whole.edits.clone().expect("stage 3 was asked for");
+        assert_eq!(edits.len(), 5 * 3, "{name}: three facts by five methods");
+        for edit in &edits {
+            let method = &whole.settings.edit.methods[edit.method];
+            assert_eq!(edit.failed, None, "{name}, {}", method.title());
+            assert!(edit.answers.is_some() && edit.relative_norm.is_some_and(|norm| norm > 0.0));
+            if method.is_joint() {
+                let others: Vec<usize> = edits.iter().map(|edit| edit.fact).collect();
+                assert!(edit.unrelated.iter().all(|other| !others.contains(&other.fact)), "edited with it");
+            } else {
+                assert!(edit.residual <= 1e-5, "{name}, {}: {}", method.title(), edit.residual);
+            }
+        }
+        assert!(verify::record(&whole).iter().all(|check| check.state != State::Failed), "{name}");
+        for kept in [0, 2, 3, 8, 14] {
+            let mut partial = whole.clone();
+            partial.edits = Some(edits[..kept].to_vec());
+            let resumed = block_on(run(&mut model, &facts, partial.clone(), &mut endless(&partial))).expect("resumed");
+            assert_eq!(resumed, whole, "{name}: after {kept} edits");
+        }
+    }
+}
+
+#[test]
+fn an_edit_that_fails_ends_no_study() {
+    // A model whose second layer has no key but zeros.
+    let folder = tempfile::tempdir().expect("a folder");
+    let source = fixture("models/llama");
+    for entry in std::fs::read_dir(source).expect("a fixture") {
+        let path = entry.expect("an entry").path();
+        let mut bytes = std::fs::read(&path).expect("a file");
+        if let Ok((header, found)) = SafeTensors::read_metadata(&bytes)
+            && let Some(info) = found.info("model.layers.1.mlp.up_proj.weight")
+        {
+            let (from, to) = info.data_offsets;
+            bytes[8 + header + from..8 + header + to].fill(0);
+        }
+        std::fs::write(folder.path().join(path.file_name().expect("a name")), bytes).expect("a copy");
+    }
+    let mut model = open(folder.path(), None, &Compute::cpu("tests"));
+    let facts = facts(&model);
+    model.second_moments.text = Some(StatsText::new("facts", statements(&facts.facts)));
+    let mut settings = by(&named(&["spsa", "p-rome"]));
+    // With nothing but zeros C has no inverse.
+    settings.edit.methods.iter_mut().for_each(|method| method.set_covariance(false));
+    let start = block_on(header(&model, &facts, settings, "test")).expect("header");
+    let record = block_on(run(&mut model, &facts, start.clone(), &mut Journal { record: start, left: usize::MAX }));
+    let edits = record.expect("the study goes on").edits.expect("stage 3 was asked for");
+    assert_eq!(edits.len(), 6);
+    for edit in &edits {
+        assert!(edit.failed.as_ref().is_some_and(|why| why.contains("zero")), "{:?}", edit.failed);
+        assert_eq!((edit.p_true, edit.p_false), (edit.p_true_after, edit.p_false_after));
+        assert!(edit.unrelated.iter().all(|other| !other.flipped));
+    }
 }
 
 #[test]

@@ -144,7 +144,12 @@ fn full(corruption: Corruption, answer: Answer) -> Record {
                 position: PatchPosition::SubjectLast,
                 layer: Some(1),
                 min_p_false: 0.1,
-                methods: vec![Spsa { steps: 1, epsilon: 0.5, eta: 0.5 }.into(), Rome::default().into()],
+                methods: vec![
+                    Spsa { steps: 1, epsilon: 0.5, eta: 0.5 }.into(),
+                    Rome::default().into(),
+                    Memit::default().into(),
+                    AlphaEdit::default().into(),
+                ],
                 contexts: vec!["One. {}".into()],
                 second_moment: SecondMomentSettings {
                     keys: 10,

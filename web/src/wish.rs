@@ -1,7 +1,7 @@
 //! How an edit shall be made: the layer, the method and its settings (METHODS, section 4).
 
 use engram_core::protocol::EditCommand;
-use engram_core::record::{EditMethod, Settings};
+use engram_core::record::{EditMethod, Settings, Spsa};
 
 /// The choices of the edit tab beside its question. They travel in the address.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -69,6 +69,13 @@ impl EditWish {
             "batch" => self.method.set_counts(None, value.parse().ok().filter(|count| *count > 0)),
             "seed" => self.seed = value.parse().unwrap_or(self.seed),
             _ => {
+                // Links from before there were methods name these alone.
+                if matches!(name, "epsilon" | "eta") && self.method.name() != "spsa" {
+                    let usual = Self::default().method.steps();
+                    let steps = Some(self.method.steps()).filter(|steps| *steps != usual);
+                    let spsa = Spsa::default();
+                    self.method = Spsa { steps: steps.unwrap_or(spsa.steps), ..spsa }.into();
+                }
                 let most = if name == "epsilon" { 1.0 } else { 1e6 };
                 if let Some(number) = positive(most).filter(|_| Self::NAMES.contains(&name)) {
                     self.method.set(name, number);
@@ -117,7 +124,7 @@ impl EditWish {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use engram_core::record::{EditKey, Rome, Spsa, ValueSearch};
+    use engram_core::record::{EditKey, Rome, ValueSearch};
 
     #[test]
     fn a_wish_survives_its_address() {
@@ -134,6 +141,10 @@ mod tests {
             assert_eq!(read, wish);
         }
         let wish = read;
+        let mut old = EditWish::default();
+        old.read("steps", "400");
+        old.read("eta", "2.5");
+        assert_eq!(old.method, Spsa { steps: 400, eta: 2.5, ..Spsa::default() }.into(), "a link of before");
         assert!(EditWish::default().written().is_empty());
         for (name, value) in [
             ("at", "0"),

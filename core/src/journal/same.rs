@@ -28,10 +28,20 @@ pub fn tracing_differences(there: &Record, here: &Record) -> Vec<String> {
 }
 
 /// The study that was asked for, as the one that is there would have it: a window that nobody asked for stays, though
-/// another program would choose another one by the model's depth.
+/// another program would choose another one by the model's depth; contexts that it drew itself stay, since last bits of
+/// another device may draw others; and a text that only has another name is the same.
 pub fn alike(header: &Record, there: &Record, asked: &Settings) -> Record {
     let window = if asked.window == 0 { there.settings.window } else { header.settings.window };
-    Record { settings: Settings { window, ..header.settings.clone() }, ..header.clone() }
+    let mut settings = Settings { window, ..header.settings.clone() };
+    let (edit, kept) = (&mut settings.edit, &there.settings.edit);
+    let drawn = asked.edit.contexts.is_empty() && header.settings.seed == there.settings.seed;
+    if drawn && !edit.contexts.is_empty() && !kept.contexts.is_empty() {
+        edit.contexts.clone_from(&kept.contexts);
+    }
+    if edit.second_moment.sha256 == kept.second_moment.sha256 {
+        edit.second_moment.text.clone_from(&kept.second_moment.text);
+    }
+    Record { settings, ..header.clone() }
 }
 
 /// Gives a record other settings of its later stages. Edits stay where they are what the new settings would give: facts

@@ -208,3 +208,21 @@ fn numbers_that_cannot_be_are_refused_with_their_place() -> Result<()> {
 mod damage;
 #[cfg(not(target_family = "wasm"))]
 mod disk;
+
+#[test]
+fn what_a_study_drew_itself_stays_when_it_goes_on() {
+    let settings = |contexts: &[&str], text: &str| {
+        let mut record = record(vec![]);
+        record.settings.edit = EditSettings::of(Rome::default().into());
+        record.settings.edit.contexts = contexts.iter().map(|&text| text.to_owned()).collect();
+        record.settings.edit.second_moment.text = text.to_owned();
+        record.settings.edit.second_moment.sha256 = "ab".to_owned();
+        record
+    };
+    let (there, header) = (settings(&["One. {}"], "a.txt"), settings(&["Two. {}"], "b.txt"));
+    let asked = Settings { edit: EditSettings::of(Rome::default().into()), ..Settings::default() };
+    let found = alike(&header, &there, &asked);
+    assert_eq!(found.settings.edit, there.settings.edit, "drawn otherwise by another device, a renamed text");
+    let given = Settings { edit: header.settings.edit.clone(), ..asked };
+    assert_eq!(alike(&header, &there, &given).settings.edit.contexts, ["Two. {}"], "given ones count");
+}

@@ -110,7 +110,7 @@ pub fn table7(records: &[Record]) -> Option<Table> {
             "greedy: greedy decoding gives the new answer, all of its tokens. easyedit: the share of its tokens that are \
              the most probable ones with the answer forced; locality: for neighbours, those that stay what they were."
                 .into(),
-            "Disabling: the edit is as large as the matrix that it changes. Silenced: the old answer is gone, and the new \
+            "Disabling: the edit is ten times as large as the matrix that it changes. Silenced: the old answer is gone, and the new \
              one did not rise."
                 .into(),
         ],
