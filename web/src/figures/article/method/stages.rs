@@ -173,8 +173,14 @@ fn of_methods(article: &Article<'_>, value: impl Fn(&EditMethod) -> Option<Strin
     let all = article.studies.iter().filter(|study| study.record.edits.is_some());
     let mut found: Vec<String> =
         all.flat_map(|study| study.record.settings.edit.methods.iter().filter_map(&value)).collect();
-    found.dedup();
-    (!found.is_empty()).then(|| found.join(", "))
+    let mut seen = Vec::new();
+    found.retain(|value| {
+        !seen.contains(value) && {
+            seen.push(value.clone());
+            true
+        }
+    });
+    (!found.is_empty()).then(|| found.join(" or "))
 }
 
 /// The paper's search.

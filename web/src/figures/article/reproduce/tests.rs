@@ -3,7 +3,7 @@
 use super::*;
 use crate::figures::sample;
 use engram_core::metrics::MetricConvention;
-use engram_core::record::{PatchPosition, Spsa};
+use engram_core::record::{PatchPosition, Rome, Spsa, ValueSearch};
 
 fn of(record: &Record) -> Reproduce {
     records(&Article::new(std::slice::from_ref(record), &MetricConvention::default())).swap_remove(0)
@@ -49,11 +49,16 @@ fn defaults_need_no_flags() {
     assert_eq!(of(&record).notes.len(), 1, "every one of these has a flag");
     record.settings.edit.methods = vec![Spsa { steps: 9, ..Spsa::default() }.into()];
     record.settings.min_effect = 0.1;
-    let notes = of(&record).notes;
+    assert!(of(&record).study.contains(" --steps 9 "), "{}", of(&record).study);
+    let rome = Rome { covariance: false, search: ValueSearch { lr: 0.1, ..ValueSearch::default() }, ..Rome::default() };
+    record.settings.edit.methods.push(rome.into());
     assert!(
-        notes.iter().any(|note| note.starts_with("No flag sets the smallest effect 0.1 and SPSA's steps 9,")),
-        "{notes:?}"
+        of(&record).study.contains(" --edit-method spsa,r-rome --steps 9 --lr 0.1 --c identity "),
+        "{}",
+        of(&record).study
     );
+    let notes = of(&record).notes;
+    assert!(notes.iter().any(|note| note.starts_with("No flag sets the smallest effect 0.1,")), "{notes:?}");
 }
 
 #[test]
