@@ -62,12 +62,14 @@ test('an edit changes the model, and its undo changes it back', 180, async use =
   same((await lab.trace(plain)).record.facts[0], before, 0, 'a trace after the undo');
 });
 
-/** R-ROME with its usual settings. */
-const rome = {
-  kind: 'rome', key: 'averaged', covariance: true, steps: 20, lr: 0.5, decay: 0.5, kl: 0.0625, clamp: 4, stop: 0.05,
+/** R-ROME with its usual settings; a software GPU takes minutes for them, so there a few steps, with C = I. */
+const ROME = { kind: 'rome', key: 'averaged', lr: 0.5, decay: 0.5, kl: 0.0625, clamp: 4, stop: 0.05 };
+const SEARCHES = {
+  cpu: [{ ...ROME, covariance: true, steps: 20 }, ['--method', 'r-rome']],
+  gpu: [{ ...ROME, covariance: false, steps: 3 }, ['--method', 'r-rome', '--c', 'identity', '--steps', '3']],
 };
 
-for (const device of ['cpu', 'auto']) {
+for (const [device, [rome, options]] of Object.entries(SEARCHES)) {
   test(`an edit by gradients is the native program's (${device})`, 300, async use => {
     const site = use(await serve(DIST));
     const lab = await engine(use(await launch()), site);
@@ -76,13 +78,13 @@ for (const device of ['cpu', 'auto']) {
     const fact = { ...DAVIS, layer: 1 };
     const call = await lab.ask({ ask: 'edit', ...fact, method: rome, seed: 42 });
     const { record } = await call.last('edited');
-    assert.ok(call.of('progress').length > 0, 'the text for C is read');
-    const native = nativeEdit('engram-qwen2', fact, 'r-rome');
+    assert.equal(call.of('progress').length > 0, rome.covariance, 'the text for C is read where it is needed');
+    const native = nativeEdit('engram-qwen2', fact, options);
     // Contexts are drawn on each device; where one token is drawn otherwise, the whole search is another one.
     const { unrelated, ...rest } = record;
     const { unrelated: known, ...want } = native;
     same(rest, want, WITHIN, `an edit on ${info.kind} and natively`);
-    assert.ok(record.p_false_after > 0.5, `p(guitar) is ${record.p_false_after}`);
+    assert.ok(record.p_false_after > (device === 'cpu' ? 0.5 : record.p_false), `p(guitar) is ${record.p_false_after}`);
     const undone = await (await lab.ask({ ask: 'undo', edit: null })).last('undone');
     same(undone, { news: 'undone', left: [], restored: true }, 0, 'after the undo');
     return `${info.kind}: ${numbers(want).length} numbers, at most ${apart(rest, want).toExponential(1)} apart`;

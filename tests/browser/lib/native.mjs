@@ -36,9 +36,9 @@ export function agree(fact, native) {
 }
 
 /** An edit of one fact, computed on the CPU: its raw values. */
-export function nativeEdit(model, { prompt, subject, target, target_new, layer }, method) {
+export function nativeEdit(model, { prompt, subject, target, target_new, layer }, options) {
   const question = ['edit', prompt, '--subject', subject, '--target', target, '--new', target_new, '--model', model];
-  const all = [...question, '--layer', String(layer), '--method', method, '--device', 'cpu', '--json', '--quiet'];
+  const all = [...question, '--layer', String(layer), ...options, '--device', 'cpu', '--json', '--quiet'];
   return JSON.parse(execFileSync(program(), all, { encoding: 'utf8', maxBuffer: 1 << 28 })).edit;
 }
 
