@@ -15,6 +15,7 @@ use engram_core::metrics::{self, MetricConvention};
 use engram_core::record::{Answer, EditMethod, EditSettings, PatchPosition, Reason, Record, Settings};
 use engram_core::tables;
 use engram_core::{Error, Kind};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 /// Arguments of `engram study`.
@@ -208,7 +209,12 @@ pub fn summary(studied: &Studied) -> String {
         lines.push("  the file has no more facts that pass".into());
     }
     if let Some(edits) = &record.edits {
-        lines.push(format!("  {} facts edited", edits.len()));
+        let facts: BTreeSet<usize> = edits.iter().map(|edit| edit.fact).collect();
+        let by = match record.settings.edit.methods.len() {
+            0 | 1 => String::new(),
+            several => format!(", each by {several} methods"),
+        };
+        lines.push(format!("  {} facts edited{by}", facts.len()));
     }
     lines.join("\n")
 }
