@@ -77,7 +77,7 @@ fn by(methods: &[EditMethod]) -> Settings {
     let second_moment = SecondMomentSettings { keys: 60, window: 12, ridge: 0.1, ..SecondMomentSettings::default() };
     let contexts = vec!["The capital. {}".into(), "Italy is born. {}".into()];
     let mut methods = methods.to_vec();
-    methods.iter_mut().for_each(|method| method.set_steps(4));
+    methods.iter_mut().for_each(|method| method.set_count("steps", 4));
     let usual = settings();
     let edit = EditSettings { methods, layer: Some(2), contexts, second_moment, ..usual.edit };
     Settings { edit, maps: 0, ..usual }

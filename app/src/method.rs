@@ -3,7 +3,7 @@
 use crate::options;
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use engram_core::record::{EditMethod, EditSettings, SecondMomentSettings};
+use engram_core::record::{EditMethod, EditSettings, Rome, SecondMomentSettings};
 use engram_core::{Error, Result};
 use std::path::{Path, PathBuf};
 
@@ -15,10 +15,10 @@ const MOMENT: &str = "Second moment of keys (C)";
 /// Settings of methods; without one, a method's own.
 #[derive(Debug, Args, Default)]
 pub struct MethodArgs {
-    /// Most steps of the search [default: spsa 250, alphaedit 25, others 20]
+    /// Most steps of the search [default: spsa 250, lora 70, alphaedit and ft-m 25, others 20]
     #[arg(long, value_name = "COUNT", value_parser = options::count, help_heading = EDITOR)]
     pub steps: Option<usize>,
-    /// Gradients: learning rate of Adam [default: 0.5; alphaedit 0.1]
+    /// Gradients: learning rate of Adam; ultraedit: step along the gradient [default: 0.5; alphaedit 0.1, lora 0.005, ft-m 0.0005, ultraedit 1e-6]
     #[arg(long, value_name = "RATE", value_parser = options::positive, help_heading = EDITOR, allow_negative_numbers = true)]
     pub lr: Option<f32>,
     /// Gradients: weight of the value's change, relative to its square [default: 0.5]
@@ -30,7 +30,7 @@ pub struct MethodArgs {
     /// Gradients: largest change of the value, in its own lengths [default: rome 4, others 0.75]
     #[arg(long, value_name = "TIMES", value_parser = options::positive, help_heading = EDITOR, allow_negative_numbers = true)]
     pub clamp: Option<f32>,
-    /// Gradients: a loss below this ends the search [default: 0.05]
+    /// Gradients: a loss below this ends the search [default: 0.05; ft-m 0.01, lora 0]
     #[arg(long, value_name = "LOSS", value_parser = options::not_negative, help_heading = EDITOR, allow_negative_numbers = true)]
     pub stop: Option<f32>,
     /// memit, alphaedit: layers that are changed, the edited one the last of them [default: 5]
@@ -48,6 +48,12 @@ pub struct MethodArgs {
     /// alphaedit: ridge of the update [default: 10]
     #[arg(long, value_name = "WEIGHT", value_parser = options::positive, help_heading = EDITOR, allow_negative_numbers = true)]
     pub l2: Option<f32>,
+    /// lora: rows of A and columns of B [default: 8]
+    #[arg(long, value_name = "COUNT", value_parser = options::count, help_heading = EDITOR)]
+    pub rank: Option<usize>,
+    /// lora: alpha / rank scales the change [default: 32]
+    #[arg(long, value_name = "SCALE", value_parser = options::positive, help_heading = EDITOR, allow_negative_numbers = true)]
+    pub alpha: Option<f32>,
     /// spsa: perturbation, in the units of the MLP output [default: 0.005]
     #[arg(long, value_name = "SIZE", value_parser = options::positive, help_heading = EDITOR, allow_negative_numbers = true)]
     pub epsilon: Option<f32>,
@@ -57,10 +63,10 @@ pub struct MethodArgs {
     /// Gradients: texts before the prompt, a line each with {} in the prompt's place [default: drawn from the model]
     #[arg(long, value_name = "FILE", value_parser = options::file, help_heading = EDITOR)]
     pub contexts: Option<PathBuf>,
-    /// rome, r-rome, p-rome: C from a text, or the identity
-    #[arg(long, value_name = "WHICH", default_value = "text", help_heading = MOMENT)]
+    /// rome, r-rome, p-rome: C from a text, or the identity; a study takes both (text,identity)
+    #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "text", help_heading = MOMENT)]
     #[arg(value_parser = PossibleValuesParser::new(["text", "identity"]), hide_possible_values = true)]
-    pub c: String,
+    pub c: Vec<String>,
     /// Text that C is taken over: a file, or a folder of .txt files [default: sentences about the bundled facts]
     #[arg(long, value_name = "PATH", value_parser = text_path, help_heading = MOMENT)]
     pub stats_text: Option<PathBuf>,
@@ -109,42 +115,41 @@ impl MethodArgs {
             ("l2", self.l2),
             ("epsilon", self.epsilon),
             ("eta", self.eta),
+            ("alpha", self.alpha),
         ];
+        let counts = [("steps", self.steps), ("layers", self.layers), ("batch", self.batch), ("rank", self.rank)];
         let mut methods = methods.to_vec();
-        for (name, value) in numbers {
-            let Some(value) = value else { continue };
-            if !methods.iter().any(|method| method.numbers().iter().any(|(own, _)| *own == name)) {
-                let all = EditMethod::NAMES.into_iter().filter(|method| {
-                    EditMethod::named(method).is_some_and(|method| method.numbers().iter().any(|(own, _)| *own == name))
-                });
-                let names: Vec<&str> = methods.iter().map(EditMethod::name).collect();
-                return Err(Error::input(format!("`--{name}` is no setting of {}", names.join(", ")))
-                    .hint(format!("leave it out; it belongs to {}", all.collect::<Vec<_>>().join(", "))));
-            }
+        for (name, value) in numbers.into_iter().filter_map(|(name, value)| Some((name, value?))) {
+            belongs(name, &methods)?;
             methods.iter_mut().for_each(|method| method.set(name, value));
+        }
+        for (name, value) in counts.into_iter().filter_map(|(name, value)| Some((name, value?))) {
+            belongs(name, &methods)?;
+            methods.iter_mut().for_each(|method| method.set_count(name, value));
         }
         let names: Vec<&str> = methods.iter().map(EditMethod::name).collect();
         let refuse = |flag: &str, of: &str| {
             Err(Error::input(format!("`{flag}` is no setting of {}", names.join(", ")))
                 .hint(format!("leave it out; it belongs to {of}")))
         };
-        if self.layers.is_some() && !methods.iter().any(EditMethod::is_joint) {
-            return refuse("--layers", "memit, alphaedit");
-        }
-        if self.batch.is_some() && !methods.iter().any(|method| matches!(method, EditMethod::AlphaEdit(_))) {
-            return refuse("--batch", "alphaedit");
-        }
-        if self.c == "identity" && !methods.iter().any(|method| matches!(method, EditMethod::Rome(_))) {
+        options::distinct("--c", &self.c, String::clone)?;
+        let identity = self.c.iter().any(|c| c == "identity");
+        if identity && !methods.iter().any(|method| matches!(method, EditMethod::Rome(_))) {
             return refuse("--c identity", "rome, r-rome, p-rome");
         }
         if self.contexts.is_some() && !methods.iter().any(EditMethod::needs_contexts) {
-            return refuse("--contexts", "the methods with gradients");
+            return refuse("--contexts", "rome, r-rome, p-rome, memit, alphaedit");
         }
-        for method in &mut methods {
-            method.set_steps(self.steps.unwrap_or(method.steps()));
-            method.set_covariance(self.c == "text");
-            method.set_counts(self.layers, self.batch);
+        let mut variants = Vec::new();
+        for method in methods {
+            match method {
+                EditMethod::Rome(rome) => {
+                    variants.extend(self.c.iter().map(|c| EditMethod::from(Rome { covariance: c == "text", ..rome })));
+                }
+                other => variants.push(other),
+            }
         }
+        let methods = variants;
         let usual = EditSettings::of(methods.first().copied().unwrap_or_default());
         // Where SPSA is among them, all edit the facts that it can.
         let filtered = methods.iter().any(|method| !method.has_gradients());
@@ -166,6 +171,20 @@ impl MethodArgs {
     }
 }
 
+/// Refuses a setting that none of the methods has.
+fn belongs(name: &str, methods: &[EditMethod]) -> Result<()> {
+    let has = |method: &EditMethod| {
+        method.numbers().iter().any(|(own, _)| *own == name) || method.counts().iter().any(|(own, _)| *own == name)
+    };
+    if methods.iter().any(has) {
+        return Ok(());
+    }
+    let all = EditMethod::NAMES.into_iter().filter(|method| EditMethod::named(method).as_ref().is_some_and(has));
+    let names: Vec<&str> = methods.iter().map(EditMethod::name).collect();
+    Err(Error::input(format!("`--{name}` is no setting of {}", names.join(", ")))
+        .hint(format!("leave it out; it belongs to {}", all.collect::<Vec<_>>().join(", "))))
+}
+
 /// The lines of a file of contexts.
 fn contexts(path: &Path) -> Result<Vec<String>> {
     let text = std::fs::read_to_string(path)
@@ -184,13 +203,17 @@ mod tests {
 
     #[test]
     fn flags_reach_the_methods_that_have_them() {
-        let args = MethodArgs { lr: Some(0.1), steps: Some(7), c: "identity".into(), ..MethodArgs::default() };
+        let args = MethodArgs { lr: Some(0.1), steps: Some(7), c: vec!["identity".into()], ..MethodArgs::default() };
         let found = args.settings(&[named("rome"), named("spsa")]).expect("settings");
         assert_eq!(found.methods[0].numbers()[0], ("lr", 0.1));
         assert!(found.methods.iter().all(|method| method.steps() == 7 && !method.needs_second_moment()));
         assert_eq!(found.min_p_false, EditSettings::default().min_p_false, "SPSA is among them");
-        let alone = MethodArgs { c: "text".into(), ..MethodArgs::default() };
+        let alone = MethodArgs { c: vec!["text".into()], ..MethodArgs::default() };
         assert_eq!(alone.settings(&[named("r-rome")]).expect("settings").min_p_false, 0.0);
+        let both = MethodArgs { c: vec!["text".into(), "identity".into()], ..MethodArgs::default() };
+        let found = both.settings(&[named("rome"), named("ft-m"), named("r-rome")]).expect("settings").methods;
+        let titles: Vec<String> = found.iter().map(EditMethod::title).collect();
+        assert_eq!(titles, ["ROME", "ROME, C = I", "FT-M", "R-ROME", "R-ROME, C = I"]);
         let wrong = args.settings(&[named("spsa")]).expect_err("spsa has no rate").to_string();
         assert!(wrong.contains("`--lr` is no setting of spsa") && wrong.contains("r-rome"), "{wrong}");
     }

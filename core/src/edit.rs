@@ -24,7 +24,7 @@ pub use editor::{EditBatch, EditTarget, Evidence, OnStep, Solved, Step, solve};
 pub use measure::{MeasuredEdit, measure};
 pub use prepare::{complete, prepare};
 pub use rank_one::RankOne;
-pub use size::size_of;
+pub use size::{at_once, size_of};
 
 use crate::error::{Error, Result};
 use crate::facts::Fact;

@@ -4,14 +4,17 @@
 mod edit_method;
 mod edit_record;
 mod edit_settings;
+mod edit_written;
+mod editors;
 mod limits;
 pub(crate) mod outcome;
 pub(crate) mod read;
 mod settings;
 
-pub use edit_method::{AlphaEdit, EditKey, EditMethod, Memit, Rome, Spsa, ValueSearch};
+pub use edit_method::EditMethod;
 pub use edit_record::{Answers, EditRecord, Search, Shift, Unrelated};
 pub use edit_settings::{EditSettings, SecondMomentSettings};
+pub use editors::{AlphaEdit, EditKey, FineTuning, Lora, Memit, Rome, Spsa, UltraEdit, ValueSearch};
 pub use outcome::{Dropped, NotValidated, Outcome, Reason};
 pub use settings::{Answer, Corruption, Settings};
 

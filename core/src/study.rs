@@ -5,7 +5,7 @@ mod begun;
 
 pub use begun::is_complete;
 
-use crate::edit::{EditBatch, EditTarget, MeasuredEdit, Step, complete, measure, prepare, solve};
+use crate::edit::{EditBatch, EditTarget, MeasuredEdit, Step, at_once, complete, measure, prepare, solve};
 use crate::error::{Error, Result};
 use crate::facts::{Fact, FactFile, shuffled};
 use crate::journal::{RedundancyLine, edit_line, fact_line, redundancy_line};
@@ -442,19 +442,30 @@ async fn edit_phase(
         stopped(observer)
     };
     prepare(model, &settings.edit, &layers, &mut told).await?;
-    let batch = EditBatch::capture(model, &jobs).await?;
     let of = jobs.len() * methods.len();
-    for (at, method) in methods.iter().enumerate() {
+    let whole = EditBatch::capture(model, &jobs).await?;
+    let parts = methods.iter().enumerate().flat_map(|(at, method)| {
+        jobs.chunks(at_once(model, method).min(jobs.len())).map(move |jobs| (at, method, jobs))
+    });
+    for (at, method, jobs) in parts {
         if jobs.iter().all(|job| has(edits, at, job)) {
             continue;
         }
         // All facts are searched as one batch, also when a resumed study lacks only some of them.
         stopped(observer)?;
+        let part;
+        let batch = match jobs.len() == whole.targets.len() {
+            true => &whole,
+            false => {
+                part = EditBatch::capture(model, jobs).await?;
+                &part
+            }
+        };
         let mut progress = |step: Step<'_>| {
             observer.event(Event::Progress { phase: StudyPhase::Optimize, done: step.done, of: step.of })?;
             stopped(observer)
         };
-        let mut solved = solve(&batch, method, &settings, &mut progress).await?;
+        let mut solved = solve(batch, method, &settings, &mut progress).await?;
         // On a device a batch's shape moves last bits: there those that are known are measured again, for the others' sake.
         if model.compute.is_cpu() {
             solved.retain(|one| one.targets.iter().any(|&target| !has(edits, at, &jobs[target])));
@@ -469,7 +480,7 @@ async fn edit_phase(
             // After the last one there is nothing to stop.
             if edits.len() < of { stopped(observer) } else { Ok(()) }
         };
-        measure(&batch, (at, &solved), &settings, &mut done).await?;
+        measure(batch, (at, &solved), &settings, &mut done).await?;
     }
     Ok(())
 }

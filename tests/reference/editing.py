@@ -87,7 +87,7 @@ def cases(config, records):
         "ultraedit": {"layer": third, "runs": runs, "prompts": 2},
         "ft": {"layer": third, "lr": 5e-4, "steps": 25, "stop": 1e-2},
         "alphaedit": many | {"batch": 5, "l2": 1},
-        "lora": {"rank": 8, "alpha": 32, "lr": 5e-3, "steps": 70, "stop": 0},
+        "lora": {"layer": third, "rank": 8, "alpha": 32, "lr": 5e-3, "steps": 70, "stop": 0},
     }
 
 

@@ -5,8 +5,8 @@ The loss of a fact is the mean of -log p over the target's tokens, teacher force
 FT-M: Adam on the down-projection's weight (no bias) of one layer. A step whose loss is below `stop` changes nothing and
 is the last.
 
-LoRA: W + (alpha / rank) B A for the query and value projections of all layers; no dropout, all steps taken (`stop` 0).
-At the start B is zero and A[i, j] = sin(1 + i width + j) / sqrt(width), from 0, computed in f64.
+LoRA: W + (alpha / rank) B A for the same matrix; no dropout, all steps taken (`stop` 0). At the start B is zero and
+A[i, j] = sin(1 + i width + j) / sqrt(width), from 0, computed in f64.
 
 UltraEdit: for each fact one forward and backward pass; h is the input of the down-projection and g the gradient of the
 loss on its output (bias included), at the positions chosen. Mean and std of [h, g] are over the rows of all facts; with
@@ -33,7 +33,7 @@ import math
 
 import torch
 
-from editing_common import down, nll, logits, parts, restored, scores, set_weight, solve, target_nll, weight
+from editing_common import down, nll, logits, restored, scores, set_weight, solve, target_nll, weight
 from hooks import first
 
 
@@ -88,33 +88,21 @@ def first_a(rank, width):
 
 def lora(model, tokenizer, facts, settings, put):
     rank, scale = settings["rank"], settings["alpha"] / settings["rank"]
-    report = {"settings": settings, "facts": []}
-
-    def tune(ids, target):
-        """Losses, what is trained, and the hooks that add it."""
-        pairs, handles = [], []
-        for attention in (p[1] if hasattr(p[1], "q_proj") else p[0].self_attn for p in parts(model)):
-            for module in (attention.q_proj, attention.v_proj):
-                dtype = module.weight.dtype
-                a = first_a(rank, module.in_features).to(dtype).requires_grad_(True)
-                b = torch.zeros(module.out_features, rank, dtype=dtype, requires_grad=True)
-                pairs.append((a, b))
-                handles.append(
-                    module.register_forward_hook(lambda _m, args, out, a=a, b=b: out + scale * (args[0] @ a.T) @ b.T)
-                )
-        losses = descend(model, ids, target, [x for pair in pairs for x in pair], settings)
-        return losses, pairs, handles
-
+    module, report = down(model, settings["layer"]), {"settings": settings, "facts": []}
+    norm, dtype = weight(module).norm(), module.weight.dtype
     for number, fact in enumerate(facts):
         ids, target = bare(tokenizer, fact)
         before = plain(model, ids, target)
-        losses, pairs, handles = tune(ids, target)
+        a = first_a(rank, module.in_features).to(dtype).requires_grad_(True)
+        b = torch.zeros(module.out_features, rank, dtype=dtype, requires_grad=True)
+        handle = module.register_forward_hook(lambda _m, args, out, a=a, b=b: out + scale * (args[0] @ a.T) @ b.T)
+        losses = descend(model, ids, target, [a, b], settings)
         assert abs(losses[0] - before) < 1e-5
         after = scores(model, tokenizer, fact)
-        for handle in handles:
-            handle.remove()
-        put(f"f{number}.b_norms", torch.stack([b.norm() for _, b in pairs]))
-        report["facts"].append({"loss": losses, "after": after})
+        handle.remove()
+        delta = (scale * b @ a).detach()
+        put(f"f{number}.row", delta[0])
+        report["facts"].append({"loss": losses, "change": (delta.norm() / norm).item(), "after": after})
     return report
 
 

@@ -23,19 +23,22 @@ impl Default for EditWish {
 
 /// Most steps that a page asks for: more than this is a matter for the command line.
 const MOST_STEPS: usize = 5000;
+/// Most layers, facts of a batch, rank.
+const MOST_COUNT: usize = 10_000;
 
 impl EditWish {
     /// The method that a form starts with.
     const USUAL: &'static str = "r-rome";
 
     /// The names that [`EditWish::read`] knows; the method stands before its settings.
-    pub const NAMES: [&'static str; 17] = [
+    pub const NAMES: [&'static str; 19] = [
         "at",
         "method",
         "c",
         "steps",
         "layers",
         "batch",
+        "rank",
         "epsilon",
         "eta",
         "lr",
@@ -46,6 +49,7 @@ impl EditWish {
         "lambda",
         "threshold",
         "l2",
+        "alpha",
         "seed",
     ];
 
@@ -63,10 +67,13 @@ impl EditWish {
             "c" => self.method.set_covariance(value != "identity"),
             "steps" => {
                 let steps = value.parse().ok().filter(|steps| (1..=MOST_STEPS).contains(steps));
-                self.method.set_steps(steps.unwrap_or(self.method.steps()));
+                self.method.set_count(name, steps.unwrap_or(self.method.steps()));
             }
-            "layers" => self.method.set_counts(value.parse().ok().filter(|count| *count > 0), None),
-            "batch" => self.method.set_counts(None, value.parse().ok().filter(|count| *count > 0)),
+            "layers" | "batch" | "rank" => {
+                if let Some(count) = value.parse().ok().filter(|count| (1..=MOST_COUNT).contains(count)) {
+                    self.method.set_count(name, count);
+                }
+            }
             "seed" => self.seed = value.parse().unwrap_or(self.seed),
             _ => {
                 // Links from before there were methods name these alone.

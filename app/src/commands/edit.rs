@@ -41,7 +41,7 @@ pub struct EditArgs {
     /// Layer to edit, from 1 [default: where restoring the subject's last token helps most]
     #[arg(long, value_name = "LAYER", value_parser = options::layer, help_heading = METHOD)]
     pub layer: Option<usize>,
-    /// How the edit is found: spsa, rome, r-rome, p-rome, memit, alphaedit
+    /// How the edit is found: spsa, rome, r-rome, p-rome, memit, alphaedit, ft-m, lora, ultraedit
     #[arg(long, value_name = "METHOD", value_parser = method::method(), default_value = "r-rome", hide_possible_values = true, help_heading = METHOD)]
     pub method: EditMethod,
     /// Seed of the draws: contexts, SPSA directions
@@ -72,6 +72,9 @@ The model's own files are never changed.";
 impl EditArgs {
     /// The record's form of the arguments.
     pub fn settings(&self) -> CoreResult<Settings> {
+        if self.editor.c.len() > 1 {
+            return Err(Error::input("`--c` has two values, and there is one edit").hint("choose text or identity"));
+        }
         Ok(Settings {
             n: 1,
             seed: self.seed,
@@ -168,8 +171,18 @@ pub fn draw(edited: &Edited, target: &str, new: &str, screen: Screen, borders: b
     if let (Some(first), Some(last)) = (first, last) {
         let steps = edit.loss.len() - 1;
         let seconds = edited.seconds;
-        let what = if edit.search.is_some() { "loss" } else { "logit margin" };
-        lines.push(format!("{what} {first:.3} -> {last:.3} in {steps} steps, {seconds:.1} s"));
+        let what = if edited.settings.method().has_gradients() { "loss" } else { "logit margin" };
+        lines.push(match steps {
+            0 => format!("{what} {first:.3} before the edit, {seconds:.1} s"),
+            _ => format!("{what} {first:.3} -> {last:.3} in {steps} steps, {seconds:.1} s"),
+        });
+    }
+    if !edited.settings.method().has_target_value() {
+        lines.push(format!(
+            "the MLP output at the subject moved by {:.1} % of its length",
+            100.0 * edit.relative_change
+        ));
+        return lines.join("\n");
     }
     if edited.settings.method().is_joint() {
         lines.push(format!(

@@ -66,10 +66,13 @@ pub struct StudyArgs {
     /// Edit this layer instead, from 1
     #[arg(long, value_name = "LAYER", value_parser = options::layer, help_heading = EDITING)]
     pub edit_layer: Option<usize>,
-    /// How facts are rewritten, one method or several: spsa, rome, r-rome, p-rome, memit, alphaedit
+    /// How facts are rewritten, one method or several: spsa, rome, r-rome, p-rome, memit, alphaedit, ft-m, lora, ultraedit
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = method::method(), default_value = "spsa", help_heading = EDITING)]
     #[arg(hide_possible_values = true)]
     pub edit_method: Vec<EditMethod>,
+    /// Edit facts whose new answer has more than this probability [default: 0.0005 where spsa is among the methods, else 0]
+    #[arg(long, value_name = "P", value_parser = options::not_negative, help_heading = EDITING)]
+    pub min_p_false: Option<f32>,
     #[command(flatten)]
     editor: MethodArgs,
     /// Folder for the records; made when missing
@@ -115,6 +118,7 @@ impl StudyArgs {
             return Err(Error::input(format!("`--edit-position {name}` is not among `--positions`"))
                 .hint(format!("add {name} to --positions, or choose another --edit-position")));
         }
+        let editor = self.editor.settings(&self.edit_method)?;
         Ok(Settings {
             n: self.n,
             seed: self.seed,
@@ -131,7 +135,8 @@ impl StudyArgs {
                 facts: self.edit_facts,
                 position: edited,
                 layer: self.edit_layer,
-                ..self.editor.settings(&self.edit_method)?
+                min_p_false: self.min_p_false.unwrap_or(editor.min_p_false),
+                ..editor
             },
             ..Settings::default()
         })

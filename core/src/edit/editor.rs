@@ -1,16 +1,18 @@
 //! Editors: from facts and layers to changes of weights. One editor is one variant of [`EditMethod`], one implementation of
 //! [`Editor`], and one arm of [`solve`].
 
+use super::editors::Searched;
 use super::rank_one::RankOne;
 use super::size::size_of;
 use crate::error::{Error, Result};
 use crate::facts::Fact;
 use crate::load::Model;
 use crate::model::Site;
-use crate::record::{EditMethod, Search, Settings};
+use crate::record::{EditMethod, Search, Settings, ValueSearch};
 use crate::run::{ActivationCache, Prompt, Sites};
 use crate::tensor::{Matrix, Overlay};
 use crate::trace::TokenizedFact;
+use std::sync::{Arc, Mutex};
 
 /// One edit to make.
 #[derive(Debug, Clone)]
@@ -42,6 +44,8 @@ pub struct EditBatch<'a> {
     /// The edits.
     pub targets: &'a [EditTarget<'a>],
     pub(super) cache: ActivationCache,
+    /// What the last search over contexts found, for methods that differ in what they make of it.
+    pub(super) searched: Mutex<Option<(ValueSearch, Arc<Vec<Searched>>)>>,
 }
 
 impl<'a> EditBatch<'a> {
@@ -64,7 +68,7 @@ impl<'a> EditBatch<'a> {
             keep = keep.with(Site::MlpKey, layer..=layer).with(Site::MlpValue, layer..=layer);
         }
         let cache = model.edited().capture(&prompts, &Matrix::default(), &keep).await?;
-        Ok(Self { model, targets, cache })
+        Ok(Self { model, targets, cache, searched: Mutex::default() })
     }
 
     /// A target's activation at its layer and the subject's last token.
@@ -165,5 +169,8 @@ pub async fn solve(
         EditMethod::Rome(rome) => rome.solve(batch, settings, told).await,
         EditMethod::Memit(memit) => memit.solve(batch, settings, told).await,
         EditMethod::AlphaEdit(alpha) => alpha.solve(batch, settings, told).await,
+        EditMethod::FtM(tuning) => tuning.solve(batch, settings, told).await,
+        EditMethod::Lora(lora) => lora.solve(batch, settings, told).await,
+        EditMethod::UltraEdit(ultra) => ultra.solve(batch, settings, told).await,
     }
 }

@@ -2,7 +2,20 @@
 
 use crate::error::Result;
 use crate::load::Model;
+use crate::record::EditMethod;
 use crate::tensor::{Overlay, Term};
+
+/// Share of the memory for activations that finished edits may take until they are measured.
+const KEPT: u64 = 4;
+
+/// How many edits by a method are made before they are measured. Most are a few vectors; some are as large as the matrix.
+pub fn at_once(model: &Model, method: &EditMethod) -> usize {
+    let EditMethod::FtM(_) = method else { return usize::MAX };
+    let shape = &model.net.shape;
+    // The change, its other factor, and a copy of both.
+    let each = 8 * (shape.width * (shape.ff + shape.width)) as u64;
+    (model.plan.bytes / KEPT / each.max(1)).max(1) as usize
+}
 
 /// The tensor that an edit changes most, and `‖ΔW‖ / ‖W‖` (Frobenius) of it.
 ///

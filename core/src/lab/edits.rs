@@ -157,7 +157,7 @@ impl Lab {
 
 fn settings_of(ask: &EditCommand) -> Settings {
     let mut method = ask.method;
-    method.set_steps(method.steps().clamp(1, MOST_STEPS));
+    method.set_count("steps", method.steps().clamp(1, MOST_STEPS));
     let edit = EditSettings { layer: ask.layer, ..EditSettings::of(method) };
     Settings { n: 1, seed: ask.seed, stages: vec![1, 3], edit, ..Settings::default() }
 }

@@ -106,7 +106,8 @@ impl Measure {
         };
         let (paraphrases, neighbours) = (&edit.paraphrases, &edit.neighbourhood);
         let truth = |holds: bool| f64::from(u8::from(holds));
-        let p = |nll: f32| (-f64::from(nll)).exp();
+        // Not the platform's exp: tables of a record are the same bytes wherever they are made.
+        let p = |nll: f32| libm::exp(-f64::from(nll));
         let newer = |answers: &Answers| truth(answers.nll_true[at] > answers.nll_new[at]);
         let older = |answers: &Answers| truth(answers.nll_true[at] < answers.nll_new[at]);
         let gain = |answers: &Answers| p(answers.nll_new[at]) - p(answers.nll_true[at]);

@@ -73,12 +73,12 @@ pub struct Answers {
     pub kept: usize,
 }
 
-/// A search for the value that an edit stores, and the update that stores it.
+/// How gradients found an edit: the value to store and the update that stores it, or the weights themselves.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Search {
     /// `‖v‖`, the value before.
     pub value_norm: f32,
-    /// `‖δ‖`, what the search added to it.
+    /// `‖δ‖`, what the search added to it; where weights were trained, what they add to it.
     pub delta_norm: f32,
     /// Steps after which δ was cut back to its largest length.
     pub clamped: usize,
@@ -95,7 +95,7 @@ pub struct Search {
     /// The loss' part of the new answer at each step: mean `-log p` over contexts and tokens.
     #[serde(deserialize_with = "read::list::<_, _, MOST_STEPS>")]
     pub nll: Vec<f32>,
-    /// The divergence at each step, unweighted.
+    /// The divergence at each step, unweighted; empty where none is weighed.
     #[serde(deserialize_with = "read::list::<_, _, MOST_STEPS>")]
     pub kl: Vec<f32>,
 }

@@ -58,9 +58,9 @@ impl Settings {
             return Err(Error::input(format!("the edit method {} is asked for twice", edit.methods[again].title())));
         }
         for method in &edit.methods {
-            at_least_one("edit.steps", method.steps())?;
-            at_least_one("edit.layers", method.layers())?;
-            at_least_one("edit.batch", method.batch())?;
+            for (name, value) in method.counts() {
+                at_least_one(&format!("edit.{name}"), value)?;
+            }
             for (name, value) in method.numbers() {
                 let weight = matches!(name, "decay" | "kl" | "stop" | "lambda");
                 let check = if weight { not_negative } else { positive };

@@ -53,12 +53,26 @@ pub struct Overlay {
 }
 
 impl Term {
+    /// Of a whole matrix, `[out][in]`.
+    pub fn dense(tensor: &str, rows: Vec<Vec<f32>>) -> Self {
+        let unit = |at: usize| (0..rows.len()).map(|i| if i == at { 1.0 } else { 0.0 }).collect();
+        Self { tensor: tensor.to_owned(), u: (0..rows.len()).map(unit).collect(), v: rows }
+    }
+
+    /// One row of its matrix, in f64.
+    pub fn row(&self, out: usize) -> Vec<f64> {
+        let mut row = vec![0.0; self.v.first().map_or(0, Vec::len)];
+        // Most factors of a whole matrix are zero.
+        for (u, v) in self.u.iter().zip(&self.v).filter(|(u, _)| u[out] != 0.0) {
+            row.iter_mut().zip(v).for_each(|(sum, x)| *sum += f64::from(u[out]) * f64::from(*x));
+        }
+        row
+    }
+
     /// `‖Σ u vᵀ‖` (Frobenius), in f64.
     pub fn norm(&self) -> f64 {
-        let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum::<f64>();
-        let pairs = self.u.iter().zip(&self.v);
-        let with = |(u, v): (&Vec<f32>, &Vec<f32>)| pairs.clone().map(|(w, x)| dot(u, w) * dot(v, x)).sum::<f64>();
-        pairs.clone().map(with).sum::<f64>().max(0.0).sqrt()
+        let outs = self.u.first().map_or(0, Vec::len);
+        (0..outs).map(|out| self.row(out).iter().map(|x| x * x).sum::<f64>()).sum::<f64>().sqrt()
     }
 }
 

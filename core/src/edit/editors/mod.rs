@@ -4,3 +4,8 @@ mod memit;
 mod rome;
 mod search;
 mod spsa;
+mod taught;
+mod tuning;
+mod ultra;
+
+pub(super) use search::Searched;

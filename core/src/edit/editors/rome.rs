@@ -7,10 +7,43 @@ use crate::edit::rank_one::{RankOne, norm};
 use crate::error::Result;
 use crate::load::Model;
 use crate::model::Site;
-use crate::record::{EditKey, Rome, Search, Settings};
+use crate::record::{EditKey, Rome, Search, Settings, ValueSearch};
+use std::sync::{Arc, PoisonError};
 
 impl Editor for Rome {
     async fn solve(&self, batch: &EditBatch<'_>, settings: &Settings, told: OnStep<'_>) -> Result<Vec<Solved>> {
+        let (model, searched) = (batch.model, self.searched(batch, settings, told).await?);
+        let mut solved = Vec::with_capacity(batch.targets.len());
+        for (target, searched) in searched.iter().enumerate() {
+            let change = self.change(model, batch.targets[target].layer, searched);
+            let search = Search {
+                division: Some(change.division() as f32),
+                update_norm: change.factor().ok().map(|factor| norm(&factor) as f32),
+                ..searched.record()
+            };
+            let loss = searched.found.loss.clone();
+            let evidence = Evidence { seed: settings.seed, loss, search: Some(search), ..Evidence::default() };
+            solved.push(Solved::rank_one(model, target, &change, evidence).await?);
+        }
+        Ok(solved)
+    }
+}
+
+impl Rome {
+    /// What is searched. It does not depend on keys: variants that differ in these alone share it.
+    async fn searched(
+        &self,
+        batch: &EditBatch<'_>,
+        settings: &Settings,
+        told: OnStep<'_>,
+    ) -> Result<Arc<Vec<Searched>>> {
+        let known = |all: &Option<(ValueSearch, Arc<Vec<Searched>>)>| {
+            all.as_ref().filter(|(search, _)| *search == self.search).map(|(_, found)| Arc::clone(found))
+        };
+        let last = || batch.searched.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(found) = known(&last()) {
+            return Ok(found);
+        }
         let model = batch.model;
         let wish = Wish {
             model,
@@ -21,24 +54,11 @@ impl Editor for Rome {
             search: &self.search,
             seed: settings.seed,
         };
-        let mut solved = Vec::with_capacity(batch.targets.len());
-        for (target, searched) in wish.search(told).await?.into_iter().enumerate() {
-            let change = self.change(model, batch.targets[target].layer, &searched);
-            let search = Search {
-                division: Some(change.division() as f32),
-                update_norm: change.factor().ok().map(|factor| norm(&factor) as f32),
-                ..searched.record()
-            };
-            let Searched { found, .. } = searched;
-            let evidence =
-                Evidence { seed: settings.seed, loss: found.loss, search: Some(search), ..Evidence::default() };
-            solved.push(Solved::rank_one(model, target, &change, evidence).await?);
-        }
-        Ok(solved)
+        let found = Arc::new(wish.search(told).await?);
+        *last() = Some((self.search, Arc::clone(&found)));
+        Ok(found)
     }
-}
 
-impl Rome {
     /// The update that stores the value.
     fn change(&self, model: &Model, layer: usize, searched: &Searched) -> RankOne {
         let [bare, mean] = [&searched.bare, &searched.mean];

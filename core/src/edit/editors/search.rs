@@ -32,7 +32,7 @@ pub(super) struct Wish<'a> {
 }
 
 /// What was found for one target.
-pub(super) struct Searched {
+pub(in crate::edit) struct Searched {
     /// The activation of the bare prompt.
     pub(super) start: Vec<f32>,
     /// What was added to it.

@@ -7,9 +7,9 @@ use crate::error::Result;
 use crate::record::ValueSearch;
 use crate::tensor::Matrix;
 
-const BETA1: f64 = 0.9;
-const BETA2: f64 = 0.999;
-const EPSILON: f64 = 1e-8;
+pub(super) const BETA1: f64 = 0.9;
+pub(super) const BETA2: f64 = 0.999;
+pub(super) const EPSILON: f64 = 1e-8;
 
 /// Adam's state of one vector.
 struct State {

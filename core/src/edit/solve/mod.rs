@@ -2,6 +2,9 @@
 
 mod adam;
 mod spsa;
+mod weights;
+
+pub(super) use weights::Adam;
 
 use super::editor::OnStep;
 use super::objective::Objective;

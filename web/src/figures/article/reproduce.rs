@@ -5,9 +5,7 @@ use crate::figures::about;
 use crate::state::BUNDLED;
 use crate::words;
 use engram_core::names::HubId;
-use engram_core::record::{
-    AlphaEdit, Answer, Corruption, EditMethod, EditSettings, Record, SecondMomentSettings, Settings,
-};
+use engram_core::record::{Answer, Corruption, EditMethod, EditSettings, Record, SecondMomentSettings, Settings};
 
 /// How one record is made again.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -235,29 +233,35 @@ fn method_flags(edit: &EditSettings) -> Vec<(String, String)> {
             flags.push((name.to_owned(), value));
         }
     };
-    let names: Vec<&str> = edit.methods.iter().map(EditMethod::name).collect();
+    let mut names: Vec<&str> = edit.methods.iter().map(EditMethod::name).collect();
+    names.dedup();
     if names != ["spsa"] {
         flag("--edit-method", names.join(","));
     }
+    let filtered = edit.methods.iter().any(|method| !method.has_gradients());
+    let least = if filtered { EditSettings::default().min_p_false } else { 0.0 };
+    if edit.min_p_false != least {
+        flag("--min-p-false", edit.min_p_false.to_string());
+    }
+    let keys = |covariance: bool| {
+        edit.methods.iter().any(|method| matches!(method, EditMethod::Rome(rome) if rome.covariance == covariance))
+    };
+    match (keys(true), keys(false)) {
+        (true, true) => flag("--c", "text,identity".into()),
+        (false, true) => flag("--c", "identity".into()),
+        _ => {}
+    }
     for method in &edit.methods {
         let Some(usual) = EditMethod::named(method.name()) else { continue };
-        if method.steps() != usual.steps() {
-            flag("--steps", method.steps().to_string());
+        for ((name, value), (_, usual)) in method.counts().into_iter().zip(usual.counts()) {
+            if value != usual {
+                flag(&format!("--{name}"), value.to_string());
+            }
         }
         for ((name, value), (_, usual)) in method.numbers().into_iter().zip(usual.numbers()) {
             if value != usual {
                 flag(&format!("--{name}"), value.to_string());
             }
-        }
-        if method.layers() != usual.layers() {
-            flag("--layers", method.layers().to_string());
-        }
-        match method {
-            EditMethod::Rome(rome) if !rome.covariance => flag("--c", "identity".into()),
-            EditMethod::AlphaEdit(alpha) if alpha.batch != AlphaEdit::default().batch => {
-                flag("--batch", alpha.batch.to_string());
-            }
-            _ => {}
         }
     }
     if edit.needs_second_moment() {
@@ -293,9 +297,6 @@ fn without_flag(settings: &Settings, default: &Settings) -> Vec<String> {
     differs("the screening batch", settings.screen_batch.to_string(), default.screen_batch.to_string());
     differs("the tracing batch", settings.trace_batch.to_string(), default.trace_batch.to_string());
     differs("the unrelated facts", edit.unrelated.to_string(), usual.unrelated.to_string());
-    let filtered = edit.methods.iter().any(|method| !method.has_gradients());
-    let least = if filtered { usual.min_p_false } else { 0.0 };
-    differs("the smallest p(false) of an editable fact", edit.min_p_false.to_string(), least.to_string());
     if let Corruption::Noise { sigmas, draws, .. } = settings.corruption {
         differs("the noise in σ", sigmas.to_string(), "3".into());
         differs("the noise draws", draws.to_string(), "10".into());

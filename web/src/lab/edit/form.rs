@@ -120,6 +120,9 @@ fn MethodSelect(editor: Editor) -> impl IntoView {
             "r-rome" => "R-ROME (one key throughout)",
             "memit" => "MEMIT (several layers)",
             "alphaedit" => "AlphaEdit (several layers, in the null space)",
+            "ft-m" => "FT-M (fine-tuning of the layer)",
+            "lora" => "LoRA (fine-tuning, low rank)",
+            "ultraedit" => "UltraEdit (one gradient, closed form)",
             _ => "P-ROME (the bare prompt's key)",
         };
         view! { <option value=name selected=move || chosen.get() == name>{told}</option> }
@@ -162,6 +165,7 @@ fn label(name: &str) -> &'static str {
         "lambda" => "Weight of C (λ)",
         "threshold" => "Threshold of the null space",
         "l2" => "Ridge of the update",
+        "alpha" => "Scale (α)",
         _ => "Loss to stop at",
     }
 }
@@ -211,6 +215,12 @@ fn Search(editor: Editor) -> impl IntoView {
                     "spsa" => {
                         "The new MLP output is searched by SPSA: a random step to either side, and a move towards the \
                          better one."
+                    }
+                    "ft-m" | "lora" => {
+                        "The weights of the layer's down_proj themselves are trained (Adam) until they give the new answer."
+                    }
+                    "ultraedit" => {
+                        "Nothing is searched: one gradient of the new answer's loss, and a ridge regression."
                     }
                     _ => {
                         "The new MLP output is searched by gradients (Adam), over the prompt and twenty contexts; what \
