@@ -124,7 +124,14 @@ impl Worst {
 /// Facts of one model, edited at a layer.
 fn targets<'a>(model: &Model, facts: &'a [Fact], layer: usize) -> Vec<EditTarget<'a>> {
     let tokens = |fact| tokens_of(model, fact, &Settings::default()).expect("tokens");
-    let one = |(order, fact)| EditTarget { order, fact, tokens: tokens(fact), layer, unrelated: Vec::new() };
+    let one = |(order, fact)| EditTarget {
+        order,
+        fact,
+        tokens: tokens(fact),
+        layer,
+        unrelated: Vec::new(),
+        alike: Vec::new(),
+    };
     facts.iter().enumerate().map(one).collect()
 }
 
@@ -314,7 +321,7 @@ fn rome(reference: &Reference, compute: &Compute, section: &str) {
                 continue;
             }
             let second_moment = moment_of(c, moment != "c_without_first");
-            let method = EditMethod::from(Rome { key, covariance: !moment.is_empty(), search });
+            let method = EditMethod::from(Rome { key, covariance: !moment.is_empty(), search, ..Rome::default() });
             let edit = EditSettings { contexts: contexts.clone(), second_moment, ..EditSettings::of(method) };
             let (solved, measured) = edited(&mut model, &facts, layer, edit);
             if moment == "c" {

@@ -235,7 +235,7 @@ fn edit() {
     let mut targets = Vec::new();
     for (order, &fact) in facts.iter().enumerate() {
         let tokens = tokens_of(&model, fact, &settings).expect("tokens");
-        targets.push(EditTarget { order, fact, tokens, layer, unrelated: Vec::new() });
+        targets.push(EditTarget { order, fact, tokens, layer, unrelated: Vec::new(), alike: Vec::new() });
     }
     let search_of = |targets: &[EditTarget<'_>]| {
         let start = Instant::now();
@@ -270,22 +270,24 @@ fn edit() {
     };
     let list: Vec<_> = targets[..few].iter().map(rows).collect();
     let ValueSearch { steps, lr, decay, kl, clamp, stop } = search;
-    let asked = serde_json::json!({"layer": layer, "steps": steps, "lr": lr, "decay": decay, "kl": kl, "clamp": clamp,
-        "stop": stop});
-    let Some((said, output)) = run_script(&list, &["--rome", &asked.to_string()]) else { return };
-    let theirs: Vec<Vec<f32>> = serde_json::from_slice(&output).expect("losses");
-    let apart = |(ours, theirs): (&Solved, &Vec<f32>)| {
-        let ours = &ours.evidence[0].loss;
-        assert_eq!(ours.len(), theirs.len(), "steps");
-        ours.iter().zip(theirs).map(|(a, b)| (a - b).abs() / b.abs().max(1e-2)).fold(0.0f32, f32::max)
-    };
-    let apart = solved.iter().zip(&theirs).map(apart).fold(0.0f32, f32::max);
-    let naive = said["seconds"].as_f64().expect("seconds") / few as f64;
-    println!(
-        "PyTorch, a fact's prompts batched {naive:.2} s a fact ({:.1} x one at a time, {:.1} x the batch); losses differ by {apart:.1e} at most",
-        naive / alone,
-        naive * n as f64 / seconds
-    );
+    for (naive, what, few) in [(true, "one prompt at a time  ", 2), (false, "a fact's prompts batched", few)] {
+        let asked = serde_json::json!({"layer": layer, "steps": steps, "lr": lr, "decay": decay, "kl": kl, "clamp": clamp,
+            "stop": stop, "naive": naive});
+        let Some((said, output)) = run_script(&list[..few], &["--rome", &asked.to_string()]) else { return };
+        let theirs: Vec<Vec<f32>> = serde_json::from_slice(&output).expect("losses");
+        let apart = |(ours, theirs): (&Solved, &Vec<f32>)| {
+            let ours = &ours.evidence[0].loss;
+            assert_eq!(ours.len(), theirs.len(), "steps");
+            ours.iter().zip(theirs).map(|(a, b)| (a - b).abs() / b.abs().max(1e-2)).fold(0.0f32, f32::max)
+        };
+        let apart = solved.iter().zip(&theirs).map(apart).fold(0.0f32, f32::max);
+        let theirs_seconds = said["seconds"].as_f64().expect("seconds") / few as f64;
+        println!(
+            "PyTorch, {what} {theirs_seconds:.2} s a fact ({:.1} x one at a time, {:.1} x the batch); losses differ by {apart:.1e} at most",
+            theirs_seconds / alone,
+            theirs_seconds * n as f64 / seconds
+        );
+    }
 }
 
 /// Seconds a fact by rows and facts in a batch: where the defaults come from.

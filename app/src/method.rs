@@ -3,7 +3,7 @@
 use crate::options;
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use engram_core::record::{EditMethod, EditSettings, Rome, SecondMomentSettings};
+use engram_core::record::{EditMethod, EditSettings, Rome, SearchStart, SecondMomentSettings};
 use engram_core::{Error, Result};
 use std::path::{Path, PathBuf};
 
@@ -63,6 +63,10 @@ pub struct MethodArgs {
     /// Gradients: texts before the prompt, a line each with {} in the prompt's place [default: drawn from the model]
     #[arg(long, value_name = "FILE", value_parser = options::file, help_heading = EDITOR)]
     pub contexts: Option<PathBuf>,
+    /// rome, r-rome, p-rome: where the search starts, zero or the nearest known fact with the new answer; a study takes both (zero,neighbour)
+    #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "zero", help_heading = EDITOR)]
+    #[arg(value_parser = PossibleValuesParser::new(["zero", "neighbour"]), hide_possible_values = true)]
+    pub start: Vec<String>,
     /// rome, r-rome, p-rome: C from a text, or the identity; a study takes both (text,identity)
     #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "text", help_heading = MOMENT)]
     #[arg(value_parser = PossibleValuesParser::new(["text", "identity"]), hide_possible_values = true)]
@@ -134,6 +138,11 @@ impl MethodArgs {
         };
         options::distinct("--c", &self.c, String::clone)?;
         let identity = self.c.iter().any(|c| c == "identity");
+        options::distinct("--start", &self.start, String::clone)?;
+        let neighbour = self.start.iter().any(|start| start == "neighbour");
+        if neighbour && !methods.iter().any(|method| matches!(method, EditMethod::Rome(_))) {
+            return refuse("--start neighbour", "rome, r-rome, p-rome");
+        }
         if identity && !methods.iter().any(|method| matches!(method, EditMethod::Rome(_))) {
             return refuse("--c identity", "rome, r-rome, p-rome");
         }
@@ -144,7 +153,11 @@ impl MethodArgs {
         for method in methods {
             match method {
                 EditMethod::Rome(rome) => {
-                    variants.extend(self.c.iter().map(|c| EditMethod::from(Rome { covariance: c == "text", ..rome })));
+                    for start in &self.start {
+                        let start = if start == "neighbour" { SearchStart::Neighbour } else { SearchStart::Zero };
+                        let one = |c: &String| EditMethod::from(Rome { covariance: c == "text", start, ..rome });
+                        variants.extend(self.c.iter().map(one));
+                    }
                 }
                 other => variants.push(other),
             }
@@ -201,16 +214,20 @@ mod tests {
         EditMethod::named(name).expect("a method")
     }
 
+    fn usual() -> MethodArgs {
+        MethodArgs { c: vec!["text".into()], start: vec!["zero".into()], ..MethodArgs::default() }
+    }
+
     #[test]
     fn flags_reach_the_methods_that_have_them() {
-        let args = MethodArgs { lr: Some(0.1), steps: Some(7), c: vec!["identity".into()], ..MethodArgs::default() };
+        let args = MethodArgs { lr: Some(0.1), steps: Some(7), c: vec!["identity".into()], ..usual() };
         let found = args.settings(&[named("rome"), named("spsa")]).expect("settings");
         assert_eq!(found.methods[0].numbers()[0], ("lr", 0.1));
         assert!(found.methods.iter().all(|method| method.steps() == 7 && !method.needs_second_moment()));
         assert_eq!(found.min_p_false, EditSettings::default().min_p_false, "SPSA is among them");
-        let alone = MethodArgs { c: vec!["text".into()], ..MethodArgs::default() };
+        let alone = usual();
         assert_eq!(alone.settings(&[named("r-rome")]).expect("settings").min_p_false, 0.0);
-        let both = MethodArgs { c: vec!["text".into(), "identity".into()], ..MethodArgs::default() };
+        let both = MethodArgs { c: vec!["text".into(), "identity".into()], ..usual() };
         let found = both.settings(&[named("rome"), named("ft-m"), named("r-rome")]).expect("settings").methods;
         let titles: Vec<String> = found.iter().map(EditMethod::title).collect();
         assert_eq!(titles, ["ROME", "ROME, C = I", "FT-M", "R-ROME", "R-ROME, C = I"]);

@@ -17,7 +17,7 @@ mod rewriting;
 mod size;
 mod solve;
 
-pub use around::{OwnLayer, known, known_fact, own_layer, unrelated};
+pub use around::{OwnLayer, alike, known, known_fact, own_layer, unrelated};
 pub use contexts::contexts;
 pub use delta::delta;
 pub use editor::{EditBatch, EditTarget, Evidence, OnStep, Solved, Step, solve};

@@ -14,7 +14,7 @@ mod settings;
 pub use edit_method::EditMethod;
 pub use edit_record::{Answers, EditRecord, Search, Shift, Unrelated};
 pub use edit_settings::{EditSettings, SecondMomentSettings};
-pub use editors::{AlphaEdit, EditKey, FineTuning, Lora, Memit, Rome, Spsa, UltraEdit, ValueSearch};
+pub use editors::{AlphaEdit, EditKey, FineTuning, Lora, Memit, Rome, SearchStart, Spsa, UltraEdit, ValueSearch};
 pub use outcome::{Dropped, NotValidated, Outcome, Reason};
 pub use settings::{Answer, Corruption, Settings};
 

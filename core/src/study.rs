@@ -13,7 +13,7 @@ use crate::load::Model;
 use crate::metrics::{Distribution, Dominant, dominant};
 pub use crate::protocol::StudyPhase;
 use crate::record::{
-    Corruption, EditMethod, EditRecord, FactRecord, Outcome, PatchPosition, Record, Settings, VERSION,
+    Corruption, EditMethod, EditRecord, FactRecord, Outcome, PatchPosition, Record, Settings, Traced, VERSION,
 };
 use crate::run::Sites;
 use crate::trace::{
@@ -372,6 +372,7 @@ struct Chosen<'a> {
     fact: &'a Fact,
     layer: usize,
     unrelated: Vec<(usize, &'a Fact)>,
+    alike: Vec<(usize, &'a Fact)>,
 }
 
 /// The edits that a record's settings ask for: the first editable, localized facts in study order.
@@ -406,7 +407,14 @@ fn chosen<'a>(record: &Record, facts: &'a FactFile, order: &[usize]) -> Vec<Chos
         // The facts that come next in study order, another relation and another subject.
         let unrelated = (at + 1..all.len()).chain(0..at).filter(other).take(edit.unrelated);
         let unrelated = unrelated.map(|at| (all[at].0.order, source(all[at].0))).collect();
-        Chosen { order: fact.order, fact: source(fact), layer, unrelated }
+        let same = |(other, _): &&(&FactRecord, &Traced)| {
+            other.relation == fact.relation
+                && other.subject != fact.subject
+                && !fact.relation.is_empty()
+                && other.target_true.trim() == fact.target_new.trim()
+        };
+        let alike = all.iter().filter(same).map(|(other, _)| (other.order, source(other))).collect();
+        Chosen { order: fact.order, fact: source(fact), layer, unrelated, alike }
     };
     places.iter().map(one).collect()
 }
@@ -424,9 +432,9 @@ async fn edit_phase(
     let chosen = chosen(record, facts, order);
     let edits = record.edits.get_or_insert_default();
     begun::edits(edits, &chosen, settings.edit.methods.len())?;
-    for Chosen { order, fact, layer, unrelated } in chosen {
+    for Chosen { order, fact, layer, unrelated, alike } in chosen {
         let tokens = known.tokens_of(order, model, fact, &settings)?.clone();
-        jobs.push(EditTarget { order, fact, tokens, layer, unrelated });
+        jobs.push(EditTarget { order, fact, tokens, layer, unrelated, alike });
     }
     let methods = &settings.edit.methods;
     let has = |edits: &[EditRecord], method: usize, job: &EditTarget<'_>| {

@@ -168,7 +168,8 @@ def vstar(model, fact, layer):
 
 
 def rome(model, fact, layer, settings):
-    """ROME's search for v*, all prompts of a fact as one padded batch in every step, as its authors' code has it."""
+    """ROME's search for v*: in every step all prompts of a fact as one padded batch, as its authors' code has it, or each
+    alone, unpadded (`naive`)."""
     rows, count = fact["rows"], max(len(row["ids"]) for row in fact["rows"])
     ids = torch.tensor([row["ids"] + [0] * (count - len(row["ids"])) for row in rows])
     mask = torch.tensor([[1] * len(row["ids"]) + [0] * (count - len(row["ids"])) for row in rows])
@@ -179,22 +180,37 @@ def rome(model, fact, layer, settings):
     places = starts[:, None] + torch.arange(len(answer))
     delta = torch.zeros(model.config.hidden_size, requires_grad=True)
     optimizer = torch.optim.Adam([delta], lr=settings["lr"])
-    value, before, losses = None, None, []
+    value, before, losses, alone = None, None, [], None
 
     def add(_module, _args, output):
         nonlocal value
         if value is None:
             value = output[0, rows[0]["s"]].detach().clone()
         x = output.clone()
-        x[lines, subject] = x[lines, subject] + delta
+        if len(x) == 1:
+            x[0, alone] = x[0, alone] + delta
+        else:
+            x[lines, subject] = x[lines, subject] + delta
         return x
+
+    def predictions():
+        """log p of the answer's tokens [rows, tokens], and of what follows the subject in the last row."""
+        nonlocal alone
+        if not settings.get("naive"):
+            log_p = torch.log_softmax(model(ids, attention_mask=mask, use_cache=False).logits, -1)
+            return log_p[lines[:-1, None], places, answer], log_p[kl_row, rows[kl_row]["s"]]
+        found = []
+        for row in rows:
+            alone = row["s"]
+            found.append(torch.log_softmax(model(torch.tensor([row["ids"]]), use_cache=False).logits[0], -1))
+        answers = [log_p[place, answer] for log_p, place in zip(found, places)]
+        return torch.stack(answers), found[kl_row][rows[kl_row]["s"]]
 
     handle = model.model.layers[layer - 1].mlp.down_proj.register_forward_hook(add)
     for step in range(settings["steps"]):
         optimizer.zero_grad()
-        log_p = torch.log_softmax(model(ids, attention_mask=mask, use_cache=False).logits, -1)
-        nll = -log_p[lines[:-1, None], places, answer].mean()
-        essence = log_p[kl_row, rows[kl_row]["s"]]
+        answers, essence = predictions()
+        nll = -answers.mean()
         before = essence.detach() if before is None else before
         kl = (essence.exp() * (essence - before)).sum()
         loss = nll + settings["kl"] * kl + settings["decay"] * delta.norm() / value.norm() ** 2
@@ -251,7 +267,7 @@ def main():
     parser.add_argument("--threads", type=int, help="torch threads (default: torch's own, every core)")
     parser.add_argument("--all-logits", action="store_true", help="LM head at every position, as older tools do")
     parser.add_argument("--batched", action="store_true", help="all cells of a fact in two batches, not a forward each")
-    parser.add_argument("--rome", metavar="JSON", help="ROME's search instead: {layer, steps, lr, decay, kl, clamp, stop}")
+    parser.add_argument("--rome", metavar="JSON", help="ROME's search instead: {layer, steps, lr, decay, kl, clamp, stop, naive}")
     parser.add_argument("--vstar", type=int, metavar="LAYER", help="gradients at this layer (from 1) instead of cells")
     args = parser.parse_args()
 

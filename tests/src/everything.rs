@@ -85,6 +85,7 @@ pub fn edit() -> EditRecord {
         restored: true,
         paraphrases: vec![shift()],
         neighbourhood: vec![shift()],
+        neighbourhood_plus: vec![shift()],
         unrelated: vec![Unrelated { fact: 1, p_true: [0.5, 0.25], flipped: true }],
         method: 1,
         answers,
@@ -92,6 +93,7 @@ pub fn edit() -> EditRecord {
         search: Some(Search {
             value_norm: 2.0,
             delta_norm: 1.0,
+            neighbour: Some(2),
             clamped: 1,
             division: Some(0.5),
             update_norm: Some(2.0),

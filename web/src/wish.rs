@@ -137,7 +137,7 @@ mod tests {
     fn a_wish_survives_its_address() {
         let spsa = Spsa { steps: 400, epsilon: 0.01, eta: 2.5 }.into();
         let search = ValueSearch { steps: 9, lr: 0.1, decay: 0.01, kl: 0.5, clamp: 2.0, stop: 0.01 };
-        let rome = Rome { key: EditKey::Published, covariance: false, search }.into();
+        let rome = Rome { key: EditKey::Published, covariance: false, search, ..Rome::default() }.into();
         let mut read = EditWish::default();
         for method in [rome, spsa] {
             let wish = EditWish { layer: Some(5), method, seed: 7 };

@@ -72,8 +72,11 @@ The model's own files are never changed.";
 impl EditArgs {
     /// The record's form of the arguments.
     pub fn settings(&self) -> CoreResult<Settings> {
-        if self.editor.c.len() > 1 {
-            return Err(Error::input("`--c` has two values, and there is one edit").hint("choose text or identity"));
+        for (flag, values) in [("--c", &self.editor.c), ("--start", &self.editor.start)] {
+            if values.len() > 1 {
+                return Err(Error::input(format!("`{flag}` has two values, and there is one edit"))
+                    .hint(format!("choose {}", values.join(" or "))));
+            }
         }
         Ok(Settings {
             n: 1,

@@ -12,7 +12,7 @@ use engram_core::generate::greedy;
 use engram_core::load::Model as LoadedModel;
 use engram_core::metrics::judge;
 use engram_core::question::fact_of;
-use engram_core::record::Settings;
+use engram_core::record::{EditMethod, SearchStart, Settings};
 use engram_core::study;
 use engram_core::trace::TokenizedFact;
 use pollster::block_on;
@@ -56,7 +56,17 @@ pub(super) fn run(
     progress.finish();
     let unrelated = edit::unrelated(&bundled, &known, &fact);
     let watched = unrelated.into_iter().map(|at| (at, &bundled.facts[at])).collect();
-    let job = EditTarget { order: 0, fact: &fact, tokens, layer, unrelated: watched };
+    let alike = match settings.edit.method() {
+        EditMethod::Rome(rome) if rome.start == SearchStart::Neighbour => {
+            let alike = block_on(edit::alike(&loaded.model, &bundled, &fact))?;
+            if alike.is_empty() {
+                progress.note("the search starts from zero: no known fact of this relation has the new answer");
+            }
+            alike
+        }
+        _ => Vec::new(),
+    };
+    let job = EditTarget { order: 0, fact: &fact, tokens, layer, unrelated: watched, alike };
     let said = |model: &LoadedModel| block_on(greedy(model, &prompt, SAID, |text| text.contains('\n')));
     let before = said(&loaded.model)?.text;
 

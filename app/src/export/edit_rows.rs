@@ -93,7 +93,11 @@ pub fn edits(studies: &[Study<'_>], program: &str) -> Result<[Frame; 3]> {
             for (step, loss) in edit.loss.iter().enumerate() {
                 steps.row([study.clone(), order.clone(), step.into(), (*loss).into(), method.clone()])?;
             }
-            for (kind, shifts) in [("paraphrase", &edit.paraphrases), ("neighbourhood", &edit.neighbourhood)] {
+            for (kind, shifts) in [
+                ("paraphrase", &edit.paraphrases),
+                ("neighbourhood", &edit.neighbourhood),
+                ("neighbourhood+", &edit.neighbourhood_plus),
+            ] {
                 for shift in shifts {
                     let [nll_true, nll_true_after, nll_new, nll_new_after] = losses(shift.answers.as_ref());
                     prompts.row([

@@ -52,6 +52,26 @@ pub fn unrelated(facts: &FactFile, known: &[usize], fact: &Fact) -> Vec<usize> {
     known.iter().copied().filter(other).take(UNRELATED).collect()
 }
 
+/// Known facts of a file that have a fact's relation and its new answer, with their places ([`EditTarget::alike`]).
+///
+/// [`EditTarget::alike`]: super::EditTarget::alike
+pub async fn alike<'a>(model: &Model, facts: &'a FactFile, fact: &Fact) -> Result<Vec<(usize, &'a Fact)>> {
+    let same = |(_, other): &(usize, &Fact)| {
+        !fact.relation.is_empty()
+            && other.relation == fact.relation
+            && other.subject != fact.subject
+            && other.target_true.trim() == fact.target_new.trim()
+    };
+    let all: Vec<(usize, &Fact)> = facts.facts.iter().enumerate().filter(same).take(LOOKED_AT).collect();
+    let asked: Vec<&Fact> = all.iter().map(|(_, fact)| *fact).collect();
+    if asked.is_empty() {
+        return Ok(Vec::new());
+    }
+    let screened = screen(model, &asked, &Settings::default(), None).await?.facts;
+    let known = all.into_iter().zip(screened).filter(|(_, one)| matches!(one, Screened::Passed(_)));
+    Ok(known.map(|(one, _)| one).collect())
+}
+
 /// A fact's own layer: where the patch at the subject's last token helps most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OwnLayer {

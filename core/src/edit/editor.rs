@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::facts::Fact;
 use crate::load::Model;
 use crate::model::Site;
-use crate::record::{EditMethod, Search, Settings, ValueSearch};
+use crate::record::{EditMethod, Search, SearchStart, Settings, ValueSearch};
 use crate::run::{ActivationCache, Prompt, Sites};
 use crate::tensor::{Matrix, Overlay};
 use crate::trace::TokenizedFact;
@@ -27,6 +27,9 @@ pub struct EditTarget<'a> {
     pub layer: usize,
     /// Unrelated facts that are watched, with their orders.
     pub unrelated: Vec<(usize, &'a Fact)>,
+    /// Known facts of its relation whose answer is the wanted one, with their orders: a search may start from one
+    /// ([`crate::record::SearchStart::Neighbour`]).
+    pub alike: Vec<(usize, &'a Fact)>,
 }
 
 impl EditTarget<'_> {
@@ -45,7 +48,7 @@ pub struct EditBatch<'a> {
     pub targets: &'a [EditTarget<'a>],
     pub(super) cache: ActivationCache,
     /// What the last search over contexts found, for methods that differ in what they make of it.
-    pub(super) searched: Mutex<Option<(ValueSearch, Arc<Vec<Searched>>)>>,
+    pub(super) searched: Mutex<Option<((ValueSearch, SearchStart), Arc<Vec<Searched>>)>>,
 }
 
 impl<'a> EditBatch<'a> {

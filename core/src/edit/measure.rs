@@ -22,10 +22,12 @@ struct Watched<'a> {
     target: &'a EditTarget<'a>,
     evidence: &'a Evidence,
     solved: &'a Solved,
-    /// The fact itself, its paraphrases, its neighbours, the unrelated facts.
+    /// The fact itself, its paraphrases, its neighbours twice, the unrelated facts.
     probes: Vec<Probe>,
     paraphrases: Vec<String>,
     neighbourhood: Vec<String>,
+    /// The neighbours once more, behind the edited statement.
+    plus: Vec<String>,
     unrelated: Vec<usize>,
 }
 
@@ -127,6 +129,9 @@ fn watch<'a>(
         Ok(kept)
     };
     let (paraphrases, neighbourhood) = (texts(&fact.paraphrases)?, texts(&fact.neighbourhood)?);
+    // CounterFact+ (Hoelscher-Obermaier et al. 2023).
+    let behind = |prompt: &String| format!("{} {}. {prompt}", fact.prompt(), fact.target_new.trim());
+    let plus = texts(&neighbourhood.iter().map(behind).collect::<Vec<_>>())?;
     let mut unrelated = Vec::new();
     for (order, other) in &target.unrelated {
         if let Some(probe) = probes.add(&other.prompt(), [&other.target_true, &other.target_new])? {
@@ -134,7 +139,7 @@ fn watch<'a>(
             unrelated.push(*order);
         }
     }
-    Ok(Watched { target, evidence, solved, probes: all, paraphrases, neighbourhood, unrelated })
+    Ok(Watched { target, evidence, solved, probes: all, paraphrases, neighbourhood, plus, unrelated })
 }
 
 /// Both whole answers before and after.
@@ -166,6 +171,7 @@ impl Watched<'_> {
             prompts.iter().zip(&mut scores).map(|(prompt, scores)| shift(prompt, scores)).collect()
         };
         let (paraphrases, neighbourhood) = (shifts(&self.paraphrases), shifts(&self.neighbourhood));
+        let neighbourhood_plus = shifts(&self.plus);
         let unrelated = self.unrelated.iter().zip(scores).map(|(&fact, (before, after))| Unrelated {
             fact,
             p_true: [before.p[0], after.p[0]],
@@ -186,6 +192,7 @@ impl Watched<'_> {
             restored: true,
             paraphrases,
             neighbourhood,
+            neighbourhood_plus,
             unrelated: unrelated.collect(),
             method,
             answers: answers(own, own_after),

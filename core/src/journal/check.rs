@@ -117,7 +117,11 @@ pub(super) fn edit(edit: &EditRecord) -> Result<()> {
     number("residual", edit.residual)?;
     numbers("loss", &edit.loss)?;
     answers("answers", edit.answers.as_ref())?;
-    for (name, shifts) in [("paraphrases", &edit.paraphrases), ("neighbourhood", &edit.neighbourhood)] {
+    for (name, shifts) in [
+        ("paraphrases", &edit.paraphrases),
+        ("neighbourhood", &edit.neighbourhood),
+        ("neighbourhood_plus", &edit.neighbourhood_plus),
+    ] {
         for (at, shift) in shifts.iter().enumerate() {
             numbers(&format!("{name}[{at}].p_true"), &shift.p_true)?;
             numbers(&format!("{name}[{at}].p_false"), &shift.p_false)?;
@@ -125,7 +129,9 @@ pub(super) fn edit(edit: &EditRecord) -> Result<()> {
         }
     }
     edit.relative_norm.map_or(Ok(()), |norm| number("relative_norm", norm))?;
-    if let Some(Search { value_norm, delta_norm, clamped: _, division, update_norm, missing, nll, kl }) = &edit.search {
+    if let Some(Search { value_norm, delta_norm, clamped: _, neighbour: _, division, update_norm, missing, nll, kl }) =
+        &edit.search
+    {
         numbers("search", [value_norm, delta_norm].into_iter().chain(division).chain(update_norm).chain(missing))?;
         numbers("search.nll", nll)?;
         numbers("search.kl", kl)?;

@@ -71,7 +71,7 @@ impl Lab {
         let unrelated = self.unrelated(&fact).await?;
         let facts: Vec<Fact> = unrelated.iter().map(|&at| self.facts.facts[at].clone()).collect();
         let watched = facts.iter().zip(&unrelated).map(|(fact, &at)| (at, fact)).collect();
-        let job = EditTarget { order: 0, fact: &fact, tokens, layer, unrelated: watched };
+        let job = EditTarget { order: 0, fact: &fact, tokens, layer, unrelated: watched, alike: Vec::new() };
         let stop = |text: &str| text.contains('\n');
         let prompt = fact.prompt();
         let before = greedy(&self.model, &prompt, SAID, stop).await?.text;

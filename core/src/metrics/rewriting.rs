@@ -10,6 +10,9 @@ use serde::{Deserialize, Serialize};
 pub enum Dialect {
     /// Meng et al. 2022, CounterFact: which answer's mean `-log p` over its tokens is smaller.
     Rome,
+    /// The same for neighbours behind the edited statement (Hoelscher-Obermaier et al. 2023).
+    #[serde(rename = "counterfact+")]
+    CounterFactPlus,
     /// EasyEdit: the share of an answer's tokens that are the most probable ones, teacher-forced.
     Easyedit,
     /// The whole answer by greedy decoding, nothing forced.
@@ -21,6 +24,7 @@ impl Dialect {
     pub fn name(self) -> &'static str {
         match self {
             Self::Rome => "rome",
+            Self::CounterFactPlus => "counterfact+",
             Self::Easyedit => "easyedit",
             Self::Greedy => "greedy",
         }
@@ -43,6 +47,8 @@ pub enum Measure {
     Ns,
     /// Neighbourhood magnitude: `p(true) - p(new)`.
     Nm,
+    /// For a neighbour behind the edited statement the true answer is the likelier.
+    NsPlus,
     /// On the prompt, greedy decoding gives the whole new answer.
     Exact,
     /// The same on paraphrases.
@@ -57,13 +63,14 @@ pub enum Measure {
 
 impl Measure {
     /// All of them, dialect after dialect.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Es,
         Self::Em,
         Self::Ps,
         Self::Pm,
         Self::Ns,
         Self::Nm,
+        Self::NsPlus,
         Self::Exact,
         Self::ExactParaphrase,
         Self::Reliability,
@@ -80,6 +87,7 @@ impl Measure {
             Self::Pm => "PM",
             Self::Ns => "NS",
             Self::Nm => "NM",
+            Self::NsPlus => "NS+",
             Self::Exact => "exact match",
             Self::ExactParaphrase => "exact match, paraphrases",
             Self::Reliability => "reliability",
@@ -92,6 +100,7 @@ impl Measure {
     pub fn dialect(self) -> Dialect {
         match self {
             Self::Es | Self::Em | Self::Ps | Self::Pm | Self::Ns | Self::Nm => Dialect::Rome,
+            Self::NsPlus => Dialect::CounterFactPlus,
             Self::Exact | Self::ExactParaphrase => Dialect::Greedy,
             Self::Reliability | Self::Generalization | Self::Locality => Dialect::Easyedit,
         }
@@ -124,6 +133,7 @@ impl Measure {
             Self::Pm => over(paraphrases, &gain),
             Self::Ns => over(neighbours, &older),
             Self::Nm => over(neighbours, &|answers| -gain(answers)),
+            Self::NsPlus => over(&edit.neighbourhood_plus, &older),
             Self::Exact => on_prompt(&exact),
             Self::ExactParaphrase => over(paraphrases, &exact),
             Self::Reliability => on_prompt(&forced),
@@ -207,6 +217,9 @@ pub fn lines(edit: &EditRecord) -> Vec<String> {
         }
         if !edit.neighbourhood.is_empty() {
             parts.push(format!("NS {}", of(&edit.neighbourhood, older)));
+        }
+        if !edit.neighbourhood_plus.is_empty() {
+            parts.push(format!("NS+ {}", of(&edit.neighbourhood_plus, older)));
         }
         lines.push(format!("CounterFact (rome): {}", parts.join(", ")));
     }

@@ -275,6 +275,7 @@ fn edit(p: [f32; 4]) -> EditRecord {
         restored: true,
         paraphrases: vec![],
         neighbourhood: vec![],
+        neighbourhood_plus: vec![],
         unrelated: vec![],
         ..EditRecord::default()
     }

@@ -67,7 +67,8 @@ fn edit(edit: &mut EditRecord, visit: &mut dyn Visit) {
     let scalars = [p_true, p_false, p_true_after, p_false_after, relative_change, residual];
     scalars.into_iter().for_each(|value| visit.value(value));
     visit.curve(&mut edit.loss, false);
-    for Shift { p_true, p_false, .. } in edit.paraphrases.iter_mut().chain(&mut edit.neighbourhood) {
+    let neighbours = edit.neighbourhood.iter_mut().chain(&mut edit.neighbourhood_plus);
+    for Shift { p_true, p_false, .. } in edit.paraphrases.iter_mut().chain(neighbours) {
         p_true.iter_mut().chain(p_false).for_each(|value| visit.value(value));
     }
     edit.unrelated.iter_mut().flat_map(|one| &mut one.p_true).for_each(|value| visit.value(value));

@@ -1,7 +1,7 @@
 //! How an edit is found: the methods, by name and by their settings.
 
 use super::edit_written::Written;
-use super::{AlphaEdit, EditKey, FineTuning, Lora, Memit, Rome, Spsa, UltraEdit};
+use super::{AlphaEdit, EditKey, FineTuning, Lora, Memit, Rome, SearchStart, Spsa, UltraEdit};
 use serde::{Deserialize, Serialize};
 
 /// How an edit is found, with the method's own settings.
@@ -99,7 +99,8 @@ impl EditMethod {
             Self::UltraEdit(_) => "UltraEdit".into(),
             Self::Rome(rome) => {
                 let identity = if rome.covariance { "" } else { ", C = I" };
-                format!("{}{identity}", self.name().to_uppercase())
+                let start = if rome.start == SearchStart::Zero { "" } else { ", from a neighbour" };
+                format!("{}{identity}{start}", self.name().to_uppercase())
             }
         }
     }

@@ -36,6 +36,9 @@ pub struct EditRecord {
     /// Neighbourhood prompts (same true answer, another subject): before and after.
     #[serde(deserialize_with = "read::list::<_, _, MOST_STEPS>")]
     pub neighbourhood: Vec<Shift>,
+    /// Neighbourhood prompts behind the edited statement ("{prompt} {new answer}. {neighbour}", CounterFact+): before and after.
+    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "read::list::<_, _, MOST_STEPS>")]
+    pub neighbourhood_plus: Vec<Shift>,
     /// Unrelated facts.
     #[serde(deserialize_with = "read::list::<_, _, MOST_STEPS>")]
     pub unrelated: Vec<Unrelated>,
@@ -80,6 +83,9 @@ pub struct Search {
     pub value_norm: f32,
     /// `‖δ‖`, what the search added to it; where weights were trained, what they add to it.
     pub delta_norm: f32,
+    /// `order` of the known fact whose value the search started from; absent where it started from zero.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub neighbour: Option<usize>,
     /// Steps after which δ was cut back to its largest length.
     pub clamped: usize,
     /// `kᵀu`, the key on the unit direction of a rank-one update: near zero, the update is huge ("division factor").

@@ -1,6 +1,6 @@
 //! How a method of editing is written in records, journals and requests.
 
-use super::{AlphaEdit, EditKey, EditMethod, FineTuning, Lora, Memit, Rome, Spsa, UltraEdit, ValueSearch};
+use super::{AlphaEdit, EditKey, EditMethod, FineTuning, Lora, Memit, Rome, SearchStart, Spsa, UltraEdit, ValueSearch};
 use serde::Deserialize;
 
 /// A method as it is written, all methods' settings side by side: a tagged type would be read by way of a tree of values.
@@ -12,6 +12,8 @@ pub(super) struct Written {
     eta: Option<f32>,
     key: Option<EditKey>,
     covariance: Option<bool>,
+    #[serde(default)]
+    start: SearchStart,
     lr: Option<f32>,
     decay: Option<f32>,
     kl: Option<f32>,
@@ -45,7 +47,7 @@ impl TryFrom<Written> for EditMethod {
         fn given<T>(value: Option<T>, what: &str) -> Result<T, String> {
             value.ok_or_else(|| format!("edit.method has no {what}"))
         }
-        let Written { kind, steps, epsilon, eta, key, covariance, lr, decay, kl, clamp, stop, .. } = written;
+        let Written { kind, steps, epsilon, eta, key, covariance, start, lr, decay, kl, clamp, stop, .. } = written;
         let Written { layers, lambda, batch, threshold, l2, rank, alpha, .. } = written;
         let steps = || given(steps, "steps");
         let search = || -> Result<ValueSearch, String> {
@@ -64,7 +66,8 @@ impl TryFrom<Written> for EditMethod {
         Ok(match kind {
             Kind::Spsa => Spsa { steps: steps()?, epsilon: given(epsilon, "epsilon")?, eta: given(eta, "eta")? }.into(),
             Kind::Rome => {
-                Rome { key: given(key, "key")?, covariance: given(covariance, "covariance")?, search: search()? }.into()
+                Rome { key: given(key, "key")?, covariance: given(covariance, "covariance")?, start, search: search()? }
+                    .into()
             }
             Kind::Memit => {
                 Memit { layers: given(layers, "layers")?, lambda: given(lambda, "lambda")?, search: search()? }.into()

@@ -26,6 +26,9 @@ pub struct Rome {
     pub key: EditKey,
     /// The key's direction is `C⁻¹ k`; else `C` is the identity and it is `k`.
     pub covariance: bool,
+    /// Where the search for v* starts.
+    #[serde(default, skip_serializing_if = "SearchStart::is_zero")]
+    pub start: SearchStart,
     /// How v* is searched.
     #[serde(flatten)]
     pub search: ValueSearch,
@@ -33,7 +36,7 @@ pub struct Rome {
 
 impl Default for Rome {
     fn default() -> Self {
-        Self { key: EditKey::Averaged, covariance: true, search: ValueSearch::default() }
+        Self { key: EditKey::Averaged, covariance: true, start: SearchStart::Zero, search: ValueSearch::default() }
     }
 }
 
@@ -98,6 +101,24 @@ impl EditKey {
             Self::Averaged => "averaged",
             Self::Prompt => "prompt",
         }
+    }
+}
+
+/// Where a search for v* starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SearchStart {
+    /// At the value as it is: δ is zero.
+    #[default]
+    Zero,
+    /// At the value of the nearest known fact of the same relation whose answer is the wanted one; as it is where there is none.
+    Neighbour,
+}
+
+impl SearchStart {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+    fn is_zero(&self) -> bool {
+        *self == Self::Zero
     }
 }
 

@@ -86,10 +86,17 @@ pub fn table6(records: &[Record]) -> Table {
     }
 }
 
-/// Table 7: edits as the field measures them, two rows per record and method: the unedited model, and with the edits. `None`
+/// Table 7: edits as the field measures them, two rows per record and method: the unedited model (once where several edit the same
+/// facts), and with the edits. `None`
 /// where no record has whole answers.
 pub fn table7(records: &[Record]) -> Option<Table> {
-    let rows: Vec<Vec<Cell>> = per_method(records).flat_map(|(label, edits)| field_rows(&label, &edits)).collect();
+    let mut rows: Vec<Vec<Cell>> = Vec::new();
+    for row in per_method(records).flat_map(|(label, edits)| field_rows(&label, &edits)) {
+        // Methods that edit the same facts start from the same model.
+        if !rows.contains(&row) {
+            rows.push(row);
+        }
+    }
     let mut columns = vec![text("model"), text("weights"), plain("edits"), plain("S (rome)")];
     columns.extend(Measure::ALL.map(column));
     columns.extend([plain("‖ΔW‖/‖W‖, median"), shaped("disabling", Shape::Share), shaped("silenced", Shape::Share)]);
@@ -100,12 +107,12 @@ pub fn table7(records: &[Record]) -> Option<Table> {
         rows,
         notes: vec![
             "Percent, mean ± standard error over facts (1.96 of them are the 95 % interval). The brackets name who \
-             computes a measure this way; numbers of two dialects are not compared. With MEMIT and AlphaEdit \
-             all facts are edited at once, else each edit is taken back before the next."
+             computes a measure this way; numbers of two dialects are not compared. MEMIT, AlphaEdit and UltraEdit \
+             edit all facts at once; else each edit is taken back before the next."
                 .into(),
             "rome (CounterFact): ES, PS, NS are shares of prompts, paraphrases and neighbours where the right answer has \
              the smaller mean -log p over its tokens; EM, PM, NM the differences of the probabilities; S is the harmonic \
-             mean of ES, PS and NS."
+             mean of ES, PS and NS. NS+ (counterfact+): NS with the edited statement in front of the neighbour's prompt."
                 .into(),
             "greedy: greedy decoding gives the new answer, all of its tokens. easyedit: the share of its tokens that are \
              the most probable ones with the answer forced; locality: for neighbours, those that stay what they were."

@@ -60,6 +60,7 @@ fn records() -> Vec<Record> {
         restored: true,
         paraphrases: vec![],
         neighbourhood: vec![],
+        neighbourhood_plus: vec![],
         unrelated: vec![Unrelated { fact: 9, p_true: [0.5, 0.25], flipped: true }],
         ..EditRecord::default()
     };

@@ -62,7 +62,7 @@ fn of_traced(traced: &Traced) -> Vec<Part<'_>> {
 
 fn of_edit(edit: &EditRecord) -> Vec<Part<'_>> {
     let own = [edit.p_true, edit.p_false, edit.p_true_after, edit.p_false_after];
-    let shifts = edit.paraphrases.iter().chain(&edit.neighbourhood);
+    let shifts = edit.paraphrases.iter().chain(&edit.neighbourhood).chain(&edit.neighbourhood_plus);
     vec![
         ("p_true, p_false", Box::new(own.into_iter())),
         (

@@ -76,6 +76,7 @@ fn edit(fact: usize, other: (usize, f32), own: &Traced) -> EditRecord {
         restored: true,
         paraphrases: vec![Shift { prompt: "q".into(), p_true: [0.5, 0.25], p_false: [0.1, 0.2], answers: None }],
         neighbourhood: vec![],
+        neighbourhood_plus: vec![],
         unrelated: vec![Unrelated { fact: other.0, p_true: [other.1, 0.5], flipped: false }],
         ..EditRecord::default()
     }

@@ -71,6 +71,7 @@ pub(crate) fn record() -> Record {
                 answers: None,
             }],
             neighbourhood: vec![],
+            neighbourhood_plus: vec![],
             unrelated: vec![Unrelated { fact: 2, p_true: [0.9, 0.88], flipped: false }],
             ..EditRecord::default()
         }]),

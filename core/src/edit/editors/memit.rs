@@ -130,6 +130,7 @@ impl<'a> Spread<'a> {
             site: self.site,
             search: self.search,
             seed: self.seed,
+            neighbours: vec![None; some.len()],
         };
         wish.search(told).await
     }

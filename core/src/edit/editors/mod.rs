@@ -1,6 +1,7 @@
 //! The editors, one a file. Each turns the targets of a batch into changes of weights.
 
 mod memit;
+mod neighbour;
 mod rome;
 mod search;
 mod spsa;

@@ -1,13 +1,14 @@
 //! ROME (Meng et al. 2022) and its variants with one key for both of its places (R-ROME, Gupta et al. 2024): a rank-one term
 //! along `C⁻¹ k` that stores a value found by gradients.
 
+use super::neighbour::neighbours;
 use super::search::{Searched, Wish};
 use crate::edit::editor::{EditBatch, Editor, Evidence, OnStep, Solved};
 use crate::edit::rank_one::{RankOne, norm};
 use crate::error::Result;
 use crate::load::Model;
 use crate::model::Site;
-use crate::record::{EditKey, Rome, Search, Settings, ValueSearch};
+use crate::record::{EditKey, Rome, Search, SearchStart, Settings, ValueSearch};
 use std::sync::{Arc, PoisonError};
 
 impl Editor for Rome {
@@ -37,8 +38,9 @@ impl Rome {
         settings: &Settings,
         told: OnStep<'_>,
     ) -> Result<Arc<Vec<Searched>>> {
-        let known = |all: &Option<(ValueSearch, Arc<Vec<Searched>>)>| {
-            all.as_ref().filter(|(search, _)| *search == self.search).map(|(_, found)| Arc::clone(found))
+        let wanted = (self.search, self.start);
+        let known = |all: &Option<((ValueSearch, SearchStart), Arc<Vec<Searched>>)>| {
+            all.as_ref().filter(|(search, _)| *search == wanted).map(|(_, found)| Arc::clone(found))
         };
         let last = || batch.searched.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(found) = known(&last()) {
@@ -53,9 +55,13 @@ impl Rome {
             site: Site::MlpValue,
             search: &self.search,
             seed: settings.seed,
+            neighbours: match self.start {
+                SearchStart::Zero => vec![None; batch.targets.len()],
+                SearchStart::Neighbour => neighbours(batch, settings).await?,
+            },
         };
         let found = Arc::new(wish.search(told).await?);
-        *last() = Some((self.search, Arc::clone(&found)));
+        *last() = Some((wanted, Arc::clone(&found)));
         Ok(found)
     }
 

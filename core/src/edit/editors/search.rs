@@ -1,5 +1,6 @@
 //! The search for the values that many facts want, in their contexts: what ROME, MEMIT and AlphaEdit share.
 
+use super::neighbour::Neighbour;
 use crate::edit::editor::{EditTarget, OnStep, Step};
 use crate::edit::objective::Objective;
 use crate::edit::rank_one::norm;
@@ -28,6 +29,8 @@ pub(super) struct Wish<'a> {
     /// The vector is added here, at the subject's last token.
     pub(super) site: Site,
     pub(super) search: &'a ValueSearch,
+    /// For each target the fact whose activation the search starts from; without one it starts where it is.
+    pub(super) neighbours: Vec<Option<Neighbour>>,
     pub(super) seed: u64,
 }
 
@@ -35,6 +38,8 @@ pub(super) struct Wish<'a> {
 pub(in crate::edit) struct Searched {
     /// The activation of the bare prompt.
     pub(super) start: Vec<f32>,
+    /// `order` of the fact whose activation the search started from.
+    pub(super) neighbour: Option<usize>,
     /// What was added to it.
     pub(super) found: Found,
     /// Key and value at the subject's last token of the bare prompt, and their means over the contexts and the bare prompt.
@@ -54,6 +59,7 @@ impl Searched {
             value_norm: norm(&self.start) as f32,
             delta_norm: norm(&self.found.vector) as f32,
             clamped: self.found.clamped,
+            neighbour: self.neighbour,
             nll: self.found.parts.iter().map(|[nll, _]| *nll).collect(),
             kl: self.found.parts.iter().map(|[_, kl]| *kl).collect(),
             ..Search::default()
@@ -92,13 +98,20 @@ impl Wish<'_> {
             starts.push(at(&cache, rewriting, 0, target.layer, self.site).await?);
         }
         let norms = starts.iter().map(|start| norm(start)).collect();
-        let zeros = starts.iter().map(|start| vec![0.0; start.len()]).collect();
+        let neighbours = &self.neighbours[group.targets.clone()];
+        let first = |(start, neighbour): (&Vec<f32>, &Option<Neighbour>)| match neighbour {
+            Some(neighbour) => neighbour.value.iter().zip(start).map(|(goal, start)| goal - start).collect(),
+            None => vec![0.0; start.len()],
+        };
+        let first = starts.iter().zip(neighbours).map(first).collect();
         let Self { model, edited, seed, .. } = *self;
         let problem = Problem { model, edited, cache: &cache, objectives, norms, seed };
-        let found = self.search.minimise(&problem, zeros, told).await?;
+        let found = self.search.minimise(&problem, first, told).await?;
         let mut all = Vec::with_capacity(starts.len());
         let targets = self.targets[group.targets.clone()].iter().zip(&group.rewritings);
-        for ((target, rewriting), (start, found)) in targets.zip(starts.into_iter().zip(found)) {
+        for (((target, rewriting), (start, found)), neighbour) in
+            targets.zip(starts.into_iter().zip(found)).zip(neighbours)
+        {
             let layer = target.layer;
             let mut both = [Vec::new(), Vec::new()];
             let mut means = [Vec::new(), Vec::new()];
@@ -106,7 +119,13 @@ impl Wish<'_> {
                 both[i] = at(&cache, rewriting, 0, layer, site).await?;
                 means[i] = mean(&cache, rewriting, layer, site).await?;
             }
-            all.push(Searched { start, found, bare: both, mean: means });
+            all.push(Searched {
+                start,
+                neighbour: neighbour.as_ref().map(|one| one.order),
+                found,
+                bare: both,
+                mean: means,
+            });
         }
         Ok(all)
     }

@@ -5,7 +5,9 @@ use crate::figures::about;
 use crate::state::BUNDLED;
 use crate::words;
 use engram_core::names::HubId;
-use engram_core::record::{Answer, Corruption, EditMethod, EditSettings, Record, SecondMomentSettings, Settings};
+use engram_core::record::{
+    Answer, Corruption, EditMethod, EditSettings, Record, SearchStart, SecondMomentSettings, Settings,
+};
 
 /// How one record is made again.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -246,6 +248,14 @@ fn method_flags(edit: &EditSettings) -> Vec<(String, String)> {
     let keys = |covariance: bool| {
         edit.methods.iter().any(|method| matches!(method, EditMethod::Rome(rome) if rome.covariance == covariance))
     };
+    let starts = |start: SearchStart| {
+        edit.methods.iter().any(|method| matches!(method, EditMethod::Rome(rome) if rome.start == start))
+    };
+    match (starts(SearchStart::Zero), starts(SearchStart::Neighbour)) {
+        (true, true) => flag("--start", "zero,neighbour".into()),
+        (false, true) => flag("--start", "neighbour".into()),
+        _ => {}
+    }
     match (keys(true), keys(false)) {
         (true, true) => flag("--c", "text,identity".into()),
         (false, true) => flag("--c", "identity".into()),
