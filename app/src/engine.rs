@@ -11,6 +11,8 @@ mod trace;
 mod train;
 mod verify;
 
+pub(crate) use stats::WIKITEXT;
+
 use crate::bundled::{self, Bundled};
 use crate::hub::{self, Hub};
 use crate::progress::Progress;

@@ -26,11 +26,18 @@ use download::Job;
 
 const INDEX: &str = "model.safetensors.index.json";
 const WHOLE: &str = "model.safetensors";
+/// Before the name of a dataset.
+const DATASETS: &str = "datasets/";
 
 /// Finds or downloads a model: `org/name` or `org/name@revision`. Returns the folder with its files, or for
 /// `org/name:FILE.gguf` that file.
 pub(crate) fn fetch(id: &str, progress: &Progress) -> anyhow::Result<PathBuf> {
     Hub::from_env().fetch(id, progress)
+}
+
+/// Finds or downloads a file of a dataset, `owner/name`.
+pub(crate) fn dataset(name: &str, file: &str, progress: &Progress) -> anyhow::Result<PathBuf> {
+    Hub::from_env().dataset(name, file, progress)
 }
 
 /// Whether a model is in the cache, complete; nothing is asked of the network.
@@ -94,20 +101,7 @@ impl Hub {
         let named = parse(id)?;
         let (name, revision) = (named.name, named.revision.unwrap_or("main"));
         let folder = Folder::new(&self.cache, name, self.links);
-        if self.offline {
-            let message =
-                format!("{id} is not complete in the cache ({}), and HF_HUB_OFFLINE is set", folder.path().display());
-            return Err(Error::io(message).hint("unset HF_HUB_OFFLINE, or name a local model folder").into());
-        }
-        let job = Job {
-            hub: self,
-            id,
-            named,
-            folder: folder.clone(),
-            client: Client::new(self)?,
-            progress,
-            unchecked: Default::default(),
-        };
+        let job = self.job(id, named, &folder, "name a local model folder", progress)?;
         // The files of one commit: a branch may move between two files, or since an interrupted download.
         let outcome = (|| {
             if let Some(file) = named.file {
@@ -125,6 +119,39 @@ impl Hub {
         progress.finish();
         job.tell_unchecked();
         outcome
+    }
+
+    fn dataset(&self, name: &str, file: &str, progress: &Progress) -> anyhow::Result<PathBuf> {
+        // The hub's addresses and the cache's folders have this word in front of a dataset's name.
+        let id = format!("{DATASETS}{name}");
+        let folder = Folder::new(&self.cache, &id, self.links);
+        if let Some(file) = folder.snapshot("main").map(|snapshot| snapshot.join(file)).filter(|file| file.exists()) {
+            return Ok(file);
+        }
+        let named = HubId { name: &id, revision: None, file: Some(file) };
+        let job = self.job(&id, named, &folder, "name a local file", progress)?;
+        let outcome = job.file("main", file, None).and_then(|found| found.ok_or_else(|| job.absent(file)));
+        progress.finish();
+        job.tell_unchecked();
+        outcome
+    }
+
+    /// A download, where the network may be used; `otherwise` is what the user can do else.
+    fn job<'a>(
+        &'a self,
+        id: &'a str,
+        named: HubId<'a>,
+        folder: &Folder,
+        otherwise: &str,
+        progress: &'a Progress,
+    ) -> anyhow::Result<Job<'a>> {
+        if self.offline {
+            let message =
+                format!("{id} is not complete in the cache ({}), and HF_HUB_OFFLINE is set", folder.path().display());
+            return Err(Error::io(message).hint(format!("unset HF_HUB_OFFLINE, or {otherwise}")).into());
+        }
+        let (client, folder) = (Client::new(self)?, folder.clone());
+        Ok(Job { hub: self, id, named, folder, client, progress, unchecked: Default::default() })
     }
 
     /// The folder of a model that is in the cache, complete, or its file.

@@ -1,5 +1,6 @@
 //! Flags of editing methods, for `edit` and `study`: which ones there are, and what a flag means for each.
 
+use crate::engine::WIKITEXT;
 use crate::options;
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
@@ -71,7 +72,7 @@ pub struct MethodArgs {
     #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "text", help_heading = MOMENT)]
     #[arg(value_parser = PossibleValuesParser::new(["text", "identity"]), hide_possible_values = true)]
     pub c: Vec<String>,
-    /// Text that C is taken over: a file, or a folder of .txt files [default: sentences about the bundled facts]
+    /// Text that C is taken over: a file (text, or Parquet with a column "text"), a folder of such files, or wikitext: WikiText-2 from the hub [default: sentences about the bundled facts]
     #[arg(long, value_name = "PATH", value_parser = text_path, help_heading = MOMENT)]
     pub stats_text: Option<PathBuf>,
     /// Tokens of the text that C is taken over [default: ten times the width of a key]
@@ -96,7 +97,7 @@ pub fn method() -> impl TypedValueParser<Value = EditMethod> {
 /// A file or a folder.
 fn text_path(value: &str) -> Result<PathBuf> {
     let path = PathBuf::from(value);
-    match path.exists() {
+    match path.exists() || value == WIKITEXT {
         true => Ok(path),
         false => Err(Error::input("there is no such file or folder").hint("check the path")),
     }

@@ -215,6 +215,15 @@ fn read(bytes: &[u8]) -> Result<Found> {
     }
 }
 
+/// The column `text` of a Parquet file, as datasets of plain text have it: its rows one behind the other.
+///
+/// # Errors
+/// When it is damaged or has no such column.
+#[cfg(feature = "parquet")]
+pub fn text_of_parquet(bytes: &[u8]) -> Result<String> {
+    Ok(parquet::texts(bytes, "text")?.concat())
+}
+
 #[cfg(feature = "parquet")]
 fn read_parquet(bytes: &[u8]) -> Result<Found> {
     parquet::parse(bytes)

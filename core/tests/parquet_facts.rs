@@ -1,7 +1,7 @@
 //! Fact files as data sets are published: Parquet gives the same facts as the other formats. The fixtures are made by
 //! tests/reference/fact_files.py.
 
-use engram_core::facts::{Fact, FactFile, RelationKind, kind, parse};
+use engram_core::facts::{Fact, FactFile, RelationKind, kind, parse, text_of_parquet};
 use std::path::PathBuf;
 
 fn bytes(name: &str) -> Vec<u8> {
@@ -51,6 +51,18 @@ fn nested_columns_are_counterfact_records() {
     assert_eq!(facts[0].paraphrases, ["Where Léon Blum is from,".replace("Léon Blum", "{}"), "and so on".into()]);
     assert_eq!(facts.iter().map(|fact| fact.paraphrases.len()).collect::<Vec<_>>(), [2, 0, 0, 1, 3]);
     assert_eq!(facts[4].neighbourhood.len(), 4);
+}
+
+/// Made by pyarrow: tests/reference/fact_files.py.
+#[test]
+fn texts_of_a_parquet_file_are_one_text() {
+    let found = text_of_parquet(&bytes("text.parquet")).expect("a text");
+    assert_eq!(found, "\n = Title = \nWords of é and 日本 .\n");
+    let other = text_of_parquet(&bytes("flat.parquet")).expect_err("no such column").to_string();
+    assert!(other.contains("no column \"text\""), "{other}");
+    let mut cut = bytes("text.parquet");
+    cut.truncate(cut.len() - 9);
+    assert!(text_of_parquet(&cut).is_err());
 }
 
 #[test]

@@ -107,6 +107,9 @@ def main():
     for codec in ["zstd", "gzip", "brotli", "lz4", "none"]:
         parquet(f"flat-{codec}.parquet", records, compression=codec, write_statistics=False)
 
+    rows = ["", "\n", " = Title = \n", None, "Words of é and 日本 .\n"]
+    parquet("text.parquet", [{"text": row} for row in rows], compression="snappy", row_group_size=3)
+
     records = list(nested())
     write("nested.jsonl", "".join(json.dumps(record, ensure_ascii=False) + "\r\n\r\n" for record in records))
     parquet("nested.parquet", records, compression="snappy")

@@ -2,15 +2,21 @@
 
 use super::load::Loaded;
 use super::study::read_facts;
+use crate::hub;
 use crate::progress::Progress;
 use crate::wanted::{Facts, Model, Source};
 use anyhow::Result;
-use engram_core::facts::statements;
+use engram_core::facts::{statements, text_of_parquet};
 use engram_core::journal::write_atomic;
 use engram_core::record::EditSettings;
 use engram_core::second_moment::{StatsText, Store};
 use engram_core::{Error, Kind};
 use std::path::{Path, PathBuf};
+
+/// The text that is fetched from the hub.
+pub(crate) const WIKITEXT: &str = "wikitext";
+/// WikiText-2, the training part: two million words.
+const WIKITEXT_FILE: (&str, &str) = ("Salesforce/wikitext", "wikitext-2-raw-v1/train-00000-of-00001.parquet");
 
 /// Files in the user's cache folder.
 struct Folder(PathBuf);
@@ -37,13 +43,18 @@ pub(super) fn attach(loaded: &mut Loaded, wanted: &Model, settings: &EditSetting
     }
     let moments = &mut loaded.model.second_moments;
     moments.text = match (&wanted.stats_text, &wanted.source) {
+        (Some(path), _) if path == Path::new(WIKITEXT) && !path.exists() => {
+            let (dataset, file) = WIKITEXT_FILE;
+            let file = hub::dataset(dataset, file, progress)?;
+            Some(StatsText::new(WIKITEXT, text_of(&file)?))
+        }
         (Some(path), _) => Some(read(path)?),
         (None, source) => {
             let facts = read_facts(&Facts::Bundled, progress)?;
             if !matches!(source, Source::Bundled(_)) {
                 progress.note(
-                    "C is taken over sentences about the bundled facts; --stats-text gives a text of your own, such as \
-                     wikitext",
+                    "C is taken over sentences about the bundled facts; --stats-text wikitext takes WikiText-2 from the \
+                     hub, --stats-text FILE a text of your own",
                 );
             }
             Some(StatsText::new("bundled facts", statements(&facts.facts)))
@@ -53,6 +64,16 @@ pub(super) fn attach(loaded: &mut Loaded, wanted: &Model, settings: &EditSetting
     Ok(())
 }
 
+/// What a file says: plain text, or the column `text` of a Parquet file.
+fn text_of(path: &Path) -> Result<String> {
+    let failed = |error: Error| error.at(path.display().to_string());
+    let bytes = std::fs::read(path).map_err(|error| failed(Error::io(error.to_string()).hint("check --stats-text")))?;
+    match bytes.starts_with(b"PAR1") {
+        true => Ok(text_of_parquet(&bytes).map_err(failed)?),
+        false => Ok(String::from_utf8_lossy(&bytes).into_owned()),
+    }
+}
+
 /// A text file, or all text files of a folder in the order of their names.
 fn read(path: &Path) -> Result<StatsText> {
     let failed = |path: &Path, error: std::io::Error| {
@@ -60,24 +81,22 @@ fn read(path: &Path) -> Result<StatsText> {
     };
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     if path.is_file() {
-        let bytes = std::fs::read(path).map_err(|error| failed(path, error))?;
-        return Ok(StatsText::new(name, String::from_utf8_lossy(&bytes).into_owned()));
+        return Ok(StatsText::new(name, text_of(path)?));
     }
     let mut files: Vec<PathBuf> = std::fs::read_dir(path)
         .map_err(|error| failed(path, error))?
         .filter_map(|entry| entry.ok().map(|entry| entry.path()))
-        .filter(|path| path.is_file() && path.extension().is_some_and(|end| end.eq_ignore_ascii_case("txt")))
+        .filter(|path| path.is_file() && is_text(path))
         .collect();
     files.sort();
     if files.is_empty() {
-        return Err(Error::input(format!("{}: no .txt files are there", path.display()))
-            .hint("name a text file, or a folder of .txt files")
+        return Err(Error::input(format!("{}: no .txt or .parquet files are there", path.display()))
+            .hint("name a text file, or a folder of .txt or .parquet files")
             .into());
     }
     let mut texts = Vec::with_capacity(files.len());
     for file in &files {
-        let bytes = std::fs::read(file).map_err(|error| failed(file, error))?;
-        texts.push(String::from_utf8_lossy(&bytes).into_owned());
+        texts.push(text_of(file)?);
     }
     Ok(StatsText::new(name, texts.join("\n")))
 }
@@ -90,4 +109,8 @@ fn folder() -> PathBuf {
         .or_else(|| set("XDG_CACHE_HOME").map(|cache| cache.join("engram")))
         .or_else(|| set("LOCALAPPDATA").map(|local| local.join("engram")))
         .unwrap_or_else(|| user().join(".cache").join("engram"))
+}
+
+fn is_text(path: &Path) -> bool {
+    path.extension().is_some_and(|end| end.eq_ignore_ascii_case("txt") || end.eq_ignore_ascii_case("parquet"))
 }

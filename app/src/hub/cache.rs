@@ -15,11 +15,11 @@ use std::path::{Path, PathBuf};
 use super::{entries, file_name};
 use engram_core::names::is_plain;
 
-/// The folder of one model, all its revisions.
+/// The folder of one model or dataset, all its revisions.
 #[derive(Debug, Clone)]
 pub(super) struct Folder {
     cache: PathBuf,
-    /// `models--org--name`.
+    /// `models--org--name`, `datasets--org--name`.
     name: String,
     /// Whether links may be made.
     links: bool,
@@ -38,7 +38,8 @@ pub(super) enum Lock {
 
 impl Folder {
     pub(super) fn new(cache: &Path, id: &str, links: bool) -> Self {
-        Self { cache: cache.to_owned(), name: format!("models--{}", id.replace('/', "--")), links }
+        let kind = if id.starts_with(super::DATASETS) { "" } else { "models--" };
+        Self { cache: cache.to_owned(), name: format!("{kind}{}", id.replace('/', "--")), links }
     }
 
     pub(super) fn path(&self) -> PathBuf {

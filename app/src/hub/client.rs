@@ -122,7 +122,8 @@ impl Client {
         }
         let mut url = self.endpoint.clone();
         if let Ok(mut path) = url.path_segments_mut() {
-            path.pop_if_empty().extend(["api", "models"]).extend(name.split('/')).push("revision").push(revision);
+            let models = (!name.starts_with(super::DATASETS)).then_some("models");
+            path.pop_if_empty().push("api").extend(models).extend(name.split('/')).push("revision").push(revision);
         }
         url.set_query(Some("blobs=true"));
         let mut answer = self.open(&url, 0)?;

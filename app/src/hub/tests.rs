@@ -105,6 +105,25 @@ fn arrives(does: &[Does]) -> (Setting, PathBuf, Vec<Request>) {
     (setting, folder, requests)
 }
 
+/// A file of a dataset, small or large, is checked and kept as the hub's own programs keep it.
+#[test]
+fn a_file_of_a_dataset() {
+    for file in ["raw/train.parquet", WHOLE] {
+        let setting = Setting::with(&[(file, &BODY)], &[]);
+        let progress = Progress::new(Ui::new(ColorChoice::Never, true));
+        let found = setting.hub().dataset("org/texts", file, &progress).unwrap();
+        assert!(found.ends_with(format!("datasets--org--texts/snapshots/{COMMIT}/{file}")), "{}", found.display());
+        assert_eq!(std::fs::read(&found).unwrap(), BODY);
+        let asked = setting.server.requests().len();
+        assert_eq!(setting.hub().dataset("org/texts", file, &progress).unwrap(), found);
+        assert_eq!(setting.server.requests().len(), asked, "what is there was asked for");
+        let absent = setting.hub().dataset("org/texts", "other", &progress).unwrap_err().to_string();
+        assert!(absent.contains("datasets/org/texts") && absent.contains("has no other"), "{absent}");
+        let offline = Hub { offline: true, ..setting.hub() };
+        assert!(offline.dataset("org/texts", "other", &progress).unwrap_err().to_string().contains("HF_HUB_OFFLINE"));
+    }
+}
+
 /// Quantised weights and unknown families are refused by config.json, before gigabytes come over the network.
 #[test]
 fn what_cannot_be_read_is_not_fetched() {

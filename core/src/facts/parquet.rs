@@ -16,7 +16,7 @@ use super::gather::Gathered;
 use crate::caught::caught;
 use crate::{Error, Result, gz};
 use bytes::Bytes;
-use columns::Plan;
+use columns::{Plan, TextColumn};
 use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
 
 /// Records that are read of each column before the next column's.
@@ -42,6 +42,32 @@ fn read(bytes: &[u8]) -> Result<Found> {
     let mut gathered = Gathered::default();
     let read = groups(&meta, &plan, bytes, &mut gathered);
     gathered.finish(read, |_| format!("columns: {}", plan.names))
+}
+
+/// One column of texts, row after row; nulls are left out.
+pub(super) fn texts(bytes: &[u8], name: &str) -> Result<Vec<String>> {
+    caught(|| read_texts(bytes, name))
+        .unwrap_or_else(|said| Err(damaged(format_args!("it is not as it says ({said})"))))
+}
+
+fn read_texts(bytes: &[u8], name: &str) -> Result<Vec<String>> {
+    let meta = metadata(bytes)?;
+    let column = TextColumn::of(meta.file_metadata().schema_descr(), name)?;
+    let (shared, mut texts) = (Bytes::copy_from_slice(bytes), Vec::new());
+    let mut budget = Budget { left: gz::most_unpacked(bytes.len() as u64) };
+    for group in meta.row_groups() {
+        let mut rows = usize::try_from(group.num_rows()).map_err(damaged)?;
+        let mut reader = column.reader(group, &shared)?;
+        while rows > 0 {
+            let wanted = rows.min(BATCH);
+            for text in column.batch(&mut reader, wanted)? {
+                budget.take(text.len())?;
+                texts.push(text);
+            }
+            rows -= wanted;
+        }
+    }
+    Ok(texts)
 }
 
 /// Reads the records of all row groups.

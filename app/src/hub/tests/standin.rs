@@ -19,6 +19,8 @@ use wire::{Answer, serve};
 pub const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
 /// What every model is called.
 pub const MODEL: &str = "org/name";
+/// What every dataset is called.
+pub const DATASET: &str = "datasets/org/texts";
 
 /// What is different from a hub on a good day. Each is by itself; a test takes as many as it needs.
 #[derive(Debug, Clone, PartialEq)]
@@ -212,7 +214,7 @@ impl State {
         }
     }
 
-    /// `/org/name/resolve/REVISION/FILE` and `/api/resolve-cache/models/org/name/COMMIT/FILE?etag=…`; the list of files.
+    /// `/org/name/resolve/REVISION/FILE`, of a dataset behind `/datasets`, and `/api/resolve-cache/models/org/name/COMMIT/FILE?etag=…`; the list of files.
     fn resolved(&self, request: &Request) -> Answer {
         let path = request.path.split('?').next().unwrap_or_default();
         if path == format!("/api/models/{MODEL}/revision/main") {
@@ -221,8 +223,14 @@ impl State {
             let list: Vec<String> = self.files.iter().map(one).collect();
             return Answer::new(200).body(format!(r#"{{"sha": "{COMMIT}", "siblings": [{}]}}"#, list.join(", ")));
         }
-        let cached = path.strip_prefix(&format!("/api/resolve-cache/models/{MODEL}/"));
-        let asked = cached.or_else(|| path.strip_prefix(&format!("/{MODEL}/resolve/")));
+        let kinds = [(MODEL, format!("models/{MODEL}")), (DATASET, DATASET.to_owned())];
+        let named = kinds.iter().find(|(name, kind)| {
+            path.starts_with(&format!("/{name}/resolve/")) || path.starts_with(&format!("/api/resolve-cache/{kind}/"))
+        });
+        let (name, kind) = named.unwrap_or(&kinds[0]);
+        let cached = path.strip_prefix(&format!("/api/resolve-cache/{kind}/"));
+        let asked = cached.or_else(|| path.strip_prefix(&format!("/{name}/resolve/")));
+        let repository = *name;
         let Some((revision, name)) = asked.and_then(|rest| rest.split_once('/')) else {
             return Answer::new(404)
                 .with("X-Error-Code", "RepoNotFound")
@@ -262,8 +270,8 @@ impl State {
         }
         if cached.is_none() {
             answer.status = 307;
-            let query = format!("%2F{}=&etag=%22{}%22", MODEL.replace('/', "%2F"), etag_of(name, file));
-            let to = format!("/api/resolve-cache/models/{MODEL}/{COMMIT}/{name}?{query}");
+            let query = format!("%2F{}=&etag=%22{}%22", repository.replace('/', "%2F"), etag_of(name, file));
+            let to = format!("/api/resolve-cache/{kind}/{COMMIT}/{name}?{query}");
             return answer.with("Location", to).body("Temporary Redirect. Redirecting");
         }
         // The query has to survive the redirect.

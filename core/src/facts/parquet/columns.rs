@@ -128,6 +128,40 @@ impl Plan {
     }
 }
 
+/// A flat column of texts.
+pub(super) struct TextColumn {
+    index: usize,
+}
+
+impl TextColumn {
+    pub(super) fn of(schema: &SchemaDescriptor, name: &str) -> Result<Self> {
+        let is = |index: &usize| {
+            let column = schema.column(*index);
+            let flat = column.path().parts() == [name] && column.max_rep_level() == 0;
+            flat && column.physical_type() == Physical::BYTE_ARRAY
+        };
+        let index = (0..schema.num_columns()).find(is).ok_or_else(|| {
+            Error::input(format!("the Parquet file has no column {name:?} of texts"))
+                .hint("give a file with such a column, or a plain text file")
+        })?;
+        Ok(Self { index })
+    }
+
+    pub(super) fn reader(&self, group: &RowGroupMetaData, bytes: &Bytes) -> Result<Reader> {
+        Reader::new(group, self.index, bytes)
+    }
+
+    /// The texts of the next records, `count` of them; nulls are left out.
+    pub(super) fn batch(&self, reader: &mut Reader, count: usize) -> Result<Vec<String>> {
+        reader.read(count)?;
+        let texts = reader.values.by_ref().filter_map(|plain| match plain {
+            Plain::Bytes(bytes) => Some(String::from_utf8(bytes.data().to_vec())),
+            Plain::Number(_) | Plain::Integer(_) => None,
+        });
+        texts.map(|text| text.map_err(|_| damaged("a text is no UTF-8"))).collect()
+    }
+}
+
 /// The definition level from which on the list at a path has an entry.
 fn list_level(root: &Type, path: &[String]) -> Option<i16> {
     let (mut group, mut level) = (root, 0);
