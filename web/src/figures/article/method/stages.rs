@@ -4,7 +4,7 @@ use super::super::{Article, say};
 use super::{Piece, Section, aggregate, formulas, has_edits, has_lens, over, place, ratio, text};
 use crate::words;
 use engram_core::metrics::{Level, RULES};
-use engram_core::record::{EditMethod, Rome, Spsa, ValueSearch};
+use engram_core::record::{EditMethod, FineTuning, Lora, Rome, Spsa, UltraEdit, ValueSearch};
 
 /// Necessity.
 pub(super) fn necessity(article: &Article<'_>) -> Section {
@@ -151,6 +151,7 @@ pub(super) fn editing(article: &Article<'_>) -> Option<Section> {
     paragraphs.extend(by_spsa(article));
     paragraphs.extend(by_rome(article));
     paragraphs.extend(by_many(article));
+    paragraphs.extend(by_tuning(article));
     paragraphs.extend([
         text(format!(
             "An edit counts if p(false) was above {} before. It succeeds if one of three levels is reached, and \
@@ -208,8 +209,9 @@ fn by_spsa(article: &Article<'_>) -> Vec<Piece> {
 
 /// Editors of many facts.
 fn by_many(article: &Article<'_>) -> Vec<Piece> {
-    let titles = of_methods(article, |method| method.is_joint().then(|| method.title()));
-    let layers = of_methods(article, |method| method.is_joint().then(|| method.layers().to_string()));
+    let spread = |method: &EditMethod| matches!(method, EditMethod::Memit(_) | EditMethod::AlphaEdit(_));
+    let titles = of_methods(article, |method| spread(method).then(|| method.title()));
+    let layers = of_methods(article, |method| spread(method).then(|| method.layers().to_string()));
     let (Some(titles), Some(layers)) = (titles, layers) else { return Vec::new() };
     vec![text(format!(
         "{titles} (Meng et al. 2023; Fang et al. 2025) edit all facts of a study together, in {layers} layers, the named \
@@ -218,6 +220,36 @@ fn by_many(article: &Article<'_>) -> Vec<Piece> {
          measured on the model as it is by then. MEMIT weighs the facts' keys against C, AlphaEdit keeps to directions in \
          which the model's keys hardly lie."
     ))]
+}
+
+/// Editors that train weights on the answer.
+fn by_tuning(article: &Article<'_>) -> Vec<Piece> {
+    let told: [fn(&EditMethod) -> Option<String>; 3] = [
+        |method| {
+            let EditMethod::FtM(FineTuning { steps, lr, .. }) = method else { return None };
+            Some(format!(
+                "FT-M trains every weight of the layer's down_proj on the new answer alone (Adam, at most {steps} steps, \
+                 learning rate {lr})."
+            ))
+        },
+        |method| {
+            let EditMethod::Lora(Lora { rank, alpha, tuning: FineTuning { steps, lr, .. } }) = method else {
+                return None;
+            };
+            Some(format!(
+                "LoRA (Hu et al. 2022) trains a change of rank {rank} of it, scaled by {alpha} / {rank} (Adam, at most \
+                 {steps} steps, learning rate {lr})."
+            ))
+        },
+        |method| {
+            let EditMethod::UltraEdit(UltraEdit { lr }) = method else { return None };
+            Some(format!(
+                "UltraEdit (Gu et al. 2025) edits all facts of a study at once without a search: one gradient of each, \
+                 and a ridge regression (step {lr})."
+            ))
+        },
+    ];
+    told.into_iter().filter_map(|told| of_methods(article, told)).map(text).collect()
 }
 
 /// ROME and its variants.
