@@ -43,7 +43,7 @@ pub struct MethodArgs {
     /// alphaedit: facts of a batch [default: 100]
     #[arg(long, value_name = "COUNT", value_parser = options::count, help_heading = EDITOR)]
     pub batch: Option<usize>,
-    /// alphaedit: eigenvalues of C below it span the null space [default: 0.02]
+    /// alphaedit: eigenvalues of C below it span the null space [default: the lower three quarters of them]
     #[arg(long, value_name = "VALUE", value_parser = options::positive, help_heading = EDITOR, allow_negative_numbers = true)]
     pub threshold: Option<f32>,
     /// alphaedit: ridge of the update [default: 10]

@@ -65,7 +65,7 @@ pub struct AlphaEdit {
     pub layers: usize,
     /// Facts of a batch.
     pub batch: usize,
-    /// Eigenvalues of the second moment below it span the null space.
+    /// Eigenvalues of the second moment below it span the null space; 0 for the lower three quarters of them.
     pub threshold: f32,
     /// Ridge L₂.
     pub l2: f32,
@@ -77,7 +77,7 @@ pub struct AlphaEdit {
 impl Default for AlphaEdit {
     fn default() -> Self {
         let search = ValueSearch { steps: 25, lr: 0.1, clamp: 0.75, ..ValueSearch::default() };
-        Self { layers: 5, batch: 100, threshold: 0.02, l2: 10.0, search }
+        Self { layers: 5, batch: 100, threshold: 0.0, l2: 10.0, search }
     }
 }
 

@@ -62,7 +62,7 @@ impl Settings {
                 at_least_one(&format!("edit.{name}"), value)?;
             }
             for (name, value) in method.numbers() {
-                let weight = matches!(name, "decay" | "kl" | "stop" | "lambda");
+                let weight = matches!(name, "decay" | "kl" | "stop" | "lambda" | "threshold");
                 let check = if weight { not_negative } else { positive };
                 check(&format!("edit.{name}"), value)?;
             }

@@ -45,7 +45,7 @@ pub struct NullSpace {
 }
 
 impl NullSpace {
-    /// Of eigenvalues below a threshold, in the units of squared activations.
+    /// Of eigenvalues below a threshold, in the units of squared activations; with 0, of the lower three quarters of them.
     ///
     /// # Errors
     /// When the eigenvalues cannot be found, or none or all are below.
@@ -56,6 +56,9 @@ impl NullSpace {
             .self_adjoint_eigen(Side::Lower)
             .map_err(|_| Error::numeric("the eigenvalues of the second moment of the keys cannot be found"))?;
         let values: Vec<f64> = (0..f).map(|i| eigen.S()[i]).collect();
+        let mut sorted = values.clone();
+        sorted.sort_by(f64::total_cmp);
+        let threshold = if threshold > 0.0 { threshold } else { sorted.get(3 * f / 4).copied().unwrap_or_default() };
         let below: Vec<usize> = (0..f).filter(|&i| values[i] < threshold).collect();
         if below.is_empty() || below.len() == f {
             let [least, most] =
@@ -113,7 +116,9 @@ mod tests {
         let all: Vec<Vec<f64>> = (0..keys).map(|seed| column(f, seed)).collect();
         let entry = |i: usize, j: usize| all.iter().map(|key| key[i] * key[j]).sum::<f64>();
         let values = (0..f).flat_map(|j| (j..f).map(move |i| (i, j))).map(|(i, j)| entry(i, j)).collect();
-        let space = NullSpace::of(&SecondMoment { width: f, count: keys, values }, 1e-9).expect("both parts");
+        let moment = SecondMoment { width: f, count: keys, values };
+        assert_eq!(NullSpace::of(&moment, 0.0).expect("three quarters").rank(), 7);
+        let space = NullSpace::of(&moment, 1e-9).expect("both parts");
         assert_eq!(space.rank(), f - keys);
         for key in &all {
             assert!(space.project(key).iter().all(|x| x.abs() < 1e-9));

@@ -92,7 +92,7 @@ fn outcomes(desk: &Desk) -> AnyView {
         .enumerate()
         .flat_map(|(place, (record, name))| {
             let told = edits::all(record).unwrap_or_default();
-            let raw = record.edits.iter().flatten();
+            let raw = record.shown_edits();
             raw.zip(told).map(move |(edit, told)| line(desk, place, name, record, edit.layer, told)).collect::<Vec<_>>()
         })
         .collect();

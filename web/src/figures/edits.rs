@@ -73,10 +73,10 @@ fn paper(outcome: &EditOutcome, least: f32) -> (&'static str, String) {
     }
 }
 
-/// All edits of a record; `None` when Stage 3 was not run.
+/// The edits of a record that are shown; `None` when Stage 3 was not run.
 pub fn all(record: &Record) -> Option<Vec<Edit>> {
-    let edits = record.edits.as_ref()?;
-    Some(edits.iter().map(|edit| one(record, edit)).collect())
+    record.edits.as_ref()?;
+    Some(record.shown_edits().map(|edit| one(record, edit)).collect())
 }
 
 /// How many edits ended how.

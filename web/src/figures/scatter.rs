@@ -130,7 +130,7 @@ fn dots(studies: &[(String, &Record)], place: impl Fn(&Record, &EditRecord) -> (
             let (x, y) = place(record, edit);
             Dot { x, y, series, full: judged.answer == Answer::Rewritten, words }
         };
-        record.edits.iter().flatten().map(one).collect::<Vec<_>>()
+        record.shown_edits().map(one).collect::<Vec<_>>()
     };
     studies.iter().enumerate().flat_map(of).collect()
 }

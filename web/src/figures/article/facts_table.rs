@@ -79,7 +79,7 @@ impl State {
 
 /// The rows of a record under a view, in study order.
 pub fn rows(record: &Record, view: &MetricConvention) -> Vec<Row> {
-    let edits = record.edits.iter().flatten();
+    let edits = record.shown_edits();
     let edits: HashMap<usize, String> = edits.map(|edit| (edit.fact, judge(edit).verdict.name().to_owned())).collect();
     record.facts.iter().map(|fact| row(fact, view, edits.get(&fact.order))).collect()
 }

@@ -140,10 +140,17 @@ fn done(article: &Article<'_>) -> String {
             words::count(mapped, "fact")
         )
     });
-    let edits = sum(&|study| study.record.edits.as_ref().map_or(0, Vec::len));
+    let edits = sum(&|study| study.record.shown_edits().count());
     let were = if edits == 1 { "was" } else { "were" };
-    let edits = (edits > 0)
-        .then(|| format!(" {} {were} rewritten in the weights, one at a time.", words::count(edits, "fact")));
+    let methods = || article.records.iter().flat_map(|record| &record.settings.edit.methods);
+    let most = article.records.iter().map(|record| record.settings.edit.methods.len()).max().unwrap_or_default();
+    let how = match (most, methods().all(|method| !method.is_joint()), methods().all(|method| method.is_joint())) {
+        (2.., ..) => format!(" by each of {}", words::count(most, "method")),
+        (_, true, _) => ", one at a time".into(),
+        (_, _, true) => ", all at once".into(),
+        _ => String::new(),
+    };
+    let edits = (edits > 0).then(|| format!(" {} {were} rewritten in the weights{how}.", words::count(edits, "fact")));
     format!("{facts} {traced}{}{}", mapped.unwrap_or_default(), edits.unwrap_or_default())
 }
 

@@ -11,14 +11,14 @@ fn counted<'a>(article: &'a Article<'_>) -> Vec<(&'a Study<'a>, &'a EditRecord)>
     let of = |study: &'a Study<'_>| {
         let settings = &study.record.settings.edit;
         let counts = |edit: &&EditRecord| settings.editable(edit.p_false);
-        study.record.edits.iter().flatten().filter(counts).map(move |edit| (study, edit))
+        study.record.shown_edits().filter(counts).map(move |edit| (study, edit))
     };
     article.studies.iter().flat_map(of).collect()
 }
 
 /// What is said where there is nothing to judge.
 fn none(article: &Article<'_>) -> String {
-    let tried: usize = article.records.iter().filter_map(|record| record.edits.as_ref()).map(Vec::len).sum();
+    let tried: usize = article.records.iter().map(|record| record.shown_edits().count()).sum();
     let run = article.records.iter().any(|record| record.edits.is_some());
     match (run, tried) {
         (false, _) => "Stage 3 was not run: no fact was rewritten.".into(),
@@ -40,7 +40,19 @@ pub(super) fn success(article: &Article<'_>) -> Option<String> {
         let do_not = if rest == 1 { "does" } else { "do" };
         format!("{rest} more {do_not} not count: the new answer was too improbable to begin with.")
     });
-    Some(joined([Some(rates(article)?), rest]))
+    Some(joined([Some(rates(article)?), rest, others(article)]))
+}
+
+/// Which method all of this is about, where a study has several.
+fn others(article: &Article<'_>) -> Option<String> {
+    let record =
+        article.records.iter().find(|record| record.settings.edit.methods.len() > 1 && record.edits.is_some())?;
+    let methods = &record.settings.edit.methods;
+    Some(format!(
+        "This and the figures are about {}, the first of {}; Tables 4, 6 and 7 have all.",
+        methods[0].title(),
+        words::count(methods.len(), "method")
+    ))
 }
 
 fn rates(article: &Article<'_>) -> Option<String> {
