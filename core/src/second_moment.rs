@@ -16,6 +16,7 @@ use crate::run::Edited;
 use crate::tokens::Tokens;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
+use std::pin::Pin;
 use std::sync::Arc;
 
 /// A text whose tokens stand for what a model usually reads.
@@ -63,12 +64,15 @@ impl SecondMoment {
     }
 }
 
+/// What a store gives in time: a browser's files are opened asynchronously.
+pub type Later<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
+
 /// Where second moments are kept between runs of the program: files by name.
 pub trait Store: Send + Sync {
     /// The file, if it is there.
-    fn read(&self, name: &str) -> Option<Vec<u8>>;
+    fn read<'a>(&'a self, name: &'a str) -> Later<'a, Option<Vec<u8>>>;
     /// Keeps a file; where that fails it is computed again the next time.
-    fn write(&self, name: &str, bytes: &[u8]);
+    fn write<'a>(&'a self, name: &'a str, bytes: &'a [u8]) -> Later<'a, ()>;
 }
 
 /// What second moments are computed from, and those that are known of a model.
@@ -131,14 +135,18 @@ impl SecondMoments {
     ) -> Result<()> {
         let text = self.text_for(settings)?.clone();
         let keys = keys_of(settings, edited.net.shape.ff);
-        let name = |layer: usize| file::name(&text, weights, tokens.sha256(), settings, keys, layer);
+        let device = if edited.device.is_none() { "cpu" } else { "device" };
+        let name = |layer: usize| file::name(&text, (weights, tokens.sha256(), device), settings, keys, layer);
         let mut missing = BTreeSet::new();
         for &layer in layers {
             let name = name(layer);
             if self.known.get(&layer).is_some_and(|(known, _)| *known == name) {
                 continue;
             }
-            let kept = self.store.as_ref().and_then(|store| store.read(&name));
+            let kept = match &self.store {
+                Some(store) => store.read(&name).await,
+                None => None,
+            };
             match kept.and_then(|bytes| file::read(&bytes, edited.net.shape.ff)) {
                 Some(moment) => drop(self.known.insert(layer, (name, Arc::new(moment)))),
                 None => drop(missing.insert(layer)),
@@ -149,7 +157,7 @@ impl SecondMoments {
             for (layer, moment) in compute::second_moments(edited, &windows, settings, &missing, told).await? {
                 let name = name(layer);
                 if let Some(store) = &self.store {
-                    store.write(&name, &file::bytes(&moment, &text, settings, layer)?);
+                    store.write(&name, &file::bytes(&moment, &text, settings, layer)?).await;
                 }
                 self.known.insert(layer, (name, Arc::new(moment)));
             }

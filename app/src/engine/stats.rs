@@ -9,8 +9,9 @@ use anyhow::Result;
 use engram_core::facts::{statements, text_of_parquet};
 use engram_core::journal::write_atomic;
 use engram_core::record::EditSettings;
-use engram_core::second_moment::{StatsText, Store};
+use engram_core::second_moment::{Later, StatsText, Store};
 use engram_core::{Error, Kind};
+use std::future::ready;
 use std::path::{Path, PathBuf};
 
 /// The text that is fetched from the hub.
@@ -22,17 +23,18 @@ const WIKITEXT_FILE: (&str, &str) = ("Salesforce/wikitext", "wikitext-2-raw-v1/t
 struct Folder(PathBuf);
 
 impl Store for Folder {
-    fn read(&self, name: &str) -> Option<Vec<u8>> {
-        std::fs::read(self.0.join(name)).ok()
+    fn read<'a>(&'a self, name: &'a str) -> Later<'a, Option<Vec<u8>>> {
+        Box::pin(ready(std::fs::read(self.0.join(name)).ok()))
     }
 
-    fn write(&self, name: &str, bytes: &[u8]) {
+    fn write<'a>(&'a self, name: &'a str, bytes: &'a [u8]) -> Later<'a, ()> {
         let kept = std::fs::create_dir_all(&self.0)
             .map_err(|error| Error::io(error.to_string()))
             .and_then(|()| write_atomic(&self.0.join(name), bytes));
         if let Err(error) = kept {
             log::warn!("the second moment is not kept for the next time: {error}");
         }
+        Box::pin(ready(()))
     }
 }
 

@@ -12,14 +12,13 @@ const TENSOR: &str = "second_moment";
 /// A name that differs wherever the numbers could.
 pub(super) fn name(
     text: &StatsText,
-    weights: &str,
-    tokenizer: &str,
+    (weights, tokenizer, device): (&str, &str, &str),
     settings: &SecondMomentSettings,
     keys: usize,
     layer: usize,
 ) -> String {
     let SecondMomentSettings { window, first, .. } = settings;
-    let of = format!("2 {weights} {tokenizer} {} {keys} {window} {first} {layer}", text.sha256);
+    let of = format!("3 {weights} {tokenizer} {device} {} {keys} {window} {first} {layer}", text.sha256);
     format!("second-moment-{}.safetensors", &crate::hex(&Sha256::digest(of.as_bytes()))[..32])
 }
 
@@ -73,7 +72,7 @@ mod tests {
         assert_eq!(read(&file, 2), Some(moment));
         assert_eq!(read(&file, 3), None);
         assert_eq!(read(&file[..file.len() - 1], 2), None);
-        let of = |keys, layer| name(&text, "w", "t", &settings, keys, layer);
+        let of = |keys, layer| name(&text, ("w", "t", "cpu"), &settings, keys, layer);
         assert!(of(1, 2) != of(1, 3) && of(2, 2) != of(1, 2) && of(1, 2) == of(1, 2));
     }
 }

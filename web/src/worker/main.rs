@@ -12,6 +12,8 @@ mod log;
 #[cfg(target_family = "wasm")]
 mod models;
 #[cfg(target_family = "wasm")]
+mod moments;
+#[cfg(target_family = "wasm")]
 mod opfs;
 #[cfg(target_family = "wasm")]
 mod queue;

@@ -11,7 +11,7 @@ mod remote;
 pub(crate) use preflight::preflight;
 
 use super::queue::Engine;
-use super::{device, host, js, studies};
+use super::{device, host, js, moments, studies};
 use engram_core::lab::Lab;
 use engram_core::load::Model;
 use engram_core::names::HubId;
@@ -197,7 +197,7 @@ pub(crate) async fn load(engine: &mut Engine, origin: &Origin) -> Result<Event> 
         counted.tensors.set((done, of));
         counted.report(done == of);
     };
-    let model = Model::load(&checkpoint, &name, compute, &progress).await.map_err(|error| error.at(&name))?;
+    let mut model = Model::load(&checkpoint, &name, compute, &progress).await.map_err(|error| error.at(&name))?;
     let verified = weights_sha256.as_ref().map(|wanted| *wanted == model.info.weights_sha256);
     let other_tokenizer = tokenizer_sha256.is_some_and(|wanted| wanted != model.info.tokenizer_sha256);
     if verified == Some(false) || other_tokenizer {
@@ -226,6 +226,7 @@ pub(crate) async fn load(engine: &mut Engine, origin: &Origin) -> Result<Event> 
         notes: model.notes.clone(),
     };
     let facts = studies::bundled_facts().await?;
+    model.second_moments.store = Some(Box::new(moments::Kept));
     engine.lab = Some((Lab::new(model, facts, host::PROGRAM), origin.model.clone()));
     Ok(Event::Loaded(Box::new(loaded)))
 }
