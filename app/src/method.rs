@@ -19,7 +19,7 @@ pub struct MethodArgs {
     /// Most steps of the search [default: spsa 250, lora 70, alphaedit and ft-m 25, others 20]
     #[arg(long, value_name = "COUNT", value_parser = options::count, help_heading = EDITOR)]
     pub steps: Option<usize>,
-    /// Gradients: learning rate of Adam; ultraedit: step along the gradient [default: 0.5; alphaedit 0.1, lora 0.005, ft-m 0.0005, ultraedit 1e-6]
+    /// Gradients: learning rate of Adam; ultraedit: step along the gradient [default: 0.5; alphaedit 0.1, lora 0.005, ft-m 0.0005, ultraedit one over the width of a key]
     #[arg(long, value_name = "RATE", value_parser = options::positive, help_heading = EDITOR, allow_negative_numbers = true)]
     pub lr: Option<f32>,
     /// Gradients: weight of the value's change, relative to its square [default: 0.5]

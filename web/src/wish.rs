@@ -84,7 +84,9 @@ impl EditWish {
                     self.method = Spsa { steps: steps.unwrap_or(spsa.steps), ..spsa }.into();
                 }
                 let most = if name == "epsilon" { 1.0 } else { 1e6 };
-                if let Some(number) = positive(most).filter(|_| Self::NAMES.contains(&name)) {
+                let zero =
+                    matches!(name, "decay" | "kl" | "stop" | "lambda" | "threshold") && value.parse() == Ok(0.0f32);
+                if let Some(number) = positive(most).or(zero.then_some(0.0)).filter(|_| Self::NAMES.contains(&name)) {
                     self.method.set(name, number);
                 }
             }
@@ -105,8 +107,9 @@ impl EditWish {
         differs("method", self.method.name().into(), default.method.name().into());
         let c = |method: &EditMethod| if method.needs_second_moment() { "text" } else { "identity" }.to_owned();
         differs("c", c(&self.method), c(&usual));
-        differs("steps", self.method.steps().to_string(), usual.steps().to_string());
-        differs("layers", self.method.layers().to_string(), usual.layers().to_string());
+        for ((name, now), (_, usual)) in self.method.counts().into_iter().zip(usual.counts()) {
+            differs(name, now.to_string(), usual.to_string());
+        }
         for ((name, now), (_, usual)) in self.method.numbers().into_iter().zip(usual.numbers()) {
             differs(name, now.to_string(), usual.to_string());
         }

@@ -19,6 +19,9 @@ pub struct CompareArgs {
     pub records: Vec<PathBuf>,
     #[command(flatten)]
     view: ViewArgs,
+    /// Add what others have published of edits on CounterFact, with its source
+    #[arg(long)]
+    pub published: bool,
     /// How to print it: table, md, csv or json
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t, hide_possible_values = true, help_heading = OUTPUT)]
     #[arg(help = "How to print it: table, md, csv or json")]
@@ -49,7 +52,8 @@ Examples:
 pub fn run(args: &CompareArgs, ui: &Ui) -> Result<()> {
     let mut records = records::read(&args.records, ui)?;
     let baseline = args.view.apply(&mut records)?;
-    let tables = tables::all(&records, &args.view.view(), baseline.as_deref());
+    let mut tables = tables::all(&records, &args.view.view(), baseline.as_deref());
+    tables.extend(args.published.then(tables::published));
     match args.format {
         Format::Table => print_tables(&tables, ui)?,
         Format::Md => {

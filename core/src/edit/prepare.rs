@@ -12,12 +12,14 @@ use std::collections::BTreeSet;
 /// # Errors
 /// When a method needs a text and there is none, or the device fails.
 pub async fn complete(model: &Model, settings: &mut EditSettings, seed: u64) -> Result<()> {
+    let width = model.net.shape.ff as f32;
     for method in &mut settings.methods {
-        // In models of any size the share that one fact stores is then about the published one.
-        if let EditMethod::Memit(memit) = method
-            && memit.lambda == 0.0
-        {
-            memit.lambda = model.net.shape.ff as f32;
+        match method {
+            // In models of any size the share that one fact stores is then about the published one.
+            EditMethod::Memit(memit) if memit.lambda == 0.0 => memit.lambda = width,
+            // A normalised key's squared length is about its width.
+            EditMethod::UltraEdit(ultra) if ultra.lr == 0.0 => ultra.lr = 1.0 / width,
+            _ => {}
         }
     }
     if settings.needs_second_moment() {

@@ -190,14 +190,8 @@ impl Default for Lora {
 }
 
 /// All facts at once from one gradient of each (Gu et al. 2025): a ridge regression, no search.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct UltraEdit {
-    /// How far along the gradients.
+    /// How far along the gradients; 0 for one over the width of a key, filled in when the study starts.
     pub lr: f32,
-}
-
-impl Default for UltraEdit {
-    fn default() -> Self {
-        Self { lr: 1e-6 }
-    }
 }

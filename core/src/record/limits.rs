@@ -62,7 +62,8 @@ impl Settings {
                 at_least_one(&format!("edit.{name}"), value)?;
             }
             for (name, value) in method.numbers() {
-                let weight = matches!(name, "decay" | "kl" | "stop" | "lambda" | "threshold");
+                let filled = name == "lr" && matches!(method, super::EditMethod::UltraEdit(_));
+                let weight = filled || matches!(name, "decay" | "kl" | "stop" | "lambda" | "threshold");
                 let check = if weight { not_negative } else { positive };
                 check(&format!("edit.{name}"), value)?;
             }
@@ -121,10 +122,12 @@ fn not_negative(name: &str, value: f32) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::{EditMethod, PatchPosition};
+    use crate::record::PatchPosition;
 
     fn spsa(settings: &mut Settings) -> &mut crate::record::Spsa {
-        let EditMethod::Spsa(spsa) = &mut settings.edit.methods[0] else { panic!("the default is SPSA") };
+        let crate::record::EditMethod::Spsa(spsa) = &mut settings.edit.methods[0] else {
+            panic!("the default is SPSA")
+        };
         spsa
     }
 

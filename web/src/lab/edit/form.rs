@@ -156,6 +156,10 @@ fn MethodSelect(editor: Editor) -> impl IntoView {
 /// A setting of a search.
 fn label(name: &str) -> &'static str {
     match name {
+        "steps" => "Steps",
+        "layers" => "Layers",
+        "batch" => "Facts of a batch",
+        "rank" => "Rank",
         "epsilon" => "Perturbation ε",
         "eta" => "Step size η",
         "lr" => "Learning rate",
@@ -179,8 +183,9 @@ fn Search(editor: Editor) -> impl IntoView {
             "steps" => wish.method.steps().to_string(),
             "seed" => wish.seed.to_string(),
             _ => {
-                let numbers = wish.method.numbers();
-                numbers.iter().find(|(own, _)| *own == name).map(|(_, value)| value.to_string()).unwrap_or_default()
+                let numbers = wish.method.numbers().into_iter().map(|(own, value)| (own, value.to_string()));
+                let counts = wish.method.counts().into_iter().map(|(own, value)| (own, value.to_string()));
+                numbers.chain(counts).find(|(own, _)| *own == name).map(|(_, value)| value).unwrap_or_default()
             }
         };
         view! {
@@ -205,7 +210,9 @@ fn Search(editor: Editor) -> impl IntoView {
     let numbers = move || {
         kind.get();
         let method = lab.with_untracked(|lab| lab.edit.method);
-        method.numbers().into_iter().map(|(name, _)| field(name, label(name))).collect_view()
+        let counts = method.counts().into_iter().map(|(name, _)| name);
+        let names = counts.chain(method.numbers().into_iter().map(|(name, _)| name));
+        names.map(|name| field(name, label(name))).collect_view()
     };
     view! {
         <details class="numbers">
@@ -229,7 +236,6 @@ fn Search(editor: Editor) -> impl IntoView {
                 }}
             </p>
             <div class="four">
-                {field("steps", "Steps")}
                 {numbers}
                 {field("seed", "Seed")}
             </div>
