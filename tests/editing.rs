@@ -9,12 +9,14 @@ use engram_core::edit::{
 };
 use engram_core::facts::{Fact, parse};
 use engram_core::load::Model;
+use engram_core::model::Site;
 use engram_core::record::{
-    AlphaEdit, Answers, EditKey, EditMethod, EditSettings, FineTuning, Lora, Memit, Rome, SecondMomentSettings,
-    Settings, UltraEdit, ValueSearch,
+    AlphaEdit, Answers, EditKey, EditMethod, EditSettings, FineTuning, Lora, Memit, Rome, SearchStart,
+    SecondMomentSettings, Settings, UltraEdit, ValueSearch,
 };
+use engram_core::run::{Prompt, Sites};
 use engram_core::second_moment::StatsText;
-use engram_core::tensor::Term;
+use engram_core::tensor::{Matrix, Term};
 use engram_tests::fixtures::{devices, fixture, open};
 use pollster::block_on;
 use safetensors::SafeTensors;
@@ -457,4 +459,46 @@ fn fine_tuning_is_the_references() {
 #[test]
 fn ultraedit_is_the_references() {
     ultraedit(&Reference::read(), &Compute::cpu("tests"));
+}
+
+/// A search that starts at a known fact's value starts at the one whose key is nearest.
+#[test]
+fn a_search_may_start_from_a_neighbours_value() {
+    let reference = Reference::read();
+    let model = open(&bundled("models").join("engram-llama"), None, &Compute::cpu("tests"));
+    let layer = 1;
+    let fact = reference.facts[120].clone();
+    let same = |other: &&Fact| other.relation == fact.relation && other.subject != fact.subject;
+    let others: Vec<&Fact> = reference.facts.iter().filter(same).take(3).collect();
+    let at_subject = |fact: &Fact| {
+        let tokens = tokens_of(&model, fact, &Settings::default()).expect("tokens");
+        let (s, keep) = (tokens.span.end - 1, Sites::end().with(Site::MlpKey, 1..=1).with(Site::MlpValue, 1..=1));
+        let prompts = [Prompt::plain(&tokens.clean)];
+        let cache = block_on(model.edited().capture(&prompts, &Matrix::default(), &keep)).expect("activations");
+        [Site::MlpKey, Site::MlpValue]
+            .map(|site| block_on(cache.values(0, layer, site, s..s + 1)).expect("a row").values)
+    };
+    let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum::<f64>();
+    let [key, value] = at_subject(&fact);
+    let known: Vec<[Vec<f32>; 2]> = others.iter().map(|other| at_subject(other)).collect();
+    let near = |at: &usize| dot(&key, &known[*at][0]) / dot(&known[*at][0], &known[*at][0]).sqrt();
+    let nearest = (0..known.len()).max_by(|a, b| near(a).total_cmp(&near(b))).expect("others");
+    let apart: Vec<f32> = known[nearest][1].iter().zip(&value).map(|(there, here)| there - here).collect();
+    let distance = dot(&apart, &apart).sqrt();
+
+    let search = ValueSearch { steps: 1, ..ValueSearch::default() };
+    let rome = Rome { covariance: false, start: SearchStart::Neighbour, search, ..Rome::default() };
+    let contexts = vec!["The old door. {}".to_owned()];
+    let settings = Settings { edit: EditSettings { contexts, ..EditSettings::of(rome.into()) }, ..Settings::default() };
+    let all = std::slice::from_ref(&fact);
+    for alike in [others.iter().enumerate().map(|(at, other)| (10 + at, *other)).collect::<Vec<_>>(), Vec::new()] {
+        let mut targets = targets(&model, all, layer);
+        targets[0].alike.clone_from(&alike);
+        let batch = block_on(EditBatch::capture(&model, &targets)).expect("prompts");
+        let solved = block_on(solve(&batch, &rome.into(), &settings, &mut |_| Ok(()))).expect("an edit");
+        let found = solved[0].evidence[0].search.clone().expect("a search");
+        let (neighbour, length) = if alike.is_empty() { (None, 0.0) } else { (Some(10 + nearest), distance) };
+        assert_eq!(found.neighbour, neighbour);
+        assert!((f64::from(found.delta_norm) - length).abs() < 1e-4, "{} {length}", found.delta_norm);
+    }
 }

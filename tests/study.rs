@@ -94,15 +94,24 @@ fn several_methods_edit_the_same_facts_and_go_on_where_they_stopped() {
         let mut model = model(name, &compute);
         let facts = facts(&model);
         model.second_moments.text = Some(StatsText::new("facts", statements(&facts.facts)));
-        let settings = by(&named(&["spsa", "rome", "r-rome", "p-rome", "memit"]));
+        let some = by(&named(&["spsa", "rome", "r-rome", "p-rome", "memit", "ft-m", "lora", "ultraedit"]));
+        let settings = Settings { edit: EditSettings { fluency: 12, ..some.edit }, ..some };
         let start = block_on(header(&model, &facts, settings, "test")).expect("header");
         let endless = |record: &Record| Journal { record: record.clone(), left: usize::MAX };
         let whole = block_on(run(&mut model, &facts, start.clone(), &mut endless(&start))).expect("a study");
         let edits = whole.edits.clone().expect("stage 3 was asked for");
-        assert_eq!(edits.len(), 5 * 3, "{name}: three facts by five methods");
+        assert_eq!(edits.len(), 8 * 3, "{name}: three facts by eight methods");
+        let texts = || edits.iter().flat_map(|edit| &edit.generations).map(|one| &one.texts);
+        assert_eq!(texts().count(), edits.len(), "{name}: one generation prompt each");
+        assert!(
+            texts().all(|[before, _]| model.tokens.encode(before).is_ok_and(|text| text.ids.len() >= 10)),
+            "{name}"
+        );
+        assert!(texts().any(|[before, after]| before != after), "{name}: no edit changes what is written");
         for edit in &edits {
             let method = &whole.settings.edit.methods[edit.method];
             assert_eq!(edit.failed, None, "{name}, {}", method.title());
+            assert_eq!(edit.search.is_some(), method.has_gradients(), "{name}, {}", method.title());
             assert!(edit.answers.is_some() && edit.relative_norm.is_some_and(|norm| norm > 0.0));
             if method.is_joint() {
                 let others: Vec<usize> = edits.iter().map(|edit| edit.fact).collect();
@@ -112,7 +121,7 @@ fn several_methods_edit_the_same_facts_and_go_on_where_they_stopped() {
             }
         }
         assert!(verify::record(&whole).iter().all(|check| check.state != State::Failed), "{name}");
-        for kept in [0, 2, 3, 8, 14] {
+        for kept in [0, 2, 3, 8, 14, 17, 20, 23] {
             let mut partial = whole.clone();
             partial.edits = Some(edits[..kept].to_vec());
             let resumed = block_on(run(&mut model, &facts, partial.clone(), &mut endless(&partial))).expect("resumed");

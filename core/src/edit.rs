@@ -8,6 +8,7 @@ mod contexts;
 mod delta;
 mod editor;
 mod editors;
+mod fluency;
 mod measure;
 mod objective;
 mod prepare;

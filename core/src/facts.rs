@@ -46,6 +46,9 @@ pub struct Fact {
     pub paraphrases: Vec<String>,
     /// Prompts about other subjects with the same true answer.
     pub neighbourhood: Vec<String>,
+    /// Prompts about the subject that a model goes on with, for its fluency.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub generation: Vec<String>,
     /// Tokens of the true and the counterfactual answer where a model gave them itself; empty where the tokenizer reads them
     /// off the texts.
     #[serde(default, skip_serializing_if = "no_ids")]

@@ -118,6 +118,32 @@ pub async fn sampled(model: &Model, starts: &[(&str, usize)], top: usize, seed: 
     all.iter().map(|(ids, ..)| model.tokens.decode(ids)).collect()
 }
 
+/// A text that begins with a prompt and has so many tokens, the prompt's included, by a model with these edits; every next token is drawn from the
+/// `top` most probable ones. Draws are of the seed and a name.
+///
+/// # Errors
+/// As [`prompt_of`].
+pub async fn sampled_on(
+    model: &Model,
+    edited: Edited<'_>,
+    prompt: &str,
+    length: usize,
+    top: usize,
+    (seed, name): &(u64, String),
+) -> Result<String> {
+    let mut ids = prompt_of(model, prompt)?.ids;
+    let length = (model.tokens.before().len() + length).min(model.net.shape.positions);
+    let mut generator = generator(*seed, "text", name);
+    let mut cache = edited.capture(&[Prompt::plain(&ids)], &Matrix::default(), &Sites::to_extend()).await?;
+    while ids.len() < length {
+        let computed = cache.ids(0).len();
+        edited.extend(&mut cache, 0, &ids[computed..]).await?;
+        let logits = edited.logits(&cache, 0, ids.len() - 1).await?;
+        ids.push(drawn(&logits, top, &mut generator));
+    }
+    model.tokens.decode(&ids)
+}
+
 /// One of the `top` largest logits' places, by their probabilities among themselves.
 fn drawn(logits: &[f32], top: usize, generator: &mut impl Rng) -> u32 {
     let mut order: Vec<u32> = (0..logits.len() as u32).collect();

@@ -6,6 +6,7 @@
 mod ablation;
 mod edits;
 mod finding;
+mod fluency;
 mod localize;
 mod mean;
 mod redundancy;
@@ -18,6 +19,7 @@ pub use edits::{
     EditOutcome, EditSummary, Level, SideEffects, edit_outcome, edit_summaries, edit_summary, side_effects,
 };
 pub use finding::{Finding, PEAK, SMALL, finding, layer_of, no_peak};
+pub use fluency::ngram_entropy;
 pub use localize::{
     Concentration, Distribution, Dominant, SNAP, dominant, dominant_layer, mean_sufficiency, sufficiency,
 };

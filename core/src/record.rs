@@ -12,7 +12,7 @@ pub(crate) mod read;
 mod settings;
 
 pub use edit_method::EditMethod;
-pub use edit_record::{Answers, EditRecord, Search, Shift, Unrelated};
+pub use edit_record::{Answers, EditRecord, Generation, Search, Shift, Unrelated};
 pub use edit_settings::{EditSettings, SecondMomentSettings};
 pub use editors::{AlphaEdit, EditKey, FineTuning, Lora, Memit, Rome, SearchStart, Spsa, UltraEdit, ValueSearch};
 pub use outcome::{Dropped, NotValidated, Outcome, Reason};

@@ -86,6 +86,7 @@ pub fn edit() -> EditRecord {
         paraphrases: vec![shift()],
         neighbourhood: vec![shift()],
         neighbourhood_plus: vec![shift()],
+        generations: vec![Generation { prompt: "p".into(), texts: ["p a".into(), "p b".into()] }],
         unrelated: vec![Unrelated { fact: 1, p_true: [0.5, 0.25], flipped: true }],
         method: 1,
         answers,
@@ -146,6 +147,7 @@ fn full(corruption: Corruption, answer: Answer) -> Record {
                 position: PatchPosition::SubjectLast,
                 layer: Some(1),
                 min_p_false: 0.1,
+                fluency: 100,
                 methods: vec![
                     Spsa { steps: 1, epsilon: 0.5, eta: 0.5 }.into(),
                     Rome::default().into(),

@@ -23,6 +23,7 @@ pub fn facts(model: &Model) -> FactFile {
                 continue;
             }
             let wrong = facts.len() % 3 == 2;
+            let generation = vec![format!("{subject} is")];
             facts.push(Fact {
                 id: facts.len().to_string(),
                 relation: relation.into(),
@@ -32,6 +33,7 @@ pub fn facts(model: &Model) -> FactFile {
                 target_new: "8".into(),
                 paraphrases: vec!["Zoë of".into()],
                 neighbourhood: vec!["The capital of Italy is".into()],
+                generation,
                 ..Fact::default()
             });
         }

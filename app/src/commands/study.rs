@@ -73,6 +73,9 @@ pub struct StudyArgs {
     /// Edit facts whose new answer has more than this probability [default: 0.0005 where spsa is among the methods, else 0]
     #[arg(long, value_name = "P", value_parser = options::not_negative, help_heading = EDITING)]
     pub min_p_false: Option<f32>,
+    /// Let the model write texts of 100 tokens about each edited subject, from the facts' generation prompts, and measure how varied they are (GE); takes longer than all the rest
+    #[arg(long, help_heading = EDITING)]
+    pub fluency: bool,
     #[command(flatten)]
     editor: MethodArgs,
     /// Folder for the records; made when missing
@@ -86,6 +89,8 @@ pub struct StudyArgs {
     pub strict: bool,
 }
 
+/// Tokens of a text, the prompt's included, as in Meng et al. 2022.
+const FLUENCY: usize = 100;
 const EDITING: &str = "Editing (stage 3)";
 
 const EXAMPLES: &str = "\
@@ -135,6 +140,7 @@ impl StudyArgs {
                 facts: self.edit_facts,
                 position: edited,
                 layer: self.edit_layer,
+                fluency: if self.fluency { FLUENCY } else { 0 },
                 min_p_false: self.min_p_false.unwrap_or(editor.min_p_false),
                 ..editor
             },

@@ -2,6 +2,7 @@
 //! single runs, so many are measured together and the model is never changed.
 
 use super::editor::{EditBatch, EditTarget, Evidence, Solved};
+use super::fluency::generations;
 use super::probes::{Probe, Probes, Score, Whole};
 use crate::error::{Error, Result};
 use crate::record::{Answers, EditRecord, Settings, Shift, Unrelated};
@@ -84,8 +85,9 @@ pub async fn measure(
             let one = |at: usize| if made(&at) { found.next() } else { Some(before[at].clone()) };
             let after: Vec<Vec<Score>> = (start..end).filter_map(one).collect();
             for ((watched, before), after) in watched[start..end].iter().zip(&before[start..end]).zip(&after) {
+                let generations = generations(batch.model, watched.target, &watched.solved.overlay, settings).await?;
                 done(MeasuredEdit {
-                    record: watched.record(method, before, after),
+                    record: EditRecord { generations, ..watched.record(method, before, after) },
                     overlay: watched.solved.overlay.clone(),
                 })?;
             }
@@ -193,6 +195,7 @@ impl Watched<'_> {
             paraphrases,
             neighbourhood,
             neighbourhood_plus,
+            generations: Vec::new(),
             unrelated: unrelated.collect(),
             method,
             answers: answers(own, own_after),

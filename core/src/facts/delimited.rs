@@ -109,8 +109,9 @@ fn broken(error: csv::Error) -> Error {
 /// The known columns among the header's. A table has no lists of prompts.
 fn columns(names: &[String]) -> Result<Vec<(usize, Known)>> {
     let known = names.iter().enumerate().filter_map(|(at, name)| Some((at, Column::of(name)?)));
-    let known: Vec<_> =
-        known.filter(|(_, known)| !matches!(known.column, Column::Paraphrases | Column::Neighbourhood)).collect();
+    let known: Vec<_> = known
+        .filter(|(_, known)| !matches!(known.column, Column::Paraphrases | Column::Neighbourhood | Column::Generation))
+        .collect();
     for (at, (place, name)) in known.iter().enumerate() {
         if known[..at].iter().any(|(_, other)| other.number() == name.number()) {
             return Err(

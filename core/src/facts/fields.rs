@@ -17,10 +17,11 @@ pub(super) enum Column {
     New,
     Paraphrases,
     Neighbourhood,
+    Generation,
 }
 
 /// The names of each, in order of preference: CounterFact, known_1000, counterfact-tracing, EasyEdit and zsRE.
-const NAMES: [(Column, &[&str]); 10] = [
+const NAMES: [(Column, &[&str]); 11] = [
     (Column::Id, &["case_id", "known_id", "id"]),
     (Column::RelationId, &["relation_id"]),
     (Column::Relation, &["relation"]),
@@ -31,6 +32,7 @@ const NAMES: [(Column, &[&str]); 10] = [
     (Column::New, &["target_new", "target_false", "alt"]),
     (Column::Paraphrases, &["paraphrase_prompts", "rephrase_prompt", "rephrase"]),
     (Column::Neighbourhood, &["neighborhood_prompts"]),
+    (Column::Generation, &["generation_prompts"]),
 ];
 
 /// CounterFact's object with prompt, subject and answers.
@@ -61,7 +63,8 @@ impl Column {
 
     /// Whether a fact can be studied without it.
     fn is_light(self) -> bool {
-        matches!(self, Self::Id | Self::RelationId | Self::Relation | Self::Paraphrases | Self::Neighbourhood)
+        let lists = matches!(self, Self::Paraphrases | Self::Neighbourhood | Self::Generation);
+        lists || matches!(self, Self::Id | Self::RelationId | Self::Relation)
     }
 }
 
@@ -175,6 +178,7 @@ impl Raw {
             target_new: if new.1.is_missing() { String::new() } else { target(new, flaws) },
             paraphrases: list(self.take(Column::Paraphrases), flaws),
             neighbourhood: list(self.take(Column::Neighbourhood), flaws),
+            generation: list(self.take(Column::Generation), flaws),
             ..Fact::default()
         }
     }

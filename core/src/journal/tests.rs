@@ -61,6 +61,7 @@ fn edit(fact: usize) -> EditRecord {
         paraphrases: vec![Shift { prompt: "x".into(), p_true: [0.1, 0.2], p_false: [0.3, 0.4], answers: None }],
         neighbourhood: vec![],
         neighbourhood_plus: vec![],
+        generations: vec![],
         unrelated: vec![Unrelated { fact: 1, p_true: [0.5, 0.4], flipped: false }],
         ..EditRecord::default()
     }

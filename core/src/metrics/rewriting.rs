@@ -1,6 +1,6 @@
 //! Editing as the field measures it (METHODS, section 4): each measure with the dialect that it belongs to, before and after.
 
-use super::{Mean, Share, Verdict, judge};
+use super::{Mean, Share, Verdict, judge, ngram_entropy};
 use crate::record::{Answers, EditRecord, Shift};
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +13,9 @@ pub enum Dialect {
     /// The same for neighbours behind the edited statement (Hoelscher-Obermaier et al. 2023).
     #[serde(rename = "counterfact+")]
     CounterFactPlus,
+    /// As Meng et al. 2022 take it, with this program's own words instead of NLTK's.
+    #[serde(rename = "rome-words")]
+    RomeWords,
     /// EasyEdit: the share of an answer's tokens that are the most probable ones, teacher-forced.
     Easyedit,
     /// The whole answer by greedy decoding, nothing forced.
@@ -25,6 +28,7 @@ impl Dialect {
         match self {
             Self::Rome => "rome",
             Self::CounterFactPlus => "counterfact+",
+            Self::RomeWords => "rome, own words",
             Self::Easyedit => "easyedit",
             Self::Greedy => "greedy",
         }
@@ -49,6 +53,8 @@ pub enum Measure {
     Nm,
     /// For a neighbour behind the edited statement the true answer is the likelier.
     NsPlus,
+    /// Fluency: the entropy of words' pairs and triples in what the model writes about the subject, in bits ([`ngram_entropy`]).
+    Ge,
     /// On the prompt, greedy decoding gives the whole new answer.
     Exact,
     /// The same on paraphrases.
@@ -63,7 +69,7 @@ pub enum Measure {
 
 impl Measure {
     /// All of them, dialect after dialect.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Es,
         Self::Em,
         Self::Ps,
@@ -71,6 +77,7 @@ impl Measure {
         Self::Ns,
         Self::Nm,
         Self::NsPlus,
+        Self::Ge,
         Self::Exact,
         Self::ExactParaphrase,
         Self::Reliability,
@@ -88,6 +95,7 @@ impl Measure {
             Self::Ns => "NS",
             Self::Nm => "NM",
             Self::NsPlus => "NS+",
+            Self::Ge => "GE",
             Self::Exact => "exact match",
             Self::ExactParaphrase => "exact match, paraphrases",
             Self::Reliability => "reliability",
@@ -101,6 +109,7 @@ impl Measure {
         match self {
             Self::Es | Self::Em | Self::Ps | Self::Pm | Self::Ns | Self::Nm => Dialect::Rome,
             Self::NsPlus => Dialect::CounterFactPlus,
+            Self::Ge => Dialect::RomeWords,
             Self::Exact | Self::ExactParaphrase => Dialect::Greedy,
             Self::Reliability | Self::Generalization | Self::Locality => Dialect::Easyedit,
         }
@@ -134,6 +143,10 @@ impl Measure {
             Self::Ns => over(neighbours, &older),
             Self::Nm => over(neighbours, &|answers| -gain(answers)),
             Self::NsPlus => over(&edit.neighbourhood_plus, &older),
+            Self::Ge => {
+                let all = edit.generations.iter().filter_map(|one| ngram_entropy(&one.texts[at]));
+                Mean::of(all).map(|mean| mean.mean)
+            }
             Self::Exact => on_prompt(&exact),
             Self::ExactParaphrase => over(paraphrases, &exact),
             Self::Reliability => on_prompt(&forced),

@@ -276,6 +276,7 @@ fn edit(p: [f32; 4]) -> EditRecord {
         paraphrases: vec![],
         neighbourhood: vec![],
         neighbourhood_plus: vec![],
+        generations: vec![],
         unrelated: vec![],
         ..EditRecord::default()
     }

@@ -236,6 +236,7 @@ mod tests {
             paraphrases: vec![shift([0.8, 0.1], [0.01, 0.6]); 3],
             neighbourhood: vec![shift([0.8, 0.7], [0.01, 0.02]); 5],
             neighbourhood_plus: vec![],
+            generations: vec![],
             unrelated: (0..20).map(kept).collect(),
             restored: true,
             ..EditRecord::default()

@@ -71,6 +71,7 @@ fn edit(fact: usize) -> EditRecord {
         paraphrases: vec![shift(0.3), shift(0.7)],
         neighbourhood: vec![],
         neighbourhood_plus: vec![],
+        generations: vec![],
         unrelated: vec![Unrelated { fact: 9, p_true: [0.25, 0.125], flipped: false }],
         ..EditRecord::default()
     }

@@ -39,6 +39,9 @@ pub struct EditRecord {
     /// Neighbourhood prompts behind the edited statement ("{prompt} {new answer}. {neighbour}", CounterFact+): before and after.
     #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "read::list::<_, _, MOST_STEPS>")]
     pub neighbourhood_plus: Vec<Shift>,
+    /// What the model writes about the subject.
+    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "read::list::<_, _, MOST_STEPS>")]
+    pub generations: Vec<Generation>,
     /// Unrelated facts.
     #[serde(deserialize_with = "read::list::<_, _, MOST_STEPS>")]
     pub unrelated: Vec<Unrelated>,
@@ -104,6 +107,15 @@ pub struct Search {
     /// The divergence at each step, unweighted; empty where none is weighed.
     #[serde(deserialize_with = "read::list::<_, _, MOST_STEPS>")]
     pub kl: Vec<f32>,
+}
+
+/// A text of the model's own, before and after an edit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Generation {
+    /// What it begins with.
+    pub prompt: String,
+    /// The whole texts, the beginning included: before and after.
+    pub texts: [String; 2],
 }
 
 /// Two answers' probabilities on one prompt, before and after an edit.

@@ -22,6 +22,8 @@ pub struct EditSettings {
     pub layer: Option<usize>,
     /// `p_false` above which a fact is editable (the paper's filter, for SPSA); 0 for every fact.
     pub min_p_false: f32,
+    /// Tokens of the texts that a model writes about an edited subject, from its generation prompts; 0 for none.
+    pub fluency: usize,
     /// How edits are found; each fact is edited by each of them, starting from the unedited model.
     pub methods: Vec<EditMethod>,
     /// Texts before the prompt that gradient editors average over; filled when the study starts.
@@ -38,6 +40,7 @@ impl Default for EditSettings {
             position: PatchPosition::SubjectLast,
             layer: None,
             min_p_false: 5e-4,
+            fluency: 0,
             methods: vec![EditMethod::default()],
             contexts: Vec::new(),
             second_moment: SecondMomentSettings::default(),
@@ -118,6 +121,8 @@ struct Written {
     #[serde(skip_serializing_if = "Option::is_none")]
     eta: Option<f32>,
     min_p_false: f32,
+    #[serde(skip_serializing_if = "is_zero")]
+    fluency: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     method: Option<EditMethod>,
     /// All methods, where there are several.
@@ -127,6 +132,11 @@ struct Written {
     contexts: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     second_moment: Option<SecondMomentSettings>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 impl Default for Written {
@@ -140,7 +150,7 @@ impl Default for Written {
 impl From<EditSettings> for Written {
     fn from(settings: EditSettings) -> Self {
         let needs = settings.needs_second_moment();
-        let EditSettings { facts, unrelated, position, layer, min_p_false, methods, contexts, second_moment } =
+        let EditSettings { facts, unrelated, position, layer, min_p_false, fluency, methods, contexts, second_moment } =
             settings;
         let first = methods.first().copied().unwrap_or_default();
         let spsa = if let EditMethod::Spsa(spsa) = first { Some(spsa) } else { None };
@@ -153,6 +163,7 @@ impl From<EditSettings> for Written {
             epsilon: spsa.map(|spsa| spsa.epsilon),
             eta: spsa.map(|spsa| spsa.eta),
             min_p_false,
+            fluency,
             method: Some(first),
             methods: if methods.len() > 1 { methods } else { Vec::new() },
             contexts,
@@ -166,7 +177,7 @@ impl TryFrom<Written> for EditSettings {
 
     fn try_from(written: Written) -> Result<Self, String> {
         let Written { facts, unrelated, position, layer, steps, epsilon, eta, min_p_false, .. } = written;
-        let Written { method, mut methods, contexts, second_moment, .. } = written;
+        let Written { fluency, method, mut methods, contexts, second_moment, .. } = written;
         let first = match (method.unwrap_or_default(), steps.is_some() || epsilon.is_some() || eta.is_some()) {
             (EditMethod::Spsa(named), _) => {
                 let spsa = Spsa {
@@ -188,7 +199,7 @@ impl TryFrom<Written> for EditSettings {
             Some(_) => return Err("edit.method is not the first of edit.methods".into()),
         }
         let second_moment = second_moment.unwrap_or_default();
-        Ok(Self { facts, unrelated, position, layer, min_p_false, methods, contexts, second_moment })
+        Ok(Self { facts, unrelated, position, layer, min_p_false, fluency, methods, contexts, second_moment })
     }
 }
 

@@ -100,6 +100,12 @@ pub fn table7(records: &[Record]) -> Option<Table> {
     let mut columns = vec![text("model"), text("weights"), plain("edits"), plain("S (rome)")];
     columns.extend(Measure::ALL.map(column));
     columns.extend([plain("‖ΔW‖/‖W‖, median"), shaped("disabling", Shape::Share), shaped("silenced", Shape::Share)]);
+    // Measures that no record has (GE is taken where it is asked for) need no column.
+    let empty: Vec<usize> = (0..columns.len()).filter(|&at| rows.iter().all(|row| row[at] == Cell::Missing)).collect();
+    for &at in empty.iter().rev() {
+        columns.remove(at);
+        rows.iter_mut().for_each(|row| drop(row.remove(at)));
+    }
     (!rows.is_empty()).then(|| Table {
         number: 7,
         title: "Edits as the field measures them".into(),
@@ -112,7 +118,8 @@ pub fn table7(records: &[Record]) -> Option<Table> {
                 .into(),
             "rome (CounterFact): ES, PS, NS are shares of prompts, paraphrases and neighbours where the right answer has \
              the smaller mean -log p over its tokens; EM, PM, NM the differences of the probabilities; S is the harmonic \
-             mean of ES, PS and NS. NS+ (counterfact+): NS with the edited statement in front of the neighbour's prompt."
+             mean of ES, PS and NS. NS+ (counterfact+): NS with the edited statement in front of the neighbour's prompt. \
+             GE (rome, own words): how varied the model's own texts about the subject are."
                 .into(),
             "greedy: greedy decoding gives the new answer, all of its tokens. easyedit: the share of its tokens that are \
              the most probable ones with the answer forced; locality: for neighbours, those that stay what they were."

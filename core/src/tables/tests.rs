@@ -61,6 +61,7 @@ fn records() -> Vec<Record> {
         paraphrases: vec![],
         neighbourhood: vec![],
         neighbourhood_plus: vec![],
+        generations: vec![],
         unrelated: vec![Unrelated { fact: 9, p_true: [0.5, 0.25], flipped: true }],
         ..EditRecord::default()
     };

@@ -77,6 +77,7 @@ fn edit(fact: usize, other: (usize, f32), own: &Traced) -> EditRecord {
         paraphrases: vec![Shift { prompt: "q".into(), p_true: [0.5, 0.25], p_false: [0.1, 0.2], answers: None }],
         neighbourhood: vec![],
         neighbourhood_plus: vec![],
+        generations: vec![],
         unrelated: vec![Unrelated { fact: other.0, p_true: [other.1, 0.5], flipped: false }],
         ..EditRecord::default()
     }

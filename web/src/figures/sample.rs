@@ -72,6 +72,7 @@ pub(crate) fn record() -> Record {
             }],
             neighbourhood: vec![],
             neighbourhood_plus: vec![],
+            generations: vec![],
             unrelated: vec![Unrelated { fact: 2, p_true: [0.9, 0.88], flipped: false }],
             ..EditRecord::default()
         }]),

@@ -245,6 +245,9 @@ fn method_flags(edit: &EditSettings) -> Vec<(String, String)> {
     if edit.min_p_false != least {
         flag("--min-p-false", edit.min_p_false.to_string());
     }
+    if edit.fluency > 0 {
+        flag("--fluency", String::new());
+    }
     let keys = |covariance: bool| {
         edit.methods.iter().any(|method| matches!(method, EditMethod::Rome(rome) if rome.covariance == covariance))
     };
