@@ -7,7 +7,7 @@ use engram_core::device::Compute;
 use engram_core::edit::{
     EditBatch, EditTarget, Evidence, MeasuredEdit, Solved, complete, measure, prepare, solve, tokens_of,
 };
-use engram_core::facts::{Fact, parse};
+use engram_core::facts::Fact;
 use engram_core::load::Model;
 use engram_core::model::Site;
 use engram_core::record::{
@@ -15,113 +15,11 @@ use engram_core::record::{
     SecondMomentSettings, Settings, UltraEdit, ValueSearch,
 };
 use engram_core::run::{Prompt, Sites};
-use engram_core::second_moment::StatsText;
 use engram_core::tensor::{Matrix, Term};
-use engram_tests::fixtures::{devices, fixture, open};
+use engram_tests::editing::{Reference, TOLERANCE, Worst, apart, bundled, number, numbers};
+use engram_tests::fixtures::{devices, open};
 use pollster::block_on;
-use safetensors::SafeTensors;
 use serde_json::Value;
-use std::path::{Path, PathBuf};
-
-/// Relative; the reference's own f32 and f64 differ by up to 6e-5 in a fact's value.
-const TOLERANCE: f64 = 1e-4;
-
-fn bundled(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../core/bundled").join(path)
-}
-
-/// What PyTorch found.
-struct Reference {
-    json: Value,
-    bytes: Vec<u8>,
-    facts: Vec<Fact>,
-}
-
-impl Reference {
-    fn read() -> Self {
-        let read = |path: &Path| std::fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-        let json = serde_json::from_slice(&read(&fixture("editing.json"))).expect("JSON");
-        let facts = parse("facts.json", &read(&bundled("facts.json"))).expect("facts").facts;
-        Self { json, bytes: read(&fixture("editing.safetensors")), facts }
-    }
-
-    fn tensor(&self, name: &str) -> Vec<f32> {
-        let file = SafeTensors::deserialize(&self.bytes).expect("safetensors");
-        let tensor = file.tensor(name).unwrap_or_else(|_| panic!("no {name}"));
-        tensor.data().as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect()
-    }
-
-    fn facts(&self, section: &str) -> Vec<Fact> {
-        let places = self.json["facts"][section].as_array().expect("facts");
-        places.iter().map(|place| self.facts[place.as_u64().expect("a place") as usize].clone()).collect()
-    }
-
-    /// The contexts but for the bare prompt.
-    fn contexts(&self, section: &str) -> Vec<String> {
-        let all = self.json["contexts"][section].as_array().expect("contexts");
-        assert_eq!(all[0], "{}");
-        all[1..].iter().map(|one| one.as_str().expect("a context").to_owned()).collect()
-    }
-
-    fn models(&self) -> Vec<String> {
-        self.json["models"].as_object().expect("models").keys().cloned().collect()
-    }
-
-    /// The text that it took the second moments over.
-    fn text(&self) -> StatsText {
-        let lines: Vec<String> =
-            self.facts.iter().map(|fact| format!("{} {}.", fact.prompt(), fact.target_true)).collect();
-        let text = StatsText::new("facts", lines.join("\n"));
-        assert_eq!(text.sha256, self.json["text_sha256"], "the text is not what the reference read");
-        text
-    }
-}
-
-fn number(value: &Value, key: &str) -> f64 {
-    value[key].as_f64().unwrap_or_else(|| panic!("no {key} in {value}"))
-}
-
-fn numbers(value: &Value) -> Vec<f64> {
-    value.as_array().expect("a list").iter().map(|value| value.as_f64().expect("a number")).collect()
-}
-
-/// `‖a - b‖ / ‖b‖`.
-fn apart(found: &[f32], want: &[f32]) -> f64 {
-    assert_eq!(found.len(), want.len());
-    let square = |values: &mut dyn Iterator<Item = f64>| values.map(|x| x * x).sum::<f64>().sqrt();
-    let difference = square(&mut found.iter().zip(want).map(|(a, b)| f64::from(*a) - f64::from(*b)));
-    difference / square(&mut want.iter().map(|x| f64::from(*x)))
-}
-
-/// The largest error that was seen of each quantity.
-struct Worst {
-    seen: Vec<(&'static str, f64)>,
-    allowed: f64,
-}
-
-impl Default for Worst {
-    fn default() -> Self {
-        Self { seen: Vec::new(), allowed: TOLERANCE }
-    }
-}
-
-impl Worst {
-    fn see(&mut self, what: &'static str, error: f64, place: &str) {
-        assert!(error <= self.allowed, "{place}: {what} is off by {error:.1e}");
-        match self.seen.iter_mut().find(|(name, _)| *name == what) {
-            Some((_, worst)) => *worst = worst.max(error),
-            None => self.seen.push((what, error)),
-        }
-    }
-
-    fn relative(&mut self, what: &'static str, found: f64, want: f64, place: &str) {
-        self.see(what, (found - want).abs() / want.abs().max(1e-2), place);
-    }
-
-    fn told(&self) -> String {
-        self.seen.iter().map(|(what, worst)| format!("{what} {worst:.1e}")).collect::<Vec<_>>().join(", ")
-    }
-}
 
 /// Facts of one model, edited at a layer.
 fn targets<'a>(model: &Model, facts: &'a [Fact], layer: usize) -> Vec<EditTarget<'a>> {
@@ -361,7 +259,8 @@ fn tuned(reference: &Reference, compute: &Compute, section: &str) {
     for name in reference.models() {
         // Seventy steps: of -log p of answers that training drives out, the reference's own f32 and f64 differ by 1.8e-4.
         let allowed = if section == "lora" { 5.0 * TOLERANCE } else { TOLERANCE };
-        let mut worst = Worst { allowed, ..Worst::default() };
+        let mut worst = Worst::default();
+        worst.allowed = allowed;
         let mut model = open(&bundled("models").join(&name), None, compute);
         let all = &reference.json["models"][&name][section];
         let settings = &all["settings"];

@@ -19,7 +19,7 @@ pub struct MethodArgs {
     /// Most steps of the search [default: spsa 250, lora 70, alphaedit and ft-m 25, others 20]
     #[arg(long, value_name = "COUNT", value_parser = options::count, help_heading = EDITOR)]
     pub steps: Option<usize>,
-    /// Gradients: learning rate of Adam; ultraedit: step along the gradient [default: 0.5; alphaedit 0.1, lora 0.005, ft-m 0.0005, ultraedit one over the width of a key]
+    /// Gradients: learning rate of Adam; ultraedit: step along the gradient [default: 0.5; alphaedit 0.1, ft-m 0.0005, lora 0.0003, ultraedit one over the width of a key]
     #[arg(long, value_name = "RATE", value_parser = options::positive, help_heading = EDITOR, allow_negative_numbers = true)]
     pub lr: Option<f32>,
     /// Gradients: weight of the value's change, relative to its square [default: 0.5]
@@ -31,7 +31,7 @@ pub struct MethodArgs {
     /// Gradients: largest change of the value, in its own lengths [default: rome 4, others 0.75]
     #[arg(long, value_name = "TIMES", value_parser = options::positive, help_heading = EDITOR, allow_negative_numbers = true)]
     pub clamp: Option<f32>,
-    /// Gradients: a loss below this ends the search [default: 0.05; ft-m 0.01, lora 0]
+    /// Gradients: a loss below this ends the search [default: 0.05; ft-m, lora 0.01]
     #[arg(long, value_name = "LOSS", value_parser = options::not_negative, help_heading = EDITOR, allow_negative_numbers = true)]
     pub stop: Option<f32>,
     /// memit, alphaedit: layers that are changed, the edited one the last of them [default: 5]

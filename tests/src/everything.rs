@@ -150,9 +150,12 @@ fn full(corruption: Corruption, answer: Answer) -> Record {
                 fluency: 100,
                 methods: vec![
                     Spsa { steps: 1, epsilon: 0.5, eta: 0.5 }.into(),
-                    Rome::default().into(),
+                    Rome { start: SearchStart::Neighbour, ..Rome::default() }.into(),
                     Memit::default().into(),
                     AlphaEdit::default().into(),
+                    FineTuning::default().into(),
+                    Lora::default().into(),
+                    UltraEdit::default().into(),
                 ],
                 contexts: vec!["One. {}".into()],
                 second_moment: SecondMomentSettings {

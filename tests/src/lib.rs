@@ -2,6 +2,7 @@
 
 #![expect(clippy::print_stdout, reason = "tests report what they measure")]
 
+pub mod editing;
 pub mod everything;
 pub mod fixtures;
 pub mod gguf;

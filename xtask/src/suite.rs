@@ -60,6 +60,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
 
     let lines = lines(&skipped);
     let _ = std::fs::remove_file(&skipped);
+    let _ = std::fs::remove_dir_all(skipped.with_extension("cache"));
     println!("\nsummary:");
     for line in &lines {
         println!("  skipped  {line}");
@@ -91,6 +92,8 @@ fn native(arguments: &[String], skipped: &Path, told: &mut Told) -> Result<ExitS
     // Snapshots are compared here, never rewritten; wide terminals must not change what tests read.
     command.env("INSTA_UPDATE", "no").env("INSTA_WORKSPACE_ROOT", crate::shell::root());
     command.env_remove("COLUMNS").env_remove("NO_COLOR");
+    // What the program keeps for the next time is not kept in the user's own folder.
+    command.env("ENGRAM_CACHE", skipped.with_extension("cache"));
     // Without a desktop session Linux's window libraries complain at every look for a graphics adapter.
     if std::env::var_os("XDG_RUNTIME_DIR").is_none() {
         command.env("XDG_RUNTIME_DIR", std::env::temp_dir());

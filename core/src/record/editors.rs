@@ -185,7 +185,7 @@ pub struct Lora {
 
 impl Default for Lora {
     fn default() -> Self {
-        Self { rank: 8, alpha: 32.0, tuning: FineTuning { steps: 70, lr: 5e-3, stop: 0.0 } }
+        Self { rank: 8, alpha: 32.0, tuning: FineTuning { steps: 70, lr: 3e-4, stop: 1e-2 } }
     }
 }
 
