@@ -3,7 +3,7 @@
 
 use engram_core::device::Compute;
 use engram_core::facts::statements;
-use engram_core::record::{EditMethod, EditSettings, Record, SecondMomentSettings, Settings};
+use engram_core::record::{EditMethod, EditSettings, Record, SecondMomentSettings, Settings, UltraEdit};
 use engram_core::second_moment::StatsText;
 use engram_core::study::{Event, Observer, header, run};
 use engram_core::verify::{self, State};
@@ -160,6 +160,21 @@ fn an_edit_that_fails_ends_no_study() {
         assert!(edit.failed.as_ref().is_some_and(|why| why.contains("zero")), "{:?}", edit.failed);
         assert_eq!((edit.p_true, edit.p_false), (edit.p_true_after, edit.p_false_after));
         assert!(edit.unrelated.iter().all(|other| !other.flipped));
+    }
+}
+
+#[test]
+fn facts_that_cannot_be_edited_together_end_no_study() {
+    let mut model = model("llama", &Compute::cpu("tests"));
+    let facts = facts(&model);
+    let settings = by(&[UltraEdit { lr: 3e38 }.into()]);
+    let start = block_on(header(&model, &facts, settings, "test")).expect("header");
+    let record = block_on(run(&mut model, &facts, start.clone(), &mut Journal { record: start, left: usize::MAX }));
+    let edits = record.expect("the study goes on").edits.expect("stage 3 was asked for");
+    assert_eq!(edits.len(), 3);
+    for edit in &edits {
+        assert!(edit.failed.as_ref().is_some_and(|why| why.contains("no finite number")), "{:?}", edit.failed);
+        assert_eq!((edit.p_true, edit.p_false), (edit.p_true_after, edit.p_false_after));
     }
 }
 

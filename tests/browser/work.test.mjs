@@ -87,9 +87,38 @@ for (const [device, [rome, options]] of Object.entries(SEARCHES)) {
     assert.ok(record.p_false_after > (device === 'cpu' ? 0.5 : record.p_false), `p(guitar) is ${record.p_false_after}`);
     const undone = await (await lab.ask({ ask: 'undo', edit: null })).last('undone');
     same(undone, { news: 'undone', left: [], restored: true }, 0, 'after the undo');
+    if (device === 'cpu') {
+      await lab.reload();
+      await lab.start(device);
+      await lab.load({ from: 'bundled', name: 'engram-qwen2' });
+      const again = await lab.ask({ ask: 'edit', ...fact, method: rome, seed: 42 });
+      same((await again.last('edited')).record, record, 0, 'the same edit after a reload');
+      assert.equal(again.of('progress').length, 0, 'C was kept in the browser');
+    }
     return `${info.kind}: ${numbers(want).length} numbers, at most ${apart(rest, want).toExponential(1)} apart`;
   });
 }
+
+/** The settings that each method has on the command line, and what a device rounds otherwise over its steps. */
+const OTHERS = {
+  'ft-m': [{ kind: 'ft-m', steps: 25, lr: 5e-4, stop: 0.01 }, WITHIN],
+  lora: [{ kind: 'lora', rank: 8, alpha: 32, steps: 70, lr: 3e-4, stop: 0.01 }, WITHIN],
+  ultraedit: [{ kind: 'ultra-edit', lr: 0 }, WITHIN],
+};
+
+test('fine-tuning and UltraEdit are the native program\'s', 120, async use => {
+  const lab = await begin(use, 'engram-qwen2');
+  const fact = { ...DAVIS, layer: 1 };
+  const told = [];
+  for (const [name, [method, within]] of Object.entries(OTHERS)) {
+    const { unrelated, ...rest } = (await (await lab.ask({ ask: 'edit', ...fact, method, seed: 42 })).last('edited')).record;
+    const { unrelated: known, ...want } = nativeEdit('engram-qwen2', fact, ['--method', name]);
+    same(rest, want, within, `an edit by ${name}`);
+    await (await lab.ask({ ask: 'undo', edit: null })).last('undone');
+    told.push(`${name} ${apart(rest, want).toExponential(1)}`);
+  }
+  return told.join(', ');
+});
 
 test('a request stops when asked to, and the next one is served', 120, async use => {
   const lab = await begin(use, 'engram-llama-large');

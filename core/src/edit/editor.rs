@@ -4,7 +4,7 @@
 use super::editors::Searched;
 use super::rank_one::RankOne;
 use super::size::size_of;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::facts::Fact;
 use crate::load::Model;
 use crate::model::Site;
@@ -167,7 +167,7 @@ pub async fn solve(
     settings: &Settings,
     told: OnStep<'_>,
 ) -> Result<Vec<Solved>> {
-    match method {
+    let solved = match method {
         EditMethod::Spsa(spsa) => spsa.solve(batch, settings, told).await,
         EditMethod::Rome(rome) => rome.solve(batch, settings, told).await,
         EditMethod::Memit(memit) => memit.solve(batch, settings, told).await,
@@ -175,5 +175,19 @@ pub async fn solve(
         EditMethod::FtM(tuning) => tuning.solve(batch, settings, told).await,
         EditMethod::Lora(lora) => lora.solve(batch, settings, told).await,
         EditMethod::UltraEdit(ultra) => ultra.solve(batch, settings, told).await,
+    };
+    match solved {
+        // Facts that cannot be edited together are edits that failed; they end no study.
+        Err(error) if method.is_joint() && error.kind == Kind::Numeric => {
+            let failed = Some(error.message().to_owned());
+            let evidence = Evidence { seed: settings.seed, failed, ..Evidence::default() };
+            let count = batch.targets.len();
+            Ok(vec![Solved {
+                targets: (0..count).collect(),
+                overlay: Overlay::default(),
+                evidence: vec![evidence; count],
+            }])
+        }
+        other => other,
     }
 }

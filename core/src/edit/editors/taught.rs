@@ -14,6 +14,12 @@ use crate::run::{
     Weighted, with_halving,
 };
 use crate::tensor::{Matrix, Overlay};
+use std::ops::Range;
+
+/// Most tokens of the prompts that are captured together.
+const MOST_TOKENS: usize = 4096;
+/// Share of the memory for activations that a group's matrices in training may take.
+const KEPT: u64 = 4;
 
 /// Facts' prompts, captured up to the layers that are edited.
 pub(super) struct Taught<'a> {
@@ -127,49 +133,73 @@ impl<'a> Taught<'a> {
         Ok((slopes, plan))
     }
 
-    /// How a fact's change was found: its losses, and what the change adds to the value at the subject's last token.
-    pub(super) async fn evidence(
-        &self,
-        at: usize,
-        (overlay, relative_norm): (&Overlay, f32),
-        loss: Vec<f32>,
-        seed: u64,
-    ) -> Result<Evidence> {
+    /// A fact's key and value at its subject's last token.
+    pub(super) async fn subject(&self, at: usize) -> Result<[Vec<f32>; 2]> {
         let One { layer, subject, .. } = self.all[at];
         let row = |site| self.cache.values(at, layer, site, subject..subject + 1);
-        let (key, value) = (row(Site::MlpKey).await?.values, row(Site::MlpValue).await?.values);
-        let mut added = vec![0.0f64; value.len()];
-        for term in &overlay.terms {
-            for (u, v) in term.u.iter().zip(&term.v) {
-                let along: f64 = key.iter().zip(v).map(|(k, v)| f64::from(*k) * f64::from(*v)).sum();
-                added.iter_mut().zip(u).for_each(|(sum, u)| *sum += along * f64::from(*u));
+        Ok([row(Site::MlpKey).await?.values, row(Site::MlpValue).await?.values])
+    }
+}
+
+/// Targets whose prompts are captured together: as many as there is room for, also for so many copies of the matrix of each. On
+/// the CPU no number depends on that.
+pub(super) fn groups(batch: &EditBatch<'_>, copies: u64) -> Vec<Range<usize>> {
+    let (shape, plan) = (&batch.model.net.shape, &batch.model.plan);
+    let each = copies.saturating_mul(4 * (shape.width * shape.ff) as u64).max(1);
+    let most = (plan.bytes / KEPT / each).max(1) as usize;
+    // A device computes a capture in one piece.
+    let room = if batch.model.compute.is_cpu() { MOST_TOKENS } else { MOST_TOKENS.min(plan.rows) };
+    let (mut groups, mut tokens): (Vec<Range<usize>>, usize) = (Vec::new(), 0);
+    for (at, target) in batch.targets.iter().enumerate() {
+        let own = target.tokens.clean.len() + target.tokens.answer_new.len();
+        match groups.last_mut() {
+            Some(group) if group.len() < most && tokens + own <= room => {
+                group.end = at + 1;
+                tokens += own;
+            }
+            _ => {
+                groups.push(at..at + 1);
+                tokens = own;
             }
         }
-        let (before, moved) = (norm(&value), added.iter().map(|x| x * x).sum::<f64>().sqrt());
-        Ok(Evidence {
-            seed,
-            relative_change: (moved / before.max(f64::MIN_POSITIVE)) as f32,
-            relative_norm,
-            search: Some(Search {
-                value_norm: before as f32,
-                delta_norm: moved as f32,
-                nll: loss.clone(),
-                ..Search::default()
-            }),
-            loss,
-            ..Evidence::default()
-        })
     }
+    groups
+}
 
-    /// A fact's own change, with its size; an edit of nothing where there is no finite one.
-    pub(super) async fn made(&self, overlay: Overlay) -> Result<(Overlay, f32)> {
-        let finite = |rows: &[Vec<f32>]| rows.iter().flatten().all(|x| x.is_finite());
-        if overlay.terms.iter().any(|term| !finite(&term.u) || !finite(&term.v)) {
-            return Err(Error::numeric("the update is no finite number")
-                .hint("use a smaller learning rate (--lr)")
-                .in_page("use a smaller learning rate"));
-        }
-        let (_, size) = size_of(self.model, &overlay).await?;
-        Ok((overlay, size))
+/// How a change was found: its losses, and what it adds to the value at the subject's last token.
+pub(super) fn evidence(
+    [key, value]: &[Vec<f32>; 2],
+    (overlay, relative_norm): (&Overlay, f32),
+    loss: Vec<f32>,
+    seed: u64,
+) -> Evidence {
+    let mut added = vec![0.0f64; value.len()];
+    for (u, v) in overlay.terms.iter().flat_map(|term| term.u.iter().zip(&term.v)) {
+        let along: f64 = key.iter().zip(v).map(|(k, v)| f64::from(*k) * f64::from(*v)).sum();
+        added.iter_mut().zip(u).for_each(|(sum, u)| *sum += along * f64::from(*u));
     }
+    let (before, moved) = (norm(value), added.iter().map(|x| x * x).sum::<f64>().sqrt());
+    let search = Search { value_norm: before as f32, delta_norm: moved as f32, nll: loss.clone(), ..Search::default() };
+    Evidence {
+        seed,
+        relative_change: (moved / before.max(f64::MIN_POSITIVE)) as f32,
+        relative_norm,
+        search: Some(search),
+        loss,
+        ..Evidence::default()
+    }
+}
+
+/// The size of a change of one matrix.
+///
+/// # Errors
+/// When it is no finite number.
+pub(super) async fn size(model: &Model, overlay: &Overlay) -> Result<f32> {
+    let finite = |rows: &[Vec<f32>]| rows.iter().flatten().all(|x| x.is_finite());
+    if overlay.terms.iter().any(|term| !finite(&term.u) || !finite(&term.v)) {
+        return Err(Error::numeric("the update is no finite number")
+            .hint("use a smaller learning rate (--lr)")
+            .in_page("use a smaller learning rate"));
+    }
+    Ok(size_of(model, overlay).await?.1)
 }

@@ -1,18 +1,13 @@
 //! Fine-tuning baselines: FT-M, which trains every weight of the layer's `down_proj` on the new answer alone, and LoRA, which
 //! trains a low-rank change of it (Hu et al. 2022). All facts take their steps together; one whose loss is small enough rests.
 
-use super::taught::Taught;
+use super::taught::{Taught, evidence, groups, size};
 use crate::edit::editor::{EditBatch, Editor, Evidence, OnStep, Solved, Step};
 use crate::edit::solve::Adam;
 use crate::error::Result;
 use crate::record::{FineTuning, Lora, Settings};
 use crate::tensor::{Matrix, Overlay, Term, simd};
 use std::ops::Range;
-
-/// Most tokens of the prompts that are trained on together.
-const MOST_TOKENS: usize = 4096;
-/// Share of the memory for activations that a group's weights in training may take.
-const KEPT: u64 = 4;
 
 /// A change of a matrix `[d, f]` in training.
 trait Trained {
@@ -105,16 +100,14 @@ async fn train_group<T: Trained>(
     for (at, (trained, loss)) in trained.into_iter().zip(losses).enumerate() {
         let tensor = &model.net.down(targets[at].layer).tensor;
         let seed = settings.seed;
+        let overlay = Overlay { terms: vec![trained.term(tensor)] };
         let made = match failed[at].take() {
             Some(failed) => Err(failed),
-            None => {
-                let overlay = Overlay { terms: vec![trained.term(tensor)] };
-                taught.made(overlay).await.map_err(|error| error.message().to_owned())
-            }
+            None => size(model, &overlay).await.map_err(|error| error.message().to_owned()),
         };
         let (overlay, evidence) = match made {
-            Ok((overlay, size)) => {
-                let evidence = taught.evidence(at, (&overlay, size), loss, seed).await?;
+            Ok(size) => {
+                let evidence = evidence(&taught.subject(at).await?, (&overlay, size), loss, seed);
                 (overlay, evidence)
             }
             Err(failed) => (Overlay::default(), Evidence { seed, failed: Some(failed), loss, ..Evidence::default() }),
@@ -122,28 +115,6 @@ async fn train_group<T: Trained>(
         solved.push(Solved { targets: vec![group.start + at], overlay, evidence: vec![evidence] });
     }
     Ok(solved)
-}
-
-/// Targets that are trained together: as many as there is room for. No number depends on that on the CPU.
-fn groups(batch: &EditBatch<'_>, copies: u64) -> Vec<Range<usize>> {
-    let shape = &batch.model.net.shape;
-    let each = copies.saturating_mul(4 * (shape.width * shape.ff) as u64).max(1);
-    let most = (batch.model.plan.bytes / KEPT / each).max(1) as usize;
-    let (mut groups, mut tokens): (Vec<Range<usize>>, usize) = (Vec::new(), 0);
-    for (at, target) in batch.targets.iter().enumerate() {
-        let own = target.tokens.clean.len() + target.tokens.answer_new.len();
-        match groups.last_mut() {
-            Some(group) if group.len() < most && tokens + own <= MOST_TOKENS => {
-                group.end = at + 1;
-                tokens += own;
-            }
-            _ => {
-                groups.push(at..at + 1);
-                tokens = own;
-            }
-        }
-    }
-    groups
 }
 
 /// Every weight of the matrix.

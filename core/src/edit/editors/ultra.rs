@@ -2,7 +2,7 @@
 //! with the keys `h` at every token of prompt and answer, `v = -lr ‖ĥ‖² ĝ` says where the values shall go, and a ridge
 //! regression of `v` on `h` gives the change of the matrix.
 
-use super::taught::Taught;
+use super::taught::{Taught, evidence, groups, size};
 use crate::edit::editor::{EditBatch, Editor, OnStep, Solved, Step};
 use crate::error::{Error, Result};
 use crate::record::{Settings, UltraEdit};
@@ -11,8 +11,6 @@ use crate::tensor::{Matrix, Overlay, Term};
 
 /// Least standard deviation that a column is divided by.
 const LEAST: f64 = 1e-8;
-/// Tokens of the prompts whose gradients are computed at once.
-const MOST_TOKENS: usize = 4096;
 
 impl Editor for UltraEdit {
     async fn solve(&self, batch: &EditBatch<'_>, settings: &Settings, told: OnStep<'_>) -> Result<Vec<Solved>> {
@@ -23,35 +21,30 @@ impl Editor for UltraEdit {
                 .hint("choose one for all with --edit-layer")
                 .in_page("choose a layer"));
         }
-        let taught = Taught::capture(batch, batch.targets, true).await?;
-        let (mut keys, mut slopes, mut losses) = (Vec::new(), Vec::new(), Vec::new());
-        let (mut plan, mut start) = (model.plan, 0);
-        while start < taught.count() {
-            let (mut some, mut added, mut tokens) = (Vec::new(), Vec::new(), 0);
-            while start < taught.count() && (some.is_empty() || tokens < MOST_TOKENS) {
-                let own = taught.keys(start).await?;
-                added.push(vec![0.0; own.rows() * model.net.shape.width]);
-                tokens += own.rows();
-                keys.push(own);
-                some.push(start);
-                start += 1;
+        let (mut keys, mut slopes, mut losses, mut subjects) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        for group in groups(batch, 0) {
+            let taught = Taught::capture(batch, &batch.targets[group.clone()], true).await?;
+            let some: Vec<usize> = (0..taught.count()).collect();
+            let first = keys.len();
+            for &at in &some {
+                keys.push(taught.keys(at).await?);
+                subjects.push(taught.subject(at).await?);
             }
-            let (found, used) = taught.slopes(&some, &added, plan).await?;
-            plan = used;
-            for one in found {
+            let zeros = |keys: &Matrix| vec![0.0; keys.rows() * model.net.shape.width];
+            let added: Vec<Vec<f32>> = keys[first..].iter().map(zeros).collect();
+            for one in taught.slopes(&some, &added, model.plan).await?.0 {
                 let (loss, slope) = one?;
                 losses.push(loss);
                 slopes.push(slope);
             }
-            told(Step { done: start, of: taught.count(), losses: &losses })?;
+            told(Step { done: group.end, of: batch.targets.len(), losses: &losses })?;
         }
         let overlay = Overlay { terms: vec![self.term(&model.net.down(layer).tensor, &keys, &slopes)?] };
-        let (overlay, size) = taught.made(overlay).await?;
-        let mut evidence = Vec::with_capacity(losses.len());
-        for (at, loss) in losses.into_iter().enumerate() {
-            evidence.push(taught.evidence(at, (&overlay, size), vec![loss], settings.seed).await?);
-        }
-        Ok(vec![Solved { targets: (0..batch.targets.len()).collect(), overlay, evidence }])
+        let size = size(model, &overlay).await?;
+        let found = subjects.iter().zip(losses);
+        let evidence = found.map(|(subject, loss)| evidence(subject, (&overlay, size), vec![loss], settings.seed));
+        let (targets, evidence) = ((0..batch.targets.len()).collect(), evidence.collect());
+        Ok(vec![Solved { targets, overlay, evidence }])
     }
 }
 
