@@ -39,6 +39,9 @@ impl EditTarget<'_> {
     }
 }
 
+/// What was searched, and what was found for each target.
+pub(super) type LastSearch = ((ValueSearch, SearchStart), Arc<Vec<Searched>>);
+
 /// Edits that are searched together, and the clean prompts of their facts, captured once: the prompt of target `i` is
 /// prompt `i` of the cache.
 pub struct EditBatch<'a> {
@@ -48,7 +51,7 @@ pub struct EditBatch<'a> {
     pub targets: &'a [EditTarget<'a>],
     pub(super) cache: ActivationCache,
     /// What the last search over contexts found, for methods that differ in what they make of it.
-    pub(super) searched: Mutex<Option<((ValueSearch, SearchStart), Arc<Vec<Searched>>)>>,
+    pub(super) searched: Mutex<Option<LastSearch>>,
 }
 
 impl<'a> EditBatch<'a> {

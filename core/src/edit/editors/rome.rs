@@ -3,12 +3,12 @@
 
 use super::neighbour::neighbours;
 use super::search::{Searched, Wish};
-use crate::edit::editor::{EditBatch, Editor, Evidence, OnStep, Solved};
+use crate::edit::editor::{EditBatch, Editor, Evidence, LastSearch, OnStep, Solved};
 use crate::edit::rank_one::{RankOne, norm};
 use crate::error::Result;
 use crate::load::Model;
 use crate::model::Site;
-use crate::record::{EditKey, Rome, Search, SearchStart, Settings, ValueSearch};
+use crate::record::{EditKey, Rome, Search, SearchStart, Settings};
 use std::sync::{Arc, PoisonError};
 
 impl Editor for Rome {
@@ -39,8 +39,8 @@ impl Rome {
         told: OnStep<'_>,
     ) -> Result<Arc<Vec<Searched>>> {
         let wanted = (self.search, self.start);
-        let known = |all: &Option<((ValueSearch, SearchStart), Arc<Vec<Searched>>)>| {
-            all.as_ref().filter(|(search, _)| *search == wanted).map(|(_, found)| Arc::clone(found))
+        let known = |last: &Option<LastSearch>| {
+            last.as_ref().filter(|(search, _)| *search == wanted).map(|(_, found)| Arc::clone(found))
         };
         let last = || batch.searched.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(found) = known(&last()) {

@@ -112,14 +112,17 @@ mod tests {
             let (h, mut normal, mut v) = (wide(&keys[0]), wide(&keys[0]), wide(&slopes[0]));
             normalise(&mut normal);
             normalise(&mut v);
+            for n in 0..tokens {
+                let scale = -0.5 * normal[n].iter().map(|x| x * x).sum::<f64>();
+                v[n].iter_mut().for_each(|x| *x *= scale);
+            }
             for out in 0..d {
                 let row = term.row(out);
-                for i in 0..f {
-                    let left: f64 = h.iter().map(|h| h[i] * h.iter().zip(&row).map(|(h, w)| h * w).sum::<f64>()).sum();
-                    let right: f64 = (0..tokens)
-                        .map(|n| h[n][i] * -0.5 * normal[n].iter().map(|x| x * x).sum::<f64>() * v[n][out])
-                        .sum();
-                    assert!((left + row[i] - right).abs() < 1e-5, "{left} {} {right}", row[i]);
+                let dot = |h: &Vec<f64>| h.iter().zip(&row).map(|(h, w)| h * w).sum::<f64>();
+                for (i, w) in row.iter().enumerate() {
+                    let left: f64 = h.iter().map(|h| h[i] * dot(h)).sum();
+                    let right: f64 = h.iter().zip(&v).map(|(h, v)| h[i] * v[out]).sum();
+                    assert!((left + w - right).abs() < 1e-5, "{left} {} {right}", w);
                 }
             }
         }
