@@ -114,9 +114,9 @@ fn a_file_of_a_dataset() {
         let found = setting.hub().dataset("org/texts", file, &progress).unwrap();
         assert!(found.ends_with(format!("datasets--org--texts/snapshots/{COMMIT}/{file}")), "{}", found.display());
         assert_eq!(std::fs::read(&found).unwrap(), BODY);
-        let asked = setting.server.requests().len();
+        assert!(!setting.server.requests().is_empty());
         assert_eq!(setting.hub().dataset("org/texts", file, &progress).unwrap(), found);
-        assert_eq!(setting.server.requests().len(), asked, "what is there was asked for");
+        assert!(setting.server.requests().is_empty(), "what is there was asked for again");
         let absent = setting.hub().dataset("org/texts", "other", &progress).unwrap_err().to_string();
         assert!(absent.contains("datasets/org/texts") && absent.contains("has no other"), "{absent}");
         let offline = Hub { offline: true, ..setting.hub() };
