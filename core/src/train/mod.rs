@@ -19,6 +19,7 @@ pub use validate::{Recall, recall};
 pub use vocabulary::END_OF_TEXT;
 
 use crate::error::{Error, Result};
+use crate::facts::Fact;
 use crate::memory;
 use crate::model::loader::Loader;
 use crate::model::{Parameters, build};
@@ -55,7 +56,10 @@ impl Plan {
         let (tokenizer_json, tokenizer_config) = vocabulary::train(&corpus, &recipe)?;
         let mut digest = Sha256::new();
         let plain = Recipe { name: String::new(), about: String::new(), ..recipe.clone() };
-        for part in [serde_json::to_vec(&plain), serde_json::to_vec(&corpus.facts)] {
+        // Nothing is trained on the prompts that edits are measured with.
+        let trained = |fact: &Fact| Fact { generation: Vec::new(), ..fact.clone() };
+        let facts: Vec<Fact> = corpus.facts.iter().map(trained).collect();
+        for part in [serde_json::to_vec(&plain), serde_json::to_vec(&facts)] {
             digest.update(part.map_err(|error| Error::input(error.to_string()))?);
         }
         digest.update(text);
