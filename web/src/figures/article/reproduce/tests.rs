@@ -53,7 +53,7 @@ fn defaults_need_no_flags() {
     let rome = Rome { covariance: false, search: ValueSearch { lr: 0.1, ..ValueSearch::default() }, ..Rome::default() };
     record.settings.edit.methods.push(rome.into());
     assert!(
-        of(&record).study.contains(" --edit-method spsa,r-rome --steps 9 --lr 0.1 --c identity "),
+        of(&record).study.contains(" --edit-method spsa,r-rome --c identity --steps 9 --lr 0.1 "),
         "{}",
         of(&record).study
     );
