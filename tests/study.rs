@@ -2,8 +2,9 @@
 //! and is undone to the bit.
 
 use engram_core::device::Compute;
-use engram_core::facts::statements;
-use engram_core::record::{EditMethod, EditSettings, Record, SecondMomentSettings, Settings, UltraEdit};
+use engram_core::facts::{FactFile, statements};
+use engram_core::load::Model;
+use engram_core::record::{EditMethod, EditRecord, EditSettings, Record, SecondMomentSettings, Settings, UltraEdit};
 use engram_core::second_moment::StatsText;
 use engram_core::study::{Event, Observer, header, run};
 use engram_core::verify::{self, State};
@@ -130,6 +131,13 @@ fn several_methods_edit_the_same_facts_and_go_on_where_they_stopped() {
     }
 }
 
+/// The edits of a study that has to go through.
+fn edits_of(model: &mut Model, facts: &FactFile, settings: Settings) -> Vec<EditRecord> {
+    let start = block_on(header(model, facts, settings, "test")).expect("header");
+    let record = block_on(run(model, facts, start.clone(), &mut Journal { record: start, left: usize::MAX }));
+    record.expect("the study goes on").edits.expect("stage 3 was asked for")
+}
+
 #[test]
 fn an_edit_that_fails_ends_no_study() {
     // A model whose second layer has no key but zeros.
@@ -152,9 +160,7 @@ fn an_edit_that_fails_ends_no_study() {
     let mut settings = by(&named(&["spsa", "p-rome"]));
     // With nothing but zeros C has no inverse.
     settings.edit.methods.iter_mut().for_each(|method| method.set_covariance(false));
-    let start = block_on(header(&model, &facts, settings, "test")).expect("header");
-    let record = block_on(run(&mut model, &facts, start.clone(), &mut Journal { record: start, left: usize::MAX }));
-    let edits = record.expect("the study goes on").edits.expect("stage 3 was asked for");
+    let edits = edits_of(&mut model, &facts, settings);
     assert_eq!(edits.len(), 6);
     for edit in &edits {
         assert!(edit.failed.as_ref().is_some_and(|why| why.contains("zero")), "{:?}", edit.failed);
@@ -168,9 +174,7 @@ fn facts_that_cannot_be_edited_together_end_no_study() {
     let mut model = model("llama", &Compute::cpu("tests"));
     let facts = facts(&model);
     let settings = by(&[UltraEdit { lr: 3e38 }.into()]);
-    let start = block_on(header(&model, &facts, settings, "test")).expect("header");
-    let record = block_on(run(&mut model, &facts, start.clone(), &mut Journal { record: start, left: usize::MAX }));
-    let edits = record.expect("the study goes on").edits.expect("stage 3 was asked for");
+    let edits = edits_of(&mut model, &facts, settings);
     assert_eq!(edits.len(), 3);
     for edit in &edits {
         assert!(edit.failed.as_ref().is_some_and(|why| why.contains("no finite number")), "{:?}", edit.failed);
