@@ -113,7 +113,10 @@ fn several_methods_edit_the_same_facts_and_go_on_where_they_stopped() {
             let method = &whole.settings.edit.methods[edit.method];
             assert_eq!(edit.failed, None, "{name}, {}", method.title());
             assert_eq!(edit.search.is_some(), method.has_gradients(), "{name}, {}", method.title());
-            assert!(edit.answers.is_some() && edit.relative_norm.is_some_and(|norm| norm > 0.0));
+            let answers = edit.answers.expect("whole answers");
+            assert_eq!(edit.portability.len(), 2, "{name}: both prompts whose answers follow");
+            assert_eq!(edit.portability[0].argmax, answers.argmax_new, "the first is the fact's own prompt");
+            assert!(edit.relative_norm.is_some_and(|norm| norm > 0.0));
             if method.is_joint() {
                 let others: Vec<usize> = edits.iter().map(|edit| edit.fact).collect();
                 assert!(edit.unrelated.iter().all(|other| !others.contains(&other.fact)), "edited with it");

@@ -363,3 +363,21 @@ fn a_large_record_takes_seconds() {
     assert_eq!(failed(&report), ["number of facts", "facts are the source's in its seeded order"]);
     assert!(start.elapsed().as_secs() < 120, "{:?}", start.elapsed());
 }
+
+#[test]
+fn reference_texts_that_cannot_be_used_say_what_they_are() {
+    let folder = study();
+    let said = |file: &str, text_: &str| {
+        std::fs::write(folder.path().join(file), text_).expect("written");
+        let output = engram(folder.path(), &["compare", "a.engram.json", "--reference-texts", file]);
+        assert!(output.stdout.is_empty());
+        (output.status.code(), text(&output.stderr))
+    };
+    let (code, stderr) = said("other.json", "[{\"a\": 1}]");
+    assert!(code == Some(1) && stderr.contains("attribute_snippets.json"), "{stderr}");
+    let snippets = "[{\"relation_id\": \"P36\", \"target_id\": \"Q1\", \"samples\": [{\"text\": \"one two\"}]}]";
+    let (code, stderr) = said("snippets.json", snippets);
+    assert!(code == Some(1) && stderr.contains("--fluency"), "{stderr}");
+    let output = engram(folder.path(), &["compare", "a.engram.json", "--reference-texts", "none.json"]);
+    assert!(text(&output.stderr).contains("check --reference-texts"), "{}", text(&output.stderr));
+}

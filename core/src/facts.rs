@@ -10,11 +10,13 @@ mod json;
 mod order;
 #[cfg(feature = "parquet")]
 mod parquet;
+mod references;
 mod utf16;
 mod value;
 
 pub use defect::{Defect, Field, Flaw, Place};
 pub use order::{RelationKind, kind, shuffled};
+pub use references::ReferenceTexts;
 
 use crate::record::{FactRecord, FactSource, Outcome, no_ids};
 use crate::text::told;
@@ -49,10 +51,25 @@ pub struct Fact {
     /// Prompts about the subject that a model goes on with, for its fluency.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub generation: Vec<String>,
+    /// Prompts whose answers follow from the new one ("portability").
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub portability: Vec<Implied>,
+    /// Id of the counterfactual answer, such as `Q90`; empty where the file has none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub target_new_id: String,
     /// Tokens of the true and the counterfactual answer where a model gave them itself; empty where the tokenizer reads them
     /// off the texts.
     #[serde(default, skip_serializing_if = "no_ids")]
     pub answer_ids: [Vec<u32>; 2],
+}
+
+/// A prompt and the answer that it has where the edited fact holds.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Implied {
+    /// The prompt.
+    pub prompt: String,
+    /// Its answer, without a leading space.
+    pub answer: String,
 }
 
 /// Facts as a text, a line for each wording with its true answer, shuffled: what a model reads that knows them.
@@ -91,6 +108,15 @@ impl Fact {
             && record.target_true == self.target_true
             && record.target_new == self.target_new
             && record.prompt == self.prompt()
+    }
+
+    /// Whether it has another fact's relation and wanted answer for another subject: where it is known, its value may be where the search
+    /// for the other's begins.
+    pub fn has_wanted_answer_of(&self, other: &Self) -> bool {
+        !other.relation.is_empty()
+            && self.relation == other.relation
+            && self.subject != other.subject
+            && self.target_true.trim() == other.target_new.trim()
     }
 
     /// A person's question. `{}` in the prompt is the subject's place; without it, where [`template_of`] finds the subject.

@@ -2,6 +2,7 @@
 //! downloads and storage belong to the host (a browser's worker, a test).
 
 mod edits;
+mod replacement;
 mod studies;
 mod traces;
 
@@ -71,6 +72,9 @@ impl Lab {
                 Ok(Event::Spoken(Spoken { prompt: prompt.clone(), said }))
             }
             Command::Trace(question) => self.trace(question, tell).await,
+            Command::PutBack { question, site, position, layer } => {
+                self.put_back(question, *site, *position, *layer).await
+            }
             Command::Edit(edit) => self.edit(edit, tell).await,
             Command::Undo { edit } => self.undo(*edit).await,
             _ => Err(Error::input("this request is not about a model")),

@@ -10,6 +10,7 @@ mod fluency;
 mod localize;
 mod mean;
 mod redundancy;
+mod reference;
 mod rewriting;
 mod summary;
 mod verdict;
@@ -25,6 +26,7 @@ pub use localize::{
 };
 pub use mean::{Mean, Share};
 pub use redundancy::{Redundancy, fact_redundancy, redundancy, redundancy_curve};
+pub use reference::Tfidf;
 pub use rewriting::{DISABLING, Dialect, Measure, Scores, interval, lines, scores};
 pub use summary::{Summary, density, matched, reasons, restrict, summarize};
 pub use verdict::{Answer, Check, HARM, Judgement, MOVED, Mark, RULES, Verdict, judge};

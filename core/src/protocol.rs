@@ -9,7 +9,7 @@ mod answers;
 mod models;
 mod studies;
 
-pub use answers::{Cost, Edited, Failure, Lens, MapSite, Spoken, Token, Tokenized};
+pub use answers::{Cost, Edited, Failure, Lens, MapSite, Spoken, Token, Tokenized, Word};
 pub use models::{Adapter, Cached, DeviceChoice, DeviceReport, Loaded, ModelRef, Phase, Preflight, Trouble};
 pub use studies::{Saved, StudyCommand, StudyPhase};
 
@@ -18,7 +18,7 @@ use crate::record::{Corruption, EditMethod, EditRecord, FactRecord, PatchPositio
 use serde::{Deserialize, Serialize};
 
 /// The version of these messages. A page and an engine of different versions do not talk.
-pub const PROTOCOL: u32 = 2;
+pub const PROTOCOL: u32 = 3;
 
 /// A page's message.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -64,7 +64,18 @@ pub enum Command {
         /// Tokens at most.
         tokens: usize,
     },
-    /// Trace one fact. [`Event::Traced`] once per-layer values are there, [`Event::MapRow`] …, [`Event::Lens`],
+    /// The most probable next tokens with what a cell of a fact's maps puts back. Final event: [`Event::Words`].
+    PutBack {
+        /// The fact; the prompts of the one that was traced last are at hand.
+        question: Question,
+        /// Which map.
+        site: MapSite,
+        /// Position in the corrupted prompt.
+        position: usize,
+        /// Layer, from 1.
+        layer: usize,
+    },
+    /// Trace one fact. [`Event::Runs`] and [`Event::Traced`] once per-layer values are there, [`Event::MapRow`] …, [`Event::Lens`],
     /// [`Event::Redundancy`] …, final [`Event::Trace`].
     Trace(Question),
     /// Rewrite a fact and keep the edit in force. [`Event::Loss`] …, final [`Event::Edited`].
@@ -118,7 +129,7 @@ pub struct Question {
     /// The answer to hold it against; the model's most probable other token when absent.
     #[serde(default)]
     pub target_new: Option<String>,
-    /// How the subject is corrupted.
+    /// How the subject is corrupted. An empty replacement is chosen here: a name with as many tokens as the subject.
     pub corruption: Corruption,
     /// Patch positions.
     #[serde(rename = "readings")]
@@ -185,6 +196,15 @@ pub enum Event {
     Spoken(Spoken),
     /// The per-layer values of a trace: a record of one fact without maps, lens and redundancy.
     Traced(Box<Record>),
+    /// The most probable next tokens of a trace's clean and corrupted run.
+    Runs {
+        /// The clean run's.
+        clean: Vec<Word>,
+        /// The corrupted run's.
+        corrupt: Vec<Word>,
+    },
+    /// The most probable next tokens.
+    Words(Vec<Word>),
     /// One row of a token × layer map, `L` values.
     MapRow {
         /// Which map.
@@ -298,6 +318,7 @@ impl Event {
             Self::Begun
                 | Self::Loading(_)
                 | Self::Traced(_)
+                | Self::Runs { .. }
                 | Self::MapRow { .. }
                 | Self::Lens(_)
                 | Self::Redundancy { .. }

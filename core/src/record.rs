@@ -12,7 +12,7 @@ pub(crate) mod read;
 mod settings;
 
 pub use edit_method::EditMethod;
-pub use edit_record::{Answers, EditRecord, Generation, Search, Shift, Unrelated};
+pub use edit_record::{Answers, EditRecord, Generation, ImpliedAnswer, Search, Shift, Unrelated};
 pub use edit_settings::{EditSettings, SecondMomentSettings};
 pub use editors::{AlphaEdit, EditKey, FineTuning, Lora, Memit, Rome, SearchStart, Spsa, UltraEdit, ValueSearch};
 pub use outcome::{Dropped, NotValidated, Outcome, Reason};
@@ -259,6 +259,11 @@ pub struct Maps {
     /// Attention contributions.
     #[serde(deserialize_with = "read::rows")]
     pub attention: Vec<Vec<f32>>,
+}
+
+/// A count that is not written.
+pub(crate) fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 /// No answer was given in tokens.

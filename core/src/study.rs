@@ -13,7 +13,7 @@ use crate::load::Model;
 use crate::metrics::{Distribution, Dominant, dominant};
 pub use crate::protocol::StudyPhase;
 use crate::record::{
-    Corruption, EditMethod, EditRecord, FactRecord, Outcome, PatchPosition, Record, Settings, Traced, VERSION,
+    Corruption, EditMethod, EditRecord, FactRecord, Outcome, PatchPosition, Record, Settings, VERSION,
 };
 use crate::run::Sites;
 use crate::trace::{
@@ -407,14 +407,10 @@ fn chosen<'a>(record: &Record, facts: &'a FactFile, order: &[usize]) -> Vec<Chos
         // The facts that come next in study order, another relation and another subject.
         let unrelated = (at + 1..all.len()).chain(0..at).filter(other).take(edit.unrelated);
         let unrelated = unrelated.map(|at| (all[at].0.order, source(all[at].0))).collect();
-        let same = |(other, _): &&(&FactRecord, &Traced)| {
-            other.relation == fact.relation
-                && other.subject != fact.subject
-                && !fact.relation.is_empty()
-                && other.target_true.trim() == fact.target_new.trim()
-        };
-        let alike = all.iter().filter(same).map(|(other, _)| (other.order, source(other))).collect();
-        Chosen { order: fact.order, fact: source(fact), layer, unrelated, alike }
+        let own = source(fact);
+        let known = all.iter().map(|(other, _)| (other.order, source(other)));
+        let alike = known.filter(|(_, other)| other.has_wanted_answer_of(own)).collect();
+        Chosen { order: fact.order, fact: own, layer, unrelated, alike }
     };
     places.iter().map(one).collect()
 }

@@ -87,6 +87,8 @@ pub fn edit() -> EditRecord {
         neighbourhood: vec![shift()],
         neighbourhood_plus: vec![shift()],
         generations: vec![Generation { prompt: "p".into(), texts: ["p a".into(), "p b".into()] }],
+        target_new_id: "Q1".into(),
+        portability: vec![ImpliedAnswer { prompt: "p".into(), answer: "a".into(), argmax: [0, 1], tokens: 1 }],
         unrelated: vec![Unrelated { fact: 1, p_true: [0.5, 0.25], flipped: true }],
         method: 1,
         answers,

@@ -1,6 +1,6 @@
 //! A study of a fixture model: facts that it seems to know, and settings.
 
-use engram_core::facts::{Fact, FactFile};
+use engram_core::facts::{Fact, FactFile, Implied};
 use engram_core::generate::ranked;
 use engram_core::load::Model;
 use engram_core::record::{EditSettings, Settings, Spsa};
@@ -34,6 +34,10 @@ pub fn facts(model: &Model) -> FactFile {
                 paraphrases: vec!["Zoë of".into()],
                 neighbourhood: vec!["The capital of Italy is".into()],
                 generation,
+                portability: vec![
+                    Implied { prompt: prompt.clone(), answer: "8".into() },
+                    Implied { prompt: "The capital of Italy is".into(), answer: "Rome".into() },
+                ],
                 ..Fact::default()
             });
         }

@@ -30,6 +30,26 @@ pub fn probability(p: f64) -> String {
     if p > 0.0 && p < 0.000_05 { "<0.0001".into() } else { number(p) }
 }
 
+/// A probability in per cent with one decimal, `89.4 %`; one that is too small for it says so.
+pub fn percent_of(p: f64) -> String {
+    if p < 0.000_5 { "<0.1 %".into() } else { format!("{:.1} %", p * 100.0) }
+}
+
+/// A count with commas between thousands, `40,966`.
+pub fn grouped(count: u32) -> String {
+    let digits = count.to_string();
+    let first = digits.len() % 3;
+    let rest = digits.as_bytes()[first..].chunks(3).map(|three| String::from_utf8_lossy(three).into_owned());
+    Some(digits[..first].to_owned()).filter(|head| !head.is_empty()).into_iter().chain(rest).collect::<Vec<_>>().join(",")
+}
+
+/// A clause with a capital.
+pub fn capital(clause: &str) -> String {
+    let mut chars = clause.chars();
+    let first: String = chars.next().map(|c| c.to_uppercase().collect()).unwrap_or_default();
+    format!("{first}{}", chars.as_str())
+}
+
 /// A number with so many decimals, a true minus sign, and none before a zero.
 pub fn fixed(value: f64, decimals: usize) -> String {
     let text = format!("{value:.decimals$}");
@@ -115,9 +135,7 @@ pub fn reason(reason: Reason) -> &'static str {
 
 /// A clause as a sentence: a capital, and a full stop.
 pub fn sentence(clause: &str) -> String {
-    let mut chars = clause.chars();
-    let first: String = chars.next().map(|c| c.to_uppercase().collect()).unwrap_or_default();
-    format!("{first}{}.", chars.as_str())
+    format!("{}.", capital(clause))
 }
 
 /// What a level of success means (METHODS, section 4).
@@ -159,6 +177,8 @@ mod tests {
         assert_eq!(probability(0.0), "0.0000");
         assert_eq!(count(0, "fact"), "0 facts");
         assert_eq!(parameters(134_515_008), "134.5 M parameters");
+        assert_eq!([0.8943, 0.0004, 0.0, 1.0].map(percent_of), ["89.4 %", "<0.1 %", "<0.1 %", "100.0 %"]);
+        assert_eq!([7, 512, 40_966, 1_234_567].map(grouped), ["7", "512", "40,966", "1,234,567"]);
         assert_eq!(short("Danielle Darrieux", 9), "Danielle…");
         assert_eq!(short("né", 2), "né");
         assert_eq!(percent("l* é,\n"), "l%2A%20%C3%A9%2C%0A");

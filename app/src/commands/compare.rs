@@ -7,8 +7,10 @@ use crate::render::text;
 use crate::ui::Ui;
 use anyhow::Result;
 use clap::Args;
-use engram_core::tables;
-use std::path::PathBuf;
+use engram_core::facts::ReferenceTexts;
+use engram_core::record::Record;
+use engram_core::{Error, tables};
+use std::path::{Path, PathBuf};
 
 /// Arguments of `engram compare`.
 #[derive(Debug, Args)]
@@ -22,6 +24,9 @@ pub struct CompareArgs {
     /// Add what others have published of edits on CounterFact, with its source
     #[arg(long)]
     pub published: bool,
+    /// Add RS: the model's own texts (studies with --fluency) beside reference texts, CounterFact's attribute_snippets.json
+    #[arg(long, value_name = "FILE")]
+    pub reference_texts: Option<PathBuf>,
     /// How to print it: table, md, csv or json
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t, hide_possible_values = true, help_heading = OUTPUT)]
     #[arg(help = "How to print it: table, md, csv or json")]
@@ -54,6 +59,9 @@ pub fn run(args: &CompareArgs, ui: &Ui) -> Result<()> {
     let baseline = args.view.apply(&mut records)?;
     let mut tables = tables::all(&records, &args.view.view(), baseline.as_deref());
     tables.extend(args.published.then(tables::published));
+    if let Some(path) = &args.reference_texts {
+        tables.push(beside_references(&records, path)?);
+    }
     match args.format {
         Format::Table => print_tables(&tables, ui)?,
         Format::Md => {
@@ -69,6 +77,19 @@ pub fn run(args: &CompareArgs, ui: &Ui) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Table 9.
+fn beside_references(records: &[Record], path: &Path) -> Result<tables::Table> {
+    let bytes = std::fs::read(path)
+        .map_err(|error| Error::input(format!("{}: {error}", path.display())).hint("check --reference-texts"))?;
+    let references = ReferenceTexts::parse(&path.display().to_string(), &bytes)?;
+    let none = || {
+        Error::input("no edit of these records has texts of its own and reference texts").hint(
+            "run the study with --fluency, on facts with generation_prompts and the relations and answers of the file",
+        )
+    };
+    Ok(tables::table9(records, &references).ok_or_else(none)?)
 }
 
 /// Tables for people, an empty line between two.

@@ -56,13 +56,8 @@ pub fn unrelated(facts: &FactFile, known: &[usize], fact: &Fact) -> Vec<usize> {
 ///
 /// [`EditTarget::alike`]: super::EditTarget::alike
 pub async fn alike<'a>(model: &Model, facts: &'a FactFile, fact: &Fact) -> Result<Vec<(usize, &'a Fact)>> {
-    let same = |(_, other): &(usize, &Fact)| {
-        !fact.relation.is_empty()
-            && other.relation == fact.relation
-            && other.subject != fact.subject
-            && other.target_true.trim() == fact.target_new.trim()
-    };
-    let all: Vec<(usize, &Fact)> = facts.facts.iter().enumerate().filter(same).take(LOOKED_AT).collect();
+    let known = facts.facts.iter().enumerate().filter(|(_, other)| other.has_wanted_answer_of(fact));
+    let all: Vec<(usize, &Fact)> = known.take(LOOKED_AT).collect();
     let asked: Vec<&Fact> = all.iter().map(|(_, fact)| *fact).collect();
     if asked.is_empty() {
         return Ok(Vec::new());

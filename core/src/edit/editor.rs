@@ -12,6 +12,7 @@ use crate::record::{EditMethod, Search, SearchStart, Settings, ValueSearch};
 use crate::run::{ActivationCache, Prompt, Sites};
 use crate::tensor::{Matrix, Overlay};
 use crate::trace::TokenizedFact;
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 /// One edit to make.
@@ -52,6 +53,8 @@ pub struct EditBatch<'a> {
     pub(super) cache: ActivationCache,
     /// What the last search over contexts found, for methods that differ in what they make of it.
     pub(super) searched: Mutex<Option<LastSearch>>,
+    /// What the model as it is writes, by a fact's `order` and the place of its prompt: the same for every method.
+    pub(super) written: Mutex<HashMap<(usize, usize), String>>,
 }
 
 impl<'a> EditBatch<'a> {
@@ -74,7 +77,7 @@ impl<'a> EditBatch<'a> {
             keep = keep.with(Site::MlpKey, layer..=layer).with(Site::MlpValue, layer..=layer);
         }
         let cache = model.edited().capture(&prompts, &Matrix::default(), &keep).await?;
-        Ok(Self { model, targets, cache, searched: Mutex::default() })
+        Ok(Self { model, targets, cache, searched: Mutex::default(), written: Mutex::default() })
     }
 
     /// A target's activation at its layer and the subject's last token.

@@ -5,7 +5,8 @@ use super::editor::{EditBatch, EditTarget, Evidence, Solved};
 use super::fluency::generations;
 use super::probes::{Probe, Probes, Score, Whole};
 use crate::error::{Error, Result};
-use crate::record::{Answers, EditRecord, Settings, Shift, Unrelated};
+use crate::facts::Implied;
+use crate::record::{Answers, EditRecord, ImpliedAnswer, Settings, Shift, Unrelated};
 use crate::run::Sites;
 use crate::tensor::Overlay;
 
@@ -23,12 +24,14 @@ struct Watched<'a> {
     target: &'a EditTarget<'a>,
     evidence: &'a Evidence,
     solved: &'a Solved,
-    /// The fact itself, its paraphrases, its neighbours twice, the unrelated facts.
+    /// The fact itself, its paraphrases, its neighbours twice, what follows from it, the unrelated facts.
     probes: Vec<Probe>,
     paraphrases: Vec<String>,
     neighbourhood: Vec<String>,
     /// The neighbours once more, behind the edited statement.
     plus: Vec<String>,
+    /// Those whose answers follow.
+    portability: Vec<Implied>,
     unrelated: Vec<usize>,
 }
 
@@ -74,7 +77,7 @@ pub async fn measure(
         while start < watched.len() {
             let mut rows = 0;
             let fits = watched[start..].iter().take_while(|watched| {
-                rows += watched.probes.len() * watched.target.tokens.clean.len();
+                rows += watched.probes.iter().map(|probe| probe.rows).sum::<usize>();
                 rows <= batch.model.plan.rows
             });
             let end = start + fits.count().max(1);
@@ -85,7 +88,7 @@ pub async fn measure(
             let one = |at: usize| if made(&at) { found.next() } else { Some(before[at].clone()) };
             let after: Vec<Vec<Score>> = (start..end).filter_map(one).collect();
             for ((watched, before), after) in watched[start..end].iter().zip(&before[start..end]).zip(&after) {
-                let generations = generations(batch.model, watched.target, &watched.solved.overlay, settings).await?;
+                let generations = generations(batch, watched.target, &watched.solved.overlay, settings).await?;
                 done(MeasuredEdit {
                     record: EditRecord { generations, ..watched.record(method, before, after) },
                     overlay: watched.solved.overlay.clone(),
@@ -134,6 +137,13 @@ fn watch<'a>(
     // CounterFact+ (Hoelscher-Obermaier et al. 2023).
     let behind = |prompt: &String| format!("{} {}. {prompt}", fact.prompt(), fact.target_new.trim());
     let plus = texts(&neighbourhood.iter().map(behind).collect::<Vec<_>>())?;
+    let mut portability = Vec::new();
+    for implied in &fact.portability {
+        if let Some(probe) = probes.add(&implied.prompt, [&implied.answer; 2])? {
+            all.push(probe);
+            portability.push(implied.clone());
+        }
+    }
     let mut unrelated = Vec::new();
     for (order, other) in &target.unrelated {
         if let Some(probe) = probes.add(&other.prompt(), [&other.target_true, &other.target_new])? {
@@ -141,7 +151,7 @@ fn watch<'a>(
             unrelated.push(*order);
         }
     }
-    Ok(Watched { target, evidence, solved, probes: all, paraphrases, neighbourhood, plus, unrelated })
+    Ok(Watched { target, evidence, solved, probes: all, paraphrases, neighbourhood, plus, portability, unrelated })
 }
 
 /// Both whole answers before and after.
@@ -174,6 +184,13 @@ impl Watched<'_> {
         };
         let (paraphrases, neighbourhood) = (shifts(&self.paraphrases), shifts(&self.neighbourhood));
         let neighbourhood_plus = shifts(&self.plus);
+        let implied = |(Implied { prompt, answer }, (before, after)): (&Implied, (&Score, &Score))| {
+            let [before, after] = [before, after].map(|score| score.whole.as_ref().map(|[whole, _]| whole));
+            let (before, after) = (before?, after?);
+            let argmax = [before.argmax, after.argmax];
+            Some(ImpliedAnswer { prompt: prompt.clone(), answer: answer.clone(), argmax, tokens: before.tops.len() })
+        };
+        let portability: Vec<Option<ImpliedAnswer>> = self.portability.iter().zip(&mut scores).map(implied).collect();
         let unrelated = self.unrelated.iter().zip(scores).map(|(&fact, (before, after))| Unrelated {
             fact,
             p_true: [before.p[0], after.p[0]],
@@ -196,6 +213,8 @@ impl Watched<'_> {
             neighbourhood,
             neighbourhood_plus,
             generations: Vec::new(),
+            target_new_id: target.fact.target_new_id.clone(),
+            portability: portability.into_iter().flatten().collect(),
             unrelated: unrelated.collect(),
             method,
             answers: answers(own, own_after),

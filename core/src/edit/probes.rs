@@ -23,6 +23,8 @@ pub(super) struct Probe {
     reads: [Vec<usize>; 2],
     /// Each token of each answer, teacher-forced; `None` where they are more than the model takes.
     whole: Option<[Vec<(usize, u32)>; 2]>,
+    /// Tokens of its prompt.
+    pub(super) rows: usize,
 }
 
 /// p(true), p(false), the most probable first token, and the whole answers.
@@ -109,7 +111,7 @@ impl<'a> Probes<'a> {
         let fits = all.iter().all(|(asked, _)| asked.ids.len() <= model.net.shape.positions);
         let whole = fits
             .then(|| all.map(|(asked, answer)| self.reads_of(asked).into_iter().zip(answer.iter().copied()).collect()));
-        Some(Probe { reads, whole })
+        Some(Probe { reads, whole, rows: ids.len() })
     }
 
     fn reads_of(&mut self, asked: Asked) -> Vec<usize> {

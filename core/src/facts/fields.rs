@@ -2,7 +2,7 @@
 
 use super::defect::{Field, Flaw};
 use super::value::{Break, Value};
-use super::{Fact, SLOT, template_of};
+use super::{Fact, Implied, SLOT, template_of};
 
 /// What a fact is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,10 +18,11 @@ pub(super) enum Column {
     Paraphrases,
     Neighbourhood,
     Generation,
+    Portability,
 }
 
 /// The names of each, in order of preference: CounterFact, known_1000, counterfact-tracing, EasyEdit and zsRE.
-const NAMES: [(Column, &[&str]); 11] = [
+const NAMES: [(Column, &[&str]); 12] = [
     (Column::Id, &["case_id", "known_id", "id"]),
     (Column::RelationId, &["relation_id"]),
     (Column::Relation, &["relation"]),
@@ -33,6 +34,7 @@ const NAMES: [(Column, &[&str]); 11] = [
     (Column::Paraphrases, &["paraphrase_prompts", "rephrase_prompt", "rephrase"]),
     (Column::Neighbourhood, &["neighborhood_prompts"]),
     (Column::Generation, &["generation_prompts"]),
+    (Column::Portability, &["portability"]),
 ];
 
 /// CounterFact's object with prompt, subject and answers.
@@ -63,7 +65,7 @@ impl Column {
 
     /// Whether a fact can be studied without it.
     fn is_light(self) -> bool {
-        let lists = matches!(self, Self::Paraphrases | Self::Neighbourhood | Self::Generation);
+        let lists = matches!(self, Self::Paraphrases | Self::Neighbourhood | Self::Generation | Self::Portability);
         lists || matches!(self, Self::Id | Self::RelationId | Self::Relation)
     }
 }
@@ -77,7 +79,7 @@ pub(super) struct Known {
 }
 
 impl Known {
-    /// A number of its own for each name.
+    /// A number of its own for each name, below 128.
     pub(super) fn number(self) -> usize {
         self.column as usize * 6 + self.rank
     }
@@ -99,6 +101,8 @@ pub(super) struct Raw {
     pub(super) rewritten: bool,
     /// Columns that the dataset viewer has cut off.
     pub(super) cut: Vec<String>,
+    /// The id of the new answer.
+    new_id: String,
 }
 
 impl Raw {
@@ -108,6 +112,15 @@ impl Raw {
         let place = &mut self.fields[known.column as usize];
         let better = place.as_ref().is_none_or(|(there, _, old)| old.is_missing() || *there >= rank);
         if better && !(value.is_missing() && place.is_some()) {
+            let value = match value {
+                Value::Named(text, id) => {
+                    if known.column == Column::New {
+                        self.new_id = id;
+                    }
+                    Value::Text(text)
+                }
+                value => value,
+            };
             let field = Field { name: known.name, inside, light: known.column.is_light() };
             *place = Some((rank, field, value));
         }
@@ -179,7 +192,9 @@ impl Raw {
             paraphrases: list(self.take(Column::Paraphrases), flaws),
             neighbourhood: list(self.take(Column::Neighbourhood), flaws),
             generation: list(self.take(Column::Generation), flaws),
-            ..Fact::default()
+            portability: implied(self.take(Column::Portability)),
+            target_new_id: self.new_id,
+            answer_ids: Default::default(),
         }
     }
 }
@@ -263,6 +278,14 @@ fn target((field, value): (Field, Value), flaws: &mut Vec<Flaw>) -> String {
             None => text((field, Value::Missing), flaws),
         },
         other => text((field, other), flaws),
+    }
+}
+
+/// Prompts with answers; other values of that name are of files that mean something else by it.
+fn implied((_, value): (Field, Value)) -> Vec<Implied> {
+    match value {
+        Value::Implied(list) => list,
+        _ => Vec::new(),
     }
 }
 

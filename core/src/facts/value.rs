@@ -1,6 +1,6 @@
 //! Values of fact files. Of what is no text, number or list of texts only its kind is kept.
 
-use super::{MOST_PROMPTS, MOST_TEXT};
+use super::{Implied, MOST_PROMPTS, MOST_TEXT};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use std::fmt;
@@ -12,12 +12,16 @@ pub(super) enum Value {
     #[default]
     Missing,
     Text(String),
+    /// A text with the id of what it names, as CounterFact's targets have it: `{"str": "Paris", "id": "Q90"}`.
+    Named(String, String),
     /// A number as it is written.
     Number(String),
     /// A text of so many bytes: too many.
     Long(usize),
     /// A list of texts, their ends trimmed.
     List(Vec<String>),
+    /// Prompts with answers of their own.
+    Implied(Vec<Implied>),
     /// A list with something else in it, or one that is too long.
     Broken(Break),
     /// Something else, in words.
@@ -52,7 +56,10 @@ impl Value {
     #[cfg(feature = "parquet")]
     pub(super) fn size(&self) -> usize {
         match self {
-            Self::Text(text) | Self::Number(text) => text.len(),
+            Self::Text(text) | Self::Number(text) | Self::Named(text, _) => text.len(),
+            Self::Implied(list) => {
+                list.iter().map(|one| one.prompt.len() + one.answer.len() + size_of::<Implied>()).sum()
+            }
             Self::List(list) => list.iter().map(|text| text.len() + size_of::<String>()).sum(),
             _ => 0,
         }
@@ -62,9 +69,10 @@ impl Value {
     pub(super) fn kind(&self) -> &'static str {
         match self {
             Self::Missing => "missing",
-            Self::Text(_) => "a text",
+            Self::Text(_) | Self::Named(..) => "a text",
             Self::Number(_) => "a number",
             Self::Long(_) => "too long a text",
+            Self::Implied(_) => "an object",
             Self::List(_) | Self::Broken(_) => "a list",
             Self::Other(kind) => kind,
         }
@@ -134,23 +142,106 @@ impl<'de> Visitor<'de> for Any {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
-        let mut texts = Texts::default();
+        let (mut texts, mut implied) = (Texts::default(), Vec::new());
         while let Some(value) = seq.next_element()? {
-            texts.push(value);
+            match value {
+                Value::Implied(list) => implied = joined(implied, list),
+                value => texts.push(value),
+            }
         }
-        Ok(texts.value())
+        Ok(if implied.is_empty() { texts.value() } else { Value::Implied(implied) })
     }
 
-    /// CounterFact's targets are objects: `{"str": "Paris", "id": "Q90"}`.
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
         let mut found = Value::Other("an object");
+        let (mut id, mut prompt, mut answer, mut implied) = (String::new(), String::new(), String::new(), Vec::new());
         while let Some(key) = map.next_key::<String>()? {
             match key.as_str() {
                 "str" => found = map.next_value()?,
-                _ => drop(map.next_value::<IgnoredAny>()?),
+                "id" => id = map.next_value::<First>()?.0,
+                // KnowEdit's, and those of EasyEdit's older files.
+                "prompt" | "New Question" => prompt = map.next_value::<First>()?.0,
+                "ground_truth" | "New Answer" => answer = map.next_value::<First>()?.0,
+                _ => {
+                    if let Value::Implied(list) = map.next_value()? {
+                        implied = joined(implied, list);
+                    }
+                }
             }
         }
-        Ok(found)
+        if !prompt.is_empty() && !answer.is_empty() {
+            implied = joined(implied, vec![Implied { prompt, answer }]);
+        }
+        Ok(match found {
+            Value::Text(text) if !id.is_empty() => Value::Named(text, id),
+            Value::Other(_) if !implied.is_empty() => Value::Implied(implied),
+            found => found,
+        })
+    }
+}
+
+/// Two lists as one, as long as a fact's lists may be.
+fn joined(mut all: Vec<Implied>, more: Vec<Implied>) -> Vec<Implied> {
+    all.extend(more);
+    all.truncate(MOST_PROMPTS);
+    all
+}
+
+/// The first text of a value: of `[["Berlin", "West Berlin"]]` it is `Berlin`. Empty where there is none, or it is too long.
+struct First(String);
+
+impl<'de> Deserialize<'de> for First {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(FirstText).map(Self)
+    }
+}
+
+struct FirstText;
+
+impl<'de> Visitor<'de> for FirstText {
+    type Value = String;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any value")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<String, E> {
+        Ok(if text.len() > MOST_TEXT { String::new() } else { text.trim().into() })
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<String, E> {
+        Ok(String::new())
+    }
+
+    fn visit_bool<E: Error>(self, _: bool) -> Result<String, E> {
+        Ok(String::new())
+    }
+
+    fn visit_u64<E: Error>(self, number: u64) -> Result<String, E> {
+        Ok(number.to_string())
+    }
+
+    fn visit_i64<E: Error>(self, number: i64) -> Result<String, E> {
+        Ok(number.to_string())
+    }
+
+    fn visit_f64<E: Error>(self, _: f64) -> Result<String, E> {
+        Ok(String::new())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<String, A::Error> {
+        let mut first = String::new();
+        while let Some(First(text)) = seq.next_element()? {
+            if first.is_empty() {
+                first = text;
+            }
+        }
+        Ok(first)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<String, A::Error> {
+        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(String::new())
     }
 }
 

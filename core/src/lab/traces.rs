@@ -4,27 +4,38 @@ use super::{Captured, Lab, Tell};
 use crate::error::Result;
 use crate::facts::{Fact, FactFile};
 use crate::model::Site;
-use crate::protocol::{Cost, Event, MapSite, Question};
+use crate::protocol::{Cost, Event, MapSite, Question, Word};
 use crate::question;
-use crate::record::{Outcome, Settings};
+use crate::record::{Outcome, Record, Settings};
 use crate::run::Sites;
 use crate::study::{self, header};
-use crate::trace::{Extras, OneFact, Part, SecondPass, TokenizedFact, tokenize, trace_one};
+use crate::trace::{Extras, OneFact, Part, Run, SecondPass, TokenizedFact, next_tokens, tokenize, trace_one};
 use web_time::Instant;
+
+/// Next tokens that are told of a run.
+const WORDS: usize = 5;
+
+/// A question whose prompts are captured.
+struct Asked {
+    fact: Fact,
+    /// What the model says by itself.
+    greedy: String,
+    /// The record of its trace, without facts.
+    record: Record,
+    /// The prompts' activations were there already.
+    cached: bool,
+}
 
 impl Lab {
     pub(super) async fn trace(&mut self, question: &Question, tell: Tell<'_>) -> Result<Event> {
         let start = Instant::now();
-        let (fact, greedy) = self.fact_of(question).await?;
-        let settings = study::question(&self.model, &settings_of(question))?;
-        let file = FactFile::of("prompt", vec![fact.clone()]);
-        let mut record = header(&self.model, &file, settings, &self.program).await?;
+        let Asked { fact, greedy, mut record, cached } = self.ask(question).await?;
         let settings = record.settings.clone();
-        let tokens = tokenize(&self.model, &fact, &settings)?.map_err(|dropped| dropped.refusal("traced"))?;
-        let cached = self.capture(tokens, &settings).await?;
         let model = &self.model;
         let one = &self.captured.as_ref().expect("captured just now").one;
         let dropped = one.dropped.as_ref();
+        let [clean, corrupt] = [Run::Clean, Run::Corrupted].map(|run| next_tokens(model, one, &settings, run, WORDS));
+        tell(Event::Runs { clean: self.words(clean.await?), corrupt: self.words(corrupt.await?) });
 
         let extras = Extras { lens: true, second: SecondPass::Own, maps: question.maps, units: None };
         let mut part = |part: Part<'_>| match part {
@@ -48,6 +59,41 @@ impl Lab {
         record.facts = vec![fact.record(0, Outcome::of(traced, dropped))];
         let cost = Cost { seconds: start.elapsed().as_secs_f64(), cached };
         Ok(Event::Trace { record: Box::new(record), greedy, cost })
+    }
+
+    /// What the model would say with what a cell of the maps puts back.
+    pub(super) async fn put_back(
+        &mut self,
+        question: &Question,
+        site: MapSite,
+        position: usize,
+        layer: usize,
+    ) -> Result<Event> {
+        let settings = self.ask(question).await?.record.settings;
+        let site = match site {
+            MapSite::Residual => Site::Residual,
+            MapSite::Mlp => Site::Mlp,
+            MapSite::Attention => Site::Attention,
+        };
+        let one = &self.captured.as_ref().expect("captured just now").one;
+        let run = Run::PutBack { site, position, layer };
+        Ok(Event::Words(self.words(next_tokens(&self.model, one, &settings, run, WORDS).await?)))
+    }
+
+    fn words(&self, tokens: Vec<(u32, f32)>) -> Vec<Word> {
+        tokens.into_iter().map(|(id, p)| Word { text: self.model.tokens.show(id), p }).collect()
+    }
+
+    /// The question as a fact whose prompts are captured, and the record that its trace will fill.
+    async fn ask(&mut self, question: &Question) -> Result<Asked> {
+        let (fact, greedy) = self.fact_of(question).await?;
+        let settings = Settings { corruption: self.corruption(&question.corruption, &fact)?, ..settings_of(question) };
+        let settings = study::question(&self.model, &settings)?;
+        let file = FactFile::of("prompt", vec![fact.clone()]);
+        let record = header(&self.model, &file, settings, &self.program).await?;
+        let tokens = tokenize(&self.model, &fact, &record.settings)?.map_err(|dropped| dropped.refusal("traced"))?;
+        let cached = self.capture(tokens, &record.settings).await?;
+        Ok(Asked { fact, greedy, record, cached })
     }
 
     /// The question as a fact, with the model's own answers where it names none; and what the model says by itself.

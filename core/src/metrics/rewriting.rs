@@ -65,11 +65,13 @@ pub enum Measure {
     Generalization,
     /// For neighbours, the share of the true answer's positions whose most probable token is the same before and after.
     Locality,
+    /// On prompts whose answers follow from the new one, the share of their tokens that are the most probable ones.
+    Portability,
 }
 
 impl Measure {
     /// All of them, dialect after dialect.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Es,
         Self::Em,
         Self::Ps,
@@ -83,6 +85,7 @@ impl Measure {
         Self::Reliability,
         Self::Generalization,
         Self::Locality,
+        Self::Portability,
     ];
 
     /// Its usual name.
@@ -101,6 +104,7 @@ impl Measure {
             Self::Reliability => "reliability",
             Self::Generalization => "generalization",
             Self::Locality => "locality",
+            Self::Portability => "portability",
         }
     }
 
@@ -111,7 +115,7 @@ impl Measure {
             Self::NsPlus => Dialect::CounterFactPlus,
             Self::Ge => Dialect::RomeWords,
             Self::Exact | Self::ExactParaphrase => Dialect::Greedy,
-            Self::Reliability | Self::Generalization | Self::Locality => Dialect::Easyedit,
+            Self::Reliability | Self::Generalization | Self::Locality | Self::Portability => Dialect::Easyedit,
         }
     }
 
@@ -152,6 +156,10 @@ impl Measure {
             Self::Reliability => on_prompt(&forced),
             Self::Generalization => over(paraphrases, &forced),
             Self::Locality => over(neighbours, &kept),
+            Self::Portability => {
+                let all = edit.portability.iter().map(|one| one.argmax[at] as f64 / one.tokens.max(1) as f64);
+                Mean::of(all).map(|mean| mean.mean)
+            }
         }
     }
 }
@@ -252,6 +260,7 @@ pub fn interval(mean: &Mean) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::ImpliedAnswer;
 
     fn answers(nll_true: [f32; 2], nll_new: [f32; 2]) -> Option<Answers> {
         let (argmax_true, argmax_new) = ([2, 1], [0, 3]);
@@ -280,6 +289,9 @@ mod tests {
         assert!((value(Measure::Nm, 1) - nm).abs() < 1e-12);
         assert_eq!([value(Measure::Exact, 0), value(Measure::Exact, 1)], [0.0, 1.0]);
         assert_eq!([value(Measure::Reliability, 0), value(Measure::Locality, 1)], [0.0, 0.5]);
+        let implied = |argmax| ImpliedAnswer { prompt: String::new(), answer: String::new(), argmax, tokens: 2 };
+        let follows = EditRecord { portability: vec![implied([0, 2]), implied([1, 1])], ..EditRecord::default() };
+        assert_eq!([0, 1].map(|at| Measure::Portability.of(&follows, at)), [Some(0.25), Some(0.75)]);
         let found = scores([&edit]);
         assert_eq!(found.harmonic[0], Some(0.0));
         assert!((found.harmonic[1].expect("S") - 3.0 / (1.0 + 2.0 + 2.0)).abs() < 1e-12);

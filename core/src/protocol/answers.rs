@@ -25,6 +25,15 @@ pub struct Tokenized {
     pub problem: Option<String>,
 }
 
+/// A token that may come next.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Word {
+    /// Its piece of text, or its name.
+    pub text: String,
+    /// Its probability.
+    pub p: f32,
+}
+
 /// A greedy continuation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Spoken {

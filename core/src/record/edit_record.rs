@@ -1,5 +1,6 @@
 //! One edit of Stage 3 and what it does, as raw values.
 
+use super::is_zero;
 use super::read::{self, MOST_STEPS};
 use serde::{Deserialize, Serialize};
 
@@ -42,6 +43,12 @@ pub struct EditRecord {
     /// What the model writes about the subject.
     #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "read::list::<_, _, MOST_STEPS>")]
     pub generations: Vec<Generation>,
+    /// Id of the new answer, such as `Q90`; empty where the facts have none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub target_new_id: String,
+    /// Prompts whose answers follow from the new one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "read::list::<_, _, MOST_STEPS>")]
+    pub portability: Vec<ImpliedAnswer>,
     /// Unrelated facts.
     #[serde(deserialize_with = "read::list::<_, _, MOST_STEPS>")]
     pub unrelated: Vec<Unrelated>,
@@ -109,6 +116,19 @@ pub struct Search {
     pub kl: Vec<f32>,
 }
 
+/// The answer to a prompt that follows from the new one, teacher-forced, before and after an edit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImpliedAnswer {
+    /// The prompt.
+    pub prompt: String,
+    /// Its answer where the edited fact holds.
+    pub answer: String,
+    /// Tokens of the answer that are the most probable ones where they stand.
+    pub argmax: [usize; 2],
+    /// Tokens of the answer.
+    pub tokens: usize,
+}
+
 /// A text of the model's own, before and after an edit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Generation {
@@ -141,8 +161,4 @@ pub struct Unrelated {
     pub p_true: [f32; 2],
     /// The most probable token changed.
     pub flipped: bool,
-}
-
-fn is_zero(value: &usize) -> bool {
-    *value == 0
 }

@@ -1,6 +1,6 @@
 //! Settings of Stage 3: which facts are edited, where, and by which methods.
 
-use super::{EditMethod, PatchPosition, Spsa, read};
+use super::{EditMethod, PatchPosition, Spsa, is_zero, read};
 use serde::{Deserialize, Serialize};
 
 /// Most methods of one study.
@@ -135,10 +135,6 @@ struct Written {
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
-fn is_zero(count: &usize) -> bool {
-    *count == 0
-}
-
 impl Default for Written {
     fn default() -> Self {
         let mut usual = Self::from(EditSettings::default());

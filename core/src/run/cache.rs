@@ -137,6 +137,12 @@ impl ActivationCache {
         &self.prompts[prompt].ids
     }
 
+    /// A prompt as it was captured; its changes refer to the capture's constants.
+    pub fn prompt(&self, prompt: usize) -> Prompt {
+        let Kept { ids, interventions, .. } = &self.prompts[prompt];
+        Prompt { ids: ids.clone(), interventions: interventions.clone() }
+    }
+
     /// The row of a prompt's position.
     pub(super) fn row(&self, prompt: usize, position: usize) -> u32 {
         self.prompts[prompt].rows[position]

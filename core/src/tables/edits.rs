@@ -122,7 +122,8 @@ pub fn table7(records: &[Record]) -> Option<Table> {
              GE (rome, own words): how varied the model's own texts about the subject are."
                 .into(),
             "greedy: greedy decoding gives the new answer, all of its tokens. easyedit: the share of its tokens that are \
-             the most probable ones with the answer forced; locality: for neighbours, those that stay what they were."
+             the most probable ones with the answer forced; locality: for neighbours, those that stay what they were; \
+             portability: the same as reliability on prompts whose answers follow from the new one."
                 .into(),
             "Disabling: the edit is ten times as large as the matrix that it changes. Silenced: the old answer is gone, and the new \
              one did not rise."

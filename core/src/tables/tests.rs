@@ -1,4 +1,5 @@
 use super::*;
+use crate::facts::ReferenceTexts;
 use crate::metrics::{MetricConvention, Verdict};
 use crate::record::*;
 use std::collections::{BTreeMap, BTreeSet};
@@ -211,4 +212,31 @@ fn hostile_names_are_texts_in_every_format() -> crate::Result<()> {
         assert!(!table.to_latex().contains("<img"));
     }
     Ok(())
+}
+
+#[test]
+fn texts_stand_beside_reference_texts_of_their_new_answer() {
+    let mut records = records();
+    let references = r#"[{"relation_id": "P36", "target_id": "Q7", "samples": [{"text": "river and harbour"}]},
+        {"relation_id": "P27", "target_id": "n", "samples": [{"text": "mountain"}, {"text": "valley"}]}]"#;
+    let references = ReferenceTexts::parse("f", references.as_bytes()).expect("texts");
+    assert!(table9(&records, &references).is_none(), "nothing is written");
+    let edits = records[0].edits.as_mut().expect("edits");
+    let texts =
+        |before: &str, after: &str| vec![Generation { prompt: "p".into(), texts: [before.into(), after.into()] }];
+    // Fact 0 is of P36: its references are found by the id. Fact 1 is of P27, without one; fact 9 is unknown.
+    edits[0].target_new_id = "Q7".into();
+    edits[0].generations = texts("a mountain", "river and harbour");
+    edits[1].fact = 1;
+    edits[1].generations = texts("nothing of it", "the valley");
+    edits[2].fact = 9;
+    edits[2].generations = texts("valley", "valley");
+    let table = table9(&records, &references).expect("a table");
+    let percent = |mean: f64, of: f64| Cell::Mean { mean: Mean { mean, sem: Some(of), n: 2 }, decimals: 1 };
+    assert_eq!(table.rows.len(), 2);
+    assert_eq!(table.rows[0][3], percent(0.0, 0.0), "{:?}", table.rows);
+    let Cell::Mean { mean: after, .. } = &table.rows[1][3] else { panic!("{:?}", table.rows) };
+    // All words of both texts about P27 weigh the same, so "the valley" has the cosine of one of two: the unknown word counts nowhere.
+    let want = [1.0, 0.5f64.sqrt()];
+    assert!((after.mean - 50.0 * (want[0] + want[1])).abs() < 1e-9, "{after:?}");
 }

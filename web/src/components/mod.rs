@@ -28,6 +28,9 @@ mod shown;
 pub mod study;
 pub mod switches;
 pub mod tables;
+#[cfg(feature = "page")]
+#[expect(unreachable_pub, reason = "leptos makes the properties of every component public")]
+pub mod trace;
 pub mod welcome;
 
 pub use about::About;

@@ -38,4 +38,5 @@ pub mod sheet;
 pub mod shifts;
 pub mod stale;
 pub mod tokens;
+pub mod trace;
 pub mod trouble;

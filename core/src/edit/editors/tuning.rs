@@ -231,7 +231,7 @@ mod tests {
         Matrix::new((0..rows * width).map(|i| ((i * 37 + seed) % 23) as f32 / 11.0 - 1.0).collect(), width)
     }
 
-    /// `Σ slope · added` of keys: its derivatives by differences are those that a step follows.
+    /// `Σ slope · added` of keys, whose derivative by what is added is `slope`: steps must lower it.
     fn value(trained: &impl Trained, keys: &Matrix, slope: &Matrix) -> f32 {
         trained.added(keys).iter().zip(&slope.values).map(|(x, g)| x * g).sum()
     }

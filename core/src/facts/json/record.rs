@@ -132,7 +132,7 @@ impl<'de> Visitor<'de> for Into<'_> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         let inside = self.level == Level::Rewrite;
         self.raw.rewritten |= inside;
-        let mut seen = 0_u64;
+        let mut seen = 0_u128;
         while let Some(key) = map.next_key::<String>()? {
             let raw = &mut *self.raw;
             if let Some(known) = Column::of(&key) {

@@ -74,6 +74,38 @@ fn json_knows_every_name_that_csv_knows() {
 }
 
 #[test]
+fn what_follows_from_a_new_answer_is_read_from_knowedit_and_easyedit() {
+    let record = |rest: &str| {
+        read(&format!(
+            r#"[{{"subject": "A", "prompt": "A is", "target_new": "c", "ground_truth": "b", "portability": {rest}}}]"#
+        ))
+    };
+    let implied = |rest: &str| -> Vec<(String, String)> {
+        let file = record(rest);
+        assert_eq!(file.warnings, [""; 0], "{rest}");
+        file.facts[0].portability.iter().map(|one| (one.prompt.clone(), one.answer.clone())).collect()
+    };
+    let pair = |prompt: &str, answer: &str| (prompt.to_owned(), answer.to_owned());
+    let knowedit = r#"{"Reasoning": [{"prompt": "P1", "ground_truth": [["x", "y"]]}, {"prompt": "P2", "ground_truth": ["z"]}],
+        "Subject_Aliasing": [{"prompt": "P3", "ground_truth": "w"}], "Logical_Generalization": []}"#;
+    assert_eq!(implied(knowedit), [pair("P1", "x"), pair("P2", "z"), pair("P3", "w")]);
+    let easyedit = r#"{"Recalled Relation": "(A, is, c)", "New Question": "Q?", "New Answer": "x"}"#;
+    assert_eq!(implied(easyedit), [pair("Q?", "x")]);
+    for nothing in ["null", "{}", "[]", "\"a text\"", r#"{"Reasoning": [{"prompt": "P1", "ground_truth": []}]}"#, "7"] {
+        assert_eq!(implied(nothing), [], "{nothing}");
+    }
+}
+
+#[test]
+fn a_new_answer_keeps_its_id() {
+    let text = r#"[{"requested_rewrite": {"prompt": "{} is", "subject": "A", "target_true": {"str": "b", "id": "Q1"},
+        "target_new": {"str": "c", "id": "Q2"}}}, {"subject": "A", "prompt": "A is", "target_true": "b", "target_new": "c"}]"#;
+    let facts = read(text).facts;
+    assert_eq!((facts[0].target_new.as_str(), facts[0].target_new_id.as_str()), ("c", "Q2"));
+    assert_eq!(facts[1].target_new_id, "");
+}
+
+#[test]
 fn a_sentence_says_which_of_two_places_is_the_subjects() {
     let text = r#"[{"subject": "it", "prompt": "Say it: it is", "template": "Say it: {} is", "attribute": "b"},
                    {"subject": "it", "prompt": "Say it: it is", "template": "Say {} is", "attribute": "c"}]"#;

@@ -1,0 +1,16 @@
+//! The trace screen's figure: maps with their tracks, what they say, and one cell in full.
+
+mod axis;
+mod figure;
+mod inspector;
+mod lanes;
+mod pointer;
+mod rows;
+mod story;
+mod tabs;
+
+pub use figure::TraceFigure;
+pub use inspector::Inspector;
+pub use pointer::Pointer;
+pub use story::StoryText;
+pub use tabs::{Legend, MapTabs};

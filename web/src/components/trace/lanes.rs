@@ -1,0 +1,119 @@
+//! The tracks beneath the map: restoration, ablations, logit lens.
+
+use crate::components::Numbers;
+use crate::figures::trace::{Cursor, TraceMaps, Tracks};
+use crate::words;
+use leptos::prelude::*;
+
+/// Heights of the tracks, in pixels.
+const HEIGHTS: [u32; 4] = [54, 31, 31, 31];
+
+/// All tracks.
+#[component]
+pub(super) fn Lanes(
+    maps: Memo<Option<TraceMaps>>,
+    tracks: Memo<Option<Tracks>>,
+    cursor: Memo<Option<Cursor>>,
+) -> impl IntoView {
+    let answer = Memo::new(move |_| maps.with(|maps| maps.as_ref().map(|maps| maps.answer.clone()).unwrap_or_default()));
+    let layer = Memo::new(move |_| cursor.get().map(|at| at.layer));
+    let at = move |values: &[f64]| layer.get().and_then(|layer| values.get(layer.checked_sub(1)?).copied());
+    let percent = move |values: &[f64]| at(values).map(words::percent_of).unwrap_or_default();
+    let drawn = move || {
+        let tracks = tracks.get()?;
+        let (layers, answer) = (tracks.without_mlp.len(), words::short(&answer.get(), 14));
+        let [subject, last] = tracks.restoration.clone();
+        let paths = [("subject", &subject), ("last", &last)].map(|(class, values)| {
+            (!values.is_empty()).then(|| view! { <path class=class d=curve(values)></path> })
+        });
+        let both = move || {
+            let [subject, last] = [&subject, &last].map(|values| at(values).map(|value| words::fixed(value, 2)));
+            view! { <span class="s">{subject}</span> <span>{last}</span> }
+        };
+        let lost = |values: &[f64]| -> Vec<f64> { values.iter().map(|p| tracks.lost(*p)).collect() };
+        let [mlp, attention] = [lost(&tracks.without_mlp), lost(&tracks.without_attention)];
+        let [p_mlp, p_attention, lens] = [&tracks.without_mlp, &tracks.without_attention, &tracks.lens].map(Clone::clone);
+        let rank = tracks.rank.clone();
+        let (has_lens, bars) = (!lens.is_empty(), lens.clone());
+        let of_lens = move || {
+            let rank = layer.get().and_then(|layer| rank.get(layer.checked_sub(1)?).copied());
+            view! { <span>{percent(&lens)}</span> <span>{rank.map(|rank| format!("rank {}", words::grouped(rank)))}</span> }
+        };
+        let (head, rows) = tracks.table(layers);
+        let lost_without = format!("{answer} lost without it");
+        Some(view! {
+            <div class="lane">
+                <div class="name">
+                    <b>"Restoration"</b>
+                    <small><span class="s">"— last subject token"</span></small>
+                    <small>"╌ last token"</small>
+                </div>
+                <Plot height=HEIGHTS[0] layers=layers>
+                    <line x1="0" x2=layers y1="94" y2="94"></line>
+                    <line x1="0" x2=layers y1="10" y2="10"></line>
+                    {paths.into_iter().collect_view()}
+                </Plot>
+                <p class="reads">{both}</p>
+            </div>
+            <div class="lane">
+                <div class="name"><b>"MLP ablation"</b><small>{lost_without.clone()}</small></div>
+                <Plot height=HEIGHTS[1] layers=layers>{hanging(&mlp)}</Plot>
+                <p class="reads">{move || percent(&p_mlp)}</p>
+            </div>
+            <div class="lane">
+                <div class="name"><b>"Attention ablation"</b><small>{lost_without}</small></div>
+                <Plot height=HEIGHTS[2] layers=layers>{hanging(&attention)}</Plot>
+                <p class="reads">{move || percent(&p_attention)}</p>
+            </div>
+            {has_lens.then(|| view! {
+                <div class="lane lens">
+                    <div class="name"><b>"Logit lens"</b><small>{format!("{answer}, read early")}</small></div>
+                    <Plot height=HEIGHTS[3] layers=layers>{standing(&bars)}</Plot>
+                    <p class="reads">{of_lens}</p>
+                </div>
+            })}
+            <div class="lane"><div class="none"><Numbers head=head rows=Signal::stored(rows) /></div></div>
+        })
+    };
+    drawn
+}
+
+/// A track's drawing, `layers` wide and 100 high, stretched over the layers of the map.
+#[component]
+fn Plot(height: u32, layers: usize, children: Children) -> impl IntoView {
+    view! {
+        <div class="plot" style=format!("height:calc({height}px * var(--lane))")>
+            <svg viewBox=format!("0 0 {layers} 100") preserveAspectRatio="none" aria-hidden="true">
+                {children()}
+            </svg>
+        </div>
+    }
+}
+
+/// A line through the middles of the layers, from recovery 0 at the bottom to 1 at the top.
+fn curve(values: &[f64]) -> String {
+    let y = |value: f64| 94.0 - 84.0 * value.clamp(-0.1, 1.1);
+    let point = |(at, value): (usize, &f64)| format!("{:.1} {:.2}", at as f64 + 0.5, y(*value));
+    format!("M{}", values.iter().enumerate().map(point).collect::<Vec<_>>().join("L"))
+}
+
+/// Bars that hang: what hangs is lost.
+fn hanging(lost: &[f64]) -> impl IntoView + use<> {
+    let bar = |(at, lost): (usize, &f64)| {
+        let height = (88.0 * lost).max(1.5);
+        view! { <rect x=format!("{:.2}", at as f64 + 0.14) width="0.72" y="6" height=format!("{height:.1}")></rect> }
+    };
+    lost.iter().enumerate().map(bar).collect_view()
+}
+
+/// Bars that stand.
+fn standing(p: &[f64]) -> impl IntoView + use<> {
+    let bar = |(at, p): (usize, &f64)| {
+        let height = (86.0 * p).max(1.0);
+        let y = 96.0 - height;
+        view! {
+            <rect x=format!("{:.2}", at as f64 + 0.14) width="0.72" y=format!("{y:.1}") height=format!("{height:.1}")></rect>
+        }
+    };
+    p.iter().enumerate().map(bar).collect_view()
+}

@@ -1,0 +1,17 @@
+//! The trace screen as plain data: rows and cells of the maps, what they say in one sentence, the tracks beneath them, and one
+//! cell in full.
+
+mod cell;
+mod maps;
+mod rows;
+mod story;
+mod tracks;
+
+pub use cell::{Cell, Line};
+pub use maps::{Cursor, Peak, SITES, Scale, Standing, TraceMaps, ramp};
+pub use rows::{Role, Row, rows};
+pub use story::{Carries, Piece, Story};
+pub use tracks::Tracks;
+
+#[cfg(test)]
+pub(crate) mod machu;

@@ -1,0 +1,118 @@
+//! One cell in full: what is put back, what it restores, and what else is known of its layer.
+
+use super::maps::site_name;
+use super::{Cursor, SITES, TraceMaps, Tracks};
+use crate::words;
+use engram_core::protocol::MapSite;
+
+/// A name and a value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// What it is.
+    pub name: String,
+    /// How much.
+    pub value: String,
+}
+
+/// A cell.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Cell {
+    /// Its token.
+    pub token: String,
+    /// The token belongs to the subject.
+    pub subject: bool,
+    /// Its layer.
+    pub layer: usize,
+    /// What is put back there.
+    pub what: String,
+    /// Recovery; `None` where there is no value.
+    pub value: Option<f64>,
+    /// What the value is called.
+    pub unit: &'static str,
+    /// The probability of the answer in the clean run, in the corrupted run, and with the cell put back.
+    pub runs: [(&'static str, Option<f64>); 3],
+    /// What else is known of the layer.
+    pub lines: Vec<Line>,
+}
+
+impl Cell {
+    /// A cell of a map.
+    pub fn of(maps: &TraceMaps, tracks: &Tracks, site: MapSite, at: Cursor) -> Option<Self> {
+        let row = maps.rows.get(at.row)?;
+        let index = at.layer.checked_sub(1).filter(|index| *index < maps.layers)?;
+        let value = maps.value(site, at);
+        let peak = maps.peak(site).is_some_and(|peak| peak.at == at);
+        let (first, last) = maps.put_back(site, at.layer);
+        let what = match site {
+            MapSite::Residual => row.role.full().to_owned(),
+            _ => format!("{} outputs, layers {first}–{last}", site_name(site)),
+        };
+        let mut lines = Vec::new();
+        for other in SITES {
+            let (first, last) = maps.put_back(other, at.layer);
+            let name = match other {
+                MapSite::Residual => "State after this layer".to_owned(),
+                other => format!("{} outputs alone, layers {first}–{last}", site_name(other)),
+            };
+            let found = maps.value(other, at).filter(|_| other != site);
+            lines.extend(found.map(|value| Line { name, value: words::fixed(value, 2) }));
+        }
+        let without = [("MLP", &tracks.without_mlp), ("attention", &tracks.without_attention)];
+        for (name, values) in without {
+            let name = format!("{} without the layer’s {name}", maps.answer);
+            lines.extend(values.get(index).map(|p| Line { name, value: words::percent_of(*p) }));
+        }
+        if let (Some(top), Some(rank)) = (tracks.top.get(index), tracks.rank.get(index)) {
+            let value = format!("“{}”, {} at rank {}", top.trim_start_matches('·'), maps.answer, words::grouped(*rank));
+            lines.push(Line { name: "Logit lens says".into(), value });
+        }
+        Some(Self {
+            token: row.text.trim_start_matches('·').to_owned(),
+            subject: row.role.is_subject(),
+            layer: at.layer,
+            what: format!("{what}{}", if peak { ", peak" } else { "" }),
+            value,
+            unit: if value.is_some_and(|value| value < -0.02) { "recovery: worse" } else { "recovery" },
+            runs: [("Clean", Some(maps.p_clean)), ("Corrupted", Some(maps.p_corrupt)), ("Put back", maps.p(site, at))],
+            lines,
+        })
+    }
+
+    /// It in one line, for those who do not see it.
+    pub fn sentence(&self) -> String {
+        let value = self.value.map_or("no value".into(), |value| format!("recovery {}", words::fixed(value, 2)));
+        format!("{}, layer {}: {}, {value}", self.token, self.layer, self.what)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::machu;
+    use super::*;
+
+    #[test]
+    fn a_cell_is_told_in_full() {
+        let fact = machu::fact(machu::traced());
+        let maps = TraceMaps::of(&fact, false).expect("it is traced");
+        let tracks = Tracks::of(&fact, &maps).expect("it is traced");
+        let at = Cursor { row: 2, layer: 2 };
+        let cell = Cell::of(&maps, &tracks, MapSite::Residual, at).expect("a cell");
+        assert_eq!(cell.sentence(), "Picchu, layer 2: last subject token, peak, recovery 1.00");
+        let lines: Vec<String> = cell.lines.iter().map(|line| format!("{}: {}", line.name, line.value)).collect();
+        assert_eq!(
+            lines,
+            [
+                "MLP outputs alone, layers 1–3: 0.90",
+                "Attention outputs alone, layers 1–3: 0.00",
+                "Peru without the layer’s MLP: 95.0 %",
+                "Peru without the layer’s attention: 80.0 %",
+                "Logit lens says: “the”, Peru at rank 500",
+            ]
+        );
+        let cell = Cell::of(&maps, &tracks, MapSite::Residual, Cursor { row: 1, layer: 6 }).expect("a cell");
+        assert_eq!(cell.unit, "recovery: worse");
+        let windowed = Cell::of(&maps, &tracks, MapSite::Mlp, at).expect("a cell");
+        assert_eq!(windowed.what, "MLP outputs, layers 1–3");
+        assert!(Cell::of(&maps, &tracks, MapSite::Mlp, Cursor { row: 2, layer: 9 }).is_none());
+    }
+}

@@ -1,0 +1,323 @@
+//! What the maps say: which tokens carry the answer through which layers, and where attention moves it.
+
+use super::{Cursor, Peak, Standing, TraceMaps};
+use crate::words;
+use engram_core::protocol::MapSite;
+use engram_core::record::FactRecord;
+
+/// Recovery from which on a state counts as carrying the answer; of a lower peak, this share.
+const CARRIES: f64 = 0.7;
+
+/// Layers through which a token carries the answer.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Carries {
+    /// Its row.
+    pub row: usize,
+    /// The first layer.
+    pub from: usize,
+    /// The last layer.
+    pub to: usize,
+    /// The lowest recovery among them.
+    pub low: f64,
+    /// The highest.
+    pub high: f64,
+}
+
+/// A piece of a sentence, by what it is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Piece {
+    /// Plain words.
+    Text(String),
+    /// The subject, or a token of it.
+    Subject(String),
+    /// The answer.
+    Answer(String),
+    /// Another token or answer.
+    Token(String),
+    /// The letter of a bracket above the map.
+    Letter(char),
+}
+
+/// The finding of a trace.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Story {
+    /// What is to be noticed before the sentence: `Not known`, `Not sensitive`, `No peak`.
+    pub warning: Option<&'static str>,
+    /// The finding, one sentence.
+    pub head: Vec<Piece>,
+    /// With which numbers.
+    pub more: String,
+    /// Bracket A: the subject's last token.
+    pub subject: Option<Carries>,
+    /// Bracket B: the prompt's last token, to the last layer.
+    pub last: Option<Carries>,
+    /// The tokens of both.
+    pub names: [String; 2],
+    /// The layer at which attention moves the answer from A's row to B's.
+    pub moved: Option<usize>,
+}
+
+fn text(text: impl Into<String>) -> Piece {
+    Piece::Text(text.into())
+}
+
+fn two(value: f64) -> String {
+    words::fixed(value, 2)
+}
+
+impl Story {
+    /// The story of a traced fact. `said` is the answer that the model gives where it gives another one; `instead` what the subject was
+    /// replaced by (`None` for noise).
+    pub fn of(maps: &TraceMaps, fact: &FactRecord, said: Option<&str>, instead: Option<&str>) -> Self {
+        let nothing = |warning, head, more| Self { warning, head, more, ..Self::default() };
+        let answer = || Piece::Answer(maps.answer.clone());
+        let [clean, corrupt] = [maps.p_clean, maps.p_corrupt].map(words::percent_of);
+        let subject = words::visible(&fact.subject);
+        let with = match instead {
+            Some(instead) => format!("with “{}” in place of {subject}", words::visible(instead)),
+            None => format!("with noise on {subject}"),
+        };
+        match maps.standing {
+            Standing::NotKnown => {
+                let head = match said {
+                    Some(said) => vec![
+                        text("The model says "),
+                        Piece::Token(words::visible(said.trim())),
+                        text(", not "),
+                        answer(),
+                        text(": there is no such fact to find."),
+                    ],
+                    None => vec![text("The model does not say "), answer(), text(": there is no such fact to find.")],
+                };
+                let more = format!(
+                    "{} has {clean}. A trace of it would show noise, so no map is drawn. Trace what the model says instead, or try \
+                     another model.",
+                    maps.answer
+                );
+                return nothing(Some("Not known"), head, more);
+            }
+            Standing::NotSensitive => {
+                let head = vec![
+                    text(format!("{} the model still says ", words::capital(&with))),
+                    answer(),
+                    text(": this prompt does not ask about the subject."),
+                ];
+                let more = format!(
+                    "{} has {clean} in the clean run and {corrupt} in the corrupted one. The effect to explain is {}; at least \
+                     0.050 is needed, so no map is drawn and no layer is named.",
+                    maps.answer,
+                    words::fixed(maps.p_clean - maps.p_corrupt, 3)
+                );
+                return nothing(Some("Not sensitive"), head, more);
+            }
+            Standing::Effect => {}
+        }
+        let gives = format!("The model gives {} {clean}; {with}, {corrupt}.", maps.answer);
+        if !maps.any() {
+            let head = vec![text("This result has no maps: trace it here to see where "), answer(), text(" is restored.")];
+            return nothing(None, head, gives);
+        }
+        if let Some((done, of)) = maps.waiting() {
+            let more = format!("{gives} Rows appear as they are computed.");
+            return nothing(None, vec![text(format!("Tracing: row {done} of {of} is done."))], more);
+        }
+        let row = maps.subject_last();
+        let own = row.and_then(|row| around_peak(maps, row));
+        let last = Some(maps.last()).filter(|last| Some(*last) != row).and_then(|row| to_the_end(maps, row));
+        let holds = |site, row| holds(maps, site, row);
+        let mlp = row.and_then(|row| holds(MapSite::Mlp, row));
+        let attention = last.and_then(|last| holds(MapSite::Attention, last.row));
+        let moved = last.map(|last| last.from).filter(|from| attention == Some(*from));
+        let token = |row: usize| maps.rows[row].text.trim_start_matches('·').to_owned();
+        let mut head = Vec::new();
+        let peak = maps.peak(MapSite::Residual);
+        let late = last.map(|last| {
+            [
+                text(format!("from layer {} on ", last.from)),
+                Piece::Letter('B'),
+                text(", the last token "),
+                Piece::Token(token(last.row)),
+                text(" carries it."),
+            ]
+        });
+        match (own, peak) {
+            (Some(own), _) => {
+                let layers = match own.from == own.to {
+                    true => format!("’s state at layer {} ", own.from),
+                    false => format!("’s state at any layer from {} to {} ", own.from, own.to),
+                };
+                let restores = match own.high >= CARRIES {
+                    true => " restores ".to_owned(),
+                    false => format!(" restores {} to {} of ", two(own.low), two(own.high)),
+                };
+                head.extend([text("Putting back "), Piece::Subject(token(own.row)), text(layers), Piece::Letter('A')]);
+                head.extend([text(restores), answer()]);
+                match late {
+                    Some(late) => {
+                        head.push(text("; "));
+                        head.extend(late);
+                    }
+                    None => head.push(text(".")),
+                }
+            }
+            (None, Some(Peak { at, value })) => {
+                head.extend([text("The last subject token restores little of "), answer()]);
+                head.push(text(": the most is "));
+                head.push(text(format!("{} at ", two(value))));
+                head.extend([Piece::Subject(token(at.row)), text(format!(", layer {}.", at.layer))]);
+            }
+            (None, None) => {
+                head.extend([text("No single state of "), Piece::Subject(subject), text(" restores ")]);
+                head.extend([answer(), text(": the model reads it from several places at once.")]);
+            }
+        }
+        let mut more = vec![gives];
+        if let Some(own) = own {
+            more.push(format!("At A recovery is {} to {} of 1.", two(own.low), two(own.high)));
+        }
+        let among = |name: &str, layer: usize| format!("{name} restore it when layer {layer} is among them");
+        match (mlp, attention) {
+            (Some(mlp), Some(attention)) => more.push(format!(
+                "{}, attention alone when layer {attention} is.",
+                among("MLP outputs alone", mlp)
+            )),
+            (Some(mlp), None) => more.push(format!("{}.", among("MLP outputs alone", mlp))),
+            (None, Some(attention)) => more.push(format!("{}.", among("Attention outputs alone", attention))),
+            (None, None) => {}
+        }
+        let warning = (own.is_none() && peak.is_none()).then_some("No peak");
+        let names = [row, Some(maps.last())].map(|row| row.map(token).unwrap_or_default());
+        Self { warning, head, more: more.join(" "), subject: own, last, moved, names }
+    }
+
+    /// The sentence as plain text.
+    pub fn text(&self) -> String {
+        let piece = |piece: &Piece| match piece {
+            Piece::Text(text) | Piece::Subject(text) | Piece::Answer(text) | Piece::Token(text) => text.clone(),
+            Piece::Letter(letter) => format!("({letter})"),
+        };
+        self.head.iter().map(piece).collect()
+    }
+}
+
+/// The layers around a row's highest state that carry the answer; `None` where the highest one regains less than a tenth.
+fn around_peak(maps: &TraceMaps, row: usize) -> Option<Carries> {
+    let line = maps.line(MapSite::Residual, row);
+    // Where the subject ends the prompt, its last state is the answer by definition.
+    let end = if row == maps.last() { maps.layers.saturating_sub(1) } else { maps.layers };
+    let known = line.iter().take(end).enumerate().filter_map(|(at, value)| Some((at, (*value)?)));
+    let (peak, high) = known.reduce(|best, next| if next.1 > best.1 { next } else { best })?;
+    if high < engram_core::metrics::PEAK {
+        return None;
+    }
+    let carries = |at: &usize| line.get(*at).copied().flatten().is_some_and(|value| value >= CARRIES * high.min(1.0));
+    let from = (0..=peak).rev().take_while(carries).last()?;
+    let to = (peak..end).take_while(carries).last()?;
+    Some(range(&line, row, from, to))
+}
+
+/// The layers from which on a row carries the answer to the end.
+fn to_the_end(maps: &TraceMaps, row: usize) -> Option<Carries> {
+    let line = maps.line(MapSite::Residual, row);
+    let carries = |at: &usize| line.get(*at).copied().flatten().is_some_and(|value| value >= CARRIES);
+    let from = (0..line.len()).rev().take_while(carries).last()?;
+    // The last layer alone restores everything by definition.
+    (from + 1 < line.len()).then(|| range(&line, row, from, line.len() - 1))
+}
+
+fn range(line: &[Option<f64>], row: usize, from: usize, to: usize) -> Carries {
+    let values = || line[from..=to].iter().copied().flatten();
+    let (low, high) = (values().fold(f64::INFINITY, f64::min), values().fold(f64::NEG_INFINITY, f64::max));
+    Carries { row, from: from + 1, to: to + 1, low, high }
+}
+
+/// The one layer without which no window of a map's row restores the answer and with which every one does.
+fn holds(maps: &TraceMaps, site: MapSite, row: usize) -> Option<usize> {
+    let line = maps.line(site, row);
+    let restores: Vec<bool> = line.iter().map(|value| value.is_some_and(|value| value >= CARRIES)).collect();
+    if !restores.contains(&true) {
+        return None;
+    }
+    let has = |centre: usize, layer: usize| {
+        let (first, last) = maps.put_back(site, centre);
+        (first..=last).contains(&layer)
+    };
+    let decides = |layer: &usize| (1..=maps.layers).all(|centre| restores[centre - 1] == has(centre, *layer));
+    let mut found = (1..=maps.layers).filter(decides);
+    found.next().filter(|_| found.next().is_none())
+}
+
+impl Carries {
+    /// It lies among these layers.
+    pub fn has(&self, at: Cursor) -> bool {
+        self.row == at.row && (self.from..=self.to).contains(&at.layer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::machu;
+    use super::*;
+    use engram_core::record::{Reason, Traced};
+
+    fn story(traced: Traced) -> Story {
+        let fact = machu::fact(traced);
+        let maps = TraceMaps::of(&fact, false).expect("it is traced");
+        Story::of(&maps, &fact, None, Some("A Random Person"))
+    }
+
+    #[test]
+    fn the_way_of_a_fact_is_told() {
+        let story = story(machu::traced());
+        assert_eq!(
+            story.text(),
+            "Putting back Picchu’s state at any layer from 1 to 3 (A) restores Peru; from layer 5 on (B), the last token of \
+             carries it."
+        );
+        assert_eq!(
+            story.more,
+            "The model gives Peru 90.0 %; with “A Random Person” in place of Machu Picchu, 10.0 %. At A recovery is 0.80 to \
+             1.00 of 1. MLP outputs alone restore it when layer 1 is among them, attention alone when layer 5 is."
+        );
+        let spans = [story.subject, story.last].map(|span| span.map(|span| (span.row, span.from, span.to)));
+        assert_eq!(spans, [Some((2, 1, 3)), Some((4, 5, 6))]);
+        assert_eq!((story.moved, story.warning), (Some(5), None));
+    }
+
+    #[test]
+    fn a_weak_peak_says_how_weak_and_none_says_so() {
+        let with = |scale: f32| {
+            let mut traced = machu::traced();
+            let maps = traced.maps.as_mut().expect("maps");
+            maps.residual[2].iter_mut().for_each(|p| *p = 0.1 + (*p - 0.1) * scale);
+            story(traced)
+        };
+        assert!(with(0.5).text().contains("A) restores 0.40 to 0.50 of Peru;"), "{}", with(0.5).text());
+        let none = with(0.05);
+        assert_eq!(none.warning, Some("No peak"));
+        assert!(none.text().starts_with("No single state of Machu Picchu restores Peru"), "{}", none.text());
+        assert_eq!(none.subject, None);
+    }
+
+    #[test]
+    fn without_an_effect_nothing_is_named() {
+        for (reason, words) in [(Reason::NotKnown, "The model says Chile, not Peru"), (Reason::NotSensitive, "still says")] {
+            let fact = machu::dropped(machu::traced(), reason);
+            let maps = TraceMaps::of(&fact, false).expect("it is traced");
+            let story = Story::of(&maps, &fact, Some(" Chile"), None);
+            assert!(story.text().contains(words), "{}", story.text());
+            assert!(story.warning.is_some() && story.subject.is_none() && story.last.is_none());
+        }
+    }
+
+    #[test]
+    fn a_trace_that_is_not_whole_says_how_far_it_is() {
+        let mut traced = machu::traced();
+        let there = traced.maps.as_mut().expect("maps");
+        [&mut there.residual, &mut there.mlp, &mut there.attention].into_iter().for_each(|map| map[2].clear());
+        assert_eq!(story(traced).text(), "Tracing: row 4 of 5 is done.");
+        let mut traced = machu::traced();
+        traced.maps = None;
+        assert!(story(traced).text().starts_with("This result has no maps"));
+    }
+}

@@ -1,0 +1,83 @@
+//! What stands beneath the maps on the same layers: restoration, ablations and the logit lens.
+
+use super::TraceMaps;
+use crate::words;
+use engram_core::record::{FactRecord, PatchPosition};
+
+/// The tracks of a fact; layer `l` is at `l - 1`.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Tracks {
+    /// Recovery with the state of the subject's last token put back, and of the prompt's last token.
+    pub restoration: [Vec<f64>; 2],
+    /// `p` of the answer in the clean run without the layer's MLP.
+    pub without_mlp: Vec<f64>,
+    /// The same without its attention.
+    pub without_attention: Vec<f64>,
+    /// The same in the clean run.
+    pub p_clean: f64,
+    /// `p` of the answer where the logit lens reads it early; empty where there is no lens.
+    pub lens: Vec<f64>,
+    /// Its rank there.
+    pub rank: Vec<u32>,
+    /// The most probable token there.
+    pub top: Vec<String>,
+}
+
+impl Tracks {
+    /// The tracks of a traced fact.
+    pub fn of(fact: &FactRecord, maps: &TraceMaps) -> Option<Self> {
+        let traced = fact.traced()?;
+        let wide = |values: &[f32]| values.iter().copied().map(f64::from).collect::<Vec<_>>();
+        let restored = |position| {
+            let curve = traced.patched.get(&position).map(|values| wide(values)).unwrap_or_default();
+            curve.into_iter().map(|p| maps.recovery(p)).collect()
+        };
+        let lens = traced.lens.as_ref();
+        Some(Self {
+            restoration: [PatchPosition::SubjectLast, PatchPosition::LastToken].map(restored),
+            without_mlp: wide(&traced.without_mlp),
+            without_attention: wide(&traced.without_attention),
+            p_clean: maps.p_clean,
+            lens: lens.map(|lens| wide(&lens.p_true)).unwrap_or_default(),
+            rank: lens.map(|lens| lens.rank_true.clone()).unwrap_or_default(),
+            top: lens.map(|lens| lens.top.iter().map(|top| words::token(top)).collect()).unwrap_or_default(),
+        })
+    }
+
+    /// The length of an ablation's bar: the share of the clean probability that is lost without it, 0 where nothing is.
+    pub fn lost(&self, p: f64) -> f64 {
+        if self.p_clean > 0.0 { ((self.p_clean - p) / self.p_clean).clamp(0.0, 1.0) } else { 0.0 }
+    }
+
+    /// Column names and rows of all tracks' table.
+    pub fn table(&self, layers: usize) -> (Vec<String>, Vec<Vec<String>>) {
+        let head = ["layer", "last subject token", "last token", "p without MLP", "p without attention", "lens p", "rank"];
+        let value = |values: &[f64], at: usize| values.get(at).map_or("–".into(), |value| words::fixed(*value, 4));
+        let row = |at: usize| {
+            let rank = self.rank.get(at).map_or("–".into(), u32::to_string);
+            let [subject, last] = &self.restoration;
+            let all = [subject, last, &self.without_mlp, &self.without_attention, &self.lens];
+            let values = all.map(|values| value(values, at));
+            std::iter::once((at + 1).to_string()).chain(values).chain([rank]).collect()
+        };
+        (head.map(str::to_owned).into(), (0..layers).map(row).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::machu;
+    use super::*;
+
+    #[test]
+    fn tracks_are_the_records_curves() {
+        let fact = machu::fact(machu::traced());
+        let maps = TraceMaps::of(&fact, false).expect("it is traced");
+        let tracks = Tracks::of(&fact, &maps).expect("it is traced");
+        assert!((tracks.restoration[0][1] - 1.0).abs() < 1e-6);
+        assert!((tracks.lost(tracks.without_mlp[0]) - 8.0 / 9.0).abs() < 1e-6);
+        assert_eq!(tracks.lost(0.95), 0.0, "a gain is no loss");
+        let (head, rows) = tracks.table(machu::LAYERS);
+        assert_eq!((head.len(), rows.len(), rows[0][6].as_str()), (7, machu::LAYERS, "900"));
+    }
+}
