@@ -3,21 +3,25 @@
 #![expect(clippy::print_stdout, reason = "tests report what they measure")]
 
 use engram_core::device::Compute;
-use engram_core::facts::{FactFile, parse};
+use engram_core::facts::{Fact, FactFile, parse, template_of};
 use engram_core::load::Model;
 use engram_core::metrics::{MetricConvention, summarize};
 use engram_core::model::Site;
-use engram_core::record::{Record, Settings};
+use engram_core::record::{Corruption, PatchPosition, Record, Settings};
 use engram_core::run::{Prompt, Sites};
 use engram_core::study::{self, Event, Observer};
 use engram_core::tensor::Matrix;
-use engram_core::train::{Corpus, Plan, Recipe, recall};
+use engram_core::trace::{Screened, screen, stage1 as trace_stage1, tokenize};
+use engram_core::train::{Corpus, Plan, Recipe, recall, split};
 use engram_tests::fixtures::{difference, fixture, open};
 use pollster::block_on;
 use safetensors::SafeTensors;
 use std::path::{Path, PathBuf};
 
-const MODELS: [&str; 5] = ["engram-gemma2", "engram-llama", "engram-llama-large", "engram-phi", "engram-qwen2"];
+const MODELS: [&str; 6] =
+    ["engram-gemma2", "engram-llama", "engram-llama-large", "engram-phi", "engram-qwen2", "engram-relay"];
+/// The lab's, in which facts pass the subject's last token.
+const RELAY: &str = "engram-relay";
 /// As for every family.
 const TOLERANCE: f32 = 1e-4;
 
@@ -72,7 +76,7 @@ fn parity_with_transformers_on_the_shipped_weights() {
 }
 
 #[test]
-fn all_five_together_are_small() {
+fn all_together_are_small() {
     let mut bytes = 0;
     for name in MODELS {
         for entry in std::fs::read_dir(bundled("models").join(name)).expect("a folder") {
@@ -139,11 +143,71 @@ fn they_are_worth_studying() {
         let localized: usize = summary.distribution.counts.iter().sum();
         println!("{name}: {validated} validated, {editable} editable, p {p:.3}, {most} of {localized} at l*");
         assert!(validated >= 1000, "{name}: {validated} validated facts");
-        assert!(editable * 10 >= validated * 6, "{name}: {editable} of {validated} editable");
         assert!((0.3..=0.95).contains(&p), "{name}: mean p_clean {p}");
-        assert!(most * 2 <= localized, "{name}: one layer dominates {most} of {localized} localized facts");
+        // In the lab's model all facts take the same way, and a wrong answer is improbable: that is what it is for.
+        if name != RELAY {
+            assert!(editable * 10 >= validated * 6, "{name}: {editable} of {validated} editable");
+            assert!(most * 2 <= localized, "{name}: one layer dominates {most} of {localized} localized facts");
+        }
         let card = read(&format!("models/{name}/README.md"));
         assert!(card.contains(&format!("{validated} of {}", facts.facts.len())), "{name}: the card has other numbers");
         assert!(card.contains(&record.model.weights_sha256), "{name}: the card is of other weights");
     }
+}
+
+/// Facts of other subjects of the same relation, whose names have as many tokens.
+fn replacements<'a>(model: &Model, facts: &'a [Fact], fact: &Fact) -> impl Iterator<Item = &'a str> {
+    let length = |name: &str| {
+        let (text, chars) = fact.corrupted(name);
+        let encoded = model.tokens.encode(&text).expect("tokens");
+        encoded.span(&chars).map(|span| (span.len(), encoded.ids.len()))
+    };
+    let wanted = length(&fact.subject);
+    let same = facts.iter().filter(|other| other.relation == fact.relation && other.subject != fact.subject);
+    let same = same.filter(|other| other.target_true != fact.target_true);
+    same.map(|other| other.subject.as_str()).filter(move |name| wanted.is_some() && length(name) == wanted)
+}
+
+#[test]
+fn facts_of_the_labs_model_pass_the_subjects_last_token() {
+    let recipe = Recipe::parse(&read(&format!("models/{RELAY}/recipe.toml"))).expect("recipe");
+    let (model, facts) = (load(RELAY), facts().facts);
+    let layers = model.layers();
+    let (mut peaks, mut by_layer) = (Vec::new(), vec![[Vec::new(), Vec::new()]; layers]);
+    for (index, fact) in facts.iter().enumerate().step_by(9) {
+        // A wording that the model never read with this subject.
+        let (_, held) = split(fact, index, recipe.text.held_out);
+        let Ok(template) = template_of(&held[0], &fact.subject) else { continue };
+        let asked = Fact { template, ..fact.clone() };
+        let Some(with) = replacements(&model, &facts, &asked).next() else { continue };
+        let corruption = Corruption::Replace { with: with.to_owned() };
+        let settings = Settings { n: 1, stages: vec![1], corruption, ..Settings::default() };
+        let Ok(tokens) = tokenize(&model, &asked, &settings).expect("tokens") else { continue };
+        let screened = block_on(screen(&model, &[&asked], &settings, None)).expect("screened").facts;
+        if !matches!(screened[0], Screened::Passed(_)) {
+            continue;
+        }
+        let traced = block_on(trace_stage1(&model, &[&tokens], &settings)).expect("traced").remove(0);
+        let recovery = |p: f32| f64::from((p - traced.p_corrupt) / (traced.p_clean - traced.p_corrupt));
+        let curve = |position| traced.patched[&position].iter().map(|p| recovery(*p)).collect::<Vec<_>>();
+        let [own, last] = [PatchPosition::SubjectLast, PatchPosition::LastToken].map(curve);
+        peaks.push(own.iter().copied().fold(f64::NEG_INFINITY, f64::max));
+        for (at, both) in by_layer.iter_mut().enumerate() {
+            both[0].push(own[at]);
+            both[1].push(last[at]);
+        }
+    }
+    let median = |values: &mut Vec<f64>| {
+        values.sort_by(f64::total_cmp);
+        values[values.len() / 2]
+    };
+    let peak = median(&mut peaks);
+    let curves: Vec<[f64; 2]> = by_layer.iter_mut().map(|both| [0, 1].map(|at| median(&mut both[at]))).collect();
+    let told: Vec<String> = curves.iter().map(|[own, last]| format!("{own:.2}/{last:.2}")).collect();
+    println!("{RELAY}: {} facts, median peak {peak:.3}, by layer {}", peaks.len(), told.join(" "));
+    assert!(peaks.len() >= 150, "{} facts", peaks.len());
+    assert!(peak >= 0.9, "median peak {peak}");
+    // An early site, and a late one.
+    assert!(curves[0][0] < 0.8 && curves[4][0] > 0.9 && curves[5][0] < 0.1, "{told:?}");
+    assert!(curves[4][1] < 0.1 && curves[5][1] > 0.9, "{told:?}");
 }

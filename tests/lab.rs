@@ -26,9 +26,13 @@ fn facts() -> FactFile {
 }
 
 fn model() -> Model {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../core/bundled/models/engram-llama");
+    named("engram-llama")
+}
+
+fn named(name: &str) -> Model {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../core/bundled/models").join(name);
     let checkpoint = block_on(Checkpoint::open(&folder, None)).expect("a bundled model");
-    block_on(Model::load(&checkpoint, "engram-llama", Compute::cpu("tests"), &|_, _| {})).expect("it loads")
+    block_on(Model::load(&checkpoint, name, Compute::cpu("tests"), &|_, _| {})).expect("it loads")
 }
 
 fn lab() -> Lab {
@@ -116,7 +120,33 @@ fn a_trace_is_what_the_stages_compute_and_its_rows_come_one_by_one() {
         }
     }
     assert_eq!(rows, 3 * live.residual.len());
-    assert!(matches!(told[0], Event::Traced(_)), "per-layer values come first");
+    assert!(matches!(told[1], Event::Traced(_)), "per-layer values come before the maps");
+
+    // The most probable next tokens of both runs, and with a cell put back: the answer's probability is the cell's.
+    let Event::Runs { clean, corrupt } = &told[0] else { panic!("not the runs: {:?}", told[0]) };
+    assert_eq!((clean.len(), corrupt.len()), (5, 5));
+    assert!(clean.is_sorted_by(|a, b| a.p >= b.p) && clean[0].text.trim() == "trumpet", "{clean:?}");
+    close(&[clean[0].p], &[want.p_clean], "p in the clean run");
+    let mut compared = 0;
+    for (site, map) in
+        [(MapSite::Residual, &live.residual), (MapSite::Mlp, &live.mlp), (MapSite::Attention, &live.attention)]
+    {
+        for (position, row) in map.iter().enumerate().skip(prepared.corrupt_span.start) {
+            for layer in [1, 4, 8] {
+                let ask_ = Command::PutBack { question: question(), site, position, layer };
+                let Ok(Event::Words(words)) = ask(&mut lab, ask_).1 else { continue };
+                if let Some(own) = words.iter().find(|word| word.text.trim() == "trumpet") {
+                    close(&[own.p], &[row[layer - 1]], "p with a cell put back");
+                    compared += 1;
+                }
+            }
+        }
+    }
+    assert!(compared > 10, "{compared} cells");
+    for (position, layer) in [(99, 1), (prepared.corrupt_span.start, 9), (prepared.corrupt_span.start, 0)] {
+        let wrong = Command::PutBack { question: question(), site: MapSite::Residual, position, layer };
+        assert!(ask(&mut lab, wrong).1.is_err_and(|error| error.next_step().is_some()));
+    }
 
     // The lens ends in the model's own prediction.
     let group = block_on(capture_facts(&model, &[&prepared], &record.settings)).expect("capture");
@@ -125,6 +155,22 @@ fn a_trace_is_what_the_stages_compute_and_its_rows_come_one_by_one() {
     close(&[seen.p_true[7], seen.p_false[7]], &[want.p_clean, want.p_false], "the lens at the last layer");
     assert_eq!((seen.rank_true[7], seen.p_true.len()), (1, model.layers()));
     assert!(seen.rank_true[0] > 1, "the first layer does not know it yet");
+}
+
+#[test]
+fn an_open_replacement_has_as_many_tokens_as_the_subject() {
+    let mut lab = lab();
+    let open = Question { corruption: Corruption::Replace { with: String::new() }, ..question() };
+    let (record, ..) = traced(&mut lab, open.clone());
+    let (fact, got) = record.validated().next().expect("one fact");
+    let Corruption::Replace { with } = &record.settings.corruption else { panic!("a replacement") };
+    assert!(!with.is_empty() && *with != fact.subject, "{with}");
+    assert_eq!(got.tokens.len(), got.corrupt_tokens.len(), "{with}");
+    assert_eq!(got.subject_span, got.corrupt_span);
+    assert_eq!(traced(&mut lab, open).0, record, "the same each time");
+    // Named, it is the same run.
+    let named = Question { corruption: record.settings.corruption.clone(), ..question() };
+    assert_eq!(traced(&mut lab, named).0.facts, record.facts);
 }
 
 #[test]
@@ -324,7 +370,7 @@ fn questions_that_make_no_sense_are_told() {
 #[test]
 fn the_stored_study_of_the_page_is_what_the_engine_computes() {
     let stored = journal::from_bytes("sample", include_bytes!("../web/sample.engram.json.gz")).expect("a record");
-    let mut lab = lab();
+    let mut lab = Lab::new(named(&stored.model.name), facts(), "tests");
     let again = block_on(lab.study(None, stored.settings.clone(), None, "k", &mut Lines::default(), &|_| {}));
     let again = again.expect("it runs");
     assert_eq!(

@@ -26,14 +26,20 @@ macro_rules! bundled {
     };
 }
 
-/// The models, in the order in which the demo studies them; the last one is the large baseline.
-pub static MODELS: [Bundled; 5] = [
+/// The models. Behind the first one, the lab's, they are in the order in which the demo studies them; the last one is the large baseline.
+pub static MODELS: [Bundled; 6] = [
+    bundled!("engram-relay"),
     bundled!("engram-llama"),
     bundled!("engram-qwen2"),
     bundled!("engram-gemma2"),
     bundled!("engram-phi"),
     bundled!("engram-llama-large"),
 ];
+
+/// Those that the demo studies: they were made to differ in how redundantly they hold the same facts.
+pub fn studied() -> &'static [Bundled] {
+    &MODELS[1..]
+}
 
 /// What `--facts` calls the bundled facts.
 pub const FACTS_NAME: &str = "bundled";

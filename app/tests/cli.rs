@@ -351,7 +351,7 @@ fn an_empty_cache_is_said() {
     assert!(text(&list.stderr).contains("no models are downloaded"));
     let json = text(&models(&["models", "list", "--json"]).stdout);
     let all: Vec<serde_json::Value> = serde_json::from_str(&json).expect("JSON");
-    assert!(all.len() == 5 && all.iter().all(|model| model["revision"] == "bundled"), "{json}");
+    assert!(all.len() == 6 && all.iter().all(|model| model["revision"] == "bundled"), "{json}");
     assert!(models(&["--quiet", "models"]).stderr.is_empty());
     for action in ["path", "delete"] {
         let missing = models(&["models", action, "owner/name"]);

@@ -374,10 +374,10 @@ fn reference_texts_that_cannot_be_used_say_what_they_are() {
         (output.status.code(), text(&output.stderr))
     };
     let (code, stderr) = said("other.json", "[{\"a\": 1}]");
-    assert!(code == Some(1) && stderr.contains("attribute_snippets.json"), "{stderr}");
+    assert!(code == Some(2) && stderr.contains("attribute_snippets.json"), "{stderr}");
     let snippets = "[{\"relation_id\": \"P36\", \"target_id\": \"Q1\", \"samples\": [{\"text\": \"one two\"}]}]";
     let (code, stderr) = said("snippets.json", snippets);
-    assert!(code == Some(1) && stderr.contains("--fluency"), "{stderr}");
+    assert!(code == Some(2) && stderr.contains("--fluency"), "{stderr}");
     let output = engram(folder.path(), &["compare", "a.engram.json", "--reference-texts", "none.json"]);
     assert!(text(&output.stderr).contains("check --reference-texts"), "{}", text(&output.stderr));
 }

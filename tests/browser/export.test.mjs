@@ -9,6 +9,7 @@ import { gunzipSync, gzipSync } from 'node:zlib';
 import { accessible } from './lib/axe.mjs';
 import { drop, launch, shot, show, started } from './lib/browser.mjs';
 import { test, until } from './lib/check.mjs';
+import { map, models as chosen, question, settings, tracing } from './lib/lab.mjs';
 import { nativeStudy } from './lib/native.mjs';
 import { DIST, program } from './lib/paths.mjs';
 import { folder, SAMPLE, saved } from './lib/result.mjs';
@@ -16,22 +17,35 @@ import { serve } from './lib/server.mjs';
 
 const CLIPBOARD = { context: { permissions: ['clipboard-read', 'clipboard-write'] } };
 
-const explore = page => page.getByRole('tabpanel', { name: 'Explore' });
 const records = page => page.getByRole('navigation', { name: 'Open records' });
 
-/** What is shown of a trace: the sentences, and every cell and number of its figures. */
+/** What is shown of a trace: the question, the sentences, and every cell and number of its figures. */
 async function result(page) {
-  const panel = explore(page);
-  const texts = await panel.locator('.finding h2, .finding > p:not(.faint):not(.notice)').allInnerTexts();
-  const figures = await panel.locator('svg').evaluateAll(all => all.map(one => one.outerHTML));
-  const fields = await panel.locator('.question input, .question textarea').evaluateAll(all => all.map(one => one.value));
-  return { texts, figures, fields };
+  const panel = tracing(page);
+  await map(page).waitFor();
+  const texts = await panel.locator('.finding h2, .finding .more, .answers').allInnerTexts();
+  const drawings = await panel.locator('.map-head svg, .trace-figure svg').evaluateAll(all => all.map(one => one.outerHTML));
+  const cells = await map(page).getByRole('gridcell').evaluateAll(all => all.map(one => [one.id, one.getAttribute('style'), one.ariaLabel]));
+  const inspector = await panel.getByRole('complementary', { name: 'Selected cell' }).locator('.head, .three, dl').allInnerTexts();
+  return { texts, drawings, cells, inspector, asked: await question(page) };
+}
+
+/** Shows a stored result. */
+async function example(page, at) {
+  await tracing(page).getByRole('button', { name: 'Examples' }).click();
+  await tracing(page).getByRole('list', { name: 'Stored results' }).getByRole('button').nth(at).click();
+}
+
+/** Waits until what is shown came with the link. */
+async function linked(page) {
+  await tracing(page).getByText(/^From a link: /).waitFor();
+  await tracing(page).getByText(/^These numbers came with the link, and nobody has checked them/).waitFor();
 }
 
 /** The link with the shown trace, from the clipboard. */
 async function linkOf(page) {
-  await explore(page).getByRole('button', { name: 'Copy link with result' }).click();
-  await explore(page).getByText(/The link with the result is on the clipboard/).waitFor();
+  await tracing(page).getByRole('button', { name: 'Copy link with result' }).click();
+  await tracing(page).getByText(/The link with the result is on the clipboard/).waitFor();
   return page.evaluate(() => navigator.clipboard.readText());
 }
 
@@ -92,7 +106,7 @@ test('without a printer the lab says so', 60, async use => {
   browser.allow(/Failed to load resource/);
   const page = await browser.open(site.url);
   await started(page);
-  const button = explore(page).getByRole('button', { name: 'Export page…' });
+  const button = tracing(page).getByRole('button', { name: 'Export page…' });
   await page.route(/engram-printer/, route => route.fulfill({ status: 404 }));
   await button.click();
   await page.getByRole('alert').filter({ hasText: 'the page was not made' }).waitFor();
@@ -109,23 +123,24 @@ test('a link brings a trace with its numbers, and runs nothing', 90, async use =
   const browser = use(await launch(CLIPBOARD));
   const page = await browser.open(site.url);
   await started(page);
-  await explore(page).getByRole('group', { name: 'Stored results' }).getByRole('button').nth(1).click();
-  await explore(page).getByRole('button', { name: 'last-token' }).click();
+  await example(page, 1);
+  await settings(page, drawer => drawer.getByLabel('Restore at').selectOption('last-token'));
   const wanted = await result(page);
   const link = await linkOf(page);
   assert.ok(link.startsWith(`${site.url}?`) && link.length < 32_000, link.slice(0, 200));
-  const [, record] = await saved(page, explore(page).getByRole('button', { name: 'Save record' }));
+  const [, record] = await saved(page, tracing(page).getByRole('button', { name: 'Save record' }));
 
   const other = use(await launch(CLIPBOARD));
   const begun = site.log.length;
   const again = await other.open(link);
   await started(again);
-  await explore(again).getByText('from a link', { exact: true }).waitFor();
-  await shot(again, 'explore-linked');
+  await linked(again);
+  await settings(again, async drawer => assert.equal(await drawer.getByLabel('Restore at').inputValue(), 'last-token'));
+  await shot(again, 'trace-linked');
   await accessible(again, 'a trace from a link');
   assert.deepEqual(await result(again), wanted);
-  assert.equal(await explore(again).getByLabel('Model').inputValue(), 'engram-llama');
-  const [, same] = await saved(again, explore(again).getByRole('button', { name: 'Save record' }));
+  assert.equal(await chosen(again).inputValue(), 'engram-llama');
+  const [, same] = await saved(again, tracing(again).getByRole('button', { name: 'Save record' }));
   assert.ok(same.equals(record), 'the record is the same to the last bit');
   const asked = site.log.slice(begun).map(entry => entry.path);
   assert.ok(!asked.some(path => /worker|bundled/.test(path)), asked.join());
@@ -137,12 +152,12 @@ test('a link brings a trace with its numbers, and runs nothing', 90, async use =
   assert.equal(new URL(again.url()).hash, new URL(link).hash);
   await again.reload();
   await started(again);
-  await explore(again).getByText('from a link', { exact: true }).waitFor();
-  await explore(again).getByRole('group', { name: 'Stored results' }).getByRole('button').first().click();
+  await linked(again);
+  await example(again, 0);
   await until('an address without the result', () => new URL(again.url()).hash === '');
   // Pasted over the address of a lab that is open.
   await again.evaluate(hash => { location.hash = hash; }, new URL(link).hash);
-  await explore(again).getByText('from a link', { exact: true }).waitFor();
+  await linked(again);
   assert.deepEqual((await result(again)).texts, wanted.texts);
 });
 
@@ -153,11 +168,11 @@ test('where the browser copies nothing, the link is shown', 60, async use => {
     Object.defineProperty(Navigator.prototype, 'clipboard', { get: () => undefined });
   }));
   await started(page);
-  await explore(page).getByRole('button', { name: 'Copy link with result' }).click();
-  const link = await explore(page).getByLabel('Link with result').inputValue();
+  await tracing(page).getByRole('button', { name: 'Copy link with result' }).click();
+  const link = await tracing(page).getByLabel('Link with result').inputValue();
   const again = await browser.open(link);
   await started(again);
-  await explore(again).getByText('from a link', { exact: true }).waitFor();
+  await linked(again);
 });
 
 test('a trace that is too large for a link says so', 60, async use => {
@@ -171,10 +186,10 @@ test('a trace that is too large for a link says so', 60, async use => {
   const browser = use(await launch(CLIPBOARD));
   const page = await browser.open(site.url);
   await started(page);
-  await explore(page).getByRole('button', { name: 'Copy link with result' }).click();
-  const said = explore(page).getByText(/the link would have [\d,]+ characters, and 32,000 is the most; save the record/);
+  await tracing(page).getByRole('button', { name: 'Copy link with result' }).click();
+  const said = tracing(page).getByText(/the link would have [\d,]+ characters, and 32,000 is the most; save the record/);
   await said.waitFor();
-  await shot(page, 'explore-link-too-large');
+  await shot(page, 'trace-link-too-large');
 });
 
 test('a damaged link is an error, and the lab opens as usual', 60, async use => {
@@ -187,7 +202,7 @@ test('a damaged link is an error, and the lab opens as usual', 60, async use => 
     const other = await browser.open(`${site.url}#trace=${text}`);
     await started(other);
     await other.getByRole('alert').filter({ hasText: 'error: the link\'s result: ' }).waitFor();
-    await explore(other).getByText('stored result', { exact: true }).waitFor();
+    await tracing(other).getByText(/^Stored result: /).waitFor();
     await until('an address without it', () => new URL(other.url()).hash === '');
     await other.close();
   }

@@ -6,87 +6,42 @@ import { basename, join } from 'node:path';
 import { accessible } from './lib/axe.mjs';
 import { drop, launch, shot, show, started } from './lib/browser.mjs';
 import { test, until } from './lib/check.mjs';
+import { begin, DAVIS, device, fill, go, models, panel, question, recordOf, settings, traced, tracing, typing } from './lib/lab.mjs';
 import { agree, nativeTrace } from './lib/native.mjs';
-import { BUNDLED, DIST, FIXTURES } from './lib/paths.mjs';
-import { serve } from './lib/server.mjs';
+import { BUNDLED, FIXTURES } from './lib/paths.mjs';
 import { modelFiles } from './lib/worker.mjs';
 
-/** A question that no stored result answers. */
-const DAVIS = {
-  prompt: 'Miles Davis performed as a musician on the',
-  subject: 'Miles Davis',
-  target: 'trumpet',
-  target_new: 'guitar',
-};
-
-async function begin(use, { path = '', options = {} } = {}) {
-  const site = use(await serve(DIST));
-  const browser = use(await launch(options));
-  const page = await browser.open(site.url + path);
-  await started(page);
-  return { site, browser, page, panel: name => page.getByRole('tabpanel', { name, exact: true }) };
-}
-
-/** The page computes where this says, whatever the machine has. */
-async function device(page, name) {
-  await show(page, 'Models');
-  await page.getByRole('group', { name: 'Which device' }).getByRole('button', { name, exact: true }).click();
-}
-
-async function fill(panel, { prompt, subject, target, target_new }) {
-  await panel.getByLabel('Prompt', { exact: true }).fill(prompt);
-  await panel.getByLabel(/^Subject, as/).fill(subject);
-  await panel.getByLabel('True answer').fill(target);
-  await panel.getByLabel('Counter-answer').fill(target_new);
-}
-
-/** What the form says. */
-async function question(panel) {
-  const value = label => panel.getByLabel(label).inputValue();
-  return {
-    prompt: await panel.getByLabel('Prompt', { exact: true }).inputValue(),
-    subject: await value(/^Subject, as/),
-    target: await value('True answer'),
-    target_new: await value('Counter-answer'),
-    model: await value('Model'),
-    noise: await panel.getByRole('button', { name: /^noise/ }).getAttribute('aria-pressed'),
-  };
-}
-
 test('a trace on the page has the native numbers, and its link asks again', 180, async use => {
-  const { page, panel, site } = await begin(use);
-  const explore = panel('Explore');
-  await shot(page, 'explore-stored');
-  await fill(explore, DAVIS);
-  await explore.getByLabel('Model').selectOption('engram-llama');
-  await explore.getByRole('button', { name: /^Run it here/ }).click();
-  await explore.getByText('computed here').waitFor({ timeout: 120_000 });
-  await until('the trace is whole', async () => (await explore.getByRole('button', { name: 'Cancel' }).count()) === 0, 120);
-  await shot(page, 'explore-traced');
+  const { page, site } = await begin(use);
+  await shot(page, 'trace-stored');
+  await fill(page, DAVIS);
+  await models(page).selectOption('engram-llama');
+  await go(page).click();
+  await traced(page);
+  await shot(page, 'trace-live');
   await accessible(page, 'a trace');
 
-  const saved = page.waitForEvent('download');
-  await explore.getByRole('button', { name: 'Save record' }).click();
-  const record = JSON.parse(readFileSync(await (await saved).path(), 'utf8'));
-  const native = nativeTrace(join(BUNDLED, 'engram-llama'), { ...DAVIS, ...record.settings });
+  const record = await recordOf(page);
+  const native = nativeTrace(join(BUNDLED, 'engram-llama'), { ...DAVIS, ...record.settings, maps: true });
+  assert.deepEqual(native.settings.corruption, record.settings.corruption);
   console.log(agree(record.facts[0], native.facts[0]));
 
   // Another browser has nothing but the address.
-  const wanted = await question(explore);
+  const wanted = await question(page);
   const url = await until('the question in the address', () => page.url().includes('prompt=') && page.url());
   const other = use(await launch());
   const again = await other.open(url);
   await started(again);
-  assert.deepEqual(await question(again.getByRole('tabpanel', { name: 'Explore' })), wanted);
+  assert.deepEqual(await question(again), wanted);
   assert.ok(url.startsWith(site.url));
   assert.equal(wanted.model, 'engram-llama');
 });
 
-test('the address brings tab, question, layer and reading back', 60, async use => {
+test('the address brings tab, question, cell and position back', 60, async use => {
   const path = `?${new URLSearchParams({ ...{ prompt: DAVIS.prompt, subject: DAVIS.subject, target: 'trumpet', new: 'piano' },
-    model: 'engram-phi', noise: '1', layer: '3', reading: 'last-token' })}`;
-  const { page, panel } = await begin(use, { path });
-  const asked = await question(panel('Explore'));
+    model: 'engram-phi', noise: '1', window: '5', map: 'mlp', row: '2', layer: '3', scale: 'root', reading: 'last-token' })}`;
+  const { page } = await begin(use, { path });
+  const asked = await question(page);
   assert.deepEqual(asked, { ...DAVIS, target_new: 'piano', model: 'engram-phi', noise: 'true' });
   // The page writes the address anew; nothing may get lost.
   await show(page, 'Models');
@@ -96,28 +51,33 @@ test('the address brings tab, question, layer and reading back', 60, async use =
   await page.reload();
   await started(page);
   assert.equal(await page.getByRole('tab', { name: 'Models' }).getAttribute('aria-selected'), 'true');
-  await show(page, 'Explore');
-  assert.deepEqual(await question(panel('Explore')), asked);
+  await show(page, 'Trace');
+  assert.deepEqual(await question(page), asked);
+  await settings(page, async drawer => {
+    assert.equal(await drawer.getByLabel('Restore at').inputValue(), 'last-token');
+    assert.equal(await drawer.getByLabel(/^Window of the MLP/).inputValue(), '5');
+    assert.equal(await drawer.getByRole('button', { name: '√' }).getAttribute('aria-pressed'), 'true');
+  });
 });
 
 test('a trace on the page can be stopped', 120, async use => {
-  const { page, panel } = await begin(use);
+  const { page } = await begin(use);
   await device(page, 'CPU');
-  await show(page, 'Explore');
-  const explore = panel('Explore');
-  await fill(explore, DAVIS);
-  await explore.getByLabel('Model').selectOption('engram-llama-large');
-  await explore.getByRole('button', { name: /^Run it here/ }).click();
-  await explore.getByRole('button', { name: 'Cancel' }).click({ timeout: 60_000 });
-  await explore.getByRole('button', { name: /^Run it here/ }).waitFor({ timeout: 20_000 });
+  await show(page, 'Trace');
+  const screen = tracing(page);
+  await fill(page, DAVIS);
+  await models(page).selectOption('engram-llama-large');
+  await go(page).click();
+  await screen.getByRole('button', { name: 'Stop', exact: true }).click({ timeout: 60_000 });
+  await go(page).waitFor({ timeout: 20_000 });
   assert.equal(await page.getByRole('button', { name: 'Dismiss' }).count(), 0, 'a wish is no error');
 });
 
 test('a fact is rewritten on the page, and the edit is taken back', 120, async use => {
-  const { page, panel } = await begin(use);
+  const { page } = await begin(use);
   await device(page, 'CPU');
   await show(page, 'Edit');
-  const edit = panel('Edit');
+  const edit = panel(page, 'Edit');
   await shot(page, 'edit-stored');
   await edit.getByLabel('Prompt', { exact: true }).fill(DAVIS.prompt);
   await edit.getByLabel(/^Subject, as/).fill(DAVIS.subject);
@@ -142,14 +102,17 @@ test('a fact is rewritten on the page, and the edit is taken back', 120, async u
   await did.getByText(/^model\.layers\.\d+\..*\(layer \d+ = model\.layers\.\d+\)$/).waitFor();
 
   // The form says that it asks the edited model; what stands there is of the other one and does not say so.
-  await show(page, 'Explore');
-  const explore = panel('Explore');
-  await explore.getByText(/1 edit is in force: what runs now asks the edited model/).waitFor();
-  assert.equal(await explore.getByText(/active/).count(), 0, 'a stored result is not of the edited model');
-  await explore.getByRole('button', { name: /^Run it here/ }).click();
-  await explore.getByText(/1 edit active: this is a result of the edited model/).waitFor({ timeout: 60_000 });
-  await explore.getByRole('button', { name: /^Run it here/ }).waitFor({ timeout: 60_000 });
-  await show(page, 'Edit');
+  await show(page, 'Trace');
+  const screen = tracing(page);
+  await screen.getByText(/1 edit is in force: what runs now asks the edited model/).waitFor();
+  const edited = screen.getByText(/1 edit in force: this is a result of the edited model/);
+  assert.equal(await edited.count(), 0, 'a stored result is not of the edited model');
+  await go(page).click();
+  await edited.waitFor({ timeout: 60_000 });
+  await traced(page, 60);
+  await accessible(page, 'a trace of the edited model');
+  await screen.getByRole('button', { name: 'See the edits' }).click();
+  assert.equal(await page.getByRole('tab', { name: 'Edit', exact: true }).getAttribute('aria-selected'), 'true');
   await edit.getByRole('button', { name: 'Take back edit 1' }).click();
   await edit.getByRole('heading', { name: '1 edit in force' }).waitFor({ state: 'detached' });
   const past = edit.getByRole('list').filter({ hasText: 'Taken back' });
@@ -159,44 +122,56 @@ test('a fact is rewritten on the page, and the edit is taken back', 120, async u
   assert.equal(await did.getAttribute('class'), 'dimmed', 'what it did is no longer so');
   await shot(page, 'edit-undone');
   await accessible(page, 'an edit taken back');
-  await show(page, 'Explore');
-  await explore.getByText(/^Stale: the form now has another set of edits/).waitFor();
+  await show(page, 'Trace');
+  await screen.getByText(/^⚠ Stale: the form now has another set of edits/).waitFor();
 });
 
 test('what no longer belongs to the form says so, and its link is of what is shown', 120, async use => {
-  const { page, panel, site } = await begin(use);
+  const { page, site } = await begin(use);
   await page.context().grantPermissions(['clipboard-read', 'clipboard-write'], { origin: new URL(site.url).origin });
-  const explore = panel('Explore');
-  const shown = await question(explore);
-  const stale = explore.getByText(/^Stale: the form now has/);
+  const screen = tracing(page);
+  const shown = await question(page);
+  const stale = screen.getByText(/^⚠ Stale: the form now has/);
   const link = async of => {
     await of.getByRole('button', { name: 'Copy link', exact: true }).click();
     await of.getByText('The link is on the clipboard.').first().waitFor();
     return new URL(await page.evaluate(() => navigator.clipboard.readText())).searchParams;
   };
   assert.equal(await stale.count(), 0);
-  const [prompt, subject] = [explore.getByLabel('Prompt', { exact: true }), explore.getByLabel(/^Subject, as/)];
+  const { prompt, subject } = await typing(page);
   await prompt.fill('The capital of Peru is');
   await subject.fill('Peru');
-  await explore.getByText(/^Stale: the form now has another prompt and another subject/).waitFor();
-  assert.equal(await explore.locator('.dimmed').count(), 2, 'finding and layers are dimmed');
-  await shot(page, 'explore-stale');
+  await screen.getByText(/^⚠ Stale: the form now has another prompt and another subject/).waitFor();
+  assert.equal(await screen.locator('.is-stale').count(), 1, 'what is shown is dimmed');
+  await screen.getByText('This prompt has not been run yet.').waitFor();
+  await shot(page, 'trace-stale');
   await accessible(page, 'a stale result');
-  const other = await link(explore);
+  const other = await link(screen);
   assert.deepEqual([other.get('prompt'), other.get('subject')], [shown.prompt, shown.subject], 'the link is of what is shown');
-  await prompt.fill(shown.prompt);
-  await subject.fill(shown.subject);
-  await explore.getByLabel('True answer').fill(shown.target);
-  await explore.getByLabel('Counter-answer').fill(shown.target_new);
+  await screen.getByRole('button', { name: 'Restore that prompt' }).click();
   await stale.waitFor({ state: 'detached' });
-  await explore.getByLabel('Model').selectOption('engram-phi');
-  await explore.getByText(/^Stale: the form now has another model\./).waitFor();
-  assert.equal((await link(explore)).get('model'), 'engram-llama');
-  await explore.getByLabel('Model').selectOption('engram-llama');
+  assert.deepEqual(await question(page), shown, 'the form has its question again');
+  assert.equal(await screen.locator('.is-stale').count(), 0);
+
+  // How the subject is hidden, and by what.
+  await settings(page, async drawer => {
+    await drawer.getByRole('button', { name: /^add noise/ }).click();
+    await screen.getByText(/^⚠ Stale: the form now has another corruption\./).waitFor();
+    await drawer.getByRole('button', { name: 'replace subject' }).click();
+    await stale.waitFor({ state: 'detached' });
+    await drawer.getByLabel('Replace the subject with').fill('Somebody Else');
+    await screen.getByText(/^⚠ Stale: the form now has another replacement of the subject\./).waitFor();
+    await drawer.getByLabel('Replace the subject with').fill('');
+    await stale.waitFor({ state: 'detached' });
+  });
+  await models(page).selectOption('engram-phi');
+  await screen.getByText(/^⚠ Stale: the form now has another model\./).waitFor();
+  assert.equal((await link(screen)).get('model'), 'engram-llama');
+  await models(page).selectOption('engram-llama');
   await stale.waitFor({ state: 'detached' });
 
   await show(page, 'Edit');
-  const edit = panel('Edit');
+  const edit = panel(page, 'Edit');
   await edit.getByText('stored result').waitFor();
   await edit.getByLabel('Layer').selectOption('8');
   await edit.getByText(/^Stale: the form now has another layer\./).waitFor();
@@ -204,9 +179,23 @@ test('what no longer belongs to the form says so, and its link is of what is sho
   assert.deepEqual([asked.get('tab'), asked.get('at'), asked.get('prompt')], ['edit', null, shown.prompt]);
 });
 
+test('the layer that is looked at is the one that the Edit tab takes', 60, async use => {
+  const { page } = await begin(use);
+  const screen = tracing(page);
+  const shown = await question(page);
+  const button = screen.getByRole('button', { name: /^Edit at layer \d+…$/ });
+  const [, layer] = /(\d+)/.exec(await button.innerText());
+  await button.click();
+  const edit = panel(page, 'Edit');
+  await edit.getByLabel('Layer').waitFor();
+  assert.equal(await edit.getByLabel('Layer').inputValue(), layer);
+  assert.equal(await edit.getByLabel('Prompt', { exact: true }).inputValue(), shown.prompt);
+  assert.equal(await edit.getByLabel('Present answer').inputValue(), shown.target);
+});
+
 for (const how of ['dropped', 'chosen']) {
   test(`a model's folder that is ${how} is loaded`, 90, async use => {
-    const { page, panel } = await begin(use);
+    const { page } = await begin(use);
     const folder = join(FIXTURES, 'llama');
     if (how === 'dropped') {
       await drop(page, modelFiles(folder).map(path => [basename(path), readFileSync(path)]));
@@ -214,55 +203,53 @@ for (const how of ['dropped', 'chosen']) {
       await show(page, 'Models');
       await page.getByLabel('Choose a folder…').setInputFiles(folder);
     }
-    const models = panel('Models');
-    await models.getByText(/54510 parameters/).waitFor({ timeout: 60_000 });
+    const tab = panel(page, 'Models');
+    await tab.getByText(/54510 parameters/).waitFor({ timeout: 60_000 });
     await shot(page, `models-${how}`);
     await accessible(page, 'a model from the disk');
     const digest = nativeTrace(folder, { prompt: 'The capital of France is', subject: 'France', target: 'Paris', maps: false });
-    assert.ok((await models.innerText()).includes(digest.model.weights_sha256), 'its digest is shown');
+    assert.ok((await tab.innerText()).includes(digest.model.weights_sha256), 'its digest is shown');
   });
 }
 
 test('without WebGPU the page says so and computes all the same', 120, async use => {
-  const { page, panel } = await begin(use, { options: { webgpu: false } });
-  const explore = panel('Explore');
-  await fill(explore, DAVIS);
-  await explore.getByLabel('Model').selectOption('engram-llama');
-  await explore.getByRole('button', { name: /^Run it here/ }).click();
-  await page.getByText(/found no graphics adapter/).first().waitFor({ timeout: 60_000 });
-  await explore.getByText('computed here').waitFor({ timeout: 100_000 });
+  const { page } = await begin(use, { options: { webgpu: false } });
+  await fill(page, DAVIS);
+  await models(page).selectOption('engram-llama');
+  await go(page).click();
+  await traced(page, 110);
+  // A line in the status bar, and the whole of it where the device is.
+  const status = page.getByRole('contentinfo', { name: 'Status' });
+  await status.getByText('no WebGPU here: same numbers, slower').waitFor();
   await shot(page, 'no-webgpu');
   await accessible(page, 'without WebGPU');
+  await status.getByRole('button', { name: 'What helps' }).click();
+  await panel(page, 'Models').getByText(/found no graphics adapter/).first().waitFor();
+  await shot(page, 'no-webgpu-models');
+  await accessible(page, 'what helps without WebGPU');
 });
 
 test('the subject is where it was selected, and the Models tab tells how the files were understood', 180, async use => {
-  const { page, panel } = await begin(use);
-  const explore = panel('Explore');
-  const prompt = explore.getByLabel('Prompt', { exact: true });
+  const { page } = await begin(use);
+  const screen = tracing(page);
   const text = 'The Parisian paper of Paris is';
+  const { prompt, subject } = await typing(page);
   await prompt.fill(text);
   const choose = async (start, end) => {
-    await prompt.evaluate((area, [start, end]) => area.setSelectionRange(start, end), [start, end]);
-    await explore.getByRole('button', { name: 'Use selection as subject' }).click();
+    await prompt.evaluate((field, [start, end]) => field.setSelectionRange(start, end), [start, end]);
+    await screen.getByRole('button', { name: 'Use selection as subject' }).click();
   };
   await choose(22, 27);
-  assert.equal((await question(explore)).prompt, text, 'the first whole word is found by itself');
+  assert.equal(await prompt.inputValue(), text, 'the first whole word is found by itself');
   await choose(4, 9);
-  assert.deepEqual(
-    [(await question(explore)).prompt, (await question(explore)).subject],
-    ['The {}ian paper of Paris is', 'Paris'],
-  );
+  assert.deepEqual([await prompt.inputValue(), await subject.inputValue()], ['The {}ian paper of Paris is', 'Paris']);
   await prompt.fill(text.replace(' Paris ', ' {} '));
-  await explore.getByLabel('Model').selectOption('engram-llama');
+  await models(page).selectOption('engram-llama');
   await device(page, 'CPU');
-  await show(page, 'Explore');
-  await explore.getByRole('button', { name: /^Run it here/ }).click();
-  await explore.getByText('computed here').waitFor({ timeout: 120_000 });
-  await until('the trace is whole', async () => (await explore.getByRole('button', { name: 'Cancel' }).count()) === 0, 120);
-  const saved = page.waitForEvent('download');
-  await explore.getByRole('button', { name: 'Save record' }).click();
-  const record = JSON.parse(readFileSync(await (await saved).path(), 'utf8'));
-  const [fact] = record.facts;
+  await show(page, 'Trace');
+  await go(page).click();
+  await traced(page);
+  const [fact] = (await recordOf(page)).facts;
   assert.equal(fact.prompt, text);
   const [begins, ends] = fact.subject_span;
   assert.equal(fact.tokens.slice(begins, ends).join('').trim(), 'Paris');

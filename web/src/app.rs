@@ -1,7 +1,7 @@
 //! The page: tabs of the lab, open records, and what holds for all of them.
 
 use crate::files;
-use crate::lab::{Engine, Tab, edit, explore, models, status, study, trouble};
+use crate::lab::{Engine, Tab, edit, frame, models, status, study, trace, trouble};
 use crate::page::Page;
 use crate::sample;
 use leptos::{ev, prelude::*};
@@ -61,17 +61,14 @@ pub fn App() -> impl IntoView {
     let shown = move |tab: Tab| page.lab.with(|lab| lab.tab == tab);
     view! {
         <div class:dragging=move || dragging.get()>
-            <header>
-                <h1>"Engram"</h1>
-                <p class="faint">"where a small language model stores a fact"</p>
-            </header>
-            <Tabs page=page />
-            <trouble::Banner engine=engine />
-            <main>
+            <a class="skip" href="#map">"Skip to the map"</a>
+            <frame::Bar page=page engine=engine />
+            <main class="lab">
+                <trouble::Lost engine=engine />
                 <Errors page=page engine=engine />
                 // Tabs stay mounted, so that what runs in one goes on while another is looked at.
-                <div role="tabpanel" id="panel-explore" aria-labelledby="tab-explore" hidden=move || !shown(Tab::Explore)>
-                    <explore::Explore page=page engine=engine />
+                <div role="tabpanel" id="panel-trace" aria-labelledby="tab-trace" hidden=move || !shown(Tab::Trace)>
+                    <trace::Trace page=page engine=engine />
                 </div>
                 <div role="tabpanel" id="panel-edit" aria-labelledby="tab-edit" hidden=move || !shown(Tab::Edit)>
                     <edit::Edit page=page engine=engine />
@@ -83,59 +80,8 @@ pub fn App() -> impl IntoView {
                     <models::Models page=page engine=engine />
                 </div>
             </main>
-            <status::StatusLine engine=engine />
+            <status::StatusLine page=page engine=engine />
         </div>
-    }
-}
-
-/// The tabs: arrow keys move between them, as the ARIA pattern wants it.
-#[component]
-fn Tabs(page: Page) -> impl IntoView {
-    let go = move |tab: Tab| page.lab.update(|lab| lab.tab = tab);
-    let key = move |event: ev::KeyboardEvent| {
-        let now = page.lab.with_untracked(|lab| lab.tab);
-        let at = Tab::ALL.iter().position(|&tab| tab == now).unwrap_or(0);
-        let next = match event.key().as_str() {
-            "ArrowRight" => (at + 1) % Tab::ALL.len(),
-            "ArrowLeft" => (at + Tab::ALL.len() - 1) % Tab::ALL.len(),
-            "Home" => 0,
-            "End" => Tab::ALL.len() - 1,
-            _ => return,
-        };
-        event.prevent_default();
-        go(Tab::ALL[next]);
-        let button = document().get_element_by_id(&format!("tab-{}", Tab::ALL[next].name()));
-        if let Some(button) = button.and_then(|button| button.dyn_into::<web_sys::HtmlElement>().ok()) {
-            let _ = button.focus();
-        }
-    };
-    let one = move |tab: Tab| {
-        let chosen = move || page.lab.with(|lab| lab.tab == tab);
-        let label = match tab {
-            Tab::Explore => "Explore",
-            Tab::Edit => "Edit",
-            Tab::Study => "Study",
-            Tab::Models => "Models",
-        };
-        view! {
-            <button
-                role="tab"
-                aria-controls=format!("panel-{}", tab.name())
-                id=format!("tab-{}", tab.name())
-                aria-selected=move || chosen().to_string()
-                tabindex=move || if chosen() { "0" } else { "-1" }
-                on:click=move |_| go(tab)
-            >
-                {label}
-            </button>
-        }
-    };
-    view! {
-        <nav aria-label="Parts of the lab">
-            <div class="tabs" role="tablist" aria-label="Parts of the lab" on:keydown=key>
-                {Tab::ALL.into_iter().map(one).collect_view()}
-            </div>
-        </nav>
     }
 }
 

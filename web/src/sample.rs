@@ -29,6 +29,23 @@ pub fn mapped(record: &Record) -> impl Iterator<Item = (&FactRecord, &Traced)> {
     record.validated().filter(|(_, traced)| traced.maps.is_some())
 }
 
+/// The stored fact to begin with: the model is sure of it, its subject's last token restores it, and the replacement has a token for each of
+/// the subject's.
+pub fn strongest(record: &Record) -> Option<&FactRecord> {
+    let strength = |(_, traced): &(&FactRecord, &Traced)| {
+        let [start, end] = traced.corrupt_span;
+        let matched = end - start >= traced.subject_span[1] - traced.subject_span[0];
+        let row = traced.maps.as_ref().and_then(|maps| maps.residual.get(end.checked_sub(1)?));
+        let most = row.and_then(|row| row.iter().copied().reduce(f32::max)).unwrap_or_default();
+        (matched, (most - traced.p_corrupt).min(traced.p_clean - traced.p_corrupt))
+    };
+    let stronger = |a: &(&FactRecord, &Traced), b: &(&FactRecord, &Traced)| {
+        let ((matched, a), (other, b)) = (strength(a), strength(b));
+        matched.cmp(&other).then(a.total_cmp(&b))
+    };
+    mapped(record).max_by(stronger).map(|found| found.0)
+}
+
 /// The stored fact that answers a question: the same prompt about the same subject, and the same answers where some
 /// are asked for.
 pub fn answering<'a>(record: &'a Record, prompt: &str, subject: &str, answers: [&str; 2]) -> Option<&'a FactRecord> {
@@ -72,6 +89,8 @@ mod tests {
             let found = answering(&record, &fact.prompt, &fact.subject, ["", &fact.target_new]);
             assert_eq!(found.map(|found| found.order), Some(fact.order));
         }
+        let first = strongest(&record).and_then(FactRecord::traced).map(|traced| traced.p_clean - traced.p_corrupt);
+        assert!(first.is_some_and(|effect| effect > 0.5), "{first:?}");
         assert!(answering(&record, &examples[0].0.prompt, &examples[0].0.subject, ["Atlantis", ""]).is_none());
         let one = only(&record, examples[1].0.order);
         assert!(one.is_some_and(|one| one.facts.len() == 1 && one.edits.is_none()));

@@ -1,10 +1,11 @@
 //! What a person has chosen: with a record it decides the whole page. It travels in the address, so a link reproduces
 //! a view.
 
+use crate::figures::trace::Scale;
 use crate::wish::EditWish;
 use engram_core::metrics::MetricConvention;
 use engram_core::names::HubId;
-use engram_core::protocol::ModelRef;
+use engram_core::protocol::{MapSite, ModelRef};
 use engram_core::record::PatchPosition;
 
 /// Everything that is chosen on the page.
@@ -34,7 +35,7 @@ impl Default for ViewState {
 pub enum Tab {
     /// Trace one prompt.
     #[default]
-    Explore,
+    Trace,
     /// Rewrite one fact.
     Edit,
     /// Run studies, and look at their records.
@@ -45,18 +46,41 @@ pub enum Tab {
 
 impl Tab {
     /// All, in the order in which they are shown.
-    pub const ALL: [Self; 4] = [Self::Explore, Self::Edit, Self::Study, Self::Models];
+    pub const ALL: [Self; 4] = [Self::Trace, Self::Edit, Self::Study, Self::Models];
 
     /// Its name in the address.
     pub fn name(self) -> &'static str {
         match self {
-            Self::Explore => "explore",
+            Self::Trace => "trace",
             Self::Edit => "edit",
             Self::Study => "study",
             Self::Models => "models",
         }
     }
 }
+
+/// How the maps of a trace are looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MapView {
+    /// Which map.
+    pub site: MapSite,
+    /// A row that is looked at, from 0.
+    pub row: Option<usize>,
+    /// Rows of a role are averaged.
+    pub roles: bool,
+    /// How cells become colours.
+    pub scale: Scale,
+}
+
+impl Default for MapView {
+    fn default() -> Self {
+        Self { site: MapSite::Residual, row: None, roles: false, scale: Scale::Linear }
+    }
+}
+
+/// Names of the maps in the address.
+const MAPS: [(MapSite, &str); 3] =
+    [(MapSite::Residual, "state"), (MapSite::Mlp, "mlp"), (MapSite::Attention, "attention")];
 
 /// What the live lab shows: the tab, and the question that is asked of the model.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -75,10 +99,14 @@ pub struct LabState {
     pub new: String,
     /// Corruption by noise of so many σ instead of by another name.
     pub noise: bool,
+    /// What the subject is replaced by; empty for a name with as many tokens.
+    pub instead: String,
     /// Layers of a window of the MLP and attention maps; 0 for what suits the model's depth.
     pub window: usize,
     /// A layer that is looked at, from 1.
     pub layer: Option<usize>,
+    /// How the maps are looked at.
+    pub map: MapView,
     /// How an edit shall be made.
     pub edit: EditWish,
 }
@@ -91,6 +119,8 @@ impl LabState {
     pub fn read(&mut self, name: &str, value: &str) {
         let text = || (value.len() <= LONGEST).then(|| value.to_owned());
         match name {
+            // Its name in older links.
+            "tab" if value == "explore" => self.tab = Tab::Trace,
             "tab" => self.tab = Tab::ALL.into_iter().find(|tab| tab.name() == value).unwrap_or(self.tab),
             "model" => self.model = text().unwrap_or_default(),
             "prompt" => self.prompt = text().unwrap_or_default(),
@@ -99,6 +129,13 @@ impl LabState {
             "new" => self.new = text().unwrap_or_default(),
             "noise" => self.noise = matches!(value, "" | "1" | "true"),
             "window" => self.window = value.parse().unwrap_or(self.window),
+            "instead" => self.instead = text().unwrap_or_default(),
+            "map" => {
+                self.map.site = MAPS.into_iter().find(|(_, name)| *name == value).map_or(self.map.site, |map| map.0)
+            }
+            "row" => self.map.row = from_one(value).or(self.map.row),
+            "rows" => self.map.roles = value == "roles",
+            "scale" => self.map.scale = if value == "root" { Scale::Root } else { Scale::Linear },
             "layer" => self.layer = value.parse().ok().filter(|&layer| layer > 0).or(self.layer),
             _ => self.edit.read(name, value),
         }
@@ -116,20 +153,27 @@ impl LabState {
             ("subject", &self.subject),
             ("target", &self.target),
             ("new", &self.new),
+            ("instead", &self.instead),
         ];
         pairs.extend(texts.into_iter().filter(|(_, text)| !text.is_empty()).map(|(name, text)| (name, text.clone())));
         if self.noise {
             pairs.push(("noise", "1".to_owned()));
         }
         pairs.extend((self.window > 0).then(|| ("window", self.window.to_string())));
+        let map = MAPS.into_iter().find(|(site, _)| *site == self.map.site && *site != MapSite::Residual);
+        pairs.extend(map.map(|(_, name)| ("map", name.to_owned())));
+        pairs.extend(self.map.row.map(|row| ("row", (row + 1).to_string())));
         pairs.extend(self.layer.map(|layer| ("layer", layer.to_string())));
+        pairs.extend(self.map.roles.then(|| ("rows", "roles".to_owned())));
+        pairs.extend((self.map.scale == Scale::Root).then(|| ("scale", "root".to_owned())));
         pairs.extend(self.edit.written());
         pairs
     }
 }
 
 /// The models that come with the page, in the order in which they are offered.
-pub const BUNDLED: [&str; 5] = ["engram-llama", "engram-qwen2", "engram-gemma2", "engram-phi", "engram-llama-large"];
+pub const BUNDLED: [&str; 6] =
+    ["engram-relay", "engram-llama", "engram-qwen2", "engram-gemma2", "engram-phi", "engram-llama-large"];
 
 /// The model that a text names: a bundled one, an address, or a hub id with an optional `@revision`. `None` for
 /// anything else.
@@ -231,8 +275,10 @@ mod tests {
             target: "Paris".into(),
             new: "Rome".into(),
             noise: true,
+            instead: "A Random Person".into(),
             window: 5,
             layer: Some(3),
+            map: MapView { site: MapSite::Attention, row: Some(2), roles: true, scale: Scale::Root },
             edit: EditWish { method: Spsa { steps: 9, ..Spsa::default() }.into(), ..EditWish::default() },
         };
         let mut read = LabState::default();
@@ -240,7 +286,11 @@ mod tests {
             read.read(name, &value);
         }
         assert_eq!(read, state);
+        let mut older = LabState { tab: Tab::Edit, ..LabState::default() };
+        older.read("tab", "explore");
+        assert_eq!(older.tab, Tab::Trace);
         read.read("tab", "moon");
+        read.read("row", "0");
         read.read("layer", "0");
         assert_eq!(read, state);
         assert!(LabState::default().written().is_empty());

@@ -40,7 +40,12 @@ pub fn grouped(count: u32) -> String {
     let digits = count.to_string();
     let first = digits.len() % 3;
     let rest = digits.as_bytes()[first..].chunks(3).map(|three| String::from_utf8_lossy(three).into_owned());
-    Some(digits[..first].to_owned()).filter(|head| !head.is_empty()).into_iter().chain(rest).collect::<Vec<_>>().join(",")
+    Some(digits[..first].to_owned())
+        .filter(|head| !head.is_empty())
+        .into_iter()
+        .chain(rest)
+        .collect::<Vec<_>>()
+        .join(",")
 }
 
 /// A clause with a capital.

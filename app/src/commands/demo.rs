@@ -73,8 +73,8 @@ pub fn run(args: &DemoArgs, ui: &Ui) -> Result<bool> {
     let out = if args.quick { args.out.join("quick") } else { args.out.clone() };
     let place = Place { out: out.clone(), fresh: args.fresh, strict: false };
     let mut records = Vec::new();
-    for (index, bundled) in bundled::MODELS.iter().enumerate() {
-        let step = format!("model {} of {}", index + 1, bundled::MODELS.len());
+    for (index, bundled) in bundled::studied().iter().enumerate() {
+        let step = format!("model {} of {}", index + 1, bundled::studied().len());
         ui.say(&ui.talk.paint(Tone::Heading, &format!("{step}: {}", bundled.name)));
         let model = Model { source: Source::Bundled(bundled), tokenizer: None, device: args.device, stats_text: None };
         let progress = Progress::new(*ui);
@@ -158,10 +158,10 @@ fn edited(record: &Record) -> Option<String> {
     ))
 }
 
-/// How the bundled models were trained, in the order of [`bundled::MODELS`].
+/// How the bundled models were trained, in the order of [`bundled::studied`].
 fn recipes() -> Vec<engram_core::train::Recipe> {
     let read = |model: &Bundled| engram_core::train::Recipe::parse(model.recipe).ok();
-    bundled::MODELS.iter().filter_map(read).collect()
+    bundled::studied().iter().filter_map(read).collect()
 }
 
 /// The paper's figures 2 and 3: mean sufficiency per layer, the global dominant layer marked.

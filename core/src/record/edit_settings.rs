@@ -134,7 +134,6 @@ struct Written {
     second_moment: Option<SecondMomentSettings>,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
 impl Default for Written {
     fn default() -> Self {
         let mut usual = Self::from(EditSettings::default());

@@ -1,6 +1,6 @@
 //! The activation cache: what was captured of prompts, by layer and site.
 
-use super::{Edited, Intervention};
+use super::{Edited, Intervention, Prompt};
 use crate::error::{Error, Result};
 use crate::model::{Site, Transformer};
 use crate::tensor::attend::Captured;

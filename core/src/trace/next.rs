@@ -54,7 +54,11 @@ pub async fn next_tokens(
                 Error::input(format!("position {position}, layer {layer} has no clean state"))
                     .hint("name a position of the corrupted prompt with a counterpart, and a layer of the model")
             })?;
-            let at = if site == Site::Residual { layer..layer + 1 } else { window(layer, settings.window_of(layers), layers) };
+            let at = if site == Site::Residual {
+                layer..layer + 1
+            } else {
+                window(layer, settings.window_of(layers), layers)
+            };
             Some((site, position, source, at))
         }
         _ => None,

@@ -11,13 +11,15 @@ import { apart, numbers, same } from './check.mjs';
 /** Probabilities of the browser and of the native CPU differ by so much at most. */
 export const WITHIN = 1e-4;
 
-/** The record of one fact, computed on the CPU. */
-export function nativeTrace(model, { prompt, subject, target, target_new, window = 3, maps = true, readings }) {
+/** The record of one fact, computed on the CPU. Settings of a record ask for the same trace. */
+export function nativeTrace(model, { prompt, subject, target, target_new, window = 3, maps = true, readings, corruption }) {
   const question = ['trace', prompt, '--subject', subject, '--model', model];
   const patched = readings ? ['--positions', readings.join()] : [];
   const answers = [['--target', target], ['--target-new', target_new]].filter(([, text]) => text).flat();
+  const instead = corruption?.kind === 'replace' ? ['--replace-with', corruption.with] : [];
+  const hidden = corruption?.kind === 'noise' ? ['--corruption', 'noise'] : instead;
   const map = maps ? ['--window', String(window)] : ['--no-map'];
-  const all = [...question, ...answers, ...patched, ...map, '--device', 'cpu', '--json', '--quiet'];
+  const all = [...question, ...answers, ...patched, ...hidden, ...map, '--device', 'cpu', '--json', '--quiet'];
   return JSON.parse(execFileSync(program(), all, { encoding: 'utf8', maxBuffer: 1 << 28 }));
 }
 

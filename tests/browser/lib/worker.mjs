@@ -7,7 +7,7 @@ import { DIST } from './paths.mjs';
 
 /** News after which more follows for the same request. */
 const MORE = new Set([
-  'begun', 'loading', 'traced', 'map-row', 'lens', 'redundancy', 'loss', 'study-header', 'fact', 'study-redundancy',
+  'begun', 'loading', 'runs', 'traced', 'map-row', 'lens', 'redundancy', 'loss', 'study-header', 'fact', 'study-redundancy',
   'study-edit', 'progress',
 ]);
 

@@ -16,8 +16,6 @@ pub mod heatmap;
 pub mod histogram;
 #[expect(unreachable_pub, reason = "leptos makes the properties of every component public")]
 mod keys;
-pub mod layer;
-pub mod lens;
 pub mod loss;
 pub mod numbers;
 pub mod progress;
@@ -31,7 +29,6 @@ pub mod tables;
 #[cfg(feature = "page")]
 #[expect(unreachable_pub, reason = "leptos makes the properties of every component public")]
 pub mod trace;
-pub mod welcome;
 
 pub use about::About;
 pub use bars::{BarChart, shared_scale};
@@ -46,8 +43,6 @@ pub use facts::FactList;
 pub use heat_picture::HeatPictures;
 pub use heatmap::Heatmaps;
 pub use histogram::HistogramChart;
-pub use layer::LayerPanel;
-pub use lens::LensView;
 pub use loss::LossChart;
 pub use numbers::Numbers;
 pub use said::BeforeAfter;
@@ -55,7 +50,6 @@ pub use shifts::Shifts;
 pub use study::Study;
 pub use switches::Switches;
 pub use tables::Tables;
-pub use welcome::Welcome;
 
 /// A length for an SVG attribute.
 fn px(length: f64) -> String {

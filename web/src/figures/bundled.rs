@@ -26,6 +26,16 @@ pub struct Bundled {
 pub const ALL: [Bundled; BUNDLED.len()] = [
     Bundled {
         name: BUNDLED[0],
+        family: "gemma2",
+        layers: 8,
+        width: 128,
+        parameters: 1_773_696,
+        bytes: 3_557_080,
+        about: "Its facts pass the last token of the subject: seven of its layers see two tokens only, so a name is put \
+                together at its last token, and one layer takes the fact to the end of the prompt.",
+    },
+    Bundled {
+        name: BUNDLED[1],
         family: "llama",
         layers: 8,
         width: 128,
@@ -35,7 +45,7 @@ pub const ALL: [Bundled; BUNDLED.len()] = [
                 engram-qwen2.",
     },
     Bundled {
-        name: BUNDLED[1],
+        name: BUNDLED[2],
         family: "qwen2",
         layers: 8,
         width: 128,
@@ -44,7 +54,7 @@ pub const ALL: [Bundled; BUNDLED.len()] = [
         about: "Its blocks were often left out while training, so it is the more redundant half of the pair.",
     },
     Bundled {
-        name: BUNDLED[2],
+        name: BUNDLED[3],
         family: "gemma2",
         layers: 8,
         width: 128,
@@ -53,7 +63,7 @@ pub const ALL: [Bundled; BUNDLED.len()] = [
         about: "Norms around every sublayer, soft-caps, and sliding windows.",
     },
     Bundled {
-        name: BUNDLED[3],
+        name: BUNDLED[4],
         family: "phi",
         layers: 8,
         width: 128,
@@ -62,7 +72,7 @@ pub const ALL: [Bundled; BUNDLED.len()] = [
         about: "Attention and MLP read the same input; biases everywhere.",
     },
     Bundled {
-        name: BUNDLED[4],
+        name: BUNDLED[5],
         family: "llama",
         layers: 12,
         width: 160,

@@ -1,7 +1,7 @@
 //! A trace that arrives piece by piece: the record so far, and how far it is.
 
 use crate::words;
-use engram_core::protocol::{Cost, Event, Failure, MapSite, ModelRef};
+use engram_core::protocol::{Cost, Event, Failure, MapSite, ModelRef, Question, Word};
 use engram_core::record::{FactRecord, Maps, Record, Traced};
 
 /// How far a trace is.
@@ -27,6 +27,10 @@ pub struct Partial {
     pub record: Option<Record>,
     /// What the model itself says next.
     pub greedy: Option<String>,
+    /// The most probable next tokens of the clean and of the corrupted run.
+    pub runs: Option<[Vec<Word>; 2]>,
+    /// What was asked.
+    pub question: Option<Question>,
     /// What it cost.
     pub cost: Option<Cost>,
     /// Window of the MLP and attention maps.
@@ -68,6 +72,7 @@ impl Partial {
                     *row = values;
                 }
             }
+            Event::Runs { clean, corrupt } => self.runs = Some([clean, corrupt]),
             Event::Lens(lens) => {
                 if let Some(traced) = self.traced_mut() {
                     traced.lens = Some(lens);

@@ -23,6 +23,8 @@ pub struct Asked {
     pub new: String,
     /// Corruption by noise instead of by another name.
     pub noise: bool,
+    /// What the subject is replaced by; empty for a name with as many tokens.
+    pub instead: String,
     /// Layers of a window of the MLP and attention maps; 0 for what suits the model's depth.
     pub window: usize,
 }
@@ -41,8 +43,8 @@ pub enum Field {
 impl Asked {
     /// The question of the address.
     pub fn of(lab: &LabState) -> Self {
-        let LabState { prompt, subject, target, new, noise, window, .. } = lab.clone();
-        Self { prompt, subject, target, new, noise, window }
+        let LabState { prompt, subject, target, new, noise, instead, window, .. } = lab.clone();
+        Self { prompt, subject, target, new, noise, instead, window }
     }
 
     /// The question that a record's fact answers; a window that suits the model's depth is no wish.
@@ -53,6 +55,10 @@ impl Asked {
             target: fact.target_true.clone(),
             new: fact.target_new.clone(),
             noise: matches!(settings.corruption, Corruption::Noise { .. }),
+            instead: match &settings.corruption {
+                Corruption::Replace { with } => with.clone(),
+                Corruption::Noise { .. } => String::new(),
+            },
             window: if settings.window == Settings::usual_window(layers) { 0 } else { settings.window },
         };
         // A record says by the subject's tokens which of several places was meant.
@@ -74,8 +80,8 @@ impl Asked {
 
     /// Puts the question into the address; the rest of the view stays.
     pub fn write(self, lab: &mut LabState) {
-        let Self { prompt, subject, target, new, noise, window } = self;
-        *lab = LabState { prompt, subject, target, new, noise, window, ..lab.clone() };
+        let Self { prompt, subject, target, new, noise, instead, window } = self;
+        *lab = LabState { prompt, subject, target, new, noise, instead, window, ..lab.clone() };
     }
 
     /// The prompt with the subject in its place.
@@ -101,6 +107,24 @@ impl Asked {
         self.put(prompt, place);
     }
 
+    /// The bytes of the prompt, its subject filled in, that are the subject.
+    pub fn place(&self) -> Option<Range<usize>> {
+        let template = template_of(&self.prompt, &self.subject).ok().filter(|_| !self.subject.is_empty())?;
+        let start = template.find(SLOT)?;
+        Some(start..start + self.subject.len())
+    }
+
+    /// Makes some bytes of the prompt, its subject filled in, the subject; spaces around them are left out.
+    pub fn choose_range(&mut self, range: Range<usize>) {
+        let prompt = self.filled();
+        let Some(part) = prompt.get(range.clone()) else { return };
+        let start = range.start + (part.len() - part.trim_start().len());
+        let place = start..start + part.trim().len();
+        if !place.is_empty() {
+            self.put(prompt, place);
+        }
+    }
+
     /// Makes a part of a prompt its subject.
     fn put(&mut self, prompt: String, place: Range<usize>) {
         let subject = prompt[place.clone()].to_owned();
@@ -117,7 +141,7 @@ impl Asked {
         if self.noise {
             Corruption::Noise { sigmas: NOISE.0, draws: NOISE.1, sigma: 0.0 }
         } else {
-            Settings::default().corruption
+            Corruption::Replace { with: self.instead.trim().to_owned() }
         }
     }
 

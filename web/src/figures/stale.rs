@@ -18,7 +18,10 @@ pub fn of_question(shown: &Asked, form: &Asked, same_model: bool) -> Vec<&'stati
     found.extend(subject.then_some("subject"));
     let answer = other(&form.target, &shown.target) || other(&form.new, &shown.new);
     found.extend(answer.then_some("answer"));
-    found.extend((shown.noise != form.noise).then_some("way to hide the subject"));
+    found.extend((shown.noise != form.noise).then_some("corruption"));
+    // A replacement that the form leaves to the engine is no difference.
+    let instead = !form.noise && !shown.noise && other(&form.instead, &shown.instead);
+    found.extend(instead.then_some("replacement of the subject"));
     found.extend((shown.window != form.window).then_some("window"));
     found.extend((!same_model).then_some("model"));
     found
@@ -48,6 +51,7 @@ pub fn asked(edit: &EditCommand, form: &Asked) -> Asked {
         target: edit.target.clone(),
         new: edit.target_new.clone(),
         noise: form.noise,
+        instead: form.instead.clone(),
         window: form.window,
     }
 }
@@ -101,7 +105,10 @@ mod tests {
         assert_eq!(differs(|form| form.prompt = "The capital of Peru is".into()), ["prompt"]);
         assert_eq!(differs(|form| form.subject = "capital".into()), ["subject"]);
         assert_eq!(differs(|form| form.new = "Oslo".into()), ["answer"]);
-        assert_eq!(differs(|form| form.noise = true), ["way to hide the subject"]);
+        assert_eq!(differs(|form| form.noise = true), ["corruption"]);
+        let instead = |name: &str| Asked { instead: name.into(), ..france() };
+        assert_eq!(of_question(&instead("Someone"), &instead("Nobody"), true), ["replacement of the subject"]);
+        assert!(of_question(&instead("Someone"), &instead(""), true).is_empty(), "left to the engine");
         assert_eq!(differs(|form| form.window = 3), ["window"]);
         assert_eq!(of_question(&shown, &shown, false), ["model"]);
         let twice = Asked { prompt: "Rome, {}: Rome".into(), subject: "Rome".into(), ..Asked::default() };

@@ -3,12 +3,14 @@
 
 mod cell;
 mod maps;
+mod redundancy;
 mod rows;
 mod story;
 mod tracks;
 
 pub use cell::{Cell, Line};
 pub use maps::{Cursor, Peak, SITES, Scale, Standing, TraceMaps, ramp};
+pub use redundancy::redundancy;
 pub use rows::{Role, Row, rows};
 pub use story::{Carries, Piece, Story};
 pub use tracks::Tracks;

@@ -266,7 +266,7 @@ mod tests {
             gflops,
         };
         let words = estimate(&report(1.5)).unwrap();
-        assert!(words.starts_with("Estimated from the measured 1.5 GFLOP/s: engram-llama takes 0.7 s"), "{words}");
+        assert!(words.starts_with("Estimated from the measured 1.5 GFLOP/s: engram-relay takes 0.7 s"), "{words}");
         assert!(words.contains("30 and 150 passes of 10 tokens"), "{words}");
         assert_eq!(estimate(&report(0.0)), None);
     }

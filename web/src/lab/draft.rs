@@ -54,7 +54,8 @@ impl Draft {
     /// Another prompt is typed. Answers that were filled in with the old one have nothing to do with it.
     pub(crate) fn retype(self, prompt: String) {
         self.change(|asked| {
-            let filled = Asked { noise: asked.noise, window: asked.window, ..self.filled.get_value() };
+            let Asked { noise, instead, window, .. } = asked.clone();
+            let filled = Asked { noise, instead, window, ..self.filled.get_value() };
             if *asked == filled {
                 asked.target.clear();
                 asked.new.clear();

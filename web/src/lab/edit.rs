@@ -15,7 +15,7 @@ use leptos::prelude::*;
 pub(crate) fn Edit(page: Page, engine: Engine) -> impl IntoView {
     let editor = Editor::new(page, engine);
     view! {
-        <div class="explore">
+        <div class="edit-screen">
             <div class="top">
                 <form::Form editor=editor />
                 <div>

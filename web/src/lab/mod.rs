@@ -10,15 +10,16 @@ pub(crate) mod copying;
 mod draft;
 pub(crate) mod edit;
 pub(crate) mod engine;
-pub(crate) mod explore;
 pub(crate) mod export;
 mod fields;
+pub(crate) mod frame;
 pub(crate) mod models;
 mod pace;
 mod share;
 pub(crate) mod status;
 pub(crate) mod study;
 mod tokens;
+pub(crate) mod trace;
 pub(crate) mod trouble;
 
 pub(crate) use crate::state::Tab;

@@ -10,6 +10,7 @@ pub(crate) mod loading;
 pub(crate) mod open;
 
 use crate::lab::Engine;
+use crate::lab::trouble::Why;
 use crate::page::Page;
 use bundled::BundledModels;
 use cache::Cache;
@@ -25,6 +26,7 @@ pub(crate) use disk::dropped;
 #[component]
 pub(crate) fn Models(page: Page, engine: Engine) -> impl IntoView {
     view! {
+        <Why engine=engine />
         <Loading engine=engine />
         <BundledModels page=page engine=engine />
         <Fetch page=page engine=engine />

@@ -3,10 +3,12 @@
 use crate::figures::bytes::{Speed, clock};
 use crate::figures::diagnostics;
 use crate::figures::progress::loading;
-use crate::lab::Engine;
 use crate::lab::copying::Copy;
 use crate::lab::engine::{Job, now};
 use crate::lab::models::device::diagnosed;
+use crate::lab::trouble::short;
+use crate::lab::{Engine, Tab};
+use crate::page::Page;
 use crate::words;
 use leptos::prelude::*;
 use std::time::Duration;
@@ -16,7 +18,7 @@ const SHORTEST: f64 = 0.5;
 
 /// The status line.
 #[component]
-pub(crate) fn StatusLine(engine: Engine) -> impl IntoView {
+pub(crate) fn StatusLine(page: Page, engine: Engine) -> impl IntoView {
     let tick = RwSignal::new(now());
     let running = Memo::new(move |_| engine.jobs.with(|jobs| !jobs.is_empty()));
     // The clock goes only while something runs.
@@ -71,6 +73,10 @@ pub(crate) fn StatusLine(engine: Engine) -> impl IntoView {
                 <span>{move || model.get().unwrap_or_else(|| "no model".into())}</span>
                 {move || (edits.get() > 0).then(|| view! { <span>{words::count(edits.get(), "edit")} " in force"</span> })}
             </span>
+            {move || short(engine).map(|said| view! {
+                <span class="no-gpu">{said}</span>
+                <button type="button" on:click=move |_| page.lab.update(|lab| lab.tab = Tab::Models)>"What helps"</button>
+            })}
             <span class="jobs">{jobs}</span>
             <Copy label="Copy diagnostics" text=Callback::new(move |()| diagnosed(engine)) />
         </footer>

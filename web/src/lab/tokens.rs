@@ -16,22 +16,22 @@ const READING: &str = "reading the prompt's tokens";
 /// Pause after the last key before the engine is asked.
 const PAUSE: Duration = Duration::from_millis(250);
 
-/// A prompt and its subject, their tokens, and whose tokens these are.
-pub(crate) type Known = ([String; 2], Vec<Chip>, String);
+/// A prompt and its subject, as the loaded model's tokenizer reads them.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Read {
+    /// Prompt and subject.
+    pub(crate) of: [String; 2],
+    /// The tokens' texts.
+    pub(crate) texts: Vec<String>,
+    /// The same to be drawn.
+    chips: Vec<Chip>,
+    /// Why the subject has no tokens.
+    problem: Option<String>,
+}
 
-/// The tokens of the question, or of the shown fact as long as that is the question.
-#[component]
-pub(crate) fn LiveTokens(
-    /// The engine.
-    engine: Engine,
-    /// The question.
-    draft: Draft,
-    /// Prompt, subject and tokens of the shown fact, and the model that they are of.
-    #[prop(into)]
-    known: Signal<Option<Known>>,
-) -> impl IntoView {
-    // The prompt and subject that were asked about last, their tokens, and why the subject has none.
-    let found = RwSignal::new(None::<([String; 2], Vec<Chip>, Option<String>)>);
+/// The question's tokens, as soon as a loaded model has read them; `None` while no model is loaded.
+pub(crate) fn reading(engine: Engine, draft: Draft) -> RwSignal<Option<Read>> {
+    let found = RwSignal::new(None::<Read>);
     let busy = StoredValue::new(false);
     let timer = StoredValue::new(None::<TimeoutHandle>);
     let wanted = Memo::new(move |_| {
@@ -52,8 +52,12 @@ pub(crate) fn LiveTokens(
                 let stale = wanted.get_untracked() != Some((texts.clone(), model));
                 match answer {
                     Ok((Event::Tokenized(tokens), _)) if !stale => {
-                        let problem = tokens.problem.as_deref().map(words::visible);
-                        found.set(Some((texts, tokens::of_tokenized(&tokens), problem)));
+                        found.set(Some(Read {
+                            of: texts,
+                            texts: tokens.tokens.iter().map(|token| token.text.clone()).collect(),
+                            chips: tokens::of_tokenized(&tokens),
+                            problem: tokens.problem.as_deref().map(words::visible),
+                        }));
                     }
                     Ok((Event::Tokenized(_), _)) => {}
                     Ok(_) => engine.complain(unexpected()),
@@ -82,29 +86,33 @@ pub(crate) fn LiveTokens(
             (false, _) => found.set(None),
         }
     });
+    found
+}
+
+/// The question's tokens as chips.
+#[component]
+pub(crate) fn LiveTokens(
+    /// The engine.
+    engine: Engine,
+    /// The question.
+    draft: Draft,
+) -> impl IntoView {
+    let found = reading(engine, draft);
     let shown = move || {
-        let texts = draft.asked.with(|asked| [asked.prompt.clone(), asked.subject.clone()]);
-        let name = || engine.model.with(|model| model.as_ref().map(|model| words::visible(&model.info.name)));
-        let live = found.get();
-        let (fresh, known) =
-            (live.as_ref().is_some_and(|(of, ..)| *of == texts), known.get().filter(|(of, ..)| *of == texts));
-        match (live, known) {
-            (Some((_, chips, problem)), _) if fresh => {
-                // What the form says by itself need not be said twice.
-                let problem = problem.filter(|_| draft.asked.with(|asked| asked.problems().is_empty()));
-                let problem = problem.map(|why| view! { <p class="why">{why}</p> });
-                view! { <TokenChips chips=chips whose=name().unwrap_or_default() /> {problem} }.into_any()
-            }
-            (_, Some((_, chips, whose))) => view! { <TokenChips chips=chips whose=whose /> }.into_any(),
-            // Those of a moment ago, until the engine has read the prompt again.
-            (Some((_, chips, _)), None) => view! {
-                <div class="stale" aria-busy="true">
-                    <TokenChips chips=chips whose=name().unwrap_or_default() />
-                </div>
-            }
-            .into_any(),
-            _ => ().into_any(),
-        }
+        let Read { of, chips, problem, .. } = found.get()?;
+        let name = engine.model.with(|model| model.as_ref().map(|model| words::visible(&model.info.name)));
+        let fresh = draft.asked.with(|asked| of == [asked.prompt.clone(), asked.subject.clone()]);
+        // What the form says by itself need not be said twice.
+        let problem = problem.filter(|_| fresh && draft.asked.with(|asked| asked.problems().is_empty()));
+        let problem = problem.map(|why| view! { <p class="why">{why}</p> });
+        // Those of a moment ago, until the engine has read the prompt again.
+        let class = if fresh { "" } else { "stale" };
+        Some(view! {
+            <div class=class aria-busy=(!fresh).to_string()>
+                <TokenChips chips=chips whose=name.unwrap_or_default() />
+                {problem}
+            </div>
+        })
     };
     view! { <div class="live-tokens">{shown}</div> }
 }

@@ -10,64 +10,61 @@ use engram_core::protocol::ModelRef;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
-/// Shown while the device is not what a reader would expect. Everything else stays usable.
+/// Why the device is not what a reader would expect, and what helps: on the screen of models and devices.
 #[component]
-pub(crate) fn Banner(engine: Engine) -> impl IntoView {
-    let closed = RwSignal::new(false);
-    let (secure, gpu) = browser::secure_and_gpu();
-    // Before there is an engine, the page knows only whether WebGPU exists at all.
-    let before = move || {
-        let trouble = early(secure, gpu).filter(|_| engine.device.with(Option::is_none) && !closed.get())?;
-        let found = advice(trouble);
-        Some(view! {
-            <aside class="note" aria-label="About this browser">
-                <details>
-                    <summary>
-                        {found.title} ". Results can be looked at all the same, and bundled models run on the CPU."
-                    </summary>
-                    <Steps advice=found />
-                </details>
-                <Close closed=closed />
-            </aside>
-        })
-    };
+pub(crate) fn Why(engine: Engine) -> impl IntoView {
     let report = Memo::new(move |_| {
         engine.device.with(|report| {
             let report = report.as_ref()?;
             Some((report.trouble?, report.why.clone(), estimate(report), report.info.kind == "cpu"))
         })
     });
-    Effect::new(move || {
-        if report.with(Option::is_some) {
-            closed.set(false);
-        }
-    });
-    let known = move || {
-        let (trouble, why, estimate, cpu) = report.get().filter(|_| !closed.get())?;
-        let found = advice(trouble);
-        let instead = cpu.then_some("The CPU computes instead, in WebAssembly: the same computation, only slower.");
+    let shown = move || {
+        let found = match report.get() {
+            Some((trouble, why, estimate, cpu)) => {
+                let instead =
+                    cpu.then_some("The CPU computes instead, in WebAssembly: the same computation, only slower.");
+                let said = view! {
+                    <p>{instead} " Records can be opened and looked at without any device."</p>
+                    <p class="faint">{words::visible(&why)}</p>
+                    {estimate.map(|text| view! { <p class="faint">{text}</p> })}
+                };
+                (advice(trouble), Some(said))
+            }
+            // Before there is an engine, the page knows only whether WebGPU exists at all.
+            None => {
+                let (secure, gpu) = browser::secure_and_gpu();
+                let trouble = early(secure, gpu).filter(|_| engine.device.with(Option::is_none))?;
+                (advice(trouble), None)
+            }
+        };
+        let (advice, said) = found;
         Some(view! {
-            <aside class="note" aria-label="About the device">
-                <p>
-                    <b>{found.title}</b>
-                    ". "
-                    {instead}
-                    " Records can be opened and looked at without any device."
-                </p>
-                <p class="faint">{words::visible(&why)}</p>
-                {estimate.map(|text| view! { <p class="faint">{text}</p> })}
+            <aside class="note" id="why-no-gpu" aria-label="About the device">
+                <p><b>{advice.title}</b> "."</p>
+                {said}
                 <details>
                     <summary>"What helps"</summary>
-                    <Steps advice=found />
+                    <Steps advice=advice />
                 </details>
-                <Close closed=closed />
             </aside>
         })
     };
-    view! {
-        {before}
-        <div role="status">{known}</div>
-        <Lost engine=engine />
+    view! { <div role="status">{shown}</div> }
+}
+
+/// The same in one line, for the status bar; nothing where there is a GPU.
+pub(crate) fn short(engine: Engine) -> Option<&'static str> {
+    let troubled = engine.device.with(|report| report.as_ref().map(|report| report.trouble.is_some()));
+    let (secure, gpu) = browser::secure_and_gpu();
+    match troubled {
+        Some(true) if !secure => {
+            Some("no WebGPU, nothing is kept: this page came over plain http. Same numbers, slower")
+        }
+        Some(true) => Some("no WebGPU here: same numbers, slower"),
+        None if !secure => Some("this page came over plain http: no WebGPU, nothing is kept"),
+        None if !gpu => Some("no WebGPU here: same numbers, slower"),
+        _ => None,
     }
 }
 
@@ -87,18 +84,9 @@ fn Steps(advice: Advice) -> impl IntoView {
     }
 }
 
-#[component]
-fn Close(closed: RwSignal<bool>) -> impl IntoView {
-    view! {
-        <button type="button" class="close" aria-label="Close this note" on:click=move |_| closed.set(true)>
-            "×"
-        </button>
-    }
-}
-
 /// What helps after the engine was lost, with the model that was loaded as a button.
 #[component]
-fn Lost(engine: Engine) -> impl IntoView {
+pub(crate) fn Lost(engine: Engine) -> impl IntoView {
     let last = StoredValue::new(None::<ModelRef>);
     Effect::new(move || {
         engine.model.with(|model| {

@@ -114,7 +114,8 @@ fn styles() -> Result<Styles> {
     };
     let common = [sheet("colours.css")?, sheet("style.css")?, sheet("figures.css")?].join("\n");
     Ok(Styles {
-        lab: format!("{common}\n{}", sheet("lab.css")?),
+        lab: [common.clone(), sheet("lab.css")?, sheet("tokens.css")?, sheet("frame.css")?, sheet("trace.css")?]
+            .join("\n"),
         result: format!("{common}\n{}", sheet("article.css")?),
     })
 }

@@ -9,6 +9,9 @@ use crate::figures::trace::{Cursor, Row, Scale, Story, TraceMaps, Tracks};
 use engram_core::protocol::MapSite;
 use leptos::{ev, prelude::*};
 
+/// Layers of a model that are so few that their cells may be wide.
+const FEW: usize = 12;
+
 /// What stays while values come in.
 #[derive(Clone, PartialEq)]
 struct Frame {
@@ -117,6 +120,7 @@ pub fn TraceFigure(
     view! {
         <div
             class="trace-figure"
+            class:few=move || layers() <= FEW
             style=move || format!("--layers:{}", layers())
             on:pointermove=over
             on:pointerdown=over
@@ -133,7 +137,11 @@ pub fn TraceFigure(
 /// The column of the cursor through all tracks.
 #[component]
 fn Band(cursor: Memo<Option<Cursor>>) -> impl IntoView {
-    move || cursor.get().map(|at| view! { <div class="band" aria-hidden="true" style=format!("grid-column:{}", at.layer + 1)></div> })
+    move || {
+        cursor.get().map(
+            |at| view! { <div class="band" aria-hidden="true" style=format!("grid-column:{}", at.layer + 1)></div> },
+        )
+    }
 }
 
 /// Where attention moves the answer from the subject's row to the last one: between two columns, over no cell.

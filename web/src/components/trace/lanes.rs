@@ -15,24 +15,25 @@ pub(super) fn Lanes(
     tracks: Memo<Option<Tracks>>,
     cursor: Memo<Option<Cursor>>,
 ) -> impl IntoView {
-    let answer = Memo::new(move |_| maps.with(|maps| maps.as_ref().map(|maps| maps.answer.clone()).unwrap_or_default()));
+    let answer =
+        Memo::new(move |_| maps.with(|maps| maps.as_ref().map(|maps| maps.answer.clone()).unwrap_or_default()));
     let layer = Memo::new(move |_| cursor.get().map(|at| at.layer));
     let at = move |values: &[f64]| layer.get().and_then(|layer| values.get(layer.checked_sub(1)?).copied());
     let percent = move |values: &[f64]| at(values).map(words::percent_of).unwrap_or_default();
-    let drawn = move || {
+    move || {
         let tracks = tracks.get()?;
         let (layers, answer) = (tracks.without_mlp.len(), words::short(&answer.get(), 14));
         let [subject, last] = tracks.restoration.clone();
-        let paths = [("subject", &subject), ("last", &last)].map(|(class, values)| {
-            (!values.is_empty()).then(|| view! { <path class=class d=curve(values)></path> })
-        });
+        let paths = [("subject", &subject), ("last", &last)]
+            .map(|(class, values)| (!values.is_empty()).then(|| view! { <path class=class d=curve(values)></path> }));
         let both = move || {
             let [subject, last] = [&subject, &last].map(|values| at(values).map(|value| words::fixed(value, 2)));
             view! { <span class="s">{subject}</span> <span>{last}</span> }
         };
         let lost = |values: &[f64]| -> Vec<f64> { values.iter().map(|p| tracks.lost(*p)).collect() };
         let [mlp, attention] = [lost(&tracks.without_mlp), lost(&tracks.without_attention)];
-        let [p_mlp, p_attention, lens] = [&tracks.without_mlp, &tracks.without_attention, &tracks.lens].map(Clone::clone);
+        let [p_mlp, p_attention, lens] =
+            [&tracks.without_mlp, &tracks.without_attention, &tracks.lens].map(Clone::clone);
         let rank = tracks.rank.clone();
         let (has_lens, bars) = (!lens.is_empty(), lens.clone());
         let of_lens = move || {
@@ -74,8 +75,7 @@ pub(super) fn Lanes(
             })}
             <div class="lane"><div class="none"><Numbers head=head rows=Signal::stored(rows) /></div></div>
         })
-    };
-    drawn
+    }
 }
 
 /// A track's drawing, `layers` wide and 100 high, stretched over the layers of the map.

@@ -22,7 +22,8 @@ pub(super) fn MapRow(
     cursor: Memo<Option<Cursor>>,
     layers: usize,
 ) -> impl IntoView {
-    let line = Memo::new(move |_| maps.with(|maps| maps.as_ref().map(|maps| maps.line(site.get(), at)).unwrap_or_default()));
+    let line =
+        Memo::new(move |_| maps.with(|maps| maps.as_ref().map(|maps| maps.line(site.get(), at)).unwrap_or_default()));
     let here = Memo::new(move |_| cursor.get().filter(|cursor| cursor.row == at).map(|cursor| cursor.layer));
     let matched = !row.at.is_empty();
     let cells = move || {
@@ -49,9 +50,13 @@ pub(super) fn MapRow(
     };
     let most = move || {
         let most = line.with(|line| line.iter().flatten().copied().reduce(f64::max));
-        let peak = maps.with(|maps| maps.as_ref().and_then(|maps| maps.peak(site.get()))).filter(|peak| peak.at.row == at);
+        let peak =
+            maps.with(|maps| maps.as_ref().and_then(|maps| maps.peak(site.get()))).filter(|peak| peak.at.row == at);
         match (most, peak) {
-            (_, Some(peak)) => view! { <span class="row-most peak">{format!("peak {}", words::fixed(peak.value, 2))}</span> }.into_any(),
+            (_, Some(peak)) => {
+                view! { <span class="row-most peak">{format!("peak {}", words::fixed(peak.value, 2))}</span> }
+                    .into_any()
+            }
             (Some(most), None) => view! { <span class="row-most">{words::fixed(most, 2)}</span> }.into_any(),
             (None, None) if !matched => {
                 view! { <span class="row-most" title="the replacement has no token here">"no match"</span> }.into_any()
@@ -59,9 +64,8 @@ pub(super) fn MapRow(
             (None, None) => ().into_any(),
         }
     };
-    let Row { text, instead, role, .. } = row;
-    // What the row is called beside it; "further" once, at the first of them, would be enough, but rows are read one by one.
-    let shown = if role.full() == text { String::new() } else { role.name().to_owned() };
+    let Row { text, instead, role, leads, .. } = row;
+    let shown = if leads && !text.starts_with(role.full()) { role.name() } else { "" };
     let star = if role.is_subject() { "*" } else { "" };
     let label = format!("{text}{star}");
     view! {

@@ -218,7 +218,7 @@ impl TraceMaps {
 }
 
 /// A map's name.
-pub fn site_name(site: MapSite) -> &'static str {
+pub(super) fn site_name(site: MapSite) -> &'static str {
     match site {
         MapSite::Residual => "State",
         MapSite::Mlp => "MLP",

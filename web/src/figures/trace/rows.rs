@@ -63,6 +63,8 @@ pub struct Row {
     pub instead: Option<String>,
     /// What it is.
     pub role: Role,
+    /// It is the first row of its role.
+    pub leads: bool,
     /// Positions in the corrupted prompt that it stands for: one, several where rows are averaged, none without a counterpart.
     pub at: Vec<usize>,
 }
@@ -102,6 +104,7 @@ pub fn rows(traced: &Traced, by_role: bool) -> Vec<Row> {
             text: words::token(token),
             instead: other.map(|other| words::token(other)),
             role: role(at, traced.subject_span, of),
+            leads: at == 0 || role(at - 1, traced.subject_span, of) != role(at, traced.subject_span, of),
             at: found.into_iter().collect(),
         }
     };
@@ -114,7 +117,7 @@ pub fn rows(traced: &Traced, by_role: bool) -> Vec<Row> {
         let (count, at) = (of_role.clone().count(), of_role.flat_map(|row| row.at.clone()).collect());
         let text = if count == 1 { wanted.full().to_owned() } else { format!("{}s ({count})", wanted.full()) };
         let text = text.replace("before the subjects", "before the subject");
-        (count > 0).then_some(Row { text, instead: None, role: wanted, at })
+        (count > 0).then_some(Row { text, instead: None, role: wanted, leads: true, at })
     };
     Role::ALL.into_iter().filter_map(one).collect()
 }

@@ -65,6 +65,12 @@ fn two(value: f64) -> String {
     words::fixed(value, 2)
 }
 
+/// The recoveries of a run of layers.
+fn span(carries: &Carries) -> String {
+    let [low, high] = [carries.low, carries.high].map(two);
+    if low == high { high } else { format!("{low} to {high}") }
+}
+
 impl Story {
     /// The story of a traced fact. `said` is the answer that the model gives where it gives another one; `instead` what the subject was
     /// replaced by (`None` for noise).
@@ -114,7 +120,8 @@ impl Story {
         }
         let gives = format!("The model gives {} {clean}; {with}, {corrupt}.", maps.answer);
         if !maps.any() {
-            let head = vec![text("This result has no maps: trace it here to see where "), answer(), text(" is restored.")];
+            let head =
+                vec![text("This result has no maps: trace it here to see where "), answer(), text(" is restored.")];
             return nothing(None, head, gives);
         }
         if let Some((done, of)) = maps.waiting() {
@@ -148,7 +155,7 @@ impl Story {
                 };
                 let restores = match own.high >= CARRIES {
                     true => " restores ".to_owned(),
-                    false => format!(" restores {} to {} of ", two(own.low), two(own.high)),
+                    false => format!(" restores {} of ", span(&own)),
                 };
                 head.extend([text("Putting back "), Piece::Subject(token(own.row)), text(layers), Piece::Letter('A')]);
                 head.extend([text(restores), answer()]);
@@ -173,14 +180,13 @@ impl Story {
         }
         let mut more = vec![gives];
         if let Some(own) = own {
-            more.push(format!("At A recovery is {} to {} of 1.", two(own.low), two(own.high)));
+            more.push(format!("At A recovery is {} of 1.", span(&own)));
         }
         let among = |name: &str, layer: usize| format!("{name} restore it when layer {layer} is among them");
         match (mlp, attention) {
-            (Some(mlp), Some(attention)) => more.push(format!(
-                "{}, attention alone when layer {attention} is.",
-                among("MLP outputs alone", mlp)
-            )),
+            (Some(mlp), Some(attention)) => {
+                more.push(format!("{}, attention alone when layer {attention} is.", among("MLP outputs alone", mlp)))
+            }
             (Some(mlp), None) => more.push(format!("{}.", among("MLP outputs alone", mlp))),
             (None, Some(attention)) => more.push(format!("{}.", among("Attention outputs alone", attention))),
             (None, None) => {}
@@ -301,7 +307,9 @@ mod tests {
 
     #[test]
     fn without_an_effect_nothing_is_named() {
-        for (reason, words) in [(Reason::NotKnown, "The model says Chile, not Peru"), (Reason::NotSensitive, "still says")] {
+        for (reason, words) in
+            [(Reason::NotKnown, "The model says Chile, not Peru"), (Reason::NotSensitive, "still says")]
+        {
             let fact = machu::dropped(machu::traced(), reason);
             let maps = TraceMaps::of(&fact, false).expect("it is traced");
             let story = Story::of(&maps, &fact, Some(" Chile"), None);

@@ -51,7 +51,8 @@ impl Tracks {
 
     /// Column names and rows of all tracks' table.
     pub fn table(&self, layers: usize) -> (Vec<String>, Vec<Vec<String>>) {
-        let head = ["layer", "last subject token", "last token", "p without MLP", "p without attention", "lens p", "rank"];
+        let head =
+            ["layer", "last subject token", "last token", "p without MLP", "p without attention", "lens p", "rank"];
         let value = |values: &[f64], at: usize| values.get(at).map_or("–".into(), |value| words::fixed(*value, 4));
         let row = |at: usize| {
             let rank = self.rank.get(at).map_or("–".into(), u32::to_string);

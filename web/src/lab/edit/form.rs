@@ -43,7 +43,7 @@ pub(super) fn Form(editor: Editor) -> impl IntoView {
                  Weights are changed in this tab only, and every edit can be taken back."
             </p>
             <PromptFields draft=draft problems=problems form="edit" />
-            <LiveTokens engine=engine draft=draft known=Signal::derive(|| None) />
+            <LiveTokens engine=engine draft=draft />
             <AnswerFields
                 draft=draft
                 problems=problems

@@ -62,7 +62,7 @@ impl Editor {
     pub(crate) fn new(page: Page, engine: Engine) -> Self {
         let record = sample::stored().ok().map(|opened| opened.record);
         let first = record.as_ref().and_then(|record| {
-            sample::mapped(record).next().map(|(fact, _)| Asked::of_fact(fact, &record.settings, record.model.layers))
+            sample::strongest(record).map(|fact| Asked::of_fact(fact, &record.settings, record.model.layers))
         });
         let editor = Self {
             page,

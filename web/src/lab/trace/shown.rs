@@ -1,6 +1,6 @@
 //! What is shown, held against the form: whether it belongs to it, and the address that asks for it again.
 
-use super::run::{Explorer, Source};
+use super::run::{Source, Tracer};
 use crate::figures::question::Asked;
 use crate::figures::{choice, stale};
 use crate::lab::Tab;
@@ -10,7 +10,7 @@ use engram_core::protocol::ModelRef;
 use engram_core::record::Settings;
 use leptos::prelude::*;
 
-impl Explorer {
+impl Tracer {
     /// The question that what is shown answers, and name and depth of the model that answered.
     fn answered(self) -> Option<(Asked, String, usize)> {
         let record = self.record()?;
@@ -58,7 +58,7 @@ impl Explorer {
         };
         let model = if model.is_empty() { name } else { model };
         let layer = self.page.lab.with_untracked(|lab| lab.layer);
-        let mut lab = LabState { tab: Tab::Explore, model, layer, ..LabState::default() };
+        let mut lab = LabState { tab: Tab::Trace, model, layer, ..LabState::default() };
         asked.write(&mut lab);
         let state = self.page.state.get_untracked();
         let state = ViewState { position: state.position, argmax_always: state.argmax_always, ..ViewState::default() };

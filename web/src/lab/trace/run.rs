@@ -1,15 +1,13 @@
 //! What the tab shows, and the run that makes it: the stored facts, a live trace, cancelling.
 
+use crate::figures::choice;
 use crate::figures::partial::{Partial, Stage};
 use crate::figures::question::Asked;
-use crate::figures::{choice, layer, tokens};
 use crate::lab::draft::Draft;
 use crate::lab::pace::Pace;
-use crate::lab::tokens::Known;
 use crate::lab::{Engine, Tab};
 use crate::page::Page;
 use crate::{files, sample, words};
-use engram_core::metrics::MetricConvention;
 use engram_core::protocol::{Command, ModelRef};
 use engram_core::record::{FactRecord, Record, Settings};
 use leptos::task::spawn_local;
@@ -41,7 +39,7 @@ pub(crate) enum Running {
 
 /// What the tab knows. A handle: copies are the same.
 #[derive(Clone, Copy)]
-pub(crate) struct Explorer {
+pub(crate) struct Tracer {
     pub(crate) page: Page,
     pub(crate) engine: Engine,
     /// The question.
@@ -59,21 +57,17 @@ pub(crate) struct Explorer {
     pub(crate) running: RwSignal<Option<Running>>,
     /// The fact that is shown.
     pub(crate) fact: Memo<Option<FactRecord>>,
-    /// The reading of its numbers.
-    pub(crate) view: Memo<MetricConvention>,
-    /// The layer that is looked at.
-    pub(crate) layer: Memo<Option<usize>>,
     /// Counts what was begun and cancelled, so that a late answer knows that it is late.
     turn: StoredValue<usize>,
 }
 
-impl Explorer {
+impl Tracer {
     /// The tab as the address wants it.
     pub(crate) fn new(page: Page, engine: Engine) -> Self {
         let record = sample::stored().ok().map(|opened| opened.record);
         let asked = page.lab.with_untracked(Asked::of);
         let first = record.as_ref().and_then(|record| {
-            let fact = sample::mapped(record).next()?.0;
+            let fact = sample::strongest(record)?;
             Some((Asked::of_fact(fact, &record.settings, record.model.layers), fact.order))
         });
         let source = match (&record, &first) {
@@ -92,15 +86,6 @@ impl Explorer {
                 stored.with_value(|record| record.as_ref()?.facts.iter().find(|fact| fact.order == order).cloned())
             }
         });
-        let view = Memo::new(move |_| page.state.with(crate::state::ViewState::view));
-        let layer = Memo::new(move |_| {
-            let chosen = page.lab.with(|lab| lab.layer);
-            fact.with(|fact| {
-                let fact = fact.as_ref()?;
-                let has = |layer: &usize| fact.traced().is_some_and(|traced| *layer <= traced.without_block.len());
-                chosen.filter(has).or_else(|| layer::first(fact, &view.get()))
-            })
-        });
         // Whoever loads a model wants to ask it.
         Effect::new(move |before: Option<Option<ModelRef>>| {
             let now = engine.model.with(|model| model.as_ref().map(|loaded| loaded.model.clone()));
@@ -113,19 +98,18 @@ impl Explorer {
             now
         });
         let (running, turn) = (RwSignal::new(None), StoredValue::new(0));
-        let explorer =
-            Self { page, engine, draft, stored, source, linked, text, live, running, fact, view, layer, turn };
-        explorer.follow_link();
+        let tracer = Self { page, engine, draft, stored, source, linked, text, live, running, fact, turn };
+        tracer.follow_link();
         window_event_listener(ev::hashchange, move |_| {
             page.trace.set(files::trace());
-            explorer.follow_link();
+            tracer.follow_link();
         });
         // The address carries a result as long as that is shown.
         Effect::new(move || {
             let shown = source.get() == Source::Linked;
             page.trace.set(text.get().filter(|_| shown));
         });
-        explorer
+        tracer
     }
 
     /// The record of one fact that is shown.
@@ -138,7 +122,7 @@ impl Explorer {
         }
     }
 
-    /// [`Explorer::record`], once.
+    /// [`Tracer::record`], once.
     pub(crate) fn record_now(self) -> Option<Record> {
         untrack(move || self.record())
     }
@@ -156,27 +140,23 @@ impl Explorer {
         }
     }
 
-    /// Looks at a layer.
-    pub(crate) fn choose_layer(self, layer: usize) {
-        self.page.lab.update(|lab| lab.layer = Some(layer));
+    /// What the model says by itself after the prompt, where it was asked here.
+    pub(crate) fn said(self) -> Option<String> {
+        self.live
+            .with(|live| live.as_ref().and_then(|live| live.greedy.clone()))
+            .filter(|_| self.source.get() == Source::Live)
     }
 
     /// Takes the shown fact over into the edit tab.
-    pub(crate) fn edit(self) {
+    pub(crate) fn edit(self, layer: Option<usize>) {
         if let Some(fact) = self.fact.get_untracked() {
-            let Asked { noise, window, .. } = self.draft.asked.get_untracked();
-            self.draft.fill(Asked { noise, window, ..Asked::of_fact(&fact, &Settings::default(), 0) });
+            let Asked { noise, instead, window, .. } = self.draft.asked.get_untracked();
+            self.draft.fill(Asked { noise, instead, window, ..Asked::of_fact(&fact, &Settings::default(), 0) });
         }
-        self.page.lab.update(|lab| lab.tab = Tab::Edit);
-    }
-
-    /// Tokens of the shown fact's prompt.
-    pub(crate) fn known(self) -> Option<Known> {
-        let model = self.record().map(|record| words::visible(&record.model.name))?;
-        self.fact.with(|fact| {
-            let fact = fact.as_ref()?;
-            Some(([fact.prompt.clone(), fact.subject.clone()], tokens::of_traced(fact.traced()?), model))
-        })
+        self.page.lab.update(|lab| {
+            lab.edit.layer = layer.or(lab.edit.layer);
+            lab.tab = Tab::Edit;
+        });
     }
 
     /// Loads the model where it is not loaded, and traces the question.
@@ -206,7 +186,8 @@ impl Explorer {
         }
         let question = asked.question(loaded.info.layers);
         let before = (self.source.get_untracked(), self.live.get_untracked());
-        let partial = Partial::new(question.window, model, untrack(move || self.engine.in_force()));
+        let mut partial = Partial::new(question.window, model, untrack(move || self.engine.in_force()));
+        partial.question = Some(question.clone());
         let what = format!("tracing “{}”", words::short(&words::visible(&question.prompt), 40));
         let mut call = self.engine.ask(&what, Command::Trace(question));
         self.running.set(Some(Running::Tracing(call.id)));

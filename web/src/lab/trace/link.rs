@@ -1,6 +1,6 @@
 //! Traces in links: the one that the address brings, and the button that makes another.
 
-use super::run::{Explorer, Source};
+use super::run::{Source, Tracer};
 
 use crate::figures::partial::{Partial, Stage};
 use crate::figures::question::Asked;
@@ -11,7 +11,7 @@ use engram_core::record::Record;
 use engram_core::{Error, Result};
 use leptos::prelude::*;
 
-impl Explorer {
+impl Tracer {
     /// Shows the result that the address carries. Nothing is run.
     pub(super) fn follow_link(self) {
         // Whatever else the address had there gives way to what is shown.
@@ -23,7 +23,7 @@ impl Explorer {
                 self.draft.fill(asked.unwrap_or_default());
                 self.page.lab.update(|lab| {
                     lab.model = link::model(&record, &lab.model);
-                    lab.tab = Tab::Explore;
+                    lab.tab = Tab::Trace;
                 });
                 self.linked.set(Some(Partial { stage: Stage::Done, record: Some(record), ..Partial::default() }));
                 self.text.set(Some(text));
@@ -63,11 +63,11 @@ impl Explorer {
 
 /// A button that copies a link with the result in it. Such a link is long, so it is not read out.
 #[component]
-pub(super) fn CopyResult(explorer: Explorer) -> impl IntoView {
+pub(super) fn CopyResult(tracer: Tracer) -> impl IntoView {
     let (said, by_hand) = (RwSignal::new(None::<String>), RwSignal::new(None::<String>));
     let copy = move |_| {
         by_hand.set(None);
-        match linked(explorer) {
+        match linked(tracer) {
             Ok(link) => take::copy(link.clone(), move |copied| {
                 said.set(Some(match copied {
                     true => format!("The link with the result is on the clipboard: {} characters.", link.len()),
@@ -94,8 +94,8 @@ pub(super) fn CopyResult(explorer: Explorer) -> impl IntoView {
 }
 
 /// A link to the shown trace with its numbers, and how it is looked at.
-fn linked(explorer: Explorer) -> Result<String> {
-    let (record, page) = (explorer.given()?, explorer.page);
+fn linked(tracer: Tracer) -> Result<String> {
+    let (record, page) = (tracer.given()?, tracer.page);
     let (state, lab) = (page.state.get_untracked(), page.lab.get_untracked());
     // The question comes with the record.
     let lab = LabState { model: link::model(&record, &lab.model), layer: lab.layer, ..LabState::default() };

@@ -1,0 +1,126 @@
+//! The bar above all screens: the screens themselves, the model, light or dark.
+
+use super::chooser::ModelSelect;
+use super::draft::Draft;
+use super::{Engine, Tab};
+use crate::figures::question::Asked;
+use crate::page::Page;
+use leptos::{ev, prelude::*};
+use wasm_bindgen::JsCast;
+
+/// The bar.
+#[component]
+pub(crate) fn Bar(page: Page, engine: Engine) -> impl IntoView {
+    let draft = Draft::new(page, engine, Asked::default());
+    view! {
+        <header class="top-bar">
+            <h1><Mark /> "Engram"</h1>
+            <Tabs page=page />
+            <span class="fill"></span>
+            <div class="model-choice"><ModelSelect page=page engine=engine draft=draft form="lab" /></div>
+            <Theme />
+        </header>
+    }
+}
+
+/// Early and late cells of a map: the mark of the lab.
+#[component]
+fn Mark() -> impl IntoView {
+    let cell = |at: usize| {
+        let (x, y) = (at % 3, at / 3);
+        // The lower left of the three rows is dark.
+        let faint = [true, true, true, false, false, true, false, false, false][at];
+        view! { <rect x={x as f64 * 6.5} y={y as f64 * 6.5} width="5" height="5" rx="1" opacity=if faint { "0.22" } else { "1" }></rect> }
+    };
+    view! { <svg viewBox="0 0 18 18" aria-hidden="true">{(0..9).map(cell).collect_view()}</svg> }
+}
+
+/// Where the page keeps its theme.
+const THEME: &str = "engram-theme";
+
+/// Light or dark: the system's, until somebody presses the button.
+#[component]
+fn Theme() -> impl IntoView {
+    let storage = || window().local_storage().ok().flatten();
+    let root = || document().document_element();
+    let set = move |name: &str| {
+        if let Some(root) = root() {
+            let _ = root.set_attribute("data-theme", name);
+        }
+    };
+    if let Some(kept) = storage().and_then(|storage| storage.get_item(THEME).ok().flatten())
+        && ["light", "dark"].contains(&kept.as_str())
+    {
+        set(&kept);
+    }
+    let press = move |_| {
+        let own = root().and_then(|root| root.get_attribute("data-theme"));
+        let system =
+            || window().match_media("(prefers-color-scheme: dark)").ok().flatten().is_some_and(|query| query.matches());
+        let dark = own.map_or_else(system, |own| own == "dark");
+        let next = if dark { "light" } else { "dark" };
+        set(next);
+        if let Some(storage) = storage() {
+            let _ = storage.set_item(THEME, next);
+        }
+    };
+    view! {
+        <button type="button" class="quiet wide" aria-label="Light or dark" title="Light or dark" on:click=press>
+            <svg class="icon" viewBox="0 0 16 16" aria-hidden="true">
+                <circle cx="8" cy="8" r="3"></circle>
+                <path d="M8 1.5v1.5M8 13v1.5M1.5 8H3M13 8h1.5M3.4 3.4l1 1M11.6 11.6l1 1M3.4 12.6l1-1M11.6 4.4l1-1"></path>
+            </svg>
+        </button>
+    }
+}
+
+/// The tabs: arrow keys move between them, as the ARIA pattern wants it.
+#[component]
+fn Tabs(page: Page) -> impl IntoView {
+    let go = move |tab: Tab| page.lab.update(|lab| lab.tab = tab);
+    let key = move |event: ev::KeyboardEvent| {
+        let now = page.lab.with_untracked(|lab| lab.tab);
+        let at = Tab::ALL.iter().position(|&tab| tab == now).unwrap_or(0);
+        let next = match event.key().as_str() {
+            "ArrowRight" => (at + 1) % Tab::ALL.len(),
+            "ArrowLeft" => (at + Tab::ALL.len() - 1) % Tab::ALL.len(),
+            "Home" => 0,
+            "End" => Tab::ALL.len() - 1,
+            _ => return,
+        };
+        event.prevent_default();
+        go(Tab::ALL[next]);
+        let button = document().get_element_by_id(&format!("tab-{}", Tab::ALL[next].name()));
+        if let Some(button) = button.and_then(|button| button.dyn_into::<web_sys::HtmlElement>().ok()) {
+            let _ = button.focus();
+        }
+    };
+    let one = move |tab: Tab| {
+        let chosen = move || page.lab.with(|lab| lab.tab == tab);
+        let label = match tab {
+            Tab::Trace => "Trace",
+            Tab::Edit => "Edit",
+            Tab::Study => "Study",
+            Tab::Models => "Models",
+        };
+        view! {
+            <button
+                role="tab"
+                aria-controls=format!("panel-{}", tab.name())
+                id=format!("tab-{}", tab.name())
+                aria-selected=move || chosen().to_string()
+                tabindex=move || if chosen() { "0" } else { "-1" }
+                on:click=move |_| go(tab)
+            >
+                {label}
+            </button>
+        }
+    };
+    view! {
+        <nav aria-label="Parts of the lab">
+            <div class="tabs" role="tablist" aria-label="Parts of the lab" on:keydown=key>
+                {Tab::ALL.into_iter().map(one).collect_view()}
+            </div>
+        </nav>
+    }
+}

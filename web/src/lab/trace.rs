@@ -1,0 +1,46 @@
+//! The trace screen: a prompt as tokens, where its answer comes from, and one cell of it in full.
+
+mod actions;
+mod answers;
+mod finding;
+mod link;
+mod maps;
+mod prompt;
+mod put_back;
+mod run;
+mod settings;
+mod shown;
+mod typing;
+
+use self::maps::Maps;
+use self::run::Tracer;
+
+use crate::lab::Engine;
+use crate::page::Page;
+use leptos::prelude::*;
+
+/// The screen, in the order of its parts.
+#[component]
+pub(crate) fn Trace(page: Page, engine: Engine) -> impl IntoView {
+    let tracer = Tracer::new(page, engine);
+    let stale = Memo::new(move |_| tracer.stale());
+    let maps = Maps::of(tracer);
+    let put_back = put_back::says(tracer, maps);
+    let open = RwSignal::new(false);
+    view! {
+        <div class:is-stale=move || stale.with(Option::is_some)>
+            <section class="ask cols" aria-label="Prompt">
+                <prompt::Prompt tracer=tracer settings=open />
+                <answers::Answers tracer=tracer stale=stale />
+            </section>
+            <div class="cols">
+                <div>
+                    <finding::Finding tracer=tracer story=maps.story stale=stale />
+                    <maps::MapsView tracer=tracer maps=maps />
+                </div>
+                <maps::Side tracer=tracer maps=maps says=put_back />
+            </div>
+            <settings::Settings tracer=tracer open=open />
+        </div>
+    }
+}

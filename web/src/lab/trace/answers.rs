@@ -1,0 +1,58 @@
+//! What the model says: the answer's probability in the clean run, what else it might say, and what the corrupted run says.
+
+use super::run::{Source, Tracer};
+use crate::words;
+use engram_core::protocol::Word;
+use leptos::prelude::*;
+
+/// A word without the space before it.
+fn bare(word: &Word) -> String {
+    words::token(&word.text).trim_start_matches(['·', '▁', 'Ġ']).to_owned()
+}
+
+fn percent(p: f32) -> String {
+    words::fixed(f64::from(p) * 100.0, 1)
+}
+
+/// The answers.
+#[component]
+pub(super) fn Answers(tracer: Tracer, stale: Memo<Option<String>>) -> impl IntoView {
+    let runs = move || tracer.live.with(|live| live.as_ref().and_then(|live| live.runs.clone()));
+    let shown = move || {
+        if stale.with(Option::is_some) {
+            return view! { <p class="then">"This prompt has not been run yet."</p> }.into_any();
+        }
+        let fact = tracer.fact.get();
+        let Some((fact, traced)) = fact.as_ref().and_then(|fact| Some((fact, fact.traced()?))) else {
+            return ().into_any();
+        };
+        let (answer, clean, corrupt) = (words::visible(fact.target_true.trim()), traced.p_clean, traced.p_corrupt);
+        let runs = runs().filter(|_| tracer.source.get() == Source::Live);
+        let then = runs.as_ref().map(|[clean, _]| {
+            let others = clean.iter().filter(|word| !bare(word).is_empty() && !answer.starts_with(&bare(word)));
+            let others: Vec<String> =
+                others.take(4).map(|word| format!("{} {}", bare(word), percent(word.p))).collect();
+            format!("then {}", others.join(", "))
+        });
+        let corrupted = match runs.as_ref().and_then(|[_, corrupt]| corrupt.first()) {
+            Some(first) if !answer.starts_with(&bare(first)) => {
+                let more = format!(" {} %, {answer} {}", percent(first.p), words::percent_of(corrupt.into()));
+                view! { <p class="then">"Corrupted: " <b>{bare(first)}</b> {more}</p> }.into_any()
+            }
+            _ => view! { <p class="then">"Corrupted: " {answer.clone()} " " {words::percent_of(corrupt.into())}</p> }
+                .into_any(),
+        };
+        let width = format!("width:{:.1}%", 100.0 * clean);
+        view! {
+            <div class="answer">
+                <b>{words::short(&answer, 18)}</b>
+                <span class="meter" aria-hidden="true"><i style=width></i></span>
+                <span class="num">{words::percent_of(clean.into())}</span>
+            </div>
+            {then.map(|then| view! { <p class="then">{then}</p> })}
+            {corrupted}
+        }
+        .into_any()
+    };
+    view! { <div class="answers" role="group" aria-label="Answers">{shown}</div> }
+}

@@ -1,0 +1,133 @@
+//! The finding in a sentence, whose numbers these are, and why they may not belong to the prompt above.
+
+use super::run::{Source, Tracer};
+use crate::components::trace::StoryText;
+use crate::figures::choice::Way;
+use crate::figures::partial;
+use crate::figures::trace::Story;
+use crate::figures::{about, question::Asked};
+use crate::lab::Tab;
+use crate::words;
+use engram_core::record::Outcome;
+use leptos::prelude::*;
+
+/// The finding.
+#[component]
+pub(super) fn Finding(tracer: Tracer, story: Memo<Option<Story>>, stale: Memo<Option<String>>) -> impl IntoView {
+    let dropped = move || {
+        tracer.fact.with(|fact| match fact.as_ref().map(|fact| (&fact.outcome, fact.traced())) {
+            Some((Outcome::Dropped(dropped), None)) => {
+                let said = format!(
+                    "It cannot be traced: {}. {}",
+                    words::reason(dropped.reason),
+                    words::visible(&dropped.detail)
+                );
+                Some(view! { <h2>{said}</h2> })
+            }
+            _ => None,
+        })
+    };
+    let empty = move || {
+        if tracer.fact.with(Option::is_some) {
+            return None;
+        }
+        let (head, more) = match (tracer.source.get() == Source::Live, tracer.draft.way()) {
+            (true, _) => ("Tracing…", "The values of each layer come first, then the maps row by row."),
+            (false, Way::Consent(_)) => (
+                "This prompt has not been run yet.",
+                "It asks a model that is not loaded. Load it first; then Trace runs the prompt in this tab.",
+            ),
+            (false, _) => {
+                ("This prompt has not been run yet.", "Press Trace to run it in this tab; nothing is sent anywhere.")
+            }
+        };
+        Some(view! { <h2>{head}</h2> <p class="more">{more}</p> })
+    };
+    view! {
+        <Notices tracer=tracer stale=stale />
+        <section class="finding" aria-label="Finding">
+            <StoryText story=story />
+            {dropped}
+            {empty}
+            <Origin tracer=tracer />
+        </section>
+    }
+}
+
+/// Whose numbers these are: a stored result, one from a link, or one of this tab.
+#[component]
+fn Origin(tracer: Tracer) -> impl IntoView {
+    let made = Memo::new(move |_| tracer.record().map(|record| about::made(&record)));
+    let said = move || {
+        let made = made.get()?;
+        let (from, more) = match tracer.source.get() {
+            Source::Live => {
+                let cost = tracer.live.with(|live| live.as_ref()?.cost.map(|cost| partial::cost(&cost)));
+                ("Computed here", cost.map(|cost| format!(", {cost}")).unwrap_or_default())
+            }
+            Source::Linked => ("From a link", String::new()),
+            _ => ("Stored result", String::new()),
+        };
+        let own = tracer.said().filter(|_| tracer.source.get() == Source::Live);
+        let own = own.and_then(|said| tracer.fact.with(|fact| partial::by_itself(&said, &fact.as_ref()?.target_true)));
+        Some(format!("{from}: {made}{more}. {}", own.unwrap_or_default()))
+    };
+    view! { <p class="origin">{said}</p> }
+}
+
+/// What a reader must know first.
+#[component]
+fn Notices(tracer: Tracer, stale: Memo<Option<String>>) -> impl IntoView {
+    let restore = move |_| {
+        let asked = tracer
+            .record_now()
+            .and_then(|record| Some(Asked::of_fact(record.facts.first()?, &record.settings, record.model.layers)));
+        if let Some(asked) = asked {
+            tracer.draft.fill(asked);
+        }
+    };
+    let old = move || {
+        stale.get().map(|said| {
+            view! {
+                <p class="notice">
+                    <span>"⚠ " {said}</span>
+                    <button type="button" on:click=restore>"Restore that prompt"</button>
+                </p>
+            }
+        })
+    };
+    // Above results of the edited model, and nowhere else.
+    let edited = move || {
+        let count = tracer.live.with(|live| live.as_ref().map_or(0, |live| live.edits.len()));
+        let live = tracer.source.get() == Source::Live;
+        (live && count > 0).then(|| {
+            let go = move |_| tracer.page.lab.update(|lab| lab.tab = Tab::Edit);
+            view! {
+                <p class="notice">
+                    {format!("{} in force: this is a result of the edited model.", words::count(count, "edit"))}
+                    <button type="button" on:click=go>"See the edits"</button>
+                </p>
+            }
+        })
+    };
+    let asks_edited = move || {
+        let count = tracer.engine.edits.with(Vec::len);
+        let shown = tracer.source.get() == Source::Live
+            && tracer.live.with(|live| live.as_ref().is_some_and(|live| !live.edits.is_empty()));
+        (count > 0 && !shown && tracer.draft.way() == Way::Run).then(|| {
+            let (edits, are) = (words::count(count, "edit"), if count == 1 { "is" } else { "are" });
+            view! { <p class="notice">{format!("{edits} {are} in force: what runs now asks the edited model.")}</p> }
+        })
+    };
+    let linked = move || {
+        (tracer.source.get() == Source::Linked).then(|| view! {
+            <p class="notice">"These numbers came with the link, and nobody has checked them. Trace computes them in this tab."</p>
+        })
+    };
+    let stopped = move || {
+        let idle = tracer.running.get().is_none() && tracer.source.get() == Source::Live;
+        let said = tracer.live.with(|live| live.as_ref()?.progress());
+        said.filter(|_| idle).map(|said| view! { <p class="notice">{format!("This trace was {said}.")}</p> })
+    };
+    view! { <div role="status">{old} {edited} {asks_edited} {linked} {stopped}</div> }
+}

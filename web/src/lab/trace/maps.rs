@@ -1,0 +1,139 @@
+//! The maps of what is shown, with everything that is derived from them, and the cell that is looked at.
+
+use super::actions::Actions;
+use super::run::Tracer;
+use crate::components::shown;
+use crate::components::trace::{Inspector, Legend, MapTabs, Pointer, TraceFigure};
+use crate::figures::trace::{Cell, Cursor, Standing, Story, TraceMaps, Tracks, redundancy};
+use crate::state::{MapView, ViewState};
+use engram_core::protocol::{MapSite, Word};
+use engram_core::record::{Corruption, FactRecord};
+use leptos::prelude::*;
+
+/// What is drawn. A handle: copies are the same.
+#[derive(Clone, Copy)]
+pub(super) struct Maps {
+    pub(super) maps: Memo<Option<TraceMaps>>,
+    pub(super) tracks: Memo<Option<Tracks>>,
+    pub(super) story: Memo<Option<Story>>,
+    pub(super) view: Memo<MapView>,
+    pub(super) pointer: Pointer,
+    /// The cell that is looked at, or the peak.
+    pub(super) cursor: Memo<Option<Cursor>>,
+}
+
+impl Maps {
+    /// The maps of the fact that is shown.
+    pub(super) fn of(tracer: Tracer) -> Self {
+        let lab = tracer.page.lab;
+        let view = Memo::new(move |_| lab.with(|lab| lab.map));
+        let by_role = Memo::new(move |_| view.get().roles);
+        let maps = Memo::new(move |_| tracer.fact.with(|fact| TraceMaps::of(fact.as_ref()?, by_role.get())));
+        let tracks =
+            Memo::new(move |_| tracer.fact.with(|fact| maps.with(|maps| Tracks::of(fact.as_ref()?, maps.as_ref()?))));
+        let instead = Memo::new(move |_| tracer.record().and_then(|record| replaced_by(&record.settings.corruption)));
+        let story = Memo::new(move |_| {
+            let said = tracer.said();
+            tracer.fact.with(|fact: &Option<FactRecord>| {
+                maps.with(|maps| {
+                    let instead = instead.get();
+                    Some(Story::of(maps.as_ref()?, fact.as_ref()?, said.as_deref(), instead.as_deref()))
+                })
+            })
+        });
+        let pointer = Pointer::default();
+        if let Some((Some(row), layer)) = lab.with_untracked(|lab| Some((lab.map.row, lab.layer?))) {
+            pointer.hold(Cursor { row, layer });
+        }
+        // A held cell is in the address.
+        Effect::new(move |_| {
+            let held = pointer.at.get().filter(|_| pointer.held.get());
+            let now = held.map(|at| (Some(at.row), Some(at.layer))).unwrap_or_default();
+            if lab.with_untracked(|lab| (lab.map.row, lab.layer)) != now {
+                lab.update(|lab| (lab.map.row, lab.layer) = now);
+            }
+        });
+        let cursor = Memo::new(move |_| {
+            maps.with(|maps| {
+                let maps = maps.as_ref().filter(|maps| maps.standing == Standing::Effect && maps.any())?;
+                let inside = |at: &Cursor| at.row < maps.rows.len() && at.layer <= maps.layers;
+                let peak = || {
+                    let peak = maps.peak(view.get().site).map(|peak| peak.at);
+                    peak.or_else(|| Some(Cursor { row: maps.subject_last()?, layer: 1 }))
+                };
+                pointer.at.get().filter(inside).or_else(peak)
+            })
+        });
+        Self { maps, tracks, story, view, pointer, cursor }
+    }
+}
+
+/// What the subject was replaced by; `None` for noise.
+pub(super) fn replaced_by(corruption: &Corruption) -> Option<String> {
+    match corruption {
+        Corruption::Replace { with } => Some(with.clone()),
+        Corruption::Noise { .. } => None,
+    }
+}
+
+/// Tabs, legend and figure.
+#[component]
+pub(super) fn MapsView(tracer: Tracer, maps: Maps) -> impl IntoView {
+    let site = Signal::derive(move || maps.view.get().site);
+    let scale = Signal::derive(move || maps.view.get().scale);
+    let answer = Signal::derive(move || {
+        maps.maps.with(|maps| maps.as_ref().map(|maps| maps.answer.clone()).unwrap_or_default())
+    });
+    let there = move || maps.maps.with(|maps| maps.as_ref().is_some_and(TraceMaps::any));
+    let beyond = move || {
+        let view = tracer.page.state.with(ViewState::view);
+        tracer.fact.with(|fact| redundancy(fact.as_ref()?, &view))
+    };
+    let on_site = Callback::new(move |site: MapSite| tracer.page.lab.update(|lab| lab.map.site = site));
+    view! {
+        {shown(there, move || view! {
+            <section aria-labelledby="map-title">
+                <h2 class="unseen" id="map-title">"Causal trace"</h2>
+                <div class="map-head">
+                    <MapTabs maps=maps.maps site=site on_site=on_site />
+                    <Legend answer=answer />
+                </div>
+                <TraceFigure
+                    maps=maps.maps
+                    tracks=maps.tracks
+                    story=maps.story
+                    site=site
+                    scale=scale
+                    pointer=maps.pointer
+                    cursor=maps.cursor
+                />
+                <p class="origin">{beyond}</p>
+            </section>
+        })}
+    }
+}
+
+/// The inspector, and what can be done with the result.
+#[component]
+pub(super) fn Side(tracer: Tracer, maps: Maps, says: Signal<Option<Vec<Word>>>) -> impl IntoView {
+    let cell = Memo::new(move |_| {
+        let (at, site) = (maps.cursor.get()?, maps.view.get().site);
+        maps.maps.with(|found| maps.tracks.with(|tracks| Cell::of(found.as_ref()?, tracks.as_ref()?, site, at)))
+    });
+    let answer = Signal::derive(move || {
+        maps.maps.with(|maps| maps.as_ref().map(|maps| maps.answer.clone()).unwrap_or_default())
+    });
+    let there = move || cell.with(Option::is_some);
+    view! {
+        <div>
+            {shown(there, move || view! {
+                <Inspector cell=cell answer=answer says=says>
+                    <Actions tracer=tracer layer=Signal::derive(move || maps.cursor.get().map(|at| at.layer)) />
+                </Inspector>
+            })}
+            {move || (!there()).then(|| view! {
+                <div class="inspector"><Actions tracer=tracer layer=Signal::derive(|| None) /></div>
+            })}
+        </div>
+    }
+}

@@ -1,0 +1,251 @@
+//! The prompt as tokens: a click or a drag over some makes them the subject. What stands in their place in the corrupted run is
+//! beneath them.
+
+use super::run::{Running, Tracer};
+use super::typing::Typing;
+use crate::figures::choice::Way;
+use crate::figures::pieces::{Place, places};
+use crate::figures::question::Asked;
+use crate::figures::trace;
+use crate::lab::Tab;
+use crate::lab::tokens;
+use crate::{sample, words};
+use leptos::{ev, prelude::*};
+use wasm_bindgen::JsCast;
+
+/// The row of tokens, or the fields to type in, and the button that runs it.
+#[component]
+pub(super) fn Prompt(tracer: Tracer, settings: RwSignal<bool>) -> impl IntoView {
+    let draft = tracer.draft;
+    let typing = RwSignal::new(draft.asked.with_untracked(|asked| asked.prompt.is_empty()));
+    let go = Callback::new(move |()| {
+        typing.set(false);
+        tracer.run();
+    });
+    // What is wrong can only be mended in the fields.
+    let wrong = Memo::new(move |_| draft.asked.with(|asked| !asked.problems().is_empty()));
+    let open = Memo::new(move |_| typing.get() || wrong.get());
+    view! {
+        <div class="runs">
+            {move || match open.get() {
+                false => view! {
+                    <div class="names"><span>"Clean run"</span><span>"Corrupted run"</span></div>
+                    <Tokens tracer=tracer typing=typing />
+                }.into_any(),
+                true => view! {
+                    <div class="names"><span>"Prompt"</span></div>
+                    <Typing tracer=tracer typing=typing go=go />
+                }.into_any(),
+            }}
+            <div class="act">
+                <Go tracer=tracer go=go wrong=wrong />
+                <p class="more">
+                    <Examples tracer=tracer typing=typing />
+                    <button type="button" aria-expanded=move || settings.get().to_string() on:click=move |_| settings.update(|open| *open = !*open)>
+                        "Settings"
+                    </button>
+                </p>
+            </div>
+        </div>
+    }
+}
+
+/// A token that is drawn.
+#[derive(Clone, PartialEq)]
+struct Shown {
+    place: Place,
+    subject: bool,
+    /// What the corrupted run has there; `None` for the same.
+    instead: Option<String>,
+}
+
+/// The tokens of the prompt above: those of the shown result where it is of this prompt, else those of the loaded model's
+/// tokenizer, else its words.
+fn shown(tracer: Tracer, live: RwSignal<Option<tokens::Read>>) -> Vec<Shown> {
+    let asked = tracer.draft.asked.get();
+    let prompt = asked.filled();
+    let subject = asked.place();
+    let texts = [asked.prompt.clone(), asked.subject.clone()];
+    let of_result = tracer.fact.with(|fact| {
+        let fact = fact.as_ref().filter(|fact| fact.prompt == prompt && fact.subject == asked.subject)?;
+        let traced = fact.traced()?;
+        let rows = trace::rows(traced, false);
+        Some((traced.tokens.clone(), rows.into_iter().map(|row| row.instead).collect::<Vec<_>>()))
+    });
+    let of_tokenizer =
+        || live.with(|live| live.as_ref().filter(|read| read.of == texts).map(|read| (read.texts.clone(), Vec::new())));
+    let (pieces, instead) = of_result.or_else(of_tokenizer).unwrap_or_else(|| (words_of(&prompt), Vec::new()));
+    let mut instead = instead.into_iter();
+    let one = |place: Place| {
+        let inside = |range: &std::ops::Range<usize>| place.at.start < range.end && range.start < place.at.end;
+        let subject = subject.as_ref().is_some_and(inside);
+        Shown { subject, instead: instead.next().flatten(), place }
+    };
+    // Special tokens are rows of the map; in the prompt there is nothing of them to choose.
+    let special = |shown: &Shown| shown.place.at.is_empty() && shown.place.at.start == 0;
+    places(&prompt, &pieces).into_iter().map(one).filter(|shown| !special(shown)).collect()
+}
+
+/// Words with the space before them, as most tokenizers cut.
+fn words_of(prompt: &str) -> Vec<String> {
+    let mut found: Vec<String> = Vec::new();
+    for c in prompt.chars() {
+        match found.last_mut() {
+            Some(last) if c != ' ' || last.trim().is_empty() => last.push(c),
+            _ => found.push(c.to_string()),
+        }
+    }
+    found
+}
+
+#[component]
+fn Tokens(tracer: Tracer, typing: RwSignal<bool>) -> impl IntoView {
+    let draft = tracer.draft;
+    let live = tokens::reading(tracer.engine, draft);
+    let all = Memo::new(move |_| shown(tracer, live));
+    // Where a drag began, and where it is.
+    let drag = RwSignal::new(None::<(usize, usize)>);
+    let choose = move |(one, other): (usize, usize)| {
+        let (first, last) = (one.min(other), one.max(other));
+        let range = all.with_untracked(|all| Some(all.get(first)?.place.at.start..all.get(last)?.place.at.end));
+        if let Some(range) = range {
+            draft.change(|asked| asked.choose_range(range));
+        }
+    };
+    let over = move |event: &ev::PointerEvent| -> Option<usize> {
+        let under = document().element_from_point(event.client_x() as f32, event.client_y() as f32)?;
+        under.closest("[data-token]").ok()??.get_attribute("data-token")?.parse().ok()
+    };
+    let down = move |event: ev::PointerEvent| {
+        if let Some(at) = over(&event).filter(|_| event.button() == 0) {
+            drag.set(Some((at, at)));
+        }
+    };
+    let moved = move |event: ev::PointerEvent| {
+        if let (Some((from, to)), Some(at)) = (drag.get_untracked(), over(&event))
+            && to != at
+        {
+            drag.set(Some((from, at)));
+        }
+    };
+    let up = window_event_listener(ev::pointerup, move |_| {
+        if let Some(dragged) = drag.get_untracked() {
+            drag.set(None);
+            choose(dragged);
+        }
+    });
+    on_cleanup(move || up.remove());
+    let one = move |(at, token): (usize, Shown)| {
+        let Shown { place, subject, instead } = token;
+        let pressed = move || match drag.get() {
+            Some((from, to)) => (from.min(to)..=from.max(to)).contains(&at),
+            None => subject,
+        };
+        // A click is a drag over one; the keyboard has no drag.
+        let click = move |event: ev::MouseEvent| {
+            if event.detail() == 0 {
+                choose((at, at));
+            }
+        };
+        let (space, text) = match place.text.strip_prefix(' ') {
+            Some(rest) => (Some(view! { <span class="space" aria-hidden="true">"·"</span> }), rest.to_owned()),
+            None => (None, place.text.clone()),
+        };
+        view! {
+            <li>
+                <button type="button" data-token=at aria-pressed=move || pressed().to_string() on:click=click>
+                    {space} {words::visible(&text)}
+                </button>
+                {match instead {
+                    Some(instead) => view! { <span class="instead">{instead.trim_start_matches('·').to_owned()}</span> }.into_any(),
+                    None => view! { <span class="same" title="the same token"></span> }.into_any(),
+                }}
+            </li>
+        }
+    };
+    view! {
+        <ol
+            class="prompt-tokens"
+            aria-label="Prompt tokens. Press one to make it the subject."
+            on:pointerdown=down
+            on:pointermove=moved
+        >
+            {move || all.get().into_iter().enumerate().map(one).collect_view()}
+            <li class="type">
+                <button type="button" aria-label="Edit the prompt" title="Type another prompt" on:click=move |_| typing.set(true)>"✎ type"</button>
+            </li>
+        </ol>
+    }
+}
+
+/// The one filled button: what it does depends on the model.
+#[component]
+fn Go(tracer: Tracer, go: Callback<()>, wrong: Memo<bool>) -> impl IntoView {
+    let running = move || tracer.running.get();
+    let progress = move || match running() {
+        Some(Running::Tracing(_)) => tracer.live.with(|live| live.as_ref()?.progress()),
+        Some(Running::Loading) => Some("starting the engine…".to_owned()),
+        None => None,
+    };
+    let button = move || match (running().is_some(), tracer.draft.way()) {
+        (true, _) => {
+            view! { <button type="button" class="primary" on:click=move |_| tracer.cancel()>"Stop"</button> }.into_any()
+        }
+        (false, Way::Consent(name)) => {
+            let load = move |_| tracer.page.lab.update(|lab| lab.tab = Tab::Models);
+            let label = format!("Load {} first…", words::short(&words::visible(&name), 24));
+            view! { <button type="button" class="primary" on:click=load>{label}</button> }.into_any()
+        }
+        (false, _) => view! {
+            <button type="button" class="primary" disabled=move || wrong.get() on:click=move |_| go.run(())>
+                "Trace " <kbd>"↵"</kbd>
+            </button>
+        }
+        .into_any(),
+    };
+    view! {
+        {button}
+        <span class="unseen" role="status">{progress}</span>
+    }
+}
+
+/// Stored facts that can be looked at with one click.
+#[component]
+fn Examples(tracer: Tracer, typing: RwSignal<bool>) -> impl IntoView {
+    let open = RwSignal::new(false);
+    let all = StoredValue::new(tracer.stored.with_value(|record| {
+        let facts = record.iter().flat_map(sample::mapped);
+        facts.map(|(fact, _)| (fact.order, Asked::of_fact(fact, &Default::default(), 0).filled())).collect::<Vec<_>>()
+    }));
+    let one = move |(order, prompt): (usize, String)| {
+        let show = move |_| {
+            open.set(false);
+            typing.set(false);
+            tracer.show(order);
+        };
+        view! { <li><button type="button" on:click=show>{words::short(&words::visible(&prompt), 60)}</button></li> }
+    };
+    let away = window_event_listener(ev::pointerdown, move |event| {
+        let inside = event.target().and_then(|target| target.dyn_into::<web_sys::Element>().ok());
+        let inside = inside.and_then(|element| element.closest(".examples").ok().flatten()).is_some();
+        if !inside && open.get_untracked() {
+            open.set(false);
+        }
+    });
+    on_cleanup(move || away.remove());
+    let key = move |event: ev::KeyboardEvent| {
+        if event.key() == "Escape" {
+            open.set(false);
+        }
+    };
+    view! {
+        <span class="examples" on:keydown=key>
+            <button type="button" aria-expanded=move || open.get().to_string() on:click=move |_| open.update(|open| *open = !*open)>
+                "Examples"
+            </button>
+            {move || open.get().then(|| view! {
+                <ul aria-label="Stored results">{all.get_value().into_iter().map(one).collect_view()}</ul>
+            })}
+        </span>
+    }
+}

@@ -1,0 +1,81 @@
+//! What the model would say with the looked-at cell put back: the engine is asked while the cursor rests.
+
+use super::maps::Maps;
+use super::run::{Source, Tracer};
+use crate::figures::partial::Stage;
+use engram_core::protocol::{Command, Event, MapSite, Question, Word};
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+use std::collections::HashMap;
+use std::time::Duration;
+
+/// How long the cursor rests before the engine is asked.
+const REST: Duration = Duration::from_millis(120);
+
+/// A cell of a map: its site, its position in the corrupted prompt, its layer.
+type Place = (MapSite, usize, usize);
+
+fn key((site, position, layer): Place) -> (u8, usize, usize) {
+    (site as u8, position, layer)
+}
+
+/// The words; `None` where nothing was traced here, or they are not there yet.
+pub(super) fn says(tracer: Tracer, maps: Maps) -> Signal<Option<Vec<Word>>> {
+    let known = RwSignal::new(HashMap::<(u8, usize, usize), Vec<Word>>::new());
+    // Only the engine that has traced it, with the same edits, can tell.
+    let question = Memo::new(move |_| -> Option<Question> {
+        let here = tracer.source.get() == Source::Live && tracer.running.get().is_none();
+        tracer.live.with(|live| {
+            let live = live.as_ref().filter(|live| here && matches!(live.stage, Stage::Done))?;
+            let same = live.edits == tracer.engine.in_force();
+            let loaded = tracer.engine.model.with(|model| model.as_ref().map(|model| model.model.clone()));
+            live.question.clone().filter(|_| same && loaded == live.model)
+        })
+    });
+    Effect::new(move |_| {
+        question.track();
+        known.set(HashMap::new());
+    });
+    let place = Memo::new(move |_| -> Option<Place> {
+        let at = maps.cursor.get()?;
+        let position = maps.maps.with(|maps| match maps.as_ref()?.rows.get(at.row)?.at.as_slice() {
+            [position] => Some(*position),
+            _ => None,
+        })?;
+        Some((maps.view.get().site, position, at.layer))
+    });
+    let (timer, busy) = (StoredValue::new(None::<TimeoutHandle>), StoredValue::new(false));
+    let ask = move || {
+        if busy.get_value() {
+            return;
+        }
+        busy.set_value(true);
+        spawn_local(async move {
+            // The cursor may have gone on while the engine answered.
+            while let (Some(question), Some(place)) = (question.get_untracked(), place.get_untracked()) {
+                if known.with_untracked(|known| known.contains_key(&key(place))) {
+                    break;
+                }
+                let (site, position, layer) = place;
+                let ask = Command::PutBack { question: question.clone(), site, position, layer };
+                match tracer.engine.last("reading the next words", ask).await {
+                    Ok((Event::Words(words), _)) => known.update(|known| {
+                        known.insert(key(place), words);
+                    }),
+                    // It is a reading beside the map; the map does not need it.
+                    _ => break,
+                }
+            }
+            busy.set_value(false);
+        });
+    };
+    Effect::new(move |_| {
+        let wanted = question.with(Option::is_some)
+            && place.get().is_some_and(|place| known.with(|known| !known.contains_key(&key(place))));
+        if let Some(timer) = timer.get_value() {
+            timer.clear();
+        }
+        timer.set_value(wanted.then(|| set_timeout_with_handle(ask, REST).ok()).flatten());
+    });
+    Signal::derive(move || known.with(|known| known.get(&key(place.get()?)).cloned()))
+}

@@ -1,0 +1,215 @@
+//! The drawer of settings: how the subject is corrupted, which answers are read, how the maps are drawn.
+
+use super::maps::replaced_by;
+use super::run::Tracer;
+use crate::figures::question::Asked;
+use crate::figures::trace::Scale;
+use crate::state::{LabState, MapView, POSITIONS, ViewState};
+use engram_core::record::PatchPosition;
+use leptos::{ev, prelude::*};
+
+/// Names of the patch positions.
+fn position_name(position: PatchPosition) -> &'static str {
+    match position {
+        PatchPosition::SubjectLast => "last subject token",
+        PatchPosition::LastToken => "last token",
+        PatchPosition::SameIndex => "same index",
+    }
+}
+
+/// The drawer.
+#[component]
+pub(super) fn Settings(tracer: Tracer, open: RwSignal<bool>) -> impl IntoView {
+    window_event_listener(ev::keydown, move |event| {
+        if event.key() == "Escape" && open.get_untracked() {
+            open.set(false);
+        }
+    });
+    move || {
+        open.get().then(|| view! {
+            <aside class="drawer" aria-label="Settings">
+                <h2>"Settings" <button type="button" class="quiet" aria-label="Close the settings" on:click=move |_| open.set(false)>"Esc"</button></h2>
+                <Run tracer=tracer />
+                <Look tracer=tracer />
+            </aside>
+        })
+    }
+}
+
+/// One of two or more, as buttons side by side.
+#[component]
+fn Segments<T: Copy + PartialEq + Send + Sync + 'static>(
+    label: &'static str,
+    all: Vec<(T, &'static str)>,
+    now: Signal<T>,
+    choose: Callback<T>,
+) -> impl IntoView {
+    let one = move |(value, name): (T, &'static str)| {
+        view! {
+            <button type="button" aria-pressed=move || (now.get() == value).to_string() on:click=move |_| choose.run(value)>
+                {name}
+            </button>
+        }
+    };
+    view! {
+        <span class="label">{label}</span>
+        <span class="segments" role="group" aria-label=label>{all.into_iter().map(one).collect_view()}</span>
+    }
+}
+
+/// What is run: a change makes the shown result stale.
+#[component]
+fn Run(tracer: Tracer) -> impl IntoView {
+    let draft = tracer.draft;
+    let noise = Signal::derive(move || draft.asked.with(|asked| asked.noise));
+    let text = move |label: &'static str,
+                     id: &'static str,
+                     place: Signal<String>,
+                     get: fn(&Asked) -> &String,
+                     set: fn(&mut Asked, String)| {
+        view! {
+            <label for=id>{label}</label>
+            <input
+                type="text"
+                id=id
+                spellcheck="false"
+                placeholder=place
+                prop:value=move || draft.asked.with(|asked| get(asked).clone())
+                on:input:target=move |event| {
+                    let text = event.target().value();
+                    draft.change(|asked| set(asked, text));
+                }
+            />
+        }
+    };
+    let used = Signal::derive(move || {
+        let used = tracer.record().and_then(|record| replaced_by(&record.settings.corruption));
+        used.map_or("a name with as many tokens".to_owned(), |used| format!("a name with as many tokens: {used}"))
+    });
+    let own = Signal::derive(move || "the model’s own".to_owned());
+    let second = Signal::derive(move || "the model’s second".to_owned());
+    let window = move || {
+        draft.asked.with(|asked| match asked.window {
+            0 => String::new(),
+            window => window.to_string(),
+        })
+    };
+    view! {
+        <div class="setting">
+            <Segments
+                label="Corruption"
+                all=vec![(false, "replace subject"), (true, "add noise (3 σ)")]
+                now=noise
+                choose=Callback::new(move |noise| draft.change(|asked| asked.noise = noise))
+            />
+        </div>
+        {move || (!noise.get()).then(|| view! {
+            <div class="setting">
+                {text("Replace the subject with", "trace-instead", used, |asked| &asked.instead, |asked, text| asked.instead = text)}
+                <p class="help">"With as many tokens as the subject every row can be measured. Studies and the paper use “Random Person”."</p>
+            </div>
+        })}
+        <div class="setting">
+            {text("True answer", "trace-target", own, |asked| &asked.target, |asked, text| asked.target = text)}
+        </div>
+        <div class="setting">
+            {text("Counterfactual answer", "trace-new", second, |asked| &asked.new, |asked, text| asked.new = text)}
+        </div>
+        <div class="setting">
+            <label for="trace-window">"Window of the MLP and attention maps, in layers"</label>
+            <input
+                type="number"
+                id="trace-window"
+                min="1"
+                max="1000"
+                step="1"
+                placeholder="auto"
+                prop:value=window
+                on:change:target=move |event| {
+                    // What is no number is none.
+                    let window = event.target().value().parse().unwrap_or(0);
+                    draft.change(|asked| asked.window = window);
+                }
+            />
+            <p class="help">"The largest odd number up to a third of the depth; 10 from 30 layers on."</p>
+        </div>
+    }
+}
+
+/// How it is looked at: a change draws anew.
+#[component]
+fn Look(tracer: Tracer) -> impl IntoView {
+    let (lab, state) = (tracer.page.lab, tracer.page.state);
+    let view = Memo::new(move |_| lab.with(|lab| lab.map));
+    let set = move |change: fn(&mut MapView)| lab.update(|lab| change(&mut lab.map));
+    let positions = move || {
+        let one = |position: PatchPosition| {
+            let chosen = move || state.with(|state| state.position) == position;
+            view! { <option value=position.name() selected=chosen>{position_name(position)}</option> }
+        };
+        POSITIONS.into_iter().map(one).collect_view()
+    };
+    let reset = move |_| {
+        lab.update(|lab| {
+            *lab = LabState {
+                noise: false,
+                instead: String::new(),
+                window: 0,
+                map: MapView::default(),
+                layer: None,
+                ..lab.clone()
+            };
+        });
+        let default = ViewState::default();
+        state.update(|state| (state.position, state.argmax_always) = (default.position, default.argmax_always));
+    };
+    view! {
+        <div class="setting">
+            <Segments
+                label="Rows"
+                all=vec![(false, "tokens"), (true, "roles, averaged")]
+                now=Signal::derive(move || view.get().roles)
+                choose=Callback::new(move |roles| if roles { set(|map| map.roles = true) } else { set(|map| map.roles = false) })
+            />
+        </div>
+        <div class="setting">
+            <Segments
+                label="Scale"
+                all=vec![(Scale::Linear, "linear"), (Scale::Root, "√")]
+                now=Signal::derive(move || view.get().scale)
+                choose=Callback::new(move |scale| lab.update(|lab| lab.map.scale = scale))
+            />
+            <p class="help">"√ shows small recoveries more strongly."</p>
+        </div>
+        <div class="setting">
+            <label for="trace-position">"Restore at"</label>
+            <select
+                id="trace-position"
+                on:change:target=move |event| {
+                    if let Some(position) = crate::state::position(&event.target().value()) {
+                        state.update(|state| state.position = position);
+                    }
+                }
+            >
+                {positions}
+            </select>
+            <p class="help">"The patch position whose dominant layer an edit takes, and the tables of the Study screen."</p>
+        </div>
+        <div class="setting">
+            <label class="tick-box">
+                <input
+                    type="checkbox"
+                    prop:checked=move || state.with(|state| state.argmax_always)
+                    on:change:target=move |event| {
+                        let on = event.target().checked();
+                        state.update(|state| state.argmax_always = on);
+                    }
+                />
+                "Always assign a layer (paper’s convention)"
+            </label>
+        </div>
+        <div class="setting">
+            <button type="button" on:click=reset>"Reset to defaults"</button>
+        </div>
+    }
+}

@@ -1,0 +1,72 @@
+//! The prompt and its subject as text.
+
+use super::run::Tracer;
+use crate::figures::question::{Asked, Field};
+use leptos::{ev, html, prelude::*};
+
+/// Both fields. Enter traces, Escape leaves.
+#[component]
+pub(super) fn Typing(tracer: Tracer, typing: RwSignal<bool>, go: Callback<()>) -> impl IntoView {
+    let draft = tracer.draft;
+    let problems = Memo::new(move |_| draft.asked.with(Asked::problems));
+    let wrong = move |field: Field| move || problems.with(|all| all.iter().any(|(of, _)| *of == field).to_string());
+    let input = NodeRef::<html::Input>::new();
+    Effect::new(move |before: Option<()>| {
+        if let Some(input) = input.get().filter(|_| before.is_none()) {
+            let _ = input.focus();
+        }
+    });
+    let key = move |event: ev::KeyboardEvent| match event.key().as_str() {
+        "Enter" if problems.with_untracked(Vec::is_empty) && !event.is_composing() => {
+            event.prevent_default();
+            go.run(());
+        }
+        "Escape" => typing.set(false),
+        _ => {}
+    };
+    let use_selection = move |_| {
+        let Some(input) = input.get_untracked() else { return };
+        let [start, end] = [input.selection_start(), input.selection_end()].map(|at| at.ok().flatten().unwrap_or(0));
+        let text = input.value();
+        draft.change(|asked| asked.choose(&text, start, end));
+    };
+    let said = move || problems.with(|all| all.iter().map(|(_, why)| why.clone()).collect::<Vec<_>>().join(" "));
+    view! {
+        <div class="typing" on:keydown=key>
+            <label for="trace-prompt">"Prompt, up to where the answer follows"</label>
+            <label for="trace-subject">"Subject"</label>
+            <input
+                node_ref=input
+                type="text"
+                id="trace-prompt"
+                spellcheck="false"
+                autocomplete="off"
+                aria-invalid=wrong(Field::Prompt)
+                aria-describedby="trace-why"
+                prop:value=move || draft.asked.with(|asked| asked.prompt.clone())
+                on:input:target=move |event| draft.retype(event.target().value())
+            />
+            <input
+                type="text"
+                id="trace-subject"
+                spellcheck="false"
+                autocomplete="off"
+                aria-invalid=wrong(Field::Subject)
+                aria-describedby="trace-why"
+                prop:value=move || draft.asked.with(|asked| asked.subject.clone())
+                on:input:target=move |event| {
+                    let subject = event.target().value();
+                    draft.change(|asked| asked.subject = subject);
+                }
+            />
+            <p class="why" id="trace-why">{said}</p>
+            // Pressing it must not take the selection away before it is read.
+            <p class="actions">
+                <button type="button" on:mousedown=|event: ev::MouseEvent| event.prevent_default() on:click=use_selection>
+                    "Use selection as subject"
+                </button>
+                <button type="button" class="quiet" on:click=move |_| typing.set(false)>"Show tokens"</button>
+            </p>
+        </div>
+    }
+}
