@@ -2,10 +2,10 @@
 
 import assert from 'node:assert/strict';
 import { accessible } from './lib/axe.mjs';
-import { launch, shot, started } from './lib/browser.mjs';
+import { launch, shot, show, started } from './lib/browser.mjs';
 import { test, until } from './lib/check.mjs';
 import {
-  begin, cell, cursor, DAVIS, fill, go, inspected, inspector, map, MAPS, models, number, patched, question, recordOf, recovery,
+  begin, cell, cursor, DAVIS, device, fill, go, inspected, inspector, map, MAPS, models, number, patched, question, recordOf, recovery,
   settings, site, tokens, traced, tracing, typing,
 } from './lib/lab.mjs';
 import { DIST } from './lib/paths.mjs';
@@ -110,6 +110,42 @@ test('a click on a token, a drag over several and the keyboard choose the subjec
   await token(page, words.at(-2)).focus();
   await page.keyboard.press('Enter');
   assert.deepEqual([await pressed(page), bare(await focused())], [[words.at(-2)], words.at(-2)], 'the focus stays in the prompt');
+});
+
+test('letters of several bytes, which tokenizers cut, are tokens of the prompt like others', 90, async use => {
+  const { page } = await begin(use);
+  await device(page, 'CPU');
+  await show(page, 'Trace');
+  await fill(page, { prompt: 'Zürich liegt in der', subject: 'Zürich', target: '', target_new: '' });
+  await models(page).selectOption('engram-llama');
+  await go(page).click();
+  await traced(page);
+  const chosen = async () => (await pressed(page)).join('');
+  await until('the subject is marked', async () => /^Z.*ich$/.test(await chosen()), 5);
+  await tokens(page).last().click();
+  const { subject: asked } = Object.fromEntries(new URL(page.url()).searchParams);
+  assert.ok('der'.endsWith(asked) && asked !== '', `the last token is the subject, not ${asked}`);
+  await until('the last token is marked', async () => asked.endsWith(await chosen()), 5);
+});
+
+test('tokens and fields may be changed for each other at any moment', 90, async use => {
+  const { page } = await begin(use);
+  await device(page, 'CPU');
+  await show(page, 'Trace');
+  await fill(page, DAVIS);
+  await models(page).selectOption('engram-llama');
+  await go(page).click();
+  await traced(page);
+  // The engine is asked for the tokens a moment after they are shown; by then they may be gone.
+  for (const pause of [0, 100, 200, 240, 260, 300]) {
+    await typing(page);
+    await tracing(page).getByRole('button', { name: 'Show tokens' }).click();
+    await page.waitForTimeout(pause);
+    await typing(page);
+    await page.waitForTimeout(400);
+    assert.equal(await page.locator('#crash').isVisible(), false, `the page crashes ${pause} ms after the tokens were shown`);
+    await tracing(page).getByRole('button', { name: 'Show tokens' }).click();
+  }
 });
 
 test('every cell that the inspector shows is the record\'s, and arrow keys lead to it', 90, async use => {
@@ -381,6 +417,30 @@ for (const colorScheme of ['light', 'dark']) {
     if (wrong.length > 0) throw new Error(wrong.join('\n'));
   });
 }
+
+test('a finger drags over tokens, and a tap holds a cell', 60, async use => {
+  const viewport = { width: 390, height: 844 };
+  const { page, site: served } = await begin(use, { options: { context: { viewport, hasTouch: true, isMobile: true } } });
+  const { prompt } = await question(page);
+  const words = prompt.split(' ');
+  await token(page, words.at(-2)).tap();
+  await until('the tapped token', async () => (await pressed(page)).join() === words.at(-2), 5);
+  const middle = async one => {
+    const { x, y, width, height } = await one.boundingBox();
+    return { x: x + width / 2, y: y + height / 2 };
+  };
+  const touch = await page.context().newCDPSession(page);
+  const send = (type, ...touchPoints) => touch.send('Input.dispatchTouchEvent', { type, touchPoints });
+  await send('touchStart', await middle(token(page, words[1])));
+  for (const at of [2, 3]) await send('touchMove', await middle(token(page, words[at])));
+  await send('touchEnd');
+  await until('the tokens beneath the finger', async () => (await pressed(page)).join() === words.slice(1, 4).join(), 5);
+  await page.goto(served.url);
+  await started(page);
+  await cell(page, 0, 2).tap();
+  await until('the tapped cell', () => held(page).join() === '1,2', 5);
+  await until('it is looked at', async () => (await cursor(page)).join() === '0,2', 5);
+});
 
 for (const colorScheme of ['light', 'dark']) {
   test(`the theme's button turns ${colorScheme} around, also after a reload`, 60, async use => {

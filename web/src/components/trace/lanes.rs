@@ -22,7 +22,7 @@ pub(super) fn Lanes(
     let percent = move |values: &[f64]| at(values).map(words::percent_of).unwrap_or_default();
     move || {
         let tracks = tracks.get()?;
-        let (layers, answer) = (tracks.without_mlp.len(), words::short(&answer.get(), 14));
+        let (layers, answer) = (tracks.without_mlp.len(), words::short(&answer.get(), 9));
         let [subject, last] = tracks.restoration.clone();
         let paths = [("subject", &subject), ("last", &last)]
             .map(|(class, values)| (!values.is_empty()).then(|| view! { <path class=class d=curve(values)></path> }));

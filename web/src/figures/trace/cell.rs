@@ -42,17 +42,19 @@ impl Cell {
         let index = at.layer.checked_sub(1).filter(|index| *index < maps.layers)?;
         let value = maps.value(site, at);
         let peak = maps.peak(site).is_some_and(|peak| peak.at == at);
-        let (first, last) = maps.put_back(site, at.layer);
+        let outputs = |site: MapSite, alone: &str| match maps.put_back(site, at.layer) {
+            (first, last) if first == last => format!("{} output{alone}, layer {first}", site_name(site)),
+            (first, last) => format!("{} outputs{alone}, layers {first}–{last}", site_name(site)),
+        };
         let what = match site {
             MapSite::Residual => row.role.full().to_owned(),
-            _ => format!("{} outputs, layers {first}–{last}", site_name(site)),
+            _ => outputs(site, ""),
         };
         let mut lines = Vec::new();
         for other in SITES {
-            let (first, last) = maps.put_back(other, at.layer);
             let name = match other {
                 MapSite::Residual => "State after this layer".to_owned(),
-                other => format!("{} outputs alone, layers {first}–{last}", site_name(other)),
+                other => outputs(other, " alone"),
             };
             let found = maps.value(other, at).filter(|_| other != site);
             lines.extend(found.map(|value| Line { name, value: words::fixed(value, 2) }));
