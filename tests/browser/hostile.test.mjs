@@ -7,13 +7,13 @@ import { pathToFileURL } from 'node:url';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { launch, shot } from './lib/browser.mjs';
 import { test, until } from './lib/check.mjs';
-import { folder, live, pageOf, pageOfRecords, SAMPLE } from './lib/result.mjs';
+import { folder, live, pageOf, pageOfRecords, STUDY } from './lib/result.mjs';
 import { ELEMENT, packed, repacked, textOf } from './lib/packed.mjs';
 
 const dir = folder();
 process.on('exit', () => void dir.close());
-const PAGE = readFileSync(pageOf([SAMPLE], join(dir.path, 'sample.html')), 'utf8');
-const RECORD = JSON.parse(gunzipSync(readFileSync(SAMPLE)));
+const PAGE = readFileSync(pageOf([STUDY], join(dir.path, 'sample.html')), 'utf8');
+const RECORD = JSON.parse(gunzipSync(readFileSync(STUDY)));
 
 /** A page has to say what is wrong this soon. */
 const SECONDS = 5;

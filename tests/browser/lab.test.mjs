@@ -3,12 +3,14 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
 import { accessible } from './lib/axe.mjs';
 import { drop, launch, shot, show, started } from './lib/browser.mjs';
 import { test, until } from './lib/check.mjs';
 import { begin, DAVIS, device, fill, go, models, panel, question, recordOf, settings, traced, tracing, typing } from './lib/lab.mjs';
 import { agree, nativeTrace } from './lib/native.mjs';
 import { BUNDLED, FIXTURES } from './lib/paths.mjs';
+import { SAMPLE } from './lib/result.mjs';
 import { modelFiles } from './lib/worker.mjs';
 
 test('a trace on the page has the native numbers, and its link asks again', 180, async use => {
@@ -83,6 +85,7 @@ test('a fact is rewritten on the page, and the edit is taken back', 120, async u
   await edit.getByLabel(/^Subject, as/).fill(DAVIS.subject);
   await edit.getByLabel('Present answer').fill('trumpet');
   await edit.getByLabel('New answer').fill('guitar');
+  await edit.getByLabel('Model', { exact: true }).selectOption('engram-llama');
   await edit.getByText('Settings of the search').click();
   await edit.getByLabel('Steps').fill('60');
   await edit.getByRole('button', { name: /^Edit it here/ }).click();
@@ -166,8 +169,8 @@ test('what no longer belongs to the form says so, and its link is of what is sho
   });
   await models(page).selectOption('engram-phi');
   await screen.getByText(/^⚠ Stale: the form now has another model\./).waitFor();
-  assert.equal((await link(screen)).get('model'), 'engram-llama');
-  await models(page).selectOption('engram-llama');
+  assert.equal((await link(screen)).get('model'), shown.model);
+  await models(page).selectOption(shown.model);
   await stale.waitFor({ state: 'detached' });
 
   await show(page, 'Edit');
@@ -176,7 +179,10 @@ test('what no longer belongs to the form says so, and its link is of what is sho
   await edit.getByLabel('Layer').selectOption('8');
   await edit.getByText(/^Stale: the form now has another layer\./).waitFor();
   const asked = await link(edit);
-  assert.deepEqual([asked.get('tab'), asked.get('at'), asked.get('prompt')], ['edit', null, shown.prompt]);
+  // The layer that the stored edit was told to take, where it was told one; not the one of the form.
+  const { settings: told } = JSON.parse(gunzipSync(readFileSync(SAMPLE)));
+  const layer = told.edit.layer ? String(told.edit.layer) : null;
+  assert.deepEqual([asked.get('tab'), asked.get('at'), asked.get('prompt')], ['edit', layer, shown.prompt]);
 });
 
 test('the layer that is looked at is the one that the Edit tab takes', 60, async use => {

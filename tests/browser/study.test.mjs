@@ -26,7 +26,7 @@ test('a study of the page survives a reload and is resumed', 240, async use => {
   await started(page);
 
   const offer = study.getByRole('complementary', { name: 'An unfinished study' });
-  await offer.getByText(/A study of engram-llama stopped (at \d+ of|after its) 24 facts/).waitFor({ timeout: 30_000 });
+  await offer.getByText(/A study of engram-relay stopped (at \d+ of|after its) 24 facts/).waitFor({ timeout: 30_000 });
   await shot(page, 'study-offer');
   await accessible(page, 'an unfinished study is offered');
   await offer.getByRole('button', { name: 'Resume' }).click();
@@ -55,13 +55,13 @@ test('a queue of studies and what was filled in survive a reload', 240, async us
   await study.getByRole('button', { name: 'Study 3 models' }).click();
   const live = study.getByRole('region', { name: 'The study that runs' });
   await live.getByText('engram-phi waits').waitFor({ timeout: 60_000 });
-  await live.getByText('engram-llama runs').or(live.getByText('engram-llama is done')).waitFor({ timeout: 60_000 });
+  await live.getByText('engram-relay runs').or(live.getByText('engram-relay is done')).waitFor({ timeout: 60_000 });
   await page.reload();
   await started(page);
 
   assert.equal(await field('Facts').inputValue(), '6');
   assert.equal(await field('With maps').inputValue(), '0');
-  for (const name of [/^engram-llama,? /, /^engram-qwen2/, /^engram-phi/]) {
+  for (const name of [/^engram-relay,? /, /^engram-qwen2/, /^engram-phi/]) {
     assert.ok(await study.getByRole('checkbox', { name }).first().isChecked(), `${name} is still ticked`);
   }
   const offer = study.getByRole('complementary', { name: 'A queue of studies' });

@@ -8,10 +8,13 @@ import { basename, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { gunzipSync } from 'node:zlib';
 import { nativeStudy } from './native.mjs';
-import { DIST, program } from './paths.mjs';
+import { DIST, program, ROOT } from './paths.mjs';
 
-/** The record that comes with the page: 60 facts, maps, edits, both readings. */
+/** The record that comes with the page. */
 export const SAMPLE = join(DIST, 'sample.engram.json.gz');
+
+/** A study of engram-llama with every outcome: 62 facts, two of them dropped, one without a layer; maps, edits, both readings. */
+export const STUDY = join(ROOT, 'tests', 'browser', 'lib', 'llama.json.gz');
 
 /** A folder for a while. */
 export function folder() {
@@ -40,12 +43,12 @@ export function pageOfRecords(records, path, name = 'page.html') {
   return pageOf(files, join(path, name));
 }
 
-/** The bundled sample and a smaller study of another model: their files, themselves, and the page of both. */
+/** {@link STUDY} and a smaller study of another model: their files, themselves, and the page of both. */
 export function twoStudies(path) {
   const second = join(path, 'engram-phi.engram.json');
   writeFileSync(second, nativeStudy('engram-phi'));
-  const files = [SAMPLE, second];
-  const records = [JSON.parse(gunzipSync(readFileSync(SAMPLE))), JSON.parse(readFileSync(second))];
+  const files = [STUDY, second];
+  const records = [JSON.parse(gunzipSync(readFileSync(STUDY))), JSON.parse(readFileSync(second))];
   return { files, records, out: pageOf(files, join(path, 'page.html')) };
 }
 

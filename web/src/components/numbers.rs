@@ -10,6 +10,9 @@ pub fn Numbers(
     /// Rows of as many cells; the first one names the row.
     #[prop(into)]
     rows: Signal<Vec<Vec<String>>>,
+    /// What it is called.
+    #[prop(default = "Numbers")]
+    name: &'static str,
 ) -> impl IntoView {
     let opened = RwSignal::new(false);
     let table = move || {
@@ -38,7 +41,7 @@ pub fn Numbers(
     };
     view! {
         <details class="numbers" on:toggle=move |_| opened.set(true)>
-            <summary>"Numbers"</summary>
+            <summary>{name}</summary>
             {move || opened.get().then(&table)}
         </details>
     }

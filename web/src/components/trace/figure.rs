@@ -115,7 +115,7 @@ pub fn TraceFigure(
     let numbers = move || {
         let head = maps.with_untracked(|maps| maps.as_ref().map(|maps| maps.table(MapSite::Residual).0))?;
         let _ = frame.with(Option::is_some);
-        Some(view! { <Numbers head=head rows=table /> })
+        Some(view! { <Numbers head=head rows=table name="Numbers of the map" /> })
     };
     view! {
         <div

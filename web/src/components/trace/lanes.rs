@@ -73,7 +73,7 @@ pub(super) fn Lanes(
                     <p class="reads">{of_lens}</p>
                 </div>
             })}
-            <div class="lane"><div class="none"><Numbers head=head rows=Signal::stored(rows) /></div></div>
+            <div class="lane"><div class="none"><Numbers head=head rows=Signal::stored(rows) name="Numbers of the tracks" /></div></div>
         })
     }
 }

@@ -42,12 +42,21 @@ impl Maps {
             })
         });
         let pointer = Pointer::default();
-        if let Some((Some(row), layer)) = lab.with_untracked(|lab| Some((lab.map.row, lab.layer?))) {
-            pointer.hold(Cursor { row, layer });
-        }
+        // The cell of the address, once there are maps; older links have a layer alone.
+        let brought = StoredValue::new(lab.with_untracked(|lab| Some((lab.map.row, lab.layer?))));
+        Effect::new(move |_| {
+            let last = maps.with(|maps| maps.as_ref().map(TraceMaps::subject_last));
+            if let (Some((row, layer)), Some(last)) = (brought.get_value(), last) {
+                brought.set_value(None);
+                pointer.hold(Cursor { row: row.or(last).unwrap_or(0), layer });
+            }
+        });
         // A held cell is in the address.
         Effect::new(move |_| {
             let held = pointer.at.get().filter(|_| pointer.held.get());
+            if brought.with_value(Option::is_some) {
+                return;
+            }
             let now = held.map(|at| (Some(at.row), Some(at.layer))).unwrap_or_default();
             if lab.with_untracked(|lab| (lab.map.row, lab.layer)) != now {
                 lab.update(|lab| (lab.map.row, lab.layer) = now);
