@@ -63,7 +63,7 @@ fn a_page_is_a_record() {
     }
     let both =
         |path: &str| ["one", "two"].map(|out| std::fs::read(folder.path().join(out).join(path)).expect("a file"));
-    for path in ["records/engram-llama.engram.json", "curves.parquet", "tables/table-2.tex", "figures/figure-2.svg"] {
+    for path in ["records/engram-relay.engram.json", "curves.parquet", "tables/table-2.tex", "figures/figure-2.svg"] {
         let [from_page, from_record] = both(path);
         assert_eq!(from_page, from_record, "{path}");
     }

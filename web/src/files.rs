@@ -73,8 +73,7 @@ pub(crate) fn address() -> (Vec<String>, ViewState, LabState) {
             state.read(name, &value);
         }
     }
-    let of_the_lab = ["tab", "model", "prompt", "subject", "target", "new", "noise", "window", "layer"];
-    for name in of_the_lab.into_iter().chain(EditWish::NAMES) {
+    for name in LabState::NAMES.into_iter().chain(EditWish::NAMES) {
         if let Some(value) = parameters.get(name) {
             lab.read(name, &value);
         }

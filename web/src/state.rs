@@ -115,6 +115,12 @@ pub struct LabState {
 const LONGEST: usize = 2000;
 
 impl LabState {
+    /// Names of an address that it reads, beside those of an edit.
+    pub const NAMES: [&str; 14] = [
+        "tab", "model", "prompt", "subject", "target", "new", "noise", "instead", "window", "map", "row", "layer",
+        "rows", "scale",
+    ];
+
     /// Takes over one `name=value` of an address. Unknown names and values that make no sense change nothing.
     pub fn read(&mut self, name: &str, value: &str) {
         let text = || (value.len() <= LONGEST).then(|| value.to_owned());
@@ -283,6 +289,7 @@ mod tests {
         };
         let mut read = LabState::default();
         for (name, value) in state.written() {
+            assert!(LabState::NAMES.contains(&name) || EditWish::NAMES.contains(&name), "{name} is never read");
             read.read(name, &value);
         }
         assert_eq!(read, state);

@@ -126,6 +126,14 @@ impl Raw {
         }
     }
 
+    /// The id of the new answer, where it is a column of its own.
+    #[cfg(feature = "parquet")]
+    pub(super) fn put_new_id(&mut self, value: Value) {
+        if let Value::Text(id) | Value::Number(id) = value {
+            self.new_id = id;
+        }
+    }
+
     /// Fills in what the records of a file share, where the record has nothing of its own: the first wording is the
     /// prompt, others are paraphrases.
     pub(super) fn share(&mut self, shared: &Shared) {

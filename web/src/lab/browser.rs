@@ -1,6 +1,7 @@
 //! Small things that only the browser has: its storage, its name, whether it has WebGPU at all.
 
 use js_sys::Reflect;
+use leptos::prelude::{document, request_animation_frame};
 use wasm_bindgen::JsCast;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{Blob, File, Storage, Window};
@@ -48,4 +49,15 @@ pub(crate) async fn read(file: &File, first: Option<u32>) -> Option<js_sys::Uint
     };
     let buffer = JsFuture::from(blob.array_buffer()).await.ok()?;
     Some(js_sys::Uint8Array::new(&buffer))
+}
+
+/// Gives an element the focus, once what was changed is drawn.
+pub(crate) fn focus_soon(selector: &str) {
+    let selector = selector.to_owned();
+    request_animation_frame(move || {
+        let element = document().query_selector(&selector).ok().flatten();
+        if let Some(element) = element.and_then(|element| element.dyn_into::<web_sys::HtmlElement>().ok()) {
+            let _ = element.focus();
+        }
+    });
 }

@@ -51,17 +51,34 @@ impl Draft {
         self.change(|now| *now = asked);
     }
 
-    /// Another prompt is typed. Answers that were filled in with the old one have nothing to do with it.
+    /// Another prompt is typed. Answers that were filled in with the old one have nothing to do with it, nor has a replacement that was made
+    /// for its subject.
     pub(crate) fn retype(self, prompt: String) {
         self.change(|asked| {
-            let Asked { noise, instead, window, .. } = asked.clone();
-            let filled = Asked { noise, instead, window, ..self.filled.get_value() };
-            if *asked == filled {
+            let filled = self.filled.get_value();
+            let Asked { noise, window, .. } = *asked;
+            if *asked == (Asked { noise, window, instead: asked.instead.clone(), ..filled.clone() }) {
                 asked.target.clear();
                 asked.new.clear();
             }
+            self.reopen(asked);
             asked.prompt = prompt;
         });
+    }
+
+    /// Other bytes of the prompt are its subject.
+    pub(crate) fn choose(self, range: std::ops::Range<usize>) {
+        self.change(|asked| {
+            self.reopen(asked);
+            asked.choose_range(range);
+        });
+    }
+
+    /// Leaves the replacement open again, unless a person has named it.
+    fn reopen(self, asked: &mut Asked) {
+        if asked.instead == self.filled.with_value(|filled| filled.instead.clone()) {
+            asked.instead.clear();
+        }
     }
 
     /// The model that is to answer.

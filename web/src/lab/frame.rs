@@ -2,7 +2,7 @@
 
 use super::chooser::ModelSelect;
 use super::draft::Draft;
-use super::{Engine, Tab};
+use super::{Engine, Tab, browser};
 use crate::figures::question::Asked;
 use crate::page::Page;
 use leptos::{ev, prelude::*};
@@ -41,31 +41,25 @@ const THEME: &str = "engram-theme";
 /// Light or dark: the system's, until somebody presses the button.
 #[component]
 fn Theme() -> impl IntoView {
-    let storage = || window().local_storage().ok().flatten();
     let root = || document().document_element();
     let set = move |name: &str| {
         if let Some(root) = root() {
             let _ = root.set_attribute("data-theme", name);
         }
     };
-    if let Some(kept) = storage().and_then(|storage| storage.get_item(THEME).ok().flatten())
-        && ["light", "dark"].contains(&kept.as_str())
-    {
+    if let Some(kept) = browser::stored(THEME).filter(|kept| ["light", "dark"].contains(&kept.as_str())) {
         set(&kept);
     }
     let press = move |_| {
         let own = root().and_then(|root| root.get_attribute("data-theme"));
-        let system =
-            || window().match_media("(prefers-color-scheme: dark)").ok().flatten().is_some_and(|query| query.matches());
-        let dark = own.map_or_else(system, |own| own == "dark");
+        let query = || window().match_media("(prefers-color-scheme: dark)").ok().flatten();
+        let dark = own.map_or_else(|| query().is_some_and(|query| query.matches()), |own| own == "dark");
         let next = if dark { "light" } else { "dark" };
         set(next);
-        if let Some(storage) = storage() {
-            let _ = storage.set_item(THEME, next);
-        }
+        browser::store(THEME, Some(next));
     };
     view! {
-        <button type="button" class="quiet wide" aria-label="Light or dark" title="Light or dark" on:click=press>
+        <button type="button" class="quiet" aria-label="Light or dark" title="Light or dark" on:click=press>
             <svg class="icon" viewBox="0 0 16 16" aria-hidden="true">
                 <circle cx="8" cy="8" r="3"></circle>
                 <path d="M8 1.5v1.5M8 13v1.5M1.5 8H3M13 8h1.5M3.4 3.4l1 1M11.6 11.6l1 1M3.4 12.6l1-1M11.6 4.4l1-1"></path>

@@ -40,7 +40,7 @@ pub(crate) fn Trace(page: Page, engine: Engine) -> impl IntoView {
                 </div>
                 <maps::Side tracer=tracer maps=maps says=put_back />
             </div>
-            <settings::Settings tracer=tracer open=open />
+            <settings::Settings tracer=tracer open=open pointer=maps.pointer />
         </div>
     }
 }

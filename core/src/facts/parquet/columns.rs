@@ -38,6 +38,8 @@ struct Leaf {
     list: Option<i16>,
     /// The level of a value.
     deepest: i16,
+    /// It is the id of what the column names.
+    id: bool,
 }
 
 impl Plan {
@@ -61,7 +63,7 @@ impl Plan {
         // What is read as a text is not something else as well.
         let (leaves, others) = (&plan.leaves, &mut plan.others);
         others.retain(|(known, inside, _)| {
-            !leaves.iter().any(|leaf| leaf.known.number() == known.number() && leaf.inside == *inside)
+            !leaves.iter().any(|leaf| !leaf.id && leaf.known.number() == known.number() && leaf.inside == *inside)
         });
         Ok(plan)
     }
@@ -87,11 +89,15 @@ impl Plan {
         let is_text = rest.is_empty() || matches!(rest, [inner] if inner == "str");
         // A list is one group around a repeated one around the entries, or a repeated column by itself.
         let is_list = column.max_rep_level() == 1 && rest.len() <= 2 && list.is_some();
+        let id = known.column == Column::New && matches!(rest, [inner] if inner == "id");
+        if id && text && column.max_rep_level() == 0 {
+            return self.leaves.push(Leaf { index, known, inside, list: None, deepest: column.max_def_level(), id });
+        }
         let readable = if column.max_rep_level() == 0 { is_text } else { is_list };
         match readable && text {
             true => {
                 let list = list.filter(|_| is_list);
-                self.leaves.push(Leaf { index, known, inside, list, deepest: column.max_def_level() });
+                self.leaves.push(Leaf { index, known, inside, list, deepest: column.max_def_level(), id: false });
             }
             false if text && column.max_rep_level() > 0 => self.others.push((known, inside, "a list of objects")),
             false if rest.is_empty() => self.others.push((known, inside, "no text")),
@@ -121,7 +127,10 @@ impl Plan {
             for raw in &mut raws {
                 let value = levels.next(reader).ok_or_else(|| damaged("a column has fewer records than it says"))?;
                 text.take(value.size())?;
-                raw.put(leaf.known, leaf.inside, value);
+                match leaf.id {
+                    true => raw.put_new_id(value),
+                    false => raw.put(leaf.known, leaf.inside, value),
+                }
             }
         }
         Ok(raws)

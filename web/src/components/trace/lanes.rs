@@ -1,7 +1,7 @@
 //! The tracks beneath the map: restoration, ablations, logit lens.
 
 use crate::components::Numbers;
-use crate::figures::trace::{Cursor, TraceMaps, Tracks};
+use crate::figures::trace::{Cursor, Standing, TraceMaps, Tracks};
 use crate::words;
 use leptos::prelude::*;
 
@@ -21,7 +21,9 @@ pub(super) fn Lanes(
     let at = move |values: &[f64]| layer.get().and_then(|layer| values.get(layer.checked_sub(1)?).copied());
     let percent = move |values: &[f64]| at(values).map(words::percent_of).unwrap_or_default();
     move || {
-        let tracks = tracks.get()?;
+        // Without an effect there is nothing that could be restored or lost.
+        let effect = maps.with(|maps| maps.as_ref().is_some_and(|maps| maps.standing == Standing::Effect));
+        let tracks = tracks.get().filter(|_| effect)?;
         let (layers, answer) = (tracks.without_mlp.len(), words::short(&answer.get(), 9));
         let [subject, last] = tracks.restoration.clone();
         let paths = [("subject", &subject), ("last", &last)]

@@ -65,7 +65,7 @@ pub(super) fn MapRow(
         }
     };
     let Row { text, instead, role, leads, .. } = row;
-    let shown = if leads && !text.starts_with(role.full()) { role.name() } else { "" };
+    let shown = if leads && !text.starts_with(role.name()) { role.name() } else { "" };
     let star = if role.is_subject() { "*" } else { "" };
     let label = format!("{text}{star}");
     view! {

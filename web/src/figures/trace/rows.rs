@@ -115,8 +115,7 @@ pub fn rows(traced: &Traced, by_role: bool) -> Vec<Row> {
     let one = |wanted: Role| {
         let of_role = all.iter().filter(|row| row.role == wanted);
         let (count, at) = (of_role.clone().count(), of_role.flat_map(|row| row.at.clone()).collect());
-        let text = if count == 1 { wanted.full().to_owned() } else { format!("{}s ({count})", wanted.full()) };
-        let text = text.replace("before the subjects", "before the subject");
+        let text = if count == 1 { wanted.name().to_owned() } else { format!("{} ({count})", wanted.name()) };
         (count > 0).then_some(Row { text, instead: None, role: wanted, leads: true, at })
     };
     Role::ALL.into_iter().filter_map(one).collect()
@@ -157,8 +156,7 @@ mod tests {
         traced.corrupt_tokens.insert(3, " now".into());
         let rows = rows(&traced, true);
         let texts: Vec<&str> = rows.iter().map(|row| row.text.as_str()).collect();
-        let wanted =
-            ["first subject token", "middle subject token", "last subject token", "further tokens (2)", "last token"];
+        let wanted = ["first", "middle", "last", "further (2)", "last token"];
         assert_eq!(texts, wanted);
         assert_eq!(rows[3].at, [3, 4]);
     }

@@ -73,8 +73,8 @@ fn span(carries: &Carries) -> String {
 
 impl Story {
     /// The story of a traced fact. `said` is the answer that the model gives where it gives another one; `instead` what the subject was
-    /// replaced by (`None` for noise).
-    pub fn of(maps: &TraceMaps, fact: &FactRecord, said: Option<&str>, instead: Option<&str>) -> Self {
+    /// replaced by (`None` for noise); `running` whether rows that are missing will come.
+    pub fn of(maps: &TraceMaps, fact: &FactRecord, said: Option<&str>, instead: Option<&str>, running: bool) -> Self {
         let nothing = |warning, head, more| Self { warning, head, more, ..Self::default() };
         let answer = || Piece::Answer(maps.answer.clone());
         let [clean, corrupt] = [maps.p_clean, maps.p_corrupt].map(words::percent_of);
@@ -125,8 +125,14 @@ impl Story {
             return nothing(None, head, gives);
         }
         if let Some((done, of)) = maps.waiting() {
-            let more = format!("{gives} Rows appear as they are computed.");
-            return nothing(None, vec![text(format!("Tracing: row {done} of {of} is done."))], more);
+            let (head, more) = match running {
+                true => (
+                    format!("Tracing: row {done} of {of} is done."),
+                    format!("{gives} Rows appear as they are computed."),
+                ),
+                false => (format!("Stopped: {done} of {of} rows are there."), gives),
+            };
+            return nothing(None, vec![text(head)], more);
         }
         let row = maps.subject_last();
         let own = row.and_then(|row| around_peak(maps, row));
@@ -135,15 +141,21 @@ impl Story {
         let mlp = row.and_then(|row| holds(MapSite::Mlp, row));
         let attention = last.and_then(|last| holds(MapSite::Attention, last.row));
         let moved = last.map(|last| last.from).filter(|from| attention == Some(*from));
-        let token = |row: usize| maps.rows[row].text.trim_start_matches('·').to_owned();
+        // Averaged rows have no token of their own.
+        let token = |row: usize| match &maps.rows[row] {
+            row if row.text.starts_with(row.role.name()) => row.role.full().to_owned(),
+            row => row.text.trim_start_matches('·').to_owned(),
+        };
         let mut head = Vec::new();
         let peak = maps.peak(MapSite::Residual);
         let late = last.map(|last| {
+            let name = token(last.row);
+            let (the, name) = if name == "last token" { (", the ", name) } else { (", the last token ", name) };
             [
                 text(format!("from layer {} on ", last.from)),
                 Piece::Letter('B'),
-                text(", the last token "),
-                Piece::Token(token(last.row)),
+                text(the),
+                Piece::Token(name),
                 text(" carries it."),
             ]
         });
@@ -175,7 +187,14 @@ impl Story {
             }
             (None, None) => {
                 head.extend([text("No single state of "), Piece::Subject(subject), text(" restores ")]);
-                head.extend([answer(), text(": the model reads it from several places at once.")]);
+                head.push(answer());
+                match late {
+                    Some(late) => {
+                        head.push(text(", the model reads it from several places at once; "));
+                        head.extend(late);
+                    }
+                    None => head.push(text(": the model reads it from several places at once.")),
+                }
             }
         }
         let mut more = vec![gives];
@@ -269,7 +288,7 @@ mod tests {
     fn story(traced: Traced) -> Story {
         let fact = machu::fact(traced);
         let maps = TraceMaps::of(&fact, false).expect("it is traced");
-        Story::of(&maps, &fact, None, Some("A Random Person"))
+        Story::of(&maps, &fact, None, Some("A Random Person"), true)
     }
 
     #[test]
@@ -312,7 +331,7 @@ mod tests {
         {
             let fact = machu::dropped(machu::traced(), reason);
             let maps = TraceMaps::of(&fact, false).expect("it is traced");
-            let story = Story::of(&maps, &fact, Some(" Chile"), None);
+            let story = Story::of(&maps, &fact, Some(" Chile"), None, false);
             assert!(story.text().contains(words), "{}", story.text());
             assert!(story.warning.is_some() && story.subject.is_none() && story.last.is_none());
         }

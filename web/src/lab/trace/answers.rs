@@ -32,7 +32,8 @@ pub(super) fn Answers(tracer: Tracer, stale: Memo<Option<String>>) -> impl IntoV
             let others = clean.iter().filter(|word| !bare(word).is_empty() && !answer.starts_with(&bare(word)));
             let others: Vec<String> =
                 others.take(4).map(|word| format!("{} {}", bare(word), percent(word.p))).collect();
-            format!("then {}", others.join(", "))
+            let first = clean.first().is_some_and(|first| answer.starts_with(&bare(first)));
+            format!("{} {}", if first { "then" } else { "The model says" }, others.join(", "))
         });
         let corrupted = match runs.as_ref().and_then(|[_, corrupt]| corrupt.first()) {
             Some(first) if !answer.starts_with(&bare(first)) => {

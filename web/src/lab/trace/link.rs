@@ -98,7 +98,8 @@ fn linked(tracer: Tracer) -> Result<String> {
     let (record, page) = (tracer.given()?, tracer.page);
     let (state, lab) = (page.state.get_untracked(), page.lab.get_untracked());
     // The question comes with the record.
-    let lab = LabState { model: link::model(&record, &lab.model), layer: lab.layer, ..LabState::default() };
+    let lab =
+        LabState { model: link::model(&record, &lab.model), layer: lab.layer, map: lab.map, ..LabState::default() };
     let state = ViewState { position: state.position, argmax_always: state.argmax_always, ..ViewState::default() };
     let here = files::page_address(&[], &state, &lab);
     link::to(&here.ok_or_else(|| Error::input("this page has no address to link to"))?, &record)

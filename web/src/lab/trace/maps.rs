@@ -36,8 +36,8 @@ impl Maps {
             let said = tracer.said();
             tracer.fact.with(|fact: &Option<FactRecord>| {
                 maps.with(|maps| {
-                    let instead = instead.get();
-                    Some(Story::of(maps.as_ref()?, fact.as_ref()?, said.as_deref(), instead.as_deref()))
+                    let (instead, running) = (instead.get(), tracer.running.get().is_some());
+                    Some(Story::of(maps.as_ref()?, fact.as_ref()?, said.as_deref(), instead.as_deref(), running))
                 })
             })
         });
@@ -50,6 +50,18 @@ impl Maps {
                 brought.set_value(None);
                 pointer.hold(Cursor { row: row.or(last).unwrap_or(0), layer });
             }
+        });
+        // A cell is held in a map; in another one it would be another cell.
+        let of = Memo::new(move |_| {
+            let prompt = tracer.fact.with(|fact| fact.as_ref().map(|fact| (fact.prompt.clone(), fact.subject.clone())));
+            (prompt, by_role.get())
+        });
+        Effect::new(move |before: Option<(Option<(String, String)>, bool)>| {
+            let now = of.get();
+            if before.is_some_and(|before| before != now && before.0.is_some()) {
+                pointer.release();
+            }
+            now
         });
         // A held cell is in the address.
         Effect::new(move |_| {

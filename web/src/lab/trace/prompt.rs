@@ -1,6 +1,7 @@
 //! The prompt as tokens: a click or a drag over some makes them the subject. What stands in their place in the corrupted run is
 //! beneath them.
 
+use super::maps::replaced_by;
 use super::run::{Running, Tracer};
 use super::typing::Typing;
 use crate::figures::choice::Way;
@@ -8,6 +9,7 @@ use crate::figures::pieces::{Place, places};
 use crate::figures::question::Asked;
 use crate::figures::trace;
 use crate::lab::Tab;
+use crate::lab::browser::focus_soon;
 use crate::lab::tokens;
 use crate::{sample, words};
 use leptos::{ev, prelude::*};
@@ -25,12 +27,14 @@ pub(super) fn Prompt(tracer: Tracer, settings: RwSignal<bool>) -> impl IntoView 
     // What is wrong can only be mended in the fields.
     let wrong = Memo::new(move |_| draft.asked.with(|asked| !asked.problems().is_empty()));
     let open = Memo::new(move |_| typing.get() || wrong.get());
+    // Once, not with each change between tokens and fields: it keeps a timer.
+    let live = tokens::reading(tracer.engine, draft);
     view! {
         <div class="runs">
             {move || match open.get() {
                 false => view! {
                     <div class="names"><span>"Clean run"</span><span>"Corrupted run"</span></div>
-                    <Tokens tracer=tracer typing=typing />
+                    <Tokens tracer=tracer live=live typing=typing />
                 }.into_any(),
                 true => view! {
                     <div class="names"><span>"Prompt"</span></div>
@@ -41,7 +45,7 @@ pub(super) fn Prompt(tracer: Tracer, settings: RwSignal<bool>) -> impl IntoView 
                 <Go tracer=tracer go=go wrong=wrong />
                 <p class="more">
                     <Examples tracer=tracer typing=typing />
-                    <button type="button" aria-expanded=move || settings.get().to_string() on:click=move |_| settings.update(|open| *open = !*open)>
+                    <button type="button" id="trace-settings" aria-expanded=move || settings.get().to_string() on:click=move |_| settings.update(|open| *open = !*open)>
                         "Settings"
                     </button>
                 </p>
@@ -55,8 +59,20 @@ pub(super) fn Prompt(tracer: Tracer, settings: RwSignal<bool>) -> impl IntoView 
 struct Shown {
     place: Place,
     subject: bool,
-    /// What the corrupted run has there; `None` for the same.
-    instead: Option<String>,
+    instead: Instead,
+}
+
+/// What the corrupted run has in a token's place.
+#[derive(Clone, PartialEq)]
+enum Instead {
+    /// The same, as far as is known.
+    Same,
+    /// Another token.
+    Other(String),
+    /// The same with noise.
+    Noise,
+    /// Nothing.
+    Nothing,
 }
 
 /// The tokens of the prompt above: those of the shown result where it is of this prompt, else those of the loaded model's
@@ -66,23 +82,31 @@ fn shown(tracer: Tracer, live: RwSignal<Option<tokens::Read>>) -> Vec<Shown> {
     let prompt = asked.filled();
     let subject = asked.place();
     let texts = [asked.prompt.clone(), asked.subject.clone()];
+    let noise = tracer.record().is_some_and(|record| replaced_by(&record.settings.corruption).is_none());
+    let of_row = |row: trace::Row| match row.instead {
+        _ if row.role.is_subject() && noise => Instead::Noise,
+        Some(other) => Instead::Other(other),
+        None if row.at.is_empty() => Instead::Nothing,
+        None => Instead::Same,
+    };
     let of_result = tracer.fact.with(|fact| {
-        let fact = fact.as_ref().filter(|fact| fact.prompt == prompt && fact.subject == asked.subject)?;
+        let fact = fact.as_ref().filter(|fact| fact.prompt == prompt)?;
         let traced = fact.traced()?;
-        let rows = trace::rows(traced, false);
-        Some((traced.tokens.clone(), rows.into_iter().map(|row| row.instead).collect::<Vec<_>>()))
+        // Of another subject the tokens are the same, and what stands in its place is not known yet.
+        let rows = if fact.subject == asked.subject { trace::rows(traced, false) } else { Vec::new() };
+        Some((traced.tokens.clone(), rows.into_iter().map(of_row).collect::<Vec<_>>()))
     });
     let of_tokenizer =
         || live.with(|live| live.as_ref().filter(|read| read.of == texts).map(|read| (read.texts.clone(), Vec::new())));
     let (pieces, instead) = of_result.or_else(of_tokenizer).unwrap_or_else(|| (words_of(&prompt), Vec::new()));
-    let mut instead = instead.into_iter();
     let one = |place: Place| {
         let inside = |range: &std::ops::Range<usize>| place.at.start < range.end && range.start < place.at.end;
         let subject = subject.as_ref().is_some_and(inside);
-        Shown { subject, instead: instead.next().flatten(), place }
+        let instead = instead.get(place.tokens.start).cloned().unwrap_or(Instead::Same);
+        Shown { subject, instead, place }
     };
     // Special tokens are rows of the map; in the prompt there is nothing of them to choose.
-    let special = |shown: &Shown| shown.place.at.is_empty() && shown.place.at.start == 0;
+    let special = |shown: &Shown| shown.place.at.is_empty();
     places(&prompt, &pieces).into_iter().map(one).filter(|shown| !special(shown)).collect()
 }
 
@@ -99,9 +123,8 @@ fn words_of(prompt: &str) -> Vec<String> {
 }
 
 #[component]
-fn Tokens(tracer: Tracer, typing: RwSignal<bool>) -> impl IntoView {
+fn Tokens(tracer: Tracer, live: RwSignal<Option<tokens::Read>>, typing: RwSignal<bool>) -> impl IntoView {
     let draft = tracer.draft;
-    let live = tokens::reading(tracer.engine, draft);
     let all = Memo::new(move |_| shown(tracer, live));
     // Where a drag began, and where it is.
     let drag = RwSignal::new(None::<(usize, usize)>);
@@ -109,7 +132,9 @@ fn Tokens(tracer: Tracer, typing: RwSignal<bool>) -> impl IntoView {
         let (first, last) = (one.min(other), one.max(other));
         let range = all.with_untracked(|all| Some(all.get(first)?.place.at.start..all.get(last)?.place.at.end));
         if let Some(range) = range {
-            draft.change(|asked| asked.choose_range(range));
+            draft.choose(range);
+            // The tokens are drawn anew.
+            focus_soon(&format!("[data-token=\"{other}\"]"));
         }
     };
     let over = move |event: &ev::PointerEvent| -> Option<usize> {
@@ -151,15 +176,25 @@ fn Tokens(tracer: Tracer, typing: RwSignal<bool>) -> impl IntoView {
             Some(rest) => (Some(view! { <span class="space" aria-hidden="true">"·"</span> }), rest.to_owned()),
             None => (None, place.text.clone()),
         };
+        let label = text.trim().is_empty().then_some("space");
+        let instead = match instead {
+            Instead::Other(other) => {
+                view! { <span class="instead">{other.trim_start_matches('·').to_owned()}</span> }.into_any()
+            }
+            Instead::Same => view! { <span class="same" title="the same token"></span> }.into_any(),
+            Instead::Noise => {
+                view! { <span class="instead" title="the same token with noise">"+ noise"</span> }.into_any()
+            }
+            Instead::Nothing => {
+                view! { <span class="instead" title="the replacement has no token here">"∅"</span> }.into_any()
+            }
+        };
         view! {
             <li>
-                <button type="button" data-token=at aria-pressed=move || pressed().to_string() on:click=click>
+                <button type="button" data-token=at aria-label=label aria-pressed=move || pressed().to_string() on:click=click>
                     {space} {words::visible(&text)}
                 </button>
-                {match instead {
-                    Some(instead) => view! { <span class="instead">{instead.trim_start_matches('·').to_owned()}</span> }.into_any(),
-                    None => view! { <span class="same" title="the same token"></span> }.into_any(),
-                }}
+                {instead}
             </li>
         }
     };
@@ -172,7 +207,7 @@ fn Tokens(tracer: Tracer, typing: RwSignal<bool>) -> impl IntoView {
         >
             {move || all.get().into_iter().enumerate().map(one).collect_view()}
             <li class="type">
-                <button type="button" aria-label="Edit the prompt" title="Type another prompt" on:click=move |_| typing.set(true)>"✎ type"</button>
+                <button type="button" aria-label="Edit the prompt" title="Type another prompt" id="trace-edit-prompt" on:click=move |_| typing.set(true)><span aria-hidden="true">"✎"</span>" edit"</button>
             </li>
         </ol>
     }
@@ -234,13 +269,21 @@ fn Examples(tracer: Tracer, typing: RwSignal<bool>) -> impl IntoView {
     });
     on_cleanup(move || away.remove());
     let key = move |event: ev::KeyboardEvent| {
-        if event.key() == "Escape" {
+        if event.key() == "Escape" && open.get_untracked() {
+            event.stop_propagation();
+            open.set(false);
+            focus_soon("#trace-examples");
+        }
+    };
+    let left = move |event: ev::FocusEvent| {
+        let to = event.related_target().and_then(|target| target.dyn_into::<web_sys::Element>().ok());
+        if to.is_some_and(|to| to.closest(".examples").ok().flatten().is_none()) {
             open.set(false);
         }
     };
     view! {
-        <span class="examples" on:keydown=key>
-            <button type="button" aria-expanded=move || open.get().to_string() on:click=move |_| open.update(|open| *open = !*open)>
+        <span class="examples" on:keydown=key on:focusout=left>
+            <button type="button" id="trace-examples" aria-expanded=move || open.get().to_string() on:click=move |_| open.update(|open| *open = !*open)>
                 "Examples"
             </button>
             {move || open.get().then(|| view! {

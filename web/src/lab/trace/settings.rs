@@ -1,9 +1,11 @@
 //! The drawer of settings: how the subject is corrupted, which answers are read, how the maps are drawn.
 
 use super::maps::replaced_by;
-use super::run::Tracer;
+use super::run::{Source, Tracer};
+use crate::components::trace::Pointer;
 use crate::figures::question::Asked;
 use crate::figures::trace::Scale;
+use crate::lab::browser::focus_soon;
 use crate::state::{LabState, MapView, POSITIONS, ViewState};
 use engram_core::record::PatchPosition;
 use leptos::{ev, prelude::*};
@@ -19,18 +21,28 @@ fn position_name(position: PatchPosition) -> &'static str {
 
 /// The drawer.
 #[component]
-pub(super) fn Settings(tracer: Tracer, open: RwSignal<bool>) -> impl IntoView {
+pub(super) fn Settings(tracer: Tracer, open: RwSignal<bool>, pointer: Pointer) -> impl IntoView {
+    // The focus goes into the drawer, and back to its button.
+    let close = move || {
+        open.set(false);
+        focus_soon("#trace-settings");
+    };
     window_event_listener(ev::keydown, move |event| {
         if event.key() == "Escape" && open.get_untracked() {
-            open.set(false);
+            close();
+        }
+    });
+    Effect::new(move |_| {
+        if open.get() {
+            focus_soon(".drawer button");
         }
     });
     move || {
         open.get().then(|| view! {
             <aside class="drawer" aria-label="Settings">
-                <h2>"Settings" <button type="button" class="quiet" aria-label="Close the settings" on:click=move |_| open.set(false)>"Esc"</button></h2>
+                <h2>"Settings" <button type="button" class="quiet" aria-label="Close the settings" on:click=move |_| close()>"Close"</button></h2>
                 <Run tracer=tracer />
-                <Look tracer=tracer />
+                <Look tracer=tracer pointer=pointer />
             </aside>
         })
     }
@@ -82,8 +94,14 @@ fn Run(tracer: Tracer) -> impl IntoView {
             />
         }
     };
+    // What was chosen, where that was left open.
     let used = Signal::derive(move || {
+        let open = tracer.live.with(|live| {
+            let question = live.as_ref().and_then(|live| live.question.as_ref());
+            question.is_some_and(|question| replaced_by(&question.corruption).is_some_and(|with| with.is_empty()))
+        });
         let used = tracer.record().and_then(|record| replaced_by(&record.settings.corruption));
+        let used = used.filter(|_| open && tracer.source.get() == Source::Live);
         used.map_or("a name with as many tokens".to_owned(), |used| format!("a name with as many tokens: {used}"))
     });
     let own = Signal::derive(move || "the model’s own".to_owned());
@@ -138,7 +156,7 @@ fn Run(tracer: Tracer) -> impl IntoView {
 
 /// How it is looked at: a change draws anew.
 #[component]
-fn Look(tracer: Tracer) -> impl IntoView {
+fn Look(tracer: Tracer, pointer: Pointer) -> impl IntoView {
     let (lab, state) = (tracer.page.lab, tracer.page.state);
     let view = Memo::new(move |_| lab.with(|lab| lab.map));
     let set = move |change: fn(&mut MapView)| lab.update(|lab| change(&mut lab.map));
@@ -150,6 +168,7 @@ fn Look(tracer: Tracer) -> impl IntoView {
         POSITIONS.into_iter().map(one).collect_view()
     };
     let reset = move |_| {
+        pointer.release();
         lab.update(|lab| {
             *lab = LabState {
                 noise: false,

@@ -57,8 +57,8 @@ impl Tracer {
             }
         };
         let model = if model.is_empty() { name } else { model };
-        let layer = self.page.lab.with_untracked(|lab| lab.layer);
-        let mut lab = LabState { tab: Tab::Trace, model, layer, ..LabState::default() };
+        let (layer, map) = self.page.lab.with_untracked(|lab| (lab.layer, lab.map));
+        let mut lab = LabState { tab: Tab::Trace, model, layer, map, ..LabState::default() };
         asked.write(&mut lab);
         let state = self.page.state.get_untracked();
         let state = ViewState { position: state.position, argmax_always: state.argmax_always, ..ViewState::default() };

@@ -2,6 +2,7 @@
 
 use super::run::Tracer;
 use crate::figures::question::{Asked, Field};
+use crate::lab::browser::focus_soon;
 use leptos::{ev, html, prelude::*};
 
 /// Both fields. Enter traces, Escape leaves.
@@ -21,7 +22,10 @@ pub(super) fn Typing(tracer: Tracer, typing: RwSignal<bool>, go: Callback<()>) -
             event.prevent_default();
             go.run(());
         }
-        "Escape" => typing.set(false),
+        "Escape" => {
+            typing.set(false);
+            focus_soon("#trace-edit-prompt");
+        }
         _ => {}
     };
     let use_selection = move |_| {
@@ -65,7 +69,7 @@ pub(super) fn Typing(tracer: Tracer, typing: RwSignal<bool>, go: Callback<()>) -
                 <button type="button" on:mousedown=|event: ev::MouseEvent| event.prevent_default() on:click=use_selection>
                     "Use selection as subject"
                 </button>
-                <button type="button" class="quiet" on:click=move |_| typing.set(false)>"Show tokens"</button>
+                <button type="button" class="quiet" on:click=move |_| { typing.set(false); focus_soon("#trace-edit-prompt"); }>"Show tokens"</button>
             </p>
         </div>
     }
