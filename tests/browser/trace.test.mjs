@@ -102,7 +102,7 @@ test('a click on a token, a drag over several and the keyboard choose the subjec
   assert.deepEqual([await pressed(page), await subject(page)], [[words.at(-2)], words.at(-2)]);
 
   // The subject of the shown result again: its tokens and its numbers.
-  await drag(page, token(page, words[0]), token(page, words[asked.subject.split(' ').length - 1]));
+  await drag(page, tokens(page).first(), token(page, asked.subject.split(' ').at(-1)));
   assert.equal((await pressed(page)).join(''), asked.subject.replaceAll(' ', ''));
   assert.equal(await screen.locator('.is-stale').count(), 0);
   assert.equal(await subject(page), asked.subject);
