@@ -11,7 +11,7 @@ pub use studies::{Log, study};
 use crate::error::{Error, Result};
 use crate::facts::{Fact, FactFile, statements};
 use crate::load::Model;
-use crate::protocol::{Command, Event, Spoken, Token, Tokenized};
+use crate::protocol::{Command, Event, Question, Spoken, Token, Tokenized};
 use crate::record::Settings;
 use crate::second_moment::StatsText;
 use crate::trace::OneFact;
@@ -39,6 +39,8 @@ struct Captured {
     settings: Settings,
     /// Changes of the weights that they were computed with.
     version: u64,
+    /// What was asked.
+    question: Question,
 }
 
 impl Lab {

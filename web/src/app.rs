@@ -61,9 +61,9 @@ pub fn App() -> impl IntoView {
     let shown = move |tab: Tab| page.lab.with(|lab| lab.tab == tab);
     view! {
         <div class:dragging=move || dragging.get()>
-            <a class="skip" href="#map">"Skip to the map"</a>
+            <a class="skip" href="#screen">"Skip to the screen"</a>
             <frame::Bar page=page engine=engine />
-            <main class="lab">
+            <main class="lab" id="screen" tabindex="-1">
                 <trouble::Lost engine=engine />
                 <Errors page=page engine=engine />
                 // Tabs stay mounted, so that what runs in one goes on while another is looked at.

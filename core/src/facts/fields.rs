@@ -119,7 +119,13 @@ impl Raw {
                     }
                     Value::Text(text)
                 }
-                value => value,
+                value => {
+                    // The id is of the answer that it stood beside.
+                    if known.column == Column::New && place.is_some() {
+                        self.new_id.clear();
+                    }
+                    value
+                }
             };
             let field = Field { name: known.name, inside, light: known.column.is_light() };
             *place = Some((rank, field, value));

@@ -89,12 +89,12 @@ pub(super) struct Texts {
 impl Texts {
     pub(super) fn push(&mut self, value: Value) {
         let wrong = match value {
-            Value::Text(_) if self.list.len() >= MOST_PROMPTS => Break::Many,
-            Value::Text(text) if self.wrong.is_none() => {
+            Value::Text(_) | Value::Named(..) if self.list.len() >= MOST_PROMPTS => Break::Many,
+            Value::Text(text) | Value::Named(text, _) if self.wrong.is_none() => {
                 self.list.push(if text.trim().len() == text.len() { text } else { text.trim().into() });
                 return;
             }
-            Value::Text(_) => return,
+            Value::Text(_) | Value::Named(..) => return,
             Value::Long(bytes) => Break::Long(bytes),
             other => Break::Entry(other.kind()),
         };

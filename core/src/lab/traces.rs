@@ -69,15 +69,20 @@ impl Lab {
         position: usize,
         layer: usize,
     ) -> Result<Event> {
-        let settings = self.ask(question).await?.record.settings;
+        // A cursor that rests on one cell after the other asks the same question each time.
+        let version = self.edits.version();
+        if !self.captured.as_ref().is_some_and(|captured| captured.question == *question && captured.version == version)
+        {
+            self.ask(question).await?;
+        }
         let site = match site {
             MapSite::Residual => Site::Residual,
             MapSite::Mlp => Site::Mlp,
             MapSite::Attention => Site::Attention,
         };
-        let one = &self.captured.as_ref().expect("captured just now").one;
+        let Captured { one, settings, .. } = self.captured.as_ref().expect("captured just now, or before");
         let run = Run::PutBack { site, position, layer };
-        Ok(Event::Words(self.words(next_tokens(&self.model, one, &settings, run, WORDS).await?)))
+        Ok(Event::Words(self.words(next_tokens(&self.model, one, settings, run, WORDS).await?)))
     }
 
     fn words(&self, tokens: Vec<(u32, f32)>) -> Vec<Word> {
@@ -92,7 +97,7 @@ impl Lab {
         let file = FactFile::of("prompt", vec![fact.clone()]);
         let record = header(&self.model, &file, settings, &self.program).await?;
         let tokens = tokenize(&self.model, &fact, &record.settings)?.map_err(|dropped| dropped.refusal("traced"))?;
-        let cached = self.capture(tokens, &record.settings).await?;
+        let cached = self.capture(tokens, &record.settings, question).await?;
         Ok(Asked { fact, greedy, record, cached })
     }
 
@@ -109,7 +114,7 @@ impl Lab {
     }
 
     /// Makes the prompts' activations the captured ones; tells whether they were.
-    async fn capture(&mut self, tokens: TokenizedFact, settings: &Settings) -> Result<bool> {
+    async fn capture(&mut self, tokens: TokenizedFact, settings: &Settings, question: &Question) -> Result<bool> {
         let version = self.edits.version();
         let same = |captured: &Captured| {
             let deciding = |settings: &Settings| {
@@ -119,12 +124,13 @@ impl Lab {
                 && deciding(&captured.settings) == deciding(settings)
                 && captured.version == version
         };
-        if self.captured.as_ref().is_some_and(same) {
+        if let Some(captured) = self.captured.as_mut().filter(|captured| same(captured)) {
+            (captured.question, captured.settings) = (question.clone(), settings.clone());
             return Ok(true);
         }
         self.captured = None;
         let one = OneFact::capture(&self.model, tokens, settings, &Sites::to_resume()).await?;
-        self.captured = Some(Captured { one, settings: settings.clone(), version });
+        self.captured = Some(Captured { one, settings: settings.clone(), version, question: question.clone() });
         Ok(false)
     }
 }

@@ -29,7 +29,8 @@ impl Draft {
             if asked.is_empty() && !touched.get() {
                 // The stored result's window is kept unless the address names another.
                 let window = if asked.window == 0 { first.window } else { asked.window };
-                Asked { noise: asked.noise, window, ..first.clone() }
+                let instead = if asked.instead.is_empty() { first.instead.clone() } else { asked.instead };
+                Asked { noise: asked.noise, instead, window, ..first.clone() }
             } else {
                 asked
             }

@@ -1,4 +1,4 @@
-//! The form's fields that a trace and an edit have in common.
+//! The fields of the edit's form.
 
 use super::draft::Draft;
 

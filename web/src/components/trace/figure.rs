@@ -129,7 +129,7 @@ pub fn TraceFigure(
         >
             {body}
         </div>
-        <p class="unseen" id="map-says" aria-live="polite">{sentence}</p>
+        <p class="unseen" id="map-says">{sentence}</p>
         {numbers}
     }
 }

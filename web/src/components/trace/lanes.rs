@@ -18,12 +18,13 @@ pub(super) fn Lanes(
     let answer =
         Memo::new(move |_| maps.with(|maps| maps.as_ref().map(|maps| maps.answer.clone()).unwrap_or_default()));
     let layer = Memo::new(move |_| cursor.get().map(|at| at.layer));
+    // Without an effect there is nothing that could be restored or lost.
+    let effect =
+        Memo::new(move |_| maps.with(|maps| maps.as_ref().is_some_and(|maps| maps.standing == Standing::Effect)));
     let at = move |values: &[f64]| layer.get().and_then(|layer| values.get(layer.checked_sub(1)?).copied());
     let percent = move |values: &[f64]| at(values).map(words::percent_of).unwrap_or_default();
     move || {
-        // Without an effect there is nothing that could be restored or lost.
-        let effect = maps.with(|maps| maps.as_ref().is_some_and(|maps| maps.standing == Standing::Effect));
-        let tracks = tracks.get().filter(|_| effect)?;
+        let tracks = tracks.get().filter(|_| effect.get())?;
         let (layers, answer) = (tracks.without_mlp.len(), words::short(&answer.get(), 9));
         let [subject, last] = tracks.restoration.clone();
         let paths = [("subject", &subject), ("last", &last)]

@@ -74,7 +74,8 @@ pub struct TraceMaps {
 impl TraceMaps {
     /// The maps of a traced fact; those without maps of their own have rows and no cells.
     pub fn of(fact: &FactRecord, by_role: bool) -> Option<Self> {
-        let traced = fact.traced()?;
+        // A damaged record may have no tokens; there is nothing to draw then.
+        let traced = fact.traced().filter(|traced| !traced.tokens.is_empty())?;
         let standing = match fact.outcome.why() {
             Some((Reason::NotKnown, _)) => Standing::NotKnown,
             Some((Reason::NotSensitive, _)) => Standing::NotSensitive,
@@ -150,8 +151,8 @@ impl TraceMaps {
         self.rows.len().saturating_sub(1)
     }
 
-    /// The highest cell. In the map of states it is one of the subject, where any of them regains a tenth: the last token's
-    /// state after the last layer restores everything by definition, and those before it nearly so.
+    /// The highest cell, if it regains a tenth. In the map of states only the subject's count: the last token's state after the last
+    /// layer restores everything by definition, and those before it nearly so.
     pub fn peak(&self, site: MapSite) -> Option<Peak> {
         let by_definition = |at: Cursor| at.row == self.last() && at.layer == self.layers;
         let highest = |of: &dyn Fn(&Row) -> bool| {
@@ -174,7 +175,7 @@ impl TraceMaps {
         (done < of).then(|| (done / SITES.len(), of / SITES.len()))
     }
 
-    /// The longest row of a map.
+    /// Any of its rows is computed.
     fn has(&self, site: MapSite) -> bool {
         self.p[place(site)].iter().any(|row| !row.is_empty())
     }

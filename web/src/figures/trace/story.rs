@@ -1,6 +1,6 @@
 //! What the maps say: which tokens carry the answer through which layers, and where attention moves it.
 
-use super::{Cursor, Peak, Standing, TraceMaps};
+use super::{Peak, Standing, TraceMaps};
 use crate::words;
 use engram_core::protocol::MapSite;
 use engram_core::record::FactRecord;
@@ -270,13 +270,6 @@ fn holds(maps: &TraceMaps, site: MapSite, row: usize) -> Option<usize> {
     let decides = |layer: &usize| (1..=maps.layers).all(|centre| restores[centre - 1] == has(centre, *layer));
     let mut found = (1..=maps.layers).filter(decides);
     found.next().filter(|_| found.next().is_none())
-}
-
-impl Carries {
-    /// It lies among these layers.
-    pub fn has(&self, at: Cursor) -> bool {
-        self.row == at.row && (self.from..=self.to).contains(&at.layer)
-    }
 }
 
 #[cfg(test)]

@@ -28,12 +28,13 @@ pub(super) fn Answers(tracer: Tracer, stale: Memo<Option<String>>) -> impl IntoV
         };
         let (answer, clean, corrupt) = (words::visible(fact.target_true.trim()), traced.p_clean, traced.p_corrupt);
         let runs = runs().filter(|_| tracer.source.get() == Source::Live);
-        let then = runs.as_ref().map(|[clean, _]| {
+        let then = runs.as_ref().and_then(|[clean, _]| {
             let others = clean.iter().filter(|word| !bare(word).is_empty() && !answer.starts_with(&bare(word)));
             let others: Vec<String> =
                 others.take(4).map(|word| format!("{} {}", bare(word), percent(word.p))).collect();
-            let first = clean.first().is_some_and(|first| answer.starts_with(&bare(first)));
-            format!("{} {}", if first { "then" } else { "The model says" }, others.join(", "))
+            let own = |first: &Word| !bare(first).is_empty() && answer.starts_with(&bare(first));
+            let how = if clean.first().is_some_and(own) { "then" } else { "The model says" };
+            (!others.is_empty()).then(|| format!("{how} {}", others.join(", ")))
         });
         let corrupted = match runs.as_ref().and_then(|[_, corrupt]| corrupt.first()) {
             Some(first) if !answer.starts_with(&bare(first)) => {

@@ -10,6 +10,9 @@ use engram_core::protocol::{MapSite, Word};
 use engram_core::record::{Corruption, FactRecord};
 use leptos::prelude::*;
 
+/// What a held cell is a cell of: prompt and subject, whether rows are averaged, layers.
+type Shown = (Option<(String, String)>, bool, Option<usize>);
+
 /// What is drawn. A handle: copies are the same.
 #[derive(Clone, Copy)]
 pub(super) struct Maps {
@@ -45,18 +48,22 @@ impl Maps {
         // The cell of the address, once there are maps; older links have a layer alone.
         let brought = StoredValue::new(lab.with_untracked(|lab| Some((lab.map.row, lab.layer?))));
         Effect::new(move |_| {
-            let last = maps.with(|maps| maps.as_ref().map(TraceMaps::subject_last));
-            if let (Some((row, layer)), Some(last)) = (brought.get_value(), last) {
+            let size = maps.with(|maps| maps.as_ref().map(|maps| (maps.rows.len(), maps.layers, maps.subject_last())));
+            if let (Some((row, layer)), Some((rows, layers, last))) = (brought.get_value(), size) {
                 brought.set_value(None);
-                pointer.hold(Cursor { row: row.or(last).unwrap_or(0), layer });
+                let row = row.or(last).unwrap_or(0);
+                if row < rows && layer <= layers {
+                    pointer.hold(Cursor { row, layer });
+                }
             }
         });
         // A cell is held in a map; in another one it would be another cell.
         let of = Memo::new(move |_| {
             let prompt = tracer.fact.with(|fact| fact.as_ref().map(|fact| (fact.prompt.clone(), fact.subject.clone())));
-            (prompt, by_role.get())
+            let layers = maps.with(|maps| maps.as_ref().map(|maps| maps.layers));
+            (prompt, by_role.get(), layers)
         });
-        Effect::new(move |before: Option<(Option<(String, String)>, bool)>| {
+        Effect::new(move |before: Option<Shown>| {
             let now = of.get();
             if before.is_some_and(|before| before != now && before.0.is_some()) {
                 pointer.release();
@@ -100,8 +107,9 @@ pub(super) fn replaced_by(corruption: &Corruption) -> Option<String> {
 /// Tabs, legend and figure.
 #[component]
 pub(super) fn MapsView(tracer: Tracer, maps: Maps) -> impl IntoView {
-    let site = Signal::derive(move || maps.view.get().site);
-    let scale = Signal::derive(move || maps.view.get().scale);
+    // The row of a held cell is in the view, too; the map is not drawn again for it.
+    let site = Signal::from(Memo::new(move |_| maps.view.get().site));
+    let scale = Signal::from(Memo::new(move |_| maps.view.get().scale));
     let answer = Signal::derive(move || {
         maps.maps.with(|maps| maps.as_ref().map(|maps| maps.answer.clone()).unwrap_or_default())
     });
@@ -144,12 +152,18 @@ pub(super) fn Side(tracer: Tracer, maps: Maps, says: Signal<Option<Vec<Word>>>) 
     let answer = Signal::derive(move || {
         maps.maps.with(|maps| maps.as_ref().map(|maps| maps.answer.clone()).unwrap_or_default())
     });
+    // Without a peak nobody has said which layer.
+    let layer = Signal::derive(move || {
+        let peak =
+            || maps.maps.with(|found| found.as_ref().is_some_and(|found| found.peak(maps.view.get().site).is_some()));
+        maps.cursor.get().filter(|_| maps.pointer.at.get().is_some() || peak()).map(|at| at.layer)
+    });
     let there = move || cell.with(Option::is_some);
     view! {
         <div>
             {shown(there, move || view! {
                 <Inspector cell=cell answer=answer says=says>
-                    <Actions tracer=tracer layer=Signal::derive(move || maps.cursor.get().map(|at| at.layer)) />
+                    <Actions tracer=tracer layer=layer />
                 </Inspector>
             })}
             {move || (!there()).then(|| view! {

@@ -6,7 +6,7 @@ use super::run::{Running, Tracer};
 use super::typing::Typing;
 use crate::figures::choice::Way;
 use crate::figures::pieces::{Place, places};
-use crate::figures::question::Asked;
+use crate::figures::question::{Asked, Field};
 use crate::figures::trace;
 use crate::lab::Tab;
 use crate::lab::browser::focus_soon;
@@ -22,11 +22,18 @@ pub(super) fn Prompt(tracer: Tracer, settings: RwSignal<bool>) -> impl IntoView 
     let typing = RwSignal::new(draft.asked.with_untracked(|asked| asked.prompt.is_empty()));
     let go = Callback::new(move |()| {
         typing.set(false);
-        tracer.run();
+        match tracer.draft.way() {
+            // A download is agreed to where it is told what it takes.
+            Way::Consent(_) => tracer.page.lab.update(|lab| lab.tab = Tab::Models),
+            Way::Run | Way::Fetch => tracer.run(),
+        }
     });
-    // What is wrong can only be mended in the fields.
     let wrong = Memo::new(move |_| draft.asked.with(|asked| !asked.problems().is_empty()));
-    let open = Memo::new(move |_| typing.get() || wrong.get());
+    // A prompt or subject that is wrong can only be mended in the fields.
+    let shut = Memo::new(move |_| {
+        draft.asked.with(|asked| asked.problems().iter().all(|(field, _)| *field == Field::Answers))
+    });
+    let open = Memo::new(move |_| typing.get() || !shut.get());
     // Once, not with each change between tokens and fields: it keeps a timer.
     let live = tokens::reading(tracer.engine, draft);
     view! {
@@ -159,7 +166,11 @@ fn Tokens(tracer: Tracer, live: RwSignal<Option<tokens::Read>>, typing: RwSignal
             choose(dragged);
         }
     });
-    on_cleanup(move || up.remove());
+    let cancelled = window_event_listener(ev::pointercancel, move |_| drag.set(None));
+    on_cleanup(move || {
+        up.remove();
+        cancelled.remove();
+    });
     let one = move |(at, token): (usize, Shown)| {
         let Shown { place, subject, instead } = token;
         let pressed = move || match drag.get() {

@@ -3,7 +3,7 @@
 use super::maps::replaced_by;
 use super::run::{Source, Tracer};
 use crate::components::trace::Pointer;
-use crate::figures::question::Asked;
+use crate::figures::question::{Asked, Field};
 use crate::figures::trace::Scale;
 use crate::lab::browser::focus_soon;
 use crate::state::{LabState, MapView, POSITIONS, ViewState};
@@ -28,7 +28,7 @@ pub(super) fn Settings(tracer: Tracer, open: RwSignal<bool>, pointer: Pointer) -
         focus_soon("#trace-settings");
     };
     window_event_listener(ev::keydown, move |event| {
-        if event.key() == "Escape" && open.get_untracked() {
+        if event.key() == "Escape" && open.get_untracked() && !event.default_prevented() {
             close();
         }
     });
@@ -104,6 +104,10 @@ fn Run(tracer: Tracer) -> impl IntoView {
         let used = used.filter(|_| open && tracer.source.get() == Source::Live);
         used.map_or("a name with as many tokens".to_owned(), |used| format!("a name with as many tokens: {used}"))
     });
+    let wrong = move || {
+        let all = draft.asked.with(Asked::problems).into_iter().filter(|(field, _)| *field == Field::Answers);
+        all.map(|(_, why)| why).collect::<Vec<_>>().join(" ")
+    };
     let own = Signal::derive(move || "the model’s own".to_owned());
     let second = Signal::derive(move || "the model’s second".to_owned());
     let window = move || {
@@ -132,6 +136,7 @@ fn Run(tracer: Tracer) -> impl IntoView {
         </div>
         <div class="setting">
             {text("Counterfactual answer", "trace-new", second, |asked| &asked.new, |asked, text| asked.new = text)}
+            <p class="why" role="status">{wrong}</p>
         </div>
         <div class="setting">
             <label for="trace-window">"Window of the MLP and attention maps, in layers"</label>

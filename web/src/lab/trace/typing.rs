@@ -4,6 +4,7 @@ use super::run::Tracer;
 use crate::figures::question::{Asked, Field};
 use crate::lab::browser::focus_soon;
 use leptos::{ev, html, prelude::*};
+use wasm_bindgen::JsCast;
 
 /// Both fields. Enter traces, Escape leaves.
 #[component]
@@ -13,16 +14,22 @@ pub(super) fn Typing(tracer: Tracer, typing: RwSignal<bool>, go: Callback<()>) -
     let wrong = move |field: Field| move || problems.with(|all| all.iter().any(|(of, _)| *of == field).to_string());
     let input = NodeRef::<html::Input>::new();
     Effect::new(move |before: Option<()>| {
-        if let Some(input) = input.get().filter(|_| before.is_none()) {
+        if let Some(input) = input.get().filter(|_| before.is_none() && typing.get_untracked()) {
             let _ = input.focus();
         }
     });
+    let in_field = |event: &ev::KeyboardEvent| {
+        event.target().is_some_and(|target| target.dyn_into::<web_sys::HtmlInputElement>().is_ok())
+    };
     let key = move |event: ev::KeyboardEvent| match event.key().as_str() {
+        // On a button it presses the button.
+        "Enter" if !in_field(&event) => {}
         "Enter" if problems.with_untracked(Vec::is_empty) && !event.is_composing() => {
             event.prevent_default();
             go.run(());
         }
         "Escape" => {
+            event.prevent_default();
             typing.set(false);
             focus_soon("#trace-edit-prompt");
         }
@@ -48,7 +55,11 @@ pub(super) fn Typing(tracer: Tracer, typing: RwSignal<bool>, go: Callback<()>) -
                 aria-invalid=wrong(Field::Prompt)
                 aria-describedby="trace-why"
                 prop:value=move || draft.asked.with(|asked| asked.prompt.clone())
-                on:input:target=move |event| draft.retype(event.target().value())
+                on:input:target=move |event| {
+                    // Once somebody types, the fields stay.
+                    typing.set(true);
+                    draft.retype(event.target().value());
+                }
             />
             <input
                 type="text"
@@ -59,6 +70,7 @@ pub(super) fn Typing(tracer: Tracer, typing: RwSignal<bool>, go: Callback<()>) -
                 aria-describedby="trace-why"
                 prop:value=move || draft.asked.with(|asked| asked.subject.clone())
                 on:input:target=move |event| {
+                    typing.set(true);
                     let subject = event.target().value();
                     draft.change(|asked| asked.subject = subject);
                 }
