@@ -5,73 +5,12 @@ import { accessible } from './lib/axe.mjs';
 import { launch, shot, show, started } from './lib/browser.mjs';
 import { test, until } from './lib/check.mjs';
 import {
-  begin, cell, cursor, DAVIS, device, fill, go, inspected, inspector, map, MAPS, models, number, patched, question, recordOf, recovery,
-  settings, site, tokens, traced, tracing, typing,
+  begin, cell, cursor, DAVIS, device, fill, go, inspected, inspector, map, MAPS, models, number, patched, question,
+  recordOf, recovery, settings, site, tokens, traced, tracing, typing,
 } from './lib/lab.mjs';
 import { DIST } from './lib/paths.mjs';
 import { serve } from './lib/server.mjs';
-
-/** What is written of a recovery with two digits may be off by half of the last one. */
-const HALF = 0.005 + 1e-6;
-
-const bare = text => text.replace(/^·/, '').trim();
-
-/** The tokens that are pressed, as text. */
-async function pressed(page) {
-  return (await tracing(page).locator('.prompt-tokens [data-token][aria-pressed=true]').allInnerTexts()).map(bare);
-}
-
-/** The subject of the form. */
-async function subject(page) {
-  const shown = (await tokens(page).count()) > 0;
-  const value = await (await typing(page)).subject.inputValue();
-  if (shown) await tracing(page).getByRole('button', { name: 'Show tokens' }).click();
-  return value;
-}
-
-/** The token with this text. */
-const token = (page, text) => tokens(page).filter({ hasText: new RegExp(`^·?\\s*${text}$`) });
-
-/** Drags the mouse from one element to another, by way of what lies between. */
-async function drag(page, from, to) {
-  const [a, b] = [await from.boundingBox(), await to.boundingBox()];
-  const middle = box => [box.x + box.width / 2, box.y + box.height / 2];
-  await page.mouse.move(...middle(a));
-  await page.mouse.down();
-  await page.mouse.move(...middle(b), { steps: 8 });
-  await page.mouse.up();
-}
-
-/** Goes to a cell with arrow keys. */
-async function walk(page, row, layer) {
-  await map(page).focus();
-  const keys = ([now, at]) => {
-    if (now !== row) return now < row ? 'ArrowDown' : 'ArrowUp';
-    return at < layer ? 'ArrowRight' : 'ArrowLeft';
-  };
-  for (let steps = 0; steps < 100; steps++) {
-    const now = await cursor(page);
-    if (now[0] === row && now[1] === layer) return;
-    await page.keyboard.press(keys(now));
-  }
-  throw new Error(`the cursor does not come to row ${row}, layer ${layer}`);
-}
-
-/** Row and layer of the address, as numbers from 1; `null` where there is none. */
-function held(page) {
-  const search = new URL(page.url()).searchParams;
-  return ['row', 'layer'].map(name => (search.get(name) === null ? null : Number(search.get(name))));
-}
-
-/** What the cells of the map say, row by row; `null` where there is no value. */
-async function numbersOf(page) {
-  const labels = await map(page).getByRole('gridcell').evaluateAll(all => all.map(one => [one.dataset.row, one.getAttribute('aria-label')]));
-  const rows = [];
-  for (const [row, label] of labels) (rows[row] ??= []).push(label === null ? null : number(label));
-  return rows;
-}
-
-const colours = page => map(page).getByRole('gridcell').evaluateAll(all => all.map(one => getComputedStyle(one).backgroundColor));
+import { bare, colours, drag, HALF, held, numbersOf, pressed, subject, token, walk } from './lib/trace.mjs';
 
 test('a click on a token, a drag over several and the keyboard choose the subject', 60, async use => {
   const { page } = await begin(use);
