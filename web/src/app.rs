@@ -39,6 +39,7 @@ pub fn App() -> impl IntoView {
         let (state, lab, trace) = (page.state.get(), page.lab.get(), page.trace.get());
         page.linked.with(|linked| files::write_address(linked, &state, &lab, trace.as_deref()));
     });
+    window_event_listener(ev::hashchange, move |_| page.follow_hash());
     let dragging = RwSignal::new(false);
     window_event_listener(ev::dragover, move |event| {
         event.prevent_default();

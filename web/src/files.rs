@@ -82,6 +82,16 @@ pub(crate) fn address() -> (Vec<String>, ViewState, LabState) {
     (records, state, lab)
 }
 
+/// Takes over the view that stands behind the address's `#`; whether there was one. What is there may be a result, too, which is
+/// no view.
+pub(crate) fn read_hash(state: &mut ViewState) -> bool {
+    let hash = web_sys::window().and_then(|window| window.location().hash().ok()).unwrap_or_default();
+    let pairs = UrlSearchParams::new_with_str(hash.trim_start_matches('#'));
+    let Some(pairs) = pairs.ok().filter(|_| link::text(&hash).is_none()) else { return false };
+    let found = ViewState::NAMES.into_iter().filter_map(|name| Some((name, pairs.get(name)?)));
+    found.map(|(name, value)| state.read(name, &value)).count() > 0
+}
+
 /// The result that the address carries, packed.
 pub(crate) fn trace() -> Option<String> {
     let hash = web_sys::window()?.location().hash().ok()?;

@@ -2,9 +2,9 @@
 
 use crate::files;
 use crate::load::{Opened, Shelf};
-use crate::state::{LabState, ViewState};
+use crate::state::{LabState, Tab, ViewState};
 use crate::words;
-use engram_core::record::{FactRecord, Record};
+use engram_core::record::Record;
 use engram_core::{Error, Result};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
@@ -26,13 +26,15 @@ pub(crate) struct Page {
     pub(crate) linked: RwSignal<Vec<String>>,
     /// The result that the address carries, packed, as long as it is shown.
     pub(crate) trace: RwSignal<Option<String>>,
+    /// A record of one fact that the trace screen shall show next.
+    pub(crate) handed: RwSignal<Option<Record>>,
 }
 
 impl Page {
     /// An empty page with what its address asks for.
     pub(crate) fn new() -> Self {
         let (linked, state, lab) = files::address();
-        Self {
+        let page = Self {
             shelf: RwSignal::new(Shelf::default()),
             state: RwSignal::new(state),
             lab: RwSignal::new(lab),
@@ -40,6 +42,18 @@ impl Page {
             reading: RwSignal::new(0),
             linked: RwSignal::new(linked),
             trace: RwSignal::new(files::trace()),
+            handed: RwSignal::new(None),
+        };
+        page.follow_hash();
+        page
+    }
+
+    /// Takes over the view that stands behind the address's `#`, such as `#fact=17`, and goes to the facts.
+    pub(crate) fn follow_hash(self) {
+        let mut state = self.state.get_untracked();
+        if files::read_hash(&mut state) {
+            self.state.set(state);
+            self.lab.update(|lab| lab.tab = Tab::Study);
         }
     }
 
@@ -97,26 +111,9 @@ impl Page {
         });
     }
 
-    /// Something about the shown record, as long as one is open.
-    pub(crate) fn with_record<T>(self, of: impl FnOnce(&Record, ViewState) -> T) -> Option<T> {
-        let (state, shown) = (self.state.get(), self.shown());
-        self.shelf.with(|shelf| shelf.records.get(shown).map(|record| of(record, state)))
-    }
-
     /// The place of the shown record.
     pub(crate) fn shown(self) -> usize {
         let last = self.shelf.with(|shelf| shelf.records.len()).saturating_sub(1);
         self.state.with(|state| state.record).min(last)
     }
-
-    /// The fact that is looked at.
-    pub(crate) fn fact(self) -> Option<FactRecord> {
-        self.with_record(|record, state| chosen_fact(record, state).cloned()).flatten()
-    }
-}
-
-/// The chosen fact, or else the first one that was traced, or the first at all.
-fn chosen_fact(record: &Record, state: ViewState) -> Option<&FactRecord> {
-    let chosen = state.fact.and_then(|order| record.facts.iter().find(|fact| fact.order == order));
-    chosen.or_else(|| record.validated().next().map(|found| found.0)).or(record.facts.first())
 }

@@ -124,7 +124,16 @@ pub fn position(position: PatchPosition) -> &'static str {
     }
 }
 
-/// Why a fact fell out.
+/// Where a state is put back, as the choice “Restore at” names it.
+pub fn restore_at(position: PatchPosition) -> &'static str {
+    match position {
+        PatchPosition::SubjectLast => "last subject token",
+        PatchPosition::LastToken => "last token",
+        PatchPosition::SameIndex => "subject, same index",
+    }
+}
+
+/// Why a fact is excluded.
 pub fn reason(reason: Reason) -> &'static str {
     match reason {
         Reason::NotKnown => "not known: greedy decoding gives another answer",

@@ -8,7 +8,6 @@ pub mod chips;
 pub mod compare;
 pub mod edits;
 pub mod fact;
-pub mod facts;
 #[expect(unreachable_pub, reason = "leptos makes the properties of every component public")]
 mod heat_grid;
 pub mod heat_picture;
@@ -23,6 +22,8 @@ pub mod said;
 pub mod shifts;
 #[cfg(feature = "page")]
 mod shown;
+#[cfg(feature = "page")]
+#[expect(unreachable_pub, reason = "leptos makes the properties of every component public")]
 pub mod study;
 pub mod switches;
 pub mod tables;
@@ -39,7 +40,6 @@ pub use edits::{Checks, Edits};
 pub(crate) use shown::shown;
 
 pub use fact::FactView;
-pub use facts::FactList;
 pub use heat_picture::HeatPictures;
 pub use heatmap::Heatmaps;
 pub use histogram::HistogramChart;
@@ -47,7 +47,6 @@ pub use loss::LossChart;
 pub use numbers::Numbers;
 pub use said::BeforeAfter;
 pub use shifts::Shifts;
-pub use study::Study;
 pub use switches::Switches;
 pub use tables::Tables;
 

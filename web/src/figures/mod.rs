@@ -37,6 +37,7 @@ pub mod scatter;
 pub mod sheet;
 pub mod shifts;
 pub mod stale;
+pub mod study;
 pub mod tokens;
 pub mod trace;
 pub mod trouble;

@@ -7,7 +7,7 @@ use crate::lab::draft::Draft;
 use crate::lab::pace::Pace;
 use crate::lab::{Engine, Tab};
 use crate::page::Page;
-use crate::{files, sample, words};
+use crate::{files, link, sample, words};
 use engram_core::protocol::{Command, ModelRef};
 use engram_core::record::{Corruption, FactRecord, Record, Settings};
 use leptos::task::spawn_local;
@@ -24,6 +24,8 @@ pub(crate) enum Source {
     Stored(usize),
     /// The one that a link brought.
     Linked,
+    /// One of a study that is open on its own screen.
+    Handed,
     /// Those that were computed here.
     Live,
 }
@@ -78,9 +80,11 @@ impl Tracer {
         let draft = Draft::new(page, engine, first.map(|first| first.0).unwrap_or_default());
         let (stored, source, live) = (StoredValue::new(record), RwSignal::new(source), RwSignal::new(None::<Partial>));
         let (linked, text) = (RwSignal::new(None::<Partial>), RwSignal::new(None));
+        let handed = page.handed;
         let fact = Memo::new(move |_| match source.get() {
             Source::Nothing => None,
             Source::Linked => linked.with(fact_of),
+            Source::Handed => handed.with(|record| record.as_ref()?.facts.first().cloned()),
             Source::Live => live.with(fact_of),
             Source::Stored(order) => {
                 stored.with_value(|record| record.as_ref()?.facts.iter().find(|fact| fact.order == order).cloned())
@@ -100,6 +104,7 @@ impl Tracer {
         let (running, turn) = (RwSignal::new(None), StoredValue::new(0));
         let tracer = Self { page, engine, draft, stored, source, linked, text, live, running, fact, turn };
         tracer.follow_link();
+        Effect::new(move || tracer.take_handed());
         window_event_listener(ev::hashchange, move |_| {
             page.trace.set(files::trace());
             tracer.follow_link();
@@ -117,6 +122,7 @@ impl Tracer {
         match self.source.get() {
             Source::Nothing => None,
             Source::Linked => self.linked.with(record_of),
+            Source::Handed => self.page.handed.get(),
             Source::Live => self.live.with(record_of),
             Source::Stored(order) => self.stored.with_value(|record| sample::only(record.as_ref()?, order)),
         }
@@ -138,6 +144,21 @@ impl Tracer {
             self.draft.fill(asked);
             self.source.set(Source::Stored(order));
         }
+    }
+
+    /// Shows the fact that another screen handed over, with its numbers, and asks its question.
+    fn take_handed(self) {
+        let asked = self.page.handed.with(|record| {
+            let record = record.as_ref()?;
+            Some((Asked::of_fact(record.facts.first()?, &record.settings, record.model.layers), record.clone()))
+        });
+        let Some((asked, record)) = asked else { return };
+        self.draft.fill(asked);
+        self.source.set(Source::Handed);
+        self.page.lab.update(|lab| {
+            lab.model = link::model(&record, &lab.model);
+            lab.tab = Tab::Trace;
+        });
     }
 
     /// What the model says by itself after the prompt, where it was asked here.
