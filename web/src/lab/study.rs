@@ -81,7 +81,7 @@ pub(crate) fn StudyTab(page: Page, engine: Engine) -> impl IntoView {
             <h2>"New study"</h2>
             <StudyForm runner=runner />
         </section>
-        <Kept runner=runner open=alone />
+        <Kept runner=runner />
         <section class="results" id="records" aria-label="Results">
             {shown(any, move || view! {
                 <Facts desk=desk />

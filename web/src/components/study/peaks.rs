@@ -50,7 +50,8 @@ pub fn PeakBars(
     let bars = move || {
         let peaks = peaks.get();
         let (layers, most) = (peaks.counts.len(), peaks.most().max(1));
-        let height = move |count: usize| format!("height:{:.1}px", count as f64 / most as f64 * HIGH);
+        // Those without a peak have no layer: where they are more, their bar breaks off, and the others stay readable.
+        let height = move |count: usize| format!("height:{:.1}px", (count as f64 / most as f64).min(1.0) * HIGH);
         let mode = peaks.mode();
         let every = if layers <= 12 { 1 } else { layers.div_ceil(30) * 5 };
         let stop = mode.unwrap_or(1);
@@ -66,13 +67,13 @@ pub fn PeakBars(
                     data-layer=layer
                     tabindex=if layer == stop { "0" } else { "-1" }
                     aria-pressed=move || at.get().is_some_and(|at| at.has(layer)).to_string()
-                    aria-label=format!("Layer {layer}: {told}")
                     title=format!("Layer {layer}: {told}")
                     on:click=move |_| press(At::Layers(layer, layer))
                 >
-                    <b>{(count > 0).then_some(count)}</b>
+                    <span class="unseen">{format!("Layer {layer}: {told}")}</span>
+                    <b aria-hidden="true">{(count > 0).then_some(count)}</b>
                     <i style=height(count)></i>
-                    <em>{if tick { layer.to_string() } else { "\u{a0}".into() }}</em>
+                    <em aria-hidden="true">{if tick { layer.to_string() } else { "\u{a0}".into() }}</em>
                 </button>
             }
         };
@@ -83,14 +84,15 @@ pub fn PeakBars(
                 <button
                     type="button"
                     class="nowhere"
+                    class:over=none > most
                     aria-pressed=move || (at.get() == Some(At::Nowhere)).to_string()
-                    aria-label=told
                     title="No single state restores a tenth of the answer"
                     on:click=move |_| press(At::Nowhere)
                 >
-                    <b>{none}</b>
+                    <span class="unseen">{told}</span>
+                    <b aria-hidden="true">{none}</b>
                     <i style=height(none)></i>
-                    <em>"no peak"</em>
+                    <em aria-hidden="true">"no peak"</em>
                 </button>
             }
         });

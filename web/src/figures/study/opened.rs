@@ -91,14 +91,15 @@ fn token(fact: &FactRecord, position: PatchPosition) -> Option<String> {
         PatchPosition::LastToken => traced.tokens.last()?,
         PatchPosition::SameIndex => return None,
     };
-    Some(words::token(token).trim_start_matches('·').to_owned()).filter(|token| !token.is_empty())
+    let token = words::token(token);
+    Some(token.trim_start_matches('·')).filter(|token| !token.is_empty()).map(|token| format!("“{token}”"))
 }
 
 fn sentence(fact: &FactRecord, line: &Line, view: &MetricConvention) -> String {
     let two = |value: f64| words::fixed(value, 2);
     match &line.place {
         Place::Peak { layer, value } => {
-            let at = token(fact, view.position).unwrap_or_else(|| words::restore_at(view.position).into());
+            let at = token(fact, view.position).unwrap_or_else(|| format!("the {}", words::restore_at(view.position)));
             format!("Peak at {at}, layer {layer}: recovery {}. {}", two(*value), late(fact, view)).trim_end().to_owned()
         }
         Place::NoPeak(highest) => {
@@ -173,7 +174,7 @@ mod tests {
         let record = sample::record();
         let found = opened(&record, 0);
         assert_eq!((found.title.as_str(), found.warns), ("Fact 1 of 3", false));
-        assert_eq!(found.sentence, "Peak at France, layer 2: recovery 0.63.");
+        assert_eq!(found.sentence, "Peak at “France”, layer 2: recovery 0.63.");
         let marks = found.marks.expect("it was edited");
         assert_eq!((marks.title.as_str(), marks.ending), ("Edited at layer 2, new answer Rome", Ending::Unchecked));
         let said: Vec<String> = marks.marks.iter().map(|mark| format!("{}: {}", mark.name, mark.value)).collect();
@@ -201,11 +202,11 @@ mod tests {
         let found = opened(&record, order);
         assert_eq!(
             found.sentence,
-            "Peak at Picchu, layer 2: recovery 1.00. The last token carries it from layer 5 on."
+            "Peak at “Picchu”, layer 2: recovery 1.00. The last token carries it from layer 5 on."
         );
         let last = MetricConvention::default().with_position(PatchPosition::LastToken);
         let found = Opened::of(&record, order, &last).expect("it is there");
-        assert_eq!(found.sentence, "Peak at of, layer 6: recovery 1.00.");
+        assert_eq!(found.sentence, "Peak at “of”, layer 6: recovery 1.00.");
     }
 
     #[test]

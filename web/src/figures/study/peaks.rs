@@ -45,9 +45,9 @@ impl Peaks {
         self.counts.iter().sum()
     }
 
-    /// The highest count of a layer, or of those without a peak.
+    /// The highest count of a layer.
     pub fn most(&self) -> usize {
-        self.counts.iter().copied().max().unwrap_or(0).max(self.none)
+        self.counts.iter().copied().max().unwrap_or(0)
     }
 
     /// The layer at which most facts peak, the lowest of several.

@@ -26,7 +26,8 @@ pub fn title(record: &Record) -> (String, String) {
         _ if stem.is_empty() => "Study".into(),
         _ => words::capital(stem),
     };
-    let from = if file.is_empty() { String::new() } else { format!(" from {file}") };
+    // A file without an ending is a name of facts, which stands there already.
+    let from = if file.contains('.') { format!(" from {file}") } else { String::new() };
     let about = format!("{}{from}, seed {}", words::count(record.facts.len(), "fact"), record.settings.seed);
     (words::visible(&words::short(&name, 40)), words::visible(&words::short(&about, 80)))
 }
@@ -46,7 +47,7 @@ impl Told {
         let peaks = Peaks::of(lines, record.model.layers);
         let more: Vec<String> = excluded(lines)
             .into_iter()
-            .chain(no_peak(&peaks, lines.len()))
+            .chain(others(record, view, &peaks, lines.len()))
             .chain(caution(view))
             .chain(edits(record, lines))
             .collect();
@@ -86,14 +87,28 @@ fn head(record: &Record, view: &MetricConvention, lines: &[Line], peaks: &Peaks)
     let Some(run) = peaks.run() else {
         return format!("In none of {traced} {known} does a single state restore a tenth of the answer.");
     };
-    let Run { from, to, facts } = run;
-    let peak = match (view.argmax_always, from == to) {
+    match mostly_none(peaks) {
+        true => {
+            format!("In {} of {traced} {known} no single state restores a tenth of the answer: no peak.", peaks.none)
+        }
+        false => format!("In {} of {traced} {known} the {}.", run.facts, peak(record, view, run)),
+    }
+}
+
+/// Facts without a peak are more than those with one: that is the finding.
+fn mostly_none(peaks: &Peaks) -> bool {
+    peaks.none > peaks.peaked()
+}
+
+/// Where most peaks are.
+fn peak(record: &Record, view: &MetricConvention, Run { from, to, .. }: Run) -> String {
+    let at_layers = match (view.argmax_always, from == to) {
         (false, true) => format!("peak is at layer {from}"),
         (false, false) => format!("peak is at layers {from}–{to}"),
         (true, true) => format!("assigned layer is {from}"),
         (true, false) => format!("assigned layer is one of {from}–{to}"),
     };
-    format!("In {facts} of {traced} {known} the {peak} of {layers}, {at}.")
+    format!("{at_layers} of {}, {}", record.model.layers, at(view.position))
 }
 
 fn excluded(lines: &[Line]) -> Option<String> {
@@ -114,11 +129,13 @@ fn excluded(lines: &[Line]) -> Option<String> {
     (together > 0 && lines.len() > 1).then(|| format!("{}: excluded.", parts.join(", ")))
 }
 
-fn no_peak(peaks: &Peaks, of: usize) -> Option<String> {
-    // The sentence before it says so already.
-    let said = peaks.peaked() == 0 || of == 1;
-    (peaks.none > 0 && !said)
-        .then(|| format!("In {} no single state restores a tenth of the answer: no peak.", peaks.none))
+/// What the first sentence leaves out: facts without a peak, or where they are most of them, those with one.
+fn others(record: &Record, view: &MetricConvention, peaks: &Peaks, of: usize) -> Option<String> {
+    let run = peaks.run().filter(|_| of > 1)?;
+    if mostly_none(peaks) {
+        return Some(format!("In {} of the other {} the {}.", run.facts, peaks.peaked(), peak(record, view, run)));
+    }
+    (peaks.none > 0).then(|| format!("In {} no single state restores a tenth of the answer: no peak.", peaks.none))
 }
 
 /// What is so by definition.
@@ -222,6 +239,12 @@ mod tests {
         record.facts[0] = sample::not_validated(&record.facts[0], Reason::NotKnown);
         let found = told(&record, MetricConvention::default());
         assert!(found.head.starts_with("The fact is excluded, not known") && found.more.is_empty(), "{found:?}");
+        let mut mostly = study();
+        mostly.facts.drain(..2);
+        mostly.facts.push(mostly.facts[1].clone());
+        let found = told(&mostly, MetricConvention::default());
+        assert_eq!(found.head, "In 2 of 3 known facts no single state restores a tenth of the answer: no peak.");
+        assert_eq!(found.more, "In 1 of the other 1 the peak is at layer 3 of 4, on the last token of the subject.");
         let mut none = study();
         let excluded: Vec<FactRecord> =
             none.facts.iter().map(|fact| sample::not_validated(fact, Reason::NotKnown)).collect();

@@ -146,7 +146,12 @@ fn Models(runner: Runner, models: RwSignal<Vec<ModelRef>>) -> impl IntoView {
         view! { <Tick label=label help=help on=Signal::derive(move || models.with(|all| all.contains(&has))) set=set /> }
     };
     let bundled = bundled::ALL.map(|one| {
-        let help = format!("{}, {} layers, {}", one.family, one.layers, words::parameters(one.parameters));
+        let help = format!(
+            "{}, {} layers, {}",
+            one.family,
+            one.layers,
+            words::parameters(one.parameters).replace(" parameters", "")
+        );
         tick(ModelRef::Bundled { name: one.name.into() }, one.name.into(), help)
     });
     // Edits, loading and the like must not make the boxes anew.

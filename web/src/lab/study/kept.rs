@@ -68,12 +68,7 @@ pub(crate) fn Offer(runner: Runner) -> impl IntoView {
 
 /// All of them, in one line until it is unfolded.
 #[component]
-pub(crate) fn Kept(
-    runner: Runner,
-    /// It begins unfolded.
-    #[prop(into)]
-    open: Signal<bool>,
-) -> impl IntoView {
+pub(crate) fn Kept(runner: Runner) -> impl IntoView {
     let ask = move |_| spawn_local(runner.refresh());
     let list = move || match runner.saved.get() {
         None => view! {
@@ -91,7 +86,7 @@ pub(crate) fn Kept(
     };
     let count = move || runner.saved.with(|saved| saved.as_ref().map(Vec::len)).filter(|count| *count > 0);
     view! {
-        <details class="fold kept" open=open.get_untracked()>
+        <details class="fold kept">
             <summary><h2>"Kept studies"</h2> <span class="faint">{count}</span></summary>
             {list}
         </details>
