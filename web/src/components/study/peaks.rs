@@ -78,13 +78,14 @@ pub fn PeakBars(
             }
         };
         let none = peaks.none;
+        let broken = none > most;
         let nowhere = (none > 0).then(|| {
             let told = format!("No peak: {}", words::count(none, "fact"));
             view! {
                 <button
                     type="button"
                     class="nowhere"
-                    class:over=none > most
+                    class:over=broken
                     aria-pressed=move || (at.get() == Some(At::Nowhere)).to_string()
                     title="No single state restores a tenth of the answer"
                     on:click=move |_| press(At::Nowhere)
