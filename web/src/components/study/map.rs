@@ -20,12 +20,13 @@ pub(super) fn FactMap(map: SmallMap) -> impl IntoView {
     let label = format!("Recovery by {what} and layer; the highest of each row: {}", told.join(", "));
     let count = rows.len();
     let row = |(at, row): (usize, SmallRow)| {
+        let unmatched = row.values.iter().all(Option::is_none);
         let style = format!("background:{};grid-row:{}", bands(row.values.into_iter()), at + 1);
         view! {
             <span class="name" class:subject=row.subject style=format!("grid-row:{}", at + 1)>
                 {words::short(&row.name, LONGEST)}
             </span>
-            <i class="band" style=style></i>
+            <i class="band" class:unmatched=unmatched style=style></i>
         }
     };
     let ring = peak.map(|(row, layer)| {
