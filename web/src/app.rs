@@ -1,7 +1,7 @@
 //! The page: tabs of the lab, open records, and what holds for all of them.
 
 use crate::files;
-use crate::lab::{Engine, Tab, edit, frame, models, status, study, trace, trouble};
+use crate::lab::{Engine, Tab, edit, forward, frame, models, status, study, trace, trouble};
 use crate::page::Page;
 use crate::sample;
 use leptos::{ev, prelude::*};
@@ -34,6 +34,7 @@ pub fn start() {
 pub fn App() -> impl IntoView {
     let page = Page::new();
     let engine = Engine::new();
+    let tracing = trace::Tracing::new(page, engine);
     page.read(page.linked.get_untracked(), Vec::new());
     Effect::new(move || {
         let (state, lab, trace) = (page.state.get(), page.lab.get(), page.trace.get());
@@ -68,7 +69,10 @@ pub fn App() -> impl IntoView {
                 <Errors page=page engine=engine />
                 // Tabs stay mounted, so that what runs in one goes on while another is looked at.
                 <div role="tabpanel" id="panel-trace" aria-labelledby="tab-trace" hidden=move || !shown(Tab::Trace)>
-                    <trace::Trace page=page engine=engine />
+                    <trace::Trace tracing=tracing />
+                </div>
+                <div role="tabpanel" id="panel-forward" aria-labelledby="tab-forward" hidden=move || !shown(Tab::Forward)>
+                    <forward::Forward tracing=tracing />
                 </div>
                 <div role="tabpanel" id="panel-edit" aria-labelledby="tab-edit" hidden=move || !shown(Tab::Edit)>
                     <edit::Edit page=page engine=engine />

@@ -36,6 +36,8 @@ pub enum Tab {
     /// Trace one prompt.
     #[default]
     Trace,
+    /// Follow the answer through the layers.
+    Forward,
     /// Rewrite one fact.
     Edit,
     /// Run studies, and look at their records.
@@ -46,12 +48,13 @@ pub enum Tab {
 
 impl Tab {
     /// All, in the order in which they are shown.
-    pub const ALL: [Self; 4] = [Self::Trace, Self::Edit, Self::Study, Self::Models];
+    pub const ALL: [Self; 5] = [Self::Trace, Self::Forward, Self::Edit, Self::Study, Self::Models];
 
     /// Its name in the address.
     pub fn name(self) -> &'static str {
         match self {
             Self::Trace => "trace",
+            Self::Forward => "forward",
             Self::Edit => "edit",
             Self::Study => "study",
             Self::Models => "models",

@@ -15,6 +15,7 @@ pub mod edited;
 pub mod edits;
 pub mod facts;
 pub mod finding;
+pub mod forward;
 pub mod heatmap;
 pub mod histogram;
 pub mod history;

@@ -12,7 +12,7 @@ pub use cell::{Cell, Line};
 pub use maps::{Cursor, Peak, SITES, Scale, Standing, TraceMaps, ramp};
 pub use redundancy::redundancy;
 pub use rows::{Role, Row, rows};
-pub use story::{Carries, Piece, Story};
+pub use story::{CARRIES, Carries, Piece, Story};
 pub use tracks::Tracks;
 
 #[cfg(test)]

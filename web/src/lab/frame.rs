@@ -93,6 +93,7 @@ fn Tabs(page: Page) -> impl IntoView {
         let chosen = move || page.lab.with(|lab| lab.tab == tab);
         let label = match tab {
             Tab::Trace => "Trace",
+            Tab::Forward => "Forward pass",
             Tab::Edit => "Edit",
             Tab::Study => "Study",
             Tab::Models => "Models",

@@ -12,6 +12,7 @@ pub(crate) mod edit;
 pub(crate) mod engine;
 pub(crate) mod export;
 mod fields;
+pub(crate) mod forward;
 pub(crate) mod frame;
 pub(crate) mod models;
 mod pace;

@@ -15,14 +15,14 @@ type Shown = (Option<(String, String)>, bool, Option<usize>);
 
 /// What is drawn. A handle: copies are the same.
 #[derive(Clone, Copy)]
-pub(super) struct Maps {
-    pub(super) maps: Memo<Option<TraceMaps>>,
-    pub(super) tracks: Memo<Option<Tracks>>,
-    pub(super) story: Memo<Option<Story>>,
-    pub(super) view: Memo<MapView>,
-    pub(super) pointer: Pointer,
+pub(crate) struct Maps {
+    pub(crate) maps: Memo<Option<TraceMaps>>,
+    pub(crate) tracks: Memo<Option<Tracks>>,
+    pub(crate) story: Memo<Option<Story>>,
+    pub(crate) view: Memo<MapView>,
+    pub(crate) pointer: Pointer,
     /// The cell that is looked at, or the peak.
-    pub(super) cursor: Memo<Option<Cursor>>,
+    pub(crate) cursor: Memo<Option<Cursor>>,
 }
 
 impl Maps {

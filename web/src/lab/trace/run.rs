@@ -8,7 +8,7 @@ use crate::lab::pace::Pace;
 use crate::lab::{Engine, Tab};
 use crate::page::Page;
 use crate::{files, sample, words};
-use engram_core::protocol::{Command, ModelRef};
+use engram_core::protocol::{Command, ModelRef, Question};
 use engram_core::record::{Corruption, FactRecord, Record, Settings};
 use leptos::task::spawn_local;
 use leptos::{ev, prelude::*};
@@ -145,6 +145,20 @@ impl Tracer {
         self.live
             .with(|live| live.as_ref().and_then(|live| live.greedy.clone()))
             .filter(|_| self.source.get() == Source::Live)
+    }
+
+    /// The question of the shown trace, where the engine that has answered it can tell more about it: only the same model with the
+    /// same edits can.
+    pub(crate) fn at_hand(self) -> Memo<Option<Question>> {
+        Memo::new(move |_| {
+            let here = self.source.get() == Source::Live && self.running.get().is_none();
+            self.live.with(|live| {
+                let live = live.as_ref().filter(|live| here && matches!(live.stage, Stage::Done))?;
+                let same = live.edits == self.engine.in_force();
+                let loaded = self.engine.model.with(|model| model.as_ref().map(|model| model.model.clone()));
+                live.question.clone().filter(|_| same && loaded == live.model)
+            })
+        })
     }
 
     /// Takes the shown fact over into the edit tab.
