@@ -7,6 +7,7 @@ use crate::components::forward::{After, AfterPanel, Player, Streams};
 use crate::components::shown;
 use crate::components::trace::StoryText;
 use crate::figures::forward::{heads, say};
+use crate::figures::pieces::{Place, places};
 use crate::figures::trace::{Cursor, Row, Standing, TraceMaps};
 use crate::lab::Tab;
 use crate::lab::trace::Tracing;
@@ -87,8 +88,9 @@ pub(crate) fn Forward(tracing: Tracing) -> impl IntoView {
                         })}
                     </section>
                     {shown(whole, move || view! {
-                        <Streams maps=maps.maps tracks=maps.tracks story=maps.story layer=layer said=sentence on_layer=on_layer />
-                        <Player layer=layer layers=layers moved=moved.into() on_screen=on_screen on_layer=on_layer />
+                        <Streams maps=maps.maps tracks=maps.tracks story=maps.story layer=layer said=sentence on_layer=on_layer>
+                            <Player layer=layer layers=layers moved=moved.into() on_screen=on_screen on_layer=on_layer />
+                        </Streams>
                     })}
                 </div>
                 <div>{shown(whole, move || view! { <AfterPanel after=after /> })}</div>
@@ -100,14 +102,18 @@ pub(crate) fn Forward(tracing: Tracing) -> impl IntoView {
 /// The tokens of the prompt that is shown; they are chosen on the trace screen.
 #[component]
 fn Prompt(tracing: Tracing) -> impl IntoView {
-    let Tracing { tracer, maps } = tracing;
+    let tracer = tracing.tracer;
     let tokens = move || {
-        maps.maps.with(|maps| {
-            let rows = maps.as_ref().map(|maps| maps.rows.clone()).unwrap_or_default();
-            let one = |row: Row| {
-                view! { <li><span class="tok" class:subject=row.role.is_subject()>{words::short(&row.text, 18)}</span></li> }
+        tracer.fact.with(|fact| {
+            let (fact, traced) = fact.as_ref().and_then(|fact| Some((fact, fact.traced()?)))?;
+            let [start, end] = traced.subject_span;
+            // Special tokens stand for nothing of the prompt; they are rows of the picture.
+            let typed = places(&fact.prompt, &traced.tokens).into_iter().filter(|place| !place.at.is_empty());
+            let one = |place: Place| {
+                let subject = (start..end).contains(&place.tokens.start);
+                view! { <li><span class="tok" class:subject=subject>{words::short(&words::token(&place.text), 18)}</span></li> }
             };
-            rows.into_iter().map(one).collect_view()
+            Some(typed.map(one).collect_view())
         })
     };
     let go = move |_| tracer.page.lab.update(|lab| lab.tab = Tab::Trace);

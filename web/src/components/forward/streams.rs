@@ -29,6 +29,8 @@ pub fn Streams(
     said: Signal<String>,
     /// Called with another layer.
     on_layer: Callback<usize>,
+    /// What plays the layers.
+    children: Children,
 ) -> impl IntoView {
     let plot = NodeRef::<html::Div>::new();
     let layers = Memo::new(move |_| maps.with(|maps| maps.as_ref().map_or(1, |maps| maps.layers)));
@@ -128,6 +130,7 @@ pub fn Streams(
             </div>
             <Depths maps=maps tracks=tracks layer=layer />
         </div>
+        {children()}
         {numbers}
     }
 }
