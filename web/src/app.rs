@@ -1,7 +1,7 @@
 //! The page: tabs of the lab, open records, and what holds for all of them.
 
 use crate::files;
-use crate::lab::{Engine, Tab, edit, forward, frame, models, status, study, trace, trouble};
+use crate::lab::{Engine, Tab, back, edit, forward, frame, models, status, study, trace, trouble};
 use crate::page::Page;
 use crate::sample;
 use leptos::{ev, prelude::*};
@@ -36,10 +36,7 @@ pub fn App() -> impl IntoView {
     let engine = Engine::new();
     let tracing = trace::Tracing::new(page, engine);
     page.read(page.linked.get_untracked(), Vec::new());
-    Effect::new(move || {
-        let (state, lab, trace) = (page.state.get(), page.lab.get(), page.trace.get());
-        page.linked.with(|linked| files::write_address(linked, &state, &lab, trace.as_deref()));
-    });
+    back::keep(page, tracing);
     let dragging = RwSignal::new(false);
     window_event_listener(ev::dragover, move |event| {
         event.prevent_default();
@@ -63,7 +60,7 @@ pub fn App() -> impl IntoView {
     view! {
         <div class:dragging=move || dragging.get()>
             <a class="skip" href="#screen">"Skip to the screen"</a>
-            <frame::Bar page=page engine=engine />
+            <frame::Bar page=page engine=engine tracing=tracing />
             <main class="lab" id="screen" tabindex="-1">
                 <trouble::Lost engine=engine />
                 <Errors page=page engine=engine />

@@ -65,6 +65,15 @@ pub fn fixed(value: f64, decimals: usize) -> String {
     }
 }
 
+/// The name of a patch position.
+pub fn patch_position(position: PatchPosition) -> &'static str {
+    match position {
+        PatchPosition::SubjectLast => "last subject token",
+        PatchPosition::LastToken => "last token",
+        PatchPosition::SameIndex => "same index",
+    }
+}
+
 /// A difference with its sign: `+0.1200`.
 pub fn signed(value: f64) -> String {
     let text = number(value);

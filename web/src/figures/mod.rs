@@ -24,6 +24,7 @@ pub mod kinds;
 pub mod lens;
 pub mod live;
 pub mod loss;
+pub mod palette;
 pub mod panels;
 pub mod partial;
 pub mod pieces;

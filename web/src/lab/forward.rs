@@ -21,8 +21,8 @@ pub(crate) fn Forward(tracing: Tracing) -> impl IntoView {
     let Tracing { tracer, maps } = tracing;
     let lab = tracer.page.lab;
     let on_screen = Signal::from(Memo::new(move |_| lab.with(|lab| lab.tab == Tab::Forward)));
-    let layers = Memo::new(move |_| maps.maps.with(|maps| maps.as_ref().map_or(1, |maps| maps.layers)));
-    let moved = Memo::new(move |_| maps.story.with(|story| story.as_ref().and_then(|story| story.moved)));
+    let layers = Memo::new(move |_| maps.own.with(|maps| maps.as_ref().map_or(1, |maps| maps.layers)));
+    let moved = Memo::new(move |_| maps.own_story.with(|story| story.as_ref().and_then(|story| story.moved)));
     // Where nobody has chosen a layer, the one at which something happens.
     let layer = Memo::new(move |_| {
         let chosen = maps.pointer.at.get().map(|at| at.layer);
@@ -41,12 +41,12 @@ pub(crate) fn Forward(tracing: Tracing) -> impl IntoView {
         here.with(|here| Some(heads(&here.as_ref()?.attention, subject.get()?))).unwrap_or_default()
     });
     let said = Memo::new(move |_| {
-        let (whole, tracks, heads) = (maps.story.get()?, maps.tracks.get()?, of_heads.get());
-        maps.maps.with(|maps| Some(say(maps.as_ref()?, &whole, &tracks, &heads, layer.get())))
+        let (whole, tracks, heads) = (maps.own_story.get()?, maps.tracks.get()?, of_heads.get());
+        maps.own.with(|maps| Some(say(maps.as_ref()?, &whole, &tracks, &heads, layer.get())))
     });
     let after = Memo::new(move |_| {
         let layer = layer.get();
-        maps.maps.with(|found| {
+        maps.own.with(|found| {
             let found = found.as_ref()?;
             let tracks = maps.tracks.get()?;
             let own = tracks.lens.get(layer - 1).zip(tracks.rank.get(layer - 1)).map(|(p, rank)| (*p, *rank));
@@ -71,7 +71,7 @@ pub(crate) fn Forward(tracing: Tracing) -> impl IntoView {
             })
         })
     });
-    let whole = move || maps.maps.with(|maps| maps.as_ref().is_some_and(|maps| maps.any() && maps.waiting().is_none()));
+    let whole = move || maps.own.with(|maps| maps.as_ref().is_some_and(|maps| maps.any() && maps.waiting().is_none()));
     let sentence = Signal::derive(move || said.with(|said| said.as_ref().map(|said| said.text()).unwrap_or_default()));
     view! {
         <div>
@@ -88,7 +88,7 @@ pub(crate) fn Forward(tracing: Tracing) -> impl IntoView {
                         })}
                     </section>
                     {shown(whole, move || view! {
-                        <Streams maps=maps.maps tracks=maps.tracks story=maps.story layer=layer said=sentence on_layer=on_layer>
+                        <Streams maps=maps.own tracks=maps.tracks story=maps.own_story layer=layer said=sentence on_layer=on_layer>
                             <Player layer=layer layers=layers moved=moved.into() on_screen=on_screen on_layer=on_layer />
                         </Streams>
                     })}
@@ -130,7 +130,7 @@ fn Prompt(tracing: Tracing) -> impl IntoView {
 #[component]
 fn Answer(tracing: Tracing) -> impl IntoView {
     let shown = move || {
-        tracing.maps.maps.with(|maps| {
+        tracing.maps.own.with(|maps| {
             let TraceMaps { answer, p_clean, standing, .. } = maps.as_ref()?;
             let width = format!("width:{:.1}%", 100.0 * p_clean);
             let warn = (*standing != Standing::Effect)

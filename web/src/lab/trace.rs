@@ -5,6 +5,7 @@ mod answers;
 mod finding;
 mod link;
 mod maps;
+mod pinned;
 mod prompt;
 mod put_back;
 mod run;
