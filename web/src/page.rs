@@ -4,7 +4,6 @@ use crate::files;
 use crate::load::{Opened, Shelf};
 use crate::state::{LabState, Tab, ViewState};
 use crate::words;
-use engram_core::record::Record;
 use engram_core::{Error, Result};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
@@ -26,8 +25,6 @@ pub(crate) struct Page {
     pub(crate) linked: RwSignal<Vec<String>>,
     /// The result that the address carries, packed, as long as it is shown.
     pub(crate) trace: RwSignal<Option<String>>,
-    /// A record of one fact that the trace screen shall show next.
-    pub(crate) handed: RwSignal<Option<Record>>,
 }
 
 impl Page {
@@ -42,7 +39,6 @@ impl Page {
             reading: RwSignal::new(0),
             linked: RwSignal::new(linked),
             trace: RwSignal::new(files::trace()),
-            handed: RwSignal::new(None),
         };
         page.follow_hash();
         page

@@ -65,6 +65,15 @@ pub fn fixed(value: f64, decimals: usize) -> String {
     }
 }
 
+/// The name of a patch position.
+pub fn patch_position(position: PatchPosition) -> &'static str {
+    match position {
+        PatchPosition::SubjectLast => "last subject token",
+        PatchPosition::LastToken => "last token",
+        PatchPosition::SameIndex => "same index",
+    }
+}
+
 /// A difference with its sign: `+0.1200`.
 pub fn signed(value: f64) -> String {
     let text = number(value);
@@ -121,15 +130,6 @@ pub fn position(position: PatchPosition) -> &'static str {
         PatchPosition::SubjectLast => "the clean state of the subject's last token",
         PatchPosition::LastToken => "the clean state of the prompt's last token",
         PatchPosition::SameIndex => "the subject's clean state at the same index",
-    }
-}
-
-/// Where a state is put back, as the choice “Restore at” names it.
-pub fn restore_at(position: PatchPosition) -> &'static str {
-    match position {
-        PatchPosition::SubjectLast => "last subject token",
-        PatchPosition::LastToken => "last token",
-        PatchPosition::SameIndex => "subject, same index",
     }
 }
 

@@ -8,6 +8,9 @@ pub mod chips;
 pub mod compare;
 pub mod edits;
 pub mod fact;
+#[cfg(feature = "page")]
+#[expect(unreachable_pub, reason = "leptos makes the properties of every component public")]
+pub mod forward;
 #[expect(unreachable_pub, reason = "leptos makes the properties of every component public")]
 mod heat_grid;
 pub mod heat_picture;

@@ -9,8 +9,10 @@ mod rows;
 mod story;
 mod tabs;
 
+pub(in crate::components) use axis::Brackets;
 pub use figure::TraceFigure;
 pub use inspector::Inspector;
+pub(in crate::components) use inspector::meter;
 pub use pointer::Pointer;
 pub use story::StoryText;
 pub use tabs::{Legend, MapTabs};

@@ -14,6 +14,7 @@ mod top;
 
 use crate::components::shown;
 use crate::lab::export::ExportPage;
+use crate::lab::trace::Tracer;
 use crate::lab::{Engine, Tab};
 use crate::page::Page;
 use beneath::Beneath;
@@ -30,9 +31,9 @@ use top::Top;
 
 /// The screen.
 #[component]
-pub(crate) fn StudyTab(page: Page, engine: Engine) -> impl IntoView {
+pub(crate) fn StudyTab(page: Page, engine: Engine, tracer: Tracer) -> impl IntoView {
     let runner = Runner::new(page, engine);
-    let desk = Desk::new(page, runner);
+    let desk = Desk::new(page, runner, tracer);
     let seen = Memo::new(move |_| page.lab.with(|lab| lab.tab == Tab::Study));
     // The engine is not started for opening the page: only for somebody who comes here, or who has studies kept.
     Effect::new(move |first: Option<()>| {
@@ -100,13 +101,14 @@ fn Said(runner: Runner) -> impl IntoView {
             runner.done.with(|done| (0..done.records.len()).map(|place| done.name(place)).collect());
         let all = names.join(", ");
         let records = Callback::new(move |()| Ok(runner.done.with_untracked(|done| done.records.clone())));
+        // A page of one is made above.
+        let page = (names.len() > 1)
+            .then(|| view! { <ExportPage page=runner.page label="Make a page of them…" records=records /> });
         (!names.is_empty()).then(|| {
             view! {
                 <aside class="offer" aria-label="A finished study">
                     <p>"Finished " <b>{all}</b></p>
-                    <p class="choices">
-                        <ExportPage page=runner.page label="Make a page of them…" records=records />
-                    </p>
+                    {page.map(|page| view! { <p class="choices">{page}</p> })}
                 </aside>
             }
         })

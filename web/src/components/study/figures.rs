@@ -35,7 +35,7 @@ pub fn StudyFigures(
             <p class="faint">
                 {format!(
                     "Restore at the {}: {} is put back into the corrupted run, after one layer. Error bars are standard errors of the mean.",
-                    words::restore_at(position),
+                    words::patch_position(position),
                     words::position(position),
                 )}
             </p>

@@ -103,9 +103,18 @@ fn row(
     let excluded = matches!(place, Place::Excluded { .. });
     let shown = match place.why() {
         Some(why) => {
-            let title = why.clone();
-            view! { <span class="why-not" title=title><span aria-hidden="true">"⚠"</span> <span>{why}</span></span> }
-                .into_any()
+            // A phone has room for what the model says only.
+            let (reason, says) = match why.split_once(": ") {
+                Some((reason, says)) => (format!("{reason}: "), says.to_owned()),
+                None => (String::new(), why.clone()),
+            };
+            view! {
+                <span class="why-not" title=why>
+                    <span aria-hidden="true">"⚠"</span>
+                    <span><span class="wide">{reason}</span> {says}</span>
+                </span>
+            }
+            .into_any()
         }
         None if strip.is_empty() => ().into_any(),
         None => {

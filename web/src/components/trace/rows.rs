@@ -49,12 +49,15 @@ pub(super) fn MapRow(
         (1..=layers).map(one).collect_view()
     };
     let most = move || {
-        let most = line.with(|line| line.iter().flatten().copied().reduce(f64::max));
+        let differs = maps.with(|maps| maps.as_ref().is_some_and(TraceMaps::differs));
+        // Of differences the widest, with its sign.
+        let higher = move |a: f64, b: f64| if differs && b.abs() > a.abs() || !differs && b > a { b } else { a };
+        let most = line.with(|line| line.iter().flatten().copied().reduce(higher));
         let peak =
             maps.with(|maps| maps.as_ref().and_then(|maps| maps.peak(site.get()))).filter(|peak| peak.at.row == at);
         match (most, peak) {
             (_, Some(peak)) => {
-                view! { <span class="row-most peak">{format!("peak {}", words::fixed(peak.value, 2))}</span> }
+                view! { <span class="row-most peak">{format!("{} {}", if differs { "most" } else { "peak" }, words::fixed(peak.value, 2))}</span> }
                     .into_any()
             }
             (Some(most), None) => view! { <span class="row-most">{words::fixed(most, 2)}</span> }.into_any(),

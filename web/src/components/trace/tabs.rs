@@ -108,13 +108,20 @@ fn Thumb(maps: Memo<Option<TraceMaps>>, site: MapSite) -> impl IntoView {
 pub fn Legend(
     /// The answer.
     answer: Signal<String>,
+    /// Cells are differences from a pinned trace.
+    differs: Signal<bool>,
 ) -> impl IntoView {
+    let name = move || match differs.get() {
+        true => "This minus pinned".to_owned(),
+        false => format!("Recovery of {}", answer.get()),
+    };
+    let end = move |plain: &'static str, of_difference: &'static str| if differs.get() { of_difference } else { plain };
     view! {
-        <div class="map-legend" aria-hidden="true">
-            <b>{move || format!("Recovery of {}", answer.get())}</b>
-            <span>"corrupted 0"</span>
+        <div class="map-legend" class:differs=move || differs.get() aria-hidden="true">
+            <b>{name}</b>
+            <span>{move || end("corrupted 0", "−1")}</span>
             <i></i>
-            <span>"1 clean"</span>
+            <span>{move || end("1 clean", "+1")}</span>
         </div>
     }
 }

@@ -79,7 +79,7 @@ fn positions(fact: &FactRecord, view: &MetricConvention) -> (Vec<SmallRow>, Opti
         Some((
             position,
             SmallRow {
-                name: words::restore_at(position).into(),
+                name: words::patch_position(position).into(),
                 subject: position != PatchPosition::LastToken,
                 values: values.into_iter().map(Some).collect(),
             },

@@ -99,14 +99,15 @@ fn sentence(fact: &FactRecord, line: &Line, view: &MetricConvention) -> String {
     let two = |value: f64| words::fixed(value, 2);
     match &line.place {
         Place::Peak { layer, value } => {
-            let at = token(fact, view.position).unwrap_or_else(|| format!("the {}", words::restore_at(view.position)));
+            let at =
+                token(fact, view.position).unwrap_or_else(|| format!("the {}", words::patch_position(view.position)));
             format!("Peak at {at}, layer {layer}: recovery {}. {}", two(*value), late(fact, view)).trim_end().to_owned()
         }
         Place::NoPeak(highest) => {
             let said = format!("No peak: no single state restores a tenth of the answer (highest {}).", two(*highest));
             format!("{said} {}", late(fact, view)).trim_end().to_owned()
         }
-        Place::Untraced => format!("The state was not restored at the {}.", words::restore_at(view.position)),
+        Place::Untraced => format!("The state was not restored at the {}.", words::patch_position(view.position)),
         Place::Excluded { reason: Reason::NotKnown, says: Some(says) } => {
             format!("Not known: the model says {says}, not {}. There is no fact to trace.", line.answer)
         }

@@ -51,7 +51,11 @@ impl Cell {
             _ => outputs(site, ""),
         };
         let mut lines = Vec::new();
-        for other in SITES {
+        if let (Some(pinned), Some(value)) = (maps.pinned(site, at), value) {
+            let line = |name: &str, value: f64| Line { name: name.into(), value: words::fixed(value, 2) };
+            lines.extend([line("Recovery here", pinned + value), line("Recovery in the pinned trace", pinned)]);
+        }
+        for other in SITES.into_iter().filter(|_| !maps.differs()) {
             let name = match other {
                 MapSite::Residual => "State after this layer".to_owned(),
                 other => outputs(other, " alone"),
@@ -72,9 +76,13 @@ impl Cell {
             token: row.text.trim_start_matches('·').to_owned(),
             subject: row.role.is_subject(),
             layer: at.layer,
-            what: format!("{what}{}", if peak { ", peak" } else { "" }),
+            what: format!("{what}{}", if peak && !maps.differs() { ", peak" } else { "" }),
             value,
-            unit: if value.is_some_and(|value| value < -0.02) { "recovery: worse" } else { "recovery" },
+            unit: match value {
+                _ if maps.differs() => "difference",
+                Some(value) if value < -0.02 => "recovery: worse",
+                _ => "recovery",
+            },
             runs: [("Clean", Some(maps.p_clean)), ("Corrupted", Some(maps.p_corrupt)), ("Put back", maps.p(site, at))],
             lines,
         })

@@ -6,7 +6,7 @@ use engram_core::protocol::MapSite;
 use engram_core::record::FactRecord;
 
 /// Recovery from which on a state counts as carrying the answer; of a lower peak, this share.
-const CARRIES: f64 = 0.7;
+pub const CARRIES: f64 = 0.7;
 
 /// Layers through which a token carries the answer.
 #[derive(Debug, Clone, Copy, PartialEq)]

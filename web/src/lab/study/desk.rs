@@ -4,6 +4,7 @@
 use super::live::unfinished;
 use super::runner::Runner;
 use crate::figures::study::{Filter, Line, Opened, apply, lines};
+use crate::lab::trace::Tracer;
 use crate::page::Page;
 use crate::sample;
 use crate::state::ViewState;
@@ -30,6 +31,7 @@ pub(super) enum Source {
 pub(super) struct Desk {
     pub(super) page: Page,
     pub(super) runner: Runner,
+    tracer: Tracer,
     /// The study that comes with the page, once the screen is looked at without another.
     stored: RwSignal<Option<Record>>,
     /// The study that runs is looked at, not a record beside it.
@@ -52,7 +54,7 @@ pub(super) struct Desk {
 
 impl Desk {
     /// The screen before anything is chosen.
-    pub(super) fn new(page: Page, runner: Runner) -> Self {
+    pub(super) fn new(page: Page, runner: Runner, tracer: Tracer) -> Self {
         let (stored, watching) = (RwSignal::new(None::<Record>), RwSignal::new(true));
         let source = Memo::new(move |_| {
             let runs = watching.get() && (runner.busy.get() || unfinished(runner));
@@ -87,7 +89,7 @@ impl Desk {
             }
             now
         });
-        Self { page, runner, stored, watching, source, view, lines, filter, found, order, opened }
+        Self { page, runner, tracer, stored, watching, source, view, lines, filter, found, order, opened }
     }
 
     /// Reads the study that comes with the page, unless it was read.
@@ -152,7 +154,7 @@ impl Desk {
     pub(super) fn trace(self) {
         let Some(order) = self.order.get_untracked() else { return };
         if let Some(record) = untrack(|| self.record(|record| sample::only(record, order)).flatten()) {
-            self.page.handed.set(Some(record));
+            self.tracer.show_record(record);
         }
     }
 }

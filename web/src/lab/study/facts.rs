@@ -78,7 +78,7 @@ fn View(desk: Desk) -> impl IntoView {
                 aria-pressed=move || state.with(|state| state.position == position).to_string()
                 on:click=move |_| state.update(|state| state.position = position)
             >
-                {words::restore_at(position)}
+                {words::patch_position(position)}
             </button>
         }
     };

@@ -243,7 +243,7 @@ fn Advanced(form: RwSignal<Form>) -> impl IntoView {
             });
         });
         let on = Signal::derive(move || form.with(|form| form.positions.contains(&position)));
-        view! { <Tick label=words::capital(words::restore_at(position)) help=words::position(position) on=on set=set /> }
+        view! { <Tick label=words::capital(words::patch_position(position)) help=words::position(position) on=on set=set /> }
     });
     let noise = move || form.with(|form| form.noise);
     let corruption = move |on: bool, label: &'static str| {
@@ -262,6 +262,7 @@ fn Advanced(form: RwSignal<Form>) -> impl IntoView {
     view! {
         <details class="more">
             <summary>"More settings"</summary>
+            <div class="more-settings">
             <fieldset>
                 <legend>"Corruption"</legend>
                 {corruption(false, "Replace the subject")}
@@ -311,6 +312,7 @@ fn Advanced(form: RwSignal<Form>) -> impl IntoView {
                     set=Callback::new(move |on| form.update(|form| form.sequence = on))
                 />
             </fieldset>
+            </div>
         </details>
     }
 }

@@ -142,7 +142,7 @@ impl Runner {
         }
         self.busy.set(true);
         // What runs stands above the form that began it.
-        set_timeout(|| scroll_to(".live"), Duration::ZERO);
+        set_timeout(|| scroll_to(".study-top"), Duration::ZERO);
         self.stop.set_value(false);
         self.said.set(None);
         self.done.set(Shelf::default());

@@ -8,12 +8,15 @@ use crate::lab::pace::Pace;
 use crate::lab::{Engine, Tab};
 use crate::page::Page;
 use crate::{files, link, sample, words};
-use engram_core::protocol::{Command, ModelRef};
+use engram_core::protocol::{Command, ModelRef, Question};
 use engram_core::record::{Corruption, FactRecord, Record, Settings};
 use leptos::task::spawn_local;
 use leptos::{ev, prelude::*};
 use std::cell::RefCell;
 use std::rc::Rc;
+
+/// Traces that are kept for the way back.
+const PAST: usize = 12;
 
 /// Whose numbers are on the screen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,12 +56,16 @@ pub(crate) struct Tracer {
     /// The trace that a link brought, and the link's text.
     pub(super) linked: RwSignal<Option<Partial>>,
     pub(super) text: RwSignal<Option<String>>,
+    /// The record of one fact that the study screen handed over.
+    handed: RwSignal<Option<Record>>,
     /// The last trace that was made here.
     pub(crate) live: RwSignal<Option<Partial>>,
     /// What runs.
     pub(crate) running: RwSignal<Option<Running>>,
     /// The fact that is shown.
     pub(crate) fact: Memo<Option<FactRecord>>,
+    /// Earlier traces of this tab with their questions, newest last.
+    past: StoredValue<Vec<(Asked, Partial)>>,
     /// Counts what was begun and cancelled, so that a late answer knows that it is late.
     turn: StoredValue<usize>,
 }
@@ -80,7 +87,7 @@ impl Tracer {
         let draft = Draft::new(page, engine, first.map(|first| first.0).unwrap_or_default());
         let (stored, source, live) = (StoredValue::new(record), RwSignal::new(source), RwSignal::new(None::<Partial>));
         let (linked, text) = (RwSignal::new(None::<Partial>), RwSignal::new(None));
-        let handed = page.handed;
+        let handed = RwSignal::new(None::<Record>);
         let fact = Memo::new(move |_| match source.get() {
             Source::Nothing => None,
             Source::Linked => linked.with(fact_of),
@@ -102,9 +109,10 @@ impl Tracer {
             now
         });
         let (running, turn) = (RwSignal::new(None), StoredValue::new(0));
-        let tracer = Self { page, engine, draft, stored, source, linked, text, live, running, fact, turn };
+        let past = StoredValue::new(Vec::new());
+        let tracer =
+            Self { page, engine, draft, stored, source, linked, text, handed, live, running, fact, past, turn };
         tracer.follow_link();
-        Effect::new(move || tracer.take_handed());
         window_event_listener(ev::hashchange, move |_| {
             page.trace.set(files::trace());
             tracer.follow_link();
@@ -122,7 +130,7 @@ impl Tracer {
         match self.source.get() {
             Source::Nothing => None,
             Source::Linked => self.linked.with(record_of),
-            Source::Handed => self.page.handed.get(),
+            Source::Handed => self.handed.get(),
             Source::Live => self.live.with(record_of),
             Source::Stored(order) => self.stored.with_value(|record| sample::only(record.as_ref()?, order)),
         }
@@ -146,19 +154,53 @@ impl Tracer {
         }
     }
 
-    /// Shows the fact that another screen handed over, with its numbers, and asks its question.
-    fn take_handed(self) {
-        let asked = self.page.handed.with(|record| {
-            let record = record.as_ref()?;
-            Some((Asked::of_fact(record.facts.first()?, &record.settings, record.model.layers), record.clone()))
-        });
-        let Some((asked, record)) = asked else { return };
-        self.draft.fill(asked);
-        self.source.set(Source::Handed);
+    /// Shows the fact of a study with its numbers, and asks its question.
+    pub(crate) fn show_record(self, record: Record) {
+        let Some(fact) = record.facts.first() else { return };
+        self.draft.fill(Asked::of_fact(fact, &record.settings, record.model.layers));
         self.page.lab.update(|lab| {
             lab.model = link::model(&record, &lab.model);
             lab.tab = Tab::Trace;
         });
+        self.handed.set(Some(record));
+        self.source.set(Source::Handed);
+    }
+
+    /// Shows again what answered the question of the address: a stored fact, or an earlier trace of this tab. Where there is none, what
+    /// is shown stays, and is told to be of another prompt.
+    pub(crate) fn recall(self) {
+        let asked = self.page.lab.with_untracked(Asked::of);
+        if asked.is_empty() {
+            let first = self.stored.with_value(|record| sample::strongest(record.as_ref()?).map(|fact| fact.order));
+            return first.into_iter().for_each(|order| self.show(order));
+        }
+        let earlier = self.past.with_value(|past| {
+            past.iter().rev().find(|(question, _)| *question == asked).map(|(_, partial)| partial.clone())
+        });
+        let of_study = |record: &Record| {
+            let fact = record.facts.first();
+            fact.is_some_and(|fact| Asked::of_fact(fact, &record.settings, record.model.layers) == asked)
+        };
+        if self.handed.with_untracked(|record| record.as_ref().is_some_and(of_study)) {
+            return self.source.set(Source::Handed);
+        }
+        let stored = self.stored.with_value(|record| record.as_ref().map(|record| stored_answer(record, &asked)));
+        match (earlier, stored) {
+            (Some(partial), _) => {
+                self.live.set(Some(partial));
+                self.source.set(Source::Live);
+            }
+            (None, Some(stored @ Source::Stored(_))) => self.source.set(stored),
+            _ => {}
+        }
+    }
+
+    /// The record of the stored fact that answers a question.
+    pub(super) fn stored_record(self, asked: &Asked) -> Option<Record> {
+        self.stored.with_value(|record| match stored_answer(record.as_ref()?, asked) {
+            Source::Stored(order) => sample::only(record.as_ref()?, order),
+            _ => None,
+        })
     }
 
     /// What the model says by itself after the prompt, where it was asked here.
@@ -166,6 +208,20 @@ impl Tracer {
         self.live
             .with(|live| live.as_ref().and_then(|live| live.greedy.clone()))
             .filter(|_| self.source.get() == Source::Live)
+    }
+
+    /// The question of the shown trace, where the engine that has answered it can tell more about it: only the same model with the
+    /// same edits can.
+    pub(crate) fn at_hand(self) -> Memo<Option<Question>> {
+        Memo::new(move |_| {
+            let here = self.source.get() == Source::Live && self.running.get().is_none();
+            self.live.with(|live| {
+                let live = live.as_ref().filter(|live| here && matches!(live.stage, Stage::Done))?;
+                let same = live.edits == self.engine.in_force();
+                let loaded = self.engine.model.with(|model| model.as_ref().map(|model| model.model.clone()));
+                live.question.clone().filter(|_| same && loaded == live.model)
+            })
+        })
     }
 
     /// Takes the shown fact over into the edit tab.
@@ -205,7 +261,7 @@ impl Tracer {
         if self.turn.get_value() != turn {
             return;
         }
-        let question = asked.question(loaded.info.layers);
+        let question = asked.clone().question(loaded.info.layers);
         let before = (self.source.get_untracked(), self.live.get_untracked());
         let mut partial = Partial::new(question.window, model, untrack(move || self.engine.in_force()));
         partial.question = Some(question.clone());
@@ -226,6 +282,14 @@ impl Tracer {
             self.engine.complain(failure.clone());
         }
         let nothing = partial.fact().is_none();
+        if matches!(partial.stage, Stage::Done) {
+            self.past.update_value(|past| {
+                past.retain(|(question, _)| *question != asked);
+                past.push((asked, partial.clone()));
+                let more = past.len().saturating_sub(PAST);
+                past.drain(..more);
+            });
+        }
         self.live.set(Some(partial));
         if nothing {
             // What was there before is better than nothing. It is set with the next frame, after the last drawing.

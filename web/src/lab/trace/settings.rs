@@ -7,17 +7,9 @@ use crate::figures::question::{Asked, Field};
 use crate::figures::trace::Scale;
 use crate::lab::browser::focus_soon;
 use crate::state::{LabState, MapView, POSITIONS, ViewState};
+use crate::words;
 use engram_core::record::PatchPosition;
 use leptos::{ev, prelude::*};
-
-/// Names of the patch positions.
-fn position_name(position: PatchPosition) -> &'static str {
-    match position {
-        PatchPosition::SubjectLast => "last subject token",
-        PatchPosition::LastToken => "last token",
-        PatchPosition::SameIndex => "same index",
-    }
-}
 
 /// The drawer.
 #[component]
@@ -168,7 +160,7 @@ fn Look(tracer: Tracer, pointer: Pointer) -> impl IntoView {
     let positions = move || {
         let one = |position: PatchPosition| {
             let chosen = move || state.with(|state| state.position) == position;
-            view! { <option value=position.name() selected=chosen>{position_name(position)}</option> }
+            view! { <option value=position.name() selected=chosen>{words::patch_position(position)}</option> }
         };
         POSITIONS.into_iter().map(one).collect_view()
     };
