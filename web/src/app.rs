@@ -37,7 +37,6 @@ pub fn App() -> impl IntoView {
     let tracing = trace::Tracing::new(page, engine);
     page.read(page.linked.get_untracked(), Vec::new());
     back::keep(page, tracing);
-    window_event_listener(ev::hashchange, move |_| page.follow_hash());
     let dragging = RwSignal::new(false);
     window_event_listener(ev::dragover, move |event| {
         event.prevent_default();

@@ -2,7 +2,7 @@
 
 use crate::files;
 use crate::load::{Opened, Shelf};
-use crate::state::{LabState, Tab, ViewState};
+use crate::state::{LabState, ViewState};
 use crate::words;
 use engram_core::{Error, Result};
 use leptos::prelude::*;
@@ -31,7 +31,7 @@ impl Page {
     /// An empty page with what its address asks for.
     pub(crate) fn new() -> Self {
         let (linked, state, lab) = files::address();
-        let page = Self {
+        Self {
             shelf: RwSignal::new(Shelf::default()),
             state: RwSignal::new(state),
             lab: RwSignal::new(lab),
@@ -39,17 +39,6 @@ impl Page {
             reading: RwSignal::new(0),
             linked: RwSignal::new(linked),
             trace: RwSignal::new(files::trace()),
-        };
-        page.follow_hash();
-        page
-    }
-
-    /// Takes over the view that stands behind the address's `#`, such as `#fact=17`, and goes to the facts.
-    pub(crate) fn follow_hash(self) {
-        let mut state = self.state.get_untracked();
-        if files::read_hash(&mut state) {
-            self.state.set(state);
-            self.lab.update(|lab| lab.tab = Tab::Study);
         }
     }
 
