@@ -102,7 +102,7 @@ fn kept_worker(site: &mut Site) -> Result<String> {
 }
 
 /// The lab's own style sheets, in the order of index.html.
-const LAB_STYLES: [&str; 5] = ["lab.css", "tokens.css", "frame.css", "trace.css", "forward.css"];
+const LAB_STYLES: [&str; 6] = ["lab.css", "tokens.css", "frame.css", "trace.css", "forward.css", "models.css"];
 
 /// Style sheets of the lab and of result pages.
 struct Styles {

@@ -4,7 +4,7 @@ use super::actions::Actions;
 use super::pinned::{PinLine, Pins};
 use super::run::Tracer;
 use crate::components::shown;
-use crate::components::trace::{Inspector, Legend, MapTabs, Pointer, TraceFigure};
+use crate::components::trace::{CellSheet, Inspector, Legend, MapTabs, Pointer, TraceFigure};
 use crate::figures::trace::{Cell, Cursor, Standing, Story, TraceMaps, Tracks, names, redundancy, told};
 use crate::state::{MapView, ViewState};
 use engram_core::protocol::{MapSite, Word};
@@ -186,6 +186,7 @@ pub(super) fn Side(tracer: Tracer, maps: Maps, says: Signal<Option<Vec<Word>>>) 
         maps.cursor.get().filter(|_| maps.pointer.at.get().is_some() || peak()).map(|at| at.layer)
     });
     let there = move || cell.with(Option::is_some);
+    let layers = Signal::derive(move || maps.maps.with(|maps| maps.as_ref().map_or(1, |maps| maps.layers)));
     view! {
         <div>
             {shown(there, move || view! {
@@ -194,6 +195,7 @@ pub(super) fn Side(tracer: Tracer, maps: Maps, says: Signal<Option<Vec<Word>>>) 
                     <PinLine pins=maps.pins unlike=maps.unlike />
                 </Inspector>
             })}
+            {shown(there, move || view! { <CellSheet cell=cell cursor=maps.cursor layers=layers pointer=maps.pointer /> })}
             {move || (!there()).then(|| view! {
                 <div class="inspector"><Actions tracer=tracer layer=Signal::derive(|| None) pins=maps.pins /><PinLine pins=maps.pins unlike=maps.unlike /></div>
             })}
