@@ -67,8 +67,8 @@ pub(super) fn MapRow(
             (None, None) => ().into_any(),
         }
     };
-    let Row { text, instead, role, leads, .. } = row;
-    let shown = if leads && !text.starts_with(role.name()) { role.name() } else { "" };
+    let Row { text, instead, role, leads, averaged, .. } = row;
+    let shown = if leads && !averaged { role.name() } else { "" };
     let star = if role.is_subject() { "*" } else { "" };
     let label = format!("{text}{star}");
     view! {

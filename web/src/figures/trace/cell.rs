@@ -87,12 +87,6 @@ impl Cell {
             lines,
         })
     }
-
-    /// It in one line, for those who do not see it.
-    pub fn sentence(&self) -> String {
-        let value = self.value.map_or("no value".into(), |value| format!("recovery {}", words::fixed(value, 2)));
-        format!("{}, layer {}: {}, {value}", self.token, self.layer, self.what)
-    }
 }
 
 #[cfg(test)]
@@ -107,7 +101,7 @@ mod tests {
         let tracks = Tracks::of(&fact, &maps).expect("it is traced");
         let at = Cursor { row: 2, layer: 2 };
         let cell = Cell::of(&maps, &tracks, MapSite::Residual, at).expect("a cell");
-        assert_eq!(cell.sentence(), "Picchu, layer 2: last subject token, peak, recovery 1.00");
+        assert_eq!((cell.token.as_str(), cell.what.as_str()), ("Picchu", "last subject token, peak"));
         let lines: Vec<String> = cell.lines.iter().map(|line| format!("{}: {}", line.name, line.value)).collect();
         assert_eq!(
             lines,

@@ -148,11 +148,6 @@ impl TraceMaps {
         (1..=self.layers).map(|layer| self.value(site, Cursor { row, layer })).collect()
     }
 
-    /// The highest recovery of a row.
-    pub fn most(&self, site: MapSite, row: usize) -> Option<f64> {
-        self.line(site, row).into_iter().flatten().reduce(f64::max)
-    }
-
     /// The row of the subject's last token.
     pub fn subject_last(&self) -> Option<usize> {
         self.rows.iter().position(|row| row.role == Role::Last)
