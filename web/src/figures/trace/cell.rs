@@ -52,8 +52,12 @@ impl Cell {
         };
         let mut lines = Vec::new();
         if let (Some(pinned), Some(value)) = (maps.pinned(site, at), value) {
+            let pinned_name = match maps.pinned_layer(at.layer) {
+                layer if layer == at.layer => "Recovery in the pinned trace".to_owned(),
+                layer => format!("Recovery in the pinned trace, layer {layer}"),
+            };
             let line = |name: &str, value: f64| Line { name: name.into(), value: words::fixed(value, 2) };
-            lines.extend([line("Recovery here", pinned + value), line("Recovery in the pinned trace", pinned)]);
+            lines.extend([line("Recovery here", pinned + value), line(&pinned_name, pinned)]);
         }
         for other in SITES.into_iter().filter(|_| !maps.differs()) {
             let name = match other {

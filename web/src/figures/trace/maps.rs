@@ -132,9 +132,9 @@ impl TraceMaps {
     /// Recovery of a cell, or how much more it is than the pinned trace's; `None` without an effect, too.
     pub fn value(&self, site: MapSite, at: Cursor) -> Option<f64> {
         let own = self.p(site, at).filter(|_| self.standing == Standing::Effect).map(|p| self.recovery(p))?;
-        match &self.against {
-            None => Some(own),
-            Some(other) => Some(own - other.value(site, at)?),
+        match self.differs() {
+            false => Some(own),
+            true => Some(own - self.pinned(site, at)?),
         }
     }
 
