@@ -150,7 +150,10 @@ impl LabState {
             "pin" => self.pin = text().and_then(|text| Pin::read(&text)),
             "compare" => self.compare = matches!(value, "" | "1" | "true"),
             "rows" => self.map.roles = value == "roles",
-            "scale" => self.map.scale = if value == "root" { Scale::Root } else { Scale::Linear },
+            "scale" => {
+                let named = Scale::ALL.into_iter().find(|(scale, _)| scale.name() == value);
+                self.map.scale = named.map_or(self.map.scale, |named| named.0);
+            }
             "layer" => self.layer = value.parse().ok().filter(|&layer| layer > 0).or(self.layer),
             _ => self.edit.read(name, value),
         }
@@ -180,7 +183,8 @@ impl LabState {
         pairs.extend(self.map.row.map(|row| ("row", (row + 1).to_string())));
         pairs.extend(self.layer.map(|layer| ("layer", layer.to_string())));
         pairs.extend(self.map.roles.then(|| ("rows", "roles".to_owned())));
-        pairs.extend((self.map.scale == Scale::Root).then(|| ("scale", "root".to_owned())));
+        let scale = self.map.scale;
+        pairs.extend((scale != Scale::default()).then(|| ("scale", scale.name().to_owned())));
         pairs.extend(self.pin.as_ref().map(|pin| ("pin", pin.written())));
         pairs.extend((self.compare && self.pin.is_some()).then(|| ("compare", "1".to_owned())));
         pairs.extend(self.edit.written());

@@ -141,6 +141,9 @@ pub(super) fn MapsView(tracer: Tracer, maps: Maps) -> impl IntoView {
     });
     let there = move || maps.maps.with(|maps| maps.as_ref().is_some_and(TraceMaps::any));
     let differs = Signal::derive(move || maps.maps.with(|maps| maps.as_ref().is_some_and(TraceMaps::differs)));
+    let top = Signal::derive(move || {
+        maps.maps.with(|maps| maps.as_ref().map_or(1.0, |maps| maps.top(site.get(), scale.get())))
+    });
     let beyond = move || {
         let view = tracer.page.state.with(ViewState::view);
         tracer.fact.with(|fact| redundancy(fact.as_ref()?, &view))
@@ -152,7 +155,7 @@ pub(super) fn MapsView(tracer: Tracer, maps: Maps) -> impl IntoView {
                 <h2 class="unseen" id="map-title">"Causal trace"</h2>
                 <div class="map-head">
                     <MapTabs maps=maps.maps site=site on_site=on_site />
-                    <Legend answer=answer differs=differs />
+                    <Legend answer=answer differs=differs top=top />
                 </div>
                 <TraceFigure
                     maps=maps.maps
