@@ -59,7 +59,7 @@ Parquet for pandas, polars and DuckDB: docs/RECORD.md names every column.";
 pub fn run(args: &ExportArgs, ui: &Ui) -> Result<()> {
     options::distinct("--only", &args.only, |part| format!("{part:?}").to_lowercase())?;
     let records = records::read(&args.records, ui)?;
-    // The reading is a choice of the tables; the raw values stay whole.
+    // The patch position is a choice of the tables; the raw values stay whole.
     let mut shown = records.clone();
     let baseline = args.view.apply(&mut shown)?;
     let wanted = |part| args.only.is_empty() || args.only.contains(&part);

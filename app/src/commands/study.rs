@@ -102,7 +102,7 @@ Examples:
 
 An interrupted study goes on where it stopped when the same line is run again.
 With other settings of stage 3 it goes on from its tracing; a finished record
-with the edits that were is kept under another name.";
+with the earlier edits is kept under another name.";
 
 impl StudyArgs {
     /// The record's form of the arguments.
@@ -234,7 +234,7 @@ pub fn summary(studied: &Studied) -> String {
 fn words(reason: Reason) -> &'static str {
     match reason {
         Reason::NotKnown => "not known: greedy decoding gives another answer",
-        Reason::NotSensitive => "not sensitive: hiding the subject changes too little",
+        Reason::NotSensitive => "not sensitive: corrupting the subject changes too little",
         Reason::SubjectNotFound => "subject has no tokens of its own",
         Reason::SharedFirstToken => "both answers begin with the same token",
         Reason::TooLong => "prompt too long",

@@ -226,7 +226,7 @@ fn indices(all: &[Indices], screen: Screen, borders: bool) -> String {
         |mean: Option<Mean>, decimals| mean.map_or(Cell::Missing, |mean| Cell::Mean { mean, decimals }).display();
     let names = ["l*", "facts at l*", "no peak", "not localized", "C", "Δ_nec", "r_MLP", "R"];
     let names = names.map(|name| (name, Align::Right));
-    let head: Vec<_> = std::iter::once(("reading", Align::Left)).chain(names).collect();
+    let head: Vec<_> = std::iter::once(("patch position", Align::Left)).chain(names).collect();
     let mut table = Table::new("", &head);
     for one in all {
         let number = |value: Option<f64>| value.map_or_else(|| "–".into(), |value| format!("{value:.3}"));

@@ -57,7 +57,7 @@ fn dropped(article: &Article<'_>) -> AnyView {
     let rows: Vec<_> = fell::rows(article).into_iter().map(row).collect();
     let table = (!rows.is_empty()).then(|| {
         view! {
-            <div class="scroll tall" tabindex="0" role="region" aria-label="Facts that fell out">
+            <div class="scroll tall" tabindex="0" role="region" aria-label="Excluded facts">
                 <table>
                     <thead>
                         <tr>

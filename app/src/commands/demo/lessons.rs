@@ -10,7 +10,7 @@ pub(super) struct Lesson {
     pub(super) lines: Vec<String>,
 }
 
-/// A record under both readings, and how its model was trained.
+/// A record at both patch positions, and how its model was trained.
 struct Studied<'a> {
     record: &'a Record,
     subject: Summary,

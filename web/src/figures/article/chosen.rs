@@ -26,11 +26,11 @@ pub enum Why {
     Near(usize, usize),
     /// It lies far from `l*` and has the largest effect of those that are left; its dominant layer.
     Effect(usize),
-    /// No layer regains much, so none is named.
+    /// No layer recovers much, so none is named.
     NoPeak,
     /// It is not localized.
     NotLocalized,
-    /// It has maps and was not traced under this reading.
+    /// It has maps and was not traced at this patch position.
     Untraced,
 }
 
@@ -43,7 +43,7 @@ impl Why {
             Self::Effect(layer) => format!("far from l*, chosen for its large effect; its dominant layer is {layer}"),
             Self::NoPeak => "it shows no peak, so no layer is named".into(),
             Self::NotLocalized => "it is not localized: no layer's patch helps".into(),
-            Self::Untraced => "it has maps, though it was not traced under this reading".into(),
+            Self::Untraced => "it has maps, though it was not traced at this patch position".into(),
         }
     }
 }

@@ -30,7 +30,7 @@ pub fn limits(article: &Article<'_>) -> Vec<Limit> {
         ("facts", few_facts(article)),
         ("comparison", settings_differ(article)),
         ("matched facts", matched_facts(article)),
-        ("readings", positions(article)),
+        ("patch positions", positions(article)),
         ("not localized", not_localized(article)),
         ("corruption", corruption(article)),
         ("answers", answers(article)),
@@ -166,7 +166,7 @@ fn positions(article: &Article<'_>) -> Option<String> {
     let missing: Vec<String> =
         [PatchPosition::SubjectLast, PatchPosition::LastToken].into_iter().filter_map(told).collect();
     (!missing.is_empty())
-        .then(|| format!("Which position is patched decides the layers, and {} was not measured.", say::list(&missing)))
+        .then(|| format!("The layers depend on the patch position, and {} was not measured.", say::list(&missing)))
 }
 
 fn not_localized(article: &Article<'_>) -> Option<String> {
@@ -175,8 +175,8 @@ fn not_localized(article: &Article<'_>) -> Option<String> {
     }
     if article.view.argmax_always {
         return Some(
-            "Facts whose patches only hurt are counted at the last layer (argmax-always), which makes knowledge look \
-             late."
+            "Facts whose patches only hurt are counted at the last layer (the paper's convention), which makes knowledge \
+             look late."
                 .into(),
         );
     }
@@ -249,7 +249,7 @@ fn redundancy(article: &Article<'_>) -> Option<String> {
     });
     let mut parts = Vec::new();
     if !clipped.is_empty() {
-        parts.push(format!("R was clipped in {} and is no measure there.", article.who(&clipped)));
+        parts.push(format!("R was clipped in {} and is not a measure there.", article.who(&clipped)));
     }
     if article.view.position == PatchPosition::LastToken {
         parts.push("Under last-token R has a floor that follows from definitions.".to_owned());

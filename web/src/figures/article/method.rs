@@ -142,11 +142,11 @@ fn facts(article: &Article<'_>) -> Section {
             text(format!(
                 "A fact is validated if greedy decoding continues the prompt with the true answer, all its tokens, \
                  and if \
-                 hiding the subject lowers the answer's probability, p_clean − p_corrupt, by at least {effect}. \
+                 corrupting the subject lowers the answer's probability, p_clean − p_corrupt, by at least {effect}. \
                  Prompts of \
                  more than {longest} tokens, subjects without tokens of their own, answers that merge with the \
                  prompt{shared} \
-                 and empty fields fall out. Facts that fall out stay in the record with their reason."
+                 and empty fields are excluded. Excluded facts stay in the record with their reason."
             )),
         ],
     }
@@ -155,12 +155,12 @@ fn facts(article: &Article<'_>) -> Section {
 fn corruption(article: &Article<'_>) -> Section {
     let way = |corruption: &Corruption| match corruption {
         Corruption::Replace { with } => format!(
-            "The subject is hidden by replacing its characters with “{}”; the prompt is then tokenized again, and the \
+            "The subject's characters are replaced with “{}”; the prompt is then tokenized again, and the \
              replacement has a span of its own.",
             words::short(&words::visible(with), 60)
         ),
         Corruption::Noise { sigmas, draws, .. } => format!(
-            "The subject is hidden by Gaussian noise of {sigmas} σ on the embeddings of its tokens, the mean over {} \
+            "The subject is corrupted by Gaussian noise of {sigmas} σ on the embeddings of its tokens, the mean over {} \
              that \
              every cell of a fact shares. σ is the standard deviation over all scalars of the subject embeddings of \
              the \
@@ -201,8 +201,7 @@ fn sufficiency(article: &Article<'_>) -> Section {
     let told: Vec<&str> = positions.iter().map(told).collect();
     let mut paragraphs = vec![
         text(format!(
-            "In the run of the corrupted prompt the residual stream after one block, at one position, is replaced by \
-             the \
+            "In the corrupted run the residual stream after one block, at one position, is replaced by the \
              clean run's. The answer's probability that this gives back is the layer's sufficiency (equation 1). {}",
             if told.is_empty() { String::new() } else { format!("{}.", say::capital(&told.join("; "))) }
         )),
@@ -232,8 +231,8 @@ fn sufficiency(article: &Article<'_>) -> Section {
     }
     if subject {
         paragraphs.push(text(if article.view.argmax_always {
-            "A fact whose patches only hurt has its largest value, 0, at the last layer. Here it is counted there \
-             (argmax-always, the paper's convention), though that is an artefact."
+            "A fact whose patches only hurt has its largest value, 0, at the last layer. Here it is counted there, \
+             as a layer is always assigned (argmax-always, the paper's convention), though that is an artefact."
         } else {
             "A fact whose patches only hurt would have its largest value, 0, at the last layer. Such a fact is not \
              localized: it is counted apart and left out of l*, of C and of the distribution."

@@ -44,7 +44,7 @@ pub fn table2(article: &Article<'_>) -> String {
     let second = article.other.as_ref().and_then(|(position, studies)| one(position.name(), studies));
     let both: Vec<String> = [first, second].into_iter().flatten().collect();
     if both.is_empty() {
-        return "No fact is localized under any reading.".into();
+        return "No fact is localized at any patch position.".into();
     }
     joined([Some(format!("{}.", say::capital(&both.join(", ")))), layers::not_localized(article)])
 }
@@ -136,7 +136,7 @@ mod tests {
         assert!(told.starts_with("Under subject-last l* holds 100.0 % of the localized facts (C = 0.250)."), "{told}");
         assert!(told.contains("1 of 2 (50.0 %) facts are not localized"), "{told}");
         let told = said(table3, std::slice::from_ref(&one));
-        assert!(told.starts_with("Leaving out block l* costs probability."), "{told}");
+        assert!(told.starts_with("Ablating block l* costs probability."), "{told}");
         assert!(told.ends_with("no study has a second pass under subject-last."), "{told}");
         let told = said(table4, std::slice::from_ref(&one));
         assert!(
@@ -145,7 +145,7 @@ mod tests {
         );
         one.edits = None;
         assert_eq!(said(table4, &[one]), None);
-        assert_eq!(said(table2, &[subject("a", &[&[0.05, 0.1]])]), "No fact is localized under any reading.");
+        assert_eq!(said(table2, &[subject("a", &[&[0.05, 0.1]])]), "No fact is localized at any patch position.");
     }
 
     #[test]

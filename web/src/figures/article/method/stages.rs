@@ -45,9 +45,9 @@ pub(super) fn redundancy(article: &Article<'_>) -> Option<Section> {
         title: "Redundancy",
         paragraphs: vec![
             text(
-                "A second pass runs the corrupted prompt with block l* removed and puts the clean state back after \
+                "A second pass runs the corrupted prompt with block l* ablated and puts the clean state back after \
                  one other \
-                 layer, at the reading's position (equation 3).",
+                 layer, at the patch position (equation 3).",
             ),
             formulas::REDUNDANCY,
             text(format!(
@@ -121,7 +121,7 @@ pub(super) fn compression(article: &Article<'_>) -> Option<Section> {
              validated facts per 10⁹ parameters, which are counted from the weights, a tied head once. Facts that \
              every \
              study validated are also reported as a matched subset; there l* and all that follows are computed on the \
-             subset, and R keeps the block that was removed in each study.",
+             subset, and R keeps the block that was ablated in each study.",
         )],
     })
 }
