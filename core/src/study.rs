@@ -305,7 +305,7 @@ async fn trace_phase(
     Ok(())
 }
 
-/// l* of a reading over all traced facts.
+/// l* of a patch position over all traced facts.
 fn l_star(record: &Record, position: PatchPosition) -> Option<usize> {
     let dominants = record.validated().filter_map(|(_, traced)| dominant(traced, position, false));
     Distribution::of(record.model.layers, dominants).l_star()
