@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 /// How the indices are computed, see METHODS.
 #[derive(Debug, Args)]
 pub struct ViewArgs {
-    /// Model that the others are held against, by its name or the end of it
+    /// Baseline model, by its name or the end of it
     #[arg(long, value_name = "NAME", value_parser = options::text, help_heading = METHOD)]
     pub baseline: Option<String>,
     /// Show this patch position only: subject-last, last-token or same-index [default: all of a record's]

@@ -26,7 +26,7 @@ pub struct ExportArgs {
     #[arg(long, value_name = "LIST", value_enum, value_delimiter = ',', hide_possible_values = true, help_heading = OUTPUT)]
     #[arg(help = "Write these parts only: tables, records, parquet, figures")]
     pub only: Vec<Part>,
-    /// Write into a folder that holds other things too
+    /// Write into a folder that is not empty
     #[arg(long, help_heading = OUTPUT)]
     pub force: bool,
     /// Print the files that were written as JSON

@@ -28,7 +28,7 @@ pub struct VerifyArgs {
     /// The facts that were studied, or `bundled` [default: the bundled facts, where the record was made from them]
     #[arg(long, value_name = "FILE", value_parser = options::facts)]
     pub facts: Option<Facts>,
-    /// Compute COUNT validated facts again, spread evenly over the record's
+    /// Recompute COUNT validated facts, spread evenly over the record
     #[arg(long, value_name = "COUNT", default_value_t = 0)]
     pub rerun: usize,
     /// Largest difference that passes, in probability; another device or batch moves the last bits

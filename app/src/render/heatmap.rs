@@ -80,7 +80,7 @@ pub fn render(map: &Heatmap, screen: Screen) -> String {
     out.push(legend(low, high, usual, screen));
     if let Some(nothing) = &map.nothing {
         let span = text::number(high - low);
-        let said = format!("Grey, as nothing here is an effect. {nothing} The values differ by {span} at most.");
+        let said = format!("Grey because nothing here is an effect. {nothing} The values differ by {span} at most.");
         out.push(text::wrap(&said, screen.width));
     }
     if let Some((row, place)) = peak {

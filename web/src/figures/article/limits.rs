@@ -87,7 +87,7 @@ fn small_models(article: &Article<'_>) -> Option<String> {
     let (low, high) = (sizes.iter().min()?, sizes.iter().max()?);
     let (low, high) = (words::parameters(*low), words::parameters(*high));
     let range = if low == high { low } else { format!("{} to {high}", low.trim_end_matches(" parameters")) };
-    Some(format!("With {range} nothing here shows that larger models store facts alike."))
+    Some(format!("With {range} nothing here shows that larger models store facts the same way."))
 }
 
 fn quantised(article: &Article<'_>) -> Option<String> {

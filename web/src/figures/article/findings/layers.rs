@@ -284,7 +284,7 @@ pub(super) fn not_localized(article: &Article<'_>) -> Option<String> {
     let shares: Vec<_> = article.studies.iter().filter_map(|study| study.summary.not_localized).collect();
     match shares.as_slice() {
         [] => None,
-        all if all.iter().all(|share| share.count == 0) => Some("No fact is left without a layer.".into()),
+        all if all.iter().all(|share| share.count == 0) => Some("Every fact is localized.".into()),
         [one] => Some(format!("{} facts are not localized: every patch only hurts.", say::share(one))),
         all => Some(format!(
             "{} of the facts are not localized: every patch only hurts.",

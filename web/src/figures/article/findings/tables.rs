@@ -22,10 +22,11 @@ pub fn table1(article: &Article<'_>) -> String {
         ),
     };
     let short = super::those(&article.studies, |study| study.summary.validated < study.record.settings.n);
-    let short = (!short.is_empty()).then(|| format!("In {} fewer facts passed than were wanted.", article.who(&short)));
+    let short =
+        (!short.is_empty()).then(|| format!("In {} fewer facts passed than were requested.", article.who(&short)));
     let stopped = article.studies.iter().any(|study| study.summary.validated == study.record.settings.n);
     let stopped = stopped.then(|| {
-        "A study stops once it has the facts it wanted, so density counts what was wanted, not what a model knows."
+        "A study stops at the requested number of facts, so density counts what was requested, not what a model knows."
             .to_owned()
     });
     joined([Some(kept), short, stopped])
@@ -128,7 +129,7 @@ mod tests {
         let told = said(table1, std::slice::from_ref(&one));
         assert_eq!(
             told,
-            "2 of 3 (66.7 %) screened facts passed both filters. In tiny fewer facts passed than were wanted."
+            "2 of 3 (66.7 %) screened facts passed both filters. In tiny fewer facts passed than were requested."
         );
         one.settings.n = 2;
         assert!(said(table1, std::slice::from_ref(&one)).contains("not what a model knows"));

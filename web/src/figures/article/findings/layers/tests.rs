@@ -78,7 +78,7 @@ fn ties_and_narrow_leads_are_told() {
     assert_eq!(
         clear,
         "Under subject-last the most frequent dominant layer l* is layer 1 of 3. 9 of 9 (100.0 %) localized facts are \
-         there. No fact is left without a layer."
+         there. Every fact is localized."
     );
     let mut lost = subject("a", &[one, one, one, &[0.05, 0.0, 0.1]]);
     let told = said(dominant, std::slice::from_ref(&lost));
