@@ -62,9 +62,8 @@ fn own_models(article: &Article<'_>) -> Option<String> {
     let facts = article.records.iter().any(|record| record.source.name == "bundled facts");
     let models = (!own.is_empty()).then(|| {
         format!(
-            "{} come with the program and were trained for it on its own facts: they show how the measures behave, \
-             not how \
-             models of natural text store facts.",
+            "{} come with the program and were trained for it on its own facts: they show how the measures behave, not \
+             how models of natural text store facts.",
             if own.len() == 1 { own[0].to_owned() } else { say::capital(&article.who(&own)) }
         )
         .replace(" come with", if own.len() == 1 { " comes with" } else { " come with" })
@@ -198,14 +197,12 @@ fn corruption(article: &Article<'_>) -> Option<String> {
         .map(|record| match &record.settings.corruption {
             Corruption::Replace { with } => format!(
                 "Every subject was replaced by the one text “{}”, which may have more or fewer tokens and brings an \
-                 answer of \
-                 its own; another text may give other layers.",
+                 answer of its own; another text may give other layers.",
                 words::short(&words::visible(with), 60)
             ),
             Corruption::Noise { sigmas, draws, .. } => format!(
                 "Noise of {sigmas} σ makes embeddings that no token has, and every value is the mean over {}; weaker \
-                 or \
-                 stronger noise may give other layers.",
+                 or stronger noise may give other layers.",
                 words::count(*draws, "draw")
             ),
         })
@@ -306,9 +303,8 @@ fn seed(article: &Article<'_>) -> Option<String> {
 fn errors(article: &Article<'_>) -> Option<String> {
     let some = article.studies.iter().any(|study| study.summary.validated > 1);
     some.then(|| {
-        "Standard errors are over facts, not over seeds or trained models: they say how sure a mean is for this \
-         model, not \
-         how another model of its kind would do."
+        "Standard errors are over facts, not over seeds or trained models: they say how sure a mean is for this model, \
+         not how another model of its kind would do."
             .to_owned()
     })
 }

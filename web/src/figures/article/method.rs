@@ -43,8 +43,7 @@ pub struct Reference {
 
 const PAPER: Reference = Reference {
     text: "Deshpande, Konavoor and Panat, “Knowledge Localization and Editability in Small Language Models: A \
-           Multi-Stage \
-           Experimental Study”",
+           Multi-Stage Experimental Study”",
     used_for: "the three stages, the corruption by another text, equations 1 to 4, C, and the levels of success",
 };
 const MENG: Reference = Reference {
@@ -135,18 +134,14 @@ fn facts(article: &Article<'_>) -> Section {
         title: "Facts and filters",
         paragraphs: vec![
             text(format!(
-                "A fact is a prompt about a subject with a true answer and a counterfactual one. Facts are taken in \
-                 an order \
-                 shuffled with seed {seed} until {n} are validated or the file ends. p(y) is {answer}."
+                "A fact is a prompt about a subject with a true answer and a counterfactual one. Facts are taken in an \
+                 order shuffled with seed {seed} until {n} are validated or the file ends. p(y) is {answer}."
             )),
             text(format!(
-                "A fact is validated if greedy decoding continues the prompt with the true answer, all its tokens, \
-                 and if \
-                 corrupting the subject lowers the answer's probability, p_clean − p_corrupt, by at least {effect}. \
-                 Prompts of \
-                 more than {longest} tokens, subjects without tokens of their own, answers that merge with the \
-                 prompt{shared} \
-                 and empty fields are excluded. Excluded facts stay in the record with their reason."
+                "A fact is validated if greedy decoding continues the prompt with the true answer, all its tokens, and \
+                 if corrupting the subject lowers the answer's probability, p_clean − p_corrupt, by at least {effect}. \
+                 Prompts of more than {longest} tokens, subjects without tokens of their own, answers that merge with \
+                 the prompt{shared} and empty fields are excluded. Excluded facts stay in the record with their reason."
             )),
         ],
     }
@@ -160,11 +155,9 @@ fn corruption(article: &Article<'_>) -> Section {
             words::short(&words::visible(with), 60)
         ),
         Corruption::Noise { sigmas, draws, .. } => format!(
-            "The subject is corrupted by Gaussian noise of {sigmas} σ on the embeddings of its tokens, the mean over {} \
-             that \
-             every cell of a fact shares. σ is the standard deviation over all scalars of the subject embeddings of \
-             the \
-             fact list, measured as {}.",
+            "The subject is corrupted by Gaussian noise of {sigmas} σ on the embeddings of its tokens, the mean over \
+             {} that every cell of a fact shares. σ is the standard deviation over all scalars of the subject \
+             embeddings of the fact list, measured as {}.",
             words::count(*draws, "draw"),
             over_records(article, |record| match &record.settings.corruption {
                 Corruption::Noise { sigma, .. } => sigma.to_string(),
@@ -210,9 +203,8 @@ fn sufficiency(article: &Article<'_>) -> Section {
         formulas::DOMINANT,
         text(
             "l* is the most frequent dominant layer over the localized facts, again the lowest on a tie. Means over \
-             facts \
-             have a standard error, sqrt(Σ (x − mean)² / (n − 1)) / sqrt(n); two means are called different where they \
-             lie further apart than both errors together.",
+             facts have a standard error, sqrt(Σ (x − mean)² / (n − 1)) / sqrt(n); two means are called different \
+             where they lie further apart than both errors together.",
         ),
     ];
     let subject = positions.iter().any(|position| *position != PatchPosition::LastToken);

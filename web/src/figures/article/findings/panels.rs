@@ -165,8 +165,7 @@ pub fn last_layer(article: &Article<'_>) -> String {
         }
         PatchPosition::LastToken => {
             "Under last-token its patch gives the whole effect back by definition, so a fact is elsewhere only where \
-             an \
-             earlier patch gives more or as much."
+             an earlier patch gives more or as much."
         }
         _ if article.view.argmax_always && total > 0 => {
             "At this patch position, restoring the last layer does nothing by definition: the paper's convention counts \
