@@ -23,7 +23,7 @@ use crate::trace::{
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What a study tells while it runs.
+/// Events of a study while it runs.
 #[derive(Debug)]
 pub enum Event<'a> {
     /// A fact is finished (in study order).
