@@ -57,8 +57,8 @@ impl ViewArgs {
         }
     }
 
-    /// Leaves the asked patch position in the records' settings, which is what the tables go by, and gives the baseline's whole
-    /// name.
+    /// Leaves the asked patch position in the records' settings, which is what the tables go by, and gives the
+    /// baseline's whole name.
     ///
     /// # Errors
     /// When a record lacks the patch position, or the baseline is no record's model or that of several.

@@ -203,7 +203,7 @@ fn draw(report: &Report, screen: Screen, borders: bool) -> String {
     for edits in &report.edits {
         let success = share(edits.success);
         lines.push(format!(
-            "edits by {}: {} tried, {} editable, {success} succeed as the paper counts",
+            "edits by {}: {} tried, {} editable, {success} succeed by the paper's criterion",
             edits.method, edits.tried, edits.editable
         ));
         let ended = edits.verdicts.iter().filter(|(_, count)| **count > 0);

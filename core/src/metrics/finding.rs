@@ -42,8 +42,8 @@ impl Finding {
     }
 }
 
-/// What a traced fact shows; `None` when it was not traced at this patch position. Whether it is known and sensitive is what
-/// the record says. Under the paper's convention (`argmax_always`) there is always a peak.
+/// What a traced fact shows; `None` when it was not traced at this patch position. Whether it is known and sensitive is
+/// what the record says. Under the paper's convention (`argmax_always`) there is always a peak.
 pub fn finding(fact: &FactRecord, view: &MetricConvention) -> Option<Finding> {
     let traced = fact.traced()?;
     sufficiency(traced, view.position)?;

@@ -46,8 +46,8 @@ pub struct Summary {
     pub at_l_star: Option<Share>,
     /// Facts that are not localized, out of those traced at the patch position.
     pub not_localized: Option<Share>,
-    /// Facts without a peak ([`Finding::NoPeak`]), out of the localized ones; `None` where a patch position or the paper's convention
-    /// always has one.
+    /// Facts without a peak ([`Finding::NoPeak`]), out of the localized ones; `None` where a patch position or the
+    /// paper's convention always has one.
     pub no_peak: Option<Share>,
     /// Facts at the final layer, out of the localized ones.
     pub at_last: Option<Share>,

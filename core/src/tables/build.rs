@@ -81,8 +81,9 @@ pub fn table2(records: &[Record], view: &MetricConvention) -> Table {
     ];
     notes.push(localized_note(view));
     notes.extend((!view.argmax_always).then(|| {
-        "No peak: localized facts whose best layer recovers less than a tenth of what corrupting the subject takes; they \
-         count at their argmax, but it is no finding about them. Not counted under last-token, whose last layer recovers everything."
+        "No peak: localized facts whose best layer recovers less than a tenth of what corrupting the subject takes; \
+         they count at their argmax, but it is no finding about them. Not counted under last-token, whose last layer \
+         recovers everything."
             .into()
     }));
     Table {
@@ -108,7 +109,7 @@ fn localized_note(view: &MetricConvention) -> String {
     if view.argmax_always {
         "Facts whose patches only hurt count at the last layer (argmax-always, the paper's convention).".into()
     } else {
-        "Facts whose patches only hurt are not localized and in no layer's count.".into()
+        "Facts whose patches only hurt are not localized and count in no layer.".into()
     }
 }
 
@@ -126,8 +127,8 @@ fn compared(summary: &Summary) -> [Option<f64>; 5] {
     ]
 }
 
-/// Table 3: mechanism and compression, a row per record and patch position; with a baseline also the ratios to its row of the
-/// same patch position.
+/// Table 3: mechanism and compression, a row per record and patch position; with a baseline also the ratios to its row
+/// of the same patch position.
 pub fn table3(records: &[Record], view: &MetricConvention, baseline: Option<&str>) -> Table {
     let rows: Vec<(String, Summary)> = per_position(records, view).collect();
     let mut columns = vec![text("model"), text("patch position"), plain("layer")];
@@ -137,7 +138,8 @@ pub fn table3(records: &[Record], view: &MetricConvention, baseline: Option<&str
         let Some((found, l_star)) = summary.redundancy.zip(summary.l_star) else { continue };
         if found.ablated != l_star {
             notes.push(format!(
-                "{label}, {}: R was measured with layer {} ablated, the l* of the study's own view; here l* is {l_star}.",
+                "{label}, {}: R was measured with layer {} ablated, the l* of the study's own view; here l* is \
+                 {l_star}.",
                 summary.view.position.name(),
                 found.ablated
             ));
@@ -233,7 +235,8 @@ pub fn matched_facts(records: &[Record], view: &MetricConvention) -> Option<Tabl
         columns,
         rows: per_position(&subset, view).map(row).collect(),
         notes: vec![
-            "l* and all that follows are computed on these facts alone; R keeps the layer that was ablated in each study."
+            "l* and all that follows are computed on these facts alone; R keeps the layer that was ablated in each \
+             study."
                 .into(),
         ],
     })

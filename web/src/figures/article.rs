@@ -40,8 +40,8 @@ pub struct Article<'a> {
 }
 
 impl<'a> Article<'a> {
-    /// Summarises the records under a view and at the second patch position. An article has at least one record; of none
-    /// nothing sensible is said.
+    /// Summarises the records under a view and at the second patch position. An article has at least one record; of
+    /// none nothing sensible is said.
     pub fn new(records: &'a [Record], view: &MetricConvention) -> Self {
         let positions = records.iter().flat_map(|record| &record.settings.positions);
         let second = positions.copied().find(|position| *position != view.position);

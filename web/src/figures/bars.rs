@@ -97,7 +97,8 @@ pub fn study_sufficiency(summary: &Summary) -> Bars {
     Bars::new("Mean sufficiency: probability gained", "Mean sufficiency", bars, mark)
 }
 
-/// One fact's sufficiency, its dominant layer marked where it may be named; `None` when it was not traced at this patch position.
+/// One fact's sufficiency, its dominant layer marked where it may be named; `None` when it was not traced at this patch
+/// position.
 pub fn fact_sufficiency(fact: &FactRecord, view: &MetricConvention) -> Option<Bars> {
     let curve = sufficiency(fact.traced()?, view.position)?;
     let found = finding(fact, view);

@@ -50,8 +50,8 @@ pub fn no_peak(summary: &Summary) -> Option<String> {
     let share = summary.no_peak.filter(|share| share.count > 0)?;
     let percent = words::fixed(share.share * 100.0, 1);
     Some(format!(
-        "{} of {} ({percent} %) {} no peak: the best layer's clean state recovers less than a tenth of what corrupting the \
-         subject takes. They count at their argmax, as in the paper, and no layer is named for them.",
+        "{} of {} ({percent} %) {} no peak: the best layer's clean state recovers less than a tenth of what \
+         corrupting the subject takes. They count at their argmax, as in the paper, and no layer is named for them.",
         share.count,
         words::count(share.of, "localized fact"),
         if share.count == 1 { "has" } else { "have" }
@@ -103,7 +103,8 @@ pub fn said(fact: &FactRecord, view: &MetricConvention) -> String {
         }
         Finding::NotLocalized => "Not localized: no layer's patch helps. No layer is named.".into(),
         Finding::NoPeak(share) => format!(
-            "No peak: the best layer's clean state recovers {} % of what corrupting the subject takes. No layer is named.",
+            "No peak: the best layer's clean state recovers {} % of what corrupting the subject takes. No layer is \
+             named.",
             words::fixed(share.max(0.0) * 100.0, 1)
         ),
         Finding::Layer(layer) => format!("Its dominant layer is {layer}."),

@@ -46,11 +46,11 @@ const INDICES: [Index; 5] = [
     }),
     (
         "MLP share r_MLP",
-        "How much of what is lost at l* is the MLP's part; above 0.5 the MLP matters more than attention.",
+        "The MLP's share of what is lost at l*; above 0.5 the MLP matters more than attention.",
         Some((0.5, "0.5, both alike")),
         |s| mean(s.mlp_ratio),
     ),
-    ("Redundancy R", "How much of what ablating l* takes another layer's patch restores.", None, |s| {
+    ("Redundancy R", "The share of what ablating l* takes that another layer's patch restores.", None, |s| {
         mean(s.redundancy.map(|found| found.r))
     }),
     ("Necessity Δ_nec", "Probability lost by ablating block l*.", None, |s| mean(s.necessity)),

@@ -79,8 +79,8 @@ pub(crate) fn record() -> Record {
     }
 }
 
-/// A record with a fact a curve: `p_patch` per layer at a patch position, where corrupting the subject takes the answer from 0.9
-/// to 0.1. Every ablation leaves 0.6. Nothing is excluded, nothing is edited.
+/// A record with a fact a curve: `p_patch` per layer at a patch position, where corrupting the subject takes the answer
+/// from 0.9 to 0.1. Every ablation leaves 0.6. Nothing is excluded, nothing is edited.
 pub(crate) fn study(name: &str, position: PatchPosition, curves: &[&[f32]]) -> Record {
     let layers = curves.first().map_or(0, |curve| curve.len());
     let one = |(order, curve): (usize, &&[f32])| {

@@ -174,8 +174,8 @@ fn not_localized(article: &Article<'_>) -> Option<String> {
     }
     if article.view.argmax_always {
         return Some(
-            "Facts whose patches only hurt are counted at the last layer (the paper's convention), which makes knowledge \
-             look late."
+            "Facts whose patches only hurt are counted at the last layer (the paper's convention), which makes \
+             knowledge look late."
                 .into(),
         );
     }
@@ -214,7 +214,8 @@ fn answers(article: &Article<'_>) -> Option<String> {
     let names = those(article, |study| study.record.settings.answer == Answer::FirstToken);
     (!names.is_empty()).then(|| {
         format!(
-            "The probabilities are of the answers' first tokens{}: other answers that begin alike count as the same.",
+            "The probabilities are of the answers' first tokens{}: answers that begin with the same token are not \
+             told apart.",
             if names.len() == article.studies.len() { String::new() } else { article.within(&names) }
         )
     })
@@ -228,8 +229,8 @@ fn ablation(article: &Article<'_>) -> Option<String> {
     };
     traced.then(|| {
         format!(
-            "Δ_nec and r_MLP at {place} come from contributions set to zero, a state that the models do not have \
-                 by themselves."
+            "Δ_nec and r_MLP at {place} come from zero ablation, which puts the models in a state that they do not \
+             reach by themselves."
         )
     })
 }

@@ -111,8 +111,8 @@ fn done(article: &Article<'_>) -> String {
     let least: BTreeSet<String> = article.records.iter().map(|record| record.settings.min_effect.to_string()).collect();
     let least = least.into_iter().collect::<Vec<_>>().join(" or ");
     let facts = format!(
-        "Of {} {noun} screened{each}, {} passed both filters: the model gives the true answer, and corrupting the subject \
-         ({corrupted}) lowers its probability by at least {least}.",
+        "Of {} {noun} screened{each}, {} passed both filters: the model gives the true answer, and corrupting the \
+         subject ({corrupted}) lowers its probability by at least {least}.",
         range(&|study| study.summary.screened),
         range(&|study| study.summary.validated)
     );

@@ -28,7 +28,7 @@ pub(crate) fn Identity(engine: Engine) -> impl IntoView {
         Some(view! {
             {notes.into_iter().map(note).collect_view()}
             <h3>"How its files were understood"</h3>
-            <p class="faint">"What decides the numbers, with the family's own defaults. Compare it with config.json."</p>
+            <p class="faint">"What decides the numbers, with the family's own defaults; compare with config.json."</p>
             <dl id="understood">{lines.into_iter().map(line).collect_view()}</dl>
         })
     };

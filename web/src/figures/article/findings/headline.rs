@@ -173,7 +173,7 @@ mod tests {
         assert_eq!(lines.len(), 5, "{lines:?}");
         assert!(lines[2].starts_with("The patch position matters: under last-token l* is layer 3 of 3."), "{lines:?}");
         assert!(lines[3].contains("a share R of 0.333"), "{lines:?}");
-        assert!(lines[4].contains("1 of 2 (50.0 %) edits succeed as the paper counts. Unrelated"), "{lines:?}");
+        assert!(lines[4].contains("1 of 2 (50.0 %) edits succeed by the paper's criterion. Unrelated"), "{lines:?}");
         sample::each(&mut record, |traced| {
             traced.without_block[0] = 0.95;
             traced.patched.insert(PatchPosition::LastToken, vec![0.95, 0.2, 0.9]);

@@ -307,8 +307,8 @@ fn artefact(article: &Article<'_>) -> Option<String> {
     let facts: usize = article.studies.iter().map(counted).sum();
     (facts > 0).then(|| {
         format!(
-            "The paper's convention counts {} whose patches only hurt at the last layer; there the patch does nothing by \
-             definition, so this part of the last bar is an artefact.",
+            "The paper's convention counts {} whose patches only hurt at the last layer; there the patch does nothing \
+             by definition, so this part of the last bar is an artefact.",
             words::count(facts, "fact")
         )
     })

@@ -168,8 +168,8 @@ pub fn last_layer(article: &Article<'_>) -> String {
              an earlier patch gives more or as much."
         }
         _ if article.view.argmax_always && total > 0 => {
-            "At this patch position, restoring the last layer does nothing by definition: the paper's convention counts \
-             facts there that are not localized."
+            "At this patch position, restoring the last layer does nothing by definition: the paper's convention \
+             counts facts there that are not localized."
         }
         _ if total == 0 => {
             "At this patch position, restoring the last layer does nothing by definition, so this is no finding."

@@ -141,7 +141,7 @@ mod tests {
         assert!(told.ends_with("no study has a second pass under subject-last."), "{told}");
         let told = said(table4, std::slice::from_ref(&one));
         assert!(
-            told.is_some_and(|told| told.starts_with("The one edit succeeds as the paper counts. Unrelated")),
+            told.is_some_and(|told| told.starts_with("The one edit succeeds by the paper's criterion. Unrelated")),
             "Table 4"
         );
         one.edits = None;

@@ -186,7 +186,7 @@ fn by_spsa(article: &Article<'_>) -> Vec<Piece> {
         return Vec::new();
     };
     vec![
-        text("SPSA searches v* by simultaneous perturbation. With the MLP's output there replaced by v it lowers"),
+        text("SPSA searches for v* by simultaneous perturbation. With the MLP's output replaced by v, it minimises"),
         formulas::OBJECTIVE,
         text("Each step draws a direction δ with entries ±1 from the seed and moves"),
         formulas::STEP,
