@@ -133,7 +133,7 @@ pub fn position(position: PatchPosition) -> &'static str {
     }
 }
 
-/// Why a fact was excluded.
+/// Why a fact is excluded.
 pub fn reason(reason: Reason) -> &'static str {
     match reason {
         Reason::NotKnown => "not known: greedy decoding gives another answer",

@@ -17,7 +17,7 @@ pub enum Finding {
     /// The model does not say the true answer: its first token has this rank, from 2; none where the first token is right
     /// and a later one is not.
     NotKnown(Option<u32>),
-    /// Hiding the subject takes less from the answer's probability than the settings ask for: this much.
+    /// Corrupting the subject takes less from the answer's probability than the settings ask for: this much.
     NotSensitive(f64),
     /// Patches only hurt, see [`Dominant::NotLocalized`].
     NotLocalized,

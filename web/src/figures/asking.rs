@@ -100,9 +100,9 @@ impl Form {
             wrong.push("The text that replaces the subject must not be empty".into());
         }
         if self.positions.is_empty() {
-            wrong.push("Choose at least one patch position".into());
+            wrong.push("Choose at least one position to restore at".into());
         } else if self.edits && !self.positions.contains(&PatchPosition::SubjectLast) {
-            wrong.push("Stage 3 edits the dominant layer under subject-last: choose that patch position too".into());
+            wrong.push("Stage 3 edits the layer that is dominant at the last subject token: restore there too".into());
         }
         let (true, Ok(seed)) = (wrong.is_empty(), seed) else { return Err(wrong) };
         let corruption = match self.noise {

@@ -92,7 +92,7 @@ impl Live {
         format!("{name}: {}, {} %", super::progress::phase(*phase).0, tenth * 10)
     }
 
-    /// Counts of what was screened: validated, then the reasons of the excluded ones.
+    /// Counts of what was screened: validated, then the reasons of those that fell out.
     pub fn counts(&self) -> Vec<(String, usize)> {
         let mut counts = vec![("validated".to_owned(), self.record.validated().count())];
         counts
