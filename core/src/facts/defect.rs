@@ -114,7 +114,8 @@ impl Flaw {
         }
     }
 
-    /// Whether the fact is excluded from every study. Without its relation, or what edits are measured with, it does not.
+    /// Whether the fact is excluded from every study. Without its relation, or what edits are measured with, it does
+    /// not.
     pub fn is_fatal(&self) -> bool {
         match self {
             Self::Missing(field) | Self::Wrong(field, _) | Self::Long(field, _) | Self::Many(field) => !field.light,
