@@ -60,7 +60,10 @@ pub fn Compare(
             <Dots scatter=editable nothing="This needs studies with a second pass and edits." />
         </div>
         <h3>"Figures 5 and 6. Edits, fact by fact"</h3>
-        <p class="faint">"Filled marks are edits that reached a level of success; hollow marks are those that did not or are not counted. Above the dashed line the new answer is the likelier."</p>
+        <p class="faint">
+            "Filled marks are edits that reached a level of success; hollow marks are those that did not or are not \
+             counted. Above the dashed line the new answer is the likelier."
+        </p>
         <div class="beside">
             <Dots scatter=depth nothing=NO_EDITS />
             <Dots scatter=both nothing=NO_EDITS />
