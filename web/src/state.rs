@@ -100,7 +100,7 @@ pub struct LabState {
     pub target: String,
     /// The answer to hold it against; empty for the model's own second.
     pub new: String,
-    /// Corruption by noise of so many σ instead of by another name.
+    /// Corruption by noise of so many σ instead of a replacement.
     pub noise: bool,
     /// What the subject is replaced by; empty for a name with as many tokens.
     pub instead: String,
@@ -210,11 +210,11 @@ pub fn model_of(text: &str) -> Option<ModelRef> {
     Some(ModelRef::Hub { id: name.into(), revision: revision.map(Into::into), file: file.map(Into::into) })
 }
 
-/// All readings, in the order in which they are offered.
+/// All patch positions, in the order in which they are offered.
 pub const POSITIONS: [PatchPosition; 3] =
     [PatchPosition::SubjectLast, PatchPosition::LastToken, PatchPosition::SameIndex];
 
-/// The reading with this name.
+/// The patch position with this name.
 pub fn position(name: &str) -> Option<PatchPosition> {
     POSITIONS.into_iter().find(|position| position.name() == name)
 }
