@@ -245,7 +245,7 @@ fn edits_stay_until_they_are_taken_back_and_then_every_bit_is_as_before() {
     assert!(lab.delta().is_ok_and(|bytes| bytes.len() > 2 * 4 * 128));
 
     // The first one goes, the second stays.
-    let undone = |answer: Result<Event>| match answer.expect("it can be taken back") {
+    let undone = |answer: Result<Event>| match answer.expect("it can be undone") {
         Event::Undone { left, restored } => (left, restored),
         other => panic!("not undone: {other:?}"),
     };

@@ -251,7 +251,7 @@ pub enum Event {
     },
     /// An edit is in force.
     Edited(Box<Edited>),
-    /// Edits were taken back.
+    /// Edits were undone.
     Undone {
         /// Numbers of the edits that are still in force, oldest first.
         left: Vec<u32>,

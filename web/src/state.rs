@@ -100,7 +100,7 @@ pub struct LabState {
     pub target: String,
     /// The answer to hold it against; empty for the model's own second.
     pub new: String,
-    /// Corruption by noise of so many σ instead of by another name.
+    /// Corruption by noise of so many σ instead of a replacement.
     pub noise: bool,
     /// What the subject is replaced by; empty for a name with as many tokens.
     pub instead: String,
@@ -150,7 +150,10 @@ impl LabState {
             "pin" => self.pin = text().and_then(|text| Pin::read(&text)),
             "compare" => self.compare = matches!(value, "" | "1" | "true"),
             "rows" => self.map.roles = value == "roles",
-            "scale" => self.map.scale = if value == "root" { Scale::Root } else { Scale::Linear },
+            "scale" => {
+                let named = Scale::ALL.into_iter().find(|(scale, _)| scale.name() == value);
+                self.map.scale = named.map_or(self.map.scale, |named| named.0);
+            }
             "layer" => self.layer = value.parse().ok().filter(|&layer| layer > 0).or(self.layer),
             _ => self.edit.read(name, value),
         }
@@ -180,7 +183,8 @@ impl LabState {
         pairs.extend(self.map.row.map(|row| ("row", (row + 1).to_string())));
         pairs.extend(self.layer.map(|layer| ("layer", layer.to_string())));
         pairs.extend(self.map.roles.then(|| ("rows", "roles".to_owned())));
-        pairs.extend((self.map.scale == Scale::Root).then(|| ("scale", "root".to_owned())));
+        let scale = self.map.scale;
+        pairs.extend((scale != Scale::default()).then(|| ("scale", scale.name().to_owned())));
         pairs.extend(self.pin.as_ref().map(|pin| ("pin", pin.written())));
         pairs.extend((self.compare && self.pin.is_some()).then(|| ("compare", "1".to_owned())));
         pairs.extend(self.edit.written());
@@ -206,11 +210,11 @@ pub fn model_of(text: &str) -> Option<ModelRef> {
     Some(ModelRef::Hub { id: name.into(), revision: revision.map(Into::into), file: file.map(Into::into) })
 }
 
-/// All readings, in the order in which they are offered.
+/// All patch positions, in the order in which they are offered.
 pub const POSITIONS: [PatchPosition; 3] =
     [PatchPosition::SubjectLast, PatchPosition::LastToken, PatchPosition::SameIndex];
 
-/// The reading with this name.
+/// The patch position with this name.
 pub fn position(name: &str) -> Option<PatchPosition> {
     POSITIONS.into_iter().find(|position| position.name() == name)
 }

@@ -124,7 +124,7 @@ pub fn percent(text: &str) -> String {
     out
 }
 
-/// Which state a reading puts back.
+/// Which state is restored at a patch position.
 pub fn position(position: PatchPosition) -> &'static str {
     match position {
         PatchPosition::SubjectLast => "the clean state of the subject's last token",
@@ -137,7 +137,7 @@ pub fn position(position: PatchPosition) -> &'static str {
 pub fn reason(reason: Reason) -> &'static str {
     match reason {
         Reason::NotKnown => "not known: greedy decoding gives another answer",
-        Reason::NotSensitive => "not sensitive: hiding the subject changes too little",
+        Reason::NotSensitive => "not sensitive: corrupting the subject changes too little",
         Reason::SubjectNotFound => "the subject has no tokens of its own",
         Reason::SharedFirstToken => "both answers begin with the same token",
         Reason::TooLong => "the prompt is too long",

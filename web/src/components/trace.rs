@@ -6,6 +6,7 @@ mod inspector;
 mod lanes;
 mod pointer;
 mod rows;
+mod sheet;
 mod story;
 mod tabs;
 
@@ -14,5 +15,6 @@ pub use figure::TraceFigure;
 pub use inspector::Inspector;
 pub(in crate::components) use inspector::meter;
 pub use pointer::Pointer;
+pub use sheet::CellSheet;
 pub use story::StoryText;
 pub use tabs::{Legend, MapTabs};

@@ -2,7 +2,6 @@
 
 use crate::words;
 use engram_core::protocol::Tokenized;
-use engram_core::record::Traced;
 
 /// One token.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,13 +17,6 @@ pub struct Chip {
 /// Chips of what the model's tokenizer says.
 pub fn of_tokenized(found: &Tokenized) -> Vec<Chip> {
     marked(found.tokens.iter().map(|token| (words::token(&token.text), token.subject)).collect())
-}
-
-/// Chips of a traced prompt.
-pub fn of_traced(traced: &Traced) -> Vec<Chip> {
-    let [start, end] = traced.subject_span;
-    let tokens = traced.tokens.iter().enumerate();
-    marked(tokens.map(|(at, text)| (words::token(text), (start..end).contains(&at))).collect())
 }
 
 fn marked(tokens: Vec<(String, bool)>) -> Vec<Chip> {
@@ -47,7 +39,6 @@ pub fn sentence(chips: &[Chip]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::sample;
     use super::*;
     use engram_core::protocol::Token;
 
@@ -59,8 +50,5 @@ mod tests {
         assert_eq!((chips[1].text.as_str(), chips[1].last, chips[2].last), ("·Eif", false, true));
         assert_eq!(sentence(&chips), "4 tokens; tokens 2 to 3 are the subject.");
         assert_eq!(sentence(&chips[..1]), "1 token; none of them is the subject.");
-        let record = sample::record();
-        let chips = record.facts[0].traced().map(of_traced).unwrap_or_default();
-        assert_eq!(sentence(&chips), "2 tokens; token 1 is the subject.");
     }
 }

@@ -44,12 +44,18 @@ pub(crate) fn Forward(tracing: Tracing) -> impl IntoView {
         let (whole, tracks, heads) = (maps.own_story.get()?, maps.tracks.get()?, of_heads.get());
         maps.own.with(|maps| Some(say(maps.as_ref()?, &whole, &tracks, &heads, layer.get())))
     });
+    let other = Memo::new(move |_| {
+        let answer = tracer.fact.with(|fact| fact.as_ref().map(|fact| words::visible(fact.target_new.trim())));
+        answer.filter(|answer| !answer.is_empty())
+    });
     let after = Memo::new(move |_| {
         let layer = layer.get();
         maps.own.with(|found| {
             let found = found.as_ref()?;
             let tracks = maps.tracks.get()?;
-            let own = tracks.lens.get(layer - 1).zip(tracks.rank.get(layer - 1)).map(|(p, rank)| (*p, *rank));
+            let own = tracks.lens.get(layer - 1).zip(tracks.rank.get(layer - 1));
+            let own = own.map(|(p, rank)| (found.answer.clone(), *p, *rank));
+            let other = tracks.other.get(layer - 1).zip(other.get()).map(|((p, rank), answer)| (answer, *p, *rank));
             let name = |row: &Row| row.text.trim_start_matches('·').to_owned();
             let rows = [found.subject_last().unwrap_or(0), found.last()];
             let restores = rows.into_iter().filter_map(|at| {
@@ -64,7 +70,7 @@ pub(crate) fn Forward(tracing: Tracing) -> impl IntoView {
                 answer: found.answer.clone(),
                 words: here.with(|here| here.as_ref().map(|here| here.words.clone())).unwrap_or_default(),
                 top: tracks.top.get(layer - 1).cloned(),
-                own,
+                answers: own.into_iter().chain(other).collect(),
                 restores,
                 heads: of_heads.get(),
                 from_to: [from, to],

@@ -121,7 +121,7 @@ fn Tabs(page: Page) -> impl IntoView {
         }
     };
     view! {
-        <nav aria-label="Parts of the lab">
+        <nav aria-label="Screens">
             <div class="tabs" role="tablist" aria-label="Parts of the lab" on:keydown=key>
                 {Tab::ALL.into_iter().map(one).collect_view()}
             </div>

@@ -122,7 +122,7 @@ pub(crate) fn Palette(page: Page, engine: Engine, tracing: Tracing) -> impl Into
         view! { {groups.into_iter().map(group).collect_view()} {none} }
     };
     view! {
-        <button type="button" class="command" aria-haspopup="dialog" aria-label="Search or run a command" on:click=move |_| open()>
+        <button type="button" class="command" aria-haspopup="dialog" title="Search facts and models, or run a command" on:click=move |_| open()>
             <svg class="icon" viewBox="0 0 16 16" aria-hidden="true"><circle cx="7" cy="7" r="4.5"></circle><path d="M10.5 10.5 14 14"></path></svg>
             <span>"Search, run"</span>
             <kbd>"Ctrl K"</kbd>

@@ -17,8 +17,8 @@ pub struct After {
     pub words: Vec<Word>,
     /// The first word, from the record.
     pub top: Option<String>,
-    /// Probability and rank of the answer.
-    pub own: Option<(f64, u32)>,
+    /// Both answers with their probabilities and ranks.
+    pub answers: Vec<(String, f64, u32)>,
     /// Tokens whose state is put back here, whether they are the subject's, and what they restore.
     pub restores: Vec<(String, bool, f64)>,
     /// The layer's heads, with what they give the subject's last token.
@@ -98,9 +98,10 @@ pub fn AfterPanel(after: Memo<Option<After>>) -> impl IntoView {
     let shown = move || {
         let after = after.get()?;
         let [layer, layers] = after.layer;
-        let own = after.own.map(|(p, rank)| {
-            view! { <p class="sub">{format!("{}: {}, rank {}", after.answer, words::percent_of(p), words::grouped(rank))}</p> }
+        let own = after.answers.iter().map(|(answer, p, rank)| {
+            view! { <p class="sub">{format!("{answer}: {}, rank {}", words::percent_of(*p), words::grouped(*rank))}</p> }
         });
+        let own = own.collect_view();
         Some(view! {
             <div class="head"><h2>{format!("After layer {layer}")}</h2><span class="sub">{format!("of {layers}")}</span></div>
             <section><h3>"The model would say"</h3>{said(&after)}{own}</section>

@@ -65,8 +65,8 @@ pub fn Streams(
     };
     let rows = Memo::new(move |_| maps.with(|maps| maps.as_ref().map(|maps| maps.rows.clone()).unwrap_or_default()));
     let head = move |(at, row): (usize, Row)| {
-        let Row { text, role, leads, .. } = row;
-        let shown = if leads { role.name() } else { "" };
+        let Row { text, role, leads, averaged, .. } = row;
+        let shown = if leads && !averaged { role.name() } else { "" };
         let end = at + 1 == rows.with_untracked(Vec::len);
         view! {
             <div class="map-row" class:subject=role.is_subject() class:end=end style=format!("grid-row:{}", at + 1)>

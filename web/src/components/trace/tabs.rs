@@ -110,18 +110,30 @@ pub fn Legend(
     answer: Signal<String>,
     /// Cells are differences from a pinned trace.
     differs: Signal<bool>,
+    /// The value of the darkest colour.
+    top: Signal<f64>,
 ) -> impl IntoView {
     let name = move || match differs.get() {
         true => "This minus pinned".to_owned(),
         false => format!("Recovery of {}", answer.get()),
     };
-    let end = move |plain: &'static str, of_difference: &'static str| if differs.get() { of_difference } else { plain };
+    let high = move || match (top.get(), differs.get()) {
+        (1.0, true) => "+1".to_owned(),
+        (1.0, false) => "1 clean".to_owned(),
+        (top, true) => format!("+{}", words::fixed(top, 2)),
+        (top, false) => words::fixed(top, 2),
+    };
+    let low = move || match (top.get(), differs.get()) {
+        (_, false) => "corrupted 0".to_owned(),
+        (1.0, true) => "−1".to_owned(),
+        (top, true) => words::fixed(-top, 2),
+    };
     view! {
         <div class="map-legend" class:differs=move || differs.get() aria-hidden="true">
             <b>{name}</b>
-            <span>{move || end("corrupted 0", "−1")}</span>
+            <span>{low}</span>
             <i></i>
-            <span>{move || end("1 clean", "+1")}</span>
+            <span>{high}</span>
         </div>
     }
 }

@@ -32,24 +32,23 @@ pub fn say(maps: &TraceMaps, whole: &Story, tracks: &Tracks, heads: &[Head], lay
             Piece::Token(last.clone()),
             text(".".into()),
         ];
-        let look = heads
-            .iter()
-            .find(|head| head.top)
-            .map(|head| format!("Head {} gives {subject} {:.0} % of its attention. ", head.number, 100.0 * head.share));
-        let after = format!("After this layer, {last} restores {} and {subject} {}.", two(end), two(own));
+        let look = heads.iter().find(|head| head.top).map(|head| {
+            format!("Head {} gives “{subject}” {:.0} % of its attention. ", head.number, 100.0 * head.share)
+        });
+        let after = format!("After this layer, “{last}” restores {} and “{subject}” {}.", two(end), two(own));
         (head, format!("{}{after}", look.unwrap_or_default()))
     } else if !alone && end >= CARRIES {
         let first = tracks.rank.get(layer - 1) == Some(&1);
         let told = if first { ", and the model would say it." } else { "; the model would not say it yet." };
         let head = vec![start, text("the last token carries ".into()), answer(), text(told.into())];
-        (head, format!("{last} restores {}, {subject} {}. {}", two(end), two(own), read(maps, tracks, layer)))
+        (head, format!("“{last}” restores {}, “{subject}” {}. {}", two(end), two(own), read(maps, tracks, layer)))
     } else if own >= CARRIES {
         let rest = match alone {
             true => ".",
             false => "; the last token does not have it yet.",
         };
         let head = vec![start, Piece::Subject(subject.clone()), text(" carries ".into()), answer(), text(rest.into())];
-        let alone = format!("Put back alone, {subject}’s state here restores {} of the answer.", two(own));
+        let alone = format!("Put back alone, the state of “{subject}” here restores {} of the answer.", two(own));
         (head, format!("{alone} {}", read(maps, tracks, layer)))
     } else if own >= PEAK || end >= PEAK {
         let head = match (own >= PEAK, end >= PEAK && !alone) {
@@ -72,9 +71,9 @@ pub fn say(maps: &TraceMaps, whole: &Story, tracks: &Tracks, heads: &[Head], lay
             _ => vec![start, text("the last token carries some of ".into()), answer(), text(".".into())],
         };
         let both = if alone {
-            format!("{subject} restores {}.", two(own))
+            format!("“{subject}” restores {}.", two(own))
         } else {
-            format!("{subject} restores {}, {last} {}.", two(own), two(end))
+            format!("“{subject}” restores {}, “{last}” {}.", two(own), two(end))
         };
         (head, format!("{both} {}", read(maps, tracks, layer)))
     } else {
@@ -126,17 +125,17 @@ mod tests {
         assert_eq!(head, "Layer 2: Picchu carries Peru; the last token does not have it yet.");
         assert_eq!(
             more,
-            "Put back alone, Picchu’s state here restores 1.00 of the answer. Read here, the model would say “the”; Peru has \
-             <0.1 %, rank 500."
+            "Put back alone, the state of “Picchu” here restores 1.00 of the answer. Read here, the model would say “the”; \
+             Peru has <0.1 %, rank 500."
         );
         let (head, more) = told(machu::traced(), 4);
         assert_eq!(head, "Layer 4: Picchu and the last token each carry some of Peru.");
-        assert!(more.starts_with("Picchu restores 0.40, of 0.50."), "{more}");
+        assert!(more.starts_with("“Picchu” restores 0.40, “of” 0.50."), "{more}");
         let (head, more) = told(machu::traced(), 5);
         assert_eq!(head, "Layer 5: attention moves Peru from Picchu to the last token of.");
         assert_eq!(
             more,
-            "Head 1 gives Picchu 82 % of its attention. After this layer, of restores 0.90 and Picchu 0.00."
+            "Head 1 gives “Picchu” 82 % of its attention. After this layer, “of” restores 0.90 and “Picchu” 0.00."
         );
         let (head, more) = told(machu::traced(), 6);
         assert_eq!(head, "Layer 6: the last token carries Peru, and the model would say it.");

@@ -17,10 +17,6 @@ impl TraceMaps {
         if !there(&self) || !there(other) {
             return Err("Only whole traces with an effect can be compared.".into());
         }
-        if self.layers != other.layers {
-            let layers = |maps: &Self| words::count(maps.layers, "layer");
-            return Err(format!("A model of {} and one of {} have no cells in common.", layers(&self), layers(other)));
-        }
         let roles = |maps: &Self| maps.rows.iter().map(|row| row.role).collect::<Vec<_>>();
         if roles(&self) != roles(other) {
             return Err("The two prompts have different tokens; average the rows by role to compare them.".into());
@@ -28,9 +24,16 @@ impl TraceMaps {
         Ok(Self { against: Some(Box::new(other.clone())), ..self })
     }
 
-    /// The recovery of the pinned trace's cell.
+    /// The recovery of the pinned trace's cell; of a model of another depth, of its layer at the same relative depth.
     pub fn pinned(&self, site: MapSite, at: Cursor) -> Option<f64> {
-        self.against.as_ref()?.value(site, at)
+        let other = self.against.as_ref()?;
+        other.value(site, Cursor { layer: self.pinned_layer(at.layer), ..at })
+    }
+
+    /// The pinned trace's layer at the relative depth of a layer.
+    pub fn pinned_layer(&self, layer: usize) -> usize {
+        let depth = self.against.as_ref().map_or(self.layers, |other| other.layers);
+        (layer * depth).div_ceil(self.layers.max(1)).clamp(1, depth.max(1))
     }
 
     /// The cell that differs most, if it differs at all.
@@ -46,6 +49,11 @@ impl TraceMaps {
 pub fn told(maps: &TraceMaps, names: &[String; 2]) -> Story {
     let text = |text: String| Piece::Text(text);
     let [this, pinned] = names;
+    let deep = maps.against.as_ref().map_or(maps.layers, |other| other.layers);
+    let depth = match deep == maps.layers {
+        true => String::new(),
+        false => format!(" Of the pinned model’s {deep} layers those at the same relative depth are taken."),
+    };
     let more = "Difference of recovery: this trace minus the pinned one. Blue is more here, red is less here, grey is no difference.";
     let head = match maps.widest(MapSite::Residual) {
         None => vec![text(format!("With {this} and with {pinned}, every state restores the same."))],
@@ -63,7 +71,7 @@ pub fn told(maps: &TraceMaps, names: &[String; 2]) -> Story {
             ]
         }
     };
-    Story { head, more: more.into(), ..Story::default() }
+    Story { head, more: format!("{more}{depth}"), ..Story::default() }
 }
 
 /// The layers around a cell that differ at least half as much in the same direction.
@@ -99,6 +107,28 @@ mod tests {
         assert_eq!(said.text(), "With “A”, Picchu restores up to 0.50 less at layers 1–3 than with “B”.");
         let same = maps(1.0).minus(&maps(1.0)).expect("they can be compared");
         assert!(told(&same, &["x".into(), "y".into()]).text().ends_with("every state restores the same."));
+    }
+
+    #[test]
+    fn models_of_other_depths_are_compared_at_the_same_relative_depth() {
+        let (mut shallow, mut traced) = (maps(1.0), machu::traced());
+        shallow.against = Some(Box::new(TraceMaps { layers: 12, ..shallow.clone() }));
+        assert_eq!([1, 2, 6].map(|layer| shallow.pinned_layer(layer)), [2, 4, 12]);
+        shallow.against = Some(Box::new(TraceMaps { layers: 3, ..shallow.clone() }));
+        assert_eq!([1, 2, 3, 6].map(|layer| shallow.pinned_layer(layer)), [1, 1, 2, 3]);
+        // A model of three layers: what it restores at its last is held against the last of six.
+        traced.without_block.truncate(3);
+        let there = traced.maps.as_mut().expect("maps");
+        [&mut there.residual, &mut there.mlp, &mut there.attention]
+            .into_iter()
+            .flatten()
+            .for_each(|row| row.truncate(3));
+        let small = TraceMaps::of(&machu::fact(traced), false).expect("it is traced");
+        let found = maps(1.0).minus(&small).expect("they can be compared");
+        let at = Cursor { row: 2, layer: 6 };
+        assert!((found.pinned(MapSite::Residual, at).expect("a value") - 0.9).abs() < 1e-6);
+        assert!((found.value(MapSite::Residual, at).expect("a value") + 0.9).abs() < 1e-6);
+        assert!(told(&found, &["a".into(), "b".into()]).more.ends_with("at the same relative depth are taken."));
     }
 
     #[test]

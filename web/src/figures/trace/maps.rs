@@ -30,6 +30,22 @@ pub enum Scale {
     Linear,
     /// By their square roots: small recoveries are seen, too.
     Root,
+    /// As shares of the map's own highest cell.
+    Own,
+}
+
+impl Scale {
+    /// All of them with their names, in the order in which they are offered.
+    pub const ALL: [(Self, &'static str); 3] = [(Self::Linear, "linear"), (Self::Root, "√"), (Self::Own, "own")];
+
+    /// Its name in the address.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Linear => "linear",
+            Self::Root => "root",
+            Self::Own => "own",
+        }
+    }
 }
 
 /// A row and a layer of the maps.
@@ -132,9 +148,9 @@ impl TraceMaps {
     /// Recovery of a cell, or how much more it is than the pinned trace's; `None` without an effect, too.
     pub fn value(&self, site: MapSite, at: Cursor) -> Option<f64> {
         let own = self.p(site, at).filter(|_| self.standing == Standing::Effect).map(|p| self.recovery(p))?;
-        match &self.against {
-            None => Some(own),
-            Some(other) => Some(own - other.value(site, at)?),
+        match self.differs() {
+            false => Some(own),
+            true => Some(own - self.pinned(site, at)?),
         }
     }
 
@@ -148,9 +164,14 @@ impl TraceMaps {
         (1..=self.layers).map(|layer| self.value(site, Cursor { row, layer })).collect()
     }
 
-    /// The highest recovery of a row.
-    pub fn most(&self, site: MapSite, row: usize) -> Option<f64> {
-        self.line(site, row).into_iter().flatten().reduce(f64::max)
+    /// The value that is darkest on a scale: 1, or the farthest of a map's own.
+    pub fn top(&self, site: MapSite, scale: Scale) -> f64 {
+        if scale != Scale::Own {
+            return 1.0;
+        }
+        let rows = (0..self.rows.len()).flat_map(|row| self.line(site, row)).flatten();
+        // A map of nothing stays pale.
+        rows.map(f64::abs).fold(0.05, f64::max)
     }
 
     /// The row of the subject's last token.
@@ -300,6 +321,9 @@ mod tests {
         assert_eq!(maps.put_back(MapSite::Mlp, 3), (2, 4));
         assert_eq!(maps.put_back(MapSite::Residual, 3), (3, 3));
         assert_eq!(maps.waiting(), None);
+        let top = |site, scale| maps.top(site, scale);
+        assert_eq!(top(MapSite::Mlp, Scale::Linear), 1.0);
+        assert!((top(MapSite::Mlp, Scale::Own) - 0.9).abs() < 1e-6);
     }
 
     #[test]

@@ -86,11 +86,10 @@ fn settings(page: Page, tracing: Tracing, add: &mut Add<'_>) {
     add(GROUP, name.into(), None, Callback::new(move |()| draft.change(|asked| asked.noise = !noise)));
     let name = if map.roles { "Rows: tokens" } else { "Rows: roles, averaged" };
     add(GROUP, name.into(), None, Callback::new(move |()| lab.update(|lab| lab.map.roles = !map.roles)));
-    let (name, scale) = match map.scale {
-        Scale::Linear => ("Scale: √", Scale::Root),
-        Scale::Root => ("Scale: linear", Scale::Linear),
-    };
-    add(GROUP, name.into(), None, Callback::new(move |()| lab.update(|lab| lab.map.scale = scale)));
+    for (scale, name) in Scale::ALL.into_iter().filter(|(scale, _)| *scale != map.scale) {
+        let set = Callback::new(move |()| lab.update(|lab| lab.map.scale = scale));
+        add(GROUP, format!("Scale: {name}"), None, set);
+    }
     for position in POSITIONS {
         if page.state.with(|state| state.position) != position {
             let set = Callback::new(move |()| page.state.update(|state| state.position = position));

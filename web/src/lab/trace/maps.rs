@@ -4,7 +4,7 @@ use super::actions::Actions;
 use super::pinned::{PinLine, Pins};
 use super::run::Tracer;
 use crate::components::shown;
-use crate::components::trace::{Inspector, Legend, MapTabs, Pointer, TraceFigure};
+use crate::components::trace::{CellSheet, Inspector, Legend, MapTabs, Pointer, TraceFigure};
 use crate::figures::trace::{Cell, Cursor, Standing, Story, TraceMaps, Tracks, names, redundancy, told};
 use crate::state::{MapView, ViewState};
 use engram_core::protocol::{MapSite, Word};
@@ -141,6 +141,9 @@ pub(super) fn MapsView(tracer: Tracer, maps: Maps) -> impl IntoView {
     });
     let there = move || maps.maps.with(|maps| maps.as_ref().is_some_and(TraceMaps::any));
     let differs = Signal::derive(move || maps.maps.with(|maps| maps.as_ref().is_some_and(TraceMaps::differs)));
+    let top = Signal::derive(move || {
+        maps.maps.with(|maps| maps.as_ref().map_or(1.0, |maps| maps.top(site.get(), scale.get())))
+    });
     let beyond = move || {
         let view = tracer.page.state.with(ViewState::view);
         tracer.fact.with(|fact| redundancy(fact.as_ref()?, &view))
@@ -152,7 +155,7 @@ pub(super) fn MapsView(tracer: Tracer, maps: Maps) -> impl IntoView {
                 <h2 class="unseen" id="map-title">"Causal trace"</h2>
                 <div class="map-head">
                     <MapTabs maps=maps.maps site=site on_site=on_site />
-                    <Legend answer=answer differs=differs />
+                    <Legend answer=answer differs=differs top=top />
                 </div>
                 <TraceFigure
                     maps=maps.maps
@@ -186,6 +189,7 @@ pub(super) fn Side(tracer: Tracer, maps: Maps, says: Signal<Option<Vec<Word>>>) 
         maps.cursor.get().filter(|_| maps.pointer.at.get().is_some() || peak()).map(|at| at.layer)
     });
     let there = move || cell.with(Option::is_some);
+    let layers = Signal::derive(move || maps.maps.with(|maps| maps.as_ref().map_or(1, |maps| maps.layers)));
     view! {
         <div>
             {shown(there, move || view! {
@@ -194,6 +198,7 @@ pub(super) fn Side(tracer: Tracer, maps: Maps, says: Signal<Option<Vec<Word>>>) 
                     <PinLine pins=maps.pins unlike=maps.unlike />
                 </Inspector>
             })}
+            {shown(there, move || view! { <CellSheet cell=cell cursor=maps.cursor layers=layers pointer=maps.pointer /> })}
             {move || (!there()).then(|| view! {
                 <div class="inspector"><Actions tracer=tracer layer=Signal::derive(|| None) pins=maps.pins /><PinLine pins=maps.pins unlike=maps.unlike /></div>
             })}

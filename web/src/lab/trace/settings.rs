@@ -191,11 +191,11 @@ fn Look(tracer: Tracer, pointer: Pointer) -> impl IntoView {
         <div class="setting">
             <Segments
                 label="Scale"
-                all=vec![(Scale::Linear, "linear"), (Scale::Root, "√")]
+                all=Scale::ALL.to_vec()
                 now=Signal::derive(move || view.get().scale)
                 choose=Callback::new(move |scale| lab.update(|lab| lab.map.scale = scale))
             />
-            <p class="help">"√ shows small recoveries more strongly."</p>
+            <p class="help">"√ shows small recoveries more strongly; own makes the map’s highest cell the darkest."</p>
         </div>
         <div class="setting">
             <label for="trace-position">"Restore at"</label>
