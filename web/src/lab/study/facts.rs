@@ -1,6 +1,6 @@
 //! The facts of the shown study: the finding, the bars of peaks, the table, and the fact that is open.
 
-use super::desk::Desk;
+use super::desk::{Desk, Source};
 use crate::components::FactView;
 use crate::components::study::{FactTable, Fold, OpenedFact, PeakBars, Tools};
 use crate::figures::study::{Filter, Peaks, Told};
@@ -21,11 +21,13 @@ pub(super) fn Facts(desk: Desk) -> impl IntoView {
     let peaks = Memo::new(move |_| lines.with(|lines| Peaks::of(lines, layers.get())));
     let change = move |change: &dyn Fn(&mut Filter)| filter.update(|filter| change(filter));
     let asked = move || page.state.with(|state| state.fact.is_some());
+    // Every fact changes the sentence of a study that runs: nobody wants to hear that.
+    let live = move || if desk.source.get() == Source::Running { "off" } else { "polite" };
     view! {
         <div class="cols" id="facts">
             <div>
                 <section class="finding" aria-label="Finding">
-                    <div aria-live="polite">
+                    <div aria-live=live>
                         <h2>{move || told.with(|told| told.head.clone())}</h2>
                         <p class="more">{move || told.with(|told| told.more.clone())}</p>
                     </div>

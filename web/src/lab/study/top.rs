@@ -24,6 +24,7 @@ pub(super) fn Top(
     let name = Memo::new(move |_| desk.record(title));
     let named = move || {
         let (name, about) = name.get().unwrap_or_else(|| ("Study".into(), "No record is open.".into()));
+        let name = if desk.source.get() == Source::Stored { "Example study".to_owned() } else { name };
         view! { <b>{name}</b> " " <span class="about">{about}</span> }
     };
     let whole = move || matches!(desk.source.get(), Source::Open(_) | Source::Stored);
