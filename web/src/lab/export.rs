@@ -21,7 +21,7 @@ pub(crate) fn ExportPage(
     /// Hears what goes wrong.
     page: Page,
     /// The button's words.
-    #[prop(default = "Export page…")]
+    #[prop(default = "Make a page…")]
     label: &'static str,
     /// The records, in their order.
     #[prop(into)]

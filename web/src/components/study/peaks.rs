@@ -7,8 +7,9 @@ use wasm_bindgen::JsCast;
 
 /// Height of the highest bar.
 const HIGH: f64 = 36.0;
-/// Layers from which on bars are too narrow for numbers above them.
+/// Layers beyond which bars are too narrow for numbers above them, and the same on a phone.
 const MANY: usize = 40;
+const SEVERAL: usize = 16;
 
 /// The bars.
 #[component]
@@ -52,6 +53,7 @@ pub fn PeakBars(
         let (layers, most) = (peaks.counts.len(), peaks.most().max(1));
         // Those without a peak have no layer: where they are more, their bar breaks off, and the others stay readable.
         let height = move |count: usize| format!("height:{:.1}px", (count as f64 / most as f64).min(1.0) * HIGH);
+        let many = layers > SEVERAL;
         let mode = peaks.mode();
         let every = if layers <= 12 { 1 } else { layers.div_ceil(30) * 5 };
         let stop = mode.unwrap_or(1);
@@ -98,7 +100,7 @@ pub fn PeakBars(
             }
         });
         view! {
-            <div class="bars" style=format!("--layers:{layers}")>
+            <div class="bars" class:many=many style=format!("--layers:{layers}")>
                 {(1..).zip(&peaks.counts).map(one).collect_view()}
             </div>
             {nowhere}
@@ -111,7 +113,10 @@ pub fn PeakBars(
             aria-label="Facts by peak layer"
             on:pointerdown=down
             on:pointermove=over
-            on:keydown=walk
+            on:keydown=move |event| {
+                drawn.set_value(false);
+                walk(event);
+            }
         >
             <p class="name">"Facts by peak layer" <small>"press or drag to filter"</small></p>
             {bars}

@@ -5,8 +5,10 @@ use crate::words;
 use leptos::{ev, prelude::*};
 use wasm_bindgen::JsCast;
 
-/// Rows that are drawn before somebody asks for all.
+/// Rows that are drawn before somebody asks for more.
 const FIRST: usize = 200;
+/// How many more come at a time: all of most studies.
+const STEP: usize = 2000;
 
 /// The table.
 #[component]
@@ -26,9 +28,9 @@ pub fn FactTable(
     /// Called with the `order` of the fact that shall be.
     on_choose: Callback<usize>,
 ) -> impl IntoView {
-    let all = RwSignal::new(false);
+    let most = RwSignal::new(FIRST);
     let listed = Memo::new(move |_| {
-        let most = if all.get() { usize::MAX } else { FIRST };
+        let most = most.get();
         lines.with(|lines| {
             let rows = found.with(|found| found.iter().take(most).filter_map(|at| lines.get(*at)).cloned().collect());
             let rows: Vec<Line> = rows;
@@ -45,11 +47,10 @@ pub fn FactTable(
         })
     });
     let more = move || {
-        let count = found.with(Vec::len);
-        let left = count > FIRST && !all.get();
-        left.then(
-            || view! { <button type="button" on:click=move |_| all.set(true)>{format!("Show all {count}")}</button> },
-        )
+        let (count, shown) = (found.with(Vec::len), most.get());
+        let words = if count <= shown + STEP { format!("Show all {count}") } else { format!("Show {STEP} more") };
+        let press = move |_| most.update(|most| *most += STEP);
+        (count > shown).then(|| view! { <button type="button" on:click=press>{words}</button> })
     };
     let head = move |column: SortBy, name: &'static str, class: &'static str| {
         let turned = move || {

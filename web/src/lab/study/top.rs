@@ -36,7 +36,6 @@ pub(super) fn Top(
                 {shown(whole, move || view! {
                     <ExportPage
                         page=desk.page
-                        label="Make a page…"
                         records=Callback::new(move |()| Ok(untrack(|| desk.records(<[_]>::to_vec))))
                     />
                     <button type="button" on:click=move |_| save(desk)>"Save record"</button>
