@@ -169,6 +169,10 @@ impl Tracer {
     /// Shows again what answered the question of the address: a stored fact, or an earlier trace of this tab. Where there is none, what
     /// is shown stays, and is told to be of another prompt.
     pub(crate) fn recall(self) {
+        // A result in the address is what is asked for.
+        if self.page.trace.with_untracked(Option::is_some) {
+            return self.follow_link();
+        }
         let asked = self.page.lab.with_untracked(Asked::of);
         if asked.is_empty() {
             let first = self.stored.with_value(|record| sample::strongest(record.as_ref()?).map(|fact| fact.order));
