@@ -154,7 +154,7 @@ impl Tracer {
         }
     }
 
-    /// Shows the fact of a study with its numbers, and asks its question.
+    /// Asks the question of a study's fact, and shows its numbers where it was traced.
     pub(crate) fn show_record(self, record: Record) {
         let Some(fact) = record.facts.first() else { return };
         self.draft.fill(Asked::of_fact(fact, &record.settings, record.model.layers));
@@ -162,8 +162,9 @@ impl Tracer {
             lab.model = link::model(&record, &lab.model);
             lab.tab = Tab::Trace;
         });
-        self.handed.set(Some(record));
-        self.source.set(Source::Handed);
+        let traced = fact.traced().is_some();
+        self.handed.set(Some(record).filter(|_| traced));
+        self.source.set(if traced { Source::Handed } else { Source::Nothing });
     }
 
     /// Shows again what answered the question of the address: a stored fact, or an earlier trace of this tab. Where there is none, what
