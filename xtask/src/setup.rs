@@ -23,7 +23,8 @@ pub(crate) fn run_task(arguments: &[String]) -> Result<()> {
         bail!("`cargo xtask setup` takes no arguments, not `{extra}`");
     }
     if cfg!(target_os = "linux") {
-        for (what, packages) in [("a software GPU", &VULKAN[..]), ("Firefox", &FIREFOX), ("WebKitGTK", &WEBKIT)] {
+        for (what, packages) in [("a software GPU", &VULKAN[..]), ("Firefox", &FIREFOX[..]), ("WebKitGTK", &WEBKIT[..])]
+        {
             let missing: Vec<&str> = packages.iter().copied().filter(|name| !installed(name)).collect();
             provide(what, &missing);
         }
