@@ -49,13 +49,15 @@ export function lowered(limits) {
     };`;
 }
 
-/** The page's device is lost after so many pieces of work: the first worker's after the first number, and so on. */
-export function losing(site, after) {
-  const left = [...after];
+/**
+ * The page's device is lost in the middle of work: a little after its worker has said something with this text in it, as
+ * many workers as `times` says. Those after them keep theirs.
+ */
+export function losing(site, text, times) {
   const name = script().replace(/^\.\//, '');
   const own = readFileSync(join(DIST, name), 'utf8');
-  const lose = count => `
-    let left = ${count};
+  const lose = `
+    let left = Infinity;
     let device;
     const { requestDevice } = GPUAdapter.prototype;
     GPUAdapter.prototype.requestDevice = async function (...wanted) {
@@ -68,6 +70,12 @@ export function losing(site, after) {
       left -= 1;
       if (left === 0) device.destroy();
     };
+    const say = self.postMessage.bind(self);
+    self.postMessage = (message, ...more) => {
+      if (message.json?.includes(${JSON.stringify(text)})) left = Math.min(left, 10);
+      say(message, ...more);
+    };
     ${own}`;
-  site.pages[name] = () => (left.length > 0 ? lose(left.shift()) : own);
+  let begun = 0;
+  site.pages[name] = () => (begun++ < times ? lose : own);
 }
