@@ -2,8 +2,11 @@
 
 import { spawnSync } from 'node:child_process';
 import { firefox as playwright } from 'playwright-core';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SIZES } from './browser.mjs';
+import { until } from './check.mjs';
 import { installed, OUT } from './paths.mjs';
 
 /** Its program, or `null`. */
@@ -18,7 +21,8 @@ export function missing() {
 
 /** Starts it with a fresh profile and one page. `prefs` are settings as in `about:config`. */
 export async function launchFirefox({ prefs = {} } = {}) {
-  const options = { channel: 'moz-firefox', executablePath: program(), headless: true, firefoxUserPrefs: prefs };
+  const files = mkdtempSync(join(tmpdir(), 'engram-firefox-'));
+  const options = { channel: 'moz-firefox', executablePath: program(), headless: true, firefoxUserPrefs: prefs, downloadsPath: files };
   const browser = await playwright.launch(options);
   const page = await browser.newPage({ viewport: SIZES.laptop });
   const complaints = [];
@@ -31,9 +35,17 @@ export async function launchFirefox({ prefs = {} } = {}) {
     open: url => page.goto(url),
     evaluate: (work, ...args) => page.evaluate(([work, args]) => (0, eval)(`(${work})`)(...args), [String(work), args]),
     press: path => page.locator(`xpath=${path}`).first().click(),
+    /** The path of the file that is saved when this is pressed; its name is the browser's to choose. */
+    saved: async button => {
+      const before = readdirSync(files);
+      await button.click();
+      const added = () => readdirSync(files).filter(name => !before.includes(name) && !name.endsWith('.part'))[0];
+      return join(files, await until('the file', added));
+    },
     picture: name => page.screenshot({ path: join(OUT, `${name}.png`) }),
     close: async () => {
       await browser.close();
+      rmSync(files, { recursive: true, force: true, maxRetries: 5 });
       if (complaints.length > 0) throw new Error(`the page complained:\n  ${complaints.join('\n  ')}`);
     },
   };
