@@ -38,7 +38,7 @@ async function lab(browser, site, name) {
   const said = await until('a trace', async () => {
     await unharmed(browser);
     const text = await browser.evaluate(() => document.querySelector('.origin')?.innerText ?? '');
-    return /^Computed here.* s\.$/s.test(text) && text;
+    return /^Computed here.* s[.,]/s.test(text) && text;
   }, 60);
   await browser.picture(`other-${name}-trace`);
   const cells = await browser.evaluate(() => document.querySelectorAll('[role=grid] [role=gridcell][aria-label]').length);
