@@ -146,9 +146,9 @@ test('a hundred traces need no more memory than ten', 300, async use => {
     if (TRACES.includes(at)) seen.push(await look());
   }
   const [before, after] = seen;
+  const all = ({ worker, page, scripts }) => worker + page + scripts;
   const mib = value => `${(value / 2 ** 20).toFixed(1)} MiB`;
-  const line = what => `${what} ${mib(before[what])} and ${mib(after[what])}`;
-  told(`memory after ${TRACES.join(' and ')} traces`, ['worker', 'page', 'scripts'].map(line).join(', '), 'the same');
-  console.log(`nodes ${before.nodes} and ${after.nodes}`);
-  for (const what of ['worker', 'page', 'scripts']) assert.ok(after[what] <= MORE * before[what], line(what));
+  const parts = ({ nodes, ...rest }) => `${Object.entries(rest).map(([what, value]) => `${what} ${mib(value)}`).join(', ')}, ${nodes} nodes`;
+  told(`memory after ${TRACES.join(' and ')} traces`, `${mib(all(before))} (${parts(before)}) and ${mib(all(after))} (${parts(after)})`, 'the same');
+  assert.ok(all(after) <= MORE * all(before));
 });

@@ -1,7 +1,8 @@
 // WebKitGTK's small browser, driven by its W3C WebDriver on a display that nobody sees.
 
 import { spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, writeFileSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -53,7 +54,8 @@ export async function launchWebKit() {
   const started = [];
   const close = async () => {
     for (const child of started.reverse()) await end(child);
-    rmSync(home, { recursive: true, force: true, maxRetries: 5 });
+    // Its helpers end a moment later.
+    await rm(home, { recursive: true, force: true, maxRetries: 50, retryDelay: 20 });
   };
   try {
     const env = { ...process.env, HOME: home, XDG_DATA_HOME: home, XDG_CACHE_HOME: home, XDG_CONFIG_HOME: home, NO_AT_BRIDGE: '1' };
