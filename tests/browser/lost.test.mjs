@@ -9,7 +9,7 @@ import { losing } from './lib/gpu.mjs';
 import { begin, DAVIS, device, fill, go, recordOf, traced, tracing } from './lib/lab.mjs';
 import { agree, nativeTrace } from './lib/native.mjs';
 import { BUNDLED } from './lib/paths.mjs';
-import { studied, study, studying } from './lib/studies.mjs';
+import { keeps, studied, study, studying } from './lib/studies.mjs';
 
 /** A page whose GPU is lost so often, each time when its worker has said this. */
 async function beginLosing(use, text, times) {
@@ -54,10 +54,10 @@ test('a study goes on after each loss, then says why it stops, and keeps its fac
 
   await page.reload();
   await started(page);
-  await panel.getByText(/^1 of 1 facts?, not finished/).waitFor({ timeout: 20_000 });
+  await keeps(page, /^1 of 1 facts?, not finished/);
   await device(page, 'CPU');
   await show(page, 'Study');
   await panel.getByRole('button', { name: 'Resume' }).first().click();
   await studied(page);
-  await panel.getByText(/^1 of 1 facts?, finished/).waitFor();
+  await keeps(page, /^1 of 1 facts?, finished/);
 });

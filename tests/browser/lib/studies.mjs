@@ -16,5 +16,9 @@ export async function study(page, facts) {
   await form.getByRole('button', { name: 'Study', exact: true }).click();
 }
 
-/** Waits until the study is done, and its record is shown. */
-export const studied = (page, seconds = 120) => studying(page).getByRole('heading', { name: 'About this record' }).waitFor({ timeout: seconds * 1000 });
+/** Waits until the study is done. */
+export const studied = (page, seconds = 120) =>
+  studying(page).getByRole('complementary', { name: 'A finished study' }).waitFor({ timeout: seconds * 1000 });
+
+/** Waits until the list of kept studies, open or folded, says this. */
+export const keeps = (page, text) => studying(page).getByText(text).first().waitFor({ state: 'attached', timeout: 20_000 });
