@@ -4,8 +4,10 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { launch } from './lib/browser.mjs';
 import { same, test } from './lib/check.mjs';
-import { nativeTrace, WITHIN } from './lib/native.mjs';
-import { DIST, FIXTURES } from './lib/paths.mjs';
+import { DEFAULTS, lowered } from './lib/gpu.mjs';
+import { DAVIS } from './lib/lab.mjs';
+import { agree, nativeTrace, WITHIN } from './lib/native.mjs';
+import { BUNDLED, DIST, FIXTURES } from './lib/paths.mjs';
 import { serve } from './lib/server.mjs';
 import { engine } from './lib/worker.mjs';
 
@@ -49,6 +51,30 @@ test('the CPU is taken where the page is not trusted, and nothing is kept', 120,
   await computes(lab);
   const cache = await (await lab.ask({ ask: 'cache' })).final();
   assert.ok(cache.news === 'failed' ? cache.hint : cache.models.length === 0, JSON.stringify(cache));
+});
+
+/** A GPU's trace, against the native program. */
+async function computesWithin(use, limits, load, folder, question) {
+  const site = use(await serve(DIST));
+  const browser = use(await launch({ webgpu: true }));
+  const lab = await engine(browser, site, { before: lowered(limits) });
+  const { adapter } = await lab.start('gpu');
+  assert.deepEqual([adapter.max_binding_bytes, adapter.max_buffer_bytes], [limits.maxStorageBufferBindingSize, limits.maxBufferSize]);
+  await load(lab);
+  const { record } = await lab.trace(question);
+  console.log(agree(record.facts[0], nativeTrace(folder, question).facts[0]));
+}
+
+test('a GPU with WebGPU\'s default limits is enough', 120, async use => {
+  const folder = join(FIXTURES, 'gemma3');
+  await computesWithin(use, DEFAULTS, lab => lab.loadFolder(folder, 'gemma3'), folder, FRANCE);
+});
+
+test('where a binding holds less than the vocabulary, it is computed in pieces', 180, async use => {
+  const small = { ...DEFAULTS, maxStorageBufferBindingSize: 2 ** 18, maxBufferSize: 2 ** 20 };
+  const question = { ...DAVIS, maps: false, readings: ['last-token'] };
+  const load = lab => lab.load({ from: 'bundled', name: 'engram-relay' });
+  await computesWithin(use, small, load, join(BUNDLED, 'engram-relay'), question);
 });
 
 test('a GPU that was asked for and is not there is an error with advice', 60, async use => {

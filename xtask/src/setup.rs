@@ -1,6 +1,6 @@
 //! `cargo xtask setup`: what a fresh Debian machine lacks for the tests: a software Vulkan device, for the tests in a browser
-//! Chromium and Node.js, for tests of exports and of the model cache a few Python packages. Where something cannot be had, its tests are skipped; that is no reason
-//! to fail the rest.
+//! Node.js, Chromium, Firefox and WebKitGTK, for tests of exports and of the model cache a few Python packages. Where
+//! something cannot be had, its tests are skipped; that is no reason to fail the rest.
 
 use crate::browser;
 use crate::python;
@@ -13,14 +13,21 @@ use std::process::Command;
 /// A software GPU for the native tests.
 const VULKAN: [&str; 2] = ["mesa-vulkan-drivers", "libvulkan1"];
 
+/// The other browsers in which the site is opened; WebKitGTK needs a display, if only one that nobody sees.
+const FIREFOX: [&str; 1] = ["firefox-esr"];
+const WEBKIT: [&str; 2] = ["webkit2gtk-driver", "xvfb"];
+
 /// Installs what is missing, where that is possible; says what it leaves out otherwise.
 pub(crate) fn run_task(arguments: &[String]) -> Result<()> {
     if let Some(extra) = arguments.first() {
         bail!("`cargo xtask setup` takes no arguments, not `{extra}`");
     }
     if cfg!(target_os = "linux") {
-        let missing: Vec<&str> = VULKAN.into_iter().filter(|name| !installed(name)).collect();
-        provide("a software GPU", &missing);
+        for (what, packages) in [("a software GPU", &VULKAN[..]), ("Firefox", &FIREFOX[..]), ("WebKitGTK", &WEBKIT[..])]
+        {
+            let missing: Vec<&str> = packages.iter().copied().filter(|name| !installed(name)).collect();
+            provide(what, &missing);
+        }
         let missing: Vec<&str> = if browser::chromium().is_ok() { Vec::new() } else { vec!["chromium"] };
         provide("Chromium", &missing);
         let missing: Vec<&str> = if browser::node().is_ok() { Vec::new() } else { vec!["nodejs", "npm"] };

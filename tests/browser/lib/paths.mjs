@@ -28,15 +28,22 @@ export function program() {
   return path;
 }
 
-/** The browser's program: what `CHROMIUM` names, or the first that is installed. */
-export function chromium() {
-  const names = process.env.CHROMIUM
-    ? [process.env.CHROMIUM]
-    : ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'];
+/** A program's path: absolute, or the first place where it is installed under one of these names; `null` where it is not. */
+export function installed(...names) {
   for (const name of names) {
     const places = isAbsolute(name) ? [''] : (process.env.PATH ?? '').split(delimiter);
     const found = places.map(place => join(place, name)).find(path => existsSync(path));
     if (found) return found;
   }
-  throw new Error(`no Chromium here (looked for ${names.join(', ')}): run cargo xtask setup, or set CHROMIUM`);
+  return null;
+}
+
+/** The browser's program: what `CHROMIUM` names, or the first that is installed. */
+export function chromium() {
+  const names = process.env.CHROMIUM
+    ? [process.env.CHROMIUM]
+    : ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'];
+  const found = installed(...names);
+  if (!found) throw new Error(`no Chromium here (looked for ${names.join(', ')}): run cargo xtask setup, or set CHROMIUM`);
+  return found;
 }

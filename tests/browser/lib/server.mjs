@@ -36,7 +36,7 @@ const DEFAULTS = { at: '/', range: true, cors: false, cut: null, rate: null, sta
  * - `at`: the path that stands for the folder, with a slash at both ends;
  * - `range`: whether parts of files can be asked for;
  * - `cors`: whether pages of other origins may read it;
- * - `pages`: texts or bytes by path, in place of files;
+ * - `pages`: texts or bytes by path, in place of files, or functions that give them, one call an answer;
  * - `cut`: `{ path, at, times }` closes the connection after `at` bytes of the body, so often;
  * - `rate`: bytes a second;
  * - `moved`: other addresses by path;
@@ -150,7 +150,7 @@ function find(site, root, path) {
   const type = TYPES[extname(name)] ?? 'application/octet-stream';
   const page = site.pages[name];
   if (page !== undefined) {
-    const bytes = Buffer.from(page);
+    const bytes = Buffer.from(typeof page === 'function' ? page() : page);
     const etag = `"${createHash('sha256').update(bytes).digest('hex').slice(0, 16)}"`;
     return { type, size: bytes.length, etag, read: (from, to) => pieces(bytes.subarray(from, to + 1)) };
   }

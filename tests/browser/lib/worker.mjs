@@ -45,7 +45,7 @@ const PAGE = `<!doctype html><html lang="en"><title>worker</title><link rel="ico
 </script></html>`;
 
 /** The worker's script, as index.html names it. */
-function script() {
+export function script() {
   const found = /<meta name="engram-worker" content="([^"]+)"/.exec(readFileSync(join(DIST, 'index.html'), 'utf8'));
   return found ? found[1] : './engram-worker_loader.js';
 }
