@@ -26,28 +26,25 @@ pub(super) fn MapRow(
         Memo::new(move |_| maps.with(|maps| maps.as_ref().map(|maps| maps.line(site.get(), at)).unwrap_or_default()));
     let here = Memo::new(move |_| cursor.get().filter(|cursor| cursor.row == at).map(|cursor| cursor.layer));
     let matched = !row.at.is_empty();
-    let cells = move || {
-        let line = line.get();
-        let one = |layer: usize| {
-            let value = line.get(layer - 1).copied().flatten();
-            let style = value.map(|value| format!("background:{}", ramp(value, scale.get())));
-            let class = if value.is_some() { "cell" } else { "cell waits" };
-            // One closure for each cell that may be the cursor's: cheap, and nothing else is drawn again.
-            view! {
-                <span
-                    role="gridcell"
-                    class=class
-                    class:here=move || here.get() == Some(layer)
-                    style=style
-                    id=cell_id(Cursor { row: at, layer })
-                    data-row=at
-                    data-layer=layer
-                    aria-label=value.map(|value| words::fixed(value, 2))
-                ></span>
-            }
-        };
-        (1..=layers).map(one).collect_view()
+    // Drawn once: a dropped effect stays in the list of what it listened to, so cells that were made anew with each value
+    // would be remembered for ever.
+    let one = |layer: usize| {
+        let value = move || line.with(|line| line.get(layer - 1).copied().flatten());
+        view! {
+            <span
+                role="gridcell"
+                class="cell"
+                class:waits=move || value().is_none()
+                class:here=move || here.get() == Some(layer)
+                style=move || value().map(|value| format!("background:{}", ramp(value, scale.get())))
+                id=cell_id(Cursor { row: at, layer })
+                data-row=at
+                data-layer=layer
+                aria-label=move || value().map(|value| words::fixed(value, 2))
+            ></span>
+        }
     };
+    let cells = (1..=layers).map(one).collect_view();
     let most = move || {
         let most = line.with(|line| line.iter().flatten().copied().reduce(f64::max));
         let peak =
