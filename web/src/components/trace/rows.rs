@@ -26,6 +26,10 @@ pub(super) fn MapRow(
         Memo::new(move |_| maps.with(|maps| maps.as_ref().map(|maps| maps.line(site.get(), at)).unwrap_or_default()));
     let here = Memo::new(move |_| cursor.get().filter(|cursor| cursor.row == at).map(|cursor| cursor.layer));
     let matched = !row.at.is_empty();
+    let shades = Memo::new(move |_| {
+        let shade = |value: &Option<f64>| value.map(|value| format!("background:{}", ramp(value, scale.get())));
+        line.with(|line| line.iter().map(shade).collect::<Vec<_>>())
+    });
     // Drawn once: a dropped effect stays in the list of what it listened to, so cells that were made anew with each value
     // would be remembered for ever.
     let one = |layer: usize| {
@@ -36,7 +40,7 @@ pub(super) fn MapRow(
                 class="cell"
                 class:waits=move || value().is_none()
                 class:here=move || here.get() == Some(layer)
-                style=move || value().map(|value| format!("background:{}", ramp(value, scale.get())))
+                style=move || shades.with(|shades| shades.get(layer - 1).cloned().flatten())
                 id=cell_id(Cursor { row: at, layer })
                 data-row=at
                 data-layer=layer
