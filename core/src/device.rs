@@ -41,9 +41,10 @@ impl Compute {
     pub fn cpu(why: &str) -> Self {
         let count = threads();
         let name = format!("{count} thread{}", if count == 1 { "" } else { "s" });
+        let backend = if cfg!(target_family = "wasm") { "wasm" } else { "native" };
         Self {
             device: None,
-            info: DeviceInfo { kind: "cpu".into(), name, backend: "native".into() },
+            info: DeviceInfo { kind: "cpu".into(), name, backend: backend.into() },
             why: why.into(),
             adapter: None,
             self_test: 0.0,

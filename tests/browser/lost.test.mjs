@@ -48,7 +48,10 @@ test('a study goes on after each loss, then says why it stops, and keeps its fac
   for (const attempt of [1, 2]) {
     await panel.getByText(new RegExp(`The engine was lost .*attempt ${attempt} of 2`)).waitFor({ timeout: 90_000 });
   }
-  await panel.getByText(/A study of engram-relay stopped/).waitFor({ timeout: 90_000 });
+  const stopped = panel.getByText(/A study of engram-relay stopped/);
+  await stopped.waitFor({ timeout: 90_000 });
+  assert.doesNotMatch(await stopped.innerText(), /at 0 of/, 'its fact is kept');
+  assert.equal(await page.getByText(/^error: the graphics device was lost/).count(), 1, 'three losses are told once');
   await shot(page, 'lost-study');
   assert.equal(await page.locator('#crash').isVisible(), false);
 

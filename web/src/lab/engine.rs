@@ -61,7 +61,11 @@ impl Engine {
             engine.model.set(None);
             engine.edits.set(Vec::new());
             engine.jobs.set(Vec::new());
-            engine.problems.update(|problems| problems.push(failure));
+            // A device that is lost again is no other problem.
+            engine.problems.update(|problems| {
+                problems.retain(|known| *known != failure);
+                problems.push(failure);
+            });
             engine.lost.update(|lost| *lost += 1);
         });
         engine
@@ -136,8 +140,9 @@ impl Engine {
 
     /// Shows what went wrong, unless somebody wanted it to stop.
     pub(crate) fn complain(self, failure: Failure) {
-        // A lost engine has complained by itself.
-        if !failure.cancelled() && failure.kind != "crash" {
+        // A lost engine has complained by itself, and its requests fail with the same words.
+        let told = self.problems.with_untracked(|problems| problems.contains(&failure));
+        if !failure.cancelled() && failure.kind != "crash" && !told {
             self.problems.update(|problems| problems.push(failure));
         }
     }

@@ -1,6 +1,6 @@
 //! The browser's private file system (OPFS): folders, small files, and files that are read and written in place.
 
-use super::js;
+use super::{host, js};
 use engram_core::{Error, Result};
 use js_sys::{Array, Uint8Array};
 use wasm_bindgen::{JsCast, JsValue};
@@ -9,6 +9,9 @@ use web_sys::{
     FileSystemDirectoryHandle, FileSystemFileHandle, FileSystemGetDirectoryOptions, FileSystemGetFileOptions,
     FileSystemReadWriteOptions, FileSystemRemoveOptions, FileSystemSyncAccessHandle,
 };
+
+/// How long a file is waited for that a worker had open: one that was ended lets go of its files a moment later.
+const PATIENCE_MS: f64 = 2000.0;
 
 /// A folder at a path below the root, made when missing. `None` where the browser keeps nothing (private windows,
 /// insecure pages).
@@ -89,8 +92,16 @@ impl Stored {
         make.set_create(true);
         let file = JsFuture::from(folder.get_file_handle_with_options(name, &make)).await.map_err(failed)?;
         let file: FileSystemFileHandle = file.dyn_into().map_err(failed)?;
-        let handle = JsFuture::from(file.create_sync_access_handle()).await.map_err(failed)?;
-        let handle = handle.dyn_into().map_err(failed)?;
+        let end = js::now_ms() + PATIENCE_MS;
+        let handle = loop {
+            match JsFuture::from(file.create_sync_access_handle()).await {
+                Ok(handle) => break handle.dyn_into().map_err(failed)?,
+                Err(error) if js::kind(&error) == "NoModificationAllowedError" && js::now_ms() < end => {
+                    host::rest().await
+                }
+                Err(error) => return Err(failed(error)),
+            }
+        };
         Ok(Self { handle, name: name.to_owned() })
     }
 

@@ -1,4 +1,5 @@
-//! Studies in the browser's file system: a journal each, so that a closed tab loses nothing.
+//! Studies in the browser's file system: a journal each, so that a closed tab loses nothing. Where the browser keeps no
+//! files (private windows, insecure pages), journals are in memory: a paused study goes on, a closed tab loses it.
 
 use super::opfs::{self, Stored};
 use super::queue::Engine;
@@ -11,11 +12,13 @@ use engram_core::record::{ModelInfo, Settings};
 use engram_core::{Error, Result};
 use js_sys::Uint8Array;
 use serde::{Deserialize, Serialize};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::FileSystemDirectoryHandle;
 
 /// What is known of a kept study without reading its journal.
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 struct About {
     model: ModelRef,
     info: ModelInfo,
@@ -33,15 +36,43 @@ const ABOUT: &str = "about.json";
 const JOURNAL: &str = "journal.jsonl";
 const FACTS: &str = "facts";
 
-/// A journal's file; without storage the lines are lost with the tab.
-struct Kept(Option<(Stored, u64)>);
+/// A study of a browser that keeps no files.
+struct Unkept {
+    about: About,
+    journal: Vec<u8>,
+    facts: Option<Vec<u8>>,
+}
+
+thread_local! {
+    static MEMORY: RefCell<BTreeMap<String, Unkept>> = RefCell::default();
+}
+
+impl Unkept {
+    /// What `look` finds in the study with this key, if there is one.
+    fn with<T>(key: &str, look: impl FnOnce(&mut Self) -> T) -> Option<T> {
+        MEMORY.with_borrow_mut(|all| all.get_mut(key).map(look))
+    }
+}
+
+/// A journal: a file and its end, or the memory of a study with this key.
+enum Kept {
+    File(Stored, u64),
+    Memory(String),
+}
 
 impl Log for Kept {
     fn append(&mut self, line: &[u8]) -> Result<()> {
-        let Some((file, end)) = &mut self.0 else { return Ok(()) };
-        file.write(*end, line)?;
-        *end += line.len() as u64;
-        file.flush()
+        match self {
+            Self::File(file, end) => {
+                file.write(*end, line)?;
+                *end += line.len() as u64;
+                file.flush()
+            }
+            Self::Memory(key) => {
+                Unkept::with(key, |study| study.journal.extend_from_slice(line));
+                Ok(())
+            }
+        }
     }
 }
 
@@ -91,33 +122,47 @@ pub(crate) async fn run(
                 finished: false,
                 changed_ms: js::now_ms(),
             };
-            if let (Some(folder), Some(bytes)) = (folder(&key).await, bytes.filter(|_| facts.is_some())) {
-                Stored::open(&folder, FACTS).await?.replace(&bytes)?;
+            let bytes = bytes.filter(|_| facts.is_some());
+            match (folder(&key).await, bytes) {
+                (Some(folder), Some(bytes)) => Stored::open(&folder, FACTS).await?.replace(&bytes)?,
+                (Some(_), None) => {}
+                (None, facts) => {
+                    let study = Unkept { about: about.clone(), journal: Vec::new(), facts };
+                    MEMORY.with_borrow_mut(|all| all.insert(key.clone(), study));
+                }
             }
             (key, about, None, facts)
         }
     };
     opfs::persist().await;
     let place = folder(&key).await;
-    let mut log = Kept(match &place {
+    let end = match &begun {
+        Some(Found::Study(begun)) => begun.kept,
+        _ => 0,
+    };
+    let mut log = match &place {
         Some(place) => {
             let file = Stored::open(place, JOURNAL).await?;
-            let end = match &begun {
-                Some(Found::Study(begun)) => begun.kept,
-                _ => 0,
-            };
             file.truncate(end)?;
             opfs::write_json(place, ABOUT, &about).await?;
-            Some((file, end))
+            Kept::File(file, end)
         }
-        None => None,
-    });
-    let begun = begun.filter(|_| log.0.is_some());
+        None => {
+            Unkept::with(&key, |study| study.journal.truncate(end as usize));
+            Kept::Memory(key.clone())
+        }
+    };
     let settings = about.settings.clone();
     let result = lab.study(facts.as_ref(), settings, begun, &key, &mut log, tell).await;
     drop(log);
-    if let Some(place) = &place {
-        update(place, about, result.is_ok()).await?;
+    match &place {
+        Some(place) => update(place, about, result.is_ok()).await?,
+        None => {
+            Unkept::with(&key, |study| {
+                study.about.finished = result.is_ok();
+                study.about.changed_ms = js::now_ms();
+            });
+        }
     }
     let record = Box::new(result?);
     Ok(Event::Study { key, finished: true, record })
@@ -138,6 +183,20 @@ impl About {
             self.edits = begun.record.edits.as_ref().map_or(0, Vec::len);
         }
     }
+
+    fn saved(self, key: String) -> Saved {
+        Saved {
+            key,
+            model: self.model,
+            info: self.info,
+            facts: self.facts,
+            validated: self.validated,
+            n: self.settings.n,
+            edits: self.edits,
+            finished: self.finished,
+            changed_ms: self.changed_ms,
+        }
+    }
 }
 
 /// What is whole of a journal.
@@ -153,7 +212,13 @@ async fn journal_of(place: &FileSystemDirectoryHandle) -> Result<Found> {
 }
 
 async fn kept(key: &str) -> Result<(About, Found, Option<FactFile>)> {
-    let place = folder(key).await.ok_or_else(|| unknown(key))?;
+    let Some(place) = folder(key).await else {
+        let read = |study: &mut Unkept| -> Result<_> {
+            let facts = study.facts.as_ref().map(|bytes| parse(&study.about.facts, bytes)).transpose()?;
+            Ok((study.about.clone(), journal::find(&study.journal)?, facts))
+        };
+        return Unkept::with(key, read).unwrap_or_else(|| Err(unknown(key)));
+    };
     let about: About = opfs::read_json(&place, ABOUT).await?.ok_or_else(|| unknown(key))?;
     let begun = journal_of(&place).await?;
     let facts = match about.own_facts {
@@ -182,18 +247,35 @@ pub(crate) async fn open(key: &str) -> Result<Event> {
 
 /// Forgets a study.
 pub(crate) async fn remove(key: &str) -> Result<()> {
-    let all = opfs::folder(&["studies"]).await.filter(|_| valid(key));
-    match all {
-        Some(all) => opfs::remove(&all, key).await,
-        None => Err(unknown(key)),
+    match opfs::folder(&["studies"]).await {
+        Some(all) if valid(key) => opfs::remove(&all, key).await,
+        Some(_) => Err(unknown(key)),
+        None => MEMORY.with_borrow_mut(|all| all.remove(key)).map(|_| ()).ok_or_else(|| unknown(key)),
     }
 }
 
 /// What is kept, newest first.
 pub(crate) async fn list() -> Result<Vec<Saved>> {
-    let Some(all) = opfs::folder(&["studies"]).await else { return Ok(Vec::new()) };
+    let mut studies = match opfs::folder(&["studies"]).await {
+        Some(all) => kept_in(&all).await,
+        None => MEMORY.with_borrow(|all| {
+            let one = |(key, study): (&String, &Unkept)| {
+                let mut about = study.about.clone();
+                if let Ok(journal) = journal::find(&study.journal) {
+                    about.count(&journal);
+                }
+                about.saved(key.clone())
+            };
+            all.iter().map(one).collect()
+        }),
+    };
+    studies.sort_by(|a, b| b.changed_ms.total_cmp(&a.changed_ms));
+    Ok(studies)
+}
+
+async fn kept_in(all: &FileSystemDirectoryHandle) -> Vec<Saved> {
     let mut studies = Vec::new();
-    for key in opfs::names(&all).await {
+    for key in opfs::names(all).await {
         let Some(place) = folder(&key).await else { continue };
         // A folder without a readable account was left by a tab that closed at the wrong moment.
         let Ok(Some(mut about)) = opfs::read_json::<About>(&place, ABOUT).await else { continue };
@@ -202,20 +284,9 @@ pub(crate) async fn list() -> Result<Vec<Saved>> {
         {
             about.count(&journal);
         }
-        studies.push(Saved {
-            key,
-            model: about.model,
-            info: about.info,
-            facts: about.facts,
-            validated: about.validated,
-            n: about.settings.n,
-            edits: about.edits,
-            finished: about.finished,
-            changed_ms: about.changed_ms,
-        });
+        studies.push(about.saved(key));
     }
-    studies.sort_by(|a, b| b.changed_ms.total_cmp(&a.changed_ms));
-    Ok(studies)
+    studies
 }
 
 /// The bundled facts, fetched from the page's own server once.

@@ -27,28 +27,29 @@ pub(super) fn MapRow(
     let top = Memo::new(move |_| maps.with(|maps| maps.as_ref().map_or(1.0, |maps| maps.top(site.get(), scale.get()))));
     let here = Memo::new(move |_| cursor.get().filter(|cursor| cursor.row == at).map(|cursor| cursor.layer));
     let matched = !row.at.is_empty();
-    let cells = move || {
-        let (line, top) = (line.get(), top.get());
-        let one = |layer: usize| {
-            let value = line.get(layer - 1).copied().flatten();
-            let style = value.map(|value| format!("background:{}", ramp(value / top, scale.get())));
-            let class = if value.is_some() { "cell" } else { "cell waits" };
-            // One closure for each cell that may be the cursor's: cheap, and nothing else is drawn again.
-            view! {
-                <span
-                    role="gridcell"
-                    class=class
-                    class:here=move || here.get() == Some(layer)
-                    style=style
-                    id=cell_id(Cursor { row: at, layer })
-                    data-row=at
-                    data-layer=layer
-                    aria-label=value.map(|value| words::fixed(value, 2))
-                ></span>
-            }
-        };
-        (1..=layers).map(one).collect_view()
+    let shades = Memo::new(move |_| {
+        let shade = |value: &Option<f64>| value.map(|value| format!("background:{}", ramp(value / top.get(), scale.get())));
+        line.with(|line| line.iter().map(shade).collect::<Vec<_>>())
+    });
+    // Drawn once: a dropped effect stays in the list of what it listened to, so cells that were made anew with each value
+    // would be remembered for ever.
+    let one = |layer: usize| {
+        let value = move || line.with(|line| line.get(layer - 1).copied().flatten());
+        view! {
+            <span
+                role="gridcell"
+                class="cell"
+                class:waits=move || value().is_none()
+                class:here=move || here.get() == Some(layer)
+                style=move || shades.with(|shades| shades.get(layer - 1).cloned().flatten())
+                id=cell_id(Cursor { row: at, layer })
+                data-row=at
+                data-layer=layer
+                aria-label=move || value().map(|value| words::fixed(value, 2))
+            ></span>
+        }
     };
+    let cells = (1..=layers).map(one).collect_view();
     let most = move || {
         let differs = maps.with(|maps| maps.as_ref().is_some_and(TraceMaps::differs));
         // Of differences the widest, with its sign.
