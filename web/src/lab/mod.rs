@@ -11,16 +11,17 @@ mod draft;
 pub(crate) mod edit;
 pub(crate) mod engine;
 pub(crate) mod export;
-mod fields;
 pub(crate) mod frame;
 pub(crate) mod models;
 mod pace;
+mod prompt;
 mod share;
 pub(crate) mod status;
 pub(crate) mod study;
 mod tokens;
 pub(crate) mod trace;
 pub(crate) mod trouble;
+mod typing;
 
 pub(crate) use crate::state::Tab;
 pub(crate) use engine::Engine;

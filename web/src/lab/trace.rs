@@ -10,7 +10,6 @@ mod put_back;
 mod run;
 mod settings;
 mod shown;
-mod typing;
 
 use self::maps::Maps;
 use self::run::Tracer;

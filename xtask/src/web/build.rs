@@ -114,8 +114,15 @@ fn styles() -> Result<Styles> {
     };
     let common = [sheet("colours.css")?, sheet("style.css")?, sheet("figures.css")?].join("\n");
     Ok(Styles {
-        lab: [common.clone(), sheet("lab.css")?, sheet("tokens.css")?, sheet("frame.css")?, sheet("trace.css")?]
-            .join("\n"),
+        lab: [
+            common.clone(),
+            sheet("lab.css")?,
+            sheet("tokens.css")?,
+            sheet("frame.css")?,
+            sheet("trace.css")?,
+            sheet("edit.css")?,
+        ]
+        .join("\n"),
         result: format!("{common}\n{}", sheet("article.css")?),
     })
 }

@@ -204,6 +204,9 @@ impl Tracer {
         if let Stage::Stopped(failure) = &partial.stage {
             self.engine.complain(failure.clone());
         }
+        if partial.stage == Stage::Done {
+            self.engine.traced.set(Some(partial.clone()));
+        }
         let nothing = partial.fact().is_none();
         self.live.set(Some(partial));
         if nothing {
