@@ -21,7 +21,7 @@ pub fn CheckBar(
             <li class=class>
                 <span class="name">{check.name}</span>
                 <b><span aria-hidden="true">{sign}" "</span><span class="unseen">{said}" "</span>{check.value}</b>
-                <span class="note">{check.note}</span>
+                <small>{check.note}</small>
             </li>
         }
     };

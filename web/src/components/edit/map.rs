@@ -37,7 +37,7 @@ pub fn EditMap(
     view! {
         <div class="edit-map" role="img" aria-label=sentence style=format!("--layers:{layers}")>
             {rows.into_iter().enumerate().map(row).collect_view()}
-            <span class="name">"layer"</span>
+            <span class="name layer">"layer"</span>
             {(1..=layers).map(number).collect_view()}
         </div>
     }

@@ -24,8 +24,8 @@ pub fn Price(
             <thead>
                 <tr>
                     <th scope="col"><span class="unseen">"Prompt"</span></th>
-                    <th scope="col">"True answer " <span class="key">"○ before ● after"</span></th>
-                    <th scope="col" class="new">{words::short(&new, 14)} " " <span class="key" aria-hidden="true">"□ ■"</span></th>
+                    <th scope="col">"True answer " <small>"○ before ● after"</small></th>
+                    <th scope="col" class="new">{words::short(&new, 14)} " " <small aria-hidden="true">"□ ■"</small></th>
                     <th scope="col" class="says">"Says, before → after"</th>
                 </tr>
             </thead>

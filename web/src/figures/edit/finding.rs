@@ -70,7 +70,9 @@ impl Finding {
             }
         }
         clauses.extend(now(case, judged.answer));
-        clauses.extend(hurt(case).map(|hurt| format!(", and {hurt}")));
+        let follow = judged.paraphrases.is_none_or(|check| check.holds);
+        let and = if judged.answer == Answer::Rewritten && follow { "but" } else { "and" };
+        clauses.extend(hurt(case).map(|hurt| format!(", {and} {hurt}")));
         clauses.push(".".into());
         head.push(Piece::Text(clauses.concat()));
         let more = format!("{COUNTS} {}", here(&checks(case)));
@@ -178,6 +180,10 @@ mod tests {
         assert_eq!((found.mark, found.badge.as_str()), (Mark::Good, "✓ Held"));
         assert_eq!(found.text(), "Rome replaced Paris, in other wordings too.");
         assert!(found.more.ends_with("Here all of it holds."), "{}", found.more);
+        let mut harmful = record();
+        harmful.unrelated[1].flipped = true;
+        let text = "Rome replaced Paris, in other wordings too, but “The Kremlin is in” was hurt.";
+        assert_eq!(self::found(&harmful, ["Paris", "Rome"]).text(), text);
     }
 
     #[test]

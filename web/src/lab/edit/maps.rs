@@ -131,7 +131,10 @@ impl Editor {
         }
         let partial = partial.borrow().clone();
         if let Stage::Stopped(failure) = &partial.stage {
-            engine.complain(failure.clone());
+            // What stands in the way of the map before stands in the way of the edit, and that says so.
+            if after.is_some() {
+                engine.complain(failure.clone());
+            }
         }
         partial.fact().is_some().then_some(partial)
     }

@@ -2,6 +2,7 @@
 
 use super::run::Editor;
 use crate::components::edit::EditMap;
+use crate::components::shown as part;
 use crate::figures::edit::SmallMap;
 use crate::figures::edited::Shown;
 use crate::figures::partial::{Partial, Stage};
@@ -22,8 +23,9 @@ impl Editor {
             Some(place) => self.seen.with(|seen| seen.get(place)?.before.as_ref()?.record.clone()),
             None => {
                 let asked = self.draft.asked.get();
+                let (model, shown) = (self.draft.model(), self.shown().is_some());
                 self.stored.with_value(|record| {
-                    let record = record.as_ref()?;
+                    let record = record.as_ref().filter(|record| shown || record.model.name == model.name())?;
                     let fact = crate::sample::answering(record, &asked.filled(), &asked.subject, ["", ""])?;
                     crate::sample::only(record, fact.order)
                 })
@@ -129,27 +131,35 @@ pub(super) fn Side(editor: Editor, shown: Memo<Option<(Shown, bool)>>) -> impl I
         })
     };
     let there = Memo::new(move |_| there());
+    let idle = Memo::new(move |_| editor.running.get().is_none());
     move || {
-        there.get().then(|| view! {
-            <aside class="edit-side" aria-label="The map before and after">
-                <section>
-                    <h2>"Before the edit" <span>{move || answer().map(|answer| format!("recovery of {answer}; ▢ edited here"))}</span></h2>
-                    {before_map}
-                </section>
-                <section>
-                    <h2>"After the edit" <span>"same scale, same prompt"</span></h2>
-                    {after_map}
-                    {after_act}
-                </section>
-                <section>
-                    <h2>"The edit"</h2>
-                    {facts}
-                    <p class="acts">
-                        {download}
-                        <CopyLink address=Callback::new(move |()| editor.address()) />
-                    </p>
-                </section>
-            </aside>
+        there.get().then(|| {
+            view! {
+                <aside class="edit-side" aria-label="The map before and after">
+                    <section>
+                        <h2>
+                            "Before the edit"
+                            <span>{move || answer().map(|answer| format!("recovery of {answer}; ▢ edited here"))}</span>
+                        </h2>
+                        {before_map}
+                    </section>
+                    {part(move || idle.get(), move || view! {
+                        <section>
+                            <h2>"After the edit" <span>"same scale, same prompt"</span></h2>
+                            {after_map}
+                            {after_act}
+                        </section>
+                        <section>
+                            <h2>"The edit"</h2>
+                            {facts}
+                            <p class="acts">
+                                {download}
+                                <CopyLink address=Callback::new(move |()| editor.address()) />
+                            </p>
+                        </section>
+                    })}
+                </aside>
+            }
         })
     }
 }
