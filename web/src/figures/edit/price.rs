@@ -68,6 +68,7 @@ pub fn price(case: &Case) -> Vec<Group> {
     let Case { record, answers, .. } = case;
     let of_shift = |shift: &Shift, hurt: bool| {
         let says = shift.answers.as_ref().map(|found| match given(found, answers) {
+            [None, None] if hurt => loss(&answers[0], shift.p_true),
             [None, None] => "neither answer".to_owned(),
             [before, after] if before == after && hurt => loss(&before.unwrap_or_default(), shift.p_true),
             said => {

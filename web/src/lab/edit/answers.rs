@@ -35,7 +35,7 @@ pub(super) fn Answers(
             <div class="answer">
                 <span class="when">{when}</span>
                 <b class=class title=says.word.clone()>{words::short(&says.word, 14)}</b>
-                <span class="meter" aria-hidden="true"><i class=class style=width></i></span>
+                <span class="meter" class:unknown=p.is_none() aria-hidden="true"><i class=class style=width></i></span>
                 <span class="num">{p.map(words::percent_of)}</span>
             </div>
         }

@@ -26,6 +26,13 @@ pub(super) fn Prompt(editor: Editor) -> impl IntoView {
         draft.asked.with(|asked| asked.problems().iter().all(|(field, _)| *field == Field::Answers))
     });
     let open = Memo::new(move |_| typing.get() || !shut.get());
+    // Once it runs, nothing is typed.
+    let runs = Memo::new(move |_| editor.running.get().is_some());
+    Effect::new(move |_| {
+        if runs.get() {
+            typing.set(false);
+        }
+    });
     let live = tokens::reading(editor.engine, draft);
     let all = Memo::new(move |_| {
         let asked: Asked = draft.asked.get();
