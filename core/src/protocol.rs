@@ -80,7 +80,7 @@ pub enum Command {
     Trace(Question),
     /// Rewrite a fact and keep the edit in force. [`Event::Loss`] …, final [`Event::Edited`].
     Edit(EditCommand),
-    /// Take an edit back; the others stay. Final event: [`Event::Undone`].
+    /// Undo an edit; the others stay. Final event: [`Event::Undone`].
     Undo {
         /// The edit's number; all of them when absent.
         edit: Option<u32>,
@@ -244,7 +244,7 @@ pub enum Event {
     },
     /// An edit is in force.
     Edited(Box<Edited>),
-    /// Edits were taken back.
+    /// Edits were undone.
     Undone {
         /// Numbers of the edits that are still in force, oldest first.
         left: Vec<u32>,

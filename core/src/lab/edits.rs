@@ -116,7 +116,7 @@ impl Lab {
 
     pub(super) async fn undo(&mut self, edit: Option<u32>) -> Result<Event> {
         if let Some(number) = edit.filter(|number| !self.edits.kept.iter().any(|(kept, _)| kept == number)) {
-            return Err(Error::input(format!("edit {number} is not in force")).hint("it was taken back already"));
+            return Err(Error::input(format!("edit {number} is not in force")).hint("it was undone already"));
         }
         self.take_back(edit);
         Ok(Event::Undone { left: self.edits.kept.iter().map(|(number, _)| *number).collect(), restored: true })
