@@ -10,6 +10,7 @@ pub(crate) mod copying;
 mod draft;
 pub(crate) mod edit;
 pub(crate) mod engine;
+mod examples;
 pub(crate) mod export;
 pub(crate) mod frame;
 pub(crate) mod models;

@@ -3,6 +3,7 @@
 use super::run::{Drawer, Editor};
 use crate::figures::question::{Asked, Field};
 use crate::lab::browser::focus_soon;
+use crate::lab::examples::Examples;
 use crate::lab::prompt::{TokenRow, row_of};
 use crate::lab::tokens;
 use crate::lab::typing::Typing;
@@ -87,7 +88,7 @@ fn Go(editor: Editor) -> impl IntoView {
     }
 }
 
-/// Undo, and the edits of this tab.
+/// Undo, the edits of this tab, and stored ones.
 #[component]
 fn Back(editor: Editor) -> impl IntoView {
     let fresh = Memo::new(move |_| editor.fresh());
@@ -102,12 +103,17 @@ fn Back(editor: Editor) -> impl IntoView {
             view! { <button type="button" on:click=move |_| editor.undo(Some(number))>"Undo"</button> }
         })
     };
-    move || {
+    let examples = editor.examples();
+    let history = move || {
         (!fresh.get()).then(|| view! {
-            <p class="more">
-                {undo}
-                <button type="button" id="edit-history" aria-expanded=move || open().to_string() on:click=toggle>"History"</button>
-            </p>
+            <button type="button" id="edit-history" aria-expanded=move || open().to_string() on:click=toggle>"History"</button>
         })
+    };
+    view! {
+        <p class="more">
+            {undo}
+            {history}
+            <Examples all=examples show=Callback::new(move |order| editor.show(order)) form="edit" />
+        </p>
     }
 }

@@ -7,6 +7,7 @@ use crate::figures::loss::LossCurve;
 use crate::figures::partial::Partial;
 use crate::figures::question::{Asked, first_word};
 use crate::lab::Engine;
+use crate::lab::browser::keep_focus;
 use crate::lab::draft::Draft;
 use crate::lab::engine::unexpected;
 use crate::lab::pace::Pace;
@@ -125,10 +126,12 @@ impl Editor {
         self.said.set(None);
         self.drawer.set(None);
         self.stop_map();
+        keep_focus("#panel-edit .act .primary");
         spawn_local(async move {
             let made = self.edit(asked, model, turn).await;
             self.running.set(None);
             self.pending.set(None);
+            keep_focus("#edit-again");
             // The edit is there already; its map may take its time.
             if let Some(place) = made.filter(|_| self.cheap()) {
                 self.map_after(place).await;
@@ -222,6 +225,8 @@ impl Editor {
                     engine.edits.update(|edits| edits.retain(|edited| left.contains(&edited.edit)));
                     self.said.set(Some(edited::undone(left.len(), restored)));
                     self.history.update(|history| history.undone(&left, restored));
+                    let open = self.drawer.get_untracked().is_some();
+                    keep_focus(if open { "#panel-edit .drawer h2 button" } else { "#edit-history" });
                 }
                 Ok(_) => engine.complain(unexpected()),
                 Err(failure) => engine.complain(failure),

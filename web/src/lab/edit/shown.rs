@@ -10,6 +10,7 @@ use crate::lab::Tab;
 use crate::state::{LabState, ViewState};
 use crate::wish::EditWish;
 use engram_core::protocol::{EditCommand, ModelRef};
+use engram_core::record::Record;
 use leptos::prelude::*;
 
 impl Editor {
@@ -67,6 +68,29 @@ impl Editor {
     /// The number of the shown edit, where it is in force.
     pub(super) fn in_force(self) -> Option<u32> {
         self.past().filter(|past| past.fate == Fate::InForce).map(|past| past.edited.edit)
+    }
+
+    /// The stored edits, each with its fact's number and prompt.
+    pub(super) fn examples(self) -> Vec<(usize, String)> {
+        self.stored.with_value(|record| {
+            let edits = record.iter().flat_map(Record::shown_edits);
+            let fact = |order| record.iter().flat_map(|record| &record.facts).find(move |fact| fact.order == order);
+            edits.filter_map(|edit| Some((edit.fact, fact(edit.fact)?.prompt.clone()))).collect()
+        })
+    }
+
+    /// Shows a stored edit, and asks its question.
+    pub(super) fn show(self, order: usize) {
+        let found = self.stored.with_value(|record| {
+            let record = record.as_ref()?;
+            let fact = record.facts.iter().find(|fact| fact.order == order)?;
+            Some((Asked::of_fact(fact, &record.settings, record.model.layers), record.model.name.clone()))
+        });
+        if let Some((asked, model)) = found {
+            self.made.set(None);
+            self.draft.fill(asked);
+            self.page.lab.update(|lab| (lab.model, lab.edit.layer) = (model, None));
+        }
     }
 
     /// Nothing was edited here yet: the form has no result of its own to give way to.

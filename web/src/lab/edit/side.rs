@@ -58,63 +58,138 @@ fn maps_of(record: &Record) -> Option<TraceMaps> {
     TraceMaps::of(record.facts.first()?, false)
 }
 
+/// What the column draws. A handle: copies are the same.
+#[derive(Clone, Copy)]
+struct Maps {
+    /// The maps of the trace before, and of the one after.
+    before: Memo<Option<TraceMaps>>,
+    after: Memo<Option<TraceMaps>>,
+    /// The edited layer.
+    layer: Memo<usize>,
+    /// What is shown is stored, or nothing is.
+    stored: Memo<bool>,
+}
+
 /// The column.
 #[component]
 pub(super) fn Side(editor: Editor, shown: Memo<Option<(Shown, bool)>>) -> impl IntoView {
-    let before = Memo::new(move |_| editor.before().as_ref().and_then(maps_of));
-    let after = Memo::new(move |_| editor.after().and_then(|after| maps_of(after.record.as_ref()?)));
+    let maps = Maps {
+        before: Memo::new(move |_| editor.before().as_ref().and_then(maps_of)),
+        after: Memo::new(move |_| editor.after().and_then(|after| maps_of(after.record.as_ref()?))),
+        layer: Memo::new(move |_| shown.with(|shown| shown.as_ref().map_or(0, |(shown, _)| shown.layer))),
+        stored: Memo::new(move |_| shown.with(|shown| shown.as_ref().is_none_or(|(_, stored)| *stored))),
+    };
+    let idle = Memo::new(move |_| editor.running.get().is_none());
+    let there = move || shown.with(Option::is_some) || maps.before.with(Option::is_some) || !idle.get();
+    part(there, move || {
+        view! {
+            <aside class="edit-side" aria-label="The map before and after">
+                <Before maps=maps idle=idle />
+                {part(move || idle.get(), move || view! {
+                    <After editor=editor maps=maps />
+                    <Facts editor=editor shown=shown />
+                })}
+            </aside>
+        }
+    })
+}
+
+fn drawn(map: Result<SmallMap, String>) -> AnyView {
+    match map {
+        Ok(map) => view! { <EditMap map=map /> }.into_any(),
+        Err(why) => none(why),
+    }
+}
+
+fn none(why: impl Into<String>) -> AnyView {
+    let why: String = why.into();
+    view! { <p class="none">{why}</p> }.into_any()
+}
+
+/// The map before.
+#[component]
+fn Before(maps: Maps, idle: Memo<bool>) -> impl IntoView {
+    let answer = move || maps.before.with(|before| before.as_ref().map(|before| before.answer.clone()));
+    let map = Memo::new(move |_| {
+        maps.before.with(|before| before.as_ref().map(|before| SmallMap::before(before, maps.layer.get())))
+    });
+    let body = move || match map.get() {
+        Some(map) => drawn(map),
+        None if !idle.get() => none("Not traced yet."),
+        None if maps.stored.get() => none("This result has no map."),
+        None => none("The map before the edit was not traced."),
+    };
+    view! {
+        <section>
+            <h2>
+                "Before the edit"
+                <span>{move || answer().map(|answer| format!("recovery of {answer}; ▢ edited here"))}</span>
+            </h2>
+            {body}
+        </section>
+    }
+}
+
+/// The map after, and what it takes to have it.
+#[component]
+fn After(editor: Editor, maps: Maps) -> impl IntoView {
     let whole = Memo::new(move |_| editor.after().is_some_and(|after| after.stage == Stage::Done));
     let tracing = Memo::new(move |_| editor.tracing());
     let traceable = Memo::new(move |_| editor.traceable());
-    let stored = Memo::new(move |_| shown.with(|shown| shown.as_ref().is_none_or(|(_, stored)| *stored)));
-    let layer = Memo::new(move |_| shown.with(|shown| shown.as_ref().map_or(0, |(shown, _)| shown.layer)));
-    let answer = move || before.with(|maps| maps.as_ref().map(|maps| maps.answer.clone()));
-    let first = Memo::new(move |_| before.with(|maps| maps.as_ref().map(|maps| SmallMap::before(maps, layer.get()))));
-    let second = Memo::new(move |_| {
-        before.with(|before| {
-            let before = before.as_ref()?;
-            after.with(|after| after.as_ref().map(|after| SmallMap::after(after, before, layer.get())))
+    // Without a map before it has a scale of its own.
+    let map = Memo::new(move |_| {
+        let layer = maps.layer.get();
+        maps.before.with(|before| {
+            maps.after.with(|after| {
+                after.as_ref().map(|after| match before {
+                    Some(before) => SmallMap::after(after, before, layer),
+                    None => SmallMap::before(after, layer),
+                })
+            })
         })
     });
-    let drawn = |map: Result<SmallMap, String>| match map {
-        Ok(map) => view! { <EditMap map=map /> }.into_any(),
-        Err(why) => view! { <p class="none">{why}</p> }.into_any(),
+    let scale = move || if maps.before.with(Option::is_some) { "same scale, same prompt" } else { "same prompt" };
+    let body = move || match map.get() {
+        Some(map) => drawn(map),
+        None if tracing.get() => ().into_any(),
+        None if maps.stored.get() => none("Edit it here to see the map after."),
+        None if traceable.get() => none("The map after the edit was not traced."),
+        None => none("The map after this edit was not traced while it was the last one in force."),
     };
     let trace = move |_| {
         if let Some(place) = editor.made.get_untracked() {
             spawn_local(editor.map_after(place));
         }
     };
-    let before_map = move || match first.get() {
-        Some(map) => drawn(map),
-        None => {
-            view! { <p class="none">"There is no map of this prompt yet: the edit traces it first."</p> }.into_any()
+    let act = move || {
+        if tracing.get() {
+            let stop = move |_| editor.stop_map();
+            view! {
+                <p class="acts">
+                    <span role="status">"Tracing…"</span>
+                    <button type="button" aria-label="Stop the map after the edit" on:click=stop>"Stop"</button>
+                </p>
+            }
+            .into_any()
+        } else if !whole.get() && traceable.get() {
+            view! { <p class="acts"><button type="button" on:click=trace>"Trace after the edit"</button></p> }
+                .into_any()
+        } else {
+            ().into_any()
         }
     };
-    let after_map = move || match second.get() {
-        Some(map) => drawn(map),
-        None if tracing.get() => ().into_any(),
-        None if stored.get() => view! { <p class="none">"Edit it here to see the map after."</p> }.into_any(),
-        None if !traceable.get() => {
-            view! { <p class="none">"This edit was undone before its map was traced."</p> }.into_any()
-        }
-        None => view! { <p class="none">"The map after the edit was not traced."</p> }.into_any(),
-    };
-    let after_act = move || {
-        match (tracing.get(), whole.get(), traceable.get()) {
-        (true, ..) => view! {
-            <p class="acts">
-                <span role="status">"Tracing…"</span>
-                <button type="button" aria-label="Stop the map after the edit" on:click=move |_| editor.stop_map()>"Stop"</button>
-            </p>
-        }
-        .into_any(),
-        (false, false, true) => {
-            view! { <p class="acts"><button type="button" on:click=trace>"Trace after the edit"</button></p> }.into_any()
-        }
-        _ => ().into_any(),
+    view! {
+        <section>
+            <h2>"After the edit" <span>{scale}</span></h2>
+            {body}
+            {act}
+        </section>
     }
-    };
+}
+
+/// The edit itself, and what can be taken along.
+#[component]
+fn Facts(editor: Editor, shown: Memo<Option<(Shown, bool)>>) -> impl IntoView {
     let facts = move || {
         shown.with(|shown| {
             let (shown, _) = shown.as_ref()?;
@@ -124,42 +199,21 @@ pub(super) fn Side(editor: Editor, shown: Memo<Option<(Shown, bool)>>) -> impl I
             Some(view! { <dl class="edit-facts">{shown.facts.iter().map(line).collect_view()}</dl> })
         })
     };
-    let there = move || shown.with(Option::is_some) || before.with(Option::is_some);
+    let edited = Memo::new(move |_| editor.engine.edits.with(|edits| !edits.is_empty()));
     let download = move || {
-        (editor.engine.edits.with(|edits| !edits.is_empty())).then(|| {
-            view! { <button type="button" title="safetensors: the two factors of each edit in force" on:click=move |_| editor.download()>"Download the change"</button> }
+        edited.get().then(|| {
+            let title = "safetensors: the two factors of each edit in force, to be added to the tensor that they name";
+            view! { <button type="button" title=title on:click=move |_| editor.download()>"Download the change"</button> }
         })
     };
-    let there = Memo::new(move |_| there());
-    let idle = Memo::new(move |_| editor.running.get().is_none());
-    move || {
-        there.get().then(|| {
-            view! {
-                <aside class="edit-side" aria-label="The map before and after">
-                    <section>
-                        <h2>
-                            "Before the edit"
-                            <span>{move || answer().map(|answer| format!("recovery of {answer}; ▢ edited here"))}</span>
-                        </h2>
-                        {before_map}
-                    </section>
-                    {part(move || idle.get(), move || view! {
-                        <section>
-                            <h2>"After the edit" <span>"same scale, same prompt"</span></h2>
-                            {after_map}
-                            {after_act}
-                        </section>
-                        <section>
-                            <h2>"The edit"</h2>
-                            {facts}
-                            <p class="acts">
-                                {download}
-                                <CopyLink address=Callback::new(move |()| editor.address()) />
-                            </p>
-                        </section>
-                    })}
-                </aside>
-            }
-        })
+    view! {
+        <section>
+            <h2>"The edit"</h2>
+            {facts}
+            <p class="acts">
+                {download}
+                <CopyLink address=Callback::new(move |()| editor.address()) />
+            </p>
+        </section>
     }
 }

@@ -7,13 +7,12 @@ use crate::figures::choice::Way;
 use crate::figures::question::{Asked, Field};
 use crate::figures::trace;
 use crate::lab::Tab;
-use crate::lab::browser::focus_soon;
+use crate::lab::examples::Examples;
 use crate::lab::prompt::{Instead, Token, TokenRow, row_of};
 use crate::lab::tokens;
 use crate::lab::typing::Typing;
 use crate::{sample, words};
-use leptos::{ev, prelude::*};
-use wasm_bindgen::JsCast;
+use leptos::prelude::*;
 
 /// The row of tokens, or the fields to type in, and the button that runs it.
 #[component]
@@ -37,6 +36,14 @@ pub(super) fn Prompt(tracer: Tracer, settings: RwSignal<bool>) -> impl IntoView 
     // Once, not with each change between tokens and fields: it keeps a timer.
     let live = tokens::reading(tracer.engine, draft);
     let all = Memo::new(move |_| shown(tracer, live));
+    let examples = tracer.stored.with_value(|record| {
+        let facts = record.iter().flat_map(sample::mapped);
+        facts.map(|(fact, _)| (fact.order, Asked::of_fact(fact, &Default::default(), 0).filled())).collect::<Vec<_>>()
+    });
+    let show = Callback::new(move |order| {
+        typing.set(false);
+        tracer.show(order);
+    });
     view! {
         <div class="runs">
             {move || match open.get() {
@@ -52,7 +59,7 @@ pub(super) fn Prompt(tracer: Tracer, settings: RwSignal<bool>) -> impl IntoView 
             <div class="act">
                 <Go tracer=tracer go=go wrong=wrong />
                 <p class="more">
-                    <Examples tracer=tracer typing=typing />
+                    <Examples all=examples show=show form="trace" />
                     <button type="button" id="trace-settings" aria-expanded=move || settings.get().to_string() on:click=move |_| settings.update(|open| *open = !*open)>
                         "Settings"
                     </button>
@@ -112,54 +119,5 @@ fn Go(tracer: Tracer, go: Callback<()>, wrong: Memo<bool>) -> impl IntoView {
     view! {
         {button}
         <span class="unseen" role="status">{progress}</span>
-    }
-}
-
-/// Stored facts that can be looked at with one click.
-#[component]
-fn Examples(tracer: Tracer, typing: RwSignal<bool>) -> impl IntoView {
-    let open = RwSignal::new(false);
-    let all = StoredValue::new(tracer.stored.with_value(|record| {
-        let facts = record.iter().flat_map(sample::mapped);
-        facts.map(|(fact, _)| (fact.order, Asked::of_fact(fact, &Default::default(), 0).filled())).collect::<Vec<_>>()
-    }));
-    let one = move |(order, prompt): (usize, String)| {
-        let show = move |_| {
-            open.set(false);
-            typing.set(false);
-            tracer.show(order);
-        };
-        view! { <li><button type="button" on:click=show>{words::short(&words::visible(&prompt), 60)}</button></li> }
-    };
-    let away = window_event_listener(ev::pointerdown, move |event| {
-        let inside = event.target().and_then(|target| target.dyn_into::<web_sys::Element>().ok());
-        let inside = inside.and_then(|element| element.closest(".examples").ok().flatten()).is_some();
-        if !inside && open.get_untracked() {
-            open.set(false);
-        }
-    });
-    on_cleanup(move || away.remove());
-    let key = move |event: ev::KeyboardEvent| {
-        if event.key() == "Escape" && open.get_untracked() {
-            event.stop_propagation();
-            open.set(false);
-            focus_soon("#trace-examples");
-        }
-    };
-    let left = move |event: ev::FocusEvent| {
-        let to = event.related_target().and_then(|target| target.dyn_into::<web_sys::Element>().ok());
-        if to.is_some_and(|to| to.closest(".examples").ok().flatten().is_none()) {
-            open.set(false);
-        }
-    };
-    view! {
-        <span class="examples" on:keydown=key on:focusout=left>
-            <button type="button" id="trace-examples" aria-expanded=move || open.get().to_string() on:click=move |_| open.update(|open| *open = !*open)>
-                "Examples"
-            </button>
-            {move || open.get().then(|| view! {
-                <ul aria-label="Stored results">{all.get_value().into_iter().map(one).collect_view()}</ul>
-            })}
-        </span>
     }
 }
