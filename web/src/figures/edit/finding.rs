@@ -69,9 +69,11 @@ impl Finding {
                 None => {}
             }
         }
-        clauses.extend(now(case, judged.answer));
+        let now = now(case, judged.answer);
         let follow = judged.paraphrases.is_none_or(|check| check.holds);
-        let and = if judged.answer == Answer::Rewritten && follow { "but" } else { "and" };
+        let good = judged.answer == Answer::Rewritten && follow && now.is_none();
+        let and = if good { "but" } else { "and" };
+        clauses.extend(now);
         clauses.extend(hurt(case).map(|hurt| format!(", {and} {hurt}")));
         clauses.push(".".into());
         head.push(Piece::Text(clauses.concat()));

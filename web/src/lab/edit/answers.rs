@@ -13,18 +13,19 @@ pub(super) fn Answers(
     shown: Memo<Option<(Shown, bool)>>,
     stale: Memo<Option<String>>,
 ) -> impl IntoView {
-    // A word that the edit has not measured is in the clean run of the trace after it.
-    let traced = move |word: &str| -> Option<f64> {
+    // A word that the edit has not measured is in the clean run of the trace before or after it.
+    let traced = move |word: &str, after: bool| -> Option<f64> {
         let place = editor.made.get()?;
         let clean = editor.seen.with(|seen| {
-            let [clean, _] = seen.get(place)?.after.as_ref()?.runs.clone()?;
+            let seen = seen.get(place)?;
+            let [clean, _] = if after { &seen.after } else { &seen.before }.as_ref()?.runs.clone()?;
             Some(clean)
         })?;
         let is = |found: &&Word| word.starts_with(found.text.trim()) && !found.text.trim().is_empty();
         clean.iter().find(is).map(|found| found.p.into())
     };
     let row = move |when: &'static str, says: Says| {
-        let p = says.p.or_else(|| traced(&says.word));
+        let p = says.p.or_else(|| traced(&says.word, when == "after"));
         let width = format!("width:{:.1}%", 100.0 * p.unwrap_or(0.0));
         let class = match says.answer {
             Some(false) => "",

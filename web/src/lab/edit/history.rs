@@ -7,10 +7,13 @@ use crate::figures::history::Past;
 use crate::words;
 use leptos::prelude::*;
 
+/// The button that closes it.
+const CLOSE: &str = "#panel-edit .drawer h2 button";
+
 /// The drawer.
 #[component]
 pub(super) fn HistoryDrawer(editor: Editor) -> impl IntoView {
-    drawer(editor, Drawer::History, "History", "#edit-history", move || view! { <Lists editor=editor /> })
+    drawer(editor, Drawer::History, "History", ["#edit-history", CLOSE], move || view! { <Lists editor=editor /> })
 }
 
 /// Both lists.

@@ -104,6 +104,7 @@ fn Back(editor: Editor) -> impl IntoView {
         })
     };
     let examples = editor.examples();
+    let show = Callback::new(move |order| editor.show(order));
     let history = move || {
         (!fresh.get()).then(|| view! {
             <button type="button" id="edit-history" aria-expanded=move || open().to_string() on:click=toggle>"History"</button>
@@ -113,7 +114,7 @@ fn Back(editor: Editor) -> impl IntoView {
         <p class="more">
             {undo}
             {history}
-            <Examples all=examples show=Callback::new(move |order| editor.show(order)) form="edit" />
+            {move || fresh.get().then(|| view! { <Examples all=examples.clone() show=show form="edit" /> })}
         </p>
     }
 }

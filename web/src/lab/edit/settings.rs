@@ -5,12 +5,12 @@ use super::run::{Drawer, Editor};
 use crate::lab::browser::focus_soon;
 use leptos::{ev, prelude::*};
 
-/// A drawer that Escape closes; the focus goes into it, and back to its button.
+/// A drawer that Escape closes; the focus goes to what is first in it, and back to its button.
 pub(super) fn drawer<V: IntoView + 'static>(
     editor: Editor,
     which: Drawer,
     name: &'static str,
-    button: &'static str,
+    [button, first]: [&'static str; 2],
     body: impl Fn() -> V + Copy + Send + 'static,
 ) -> impl IntoView {
     let open = Memo::new(move |_| editor.drawer.get() == Some(which));
@@ -26,7 +26,7 @@ pub(super) fn drawer<V: IntoView + 'static>(
     on_cleanup(move || listener.remove());
     Effect::new(move |_| {
         if open.get() {
-            focus_soon("#panel-edit .drawer :is(input, h2 button)");
+            focus_soon(first);
         }
     });
     move || {
@@ -42,5 +42,11 @@ pub(super) fn drawer<V: IntoView + 'static>(
 /// What the next edit shall do.
 #[component]
 pub(super) fn Settings(editor: Editor) -> impl IntoView {
-    drawer(editor, Drawer::Settings, "Edit again", "#edit-again", move || view! { <Form editor=editor /> })
+    drawer(
+        editor,
+        Drawer::Settings,
+        "Edit again",
+        ["#edit-again", "#edit-new"],
+        move || view! { <Form editor=editor /> },
+    )
 }

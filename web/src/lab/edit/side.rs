@@ -109,10 +109,16 @@ fn none(why: impl Into<String>) -> AnyView {
 /// The map before.
 #[component]
 fn Before(maps: Maps, idle: Memo<bool>) -> impl IntoView {
-    let answer = move || maps.before.with(|before| before.as_ref().map(|before| before.answer.clone()));
     let map = Memo::new(move |_| {
         maps.before.with(|before| before.as_ref().map(|before| SmallMap::before(before, maps.layer.get())))
     });
+    let legend = move || {
+        map.with(|map| {
+            let map = map.as_ref()?.as_ref().ok()?;
+            let edited = if map.edited.is_some() { "; ▢ edited here" } else { "" };
+            Some(format!("recovery of {}{edited}", map.answer))
+        })
+    };
     let body = move || match map.get() {
         Some(map) => drawn(map),
         None if !idle.get() => none("Not traced yet."),
@@ -123,7 +129,7 @@ fn Before(maps: Maps, idle: Memo<bool>) -> impl IntoView {
         <section>
             <h2>
                 "Before the edit"
-                <span>{move || answer().map(|answer| format!("recovery of {answer}; ▢ edited here"))}</span>
+                <span>{legend}</span>
             </h2>
             {body}
         </section>
