@@ -56,10 +56,9 @@ pub fn checks(case: &Case) -> [Check; 5] {
         Check { name: name.into(), short, holds: check.map(|check| check.holds), value, note }
     };
     let follow = |without: usize| match (without, record.paraphrases.len()) {
-        (0, _) => format!("all say {new}"),
-        (without, of) if without == of => format!("none says {new}"),
-        (1, _) => "1 does not".into(),
-        (without, _) => format!("{without} do not"),
+        (0, _) => format!("{new} leads in all"),
+        (without, of) if without == of => format!("{new} leads in none"),
+        (without, _) => format!("{new} does not lead in {without}"),
     };
     let hurt = |hurt: usize| match hurt {
         0 => "none was hurt".to_owned(),
@@ -103,7 +102,7 @@ mod tests {
         let values: Vec<&str> = found.iter().map(|(value, _)| value.as_str()).collect();
         assert_eq!(values, ["✓ 60.0 %", "✓ 10.0 %", "✓ 2 of 2", "✓ 2 of 2", "✓ 2 of 2"]);
         let notes: Vec<&str> = found.iter().map(|(_, note)| note.as_str()).collect();
-        assert_eq!(notes, ["was 1.0 %", "was 90.0 %", "all say Rome", "none was hurt", "none was hurt"]);
+        assert_eq!(notes, ["was 1.0 %", "was 90.0 %", "Rome leads in all", "none was hurt", "none was hurt"]);
     }
 
     #[test]
@@ -116,7 +115,7 @@ mod tests {
         let found = told(&one);
         assert_eq!(found[0], ("✕ 0.6 %".into(), "was 1.0 %".into()));
         assert_eq!(found[1].0, "✓ 10.0 %");
-        assert_eq!(found[2], ("✕ 0 of 2".into(), "none says Rome".into()));
+        assert_eq!(found[2], ("✕ 0 of 2".into(), "Rome leads in none".into()));
         assert_eq!(found[3], ("✕ 1 of 2".into(), "1 was hurt".into()));
         assert_eq!(found[4], ("– not measured".into(), "there are none of this fact".into()));
     }

@@ -133,7 +133,7 @@ fn LayerSelect(editor: Editor) -> impl IntoView {
             }
         >
             <option value="" selected=move || chosen.get().is_none()>
-                "the fact’s dominant layer"
+                "dominant layer"
             </option>
             {options}
         </select></div>
