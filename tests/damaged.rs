@@ -166,7 +166,7 @@ fn a_study_with_other_later_settings_goes_on_from_its_tracing() {
         ("unrelated facts", |s| s.edit.unrelated = 1),
         ("steps", |s| s.edit.methods = vec![Spsa { steps: 10, ..spsa() }.into()]),
         ("epsilon", |s| s.edit.methods = vec![Spsa { epsilon: 0.01, ..spsa() }.into()]),
-        ("the reading", |s| s.edit.position = engram_core::record::PatchPosition::LastToken),
+        ("the patch position", |s| s.edit.position = engram_core::record::PatchPosition::LastToken),
         ("no stage 3", |s| s.stages = vec![1, 2]),
         ("stages, but the edits stay", |s| s.stages = vec![1, 3]),
     ];

@@ -148,6 +148,28 @@ fn a_trace_is_what_the_stages_compute_and_its_rows_come_one_by_one() {
         assert!(ask(&mut lab, wrong).1.is_err_and(|error| error.next_step().is_some()));
     }
 
+    // After the last layer the clean run says what the model says, after each layer what the lens reads there; attention adds up.
+    let Ok(Event::Forward(after)) = ask(&mut lab, Command::Forward { question: question() }).1 else {
+        panic!("no forward pass")
+    };
+    assert_eq!(after.len(), model.layers());
+    assert_eq!(
+        after[7].words.iter().map(|word| &word.text).collect::<Vec<_>>(),
+        clean.iter().map(|word| &word.text).collect::<Vec<_>>()
+    );
+    let own_lens = got.lens.as_ref().expect("a lens");
+    for (at, layer) in after.iter().enumerate() {
+        assert_eq!((layer.words.len(), &layer.words[0].text), (5, &own_lens.top[at]), "layer {}", at + 1);
+        if let Some(own) = layer.words.iter().find(|word| word.text.trim() == "trumpet") {
+            close(&[own.p], &[own_lens.p_true[at]], "p after a layer");
+        }
+        assert!(!layer.attention.is_empty());
+        for head in &layer.attention {
+            assert_eq!(head.len(), got.tokens.len());
+            close(&[head.iter().sum()], &[1.0], "attention of the last token");
+        }
+    }
+
     // The lens ends in the model's own prediction.
     let group = block_on(capture_facts(&model, &[&prepared], &record.settings)).expect("capture");
     let seen = block_on(lens(&model, &prepared, &group, 0)).expect("lens");
@@ -223,7 +245,7 @@ fn edits_stay_until_they_are_taken_back_and_then_every_bit_is_as_before() {
     assert!(lab.delta().is_ok_and(|bytes| bytes.len() > 2 * 4 * 128));
 
     // The first one goes, the second stays.
-    let undone = |answer: Result<Event>| match answer.expect("it can be taken back") {
+    let undone = |answer: Result<Event>| match answer.expect("it can be undone") {
         Event::Undone { left, restored } => (left, restored),
         other => panic!("not undone: {other:?}"),
     };

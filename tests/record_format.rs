@@ -11,7 +11,7 @@ fn document() -> String {
     std::fs::read_to_string(path).expect("docs/RECORD.md")
 }
 
-/// Every key path and every list's entries below a value, readings as `POSITION`.
+/// Every key path and every list's entries below a value, patch positions as `POSITION`.
 fn paths(place: &str, value: &Value, out: &mut BTreeSet<String>) {
     if !place.is_empty() {
         out.insert(place.to_owned());

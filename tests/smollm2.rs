@@ -97,7 +97,7 @@ fn the_capital_of_france(model: &Model) {
     assert_eq!(model.tokens.show(readouts[0].top), " Paris");
 }
 
-/// Stage 1's runs of ten facts drawn at random: patches at both readings, and the three ablations.
+/// Stage 1's runs of ten facts drawn at random: patches at both positions, and the three ablations.
 fn patched_runs_are_naive_ones(model: Model, facts: &[&Fact]) {
     let layers = model.layers();
     let mut random = Random::new(5);

@@ -7,7 +7,7 @@ try {
   await __wbg_init({ module_or_path: await new Response(plain).arrayBuffer() });
 } catch (error) {
   const crash = document.getElementById('crash');
-  crash.textContent = `The figures cannot be moved: the viewer did not start (${error?.message ?? error}). The article itself is whole.`;
+  crash.textContent = `The interactive viewer failed (${error?.message ?? error}). The article itself is complete.`;
   crash.hidden = false;
   throw error;
 }

@@ -22,7 +22,7 @@ pub struct Cli {
 /// Flags of every command.
 #[derive(Debug, Args)]
 pub struct Global {
-    /// Say nothing but warnings and errors
+    /// Print only warnings and errors
     #[arg(short, long, global = true, help_heading = GLOBAL, display_order = 900)]
     pub quiet: bool,
     /// When to use colour: auto, always or never; auto follows NO_COLOR
@@ -30,7 +30,7 @@ pub struct Global {
     #[arg(hide_possible_values = true, display_order = 901)]
     #[arg(help = "When to use colour: auto, always or never; auto follows NO_COLOR")]
     pub color: ColorChoice,
-    /// Say more about what happens; twice for details
+    /// Print more about what happens; twice for details
     #[arg(short, long, global = true, action = clap::ArgAction::Count, help_heading = GLOBAL)]
     #[arg(display_order = 902, conflicts_with = "quiet")]
     pub verbose: u8,
@@ -41,7 +41,7 @@ const GLOBAL: &str = "Every command";
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Run everything on the bundled models and say what comes out
+    /// Run all three stages on the bundled models and report the results
     Demo(demo::DemoArgs),
     /// Open the lab in a browser: trace, edit and study, on this machine
     Lab(lab::LabArgs),
@@ -49,21 +49,21 @@ pub enum Command {
     Trace(Box<trace::TraceArgs>),
     /// Run the three stages on many facts and write a record
     Study(Box<study::StudyArgs>),
-    /// Rewrite one fact in the weights and show what became of it
+    /// Rewrite one fact in the weights and report the outcome
     Edit(Box<edit::EditArgs>),
-    /// Hold the records of several models against each other
+    /// Compare the records of several models
     Compare(Box<compare::CompareArgs>),
-    /// Make one page of studies that opens anywhere, with every number in it
+    /// Make one self-contained page of studies, with every number in it
     Report(report::ReportArgs),
     /// Write tables, records, raw values and figures as files
     Export(Box<export::ExportArgs>),
-    /// Check records, their facts and models, and compute facts of them again
+    /// Check records against their facts and models, and recompute facts
     Verify(verify::VerifyArgs),
     /// Train a small model on facts
     Train(train::TrainArgs),
     /// List or delete downloaded models
     Models(models::ModelsArgs),
-    /// Check GPU, CPU, cache and terminal, or tell how a model's files are understood
+    /// Check GPU, CPU, cache and terminal, or how a model's files are read
     Doctor(doctor::DoctorArgs),
 }
 

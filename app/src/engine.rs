@@ -134,7 +134,7 @@ pub fn kind(error: &anyhow::Error) -> Option<engram_core::Kind> {
     error.chain().find_map(|cause| cause.downcast_ref::<engram_core::Error>()).map(|error| error.kind)
 }
 
-/// Traces one fact. `settings`: corruption, readings, maps (0 or 1) and window are set; the rest is default.
+/// Traces one fact. `settings`: corruption, patch positions, maps (0 or 1) and window are set; the rest is default.
 pub fn trace(
     model: &Model,
     question: &Question,

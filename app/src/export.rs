@@ -17,7 +17,8 @@ use engram_core::{Error, Result, journal};
 use frame::Frame;
 use rows::Study;
 
-/// Writes `tables/table-N.csv`, `.md` and `.tex`, and `tables.json`. The records' settings say which readings are shown.
+/// Writes `tables/table-N.csv`, `.md` and `.tex`, and `tables.json`. The records' settings say which patch positions
+/// are shown.
 ///
 /// # Errors
 /// When one cannot be written.

@@ -134,7 +134,7 @@ impl MethodArgs {
         }
         let names: Vec<&str> = methods.iter().map(EditMethod::name).collect();
         let refuse = |flag: &str, of: &str| {
-            Err(Error::input(format!("`{flag}` is no setting of {}", names.join(", ")))
+            Err(Error::input(format!("`{flag}` is not a setting of {}", names.join(", ")))
                 .hint(format!("leave it out; it belongs to {of}")))
         };
         options::distinct("--c", &self.c, String::clone)?;
@@ -195,7 +195,7 @@ fn belongs(name: &str, methods: &[EditMethod]) -> Result<()> {
     }
     let all = EditMethod::NAMES.into_iter().filter(|method| EditMethod::named(method).as_ref().is_some_and(has));
     let names: Vec<&str> = methods.iter().map(EditMethod::name).collect();
-    Err(Error::input(format!("`--{name}` is no setting of {}", names.join(", ")))
+    Err(Error::input(format!("`--{name}` is not a setting of {}", names.join(", ")))
         .hint(format!("leave it out; it belongs to {}", all.collect::<Vec<_>>().join(", "))))
 }
 
@@ -233,6 +233,6 @@ mod tests {
         let titles: Vec<String> = found.iter().map(EditMethod::title).collect();
         assert_eq!(titles, ["ROME", "ROME, C = I", "FT-M", "R-ROME", "R-ROME, C = I"]);
         let wrong = args.settings(&[named("spsa")]).expect_err("spsa has no rate").to_string();
-        assert!(wrong.contains("`--lr` is no setting of spsa") && wrong.contains("r-rome"), "{wrong}");
+        assert!(wrong.contains("`--lr` is not a setting of spsa") && wrong.contains("r-rome"), "{wrong}");
     }
 }

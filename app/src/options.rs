@@ -19,7 +19,7 @@ pub const METHOD: &str = "Method";
 /// Heading of the flags that choose what is shown or written.
 pub const OUTPUT: &str = "Output";
 
-/// All readings, in the order in which they are shown.
+/// All patch positions, in the order in which they are shown.
 pub const POSITIONS: [PatchPosition; 3] =
     [PatchPosition::SubjectLast, PatchPosition::LastToken, PatchPosition::SameIndex];
 
@@ -38,11 +38,11 @@ pub struct RunArgs {
 /// How the subject is corrupted.
 #[derive(Debug, Args)]
 pub struct CorruptionArgs {
-    /// How the subject is hidden: replace (by a text) or noise (on its embeddings, 3 sigma, 10 draws)
+    /// How the subject is corrupted: replace (by a text) or noise (on its embeddings, 3 sigma, 10 draws)
     #[arg(long, value_name = "HOW", default_value = "replace", help_heading = METHOD)]
     #[arg(value_parser = PossibleValuesParser::new(["replace", "noise"]), hide_possible_values = true)]
     pub corruption: String,
-    /// Text that stands in for the subject [default: Random Person]
+    /// Text that replaces the subject [default: Random Person]
     #[arg(long, value_name = "TEXT", value_parser = text, help_heading = METHOD)]
     pub replace_with: Option<String>,
 }
@@ -170,7 +170,7 @@ pub fn source(value: &str) -> Result<Source> {
     Source::parse(value)
 }
 
-/// Parses a reading by its name; a wrong one is answered with the possible names.
+/// Parses a patch position by its name; a wrong one is answered with the possible names.
 pub fn position() -> impl TypedValueParser<Value = PatchPosition> {
     PossibleValuesParser::new(POSITIONS.map(PatchPosition::name)).map(|name| {
         POSITIONS.into_iter().find(|position| position.name() == name).unwrap_or(PatchPosition::SubjectLast)

@@ -12,14 +12,14 @@ use std::path::{Path, PathBuf};
 /// How the indices are computed, see METHODS.
 #[derive(Debug, Args)]
 pub struct ViewArgs {
-    /// Model that the others are held against, by its name or the end of it
+    /// Baseline model, by its name or the end of it
     #[arg(long, value_name = "NAME", value_parser = options::text, help_heading = METHOD)]
     pub baseline: Option<String>,
     /// Show this patch position only: subject-last, last-token or same-index [default: all of a record's]
     #[arg(long, alias = "reading", value_name = "POSITION", value_parser = options::position(), help_heading = METHOD)]
     #[arg(hide_possible_values = true)]
     pub position: Option<PatchPosition>,
-    /// Count facts that no layer's patch helps at their argmax, as the paper does
+    /// Always assign a layer (paper's convention): facts that no layer's patch helps count at their argmax
     #[arg(long, help_heading = METHOD)]
     pub argmax_always: bool,
     /// Layer at which necessity is read: lstar (the global dominant) or per-fact
@@ -57,11 +57,11 @@ impl ViewArgs {
         }
     }
 
-    /// Leaves the asked reading in the records' settings, which is what the tables go by, and gives the baseline's whole
-    /// name.
+    /// Leaves the asked patch position in the records' settings, which is what the tables go by, and gives the
+    /// baseline's whole name.
     ///
     /// # Errors
-    /// When a record lacks the reading, or the baseline is no record's model or that of several.
+    /// When a record lacks the patch position, or the baseline is no record's model or that of several.
     pub fn apply(&self, records: &mut [Record]) -> Result<Option<String>> {
         if let Some(position) = self.position {
             keep(position, records)?;
@@ -101,13 +101,13 @@ pub fn open(path: &Path) -> Result<Vec<(Record, Option<String>)>> {
     Ok(vec![(read.record, read.dropped)])
 }
 
-/// Leaves one reading; a record without it is an error, for its numbers cannot be made up.
+/// Leaves one patch position; a record without it is an error, for its numbers cannot be made up.
 fn keep(position: PatchPosition, records: &mut [Record]) -> Result<()> {
     for record in records {
         if !record.settings.positions.contains(&position) {
             let names: Vec<&str> = record.settings.positions.iter().map(|position| position.name()).collect();
             let (model, wanted) = (&record.model.name, position.name());
-            return Err(Error::input(format!("the record of {model} has no reading {wanted}"))
+            return Err(Error::input(format!("the record of {model} has no patch position {wanted}"))
                 .hint(format!("it has: {}", names.join(", "))));
         }
         record.settings.positions = vec![position];

@@ -29,7 +29,7 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// A study of a bundled model with maps, edits and both readings.
+/// A study of a bundled model with maps, edits and both patch positions.
 static STUDY: LazyLock<(Record, Vec<u8>)> = LazyLock::new(|| {
     let folder = tempfile::tempdir().expect("a folder");
     let line = "study --model engram-llama --facts bundled -n 8 --maps 1 --edit-facts 1 --device cpu --out out";
@@ -78,7 +78,7 @@ fn an_export_holds_everything() {
     let forced = engram(folder.path(), &line);
     let written = json(&forced.stdout);
     assert_eq!(written.as_array().map(Vec::len), Some(1), "{written}");
-    assert_eq!(written[0]["bytes"], STUDY.1.len(), "a reading is no reason to change a record");
+    assert_eq!(written[0]["bytes"], STUDY.1.len(), "a patch position is no reason to change a record");
     let file = engram(folder.path(), &["export", "a.engram.json", "-o", "a.engram.json/out"]);
     assert_eq!(file.status.code(), Some(1));
     assert!(text(&file.stderr).contains("hint: "), "{}", text(&file.stderr));
@@ -301,7 +301,7 @@ fn hostile_records_are_told_apart() {
         ("deep", whole.replacen("\"layers\":8", "\"layers\":18446744073709551615", 1)),
         ("no layers", whole.replacen("\"layers\":8", "\"layers\":0", 1)),
         (
-            "endless readings",
+            "endless patch positions",
             whole.replacen("[\"subject-last\",", &format!("[{}", "\"subject-last\",".repeat(100_000)), 1),
         ),
         ("absurd settings", whole.replacen("\"min_effect\":0.05", "\"min_effect\":3e38", 1)),

@@ -205,7 +205,7 @@ impl FactFile {
 ///
 /// A prompt holds `{}` once, or the subject itself. Where `target_new` is absent it is the next different true answer
 /// of the same relation in file order, cyclically; for a relation with one answer only, the next different one of the
-/// whole file. A record with a defect stays a fact in its place, which falls out of every study.
+/// whole file. A record with a defect stays a fact in its place, which is excluded from every study.
 ///
 /// # Errors
 /// When the file is damaged or of another kind, or every record has a defect: names the file, the record or row, and the

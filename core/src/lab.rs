@@ -77,6 +77,7 @@ impl Lab {
             Command::PutBack { question, site, position, layer } => {
                 self.put_back(question, *site, *position, *layer).await
             }
+            Command::Forward { question } => self.forward(question).await,
             Command::Edit(edit) => self.edit(edit, tell).await,
             Command::Undo { edit } => self.undo(*edit).await,
             _ => Err(Error::input("this request is not about a model")),

@@ -70,7 +70,7 @@ impl Default for MetricConvention {
 }
 
 impl MetricConvention {
-    /// The same view of another reading.
+    /// The same view at another patch position.
     #[must_use]
     pub fn with_position(self, position: PatchPosition) -> Self {
         Self { position, ..self }

@@ -9,7 +9,7 @@ mod answers;
 mod models;
 mod studies;
 
-pub use answers::{Cost, Edited, Failure, Lens, MapSite, Spoken, Token, Tokenized, Word};
+pub use answers::{AfterLayer, Cost, Edited, Failure, Lens, MapSite, Spoken, Token, Tokenized, Word};
 pub use models::{Adapter, Cached, DeviceChoice, DeviceReport, Loaded, ModelRef, Phase, Preflight, Trouble};
 pub use studies::{Saved, StudyCommand, StudyPhase};
 
@@ -18,7 +18,7 @@ use crate::record::{Corruption, EditMethod, EditRecord, FactRecord, PatchPositio
 use serde::{Deserialize, Serialize};
 
 /// The version of these messages. A page and an engine of different versions do not talk.
-pub const PROTOCOL: u32 = 3;
+pub const PROTOCOL: u32 = 4;
 
 /// A page's message.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -74,6 +74,11 @@ pub enum Command {
         position: usize,
         /// Layer, from 1.
         layer: usize,
+    },
+    /// What the clean run of a fact holds after each layer. Final event: [`Event::Forward`].
+    Forward {
+        /// The fact; the prompts of the one that was traced last are at hand.
+        question: Question,
     },
     /// Trace one fact. [`Event::Runs`] and [`Event::Traced`] once per-layer values are there, [`Event::MapRow`] …, [`Event::Lens`],
     /// [`Event::Redundancy`] …, final [`Event::Trace`].
@@ -205,6 +210,8 @@ pub enum Event {
     },
     /// The most probable next tokens.
     Words(Vec<Word>),
+    /// The clean run after each layer, from the first.
+    Forward(Vec<AfterLayer>),
     /// One row of a token × layer map, `L` values.
     MapRow {
         /// Which map.

@@ -40,7 +40,7 @@ pub struct Record {
     pub device: DeviceInfo,
     /// Which facts were asked for.
     pub source: FactSource,
-    /// Facts in study order, those that fell out included, each with its reason.
+    /// Facts in study order, excluded ones too, each with its reason.
     pub facts: Vec<FactRecord>,
     /// Stage 3, when it was run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -158,7 +158,7 @@ pub struct Traced {
     pub p_corrupt: f32,
     /// `p(false)` on the clean prompt.
     pub p_false: f32,
-    /// `p_patch(l)` per reading: corrupted run, clean residual after block `l` at the reading's position.
+    /// `p_patch(l)` per patch position: corrupted run, clean residual after block `l` at that position.
     pub patched: BTreeMap<PatchPosition, Vec<f32>>,
     /// Clean prompt, block `l` the identity.
     pub without_block: Vec<f32>,
@@ -166,7 +166,7 @@ pub struct Traced {
     pub without_attention: Vec<f32>,
     /// Clean prompt, MLP contribution of block `l` zero.
     pub without_mlp: Vec<f32>,
-    /// Second pass (eq. 3) per reading.
+    /// Second pass (eq. 3) per patch position.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub redundancy: BTreeMap<PatchPosition, RedundancyCurve>,
     /// Token × layer maps, for the facts that have them.

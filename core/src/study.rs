@@ -23,7 +23,7 @@ use crate::trace::{
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What a study tells while it runs.
+/// Events of a study while it runs.
 #[derive(Debug)]
 pub enum Event<'a> {
     /// A fact is finished (in study order).
@@ -305,7 +305,7 @@ async fn trace_phase(
     Ok(())
 }
 
-/// l* of a reading over all traced facts.
+/// l* of a patch position over all traced facts.
 fn l_star(record: &Record, position: PatchPosition) -> Option<usize> {
     let dominants = record.validated().filter_map(|(_, traced)| dominant(traced, position, false));
     Distribution::of(record.model.layers, dominants).l_star()

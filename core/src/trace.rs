@@ -3,6 +3,7 @@
 
 mod cells;
 mod clean;
+mod forward;
 mod lens;
 mod maps;
 mod next;
@@ -15,6 +16,7 @@ mod units;
 
 pub use cells::{Group, capture_facts, capture_with, stage1, stage1_of};
 pub use clean::{CleanStates, clean_states, clean_states_of};
+pub use forward::{AfterLayer, after_layers};
 pub use lens::lens;
 pub use maps::{MapRow, maps};
 pub use next::{Run, next_tokens};

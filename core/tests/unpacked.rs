@@ -144,7 +144,7 @@ fn memory_is_of_the_order_of_what_files_hold() {
     let good = "[{\"subject\":\"A\",\"prompt\":\"A is\",\"attribute\":\"b\"}";
     let empty = gzip(&[(good, 1), (",{}", 100_000), ("]", 1)]);
     let (found, peak) = measured(|| facts::parse("f.json.gz", &empty));
-    assert_eq!(found.expect("a good one is there").warnings[0].split(':').next(), Some("100000 facts fall out"));
+    assert_eq!(found.expect("a good one is there").warnings[0].split(':').next(), Some("100000 facts are excluded"));
     assert!(peak < 80 * MIB, "{peak} bytes for a hundred thousand facts");
 
     // One text, and one row of a table, without end.

@@ -161,7 +161,7 @@ test('a link brings a trace with its numbers, and runs nothing', 90, async use =
   assert.deepEqual((await result(again)).texts, wanted.texts);
 });
 
-test('where the browser copies nothing, the link is shown', 60, async use => {
+test('where the clipboard is unavailable, the link is shown', 60, async use => {
   const site = use(await serve(DIST));
   const browser = use(await launch());
   const page = await browser.open(site.url, page => page.addInitScript(() => {

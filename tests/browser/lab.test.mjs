@@ -168,7 +168,7 @@ test('what no longer belongs to the form says so, and its link is of what is sho
   assert.deepEqual(await question(page), shown, 'the form has its question again');
   assert.equal(await screen.locator('.is-stale').count(), 0);
 
-  // How the subject is hidden, and by what.
+  // How the subject is corrupted, and by what.
   await settings(page, async drawer => {
     await drawer.getByRole('button', { name: /^add noise/ }).click();
     await screen.getByText(/^⚠ Stale: the form now has another corruption\./).waitFor();

@@ -52,9 +52,9 @@ test('five large studies stay a small file, are soon alive, and lose no bit', 18
 
   // A reader's clicks are answered at once, too.
   const clicked = Date.now();
-  await page.getByRole('group', { name: 'Reading' }).getByRole('button', { name: 'last-token' }).click();
+  await page.getByRole('group', { name: 'Restore at' }).getByRole('button', { name: 'last-token' }).click();
   await page.locator('#figure-2 .finding').filter({ hasText: 'Under last-token' }).waitFor();
-  console.log(`another reading after ${Date.now() - clicked} ms`);
+  console.log(`another patch position after ${Date.now() - clicked} ms`);
   const searched = Date.now();
   await page.getByRole('searchbox').fill('Subject 499');
   await until('one fact', async () => (await page.locator('#facts table.outcomes tbody tr').count()) === 1);

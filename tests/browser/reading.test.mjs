@@ -1,4 +1,4 @@
-// Reading a result page with the mouse and the keyboard: figures, readings, the facts table, addresses.
+// Reading a result page with the mouse and the keyboard: figures, patch positions, the facts table, addresses.
 
 import assert from 'node:assert/strict';
 import { launch, shot } from './lib/browser.mjs';
@@ -75,7 +75,7 @@ test('columns, dots and cells tell of themselves, and a click holds a cell', 60,
   await until('no pin', async () => !(await said.innerText()).startsWith('Pinned'));
 });
 
-test('the reading changes figures, findings and the address, which brings it back', 60, async use => {
+test('the patch position changes figures, findings and the address, which brings it back', 60, async use => {
   const browser = use(await launch({ webgpu: false }));
   const page = await opened(browser, PAGE);
   const state = async () => ({
@@ -93,7 +93,7 @@ test('the reading changes figures, findings and the address, which brings it bac
   agrees(begun.bars, LLAMA, 'subject-last');
   agrees(begun.second, LLAMA, 'last-token');
 
-  const reading = page.getByRole('group', { name: 'Reading' });
+  const reading = page.getByRole('group', { name: 'Restore at' });
   await reading.getByRole('button', { name: 'last-token' }).click();
   await until('the address', () => chosen(page).get('reading') === 'last-token');
   const other = await state();
@@ -106,16 +106,16 @@ test('the reading changes figures, findings and the address, which brings it bac
   const shown = await rows(page).locator('td:nth-child(6)').allInnerTexts();
   assert.deepEqual(shown, layers.map(layer => (layer ? String(layer) : '')));
 
-  await page.getByRole('checkbox', { name: 'argmax always' }).check();
+  await page.getByRole('checkbox', { name: 'Always assign a layer' }).check();
   await until('the address', () => chosen(page).get('argmax-always') === '1');
   const both = await state();
   await page.reload();
   await live(page);
   assert.deepEqual(await state(), both);
-  assert.equal(await page.getByRole('checkbox', { name: 'argmax always' }).isChecked(), true);
+  assert.equal(await page.getByRole('checkbox', { name: 'Always assign a layer' }).isChecked(), true);
   await shot(page, 'report-last-token');
 
-  await page.getByRole('checkbox', { name: 'argmax always' }).uncheck();
+  await page.getByRole('checkbox', { name: 'Always assign a layer' }).uncheck();
   await reading.getByRole('button', { name: 'subject-last' }).click();
   await until('an address without it', () => [...chosen(page)].length === 0);
   assert.deepEqual(await state(), begun);

@@ -27,7 +27,7 @@ async function view(page) {
   await main.getByRole('heading', { name: 'About this record' }).waitFor({ timeout: 20_000 });
   const text = await main.innerText();
   const pressed = await page.locator('[aria-pressed=true], [aria-current=true]').allInnerTexts();
-  const always = await page.getByRole('checkbox', { name: 'argmax always' }).isChecked();
+  const always = await page.getByRole('checkbox', { name: 'Always assign a layer' }).isChecked();
   return { text, pressed, always };
 }
 
@@ -37,8 +37,8 @@ test('a link opens records, and the address brings the view back', 90, async use
   const page = await browser.open(`${site.url}?tab=study&record=a.engram.json&record=b.engram.json`);
   await started(page);
   await page.getByRole('navigation', { name: 'Open records' }).getByRole('button', { name: 'engram-phi', exact: true }).click();
-  await page.getByRole('group', { name: 'Reading' }).getByRole('button', { name: 'last-token' }).click();
-  await page.getByRole('checkbox', { name: 'argmax always' }).check();
+  await page.getByRole('group', { name: 'Restore at' }).getByRole('button', { name: 'last-token' }).click();
+  await page.getByRole('checkbox', { name: 'Always assign a layer' }).check();
   await page.locator('#facts li').nth(2).getByRole('button').click();
   const wanted = await view(page);
   assert.ok(wanted.always && wanted.pressed.some(text => text.includes('engram-phi')), wanted.pressed.join());

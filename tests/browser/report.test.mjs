@@ -58,7 +58,7 @@ test('without scripting everything can be read, and nothing is offered that cann
   const page = await browser.open(pathToFileURL(PAGE).href);
   await shot(page, 'report-static');
   const main = page.locator('#article');
-  for (const name of ['Findings', 'Where the facts are', 'Tables', 'Limits', 'Method', 'Reproduce', 'Token by token']) {
+  for (const name of ['Findings', 'Where the facts are', 'Tables', 'Limits', 'Method', 'Reproduce', 'Causal trace']) {
     assert.ok(await main.getByRole('heading', { name, exact: true }).isVisible(), name);
   }
   assert.ok((await main.locator('.abstract li:visible').count()) >= 3);

@@ -1,4 +1,4 @@
-// What is taken away of a result page: pictures, tables and records are those that the program writes.
+// What is saved and copied of a result page: pictures, tables and records are those that the program writes.
 
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
@@ -91,10 +91,10 @@ test('copied links lead to their figures with what is chosen', 60, async use => 
     assert.equal(await other.getByRole('button', { name: 'last-token' }).getAttribute('aria-pressed'), 'true');
     await other.close();
   }
-  // Where the browser copies nothing, the link is on the page.
+  // Where the clipboard is unavailable, the link is on the page.
   const bare = await opened(browser, PAGE, '', page => page.addInitScript(() => {
     Object.defineProperty(Navigator.prototype, 'clipboard', { get: () => undefined });
   }));
   await bare.getByRole('button', { name: 'Copy link to this view' }).click();
-  await bare.getByRole('status').filter({ hasText: `The browser copies nothing here: ${bare.url()}` }).waitFor();
+  await bare.getByRole('status').filter({ hasText: `Clipboard unavailable: ${bare.url()}` }).waitFor();
 });

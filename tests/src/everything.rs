@@ -2,7 +2,7 @@
 
 use engram_core::record::*;
 
-/// Every reading.
+/// Every patch position.
 pub const POSITIONS: [PatchPosition; 3] =
     [PatchPosition::SubjectLast, PatchPosition::LastToken, PatchPosition::SameIndex];
 

@@ -1,7 +1,7 @@
 //! The page: tabs of the lab, open records, and what holds for all of them.
 
 use crate::files;
-use crate::lab::{Engine, Tab, edit, frame, models, status, study, trace, trouble};
+use crate::lab::{Engine, Tab, back, edit, forward, frame, models, status, study, trace, trouble};
 use crate::page::Page;
 use crate::sample;
 use leptos::{ev, prelude::*};
@@ -34,11 +34,9 @@ pub fn start() {
 pub fn App() -> impl IntoView {
     let page = Page::new();
     let engine = Engine::new();
+    let tracing = trace::Tracing::new(page, engine);
     page.read(page.linked.get_untracked(), Vec::new());
-    Effect::new(move || {
-        let (state, lab, trace) = (page.state.get(), page.lab.get(), page.trace.get());
-        page.linked.with(|linked| files::write_address(linked, &state, &lab, trace.as_deref()));
-    });
+    back::keep(page, tracing);
     let dragging = RwSignal::new(false);
     window_event_listener(ev::dragover, move |event| {
         event.prevent_default();
@@ -62,13 +60,16 @@ pub fn App() -> impl IntoView {
     view! {
         <div class:dragging=move || dragging.get()>
             <a class="skip" href="#screen">"Skip to the screen"</a>
-            <frame::Bar page=page engine=engine />
+            <frame::Bar page=page engine=engine tracing=tracing />
             <main class="lab" id="screen" tabindex="-1">
                 <trouble::Lost engine=engine />
                 <Errors page=page engine=engine />
                 // Tabs stay mounted, so that what runs in one goes on while another is looked at.
                 <div role="tabpanel" id="panel-trace" aria-labelledby="tab-trace" hidden=move || !shown(Tab::Trace)>
-                    <trace::Trace page=page engine=engine />
+                    <trace::Trace tracing=tracing />
+                </div>
+                <div role="tabpanel" id="panel-forward" aria-labelledby="tab-forward" hidden=move || !shown(Tab::Forward)>
+                    <forward::Forward tracing=tracing />
                 </div>
                 <div role="tabpanel" id="panel-edit" aria-labelledby="tab-edit" hidden=move || !shown(Tab::Edit)>
                     <edit::Edit page=page engine=engine />

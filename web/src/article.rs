@@ -54,8 +54,8 @@ pub(crate) fn Article(
         {section("editing", "What can be rewritten", edit::section(&desk))}
         {section("tables", "Tables", tables::section(&desk))}
         {section("facts", "Fact by fact", facts::section(&desk))}
-        {section("maps", "Token by token", maps::section(&desk))}
-        {printed("dropped", "What fell out, and why")}
+        {section("maps", "Causal trace", maps::section(&desk))}
+        {printed("dropped", "Excluded facts")}
         {printed("limits", "Limits")}
         {printed("method", "Method")}
         {printed("reproduce", "Reproduce")}

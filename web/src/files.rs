@@ -103,13 +103,19 @@ pub(crate) fn page_address(records: &[String], state: &ViewState, lab: &LabState
     Some(if query.is_empty() { page.to_owned() } else { format!("{page}?{query}") })
 }
 
-/// Keeps the address in step with the view, without a new entry in the history. A result that it carries stays in it.
-pub(crate) fn write_address(records: &[String], state: &ViewState, lab: &LabState, trace: Option<&str>) {
-    let Some(mut address) = page_address(records, state, lab) else { return };
+/// Keeps the address in step with the view; `step` makes it a new entry of the history. A result that the address carries stays in it.
+pub(crate) fn write_address(records: &[String], state: &ViewState, lab: &LabState, trace: Option<&str>, step: bool) {
+    let (Some(window), Some(mut address)) = (web_sys::window(), page_address(records, state, lab)) else { return };
     address.extend(trace.map(link::hash));
-    if let Some(Ok(history)) = web_sys::window().map(|window| window.history()) {
+    if window.location().href().is_ok_and(|here| here == address) {
+        return;
+    }
+    if let Ok(history) = window.history() {
         // A page opened from a file may not change its address; the view works all the same.
-        let _ = history.replace_state_with_url(&JsValue::NULL, "", Some(&address));
+        let _ = match step {
+            true => history.push_state_with_url(&JsValue::NULL, "", Some(&address)),
+            false => history.replace_state_with_url(&JsValue::NULL, "", Some(&address)),
+        };
     }
 }
 

@@ -1,7 +1,7 @@
 //! What a person has chosen: with a record it decides the whole page. It travels in the address, so a link reproduces
 //! a view.
 
-use crate::figures::trace::Scale;
+use crate::figures::trace::{Pin, Scale};
 use crate::wish::EditWish;
 use engram_core::metrics::MetricConvention;
 use engram_core::names::HubId;
@@ -36,6 +36,8 @@ pub enum Tab {
     /// Trace one prompt.
     #[default]
     Trace,
+    /// Follow the answer through the layers.
+    Forward,
     /// Rewrite one fact.
     Edit,
     /// Run studies, and look at their records.
@@ -46,12 +48,13 @@ pub enum Tab {
 
 impl Tab {
     /// All, in the order in which they are shown.
-    pub const ALL: [Self; 4] = [Self::Trace, Self::Edit, Self::Study, Self::Models];
+    pub const ALL: [Self; 5] = [Self::Trace, Self::Forward, Self::Edit, Self::Study, Self::Models];
 
     /// Its name in the address.
     pub fn name(self) -> &'static str {
         match self {
             Self::Trace => "trace",
+            Self::Forward => "forward",
             Self::Edit => "edit",
             Self::Study => "study",
             Self::Models => "models",
@@ -97,7 +100,7 @@ pub struct LabState {
     pub target: String,
     /// The answer to hold it against; empty for the model's own second.
     pub new: String,
-    /// Corruption by noise of so many σ instead of by another name.
+    /// Corruption by noise of so many σ instead of a replacement.
     pub noise: bool,
     /// What the subject is replaced by; empty for a name with as many tokens.
     pub instead: String,
@@ -107,6 +110,10 @@ pub struct LabState {
     pub layer: Option<usize>,
     /// How the maps are looked at.
     pub map: MapView,
+    /// The pinned trace.
+    pub pin: Option<Pin>,
+    /// Differences from the pinned trace are shown.
+    pub compare: bool,
     /// How an edit shall be made.
     pub edit: EditWish,
 }
@@ -116,9 +123,9 @@ const LONGEST: usize = 2000;
 
 impl LabState {
     /// Names of an address that it reads, beside those of an edit.
-    pub const NAMES: [&str; 14] = [
+    pub const NAMES: [&str; 16] = [
         "tab", "model", "prompt", "subject", "target", "new", "noise", "instead", "window", "map", "row", "layer",
-        "rows", "scale",
+        "rows", "scale", "pin", "compare",
     ];
 
     /// Takes over one `name=value` of an address. Unknown names and values that make no sense change nothing.
@@ -140,8 +147,13 @@ impl LabState {
                 self.map.site = MAPS.into_iter().find(|(_, name)| *name == value).map_or(self.map.site, |map| map.0)
             }
             "row" => self.map.row = from_one(value).or(self.map.row),
+            "pin" => self.pin = text().and_then(|text| Pin::read(&text)),
+            "compare" => self.compare = matches!(value, "" | "1" | "true"),
             "rows" => self.map.roles = value == "roles",
-            "scale" => self.map.scale = if value == "root" { Scale::Root } else { Scale::Linear },
+            "scale" => {
+                let named = Scale::ALL.into_iter().find(|(scale, _)| scale.name() == value);
+                self.map.scale = named.map_or(self.map.scale, |named| named.0);
+            }
             "layer" => self.layer = value.parse().ok().filter(|&layer| layer > 0).or(self.layer),
             _ => self.edit.read(name, value),
         }
@@ -171,7 +183,10 @@ impl LabState {
         pairs.extend(self.map.row.map(|row| ("row", (row + 1).to_string())));
         pairs.extend(self.layer.map(|layer| ("layer", layer.to_string())));
         pairs.extend(self.map.roles.then(|| ("rows", "roles".to_owned())));
-        pairs.extend((self.map.scale == Scale::Root).then(|| ("scale", "root".to_owned())));
+        let scale = self.map.scale;
+        pairs.extend((scale != Scale::default()).then(|| ("scale", scale.name().to_owned())));
+        pairs.extend(self.pin.as_ref().map(|pin| ("pin", pin.written())));
+        pairs.extend((self.compare && self.pin.is_some()).then(|| ("compare", "1".to_owned())));
         pairs.extend(self.edit.written());
         pairs
     }
@@ -195,11 +210,11 @@ pub fn model_of(text: &str) -> Option<ModelRef> {
     Some(ModelRef::Hub { id: name.into(), revision: revision.map(Into::into), file: file.map(Into::into) })
 }
 
-/// All readings, in the order in which they are offered.
+/// All patch positions, in the order in which they are offered.
 pub const POSITIONS: [PatchPosition; 3] =
     [PatchPosition::SubjectLast, PatchPosition::LastToken, PatchPosition::SameIndex];
 
-/// The reading with this name.
+/// The patch position with this name.
 pub fn position(name: &str) -> Option<PatchPosition> {
     POSITIONS.into_iter().find(|position| position.name() == name)
 }
@@ -285,6 +300,8 @@ mod tests {
             window: 5,
             layer: Some(3),
             map: MapView { site: MapSite::Attention, row: Some(2), roles: true, scale: Scale::Root },
+            pin: Pin::read("engram-phi|The capital of France is|France"),
+            compare: true,
             edit: EditWish { method: Spsa { steps: 9, ..Spsa::default() }.into(), ..EditWish::default() },
         };
         let mut read = LabState::default();

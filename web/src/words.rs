@@ -65,6 +65,15 @@ pub fn fixed(value: f64, decimals: usize) -> String {
     }
 }
 
+/// The name of a patch position.
+pub fn patch_position(position: PatchPosition) -> &'static str {
+    match position {
+        PatchPosition::SubjectLast => "last subject token",
+        PatchPosition::LastToken => "last token",
+        PatchPosition::SameIndex => "same index",
+    }
+}
+
 /// A difference with its sign: `+0.1200`.
 pub fn signed(value: f64) -> String {
     let text = number(value);
@@ -115,7 +124,7 @@ pub fn percent(text: &str) -> String {
     out
 }
 
-/// Which state a reading puts back.
+/// Which state is restored at a patch position.
 pub fn position(position: PatchPosition) -> &'static str {
     match position {
         PatchPosition::SubjectLast => "the clean state of the subject's last token",
@@ -124,11 +133,11 @@ pub fn position(position: PatchPosition) -> &'static str {
     }
 }
 
-/// Why a fact fell out.
+/// Why a fact is excluded.
 pub fn reason(reason: Reason) -> &'static str {
     match reason {
         Reason::NotKnown => "not known: greedy decoding gives another answer",
-        Reason::NotSensitive => "not sensitive: hiding the subject changes too little",
+        Reason::NotSensitive => "not sensitive: corrupting the subject changes too little",
         Reason::SubjectNotFound => "the subject has no tokens of its own",
         Reason::SharedFirstToken => "both answers begin with the same token",
         Reason::TooLong => "the prompt is too long",

@@ -36,7 +36,7 @@ pub struct CompareArgs {
 /// `--format`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub enum Format {
-    /// For reading here
+    /// For people, in the terminal
     #[default]
     Table,
     /// Markdown

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
     after_help = "Examples:\n  engram doctor\n  engram doctor --model ./my-model\n  engram doctor --json > doctor.json"
 )]
 pub struct DoctorArgs {
-    /// Tell how this model's files are understood, to hold it against config.json: bundled model, Hub id, folder, or .gguf
+    /// Show how this model's files are read, to compare with config.json: bundled model, Hub id, folder, or .gguf
     #[arg(long, value_name = "MODEL", value_parser = options::source)]
     pub model: Option<Source>,
     /// tokenizer.json, where it is not beside the weights

@@ -26,7 +26,7 @@ pub struct ExportArgs {
     #[arg(long, value_name = "LIST", value_enum, value_delimiter = ',', hide_possible_values = true, help_heading = OUTPUT)]
     #[arg(help = "Write these parts only: tables, records, parquet, figures")]
     pub only: Vec<Part>,
-    /// Write into a folder that holds other things too
+    /// Write into a folder that is not empty
     #[arg(long, help_heading = OUTPUT)]
     pub force: bool,
     /// Print the files that were written as JSON
@@ -59,7 +59,7 @@ Parquet for pandas, polars and DuckDB: docs/RECORD.md names every column.";
 pub fn run(args: &ExportArgs, ui: &Ui) -> Result<()> {
     options::distinct("--only", &args.only, |part| format!("{part:?}").to_lowercase())?;
     let records = records::read(&args.records, ui)?;
-    // The reading is a choice of the tables; the raw values stay whole.
+    // The patch position is a choice of the tables; the raw values stay whole.
     let mut shown = records.clone();
     let baseline = args.view.apply(&mut shown)?;
     let wanted = |part| args.only.is_empty() || args.only.contains(&part);

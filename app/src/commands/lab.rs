@@ -36,7 +36,7 @@ Examples:
 
 /// A port's number.
 fn number(text: &str) -> engram_core::Result<u16> {
-    let error = || Error::input("it is no port").hint("give a number from 0 (any that is free) to 65535");
+    let error = || Error::input("it is not a valid port").hint("give a number from 0 (any that is free) to 65535");
     text.parse().map_err(|_| error())
 }
 

@@ -25,15 +25,15 @@ pub struct StudyArgs {
     /// Facts: JSON, JSON lines, CSV or Parquet, as published, or `bundled`
     #[arg(long, value_name = "FILE", value_parser = options::facts)]
     pub facts: Facts,
-    /// Validated facts wanted
+    /// Number of validated facts
     #[arg(short, value_name = "COUNT", value_parser = options::count, default_value_t = 100)]
     pub n: usize,
-    /// Bundled model, Hub id, folder, or .gguf file; several after each other, or the flag again
+    /// Bundled model, Hub id, folder, or .gguf file; give several, or repeat the flag
     #[arg(long, value_name = "MODEL", value_parser = options::source, required = true, num_args = 1.., help_heading = MODEL)]
     pub model: Vec<Source>,
     #[command(flatten)]
     run: RunArgs,
-    /// Stages: 1 where, 2 how redundantly, 3 can it be rewritten
+    /// Stages: 1 localization, 2 redundancy, 3 editing
     #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "1,2,3", help_heading = METHOD)]
     #[arg(value_parser = options::stage(), hide_possible_values = true)]
     pub stages: Vec<u8>,
@@ -102,7 +102,7 @@ Examples:
 
 An interrupted study goes on where it stopped when the same line is run again.
 With other settings of stage 3 it goes on from its tracing; a finished record
-with the edits that were is kept under another name.";
+with the earlier edits is kept under another name.";
 
 impl StudyArgs {
     /// The record's form of the arguments.
@@ -234,7 +234,7 @@ pub fn summary(studied: &Studied) -> String {
 fn words(reason: Reason) -> &'static str {
     match reason {
         Reason::NotKnown => "not known: greedy decoding gives another answer",
-        Reason::NotSensitive => "not sensitive: hiding the subject changes too little",
+        Reason::NotSensitive => "not sensitive: corrupting the subject changes too little",
         Reason::SubjectNotFound => "subject has no tokens of its own",
         Reason::SharedFirstToken => "both answers begin with the same token",
         Reason::TooLong => "prompt too long",

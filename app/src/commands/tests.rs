@@ -100,7 +100,7 @@ fn without_an_effect_no_layer_is_named() {
         traced.patched.insert(PatchPosition::SubjectLast, vec![0.02, 0.03, 0.02, 0.01, 0.01, 0.01]);
     };
     let flat = draw(&flat, None);
-    assert!(flat.contains("No peak") && flat.contains("regains 4.1 %"), "{flat}");
+    assert!(flat.contains("No peak") && flat.contains("recovers 4.1 %"), "{flat}");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! `engram trace`: one fact, layer by layer and token by token.
+//! `engram trace`: one fact, layer by layer, with its token × layer maps.
 
 use crate::engine::{self, Tracing};
 use crate::options::{self, CorruptionArgs, METHOD, MODEL, OUTPUT, RunArgs};
@@ -204,7 +204,7 @@ fn necessity(traced: &Traced, named: bool) -> Chart {
     };
     Chart {
         least: least(named),
-        title: "Necessity: p lost by leaving the layer's contribution out, per layer".into(),
+        title: "Necessity: p lost by ablating the layer's contribution, per layer".into(),
         columns: vec![
             column("block", &traced.without_block),
             column("attention", &traced.without_attention),

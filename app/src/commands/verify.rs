@@ -28,7 +28,7 @@ pub struct VerifyArgs {
     /// The facts that were studied, or `bundled` [default: the bundled facts, where the record was made from them]
     #[arg(long, value_name = "FILE", value_parser = options::facts)]
     pub facts: Option<Facts>,
-    /// Compute COUNT validated facts again, spread evenly over the record's
+    /// Recompute COUNT validated facts, spread evenly over the record
     #[arg(long, value_name = "COUNT", default_value_t = 0)]
     pub rerun: usize,
     /// Largest difference that passes, in probability; another device or batch moves the last bits
@@ -203,7 +203,7 @@ fn draw(report: &Report, screen: Screen, borders: bool) -> String {
     for edits in &report.edits {
         let success = share(edits.success);
         lines.push(format!(
-            "edits by {}: {} tried, {} editable, {success} succeed as the paper counts",
+            "edits by {}: {} tried, {} editable, {success} succeed by the paper's criterion",
             edits.method, edits.tried, edits.editable
         ));
         let ended = edits.verdicts.iter().filter(|(_, count)| **count > 0);
@@ -226,7 +226,7 @@ fn indices(all: &[Indices], screen: Screen, borders: bool) -> String {
         |mean: Option<Mean>, decimals| mean.map_or(Cell::Missing, |mean| Cell::Mean { mean, decimals }).display();
     let names = ["l*", "facts at l*", "no peak", "not localized", "C", "Δ_nec", "r_MLP", "R"];
     let names = names.map(|name| (name, Align::Right));
-    let head: Vec<_> = std::iter::once(("reading", Align::Left)).chain(names).collect();
+    let head: Vec<_> = std::iter::once(("patch position", Align::Left)).chain(names).collect();
     let mut table = Table::new("", &head);
     for one in all {
         let number = |value: Option<f64>| value.map_or_else(|| "–".into(), |value| format!("{value:.3}"));

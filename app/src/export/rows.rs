@@ -38,7 +38,7 @@ const FACTS: [Field; 21] = [
     ("corrupt_end", Int, true),
 ];
 
-/// A row per fact, those that fell out included.
+/// A row per fact, excluded ones too.
 pub fn facts(studies: &[Study<'_>], program: &str) -> Result<Frame> {
     let mut frame = Frame::new(&FACTS, program)?;
     for (study, fact) in each(studies) {
@@ -89,7 +89,7 @@ const CURVES: [Field; 8] = [
     ("p", Float, true),
 ];
 
-/// A row per traced fact, quantity, reading (where the quantity has one) and layer.
+/// A row per traced fact, quantity, patch position (where the quantity has one) and layer.
 pub fn curves(studies: &[Study<'_>], program: &str) -> Result<Frame> {
     let mut frame = Frame::new(&CURVES, program)?;
     for (study, fact, traced) in traced(studies) {

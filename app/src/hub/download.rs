@@ -231,7 +231,7 @@ pub(super) fn on_disk(path: &Path, error: &std::io::Error) -> Error {
     let path = path.display();
     match error.kind() {
         StorageFull | QuotaExceeded | FileTooLarge => Error::io(format!("{path}: no space left on the disk ({error})"))
-            .hint("free some space, or set HF_HUB_CACHE to another disk; what has come is kept"),
+            .hint("free some space, or set HF_HUB_CACHE to another disk; the downloaded part is kept"),
         PermissionDenied | ReadOnlyFilesystem => Error::io(format!("{path}: writing is not allowed ({error})"))
             .hint("set HF_HUB_CACHE to a folder of your own"),
         _ => Error::io(format!("{path}: {error}")).hint("set HF_HUB_CACHE to another folder"),

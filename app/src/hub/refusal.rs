@@ -71,12 +71,14 @@ impl Job<'_> {
         match fault {
             Fault::Final(error) => error,
             Fault::Refused(refusal) => self.refused(&refusal),
-            Fault::Passing { what, .. } => {
-                Error::io(format!("{} is not complete in the cache, and {url} failed: {what}", self.id)).hint(
-                    "check the network and run the same command again (what has come is kept), set HF_ENDPOINT to a \
+            Fault::Passing { what, .. } => Error::io(format!(
+                "{} is not complete in the cache, and {url} failed: {what}",
+                self.id
+            ))
+            .hint(
+                "check the network and run the same command again (the downloaded part is kept), set HF_ENDPOINT to a \
                      mirror, or name a local model folder",
-                )
-            }
+            ),
         }
     }
 
@@ -135,11 +137,11 @@ impl Job<'_> {
             (_, 429, _) => {
                 let wait = after.map_or("a few minutes".to_owned(), |after| format!("{after} s"));
                 Error::io(format!("{id}: too many requests (HTTP 429) at {url}")).hint(format!(
-                    "try again in {wait}; with HF_TOKEN set the limits are higher; what has come is kept"
+                    "try again in {wait}; with HF_TOKEN set the limits are higher; the downloaded part is kept"
                 ))
             }
             _ => Error::io(format!("{id}: HTTP {status} at {url}{}", suffix(message)))
-                .hint("try again later, or set HF_ENDPOINT to a mirror; what has come is kept"),
+                .hint("try again later, or set HF_ENDPOINT to a mirror; the downloaded part is kept"),
         }
     }
 }

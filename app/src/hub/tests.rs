@@ -263,7 +263,7 @@ fn a_killed_download_goes_on() {
     let setting = Setting::new(&[Does::Cut(2500, 1)]);
     let once = Hub { retries: 0, ..setting.hub() };
     let (message, hint) = refused(&once, "org/name");
-    assert!(message.contains("org/name is not complete") && hint.contains("what has come is kept"), "{message}");
+    assert!(message.contains("org/name is not complete") && hint.contains("the downloaded part is kept"), "{message}");
     setting.server.requests();
     let folder = setting.fetch("org/name").unwrap();
     whole(&setting, &folder);

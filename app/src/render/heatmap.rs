@@ -80,7 +80,7 @@ pub fn render(map: &Heatmap, screen: Screen) -> String {
     out.push(legend(low, high, usual, screen));
     if let Some(nothing) = &map.nothing {
         let span = text::number(high - low);
-        let said = format!("Grey, as nothing here is an effect. {nothing} The values differ by {span} at most.");
+        let said = format!("Grey because nothing here is an effect. {nothing} The values differ by {span} at most.");
         out.push(text::wrap(&said, screen.width));
     }
     if let Some((row, place)) = peak {
@@ -209,7 +209,7 @@ mod tests {
 
     #[test]
     fn a_map_without_an_effect_has_no_peak() {
-        let why = "Not sensitive: hiding the subject changes the answer's probability by 0.0002 only.";
+        let why = "Not sensitive: corrupting the subject changes the answer's probability by 0.0002 only.";
         let grey = Heatmap { nothing: Some(why.into()), ..map(&TOKENS, 12) };
         let drawn = render(&grey, plain(80));
         assert!(!drawn.contains("Highest") && !drawn.contains('@') && !drawn.contains('#'), "{drawn}");

@@ -72,8 +72,8 @@ pub async fn alike<'a>(model: &Model, facts: &'a FactFile, fact: &Fact) -> Resul
 pub struct OwnLayer {
     /// The layer, from 1.
     pub layer: usize,
-    /// The patch there regains enough for the layer to be named as the fact's dominant one (see [`PEAK`]); else it is the
-    /// highest of a flat curve.
+    /// The patch there recovers enough for the layer to be named as the fact's dominant one (see [`PEAK`]); else it is
+    /// the highest of a flat curve.
     ///
     /// [`PEAK`]: crate::metrics::PEAK
     pub peak: bool,

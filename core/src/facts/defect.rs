@@ -114,7 +114,8 @@ impl Flaw {
         }
     }
 
-    /// Whether the fact falls out of every study. Without its relation, or what edits are measured with, it does not.
+    /// Whether the fact is excluded from every study. Without its relation, or what edits are measured with, it does
+    /// not.
     pub fn is_fatal(&self) -> bool {
         match self {
             Self::Missing(field) | Self::Wrong(field, _) | Self::Long(field, _) | Self::Many(field) => !field.light,
@@ -170,8 +171,8 @@ pub(super) fn warnings(facts: &[Fact], defects: &[Defect]) -> Vec<String> {
     let line = |Kind { what, count, fatal, first }: Kind| {
         let facts = if count == 1 { "1 fact".to_owned() } else { format!("{count} facts") };
         let then = match (fatal, count) {
-            (true, 1) => "falls out",
-            (true, _) => "fall out",
+            (true, 1) => "is excluded",
+            (true, _) => "are excluded",
             (false, 1) => "is read without that",
             (false, _) => "are read without that",
         };

@@ -38,7 +38,7 @@ impl Gathered {
             return Err(Error::input(format!("more than {MOST_FACTS} facts")).hint("split the file"));
         }
         self.broken += usize::from(!flaws.is_empty());
-        // One reason to fall out is enough.
+        // One reason for exclusion is enough.
         match flaws.iter().find(|flaw| flaw.is_fatal()) {
             Some(fatal) => flaws = vec![*fatal],
             None => {

@@ -137,7 +137,7 @@ fn warnings() -> Result<()> {
     assert_eq!(
         file.warnings,
         [
-            "1 fact falls out: the prompt, subject or true answer is empty: 1 at row 2 (line 3)",
+            "1 fact is excluded: the prompt, subject or true answer is empty: 1 at row 2 (line 3)",
             "1 id is used by more than one fact: 1"
         ]
     );

@@ -146,7 +146,7 @@ fn answers(place: &str, answers: Option<&Answers>) -> Result<()> {
 }
 
 /// What a record from outside must satisfy before anything indexes by layer: finite numbers, per-layer vectors with L
-/// entries (or none), layers within `1..=L`, spans within their tokens, no reading twice.
+/// entries (or none), layers within `1..=L`, spans within their tokens, no patch position twice.
 pub(super) fn consistent(record: &Record) -> Result<()> {
     finite(record)?;
     let layers = record.model.layers;
@@ -154,7 +154,7 @@ pub(super) fn consistent(record: &Record) -> Result<()> {
         return Err(Error::input(format!("a model of {layers} layers"))
             .hint(format!("the record is damaged: models have at most {MOST_LAYERS}")));
     }
-    // Tables have a row a reading.
+    // Tables have a row per patch position.
     let positions = &record.settings.positions;
     if let Some(again) = (1..positions.len()).find(|at| positions[..*at].contains(&positions[*at])) {
         return Err(Error::input(format!("settings.readings has {} twice", positions[again].name())));

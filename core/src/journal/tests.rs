@@ -137,7 +137,7 @@ fn versions_and_unknown_keys() -> Result<()> {
 }
 
 #[test]
-fn a_reading_twice_is_refused() -> Result<()> {
+fn a_position_twice_is_refused() -> Result<()> {
     let mut record = full();
     record.settings.positions = vec![PatchPosition::SubjectLast, PatchPosition::LastToken];
     assert!(check(&record).is_ok());

@@ -4,12 +4,14 @@ use super::{Captured, Lab, Tell};
 use crate::error::Result;
 use crate::facts::{Fact, FactFile};
 use crate::model::Site;
-use crate::protocol::{Cost, Event, MapSite, Question, Word};
+use crate::protocol::{AfterLayer, Cost, Event, MapSite, Question, Word};
 use crate::question;
 use crate::record::{Outcome, Record, Settings};
 use crate::run::Sites;
 use crate::study::{self, header};
-use crate::trace::{Extras, OneFact, Part, Run, SecondPass, TokenizedFact, next_tokens, tokenize, trace_one};
+use crate::trace::{
+    self, Extras, OneFact, Part, Run, SecondPass, TokenizedFact, after_layers, next_tokens, tokenize, trace_one,
+};
 use web_time::Instant;
 
 /// Next tokens that are told of a run.
@@ -69,12 +71,7 @@ impl Lab {
         position: usize,
         layer: usize,
     ) -> Result<Event> {
-        // A cursor that rests on one cell after the other asks the same question each time.
-        let version = self.edits.version();
-        if !self.captured.as_ref().is_some_and(|captured| captured.question == *question && captured.version == version)
-        {
-            self.ask(question).await?;
-        }
+        self.at_hand(question).await?;
         let site = match site {
             MapSite::Residual => Site::Residual,
             MapSite::Mlp => Site::Mlp,
@@ -83,6 +80,26 @@ impl Lab {
         let Captured { one, settings, .. } = self.captured.as_ref().expect("captured just now, or before");
         let run = Run::PutBack { site, position, layer };
         Ok(Event::Words(self.words(next_tokens(&self.model, one, settings, run, WORDS).await?)))
+    }
+
+    /// What the clean run holds after each layer.
+    pub(super) async fn forward(&mut self, question: &Question) -> Result<Event> {
+        self.at_hand(question).await?;
+        let Captured { one, .. } = self.captured.as_ref().expect("captured just now, or before");
+        let found = after_layers(&self.model, one, WORDS).await?;
+        let told = |after: trace::AfterLayer| AfterLayer { words: self.words(after.words), attention: after.attention };
+        Ok(Event::Forward(found.into_iter().map(told).collect()))
+    }
+
+    /// Captures a question's prompts, unless they are those that were traced last: whoever looks from one cell to the next asks
+    /// the same question each time.
+    async fn at_hand(&mut self, question: &Question) -> Result<()> {
+        let version = self.edits.version();
+        if !self.captured.as_ref().is_some_and(|captured| captured.question == *question && captured.version == version)
+        {
+            self.ask(question).await?;
+        }
+        Ok(())
     }
 
     fn words(&self, tokens: Vec<(u32, f32)>) -> Vec<Word> {

@@ -10,18 +10,18 @@ pub const PEAK: f64 = 0.1;
 /// large as they fit, what is next to nothing would look like a finding.
 pub const SMALL: f64 = 0.05;
 
-/// What a trace shows of a fact under one reading.
+/// What a trace shows of a fact at one patch position.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Finding {
     /// The model does not say the true answer: its first token has this rank, from 2; none where the first token is right
     /// and a later one is not.
     NotKnown(Option<u32>),
-    /// Hiding the subject takes less from the answer's probability than the settings ask for: this much.
+    /// Corrupting the subject takes less from the answer's probability than the settings ask for: this much.
     NotSensitive(f64),
     /// Patches only hurt, see [`Dominant::NotLocalized`].
     NotLocalized,
-    /// No layer's patch regains [`PEAK`] of the way; the best one regains this share.
+    /// No layer's patch recovers [`PEAK`] of the way; the best one recovers this share.
     NoPeak(f64),
     /// The dominant layer, `1..=L`.
     Layer(usize),
@@ -42,8 +42,8 @@ impl Finding {
     }
 }
 
-/// What a traced fact shows; `None` when it was not traced under this reading. Whether it is known and sensitive is what
-/// the record says. Under the paper's convention (`argmax_always`) there is always a peak.
+/// What a traced fact shows; `None` when it was not traced at this patch position. Whether it is known and sensitive is
+/// what the record says. Under the paper's convention (`argmax_always`) there is always a peak.
 pub fn finding(fact: &FactRecord, view: &MetricConvention) -> Option<Finding> {
     let traced = fact.traced()?;
     sufficiency(traced, view.position)?;
@@ -62,7 +62,7 @@ pub fn finding(fact: &FactRecord, view: &MetricConvention) -> Option<Finding> {
 }
 
 /// The layer of a traced fact, or why it has none, of a fact that is known and sensitive. `None` when it was not traced
-/// under this reading.
+/// at this patch position.
 pub fn layer_of(traced: &Traced, view: &MetricConvention) -> Option<Finding> {
     let curve = sufficiency(traced, view.position)?;
     let effect = f64::from(traced.p_clean) - f64::from(traced.p_corrupt);
@@ -71,7 +71,7 @@ pub fn layer_of(traced: &Traced, view: &MetricConvention) -> Option<Finding> {
         Dominant::NotLocalized => return Some(Finding::NotLocalized),
     };
     let recovery = curve.iter().copied().fold(f64::NEG_INFINITY, f64::max) / effect;
-    // The last layer under last-token regains everything by definition.
+    // The last layer under last-token recovers everything by definition.
     match recovery < PEAK && !view.argmax_always && view.position != PatchPosition::LastToken {
         true => Some(Finding::NoPeak(recovery)),
         false => Some(Finding::Layer(layer)),
@@ -79,7 +79,7 @@ pub fn layer_of(traced: &Traced, view: &MetricConvention) -> Option<Finding> {
 }
 
 /// How many of the facts that have a dominant layer have no peak there. `None` without such facts, under the paper's
-/// convention, and under last-token, whose last layer regains everything.
+/// convention, and under last-token, whose last layer recovers everything.
 pub fn no_peak(record: &Record, view: &MetricConvention) -> Option<Share> {
     if view.argmax_always || view.position == PatchPosition::LastToken {
         return None;

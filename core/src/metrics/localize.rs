@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 pub const SNAP: f64 = 1e-6;
 
 /// Sufficiency of each layer (eq. 1): `s_l = p_patch(l) - p_corrupt`, in probability. `None` when the fact was not
-/// traced under this reading.
+/// traced at this patch position.
 pub fn sufficiency(traced: &Traced, position: PatchPosition) -> Option<Vec<f64>> {
     let patched = traced.patched.get(&position).filter(|curve| !curve.is_empty())?;
     let p_corrupt = f64::from(traced.p_corrupt);
@@ -52,12 +52,12 @@ pub fn dominant_layer(curve: &[f64], position: PatchPosition, argmax_always: boo
     Some(Dominant::Layer(best + 1))
 }
 
-/// [`dominant_layer`] of a traced fact; `None` when it was not traced under this reading.
+/// [`dominant_layer`] of a traced fact; `None` when it was not traced at this patch position.
 pub fn dominant(traced: &Traced, position: PatchPosition, argmax_always: bool) -> Option<Dominant> {
     dominant_layer(&sufficiency(traced, position)?, position, argmax_always)
 }
 
-/// Mean sufficiency per layer, over all validated facts traced under this reading (those not localized included).
+/// Mean sufficiency per layer, over all validated facts traced at this patch position (those not localized included).
 /// Empty without facts.
 pub fn mean_sufficiency(facts: &[&Traced], layers: usize, position: PatchPosition) -> Vec<Mean> {
     let curves: Vec<Vec<f64>> = facts.iter().filter_map(|traced| sufficiency(traced, position)).collect();

@@ -24,7 +24,7 @@ pub struct Summary {
     pub screened: usize,
     /// Facts that passed both filters.
     pub validated: usize,
-    /// Facts that fell out, by reason.
+    /// Excluded facts, by reason.
     pub dropped: BTreeMap<Reason, usize>,
     /// Validated facts by kind of relation; every kind has an entry.
     pub kinds: BTreeMap<RelationKind, usize>,
@@ -44,10 +44,10 @@ pub struct Summary {
     pub l_star: Option<usize>,
     /// Facts at `l*`, out of the localized ones.
     pub at_l_star: Option<Share>,
-    /// Facts that are not localized, out of those traced under the reading.
+    /// Facts that are not localized, out of those traced at the patch position.
     pub not_localized: Option<Share>,
-    /// Facts without a peak ([`Finding::NoPeak`]), out of the localized ones; `None` where a reading or the paper's convention
-    /// always has one.
+    /// Facts without a peak ([`Finding::NoPeak`]), out of the localized ones; `None` where a patch position or the
+    /// paper's convention always has one.
     pub no_peak: Option<Share>,
     /// Facts at the final layer, out of the localized ones.
     pub at_last: Option<Share>,

@@ -5,7 +5,8 @@ use super::Share;
 use crate::record::{EditRecord, Shift, Unrelated};
 use serde::{Deserialize, Serialize};
 
-/// What a probability must gain or lose to count: as much as hiding the subject must take from a fact's answer by default.
+/// What a probability must gain or lose to count: as much as corrupting the subject must take from a fact's answer by
+/// default.
 pub const MOVED: f64 = 0.05;
 /// The share of watched answers that an edit may harm before it counts as harmful.
 pub const HARM: f64 = 0.1;

@@ -34,6 +34,15 @@ pub struct Word {
     pub p: f32,
 }
 
+/// The clean run of a fact after a layer, at the prompt's last token.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AfterLayer {
+    /// The most probable next tokens if the head read the residual stream here (logit lens).
+    pub words: Vec<Word>,
+    /// For each head of the layer, its attention weights over the prompt's tokens: `[heads][tokens]`.
+    pub attention: Vec<Vec<f32>>,
+}
+
 /// A greedy continuation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Spoken {

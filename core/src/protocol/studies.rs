@@ -22,7 +22,7 @@ pub struct StudyCommand {
 pub enum StudyPhase {
     /// Screening and Stage 1; counts validated facts.
     Trace,
-    /// Redundancy; counts facts times readings.
+    /// Redundancy; counts facts times patch positions.
     Redundancy,
     /// Second moments of keys, for editors; counts tokens.
     SecondMoment,

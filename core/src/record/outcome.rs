@@ -11,7 +11,7 @@ pub enum Outcome {
     Validated(Box<Traced>),
     /// A filter drops it, and a single question traced it all the same.
     NotValidated(Box<NotValidated>),
-    /// It fell out.
+    /// It was excluded.
     Dropped(Dropped),
 }
 
@@ -58,7 +58,7 @@ pub struct NotValidated {
     pub traced: Traced,
 }
 
-/// Why a fact fell out, with the numbers that decided.
+/// Why a fact was excluded, with the numbers that decided.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Dropped {
     /// The reason.

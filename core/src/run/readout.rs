@@ -46,13 +46,23 @@ impl Edited<'_> {
         tokens: &[u32],
     ) -> Result<Vec<Readout>> {
         let layers = self.net.shape.layers;
-        if !(1..=layers).all(|layer| cache.has(layer, Site::Residual)) {
-            return Err(Error::input("the run was only predicted").hint("capture it to be resumed"));
-        }
-        let row = cache.row(prompt, position);
-        let rows = (1..=layers).map(|layer| cache.gather(layer, Site::Residual, &[row])).reduce(Rows::join);
-        let rows = rows.expect("a model has layers");
+        let rows = (1..=layers).map(|layer| stream(cache, prompt, position, layer)).collect::<Result<Vec<_>>>()?;
+        let rows = rows.into_iter().reduce(Rows::join).expect("a model has layers");
         of(self, &rows, &vec![tokens; layers], true).await
+    }
+
+    /// All logits that the head reads from a captured position's residual stream after a block: `[vocab]`.
+    ///
+    /// # Errors
+    /// When the stream was not captured there, or the device fails.
+    pub async fn lens_logits(
+        self,
+        cache: &ActivationCache,
+        prompt: usize,
+        position: usize,
+        layer: usize,
+    ) -> Result<Vec<f32>> {
+        self.net.logits(&stream(cache, prompt, position, layer)?).values().await
     }
 
     /// All logits of a captured position: `[vocab]`.
@@ -81,6 +91,14 @@ impl Edited<'_> {
         }
         Ok(())
     }
+}
+
+/// A captured position's residual stream after a block.
+fn stream(cache: &ActivationCache, prompt: usize, position: usize, layer: usize) -> Result<Rows> {
+    if !cache.has(layer, Site::Residual) {
+        return Err(Error::input("the run was only predicted").hint("capture it to be resumed"));
+    }
+    Ok(cache.gather(layer, Site::Residual, &[cache.row(prompt, position)]))
 }
 
 /// Rows, each with the tokens that are asked of it.

@@ -59,7 +59,7 @@ pub fn table1(records: &[Record]) -> Table {
     }
 }
 
-/// Table 2: localization, a row per record and reading.
+/// Table 2: localization, a row per record and patch position.
 pub fn table2(records: &[Record], view: &MetricConvention) -> Table {
     let row = |label: String, summary: &Summary| {
         vec![
@@ -81,8 +81,9 @@ pub fn table2(records: &[Record], view: &MetricConvention) -> Table {
     ];
     notes.push(localized_note(view));
     notes.extend((!view.argmax_always).then(|| {
-        "No peak: localized facts whose best layer regains less than a tenth of what hiding the subject takes; they count at \
-         their argmax, but it is no finding about them. Not counted under last-token, whose last layer regains everything."
+        "No peak: localized facts whose best layer recovers less than a tenth of what corrupting the subject takes; \
+         they count at their argmax, but it is no finding about them. Not counted under last-token, whose last layer \
+         recovers everything."
             .into()
     }));
     Table {
@@ -90,7 +91,7 @@ pub fn table2(records: &[Record], view: &MetricConvention) -> Table {
         title: "Localization".into(),
         columns: vec![
             text("model"),
-            text("reading"),
+            text("patch position"),
             plain("facts"),
             plain("l*"),
             shaped("facts at l*", Shape::Share),
@@ -108,7 +109,7 @@ fn localized_note(view: &MetricConvention) -> String {
     if view.argmax_always {
         "Facts whose patches only hurt count at the last layer (argmax-always, the paper's convention).".into()
     } else {
-        "Facts whose patches only hurt are not localized and in no layer's count.".into()
+        "Facts whose patches only hurt are not localized and count in no layer.".into()
     }
 }
 
@@ -126,18 +127,19 @@ fn compared(summary: &Summary) -> [Option<f64>; 5] {
     ]
 }
 
-/// Table 3: mechanism and compression, a row per record and reading; with a baseline also the ratios to its row of the
-/// same reading.
+/// Table 3: mechanism and compression, a row per record and patch position; with a baseline also the ratios to its row
+/// of the same patch position.
 pub fn table3(records: &[Record], view: &MetricConvention, baseline: Option<&str>) -> Table {
     let rows: Vec<(String, Summary)> = per_position(records, view).collect();
-    let mut columns = vec![text("model"), text("reading"), plain("layer")];
+    let mut columns = vec![text("model"), text("patch position"), plain("layer")];
     columns.extend(["Δ_nec", "Δ_attn", "Δ_MLP", "r_MLP", "R"].map(|name| shaped(name, Shape::Mean)));
     let mut notes = mechanism_notes(view);
     for (label, summary) in &rows {
         let Some((found, l_star)) = summary.redundancy.zip(summary.l_star) else { continue };
         if found.ablated != l_star {
             notes.push(format!(
-                "{label}, {}: R was measured with layer {} removed, the l* of the study's own view; here l* is {l_star}.",
+                "{label}, {}: R was measured with layer {} ablated, the l* of the study's own view; here l* is \
+                 {l_star}.",
                 summary.view.position.name(),
                 found.ablated
             ));
@@ -146,7 +148,7 @@ pub fn table3(records: &[Record], view: &MetricConvention, baseline: Option<&str
     let base = baseline.and_then(|name| {
         let index = find_baseline(records, name);
         match index {
-            Some(index) => notes.push(format!("Ratios are to {}, same reading.", records[index].model.name)),
+            Some(index) => notes.push(format!("Ratios are to {}, same patch position.", records[index].model.name)),
             None => notes.push(format!("No record of the baseline model {name}, so there are no ratios to it.")),
         }
         index
@@ -221,7 +223,8 @@ pub fn matched_facts(records: &[Record], view: &MetricConvention) -> Option<Tabl
         row.push(mean(summary.redundancy.map(|found| found.r), 3));
         row
     };
-    let mut columns = vec![text("model"), text("reading"), plain("facts"), shaped("p(true)", Shape::Mean), plain("l*")];
+    let mut columns =
+        vec![text("model"), text("patch position"), plain("facts"), shaped("p(true)", Shape::Mean), plain("l*")];
     columns.extend([shaped("facts at l*", Shape::Share), shaped("no peak", Shape::Share)]);
     columns.extend([shaped("not localized", Shape::Share), plain("C")]);
     columns.push(shaped("at the last layer", Shape::Share));
@@ -232,7 +235,8 @@ pub fn matched_facts(records: &[Record], view: &MetricConvention) -> Option<Tabl
         columns,
         rows: per_position(&subset, view).map(row).collect(),
         notes: vec![
-            "l* and all that follows are computed on these facts alone; R keeps the layer that was removed in each study."
+            "l* and all that follows are computed on these facts alone; R keeps the layer that was ablated in each \
+             study."
                 .into(),
         ],
     })

@@ -114,7 +114,7 @@ pub fn table7(records: &[Record]) -> Option<Table> {
         notes: vec![
             "Percent, mean ± standard error over facts (1.96 of them are the 95 % interval). The brackets name who \
              computes a measure this way; numbers of two dialects are not compared. MEMIT, AlphaEdit and UltraEdit \
-             edit all facts at once; else each edit is taken back before the next."
+             edit all facts at once; else each edit is undone before the next."
                 .into(),
             "rome (CounterFact): ES, PS, NS are shares of prompts, paraphrases and neighbours where the right answer has \
              the smaller mean -log p over its tokens; EM, PM, NM the differences of the probabilities; S is the harmonic \

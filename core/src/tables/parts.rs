@@ -5,7 +5,7 @@ use crate::metrics::{Mean, MetricConvention, Share, Summary, summarize};
 use crate::record::Record;
 use std::collections::BTreeMap;
 
-/// A summary per record and reading, in the record's order of readings.
+/// A summary per record and patch position, in the record's order.
 pub(super) fn per_position<'a>(
     records: &'a [Record],
     view: &'a MetricConvention,

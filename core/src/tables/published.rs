@@ -59,7 +59,7 @@ pub fn published() -> Table {
         rows: ROWS.map(row).into(),
         notes: vec![
             "As printed by their authors, on the original CounterFact. Facts files that are rebuilt from it have other \
-             neighbours: NS compares only roughly. Rows of two protocols do not compare: single edits are each taken back \
+             neighbours: NS compares only roughly. Rows of two protocols do not compare: single edits are each undone \
              before the next."
                 .into(),
         ],

@@ -100,7 +100,7 @@ fn tables_hold_the_indices() {
     );
     assert_eq!((one["entity"].as_str(), one["relation"].as_str(), one["too-long"].as_str()), ("2", "1", "1"));
     assert_eq!(one["facts per 10⁹ parameters"], "2.4");
-    assert_eq!(tables[1].rows.len(), 6, "a row per model and reading");
+    assert_eq!(tables[1].rows.len(), 6, "a row per model and patch position");
     let one = row(&tables[1], 0);
     assert_eq!((one["l*"].as_str(), one["facts at l*"].as_str()), ("2", "2/2 (100.0 %)"));
     assert_eq!((one["not localized"].as_str(), one["C"].as_str()), ("1/3 (33.3 %)", "0.333"));
@@ -116,7 +116,7 @@ fn tables_hold_the_indices() {
         ("1", "0.0000 ± 0.0000", "0.00")
     );
     assert_eq!(two["facts per 10⁹ parameters / baseline"], "0.67");
-    assert!(tables[2].notes.iter().any(|note| note.contains("two, subject-last: R was measured with layer 2 removed")));
+    assert!(tables[2].notes.iter().any(|note| note.contains("two, subject-last: R was measured with layer 2 ablated")));
     assert_eq!(row(&tables[2], 4)["C / baseline"], "–");
     let edits = row(&tables[3], 0);
     assert_eq!(
@@ -155,7 +155,7 @@ fn matched_table() {
 fn renderings() -> crate::Result<()> {
     let tables = all(&records(), &MetricConvention::default(), None);
     let markdown = tables[1].to_markdown();
-    assert!(markdown.starts_with("### Table 2. Localization\n\n| model | reading | facts | l* |"), "{markdown}");
+    assert!(markdown.starts_with("### Table 2. Localization\n\n| model | patch position | facts | l* |"), "{markdown}");
     assert!(markdown.contains("| :-- | :-- | --: |"));
     assert!(markdown.contains("| lab/one\\|a | subject-last | 3 | 2 | 2/2 (100.0 %) |"));
     for table in &tables {
@@ -169,7 +169,7 @@ fn renderings() -> crate::Result<()> {
         assert_eq!(json["rows"].as_array().map(Vec::len), Some(table.rows.len()));
     }
     let text = tables[2].to_csv()?;
-    assert!(text.starts_with("model,reading,layer,Δ_nec,Δ_nec sem,Δ_nec n,"), "{text}");
+    assert!(text.starts_with("model,patch position,layer,Δ_nec,Δ_nec sem,Δ_nec n,"), "{text}");
     assert!(text.contains("lab/one|a,subject-last,2,0.25,0,3,0.125,0,3,0.375,0,3,"), "{text}");
     let json = tables[1].to_json();
     assert_eq!(json["rows"][0]["C"].as_f64(), Some(1.0 / 3.0), "full precision");

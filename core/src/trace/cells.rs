@@ -1,4 +1,4 @@
-//! Stage 1's cells for a group of facts: sufficiency for every reading and layer, and the three ablations.
+//! Stage 1's cells for a group of facts: sufficiency for every patch position and layer, and the three ablations.
 
 use super::noise::{NoiseRows, corrupted};
 use super::{Asked, TokenizedFact, mean_scores, resume, score};
@@ -58,7 +58,7 @@ pub async fn capture_with(model: &Model, facts: &[&TokenizedFact], settings: &Se
     Ok(Group { cache, constants, places })
 }
 
-/// Positions of a reading: clean source, corrupted target. `None` where the corrupted prompt has no such index.
+/// Indices of a patch position: clean source, corrupted target. `None` where the corrupted prompt has no such index.
 pub(super) fn positions(fact: &TokenizedFact, position: PatchPosition) -> Option<(usize, usize)> {
     let (s, s2) = (fact.span.end - 1, fact.corrupt_span.end - 1);
     match position {

@@ -91,7 +91,7 @@ pub async fn next_tokens(
 }
 
 /// The most probable tokens over the mean of several softmaxes.
-fn most(logits: &[Vec<f32>], top: usize) -> Vec<(u32, f32)> {
+pub(super) fn most(logits: &[Vec<f32>], top: usize) -> Vec<(u32, f32)> {
     let vocab = logits.first().map_or(0, Vec::len);
     let mut p = vec![0.0f64; vocab];
     for row in logits {

@@ -17,7 +17,7 @@ use std::rc::Rc;
 pub enum Screened {
     /// It passed.
     Passed(Box<TokenizedFact>),
-    /// It fell out.
+    /// It was excluded.
     Dropped(Dropped),
 }
 

@@ -33,7 +33,7 @@ fn lengths(record: &Record) -> Check {
     tally.done("no fact is traced")
 }
 
-/// The study removes the global dominant layer of the reading, under the default view.
+/// The study removes the global dominant layer of the patch position, under the default view.
 fn removed(record: &Record) -> Check {
     let mut tally = Tally::new("the removed block is l*", "curves");
     let positions = [PatchPosition::SubjectLast, PatchPosition::LastToken, PatchPosition::SameIndex];
@@ -87,7 +87,7 @@ fn last_token(record: &Record) -> Check {
             tally.agree(*last, traced.p_clean, || place(fact));
         }
     }
-    tally.done("no reading last-token")
+    tally.done("no patch position last-token")
 }
 
 /// A patch of the subject's last token after the last block changes nothing, for no block is left to read it.
@@ -102,7 +102,7 @@ fn subject_last(record: &Record) -> Check {
             tally.agree(*last, traced.p_corrupt, || place(fact));
         }
     }
-    tally.done("no reading subject-last, or every subject ends its prompt")
+    tally.done("no patch position subject-last, or every subject ends its prompt")
 }
 
 fn map_sizes(record: &Record) -> Check {
@@ -122,7 +122,7 @@ fn map_sizes(record: &Record) -> Check {
     tally.done("no maps")
 }
 
-/// The position of a reading in the corrupted prompt, where the map's alignment patches the same clean position.
+/// The index of a patch position in the corrupted prompt, where the map's alignment patches the same clean position.
 fn row_of(traced: &Traced, position: PatchPosition) -> Option<usize> {
     match position {
         PatchPosition::SubjectLast => traced.corrupt_span[1].checked_sub(1),

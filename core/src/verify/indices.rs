@@ -31,8 +31,8 @@ pub struct Indices {
     pub redundancy: Option<Redundancy>,
 }
 
-/// [`Indices`] of every reading of a record's settings. As the tables have them, without the curves that these do not
-/// need: a damaged record may claim many facts of many layers.
+/// [`Indices`] of every patch position of a record's settings. As the tables have them, without the curves that these
+/// do not need: a damaged record may claim many facts of many layers.
 pub fn indices(record: &Record) -> Vec<Indices> {
     let facts: Vec<&Traced> = record.validated().map(|(_, traced)| traced).collect();
     let mut positions = Vec::new();

@@ -197,7 +197,7 @@ const DAMAGES: &[Damage] = &[
     ("a prompt", |r| r.facts[0].prompt = "Something else".into(), &["prompts contain their subjects"]),
     ("a span", |r| first(r).subject_span = [3, 3], &["subject spans within the tokens"]),
     ("a missing curve", |r| first(r).without_block.clear(), &["a value per layer"]),
-    ("a missing reading", |r| r.settings.positions.push(PatchPosition::SameIndex), &["a value per layer"]),
+    ("a missing patch position", |r| r.settings.positions.push(PatchPosition::SameIndex), &["a value per layer"]),
     (
         "another removed block",
         |r| {

@@ -23,7 +23,7 @@ function short(value) {
 }
 
 /**
- * A study of a model that never was, shaped like a real one: both readings, three ablations, second passes, maps, edits
+ * A study of a model that never was, shaped like a real one: both patch positions, three ablations, second passes, maps, edits
  * with their curves of losses. `like` is a real record, which gives the settings and texts.
  */
 export function large(like, name, seed, size = SIZE) {

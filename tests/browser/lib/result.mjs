@@ -13,7 +13,7 @@ import { DIST, program, ROOT } from './paths.mjs';
 /** The record that comes with the page. */
 export const SAMPLE = join(DIST, 'sample.engram.json.gz');
 
-/** A study of engram-llama with every outcome: 62 facts, two of them dropped, one without a layer; maps, edits, both readings. */
+/** A study of engram-llama with every outcome: 62 facts, two of them dropped, one without a layer; maps, edits, both patch positions. */
 export const STUDY = join(ROOT, 'tests', 'browser', 'lib', 'llama.json.gz');
 
 /** A folder for a while. */
@@ -89,12 +89,12 @@ export async function saved(page, button) {
   return [file.suggestedFilename(), readFileSync(await file.path())];
 }
 
-/** Sufficiency of a traced fact, layer by layer (METHODS): what a patch gives beyond the hidden subject's probability. */
+/** Sufficiency of a traced fact, layer by layer (METHODS): what a patch gives beyond the corrupted run's probability. */
 export function sufficiency(fact, reading) {
   return fact.patched[reading].map(p => p - fact.p_corrupt);
 }
 
-/** The dominant layer of a fact, from 1; `null` where it fell out, or every patch only hurts. */
+/** The dominant layer of a fact, from 1; `null` where it was excluded, or every patch only hurts. */
 export function dominant(fact, reading = 'subject-last') {
   if (fact.outcome !== 'validated') return null;
   const curve = sufficiency(fact, reading);

@@ -26,7 +26,7 @@ pub(super) const CURVES: Plate = Plate {
 
 pub(super) const PANELS: Plate = Plate {
     id: "figure-4",
-    title: "Figure 4. One number a model",
+    title: "Figure 4. Per-model metrics",
     still: false,
     draw: all_panels,
     finding: |desk| desk.told.with(|told| told.said.panels.join(" ")),
@@ -38,7 +38,7 @@ pub(super) fn section(desk: &Desk) -> AnyView {
     let records: Vec<&Record> = desk.records.iter().collect();
     let table = several.then(|| {
         view! {
-            <h3>"What the studies do not share"</h3>
+            <h3>"Settings compared"</h3>
             <Settings names=desk.names.to_vec() settings=settings(&records) />
         }
     });
@@ -74,7 +74,7 @@ fn all_panels(desk: &Desk) -> AnyView {
         view! {
             <div class="beside">
                 <Dots scatter=size nothing="R needs the second pass, which none of these studies has." />
-                <Dots scatter=editable nothing="It needs studies with a second pass and edits." />
+                <Dots scatter=editable nothing="This needs studies with a second pass and edits." />
             </div>
         }
     });

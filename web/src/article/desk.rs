@@ -33,7 +33,7 @@ pub(crate) struct Told {
     pub(crate) view: MetricConvention,
     /// Indices of each study.
     pub(crate) summaries: Vec<Summary>,
-    /// The same under the second reading; empty where there is none.
+    /// The same at the second patch position; empty where there is none.
     pub(crate) second: Vec<Summary>,
     /// The sentences.
     pub(crate) said: Said,

@@ -41,7 +41,7 @@ pub(super) fn section(desk: &Desk) -> AnyView {
     });
     view! {
         <p class="faint">
-            "Full marks are edits after which the new answer has replaced the old one, hollow ones all others."
+            "Filled marks are edits after which the new answer has replaced the old one; hollow marks are all others."
         </p>
         <div class="pairs">{DEPTH.show(desk)} {ANSWERS.show(desk)}</div>
         <h3>"Outcomes, edit by edit"</h3>

@@ -13,8 +13,8 @@ const CONTENTS: [(&str, &str); 10] = [
     ("editing", "What can be rewritten"),
     ("tables", "Tables"),
     ("facts", "Fact by fact"),
-    ("maps", "Token by token"),
-    ("dropped", "What fell out"),
+    ("maps", "Causal trace"),
+    ("dropped", "Excluded facts"),
     ("limits", "Limits"),
     ("method", "Method"),
     ("reproduce", "Reproduce"),
@@ -63,7 +63,7 @@ pub(super) fn controls(desk: &Desk) -> AnyView {
         <div class="desk">
             <Switches positions=Signal::derive(move || positions.clone()) state=desk.state />
             {study(desk)}
-            <p class="menu" role="group" aria-label="Take away">{save} {link}</p>
+            <p class="menu" role="group" aria-label="Save and copy">{save} {link}</p>
         </div>
     }
     .into_any()

@@ -1,4 +1,4 @@
-//! Stage 1: where the facts are, and what their answers need.
+//! Stage 1: where the facts are, and what ablations cost.
 
 use super::plate::Plate;
 use super::{Desk, Told};
@@ -18,7 +18,7 @@ pub(super) const SUFFICIENCY: Plate = Plate {
 
 pub(super) const SECOND: Plate = Plate {
     id: "figure-3",
-    title: "Figure 3. The same facts, another position patched",
+    title: "Figure 3. The same facts at another patch position",
     still: false,
     draw: |desk| desk.told.with(|told| sufficiency(desk, &told.second)),
     finding: |desk| desk.told.with(|told| told.said.second.clone()),
@@ -34,7 +34,7 @@ pub(super) const DOMINANT: Plate = Plate {
 
 pub(super) const ABLATIONS: Plate = Plate {
     id: "figure-b",
-    title: "Figure B. What the answers need",
+    title: "Figure B. Ablation effects",
     still: false,
     draw: ablations,
     finding: |desk| desk.told.with(|told| told.said.ablations.clone()),
@@ -106,8 +106,11 @@ fn ablations(desk: &Desk) -> AnyView {
     all.into_iter().map(row).collect_view().into_any()
 }
 
-/// A title within another one.
+/// A title within another one; an abbreviation at its beginning stays as it is.
 fn lower(title: &str) -> String {
+    if title.chars().nth(1).is_some_and(char::is_uppercase) {
+        return title.to_owned();
+    }
     let mut letters = title.chars();
     letters.next().map_or(String::new(), |first| first.to_lowercase().chain(letters).collect())
 }

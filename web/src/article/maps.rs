@@ -80,7 +80,7 @@ fn map(desk: &Desk, fact: &Chosen<'_>, set: MapSet) -> AnyView {
     view! {
         <article class="mapped">
             <h3>{name} ". " {before} <mark>{subject}</mark> {after} " " <b>{answer}</b></h3>
-            <p class="faint">{format!("Chosen since {}.", fact.why.words())} " " {link}</p>
+            <p class="faint">{format!("Chosen because {}.", fact.why.words())} " " {link}</p>
             {maps}
         </article>
     }

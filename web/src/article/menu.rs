@@ -1,4 +1,4 @@
-//! What may be taken away of a figure or table, and what came of it.
+//! What can be saved or copied of a figure or table, and whether that worked.
 
 use super::Desk;
 use super::plate::Plate;
@@ -68,7 +68,7 @@ pub(super) fn copy(label: &'static str, make: impl Fn() -> String + 'static) -> 
         let text = make();
         let shown = text.clone();
         take::copy(text, move |copied| {
-            tell(told, if copied { "Copied.".into() } else { format!("The browser copies nothing here: {shown}") });
+            tell(told, if copied { "Copied.".into() } else { format!("Clipboard unavailable: {shown}") });
         });
     };
     view! { <button type="button" on:click=click>{label}</button> }.into_any()
@@ -112,7 +112,7 @@ pub(super) fn figure(plate: Plate, desk: &Desk) -> AnyView {
         }
     };
     view! {
-        <p class="menu" role="group" aria-label=format!("Take away: {title}")>
+        <p class="menu" role="group" aria-label=format!("Save and copy: {title}")>
             {svg}
             <button type="button" on:click=png>"PNG"</button>
             {copy("Copy link", move || address(id))}
@@ -131,7 +131,7 @@ pub(super) fn table(table: &Table) -> AnyView {
     let latex = file("LaTeX", name("tex"), "text/x-tex", move || Some(three.to_latex().into_bytes()));
     let link = copy("Copy link", move || address(&format!("table-{number}")));
     view! {
-        <p class="menu" role="group" aria-label=format!("Take away: Table {number}. {title}")>
+        <p class="menu" role="group" aria-label=format!("Save and copy: Table {number}. {title}")>
             {csv} {markdown} {latex} {link}
         </p>
     }

@@ -1,4 +1,4 @@
-//! A numbered figure with its finding, and what may be taken away of it.
+//! A numbered figure with its finding, and what can be saved or copied of it.
 
 use super::{Desk, compress, edit, localize, maps, menu};
 

@@ -1,4 +1,4 @@
-//! What is said of an article's figures and tables, for each way of reading the records. The printer computes it; the
+//! What is said of an article's figures and tables, for each convention. The printer computes it; the
 //! page carries it, so that the viewer needs no words of its own.
 
 #[cfg(feature = "print")]
@@ -14,11 +14,11 @@ use serde::{Deserialize, Serialize};
 /// Sentences under one view.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub(crate) struct Said {
-    /// The view's reading.
+    /// The view's patch position.
     position: Option<PatchPosition>,
     /// And its convention.
     argmax_always: bool,
-    /// The reading of Figure 3.
+    /// The patch position of Figure 3.
     pub(crate) second_position: Option<PatchPosition>,
     /// The abstract.
     pub(crate) headline: Vec<String>,

@@ -57,7 +57,7 @@ fn dropped(article: &Article<'_>) -> AnyView {
     let rows: Vec<_> = fell::rows(article).into_iter().map(row).collect();
     let table = (!rows.is_empty()).then(|| {
         view! {
-            <div class="scroll tall" tabindex="0" role="region" aria-label="Facts that fell out">
+            <div class="scroll tall" tabindex="0" role="region" aria-label="Excluded facts">
                 <table>
                     <thead>
                         <tr>
@@ -114,7 +114,10 @@ fn reproduced(article: &Article<'_>) -> AnyView {
     };
     let all: Vec<_> = reproduce::records(article).into_iter().map(one).collect();
     view! {
-        <p>"A study with these settings, files and program gives these numbers again; another device may move the last bits of a float."</p>
+        <p>
+            "A study with these settings, files and program reproduces these numbers; another device may change the \
+             last bits of a float."
+        </p>
         {all}
         <h3>"This page and its numbers as files"</h3>
         <pre>{format!("{}\n{}", reproduce::report(article), reproduce::export(article))}</pre>

@@ -1,4 +1,4 @@
-//! Two or more studies side by side: the paper's Figures 2 to 6 over models, and what their settings do not share.
+//! Two or more studies side by side: the paper's Figures 2 to 6 over models, and how their settings differ.
 
 pub mod curves;
 pub mod depth;
@@ -27,7 +27,7 @@ use settings::Settings;
 pub fn Compare(
     /// Names and records, in the order of the shelf.
     studies: Vec<(String, Record)>,
-    /// The reading of their numbers.
+    /// The convention of their numbers.
     view: MetricConvention,
     /// Which quantity the curves show; outside, so that it survives when a record is opened.
     quantity: RwSignal<Quantity>,
@@ -53,19 +53,22 @@ pub fn Compare(
             <summary>"Each study by itself, on one scale"</summary>
             <div class="beside">{alone}</div>
         </details>
-        <h3>"Figure 4. One number a model"</h3>
+        <h3>"Figure 4. Per-model metrics"</h3>
         <div class="panels">{panels}</div>
         <div class="beside">
             <Dots scatter=size nothing="R needs the second pass, which none of these studies has." />
-            <Dots scatter=editable nothing="It needs studies with a second pass and edits." />
+            <Dots scatter=editable nothing="This needs studies with a second pass and edits." />
         </div>
         <h3>"Figures 5 and 6. Edits, fact by fact"</h3>
-        <p class="faint">"Full marks are edits that reached a level of success, hollow ones those that did not or are not counted. Above the dashed line the new answer is the likelier."</p>
+        <p class="faint">
+            "Filled marks are edits that reached a level of success; hollow marks are those that did not or are not \
+             counted. Above the dashed line the new answer is the likelier."
+        </p>
         <div class="beside">
             <Dots scatter=depth nothing=NO_EDITS />
             <Dots scatter=both nothing=NO_EDITS />
         </div>
-        <h3>"What the studies do not share"</h3>
+        <h3>"Settings compared"</h3>
         {table}
     }
 }

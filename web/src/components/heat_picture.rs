@@ -28,7 +28,7 @@ pub fn HeatPictures(
     let maps: Vec<_> = (0..set.maps.len()).map(|map| picture(&set, map)).collect();
     let (low, high) = set.range();
     let said = format!(
-        "Colours from p {} to {}; neutral is {}, the probability with the subject hidden.",
+        "Colours from p {} to {}; neutral is {}, the probability of the corrupted run.",
         words::number(low),
         words::number(high),
         words::number(set.baseline)

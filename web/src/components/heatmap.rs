@@ -87,7 +87,7 @@ pub fn Heatmaps(
             </p>
             <div class="beside">{maps}</div>
             <p class="faint">
-                "Probability of the answer when one clean state is put back into the run with the hidden subject. "
+                "Probability of the answer when one clean state is put back into the corrupted run. "
                 "Rows are the corrupted prompt's tokens, the subject's with a *; the highest cell has a ring. "
                 "The last layer at the last token gives the clean answer back by definition."
             </p>
@@ -114,7 +114,7 @@ fn legend(set: &MapSet) -> impl IntoView + use<> {
     };
     let ramp: Vec<_> = (0..STEPS).map(step).collect();
     let said = format!(
-        "Colours from p {} to {}; neutral is {}, the probability with the subject hidden.",
+        "Colours from p {} to {}; neutral is {}, the probability of the corrupted run.",
         words::number(low),
         words::number(high),
         words::number(set.baseline)
@@ -126,7 +126,7 @@ fn legend(set: &MapSet) -> impl IntoView + use<> {
                 {ramp}
             </svg>
             <span>{words::number(high)}</span>
-            <span class="faint">{format!("neutral: {}, with the subject hidden", words::number(set.baseline))}</span>
+            <span class="faint">{format!("neutral: {}, corrupted run", words::number(set.baseline))}</span>
         </p>
     }
 }

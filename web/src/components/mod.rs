@@ -11,6 +11,9 @@ pub mod edit;
 pub mod edits;
 pub mod fact;
 pub mod facts;
+#[cfg(feature = "page")]
+#[expect(unreachable_pub, reason = "leptos makes the properties of every component public")]
+pub mod forward;
 #[expect(unreachable_pub, reason = "leptos makes the properties of every component public")]
 mod heat_grid;
 pub mod heat_picture;

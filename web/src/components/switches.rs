@@ -1,14 +1,14 @@
-//! The switches between readings of the same record.
+//! The switches between conventions of the same record.
 
 use crate::state::ViewState;
 use crate::words;
 use engram_core::record::PatchPosition;
 use leptos::prelude::*;
 
-/// Reading and `argmax always`.
+/// Patch position, and whether a layer is always assigned.
 #[component]
 pub fn Switches(
-    /// The readings that the record has.
+    /// The patch positions that the record has.
     positions: Signal<Vec<PatchPosition>>,
     /// The view state, which the switches change.
     state: RwSignal<ViewState>,
@@ -26,11 +26,11 @@ pub fn Switches(
     };
     view! {
         <div class="switches">
-            <div class="choices" role="group" aria-label="Reading">
-                <span class="faint">"reading"</span>
+            <div class="choices" role="group" aria-label="Restore at">
+                <span class="faint">"Restore at"</span>
                 {move || positions.get().into_iter().map(choice).collect_view()}
             </div>
-            <label title="Count a fact whose patches only hurt at the last layer, as the paper does">
+            <label title="Counts a fact whose patches only hurt at the last layer">
                 <input
                     type="checkbox"
                     prop:checked=move || state.with(|state| state.argmax_always)
@@ -39,7 +39,7 @@ pub fn Switches(
                         state.update(|state| state.argmax_always = always);
                     }
                 />
-                " argmax always"
+                " Always assign a layer (paper's convention)"
             </label>
         </div>
     }

@@ -15,11 +15,11 @@ pub fn lines(record: &Record) -> Vec<(&'static str, String)> {
         ("stored as", model.dtype.clone()),
         ("device", format!("{}: {} ({})", record.device.kind, record.device.name, record.device.backend)),
         ("facts", format!("{}, {} in the file", source.name, source.count)),
-        ("wanted", format!("{} validated facts, seed {}", settings.n, settings.seed)),
+        ("sample", format!("{} validated facts, seed {}", settings.n, settings.seed)),
         ("corruption", corruption(&settings.corruption)),
         ("answer", answer(settings.answer).into()),
         ("smallest effect", settings.min_effect.to_string()),
-        ("readings", positions.join(", ")),
+        ("patch positions", positions.join(", ")),
         ("stages", stages.join(", ")),
         (
             "batches",
@@ -55,10 +55,10 @@ pub fn made(record: &Record) -> String {
     words::visible(&format!("{} on {device}, {}", model.name, record.program))
 }
 
-/// How the subject was hidden, in words.
+/// How the subject was corrupted, in words.
 pub fn corruption(corruption: &Corruption) -> String {
     match corruption {
-        Corruption::Replace { with } => format!("the subject becomes “{with}”"),
+        Corruption::Replace { with } => format!("the subject is replaced by “{with}”"),
         Corruption::Noise { sigmas, draws, sigma } => {
             format!("noise of {sigmas} σ on the subject's embeddings, {draws} draws, σ = {sigma}")
         }
@@ -90,7 +90,7 @@ mod tests {
     fn what_is_unknown_is_left_out() {
         let lines = lines(&sample::record());
         let value = |name: &str| lines.iter().find(|line| line.0 == name).map(|line| line.1.as_str());
-        assert_eq!(value("corruption"), Some("the subject becomes “Random Person”"));
+        assert_eq!(value("corruption"), Some("the subject is replaced by “Random Person”"));
         assert_eq!(value("weights SHA-256"), None);
         assert!(value("edits").is_some_and(|edits| edits.starts_with("layer dominant, subject-last; SPSA: 250 steps")));
     }

@@ -22,11 +22,11 @@ pub struct Study<'a> {
     pub name: String,
     /// Its record.
     pub record: &'a Record,
-    /// All indices under the article's reading.
+    /// All indices at the article's patch position.
     pub summary: Summary,
 }
 
-/// All studies of an article, summarised under the chosen reading and under the next one.
+/// All studies of an article, summarised at the chosen patch position and at the next one.
 #[derive(Debug, Clone)]
 pub struct Article<'a> {
     /// The records.
@@ -35,13 +35,13 @@ pub struct Article<'a> {
     pub view: MetricConvention,
     /// The studies, in their order.
     pub studies: Vec<Study<'a>>,
-    /// The second reading: the first one of any record that is not the view's. The same studies under it.
+    /// The second patch position: the first one of any record that is not the view's. The same studies under it.
     pub other: Option<(PatchPosition, Vec<Study<'a>>)>,
 }
 
 impl<'a> Article<'a> {
-    /// Summarises the records under a view and under the second reading. An article has at least one record; of none
-    /// nothing sensible is said.
+    /// Summarises the records under a view and at the second patch position. An article has at least one record; of
+    /// none nothing sensible is said.
     pub fn new(records: &'a [Record], view: &MetricConvention) -> Self {
         let positions = records.iter().flat_map(|record| &record.settings.positions);
         let second = positions.copied().find(|position| *position != view.position);
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn the_second_reading_is_the_other_one() {
+    fn the_second_position_is_the_other_one() {
         let records = [sample::record()];
         let article = Article::new(&records, &MetricConvention::default());
         assert_eq!(article.other.as_ref().map(|other| other.0), Some(PatchPosition::LastToken));

@@ -19,15 +19,15 @@ pub struct Form {
     pub edit_facts: String,
     /// SPSA steps.
     pub steps: String,
-    /// Noise instead of another name.
+    /// Noise instead of a replacement.
     pub noise: bool,
-    /// The other name.
+    /// The text that replaces the subject.
     pub with: String,
     /// Noise, in σ.
     pub sigmas: String,
     /// Paired draws of it.
     pub draws: String,
-    /// Readings, in the order in which they are shown.
+    /// Patch positions, in the order in which they are shown.
     pub positions: Vec<PatchPosition>,
     /// Smallest effect of a validated fact.
     pub min_effect: String,
@@ -97,12 +97,12 @@ impl Form {
         let min_effect = real("Smallest effect", &self.min_effect, 0.0, 1.0);
         let sigmas = if self.noise { real("Noise", &self.sigmas, 0.1, 100.0) } else { 3.0 };
         if !self.noise && self.with.trim().is_empty() {
-            wrong.push("The name that takes the subject's place must not be empty".into());
+            wrong.push("The text that replaces the subject must not be empty".into());
         }
         if self.positions.is_empty() {
-            wrong.push("Choose at least one reading".into());
+            wrong.push("Choose at least one position to restore at".into());
         } else if self.edits && !self.positions.contains(&PatchPosition::SubjectLast) {
-            wrong.push("Stage 3 edits the dominant layer under subject-last: choose that reading too".into());
+            wrong.push("Stage 3 edits the layer that is dominant at the last subject token: restore there too".into());
         }
         let (true, Ok(seed)) = (wrong.is_empty(), seed) else { return Err(wrong) };
         let corruption = match self.noise {

@@ -97,7 +97,8 @@ pub fn study_sufficiency(summary: &Summary) -> Bars {
     Bars::new("Mean sufficiency: probability gained", "Mean sufficiency", bars, mark)
 }
 
-/// One fact's sufficiency, its dominant layer marked where it may be named; `None` when it was not traced under this reading.
+/// One fact's sufficiency, its dominant layer marked where it may be named; `None` when it was not traced at this patch
+/// position.
 pub fn fact_sufficiency(fact: &FactRecord, view: &MetricConvention) -> Option<Bars> {
     let curve = sufficiency(fact.traced()?, view.position)?;
     let found = finding(fact, view);
@@ -108,9 +109,9 @@ pub fn fact_sufficiency(fact: &FactRecord, view: &MetricConvention) -> Option<Ba
 }
 
 const PARTS: [(Part, &str, &str); 3] = [
-    (Part::Block, "Without the block", "Probability lost without the block"),
-    (Part::Attention, "Without its attention", "Probability lost without its attention"),
-    (Part::Mlp, "Without its MLP", "Probability lost without its MLP"),
+    (Part::Block, "Block ablation", "Probability lost by ablating the block"),
+    (Part::Attention, "Attention ablation", "Probability lost by ablating attention"),
+    (Part::Mlp, "MLP ablation", "Probability lost by ablating the MLP"),
 ];
 
 /// Mean losses over a study's facts: block, attention, MLP; `l*` marked, where the indices are read.
@@ -141,13 +142,13 @@ pub fn fact_losses(fact: &FactRecord) -> [Bars; 3] {
     })
 }
 
-/// What patching another layer restores when `l*` is removed: the curve behind R. `None` without a second pass.
+/// What patching another layer restores when `l*` is ablated: the curve behind R. `None` without a second pass.
 pub fn study_redundancy(summary: &Summary) -> Option<Bars> {
     let ablated = summary.redundancy?.ablated;
     let bar = |mean: &Option<Mean>| mean.as_ref().map(Bar::mean).unwrap_or_default();
     let bars: Vec<Bar> = summary.redundancy_curve.iter().map(bar).collect();
-    let mark = Some((ablated, "removed".to_owned()));
-    let title = format!("Probability gained with layer {ablated} removed");
+    let mark = Some((ablated, "ablated".to_owned()));
+    let title = format!("Probability gained with layer {ablated} ablated");
     Some(Bars::new(&title, &title, bars, mark))
 }
 

@@ -14,13 +14,13 @@ pub enum Quantity {
     Sufficiency,
     /// Share of the localized facts with this dominant layer.
     Dominant,
-    /// Mean loss without the block.
+    /// Mean loss from ablating the block.
     Block,
-    /// Mean loss without its attention.
+    /// Mean loss from ablating its attention.
     Attention,
-    /// Mean loss without its MLP.
+    /// Mean loss from ablating its MLP.
     Mlp,
-    /// Mean gain with l* removed: the curve behind R.
+    /// Mean gain with l* ablated: the curve behind R.
     Restored,
 }
 
@@ -34,10 +34,10 @@ impl Quantity {
         match self {
             Self::Sufficiency => "sufficiency",
             Self::Dominant => "dominant layers",
-            Self::Block => "loss without block",
-            Self::Attention => "loss without attention",
-            Self::Mlp => "loss without MLP",
-            Self::Restored => "gain with l* removed",
+            Self::Block => "block ablation",
+            Self::Attention => "attention ablation",
+            Self::Mlp => "MLP ablation",
+            Self::Restored => "gain with l* ablated",
         }
     }
 
@@ -46,10 +46,12 @@ impl Quantity {
         match self {
             Self::Sufficiency => "Probability gained by putting one layer's clean state back, mean over facts.",
             Self::Dominant => "Share of the localized facts whose dominant layer this is.",
-            Self::Block => "Probability lost on the clean prompt without the block, mean over facts.",
-            Self::Attention => "Probability lost on the clean prompt without the block's attention, mean over facts.",
-            Self::Mlp => "Probability lost on the clean prompt without the block's MLP, mean over facts.",
-            Self::Restored => "Probability gained by putting one layer's clean state back while block l* is left out.",
+            Self::Block => "Probability lost on the clean prompt by ablating the block, mean over facts.",
+            Self::Attention => {
+                "Probability lost on the clean prompt by ablating the block's attention, mean over facts."
+            }
+            Self::Mlp => "Probability lost on the clean prompt by ablating the block's MLP, mean over facts.",
+            Self::Restored => "Probability gained by putting one layer's clean state back while block l* is ablated.",
         }
     }
 
@@ -215,6 +217,6 @@ mod tests {
         two.edits = None;
         let found = settings(&[&one, &two]);
         let of = |name: &str| found.iter().find(|setting| setting.name == name).map(|setting| setting.differs);
-        assert_eq!([of("wanted"), of("edits"), of("corruption")], [Some(true), Some(true), Some(false)]);
+        assert_eq!([of("sample"), of("edits"), of("corruption")], [Some(true), Some(true), Some(false)]);
     }
 }

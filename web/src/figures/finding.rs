@@ -7,7 +7,7 @@ use engram_core::record::{FactRecord, PatchPosition, Traced};
 /// The finding of a study under a view.
 pub fn study(summary: &Summary) -> Vec<String> {
     let mut lines = vec![format!(
-        "{} of {} passed both filters: the model knows the answer, and loses it when the subject is hidden.",
+        "{} of {} passed both filters: the model knows the answer, and loses it when the subject is corrupted.",
         summary.validated,
         words::count(summary.screened, "screened fact")
     )];
@@ -16,7 +16,7 @@ pub fn study(summary: &Summary) -> Vec<String> {
         return lines;
     }
     if summary.sufficiency.is_empty() {
-        lines.push(format!("No fact of this record was traced under the {} reading.", summary.view.position.name()));
+        lines.push(format!("No fact of this record was traced at patch position {}.", summary.view.position.name()));
         return lines;
     }
     match (summary.l_star, summary.at_l_star) {
@@ -50,15 +50,15 @@ pub fn no_peak(summary: &Summary) -> Option<String> {
     let share = summary.no_peak.filter(|share| share.count > 0)?;
     let percent = words::fixed(share.share * 100.0, 1);
     Some(format!(
-        "{} of {} ({percent} %) {} no peak: the best layer's clean state regains less than a tenth of what hiding the \
-         subject takes. They count at their argmax, as in the paper, and no layer is named for them.",
+        "{} of {} ({percent} %) {} no peak: the best layer's clean state recovers less than a tenth of what \
+         corrupting the subject takes. They count at their argmax, as in the paper, and no layer is named for them.",
         share.count,
         words::count(share.of, "localized fact"),
         if share.count == 1 { "has" } else { "have" }
     ))
 }
 
-/// The identity behind a reading's last layer.
+/// The identity behind the last layer at a patch position.
 fn caution(view: MetricConvention) -> Option<String> {
     match view.position {
         PatchPosition::LastToken => Some(
@@ -66,8 +66,8 @@ fn caution(view: MetricConvention) -> Option<String> {
                 .into(),
         ),
         _ if view.argmax_always => Some(
-            "Argmax always: a fact whose patches only hurt counts at the last layer, where the patch does nothing by \
-             definition."
+            "A layer is always assigned (paper's convention): a fact whose patches only hurt counts at the last layer, \
+             where the patch does nothing by definition."
                 .into(),
         ),
         _ => None,
@@ -78,7 +78,7 @@ fn caution(view: MetricConvention) -> Option<String> {
 pub fn fact(fact: &FactRecord, traced: &Traced, view: &MetricConvention) -> Vec<String> {
     let (clean, corrupt) = (words::probability(traced.p_clean.into()), words::probability(traced.p_corrupt.into()));
     let mut lines = vec![format!(
-        "The model gives “{}” a probability of {clean}; with the subject hidden, {corrupt}.",
+        "The model gives “{}” a probability of {clean}; in the corrupted run, {corrupt}.",
         words::visible(&fact.target_true)
     )];
     if !fact.target_new.is_empty() {
@@ -95,7 +95,7 @@ pub fn fact(fact: &FactRecord, traced: &Traced, view: &MetricConvention) -> Vec<
 /// The finding of a fact under a view, in a sentence.
 pub fn said(fact: &FactRecord, view: &MetricConvention) -> String {
     let Some(found) = finding(fact, view) else {
-        return format!("It was not traced under the {} reading.", view.position.name());
+        return format!("It was not traced at patch position {}.", view.position.name());
     };
     match found {
         Finding::NotKnown(_) | Finding::NotSensitive(_) => {
@@ -103,7 +103,8 @@ pub fn said(fact: &FactRecord, view: &MetricConvention) -> String {
         }
         Finding::NotLocalized => "Not localized: no layer's patch helps. No layer is named.".into(),
         Finding::NoPeak(share) => format!(
-            "No peak: the best layer's clean state regains {} % of what hiding the subject takes. No layer is named.",
+            "No peak: the best layer's clean state recovers {} % of what corrupting the subject takes. No layer is \
+             named.",
             words::fixed(share.max(0.0) * 100.0, 1)
         ),
         Finding::Layer(layer) => format!("Its dominant layer is {layer}."),
@@ -113,7 +114,7 @@ pub fn said(fact: &FactRecord, view: &MetricConvention) -> String {
 /// The same in a few words, for lists.
 pub fn short(fact: &FactRecord, view: &MetricConvention) -> String {
     match finding(fact, view) {
-        None => format!("no {} reading", view.position.name()),
+        None => format!("not traced at {}", view.position.name()),
         Some(Finding::NotKnown(_)) => "not known".into(),
         Some(Finding::NotSensitive(_)) => "not sensitive".into(),
         Some(Finding::NotLocalized) => "not localized".into(),
@@ -134,18 +135,18 @@ fn without_effect(fact: &FactRecord, finding: Finding) -> Option<String> {
             Some(format!("Not known: {detail}."))
         }
         Finding::NotSensitive(effect) if effect < 0.0 => Some(format!(
-            "Not sensitive: hiding the subject raises the answer's probability, by {}.",
+            "Not sensitive: corrupting the subject raises the answer's probability, by {}.",
             words::number(-effect)
         )),
         Finding::NotSensitive(effect) => Some(format!(
-            "Not sensitive: hiding the subject lowers the answer's probability by {} only.",
+            "Not sensitive: corrupting the subject lowers the answer's probability by {} only.",
             words::number(effect)
         )),
         _ => None,
     }
 }
 
-/// The same of a traced fact, whatever the reading.
+/// The same of a traced fact, whatever the patch position.
 pub fn nothing(fact: &FactRecord) -> Option<String> {
     let position = *fact.traced()?.patched.keys().next()?;
     without_effect(fact, finding(fact, &MetricConvention::default().with_position(position))?)

@@ -99,7 +99,7 @@ impl MapSet {
         let span = cells.map(|value| (value - baseline).abs()).fold(0.0, f64::max);
         let nothing = nothing.map(|why| {
             format!(
-                "Grey, as nothing here is an effect. {why} The values differ from the baseline by {} at most.",
+                "Grey because nothing here is an effect. {why} The values differ from the baseline by {} at most.",
                 words::number(span)
             )
         });
@@ -179,7 +179,7 @@ fn heat(name: String, map: &[Vec<f32>], tokens: &[Token], baseline: f64, nothing
     let sentence = match peak {
         _ if missing == values.len() => format!("{name}: not computed yet."),
         None if nothing.is_some() => format!("{name}: no effect. {}", nothing.unwrap_or_default()),
-        None => format!("{name}: no cell brings the answer back{so_far}."),
+        None => format!("{name}: no cell restores the answer{so_far}."),
         Some((row, layer, value)) => {
             let token = tokens.get(row).map_or("", |token| token.text.as_str());
             let role = if tokens.get(row).is_some_and(|token| token.subject) { ", a token of the subject" } else { "" };

@@ -1,4 +1,4 @@
-//! The paper's Figure 4: one number a model and panel, and redundancy against the models' size.
+//! The paper's Figure 4: metrics per model, one a panel, and redundancy against the models' size.
 
 use super::scatter::{Axis, Dot, Scatter};
 use crate::words;
@@ -46,20 +46,20 @@ const INDICES: [Index; 5] = [
     }),
     (
         "MLP share r_MLP",
-        "How much of what is lost at l* is the MLP's part; above 0.5 the MLP matters more than attention.",
+        "The MLP's share of what is lost at l*; above 0.5 the MLP matters more than attention.",
         Some((0.5, "0.5, both alike")),
         |s| mean(s.mlp_ratio),
     ),
-    ("Redundancy R", "How much of what the removal of l* takes another layer's patch gives back.", None, |s| {
+    ("Redundancy R", "The share of what ablating l* takes that another layer's patch restores.", None, |s| {
         mean(s.redundancy.map(|found| found.r))
     }),
-    ("Necessity Δ_nec", "Probability lost without block l*.", None, |s| mean(s.necessity)),
+    ("Necessity Δ_nec", "Probability lost by ablating block l*.", None, |s| mean(s.necessity)),
     ("At the last layer", "Share of the localized facts whose dominant layer is the last.", None, |s| {
         s.at_last.map(|share| (share.share, None, share.of))
     }),
 ];
 
-/// The five panels of one number a model.
+/// The five panels of per-model metrics.
 pub fn panels(studies: &[(String, &Record)], view: &MetricConvention) -> Vec<Panel> {
     let summaries: Vec<Summary> = studies.iter().map(|(_, record)| summarize(record, view)).collect();
     let panel = |(title, about, line, index): Index| {

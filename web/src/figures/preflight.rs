@@ -37,30 +37,30 @@ pub fn button(preflight: &Preflight) -> Option<String> {
 pub fn lines(preflight: &Preflight) -> Vec<(&'static str, String)> {
     let one = preflight;
     let download = match verdict(one) {
-        Verdict::Here => "nothing; all of it is here".into(),
+        Verdict::Here => "nothing; all of it is cached".into(),
         _ if one.download == 0 => "nothing".into(),
         _ if one.download < one.bytes => {
-            format!("{} ({} of {} are here)", bytes(one.download), bytes(one.bytes - one.download), bytes(one.bytes))
+            format!("{} ({} of {} are cached)", bytes(one.download), bytes(one.bytes - one.download), bytes(one.bytes))
         }
         _ => bytes(one.download),
     };
     let kept = match (one.kept, one.storage_left) {
         (true, Some(left)) => format!("in this browser, until you delete it; {} may still be stored", bytes(left)),
         (true, None) => "in this browser, until you delete it".into(),
-        (false, _) => "nowhere; it has to come again after a reload".into(),
+        (false, _) => "not stored; it is downloaded again after a reload".into(),
     };
     let mut lines = vec![
         ("family", one.family.clone()),
         ("size", format!("{} layers, width {}, {}", one.layers, one.width, words::parameters(one.parameters))),
         ("stored as", one.dtype.clone()),
         ("download", download),
-        ("kept", kept),
+        ("stored", kept),
         ("on the device", format!("{} (as 32-bit numbers)", bytes(one.device_bytes))),
         ("in this tab", format!("{} at the peak of loading", bytes(one.heap_bytes))),
     ];
     let pass = |seconds: f64| format!("about {} for ten tokens, from the measured speed", duration(seconds));
     lines.extend(one.seconds_per_pass.map(|seconds| ("one pass", pass(seconds))));
-    lines.push(("licence", one.licence.clone().unwrap_or_else(|| "not told; see the model's page".into())));
+    lines.push(("licence", one.licence.clone().unwrap_or_else(|| "unknown; see the model's page".into())));
     lines.iter_mut().for_each(|(_, value)| *value = words::visible(value));
     lines
 }
@@ -136,9 +136,9 @@ mod tests {
         };
         assert_eq!(value(&preflight, "download"), "271 MB");
         assert_eq!(value(&preflight, "one pass"), "about 42 ms for ten tokens, from the measured speed");
-        assert!(value(&preflight, "kept").contains("9.00 GB may still be stored"));
+        assert!(value(&preflight, "stored").contains("9.00 GB may still be stored"));
         preflight.download = 100_000_000;
-        assert_eq!(value(&preflight, "download"), "100 MB (171 MB of 271 MB are here)");
+        assert_eq!(value(&preflight, "download"), "100 MB (171 MB of 271 MB are cached)");
         preflight.download = 0;
         assert_eq!((button(&preflight).as_deref(), verdict(&preflight)), (Some("Load"), Verdict::Here));
         preflight.problems.push("the largest tensor does not fit".into());

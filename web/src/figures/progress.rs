@@ -118,7 +118,7 @@ pub fn loading(phase: Option<&Phase>, speed: &Speed) -> Bar {
         Some(Phase::Retry { attempt, why }) => Bar {
             label: "Trying again",
             share: None,
-            words: format!("attempt {attempt}; the transfer broke off: {}", words::visible(why)),
+            words: format!("attempt {attempt}; the transfer was interrupted: {}", words::visible(why)),
         },
         Some(Phase::Hashing { bytes: done, all }) => {
             Bar { label: "Checking digests", share: share(*done, *all), words: of(*done, *all) }
@@ -176,7 +176,7 @@ mod tests {
         assert_eq!(bar.share, Some(0.25));
         assert_eq!(bar.words, "4.0 of 16.0 MB, tensor 3 of 74, 1.0 MB/s, about 15 s left (model.safetensors)");
         let retry = Phase::Retry { attempt: 2, why: "the network changed".into() };
-        assert!(loading(Some(&retry), &speed).words.starts_with("attempt 2; the transfer broke off"));
+        assert!(loading(Some(&retry), &speed).words.starts_with("attempt 2; the transfer was interrupted"));
         let hashing = Phase::Hashing { bytes: 1, all: 2 };
         assert_eq!(loading(Some(&hashing), &speed).share, Some(0.5));
     }

@@ -21,7 +21,7 @@ pub struct Asked {
     pub target: String,
     /// The answer to hold it against; empty for the model's own second.
     pub new: String,
-    /// Corruption by noise instead of by another name.
+    /// Corruption by noise instead of a replacement.
     pub noise: bool,
     /// What the subject is replaced by; empty for a name with as many tokens.
     pub instead: String,
@@ -136,7 +136,7 @@ impl Asked {
         self.subject = subject;
     }
 
-    /// How the subject is hidden.
+    /// How the subject is corrupted.
     pub fn corruption(&self) -> Corruption {
         if self.noise {
             Corruption::Noise { sigmas: NOISE.0, draws: NOISE.1, sigma: 0.0 }

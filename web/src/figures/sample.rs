@@ -1,4 +1,4 @@
-//! A small record for tests: two traced facts, one that fell out, one edit.
+//! A small record for tests: two traced facts, an excluded one, one edit.
 
 use engram_core::record::{
     DeviceInfo, Dropped, EditRecord, FactRecord, FactSource, ModelInfo, Outcome, PatchPosition, Reason, Record,
@@ -79,8 +79,8 @@ pub(crate) fn record() -> Record {
     }
 }
 
-/// A record with a fact a curve: `p_patch` per layer under a reading, where hiding the subject takes the answer from 0.9
-/// to 0.1. Every ablation leaves 0.6. Nothing fell out, nothing is edited.
+/// A record with a fact a curve: `p_patch` per layer at a patch position, where corrupting the subject takes the answer
+/// from 0.9 to 0.1. Every ablation leaves 0.6. Nothing is excluded, nothing is edited.
 pub(crate) fn study(name: &str, position: PatchPosition, curves: &[&[f32]]) -> Record {
     let layers = curves.first().map_or(0, |curve| curve.len());
     let one = |(order, curve): (usize, &&[f32])| {

@@ -6,7 +6,7 @@ use crate::words;
 use engram_core::facts::template_of;
 use engram_core::protocol::EditCommand;
 
-/// What of the form a result does not belong to, in words: "prompt", "model". `same_model` says whether the form's model is
+/// What in the form differs from a result, in words: "prompt", "model". `same_model` says whether the form's model is
 /// the one that the result is of. An answer that the form leaves to the model is no difference.
 pub fn of_question(shown: &Asked, form: &Asked, same_model: bool) -> Vec<&'static str> {
     let place = |asked: &Asked| template_of(&asked.prompt, &asked.subject).unwrap_or_else(|_| asked.prompt.clone());
@@ -73,7 +73,9 @@ pub fn note(differs: &[&str], shown: &Asked, model: &str) -> Option<String> {
     };
     let (prompt, subject) = (words::visible(&shown.filled()), words::visible(&shown.subject));
     let model = words::visible(model);
-    Some(format!("Stale: the form now has {list}. What is shown is of “{prompt}”, about {subject}, asked of {model}."))
+    Some(format!(
+        "Stale: the form now has {list}. The results shown are for “{prompt}”, about {subject}, from {model}."
+    ))
 }
 
 #[cfg(test)]
@@ -136,7 +138,7 @@ mod tests {
             said.starts_with("Stale: the form now has another prompt, another answer and another model."),
             "{said}"
         );
-        assert!(said.ends_with("of “The capital of France is”, about France, asked of engram-llama."), "{said}");
+        assert!(said.ends_with("for “The capital of France is”, about France, from engram-llama."), "{said}");
         assert!(told(&["model"]).is_some_and(|said| said.contains("has another model.")));
     }
 }

@@ -2,17 +2,21 @@
 //! cell in full.
 
 mod cell;
+mod difference;
 mod maps;
+mod pin;
 mod redundancy;
 mod rows;
 mod story;
 mod tracks;
 
 pub use cell::{Cell, Line};
+pub use difference::told;
 pub use maps::{Cursor, Peak, SITES, Scale, Standing, TraceMaps, ramp};
+pub use pin::{Pin, Side, names};
 pub use redundancy::redundancy;
 pub use rows::{Role, Row, rows};
-pub use story::{Carries, Piece, Story};
+pub use story::{CARRIES, Carries, Piece, Story};
 pub use tracks::Tracks;
 
 #[cfg(test)]

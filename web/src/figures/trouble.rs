@@ -46,8 +46,10 @@ const ACCELERATION: Step = copy(
     "Check in the browser's settings, under System, that graphics acceleration is on.",
     "chrome://settings/system",
 );
-const STATUS: Step =
-    copy("See what the browser itself says about WebGPU; the reasons stand under Problems Detected.", "chrome://gpu");
+const STATUS: Step = copy(
+    "See what the browser itself says about WebGPU; the reasons are listed under Problems Detected.",
+    "chrome://gpu",
+);
 const DRIVER: Step = step("Update the graphics driver and the browser, then reload this page.");
 const NATIVE: Step = copy(
     "The native program uses the same GPU without a browser in between, and writes records that this page opens.",
@@ -59,7 +61,7 @@ pub fn advice(trouble: Trouble) -> Advice {
     let (title, explanation, steps) = match trouble {
         Trouble::NoWebGpu => (
             "This browser has no WebGPU",
-            "WebGPU is how a page computes on the graphics card. This browser has none, or has it switched off.",
+            "A page computes on the graphics card by WebGPU. This browser does not support it, or it is switched off.",
             vec![VERSIONS, LINUX, STATUS, NATIVE],
         ),
         Trouble::Insecure => (
@@ -146,7 +148,7 @@ pub fn after(failure: &Failure) -> Option<Advice> {
         "device" => (
             "The graphics device was lost",
             "The driver or the browser took the device away: it was reset, the machine slept, or the work ran too long \
-             at a time. Edits in force are gone; records, studies and downloaded models are kept.",
+             at a time. Edits in force are lost; records, studies and downloaded models are kept.",
             vec![
                 step("Load the model again; a study goes on where it stopped."),
                 step("Close other pages that use the GPU."),
@@ -164,7 +166,7 @@ pub fn after(failure: &Failure) -> Option<Advice> {
         ),
         "crash" => (
             "The engine has stopped",
-            "The part of the page that computes is gone. Edits in force are gone with it; records, studies and \
+            "The part of the page that computes has stopped. Edits in force are lost; records, studies and \
              downloaded models are kept.",
             vec![step("Load the model again, or reload the page; a study goes on where it stopped.")],
         ),

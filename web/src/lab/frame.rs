@@ -2,6 +2,8 @@
 
 use super::chooser::ModelSelect;
 use super::draft::Draft;
+use super::palette::Palette;
+use super::trace::Tracing;
 use super::{Engine, Tab, browser};
 use crate::figures::question::Asked;
 use crate::page::Page;
@@ -10,7 +12,7 @@ use wasm_bindgen::JsCast;
 
 /// The bar.
 #[component]
-pub(crate) fn Bar(page: Page, engine: Engine) -> impl IntoView {
+pub(crate) fn Bar(page: Page, engine: Engine, tracing: Tracing) -> impl IntoView {
     let draft = Draft::new(page, engine, Asked::default());
     view! {
         <header class="top-bar">
@@ -18,6 +20,7 @@ pub(crate) fn Bar(page: Page, engine: Engine) -> impl IntoView {
             <Tabs page=page />
             <span class="fill"></span>
             <div class="model-choice"><ModelSelect page=page engine=engine draft=draft form="lab" /></div>
+            <Palette page=page engine=engine tracing=tracing />
             <Theme />
         </header>
     }
@@ -38,34 +41,47 @@ fn Mark() -> impl IntoView {
 /// Where the page keeps its theme.
 const THEME: &str = "engram-theme";
 
+/// What a screen is called.
+pub(crate) fn label(tab: Tab) -> &'static str {
+    match tab {
+        Tab::Trace => "Trace",
+        Tab::Forward => "Forward pass",
+        Tab::Edit => "Edit",
+        Tab::Study => "Study",
+        Tab::Models => "Models",
+    }
+}
+
 /// Light or dark: the system's, until somebody presses the button.
 #[component]
 fn Theme() -> impl IntoView {
-    let root = || document().document_element();
-    let set = move |name: &str| {
-        if let Some(root) = root() {
-            let _ = root.set_attribute("data-theme", name);
-        }
-    };
     if let Some(kept) = browser::stored(THEME).filter(|kept| ["light", "dark"].contains(&kept.as_str())) {
-        set(&kept);
+        set_theme(&kept);
     }
-    let press = move |_| {
-        let own = root().and_then(|root| root.get_attribute("data-theme"));
-        let query = || window().match_media("(prefers-color-scheme: dark)").ok().flatten();
-        let dark = own.map_or_else(|| query().is_some_and(|query| query.matches()), |own| own == "dark");
-        let next = if dark { "light" } else { "dark" };
-        set(next);
-        browser::store(THEME, Some(next));
-    };
     view! {
-        <button type="button" class="quiet" aria-label="Light or dark" title="Light or dark" on:click=press>
+        <button type="button" class="quiet" aria-label="Light or dark" title="Light or dark" on:click=move |_| toggle_theme()>
             <svg class="icon" viewBox="0 0 16 16" aria-hidden="true">
                 <circle cx="8" cy="8" r="3"></circle>
                 <path d="M8 1.5v1.5M8 13v1.5M1.5 8H3M13 8h1.5M3.4 3.4l1 1M11.6 11.6l1 1M3.4 12.6l1-1M11.6 4.4l1-1"></path>
             </svg>
         </button>
     }
+}
+
+fn set_theme(name: &str) {
+    if let Some(root) = document().document_element() {
+        let _ = root.set_attribute("data-theme", name);
+    }
+}
+
+/// Light where it was dark, and the other way round; kept for the next visit.
+pub(crate) fn toggle_theme() {
+    let own = document().document_element().and_then(|root| root.get_attribute("data-theme"));
+    let query = || window().match_media("(prefers-color-scheme: dark)").ok().flatten();
+    let dark = own.map_or_else(|| query().is_some_and(|query| query.matches()), |own| own == "dark");
+    let next = if dark { "light" } else { "dark" };
+    set_theme(next);
+    browser::store(THEME, Some(next));
 }
 
 /// The tabs: arrow keys move between them, as the ARIA pattern wants it.
@@ -91,12 +107,6 @@ fn Tabs(page: Page) -> impl IntoView {
     };
     let one = move |tab: Tab| {
         let chosen = move || page.lab.with(|lab| lab.tab == tab);
-        let label = match tab {
-            Tab::Trace => "Trace",
-            Tab::Edit => "Edit",
-            Tab::Study => "Study",
-            Tab::Models => "Models",
-        };
         view! {
             <button
                 role="tab"
@@ -106,12 +116,12 @@ fn Tabs(page: Page) -> impl IntoView {
                 tabindex=move || if chosen() { "0" } else { "-1" }
                 on:click=move |_| go(tab)
             >
-                {label}
+                {label(tab)}
             </button>
         }
     };
     view! {
-        <nav aria-label="Parts of the lab">
+        <nav aria-label="Screens">
             <div class="tabs" role="tablist" aria-label="Parts of the lab" on:keydown=key>
                 {Tab::ALL.into_iter().map(one).collect_view()}
             </div>

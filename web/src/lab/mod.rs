@@ -3,6 +3,7 @@
 //! [`client`] carries messages, [`engine`] knows the device, the model and the edits. Each tab is a file with a folder of
 //! its parts. Parts take plain data and call back; only the tab itself talks to the engine.
 
+pub(crate) mod back;
 pub(crate) mod browser;
 mod chooser;
 pub(crate) mod client;
@@ -12,9 +13,11 @@ pub(crate) mod edit;
 pub(crate) mod engine;
 mod examples;
 pub(crate) mod export;
+pub(crate) mod forward;
 pub(crate) mod frame;
 pub(crate) mod models;
 mod pace;
+pub(crate) mod palette;
 mod prompt;
 mod share;
 pub(crate) mod status;

@@ -28,11 +28,17 @@ pub(crate) fn Models(page: Page, engine: Engine) -> impl IntoView {
     view! {
         <Why engine=engine />
         <Loading engine=engine />
-        <BundledModels page=page engine=engine />
-        <Fetch page=page engine=engine />
-        <Disk page=page engine=engine />
-        <Cache page=page engine=engine />
-        <Identity engine=engine />
-        <Device engine=engine />
+        <div class="cols models-screen">
+            <div>
+                <BundledModels page=page engine=engine />
+                <Fetch page=page engine=engine />
+                <Disk page=page engine=engine />
+                <Cache page=page engine=engine />
+            </div>
+            <aside aria-label="What is loaded, and the device">
+                <Identity engine=engine />
+                <Device engine=engine />
+            </aside>
+        </div>
     }
 }

@@ -5,6 +5,7 @@ mod answers;
 mod finding;
 mod link;
 mod maps;
+mod pinned;
 mod prompt;
 mod put_back;
 mod run;
@@ -12,18 +13,34 @@ mod settings;
 mod shown;
 
 use self::maps::Maps;
-use self::run::Tracer;
+pub(crate) use self::run::Tracer;
 
 use crate::lab::Engine;
 use crate::page::Page;
 use leptos::prelude::*;
 
+/// A trace and its maps: what the trace screen and the forward pass show. A handle: copies are the same.
+#[derive(Clone, Copy)]
+pub(crate) struct Tracing {
+    /// What is asked, and what was answered.
+    pub(crate) tracer: Tracer,
+    /// What is drawn of it, and the cell that is looked at.
+    pub(crate) maps: Maps,
+}
+
+impl Tracing {
+    /// The trace that the address asks for.
+    pub(crate) fn new(page: Page, engine: Engine) -> Self {
+        let tracer = Tracer::new(page, engine);
+        Self { tracer, maps: Maps::of(tracer) }
+    }
+}
+
 /// The screen, in the order of its parts.
 #[component]
-pub(crate) fn Trace(page: Page, engine: Engine) -> impl IntoView {
-    let tracer = Tracer::new(page, engine);
+pub(crate) fn Trace(tracing: Tracing) -> impl IntoView {
+    let Tracing { tracer, maps } = tracing;
     let stale = Memo::new(move |_| tracer.stale());
-    let maps = Maps::of(tracer);
     let put_back = put_back::says(tracer, maps);
     let open = RwSignal::new(false);
     view! {

@@ -3,6 +3,7 @@
 use super::browser;
 use super::copying::Copy;
 
+use crate::figures::bundled::SMALLEST;
 use crate::figures::trouble::{Advice, Step, advice, after, early, estimate};
 use crate::lab::Engine;
 use crate::words;
@@ -99,8 +100,7 @@ pub(crate) fn Lost(engine: Engine) -> impl IntoView {
         let problem = engine.problems.with(|problems| problems.iter().rev().find_map(after));
         problem.filter(|_| engine.model.with(Option::is_none) && engine.loading.with(Option::is_none))
     });
-    let again = move |model: ModelRef| {
-        let words = format!("Load {} again", words::visible(model.name()));
+    let button = move |model: ModelRef, words: String, class: &'static str| {
         let press = move |_| {
             let model = model.clone();
             spawn_local(async move {
@@ -109,13 +109,17 @@ pub(crate) fn Lost(engine: Engine) -> impl IntoView {
                 }
             });
         };
-        view! {
-            <p class="choices">
-                <button type="button" class="primary" on:click=press>
-                    {words}
-                </button>
-            </p>
-        }
+        view! { <button type="button" class=class on:click=press>{words}</button> }
+    };
+    let again = move |model: ModelRef| {
+        let words = format!("Load {} again", words::visible(model.name()));
+        // What was too large once may be so again.
+        let small = ModelRef::Bundled { name: SMALLEST.name.into() };
+        let instead = (small != model).then(|| {
+            let words = format!("Load {} instead, {}", SMALLEST.name, words::parameters(SMALLEST.parameters));
+            button(small, words, "")
+        });
+        view! { <p class="choices">{button(model, words, "primary")} {instead}</p> }
     };
     move || {
         let found = shown.get()?;

@@ -14,7 +14,7 @@ fn lines(records: &[Record]) -> String {
     pieces.join("<math>").replace('<', "\n<").trim_start().to_owned()
 }
 
-/// Two studies of models of different depths and readings.
+/// Two studies of models of different depths and patch positions.
 fn two() -> Vec<Record> {
     let mut second = sample::study("small", PatchPosition::SubjectLast, &[&[0.2, 0.6, 0.1], &[0.1, 0.3, 0.7]]);
     sample::edited(&mut second, 2, &[[0.2, 0.5], [0.6, 0.3]]);

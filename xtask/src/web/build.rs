@@ -101,6 +101,10 @@ fn kept_worker(site: &mut Site) -> Result<String> {
     Ok(built.worker)
 }
 
+/// The lab's own style sheets, in the order of index.html.
+const LAB_STYLES: [&str; 7] =
+    ["lab.css", "tokens.css", "frame.css", "trace.css", "edit.css", "forward.css", "models.css"];
+
 /// Style sheets of the lab and of result pages.
 struct Styles {
     lab: String,
@@ -114,15 +118,7 @@ fn styles() -> Result<Styles> {
     };
     let common = [sheet("colours.css")?, sheet("style.css")?, sheet("figures.css")?].join("\n");
     Ok(Styles {
-        lab: [
-            common.clone(),
-            sheet("lab.css")?,
-            sheet("tokens.css")?,
-            sheet("frame.css")?,
-            sheet("trace.css")?,
-            sheet("edit.css")?,
-        ]
-        .join("\n"),
+        lab: LAB_STYLES.iter().try_fold(common.clone(), |all, name| anyhow::Ok(all + "\n" + &sheet(name)?))?,
         result: format!("{common}\n{}", sheet("article.css")?),
     })
 }

@@ -10,7 +10,7 @@ pub(super) struct Lesson {
     pub(super) lines: Vec<String>,
 }
 
-/// A record under both readings, and how its model was trained.
+/// A record at both patch positions, and how its model was trained.
 struct Studied<'a> {
     record: &'a Record,
     subject: Summary,
@@ -136,9 +136,9 @@ fn hypothesis(studied: &[Studied<'_>]) -> Lesson {
         let Some(edits) = &s.subject.edits else { continue };
         let kept = kept(&s.subject);
         lines.push(format!(
-            "- {}: blocks left out {}, {} of p left without one block, R {}; {} edits of editable facts succeed as the \
-             paper counts, {} of all {} rewrite the fact without harm, p of the new answer {} -> {}, {} of unrelated \
-             predictions flip.",
+            "- {}: blocks left out {}, {} of p left without one block, R {}; {} edits of editable facts succeed by the \
+             paper's criterion, {} of all {} rewrite the fact without harm, p of the new answer {} -> {}, {} of \
+             unrelated predictions flip.",
             s.record.model.name,
             s.dropping.map_or("?".into(), |p| format!("{:.0} % of the time", p * 100.0)),
             left(kept),

@@ -27,7 +27,7 @@ struct Listed {
 /// What must be said under `subject-last`, from the raw values: the sentence's beginning, the list's words, the layer.
 fn wanted(kind: &str, traced: &Traced) -> (String, String, Option<usize>) {
     if kind != "known" {
-        let words = if kind == "unknown" { "Not known: " } else { "Not sensitive: hiding the subject " };
+        let words = if kind == "unknown" { "Not known: " } else { "Not sensitive: corrupting the subject " };
         let list = if kind == "unknown" { "not known" } else { "not sensitive" };
         return (words.into(), list.into(), None);
     }
@@ -41,7 +41,7 @@ fn wanted(kind: &str, traced: &Traced) -> (String, String, Option<usize>) {
     }
     match share < 0.1 {
         true => {
-            (format!("No peak: the best layer's clean state regains {:.1} %", 100.0 * share), "no peak".into(), None)
+            (format!("No peak: the best layer's clean state recovers {:.1} %", 100.0 * share), "no peak".into(), None)
         }
         false => (format!("Its dominant layer is {layer}."), format!("layer {layer}"), Some(layer)),
     }

@@ -131,15 +131,15 @@ fn one_record_with_a_defect_does_not_end_a_file() {
     assert_eq!(
         file.warnings,
         [
-            "2 facts fall out: the subject is not in the prompt: 51 at record 2, 57 at record 8",
-            "1 fact falls out: the prompt has more than one {}: 52 at record 3",
-            "1 fact falls out: prompt is a number: 53 at record 4",
-            "1 fact falls out: target_true is missing: 54 at record 5",
-            "1 fact falls out: target_new is a list: 55 at record 6",
+            "2 facts are excluded: the subject is not in the prompt: 51 at record 2, 57 at record 8",
+            "1 fact is excluded: the prompt has more than one {}: 52 at record 3",
+            "1 fact is excluded: prompt is a number: 53 at record 4",
+            "1 fact is excluded: target_true is missing: 54 at record 5",
+            "1 fact is excluded: target_new is a list: 55 at record 6",
             "1 fact is read without that: paraphrase_prompts is a number: 56 at record 7",
         ]
     );
-    // What falls out has no place for a subject, or an empty field.
+    // What is excluded has no place for a subject, or an empty field.
     for fact in &file.facts[1..] {
         let whole = fact.template.contains(SLOT) && !fact.target_true.is_empty() && !fact.target_new.is_empty();
         assert_eq!(whole, fact.id == "56", "{fact:?}");
@@ -160,7 +160,7 @@ fn rows_of_another_length_are_one_rows_defect_unless_a_quote_is_open() {
     let file = read("id,prompt,subject,target,target_new\n7,A is,A,b,c\n8,A, is,A,b,c\n9,B is,B,b,c\n");
     assert_eq!(
         file.warnings,
-        ["1 fact falls out: the header has 5 fields, the row another number: 1 at row 2 (line 3)"]
+        ["1 fact is excluded: the header has 5 fields, the row another number: 1 at row 2 (line 3)"]
     );
     assert_eq!((file.facts.len(), file.facts[2].id.as_str()), (3, "9"));
     let open = said(b"prompt,subject,target\nA is,A,b\n\"B is,B,b\nC is,C,b\nD is,D,b\n");
@@ -180,7 +180,7 @@ fn lines_are_named_and_what_is_cut_off_is_damage() {
     };
     let (good, other) = (line("A"), line("Q"));
     let file = read(&format!("\n{good}\n\n{other}\n{good}"));
-    assert_eq!(file.warnings, ["1 fact falls out: the subject is not in the prompt: 1 at line 4"]);
+    assert_eq!(file.warnings, ["1 fact is excluded: the subject is not in the prompt: 1 at line 4"]);
     let packed = gz::pack(format!("{good}\n{good}\n").as_bytes()).expect("gzip");
     assert_eq!(parse("x", &packed).expect("facts").facts.len(), 2);
     for (text, wanted) in [
@@ -212,7 +212,7 @@ fn objects_are_looked_into_for_their_records() {
     // What the dataset viewer has cut off is no text of the data set.
     let cut =
         format!("{{\"rows\": [{{\"row\": {record}}}, {{\"row\": {record}, \"truncated_cells\": [\"prompt\"]}}]}}");
-    assert_eq!(read(&cut).warnings[0], "1 fact falls out: prompt is cut off by the dataset viewer: 1 at record 2");
+    assert_eq!(read(&cut).warnings[0], "1 fact is excluded: prompt is cut off by the dataset viewer: 1 at record 2");
     assert!(said(format!("[{record}, {{\"subject\": 1, \"subject\": 2}}]").as_bytes()).contains("duplicate field"));
 }
 
@@ -243,7 +243,7 @@ fn spreadsheets() {
     }
     // It names the delimiter even where the header could be of another.
     let file = read("sep=|\nid|prompt|subject|target,x|target_true|target_new\n9|A is|A|b|x|y\n10|B is|A|b|x|y\n");
-    assert_eq!(file.warnings, ["1 fact falls out: the subject is not in the prompt: 10 at row 2 (line 4)"]);
+    assert_eq!(file.warnings, ["1 fact is excluded: the subject is not in the prompt: 10 at row 2 (line 4)"]);
     assert!(said(b"sep=,\n").contains("no column prompt"));
 
     let table = "prompt\tsubject\ttarget\ttarget_new\r\nÎle 日本 is\t日本\t😀\ty\r\n";

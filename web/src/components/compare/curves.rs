@@ -12,7 +12,7 @@ use leptos::prelude::*;
 pub fn Curves(
     /// Names and records.
     studies: Vec<(String, Record)>,
-    /// The reading of their numbers.
+    /// The convention of their numbers.
     view: MetricConvention,
     /// Which quantity the curves show; outside, so that it survives when a record is opened.
     quantity: RwSignal<Quantity>,

@@ -92,7 +92,7 @@ pub fn Dots(
     let read = StoredValue::new(scatter);
     let said = move || match cursor.get() {
         Some(at) => read.with_value(|scatter| scatter.dots.get(at).map(|dot| dot.words.clone())).unwrap_or_default(),
-        None => "Point at a dot, or walk them with the slider.".into(),
+        None => "Point at a dot, or step through them with the slider.".into(),
     };
     let moved = move |event: ev::PointerEvent| {
         let target = event.current_target().and_then(|target| target.dyn_into::<web_sys::Element>().ok());

@@ -50,7 +50,11 @@ pub(super) fn Axis(
 
 /// The brackets over the layers through which a token carries the answer.
 #[component]
-pub(super) fn Brackets(story: Memo<Option<Story>>, layers: usize, site: Signal<MapSite>) -> impl IntoView {
+pub(in crate::components) fn Brackets(
+    story: Memo<Option<Story>>,
+    layers: usize,
+    site: Signal<MapSite>,
+) -> impl IntoView {
     let bracket = move |letter: char, carries: Carries, token: String| {
         let style = format!("grid-column:{}/{}", carries.from + 1, carries.to + 2);
         // What does not fit is said by the letter, and by the sentence above.

@@ -6,7 +6,7 @@ use engram_core::protocol::Word;
 use leptos::prelude::*;
 
 /// A bar of a probability.
-fn meter(p: f64, class: &'static str, other: bool) -> impl IntoView {
+pub fn meter(p: f64, class: &'static str, other: bool) -> impl IntoView {
     let style = format!("width:{:.1}%", (100.0 * p).clamp(0.0, 100.0));
     view! { <span class=class aria-hidden="true"><i class:other=other style=style></i></span> }
 }

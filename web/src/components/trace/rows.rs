@@ -24,13 +24,14 @@ pub(super) fn MapRow(
 ) -> impl IntoView {
     let line =
         Memo::new(move |_| maps.with(|maps| maps.as_ref().map(|maps| maps.line(site.get(), at)).unwrap_or_default()));
+    let top = Memo::new(move |_| maps.with(|maps| maps.as_ref().map_or(1.0, |maps| maps.top(site.get(), scale.get()))));
     let here = Memo::new(move |_| cursor.get().filter(|cursor| cursor.row == at).map(|cursor| cursor.layer));
     let matched = !row.at.is_empty();
     let cells = move || {
-        let line = line.get();
+        let (line, top) = (line.get(), top.get());
         let one = |layer: usize| {
             let value = line.get(layer - 1).copied().flatten();
-            let style = value.map(|value| format!("background:{}", ramp(value, scale.get())));
+            let style = value.map(|value| format!("background:{}", ramp(value / top, scale.get())));
             let class = if value.is_some() { "cell" } else { "cell waits" };
             // One closure for each cell that may be the cursor's: cheap, and nothing else is drawn again.
             view! {
@@ -49,12 +50,15 @@ pub(super) fn MapRow(
         (1..=layers).map(one).collect_view()
     };
     let most = move || {
-        let most = line.with(|line| line.iter().flatten().copied().reduce(f64::max));
+        let differs = maps.with(|maps| maps.as_ref().is_some_and(TraceMaps::differs));
+        // Of differences the widest, with its sign.
+        let higher = move |a: f64, b: f64| if differs && b.abs() > a.abs() || !differs && b > a { b } else { a };
+        let most = line.with(|line| line.iter().flatten().copied().reduce(higher));
         let peak =
             maps.with(|maps| maps.as_ref().and_then(|maps| maps.peak(site.get()))).filter(|peak| peak.at.row == at);
         match (most, peak) {
             (_, Some(peak)) => {
-                view! { <span class="row-most peak">{format!("peak {}", words::fixed(peak.value, 2))}</span> }
+                view! { <span class="row-most peak">{format!("{} {}", if differs { "most" } else { "peak" }, words::fixed(peak.value, 2))}</span> }
                     .into_any()
             }
             (Some(most), None) => view! { <span class="row-most">{words::fixed(most, 2)}</span> }.into_any(),
@@ -64,8 +68,8 @@ pub(super) fn MapRow(
             (None, None) => ().into_any(),
         }
     };
-    let Row { text, instead, role, leads, .. } = row;
-    let shown = if leads && !text.starts_with(role.name()) { role.name() } else { "" };
+    let Row { text, instead, role, leads, averaged, .. } = row;
+    let shown = if leads && !averaged { role.name() } else { "" };
     let star = if role.is_subject() { "*" } else { "" };
     let label = format!("{text}{star}");
     view! {

@@ -11,9 +11,7 @@ pub fn StoryText(story: Memo<Option<Story>>) -> impl IntoView {
         Piece::Subject(text) => view! { <span class="s">{text}</span> }.into_any(),
         Piece::Answer(text) => view! { <span class="a">{text}</span> }.into_any(),
         Piece::Token(text) => view! { <b>{text}</b> }.into_any(),
-        Piece::Letter(letter) => {
-            view! { <span class="letter" aria-label=format!("({letter})")>{letter.to_string()}</span> }.into_any()
-        }
+        Piece::Letter(letter) => view! { <span class="letter">{letter.to_string()}</span> }.into_any(),
     };
     let shown = move || {
         let Story { warning, head, more, .. } = story.get()?;

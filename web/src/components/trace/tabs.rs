@@ -108,13 +108,32 @@ fn Thumb(maps: Memo<Option<TraceMaps>>, site: MapSite) -> impl IntoView {
 pub fn Legend(
     /// The answer.
     answer: Signal<String>,
+    /// Cells are differences from a pinned trace.
+    differs: Signal<bool>,
+    /// The value of the darkest colour.
+    top: Signal<f64>,
 ) -> impl IntoView {
+    let name = move || match differs.get() {
+        true => "This minus pinned".to_owned(),
+        false => format!("Recovery of {}", answer.get()),
+    };
+    let high = move || match (top.get(), differs.get()) {
+        (1.0, true) => "+1".to_owned(),
+        (1.0, false) => "1 clean".to_owned(),
+        (top, true) => format!("+{}", words::fixed(top, 2)),
+        (top, false) => words::fixed(top, 2),
+    };
+    let low = move || match (top.get(), differs.get()) {
+        (_, false) => "corrupted 0".to_owned(),
+        (1.0, true) => "−1".to_owned(),
+        (top, true) => words::fixed(-top, 2),
+    };
     view! {
-        <div class="map-legend" aria-hidden="true">
-            <b>{move || format!("Recovery of {}", answer.get())}</b>
-            <span>"corrupted 0"</span>
+        <div class="map-legend" class:differs=move || differs.get() aria-hidden="true">
+            <b>{name}</b>
+            <span>{low}</span>
             <i></i>
-            <span>"1 clean"</span>
+            <span>{high}</span>
         </div>
     }
 }

@@ -26,11 +26,11 @@ pub enum Why {
     Near(usize, usize),
     /// It lies far from `l*` and has the largest effect of those that are left; its dominant layer.
     Effect(usize),
-    /// No layer regains much, so none is named.
+    /// No layer recovers much, so none is named.
     NoPeak,
     /// It is not localized.
     NotLocalized,
-    /// It has maps and was not traced under this reading.
+    /// It has maps and was not traced at this patch position.
     Untraced,
 }
 
@@ -40,10 +40,10 @@ impl Why {
         match self {
             Self::AtLStar => "its dominant layer is l*".into(),
             Self::Near(layer, l_star) => format!("its dominant layer, {layer}, is near l*, {l_star}"),
-            Self::Effect(layer) => format!("far from l*, chosen for its large effect; its dominant layer is {layer}"),
+            Self::Effect(layer) => format!("its effect is large, though its dominant layer, {layer}, is far from l*"),
             Self::NoPeak => "it shows no peak, so no layer is named".into(),
             Self::NotLocalized => "it is not localized: no layer's patch helps".into(),
-            Self::Untraced => "it has maps, though it was not traced under this reading".into(),
+            Self::Untraced => "it has maps, though it was not traced at this patch position".into(),
         }
     }
 }

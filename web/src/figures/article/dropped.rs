@@ -1,11 +1,11 @@
-//! Facts that fell out of the studies, and why: a row a model and reason, with the threshold that decided and examples.
+//! Facts that the studies excluded, and why: a row per model and reason, with the threshold that decided and examples.
 
 use super::{Article, Study};
 use crate::words;
 use engram_core::metrics::Share;
 use engram_core::record::{Dropped, Outcome, Reason, Settings};
 
-/// Facts of one study that fell out for one reason.
+/// Facts that one study excluded for one reason.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Row {
     /// The study's name.
@@ -20,7 +20,7 @@ pub struct Row {
     pub examples: Vec<Example>,
 }
 
-/// A fact that fell out.
+/// An excluded fact.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Example {
     /// Its `order`.
@@ -59,12 +59,12 @@ fn of_study(study: &Study<'_>) -> Vec<Row> {
     reasons.into_iter().filter_map(row).collect()
 }
 
-/// Why facts fall out for a reason under these settings.
+/// Why facts are excluded for a reason under these settings.
 pub fn why(reason: Reason, settings: &Settings) -> String {
     match reason {
         Reason::NotKnown => "Greedy decoding of the prompt does not give the true answer.".into(),
         Reason::NotSensitive => format!(
-            "Hiding the subject lowers the true answer's probability by less than {} (p_clean − p_corrupt).",
+            "Corrupting the subject lowers the true answer's probability by less than {} (p_clean − p_corrupt).",
             settings.min_effect
         ),
         Reason::SubjectNotFound => "The subject has no tokens of its own in the prompt.".into(),
@@ -110,19 +110,19 @@ fn numbers(dropped: &Dropped) -> String {
     parts.join(", ")
 }
 
-/// What fell out, in a sentence.
+/// What was excluded, in a sentence.
 pub fn sentence(article: &Article<'_>) -> String {
     let rows = rows(article);
     let screened: usize = article.studies.iter().map(|study| study.summary.screened).sum();
     let fell: usize = rows.iter().map(|row| row.share.count).sum();
     let Some(share) = Share::new(fell, screened) else { return "No fact was screened.".into() };
     if fell == 0 {
-        return format!("None of the {} fell out.", words::count(screened, "screened fact"));
+        return format!("None of the {} was excluded.", words::count(screened, "screened fact"));
     }
     let told = |(reason, counts): (Reason, Vec<usize>)| format!("{} {}", counts.iter().sum::<usize>(), reason.name());
     let reasons = super::say::groups(rows.iter().map(|row| (row.reason, row.share.count)));
     let reasons: Vec<String> = reasons.into_iter().map(told).collect();
-    format!("{} screened facts fell out: {}.", super::say::share(&share), super::say::list(&reasons))
+    format!("Screening excluded {} facts: {}.", super::say::share(&share), super::say::list(&reasons))
 }
 
 #[cfg(test)]
@@ -173,11 +173,11 @@ mod tests {
         let said = |records: &[Record]| sentence(&Article::new(records, &MetricConvention::default()));
         assert_eq!(
             said(&[record(), sample::record()]),
-            "7 of 11 (63.6 %) screened facts fell out: 2 not-known and 5 not-sensitive."
+            "Screening excluded 7 of 11 (63.6 %) facts: 2 not-known and 5 not-sensitive."
         );
         let mut whole = sample::record();
         whole.facts.remove(1);
-        assert_eq!(said(&[whole]), "None of the 2 screened facts fell out.");
+        assert_eq!(said(&[whole]), "None of the 2 screened facts was excluded.");
         assert_eq!(said(&[]), "No fact was screened.");
     }
 }

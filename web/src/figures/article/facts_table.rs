@@ -47,15 +47,15 @@ pub struct Row {
 pub enum State {
     /// Traced, with a dominant layer that is a peak.
     Peak,
-    /// Traced; no layer regains much.
+    /// Traced; no layer recovers much.
     NoPeak,
     /// Traced; every patch only hurts.
     NotLocalized,
-    /// Validated, but not traced under the reading.
+    /// Validated, but not traced at the patch position.
     Untraced,
     /// Traced, although a filter drops it.
     NotValidated,
-    /// It fell out.
+    /// Excluded.
     Dropped,
 }
 

@@ -30,7 +30,7 @@ pub fn limits(article: &Article<'_>) -> Vec<Limit> {
         ("facts", few_facts(article)),
         ("comparison", settings_differ(article)),
         ("matched facts", matched_facts(article)),
-        ("readings", positions(article)),
+        ("patch positions", positions(article)),
         ("not localized", not_localized(article)),
         ("corruption", corruption(article)),
         ("answers", answers(article)),
@@ -62,9 +62,8 @@ fn own_models(article: &Article<'_>) -> Option<String> {
     let facts = article.records.iter().any(|record| record.source.name == "bundled facts");
     let models = (!own.is_empty()).then(|| {
         format!(
-            "{} come with the program and were trained for it on its own facts: they show how the measures behave, \
-             not how \
-             models of natural text store facts.",
+            "{} come with the program and were trained for it on its own facts: they show how the measures behave, not \
+             how models of natural text store facts.",
             if own.len() == 1 { own[0].to_owned() } else { say::capital(&article.who(&own)) }
         )
         .replace(" come with", if own.len() == 1 { " comes with" } else { " come with" })
@@ -87,7 +86,7 @@ fn small_models(article: &Article<'_>) -> Option<String> {
     let (low, high) = (sizes.iter().min()?, sizes.iter().max()?);
     let (low, high) = (words::parameters(*low), words::parameters(*high));
     let range = if low == high { low } else { format!("{} to {high}", low.trim_end_matches(" parameters")) };
-    Some(format!("With {range} nothing here shows that larger models store facts alike."))
+    Some(format!("With {range} nothing here shows that larger models store facts the same way."))
 }
 
 fn quantised(article: &Article<'_>) -> Option<String> {
@@ -166,7 +165,7 @@ fn positions(article: &Article<'_>) -> Option<String> {
     let missing: Vec<String> =
         [PatchPosition::SubjectLast, PatchPosition::LastToken].into_iter().filter_map(told).collect();
     (!missing.is_empty())
-        .then(|| format!("Which position is patched decides the layers, and {} was not measured.", say::list(&missing)))
+        .then(|| format!("The layers depend on the patch position, and {} was not measured.", say::list(&missing)))
 }
 
 fn not_localized(article: &Article<'_>) -> Option<String> {
@@ -175,8 +174,8 @@ fn not_localized(article: &Article<'_>) -> Option<String> {
     }
     if article.view.argmax_always {
         return Some(
-            "Facts whose patches only hurt are counted at the last layer (argmax-always), which makes knowledge look \
-             late."
+            "Facts whose patches only hurt are counted at the last layer (the paper's convention), which makes \
+             knowledge look late."
                 .into(),
         );
     }
@@ -198,14 +197,12 @@ fn corruption(article: &Article<'_>) -> Option<String> {
         .map(|record| match &record.settings.corruption {
             Corruption::Replace { with } => format!(
                 "Every subject was replaced by the one text “{}”, which may have more or fewer tokens and brings an \
-                 answer of \
-                 its own; another text may give other layers.",
+                 answer of its own; another text may give other layers.",
                 words::short(&words::visible(with), 60)
             ),
             Corruption::Noise { sigmas, draws, .. } => format!(
                 "Noise of {sigmas} σ makes embeddings that no token has, and every value is the mean over {}; weaker \
-                 or \
-                 stronger noise may give other layers.",
+                 or stronger noise may give other layers.",
                 words::count(*draws, "draw")
             ),
         })
@@ -217,7 +214,8 @@ fn answers(article: &Article<'_>) -> Option<String> {
     let names = those(article, |study| study.record.settings.answer == Answer::FirstToken);
     (!names.is_empty()).then(|| {
         format!(
-            "The probabilities are of the answers' first tokens{}: other answers that begin alike count as the same.",
+            "The probabilities are of the answers' first tokens{}: answers that begin with the same token are not \
+             told apart.",
             if names.len() == article.studies.len() { String::new() } else { article.within(&names) }
         )
     })
@@ -231,8 +229,8 @@ fn ablation(article: &Article<'_>) -> Option<String> {
     };
     traced.then(|| {
         format!(
-            "Δ_nec and r_MLP at {place} come from contributions set to zero, a state that the models do not have \
-                 by themselves."
+            "Δ_nec and r_MLP at {place} come from zero ablation, which puts the models in a state that they do not \
+             reach by themselves."
         )
     })
 }
@@ -249,7 +247,7 @@ fn redundancy(article: &Article<'_>) -> Option<String> {
     });
     let mut parts = Vec::new();
     if !clipped.is_empty() {
-        parts.push(format!("R was clipped in {} and is no measure there.", article.who(&clipped)));
+        parts.push(format!("R was clipped in {} and is not a measure there.", article.who(&clipped)));
     }
     if article.view.position == PatchPosition::LastToken {
         parts.push("Under last-token R has a floor that follows from definitions.".to_owned());
@@ -306,9 +304,8 @@ fn seed(article: &Article<'_>) -> Option<String> {
 fn errors(article: &Article<'_>) -> Option<String> {
     let some = article.studies.iter().any(|study| study.summary.validated > 1);
     some.then(|| {
-        "Standard errors are over facts, not over seeds or trained models: they say how sure a mean is for this \
-         model, not \
-         how another model of its kind would do."
+        "Standard errors are over facts, not over seeds or trained models: they say how sure a mean is for this model, \
+         not how another model of its kind would do."
             .to_owned()
     })
 }

@@ -43,8 +43,7 @@ pub struct Reference {
 
 const PAPER: Reference = Reference {
     text: "Deshpande, Konavoor and Panat, “Knowledge Localization and Editability in Small Language Models: A \
-           Multi-Stage \
-           Experimental Study”",
+           Multi-Stage Experimental Study”",
     used_for: "the three stages, the corruption by another text, equations 1 to 4, C, and the levels of success",
 };
 const MENG: Reference = Reference {
@@ -135,18 +134,14 @@ fn facts(article: &Article<'_>) -> Section {
         title: "Facts and filters",
         paragraphs: vec![
             text(format!(
-                "A fact is a prompt about a subject with a true answer and a counterfactual one. Facts are taken in \
-                 an order \
-                 shuffled with seed {seed} until {n} are validated or the file ends. p(y) is {answer}."
+                "A fact is a prompt about a subject with a true answer and a counterfactual one. Facts are taken in an \
+                 order shuffled with seed {seed} until {n} are validated or the file ends. p(y) is {answer}."
             )),
             text(format!(
-                "A fact is validated if greedy decoding continues the prompt with the true answer, all its tokens, \
-                 and if \
-                 hiding the subject lowers the answer's probability, p_clean − p_corrupt, by at least {effect}. \
-                 Prompts of \
-                 more than {longest} tokens, subjects without tokens of their own, answers that merge with the \
-                 prompt{shared} \
-                 and empty fields fall out. Facts that fall out stay in the record with their reason."
+                "A fact is validated if greedy decoding continues the prompt with the true answer, all its tokens, and \
+                 if corrupting the subject lowers the answer's probability, p_clean − p_corrupt, by at least {effect}. \
+                 Prompts of more than {longest} tokens, subjects without tokens of their own, answers that merge with \
+                 the prompt{shared} and empty fields are excluded. Excluded facts stay in the record with their reason."
             )),
         ],
     }
@@ -155,16 +150,14 @@ fn facts(article: &Article<'_>) -> Section {
 fn corruption(article: &Article<'_>) -> Section {
     let way = |corruption: &Corruption| match corruption {
         Corruption::Replace { with } => format!(
-            "The subject is hidden by replacing its characters with “{}”; the prompt is then tokenized again, and the \
+            "The subject's characters are replaced with “{}”; the prompt is then tokenized again, and the \
              replacement has a span of its own.",
             words::short(&words::visible(with), 60)
         ),
         Corruption::Noise { sigmas, draws, .. } => format!(
-            "The subject is hidden by Gaussian noise of {sigmas} σ on the embeddings of its tokens, the mean over {} \
-             that \
-             every cell of a fact shares. σ is the standard deviation over all scalars of the subject embeddings of \
-             the \
-             fact list, measured as {}.",
+            "The subject is corrupted by Gaussian noise of {sigmas} σ on the embeddings of its tokens, the mean over \
+             {} that every cell of a fact shares. σ is the standard deviation over all scalars of the subject \
+             embeddings of the fact list, measured as {}.",
             words::count(*draws, "draw"),
             over_records(article, |record| match &record.settings.corruption {
                 Corruption::Noise { sigma, .. } => sigma.to_string(),
@@ -201,8 +194,7 @@ fn sufficiency(article: &Article<'_>) -> Section {
     let told: Vec<&str> = positions.iter().map(told).collect();
     let mut paragraphs = vec![
         text(format!(
-            "In the run of the corrupted prompt the residual stream after one block, at one position, is replaced by \
-             the \
+            "In the corrupted run the residual stream after one block, at one position, is replaced by the \
              clean run's. The answer's probability that this gives back is the layer's sufficiency (equation 1). {}",
             if told.is_empty() { String::new() } else { format!("{}.", say::capital(&told.join("; "))) }
         )),
@@ -211,9 +203,8 @@ fn sufficiency(article: &Article<'_>) -> Section {
         formulas::DOMINANT,
         text(
             "l* is the most frequent dominant layer over the localized facts, again the lowest on a tie. Means over \
-             facts \
-             have a standard error, sqrt(Σ (x − mean)² / (n − 1)) / sqrt(n); two means are called different where they \
-             lie further apart than both errors together.",
+             facts have a standard error, sqrt(Σ (x − mean)² / (n − 1)) / sqrt(n); two means are called different \
+             where they lie further apart than both errors together.",
         ),
     ];
     let subject = positions.iter().any(|position| *position != PatchPosition::LastToken);
@@ -232,8 +223,8 @@ fn sufficiency(article: &Article<'_>) -> Section {
     }
     if subject {
         paragraphs.push(text(if article.view.argmax_always {
-            "A fact whose patches only hurt has its largest value, 0, at the last layer. Here it is counted there \
-             (argmax-always, the paper's convention), though that is an artefact."
+            "A fact whose patches only hurt has its largest value, 0, at the last layer. Here it is counted there, \
+             as a layer is always assigned (argmax-always, the paper's convention), though that is an artefact."
         } else {
             "A fact whose patches only hurt would have its largest value, 0, at the last layer. Such a fact is not \
              localized: it is counted apart and left out of l*, of C and of the distribution."

@@ -191,19 +191,18 @@ fn notes(record: &Record) -> Vec<String> {
         Origin::Bundled => {}
         Origin::Hub if model.name.contains('@') => {}
         Origin::Hub => notes.push(format!(
-            "The model is taken in its present state; the study's weights{} may be an earlier one.",
+            "The model is taken in its present state; the study's weights{} may be an earlier revision.",
             sum(&model.weights_sha256)
         )),
         Origin::Named => notes.push(format!(
-            "The record knows the model by its name only: put there the folder, the .gguf file or the Hub id whose \
-             weights \
+            "The record has only the model's name: give the folder, the .gguf file or the Hub id whose weights \
              have the study's digest{}.",
             sum(&model.weights_sha256)
         )),
     }
     if !has_own_facts(record) {
         notes.push(format!(
-            "The record knows the facts file by its name only: put there the file with the study's digest{}.",
+            "The record has only the facts file's name: give the file with the study's digest{}.",
             sum(&record.source.sha256)
         ));
     }
@@ -326,7 +325,7 @@ pub fn lines(record: &Record) -> Vec<(&'static str, String)> {
         (
             "maps",
             format!(
-                "{} wanted, window of {}",
+                "{} requested, window of {}",
                 words::count(settings.maps, "fact"),
                 words::count(settings.window_of(record.model.layers), "layer")
             ),
@@ -337,7 +336,7 @@ pub fn lines(record: &Record) -> Vec<(&'static str, String)> {
         lines.push((
             "edited facts",
             format!(
-                "{} wanted, {} unrelated ones watched, p(false) above {}",
+                "{} requested, {} unrelated ones watched, p(false) above {}",
                 edit.facts, edit.unrelated, edit.min_p_false
             ),
         ));

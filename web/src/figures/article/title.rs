@@ -102,16 +102,17 @@ fn done(article: &Article<'_>) -> String {
     } else {
         String::new()
     };
-    let hidden = {
-        let ways: BTreeSet<String> = article.records.iter().map(|record| hidden(&record.settings.corruption)).collect();
+    let corrupted = {
+        let ways: BTreeSet<String> =
+            article.records.iter().map(|record| corrupted(&record.settings.corruption)).collect();
         say::list(&ways.into_iter().collect::<Vec<_>>())
     };
     let noun = if screened == 1 { "fact" } else { "facts" };
     let least: BTreeSet<String> = article.records.iter().map(|record| record.settings.min_effect.to_string()).collect();
     let least = least.into_iter().collect::<Vec<_>>().join(" or ");
     let facts = format!(
-        "Of {} {noun} screened{each}, {} passed both filters: the model gives the true answer, and hiding the subject \
-         ({hidden}) lowers its probability by at least {least}.",
+        "Of {} {noun} screened{each}, {} passed both filters: the model gives the true answer, and corrupting the \
+         subject ({corrupted}) lowers its probability by at least {least}.",
         range(&|study| study.summary.screened),
         range(&|study| study.summary.validated)
     );
@@ -129,7 +130,7 @@ fn done(article: &Article<'_>) -> String {
     .collect();
     let subject = if validated == 1 { "It was" } else { "They were" };
     let traced = match positions.as_slice() {
-        [] => format!("{subject} not traced under any reading."),
+        [] => format!("{subject} not traced at any patch position."),
         some => format!("{subject} traced layer by layer under {}.", say::list(some)),
     };
     let mapped = sum(&|study| study.record.validated().filter(|(_, traced)| traced.maps.is_some()).count());
@@ -154,8 +155,8 @@ fn done(article: &Article<'_>) -> String {
     format!("{facts} {traced}{}{}", mapped.unwrap_or_default(), edits.unwrap_or_default())
 }
 
-/// How the subject was hidden, in a few words.
-pub(super) fn hidden(corruption: &Corruption) -> String {
+/// How the subject was corrupted, in a few words.
+pub(super) fn corrupted(corruption: &Corruption) -> String {
     match corruption {
         Corruption::Replace { with } => format!("replaced by “{}”", words::short(&words::visible(with), 60)),
         Corruption::Noise { sigmas, draws, .. } => {

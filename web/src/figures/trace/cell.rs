@@ -51,7 +51,15 @@ impl Cell {
             _ => outputs(site, ""),
         };
         let mut lines = Vec::new();
-        for other in SITES {
+        if let (Some(pinned), Some(value)) = (maps.pinned(site, at), value) {
+            let pinned_name = match maps.pinned_layer(at.layer) {
+                layer if layer == at.layer => "Recovery in the pinned trace".to_owned(),
+                layer => format!("Recovery in the pinned trace, layer {layer}"),
+            };
+            let line = |name: &str, value: f64| Line { name: name.into(), value: words::fixed(value, 2) };
+            lines.extend([line("Recovery here", pinned + value), line(&pinned_name, pinned)]);
+        }
+        for other in SITES.into_iter().filter(|_| !maps.differs()) {
             let name = match other {
                 MapSite::Residual => "State after this layer".to_owned(),
                 other => outputs(other, " alone"),
@@ -72,18 +80,16 @@ impl Cell {
             token: row.text.trim_start_matches('·').to_owned(),
             subject: row.role.is_subject(),
             layer: at.layer,
-            what: format!("{what}{}", if peak { ", peak" } else { "" }),
+            what: format!("{what}{}", if peak && !maps.differs() { ", peak" } else { "" }),
             value,
-            unit: if value.is_some_and(|value| value < -0.02) { "recovery: worse" } else { "recovery" },
+            unit: match value {
+                _ if maps.differs() => "difference",
+                Some(value) if value < -0.02 => "recovery: worse",
+                _ => "recovery",
+            },
             runs: [("Clean", Some(maps.p_clean)), ("Corrupted", Some(maps.p_corrupt)), ("Put back", maps.p(site, at))],
             lines,
         })
-    }
-
-    /// It in one line, for those who do not see it.
-    pub fn sentence(&self) -> String {
-        let value = self.value.map_or("no value".into(), |value| format!("recovery {}", words::fixed(value, 2)));
-        format!("{}, layer {}: {}, {value}", self.token, self.layer, self.what)
     }
 }
 
@@ -99,7 +105,7 @@ mod tests {
         let tracks = Tracks::of(&fact, &maps).expect("it is traced");
         let at = Cursor { row: 2, layer: 2 };
         let cell = Cell::of(&maps, &tracks, MapSite::Residual, at).expect("a cell");
-        assert_eq!(cell.sentence(), "Picchu, layer 2: last subject token, peak, recovery 1.00");
+        assert_eq!((cell.token.as_str(), cell.what.as_str()), ("Picchu", "last subject token, peak"));
         let lines: Vec<String> = cell.lines.iter().map(|line| format!("{}: {}", line.name, line.value)).collect();
         assert_eq!(
             lines,

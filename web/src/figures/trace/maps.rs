@@ -30,6 +30,22 @@ pub enum Scale {
     Linear,
     /// By their square roots: small recoveries are seen, too.
     Root,
+    /// As shares of the map's own highest cell.
+    Own,
+}
+
+impl Scale {
+    /// All of them with their names, in the order in which they are offered.
+    pub const ALL: [(Self, &'static str); 3] = [(Self::Linear, "linear"), (Self::Root, "√"), (Self::Own, "own")];
+
+    /// Its name in the address.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Linear => "linear",
+            Self::Root => "root",
+            Self::Own => "own",
+        }
+    }
 }
 
 /// A row and a layer of the maps.
@@ -67,8 +83,10 @@ pub struct TraceMaps {
     pub p_corrupt: f64,
     /// Whether there is an effect.
     pub standing: Standing,
+    /// The pinned trace, where values are differences from it.
+    pub(super) against: Option<Box<TraceMaps>>,
     /// `p_patch` by map, corrupted position and layer; a row that is not computed yet is empty.
-    p: [Vec<Vec<f64>>; 3],
+    pub(super) p: [Vec<Vec<f64>>; 3],
 }
 
 impl TraceMaps {
@@ -96,6 +114,7 @@ impl TraceMaps {
             p_clean: traced.p_clean.into(),
             p_corrupt: traced.p_corrupt.into(),
             standing,
+            against: None,
             p,
         })
     }
@@ -126,9 +145,18 @@ impl TraceMaps {
         Some(found.iter().sum::<f64>() / found.len() as f64)
     }
 
-    /// Recovery of a cell; `None` without an effect, too.
+    /// Recovery of a cell, or how much more it is than the pinned trace's; `None` without an effect, too.
     pub fn value(&self, site: MapSite, at: Cursor) -> Option<f64> {
-        self.p(site, at).filter(|_| self.standing == Standing::Effect).map(|p| self.recovery(p))
+        let own = self.p(site, at).filter(|_| self.standing == Standing::Effect).map(|p| self.recovery(p))?;
+        match self.differs() {
+            false => Some(own),
+            true => Some(own - self.pinned(site, at)?),
+        }
+    }
+
+    /// Its values are differences from a pinned trace.
+    pub fn differs(&self) -> bool {
+        self.against.is_some()
     }
 
     /// A row, layer by layer.
@@ -136,9 +164,14 @@ impl TraceMaps {
         (1..=self.layers).map(|layer| self.value(site, Cursor { row, layer })).collect()
     }
 
-    /// The highest recovery of a row.
-    pub fn most(&self, site: MapSite, row: usize) -> Option<f64> {
-        self.line(site, row).into_iter().flatten().reduce(f64::max)
+    /// The value that is darkest on a scale: 1, or the farthest of a map's own.
+    pub fn top(&self, site: MapSite, scale: Scale) -> f64 {
+        if scale != Scale::Own {
+            return 1.0;
+        }
+        let rows = (0..self.rows.len()).flat_map(|row| self.line(site, row)).flatten();
+        // A map of nothing stays pale.
+        rows.map(f64::abs).fold(0.05, f64::max)
     }
 
     /// The row of the subject's last token.
@@ -151,9 +184,12 @@ impl TraceMaps {
         self.rows.len().saturating_sub(1)
     }
 
-    /// The highest cell, if it regains a tenth. In the map of states only the subject's count: the last token's state after the last
+    /// The highest cell, if it regains a tenth; of differences the widest one. In the map of states only the subject's count: the last token's state after the last
     /// layer restores everything by definition, and those before it nearly so.
     pub fn peak(&self, site: MapSite) -> Option<Peak> {
+        if self.differs() {
+            return self.widest(site);
+        }
         let by_definition = |at: Cursor| at.row == self.last() && at.layer == self.layers;
         let highest = |of: &dyn Fn(&Row) -> bool| {
             let rows = self.rows.iter().enumerate().filter(|(_, row)| of(row)).map(|(row, _)| row);
@@ -203,7 +239,17 @@ impl TraceMaps {
         match self.peak(site) {
             _ if self.standing != Standing::Effect => format!("{name}: nothing to show."),
             _ if !self.has(site) => format!("{name}: not computed yet."),
+            None if self.differs() => format!("{name}: no cell differs from the pinned trace."),
             None => format!("{name}: no cell restores a tenth of {}.", self.answer),
+            Some(Peak { at, value }) if self.differs() => {
+                let row = &self.rows[at.row];
+                format!(
+                    "{name}: the difference is widest, {}, at {}, layer {}.",
+                    words::fixed(value, 2),
+                    row.text,
+                    at.layer
+                )
+            }
             Some(Peak { at, value }) => {
                 let row = &self.rows[at.row];
                 format!(
@@ -275,6 +321,9 @@ mod tests {
         assert_eq!(maps.put_back(MapSite::Mlp, 3), (2, 4));
         assert_eq!(maps.put_back(MapSite::Residual, 3), (3, 3));
         assert_eq!(maps.waiting(), None);
+        let top = |site, scale| maps.top(site, scale);
+        assert_eq!(top(MapSite::Mlp, Scale::Linear), 1.0);
+        assert!((top(MapSite::Mlp, Scale::Own) - 0.9).abs() < 1e-6);
     }
 
     #[test]

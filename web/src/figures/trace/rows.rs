@@ -65,6 +65,8 @@ pub struct Row {
     pub role: Role,
     /// It is the first row of its role.
     pub leads: bool,
+    /// It stands for all tokens of its role, and has no token of its own.
+    pub averaged: bool,
     /// Positions in the corrupted prompt that it stands for: one, several where rows are averaged, none without a counterpart.
     pub at: Vec<usize>,
 }
@@ -105,6 +107,7 @@ pub fn rows(traced: &Traced, by_role: bool) -> Vec<Row> {
             instead: other.map(|other| words::token(other)),
             role: role(at, traced.subject_span, of),
             leads: at == 0 || role(at - 1, traced.subject_span, of) != role(at, traced.subject_span, of),
+            averaged: false,
             at: found.into_iter().collect(),
         }
     };
@@ -116,7 +119,7 @@ pub fn rows(traced: &Traced, by_role: bool) -> Vec<Row> {
         let of_role = all.iter().filter(|row| row.role == wanted);
         let (count, at) = (of_role.clone().count(), of_role.flat_map(|row| row.at.clone()).collect());
         let text = if count == 1 { wanted.name().to_owned() } else { format!("{} ({count})", wanted.name()) };
-        (count > 0).then_some(Row { text, instead: None, role: wanted, leads: true, at })
+        (count > 0).then_some(Row { text, instead: None, role: wanted, leads: true, averaged: true, at })
     };
     Role::ALL.into_iter().filter_map(one).collect()
 }

@@ -6,7 +6,7 @@ use engram_core::protocol::MapSite;
 use engram_core::record::FactRecord;
 
 /// Recovery from which on a state counts as carrying the answer; of a lower peak, this share.
-const CARRIES: f64 = 0.7;
+pub const CARRIES: f64 = 0.7;
 
 /// Layers through which a token carries the answer.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -143,7 +143,7 @@ impl Story {
         let moved = last.map(|last| last.from).filter(|from| attention == Some(*from));
         // Averaged rows have no token of their own.
         let token = |row: usize| match &maps.rows[row] {
-            row if row.text.starts_with(row.role.name()) => row.role.full().to_owned(),
+            row if row.averaged => row.role.full().to_owned(),
             row => row.text.trim_start_matches('·').to_owned(),
         };
         let mut head = Vec::new();

@@ -19,6 +19,8 @@ pub struct Tracks {
     pub lens: Vec<f64>,
     /// Its rank there.
     pub rank: Vec<u32>,
+    /// The same of the counterfactual answer: `p` and rank.
+    pub other: Vec<(f64, u32)>,
     /// The most probable token there.
     pub top: Vec<String>,
 }
@@ -40,6 +42,9 @@ impl Tracks {
             p_clean: maps.p_clean,
             lens: lens.map(|lens| wide(&lens.p_true)).unwrap_or_default(),
             rank: lens.map(|lens| lens.rank_true.clone()).unwrap_or_default(),
+            other: lens
+                .map(|lens| wide(&lens.p_false).into_iter().zip(lens.rank_false.iter().copied()).collect())
+                .unwrap_or_default(),
             top: lens.map(|lens| lens.top.iter().map(|top| words::token(top)).collect()).unwrap_or_default(),
         })
     }

@@ -10,46 +10,52 @@ use crate::words;
 use engram_core::protocol::ModelRef;
 use leptos::prelude::*;
 
-/// A card for each.
+/// A line for each.
 #[component]
 pub(crate) fn BundledModels(page: Page, engine: Engine) -> impl IntoView {
+    let heads = ["Model", "Family", "Layers × width", "Parameters", "Size", ""];
     view! {
         <section class="first">
             <h2>"Bundled models"</h2>
             <p class="faint">
-                "Small models that were trained for this lab on its own facts. They come from this page's server."
+                "Small models that were trained for this lab on its own facts, under Apache 2.0. They come from this page's \
+                 server and fit every device."
             </p>
-            <ul class="cards">{ALL.into_iter().map(|model| card(page, engine, model)).collect_view()}</ul>
+            <table class="models">
+                <thead><tr>{heads.map(|head| view! { <th scope="col">{head}</th> }).into_iter().collect_view()}</tr></thead>
+                <tbody>{ALL.into_iter().map(|model| line(page, engine, model)).collect_view()}</tbody>
+            </table>
         </section>
     }
 }
 
-fn card(page: Page, engine: Engine, model: Bundled) -> impl IntoView {
+fn line(page: Page, engine: Engine, model: Bundled) -> impl IntoView {
     let this = ModelRef::Bundled { name: model.name.into() };
     let here = this.clone();
     let loaded = Memo::new(move |_| engine.model.with(|loaded| loaded.as_ref().is_some_and(|one| one.model == here)));
-    let size = format!("{}, {} layers, width {}", model.family, model.layers, model.width);
-    let more = format!("{}, {}", words::parameters(model.parameters), bytes(model.bytes));
     let load = move |_| open(page, engine, this.clone(), Vec::new());
     view! {
-        <li class="card" class:chosen=move || loaded.get()>
-            <h3>{model.name}</h3>
-            <p>{size}</p>
-            <p>{more}</p>
-            <p class="faint">{model.about}</p>
-            <p class="choices">
+        <tr class:chosen=move || loaded.get()>
+            <th scope="row">
+                <b>{model.name}</b>
+                <small>{model.about}</small>
+            </th>
+            <td>{model.family}</td>
+            <td>{format!("{} × {}", model.layers, model.width)}</td>
+            <td>{words::parameters(model.parameters)}</td>
+            <td>{bytes(model.bytes)}</td>
+            <td>
+                <span class="good" role="status">{move || loaded.get().then_some("✓ loaded")}</span>
                 <button
                     type="button"
                     aria-label=format!("Load {}", model.name)
-                    disabled=move || busy(engine) || loaded.get()
+                    hidden=move || loaded.get()
+                    disabled=move || busy(engine)
                     on:click=load
                 >
                     "Load"
                 </button>
-                <span class="good" role="status">
-                    {move || loaded.get().then_some("loaded")}
-                </span>
-            </p>
-        </li>
+            </td>
+        </tr>
     }
 }

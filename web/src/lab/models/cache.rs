@@ -36,17 +36,17 @@ pub(crate) fn Cache(page: Page, engine: Engine) -> impl IntoView {
         let _ = loaded.get();
         let running = engine.device.with_untracked(Option::is_some);
         if shown.get() && (before.is_some() || running) {
-            ask("listing kept models", Command::Cache);
+            ask("listing cached models", Command::Cache);
         }
     });
-    let drop = Callback::new(move |key: Option<String>| ask("deleting a kept model", Command::DropCached { key }));
+    let drop = Callback::new(move |key: Option<String>| ask("deleting a cached model", Command::DropCached { key }));
     let list = move || match shelf.get() {
         None => view! {
             <p class="choices">
-                <button type="button" on:click=move |_| ask("listing kept models", Command::Cache)>
-                    "Look for kept models"
+                <button type="button" on:click=move |_| ask("listing cached models", Command::Cache)>
+                    "Show cached models"
                 </button>
-                <span class="faint">"This starts the engine, which keeps them."</span>
+                <span class="faint">"This starts the engine, which stores them."</span>
             </p>
         }
         .into_any(),
@@ -54,7 +54,7 @@ pub(crate) fn Cache(page: Page, engine: Engine) -> impl IntoView {
     };
     view! {
         <section>
-            <h2>"Kept in this browser"</h2>
+            <h2>"Cached in this browser"</h2>
             {list}
         </section>
     }
@@ -80,7 +80,7 @@ fn Found(page: Page, engine: Engine, found: Shelf, drop: Callback<Option<String>
             view! { <Progress bar=Signal::stored(bar) /> }.into_any()
         }
         (Some(used), _) => view! { <p class="faint">{bytes(used)} " used by this site"</p> }.into_any(),
-        _ => view! { <p class="faint">"The browser does not tell how much this site may store."</p> }.into_any(),
+        _ => view! { <p class="faint">"The browser does not say how much this site may store."</p> }.into_any(),
     };
     let all: u64 = found.models.iter().map(|model| model.bytes).sum();
     let everything = (found.models.len() > 1).then(|| {
@@ -88,7 +88,7 @@ fn Found(page: Page, engine: Engine, found: Shelf, drop: Callback<Option<String>
             <p class="choices">
                 <Sure
                     label="Delete all"
-                    name="Delete all kept models"
+                    name="Delete all cached models"
                     question=format!(
                         "Delete {}, {}?",
                         words::count(found.models.len(), "model"),
@@ -99,7 +99,7 @@ fn Found(page: Page, engine: Engine, found: Shelf, drop: Callback<Option<String>
             </p>
         }
     });
-    let none = found.models.is_empty().then(|| view! { <p class="faint">"No downloaded model is kept."</p> });
+    let none = found.models.is_empty().then(|| view! { <p class="faint">"No downloaded models."</p> });
     let cards: Vec<_> = found.models.into_iter().map(|model| one(page, engine, model, drop)).collect();
     view! {
         {space}
@@ -125,7 +125,7 @@ fn one(page: Page, engine: Engine, model: Cached, drop: Callback<Option<String>>
         other => other,
     };
     let load = move |_| open(page, engine, reference.clone(), Vec::new());
-    let words = if whole { "Load" } else { "Go on and load" };
+    let words = if whole { "Load" } else { "Resume and load" };
     view! {
         <li class="card">
             <h3>{name.clone()}</h3>

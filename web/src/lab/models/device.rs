@@ -28,7 +28,7 @@ pub(crate) fn Identity(engine: Engine) -> impl IntoView {
         Some(view! {
             {notes.into_iter().map(note).collect_view()}
             <h3>"How its files were understood"</h3>
-            <p class="faint">"What decides the numbers, with the family's own defaults. Hold it against config.json."</p>
+            <p class="faint">"What decides the numbers, with the family's own defaults; compare with config.json."</p>
             <dl id="understood">{lines.into_iter().map(line).collect_view()}</dl>
         })
     };
@@ -53,7 +53,7 @@ pub(crate) fn Device(engine: Engine) -> impl IntoView {
                 <button type="button" disabled=move || busy.get() on:click=move |_| begin(engine)>
                     "Open and test the device"
                 </button>
-                <span class="faint">"It is opened by itself when something is loaded."</span>
+                <span class="faint">"It opens automatically when a model is loaded."</span>
             </p>
         }
         .into_any(),
@@ -82,7 +82,7 @@ pub(crate) fn Device(engine: Engine) -> impl IntoView {
                 {diagnostics::WISHES.map(choice).into_iter().collect_view()}
                 <span class="faint">{meaning}</span>
             </div>
-            <p class="faint">"Another choice starts the engine anew and loads the model again; edits in force are gone then."</p>
+            <p class="faint">"Another choice restarts the engine and reloads the model; edits in force are lost."</p>
             {table}
             <p class="choices">
                 <Copy label="Copy diagnostics" text=Callback::new(move |()| diagnosed(engine)) />

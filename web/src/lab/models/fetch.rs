@@ -35,7 +35,7 @@ pub(crate) fn Fetch(page: Page, engine: Engine) -> impl IntoView {
         let Some(model) = model_of(&text.get_untracked()) else {
             return wrong.set(Some(Failure {
                 kind: "input".into(),
-                message: "this names no model".into(),
+                message: "not a model name or address".into(),
                 hint: Some(
                     "write owner/name as on Hugging Face (owner/name:FILE.gguf for a GGUF file), or the https address of a .gguf file or of a folder with \
                      config.json, tokenizer.json and model.safetensors"

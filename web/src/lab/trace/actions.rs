@@ -1,6 +1,7 @@
 //! What can be done with a result: link to it, keep it, edit the fact.
 
 use super::link::CopyResult;
+use super::pinned::Pins;
 use super::run::Tracer;
 use crate::components::shown;
 use crate::lab::export::ExportPage;
@@ -15,6 +16,7 @@ pub(super) fn Actions(
     tracer: Tracer,
     /// The layer that is looked at: the one to edit.
     layer: Signal<Option<usize>>,
+    pins: Pins,
 ) -> impl IntoView {
     let page = tracer.page;
     let keep = move |_| {
@@ -34,7 +36,10 @@ pub(super) fn Actions(
     view! {
         <p class="acts">
             {shown(there, move || view! {
-                <button type="button" on:click=move |_| tracer.edit(layer.get_untracked())>{label}</button>
+                <button type="button" on:click=move |_| tracer.edit(layer.get_untracked())>{label} <kbd>"E"</kbd></button>
+                <button type="button" title="Keep this trace as a reference to compare with" on:click=move |_| pins.toggle()>
+                    "Pin" <kbd>"P"</kbd>
+                </button>
                 <button type="button" on:click=keep>"Save record"</button>
                 <ExportPage page=page records=Callback::new(move |()| Ok(vec![tracer.given()?])) />
             })}

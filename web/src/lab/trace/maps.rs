@@ -1,10 +1,11 @@
 //! The maps of what is shown, with everything that is derived from them, and the cell that is looked at.
 
 use super::actions::Actions;
+use super::pinned::{PinLine, Pins};
 use super::run::Tracer;
 use crate::components::shown;
-use crate::components::trace::{Inspector, Legend, MapTabs, Pointer, TraceFigure};
-use crate::figures::trace::{Cell, Cursor, Standing, Story, TraceMaps, Tracks, redundancy};
+use crate::components::trace::{CellSheet, Inspector, Legend, MapTabs, Pointer, TraceFigure};
+use crate::figures::trace::{Cell, Cursor, Standing, Story, TraceMaps, Tracks, names, redundancy, told};
 use crate::state::{MapView, ViewState};
 use engram_core::protocol::{MapSite, Word};
 use engram_core::record::{Corruption, FactRecord};
@@ -15,14 +16,22 @@ type Shown = (Option<(String, String)>, bool, Option<usize>);
 
 /// What is drawn. A handle: copies are the same.
 #[derive(Clone, Copy)]
-pub(super) struct Maps {
-    pub(super) maps: Memo<Option<TraceMaps>>,
-    pub(super) tracks: Memo<Option<Tracks>>,
-    pub(super) story: Memo<Option<Story>>,
-    pub(super) view: Memo<MapView>,
-    pub(super) pointer: Pointer,
+pub(crate) struct Maps {
+    /// The shown trace's own.
+    pub(crate) own: Memo<Option<TraceMaps>>,
+    /// The same, or differences from the pinned trace.
+    pub(crate) maps: Memo<Option<TraceMaps>>,
+    /// Why there are no differences where they are wanted.
+    unlike: Memo<Option<String>>,
+    /// What the shown trace alone says.
+    pub(crate) own_story: Memo<Option<Story>>,
+    pub(crate) pins: Pins,
+    pub(crate) tracks: Memo<Option<Tracks>>,
+    pub(crate) story: Memo<Option<Story>>,
+    pub(crate) view: Memo<MapView>,
+    pub(crate) pointer: Pointer,
     /// The cell that is looked at, or the peak.
-    pub(super) cursor: Memo<Option<Cursor>>,
+    pub(crate) cursor: Memo<Option<Cursor>>,
 }
 
 impl Maps {
@@ -31,18 +40,35 @@ impl Maps {
         let lab = tracer.page.lab;
         let view = Memo::new(move |_| lab.with(|lab| lab.map));
         let by_role = Memo::new(move |_| view.get().roles);
-        let maps = Memo::new(move |_| tracer.fact.with(|fact| TraceMaps::of(fact.as_ref()?, by_role.get())));
+        let own = Memo::new(move |_| tracer.fact.with(|fact| TraceMaps::of(fact.as_ref()?, by_role.get())));
+        let pins = Pins::new(tracer);
+        let compared = Memo::new(move |_| {
+            let pinned = TraceMaps::of(&pins.against()?.fact, by_role.get())?;
+            Some(own.get()?.minus(&pinned))
+        });
+        let unlike = Memo::new(move |_| compared.with(|compared| compared.as_ref()?.as_ref().err().cloned()));
+        let maps = Memo::new(move |_| match compared.get() {
+            Some(Ok(differences)) => Some(differences),
+            _ => own.get(),
+        });
         let tracks =
-            Memo::new(move |_| tracer.fact.with(|fact| maps.with(|maps| Tracks::of(fact.as_ref()?, maps.as_ref()?))));
+            Memo::new(move |_| tracer.fact.with(|fact| own.with(|own| Tracks::of(fact.as_ref()?, own.as_ref()?))));
         let instead = Memo::new(move |_| tracer.record().and_then(|record| replaced_by(&record.settings.corruption)));
-        let story = Memo::new(move |_| {
+        let own_story = Memo::new(move |_| {
             let said = tracer.said();
             tracer.fact.with(|fact: &Option<FactRecord>| {
-                maps.with(|maps| {
+                own.with(|maps| {
                     let (instead, running) = (instead.get(), tracer.running.get().is_some());
                     Some(Story::of(maps.as_ref()?, fact.as_ref()?, said.as_deref(), instead.as_deref(), running))
                 })
             })
+        });
+        let story = Memo::new(move |_| {
+            let differences = maps.with(|maps| maps.as_ref().filter(|maps| maps.differs()).cloned());
+            match (differences, pins.side(), pins.against()) {
+                (Some(maps), Some(this), Some(pinned)) => Some(told(&maps, &names(&this, &pinned.side))),
+                _ => own_story.get(),
+            }
         });
         let pointer = Pointer::default();
         // The cell of the address, once there are maps; older links have a layer alone.
@@ -92,7 +118,7 @@ impl Maps {
                 pointer.at.get().filter(inside).or_else(peak)
             })
         });
-        Self { maps, tracks, story, view, pointer, cursor }
+        Self { own, maps, unlike, own_story, pins, tracks, story, view, pointer, cursor }
     }
 }
 
@@ -114,6 +140,10 @@ pub(super) fn MapsView(tracer: Tracer, maps: Maps) -> impl IntoView {
         maps.maps.with(|maps| maps.as_ref().map(|maps| maps.answer.clone()).unwrap_or_default())
     });
     let there = move || maps.maps.with(|maps| maps.as_ref().is_some_and(TraceMaps::any));
+    let differs = Signal::derive(move || maps.maps.with(|maps| maps.as_ref().is_some_and(TraceMaps::differs)));
+    let top = Signal::derive(move || {
+        maps.maps.with(|maps| maps.as_ref().map_or(1.0, |maps| maps.top(site.get(), scale.get())))
+    });
     let beyond = move || {
         let view = tracer.page.state.with(ViewState::view);
         tracer.fact.with(|fact| redundancy(fact.as_ref()?, &view))
@@ -125,7 +155,7 @@ pub(super) fn MapsView(tracer: Tracer, maps: Maps) -> impl IntoView {
                 <h2 class="unseen" id="map-title">"Causal trace"</h2>
                 <div class="map-head">
                     <MapTabs maps=maps.maps site=site on_site=on_site />
-                    <Legend answer=answer />
+                    <Legend answer=answer differs=differs top=top />
                 </div>
                 <TraceFigure
                     maps=maps.maps
@@ -159,15 +189,18 @@ pub(super) fn Side(tracer: Tracer, maps: Maps, says: Signal<Option<Vec<Word>>>) 
         maps.cursor.get().filter(|_| maps.pointer.at.get().is_some() || peak()).map(|at| at.layer)
     });
     let there = move || cell.with(Option::is_some);
+    let layers = Signal::derive(move || maps.maps.with(|maps| maps.as_ref().map_or(1, |maps| maps.layers)));
     view! {
         <div>
             {shown(there, move || view! {
                 <Inspector cell=cell answer=answer says=says>
-                    <Actions tracer=tracer layer=layer />
+                    <Actions tracer=tracer layer=layer pins=maps.pins />
+                    <PinLine pins=maps.pins unlike=maps.unlike />
                 </Inspector>
             })}
+            {shown(there, move || view! { <CellSheet cell=cell cursor=maps.cursor layers=layers pointer=maps.pointer /> })}
             {move || (!there()).then(|| view! {
-                <div class="inspector"><Actions tracer=tracer layer=Signal::derive(|| None) /></div>
+                <div class="inspector"><Actions tracer=tracer layer=Signal::derive(|| None) pins=maps.pins /><PinLine pins=maps.pins unlike=maps.unlike /></div>
             })}
         </div>
     }

@@ -1,9 +1,8 @@
 //! What the model would say with the looked-at cell put back: the engine is asked while the cursor rests.
 
 use super::maps::Maps;
-use super::run::{Source, Tracer};
-use crate::figures::partial::Stage;
-use engram_core::protocol::{Command, Event, MapSite, Question, Word};
+use super::run::Tracer;
+use engram_core::protocol::{Command, Event, MapSite, Word};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use std::collections::HashMap;
@@ -22,16 +21,7 @@ fn key((site, position, layer): Place) -> (u8, usize, usize) {
 /// The words; `None` where nothing was traced here, or they are not there yet.
 pub(super) fn says(tracer: Tracer, maps: Maps) -> Signal<Option<Vec<Word>>> {
     let known = RwSignal::new(HashMap::<(u8, usize, usize), Vec<Word>>::new());
-    // Only the engine that has traced it, with the same edits, can tell.
-    let question = Memo::new(move |_| -> Option<Question> {
-        let here = tracer.source.get() == Source::Live && tracer.running.get().is_none();
-        tracer.live.with(|live| {
-            let live = live.as_ref().filter(|live| here && matches!(live.stage, Stage::Done))?;
-            let same = live.edits == tracer.engine.in_force();
-            let loaded = tracer.engine.model.with(|model| model.as_ref().map(|model| model.model.clone()));
-            live.question.clone().filter(|_| same && loaded == live.model)
-        })
-    });
+    let question = tracer.at_hand();
     Effect::new(move |_| {
         question.track();
         known.set(HashMap::new());

@@ -8,12 +8,15 @@ use crate::lab::pace::Pace;
 use crate::lab::{Engine, Tab};
 use crate::page::Page;
 use crate::{files, sample, words};
-use engram_core::protocol::{Command, ModelRef};
+use engram_core::protocol::{Command, ModelRef, Question};
 use engram_core::record::{Corruption, FactRecord, Record, Settings};
 use leptos::task::spawn_local;
 use leptos::{ev, prelude::*};
 use std::cell::RefCell;
 use std::rc::Rc;
+
+/// Traces that are kept for the way back.
+const PAST: usize = 12;
 
 /// Whose numbers are on the screen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,6 +60,8 @@ pub(crate) struct Tracer {
     pub(crate) running: RwSignal<Option<Running>>,
     /// The fact that is shown.
     pub(crate) fact: Memo<Option<FactRecord>>,
+    /// Earlier traces of this tab with their questions, newest last.
+    past: StoredValue<Vec<(Asked, Partial)>>,
     /// Counts what was begun and cancelled, so that a late answer knows that it is late.
     turn: StoredValue<usize>,
 }
@@ -98,7 +103,8 @@ impl Tracer {
             now
         });
         let (running, turn) = (RwSignal::new(None), StoredValue::new(0));
-        let tracer = Self { page, engine, draft, stored, source, linked, text, live, running, fact, turn };
+        let past = StoredValue::new(Vec::new());
+        let tracer = Self { page, engine, draft, stored, source, linked, text, live, running, fact, past, turn };
         tracer.follow_link();
         window_event_listener(ev::hashchange, move |_| {
             page.trace.set(files::trace());
@@ -140,11 +146,55 @@ impl Tracer {
         }
     }
 
+    /// Shows again what answered the question of the address: a stored fact, or an earlier trace of this tab. Where there is none, what
+    /// is shown stays, and is told to be of another prompt.
+    pub(crate) fn recall(self) {
+        let asked = self.page.lab.with_untracked(Asked::of);
+        if asked.is_empty() {
+            let first = self.stored.with_value(|record| sample::strongest(record.as_ref()?).map(|fact| fact.order));
+            return first.into_iter().for_each(|order| self.show(order));
+        }
+        let earlier = self.past.with_value(|past| {
+            past.iter().rev().find(|(question, _)| *question == asked).map(|(_, partial)| partial.clone())
+        });
+        let stored = self.stored.with_value(|record| record.as_ref().map(|record| stored_answer(record, &asked)));
+        match (earlier, stored) {
+            (Some(partial), _) => {
+                self.live.set(Some(partial));
+                self.source.set(Source::Live);
+            }
+            (None, Some(stored @ Source::Stored(_))) => self.source.set(stored),
+            _ => {}
+        }
+    }
+
+    /// The record of the stored fact that answers a question.
+    pub(super) fn stored_record(self, asked: &Asked) -> Option<Record> {
+        self.stored.with_value(|record| match stored_answer(record.as_ref()?, asked) {
+            Source::Stored(order) => sample::only(record.as_ref()?, order),
+            _ => None,
+        })
+    }
+
     /// What the model says by itself after the prompt, where it was asked here.
     pub(crate) fn said(self) -> Option<String> {
         self.live
             .with(|live| live.as_ref().and_then(|live| live.greedy.clone()))
             .filter(|_| self.source.get() == Source::Live)
+    }
+
+    /// The question of the shown trace, where the engine that has answered it can tell more about it: only the same model with the
+    /// same edits can.
+    pub(crate) fn at_hand(self) -> Memo<Option<Question>> {
+        Memo::new(move |_| {
+            let here = self.source.get() == Source::Live && self.running.get().is_none();
+            self.live.with(|live| {
+                let live = live.as_ref().filter(|live| here && matches!(live.stage, Stage::Done))?;
+                let same = live.edits == self.engine.in_force();
+                let loaded = self.engine.model.with(|model| model.as_ref().map(|model| model.model.clone()));
+                live.question.clone().filter(|_| same && loaded == live.model)
+            })
+        })
     }
 
     /// Takes the shown fact over into the edit tab.
@@ -184,7 +234,7 @@ impl Tracer {
         if self.turn.get_value() != turn {
             return;
         }
-        let question = asked.question(loaded.info.layers);
+        let question = asked.clone().question(loaded.info.layers);
         let before = (self.source.get_untracked(), self.live.get_untracked());
         let mut partial = Partial::new(question.window, model, untrack(move || self.engine.in_force()));
         partial.question = Some(question.clone());
@@ -208,6 +258,14 @@ impl Tracer {
             self.engine.traced.set(Some(partial.clone()));
         }
         let nothing = partial.fact().is_none();
+        if matches!(partial.stage, Stage::Done) {
+            self.past.update_value(|past| {
+                past.retain(|(question, _)| *question != asked);
+                past.push((asked, partial.clone()));
+                let more = past.len().saturating_sub(PAST);
+                past.drain(..more);
+            });
+        }
         self.live.set(Some(partial));
         if nothing {
             // What was there before is better than nothing. It is set with the next frame, after the last drawing.

@@ -7,17 +7,9 @@ use crate::figures::question::{Asked, Field};
 use crate::figures::trace::Scale;
 use crate::lab::browser::focus_soon;
 use crate::state::{LabState, MapView, POSITIONS, ViewState};
+use crate::words;
 use engram_core::record::PatchPosition;
 use leptos::{ev, prelude::*};
-
-/// Names of the patch positions.
-fn position_name(position: PatchPosition) -> &'static str {
-    match position {
-        PatchPosition::SubjectLast => "last subject token",
-        PatchPosition::LastToken => "last token",
-        PatchPosition::SameIndex => "same index",
-    }
-}
 
 /// The drawer.
 #[component]
@@ -168,7 +160,7 @@ fn Look(tracer: Tracer, pointer: Pointer) -> impl IntoView {
     let positions = move || {
         let one = |position: PatchPosition| {
             let chosen = move || state.with(|state| state.position) == position;
-            view! { <option value=position.name() selected=chosen>{position_name(position)}</option> }
+            view! { <option value=position.name() selected=chosen>{words::patch_position(position)}</option> }
         };
         POSITIONS.into_iter().map(one).collect_view()
     };
@@ -199,11 +191,11 @@ fn Look(tracer: Tracer, pointer: Pointer) -> impl IntoView {
         <div class="setting">
             <Segments
                 label="Scale"
-                all=vec![(Scale::Linear, "linear"), (Scale::Root, "√")]
+                all=Scale::ALL.to_vec()
                 now=Signal::derive(move || view.get().scale)
                 choose=Callback::new(move |scale| lab.update(|lab| lab.map.scale = scale))
             />
-            <p class="help">"√ shows small recoveries more strongly."</p>
+            <p class="help">"√ shows small recoveries more strongly; own makes the map’s highest cell the darkest."</p>
         </div>
         <div class="setting">
             <label for="trace-position">"Restore at"</label>

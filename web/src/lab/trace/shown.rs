@@ -27,7 +27,7 @@ impl Tracer {
     }
 
     /// Why what is shown does not belong to the form; nothing where it does, or while it is computed.
-    pub(super) fn stale(self) -> Option<String> {
+    pub(crate) fn stale(self) -> Option<String> {
         if self.running.get().is_some() && self.source.get() == Source::Live {
             return None;
         }

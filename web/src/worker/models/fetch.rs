@@ -85,7 +85,9 @@ fn refusal(url: &str, status: u16, response: &Response) -> Error {
             .hint(format!("check the id; where the model needs an account, {elsewhere}")),
         (_, 404 | 410) => Error::input(format!("{url}: not found"))
             .hint("check the name; a model needs config.json, tokenizer.json and model.safetensors, or a .gguf file"),
-        (_, 429) => Error::io(format!("{url}: too many requests")).hint("wait a few minutes; what has come is kept"),
+        (_, 429) => {
+            Error::io(format!("{url}: too many requests")).hint("wait a few minutes; the downloaded part is kept")
+        }
         _ => Error::io(format!("{url}: the server answers {status}{because}")).hint("try again later"),
     }
 }

@@ -55,7 +55,7 @@ pub(crate) async fn preflight(engine: &mut Engine, origin: &Origin) -> Result<Pr
     preflight.storage_left = left;
     preflight.kept = remote && opfs::folder(&["models"]).await.is_some();
     if remote && left.is_some_and(|left| left < preflight.download) {
-        preflight.remarks.push("the browser's storage is too small to keep it all: delete kept models first".into());
+        preflight.remarks.push("the browser's storage is too small to keep it all: delete cached models first".into());
     }
     if let ModelRef::Cached { key } = &origin.model
         && let Some(kept) = cache::Kept::find(key).await

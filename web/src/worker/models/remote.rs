@@ -169,7 +169,7 @@ impl Remote {
                 Err(error) => {
                     failures = if came > 0 { 1 } else { failures + 1 };
                     if failures > ATTEMPTS {
-                        let hint = "what has come is kept: load it again to go on from there";
+                        let hint = "the downloaded part is kept: load it again to resume";
                         return Err(error.at(&self.url).hint(hint));
                     }
                     self.meter.retry(failures, error.message().to_owned());

@@ -76,7 +76,7 @@ impl SortBy {
             Self::Kind => "relation",
             Self::Outcome => "outcome",
             Self::Clean => "p(true)",
-            Self::Corrupt => "p(true), subject hidden",
+            Self::Corrupt => "p(true), corrupted",
             Self::Effect => "effect",
             Self::Layer => "argmax layer (paper)",
             Self::Largest => "largest sufficiency",

@@ -1,4 +1,4 @@
-//! Losses without a block, its attention or its MLP, layer by layer.
+//! Effects of ablating a block, its attention or its MLP, layer by layer.
 
 use super::super::{Article, Study, say};
 use super::{At, agreement, joined, peak, places};
@@ -15,9 +15,9 @@ pub fn ablations(article: &Article<'_>) -> String {
     if found.is_empty() {
         let measured = article.studies.iter().any(|study| !study.summary.maps.block.is_empty());
         return if measured {
-            "No block's removal lowers the answer's probability on average.".into()
+            "No block's ablation lowers the answer's probability on average.".into()
         } else {
-            "No fact was traced, so no block was left out.".into()
+            "No fact was traced, so no block was ablated.".into()
         };
     }
     let at: Vec<At<'_>> = found
@@ -26,7 +26,7 @@ pub fn ablations(article: &Article<'_>) -> String {
         .collect();
     let values: Vec<(&Study<'_>, Mean)> = found.iter().map(|(study, _, mean)| (*study, *mean)).collect();
     joined([
-        Some(format!("The block whose removal costs most is {}.", places(article, &at))),
+        Some(format!("The block whose ablation costs most is {}.", places(article, &at))),
         Some(format!("Without it the answer loses {}.", super::told(&values))),
         agreement(&at),
         against_l_star(article, &found),
@@ -99,7 +99,7 @@ mod tests {
     fn the_block_that_is_missed_is_held_against_l_star() {
         let own = said(record([0.4, 0.8, 0.8], [0.6, 0.9, 0.9], [0.7, 0.9, 0.9]));
         assert!(
-            own.starts_with("The block whose removal costs most is layer 1 of 3. Without it the answer loses 0.500"),
+            own.starts_with("The block whose ablation costs most is layer 1 of 3. Without it the answer loses 0.500"),
             "{own}"
         );
         assert!(
@@ -117,10 +117,10 @@ mod tests {
     fn blocks_may_not_matter() {
         assert_eq!(
             said(record([0.95; 3], [0.9; 3], [0.9; 3])),
-            "No block's removal lowers the answer's probability on average."
+            "No block's ablation lowers the answer's probability on average."
         );
         let mut none = sample::record();
         none.facts.retain(|fact| fact.traced().is_none());
-        assert_eq!(said(none), "No fact was traced, so no block was left out.");
+        assert_eq!(said(none), "No fact was traced, so no block was ablated.");
     }
 }

@@ -63,11 +63,11 @@ fn rates(article: &Article<'_>) -> Option<String> {
     if rest.is_empty() {
         let share = &first.1;
         return Some(match share {
-            share if share.of == 1 && share.count == 1 => "The one edit succeeds as the paper counts.".into(),
-            share if share.of == 1 => "The one edit fails as the paper counts.".into(),
-            share if share.count == share.of => format!("All {} edits succeed as the paper counts.", share.of),
-            share if share.count == 0 => format!("None of the {} edits succeeds as the paper counts.", share.of),
-            share => format!("{} edits succeed as the paper counts.", say::share(share)),
+            share if share.of == 1 && share.count == 1 => "The one edit succeeds by the paper's criterion.".into(),
+            share if share.of == 1 => "The one edit fails by the paper's criterion.".into(),
+            share if share.count == share.of => format!("All {} edits succeed by the paper's criterion.", share.of),
+            share if share.count == 0 => format!("None of the {} edits succeeds by the paper's criterion.", share.of),
+            share => format!("{} edits succeed by the paper's criterion.", say::share(share)),
         });
     }
     let low = shares.iter().fold(first, |low, one| if one.1.share < low.1.share { one } else { low });
@@ -78,9 +78,9 @@ fn rates(article: &Article<'_>) -> Option<String> {
         format!("{} of {} in {}", found.1.count, found.1.of, article.who(&names))
     };
     Some(if low.1.share == high.1.share {
-        format!("{} edits succeed as the paper counts, in every study alike.", say::share(&all))
+        format!("{} edits succeed by the paper's criterion, in every study alike.", say::share(&all))
     } else {
-        format!("{} edits succeed as the paper counts: from {} to {}.", say::share(&all), one(low), one(high))
+        format!("{} edits succeed by the paper's criterion: from {} to {}.", say::share(&all), one(low), one(high))
     })
 }
 
@@ -257,8 +257,8 @@ mod tests {
         let same = said(by_depth, std::slice::from_ref(&one));
         assert_eq!(
             same,
-            "3 edits judged by all measures together: 3 rewritten, not all checked. All 3 edits succeed as the paper \
-             counts. All were made at 25 % of the depth, so they say nothing about depth."
+            "3 edits judged by all measures together: 3 rewritten, not all checked. All 3 edits succeed by the paper's \
+             criterion. All were made at 25 % of the depth, so they say nothing about depth."
         );
         let mut deep = one.clone();
         sample::edited(&mut deep, 3, &[[0.2, 0.9], [0.2, 0.91]]);
@@ -270,7 +270,7 @@ mod tests {
         sample::edited(&mut one, 3, &[[0.8, 0.011]]);
         let few = said(by_depth, &[one]);
         assert!(
-            few.contains("3 of 4 (75.0 %) edits succeed as the paper counts.") && few.contains("Too few edits"),
+            few.contains("3 of 4 (75.0 %) edits succeed by the paper's criterion.") && few.contains("Too few edits"),
             "{few}"
         );
         let other = said(by_depth, &[deep, alike]);
@@ -302,7 +302,7 @@ mod tests {
         let mut part = one.clone();
         part.edits.iter_mut().flatten().take(1).for_each(|edit| edit.p_false = 1e-6);
         let told = said(by_depth, &[part]);
-        assert!(told.contains("The one edit succeeds as the paper counts. 1 more does not count"), "{told}");
+        assert!(told.contains("The one edit succeeds by the paper's criterion. 1 more does not count"), "{told}");
         failed.edits.iter_mut().flatten().for_each(|edit| edit.p_false = 1e-6);
         assert!(said(both_answers, std::slice::from_ref(&failed)).starts_with("None of the 1 edit counts"));
         failed.edits = Some(vec![]);

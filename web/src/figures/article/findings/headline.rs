@@ -37,15 +37,14 @@ fn passed(article: &Article<'_>) -> String {
         (all, kept, 1) => {
             let (are, depend) = if kept == 1 { ("is", "depends") } else { ("are", "depend") };
             format!(
-                "Of {}, {kept} {are} known to the model and {depend} on the subject: hiding it lowers the answer's \
+                "Of {}, {kept} {are} known to the model and {depend} on the subject: corrupting it lowers the answer's \
                  probability.",
                 words::count(all, "screened fact")
             )
         }
         _ => format!(
-            "Of {} facts screened in each of {} {}, {} are known to the model and depend on the subject: hiding it \
-             lowers the \
-             answer's probability.",
+            "Of {} facts screened in each of {} {}, {} are known to the model and depend on the subject: corrupting \
+             it lowers the answer's probability.",
             range(&|study| study.summary.screened),
             say::small(article.studies.len()),
             article.noun(),
@@ -54,7 +53,7 @@ fn passed(article: &Article<'_>) -> String {
     }
 }
 
-/// Where l* is under the article's reading, with the share of what is not localized.
+/// Where l* is at the article's patch position, with the share of what is not localized.
 fn first(article: &Article<'_>) -> String {
     let told = layers::dominant(article);
     if article.view.position == PatchPosition::LastToken
@@ -76,7 +75,7 @@ fn start(text: &str, sentences: usize) -> String {
     text.split_inclusive(". ").take(sentences).collect::<String>().trim().to_owned()
 }
 
-/// Whether the second reading agrees.
+/// Whether the second patch position agrees.
 fn second(article: &Article<'_>) -> Option<String> {
     let (position, studies) = article.other.as_ref()?;
     let pairs: Vec<_> = article
@@ -98,7 +97,7 @@ fn second(article: &Article<'_>) -> Option<String> {
         (0, _) => None,
         (_, 0) => Some(format!("Under {} l* is the same.{identity}", position.name())),
         (all, some) if all == some => Some(format!(
-            "Which position is patched decides: under {} l* is {}.{identity}",
+            "The patch position matters: under {} l* is {}.{identity}",
             position.name(),
             places(article, &moved)
         )),
@@ -123,11 +122,11 @@ fn redundancy(article: &Article<'_>) -> Option<String> {
         (0, 0) => None,
         (0, _) => Some("R is clipped wherever it was measured, so it says nothing about redundancy here.".into()),
         (_, 0) => Some(format!(
-            "With l* removed, another layer's clean state gives back a share R of {values} of what l* carries."
+            "With l* ablated, another layer's clean state restores a share R of {values} of what l* carries."
         )),
         _ => Some(format!(
-            "With l* removed, another layer's clean state gives back a share R of {values} in {}; in {} R is clipped \
-             and no measure.",
+            "With l* ablated, another layer's clean state restores a share R of {values} in {}; in {} R is clipped \
+             and not a measure.",
             article.who(&names(&fair)),
             article.who(&names(&clipped))
         )),
@@ -172,12 +171,9 @@ mod tests {
         sample::edited(&mut record, 1, &[[0.2, 0.5], [0.9, 0.01]]);
         let lines = said(std::slice::from_ref(&record), &MetricConvention::default());
         assert_eq!(lines.len(), 5, "{lines:?}");
-        assert!(
-            lines[2].starts_with("Which position is patched decides: under last-token l* is layer 3 of 3."),
-            "{lines:?}"
-        );
+        assert!(lines[2].starts_with("The patch position matters: under last-token l* is layer 3 of 3."), "{lines:?}");
         assert!(lines[3].contains("a share R of 0.333"), "{lines:?}");
-        assert!(lines[4].contains("1 of 2 (50.0 %) edits succeed as the paper counts. Unrelated"), "{lines:?}");
+        assert!(lines[4].contains("1 of 2 (50.0 %) edits succeed by the paper's criterion. Unrelated"), "{lines:?}");
         sample::each(&mut record, |traced| {
             traced.without_block[0] = 0.95;
             traced.patched.insert(PatchPosition::LastToken, vec![0.95, 0.2, 0.9]);
@@ -197,6 +193,6 @@ mod tests {
         let lines = said(&[record], &MetricConvention::default());
         assert_eq!(lines[0], "None of 1 screened fact is known to its model and depends on its subject.");
         assert_eq!(lines.len(), 3, "{lines:?}");
-        assert_eq!(lines[2], "No fact was traced, so no block was left out.");
+        assert_eq!(lines[2], "No fact was traced, so no block was ablated.");
     }
 }

@@ -1,4 +1,4 @@
-//! Figures 2 and 3, mean sufficiency per layer under both readings, and the distribution of dominant layers.
+//! Figures 2 and 3, mean sufficiency per layer at both patch positions, and the distribution of dominant layers.
 
 use super::super::{Article, Study, say};
 use super::{At, agreement, joined, peak, percent, place, places, those};
@@ -6,15 +6,15 @@ use crate::words;
 use engram_core::metrics::{Distribution, Mean, SNAP};
 use engram_core::record::PatchPosition;
 
-/// Figure 2: mean sufficiency under the article's reading.
+/// Figure 2: mean sufficiency at the article's patch position.
 pub fn sufficiency(article: &Article<'_>) -> String {
     curves(article, article.view.position, &article.studies)
 }
 
-/// Figure 3: the same under the second reading, and whether both name the same layers.
+/// Figure 3: the same at the second patch position, and whether both name the same layers.
 pub fn second_position(article: &Article<'_>) -> String {
     let Some((position, studies)) = &article.other else {
-        return format!("No study was made under another reading than {}.", article.view.position.name());
+        return format!("No study has a patch position other than {}.", article.view.position.name());
     };
     joined([Some(curves(article, *position, studies)), positions_agree(article), published_shape(article)])
 }
@@ -29,7 +29,7 @@ fn curves(article: &Article<'_>, position: PatchPosition, studies: &[Study<'_>])
         _ => peaks(article, position, studies),
     };
     let missing = (!missing.is_empty())
-        .then(|| format!("Under {} there is nothing from {}.", position.name(), article.who(&missing)));
+        .then(|| format!("Under {} nothing was traced in {}.", position.name(), article.who(&missing)));
     joined([Some(found), missing])
 }
 
@@ -131,7 +131,7 @@ fn rises(article: &Article<'_>, studies: &[Study<'_>]) -> String {
     joined([Some(identity.to_owned()), rise, agreement(&at), above])
 }
 
-/// Whether both readings have the same l*, over the studies that have one under both.
+/// Whether both patch positions have the same l*, over the studies that have one at both.
 fn positions_agree(article: &Article<'_>) -> Option<String> {
     let (other, studies) = article.other.as_ref()?;
     let pairs: Vec<(&Study<'_>, usize, usize)> = article
@@ -145,7 +145,7 @@ fn positions_agree(article: &Article<'_>) -> Option<String> {
     let mut sentences = Vec::new();
     if !same.is_empty() {
         let names: Vec<&str> = same.iter().map(|one| one.0.name.as_str()).collect();
-        sentences.push(Some(format!("Both readings have the same l*{}.", article.within(&names))));
+        sentences.push(Some(format!("Both patch positions have the same l*{}.", article.within(&names))));
     }
     if !moved.is_empty() {
         let moves = moved.iter().map(|(study, one, two)| {
@@ -154,7 +154,7 @@ fn positions_agree(article: &Article<'_>) -> Option<String> {
         });
         let told: Vec<String> =
             say::groups(moves).iter().map(|(moved, names)| format!("{moved}{}", article.within(names))).collect();
-        sentences.push(Some(format!("The readings disagree about l*: {}.", told.join("; "))));
+        sentences.push(Some(format!("The patch positions disagree about l*: {}.", told.join("; "))));
     }
     Some(joined(sentences))
 }
@@ -162,7 +162,7 @@ fn positions_agree(article: &Article<'_>) -> Option<String> {
 /// The earliest relative l* that the paper reports, layer 23 of 26 (METHODS, section 8); its latest is the last layer.
 const PUBLISHED: f64 = 23.0 / 26.0;
 
-/// Which reading has the late l* of the paper. METHODS asks for this wherever both are shown.
+/// Which patch position has the late l* of the paper. METHODS asks for this wherever both are shown.
 fn published_shape(article: &Article<'_>) -> Option<String> {
     let (other, studies) = article.other.as_ref()?;
     let late = |study: &Study<'_>| {
@@ -176,10 +176,10 @@ fn published_shape(article: &Article<'_>) -> Option<String> {
     let [first, other] = [article.view.position, *other].map(PatchPosition::name);
     let told = |(shape, names): &(_, Vec<&str>)| {
         let which = match shape {
-            (true, true) => "both readings".to_owned(),
+            (true, true) => "both patch positions".to_owned(),
             (true, false) => format!("{first} alone"),
             (false, true) => format!("{other} alone"),
-            (false, false) => "neither reading".to_owned(),
+            (false, false) => "neither patch position".to_owned(),
         };
         format!("{which}{}", article.within(names))
     };
@@ -264,7 +264,7 @@ fn ties(article: &Article<'_>) -> Option<String> {
 /// The share of facts that l* counts at their argmax though they have no peak; it stands beside the facts at l*.
 pub(super) fn no_peak(article: &Article<'_>) -> Option<String> {
     let shares: Vec<_> = article.studies.iter().filter_map(|study| study.summary.no_peak).collect();
-    let rule = "the best layer regains less than a tenth of what hiding the subject takes";
+    let rule = "the best layer recovers less than a tenth of what corrupting the subject takes";
     match shares.as_slice() {
         [] => None,
         all if all.iter().all(|share| share.count == 0) => None,
@@ -284,7 +284,7 @@ pub(super) fn not_localized(article: &Article<'_>) -> Option<String> {
     let shares: Vec<_> = article.studies.iter().filter_map(|study| study.summary.not_localized).collect();
     match shares.as_slice() {
         [] => None,
-        all if all.iter().all(|share| share.count == 0) => Some("No fact is left without a layer.".into()),
+        all if all.iter().all(|share| share.count == 0) => Some("Every fact is localized.".into()),
         [one] => Some(format!("{} facts are not localized: every patch only hurts.", say::share(one))),
         all => Some(format!(
             "{} of the facts are not localized: every patch only hurts.",
@@ -293,7 +293,7 @@ pub(super) fn not_localized(article: &Article<'_>) -> Option<String> {
     }
 }
 
-/// Under argmax-always the last layer counts what is not localized.
+/// Where a layer is always assigned, the last layer counts what is not localized.
 fn artefact(article: &Article<'_>) -> Option<String> {
     if !article.view.argmax_always || article.view.position == PatchPosition::LastToken {
         return None;
@@ -307,8 +307,8 @@ fn artefact(article: &Article<'_>) -> Option<String> {
     let facts: usize = article.studies.iter().map(counted).sum();
     (facts > 0).then(|| {
         format!(
-            "Argmax-always counts {} at the last layer whose patches only hurt; there the patch does nothing by \
-             definition, so this part of the last bar is an artefact.",
+            "The paper's convention counts {} whose patches only hurt at the last layer; there the patch does nothing \
+             by definition, so this part of the last bar is an artefact.",
             words::count(facts, "fact")
         )
     })

@@ -42,10 +42,9 @@ pub fn lens(article: &Article<'_>) -> Option<String> {
         .collect();
     let ends: usize = found.iter().map(|one| one.leads.len()).sum();
     let never = facts - ends;
-    let opening =
-        format!("Read at the prompt's last token of {} by the model's own head,", words::count(facts, "fact"));
+    let opening = format!("In the logit lens at the last token of {},", words::count(facts, "fact"));
     let lead = match at.as_slice() {
-        [] => format!("{opening} the answer is the most probable token after the last layer of none."),
+        [] => format!("{opening} the answer is never the most probable token after the last layer."),
         [one] if found.len() == 1 => {
             let range = say::range(found[0].leads.iter().map(|layer| *layer as f64), |layer| words::fixed(layer, 0));
             let range = if range.contains(' ') { format!(" (layers {range})") } else { String::new() };
@@ -91,7 +90,7 @@ mod tests {
         let one = said(&[record(&[&[9, 1, 1], &[9, 9, 1], &[1, 9, 1]])]);
         assert!(
             one.contains(
-                "of 3 facts by the model's own head, the answer leads from layer 3 of 3 on, by the \
+                "at the last token of 3 facts, the answer leads from layer 3 of 3 on, by the \
                               median (layers 2 to 3)."
             ),
             "{one}"
@@ -99,7 +98,7 @@ mod tests {
         assert!(one.contains("examples, not a statistic"), "{one}");
         let never = said(&[record(&[&[9, 1, 2], &[9, 9, 1]])]);
         assert!(never.contains("In 1 fact it is not the most probable token at the end."), "{never}");
-        assert!(said(&[record(&[&[9, 1, 2]])]).contains("after the last layer of none"));
+        assert!(said(&[record(&[&[9, 1, 2]])]).contains("never the most probable token after the last layer"));
         let two = said(&[record(&[&[1, 1, 1]]), record(&[&[9, 9, 1]])]);
         assert!(two.contains("from layer 1 of 3 on in a; from layer 3 of 3 on in a (2)"), "{two}");
         assert!(two.contains("do not agree in depth"), "{two}");

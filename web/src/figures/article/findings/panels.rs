@@ -111,7 +111,7 @@ fn halves(article: &Article<'_>) -> Option<String> {
     });
     (!names.is_empty()).then(|| {
         format!(
-            "In {} leaving out one sublayer costs more than leaving out the whole block, so there the ratio weighs two \
+            "In {} ablating one sublayer costs more than ablating the whole block, so there the ratio weighs two \
              disturbances rather than two parts of a loss.",
             article.who(&names)
         )
@@ -137,7 +137,7 @@ pub fn necessity(article: &Article<'_>) -> String {
     let groups = say::groups(found.iter().map(|(study, mean)| (side(mean), study.name.as_str())));
     let sides: Vec<String> = groups.iter().map(|(side, names)| format!("{side}{}", article.within(names))).collect();
     joined([
-        Some(format!("Leaving out {block} {}.", sides.join("; it "))),
+        Some(format!("Ablating {block} {}.", sides.join("; it "))),
         Some(format!("Δ_nec is {}.", told(&found))),
         without(article, "Δ_nec", &found),
     ])
@@ -165,14 +165,15 @@ pub fn last_layer(article: &Article<'_>) -> String {
         }
         PatchPosition::LastToken => {
             "Under last-token its patch gives the whole effect back by definition, so a fact is elsewhere only where \
-             an \
-             earlier patch gives more or as much."
+             an earlier patch gives more or as much."
         }
         _ if article.view.argmax_always && total > 0 => {
-            "Under this reading a patch there does nothing by definition: argmax-always counts facts that are not \
-             localized."
+            "At this patch position, restoring the last layer does nothing by definition: the paper's convention \
+             counts facts there that are not localized."
         }
-        _ if total == 0 => "Under this reading a patch there does nothing by definition, so this is no finding.",
+        _ if total == 0 => {
+            "At this patch position, restoring the last layer does nothing by definition, so this is no finding."
+        }
         _ => "These are facts whose patched position is still read after the last layer.",
     };
     format!("{value} {why}")

@@ -12,7 +12,7 @@ use engram_core::record::PatchPosition;
 pub(in super::super) enum Clip {
     /// It was not.
     No,
-    /// To 1: more is given back than the removal takes.
+    /// To 1: more is restored than the ablation takes.
     One,
     /// It is 0: the signs differ, or there is no gain.
     Zero,
@@ -35,7 +35,7 @@ pub(in super::super) fn clip(found: &Redundancy) -> Clip {
 pub fn redundancy(article: &Article<'_>) -> String {
     let found = defined(&article.studies, |study| study.summary.redundancy.map(|found| found.r));
     if found.is_empty() {
-        return format!("R is not there: no study has a second pass under {}.", article.view.position.name());
+        return format!("R was not measured: no study has a second pass under {}.", article.view.position.name());
     }
     let per_fact = article.view.redundancy == RedundancyAggregate::MeanOfClipped;
     let whole = |study: &Study<'_>| study.summary.redundancy.as_ref().map(clip) == Some(Clip::No);
@@ -57,10 +57,10 @@ pub fn redundancy(article: &Article<'_>) -> String {
         per_fact.then(|| "It is the mean over facts, each fact's value clipped to [0, 1].".to_owned()),
         told(
             Clip::One,
-            "R is clipped to 1: another layer's patch gives back more than the removal of l* takes, so the value is a \
-             ceiling and no measure.",
+            "R is clipped to 1: another layer's patch restores more than ablating l* takes, so the value is a \
+             ceiling and not a measure.",
         ),
-        told(Clip::Zero, "R is 0: removing l* costs nothing, or no patch gives anything back."),
+        told(Clip::Zero, "R is 0: ablating l* costs nothing, or no patch restores anything."),
         told(Clip::Meaningless, "both the gain and the loss are below zero, so R has no meaning."),
         identity(article),
         elsewhere(article),
@@ -69,7 +69,7 @@ pub fn redundancy(article: &Article<'_>) -> String {
 }
 
 /// Under last-token R has a floor that follows from definitions (METHODS, "Redundancy"): a patch after the last block
-/// gives the clean answer back whole, and where the last block is the removed one, the patch below it gives what the
+/// gives the clean answer back whole, and where the last block is the ablated one, the patch below it gives what the
 /// clean run has without that block.
 fn identity(article: &Article<'_>) -> Option<String> {
     if article.view.position != PatchPosition::LastToken {
@@ -89,22 +89,21 @@ fn identity(article: &Article<'_>) -> Option<String> {
     });
     let below = (!below.is_empty()).then(|| {
         format!(
-            "In {} the patch after the last layer gives the clean answer back by definition, whatever was removed, so \
-             R \
-             is no finding about other layers.",
+            "In {} the patch after the last layer gives the clean answer back by definition, whatever was ablated, so \
+             R is no finding about other layers.",
             article.who(&below)
         )
     });
     Some(joined([last, below])).filter(|said| !said.is_empty())
 }
 
-/// R belongs to the block that the study removed.
+/// R belongs to the block that the study ablated.
 fn elsewhere(article: &Article<'_>) -> Option<String> {
     let names = super::those(&article.studies, |study| {
         study.summary.redundancy.zip(study.summary.l_star).is_some_and(|(found, l_star)| found.ablated != l_star)
     });
     (!names.is_empty())
-        .then(|| format!("In {} R was measured with another layer removed than this view's l*.", article.who(&names)))
+        .then(|| format!("In {} R was measured with a layer ablated that is not this view's l*.", article.who(&names)))
 }
 
 /// Sixth panel: R against the number of parameters.
@@ -123,7 +122,7 @@ pub fn redundancy_by_size(article: &Article<'_>) -> String {
     };
     let (Some(first), Some(last)) = (dots.first(), dots.last()) else {
         return match clipped.len() {
-            0 => "R against size has no dot: R or the number of parameters is missing.".into(),
+            0 => "R against size cannot be plotted: R or the number of parameters is missing.".into(),
             _ => "Every R is clipped, so nothing can be said about R and size.".into(),
         };
     };
@@ -144,7 +143,7 @@ pub fn redundancy_by_size(article: &Article<'_>) -> String {
         () => format!("R does not follow size: it is {ends}, and those between are out of order."),
     };
     let few = (3..10).contains(&dots.len());
-    let few = few.then(|| format!("{} points cannot carry a law.", say::capital(&say::small(dots.len()))));
+    let few = few.then(|| format!("{} points do not establish a trend.", say::capital(&say::small(dots.len()))));
     joined([Some(trend), left_out, few])
 }
 
@@ -186,7 +185,7 @@ mod tests {
         assert!(of(0.05, 0.95).contains("In a R is 0:"), "a patch that gives nothing counts as 0");
         assert!(said(redundancy, &[subject("a")]).contains("no study has a second pass under subject-last"));
         let far = said(redundancy, &[with_r("a", PatchPosition::SubjectLast, 3, 0.2, 0.5)]);
-        assert!(far.contains("another layer removed than this view's l*"), "{far}");
+        assert!(far.contains("a layer ablated that is not this view's l*"), "{far}");
     }
 
     #[test]
@@ -195,7 +194,7 @@ mod tests {
         let of =
             |ablated| redundancy(&Article::new(&[with_r("a", PatchPosition::LastToken, ablated, 0.2, 0.5)], &view));
         assert!(of(4).contains("In a l* is the last layer: by definition"), "{}", of(4));
-        assert!(of(1).contains("gives the clean answer back by definition, whatever was removed"), "{}", of(1));
+        assert!(of(1).contains("gives the clean answer back by definition, whatever was ablated"), "{}", of(1));
     }
 
     #[test]
@@ -214,7 +213,7 @@ mod tests {
         let mut odd = c;
         odd.model.parameters = 1_500_000;
         assert!(of(&[a, odd, b]).starts_with("R does not follow size"));
-        assert!(of(&[subject("a")]).contains("has no dot"));
+        assert!(of(&[subject("a")]).contains("cannot be plotted"));
         let clipped = with_r("d", PatchPosition::SubjectLast, 1, 0.9, 0.8);
         assert!(of(std::slice::from_ref(&clipped)).starts_with("Every R is clipped"));
         assert!(of(&[small, clipped]).ends_with("One clipped value is left out."));

@@ -22,10 +22,11 @@ pub fn table1(article: &Article<'_>) -> String {
         ),
     };
     let short = super::those(&article.studies, |study| study.summary.validated < study.record.settings.n);
-    let short = (!short.is_empty()).then(|| format!("In {} fewer facts passed than were wanted.", article.who(&short)));
+    let short =
+        (!short.is_empty()).then(|| format!("In {} fewer facts passed than were requested.", article.who(&short)));
     let stopped = article.studies.iter().any(|study| study.summary.validated == study.record.settings.n);
     let stopped = stopped.then(|| {
-        "A study stops once it has the facts it wanted, so density counts what was wanted, not what a model knows."
+        "A study stops at the requested number of facts, so density counts what was requested, not what a model knows."
             .to_owned()
     });
     joined([Some(kept), short, stopped])
@@ -44,7 +45,7 @@ pub fn table2(article: &Article<'_>) -> String {
     let second = article.other.as_ref().and_then(|(position, studies)| one(position.name(), studies));
     let both: Vec<String> = [first, second].into_iter().flatten().collect();
     if both.is_empty() {
-        return "No fact is localized under any reading.".into();
+        return "No fact is localized at any patch position.".into();
     }
     joined([Some(format!("{}.", say::capital(&both.join(", ")))), layers::not_localized(article)])
 }
@@ -128,7 +129,7 @@ mod tests {
         let told = said(table1, std::slice::from_ref(&one));
         assert_eq!(
             told,
-            "2 of 3 (66.7 %) screened facts passed both filters. In tiny fewer facts passed than were wanted."
+            "2 of 3 (66.7 %) screened facts passed both filters. In tiny fewer facts passed than were requested."
         );
         one.settings.n = 2;
         assert!(said(table1, std::slice::from_ref(&one)).contains("not what a model knows"));
@@ -136,16 +137,16 @@ mod tests {
         assert!(told.starts_with("Under subject-last l* holds 100.0 % of the localized facts (C = 0.250)."), "{told}");
         assert!(told.contains("1 of 2 (50.0 %) facts are not localized"), "{told}");
         let told = said(table3, std::slice::from_ref(&one));
-        assert!(told.starts_with("Leaving out block l* costs probability."), "{told}");
+        assert!(told.starts_with("Ablating block l* costs probability."), "{told}");
         assert!(told.ends_with("no study has a second pass under subject-last."), "{told}");
         let told = said(table4, std::slice::from_ref(&one));
         assert!(
-            told.is_some_and(|told| told.starts_with("The one edit succeeds as the paper counts. Unrelated")),
+            told.is_some_and(|told| told.starts_with("The one edit succeeds by the paper's criterion. Unrelated")),
             "Table 4"
         );
         one.edits = None;
         assert_eq!(said(table4, &[one]), None);
-        assert_eq!(said(table2, &[subject("a", &[&[0.05, 0.1]])]), "No fact is localized under any reading.");
+        assert_eq!(said(table2, &[subject("a", &[&[0.05, 0.1]])]), "No fact is localized at any patch position.");
     }
 
     #[test]

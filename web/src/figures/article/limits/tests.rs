@@ -26,7 +26,7 @@ fn only_what_applies() {
     has(alone, "not localized", "50.0 % of all.");
     has(alone, "redundancy", "R was not measured under subject-last");
     has(alone, "edits", "With 1 edit a rate of success has a standard error of up to 50.0 percentage points");
-    for topic in ["models", "size", "weights", "comparison", "matched facts", "device", "readings"] {
+    for topic in ["models", "size", "weights", "comparison", "matched facts", "device", "patch positions"] {
         assert_eq!(text(alone, topic), None, "{topic}");
     }
     one.model.name = "engram-phi".into();
@@ -43,7 +43,7 @@ fn only_what_applies() {
     has(alone, "size", "With 2.0 M parameters");
     has(alone, "weights", "quantised");
     has(alone, "device", "on a CPU");
-    has(alone, "readings", "last-token in engram-phi was not measured");
+    has(alone, "patch positions", "last-token in engram-phi was not measured");
     has(alone, "corruption", "Noise of 3 σ");
     has(alone, "seed", "One seed, 42, decided which facts are looked at and the noise");
     has(alone, "edits", "No fact was edited");
@@ -66,7 +66,7 @@ fn comparisons_have_limits_of_their_own() {
     let mut first = one;
     first.device.kind = "cpu".into();
     let pair = [first, two];
-    has(&pair, "comparison", "differ in device, facts and wanted;");
+    has(&pair, "comparison", "differ in device, facts and sample;");
     has(&pair, "matched facts", "No fact was validated by both models");
     has(&pair, "device", "different kinds of device (CPU and GPU)");
     assert!(text(&pair, "seed").is_none(), "two seeds are no single seed");
@@ -81,5 +81,5 @@ fn a_clipped_r_is_a_limit() {
     });
     assert_eq!(text(std::slice::from_ref(&one), "redundancy"), None);
     sample::each(&mut one, |traced| traced.without_block[0] = 0.89);
-    has(&[one], "redundancy", "R was clipped in a and is no measure there.");
+    has(&[one], "redundancy", "R was clipped in a and is not a measure there.");
 }

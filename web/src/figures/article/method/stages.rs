@@ -13,8 +13,7 @@ pub(super) fn necessity(article: &Article<'_>) -> Section {
         paragraphs: vec![
             text(format!(
                 "On the clean prompt attention's and the MLP's contribution of one block are set to zero at all \
-                 positions, so \
-                 that the block is the identity. What the answer loses is read {}:",
+                 positions, so that the block is the identity. What the answer loses is read {}:",
                 place(article)
             )),
             formulas::NECESSITY,
@@ -29,8 +28,7 @@ pub(super) fn mlp(article: &Article<'_>) -> Section {
         paragraphs: vec![
             text(
                 "The same with one sublayer at a time gives Δ_attn and Δ_MLP (equation 2), with ε = 1e-8. What is set \
-                 to zero \
-                 is what a sublayer adds to the stream.",
+                 to zero is what a sublayer adds to the stream.",
             ),
             formulas::MLP_RATIO,
             text(format!("The value of a study is {}, read {}.", ratio(article), place(article))),
@@ -45,9 +43,8 @@ pub(super) fn redundancy(article: &Article<'_>) -> Option<Section> {
         title: "Redundancy",
         paragraphs: vec![
             text(
-                "A second pass runs the corrupted prompt with block l* removed and puts the clean state back after \
-                 one other \
-                 layer, at the reading's position (equation 3).",
+                "A second pass runs the corrupted prompt with block l* ablated and puts the clean state back after one \
+                 other layer, at the patch position (equation 3).",
             ),
             formulas::REDUNDANCY,
             text(format!(
@@ -86,14 +83,11 @@ pub(super) fn maps(article: &Article<'_>) -> Option<Section> {
     Some(Section {
         title: "Token × layer maps",
         paragraphs: vec![text(format!(
-            "For some facts the patch is made at every position and layer, for the residual stream after the block \
-             and for \
-             the contributions of the MLPs and of attention, these two in a window of {} around the layer. A position \
-             that \
-             the corruption left alone, or that has no clean counterpart, keeps p_corrupt. Where both prompts differ \
-             in \
-             length, positions outside the subject are aligned from the nearer end of the prompt, the subject's from \
-             its end.",
+            "For some facts the patch is made at every position and layer, for the residual stream after the block and \
+             for the contributions of the MLPs and of attention, these two in a window of {} around the layer. A \
+             position that the corruption left alone, or that has no clean counterpart, keeps p_corrupt. Where both \
+             prompts differ in length, positions outside the subject are aligned from the nearer end of the prompt, \
+             the subject's from its end.",
             say::list(&told)
         ))],
     })
@@ -105,8 +99,7 @@ pub(super) fn lens(article: &Article<'_>) -> Option<Section> {
         title: "Logit lens",
         paragraphs: vec![text(
             "What the model's own final norm and head read from the clean prompt's residual stream after each block, \
-             at the \
-             last token. After the last block it is the model's own prediction.",
+             at the last token. After the last block it is the model's own prediction.",
         )],
     })
 }
@@ -117,11 +110,9 @@ pub(super) fn compression(article: &Article<'_>) -> Option<Section> {
         title: "Compression",
         paragraphs: vec![text(
             "Studies are held side by side by knowledge density, C, R, r_MLP, Δ_nec and the last layer's share. \
-             Density is \
-             validated facts per 10⁹ parameters, which are counted from the weights, a tied head once. Facts that \
-             every \
-             study validated are also reported as a matched subset; there l* and all that follows are computed on the \
-             subset, and R keeps the block that was removed in each study.",
+             Density is validated facts per 10⁹ parameters, which are counted from the weights, a tied head once. \
+             Facts that every study validated are also reported as a matched subset; there l* and all that follows are \
+             computed on the subset, and R keeps the block that was ablated in each study.",
         )],
     })
 }
@@ -154,9 +145,8 @@ pub(super) fn editing(article: &Article<'_>) -> Option<Section> {
     paragraphs.extend(by_tuning(article));
     paragraphs.extend([
         text(format!(
-            "An edit counts if p(false) was above {} before. It succeeds if one of three levels is reached, and \
-                 is named by \
-                 the first. {}.",
+            "An edit counts if p(false) was above {} before. It succeeds if one of three levels is reached, and is \
+             named by the first. {}.",
             edit(|edit| edit.min_p_false.to_string()),
             levels.join("; ")
         )),
@@ -196,7 +186,7 @@ fn by_spsa(article: &Article<'_>) -> Vec<Piece> {
         return Vec::new();
     };
     vec![
-        text("SPSA searches v* by simultaneous perturbation. With the MLP's output there replaced by v it lowers"),
+        text("SPSA searches for v* by simultaneous perturbation. With the MLP's output replaced by v, it minimises"),
         formulas::OBJECTIVE,
         text("Each step draws a direction δ with entries ±1 from the seed and moves"),
         formulas::STEP,
@@ -279,10 +269,8 @@ pub(super) fn side_effects(article: &Article<'_>) -> Option<Section> {
         title: "Side effects",
         paragraphs: vec![text(format!(
             "{} facts of another relation and another subject are watched with each edit: the mean and the worst |Δp| \
-             of their \
-             true answers, and how many change their most probable token. Both answers are also measured before and \
-             after on \
-             the fact's paraphrases and neighbourhood prompts, where it has some.",
+             of their true answers, and how many change their most probable token. Both answers are also measured \
+             before and after on the fact's paraphrases and neighbourhood prompts, where it has some.",
             over(article, |settings| settings.edit.unrelated.to_string())
         ))],
     })
@@ -294,10 +282,8 @@ pub(super) fn savings() -> Section {
         title: "Exact savings",
         paragraphs: vec![text(
             "Nothing is approximated. A patch after block l at position i changes nothing at blocks up to l nor at \
-             positions \
-             before i, so only later blocks and positions run again, many in one batch, and only positions whose \
-             prediction \
-             is read go through the head. The result equals the naive full pass to float rounding.",
+             positions before i, so only later blocks and positions run again, many in one batch, and only positions \
+             whose prediction is read go through the head. The result equals the naive full pass to float rounding.",
         )],
     }
 }

@@ -66,7 +66,7 @@ fn what_was_not_done_is_left_out() {
 }
 
 #[test]
-fn readings_and_views_are_told() {
+fn positions_and_views_are_told() {
     let mut record = sample::record();
     record.settings.positions = vec![PatchPosition::LastToken];
     let late = of(std::slice::from_ref(&record), &MetricConvention::default().with_position(PatchPosition::LastToken));

@@ -71,7 +71,7 @@ fn files_are_known_by_name_only() {
         assert_eq!(of(&record).study, format!("engram study --model {model} --facts ./--help --out studies"));
     }
     let notes = of(&record).notes;
-    assert!(notes[0].contains("knows the model by its name only") && notes[1].contains("(SHA-256 abc)"), "{notes:?}");
+    assert!(notes[0].contains("has only the model's name") && notes[1].contains("(SHA-256 abc)"), "{notes:?}");
     record.model.name = "a/b".into();
     assert!(of(&record).notes[0].contains("in its present state"));
     assert_eq!(of(&record).verify, "engram verify studies/a--b.engram.json");
@@ -98,7 +98,7 @@ fn all_settings_are_listed() {
     let value = |name: &str| found.iter().find(|line| line.0 == name).map(|line| line.1.as_str());
     assert_eq!(value("longest prompt"), Some("128 tokens"));
     assert_eq!(value("record format"), Some("1"));
-    assert_eq!(value("edited facts"), Some("15 wanted, 20 unrelated ones watched, p(false) above 0.0005"));
+    assert_eq!(value("edited facts"), Some("15 requested, 20 unrelated ones watched, p(false) above 0.0005"));
     let two = [record.clone(), record];
     let article = Article::new(&two[..1], &MetricConvention::default());
     assert_eq!(report(&article), "engram report studies/engram-phi.engram.json -o page.html");

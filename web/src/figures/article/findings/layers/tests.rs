@@ -44,12 +44,12 @@ fn what_does_not_help_or_is_missing_says_so() {
     let none = sample::study("b", PatchPosition::LastToken, &[&[0.1, 0.9]]);
     assert_eq!(said(sufficiency, std::slice::from_ref(&none)), "No fact was traced under subject-last.");
     let both = said(sufficiency, &[subject("a", &[&[0.4, 0.1, 0.1]]), none]);
-    assert!(both.ends_with("Under subject-last there is nothing from b."), "{both}");
-    assert_eq!(said(second_position, &[hurts]), "No study was made under another reading than subject-last.");
+    assert!(both.ends_with("Under subject-last nothing was traced in b."), "{both}");
+    assert_eq!(said(second_position, &[hurts]), "No study has a patch position other than subject-last.");
 }
 
 #[test]
-fn the_second_reading_is_held_against_the_first() {
+fn the_second_position_is_held_against_the_first() {
     let mut record = subject("a", &[&[0.5, 0.2, 0.1, 0.1]]);
     record.settings.positions.push(PatchPosition::LastToken);
     let under = |record: &mut Record, curve: &[f32]| {
@@ -62,8 +62,8 @@ fn the_second_reading_is_held_against_the_first() {
     assert!(late.contains("88 % to 100 % of the depth) is matched by last-token alone."), "{late}");
     under(&mut record, &[0.95, 0.6, 0.6, 0.9]);
     let early = said(second_position, std::slice::from_ref(&record));
-    assert!(early.contains("Both readings have the same l*."), "{early}");
-    assert!(early.contains("is matched by neither reading."), "{early}");
+    assert!(early.contains("Both patch positions have the same l*."), "{early}");
+    assert!(early.contains("is matched by neither patch position."), "{early}");
     assert!(early.contains("gives more than the clean run itself has: layer 1 of a (0.850 against 0.800)"), "{early}");
 }
 
@@ -78,7 +78,7 @@ fn ties_and_narrow_leads_are_told() {
     assert_eq!(
         clear,
         "Under subject-last the most frequent dominant layer l* is layer 1 of 3. 9 of 9 (100.0 %) localized facts are \
-         there. No fact is left without a layer."
+         there. Every fact is localized."
     );
     let mut lost = subject("a", &[one, one, one, &[0.05, 0.0, 0.1]]);
     let told = said(dominant, std::slice::from_ref(&lost));
@@ -87,7 +87,8 @@ fn ties_and_narrow_leads_are_told() {
     let always = MetricConvention { argmax_always: true, ..MetricConvention::default() };
     let told = dominant(&Article::new(&[lost], &always));
     assert!(
-        told.contains("Argmax-always counts 1 fact at the last layer") && !told.contains("not localized"),
+        told.contains("The paper's convention counts 1 fact whose patches only hurt")
+            && !told.contains("not localized"),
         "{told}"
     );
 }

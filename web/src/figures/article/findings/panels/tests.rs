@@ -43,7 +43,7 @@ fn the_mlp_is_held_against_one_half() {
     let below = with(0.7, 0.85);
     assert!(below.starts_with("Attention's part is the larger one (r_MLP below 0.5)."), "{below}");
     assert!(!below.contains("one sublayer"), "{below}");
-    assert!(with(0.2, 0.3).contains("In a leaving out one sublayer costs more"));
+    assert!(with(0.2, 0.3).contains("In a ablating one sublayer costs more"));
     let mut at = 0.0;
     sample::each(&mut record, |traced| {
         traced.without_attention[0] = 0.7 + at;
@@ -57,7 +57,7 @@ fn the_mlp_is_held_against_one_half() {
 #[test]
 fn necessity_may_be_negative() {
     let mut record = subject("a");
-    assert!(said(necessity, std::slice::from_ref(&record)).starts_with("Leaving out block l* costs probability."));
+    assert!(said(necessity, std::slice::from_ref(&record)).starts_with("Ablating block l* costs probability."));
     sample::each(&mut record, |traced| traced.without_block[0] = 0.95);
     let raised = said(necessity, std::slice::from_ref(&record));
     assert!(raised.contains("raises the answer's probability") && raised.contains("−0.050"), "{raised}");
@@ -79,5 +79,5 @@ fn the_last_layer_is_explained() {
     let hurt = sample::study("a", PatchPosition::SubjectLast, &[&[0.05, 0.1]]);
     let told =
         last_layer(&Article::new(&[hurt], &MetricConvention { argmax_always: true, ..MetricConvention::default() }));
-    assert!(told.contains("argmax-always counts facts that are not localized"), "{told}");
+    assert!(told.contains("the paper's convention counts facts there that are not localized"), "{told}");
 }

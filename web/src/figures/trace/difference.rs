@@ -1,0 +1,152 @@
+//! Two traces cell by cell: this one minus the pinned one.
+
+use super::{Cursor, Peak, Piece, Standing, Story, TraceMaps};
+use crate::words;
+use engram_core::protocol::MapSite;
+
+/// Differences that are smaller are none.
+const LEAST: f64 = 0.05;
+
+impl TraceMaps {
+    /// The same maps as differences: recovery here minus recovery there. Rows are compared in their order.
+    ///
+    /// # Errors
+    /// Why the two cannot be compared, as a sentence.
+    pub fn minus(self, other: &Self) -> Result<Self, String> {
+        let there = |maps: &Self| maps.any() && maps.waiting().is_none() && maps.standing == Standing::Effect;
+        if !there(&self) || !there(other) {
+            return Err("Only whole traces with an effect can be compared.".into());
+        }
+        let roles = |maps: &Self| maps.rows.iter().map(|row| row.role).collect::<Vec<_>>();
+        if roles(&self) != roles(other) {
+            return Err("The two prompts have different tokens; average the rows by role to compare them.".into());
+        }
+        Ok(Self { against: Some(Box::new(other.clone())), ..self })
+    }
+
+    /// The recovery of the pinned trace's cell; of a model of another depth, of its layer at the same relative depth.
+    pub fn pinned(&self, site: MapSite, at: Cursor) -> Option<f64> {
+        let other = self.against.as_ref()?;
+        other.value(site, Cursor { layer: self.pinned_layer(at.layer), ..at })
+    }
+
+    /// The pinned trace's layer at the relative depth of a layer.
+    pub fn pinned_layer(&self, layer: usize) -> usize {
+        let depth = self.against.as_ref().map_or(self.layers, |other| other.layers);
+        (layer * depth).div_ceil(self.layers.max(1)).clamp(1, depth.max(1))
+    }
+
+    /// The cell that differs most, if it differs at all.
+    pub fn widest(&self, site: MapSite) -> Option<Peak> {
+        let cells = (0..self.rows.len()).flat_map(|row| (1..=self.layers).map(move |layer| Cursor { row, layer }));
+        let known = cells.filter_map(|at| Some(Peak { at, value: self.value(site, at)? }));
+        let widest = known.reduce(|best, next| if next.value.abs() > best.value.abs() { next } else { best })?;
+        (widest.value.abs() >= LEAST).then_some(widest)
+    }
+}
+
+/// What the difference of two traces says; `names` are those of the shown one and of the pinned one.
+pub fn told(maps: &TraceMaps, names: &[String; 2]) -> Story {
+    let text = |text: String| Piece::Text(text);
+    let [this, pinned] = names;
+    let deep = maps.against.as_ref().map_or(maps.layers, |other| other.layers);
+    let depth = match deep == maps.layers {
+        true => String::new(),
+        false => format!(" Of the pinned model’s {deep} layers those at the same relative depth are taken."),
+    };
+    let more = "Difference of recovery: this trace minus the pinned one. Blue is more here, red is less here, grey is no difference.";
+    let head = match maps.widest(MapSite::Residual) {
+        None => vec![text(format!("With {this} and with {pinned}, every state restores the same."))],
+        Some(Peak { at, value }) => {
+            let row = &maps.rows[at.row];
+            let token = row.text.trim_start_matches('·').to_owned();
+            let token = if row.role.is_subject() { Piece::Subject(token) } else { Piece::Token(token) };
+            let (from, to) = around(maps, at, value);
+            let layers = if from == to { format!("layer {from}") } else { format!("layers {from}–{to}") };
+            let how = if value > 0.0 { "more" } else { "less" };
+            vec![
+                text(format!("With {this}, ")),
+                token,
+                text(format!(" restores up to {} {how} at {layers} than with {pinned}.", words::fixed(value.abs(), 2))),
+            ]
+        }
+    };
+    Story { head, more: format!("{more}{depth}"), ..Story::default() }
+}
+
+/// The layers around a cell that differ at least half as much in the same direction.
+fn around(maps: &TraceMaps, at: Cursor, value: f64) -> (usize, usize) {
+    let line = maps.line(MapSite::Residual, at.row);
+    let like = |layer: &usize| line[layer - 1].is_some_and(|one| one * value.signum() >= value.abs() / 2.0);
+    let from = (1..=at.layer).rev().take_while(like).last().unwrap_or(at.layer);
+    let to = (at.layer..=maps.layers).take_while(like).last().unwrap_or(at.layer);
+    (from, to)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::machu;
+    use super::*;
+
+    fn maps(scale: f32) -> TraceMaps {
+        let mut traced = machu::traced();
+        let maps = traced.maps.as_mut().expect("maps");
+        maps.residual[2].iter_mut().for_each(|p| *p = 0.1 + (*p - 0.1) * scale);
+        TraceMaps::of(&machu::fact(traced), false).expect("it is traced")
+    }
+
+    #[test]
+    fn two_traces_differ_cell_by_cell() {
+        let found = maps(0.5).minus(&maps(1.0)).expect("they can be compared");
+        let at = Cursor { row: 2, layer: 2 };
+        assert!((found.value(MapSite::Residual, at).expect("a value") + 0.5).abs() < 1e-6);
+        assert!((found.pinned(MapSite::Residual, at).expect("a value") - 1.0).abs() < 1e-6);
+        assert_eq!(found.value(MapSite::Residual, Cursor { row: 4, layer: 6 }), Some(0.0));
+        assert_eq!(found.widest(MapSite::Residual).map(|peak| peak.at), Some(at));
+        let said = told(&found, &["“A”".into(), "“B”".into()]);
+        assert_eq!(said.text(), "With “A”, Picchu restores up to 0.50 less at layers 1–3 than with “B”.");
+        let same = maps(1.0).minus(&maps(1.0)).expect("they can be compared");
+        assert!(told(&same, &["x".into(), "y".into()]).text().ends_with("every state restores the same."));
+    }
+
+    #[test]
+    fn models_of_other_depths_are_compared_at_the_same_relative_depth() {
+        let (mut shallow, mut traced) = (maps(1.0), machu::traced());
+        shallow.against = Some(Box::new(TraceMaps { layers: 12, ..shallow.clone() }));
+        assert_eq!([1, 2, 6].map(|layer| shallow.pinned_layer(layer)), [2, 4, 12]);
+        shallow.against = Some(Box::new(TraceMaps { layers: 3, ..shallow.clone() }));
+        assert_eq!([1, 2, 3, 6].map(|layer| shallow.pinned_layer(layer)), [1, 1, 2, 3]);
+        // A model of three layers: what it restores at its last is held against the last of six.
+        traced.without_block.truncate(3);
+        let there = traced.maps.as_mut().expect("maps");
+        [&mut there.residual, &mut there.mlp, &mut there.attention]
+            .into_iter()
+            .flatten()
+            .for_each(|row| row.truncate(3));
+        let small = TraceMaps::of(&machu::fact(traced), false).expect("it is traced");
+        let found = maps(1.0).minus(&small).expect("they can be compared");
+        let at = Cursor { row: 2, layer: 6 };
+        assert!((found.pinned(MapSite::Residual, at).expect("a value") - 0.9).abs() < 1e-6);
+        assert!((found.value(MapSite::Residual, at).expect("a value") + 0.9).abs() < 1e-6);
+        assert!(told(&found, &["a".into(), "b".into()]).more.ends_with("at the same relative depth are taken."));
+    }
+
+    #[test]
+    fn what_does_not_fit_is_said() {
+        let fact = machu::fact(machu::traced());
+        let roles = TraceMaps::of(&fact, true).expect("it is traced");
+        assert!(roles.minus(&maps(1.0)).is_ok(), "one token a role");
+        let mut traced = machu::traced();
+        traced.tokens.insert(3, " now".into());
+        traced.corrupt_tokens.insert(3, " now".into());
+        let maps_ = traced.maps.as_mut().expect("maps");
+        for map in [&mut maps_.residual, &mut maps_.mlp, &mut maps_.attention] {
+            map.insert(3, map[3].clone());
+        }
+        let longer = machu::fact(traced);
+        let tokens = TraceMaps::of(&longer, false).expect("it is traced");
+        assert!(tokens.minus(&maps(1.0)).is_err_and(|why| why.contains("average the rows")));
+        let roles = TraceMaps::of(&longer, true).expect("it is traced");
+        assert!(roles.minus(&TraceMaps::of(&fact, true).expect("it is traced")).is_ok());
+    }
+}

@@ -1,0 +1,55 @@
+//! Back and forward: the address follows what is shown, and a step of the browser's history is another prompt, screen, record or
+//! fact, never a cursor that has moved.
+
+use super::Tab;
+use super::trace::Tracing;
+use crate::figures::question::Asked;
+use crate::figures::trace::Cursor;
+use crate::files;
+use crate::page::Page;
+use leptos::{ev, prelude::*};
+
+/// Where a reader is.
+#[derive(Clone, PartialEq)]
+struct Place {
+    tab: Tab,
+    record: usize,
+    fact: Option<usize>,
+}
+
+/// Keeps the address in step with the page, and the page with the history.
+pub(crate) fn keep(page: Page, tracing: Tracing) {
+    let Tracing { tracer, maps } = tracing;
+    // Where the reader was, what the form asked, and whether that was what was shown: typing goes on in the same entry.
+    let before = StoredValue::new(None::<(Place, Asked, bool)>);
+    let returning = StoredValue::new(false);
+    Effect::new(move || {
+        let (state, lab, trace) = (page.state.get(), page.lab.get(), page.trace.get());
+        let (asked, settled) = (tracer.draft.asked.get(), tracer.stale().is_none());
+        let place = Place { tab: lab.tab, record: state.record, fact: state.fact };
+        let returned = returning.try_update_value(std::mem::take).unwrap_or_default();
+        let step = !returned
+            && before.with_value(|before| {
+                let Some((was, question, settled)) = before else { return false };
+                *was != place || (*settled && *question != asked)
+            });
+        page.linked.with(|linked| files::write_address(linked, &state, &lab, trace.as_deref(), step));
+        before.set_value(Some((place, asked, settled)));
+    });
+    window_event_listener(ev::popstate, move |_| {
+        let (_, state, lab) = files::address();
+        returning.set_value(true);
+        // What has no place in the address stays as it is.
+        page.state.set(state);
+        match lab.layer {
+            Some(layer) => {
+                let row = lab.map.row.or_else(|| maps.cursor.get_untracked().map(|at| at.row)).unwrap_or(0);
+                maps.pointer.hold(Cursor { row, layer });
+            }
+            None => maps.pointer.release(),
+        }
+        page.lab.set(lab);
+        page.trace.set(files::trace());
+        tracer.recall();
+    });
+}

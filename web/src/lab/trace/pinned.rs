@@ -1,0 +1,161 @@
+//! The pinned trace: kept as a reference, compared with whatever is shown, and named in the address.
+
+use super::maps::replaced_by;
+use super::run::{Source, Tracer};
+use crate::components::shown;
+use crate::figures::question::Asked;
+use crate::figures::trace::{Pin, Side};
+use crate::words;
+use engram_core::record::FactRecord;
+use leptos::prelude::*;
+
+/// A pinned trace with its numbers.
+#[derive(Clone, PartialEq)]
+pub(crate) struct Pinned {
+    /// Its question.
+    pin: Pin,
+    /// What it is called beside another.
+    pub(super) side: Side,
+    /// Its numbers.
+    pub(super) fact: FactRecord,
+}
+
+/// The pin. A handle: copies are the same.
+#[derive(Clone, Copy)]
+pub(crate) struct Pins {
+    tracer: Tracer,
+    /// The pinned trace, once its numbers are at hand.
+    pub(super) pinned: RwSignal<Option<Pinned>>,
+}
+
+impl Pins {
+    /// The pin of the address. Its numbers are those of a stored fact, or of a trace that is made here later.
+    pub(super) fn new(tracer: Tracer) -> Self {
+        let pins = Self { tracer, pinned: RwSignal::new(None) };
+        let wanted = Memo::new(move |_| tracer.page.lab.with(|lab| lab.pin.clone()));
+        Effect::new(move |_| {
+            let Some(wanted) = wanted.get() else { return pins.pinned.set(None) };
+            let there = pins.pinned.with_untracked(|pinned| pinned.as_ref().is_some_and(|one| one.pin == wanted));
+            if there {
+                return;
+            }
+            let shown = pins.shown().filter(|shown| shown.pin == wanted);
+            pins.pinned.set(shown.or_else(|| pins.stored(&wanted)));
+        });
+        pins
+    }
+
+    /// What is shown, as something to pin; nothing while it is not whole.
+    fn shown(self) -> Option<Pinned> {
+        let record = self.tracer.record()?;
+        let fact = record.facts.first()?.clone();
+        if !fact.traced()?.maps.as_ref().is_some_and(|maps| maps.residual.iter().all(|row| !row.is_empty())) {
+            return None;
+        }
+        let edits = match self.tracer.source.get() {
+            Source::Live => self.tracer.live.with(|live| live.as_ref().map_or(0, |live| live.edits.len())),
+            _ => 0,
+        };
+        let asked = Asked::of_fact(&fact, &record.settings, record.model.layers);
+        let instead = replaced_by(&record.settings.corruption);
+        let side = Side { model: record.model.name.clone(), prompt: fact.prompt.clone(), instead, edits };
+        Some(Pinned { pin: Pin { model: record.model.name, asked }, side, fact })
+    }
+
+    /// The stored fact that answers a pinned question.
+    fn stored(self, pin: &Pin) -> Option<Pinned> {
+        let record = self.tracer.stored_record(&pin.asked).filter(|record| record.model.name == pin.model)?;
+        let fact = record.facts.first()?.clone();
+        let instead = replaced_by(&record.settings.corruption);
+        let side = Side { model: pin.model.clone(), prompt: fact.prompt.clone(), instead, edits: 0 };
+        fact.traced()?.maps.as_ref()?;
+        Some(Pinned { pin: pin.clone(), side, fact })
+    }
+
+    /// Pins what is shown; the pinned one again is let go.
+    pub(crate) fn toggle(self) {
+        let Some(now) = untrack(move || self.shown()) else { return };
+        let again = self.pinned.with_untracked(|pinned| pinned.as_ref().is_some_and(|pinned| *pinned == now));
+        if again {
+            return self.drop();
+        }
+        self.tracer.page.lab.update(|lab| lab.pin = Some(now.pin.clone()));
+        self.pinned.set(Some(now));
+    }
+
+    /// Lets the pinned trace go.
+    pub(crate) fn drop(self) {
+        self.pinned.set(None);
+        self.tracer.page.lab.update(|lab| (lab.pin, lab.compare) = (None, false));
+    }
+
+    /// Shows differences from the pinned trace, or the shown trace alone again.
+    pub(crate) fn compare(self) {
+        if self.pinned.with_untracked(Option::is_some) {
+            self.tracer.page.lab.update(|lab| lab.compare = !lab.compare);
+        }
+    }
+
+    /// The pinned trace that the shown one is compared with.
+    pub(super) fn against(self) -> Option<Pinned> {
+        self.tracer.page.lab.with(|lab| lab.compare).then(|| self.pinned.get()).flatten()
+    }
+
+    /// What the shown trace is called beside the pinned one.
+    pub(super) fn side(self) -> Option<Side> {
+        self.shown().map(|shown| shown.side)
+    }
+}
+
+/// What is pinned, and what can be done with it.
+#[component]
+pub(super) fn PinLine(pins: Pins, unlike: Memo<Option<String>>) -> impl IntoView {
+    let lab = pins.tracer.page.lab;
+    let comparing = Memo::new(move |_| lab.with(|lab| lab.compare));
+    let name = move || {
+        let pinned = pins.pinned.get()?;
+        let instead =
+            pinned.side.instead.map_or("noise".to_owned(), |instead| format!("“{}”", words::visible(&instead)));
+        Some(format!(
+            "Pinned: {} with {instead}, {}",
+            words::short(&words::visible(&pinned.side.prompt), 48),
+            words::visible(&pinned.side.model)
+        ))
+    };
+    // The address names a pin whose numbers nobody has here.
+    let missing = move || {
+        let wanted = lab.with(|lab| lab.pin.clone()).filter(|_| pins.pinned.with(Option::is_none))?;
+        let ask = move |_| {
+            let Some(Pin { model, asked }) = lab.with_untracked(|lab| lab.pin.clone()) else { return };
+            lab.update(|lab| lab.model = model);
+            pins.tracer.draft.fill(asked);
+        };
+        let said = format!(
+            "The pinned trace “{}” has not been run here.",
+            words::short(&words::visible(&wanted.asked.filled()), 48)
+        );
+        Some(view! {
+            <p class="pin">{said}</p>
+            <p class="acts">
+                <button type="button" on:click=ask>"Ask it"</button>
+                <button type="button" on:click=move |_| pins.drop()>"Unpin"</button>
+            </p>
+        })
+    };
+    let there = move || pins.pinned.with(Option::is_some);
+    view! {
+        {shown(there, move || view! {
+            <section class="pinned" aria-label="Pinned trace">
+                <p class="pin">{name}</p>
+                <p class="acts">
+                    <button type="button" aria-pressed=move || comparing.get().to_string() on:click=move |_| pins.compare()>
+                        "Compare" <kbd>"C"</kbd>
+                    </button>
+                    <button type="button" on:click=move |_| pins.drop()>"Unpin"</button>
+                </p>
+                {move || unlike.get().map(|why| view! { <p class="why" role="status">{why}</p> })}
+            </section>
+        })}
+        {missing}
+    }
+}
