@@ -201,7 +201,7 @@ test('the layer that is looked at is the one that the Edit tab takes', 60, async
   const { page } = await begin(use);
   const screen = tracing(page);
   const shown = await question(page);
-  const button = screen.getByRole('button', { name: /^Edit at layer \d+…$/ });
+  const button = screen.getByRole('button', { name: /^Edit at layer \d+…/ });
   const [, layer] = /(\d+)/.exec(await button.innerText());
   await button.click();
   const edit = panel(page, 'Edit');

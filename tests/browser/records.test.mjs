@@ -23,11 +23,14 @@ function deeper(text) {
 
 /** What can be read of the shown record: open records, switches, the chosen fact and the tables. */
 async function view(page) {
-  const main = page.getByRole('main');
-  await main.getByRole('heading', { name: 'About this record' }).waitFor({ timeout: 20_000 });
-  const text = await main.innerText();
+  const study = page.getByRole('tabpanel', { name: 'Study' });
+  await study.getByRole('button', { name: /^Close / }).first().waitFor({ timeout: 20_000 });
+  // What is folded is read, too.
+  await study.evaluate(panel => panel.querySelectorAll('.beneath > details').forEach(fold => { fold.open = true; }));
+  await study.getByText('weights SHA-256').first().waitFor();
+  const text = await study.innerText();
   const pressed = await page.locator('[aria-pressed=true], [aria-current=true]').allInnerTexts();
-  const always = await page.getByRole('checkbox', { name: 'Always assign a layer' }).isChecked();
+  const always = await study.getByRole('checkbox', { name: /Always assign a layer/ }).isChecked();
   return { text, pressed, always };
 }
 
@@ -37,9 +40,9 @@ test('a link opens records, and the address brings the view back', 90, async use
   const page = await browser.open(`${site.url}?tab=study&record=a.engram.json&record=b.engram.json`);
   await started(page);
   await page.getByRole('navigation', { name: 'Open records' }).getByRole('button', { name: 'engram-phi', exact: true }).click();
-  await page.getByRole('group', { name: 'Restore at' }).getByRole('button', { name: 'last-token' }).click();
-  await page.getByRole('checkbox', { name: 'Always assign a layer' }).check();
-  await page.locator('#facts li').nth(2).getByRole('button').click();
+  await page.getByRole('group', { name: 'Restore at' }).getByRole('button', { name: 'last token', exact: true }).click();
+  await page.getByRole('checkbox', { name: /Always assign a layer/ }).check();
+  await page.locator('.fact-table tbody tr').nth(2).click();
   const wanted = await view(page);
   assert.ok(wanted.always && wanted.pressed.some(text => text.includes('engram-phi')), wanted.pressed.join());
   await shot(page, 'record');

@@ -75,7 +75,7 @@ pub fn App() -> impl IntoView {
                     <edit::Edit page=page engine=engine />
                 </div>
                 <div role="tabpanel" id="panel-study" aria-labelledby="tab-study" hidden=move || !shown(Tab::Study)>
-                    <study::StudyTab page=page engine=engine />
+                    <study::StudyTab page=page engine=engine tracer=tracing.tracer />
                 </div>
                 <div role="tabpanel" id="panel-models" aria-labelledby="tab-models" hidden=move || !shown(Tab::Models)>
                     <models::Models page=page engine=engine />

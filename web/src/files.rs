@@ -2,7 +2,7 @@
 
 use crate::link;
 use crate::load::{self, Opened};
-use crate::state::{LabState, ViewState};
+use crate::state::{LabState, Tab, ViewState};
 use crate::wish::EditWish;
 use engram_core::{Error, Result};
 use wasm_bindgen::{JsCast, JsValue};
@@ -78,8 +78,21 @@ pub(crate) fn address() -> (Vec<String>, ViewState, LabState) {
             lab.read(name, &value);
         }
     }
+    if read_hash(&mut state) {
+        lab.tab = Tab::Study;
+    }
     let records = parameters.get_all("record").iter().filter_map(|value| value.as_string()).collect();
     (records, state, lab)
+}
+
+/// Takes over the view that stands behind the address's `#`, as in `#fact=17`; whether there was one. What is there may be a result,
+/// too, which is no view.
+fn read_hash(state: &mut ViewState) -> bool {
+    let hash = web_sys::window().and_then(|window| window.location().hash().ok()).unwrap_or_default();
+    let pairs = UrlSearchParams::new_with_str(hash.trim_start_matches('#'));
+    let Some(pairs) = pairs.ok().filter(|_| link::text(&hash).is_none()) else { return false };
+    let found = ViewState::NAMES.into_iter().filter_map(|name| Some((name, pairs.get(name)?)));
+    found.map(|(name, value)| state.read(name, &value)).count() > 0
 }
 
 /// The result that the address carries, packed.

@@ -32,9 +32,6 @@ mod lab;
 mod page;
 #[cfg(feature = "print")]
 pub mod print;
-#[cfg(all(target_family = "wasm", feature = "page"))]
-#[expect(unreachable_pub, reason = "leptos makes the properties of every component public")]
-mod results;
 #[cfg(feature = "views")]
 mod take;
 #[cfg(all(target_family = "wasm", feature = "viewer"))]

@@ -4,7 +4,6 @@ use crate::files;
 use crate::load::{Opened, Shelf};
 use crate::state::{LabState, ViewState};
 use crate::words;
-use engram_core::record::{FactRecord, Record};
 use engram_core::{Error, Result};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
@@ -97,26 +96,9 @@ impl Page {
         });
     }
 
-    /// Something about the shown record, as long as one is open.
-    pub(crate) fn with_record<T>(self, of: impl FnOnce(&Record, ViewState) -> T) -> Option<T> {
-        let (state, shown) = (self.state.get(), self.shown());
-        self.shelf.with(|shelf| shelf.records.get(shown).map(|record| of(record, state)))
-    }
-
     /// The place of the shown record.
     pub(crate) fn shown(self) -> usize {
         let last = self.shelf.with(|shelf| shelf.records.len()).saturating_sub(1);
         self.state.with(|state| state.record).min(last)
     }
-
-    /// The fact that is looked at.
-    pub(crate) fn fact(self) -> Option<FactRecord> {
-        self.with_record(|record, state| chosen_fact(record, state).cloned()).flatten()
-    }
-}
-
-/// The chosen fact, or else the first one that was traced, or the first at all.
-fn chosen_fact(record: &Record, state: ViewState) -> Option<&FactRecord> {
-    let chosen = state.fact.and_then(|order| record.facts.iter().find(|fact| fact.order == order));
-    chosen.or_else(|| record.validated().next().map(|found| found.0)).or(record.facts.first())
 }

@@ -235,7 +235,7 @@ impl ViewState {
             "argmax-always" => self.argmax_always = matches!(value, "" | "1" | "true"),
             "show" => self.record = from_one(value).unwrap_or(self.record),
             "baseline" => self.baseline = from_one(value).or(self.baseline),
-            "fact" => self.fact = value.parse().ok().or(self.fact),
+            "fact" => self.fact = from_one(value).or(self.fact),
             _ => {}
         }
     }
@@ -253,7 +253,7 @@ impl ViewState {
         if self.argmax_always {
             pairs.push(("argmax-always", "1".to_owned()));
         }
-        pairs.extend(self.fact.map(|order| ("fact", order.to_string())));
+        pairs.extend(self.fact.map(|order| ("fact", order.saturating_add(1).to_string())));
         pairs.extend(self.baseline.map(|record| ("baseline", (record + 1).to_string())));
         pairs
     }
@@ -283,6 +283,7 @@ mod tests {
             read.read(name, &value);
         }
         assert_eq!(read, state);
+        assert!(state.written().contains(&("fact", "1".into())), "facts are counted from 1, as the page shows them");
         assert!(ViewState::default().written().is_empty());
     }
 
@@ -346,6 +347,7 @@ mod tests {
             ("show", "0"),
             ("show", "-1"),
             ("fact", "1e9"),
+            ("fact", "0"),
             ("at-layer", "0"),
             ("colour", "red"),
         ];

@@ -1,4 +1,4 @@
-//! One fact: prompt, what was found, its charts and maps, or why it fell out.
+//! One fact: prompt, what was found, its charts and maps, or why it is excluded.
 
 use super::{BarChart, Heatmaps, shared_scale};
 use crate::figures::{bars, facts, finding, heatmap::MapSet};
@@ -12,7 +12,7 @@ use leptos::prelude::*;
 pub fn FactView(
     /// The fact.
     fact: FactRecord,
-    /// The reading of its numbers.
+    /// How its numbers are looked at.
     view: PatchPosition,
 ) -> impl IntoView {
     let [before, subject, after] = facts::parts(&fact);
@@ -26,7 +26,7 @@ pub fn FactView(
                 [p("p clean", dropped.p_clean), p("p corrupt", dropped.p_corrupt)].into_iter().flatten().collect();
             let detail = words::visible(&dropped.detail);
             view! {
-                <p>"It fell out: " {words::reason(dropped.reason)} "."</p>
+                <p>"It is excluded: " {words::reason(dropped.reason)} "."</p>
                 <p>{detail}</p>
                 <p class="faint">{known.join(", ")}</p>
             }
@@ -56,7 +56,7 @@ pub fn FactView(
                 {sufficiency}
                 <h4>"Probability lost"</h4>
                 <div class="beside">{losses}</div>
-                <h4>"Token by token"</h4>
+                <h4>"Causal trace"</h4>
                 {maps}
             }
             .into_any()

@@ -10,7 +10,6 @@ pub mod compare;
 pub mod edit;
 pub mod edits;
 pub mod fact;
-pub mod facts;
 #[cfg(feature = "page")]
 #[expect(unreachable_pub, reason = "leptos makes the properties of every component public")]
 pub mod forward;
@@ -27,6 +26,8 @@ pub mod progress;
 pub mod said;
 #[cfg(feature = "page")]
 mod shown;
+#[cfg(feature = "page")]
+#[expect(unreachable_pub, reason = "leptos makes the properties of every component public")]
 pub mod study;
 pub mod switches;
 pub mod tables;
@@ -42,14 +43,12 @@ pub use edits::Edits;
 pub(crate) use shown::shown;
 
 pub use fact::FactView;
-pub use facts::FactList;
 pub use heat_picture::HeatPictures;
 pub use heatmap::Heatmaps;
 pub use histogram::HistogramChart;
 pub use loss::LossChart;
 pub use numbers::Numbers;
 pub use said::BeforeAfter;
-pub use study::Study;
 pub use switches::Switches;
 pub use tables::Tables;
 

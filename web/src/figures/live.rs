@@ -1,11 +1,9 @@
 //! A study while it runs: the record so far, made from the engine's news, and how far each phase is.
 
 use super::bytes::clock;
-use super::histogram::Histogram;
 use super::progress::{Bar, PHASES, Track};
 use crate::words;
 use engram_core::journal::RedundancyLine;
-use engram_core::metrics::{MetricConvention, reasons, summarize};
 use engram_core::protocol::StudyPhase;
 use engram_core::record::{EditRecord, FactRecord, Record};
 
@@ -92,26 +90,9 @@ impl Live {
         format!("{name}: {}, {} %", super::progress::phase(*phase).0, tenth * 10)
     }
 
-    /// Counts of what was screened: validated, then the reasons of those that fell out.
-    pub fn counts(&self) -> Vec<(String, usize)> {
-        let mut counts = vec![("validated".to_owned(), self.record.validated().count())];
-        counts
-            .extend(reasons(&self.record).into_iter().map(|(reason, count)| (words::reason(reason).to_owned(), count)));
-        let edits = self.record.edits.as_ref().map_or(0, Vec::len);
-        if edits > 0 {
-            counts.push(("edited".into(), edits));
-        }
-        counts
-    }
-
     /// How long this run has taken.
     pub fn pace(&self, now: f64) -> String {
         format!("{} so far in this run", clock(now - self.since))
-    }
-
-    /// The histogram of dominant layers so far.
-    pub fn histogram(&self, view: &MetricConvention) -> Histogram {
-        Histogram::of(&summarize(&self.record, view))
     }
 }
 
@@ -142,9 +123,6 @@ mod tests {
         let found = live.record.facts[0].traced().and_then(|t| t.redundancy.get(&PatchPosition::SubjectLast));
         assert_eq!(found, Some(&curve));
         assert_eq!(live.validated(), (2, 100));
-        assert_eq!(live.histogram(&MetricConvention::default()).counts, [0, 1, 0, 0]);
-        assert_eq!(live.counts()[0], ("validated".into(), 2));
-        assert_eq!(live.counts().last(), Some(&("edited".into(), 1)));
     }
 
     #[test]

@@ -39,5 +39,6 @@ pub(crate) mod sample;
 pub mod scatter;
 pub mod sheet;
 pub mod stale;
+pub mod study;
 pub mod trace;
 pub mod trouble;

@@ -16,7 +16,7 @@ pub use maps::{Cursor, Peak, SITES, Scale, Standing, TraceMaps, ramp};
 pub use pin::{Pin, Side, names};
 pub use redundancy::redundancy;
 pub use rows::{Role, Row, rows};
-pub use story::{CARRIES, Carries, Piece, Story};
+pub use story::{CARRIES, Carries, Piece, Story, carried_from};
 pub use tracks::Tracks;
 
 #[cfg(test)]

@@ -20,6 +20,9 @@ const PRINTER: &str = "engramPrint";
 pub(crate) fn ExportPage(
     /// Hears what goes wrong.
     page: Page,
+    /// The button's words.
+    #[prop(default = "Make a page…")]
+    label: &'static str,
     /// The records, in their order.
     #[prop(into)]
     records: Callback<(), Result<Vec<Record>>>,
@@ -46,7 +49,7 @@ pub(crate) fn ExportPage(
     };
     view! {
         <button type="button" aria-disabled=move || busy.get().to_string() on:click=press>
-            "Export page…"
+            {label}
         </button>
         <span class="faint" role="status">
             {move || said.get()}

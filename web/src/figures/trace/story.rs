@@ -244,10 +244,15 @@ fn around_peak(maps: &TraceMaps, row: usize) -> Option<Carries> {
 /// The layers from which on a row carries the answer to the end.
 fn to_the_end(maps: &TraceMaps, row: usize) -> Option<Carries> {
     let line = maps.line(MapSite::Residual, row);
+    carried_from(&line).map(|from| range(&line, row, from - 1, line.len() - 1))
+}
+
+/// The layer, from 1, from which on recoveries stay so high that the answer is carried to the end.
+pub fn carried_from(line: &[Option<f64>]) -> Option<usize> {
     let carries = |at: &usize| line.get(*at).copied().flatten().is_some_and(|value| value >= CARRIES);
     let from = (0..line.len()).rev().take_while(carries).last()?;
     // The last layer alone restores everything by definition.
-    (from + 1 < line.len()).then(|| range(&line, row, from, line.len() - 1))
+    (from + 1 < line.len()).then_some(from + 1)
 }
 
 fn range(line: &[Option<f64>], row: usize, from: usize, to: usize) -> Carries {

@@ -77,7 +77,7 @@ pub(crate) fn StudyForm(runner: Runner) -> impl IntoView {
                 <div class="fields">
                     <Field
                         label="Facts"
-                        help="Validated facts wanted: known to the model, and lost when the subject is hidden"
+                        help="Facts wanted that the model knows and loses in the corrupted run"
                         form=form
                         get=|form| &form.n
                         set=|form| &mut form.n
@@ -146,7 +146,12 @@ fn Models(runner: Runner, models: RwSignal<Vec<ModelRef>>) -> impl IntoView {
         view! { <Tick label=label help=help on=Signal::derive(move || models.with(|all| all.contains(&has))) set=set /> }
     };
     let bundled = bundled::ALL.map(|one| {
-        let help = format!("{}, {} layers, {}", one.family, one.layers, words::parameters(one.parameters));
+        let help = format!(
+            "{}, {} layers, {}",
+            one.family,
+            one.layers,
+            words::parameters(one.parameters).replace(" parameters", "")
+        );
         tick(ModelRef::Bundled { name: one.name.into() }, one.name.into(), help)
     });
     // Edits, loading and the like must not make the boxes anew.
@@ -232,13 +237,13 @@ fn Advanced(form: RwSignal<Form>) -> impl IntoView {
     let positions = POSITIONS.map(|position| {
         let set = Callback::new(move |on: bool| {
             form.update(|form| {
-                // The order is that in which readings are offered, whatever was ticked first.
+                // The order is that in which positions are offered, whatever was ticked first.
                 let wanted = |one| if one == position { on } else { form.positions.contains(&one) };
                 form.positions = POSITIONS.into_iter().filter(|one| wanted(*one)).collect();
             });
         });
         let on = Signal::derive(move || form.with(|form| form.positions.contains(&position)));
-        view! { <Tick label=position.name() help=words::position(position) on=on set=set /> }
+        view! { <Tick label=words::capital(words::patch_position(position)) help=words::position(position) on=on set=set /> }
     });
     let noise = move || form.with(|form| form.noise);
     let corruption = move |on: bool, label: &'static str| {
@@ -257,12 +262,13 @@ fn Advanced(form: RwSignal<Form>) -> impl IntoView {
     view! {
         <details class="more">
             <summary>"More settings"</summary>
+            <div class="more-settings">
             <fieldset>
-                <legend>"The subject is hidden by"</legend>
-                {corruption(false, "another name")}
-                {corruption(true, "noise on its embeddings")}
+                <legend>"Corruption"</legend>
+                {corruption(false, "Replace the subject")}
+                {corruption(true, "Add noise to its embeddings")}
                 <div class="fields" hidden=noise>
-                    <Field label="Name" digits=false form=form get=|form| &form.with set=|form| &mut form.with />
+                    <Field label="Replace the subject with" digits=false form=form get=|form| &form.with set=|form| &mut form.with />
                 </div>
                 <div class="fields" hidden=move || !noise()>
                     <Field label="σ" help="Strength of the noise" form=form get=|form| &form.sigmas set=|form| &mut form.sigmas />
@@ -270,7 +276,7 @@ fn Advanced(form: RwSignal<Form>) -> impl IntoView {
                 </div>
             </fieldset>
             <fieldset>
-                <legend>"Readings"</legend>
+                <legend>"Restore at"</legend>
                 {positions.into_iter().collect_view()}
             </fieldset>
             <fieldset>
@@ -279,7 +285,7 @@ fn Advanced(form: RwSignal<Form>) -> impl IntoView {
                     <Field label="Seed" form=form get=|form| &form.seed set=|form| &mut form.seed />
                     <Field
                         label="Smallest effect"
-                        help="Least p clean − p corrupt of a validated fact"
+                        help="Least that the answer’s probability must lose in the corrupted run"
                         form=form
                         get=|form| &form.min_effect
                         set=|form| &mut form.min_effect
@@ -306,6 +312,7 @@ fn Advanced(form: RwSignal<Form>) -> impl IntoView {
                     set=Callback::new(move |on| form.update(|form| form.sequence = on))
                 />
             </fieldset>
+            </div>
         </details>
     }
 }

@@ -66,7 +66,7 @@ pub(crate) fn Offer(runner: Runner) -> impl IntoView {
     view! { <div>{queue} {card}</div> }
 }
 
-/// All of them.
+/// All of them, in one line until it is unfolded.
 #[component]
 pub(crate) fn Kept(runner: Runner) -> impl IntoView {
     let ask = move |_| spawn_local(runner.refresh());
@@ -84,11 +84,12 @@ pub(crate) fn Kept(runner: Runner) -> impl IntoView {
         Some(all) => view! { <ul class="cards">{all.into_iter().map(|saved| one(runner, &saved)).collect_view()}</ul> }
             .into_any(),
     };
+    let count = move || runner.saved.with(|saved| saved.as_ref().map(Vec::len)).filter(|count| *count > 0);
     view! {
-        <section>
-            <h2>"Kept studies"</h2>
+        <details class="fold kept">
+            <summary><h2>"Kept studies"</h2> <span class="faint">{count}</span></summary>
             {list}
-        </section>
+        </details>
     }
 }
 

@@ -1,16 +1,12 @@
-//! The study that runs: how far it is, where its facts sit so far, and each fact with what became of it.
+//! The study that runs: how far it is, and what waits behind it. Its facts fill the table.
 
 use super::runner::{Runner, State};
 use crate::components::progress::Progress;
 use crate::components::shown;
-use crate::components::{FactList, FactView, HistogramChart};
-use crate::figures::facts::{Row, rows};
-use crate::figures::histogram::Histogram;
 use crate::figures::live::Live;
 use crate::figures::progress::{Bar, Track};
 use crate::lab::engine::now;
 use crate::words;
-use engram_core::metrics::MetricConvention;
 use engram_core::protocol::StudyPhase;
 use leptos::prelude::*;
 use std::time::Duration;
@@ -27,7 +23,7 @@ pub(crate) fn Running(runner: Runner) -> impl IntoView {
 }
 
 /// Something of the queue is left.
-fn unfinished(runner: Runner) -> bool {
+pub(super) fn unfinished(runner: Runner) -> bool {
     let left = |state: &State| matches!(state, State::Paused | State::Waits);
     runner.queue.with(|queue| queue.iter().any(|task| left(&task.state)))
 }
@@ -92,51 +88,7 @@ fn Now(runner: Runner) -> impl IntoView {
                     }
                 }} <span class="faint">{pace}</span>
             </p>
-            <SoFar runner=runner />
         </section>
-    }
-}
-
-/// What the record has so far.
-#[component]
-fn SoFar(runner: Runner) -> impl IntoView {
-    let live = runner.live;
-    let histogram: Memo<Option<Histogram>> =
-        Memo::new(move |_| live.with(|live| live.as_ref().map(|live| live.histogram(&MetricConvention::default()))));
-    let counts = Memo::new(move |_| live.with(|live| live.as_ref().map(Live::counts)).unwrap_or_default());
-    let list = RwSignal::new(Vec::<Row>::new());
-    // A list that is made anew loses the focus, so it stands still while somebody is in it.
-    Effect::new(move || {
-        let found = live.with(|live| live.as_ref().map(|live| rows(&live.record, &MetricConvention::default())));
-        let busy = document().active_element().and_then(|at| at.closest(".live .facts ul").ok().flatten()).is_some();
-        if !busy || list.with_untracked(Vec::is_empty) {
-            list.set(found.unwrap_or_default());
-        }
-    });
-    let chosen = RwSignal::new(None::<usize>);
-    let fact = Memo::new(move |_| {
-        let order = chosen.get()?;
-        live.with(|live| live.as_ref()?.record.facts.iter().find(|fact| fact.order == order).cloned())
-    });
-    let any = Memo::new(move |_| list.with(|list| !list.is_empty()));
-    let count = |(name, count): (String, usize)| view! { <dt>{name}</dt> <dd>{count}</dd> };
-    view! {
-        {shown(move || any.get(), move || view! {
-            <div class="so-far">
-                <div>
-                    {move || histogram.get().map(|histogram| view! { <HistogramChart histogram=histogram /> })}
-                    <p class="faint">"Reading subject-last, facts so far."</p>
-                </div>
-                <dl class="counts">{move || counts.get().into_iter().map(count).collect_view()}</dl>
-            </div>
-            <div class="split">
-                <FactList rows=list.into() selected=chosen on_choose=Callback::new(move |order| chosen.set(Some(order))) />
-                {move || match fact.get() {
-                    Some(fact) => view! { <FactView fact=fact view=MetricConvention::default() /> }.into_any(),
-                    None => view! { <p class="faint">"Choose a fact to see its layers, and its map where it has one."</p> }.into_any(),
-                }}
-            </div>
-        })}
     }
 }
 

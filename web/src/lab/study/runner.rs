@@ -59,7 +59,7 @@ pub(crate) enum State {
 /// Runs studies. A handle: copies are the same.
 #[derive(Clone, Copy)]
 pub(crate) struct Runner {
-    page: Page,
+    pub(super) page: Page,
     pub(crate) engine: Engine,
     /// The queue, done ones first.
     pub(crate) queue: RwSignal<Vec<Task>>,
@@ -142,7 +142,7 @@ impl Runner {
         }
         self.busy.set(true);
         // What runs stands above the form that began it.
-        set_timeout(|| scroll_to(".live"), Duration::ZERO);
+        set_timeout(|| scroll_to(".study-top"), Duration::ZERO);
         self.stop.set_value(false);
         self.said.set(None);
         self.done.set(Shelf::default());
@@ -343,13 +343,14 @@ fn opened(record: Record) -> Opened {
     Opened { record, file, note: None }
 }
 
-/// Shows the open records, which stand below everything else.
+/// Shows the results, which stand below what runs.
 pub(crate) fn show_records() {
     // After the record has been drawn.
     set_timeout(|| scroll_to("#records"), Duration::from_millis(50));
 }
 
-fn scroll_to(what: &str) {
+/// Scrolls to a part of the page.
+pub(super) fn scroll_to(what: &str) {
     if let Ok(Some(place)) = document().query_selector(what) {
         place.scroll_into_view();
     }

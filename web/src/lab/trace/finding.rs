@@ -66,6 +66,7 @@ fn Origin(tracer: Tracer) -> impl IntoView {
                 ("Computed here", cost.map(|cost| format!(", {cost}")).unwrap_or_default())
             }
             Source::Linked => ("From a link", String::new()),
+            Source::Handed => ("From the study", String::new()),
             _ => ("Stored result", String::new()),
         };
         let own = tracer.said().filter(|_| tracer.source.get() == Source::Live);

@@ -7,7 +7,7 @@ use crate::lab::draft::Draft;
 use crate::lab::pace::Pace;
 use crate::lab::{Engine, Tab};
 use crate::page::Page;
-use crate::{files, sample, words};
+use crate::{files, link, sample, words};
 use engram_core::protocol::{Command, ModelRef, Question};
 use engram_core::record::{Corruption, FactRecord, Record, Settings};
 use leptos::task::spawn_local;
@@ -27,6 +27,8 @@ pub(crate) enum Source {
     Stored(usize),
     /// The one that a link brought.
     Linked,
+    /// One of a study that is open on its own screen.
+    Handed,
     /// Those that were computed here.
     Live,
 }
@@ -54,6 +56,8 @@ pub(crate) struct Tracer {
     /// The trace that a link brought, and the link's text.
     pub(super) linked: RwSignal<Option<Partial>>,
     pub(super) text: RwSignal<Option<String>>,
+    /// The record of one fact that the study screen handed over.
+    handed: RwSignal<Option<Record>>,
     /// The last trace that was made here.
     pub(crate) live: RwSignal<Option<Partial>>,
     /// What runs.
@@ -83,9 +87,11 @@ impl Tracer {
         let draft = Draft::new(page, engine, first.map(|first| first.0).unwrap_or_default());
         let (stored, source, live) = (StoredValue::new(record), RwSignal::new(source), RwSignal::new(None::<Partial>));
         let (linked, text) = (RwSignal::new(None::<Partial>), RwSignal::new(None));
+        let handed = RwSignal::new(None::<Record>);
         let fact = Memo::new(move |_| match source.get() {
             Source::Nothing => None,
             Source::Linked => linked.with(fact_of),
+            Source::Handed => handed.with(|record| record.as_ref()?.facts.first().cloned()),
             Source::Live => live.with(fact_of),
             Source::Stored(order) => {
                 stored.with_value(|record| record.as_ref()?.facts.iter().find(|fact| fact.order == order).cloned())
@@ -104,7 +110,8 @@ impl Tracer {
         });
         let (running, turn) = (RwSignal::new(None), StoredValue::new(0));
         let past = StoredValue::new(Vec::new());
-        let tracer = Self { page, engine, draft, stored, source, linked, text, live, running, fact, past, turn };
+        let tracer =
+            Self { page, engine, draft, stored, source, linked, text, handed, live, running, fact, past, turn };
         tracer.follow_link();
         window_event_listener(ev::hashchange, move |_| {
             page.trace.set(files::trace());
@@ -123,6 +130,7 @@ impl Tracer {
         match self.source.get() {
             Source::Nothing => None,
             Source::Linked => self.linked.with(record_of),
+            Source::Handed => self.handed.get(),
             Source::Live => self.live.with(record_of),
             Source::Stored(order) => self.stored.with_value(|record| sample::only(record.as_ref()?, order)),
         }
@@ -146,9 +154,26 @@ impl Tracer {
         }
     }
 
+    /// Asks the question of a study's fact, and shows its numbers where it was traced.
+    pub(crate) fn show_record(self, record: Record) {
+        let Some(fact) = record.facts.first() else { return };
+        self.draft.fill(Asked::of_fact(fact, &record.settings, record.model.layers));
+        self.page.lab.update(|lab| {
+            lab.model = link::model(&record, &lab.model);
+            lab.tab = Tab::Trace;
+        });
+        let traced = fact.traced().is_some();
+        self.handed.set(Some(record).filter(|_| traced));
+        self.source.set(if traced { Source::Handed } else { Source::Nothing });
+    }
+
     /// Shows again what answered the question of the address: a stored fact, or an earlier trace of this tab. Where there is none, what
     /// is shown stays, and is told to be of another prompt.
     pub(crate) fn recall(self) {
+        // A result in the address is what is asked for.
+        if self.page.trace.with_untracked(Option::is_some) {
+            return self.follow_link();
+        }
         let asked = self.page.lab.with_untracked(Asked::of);
         if asked.is_empty() {
             let first = self.stored.with_value(|record| sample::strongest(record.as_ref()?).map(|fact| fact.order));
@@ -157,6 +182,13 @@ impl Tracer {
         let earlier = self.past.with_value(|past| {
             past.iter().rev().find(|(question, _)| *question == asked).map(|(_, partial)| partial.clone())
         });
+        let of_study = |record: &Record| {
+            let fact = record.facts.first();
+            fact.is_some_and(|fact| Asked::of_fact(fact, &record.settings, record.model.layers) == asked)
+        };
+        if self.handed.with_untracked(|record| record.as_ref().is_some_and(of_study)) {
+            return self.source.set(Source::Handed);
+        }
         let stored = self.stored.with_value(|record| record.as_ref().map(|record| stored_answer(record, &asked)));
         match (earlier, stored) {
             (Some(partial), _) => {
