@@ -53,7 +53,7 @@ fn Part(group: Group) -> impl IntoView {
     let all = RwSignal::new(false);
     let toggle = (hidden > 0).then(|| {
         view! {
-            <button type="button" class="fold" aria-expanded=move || all.get().to_string() on:click=move |_| all.update(|all| *all = !*all)>
+            <button type="button" class="all-rows" aria-expanded=move || all.get().to_string() on:click=move |_| all.update(|all| *all = !*all)>
                 {move || if all.get() { "show fewer".to_owned() } else { format!("show all {count}") }}
             </button>
         }
