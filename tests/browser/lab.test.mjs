@@ -105,7 +105,7 @@ test('a fact is rewritten on the page, and the edit is undone', 120, async use =
 
   // All measures together, in words and not by colour alone.
   const finding = edit.getByRole('region', { name: 'Finding' });
-  assert.match(await finding.getByRole('heading').innerText(), /^[✓✕–] (Held|Harm|Silenced|Partly|No change|Not all|This)/);
+  assert.match(await finding.getByRole('heading').innerText(), /^[✓✕–] (Held|Harm|Silenced|Partly|No change|Unchecked|One wording)/);
   const checks = edit.getByRole('list', { name: 'Checks of the edit' }).getByRole('listitem');
   assert.equal(await checks.count(), 5);
   assert.match(await checks.last().innerText(), /^Unrelated kept\s+[✓✕]/);

@@ -237,7 +237,7 @@ mod tests {
     #[test]
     fn an_edit_in_force_is_told() {
         let shown = live(&past(Fate::InForce));
-        assert_eq!((shown.finding.badge.as_str(), shown.answers[1].as_str()), ("– Not all checked", "Rome"));
+        assert_eq!((shown.finding.badge.as_str(), shown.answers[1].as_str()), ("– Unchecked", "Rome"));
         assert!(!shown.notes.iter().any(|note| note.contains("restored")), "it was not undone yet");
         let fact = |name: &str| shown.facts.iter().find(|(own, _)| *own == name).map(|(_, value)| value.as_str());
         assert_eq!(fact("Layer"), Some("2 (model.layers.1.mlp.down_proj, 0-based)"));

@@ -1,8 +1,9 @@
 //! What an edit did, in one sentence, and what counts as made.
 
 use super::{Case, Check, checks};
+use crate::figures::study::Ending;
 use crate::words;
-use engram_core::metrics::{Answer, Judgement, Mark, Verdict, harms_neighbour, harms_unrelated, judge};
+use engram_core::metrics::{Answer, Mark, harms_neighbour, harms_unrelated, judge};
 
 /// Longest prompt that the sentence quotes whole.
 const QUOTED: usize = 48;
@@ -35,17 +36,9 @@ pub struct Finding {
 const COUNTS: &str = "An edit counts as made only when the new answer rises above the old one, most paraphrases follow, \
                       and neighbours and unrelated facts stay.";
 
-/// The verdict in a word or two. Harm is harm, whatever the answers did.
-fn badge(judged: &Judgement) -> &'static str {
-    match judged.verdict {
-        Verdict::Silenced => "✕ Silenced",
-        _ if judged.mark() == Mark::Harm => "✕ Harm",
-        Verdict::Rewritten => "✓ Held",
-        Verdict::Unchecked => "– Not all checked",
-        Verdict::Narrow => "– This wording only",
-        Verdict::Partly => "– Partly",
-        Verdict::Harmful | Verdict::Unchanged => "– No change",
-    }
+/// How an edit ended, in the word that studies have for it, too.
+fn badge(ending: Ending) -> String {
+    format!("{} {}", ending.sign(), words::capital(ending.word()))
 }
 
 impl Finding {
@@ -54,7 +47,7 @@ impl Finding {
         if let Some(why) = &case.record.failed {
             return Self {
                 mark: Mark::Neutral,
-                badge: "– No change".into(),
+                badge: badge(Ending::NoChange),
                 head: vec![Piece::Text("No edit was made: the weights are as they were.".into())],
                 more: words::sentence(words::visible(why).trim_end_matches('.')),
             };
@@ -78,7 +71,7 @@ impl Finding {
         clauses.push(".".into());
         head.push(Piece::Text(clauses.concat()));
         let more = format!("{COUNTS} {}", here(&checks(case)));
-        Self { mark: judged.mark(), badge: badge(&judged).into(), head, more }
+        Self { mark: judged.mark(), badge: badge(Ending::of(case.record)), head, more }
     }
 
     /// The sentence as plain text.
@@ -226,7 +219,7 @@ mod tests {
         let mut narrow = record();
         narrow.paraphrases.iter_mut().for_each(|shift| shift.p_false[1] = 0.02);
         let told = found(&narrow, ["Paris", "Rome"]);
-        assert_eq!(told.badge, "– This wording only");
+        assert_eq!(told.badge, "– One wording");
         assert_eq!(told.text(), "Rome replaced Paris, but most other wordings do not follow.");
     }
 
@@ -236,7 +229,7 @@ mod tests {
         one.paraphrases.clear();
         one.neighbourhood.clear();
         let told = found(&one, ["Paris", "Rome"]);
-        assert_eq!((told.mark, told.badge.as_str()), (Mark::Neutral, "– Not all checked"));
+        assert_eq!((told.mark, told.badge.as_str()), (Mark::Neutral, "– Unchecked"));
         assert_eq!(told.text(), "Rome replaced Paris.");
         let more = "Here what was measured holds. Paraphrases and neighbours were not measured.";
         assert!(told.more.ends_with(more), "{}", told.more);
