@@ -255,7 +255,7 @@ fn edits_stay_until_they_are_taken_back_and_then_every_bit_is_as_before() {
     let twice = ask(&mut lab, Command::Undo { edit: Some(1) }).1.expect_err("it is gone");
     assert!(twice.message().contains("not in force"));
     let study = block_on(lab.study(None, Settings::default(), None, "k", &mut Lines::default(), &|_| {}));
-    assert!(study.expect_err("edits are in force").to_string().contains("take the edits back"));
+    assert!(study.expect_err("edits are in force").to_string().contains("undo the edits"));
 
     assert_eq!(undone(ask(&mut lab, Command::Undo { edit: None }).1), (vec![], true));
     let (after, ..) = traced(&mut lab, question());

@@ -29,7 +29,10 @@ pub use redundancy::{Redundancy, fact_redundancy, redundancy, redundancy_curve};
 pub use reference::Tfidf;
 pub use rewriting::{DISABLING, Dialect, Measure, Scores, interval, lines, scores};
 pub use summary::{Summary, density, matched, reasons, restrict, summarize};
-pub use verdict::{Answer, Check, HARM, Judgement, MOVED, Mark, RULES, Verdict, judge};
+pub use verdict::{
+    Answer, Check, HARM, Judgement, MOVED, Mark, RULES, Verdict, follows, gave_way, harms_neighbour, harms_unrelated,
+    judge,
+};
 
 use crate::record::PatchPosition;
 use serde::{Deserialize, Serialize};

@@ -85,7 +85,7 @@ pub enum Command {
     Trace(Question),
     /// Rewrite a fact and keep the edit in force. [`Event::Loss`] …, final [`Event::Edited`].
     Edit(EditCommand),
-    /// Take an edit back; the others stay. Final event: [`Event::Undone`].
+    /// Undo an edit; the others stay. Final event: [`Event::Undone`].
     Undo {
         /// The edit's number; all of them when absent.
         edit: Option<u32>,

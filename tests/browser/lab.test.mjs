@@ -75,21 +75,26 @@ test('a trace on the page can be stopped', 120, async use => {
   assert.equal(await page.getByRole('button', { name: 'Dismiss' }).count(), 0, 'a wish is no error');
 });
 
-test('a fact is rewritten on the page, and the edit is taken back', 120, async use => {
+test('a fact is rewritten on the page, and the edit is undone', 120, async use => {
   const { page } = await begin(use);
   await device(page, 'CPU');
   await show(page, 'Edit');
   const edit = panel(page, 'Edit');
   await shot(page, 'edit-stored');
-  await edit.getByLabel('Prompt', { exact: true }).fill(DAVIS.prompt);
-  await edit.getByLabel(/^Subject, as/).fill(DAVIS.subject);
-  await edit.getByLabel('Present answer').fill('trumpet');
-  await edit.getByLabel('New answer').fill('guitar');
-  await edit.getByLabel('Model', { exact: true }).selectOption('engram-llama');
-  await edit.getByText('Settings of the search').click();
+  await edit.getByRole('button', { name: 'Edit the prompt' }).click();
+  await edit.getByLabel('Prompt, up to where the answer follows').fill(DAVIS.prompt);
+  await edit.getByLabel('Subject', { exact: true }).fill(DAVIS.subject);
+  await edit.getByLabel('True answer').fill('trumpet');
+  await edit.getByLabel('Counterfactual answer').fill('guitar');
+  await models(page).selectOption('engram-llama');
+  await edit.getByText('Method and search').click();
   await edit.getByLabel('Steps').fill('60');
-  await edit.getByRole('button', { name: /^Edit it here/ }).click();
-  await edit.getByRole('heading', { name: '1 edit in force' }).waitFor({ timeout: 90_000 });
+  await edit.getByRole('button', { name: 'Edit it here' }).click();
+  await edit.getByText('edited, 1 in force').waitFor({ timeout: 90_000 });
+  // The edit is there at once, the map after it comes later; both maps say where it was made.
+  await edit.getByText('Tracing…').waitFor({ state: 'detached', timeout: 60_000 });
+  const maps = edit.getByRole('img', { name: /^Recovery of trumpet: .* where it was edited\.$/ });
+  assert.equal(await maps.count(), 2, 'a map before and one after');
   await shot(page, 'edit-made');
   await accessible(page, 'an edit in force');
   await page.getByRole('contentinfo', { name: 'Status' }).getByText('1 edit in force').waitFor();
@@ -99,10 +104,13 @@ test('a fact is rewritten on the page, and the edit is taken back', 120, async u
   JSON.parse(file.subarray(8, 8 + Number(file.readBigUInt64LE(0))).toString());
 
   // All measures together, in words and not by colour alone.
-  const did = edit.locator('section', { has: page.getByRole('heading', { name: 'What it did' }) });
-  await did.locator('.actions .badge').getByText(/rewritten|silenced/).waitFor();
-  assert.match(await did.locator('.checks').innerText(), /unrelated facts? (is|are) unharmed/);
-  await did.getByText(/^model\.layers\.\d+\..*\(layer \d+ = model\.layers\.\d+\)$/).waitFor();
+  const finding = edit.getByRole('region', { name: 'Finding' });
+  assert.match(await finding.getByRole('heading').innerText(), /^[✓✕–] (Held|Harm|Silenced|Partly|No change|Unchecked|One wording)/);
+  const checks = edit.getByRole('list', { name: 'Checks of the edit' }).getByRole('listitem');
+  assert.equal(await checks.count(), 5);
+  assert.match(await checks.last().innerText(), /^Unrelated kept\s+[✓✕]/);
+  await edit.getByText(/^\d+ \(model\.layers\.\d+\..*, 0-based\)$/).waitFor();
+  assert.ok((await edit.locator('table.price tbody tr').count()) > 10, 'the price, prompt by prompt');
 
   // The form says that it asks the edited model; what stands there is of the other one and does not say so.
   await show(page, 'Trace');
@@ -116,15 +124,19 @@ test('a fact is rewritten on the page, and the edit is taken back', 120, async u
   await accessible(page, 'a trace of the edited model');
   await screen.getByRole('button', { name: 'See the edits' }).click();
   assert.equal(await page.getByRole('tab', { name: 'Edit', exact: true }).getAttribute('aria-selected'), 'true');
-  await edit.getByRole('button', { name: 'Take back edit 1' }).click();
-  await edit.getByRole('heading', { name: '1 edit in force' }).waitFor({ state: 'detached' });
-  const past = edit.getByRole('list').filter({ hasText: 'Taken back' });
+  await edit.getByRole('button', { name: 'History' }).click();
+  await edit.getByRole('heading', { name: '1 edit in force' }).waitFor();
+  await edit.getByRole('button', { name: 'Undo edit 1' }).click();
+  await edit.getByRole('heading', { name: 'No edit in force' }).waitFor();
+  const past = edit.getByRole('list').filter({ hasText: 'Undone' });
   assert.match(await past.innerText(), /musician on the trumpet → guitar, layer \d+, engram-llama.*compared bit for bit/s);
   assert.equal(await edit.getByText('Nothing was edited yet').count(), 0);
-  await did.getByText(/Taken back: it is no longer in the weights/).waitFor();
-  assert.equal(await did.getAttribute('class'), 'dimmed', 'what it did is no longer so');
+  await page.keyboard.press('Escape');
+  await finding.getByText(/Undone: it is no longer in the weights/).waitFor();
+  await edit.getByText('bit for bit the same ✓').waitFor();
+  assert.equal(await edit.locator('.is-stale').count(), 1, 'what it did is no longer so');
   await shot(page, 'edit-undone');
-  await accessible(page, 'an edit taken back');
+  await accessible(page, 'an edit undone');
   await show(page, 'Trace');
   await screen.getByText(/^⚠ Stale: the form now has another set of edits/).waitFor();
 });
@@ -175,9 +187,9 @@ test('what no longer belongs to the form says so, and its link is of what is sho
 
   await show(page, 'Edit');
   const edit = panel(page, 'Edit');
-  await edit.getByText('stored result').waitFor();
-  await edit.getByLabel('Layer').selectOption('8');
-  await edit.getByText(/^Stale: the form now has another layer\./).waitFor();
+  await edit.getByText(/^Stored result:/).waitFor();
+  await edit.getByLabel('Layer', { exact: true }).selectOption('8');
+  await edit.getByText(/^⚠ Stale: the form now has another layer\./).waitFor();
   const asked = await link(edit);
   // The layer that the stored edit was told to take, where it was told one; not the one of the form.
   const { settings: told } = JSON.parse(gunzipSync(readFileSync(SAMPLE)));
@@ -189,14 +201,15 @@ test('the layer that is looked at is the one that the Edit tab takes', 60, async
   const { page } = await begin(use);
   const screen = tracing(page);
   const shown = await question(page);
-  const button = screen.getByRole('button', { name: /^Edit at layer \d+…$/ });
+  const button = screen.getByRole('button', { name: /^Edit at layer \d+…/ });
   const [, layer] = /(\d+)/.exec(await button.innerText());
   await button.click();
   const edit = panel(page, 'Edit');
-  await edit.getByLabel('Layer').waitFor();
-  assert.equal(await edit.getByLabel('Layer').inputValue(), layer);
-  assert.equal(await edit.getByLabel('Prompt', { exact: true }).inputValue(), shown.prompt);
-  assert.equal(await edit.getByLabel('Present answer').inputValue(), shown.target);
+  await edit.getByLabel('Layer', { exact: true }).waitFor();
+  assert.equal(await edit.getByLabel('Layer', { exact: true }).inputValue(), layer);
+  await edit.getByRole('button', { name: 'Edit the prompt' }).click();
+  assert.equal(await edit.getByLabel('Prompt, up to where the answer follows').inputValue(), shown.prompt);
+  assert.equal(await edit.getByLabel('True answer').inputValue(), shown.target);
 });
 
 for (const how of ['dropped', 'chosen']) {

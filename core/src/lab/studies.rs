@@ -96,7 +96,7 @@ impl Lab {
     ) -> Result<Record> {
         if !self.edits.is_empty() {
             return Err(Error::input("edits are in force, and a study is of the model as it was loaded")
-                .hint("take the edits back first"));
+                .hint("undo the edits first"));
         }
         self.captured = None;
         let facts = facts.unwrap_or(&self.facts);

@@ -2,7 +2,7 @@
 //! (METHODS, "Verdict"). The paper's success, in `edits.rs`, looks at the prompt alone.
 
 use super::Share;
-use crate::record::EditRecord;
+use crate::record::{EditRecord, Shift, Unrelated};
 use serde::{Deserialize, Serialize};
 
 /// What a probability must gain or lose to count: as much as corrupting the subject must take from a fact's answer by
@@ -178,6 +178,27 @@ fn taken(p_true: Pair, p_false: Pair) -> bool {
     rose(p_false) && p_false[1] > p_true[1]
 }
 
+/// The edited prompt's old answer gave way: half of it is gone, or more, or the new one rose above it.
+pub fn gave_way(edit: &EditRecord) -> bool {
+    let (p_true, p_false) = ([edit.p_true, edit.p_true_after], [edit.p_false, edit.p_false_after]);
+    fell(p_true) || taken(p_true, p_false)
+}
+
+/// A paraphrase follows the edit.
+pub fn follows(shift: &Shift) -> bool {
+    taken(shift.p_true, shift.p_false)
+}
+
+/// A neighbour is harmed.
+pub fn harms_neighbour(shift: &Shift) -> bool {
+    fell(shift.p_true) || taken(shift.p_true, shift.p_false)
+}
+
+/// An unrelated fact is harmed.
+pub fn harms_unrelated(one: &Unrelated) -> bool {
+    one.flipped || fell(one.p_true)
+}
+
 /// Over the answers that had something to lose: those that are harmed, and those that could have been.
 fn unharmed(watched: impl Iterator<Item = (f32, bool)>) -> Option<Check> {
     let counted = watched.filter(|(before, harmed)| *harmed || f64::from(*before) >= MOVED);
@@ -196,15 +217,11 @@ pub fn judge(edit: &EditRecord) -> Judgement {
         (false, true) => Answer::Silenced,
         (false, false) => Answer::Unchanged,
     };
-    let following = edit.paraphrases.iter().filter(|shift| taken(shift.p_true, shift.p_false)).count();
+    let following = edit.paraphrases.iter().filter(|shift| follows(shift)).count();
     let paraphrases =
         Share::new(following, edit.paraphrases.len()).map(|share| Check { share, holds: 2 * share.count > share.of });
-    let neighbours = unharmed(
-        edit.neighbourhood
-            .iter()
-            .map(|shift| (shift.p_true[0], fell(shift.p_true) || taken(shift.p_true, shift.p_false))),
-    );
-    let unrelated = unharmed(edit.unrelated.iter().map(|one| (one.p_true[0], one.flipped || fell(one.p_true))));
+    let neighbours = unharmed(edit.neighbourhood.iter().map(|shift| (shift.p_true[0], harms_neighbour(shift))));
+    let unrelated = unharmed(edit.unrelated.iter().map(|one| (one.p_true[0], harms_unrelated(one))));
     let fails = |check: Option<Check>| check.is_some_and(|check| !check.holds);
     let verdict = match answer {
         Answer::Partly => Verdict::Partly,
@@ -221,7 +238,6 @@ pub fn judge(edit: &EditRecord) -> Judgement {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::{Shift, Unrelated};
 
     fn shift(p_true: Pair, p_false: Pair) -> Shift {
         Shift { prompt: String::new(), p_true, p_false, answers: None }
@@ -259,6 +275,13 @@ mod tests {
         assert_eq!(verdict(&edit([0.7, 0.69], [0.01, 0.011])), (Verdict::Unchanged, Mark::Neutral));
         // Two answers that the model never gave: one is above the other, and nothing was rewritten.
         assert_eq!(verdict(&edit([1e-5, 1e-6], [1e-6, 1e-4])), (Verdict::Unchanged, Mark::Neutral));
+    }
+
+    #[test]
+    fn the_old_answer_gives_way_to_a_likelier_one_too() {
+        assert!(gave_way(&edit([0.9, 0.1], [0.01, 0.02])), "silenced");
+        assert!(gave_way(&edit([0.5, 0.3], [0.01, 0.6])), "less than half is gone, but the new one is above it");
+        assert!(!gave_way(&edit([0.9, 0.5], [0.01, 0.3])));
     }
 
     #[test]

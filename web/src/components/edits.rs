@@ -35,7 +35,7 @@ pub fn Edits(
 
 /// What was watched around an edit, and whether it holds.
 #[component]
-pub fn Checks(
+fn Checks(
     /// Whether each holds, and in words.
     checks: Vec<(Option<bool>, String)>,
 ) -> impl IntoView {

@@ -4,8 +4,10 @@
 pub mod about;
 mod axes;
 pub mod bars;
-pub mod chips;
 pub mod compare;
+#[cfg(feature = "page")]
+#[expect(unreachable_pub, reason = "leptos makes the properties of every component public")]
+pub mod edit;
 pub mod edits;
 pub mod fact;
 #[cfg(feature = "page")]
@@ -22,7 +24,6 @@ pub mod loss;
 pub mod numbers;
 pub mod progress;
 pub mod said;
-pub mod shifts;
 #[cfg(feature = "page")]
 mod shown;
 #[cfg(feature = "page")]
@@ -36,9 +37,8 @@ pub mod trace;
 
 pub use about::About;
 pub use bars::{BarChart, shared_scale};
-pub use chips::TokenChips;
 pub use compare::Compare;
-pub use edits::{Checks, Edits};
+pub use edits::Edits;
 #[cfg(feature = "page")]
 pub(crate) use shown::shown;
 
@@ -49,7 +49,6 @@ pub use histogram::HistogramChart;
 pub use loss::LossChart;
 pub use numbers::Numbers;
 pub use said::BeforeAfter;
-pub use shifts::Shifts;
 pub use switches::Switches;
 pub use tables::Tables;
 

@@ -1,51 +1,82 @@
-//! One edit as it is shown: in force, or stored. What was measured, on what, and what is left of it.
+//! One edit as it is shown: in force, undone, or stored. What was measured, on what, and what is left of it.
 
-use super::edits::{self, Edit};
+use super::edit::{self, Case, Check, Finding, Group};
+use super::edits;
+use super::history::{Fate, Past};
 use super::loss::LossCurve;
 use super::question::Asked;
-use super::shifts::{self, Group};
 use crate::words;
-use engram_core::names;
+use engram_core::metrics::{Answer, judge};
 use engram_core::protocol::{EditCommand, Edited};
-use engram_core::record::{EditRecord, EditSettings, Record, Settings};
+use engram_core::record::{EditMethod, EditRecord, EditSettings, Record, Settings};
 
 /// An edit with everything that is said about it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Shown {
-    /// Its judgement.
-    pub edit: Edit,
-    /// The old and the new answer.
+    /// The prompt.
+    pub prompt: String,
+    /// The true answer and the new one.
     pub answers: [String; 2],
-    /// Before and after, kind by kind.
-    pub groups: Vec<Group>,
+    /// What the model says before and after.
+    pub says: [Says; 2],
+    /// What the edit did.
+    pub finding: Finding,
+    /// Its five checks.
+    pub checks: [Check; 5],
+    /// Before and after, prompt by prompt.
+    pub price: Vec<Group>,
+    /// The paper's success in a sentence.
+    pub paper: String,
+    /// What else is worth knowing.
+    pub notes: Vec<String>,
     /// The search for v*.
     pub curve: LossCurve,
-    /// Names and values.
+    /// The edited layer.
+    pub layer: usize,
+    /// The edit itself: names and values.
     pub facts: Vec<(&'static str, String)>,
     /// The prompt as it was written, and both continuations, where they were asked for.
     pub said: Option<(String, [String; 2])>,
 }
 
+/// A word that the model says, with its probability where the edit has measured it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Says {
+    /// The word.
+    pub word: String,
+    /// Its probability.
+    pub p: Option<f64>,
+    /// Which of both answers it is.
+    pub answer: Option<bool>,
+}
+
 /// An edit that was made here.
-pub fn live(edited: &Edited) -> Shown {
+pub fn live(past: &Past) -> Shown {
+    let Past { edited, ask, fate, .. } = past;
     let mut record = edited.record.clone();
-    // It is in force; whether the weights come back bit for bit is known when it is taken back.
+    // Whether the weights come back bit for bit is known when it is undone.
     record.restored = true;
-    let answers = [edited.target.as_str(), edited.target_new.as_str()];
-    let mut facts = vec![
-        ("edited tensor", words::visible(&names::tensor(&edited.tensor).to_string().replace('`', ""))),
-        ("size of the change", format!("{} of the tensor's norm", percent(edited.relative_norm.into()))),
-    ];
-    facts.extend(numbers(&record));
-    facts.push(("time", format!("{:.1} s", edited.seconds)));
-    Shown {
-        answers: answers.map(|text| words::visible(text.trim())),
-        edit: edits::told(&record, words::visible(&edited.prompt), Some(answers), EditSettings::default().min_p_false),
-        groups: shifts::groups(&record, answers, &edited.unrelated),
-        curve: LossCurve::whole(&record.loss, record.search.is_some()),
-        facts,
-        said: Some((edited.prompt.clone(), edited.said.clone())),
-    }
+    let answers = [&edited.target, &edited.target_new].map(|text| words::visible(text.trim()));
+    let case = Case {
+        record: &record,
+        prompt: &edited.prompt,
+        subject: &edited.subject,
+        unrelated: &edited.unrelated,
+        says: edit::said(&edited.said, &answers),
+        answers,
+    };
+    let tensor = words::visible(edited.tensor.trim_end_matches(".weight"));
+    let layer = format!("{} ({tensor}, 0-based)", record.layer);
+    let undone = match fate {
+        Fate::InForce => "known after Undo",
+        Fate::Undone { restored: true } => "bit for bit the same ✓",
+        Fate::Undone { restored: false } => "✕ not the same: load the model again",
+        Fate::Ended => "the model is no longer loaded",
+    };
+    let size = (Some(edited.relative_norm), Some(edited.seconds));
+    let said = Some((edited.prompt.clone(), edited.said.clone()));
+    let facts = facts(&record, layer, &ask.method, size, undone);
+    Shown { said, facts, ..shown(&case, EditSettings::default().min_p_false) }
 }
 
 /// The stored edit of the fact with this prompt and subject; `None` where there is none with these answers.
@@ -55,15 +86,53 @@ pub fn stored(record: &Record, prompt: &str, subject: &str, new: &str) -> Option
     if !new.trim().is_empty() && new.trim() != fact.target_new.trim() {
         return None;
     }
-    let answers = [fact.target_true.as_str(), fact.target_new.as_str()];
-    Some(Shown {
-        answers: answers.map(|text| words::visible(text.trim())),
-        edit: edits::told(edit, words::visible(prompt), Some(answers), record.settings.edit.min_p_false),
-        groups: shifts::groups(edit, answers, &shifts::unrelated(record, edit)),
-        curve: LossCurve::whole(&edit.loss, edit.search.is_some()),
-        facts: numbers(edit),
+    let answers = [&fact.target_true, &fact.target_new].map(|text| words::visible(text.trim()));
+    let unrelated = edit::unrelated_of(record, edit);
+    let says = edit.answers.as_ref().and_then(|found| {
+        let [before, after] = edit::given(found, &answers);
+        Some([before?, after?])
+    });
+    let case = Case { record: edit, prompt, subject, unrelated: &unrelated, says, answers };
+    let settings = &record.settings.edit;
+    let method = settings.methods.get(edit.method).copied().unwrap_or_default();
+    let undone = if edit.restored { "bit for bit the same ✓" } else { "✕ not the same" };
+    let size = (edit.relative_norm, None);
+    let facts = facts(edit, edit.layer.to_string(), &method, size, undone);
+    Some(Shown { facts, ..shown(&case, settings.min_p_false) })
+}
+
+/// What is said of a case. `least` is the probability that the new answer must have had for the edit to count.
+fn shown(case: &Case, least: f32) -> Shown {
+    let Case { record, answers, says, .. } = case;
+    let [old, new] = answers.each_ref().map(String::as_str);
+    let told = edits::told(record, String::new(), Some([old, new]), least);
+    let of_word = |word: &str, after: bool| {
+        let p = match after {
+            false => [record.p_true, record.p_false],
+            true => [record.p_true_after, record.p_false_after],
+        };
+        let answer = answers.iter().position(|answer| answer == word);
+        Says { word: word.to_owned(), p: answer.map(|at| p[at].into()), answer: answer.map(|at| at == 1) }
+    };
+    let [before, after] = match says {
+        Some([before, after]) => [before.as_str(), after.as_str()],
+        // Nobody asked: the answer that is the likelier one of both.
+        None => [old, if judge(record).answer == Answer::Rewritten { new } else { old }],
+    };
+    Shown {
+        prompt: words::visible(case.prompt),
+        says: [of_word(before, false), of_word(after, true)],
+        finding: Finding::of(case),
+        checks: edit::checks(case),
+        price: edit::price(case),
+        paper: told.paper,
+        notes: told.notes,
+        curve: LossCurve::whole(&record.loss, record.search.is_some()),
+        layer: record.layer,
+        facts: Vec::new(),
         said: None,
-    })
+        answers: answers.clone(),
+    }
 }
 
 /// The same edit as a request, with the layer that it took and the name of its model.
@@ -84,18 +153,29 @@ pub fn stored_ask(record: &Record, asked: &Asked) -> Option<(EditCommand, usize,
     Some((ask, edit.layer, record.model.name.clone()))
 }
 
-fn numbers(edit: &EditRecord) -> Vec<(&'static str, String)> {
-    vec![
-        ("layer", edit.layer.to_string()),
-        ("MLP output moved by", format!("{} of its length", percent(edit.relative_change.into()))),
-        ("residual", format!("{:.1e}: how far the edited tensor misses the value that was searched", edit.residual)),
-        ("seed", edit.seed.to_string()),
-    ]
-}
-
-fn percent(share: f64) -> String {
-    let decimals = if share < 0.1 { 2 } else { 0 };
-    format!("{} %", words::fixed(share * 100.0, decimals))
+/// The edit itself. `size` is the norm of the change over that of the matrix, and the seconds that it took.
+fn facts(
+    edit: &EditRecord,
+    layer: String,
+    method: &EditMethod,
+    (norm, seconds): (Option<f32>, Option<f64>),
+    undone: &str,
+) -> Vec<(&'static str, String)> {
+    // SPSA has a value before the first step, too.
+    let steps = if edit.search.is_some() { edit.loss.len() } else { edit.loss.len().saturating_sub(1) };
+    let steps = (steps > 0).then(|| format!(", {}", words::count(steps, "step")));
+    let norm = norm.map(|norm| format!("{} % of its norm", words::fixed(f64::from(norm) * 100.0, 1)));
+    let all = [
+        ("Layer", Some(layer)),
+        ("Method", Some(format!("{}{}", method.title(), steps.unwrap_or_default()))),
+        ("‖Δv‖ / ‖v‖", Some(words::fixed(edit.relative_change.into(), 2))),
+        ("Change of the matrix", norm),
+        ("Residual", Some(format!("{:.1e}", edit.residual))),
+        ("Seed", Some(edit.seed.to_string())),
+        ("Time", seconds.map(|seconds| format!("{seconds:.1} s"))),
+        ("Weights after undo", Some(undone.to_owned())),
+    ];
+    all.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
 }
 
 /// One line of the list of edits in force.
@@ -110,7 +190,7 @@ pub fn line(edited: &Edited) -> String {
     )
 }
 
-/// What taking edits back did to the weights, in words.
+/// What an undo did to the weights, in words.
 pub fn undone(left: usize, restored: bool) -> String {
     match (left, restored) {
         (0, true) => "No edit is in force. The weights are bit for bit the loaded ones.".into(),
@@ -148,23 +228,46 @@ mod tests {
     use super::super::sample;
     use super::*;
 
+    fn past(fate: Fate) -> Past {
+        let ask = crate::wish::EditWish::default().ask("The capital of {} is", "France", "Paris", "Rome");
+        let model = engram_core::protocol::ModelRef::Bundled { name: "engram-llama".into() };
+        Past { edited: sample_edit(), ask, model, fate }
+    }
+
     #[test]
     fn an_edit_in_force_is_told() {
-        let shown = live(&sample_edit());
-        assert_eq!((shown.edit.level, shown.answers[1].as_str()), ("L1", "Rome"));
-        assert!(!shown.edit.notes.iter().any(|note| note.contains("restored")), "it was not taken back yet");
-        assert_eq!(shown.facts[0].1, "model.layers.1.mlp.down_proj.weight (layer 2 = model.layers.1)");
-        assert_eq!(shown.facts[1].1, "1.23 % of the tensor's norm");
-        assert!(shown.facts.iter().any(|(name, value)| *name == "residual" && value.starts_with("1.0e-6")));
-        assert_eq!((shown.groups.len(), shown.curve.of), (3, 2));
+        let shown = live(&past(Fate::InForce));
+        assert_eq!((shown.finding.badge.as_str(), shown.answers[1].as_str()), ("– Unchecked", "Rome"));
+        assert!(!shown.notes.iter().any(|note| note.contains("restored")), "it was not undone yet");
+        let fact = |name: &str| shown.facts.iter().find(|(own, _)| *own == name).map(|(_, value)| value.as_str());
+        assert_eq!(fact("Layer"), Some("2 (model.layers.1.mlp.down_proj, 0-based)"));
+        assert_eq!(fact("Change of the matrix"), Some("1.2 % of its norm"));
+        assert_eq!(fact("Residual"), Some("1.0e-6"));
+        assert_eq!((fact("Method"), fact("Time")), (Some("R-ROME, 2 steps"), Some("2.3 s")));
+        assert_eq!(fact("Weights after undo"), Some("known after Undo"));
+        assert_eq!((shown.price.len(), shown.curve.of), (3, 2));
+        let words = shown.says.map(|says| (says.word, says.p.map(words::percent_of), says.answer));
+        assert_eq!(words[0], ("Paris".into(), Some("90.0 %".into()), Some(false)));
+        assert_eq!(words[1], ("Rome".into(), Some("50.0 %".into()), Some(true)));
         assert_eq!(line(&sample_edit()), "The capital of France is Paris → Rome, layer 2");
+        let undone = live(&past(Fate::Undone { restored: true }));
+        assert!(undone.facts.contains(&("Weights after undo", "bit for bit the same ✓".into())));
+    }
+
+    #[test]
+    fn another_word_has_no_probability_of_the_edit() {
+        let mut past = past(Fate::InForce);
+        past.edited.said[1] = " Lyon, which".into();
+        let shown = live(&past);
+        assert_eq!(shown.says[1], Says { word: "Lyon".into(), p: None, answer: None });
     }
 
     #[test]
     fn a_stored_edit_is_found_by_its_question() {
         let record = sample::record();
         let found = |new| stored(&record, "The capital of France is", "France", new);
-        assert!(found("").is_some_and(|shown| shown.said.is_none() && shown.facts.len() == 4));
+        assert!(found("").is_some_and(|shown| shown.said.is_none() && shown.facts.len() == 6 && shown.layer == 2));
+        assert!(found("").is_some_and(|shown| shown.says[1].word == "Rome"), "the likelier one");
         assert!(found("Oslo").is_none());
         let asked = Asked { prompt: "The capital of {} is".into(), subject: "France".into(), ..Asked::default() };
         let found_ask = stored_ask(&record, &asked);
@@ -175,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn taking_back_is_told() {
+    fn an_undo_is_told() {
         assert!(undone(0, true).starts_with("No edit is in force. The weights are bit for bit"));
         assert!(undone(1, true).starts_with("1 edit is still in force. Without it"));
         assert!(undone(2, true).starts_with("2 edits are still in force. Without them"));

@@ -1,4 +1,4 @@
-//! What was edited in this tab, and what became of it: edits that were taken back stay readable.
+//! What was edited in this tab, and what became of it: edits that were undone stay readable.
 
 use super::edited;
 use crate::words;
@@ -10,8 +10,8 @@ use engram_core::protocol::{EditCommand, Edited, ModelRef};
 pub enum Fate {
     /// It is in the weights.
     InForce,
-    /// It was taken back; the weights were compared with the loaded ones.
-    TakenBack {
+    /// It was undone; the weights were compared with the loaded ones.
+    Undone {
         /// They are bit for bit the same, but for edits that are still in force.
         restored: bool,
     },
@@ -43,10 +43,10 @@ impl History {
         self.0.len() - 1
     }
 
-    /// Edits were taken back; those of these numbers are left.
-    pub fn taken_back(&mut self, left: &[u32], restored: bool) {
+    /// Edits were undone; those of these numbers are left.
+    pub fn undone(&mut self, left: &[u32], restored: bool) {
         let gone = |past: &&mut Past| past.fate == Fate::InForce && !left.contains(&past.edited.edit);
-        self.0.iter_mut().filter(gone).for_each(|past| past.fate = Fate::TakenBack { restored });
+        self.0.iter_mut().filter(gone).for_each(|past| past.fate = Fate::Undone { restored });
     }
 
     /// The model is gone, and its edits with it.
@@ -83,11 +83,11 @@ impl Fate {
     pub fn words(self) -> &'static str {
         match self {
             Self::InForce => "In force in this tab.",
-            Self::TakenBack { restored: true } => {
-                "Taken back: it is no longer in the weights, which were compared bit for bit."
+            Self::Undone { restored: true } => {
+                "Undone: it is no longer in the weights, which were compared bit for bit."
             }
-            Self::TakenBack { restored: false } => {
-                "Taken back, but the weights are not bit for bit the loaded ones: load the model again."
+            Self::Undone { restored: false } => {
+                "Undone, but the weights are not bit for bit the loaded ones: load the model again."
             }
             Self::Ended => "No longer in force: its model is no longer loaded.",
         }
@@ -109,17 +109,17 @@ mod tests {
         assert_eq!(history.made(edit(1), ask(), model("engram-llama")), 0);
         assert_eq!(history.made(edit(2), ask(), model("engram-llama")), 1);
         assert_eq!((history.list(true).count(), history.list(false).count()), (2, 0));
-        history.taken_back(&[2], true);
+        history.undone(&[2], true);
         let past: Vec<(usize, &Past)> = history.list(false).collect();
         assert_eq!((past.len(), past[0].0), (1, 0));
         assert_eq!(past[0].1.what(), "The capital of France is Paris → Rome, layer 2, engram-llama");
-        assert!(past[0].1.words().starts_with("Rewritten, not all checked. Taken back: it is no longer"), "{past:?}");
+        assert!(past[0].1.words().starts_with("Rewritten, not all checked. Undone: it is no longer"), "{past:?}");
         history.ended();
         // The next model counts from 1 again, and its edits have a fate of their own.
         history.made(edit(1), ask(), model("engram-phi"));
-        history.taken_back(&[], false);
+        history.undone(&[], false);
         let fates: Vec<Fate> = history.list(false).map(|(_, past)| past.fate).collect();
-        assert_eq!(fates, [Fate::TakenBack { restored: true }, Fate::Ended, Fate::TakenBack { restored: false }]);
+        assert_eq!(fates, [Fate::Undone { restored: true }, Fate::Ended, Fate::Undone { restored: false }]);
         assert_eq!(history.get(1).map(|past| past.fate), Some(Fate::Ended));
     }
 }

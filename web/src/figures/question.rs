@@ -193,7 +193,10 @@ impl Asked {
     pub fn edit_problems(&self) -> Vec<(Field, String)> {
         let mut found = self.problems();
         if self.new.trim().is_empty() {
-            found.push((Field::Answers, "There is no new answer yet. Write what the model should say.".into()));
+            found.push((
+                Field::Answers,
+                "There is no counterfactual answer yet. Write what the model should say.".into(),
+            ));
         }
         found
     }

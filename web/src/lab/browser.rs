@@ -51,6 +51,15 @@ pub(crate) async fn read(file: &File, first: Option<u32>) -> Option<js_sys::Uint
     Some(js_sys::Uint8Array::new(&buffer))
 }
 
+/// Gives an element the focus where the one that had it is gone, once what was changed is drawn.
+pub(crate) fn keep_focus(selector: &'static str) {
+    request_animation_frame(move || {
+        if document().active_element().is_none_or(|element| element.tag_name() == "BODY") {
+            focus_soon(selector);
+        }
+    });
+}
+
 /// Gives an element the focus, once what was changed is drawn.
 pub(crate) fn focus_soon(selector: &str) {
     let selector = selector.to_owned();

@@ -1,29 +1,57 @@
-//! The tab that rewrites one fact: what it shall say, the search while it runs, what came of it, and the edits in force.
+//! The Edit screen: what the model shall say, what an edit did to it and at what price, the map of states before and after, and
+//! the edits in force.
 
+mod answers;
 mod form;
-mod list;
+mod history;
+mod maps;
+mod prompt;
 mod result;
 mod run;
+mod search;
+mod settings;
+mod shown;
+mod side;
 
 use self::run::Editor;
+use crate::components::shown as part;
+use crate::figures::edited::Shown;
 use crate::lab::Engine;
 use crate::page::Page;
 use leptos::prelude::*;
 
-/// The tab that rewrites one fact.
+/// The screen, in the order of its parts.
 #[component]
 pub(crate) fn Edit(page: Page, engine: Engine) -> impl IntoView {
     let editor = Editor::new(page, engine);
+    // The edit that is shown, and whether it is a stored one.
+    let shown: Memo<Option<(Shown, bool)>> = Memo::new(move |_| editor.shown());
+    let stale = Memo::new(move |_| editor.stale());
+    // What was undone is no longer so, but it is no stranger to the form.
+    let over = Memo::new(move |_| {
+        stale.with(Option::is_some)
+            || shown.with(|shown| matches!(shown, Some((_, false)))) && editor.in_force().is_none()
+    });
+    let asks = Memo::new(move |_| editor.fresh() && editor.running.get().is_none());
     view! {
-        <div class="edit-screen">
-            <div class="top">
-                <form::Form editor=editor />
+        <div class:is-stale=move || over.get()>
+            <section class="ask cols" aria-label="Prompt">
+                <prompt::Prompt editor=editor />
+                <answers::Answers editor=editor shown=shown stale=stale />
+            </section>
+            {part(move || asks.get(), move || view! {
+                <section class="edit-ask" aria-label="The edit to make"><form::Form editor=editor /></section>
+            })}
+            <div class="cols">
                 <div>
-                    <list::InForce editor=editor />
-                    <result::Search editor=editor />
+                    <result::Notices editor=editor stale=stale />
+                    <search::Search editor=editor />
+                    <result::Result editor=editor shown=shown />
                 </div>
+                <side::Side editor=editor shown=shown />
             </div>
-            <result::Result editor=editor />
+            <settings::Settings editor=editor />
+            <history::HistoryDrawer editor=editor />
         </div>
     }
 }

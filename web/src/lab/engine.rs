@@ -1,6 +1,7 @@
 //! What the page knows of its engine: device, model, edits, what runs, what went wrong.
 
 use super::client::{Answer, Attachments, Call, Client};
+use crate::figures::partial::Partial;
 use engram_core::protocol::{Command, DeviceChoice, DeviceReport, Edited, Event, Failure, Loaded, ModelRef, Phase};
 use leptos::prelude::*;
 use send_wrapper::SendWrapper;
@@ -35,6 +36,8 @@ pub(crate) struct Engine {
     pub(crate) jobs: RwSignal<Vec<Job>>,
     /// What went wrong, until it is dismissed.
     pub(crate) problems: RwSignal<Vec<Failure>>,
+    /// The last trace that was made whole on the Trace screen.
+    pub(crate) traced: RwSignal<Option<Partial>>,
     /// How often an engine was lost; changes when one is.
     pub(crate) lost: RwSignal<usize>,
     /// The files of the model that was opened from disk, to load it again after a loss.
@@ -53,6 +56,7 @@ impl Engine {
             edits: RwSignal::default(),
             jobs: RwSignal::default(),
             problems: RwSignal::default(),
+            traced: RwSignal::new(None),
             lost: RwSignal::new(0),
             files: StoredValue::new(SendWrapper::new(Vec::new())),
         };

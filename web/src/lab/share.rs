@@ -1,4 +1,4 @@
-//! A link to what is shown, and the note that it does not belong to the form.
+//! A link to what is shown.
 
 use crate::take;
 use leptos::prelude::*;
@@ -21,18 +21,5 @@ pub(crate) fn CopyLink(
         <span class="faint address" role="status">
             {move || said.get()}
         </span>
-    }
-}
-
-/// Says that what is shown does not belong to the form.
-#[component]
-pub(crate) fn Stale(
-    /// Why; nothing where it does.
-    said: Memo<Option<String>>,
-) -> impl IntoView {
-    view! {
-        <div role="status">
-            {move || said.get().map(|said| view! { <p class="notice">{said}</p> })}
-        </div>
     }
 }

@@ -2,10 +2,6 @@
 
 use super::draft::Draft;
 use super::{Engine, engine::unexpected};
-use crate::components::TokenChips;
-
-use crate::figures::tokens::{self, Chip};
-use crate::words;
 use engram_core::protocol::{Command, Event};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
@@ -23,10 +19,6 @@ pub(crate) struct Read {
     pub(crate) of: [String; 2],
     /// The tokens' texts.
     pub(crate) texts: Vec<String>,
-    /// The same to be drawn.
-    chips: Vec<Chip>,
-    /// Why the subject has no tokens.
-    problem: Option<String>,
 }
 
 /// The question's tokens, as soon as a loaded model has read them; `None` while no model is loaded.
@@ -55,8 +47,6 @@ pub(crate) fn reading(engine: Engine, draft: Draft) -> RwSignal<Option<Read>> {
                         found.set(Some(Read {
                             of: texts,
                             texts: tokens.tokens.iter().map(|token| token.text.clone()).collect(),
-                            chips: tokens::of_tokenized(&tokens),
-                            problem: tokens.problem.as_deref().map(words::visible),
                         }));
                     }
                     Ok((Event::Tokenized(_), _)) => {}
@@ -87,32 +77,4 @@ pub(crate) fn reading(engine: Engine, draft: Draft) -> RwSignal<Option<Read>> {
         }
     });
     found
-}
-
-/// The question's tokens as chips.
-#[component]
-pub(crate) fn LiveTokens(
-    /// The engine.
-    engine: Engine,
-    /// The question.
-    draft: Draft,
-) -> impl IntoView {
-    let found = reading(engine, draft);
-    let shown = move || {
-        let Read { of, chips, problem, .. } = found.get()?;
-        let name = engine.model.with(|model| model.as_ref().map(|model| words::visible(&model.info.name)));
-        let fresh = draft.asked.with(|asked| of == [asked.prompt.clone(), asked.subject.clone()]);
-        // What the form says by itself need not be said twice.
-        let problem = problem.filter(|_| fresh && draft.asked.with(|asked| asked.problems().is_empty()));
-        let problem = problem.map(|why| view! { <p class="why">{why}</p> });
-        // Those of a moment ago, until the engine has read the prompt again.
-        let class = if fresh { "" } else { "stale" };
-        Some(view! {
-            <div class=class aria-busy=(!fresh).to_string()>
-                <TokenChips chips=chips whose=name.unwrap_or_default() />
-                {problem}
-            </div>
-        })
-    };
-    view! { <div class="live-tokens">{shown}</div> }
 }

@@ -11,7 +11,6 @@ mod put_back;
 mod run;
 mod settings;
 mod shown;
-mod typing;
 
 use self::maps::Maps;
 pub(crate) use self::run::Tracer;

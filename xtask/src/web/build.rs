@@ -102,8 +102,8 @@ fn kept_worker(site: &mut Site) -> Result<String> {
 }
 
 /// The lab's own style sheets, in the order of index.html.
-const LAB_STYLES: [&str; 7] =
-    ["lab.css", "tokens.css", "frame.css", "trace.css", "forward.css", "models.css", "study.css"];
+const LAB_STYLES: [&str; 8] =
+    ["lab.css", "tokens.css", "frame.css", "trace.css", "edit.css", "forward.css", "models.css", "study.css"];
 
 /// Style sheets of the lab and of result pages.
 struct Styles {

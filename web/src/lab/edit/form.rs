@@ -1,72 +1,105 @@
-//! What the model shall say: prompt, subject, both answers, layer, and the settings of the search.
+//! What the model shall say: both answers, the layer, and the settings of the search.
 
-use super::run::{Editor, Running};
-
+use super::run::Editor;
 use crate::figures::choice::Way;
-use crate::figures::question::Asked;
-use crate::lab::chooser::{ModelSelect, Start};
-use crate::lab::fields::{AnswerFields, Problems, PromptFields};
-use crate::lab::tokens::LiveTokens;
+use crate::figures::question::{Asked, Field};
+use crate::lab::Tab;
 use crate::wish::EditWish;
 use crate::words;
 use engram_core::record::EditMethod;
-use leptos::prelude::*;
+use leptos::{ev, prelude::*};
+use wasm_bindgen::JsCast;
 
 /// Layers that are offered while no model is loaded.
 const UNKNOWN: usize = 8;
 
-/// The form.
+/// The form: what the model should say, and beneath it, folded, how that is reached.
 #[component]
 pub(super) fn Form(editor: Editor) -> impl IntoView {
-    let (page, engine, draft) = (editor.page, editor.engine, editor.draft);
-    let problems: Problems = Signal::derive(move || draft.asked.with(Asked::edit_problems));
-    let label = Signal::derive(move || match draft.way() {
-        Way::Run => "Edit it here".to_owned(),
-        _ => format!("Edit it here, with {}", words::visible(draft.model().name())),
-    });
-    let progress = Signal::derive(move || {
-        if let Some((done, of)) = editor.reading.get() {
-            return Some(format!("reading a text for C: {done} of {of} tokens"));
+    let draft = editor.draft;
+    let problems = Memo::new(move |_| draft.asked.with(Asked::edit_problems));
+    let wrong = Memo::new(move |_| problems.with(|all| !all.is_empty()));
+    let why = move || {
+        let of_answers = problems.get().into_iter().filter(|(field, _)| *field == Field::Answers);
+        of_answers.map(|(_, why)| why).collect::<Vec<_>>().join(" ")
+    };
+    let key = move |event: ev::KeyboardEvent| {
+        let field = event.target().is_some_and(|target| target.dyn_into::<web_sys::HtmlInputElement>().is_ok());
+        if event.key() == "Enter" && field && !event.is_composing() && !wrong.get_untracked() {
+            event.prevent_default();
+            // What is being typed is taken over first.
+            if let Some(field) =
+                document().active_element().and_then(|field| field.dyn_into::<web_sys::HtmlElement>().ok())
+            {
+                let _ = field.blur();
+            }
+            start(editor);
         }
-        editor.curve.with(|curve| match curve.points.last() {
-            None if editor.running.get() == Some(Running::Loading) => Some("starting the engine…".to_owned()),
-            None => Some("preparing…".to_owned()),
-            Some((step, _)) if *step == curve.of => Some("measuring what it did…".to_owned()),
-            Some((step, _)) => Some(format!("step {step} of {}", curve.of)),
-        })
-    });
+    };
     view! {
-        <section class="question" aria-label="Edit">
-            <h2>"Rewrite a fact"</h2>
-            <p class="faint">
-                "An edit changes the weights of one layer, or of several, so that the subject leads to another answer. \
-                 Weights are changed in this tab only, and every edit can be taken back."
-            </p>
-            <PromptFields draft=draft problems=problems form="edit" />
-            <LiveTokens engine=engine draft=draft />
-            <AnswerFields
-                draft=draft
-                problems=problems
-                form="edit"
-                old=["Present answer", "the model's own"]
-                new=["New answer", "what it should say"]
-            />
-            <ModelSelect page=page engine=engine draft=draft form="edit" />
+        <div class="edit-form" on:keydown=key>
+            <div class="setting">
+                <label for="edit-new">"Counterfactual answer"</label>
+                <input
+                    type="text"
+                    id="edit-new"
+                    placeholder="what the model should say"
+                    spellcheck="false"
+                    autocomplete="off"
+                    aria-describedby="edit-answers-why"
+                    prop:value=move || draft.asked.with(|asked| asked.new.clone())
+                    on:input:target=move |event| {
+                        let new = event.target().value();
+                        draft.change(|asked| asked.new = new);
+                    }
+                />
+            </div>
+            <div class="setting">
+                <label for="edit-target">"True answer"</label>
+                <input
+                    type="text"
+                    id="edit-target"
+                    placeholder="the model’s own"
+                    spellcheck="false"
+                    autocomplete="off"
+                    prop:value=move || draft.asked.with(|asked| asked.target.clone())
+                    on:input:target=move |event| {
+                        let target = event.target().value();
+                        draft.change(|asked| asked.target = target);
+                    }
+                />
+            </div>
             <LayerSelect editor=editor />
-            <MethodSelect editor=editor />
-            <Search editor=editor />
-            <Start
-                page=page
-                engine=engine
-                draft=draft
-                label=label
-                wrong=Signal::derive(move || problems.with(|all| !all.is_empty()))
-                running=Signal::derive(move || editor.running.get().is_some())
-                progress=progress
-                on_start=Callback::new(move |()| editor.run())
-                on_cancel=Callback::new(move |()| editor.cancel())
-            />
-        </section>
+            <div class="start"><Start editor=editor wrong=wrong /></div>
+            <p class="why" id="edit-answers-why" role="status">{why}</p>
+            <details class="how">
+                <summary>"Method and search"</summary>
+                <MethodSelect editor=editor />
+                <Search editor=editor />
+            </details>
+        </div>
+    }
+}
+
+/// Makes the edit, or shows where its model is loaded.
+fn start(editor: Editor) {
+    match untrack(move || editor.draft.way()) {
+        // A download is agreed to where it is told what it takes.
+        Way::Consent(_) => editor.page.lab.update(|lab| lab.tab = Tab::Models),
+        Way::Run | Way::Fetch => editor.run(),
+    }
+}
+
+/// The button: what it does depends on the model.
+#[component]
+fn Start(editor: Editor, wrong: Memo<bool>) -> impl IntoView {
+    let label = move || match editor.draft.way() {
+        Way::Consent(name) => format!("Load {} first…", words::short(&words::visible(&name), 24)),
+        _ => "Edit it here".to_owned(),
+    };
+    let blocked = move || wrong.get() && !matches!(editor.draft.way(), Way::Consent(_));
+    view! {
+        <button type="button" class="primary" disabled=blocked on:click=move |_| start(editor)>{label}</button>
     }
 }
 
@@ -91,7 +124,7 @@ fn LayerSelect(editor: Editor) -> impl IntoView {
         (1..=layers.get().max(now.unwrap_or(0))).map(one).collect_view()
     };
     view! {
-        <div class="inline"><label for="edit-layer">"Layer"</label>
+        <div class="setting"><label for="edit-layer">"Layer"</label>
         <select
             id="edit-layer"
             on:change:target=move |event| {
@@ -100,7 +133,7 @@ fn LayerSelect(editor: Editor) -> impl IntoView {
             }
         >
             <option value="" selected=move || chosen.get().is_none()>
-                "the fact's dominant layer"
+                "dominant layer"
             </option>
             {options}
         </select></div>
@@ -128,7 +161,7 @@ fn MethodSelect(editor: Editor) -> impl IntoView {
         view! { <option value=name selected=move || chosen.get() == name>{told}</option> }
     };
     view! {
-        <div class="inline"><label for="edit-method">"Method"</label>
+        <div class="setting"><label for="edit-method">"Method"</label>
         <select
             id="edit-method"
             on:change:target=move |event| {
@@ -138,7 +171,8 @@ fn MethodSelect(editor: Editor) -> impl IntoView {
         >
             {EditMethod::NAMES.map(one).collect_view()}
         </select></div>
-        <div class="inline" hidden=move || !chosen.get().ends_with("rome")>
+        <div class="setting" hidden=move || !chosen.get().ends_with("rome")>
+            <label class="tick-box">
             <input
                 type="checkbox"
                 id="edit-c"
@@ -148,7 +182,8 @@ fn MethodSelect(editor: Editor) -> impl IntoView {
                     lab.update(|lab| lab.edit.read("c", value));
                 }
             />
-            <label for="edit-c">"weigh the key by what the model usually reads (C)"</label>
+            "Weigh the key by what the model usually reads (C)"
+            </label>
         </div>
     }
 }
@@ -215,9 +250,7 @@ fn Search(editor: Editor) -> impl IntoView {
         names.map(|name| field(name, label(name))).collect_view()
     };
     view! {
-        <details class="numbers">
-            <summary>"Settings of the search"</summary>
-            <p class="faint">
+            <p class="help">
                 {move || match kind.get() {
                     "spsa" => {
                         "The new MLP output is searched by SPSA: a random step to either side, and a move towards the \
@@ -239,6 +272,5 @@ fn Search(editor: Editor) -> impl IntoView {
                 {numbers}
                 {field("seed", "Seed")}
             </div>
-        </details>
     }
 }

@@ -1,20 +1,20 @@
-//! What the tab shows, and what it asks for: an edit, taking edits back, the change as a file.
+//! What the screen asks for: an edit, its undo, the change as a file.
 
-use crate::figures::edited::{self, Shown};
-use crate::figures::history::{History, Past};
+use super::maps::{Mapping, Seen};
+use crate::figures::edited;
+use crate::figures::history::History;
 use crate::figures::loss::LossCurve;
+use crate::figures::partial::Partial;
 use crate::figures::question::{Asked, first_word};
-use crate::figures::{choice, stale};
+use crate::lab::Engine;
+use crate::lab::browser::keep_focus;
 use crate::lab::draft::Draft;
 use crate::lab::engine::unexpected;
 use crate::lab::pace::Pace;
-use crate::lab::{Engine, Tab};
 use crate::page::Page;
-use crate::state::{LabState, ViewState};
 use crate::take;
-use crate::wish::EditWish;
-use crate::{files, sample, words};
-use engram_core::protocol::{Command, EditCommand, Event, ModelRef};
+use crate::{sample, words};
+use engram_core::protocol::{Command, Event, ModelRef};
 use engram_core::record::Record;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
@@ -29,11 +29,22 @@ const ANSWER: usize = 8;
 pub(crate) enum Running {
     /// The device and the model are opened.
     Loading,
-    /// The request of this number.
+    /// The map before the edit is traced, by the request of this number.
+    Mapping(u32),
+    /// The edit is made, by the request of this number.
     Asking(u32),
 }
 
-/// What the tab knows. A handle: copies are the same.
+/// What lies over the right column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Drawer {
+    /// The next edit.
+    Settings,
+    /// Edits in force, and those that no longer are.
+    History,
+}
+
+/// What the screen knows. A handle: copies are the same.
 #[derive(Clone, Copy)]
 pub(crate) struct Editor {
     pub(crate) page: Page,
@@ -52,13 +63,21 @@ pub(crate) struct Editor {
     pub(crate) made: RwSignal<Option<usize>>,
     /// What runs.
     pub(crate) running: RwSignal<Option<Running>>,
-    /// What taking back did.
+    /// What an undo did.
     pub(crate) said: RwSignal<Option<String>>,
+    /// The maps of those edits, in their order.
+    pub(super) seen: RwSignal<Vec<Seen>>,
+    /// The map before the edit that is being made.
+    pub(super) pending: RwSignal<Option<Partial>>,
+    /// The map that is traced.
+    pub(super) mapping: RwSignal<Option<Mapping>>,
+    /// What lies over the right column.
+    pub(super) drawer: RwSignal<Option<Drawer>>,
     turn: StoredValue<usize>,
 }
 
 impl Editor {
-    /// The tab as the address wants it.
+    /// The screen as the address wants it.
     pub(crate) fn new(page: Page, engine: Engine) -> Self {
         let record = sample::stored().ok().map(|opened| opened.record);
         let first = record.as_ref().and_then(|record| {
@@ -75,6 +94,10 @@ impl Editor {
             made: RwSignal::new(None),
             running: RwSignal::new(None),
             said: RwSignal::new(None),
+            seen: RwSignal::default(),
+            pending: RwSignal::new(None),
+            mapping: RwSignal::new(None),
+            drawer: RwSignal::new(None),
             turn: StoredValue::new(0),
         };
         // With another model, or none, no edit is in force, and nothing that was said about one holds.
@@ -89,57 +112,6 @@ impl Editor {
         editor
     }
 
-    /// The edit that was made here and is shown.
-    pub(crate) fn past(self) -> Option<Past> {
-        let place = self.made.get()?;
-        self.history.with(|history| history.get(place).cloned())
-    }
-
-    /// The edit that is shown, and whether it is a stored one: one that was made here, or else the stored one of the
-    /// question.
-    pub(crate) fn shown(self) -> Option<(Shown, bool)> {
-        if let Some(past) = self.past() {
-            return Some((edited::live(&past.edited), false));
-        }
-        let asked = self.draft.asked.get();
-        let stored = self
-            .stored
-            .with_value(|record| edited::stored(record.as_ref()?, &asked.filled(), &asked.subject, &asked.new));
-        stored.filter(|_| self.running.get().is_none()).map(|shown| (shown, true))
-    }
-
-    /// What is shown as a request, with the layer that it took and its model.
-    fn asked_for(self) -> Option<(EditCommand, usize, ModelRef)> {
-        if let Some(past) = self.past() {
-            return Some((past.ask, past.edited.record.layer, past.model));
-        }
-        let asked = self.draft.asked.get();
-        let stored = self.stored.with_value(|record| edited::stored_ask(record.as_ref()?, &asked))?;
-        let (ask, layer, name) = stored;
-        Some((ask, layer, choice::wanted(&name, None)))
-    }
-
-    /// Why what is shown does not belong to the form; nothing where it does.
-    pub(crate) fn stale(self) -> Option<String> {
-        let stored = self.shown()?.1;
-        let (ask, layer, model) = self.asked_for()?;
-        let (form, wish) = (self.draft.asked.get(), self.page.lab.with(|lab| lab.edit));
-        let same = model.name() == self.draft.model().name();
-        // A stored edit says nothing about the steps that would be taken here.
-        let wish = if stored { EditWish { layer: wish.layer, ..stale::search_of(&ask) } } else { wish };
-        let differs = stale::of_edit(&ask, layer, &form, &wish, same);
-        stale::note(&differs, &stale::asked(&ask, &form), model.name())
-    }
-
-    /// The address of what is shown; `None` where nothing is.
-    pub(crate) fn address(self) -> Option<String> {
-        let (ask, _, model) = untrack(move || self.shown().and_then(|_| self.asked_for()))?;
-        let mut lab = LabState { tab: Tab::Edit, model: choice::text_of(&model), ..LabState::default() };
-        stale::asked(&ask, &Asked::default()).write(&mut lab);
-        lab.edit = EditWish { layer: ask.layer, ..stale::search_of(&ask) };
-        files::page_address(&[], &ViewState::default(), &lab)
-    }
-
     /// Loads the model where it is not loaded, and makes the edit.
     pub(crate) fn run(self) {
         if self.running.get_untracked().is_some() {
@@ -152,32 +124,49 @@ impl Editor {
         self.curve.set(LossCurve::default());
         self.running.set(Some(Running::Loading));
         self.said.set(None);
+        self.drawer.set(None);
+        self.stop_map();
+        keep_focus("#panel-edit .act .primary");
         spawn_local(async move {
-            self.edit(asked, model, turn).await;
+            let made = self.edit(asked, model, turn).await;
             self.running.set(None);
+            self.pending.set(None);
+            keep_focus("#edit-again");
+            // The edit is there already; its map may take its time.
+            if let Some(place) = made.filter(|_| self.cheap()) {
+                self.map_after(place).await;
+            }
         });
     }
 
-    async fn edit(self, mut asked: Asked, model: ModelRef, turn: usize) {
+    /// Makes the edit: its place in the history.
+    async fn edit(self, mut asked: Asked, model: ModelRef, turn: usize) -> Option<usize> {
         let engine = self.engine;
+        let late = move || self.turn.get_value() != turn;
         if let Err(failure) = engine.load(model.clone(), Vec::new()).await {
-            return engine.complain(failure);
+            engine.complain(failure);
+            return None;
         }
-        if self.turn.get_value() != turn {
-            return;
+        if late() {
+            return None;
         }
         if asked.target.trim().is_empty() {
             let speak = Command::Speak { prompt: asked.filled(), tokens: ANSWER };
-            match engine.last("asking for the present answer", speak).await {
+            match engine.last("asking for the true answer", speak).await {
                 Ok((Event::Spoken(spoken), _)) => asked.target = first_word(&spoken.said),
-                Ok(_) => return engine.complain(unexpected()),
-                Err(failure) => return engine.complain(failure),
+                Ok(_) => engine.complain(unexpected()),
+                Err(failure) => engine.complain(failure),
+            }
+            if asked.target.is_empty() || late() {
+                return None;
             }
             self.draft.change(|now| now.target = asked.target.clone());
-            if self.turn.get_value() != turn {
-                return;
-            }
         }
+        let seen = self.map_before(&asked, &model).await;
+        if late() {
+            return None;
+        }
+        self.pending.set(seen.before.clone());
         let wish = self.page.lab.with_untracked(|lab| lab.edit);
         let ask = wish.ask(&asked.prompt, &asked.subject, &asked.target, &asked.new);
         let what = format!("editing “{}”", words::short(&words::visible(&asked.filled()), 40));
@@ -186,13 +175,9 @@ impl Editor {
         let before = self.made.get_untracked();
         self.made.set(None);
         let gradients = wish.method.has_gradients();
-        let curve = LossCurve { gradients, ..LossCurve::default() };
+        let curve = LossCurve { of: wish.method.steps(), gradients, ..LossCurve::default() };
+        self.curve.set(curve.clone());
         let (pace, curve) = (Pace::default(), Rc::new(RefCell::new(curve)));
-        self.curve.set(LossCurve {
-            of: wish.method.steps(),
-            gradients: wish.method.has_gradients(),
-            ..LossCurve::default()
-        });
         let mut made = None;
         while let Some((news, _)) = call.next().await {
             match news {
@@ -209,34 +194,39 @@ impl Editor {
         }
         self.reading.set(None);
         engine.done(call.id);
-        match made {
-            Some(edited) => {
-                engine.edits.update(|edits| edits.push(edited.clone()));
-                self.made.set(self.history.try_update(|history| history.made(edited, ask, model)));
-            }
-            None => self.made.set(before),
-        }
+        let Some(edited) = made else {
+            self.made.set(before);
+            return None;
+        };
+        engine.edits.update(|edits| edits.push(edited.clone()));
+        let place = self.history.try_update(|history| history.made(edited, ask, model))?;
+        self.seen.update(|all| all.push(seen));
+        self.made.set(Some(place));
+        Some(place)
     }
 
     /// Stops what runs.
     pub(crate) fn cancel(self) {
         self.turn.update_value(|turn| *turn += 1);
         match self.running.get_untracked() {
-            Some(Running::Asking(id)) => self.engine.cancel(id),
+            Some(Running::Asking(id) | Running::Mapping(id)) => self.engine.cancel(id),
             Some(Running::Loading) => self.engine.cancel_loading(),
             None => {}
         }
     }
 
-    /// Takes an edit back, or all.
+    /// Undoes an edit, or all.
     pub(crate) fn undo(self, edit: Option<u32>) {
         let engine = self.engine;
+        self.stop_map();
         spawn_local(async move {
-            match engine.last("taking edits back", Command::Undo { edit }).await {
+            match engine.last("undoing", Command::Undo { edit }).await {
                 Ok((Event::Undone { left, restored }, _)) => {
                     engine.edits.update(|edits| edits.retain(|edited| left.contains(&edited.edit)));
                     self.said.set(Some(edited::undone(left.len(), restored)));
-                    self.history.update(|history| history.taken_back(&left, restored));
+                    self.history.update(|history| history.undone(&left, restored));
+                    let open = self.drawer.get_untracked().is_some();
+                    keep_focus(if open { "#panel-edit .drawer h2 button" } else { "#edit-history" });
                 }
                 Ok(_) => engine.complain(unexpected()),
                 Err(failure) => engine.complain(failure),

@@ -55,7 +55,7 @@ impl Tracer {
             return Err(Error::input(
                 "this trace was made with edits in force, and its record names the model without them",
             )
-            .hint("take the edits back and run it again"));
+            .hint("undo the edits and run it again"));
         }
         Ok(record)
     }

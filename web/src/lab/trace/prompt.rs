@@ -3,17 +3,16 @@
 
 use super::maps::replaced_by;
 use super::run::{Running, Tracer};
-use super::typing::Typing;
 use crate::figures::choice::Way;
-use crate::figures::pieces::{Place, places};
 use crate::figures::question::{Asked, Field};
 use crate::figures::trace;
 use crate::lab::Tab;
-use crate::lab::browser::focus_soon;
+use crate::lab::examples::Examples;
+use crate::lab::prompt::{Instead, Token, TokenRow, row_of};
 use crate::lab::tokens;
+use crate::lab::typing::Typing;
 use crate::{sample, words};
-use leptos::{ev, prelude::*};
-use wasm_bindgen::JsCast;
+use leptos::prelude::*;
 
 /// The row of tokens, or the fields to type in, and the button that runs it.
 #[component]
@@ -36,22 +35,31 @@ pub(super) fn Prompt(tracer: Tracer, settings: RwSignal<bool>) -> impl IntoView 
     let open = Memo::new(move |_| typing.get() || !shut.get());
     // Once, not with each change between tokens and fields: it keeps a timer.
     let live = tokens::reading(tracer.engine, draft);
+    let all = Memo::new(move |_| shown(tracer, live));
+    let examples = tracer.stored.with_value(|record| {
+        let facts = record.iter().flat_map(sample::mapped);
+        facts.map(|(fact, _)| (fact.order, Asked::of_fact(fact, &Default::default(), 0).filled())).collect::<Vec<_>>()
+    });
+    let show = Callback::new(move |order| {
+        typing.set(false);
+        tracer.show(order);
+    });
     view! {
         <div class="runs">
             {move || match open.get() {
                 false => view! {
                     <div class="names"><span>"Clean run"</span><span>"Corrupted run"</span></div>
-                    <Tokens tracer=tracer live=live typing=typing />
+                    <TokenRow all=all draft=draft typing=typing form="trace" runs=true />
                 }.into_any(),
                 true => view! {
                     <div class="names"><span>"Prompt"</span></div>
-                    <Typing tracer=tracer typing=typing go=go />
+                    <Typing draft=draft typing=typing go=go form="trace" />
                 }.into_any(),
             }}
             <div class="act">
                 <Go tracer=tracer go=go wrong=wrong />
                 <p class="more">
-                    <Examples tracer=tracer typing=typing />
+                    <Examples all=examples show=show form="trace" />
                     <button type="button" id="trace-settings" aria-expanded=move || settings.get().to_string() on:click=move |_| settings.update(|open| *open = !*open)>
                         "Settings"
                     </button>
@@ -61,34 +69,11 @@ pub(super) fn Prompt(tracer: Tracer, settings: RwSignal<bool>) -> impl IntoView 
     }
 }
 
-/// A token that is drawn.
-#[derive(Clone, PartialEq)]
-struct Shown {
-    place: Place,
-    subject: bool,
-    instead: Instead,
-}
-
-/// What the corrupted run has in a token's place.
-#[derive(Clone, PartialEq)]
-enum Instead {
-    /// The same, as far as is known.
-    Same,
-    /// Another token.
-    Other(String),
-    /// The same with noise.
-    Noise,
-    /// Nothing.
-    Nothing,
-}
-
-/// The tokens of the prompt above: those of the shown result where it is of this prompt, else those of the loaded model's
-/// tokenizer, else its words.
-fn shown(tracer: Tracer, live: RwSignal<Option<tokens::Read>>) -> Vec<Shown> {
+/// The tokens of the prompt above, with what the corrupted run has beneath them: those of the shown result where it is of this prompt,
+/// else those of the loaded model's tokenizer, else its words.
+fn shown(tracer: Tracer, live: RwSignal<Option<tokens::Read>>) -> Vec<Token> {
     let asked = tracer.draft.asked.get();
     let prompt = asked.filled();
-    let subject = asked.place();
-    let texts = [asked.prompt.clone(), asked.subject.clone()];
     let noise = tracer.record().is_some_and(|record| replaced_by(&record.settings.corruption).is_none());
     let of_row = |row: trace::Row| match row.instead {
         _ if row.role.is_subject() && noise => Instead::Noise,
@@ -103,125 +88,7 @@ fn shown(tracer: Tracer, live: RwSignal<Option<tokens::Read>>) -> Vec<Shown> {
         let rows = if fact.subject == asked.subject { trace::rows(traced, false) } else { Vec::new() };
         Some((traced.tokens.clone(), rows.into_iter().map(of_row).collect::<Vec<_>>()))
     });
-    let of_tokenizer =
-        || live.with(|live| live.as_ref().filter(|read| read.of == texts).map(|read| (read.texts.clone(), Vec::new())));
-    let (pieces, instead) = of_result.or_else(of_tokenizer).unwrap_or_else(|| (words_of(&prompt), Vec::new()));
-    let one = |place: Place| {
-        let inside = |range: &std::ops::Range<usize>| place.at.start < range.end && range.start < place.at.end;
-        let subject = subject.as_ref().is_some_and(inside);
-        let instead = instead.get(place.tokens.start).cloned().unwrap_or(Instead::Same);
-        Shown { subject, instead, place }
-    };
-    // Special tokens are rows of the map; in the prompt there is nothing of them to choose.
-    let special = |shown: &Shown| shown.place.at.is_empty();
-    places(&prompt, &pieces).into_iter().map(one).filter(|shown| !special(shown)).collect()
-}
-
-/// Words with the space before them, as most tokenizers cut.
-fn words_of(prompt: &str) -> Vec<String> {
-    let mut found: Vec<String> = Vec::new();
-    for c in prompt.chars() {
-        match found.last_mut() {
-            Some(last) if c != ' ' || last.trim().is_empty() => last.push(c),
-            _ => found.push(c.to_string()),
-        }
-    }
-    found
-}
-
-#[component]
-fn Tokens(tracer: Tracer, live: RwSignal<Option<tokens::Read>>, typing: RwSignal<bool>) -> impl IntoView {
-    let draft = tracer.draft;
-    let all = Memo::new(move |_| shown(tracer, live));
-    // Where a drag began, and where it is.
-    let drag = RwSignal::new(None::<(usize, usize)>);
-    let choose = move |(one, other): (usize, usize)| {
-        let (first, last) = (one.min(other), one.max(other));
-        let range = all.with_untracked(|all| Some(all.get(first)?.place.at.start..all.get(last)?.place.at.end));
-        if let Some(range) = range {
-            draft.choose(range);
-            // The tokens are drawn anew.
-            focus_soon(&format!("[data-token=\"{other}\"]"));
-        }
-    };
-    let over = move |event: &ev::PointerEvent| -> Option<usize> {
-        let under = document().element_from_point(event.client_x() as f32, event.client_y() as f32)?;
-        under.closest("[data-token]").ok()??.get_attribute("data-token")?.parse().ok()
-    };
-    let down = move |event: ev::PointerEvent| {
-        if let Some(at) = over(&event).filter(|_| event.button() == 0) {
-            drag.set(Some((at, at)));
-        }
-    };
-    let moved = move |event: ev::PointerEvent| {
-        if let (Some((from, to)), Some(at)) = (drag.get_untracked(), over(&event))
-            && to != at
-        {
-            drag.set(Some((from, at)));
-        }
-    };
-    let up = window_event_listener(ev::pointerup, move |_| {
-        if let Some(dragged) = drag.get_untracked() {
-            drag.set(None);
-            choose(dragged);
-        }
-    });
-    let cancelled = window_event_listener(ev::pointercancel, move |_| drag.set(None));
-    on_cleanup(move || {
-        up.remove();
-        cancelled.remove();
-    });
-    let one = move |(at, token): (usize, Shown)| {
-        let Shown { place, subject, instead } = token;
-        let pressed = move || match drag.get() {
-            Some((from, to)) => (from.min(to)..=from.max(to)).contains(&at),
-            None => subject,
-        };
-        // A click is a drag over one; the keyboard has no drag.
-        let click = move |event: ev::MouseEvent| {
-            if event.detail() == 0 {
-                choose((at, at));
-            }
-        };
-        let (space, text) = match place.text.strip_prefix(' ') {
-            Some(rest) => (Some(view! { <span class="space" aria-hidden="true">"·"</span> }), rest.to_owned()),
-            None => (None, place.text.clone()),
-        };
-        let label = text.trim().is_empty().then_some("space");
-        let instead = match instead {
-            Instead::Other(other) => {
-                view! { <span class="instead">{other.trim_start_matches('·').to_owned()}</span> }.into_any()
-            }
-            Instead::Same => view! { <span class="same" title="the same token"></span> }.into_any(),
-            Instead::Noise => {
-                view! { <span class="instead" title="the same token with noise">"+ noise"</span> }.into_any()
-            }
-            Instead::Nothing => {
-                view! { <span class="instead" title="the replacement has no token here">"∅"</span> }.into_any()
-            }
-        };
-        view! {
-            <li>
-                <button type="button" data-token=at aria-label=label aria-pressed=move || pressed().to_string() on:click=click>
-                    {space} {words::visible(&text)}
-                </button>
-                {instead}
-            </li>
-        }
-    };
-    view! {
-        <ol
-            class="prompt-tokens"
-            aria-label="Prompt tokens. Press one to make it the subject."
-            on:pointerdown=down
-            on:pointermove=moved
-        >
-            {move || all.get().into_iter().enumerate().map(one).collect_view()}
-            <li class="type">
-                <button type="button" aria-label="Edit the prompt" title="Type another prompt" id="trace-edit-prompt" on:click=move |_| typing.set(true)><span aria-hidden="true">"✎"</span>" edit"</button>
-            </li>
-        </ol>
-    }
+    row_of(&asked, live, of_result)
 }
 
 /// The one filled button: what it does depends on the model.
@@ -252,54 +119,5 @@ fn Go(tracer: Tracer, go: Callback<()>, wrong: Memo<bool>) -> impl IntoView {
     view! {
         {button}
         <span class="unseen" role="status">{progress}</span>
-    }
-}
-
-/// Stored facts that can be looked at with one click.
-#[component]
-fn Examples(tracer: Tracer, typing: RwSignal<bool>) -> impl IntoView {
-    let open = RwSignal::new(false);
-    let all = StoredValue::new(tracer.stored.with_value(|record| {
-        let facts = record.iter().flat_map(sample::mapped);
-        facts.map(|(fact, _)| (fact.order, Asked::of_fact(fact, &Default::default(), 0).filled())).collect::<Vec<_>>()
-    }));
-    let one = move |(order, prompt): (usize, String)| {
-        let show = move |_| {
-            open.set(false);
-            typing.set(false);
-            tracer.show(order);
-        };
-        view! { <li><button type="button" on:click=show>{words::short(&words::visible(&prompt), 60)}</button></li> }
-    };
-    let away = window_event_listener(ev::pointerdown, move |event| {
-        let inside = event.target().and_then(|target| target.dyn_into::<web_sys::Element>().ok());
-        let inside = inside.and_then(|element| element.closest(".examples").ok().flatten()).is_some();
-        if !inside && open.get_untracked() {
-            open.set(false);
-        }
-    });
-    on_cleanup(move || away.remove());
-    let key = move |event: ev::KeyboardEvent| {
-        if event.key() == "Escape" && open.get_untracked() {
-            event.stop_propagation();
-            open.set(false);
-            focus_soon("#trace-examples");
-        }
-    };
-    let left = move |event: ev::FocusEvent| {
-        let to = event.related_target().and_then(|target| target.dyn_into::<web_sys::Element>().ok());
-        if to.is_some_and(|to| to.closest(".examples").ok().flatten().is_none()) {
-            open.set(false);
-        }
-    };
-    view! {
-        <span class="examples" on:keydown=key on:focusout=left>
-            <button type="button" id="trace-examples" aria-expanded=move || open.get().to_string() on:click=move |_| open.update(|open| *open = !*open)>
-                "Examples"
-            </button>
-            {move || open.get().then(|| view! {
-                <ul aria-label="Stored results">{all.get_value().into_iter().map(one).collect_view()}</ul>
-            })}
-        </span>
     }
 }

@@ -286,6 +286,9 @@ impl Tracer {
         if let Stage::Stopped(failure) = &partial.stage {
             self.engine.complain(failure.clone());
         }
+        if partial.stage == Stage::Done {
+            self.engine.traced.set(Some(partial.clone()));
+        }
         let nothing = partial.fact().is_none();
         if matches!(partial.stage, Stage::Done) {
             self.past.update_value(|past| {

@@ -1,15 +1,27 @@
 //! The prompt and its subject as text.
 
-use super::run::Tracer;
+use super::browser::focus_soon;
+use super::draft::Draft;
 use crate::figures::question::{Asked, Field};
-use crate::lab::browser::focus_soon;
 use leptos::{ev, html, prelude::*};
 use wasm_bindgen::JsCast;
 
-/// Both fields. Enter traces, Escape leaves.
+/// Both fields. Enter goes on, Escape leaves.
 #[component]
-pub(super) fn Typing(tracer: Tracer, typing: RwSignal<bool>, go: Callback<()>) -> impl IntoView {
-    let draft = tracer.draft;
+pub(crate) fn Typing(
+    /// The question.
+    draft: Draft,
+    /// Whether the fields are wanted.
+    typing: RwSignal<bool>,
+    /// Called by Enter.
+    go: Callback<()>,
+    /// So that two screens have different ids.
+    form: &'static str,
+) -> impl IntoView {
+    let leave = move || {
+        typing.set(false);
+        focus_soon(&format!("#{form}-edit-prompt"));
+    };
     let problems = Memo::new(move |_| draft.asked.with(Asked::problems));
     let wrong = move |field: Field| move || problems.with(|all| all.iter().any(|(of, _)| *of == field).to_string());
     let input = NodeRef::<html::Input>::new();
@@ -30,8 +42,7 @@ pub(super) fn Typing(tracer: Tracer, typing: RwSignal<bool>, go: Callback<()>) -
         }
         "Escape" => {
             event.prevent_default();
-            typing.set(false);
-            focus_soon("#trace-edit-prompt");
+            leave();
         }
         _ => {}
     };
@@ -44,16 +55,16 @@ pub(super) fn Typing(tracer: Tracer, typing: RwSignal<bool>, go: Callback<()>) -
     let said = move || problems.with(|all| all.iter().map(|(_, why)| why.clone()).collect::<Vec<_>>().join(" "));
     view! {
         <div class="typing" on:keydown=key>
-            <label for="trace-prompt">"Prompt, up to where the answer follows"</label>
-            <label for="trace-subject">"Subject"</label>
+            <label for=format!("{form}-prompt")>"Prompt, up to where the answer follows"</label>
+            <label for=format!("{form}-subject")>"Subject"</label>
             <input
                 node_ref=input
                 type="text"
-                id="trace-prompt"
+                id=format!("{form}-prompt")
                 spellcheck="false"
                 autocomplete="off"
                 aria-invalid=wrong(Field::Prompt)
-                aria-describedby="trace-why"
+                aria-describedby=format!("{form}-why")
                 prop:value=move || draft.asked.with(|asked| asked.prompt.clone())
                 on:input:target=move |event| {
                     // Once somebody types, the fields stay.
@@ -63,11 +74,11 @@ pub(super) fn Typing(tracer: Tracer, typing: RwSignal<bool>, go: Callback<()>) -
             />
             <input
                 type="text"
-                id="trace-subject"
+                id=format!("{form}-subject")
                 spellcheck="false"
                 autocomplete="off"
                 aria-invalid=wrong(Field::Subject)
-                aria-describedby="trace-why"
+                aria-describedby=format!("{form}-why")
                 prop:value=move || draft.asked.with(|asked| asked.subject.clone())
                 on:input:target=move |event| {
                     typing.set(true);
@@ -75,13 +86,13 @@ pub(super) fn Typing(tracer: Tracer, typing: RwSignal<bool>, go: Callback<()>) -
                     draft.change(|asked| asked.subject = subject);
                 }
             />
-            <p class="why" id="trace-why">{said}</p>
+            <p class="why" id=format!("{form}-why")>{said}</p>
             // Pressing it must not take the selection away before it is read.
             <p class="actions">
                 <button type="button" on:mousedown=|event: ev::MouseEvent| event.prevent_default() on:click=use_selection>
                     "Use selection as subject"
                 </button>
-                <button type="button" class="quiet" on:click=move |_| { typing.set(false); focus_soon("#trace-edit-prompt"); }>"Show tokens"</button>
+                <button type="button" class="quiet" on:click=move |_| leave()>"Show tokens"</button>
             </p>
         </div>
     }

@@ -1,0 +1,11 @@
+//! The Edit screen's figures: what an edit did, its checks, its price prompt by prompt, and small maps.
+
+mod checks;
+mod finding;
+mod map;
+mod price;
+
+pub use checks::CheckBar;
+pub use finding::EditFinding;
+pub use map::EditMap;
+pub use price::Price;

@@ -1,0 +1,133 @@
+//! The five checks of an edit: both answers on its own prompt, paraphrases, neighbours, unrelated facts.
+
+use super::Case;
+use crate::words;
+use engram_core::metrics::{self, Answer, Judgement, gave_way, judge};
+
+/// A check.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Check {
+    /// What is checked.
+    pub name: String,
+    /// The same within a sentence.
+    pub short: &'static str,
+    /// Whether it holds; `None` where it was not measured.
+    pub holds: Option<bool>,
+    /// Its number.
+    pub value: String,
+    /// What else is to be said of it.
+    pub note: String,
+}
+
+impl Check {
+    /// The sign before its number.
+    pub fn sign(&self) -> &'static str {
+        sign(self.holds)
+    }
+}
+
+/// The sign of a check.
+fn sign(holds: Option<bool>) -> &'static str {
+    match holds {
+        Some(true) => "✓",
+        Some(false) => "✕",
+        None => "–",
+    }
+}
+
+/// The five checks, by the thresholds of [`judge`].
+pub fn checks(case: &Case) -> [Check; 5] {
+    let Case { record, answers: [old, new], .. } = case;
+    let Judgement { answer, paraphrases, neighbours, unrelated, .. } = judge(record);
+    let answer_of = |name: String, short, holds, [before, after]: [f32; 2], more: &str| {
+        let [before, after] = [before, after].map(|p| words::percent_of(p.into()));
+        Check { name, short, holds: Some(holds), value: after, note: format!("was {before}{more}") }
+    };
+    let risen = answer == Answer::Rewritten;
+    let behind = if answer == Answer::Partly { format!("; {old} is likelier") } else { String::new() };
+    let counted = |name: &str, short, check: Option<metrics::Check>, watched: usize, note: &dyn Fn(usize) -> String| {
+        let (value, note) = match check {
+            Some(check) => {
+                (format!("{} of {}", check.share.count, check.share.of), note(check.share.of - check.share.count))
+            }
+            None if watched == 0 => ("not measured".to_owned(), "there are none of this fact".to_owned()),
+            None => ("not measured".to_owned(), "the model knew none of them".to_owned()),
+        };
+        Check { name: name.into(), short, holds: check.map(|check| check.holds), value, note }
+    };
+    let follow = |without: usize| match (without, record.paraphrases.len()) {
+        (0, _) => format!("{new} leads in all"),
+        (without, of) if without == of => format!("{new} leads in none"),
+        (without, _) => format!("{new} does not lead in {without}"),
+    };
+    let hurt = |hurt: usize| match hurt {
+        0 => "none was hurt".to_owned(),
+        1 => "1 was hurt".into(),
+        hurt => format!("{hurt} were hurt"),
+    };
+    [
+        answer_of(
+            format!("New answer, {new}"),
+            "the new answer",
+            risen,
+            [record.p_false, record.p_false_after],
+            &behind,
+        ),
+        answer_of(
+            format!("Old answer, {old}"),
+            "the old answer",
+            gave_way(record),
+            [record.p_true, record.p_true_after],
+            "",
+        ),
+        counted("Paraphrases follow", "paraphrases", paraphrases, record.paraphrases.len(), &follow),
+        counted("Neighbours kept", "neighbours", neighbours, record.neighbourhood.len(), &hurt),
+        counted("Unrelated kept", "unrelated facts", unrelated, record.unrelated.len(), &hurt),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{case, record, unrelated};
+    use super::*;
+
+    fn told(record: &engram_core::record::EditRecord) -> [(String, String); 5] {
+        let known = unrelated();
+        checks(&case(record, &known)).map(|check| (format!("{} {}", check.sign(), check.value), check.note))
+    }
+
+    #[test]
+    fn what_holds_is_ticked() {
+        let found = told(&record());
+        let values: Vec<&str> = found.iter().map(|(value, _)| value.as_str()).collect();
+        assert_eq!(values, ["✓ 60.0 %", "✓ 10.0 %", "✓ 2 of 2", "✓ 2 of 2", "✓ 2 of 2"]);
+        let notes: Vec<&str> = found.iter().map(|(_, note)| note.as_str()).collect();
+        assert_eq!(notes, ["was 1.0 %", "was 90.0 %", "Rome leads in all", "none was hurt", "none was hurt"]);
+    }
+
+    #[test]
+    fn what_fails_and_what_nobody_measured_differ() {
+        let mut one = record();
+        one.p_false_after = 0.006;
+        one.paraphrases.iter_mut().for_each(|shift| shift.p_false[1] = 0.02);
+        one.neighbourhood[0].p_true[1] = 0.1;
+        one.unrelated.clear();
+        let found = told(&one);
+        assert_eq!(found[0], ("✕ 0.6 %".into(), "was 1.0 %".into()));
+        assert_eq!(found[1].0, "✓ 10.0 %");
+        assert_eq!(found[2], ("✕ 0 of 2".into(), "Rome leads in none".into()));
+        assert_eq!(found[3], ("✕ 1 of 2".into(), "1 was hurt".into()));
+        assert_eq!(found[4], ("– not measured".into(), "there are none of this fact".into()));
+    }
+
+    #[test]
+    fn a_new_answer_that_stays_behind_has_not_come() {
+        let mut one = record();
+        (one.p_true_after, one.p_false_after) = (0.6, 0.3);
+        let found = told(&one);
+        assert_eq!(found[0], ("✕ 30.0 %".into(), "was 1.0 %; Paris is likelier".into()));
+        assert_eq!(found[1].0, "✕ 60.0 %");
+        one.neighbourhood.iter_mut().for_each(|shift| shift.p_true = [0.001, 0.0]);
+        assert_eq!(told(&one)[3].1, "the model knew none of them");
+    }
+}
