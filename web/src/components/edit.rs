@@ -2,10 +2,8 @@
 
 mod checks;
 mod finding;
-mod map;
 mod price;
 
 pub use checks::CheckBar;
 pub use finding::EditFinding;
-pub use map::EditMap;
 pub use price::Price;

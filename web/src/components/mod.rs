@@ -28,6 +28,9 @@ pub mod said;
 mod shown;
 #[cfg(feature = "page")]
 #[expect(unreachable_pub, reason = "leptos makes the properties of every component public")]
+mod small_map;
+#[cfg(feature = "page")]
+#[expect(unreachable_pub, reason = "leptos makes the properties of every component public")]
 pub mod study;
 pub mod switches;
 pub mod tables;
@@ -41,6 +44,8 @@ pub use compare::Compare;
 pub use edits::Edits;
 #[cfg(feature = "page")]
 pub(crate) use shown::shown;
+#[cfg(feature = "page")]
+pub use small_map::SmallMapView;
 
 pub use fact::FactView;
 pub use heat_picture::HeatPictures;

@@ -3,7 +3,6 @@
 mod excluded;
 mod figures;
 mod fold;
-mod map;
 mod opened;
 mod peaks;
 mod table;

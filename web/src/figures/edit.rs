@@ -8,7 +8,7 @@ mod price;
 
 pub use checks::{Check, checks};
 pub use finding::{Finding, Piece};
-pub use map::{SmallMap, SmallRow};
+pub use map::{map_after, map_before};
 pub(crate) use price::unrelated as unrelated_of;
 pub use price::{Group, Row, numbers, price};
 

@@ -38,6 +38,7 @@ pub mod queue;
 pub(crate) mod sample;
 pub mod scatter;
 pub mod sheet;
+pub mod small_map;
 pub mod stale;
 pub mod study;
 pub mod trace;

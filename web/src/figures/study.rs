@@ -12,7 +12,7 @@ mod told;
 pub use ending::Ending;
 pub use filter::{At, Filter, Group, SortBy, apply, counts};
 pub use line::{Line, Place, lines};
-pub use map::{SmallMap, SmallRow, bands};
+pub use map::small_map;
 pub use opened::{Mark, Marks, Opened};
 pub use peaks::{Peaks, Run};
 pub use told::{Told, title};

@@ -1,7 +1,7 @@
 //! The fact that is open: its peak, its map, what its edit did, and the way to the trace screen.
 
-use super::map::FactMap;
 use super::table::ended;
+use crate::components::SmallMapView;
 use crate::figures::study::{Mark, Marks, Opened};
 use leptos::prelude::*;
 
@@ -27,7 +27,7 @@ pub fn OpenedFact(
         Some(view! {
             <h2>{before} <span class="s">{subject}</span> {after} " " <span class="a">{line.answer}</span></h2>
             <p class:warns=warns aria-live="polite">{warning} {sentence}</p>
-            {map.map(|map| view! { <FactMap map=map /> })}
+            {map.map(|map| view! { <SmallMapView map=map /> })}
             {marks.map(edit)}
         })
     };

@@ -1,6 +1,7 @@
 //! The table of facts: a strip of recovery, the peak and the edit of each; one of them is opened with the mouse or the keys.
 
-use crate::figures::study::{Ending, Filter, Line, Place, SortBy, bands};
+use crate::figures::small_map::bands;
+use crate::figures::study::{Ending, Filter, Line, Place, SortBy};
 use crate::words;
 use leptos::{ev, prelude::*};
 use wasm_bindgen::JsCast;

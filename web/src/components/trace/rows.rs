@@ -28,7 +28,8 @@ pub(super) fn MapRow(
     let here = Memo::new(move |_| cursor.get().filter(|cursor| cursor.row == at).map(|cursor| cursor.layer));
     let matched = !row.at.is_empty();
     let shades = Memo::new(move |_| {
-        let shade = |value: &Option<f64>| value.map(|value| format!("background:{}", ramp(value / top.get(), scale.get())));
+        let shade =
+            |value: &Option<f64>| value.map(|value| format!("background:{}", ramp(value / top.get(), scale.get())));
         line.with(|line| line.iter().map(shade).collect::<Vec<_>>())
     });
     // Drawn once: a dropped effect stays in the list of what it listened to, so cells that were made anew with each value

@@ -1,101 +1,69 @@
 //! The map of states before and after an edit, both in the recovery of the model before it.
 
-use crate::figures::trace::{Cursor, Standing, TraceMaps};
+use crate::figures::small_map::{SmallMap, SmallRow};
+use crate::figures::trace::{Cursor, Row, Standing, TraceMaps};
 use crate::words;
 use engram_core::protocol::MapSite;
 
-/// A row.
-#[derive(Debug, Clone, PartialEq)]
-pub struct SmallRow {
-    /// Its token.
-    pub text: String,
-    /// The token belongs to the subject.
-    pub subject: bool,
-    /// Recovery, layer by layer; `None` where there is no value, or none yet.
-    pub cells: Vec<Option<f64>>,
+/// The map before an edit at a layer.
+///
+/// # Errors
+/// Where there is nothing to see, with why.
+pub fn map_before(maps: &TraceMaps, layer: usize) -> Result<SmallMap, String> {
+    let answer = &maps.answer;
+    match maps.standing {
+        Standing::NotKnown => Err(format!("The model does not say {answer} to this prompt: there is no map.")),
+        Standing::NotSensitive => Err(format!("Without the subject the model says {answer}, too: there is no map.")),
+        Standing::Effect if !maps.any() => Err("This result has no map.".into()),
+        Standing::Effect => Ok(drawn(maps, maps, layer)),
+    }
 }
 
-/// A map without its tracks.
-#[derive(Debug, Clone, PartialEq)]
-pub struct SmallMap {
-    /// Its rows.
-    pub rows: Vec<SmallRow>,
-    /// Its columns.
-    pub layers: usize,
-    /// Where the edit is: the subject's last token at the edited layer.
-    pub edited: Option<Cursor>,
-    /// The answer.
-    pub answer: String,
+/// The map after it, in units of the one before: the edit may have left no effect of its own to measure in.
+///
+/// # Errors
+/// Where there is nothing to see, with why.
+pub fn map_after(maps: &TraceMaps, before: &TraceMaps, layer: usize) -> Result<SmallMap, String> {
+    match before.standing {
+        Standing::Effect if maps.any() => Ok(drawn(maps, before, layer)),
+        Standing::Effect => Err("This result has no map.".into()),
+        _ => Err("There is no map before the edit to compare with.".into()),
+    }
 }
 
-impl SmallMap {
-    /// The map before an edit at a layer.
-    ///
-    /// # Errors
-    /// Where there is nothing to see, with why.
-    pub fn before(maps: &TraceMaps, layer: usize) -> Result<Self, String> {
-        let answer = &maps.answer;
-        match maps.standing {
-            Standing::NotKnown => Err(format!("The model does not say {answer} to this prompt: there is no map.")),
-            Standing::NotSensitive => {
-                Err(format!("Without the subject the model says {answer}, too: there is no map."))
-            }
-            Standing::Effect if !maps.any() => Err("This result has no map.".into()),
-            Standing::Effect => Ok(Self::drawn(maps, maps, layer)),
+fn drawn(maps: &TraceMaps, scale: &TraceMaps, layer: usize) -> SmallMap {
+    let row = |(at, row): (usize, &Row)| {
+        let value = |layer| Some(scale.recovery(maps.p(MapSite::Residual, Cursor { row: at, layer })?));
+        SmallRow {
+            name: row.text.clone(),
+            subject: row.role.is_subject(),
+            values: (1..=maps.layers).map(value).collect(),
         }
-    }
+    };
+    let rows: Vec<SmallRow> = maps.rows.iter().enumerate().map(row).collect();
+    let edited = maps.subject_last().filter(|_| (1..=maps.layers).contains(&layer)).map(|row| (row, layer));
+    let label = label(&rows, edited, &maps.answer);
+    SmallMap { rows, layers: maps.layers, ring: edited, whole: true, label }
+}
 
-    /// The map after it, in units of the one before: the edit may have left no effect of its own to measure in.
-    ///
-    /// # Errors
-    /// Where there is nothing to see, with why.
-    pub fn after(maps: &TraceMaps, before: &TraceMaps, layer: usize) -> Result<Self, String> {
-        match before.standing {
-            Standing::Effect if maps.any() => Ok(Self::drawn(maps, before, layer)),
-            Standing::Effect => Err("This result has no map.".into()),
-            _ => Err("There is no map before the edit to compare with.".into()),
-        }
-    }
-
-    fn drawn(maps: &TraceMaps, scale: &TraceMaps, layer: usize) -> Self {
-        let row = |(at, row): (usize, &crate::figures::trace::Row)| {
-            let value = |layer| Some(scale.recovery(maps.p(MapSite::Residual, Cursor { row: at, layer })?));
-            SmallRow {
-                text: row.text.clone(),
-                subject: row.role.is_subject(),
-                cells: (1..=maps.layers).map(value).collect(),
-            }
-        };
-        let edited = maps.subject_last().filter(|_| (1..=maps.layers).contains(&layer));
-        Self {
-            rows: maps.rows.iter().enumerate().map(row).collect(),
-            layers: maps.layers,
-            edited: edited.map(|row| Cursor { row, layer }),
-            answer: maps.answer.clone(),
-        }
-    }
-
-    fn value(&self, at: Cursor) -> Option<f64> {
-        self.rows.get(at.row)?.cells.get(at.layer.checked_sub(1)?).copied().flatten()
-    }
-
-    /// It in a sentence, for those who do not see it.
-    pub fn sentence(&self) -> String {
-        let of_row = |row: usize| (1..=self.layers).map(move |layer| Cursor { row, layer });
-        let subject = self.rows.iter().enumerate().filter(|(_, row)| row.subject).flat_map(|(row, _)| of_row(row));
-        let known = subject.filter_map(|at| Some((at, self.value(at)?)));
-        let most = known.reduce(|best, next| if next.1 > best.1 { next } else { best });
-        let most = most.map(|(at, value)| {
-            let token = &self.rows[at.row].text;
-            format!("highest on the subject, {}, at {token}, layer {}", words::fixed(value, 2), at.layer)
-        });
-        let here = self.edited.and_then(|at| self.value(at));
-        let here = here.map(|value| format!("{} where it was edited", words::fixed(value, 2)));
-        let parts: Vec<String> = [most, here].into_iter().flatten().collect();
-        match parts.as_slice() {
-            [] => format!("Recovery of {}: not computed yet.", self.answer),
-            parts => format!("Recovery of {}: {}.", self.answer, parts.join("; ")),
-        }
+/// The highest recovery on the subject, and the one where the edit is.
+fn label(rows: &[SmallRow], edited: Option<(usize, usize)>, answer: &str) -> String {
+    let cells = |row: &SmallRow| {
+        let name = row.name.clone();
+        row.values.clone().into_iter().enumerate().map(move |(at, value)| (name.clone(), at + 1, value))
+    };
+    let known = rows.iter().filter(|row| row.subject).flat_map(cells);
+    let known = known.filter_map(|(name, layer, value)| Some((name, layer, value?)));
+    let most = known.reduce(|best, next| if next.2 > best.2 { next } else { best });
+    let most = most.map(|(token, layer, value)| {
+        format!("highest on the subject, {}, at {token}, layer {layer}", words::fixed(value, 2))
+    });
+    let here = edited.and_then(|(row, layer)| rows.get(row)?.values.get(layer - 1).copied().flatten());
+    let here = here.map(|value| format!("{} where it was edited", words::fixed(value, 2)));
+    let parts: Vec<String> = [most, here].into_iter().flatten().collect();
+    match parts.as_slice() {
+        [] => format!("Recovery of {answer}: not computed yet."),
+        parts => format!("Recovery of {answer}: {}.", parts.join("; ")),
     }
 }
 
@@ -112,10 +80,10 @@ mod tests {
     #[test]
     fn both_maps_have_one_scale() {
         let before = maps();
-        let map = SmallMap::before(&before, 2).expect("a map");
-        assert_eq!((map.rows.len(), map.layers, map.edited), (5, 6, Some(Cursor { row: 2, layer: 2 })));
+        let map = map_before(&before, 2).expect("a map");
+        assert_eq!((map.rows.len(), map.layers, map.ring), (5, 6, Some((2, 2))));
         assert_eq!(
-            map.sentence(),
+            map.label,
             "Recovery of Peru: highest on the subject, 1.00, at ·Picchu, layer 2; 1.00 where it was edited."
         );
         // After the edit the answer is at half of its probability everywhere, and the model no longer says it.
@@ -125,15 +93,15 @@ mod tests {
         traced.p_clean = 0.2;
         let fact = machu::dropped(traced, Reason::NotKnown);
         let after = TraceMaps::of(&fact, false).expect("it is traced");
-        let map = SmallMap::after(&after, &before, 2).expect("a map");
-        let here = map.edited.and_then(|at| map.value(at)).expect("a value");
+        let map = map_after(&after, &before, 2).expect("a map");
+        let here = map.rows[2].values[1].expect("a value");
         assert!((here - 0.5).abs() < 1e-6, "{here}");
-        assert!(SmallMap::before(&after, 2).is_err_and(|why| why.contains("does not say Peru")));
-        assert!(SmallMap::after(&before, &after, 2).is_err());
+        assert!(map_before(&after, 2).is_err_and(|why| why.contains("does not say Peru")));
+        assert!(map_after(&before, &after, 2).is_err());
     }
 
     #[test]
     fn a_layer_that_the_model_does_not_have_is_not_ringed() {
-        assert_eq!(SmallMap::before(&maps(), 7).expect("a map").edited, None);
+        assert_eq!(map_before(&maps(), 7).expect("a map").ring, None);
     }
 }

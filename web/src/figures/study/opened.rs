@@ -1,7 +1,8 @@
 //! One fact of a study in full: its peak in a sentence, its map, and what its edit did.
 
 use super::line::recovery;
-use super::{Ending, Line, Place, SmallMap, lines};
+use super::{Ending, Line, Place, lines, small_map};
+use crate::figures::small_map::SmallMap;
 use crate::figures::trace::carried_from;
 use crate::words;
 use engram_core::metrics::{Check, MetricConvention, judge};
@@ -62,7 +63,7 @@ impl Opened {
             title,
             sentence: sentence(fact, &line, view),
             warns: matches!(line.place, Place::Excluded { .. }),
-            map: SmallMap::of(fact, view),
+            map: small_map(fact, view),
             marks: edit.map(|edit| marks(fact, edit)),
             line,
         })

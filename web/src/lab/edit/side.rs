@@ -1,11 +1,12 @@
 //! The map of states before and after the edit, and the edit itself.
 
 use super::run::Editor;
-use crate::components::edit::EditMap;
+use crate::components::SmallMapView;
 use crate::components::shown as part;
-use crate::figures::edit::SmallMap;
+use crate::figures::edit::{map_after, map_before};
 use crate::figures::edited::Shown;
 use crate::figures::partial::{Partial, Stage};
+use crate::figures::small_map::SmallMap;
 use crate::figures::trace::TraceMaps;
 use crate::lab::share::CopyLink;
 use engram_core::record::Record;
@@ -96,7 +97,7 @@ pub(super) fn Side(editor: Editor, shown: Memo<Option<(Shown, bool)>>) -> impl I
 
 fn drawn(map: Result<SmallMap, String>) -> AnyView {
     match map {
-        Ok(map) => view! { <EditMap map=map /> }.into_any(),
+        Ok(map) => view! { <SmallMapView map=map /> }.into_any(),
         Err(why) => none(why),
     }
 }
@@ -110,13 +111,14 @@ fn none(why: impl Into<String>) -> AnyView {
 #[component]
 fn Before(maps: Maps, idle: Memo<bool>) -> impl IntoView {
     let map = Memo::new(move |_| {
-        maps.before.with(|before| before.as_ref().map(|before| SmallMap::before(before, maps.layer.get())))
+        maps.before.with(|before| before.as_ref().map(|before| map_before(before, maps.layer.get())))
     });
     let legend = move || {
         map.with(|map| {
             let map = map.as_ref()?.as_ref().ok()?;
-            let edited = if map.edited.is_some() { "; ▢ edited here" } else { "" };
-            Some(format!("recovery of {}{edited}", map.answer))
+            let edited = if map.ring.is_some() { "; ▢ edited here" } else { "" };
+            let answer = maps.before.with(|before| before.as_ref().map(|before| before.answer.clone()))?;
+            Some(format!("recovery of {answer}{edited}"))
         })
     };
     let body = move || match map.get() {
@@ -148,8 +150,8 @@ fn After(editor: Editor, maps: Maps) -> impl IntoView {
         maps.before.with(|before| {
             maps.after.with(|after| {
                 after.as_ref().map(|after| match before {
-                    Some(before) => SmallMap::after(after, before, layer),
-                    None => SmallMap::before(after, layer),
+                    Some(before) => map_after(after, before, layer),
+                    None => map_before(after, layer),
                 })
             })
         })
