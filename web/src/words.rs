@@ -35,6 +35,12 @@ pub fn percent_of(p: f64) -> String {
     if p < 0.000_5 { "<0.1 %".into() } else { format!("{:.1} %", p * 100.0) }
 }
 
+/// A change of a probability in points, `−69.6 pt`.
+pub fn points(change: f64) -> String {
+    let text = fixed(change * 100.0, 1);
+    if change > 0.000_5 { format!("+{text} pt") } else { format!("{text} pt") }
+}
+
 /// A count with commas between thousands, `40,966`.
 pub fn grouped(count: u32) -> String {
     let digits = count.to_string();

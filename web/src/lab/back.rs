@@ -15,6 +15,7 @@ struct Place {
     tab: Tab,
     record: usize,
     fact: Option<usize>,
+    model: String,
 }
 
 /// Keeps the address in step with the page, and the page with the history.
@@ -25,8 +26,9 @@ pub(crate) fn keep(page: Page, tracing: Tracing) {
     let returning = StoredValue::new(false);
     Effect::new(move || {
         let (state, lab, trace) = (page.state.get(), page.lab.get(), page.trace.get());
-        let (asked, settled) = (tracer.draft.asked.get(), tracer.stale().is_none());
-        let place = Place { tab: lab.tab, record: state.record, fact: state.fact };
+        let asked = tracer.draft.asked.get();
+        let settled = tracer.stale().is_none() && tracer.running.get().is_none() && tracer.fact.with(Option::is_some);
+        let place = Place { tab: lab.tab, record: state.record, fact: state.fact, model: lab.model.clone() };
         let returned = returning.try_update_value(std::mem::take).unwrap_or_default();
         let step = !returned
             && before.with_value(|before| {
@@ -41,15 +43,17 @@ pub(crate) fn keep(page: Page, tracing: Tracing) {
         returning.set_value(true);
         // What has no place in the address stays as it is.
         page.state.set(state);
-        match lab.layer {
-            Some(layer) => {
-                let row = lab.map.row.or_else(|| maps.cursor.get_untracked().map(|at| at.row)).unwrap_or(0);
-                maps.pointer.hold(Cursor { row, layer });
-            }
-            None => maps.pointer.release(),
-        }
+        let held = lab.layer.map(|layer| (lab.map.row, layer));
         page.lab.set(lab);
         page.trace.set(files::trace());
         tracer.recall();
+        // Once the maps are those of the prompt that was gone back to: another prompt lets go of a held cell.
+        request_animation_frame(move || match held {
+            Some((row, layer)) => {
+                let row = row.or_else(|| maps.cursor.get_untracked().map(|at| at.row)).unwrap_or(0);
+                maps.pointer.hold(Cursor { row, layer });
+            }
+            None => maps.pointer.release(),
+        });
     });
 }

@@ -58,8 +58,11 @@ impl Draft {
         self.change(|asked| {
             let filled = self.filled.get_value();
             let Asked { noise, window, .. } = *asked;
-            if *asked == (Asked { noise, window, instead: asked.instead.clone(), ..filled.clone() }) {
-                asked.target.clear();
+            // An answer belongs to its prompt; it would judge another one, out of sight.
+            asked.target.clear();
+            if *asked
+                == (Asked { noise, window, instead: asked.instead.clone(), target: String::new(), ..filled.clone() })
+            {
                 asked.new.clear();
             }
             self.reopen(asked);

@@ -27,7 +27,7 @@ pub(crate) fn Forward(tracing: Tracing) -> impl IntoView {
     let layer = Memo::new(move |_| {
         let chosen = maps.pointer.at.get().map(|at| at.layer);
         let first = || moved.get().or_else(|| maps.cursor.get().map(|at| at.layer));
-        chosen.or_else(first).unwrap_or(1).clamp(1, layers.get())
+        chosen.or_else(first).unwrap_or(1).clamp(1, layers.get().max(1))
     });
     let on_layer = Callback::new(move |to: usize| {
         let row = maps.cursor.get_untracked().map_or(0, |at| at.row);

@@ -24,7 +24,7 @@ pub fn Player(
 ) -> impl IntoView {
     let playing = RwSignal::new(false);
     let go = move |to: usize| {
-        let to = to.clamp(1, layers.get_untracked());
+        let to = to.clamp(1, layers.get_untracked().max(1));
         if to != layer.get_untracked() {
             on_layer.run(to);
         }

@@ -35,7 +35,7 @@ pub fn Streams(
     let plot = NodeRef::<html::Div>::new();
     let layers = Memo::new(move |_| maps.with(|maps| maps.as_ref().map_or(1, |maps| maps.layers)));
     let go = move |to: usize| {
-        let to = to.clamp(1, layers.get_untracked());
+        let to = to.clamp(1, layers.get_untracked().max(1));
         if to != layer.get_untracked() {
             on_layer.run(to);
         }

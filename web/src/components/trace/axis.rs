@@ -1,6 +1,6 @@
 //! The layers beneath the map, and the brackets above it.
 
-use crate::figures::trace::{Carries, Cursor, Story, TraceMaps};
+use crate::figures::trace::{CARRIES, Carries, Cursor, Story, TraceMaps};
 use engram_core::protocol::MapSite;
 use leptos::prelude::*;
 
@@ -59,7 +59,8 @@ pub(in crate::components) fn Brackets(
         let style = format!("grid-column:{}/{}", carries.from + 1, carries.to + 2);
         // What does not fit is said by the letter, and by the sentence above.
         let room = (carries.to - carries.from + 1) as f64 / layers as f64 > 0.2;
-        let range = format!(" carries it, {}–{}", carries.from, carries.to);
+        let how = if carries.high >= CARRIES { "carries it" } else { "holds part of it" };
+        let range = format!(" {how}, {}–{}", carries.from, carries.to);
         let words = room.then(|| view! { <span class="words"><b>{token}</b> {range}</span> });
         view! {
             <div class="bracket" style=style>

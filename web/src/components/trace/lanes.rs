@@ -23,6 +23,9 @@ pub(super) fn Lanes(
         Memo::new(move |_| maps.with(|maps| maps.as_ref().is_some_and(|maps| maps.standing == Standing::Effect)));
     let at = move |values: &[f64]| layer.get().and_then(|layer| values.get(layer.checked_sub(1)?).copied());
     let percent = move |values: &[f64]| at(values).map(words::percent_of).unwrap_or_default();
+    // As the bars: what the answer loses without it, in points of probability.
+    let lost_points =
+        move |p_clean: f64, values: &[f64]| at(values).map(|p| words::points(p - p_clean)).unwrap_or_default();
     move || {
         let tracks = tracks.get().filter(|_| effect.get())?;
         let (layers, answer) = (tracks.without_mlp.len(), words::short(&answer.get(), 9));
@@ -37,7 +40,7 @@ pub(super) fn Lanes(
         let [mlp, attention] = [lost(&tracks.without_mlp), lost(&tracks.without_attention)];
         let [p_mlp, p_attention, lens] =
             [&tracks.without_mlp, &tracks.without_attention, &tracks.lens].map(Clone::clone);
-        let rank = tracks.rank.clone();
+        let (rank, p_clean) = (tracks.rank.clone(), tracks.p_clean);
         let (has_lens, bars) = (!lens.is_empty(), lens.clone());
         let of_lens = move || {
             let rank = layer.get().and_then(|layer| rank.get(layer.checked_sub(1)?).copied());
@@ -62,12 +65,12 @@ pub(super) fn Lanes(
             <div class="lane">
                 <div class="name"><b>"MLP ablation"</b><small>{lost_without.clone()}</small></div>
                 <Plot height=HEIGHTS[1] layers=layers>{hanging(&mlp)}</Plot>
-                <p class="reads">{move || percent(&p_mlp)}</p>
+                <p class="reads">{move || lost_points(p_clean, &p_mlp)}</p>
             </div>
             <div class="lane">
                 <div class="name"><b>"Attention ablation"</b><small>{lost_without}</small></div>
                 <Plot height=HEIGHTS[2] layers=layers>{hanging(&attention)}</Plot>
-                <p class="reads">{move || percent(&p_attention)}</p>
+                <p class="reads">{move || lost_points(p_clean, &p_attention)}</p>
             </div>
             {has_lens.then(|| view! {
                 <div class="lane lens">

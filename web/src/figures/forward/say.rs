@@ -29,7 +29,7 @@ pub fn say(maps: &TraceMaps, whole: &Story, tracks: &Tracks, heads: &[Head], lay
             text(" from ".into()),
             Piece::Subject(subject.clone()),
             text(" to the last token ".into()),
-            Piece::Token(last.clone()),
+            Piece::Token(format!("“{last}”")),
             text(".".into()),
         ];
         let look = heads.iter().find(|head| head.top).map(|head| {
@@ -132,7 +132,7 @@ mod tests {
         assert_eq!(head, "Layer 4: Picchu and the last token each carry some of Peru.");
         assert!(more.starts_with("“Picchu” restores 0.40, “of” 0.50."), "{more}");
         let (head, more) = told(machu::traced(), 5);
-        assert_eq!(head, "Layer 5: attention moves Peru from Picchu to the last token of.");
+        assert_eq!(head, "Layer 5: attention moves Peru from Picchu to the last token “of”.");
         assert_eq!(
             more,
             "Head 1 gives “Picchu” 82 % of its attention. After this layer, “of” restores 0.90 and “Picchu” 0.00."

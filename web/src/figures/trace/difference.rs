@@ -56,7 +56,7 @@ pub fn told(maps: &TraceMaps, names: &[String; 2]) -> Story {
     };
     let more = "Difference of recovery: this trace minus the pinned one. Blue is more here, red is less here, grey is no difference.";
     let head = match maps.widest(MapSite::Residual) {
-        None => vec![text(format!("With {this} and with {pinned}, every state restores the same."))],
+        None => vec![text(format!("With {this} and with {pinned}, no state’s recovery differs by 0.05 or more."))],
         Some(Peak { at, value }) => {
             let row = &maps.rows[at.row];
             let token = row.text.trim_start_matches('·').to_owned();
@@ -106,7 +106,7 @@ mod tests {
         let said = told(&found, &["“A”".into(), "“B”".into()]);
         assert_eq!(said.text(), "With “A”, Picchu restores up to 0.50 less at layers 1–3 than with “B”.");
         let same = maps(1.0).minus(&maps(1.0)).expect("they can be compared");
-        assert!(told(&same, &["x".into(), "y".into()]).text().ends_with("every state restores the same."));
+        assert!(told(&same, &["x".into(), "y".into()]).text().ends_with("differs by 0.05 or more."));
     }
 
     #[test]

@@ -92,8 +92,8 @@ pub struct TraceMaps {
 impl TraceMaps {
     /// The maps of a traced fact; those without maps of their own have rows and no cells.
     pub fn of(fact: &FactRecord, by_role: bool) -> Option<Self> {
-        // A damaged record may have no tokens; there is nothing to draw then.
-        let traced = fact.traced().filter(|traced| !traced.tokens.is_empty())?;
+        // A damaged record may have no tokens or no layers; there is nothing to draw then.
+        let traced = fact.traced().filter(|traced| !traced.tokens.is_empty() && !traced.without_block.is_empty())?;
         let standing = match fact.outcome.why() {
             Some((Reason::NotKnown, _)) => Standing::NotKnown,
             Some((Reason::NotSensitive, _)) => Standing::NotSensitive,
@@ -239,7 +239,7 @@ impl TraceMaps {
         match self.peak(site) {
             _ if self.standing != Standing::Effect => format!("{name}: nothing to show."),
             _ if !self.has(site) => format!("{name}: not computed yet."),
-            None if self.differs() => format!("{name}: no cell differs from the pinned trace."),
+            None if self.differs() => format!("{name}: no cell differs by 0.05 or more from the pinned trace."),
             None => format!("{name}: no cell restores a tenth of {}.", self.answer),
             Some(Peak { at, value }) if self.differs() => {
                 let row = &self.rows[at.row];

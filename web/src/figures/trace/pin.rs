@@ -12,9 +12,17 @@ pub struct Pin {
     pub asked: Asked,
 }
 
-/// Between the parts of a pin in the address, and what stands for that sign within them.
+/// Between the parts of a pin in the address.
 const BETWEEN: char = '|';
-const WITHIN: char = '¦';
+
+/// A part without that sign in it.
+fn escaped(part: &str) -> String {
+    part.replace('%', "%25").replace(BETWEEN, "%7C")
+}
+
+fn unescaped(part: &str) -> String {
+    part.replace("%7C", "|").replace("%25", "%")
+}
 
 impl Pin {
     /// It as one value of the address.
@@ -23,13 +31,13 @@ impl Pin {
         let (noise, window) = (if *noise { "1" } else { "" }, window.to_string());
         let window = if window == "0" { "" } else { &window };
         let parts = [self.model.as_str(), prompt, subject, target, new, noise, instead, window];
-        let text = parts.map(|part| part.replace(BETWEEN, &WITHIN.to_string())).join(&BETWEEN.to_string());
+        let text = parts.map(escaped).join(&BETWEEN.to_string());
         text.trim_end_matches(BETWEEN).to_owned()
     }
 
     /// Reads it; `None` where it names no prompt.
     pub fn read(text: &str) -> Option<Self> {
-        let mut parts = text.split(BETWEEN).map(|part| part.replace(WITHIN, &BETWEEN.to_string()));
+        let mut parts = text.split(BETWEEN).map(unescaped);
         let mut next = || parts.next().unwrap_or_default();
         let (model, prompt, subject, target, new) = (next(), next(), next(), next(), next());
         let (noise, instead) = (next() == "1", next());
@@ -79,7 +87,7 @@ mod tests {
     #[test]
     fn a_pin_survives_the_address() {
         let asked = Asked {
-            prompt: "The | capital of {} is".into(),
+            prompt: "The | capital, 7 %7C of {} is".into(),
             subject: "France".into(),
             instead: "A Random Person".into(),
             window: 3,
@@ -88,7 +96,7 @@ mod tests {
         let pin = Pin { model: "engram-relay".into(), asked };
         assert_eq!(Pin::read(&pin.written()), Some(pin.clone()));
         let short = Pin { asked: Asked { instead: String::new(), window: 0, ..pin.asked }, ..pin };
-        assert_eq!(short.written(), "engram-relay|The ¦ capital of {} is|France");
+        assert_eq!(short.written(), "engram-relay|The %7C capital, 7 %257C of {} is|France");
         assert_eq!(Pin::read(&short.written()), Some(short));
         for nothing in ["", "|", "engram-relay", "a| |b"] {
             assert_eq!(Pin::read(nothing), None, "{nothing}");

@@ -110,7 +110,8 @@ impl Story {
                 ];
                 let more = format!(
                     "{} has {clean} in the clean run and {corrupt} in the corrupted one. The effect to explain is {}; at least \
-                     0.050 is needed, so no map is drawn and no layer is named.",
+                     0.050 is needed, so no map is drawn and no layer is named. Ask for something that follows from the subject, and end \
+                     the prompt where the answer must follow.",
                     maps.answer,
                     words::fixed(maps.p_clean - maps.p_corrupt, 3)
                 );
@@ -150,7 +151,10 @@ impl Story {
         let peak = maps.peak(MapSite::Residual);
         let late = last.map(|last| {
             let name = token(last.row);
-            let (the, name) = if name == "last token" { (", the ", name) } else { (", the last token ", name) };
+            let (the, name) = match maps.rows[last.row].averaged {
+                true => (", the ", name),
+                false => (", the last token ", format!("“{name}”")),
+            };
             [
                 text(format!("from layer {} on ", last.from)),
                 Piece::Letter('B'),
@@ -181,19 +185,19 @@ impl Story {
             }
             (None, Some(Peak { at, value })) => {
                 head.extend([text("The last subject token restores little of "), answer()]);
-                head.push(text(": the most is "));
-                head.push(text(format!("{} at ", two(value))));
-                head.extend([Piece::Subject(token(at.row)), text(format!(", layer {}.", at.layer))]);
+                head.push(text("; the most that any subject token restores is "));
+                head.push(text(format!("{}: ", two(value))));
+                head.extend([Piece::Subject(token(at.row)), text(format!(" at layer {}.", at.layer))]);
             }
             (None, None) => {
                 head.extend([text("No single state of "), Piece::Subject(subject), text(" restores ")]);
                 head.push(answer());
                 match late {
                     Some(late) => {
-                        head.push(text(", the model reads it from several places at once; "));
+                        head.push(text("; "));
                         head.extend(late);
                     }
-                    None => head.push(text(": the model reads it from several places at once.")),
+                    None => head.push(text(".")),
                 }
             }
         }
@@ -294,7 +298,7 @@ mod tests {
         let story = story(machu::traced());
         assert_eq!(
             story.text(),
-            "Putting back Picchu’s state at any layer from 1 to 3 (A) restores Peru; from layer 5 on (B), the last token of \
+            "Putting back Picchu’s state at any layer from 1 to 3 (A) restores Peru; from layer 5 on (B), the last token “of” \
              carries it."
         );
         assert_eq!(

@@ -38,7 +38,7 @@ pub(super) fn Actions(
             {shown(there, move || view! {
                 <button type="button" on:click=move |_| tracer.edit(layer.get_untracked())>{label} <kbd>"E"</kbd></button>
                 <button type="button" title="Keep this trace as a reference to compare with" on:click=move |_| pins.toggle()>
-                    "Pin" <kbd>"P"</kbd>
+                    {move || if pins.is_shown() { "Pinned ✓" } else { "Pin" }} <kbd>"P"</kbd>
                 </button>
                 <button type="button" on:click=keep>"Save record"</button>
                 <ExportPage page=page records=Callback::new(move |()| Ok(vec![tracer.given()?])) />

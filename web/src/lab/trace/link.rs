@@ -16,6 +16,11 @@ impl Tracer {
     pub(super) fn follow_link(self) {
         // Whatever else the address had there gives way to what is shown.
         let Some(text) = self.page.trace.get_untracked() else { return self.text.notify() };
+        if self.text.with_untracked(|known| known.as_ref() == Some(&text))
+            && self.linked.with_untracked(Option::is_some)
+        {
+            return self.source.set(Source::Linked);
+        }
         match link::read(&text) {
             Ok(record) => {
                 let (settings, layers) = (&record.settings, record.model.layers);
@@ -23,7 +28,9 @@ impl Tracer {
                 self.draft.fill(asked.unwrap_or_default());
                 self.page.lab.update(|lab| {
                     lab.model = link::model(&record, &lab.model);
-                    lab.tab = Tab::Trace;
+                    if lab.tab != Tab::Forward {
+                        lab.tab = Tab::Trace;
+                    }
                 });
                 self.linked.set(Some(Partial { stage: Stage::Done, record: Some(record), ..Partial::default() }));
                 self.text.set(Some(text));

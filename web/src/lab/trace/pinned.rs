@@ -62,12 +62,15 @@ impl Pins {
         Some(Pinned { pin: Pin { model: record.model.name, asked }, side, fact })
     }
 
-    /// The stored fact that answers a pinned question.
+    /// An earlier trace of this tab or the stored fact that answers a pinned question.
     fn stored(self, pin: &Pin) -> Option<Pinned> {
-        let record = self.tracer.stored_record(&pin.asked).filter(|record| record.model.name == pin.model)?;
+        let earlier = self.tracer.earlier_of(&pin.asked, &pin.model);
+        let edits = earlier.as_ref().map_or(0, |(_, edits)| *edits);
+        let record = earlier.map(|(record, _)| record).or_else(|| self.tracer.stored_record(&pin.asked));
+        let record = record.filter(|record| record.model.name == pin.model)?;
         let fact = record.facts.first()?.clone();
         let instead = replaced_by(&record.settings.corruption);
-        let side = Side { model: pin.model.clone(), prompt: fact.prompt.clone(), instead, edits: 0 };
+        let side = Side { model: pin.model.clone(), prompt: fact.prompt.clone(), instead, edits };
         fact.traced()?.maps.as_ref()?;
         Some(Pinned { pin: pin.clone(), side, fact })
     }
@@ -99,6 +102,12 @@ impl Pins {
     /// The pinned trace that the shown one is compared with.
     pub(super) fn against(self) -> Option<Pinned> {
         self.tracer.page.lab.with(|lab| lab.compare).then(|| self.pinned.get()).flatten()
+    }
+
+    /// The shown trace is the pinned one.
+    pub(super) fn is_shown(self) -> bool {
+        let shown = self.shown();
+        self.pinned.with(|pinned| pinned.is_some() && *pinned == shown)
     }
 
     /// What the shown trace is called beside the pinned one.
@@ -137,7 +146,7 @@ pub(super) fn PinLine(pins: Pins, unlike: Memo<Option<String>>) -> impl IntoView
         Some(view! {
             <p class="pin">{said}</p>
             <p class="acts">
-                <button type="button" on:click=ask>"Ask it"</button>
+                <button type="button" on:click=ask>"Ask it again"</button>
                 <button type="button" on:click=move |_| pins.drop()>"Unpin"</button>
             </p>
         })
@@ -153,7 +162,14 @@ pub(super) fn PinLine(pins: Pins, unlike: Memo<Option<String>>) -> impl IntoView
                     </button>
                     <button type="button" on:click=move |_| pins.drop()>"Unpin"</button>
                 </p>
-                {move || unlike.get().map(|why| view! { <p class="why" role="status">{why}</p> })}
+                {move || unlike.get().map(|why| {
+                    let by_role = why.contains("by role");
+                    let average = move |_| lab.update(|lab| lab.map.roles = true);
+                    view! {
+                        <p class="why" role="status">{why}</p>
+                        {by_role.then(|| view! { <button type="button" on:click=average>"Average the rows by role"</button> })}
+                    }
+                })}
             </section>
         })}
         {missing}

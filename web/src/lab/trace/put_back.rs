@@ -35,6 +35,7 @@ pub(super) fn says(tracer: Tracer, maps: Maps) -> Signal<Option<Vec<Word>>> {
         Some((maps.view.get().site, position, at.layer))
     });
     let (timer, busy) = (StoredValue::new(None::<TimeoutHandle>), StoredValue::new(false));
+    let same = question;
     let ask = move || {
         if busy.get_value() {
             return;
@@ -47,12 +48,15 @@ pub(super) fn says(tracer: Tracer, maps: Maps) -> Signal<Option<Vec<Word>>> {
                     break;
                 }
                 let (site, position, layer) = place;
-                let ask = Command::PutBack { question: question.clone(), site, position, layer };
+                let asked = question.clone();
+                let ask = Command::PutBack { question: asked.clone(), site, position, layer };
+                let now = move || same.get_untracked().as_ref() == Some(&asked);
                 match tracer.engine.last("reading the next words", ask).await {
+                    Ok((Event::Words(_), _)) if !now() => continue,
                     Ok((Event::Words(words), _)) => known.update(|known| {
                         known.insert(key(place), words);
                     }),
-                    // It is a reading beside the map; the map does not need it.
+                    // The map does not need it.
                     _ => break,
                 }
             }

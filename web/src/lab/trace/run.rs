@@ -66,6 +66,8 @@ pub(crate) struct Tracer {
     pub(crate) fact: Memo<Option<FactRecord>>,
     /// Earlier traces of this tab with their questions, newest last.
     past: StoredValue<Vec<(Asked, Partial)>>,
+    /// Counts the steps back and forward: a trace that was begun before one is not drawn over what that shows.
+    steps: StoredValue<usize>,
     /// Counts what was begun and cancelled, so that a late answer knows that it is late.
     turn: StoredValue<usize>,
 }
@@ -109,9 +111,9 @@ impl Tracer {
             now
         });
         let (running, turn) = (RwSignal::new(None), StoredValue::new(0));
-        let past = StoredValue::new(Vec::new());
+        let (past, steps) = (StoredValue::new(Vec::new()), StoredValue::new(0));
         let tracer =
-            Self { page, engine, draft, stored, source, linked, text, handed, live, running, fact, past, turn };
+            Self { page, engine, draft, stored, source, linked, text, handed, live, running, fact, past, steps, turn };
         tracer.follow_link();
         window_event_listener(ev::hashchange, move |_| {
             page.trace.set(files::trace());
@@ -170,6 +172,10 @@ impl Tracer {
     /// Shows again what answered the question of the address: a stored fact, or an earlier trace of this tab. Where there is none, what
     /// is shown stays, and is told to be of another prompt.
     pub(crate) fn recall(self) {
+        self.steps.update_value(|steps| *steps += 1);
+        if self.running.get_untracked().is_some() {
+            self.cancel();
+        }
         // A result in the address is what is asked for.
         if self.page.trace.with_untracked(Option::is_some) {
             return self.follow_link();
@@ -179,9 +185,11 @@ impl Tracer {
             let first = self.stored.with_value(|record| sample::strongest(record.as_ref()?).map(|fact| fact.order));
             return first.into_iter().for_each(|order| self.show(order));
         }
-        let earlier = self.past.with_value(|past| {
-            past.iter().rev().find(|(question, _)| *question == asked).map(|(_, partial)| partial.clone())
-        });
+        let earlier = self.earlier(&asked, &untrack(move || self.draft.model()));
+        if let Some(partial) = earlier {
+            self.live.set(Some(partial));
+            return self.source.set(Source::Live);
+        }
         let of_study = |record: &Record| {
             let fact = record.facts.first();
             fact.is_some_and(|fact| Asked::of_fact(fact, &record.settings, record.model.layers) == asked)
@@ -190,14 +198,27 @@ impl Tracer {
             return self.source.set(Source::Handed);
         }
         let stored = self.stored.with_value(|record| record.as_ref().map(|record| stored_answer(record, &asked)));
-        match (earlier, stored) {
-            (Some(partial), _) => {
-                self.live.set(Some(partial));
-                self.source.set(Source::Live);
-            }
-            (None, Some(stored @ Source::Stored(_))) => self.source.set(stored),
-            _ => {}
+        if let Some(stored @ Source::Stored(_)) = stored {
+            self.source.set(stored);
         }
+    }
+
+    /// The last trace of this tab that answers a question with this model.
+    pub(super) fn earlier(self, asked: &Asked, model: &ModelRef) -> Option<Partial> {
+        let answers =
+            |(question, partial): &&(Asked, Partial)| question == asked && partial.model.as_ref() == Some(model);
+        self.past.with_value(|past| past.iter().rev().find(answers).map(|(_, partial)| partial.clone()))
+    }
+
+    /// The record of an earlier trace of this tab that a pin names, and how many edits were in force.
+    pub(super) fn earlier_of(self, asked: &Asked, model: &str) -> Option<(Record, usize)> {
+        let of_record = |partial: &Partial| {
+            let record = partial.record.as_ref()?;
+            let fact = record.facts.first()?;
+            let same = Asked::of_fact(fact, &record.settings, record.model.layers) == *asked;
+            (same && record.model.name == model).then(|| (record.clone(), partial.edits.len()))
+        };
+        self.past.with_value(|past| past.iter().rev().find_map(|(_, partial)| of_record(partial)))
     }
 
     /// The record of the stored fact that answers a question.
@@ -267,6 +288,8 @@ impl Tracer {
             return;
         }
         let question = asked.clone().question(loaded.info.layers);
+        let steps = self.steps.get_value();
+        let own = move || self.steps.get_value() == steps;
         let before = (self.source.get_untracked(), self.live.get_untracked());
         let mut partial = Partial::new(question.window, model, untrack(move || self.engine.in_force()));
         partial.question = Some(question.clone());
@@ -279,7 +302,11 @@ impl Tracer {
         while let Some((news, _)) = call.next().await {
             partial.borrow_mut().take(news);
             let drawn = partial.clone();
-            pace.draw(move || self.live.set(Some(drawn.borrow().clone())));
+            pace.draw(move || {
+                if own() {
+                    self.live.set(Some(drawn.borrow().clone()));
+                }
+            });
         }
         self.engine.done(call.id);
         let partial = partial.borrow().clone();
@@ -292,11 +319,14 @@ impl Tracer {
         let nothing = partial.fact().is_none();
         if matches!(partial.stage, Stage::Done) {
             self.past.update_value(|past| {
-                past.retain(|(question, _)| *question != asked);
+                past.retain(|(question, earlier)| *question != asked || earlier.model != partial.model);
                 past.push((asked, partial.clone()));
                 let more = past.len().saturating_sub(PAST);
                 past.drain(..more);
             });
+        }
+        if !own() {
+            return;
         }
         self.live.set(Some(partial));
         if nothing {
