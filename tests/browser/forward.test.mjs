@@ -56,7 +56,7 @@ test('each layer has its sentence and its numbers, which are those of the record
   await page.keyboard.press('ArrowRight');
   assert.equal(new URL(page.url()).searchParams.get('layer'), '2');
   await show(page, 'Trace');
-  await tracing(page).getByRole('heading', { name: /layer 2$/ }).waitFor();
+  await tracing(page).getByRole('heading', { name: /^At layer 2$/ }).waitFor();
 });
 
 test('a click, a drag, the slider and the buttons go to a layer; playing goes to the end', 90, async use => {

@@ -1,5 +1,5 @@
 //! The forward pass, layer by layer: which token carries the answer, what the model would say now, where attention moves it. It is
-//! another reading of what the trace screen shows, with the same cursor.
+//! another view of what the trace screen shows, with the same cursor.
 
 mod reads;
 
@@ -29,11 +29,13 @@ pub(crate) fn Forward(tracing: Tracing) -> impl IntoView {
         let first = || moved.get().or_else(|| maps.cursor.get().map(|at| at.layer));
         chosen.or_else(first).unwrap_or(1).clamp(1, layers.get().max(1))
     });
+    let chosen = Signal::derive(move || maps.pointer.at.with(Option::is_some));
     let on_layer = Callback::new(move |to: usize| {
         let row = maps.cursor.get_untracked().map_or(0, |at| at.row);
         maps.pointer.hold(Cursor { row, layer: to });
     });
-    let reads = reads::reads(tracer, on_screen);
+    let question = tracer.at_hand();
+    let reads = reads::reads(tracer, question, on_screen);
     let here = Memo::new(move |_| reads.with(|reads| reads.as_ref()?.get(layer.get() - 1).cloned()));
     // The subject's last token, as a position of the clean prompt.
     let subject = Memo::new(move |_| tracer.fact.with(|fact| fact.as_ref()?.traced()?.subject_span[1].checked_sub(1)));
@@ -68,6 +70,7 @@ pub(crate) fn Forward(tracing: Tracing) -> impl IntoView {
             Some(After {
                 layer: [layer, found.layers],
                 answer: found.answer.clone(),
+                asked: question.with(Option::is_some),
                 words: here.with(|here| here.as_ref().map(|here| here.words.clone())).unwrap_or_default(),
                 top: tracks.top.get(layer - 1).cloned(),
                 answers: own.into_iter().chain(other).collect(),
@@ -95,7 +98,7 @@ pub(crate) fn Forward(tracing: Tracing) -> impl IntoView {
                     </section>
                     {shown(whole, move || view! {
                         <Streams maps=maps.own tracks=maps.tracks story=maps.own_story layer=layer said=sentence on_layer=on_layer>
-                            <Player layer=layer layers=layers moved=moved.into() on_screen=on_screen on_layer=on_layer />
+                            <Player layer=layer layers=layers moved=moved.into() chosen=chosen on_screen=on_screen on_layer=on_layer />
                         </Streams>
                     })}
                 </div>

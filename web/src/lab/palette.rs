@@ -3,10 +3,10 @@
 mod commands;
 
 use crate::figures::palette;
-use crate::lab::Engine;
 use crate::lab::trace::Tracing;
+use crate::lab::{Engine, Tab, browser};
 use crate::page::Page;
-use commands::{Action, actions};
+use commands::{Action, KEYS, OF_TRACE, actions};
 use leptos::{ev, html, prelude::*};
 use wasm_bindgen::JsCast;
 
@@ -40,10 +40,10 @@ pub(crate) fn Palette(page: Page, engine: Engine, tracing: Tracing) -> impl Into
         })
     });
     let run = move |place: usize| {
-        let action = all.with_untracked(|all| all.get(place).map(|one| one.run));
+        let action = all.with_untracked(|all| all.get(place).map(|one| one.run.clone()));
         shut();
         if let Some(action) = action {
-            action.run(());
+            action();
         }
     };
     let key = move |event: ev::KeyboardEvent| {
@@ -59,6 +59,10 @@ pub(crate) fn Palette(page: Page, engine: Engine, tracing: Tracing) -> impl Into
             _ => return,
         }
         event.prevent_default();
+        let chosen = document().get_element_by_id(&format!("command-{}", at.get_untracked()));
+        if let Some(chosen) = chosen {
+            chosen.scroll_into_view_with_bool(false);
+        }
     };
     let keys = window_event_listener(ev::keydown, move |event| {
         let held = event.ctrl_key() || event.meta_key();
@@ -66,18 +70,23 @@ pub(crate) fn Palette(page: Page, engine: Engine, tracing: Tracing) -> impl Into
             event.prevent_default();
             return open();
         }
-        if held || event.alt_key() || typing(&event) || dialog.get_untracked().is_some_and(|dialog| dialog.open()) {
+        let wanted = event.key().to_uppercase();
+        let ours = wanted.chars().count() == 1 && KEYS.contains(&wanted) && single_keys();
+        if !ours || held || event.alt_key() || event.repeat() || event.default_prevented() || typing(&event) {
             return;
         }
-        if event.key() == "?" {
+        let traces = page.lab.with_untracked(|lab| matches!(lab.tab, Tab::Trace | Tab::Forward));
+        if dialog.get_untracked().is_some_and(|dialog| dialog.open()) || (OF_TRACE.contains(&wanted) && !traces) {
+            return;
+        }
+        if wanted == "?" {
             return open();
         }
-        let wanted = event.key();
         let found = untrack(move || actions(page, engine, tracing));
         if let Some(action) = found.into_iter().find(|one| one.key.is_some_and(|key| key.eq_ignore_ascii_case(&wanted)))
         {
             event.prevent_default();
-            action.run.run(());
+            (action.run)();
         }
     });
     on_cleanup(move || keys.remove());
@@ -96,7 +105,7 @@ pub(crate) fn Palette(page: Page, engine: Engine, tracing: Tracing) -> impl Into
             let Action { name, key, run, .. } = action;
             let press = move |_| {
                 shut();
-                run.run(());
+                run();
             };
             view! {
                 <div
@@ -140,7 +149,7 @@ pub(crate) fn Palette(page: Page, engine: Engine, tracing: Tracing) -> impl Into
                 aria-expanded="true"
                 aria-controls="commands"
                 aria-autocomplete="list"
-                aria-activedescendant=move || format!("command-{}", at.get())
+                aria-activedescendant=move || places.with(|places| (!places.is_empty()).then(|| format!("command-{}", at.get())))
                 aria-label="Search"
                 placeholder="Search facts, models and commands"
                 autocomplete="off"
@@ -154,6 +163,14 @@ pub(crate) fn Palette(page: Page, engine: Engine, tracing: Tracing) -> impl Into
             <div role="listbox" id="commands" aria-label="Commands">{list}</div>
         </dialog>
     }
+}
+
+/// Where the page keeps that single keys are off.
+const SINGLE_KEYS: &str = "engram-single-keys";
+
+/// Whether single keys do something: they do until somebody switches them off.
+fn single_keys() -> bool {
+    browser::stored(SINGLE_KEYS).is_none_or(|kept| kept != "off")
 }
 
 /// Somebody is typing, or chooses with the keyboard: single letters belong to that.

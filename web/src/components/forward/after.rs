@@ -15,6 +15,8 @@ pub struct After {
     pub answer: String,
     /// What the model would say; one word without probability where it was not computed here.
     pub words: Vec<Word>,
+    /// The engine was asked for more.
+    pub asked: bool,
     /// The first word, from the record.
     pub top: Option<String>,
     /// Both answers with their probabilities and ranks.
@@ -49,7 +51,12 @@ pub fn AfterPanel(after: Memo<Option<After>>) -> impl IntoView {
                 let top = top.trim_start_matches('·').to_owned();
                 view! {
                     <p>{format!("“{top}”")}</p>
-                    <p class="sub">"Trace it here to see the others, and what each head attends to."</p>
+                    <p class="sub">
+                        {match after.asked {
+                            true => "Reading the others, and what each head attends to…",
+                            false => "Trace it here to see the others, and what each head attends to.",
+                        }}
+                    </p>
                 }
                 .into_any()
             }

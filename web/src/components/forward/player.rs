@@ -4,9 +4,11 @@ use leptos::{ev, prelude::*};
 use std::time::Duration;
 use wasm_bindgen::JsCast;
 
-/// How long a layer stays, in milliseconds, and how long the one before attention moves the answer.
+/// How long a layer stays, in milliseconds: of few layers each is longer in view, so is the one before attention moves the answer.
 const STEP: u64 = 420;
-const BEFORE_MOVE: u64 = 1200;
+const STEP_OF_FEW: u64 = 900;
+const BEFORE_MOVE: u64 = 1400;
+const FEW: usize = 12;
 
 /// Buttons and slider.
 #[component]
@@ -17,6 +19,8 @@ pub fn Player(
     layers: Memo<usize>,
     /// Where attention moves the answer.
     moved: Signal<Option<usize>>,
+    /// Somebody has chosen the layer; otherwise playing begins at the first one.
+    chosen: Signal<bool>,
     /// Whether the figure is on the screen: elsewhere nothing plays, and keys are not heard.
     on_screen: Signal<bool>,
     /// Called with another layer.
@@ -34,7 +38,7 @@ pub fn Player(
         go(to);
     };
     let toggle = move || {
-        if !playing.get_untracked() && layer.get_untracked() >= layers.get_untracked() {
+        if !playing.get_untracked() && (!chosen.get_untracked() || layer.get_untracked() >= layers.get_untracked()) {
             on_layer.run(1);
         }
         playing.update(|playing| *playing = !*playing);
@@ -54,7 +58,8 @@ pub fn Player(
         if !on_screen.get() || now >= layers.get() {
             return playing.set(false);
         }
-        let wait = if moved.get() == Some(now + 1) { BEFORE_MOVE } else { STEP };
+        let step = if layers.get() <= FEW { STEP_OF_FEW } else { STEP };
+        let wait = if moved.get() == Some(now + 1) { BEFORE_MOVE } else { step };
         let next = set_timeout_with_handle(move || go(now + 1), Duration::from_millis(wait));
         timer.set_value(next.ok());
     });
@@ -70,8 +75,20 @@ pub fn Player(
         }
     });
     on_cleanup(move || keys.remove());
+    // The buttons have the focus after they were pressed; arrows go on from layer to layer.
+    let arrows = move |event: ev::KeyboardEvent| {
+        let now = layer.get_untracked();
+        match event.key().as_str() {
+            "ArrowLeft" => step(now.saturating_sub(1)),
+            "ArrowRight" => step(now + 1),
+            "Home" => step(1),
+            "End" => step(layers.get_untracked()),
+            _ => return,
+        }
+        event.prevent_default();
+    };
     view! {
-        <div class="play">
+        <div class="play" on:keydown=arrows>
             {moves().then(|| view! {
                 <button type="button" class="primary" on:click=move |_| toggle()>
                     {move || if playing.get() { "❚❚ Pause" } else { "▶ Play" }}

@@ -6,8 +6,11 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 
 /// The readings; `None` where nothing was traced here, or they are not there yet.
-pub(super) fn reads(tracer: Tracer, on_screen: Signal<bool>) -> Memo<Option<Vec<AfterLayer>>> {
-    let question = tracer.at_hand();
+pub(super) fn reads(
+    tracer: Tracer,
+    question: Memo<Option<Question>>,
+    on_screen: Signal<bool>,
+) -> Memo<Option<Vec<AfterLayer>>> {
     let known = RwSignal::new(None::<(Question, Vec<AfterLayer>)>);
     Effect::new(move |_| {
         let Some(asked) = question.get() else { return known.set(None) };

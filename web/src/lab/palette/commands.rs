@@ -2,11 +2,12 @@
 
 use crate::figures::trace::Scale;
 use crate::lab::trace::Tracing;
-use crate::lab::{Engine, Tab, frame};
+use crate::lab::{Engine, Tab, browser, frame};
 use crate::page::Page;
 use crate::state::{BUNDLED, POSITIONS};
 use crate::words;
 use leptos::prelude::*;
+use std::sync::Arc;
 use wasm_bindgen::JsCast;
 
 /// Something that can be done.
@@ -18,23 +19,30 @@ pub(super) struct Action {
     pub(super) name: String,
     /// The key that does it without the list.
     pub(super) key: Option<&'static str>,
-    /// Does it.
-    pub(super) run: Callback<()>,
+    /// Does it. No callback of the framework: those would stay in memory with each list that is made.
+    pub(super) run: Run,
 }
+
+/// What a command does.
+pub(super) type Run = Arc<dyn Fn() + Send + Sync>;
+
+/// Keys that do something without the list, and those of them that are of the trace that is on the screen.
+pub(super) const KEYS: &str = "12345FNT?EPC";
+pub(super) const OF_TRACE: &str = "EPC";
 
 /// What can be done now.
 pub(super) fn actions(page: Page, engine: Engine, tracing: Tracing) -> Vec<Action> {
     let mut all = Vec::new();
-    let mut add = |group, name: String, key, run: Callback<()>| all.push(Action { group, name, key, run });
+    let mut add = |group, name: String, key, run: Run| all.push(Action { group, name, key, run });
     of_trace(page, tracing, &mut add);
     for (tab, key) in Tab::ALL.into_iter().zip(["1", "2", "3", "4", "5"]) {
-        let go = Callback::new(move |()| page.lab.update(|lab| lab.tab = tab));
+        let go = Arc::new(move || page.lab.update(|lab| lab.tab = tab));
         add("Go to", frame::label(tab).to_owned(), Some(key), go);
     }
     settings(page, tracing, &mut add);
     let loaded = engine.model.with(|model| model.as_ref().map(|model| model.info.name.clone()));
     for name in BUNDLED.into_iter().filter(|name| loaded.as_deref() != Some(*name)) {
-        let ask = Callback::new(move |()| page.lab.update(|lab| lab.model = name.to_owned()));
+        let ask = Arc::new(move || page.lab.update(|lab| lab.model = name.to_owned()));
         add("Models", format!("Ask {name}"), None, ask);
     }
     let facts: Vec<(usize, String)> = tracing.tracer.stored.with_value(|record| {
@@ -42,7 +50,7 @@ pub(super) fn actions(page: Page, engine: Engine, tracing: Tracing) -> Vec<Actio
         facts.map(|fact| (fact.order, format!("{} {}", fact.prompt, fact.target_true.trim()))).collect()
     });
     for (order, name) in facts {
-        let show = Callback::new(move |()| {
+        let show = Arc::new(move || {
             tracing.tracer.show(order);
             page.lab.update(|lab| lab.tab = Tab::Trace);
         });
@@ -52,7 +60,7 @@ pub(super) fn actions(page: Page, engine: Engine, tracing: Tracing) -> Vec<Actio
 }
 
 /// Adds a command: group, name, key, and what it does.
-type Add<'a> = dyn FnMut(&'static str, String, Option<&'static str>, Callback<()>) + 'a;
+type Add<'a> = dyn FnMut(&'static str, String, Option<&'static str>, Run) + 'a;
 
 fn of_trace(page: Page, tracing: Tracing, add: &mut Add<'_>) {
     const GROUP: &str = "This trace";
@@ -61,20 +69,22 @@ fn of_trace(page: Page, tracing: Tracing, add: &mut Add<'_>) {
     let layer = maps.cursor.get().map(|at| at.layer);
     if tracer.fact.with(Option::is_some) {
         let name = layer.map_or("Edit this fact…".to_owned(), |layer| format!("Edit this fact at layer {layer}…"));
-        add(GROUP, name, Some("E"), Callback::new(move |()| tracer.edit(layer)));
-        add(GROUP, "Pin as reference".into(), Some("P"), Callback::new(move |()| maps.pins.toggle()));
-        let compare = Callback::new(move |()| {
-            maps.pins.compare();
-            page.lab.update(|lab| lab.tab = Tab::Trace);
-        });
-        add(GROUP, "Compare with the pinned trace".into(), Some("C"), compare);
+        add(GROUP, name, Some("E"), Arc::new(move || tracer.edit(layer)));
+        add(GROUP, "Pin as reference".into(), Some("P"), Arc::new(move || maps.pins.toggle()));
+        if maps.pins.any() {
+            let compare = Arc::new(move || {
+                maps.pins.compare();
+                page.lab.update(|lab| lab.tab = Tab::Trace);
+            });
+            add(GROUP, "Compare with the pinned trace".into(), Some("C"), compare);
+        }
     }
     if tab != Tab::Forward {
-        let play = Callback::new(move |()| page.lab.update(|lab| lab.tab = Tab::Forward));
+        let play = Arc::new(move || page.lab.update(|lab| lab.tab = Tab::Forward));
         add(GROUP, "Follow the forward pass".into(), Some("F"), play);
     }
-    add(GROUP, "Show the numbers as a table".into(), Some("N"), Callback::new(|()| open_numbers()));
-    add(GROUP, "Run the trace".into(), None, Callback::new(move |()| tracer.run()));
+    add(GROUP, "Show the numbers as a table".into(), Some("N"), Arc::new(open_numbers));
+    add(GROUP, "Run the trace".into(), None, Arc::new(move || tracer.run()));
 }
 
 fn settings(page: Page, tracing: Tracing, add: &mut Add<'_>) {
@@ -83,20 +93,22 @@ fn settings(page: Page, tracing: Tracing, add: &mut Add<'_>) {
     let (noise, map) = lab.with(|lab| (lab.noise, lab.map));
     let draft = tracing.tracer.draft;
     let name = if noise { "Corruption: replace subject" } else { "Corruption: add noise" };
-    add(GROUP, name.into(), None, Callback::new(move |()| draft.change(|asked| asked.noise = !noise)));
+    add(GROUP, name.into(), None, Arc::new(move || draft.change(|asked| asked.noise = !noise)));
     let name = if map.roles { "Rows: tokens" } else { "Rows: roles, averaged" };
-    add(GROUP, name.into(), None, Callback::new(move |()| lab.update(|lab| lab.map.roles = !map.roles)));
+    add(GROUP, name.into(), None, Arc::new(move || lab.update(|lab| lab.map.roles = !map.roles)));
     for (scale, name) in Scale::ALL.into_iter().filter(|(scale, _)| *scale != map.scale) {
-        let set = Callback::new(move |()| lab.update(|lab| lab.map.scale = scale));
+        let set = Arc::new(move || lab.update(|lab| lab.map.scale = scale));
         add(GROUP, format!("Scale: {name}"), None, set);
     }
     for position in POSITIONS {
         if page.state.with(|state| state.position) != position {
-            let set = Callback::new(move |()| page.state.update(|state| state.position = position));
+            let set = Arc::new(move || page.state.update(|state| state.position = position));
             add(GROUP, format!("Restore at: {}", words::patch_position(position)), None, set);
         }
     }
-    add(GROUP, "Theme: light or dark".into(), Some("T"), Callback::new(|()| frame::toggle_theme()));
+    let (name, keys) = if super::single_keys() { ("Single keys: off", Some("off")) } else { ("Single keys: on", None) };
+    add(GROUP, name.into(), None, Arc::new(move || browser::store(super::SINGLE_KEYS, keys)));
+    add(GROUP, "Theme: light or dark".into(), Some("T"), Arc::new(frame::toggle_theme));
 }
 
 /// Unfolds the first table of the screen, and goes there.

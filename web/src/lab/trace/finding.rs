@@ -2,10 +2,11 @@
 
 use super::run::{Source, Tracer};
 use crate::components::trace::StoryText;
+use crate::figures::about;
 use crate::figures::choice::Way;
 use crate::figures::partial;
+use crate::figures::question::{Asked, first_word};
 use crate::figures::trace::Story;
-use crate::figures::{about, question::Asked};
 use crate::lab::Tab;
 use crate::words;
 use engram_core::record::Outcome;
@@ -43,10 +44,24 @@ pub(super) fn Finding(tracer: Tracer, story: Memo<Option<Story>>, stale: Memo<Op
         };
         Some(view! { <h2>{head}</h2> <p class="more">{more}</p> })
     };
+    // Of a fact that the model does not know: the one that it does.
+    let instead = move || {
+        let unknown = story.with(|story| story.as_ref().is_some_and(|story| story.warning == Some("Not known")));
+        let said = first_word(&tracer.said().filter(|_| unknown && stale.with(Option::is_none))?);
+        (!said.is_empty()).then(|| {
+            let words = format!("Trace “{}” instead", words::short(&words::visible(&said), 24));
+            let ask = move |_| {
+                tracer.draft.change(|asked| asked.target = said.clone());
+                tracer.run();
+            };
+            view! { <p class="acts"><button type="button" on:click=ask>{words}</button></p> }
+        })
+    };
     view! {
         <Notices tracer=tracer stale=stale />
         <section class="finding" aria-label="Finding">
             <StoryText story=story />
+            {instead}
             {dropped}
             {empty}
             <Origin tracer=tracer />

@@ -86,6 +86,11 @@ impl Pins {
         self.pinned.set(Some(now));
     }
 
+    /// There is a pinned trace with its numbers.
+    pub(crate) fn any(self) -> bool {
+        self.pinned.with(Option::is_some)
+    }
+
     /// Lets the pinned trace go.
     pub(crate) fn drop(self) {
         self.pinned.set(None);

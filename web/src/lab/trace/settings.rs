@@ -5,6 +5,7 @@ use super::run::{Source, Tracer};
 use crate::components::trace::Pointer;
 use crate::figures::question::{Asked, Field};
 use crate::figures::trace::Scale;
+use crate::lab::Tab;
 use crate::lab::browser::focus_soon;
 use crate::state::{LabState, MapView, POSITIONS, ViewState};
 use crate::words;
@@ -20,7 +21,8 @@ pub(super) fn Settings(tracer: Tracer, open: RwSignal<bool>, pointer: Pointer) -
         focus_soon("#trace-settings");
     };
     window_event_listener(ev::keydown, move |event| {
-        if event.key() == "Escape" && open.get_untracked() && !event.default_prevented() {
+        let here = tracer.page.lab.with_untracked(|lab| lab.tab == Tab::Trace);
+        if event.key() == "Escape" && here && open.get_untracked() && !event.default_prevented() {
             close();
         }
     });
@@ -141,7 +143,7 @@ fn Run(tracer: Tracer) -> impl IntoView {
                 placeholder="auto"
                 prop:value=window
                 on:change:target=move |event| {
-                    // What is no number is none.
+                    // A text that is not a number leaves the window to the model's depth.
                     let window = event.target().value().parse().unwrap_or(0);
                     draft.change(|asked| asked.window = window);
                 }
