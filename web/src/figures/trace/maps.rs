@@ -349,6 +349,16 @@ mod tests {
     }
 
     #[test]
+    fn a_trace_without_tokens_or_layers_has_no_maps() {
+        let mut traced = machu::traced();
+        traced.without_block.clear();
+        assert_eq!(TraceMaps::of(&machu::fact(traced), false), None);
+        let mut traced = machu::traced();
+        traced.tokens.clear();
+        assert_eq!(TraceMaps::of(&machu::fact(traced), false), None);
+    }
+
+    #[test]
     fn averages_are_over_the_positions_of_a_role() {
         let maps = TraceMaps::of(&machu::fact(machu::traced()), true).expect("it is traced");
         let whole = self::maps();
