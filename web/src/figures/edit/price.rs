@@ -2,6 +2,7 @@
 //! facts.
 
 use super::{Case, given};
+use crate::figures::facts::parts;
 use crate::words;
 use engram_core::metrics::{harms_neighbour, harms_unrelated};
 use engram_core::record::{EditRecord, Record, Shift, Unrelated};
@@ -42,13 +43,6 @@ impl Row {
     }
 }
 
-/// Both sides of a prompt's subject.
-fn pieces(prompt: &str, subject: &str) -> [String; 3] {
-    let found = prompt.split_once(subject).filter(|_| !subject.is_empty());
-    let [before, subject, after] = found.map_or([prompt, "", ""], |(before, after)| [before, subject, after]);
-    [before, subject, after].map(words::visible)
-}
-
 fn wide(pair: [f32; 2]) -> [f64; 2] {
     pair.map(f64::from)
 }
@@ -77,7 +71,7 @@ pub fn price(case: &Case) -> Vec<Group> {
             }
         });
         Row {
-            prompt: pieces(&shift.prompt, case.subject),
+            prompt: parts(&shift.prompt, case.subject),
             answer: None,
             old: wide(shift.p_true),
             new: Some(wide(shift.p_false)),
@@ -105,7 +99,7 @@ pub fn price(case: &Case) -> Vec<Group> {
         }
     };
     let fact = Row {
-        prompt: pieces(case.prompt, case.subject),
+        prompt: parts(case.prompt, case.subject),
         answer: None,
         old: wide([record.p_true, record.p_true_after]),
         new: Some(wide([record.p_false, record.p_false_after])),
