@@ -350,6 +350,15 @@ pub(crate) fn show_records() {
     set_timeout(|| scroll_to("#records"), Duration::from_millis(50));
 }
 
+/// Unfolds a part of the page, and scrolls to it.
+pub(super) fn unfold(what: &str) {
+    if let Ok(Some(place)) = document().query_selector(what) {
+        // It is a `details`, which no browser refuses to open.
+        let _ = place.set_attribute("open", "");
+        place.scroll_into_view();
+    }
+}
+
 /// Scrolls to a part of the page.
 pub(super) fn scroll_to(what: &str) {
     if let Ok(Some(place)) = document().query_selector(what) {
