@@ -34,6 +34,8 @@ pub struct Row {
     pub says: Option<String>,
     /// The edit has hurt it.
     pub hurt: bool,
+    /// Its answer should stay, and lost so much that it must be seen.
+    pub lost: bool,
 }
 
 impl Row {
@@ -79,7 +81,8 @@ pub(super) fn largest(all: impl Iterator<Item = [f32; 2]>) -> Option<String> {
 /// The groups that an edit has prompts of.
 pub fn price(case: &Case) -> Vec<Group> {
     let Case { record, answers, .. } = case;
-    let of_shift = |shift: &Shift, hurt: bool| {
+    let of_shift = |shift: &Shift, keeps: bool| {
+        let hurt = keeps && harms_neighbour(shift);
         let says = shift.answers.as_ref().map(|found| match given(found, answers) {
             [None, None] if hurt => loss(&answers[0], shift.p_true),
             [None, None] => "neither answer".to_owned(),
@@ -99,6 +102,7 @@ pub fn price(case: &Case) -> Vec<Group> {
             new: Some(wide(shift.p_false)),
             says: says.or_else(|| hurt.then(|| loss(&answers[0], shift.p_true))),
             hurt,
+            lost: keeps && points(shift.p_true).is_some(),
         }
     };
     let of_unrelated = |(at, one): (usize, &Unrelated)| {
@@ -118,6 +122,7 @@ pub fn price(case: &Case) -> Vec<Group> {
             new: None,
             says: Some(says),
             hurt,
+            lost: points(one.p_true).is_some(),
         }
     };
     let fact = Row {
@@ -127,10 +132,11 @@ pub fn price(case: &Case) -> Vec<Group> {
         new: Some(wide([record.p_false, record.p_false_after])),
         says: case.says.as_ref().map(|[before, after]| change(before, after)),
         hurt: false,
+        lost: false,
     };
     let group = |name, note: String, rows: Vec<Row>| (!rows.is_empty()).then_some(Group { name, note, rows });
     let paraphrases = record.paraphrases.iter().map(|shift| of_shift(shift, false)).collect();
-    let neighbours = record.neighbourhood.iter().map(|shift| of_shift(shift, harms_neighbour(shift))).collect();
+    let neighbours = record.neighbourhood.iter().map(|shift| of_shift(shift, true)).collect();
     let unrelated = record.unrelated.iter().enumerate().map(of_unrelated).collect();
     [
         group("", String::new(), vec![fact]),
@@ -220,7 +226,9 @@ mod tests {
         let says = |group: usize, row: usize| groups[group].rows[row].says.as_deref().unwrap_or_default();
         assert_eq!([says(2, 0), says(2, 1)], ["Paris, −25.0 points", "Paris, unchanged"]);
         assert_eq!([says(3, 0), says(3, 1)], ["same answer, −41.9 points", "unchanged"]);
-        assert!(groups.iter().flat_map(|group| &group.rows).all(|row| !row.hurt));
+        let rows = || groups.iter().flat_map(|group| &group.rows);
+        assert!(rows().all(|row| !row.hurt));
+        assert_eq!(rows().map(|row| row.lost).collect::<Vec<_>>(), [false, false, false, true, false, true, false]);
         assert_eq!(largest(one.unrelated.iter().map(|one| one.p_true)).as_deref(), Some("41.9 points"));
         assert_eq!(largest([[0.5, 0.45]].into_iter()), None);
     }
