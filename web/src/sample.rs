@@ -1,7 +1,8 @@
 //! A finished study that comes with the page: what a reader sees before anything is loaded or computed.
 
+use crate::figures::question::Asked;
 use crate::load::{self, Opened};
-use engram_core::record::{FactRecord, Record, Traced};
+use engram_core::record::{Corruption, FactRecord, Record, Traced};
 use engram_core::{Error, Result};
 use std::sync::OnceLock;
 
@@ -57,6 +58,15 @@ pub fn answering<'a>(record: &'a Record, prompt: &str, subject: &str, answers: [
     mapped(record).map(|(fact, _)| fact).find(holds)
 }
 
+/// The same for a question with its corruption. A replacement that is left open is no other one than the record's.
+pub fn for_question<'a>(record: &'a Record, asked: &Asked, answers: [&str; 2]) -> Option<&'a FactRecord> {
+    let same = match (asked.corruption(), &record.settings.corruption) {
+        (Corruption::Replace { with }, Corruption::Replace { .. }) if with.is_empty() => true,
+        (asked, stored) => asked == *stored,
+    };
+    answering(record, &asked.filled(), &asked.subject, answers).filter(|_| same)
+}
+
 /// A record of one fact, as `engram trace` writes it: the same settings and identities, no edits.
 pub fn only(record: &Record, order: usize) -> Option<Record> {
     let fact = record.facts.iter().find(|fact| fact.order == order)?.clone();
@@ -92,6 +102,13 @@ mod tests {
         let first = strongest(&record).and_then(FactRecord::traced).map(|traced| traced.p_clean - traced.p_corrupt);
         assert!(first.is_some_and(|effect| effect > 0.5), "{first:?}");
         assert!(answering(&record, &examples[0].0.prompt, &examples[0].0.subject, ["Atlantis", ""]).is_none());
+        let mut asked = Asked::of_fact(examples[0].0, &record.settings, record.model.layers);
+        let of = |asked: &Asked| for_question(&record, asked, ["", ""]).map(|fact| fact.order);
+        assert_eq!(of(&asked), Some(examples[0].0.order));
+        asked.instead.clear();
+        assert_eq!(of(&asked), Some(examples[0].0.order), "a replacement that is left open is no other one");
+        asked.noise = !asked.noise;
+        assert_eq!(of(&asked), None);
         let one = only(&record, examples[1].0.order);
         assert!(one.is_some_and(|one| one.facts.len() == 1 && one.edits.is_none()));
         assert!(only(&record, 999_999).is_none());

@@ -65,7 +65,7 @@ fn facts(desk: &Desk, most: usize) -> AnyView {
 }
 
 fn map(desk: &Desk, fact: &Chosen<'_>, set: MapSet) -> AnyView {
-    let [before, subject, after] = parts(fact.fact);
+    let [before, subject, after] = parts(&fact.fact.prompt, &fact.fact.subject);
     let answer = words::visible(&fact.fact.target_true);
     let name = desk.names.get(fact.study).cloned().unwrap_or_default();
     let maps = match desk.live {

@@ -10,7 +10,7 @@ pub mod settings;
 use super::{BarChart, shared_scale};
 use crate::figures::bars::{self, Bars};
 use crate::figures::compare::{Quantity, settings as settings_of};
-use crate::figures::panels::{editability, panels as panels_of, redundancy_by_size};
+use crate::figures::panels::{editability, panels as panels_of, redundancy_by_size, verdicts};
 use crate::figures::scatter::{both_answers, by_depth};
 use crate::words;
 use curves::Curves;
@@ -43,6 +43,7 @@ pub fn Compare(
     let (depth, both) = (by_depth(&pairs), both_answers(&pairs));
     let table = view! { <Settings names=names.clone() settings=settings_of(&records) /> };
     let alone = alone(&pairs, &view);
+    let ended = verdicts(&pairs, &view).into_iter().map(|line| view! { <p class="faint">{line}</p> }).collect_view();
     const NO_EDITS: &str = "None of these studies has edits.";
     view! {
         <Key names=names />
@@ -61,9 +62,10 @@ pub fn Compare(
         </div>
         <h3>"Figures 5 and 6. Edits, fact by fact"</h3>
         <p class="faint">
-            "Filled marks are edits that reached a level of success; hollow marks are those that did not or are not \
+            "Filled marks are edits that reached a level of the paper's success; hollow marks are those that did not or are not \
              counted. Above the dashed line the new answer is the likelier."
         </p>
+        {ended}
         <div class="beside">
             <Dots scatter=depth nothing=NO_EDITS />
             <Dots scatter=both nothing=NO_EDITS />

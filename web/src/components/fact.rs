@@ -15,7 +15,7 @@ pub fn FactView(
     /// How its numbers are looked at.
     view: PatchPosition,
 ) -> impl IntoView {
-    let [before, subject, after] = facts::parts(&fact);
+    let [before, subject, after] = facts::parts(&fact.prompt, &fact.subject);
     let answer = words::visible(&fact.target_true);
     let relation = words::visible(&fact.relation);
     let relation = (!relation.is_empty()).then(|| format!(", relation {relation}"));

@@ -6,7 +6,6 @@ use super::history::{Fate, Past};
 use super::loss::LossCurve;
 use super::question::Asked;
 use crate::words;
-use engram_core::metrics::{Answer, judge};
 use engram_core::protocol::{EditCommand, Edited};
 use engram_core::record::{EditMethod, EditRecord, EditSettings, Record, Settings};
 
@@ -116,8 +115,9 @@ fn shown(case: &Case, least: f32) -> Shown {
     };
     let [before, after] = match says {
         Some([before, after]) => [before.as_str(), after.as_str()],
-        // Nobody asked: the answer that is the likelier one of both.
-        None => [old, if judge(record).answer == Answer::Rewritten { new } else { old }],
+        // Nobody asked: the likelier one of both answers.
+        None => [(record.p_true, record.p_false), (record.p_true_after, record.p_false_after)]
+            .map(|(p_old, p_new)| if p_new > p_old { new } else { old }),
     };
     Shown {
         prompt: words::visible(case.prompt),

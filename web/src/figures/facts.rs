@@ -15,11 +15,9 @@ pub fn outcome(fact: &FactRecord, view: &MetricConvention) -> String {
 
 /// A prompt in three parts: before the subject, the subject, after it. The subject is empty where the prompt does not
 /// contain it.
-pub fn parts(fact: &FactRecord) -> [String; 3] {
-    let (before, subject, after) = match fact.prompt.split_once(&fact.subject).filter(|_| !fact.subject.is_empty()) {
-        Some((before, after)) => (before, fact.subject.as_str(), after),
-        None => (fact.prompt.as_str(), "", ""),
-    };
+pub fn parts(prompt: &str, subject: &str) -> [String; 3] {
+    let found = prompt.split_once(subject).filter(|_| !subject.is_empty());
+    let [before, subject, after] = found.map_or([prompt, "", ""], |(before, after)| [before, subject, after]);
     [before, subject, after].map(words::visible)
 }
 
@@ -38,9 +36,9 @@ mod tests {
 
     #[test]
     fn prompts_show_their_subject() {
-        let mut fact = sample::record().facts.swap_remove(0);
-        assert_eq!(parts(&fact), ["The capital of ", "France", " is"]);
-        fact.subject = "Spain".into();
-        assert_eq!(parts(&fact), ["The capital of France is", "", ""]);
+        let prompt = "The capital of France is";
+        assert_eq!(parts(prompt, "France"), ["The capital of ", "France", " is"]);
+        assert_eq!(parts(prompt, "Spain"), [prompt, "", ""]);
+        assert_eq!(parts(prompt, ""), [prompt, "", ""]);
     }
 }

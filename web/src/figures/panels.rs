@@ -1,6 +1,7 @@
 //! The paper's Figure 4: metrics per model, one a panel, and redundancy against the models' size.
 
 use super::scatter::{Axis, Dot, Scatter};
+use super::study::Ending;
 use crate::words;
 use engram_core::metrics::{Mean, MetricConvention, Summary, summarize};
 use engram_core::record::Record;
@@ -92,13 +93,37 @@ pub fn redundancy_by_size(studies: &[(String, &Record)], view: &MetricConvention
     Scatter::new("Redundancy R against size", x, Axis::values("R", [0.0, 1.0]), dots)
 }
 
+/// How a study's edits ended by all measures together.
+fn ended(record: &Record) -> String {
+    let all: Vec<Ending> = record.shown_edits().map(Ending::of).collect();
+    let count = |ending: Ending| all.iter().filter(|one| **one == ending).count();
+    let some = Ending::ALL.into_iter().filter(|ending| count(*ending) > 0);
+    let some: Vec<String> = some.map(|ending| format!("{} {}", count(ending), ending.word())).collect();
+    format!("all measures together: {}", some.join(", "))
+}
+
+/// How the edits of studies succeed by the paper's measure, and how they ended by all measures together; a line per study.
+pub fn verdicts(studies: &[(String, &Record)], view: &MetricConvention) -> Vec<String> {
+    let line = |(name, record): &(String, &Record)| {
+        let share = summarize(record, view).edits?.success?;
+        let edits = words::count(share.of, "edit");
+        Some(format!("{name}: {} of {edits} succeed by the paper's measure; {}.", share.count, ended(record)))
+    };
+    studies.iter().filter_map(line).collect()
+}
+
 /// Redundancy against editability: does a fact that is kept in several places resist being rewritten?
 pub fn editability(studies: &[(String, &Record)], view: &MetricConvention) -> Scatter {
     let dot = |(series, (name, record)): (usize, &(String, &Record))| {
         let summary = summarize(record, view);
-        let (r, share) = (summary.redundancy?.r.mean, summary.edits?.success?);
-        let words =
-            format!("{name}: R {}, {} of {} succeed", words::fixed(r, 3), share.count, words::count(share.of, "edit"));
+        let (r, share) = (summary.redundancy?.r.mean, summary.edits.as_ref()?.success?);
+        let words = format!(
+            "{name}: R {}, {} of {} succeed by the paper's measure; {}",
+            words::fixed(r, 3),
+            share.count,
+            words::count(share.of, "edit"),
+            ended(record)
+        );
         Some(Dot { x: r, y: share.share, series, full: true, words })
     };
     let dots: Vec<Dot> = studies.iter().enumerate().filter_map(dot).collect();
@@ -106,7 +131,7 @@ pub fn editability(studies: &[(String, &Record)], view: &MetricConvention) -> Sc
     Scatter::new(
         "Edits that succeed by the paper's measure, against redundancy",
         axis("R"),
-        axis("share of edits"),
+        axis("success by the paper's measure"),
         dots,
     )
 }
@@ -143,6 +168,14 @@ mod tests {
         let found = redundancy_by_size(&studies, &MetricConvention::default());
         assert_eq!(found.dots.len(), 1);
         assert!(found.dots[0].words.contains("1.8 M parameters"), "{}", found.dots[0].words);
-        assert_eq!(editability(&studies, &MetricConvention::default()).dots.len(), 1);
+        let edited = editability(&studies, &MetricConvention::default());
+        assert_eq!(edited.dots.len(), 1);
+        assert!(
+            edited.dots[0].words.contains("by the paper's measure; all measures together: "),
+            "{}",
+            edited.dots[0].words
+        );
+        let lines = verdicts(&studies, &MetricConvention::default());
+        assert!(lines.len() == 1 && lines[0].starts_with("stored: "), "{lines:?}");
     }
 }

@@ -27,7 +27,7 @@ pub(crate) fn Edit(page: Page, engine: Engine) -> impl IntoView {
     // The edit that is shown, and whether it is a stored one.
     let shown: Memo<Option<(Shown, bool)>> = Memo::new(move |_| editor.shown());
     let stale = Memo::new(move |_| editor.stale());
-    // What was undone is no longer so, but it is no stranger to the form.
+    // What was undone is no longer so, though it is what the form asks for.
     let over = Memo::new(move |_| {
         stale.with(Option::is_some)
             || shown.with(|shown| matches!(shown, Some((_, false)))) && editor.in_force().is_none()

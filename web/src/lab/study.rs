@@ -62,7 +62,8 @@ pub(crate) fn StudyTab(page: Page, engine: Engine, tracer: Tracer) -> impl IntoV
     let unfold = Callback::new(move |open| {
         wish.set(Some(open));
         if open {
-            set_timeout(|| runner::scroll_to("#new-study"), Duration::from_millis(20));
+            // The line above the form has the button that closes it.
+            set_timeout(|| runner::scroll_to(".study-top"), Duration::from_millis(20));
         }
     });
     window_event_listener(ev::beforeunload, move |event| {
@@ -102,8 +103,12 @@ fn Said(runner: Runner) -> impl IntoView {
         let all = names.join(", ");
         let records = Callback::new(move |()| Ok(runner.done.with_untracked(|done| done.records.clone())));
         // A page of one is made above.
-        let page = (names.len() > 1)
-            .then(|| view! { <ExportPage page=runner.page label="Make a page of them…" records=records /> });
+        let page = (names.len() > 1).then(|| {
+            view! {
+                <button type="button" on:click=move |_| runner::unfold("#compare")>"Compare the models"</button>
+                <ExportPage page=runner.page label="Make a page of them…" records=records />
+            }
+        });
         (!names.is_empty()).then(|| {
             view! {
                 <aside class="offer" aria-label="A finished study">

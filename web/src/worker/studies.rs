@@ -69,8 +69,7 @@ impl Log for Kept {
                 file.flush()
             }
             Self::Memory(key) => {
-                Unkept::with(key, |study| study.journal.extend_from_slice(line));
-                Ok(())
+                Unkept::with(key, |study| study.journal.extend_from_slice(line)).ok_or_else(|| unknown(key))
             }
         }
     }

@@ -5,7 +5,7 @@ use crate::figures::edit::{Group, Row, numbers};
 use crate::words;
 use leptos::prelude::*;
 
-/// Prompts of a kind that are shown at once; those that were hurt are always shown.
+/// Prompts of a kind that are shown at once; those that were hurt, or lost much, are always shown.
 const FEW: usize = 4;
 
 /// The table.
@@ -41,10 +41,11 @@ fn Part(group: Group) -> impl IntoView {
     let Group { name, note, rows } = group;
     let count = rows.len();
     let few: Vec<bool> = {
-        let mut left = FEW.saturating_sub(rows.iter().filter(|row| row.hurt).count());
+        let always = |row: &Row| row.hurt || row.lost;
+        let mut left = FEW.saturating_sub(rows.iter().filter(|row| always(row)).count());
         let mut keep = |row: &Row| {
-            let kept = row.hurt || left > 0;
-            left = left.saturating_sub(usize::from(kept && !row.hurt));
+            let kept = always(row) || left > 0;
+            left = left.saturating_sub(usize::from(kept && !always(row)));
             kept
         };
         rows.iter().map(&mut keep).collect()
@@ -72,7 +73,7 @@ fn Part(group: Group) -> impl IntoView {
 /// A prompt.
 fn line(row: Row) -> impl IntoView {
     let title = row.text();
-    let Row { prompt: [before, subject, after], answer, old, new, says, hurt } = row;
+    let Row { prompt: [before, subject, after], answer, old, new, says, hurt, .. } = row;
     let class = if hurt { "says bad" } else { "says" };
     let mark = hurt.then(
         || view! { <span class="cross" title="hurt by the edit">"✕ "<span class="unseen">"hurt: "</span></span> },

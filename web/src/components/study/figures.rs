@@ -23,8 +23,8 @@ pub fn StudyFigures(
         view! {
             <h3>"What the other layers can still restore"</h3>
             <p class="faint">
-                "The clean state is put back after one layer while the removed one stays out. "
-                "A patch above the removed layer overwrites what its removal did. " {r}
+                "The clean state is put back after one layer while the ablated layer stays ablated. "
+                "A patch above the ablated layer overwrites what its ablation did. " {r}
             </p>
             <BarChart bars=chart />
         }

@@ -149,6 +149,8 @@ fn row(
                 <button type="button" tabindex=move || if stop.get() == Some(order) { "0" } else { "-1" }>
                     <span>{before} <span class="s">{subject}</span> {after} " " <span class="a">{answer}</span></span>
                 </button>
+                // A phone has no room for a column of edits.
+                {ending.map(ended)}
             </th>
             <td class="c-p">{p}</td>
             <td class="c-strip">{shown}</td>

@@ -43,10 +43,15 @@ pub fn TraceFigure(
     cursor: Memo<Option<Cursor>>,
 ) -> impl IntoView {
     let frame = Memo::new(move |_| {
-        maps.with(|maps| maps.as_ref().map(|maps| Frame { rows: maps.rows.clone(), layers: maps.layers }))
+        maps.with(|maps| {
+            let maps = maps.as_ref()?;
+            // Without a map the tracks stand alone.
+            Some(Frame { rows: if maps.any() { maps.rows.clone() } else { Vec::new() }, layers: maps.layers })
+        })
     });
     let sentence = move || maps.with(|maps| maps.as_ref().map(|maps| maps.sentence(site.get())).unwrap_or_default());
-    let active = move || cursor.get().map(cell_id);
+    let bare = Memo::new(move |_| frame.with(|frame| frame.as_ref().is_none_or(|frame| frame.rows.is_empty())));
+    let active = move || cursor.get().filter(|_| !bare.get()).map(cell_id);
     let over = move |event: ev::PointerEvent| {
         // A finger's events go to where it began.
         let under = document().element_from_point(event.client_x() as f32, event.client_y() as f32);
@@ -66,6 +71,7 @@ pub fn TraceFigure(
         let next = match event.key().as_str() {
             "ArrowLeft" => Cursor { layer: layer.saturating_sub(1).max(1), ..now },
             "ArrowRight" => Cursor { layer: (layer + 1).min(frame.layers), ..now },
+            "ArrowUp" | "ArrowDown" if frame.rows.is_empty() => return,
             "ArrowUp" => Cursor { row: row.saturating_sub(1), ..now },
             "ArrowDown" => Cursor { row: (row + 1).min(frame.rows.len().saturating_sub(1)), ..now },
             "Home" => Cursor { layer: 1, ..now },
@@ -95,7 +101,7 @@ pub fn TraceFigure(
                 id="map"
                 tabindex="0"
                 aria-readonly="true"
-                aria-label="Recovery by token and layer"
+                aria-label=if count == 0 { "Layers" } else { "Recovery by token and layer" }
                 aria-describedby="map-says"
                 aria-activedescendant=active
                 on:keydown=key
@@ -114,8 +120,7 @@ pub fn TraceFigure(
     let layers = move || frame.with(|frame| frame.as_ref().map_or(1, |frame| frame.layers));
     let numbers = move || {
         let head = maps.with_untracked(|maps| maps.as_ref().map(|maps| maps.table(MapSite::Residual).0))?;
-        let _ = frame.with(Option::is_some);
-        Some(view! { <Numbers head=head rows=table name="Numbers of the map" /> })
+        (!bare.get()).then(|| view! { <Numbers head=head rows=table name="Numbers of the map" /> })
     };
     view! {
         <div

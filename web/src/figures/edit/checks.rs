@@ -1,6 +1,7 @@
 //! The five checks of an edit: both answers on its own prompt, paraphrases, neighbours, unrelated facts.
 
 use super::Case;
+use super::price::largest;
 use crate::words;
 use engram_core::metrics::{self, Answer, Judgement, gave_way, judge};
 
@@ -35,6 +36,9 @@ fn sign(holds: Option<bool>) -> &'static str {
     }
 }
 
+/// Why a prompt has neither paraphrases nor neighbours, and what helps.
+const BUNDLED: &str = "only facts of the bundled list have them; studies measure them";
+
 /// The five checks, by the thresholds of [`judge`].
 pub fn checks(case: &Case) -> [Check; 5] {
     let Case { record, answers: [old, new], .. } = case;
@@ -45,26 +49,30 @@ pub fn checks(case: &Case) -> [Check; 5] {
     };
     let risen = answer == Answer::Rewritten;
     let behind = if answer == Answer::Partly { format!("; {old} is likelier") } else { String::new() };
-    let counted = |name: &str, short, check: Option<metrics::Check>, watched: usize, note: &dyn Fn(usize) -> String| {
-        let (value, note) = match check {
-            Some(check) => {
-                (format!("{} of {}", check.share.count, check.share.of), note(check.share.of - check.share.count))
-            }
-            None if watched == 0 => ("not measured".to_owned(), "there are none of this fact".to_owned()),
-            None => ("not measured".to_owned(), "the model knew none of them".to_owned()),
+    let counted =
+        |name: &str, short, check: Option<metrics::Check>, missing: Option<&str>, note: &dyn Fn(usize) -> String| {
+            let (value, note) = match check {
+                Some(check) => {
+                    (format!("{} of {}", check.share.count, check.share.of), note(check.share.of - check.share.count))
+                }
+                None => ("not measured".to_owned(), missing.unwrap_or("the model knew none of them").to_owned()),
+            };
+            Check { name: name.into(), short, holds: check.map(|check| check.holds), value, note }
         };
-        Check { name: name.into(), short, holds: check.map(|check| check.holds), value, note }
-    };
     let follow = |without: usize| match (without, record.paraphrases.len()) {
         (0, _) => format!("{new} leads in all"),
         (without, of) if without == of => format!("{new} leads in none"),
         (without, _) => format!("{new} does not lead in {without}"),
     };
-    let hurt = |hurt: usize| match hurt {
-        0 => "none was hurt".to_owned(),
-        1 => "1 was hurt".into(),
-        hurt => format!("{hurt} were hurt"),
+    let hurt = |hurt: usize, largest: Option<String>| match (hurt, largest) {
+        (0, Some(largest)) => format!("none was hurt; largest drop {largest}"),
+        (0, None) => "none was hurt".to_owned(),
+        (1, _) => "1 was hurt".into(),
+        (hurt, _) => format!("{hurt} were hurt"),
     };
+    let near = |lost| hurt(lost, largest(record.neighbourhood.iter().map(|shift| shift.p_true)));
+    let far = |lost| hurt(lost, largest(record.unrelated.iter().map(|one| one.p_true)));
+    let bundled = |none: bool| none.then_some(BUNDLED);
     [
         answer_of(
             format!("New answer, {new}"),
@@ -80,9 +88,15 @@ pub fn checks(case: &Case) -> [Check; 5] {
             [record.p_true, record.p_true_after],
             "",
         ),
-        counted("Paraphrases follow", "paraphrases", paraphrases, record.paraphrases.len(), &follow),
-        counted("Neighbours kept", "neighbours", neighbours, record.neighbourhood.len(), &hurt),
-        counted("Unrelated kept", "unrelated facts", unrelated, record.unrelated.len(), &hurt),
+        counted("Paraphrases follow", "paraphrases", paraphrases, bundled(record.paraphrases.is_empty()), &follow),
+        counted("Neighbours kept", "neighbours", neighbours, bundled(record.neighbourhood.is_empty()), &near),
+        counted(
+            "Unrelated kept",
+            "unrelated facts",
+            unrelated,
+            record.unrelated.is_empty().then_some("there are none of this fact"),
+            &far,
+        ),
     ]
 }
 
@@ -118,6 +132,24 @@ mod tests {
         assert_eq!(found[2], ("✕ 0 of 2".into(), "Rome leads in none".into()));
         assert_eq!(found[3], ("✕ 1 of 2".into(), "1 was hurt".into()));
         assert_eq!(found[4], ("– not measured".into(), "there are none of this fact".into()));
+    }
+
+    #[test]
+    fn a_drop_that_harms_nobody_is_told() {
+        let mut one = record();
+        one.unrelated[0].p_true = [0.897, 0.478];
+        assert_eq!(told(&one)[4].1, "none was hurt; largest drop 41.9 points");
+    }
+
+    #[test]
+    fn a_prompt_of_ones_own_says_why_it_has_no_paraphrases() {
+        let mut one = record();
+        one.paraphrases.clear();
+        one.neighbourhood.clear();
+        let found = told(&one);
+        for at in [2, 3] {
+            assert_eq!(found[at], ("– not measured".into(), BUNDLED.into()));
+        }
     }
 
     #[test]

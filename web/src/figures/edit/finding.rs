@@ -141,7 +141,9 @@ fn here(checks: &[Check; 5]) -> String {
     let failed = match fail.as_slice() {
         [] if open.is_empty() => "Here all of it holds.".to_owned(),
         [] => "Here what was measured holds.".into(),
-        _ if fail.len() == 4 && !fail.contains(&"the old answer") => "Here only the old answer fell.".into(),
+        _ if fail.len() == 4 && !fail.contains(&"the old answer") => {
+            "Here only the old answer lost probability.".into()
+        }
         fail => format!("Here it fails at {}.", list(fail)),
     };
     match open.as_slice() {
@@ -198,7 +200,7 @@ mod tests {
         one.neighbourhood[1].p_true[1] = 0.1;
         let told = found(&one, ["Paris", "Lyon"]);
         assert!(told.text().ends_with(", and 2 neighbours and 1 unrelated fact were hurt."), "{}", told.text());
-        assert!(told.more.ends_with("Here only the old answer fell."), "{}", told.more);
+        assert!(told.more.ends_with("Here only the old answer lost probability."), "{}", told.more);
     }
 
     #[test]

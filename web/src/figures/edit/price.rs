@@ -2,6 +2,7 @@
 //! facts.
 
 use super::{Case, given};
+use crate::figures::facts::parts;
 use crate::words;
 use engram_core::metrics::{harms_neighbour, harms_unrelated};
 use engram_core::record::{EditRecord, Record, Shift, Unrelated};
@@ -33,6 +34,8 @@ pub struct Row {
     pub says: Option<String>,
     /// The edit has hurt it.
     pub hurt: bool,
+    /// Its answer should stay, and lost so much that it must be seen.
+    pub lost: bool,
 }
 
 impl Row {
@@ -40,13 +43,6 @@ impl Row {
     pub fn text(&self) -> String {
         self.prompt.concat()
     }
-}
-
-/// Both sides of a prompt's subject.
-fn pieces(prompt: &str, subject: &str) -> [String; 3] {
-    let found = prompt.split_once(subject).filter(|_| !subject.is_empty());
-    let [before, subject, after] = found.map_or([prompt, "", ""], |(before, after)| [before, subject, after]);
-    [before, subject, after].map(words::visible)
 }
 
 fn wide(pair: [f32; 2]) -> [f64; 2] {
@@ -58,31 +54,55 @@ fn change(before: &str, after: &str) -> String {
     if before == after { format!("{before}, unchanged") } else { format!("{before} → {after}") }
 }
 
+/// An answer that stays: with its loss where that is worth saying, else in these words.
+fn stays(same: &str, unchanged: &str, p: [f32; 2]) -> String {
+    points(p).map_or(unchanged.to_owned(), |lost| format!("{same}−{lost}"))
+}
+
 /// An answer that lost much, with how much.
 fn loss(answer: &str, [before, after]: [f32; 2]) -> String {
     format!("{answer} {:.0} → {:.0} %", before * 100.0, after * 100.0)
 }
 
+/// From this loss on an answer that stays is not called unchanged, in units of probability.
+const LOST: f64 = 0.1;
+
+/// What an answer lost, in percentage points, where that is worth saying.
+fn points(p: [f32; 2]) -> Option<String> {
+    let lost = f64::from(p[0]) - f64::from(p[1]);
+    (lost > LOST).then(|| format!("{} points", words::fixed(100.0 * lost, 1)))
+}
+
+/// The largest loss among answers, where it is worth saying.
+pub(super) fn largest(all: impl Iterator<Item = [f32; 2]>) -> Option<String> {
+    all.max_by(|a, b| (a[0] - a[1]).total_cmp(&(b[0] - b[1]))).and_then(points)
+}
+
 /// The groups that an edit has prompts of.
 pub fn price(case: &Case) -> Vec<Group> {
     let Case { record, answers, .. } = case;
-    let of_shift = |shift: &Shift, hurt: bool| {
+    let of_shift = |shift: &Shift, keeps: bool| {
+        let hurt = keeps && harms_neighbour(shift);
         let says = shift.answers.as_ref().map(|found| match given(found, answers) {
             [None, None] if hurt => loss(&answers[0], shift.p_true),
             [None, None] => "neither answer".to_owned(),
             [before, after] if before == after && hurt => loss(&before.unwrap_or_default(), shift.p_true),
+            [Some(before), Some(after)] if before == after && before == answers[0] => {
+                stays(&format!("{before}, "), &change(&before, &after), shift.p_true)
+            }
             said => {
                 let [before, after] = said.map(|said| said.unwrap_or_else(|| "another".into()));
                 change(&before, &after)
             }
         });
         Row {
-            prompt: pieces(&shift.prompt, case.subject),
+            prompt: parts(&shift.prompt, case.subject),
             answer: None,
             old: wide(shift.p_true),
             new: Some(wide(shift.p_false)),
             says: says.or_else(|| hurt.then(|| loss(&answers[0], shift.p_true))),
             hurt,
+            lost: keeps && points(shift.p_true).is_some(),
         }
     };
     let of_unrelated = |(at, one): (usize, &Unrelated)| {
@@ -93,7 +113,7 @@ pub fn price(case: &Case) -> Vec<Group> {
         let says = match (one.flipped, hurt) {
             (true, _) => "another answer now".to_owned(),
             (false, true) => loss(answer.as_deref().unwrap_or("its answer"), one.p_true),
-            (false, false) => "unchanged".into(),
+            (false, false) => stays("same answer, ", "unchanged", one.p_true),
         };
         Row {
             prompt: [prompt, String::new(), String::new()],
@@ -102,19 +122,21 @@ pub fn price(case: &Case) -> Vec<Group> {
             new: None,
             says: Some(says),
             hurt,
+            lost: points(one.p_true).is_some(),
         }
     };
     let fact = Row {
-        prompt: pieces(case.prompt, case.subject),
+        prompt: parts(case.prompt, case.subject),
         answer: None,
         old: wide([record.p_true, record.p_true_after]),
         new: Some(wide([record.p_false, record.p_false_after])),
         says: case.says.as_ref().map(|[before, after]| change(before, after)),
         hurt: false,
+        lost: false,
     };
     let group = |name, note: String, rows: Vec<Row>| (!rows.is_empty()).then_some(Group { name, note, rows });
     let paraphrases = record.paraphrases.iter().map(|shift| of_shift(shift, false)).collect();
-    let neighbours = record.neighbourhood.iter().map(|shift| of_shift(shift, harms_neighbour(shift))).collect();
+    let neighbours = record.neighbourhood.iter().map(|shift| of_shift(shift, true)).collect();
     let unrelated = record.unrelated.iter().enumerate().map(of_unrelated).collect();
     [
         group("", String::new(), vec![fact]),
@@ -191,6 +213,24 @@ mod tests {
         let hurt: Vec<bool> = groups.iter().flat_map(|group| &group.rows).map(|row| row.hurt).collect();
         assert_eq!(hurt, [false, false, false, true, false, true, true]);
         assert_eq!(groups[3].rows[0].text(), "fact 2", "its prompt is not known");
+    }
+
+    #[test]
+    fn an_answer_that_stays_says_what_it_lost() {
+        let mut one = record();
+        one.neighbourhood[0].p_true = [0.8, 0.55];
+        one.neighbourhood[0].answers = whole([1, 1], [0, 0]);
+        one.neighbourhood[1].answers = whole([1, 1], [0, 0]);
+        one.unrelated[0].p_true = [0.897, 0.478];
+        let groups = price(&case(&one, &[]));
+        let says = |group: usize, row: usize| groups[group].rows[row].says.as_deref().unwrap_or_default();
+        assert_eq!([says(2, 0), says(2, 1)], ["Paris, −25.0 points", "Paris, unchanged"]);
+        assert_eq!([says(3, 0), says(3, 1)], ["same answer, −41.9 points", "unchanged"]);
+        let rows = || groups.iter().flat_map(|group| &group.rows);
+        assert!(rows().all(|row| !row.hurt));
+        assert_eq!(rows().map(|row| row.lost).collect::<Vec<_>>(), [false, false, false, true, false, true, false]);
+        assert_eq!(largest(one.unrelated.iter().map(|one| one.p_true)).as_deref(), Some("41.9 points"));
+        assert_eq!(largest([[0.5, 0.45]].into_iter()), None);
     }
 
     #[test]

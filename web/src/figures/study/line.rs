@@ -83,7 +83,7 @@ fn line(fact: &FactRecord, view: &MetricConvention, ending: Option<Ending>) -> L
     let strip = recovery(fact, view).unwrap_or_default();
     let place = place(fact, view, &strip);
     let strip = if matches!(place, Place::Excluded { .. }) { Vec::new() } else { strip };
-    let (parts, answer) = (parts(fact), words::visible(fact.target_true.trim()));
+    let (parts, answer) = (parts(&fact.prompt, &fact.subject), words::visible(fact.target_true.trim()));
     let why = place.why().unwrap_or_default();
     let ended = ending.map_or("", Ending::word);
     let text = format!("{} {answer} {} {why} {ended}", parts.concat(), words::visible(&fact.relation)).to_lowercase();

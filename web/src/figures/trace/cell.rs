@@ -40,7 +40,9 @@ impl Cell {
     pub fn of(maps: &TraceMaps, tracks: &Tracks, site: MapSite, at: Cursor) -> Option<Self> {
         let row = maps.rows.get(at.row)?;
         let index = at.layer.checked_sub(1).filter(|index| *index < maps.layers)?;
-        let value = maps.value(site, at);
+        let restored = tracks.restored(maps, at);
+        let value = maps.value(site, at).or(restored);
+        let p = maps.p(site, at).or(restored.map(|value| maps.p_corrupt + value * (maps.p_clean - maps.p_corrupt)));
         let peak = maps.peak(site).is_some_and(|peak| peak.at == at);
         let outputs = |site: MapSite, alone: &str| match maps.put_back(site, at.layer) {
             (first, last) if first == last => format!("{} output{alone}, layer {first}", site_name(site)),
@@ -87,7 +89,7 @@ impl Cell {
                 Some(value) if value < -0.02 => "recovery: worse",
                 _ => "recovery",
             },
-            runs: [("Clean", Some(maps.p_clean)), ("Corrupted", Some(maps.p_corrupt)), ("Put back", maps.p(site, at))],
+            runs: [("Clean", Some(maps.p_clean)), ("Corrupted", Some(maps.p_corrupt)), ("Put back", p)],
             lines,
         })
     }
@@ -119,6 +121,12 @@ mod tests {
         );
         let cell = Cell::of(&maps, &tracks, MapSite::Residual, Cursor { row: 1, layer: 6 }).expect("a cell");
         assert_eq!(cell.unit, "recovery: worse");
+        let mut bare = machu::traced();
+        bare.maps = None;
+        let without = TraceMaps::of(&machu::fact(bare), false).expect("it is traced");
+        let cell = Cell::of(&without, &tracks, MapSite::Residual, at).expect("a cell");
+        assert!(cell.value.is_some_and(|value| (value - 1.0).abs() < 1e-6), "restoration knows it");
+        assert!(cell.runs[2].1.is_some_and(|p| (p - 0.9).abs() < 1e-6));
         let windowed = Cell::of(&maps, &tracks, MapSite::Mlp, at).expect("a cell");
         assert_eq!(windowed.what, "MLP outputs, layers 1–3");
         assert!(Cell::of(&maps, &tracks, MapSite::Mlp, Cursor { row: 2, layer: 9 }).is_none());

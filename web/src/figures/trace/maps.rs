@@ -238,6 +238,7 @@ impl TraceMaps {
         let name = site_name(site);
         match self.peak(site) {
             _ if self.standing != Standing::Effect => format!("{name}: nothing to show."),
+            _ if !self.any() => "This result has no maps.".to_owned(),
             _ if !self.has(site) => format!("{name}: not computed yet."),
             None if self.differs() => format!("{name}: no cell differs by 0.05 or more from the pinned trace."),
             None => format!("{name}: no cell restores a tenth of {}.", self.answer),

@@ -1,6 +1,6 @@
 //! What the maps say: which tokens carry the answer through which layers, and where attention moves it.
 
-use super::{Peak, Standing, TraceMaps};
+use super::{Peak, Standing, TraceMaps, Tracks};
 use crate::words;
 use engram_core::protocol::MapSite;
 use engram_core::record::FactRecord;
@@ -121,9 +121,30 @@ impl Story {
         }
         let gives = format!("The model gives {} {clean}; {with}, {corrupt}.", maps.answer);
         if !maps.any() {
-            let head =
-                vec![text("This result has no maps: trace it here to see where "), answer(), text(" is restored.")];
-            return nothing(None, head, gives);
+            const OFFER: &str = "This fact has no maps here; Trace makes them.";
+            let tracks = Tracks::of(fact, maps).filter(|tracks| !tracks.restoration[0].is_empty());
+            let (Some(tracks), Some(row)) = (tracks, maps.subject_last().map(|row| &maps.rows[row])) else {
+                return nothing(None, vec![text(OFFER)], gives);
+            };
+            let token = if row.averaged { row.role.full() } else { row.text.trim_start_matches('·') };
+            let head = match tracks.peak() {
+                Some((layer, value)) => vec![
+                    text("Putting back "),
+                    Piece::Subject(token.to_owned()),
+                    text("’s state restores "),
+                    answer(),
+                    text(format!(" best at layer {layer}: recovery {}.", two(value))),
+                ],
+                None => vec![
+                    text("Putting back "),
+                    Piece::Subject(token.to_owned()),
+                    text("’s state restores "),
+                    answer(),
+                    text(" at no layer."),
+                ],
+            };
+            let offer = if running { String::new() } else { format!(" {OFFER}") };
+            return nothing(None, head, format!("{gives}{offer}"));
         }
         if let Some((done, of)) = maps.waiting() {
             let (head, more) = match running {
@@ -347,6 +368,13 @@ mod tests {
         assert_eq!(story(traced).text(), "Tracing: row 4 of 5 is done.");
         let mut traced = machu::traced();
         traced.maps = None;
-        assert!(story(traced).text().starts_with("This result has no maps"));
+        let fact = machu::fact(traced.clone());
+        let maps = TraceMaps::of(&fact, false).expect("it is traced");
+        let of = |running| Story::of(&maps, &fact, None, None, running);
+        assert_eq!(of(false).text(), "Putting back Picchu’s state restores Peru best at layer 2: recovery 1.00.");
+        assert!(of(false).more.ends_with(" This fact has no maps here; Trace makes them."), "{}", of(false).more);
+        assert!(!of(true).more.contains("no maps"), "they are on their way");
+        traced.patched.clear();
+        assert_eq!(story(traced).text(), "This fact has no maps here; Trace makes them.");
     }
 }

@@ -1,6 +1,6 @@
 //! What stands beneath the maps on the same layers: restoration, ablations and the logit lens.
 
-use super::TraceMaps;
+use super::{Cursor, TraceMaps};
 use crate::words;
 use engram_core::record::{FactRecord, PatchPosition};
 
@@ -49,6 +49,20 @@ impl Tracks {
         })
     }
 
+    /// Recovery of the state in a row without a map: that of the two tokens whose state was restored.
+    pub fn restored(&self, maps: &TraceMaps, at: Cursor) -> Option<f64> {
+        let rows = [maps.subject_last(), Some(maps.last())];
+        let curve = rows.iter().position(|row| *row == Some(at.row)).filter(|_| !maps.any())?;
+        self.restoration[curve].get(at.layer.checked_sub(1)?).copied()
+    }
+
+    /// The layer, from 1, at which the state of the subject's last token restores most, with its recovery; `None` below a tenth.
+    pub fn peak(&self) -> Option<(usize, f64)> {
+        let curve = self.restoration[0].iter().copied().enumerate();
+        let (at, most) = curve.reduce(|best, next| if next.1 > best.1 { next } else { best })?;
+        (most >= engram_core::metrics::PEAK).then_some((at + 1, most))
+    }
+
     /// The length of an ablation's bar: the share of the clean probability that is lost without it, 0 where nothing is.
     pub fn lost(&self, p: f64) -> f64 {
         if self.p_clean > 0.0 { ((self.p_clean - p) / self.p_clean).clamp(0.0, 1.0) } else { 0.0 }
@@ -83,6 +97,15 @@ mod tests {
         assert!((tracks.restoration[0][1] - 1.0).abs() < 1e-6);
         assert!((tracks.lost(tracks.without_mlp[0]) - 8.0 / 9.0).abs() < 1e-6);
         assert_eq!(tracks.lost(0.95), 0.0, "a gain is no loss");
+        assert_eq!(tracks.peak().map(|peak| peak.0), Some(2));
+        assert_eq!(tracks.restored(&maps, Cursor { row: 2, layer: 2 }), None, "the map has it");
+        let mut bare = machu::traced();
+        bare.maps = None;
+        let maps = TraceMaps::of(&machu::fact(bare), false).expect("it is traced");
+        let at = |row, layer| tracks.restored(&maps, Cursor { row, layer });
+        assert!(at(2, 2).is_some_and(|value| (value - 1.0).abs() < 1e-6));
+        assert!(at(4, 4).is_some_and(|value| (value - 0.5).abs() < 1e-6));
+        assert_eq!((at(1, 2), at(2, 9)), (None, None));
         let (head, rows) = tracks.table(machu::LAYERS);
         assert_eq!((head.len(), rows.len(), rows[0][6].as_str()), (7, machu::LAYERS, "900"));
     }

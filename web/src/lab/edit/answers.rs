@@ -13,7 +13,7 @@ pub(super) fn Answers(
     shown: Memo<Option<(Shown, bool)>>,
     stale: Memo<Option<String>>,
 ) -> impl IntoView {
-    // A word that the edit has not measured is in the clean run of the trace before or after it.
+    // A word that the edit has not measured is in the clean run of the trace before or after it, if it is one token.
     let traced = move |word: &str, after: bool| -> Option<f64> {
         let place = editor.made.get()?;
         let clean = editor.seen.with(|seen| {
@@ -21,7 +21,7 @@ pub(super) fn Answers(
             let [clean, _] = if after { &seen.after } else { &seen.before }.as_ref()?.runs.clone()?;
             Some(clean)
         })?;
-        let is = |found: &&Word| word.starts_with(found.text.trim()) && !found.text.trim().is_empty();
+        let is = |found: &&Word| words::visible(found.text.trim()) == word;
         clean.iter().find(is).map(|found| found.p.into())
     };
     let row = move |when: &'static str, says: Says| {

@@ -19,11 +19,20 @@ pub(super) fn HistoryDrawer(editor: Editor) -> impl IntoView {
 /// Both lists.
 #[component]
 fn Lists(editor: Editor) -> impl IntoView {
+    // While an edit is made the engine is not free to take one out.
+    let running = move || editor.running.get().is_some();
     let one = move |(place, number, line): (usize, u32, String)| {
         view! {
             <li>
                 <Show editor=editor place=place line=line />
-                <button type="button" aria-label=format!("Undo edit {number}") on:click=move |_| editor.undo(Some(number))>"Undo"</button>
+                <button
+                    type="button"
+                    disabled=running
+                    aria-label=format!("Undo edit {number}")
+                    on:click=move |_| editor.undo(Some(number))
+                >
+                    "Undo"
+                </button>
             </li>
         }
     };
@@ -40,7 +49,9 @@ fn Lists(editor: Editor) -> impl IntoView {
         view! {
             <h3>{head}</h3>
             <ol class="edit-list">{all.into_iter().map(one).collect_view()}</ol>
-            {several.then(|| view! { <button type="button" on:click=move |_| editor.undo(None)>"Undo all"</button> })}
+            {several.then(|| view! {
+                <button type="button" disabled=running on:click=move |_| editor.undo(None)>"Undo all"</button>
+            })}
         }
     };
     let past = move || {

@@ -6,7 +6,6 @@ use crate::figures::question::Asked;
 use crate::lab::pace::Pace;
 use crate::{sample, words};
 use engram_core::protocol::{Command, Loaded, ModelRef, Question};
-use engram_core::record::Corruption;
 use leptos::prelude::*;
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -79,12 +78,7 @@ impl Editor {
         }
         self.stored.with_value(|record| {
             let record = record.as_ref().filter(|record| record.model.weights_sha256 == loaded.info.weights_sha256)?;
-            let same = match (asked.corruption(), &record.settings.corruption) {
-                (Corruption::Replace { with }, Corruption::Replace { .. }) if with.is_empty() => true,
-                (asked, stored) => asked == *stored,
-            };
-            let fact =
-                sample::answering(record, &asked.filled(), &asked.subject, [&asked.target, ""]).filter(|_| same)?;
+            let fact = sample::for_question(record, asked, [&asked.target, ""])?;
             Some(Partial { stage: Stage::Done, record: sample::only(record, fact.order), ..Partial::default() })
         })
     }

@@ -100,7 +100,9 @@ fn Back(editor: Editor) -> impl IntoView {
     };
     let undo = move || {
         in_force.get().map(|number| {
-            view! { <button type="button" on:click=move |_| editor.undo(Some(number))>"Undo"</button> }
+            // While an edit is made the engine is not free to take one out.
+            let running = move || editor.running.get().is_some();
+            view! { <button type="button" disabled=running on:click=move |_| editor.undo(Some(number))>"Undo"</button> }
         })
     };
     let examples = editor.examples();

@@ -13,6 +13,7 @@ use crate::lab::engine::unexpected;
 use crate::lab::pace::Pace;
 use crate::page::Page;
 use crate::take;
+use crate::wish::EditWish;
 use crate::{sample, words};
 use engram_core::protocol::{Command, Event, ModelRef};
 use engram_core::record::Record;
@@ -119,6 +120,7 @@ impl Editor {
         }
         self.draft.change(|_| {});
         let asked = self.draft.asked.get_untracked();
+        let wish = self.page.lab.with_untracked(|lab| lab.edit);
         let model = untrack(move || self.draft.model());
         let turn = self.turn.get_value();
         self.curve.set(LossCurve::default());
@@ -128,7 +130,7 @@ impl Editor {
         self.stop_map();
         keep_focus("#panel-edit .act .primary");
         spawn_local(async move {
-            let made = self.edit(asked, model, turn).await;
+            let made = self.edit(asked, wish, model, turn).await;
             self.running.set(None);
             self.pending.set(None);
             keep_focus("#edit-again");
@@ -140,7 +142,7 @@ impl Editor {
     }
 
     /// Makes the edit: its place in the history.
-    async fn edit(self, mut asked: Asked, model: ModelRef, turn: usize) -> Option<usize> {
+    async fn edit(self, mut asked: Asked, wish: EditWish, model: ModelRef, turn: usize) -> Option<usize> {
         let engine = self.engine;
         let late = move || self.turn.get_value() != turn;
         if let Err(failure) = engine.load(model.clone(), Vec::new()).await {
@@ -160,14 +162,18 @@ impl Editor {
             if asked.target.is_empty() || late() {
                 return None;
             }
-            self.draft.change(|now| now.target = asked.target.clone());
+            self.draft.change(|now| {
+                // What was typed meanwhile is another question.
+                if (&now.prompt, &now.subject) == (&asked.prompt, &asked.subject) {
+                    now.target = asked.target.clone();
+                }
+            });
         }
         let seen = self.map_before(&asked, &model).await;
         if late() {
             return None;
         }
         self.pending.set(seen.before.clone());
-        let wish = self.page.lab.with_untracked(|lab| lab.edit);
         let ask = wish.ask(&asked.prompt, &asked.subject, &asked.target, &asked.new);
         let what = format!("editing “{}”", words::short(&words::visible(&asked.filled()), 40));
         let mut call = engine.ask(&what, Command::Edit(ask.clone()));

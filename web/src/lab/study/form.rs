@@ -2,6 +2,7 @@
 
 use super::fields::{Field, Tick};
 use super::inbox::{self, FactsFile};
+use super::keeper;
 use super::runner::{Runner, State, Task};
 use crate::components::shown;
 use crate::figures::asking::Form;
@@ -124,7 +125,7 @@ pub(crate) fn StudyForm(runner: Runner) -> impl IntoView {
                 {shown(move || form.with(|form| *form != Form::default()), move || view! {
                     <button type="button" on:click=move |_| form.set(Form::default())>"Back to the defaults"</button>
                 })}
-                <span class="faint">"It runs in this tab. What is finished is kept in the browser, fact by fact."</span>
+                <span class="faint">{format!("It runs in this tab. What is finished is {}, fact by fact.", keeper::place())}</span>
             </p>
         </form>
     }

@@ -11,6 +11,26 @@ use engram_core::record::Settings;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
+/// Whether studies outlive this tab: browsers give files to secure pages only.
+fn lasting() -> bool {
+    browser::secure_and_gpu().0
+}
+
+/// Where what was finished is kept.
+pub(super) fn place() -> &'static str {
+    if lasting() { "kept in this browser" } else { "kept until this tab is closed" }
+}
+
+/// What the browser stores about kept studies under this name, where they outlive the tab.
+pub(super) fn stored(name: &str) -> Option<String> {
+    browser::stored(name).filter(|_| lasting())
+}
+
+/// Stores a text about kept studies, where they outlive the tab.
+pub(super) fn store(name: &str, text: Option<&str>) {
+    browser::store(name, text.filter(|_| lasting()));
+}
+
 impl Runner {
     /// Goes on with a kept study.
     pub(crate) fn resume(self, note: &Note) {
@@ -63,7 +83,7 @@ impl Runner {
 
     /// Forgets the queue of an earlier visit. What was finished of its studies stays kept.
     pub(crate) fn forget_queue(self) {
-        browser::store(QUEUE, None);
+        store(QUEUE, None);
         self.left.set(None);
     }
 
@@ -99,7 +119,7 @@ impl Runner {
         match answer {
             Ok(Event::Studies { studies }) => {
                 let newest = studies.iter().find(|saved| !saved.finished).or(studies.first()).map(Note::from);
-                browser::store(NOTE, newest.as_ref().and_then(Note::written).as_deref());
+                store(NOTE, newest.as_ref().and_then(Note::written).as_deref());
                 self.note.set(newest);
                 self.saved.set(Some(studies));
             }

@@ -1,7 +1,7 @@
 //! Studies that the browser keeps: an unfinished one is offered first, all of them can be opened and deleted.
 
+use super::keeper;
 use super::runner::{Runner, State, Task};
-
 use crate::figures::kept::{Note, origin, state};
 use crate::figures::queue::{self, Queued};
 use crate::lab::copying::Sure;
@@ -23,7 +23,7 @@ pub(crate) fn Offer(runner: Runner) -> impl IntoView {
             <aside class="offer" aria-label="A queue of studies">
                 <p>
                     <b>{words}</b>
-                    " What was finished is kept in this browser."
+                    {format!(" What was finished is {}.", keeper::place())}
                 </p>
                 <p class="choices">
                     <button type="button" class="primary" on:click=move |_| runner.resume_queue()>
@@ -53,7 +53,7 @@ pub(crate) fn Offer(runner: Runner) -> impl IntoView {
             <aside class="offer" aria-label="An unfinished study">
                 <p>
                     <b>{words}</b>
-                    " What was finished is kept in this browser."
+                    {format!(" What was finished is {}.", keeper::place())}
                 </p>
                 <p class="choices">
                     <button type="button" class="primary" on:click=move |_| runner.resume(&note)>

@@ -1,6 +1,7 @@
 //! Running studies: one model after the other, paused, resumed, and gone on with by itself after an engine was lost.
 
 use super::inbox::FactsFile;
+use super::keeper;
 use crate::figures::kept::Note;
 use crate::figures::live::Live;
 use crate::figures::queue::{self, Queued};
@@ -85,8 +86,8 @@ pub(crate) struct Runner {
 impl Runner {
     /// Nothing runs. The note about the last study is read, which needs no engine.
     pub(crate) fn new(page: Page, engine: Engine) -> Self {
-        let note = browser::stored(NOTE).and_then(|text| Note::read(&text));
-        let left = browser::stored(QUEUE).and_then(|text| queue::read_queue(&text));
+        let note = keeper::stored(NOTE).and_then(|text| Note::read(&text));
+        let left = keeper::stored(QUEUE).and_then(|text| queue::read_queue(&text));
         let runner = Self {
             page,
             engine,
@@ -107,7 +108,7 @@ impl Runner {
             let kept = runner.queue.with(|queue| (!queue.is_empty()).then(|| unfinished(queue)));
             if let Some(kept) = kept {
                 let text = (!kept.is_empty()).then(|| queue::written(&kept)).flatten();
-                browser::store(QUEUE, text.as_deref());
+                keeper::store(QUEUE, text.as_deref());
             }
         });
         runner
@@ -299,7 +300,7 @@ impl Runner {
             Some(Note { key: live.key.clone(), model: model.clone(), name, done, of, finished })
         });
         if let Some(note) = note {
-            browser::store(NOTE, note.written().as_deref());
+            keeper::store(NOTE, note.written().as_deref());
             self.note.set(Some(note));
         }
     }
@@ -311,7 +312,7 @@ impl Runner {
             && old.done != done
         {
             let note = Note { done, of, ..old };
-            browser::store(NOTE, note.written().as_deref());
+            keeper::store(NOTE, note.written().as_deref());
             self.note.set(Some(note));
         }
     }
@@ -347,6 +348,15 @@ fn opened(record: Record) -> Opened {
 pub(crate) fn show_records() {
     // After the record has been drawn.
     set_timeout(|| scroll_to("#records"), Duration::from_millis(50));
+}
+
+/// Unfolds a part of the page, and scrolls to it.
+pub(super) fn unfold(what: &str) {
+    if let Ok(Some(place)) = document().query_selector(what) {
+        // It is a `details`, which no browser refuses to open.
+        let _ = place.set_attribute("open", "");
+        place.scroll_into_view();
+    }
 }
 
 /// Scrolls to a part of the page.

@@ -42,12 +42,12 @@ pub(super) fn Top(
                 })}
                 <button
                     type="button"
-                    class="primary"
+                    class:primary=move || !unfolded.get()
                     aria-expanded=move || unfolded.get().to_string()
                     aria-controls="new-study"
                     on:click=move |_| on_form.run(!unfolded.get_untracked())
                 >
-                    "New study…"
+                    {move || if unfolded.get() { "Close the form" } else { "New study…" }}
                 </button>
             </div>
         </section>

@@ -109,11 +109,16 @@ impl Maps {
         });
         let cursor = Memo::new(move |_| {
             maps.with(|maps| {
-                let maps = maps.as_ref().filter(|maps| maps.standing == Standing::Effect && maps.any())?;
+                let maps = maps.as_ref().filter(|maps| maps.standing == Standing::Effect)?;
+                let restored = tracks.with(|tracks| tracks.as_ref().map(Tracks::peak));
+                if !maps.any() && restored.is_none() {
+                    return None;
+                }
                 let inside = |at: &Cursor| at.row < maps.rows.len() && at.layer <= maps.layers;
                 let peak = || {
                     let peak = maps.peak(view.get().site).map(|peak| peak.at);
-                    peak.or_else(|| Some(Cursor { row: maps.subject_last()?, layer: 1 }))
+                    let layer = restored.flatten().filter(|_| !maps.any()).map_or(1, |peak| peak.0);
+                    peak.or_else(|| Some(Cursor { row: maps.subject_last()?, layer }))
                 };
                 pointer.at.get().filter(inside).or_else(peak)
             })
@@ -139,7 +144,13 @@ pub(super) fn MapsView(tracer: Tracer, maps: Maps) -> impl IntoView {
     let answer = Signal::derive(move || {
         maps.maps.with(|maps| maps.as_ref().map(|maps| maps.answer.clone()).unwrap_or_default())
     });
-    let there = move || maps.maps.with(|maps| maps.as_ref().is_some_and(TraceMaps::any));
+    let mapped = move || maps.maps.with(|maps| maps.as_ref().is_some_and(TraceMaps::any));
+    // Tracks alone are worth looking at, too.
+    let tracked = move || {
+        let effect = maps.maps.with(|maps| maps.as_ref().is_some_and(|maps| maps.standing == Standing::Effect));
+        effect && maps.tracks.with(Option::is_some)
+    };
+    let there = move || mapped() || tracked();
     let differs = Signal::derive(move || maps.maps.with(|maps| maps.as_ref().is_some_and(TraceMaps::differs)));
     let top = Signal::derive(move || {
         maps.maps.with(|maps| maps.as_ref().map_or(1.0, |maps| maps.top(site.get(), scale.get())))
@@ -153,10 +164,12 @@ pub(super) fn MapsView(tracer: Tracer, maps: Maps) -> impl IntoView {
         {shown(there, move || view! {
             <section aria-labelledby="map-title">
                 <h2 class="unseen" id="map-title">"Causal trace"</h2>
-                <div class="map-head">
-                    <MapTabs maps=maps.maps site=site on_site=on_site />
-                    <Legend answer=answer differs=differs top=top />
-                </div>
+                {shown(mapped, move || view! {
+                    <div class="map-head">
+                        <MapTabs maps=maps.maps site=site on_site=on_site />
+                        <Legend answer=answer differs=differs top=top />
+                    </div>
+                })}
                 <TraceFigure
                     maps=maps.maps
                     tracks=maps.tracks

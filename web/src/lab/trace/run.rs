@@ -9,7 +9,7 @@ use crate::lab::{Engine, Tab};
 use crate::page::Page;
 use crate::{files, link, sample, words};
 use engram_core::protocol::{Command, ModelRef, Question};
-use engram_core::record::{Corruption, FactRecord, Record, Settings};
+use engram_core::record::{FactRecord, Record, Settings};
 use leptos::task::spawn_local;
 use leptos::{ev, prelude::*};
 use std::cell::RefCell;
@@ -362,11 +362,6 @@ fn fact_of(partial: &Option<Partial>) -> Option<FactRecord> {
 
 /// The stored fact that answers a question.
 fn stored_answer(record: &Record, asked: &Asked) -> Source {
-    // A replacement that is left open is no other one.
-    let same = match (asked.corruption(), &record.settings.corruption) {
-        (Corruption::Replace { with }, Corruption::Replace { .. }) if with.is_empty() => true,
-        (asked, stored) => asked == *stored,
-    };
-    let found = sample::answering(record, &asked.filled(), &asked.subject, [&asked.target, &asked.new]);
-    found.filter(|_| same).map_or(Source::Nothing, |fact| Source::Stored(fact.order))
+    let found = sample::for_question(record, asked, [&asked.target, &asked.new]);
+    found.map_or(Source::Nothing, |fact| Source::Stored(fact.order))
 }
