@@ -15,9 +15,9 @@ test('a study of the page survives a reload and is resumed', 240, async use => {
   page.on('dialog', dialog => dialog.accept());
   const study = page.getByRole('tabpanel', { name: 'Study' });
   // Long enough to be cut in the middle: more facts than a batch, and edits at its end.
-  await study.getByRole('textbox', { name: 'Facts', exact: true }).fill('24');
+  await study.getByRole('textbox', { name: 'Facts', exact: true }).fill('96');
   await study.getByRole('textbox', { name: 'With maps' }).fill('1');
-  await study.getByRole('textbox', { name: 'Edits' }).fill('2');
+  await study.getByRole('textbox', { name: 'Edits' }).fill('6');
   await study.getByRole('button', { name: 'Study', exact: true }).click();
   const live = study.getByRole('region', { name: 'The study that runs' });
   await live.waitFor();
@@ -28,18 +28,18 @@ test('a study of the page survives a reload and is resumed', 240, async use => {
   await started(page);
 
   const offer = study.getByRole('complementary', { name: 'An unfinished study' });
-  await offer.getByText(/A study of engram-relay stopped (at \d+ of|after its) 24 facts/).waitFor({ timeout: 30_000 });
+  await offer.getByText(/A study of engram-relay stopped (at \d+ of|after its) 96 facts/).waitFor({ timeout: 30_000 });
   await shot(page, 'study-offer');
   await accessible(page, 'an unfinished study is offered');
   await offer.getByRole('button', { name: 'Resume' }).click();
   await study.getByRole('complementary', { name: 'A finished study' }).waitFor({ timeout: 200_000 });
   await shot(page, 'study-done');
   await study.locator('.fold > summary', { hasText: 'All figures' }).click();
-  await study.getByText(/24 of \d+ screened facts passed both filters/).waitFor();
+  await study.getByText(/96 of \d+ screened facts passed both filters/).waitFor();
   await study.locator('.kept > summary').click();
   await accessible(page, 'a finished study');
-  const kept = study.getByRole('listitem').filter({ hasText: '24 of 24 facts' });
-  await kept.getByText(/2 edits, finished/).waitFor();
+  const kept = study.getByRole('listitem').filter({ hasText: '96 of 96 facts' });
+  await kept.getByText(/6 edits, finished/).waitFor();
 });
 
 test('a queue of studies and what was filled in survive a reload', 240, async use => {
