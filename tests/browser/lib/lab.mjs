@@ -88,7 +88,7 @@ export async function question(page) {
 }
 
 /** The button that runs the prompt. */
-export const go = page => tracing(page).getByRole('button', { name: /^Trace\b/ });
+export const go = page => tracing(page).getByRole('button', { name: /^Trace\b(?! “)/ });
 
 /** Waits until the trace that runs is whole. */
 export async function traced(page, seconds = 120) {

@@ -1,6 +1,6 @@
 //! Traces in links: the one that the address brings, and the button that makes another.
 
-use super::run::{Source, Tracer};
+use super::run::{Source, Tracer, record_of};
 
 use crate::figures::partial::{Partial, Stage};
 use crate::figures::question::Asked;
@@ -16,9 +16,12 @@ impl Tracer {
     pub(super) fn follow_link(self) {
         // Whatever else the address had there gives way to what is shown.
         let Some(text) = self.page.trace.get_untracked() else { return self.text.notify() };
-        if self.text.with_untracked(|known| known.as_ref() == Some(&text))
-            && self.linked.with_untracked(Option::is_some)
-        {
+        let same = self.text.with_untracked(|known| known.as_ref() == Some(&text));
+        if let (true, Some(record)) = (same, self.linked.with_untracked(record_of)) {
+            // It was read before: the screen on which it is looked at stays.
+            let (settings, layers) = (&record.settings, record.model.layers);
+            let asked = record.facts.first().map(|fact| Asked::of_fact(fact, settings, layers));
+            self.draft.fill(asked.unwrap_or_default());
             return self.source.set(Source::Linked);
         }
         match link::read(&text) {

@@ -352,7 +352,7 @@ impl Tracer {
     }
 }
 
-fn record_of(partial: &Option<Partial>) -> Option<Record> {
+pub(super) fn record_of(partial: &Option<Partial>) -> Option<Record> {
     partial.as_ref()?.record.clone()
 }
 
