@@ -13,7 +13,7 @@ import { DAVIS, fill, go, traced, tracing } from './lib/lab.mjs';
 import { agree, nativeTrace } from './lib/native.mjs';
 import { BUNDLED, DIST } from './lib/paths.mjs';
 import { serve } from './lib/server.mjs';
-import { studied, study, studying } from './lib/studies.mjs';
+import { studied, study, studying, keeps } from './lib/studies.mjs';
 
 /** A name that is not localhost; the browser is told that it is this machine. */
 const HOST = 'lab.test';
@@ -75,7 +75,8 @@ for (const [name, opened] of Object.entries(BROWSERS)) {
     await study(page, 400);
     await studying(page).getByRole('button', { name: 'Pause' }).click();
     await studying(page).getByRole('button', { name: 'Resume' }).first().click();
-    await studying(page).getByText('400 of 400 facts, finished').waitFor({ timeout: 120_000 });
+    await studied(page);
+    await keeps(page, '400 of 400 facts, finished');
 
     // Another visit knows nothing of it, and says nothing else.
     await page.reload();

@@ -10,6 +10,9 @@ export const studying = page => panel(page, 'Study');
 export async function study(page, facts) {
   await show(page, 'Study');
   const form = studying(page);
+  // Where a record is open, the form is folded.
+  const unfold = form.getByRole('button', { name: 'New study…' });
+  if (await unfold.isVisible()) await unfold.click();
   await form.getByRole('textbox', { name: 'Facts', exact: true }).fill(String(facts));
   await form.getByRole('textbox', { name: 'With maps' }).fill('0');
   await form.getByRole('checkbox', { name: /whether facts can be rewritten/ }).uncheck();
