@@ -226,7 +226,7 @@ test('the address of a fact shows that fact', 60, async use => {
   const words = async page => (await page.locator('#fact h3').innerText()).replace(/\s+/g, ' ').trim();
   await rows(page).filter({ hasText: fact.prompt }).getByRole('button').first().click();
   await until('the fact', async () => (await words(page)) === text(fact));
-  assert.equal(chosen(page).get('fact'), String(fact.order));
+  assert.equal(chosen(page).get('fact'), String(fact.order + 1), 'numbered as the page numbers it');
   const shown = await page.locator('#fact').innerText();
   const other = await opened(browser, PAGE, new URL(page.url()).hash);
   assert.equal(await other.locator('#fact').innerText(), shown);
