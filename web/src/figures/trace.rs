@@ -11,7 +11,7 @@ mod story;
 mod tracks;
 
 pub use cell::{Cell, Line};
-pub use difference::told;
+pub use difference::{Unlike, told};
 pub use maps::{Cursor, Peak, SITES, Scale, Standing, TraceMaps, ramp};
 pub use pin::{Pin, Side, names};
 pub use redundancy::redundancy;

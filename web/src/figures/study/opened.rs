@@ -4,6 +4,7 @@ use super::line::recovery;
 use super::{Ending, Line, Place, lines, small_map};
 use crate::figures::small_map::SmallMap;
 use crate::figures::trace::carried_from;
+use crate::sample;
 use crate::words;
 use engram_core::metrics::{Check, MetricConvention, judge};
 use engram_core::record::{EditRecord, FactRecord, PatchPosition, Reason, Record};
@@ -52,7 +53,7 @@ impl Opened {
     pub fn of(record: &Record, order: usize, view: &MetricConvention) -> Option<Self> {
         let fact = record.facts.iter().find(|fact| fact.order == order)?;
         let edit = record.shown_edits().find(|edit| edit.fact == order);
-        let alone = Record { facts: vec![fact.clone()], edits: edit.map(|edit| vec![edit.clone()]), ..bare(record) };
+        let alone = Record { edits: edit.map(|edit| vec![edit.clone()]), ..sample::only(record, order)? };
         let line = lines(&alone, view).pop()?;
         let count = record.facts.len();
         let title = match line.number <= count {
@@ -67,20 +68,6 @@ impl Opened {
             marks: edit.map(|edit| marks(fact, edit)),
             line,
         })
-    }
-}
-
-/// A record without its facts, which may be many.
-fn bare(record: &Record) -> Record {
-    Record {
-        engram: record.engram,
-        program: record.program.clone(),
-        settings: record.settings.clone(),
-        model: record.model.clone(),
-        device: record.device.clone(),
-        source: record.source.clone(),
-        facts: Vec::new(),
-        edits: None,
     }
 }
 

@@ -7,19 +7,42 @@ use engram_core::protocol::MapSite;
 /// Differences that are smaller are none.
 const LEAST: f64 = 0.05;
 
+/// Why two traces cannot be compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unlike {
+    /// One of them is not whole, or has no effect.
+    NoEffect,
+    /// Their prompts have different tokens; their roles may be the same.
+    Tokens,
+    /// Not even their roles are the same.
+    Roles,
+}
+
+impl Unlike {
+    /// It in a sentence.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::NoEffect => "Only whole traces with an effect can be compared.",
+            Self::Tokens => "The two prompts have different tokens; average the rows by role to compare them.",
+            Self::Roles => "The two prompts have tokens of different roles, so no rows of theirs belong together.",
+        }
+    }
+}
+
 impl TraceMaps {
     /// The same maps as differences: recovery here minus recovery there. Rows are compared in their order.
     ///
     /// # Errors
-    /// Why the two cannot be compared, as a sentence.
-    pub fn minus(self, other: &Self) -> Result<Self, String> {
+    /// Why the two cannot be compared.
+    pub fn minus(self, other: &Self) -> Result<Self, Unlike> {
         let there = |maps: &Self| maps.any() && maps.waiting().is_none() && maps.standing == Standing::Effect;
         if !there(&self) || !there(other) {
-            return Err("Only whole traces with an effect can be compared.".into());
+            return Err(Unlike::NoEffect);
         }
         let roles = |maps: &Self| maps.rows.iter().map(|row| row.role).collect::<Vec<_>>();
         if roles(&self) != roles(other) {
-            return Err("The two prompts have different tokens; average the rows by role to compare them.".into());
+            let averaged = self.rows.iter().any(|row| row.averaged);
+            return Err(if averaged { Unlike::Roles } else { Unlike::Tokens });
         }
         Ok(Self { against: Some(Box::new(other.clone())), ..self })
     }
@@ -145,8 +168,13 @@ mod tests {
         }
         let longer = machu::fact(traced);
         let tokens = TraceMaps::of(&longer, false).expect("it is traced");
-        assert!(tokens.minus(&maps(1.0)).is_err_and(|why| why.contains("average the rows")));
+        assert_eq!(tokens.minus(&maps(1.0)).err(), Some(Unlike::Tokens));
         let roles = TraceMaps::of(&longer, true).expect("it is traced");
-        assert!(roles.minus(&TraceMaps::of(&fact, true).expect("it is traced")).is_ok());
+        let others = TraceMaps::of(&fact, true).expect("it is traced");
+        assert!(roles.clone().minus(&others).is_ok());
+        // Without a role of the other's, averaging again would help nobody.
+        let mut fewer = roles;
+        fewer.rows.remove(0);
+        assert_eq!(fewer.minus(&others).err(), Some(Unlike::Roles));
     }
 }

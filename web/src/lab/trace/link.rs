@@ -3,7 +3,6 @@
 use super::run::{Source, Tracer, record_of};
 
 use crate::figures::partial::{Partial, Stage};
-use crate::figures::question::Asked;
 use crate::lab::Tab;
 use crate::state::{LabState, ViewState};
 use crate::{files, link, take, words};
@@ -19,16 +18,12 @@ impl Tracer {
         let same = self.text.with_untracked(|known| known.as_ref() == Some(&text));
         if let (true, Some(record)) = (same, self.linked.with_untracked(record_of)) {
             // It was read before: the screen on which it is looked at stays.
-            let (settings, layers) = (&record.settings, record.model.layers);
-            let asked = record.facts.first().map(|fact| Asked::of_fact(fact, settings, layers));
-            self.draft.fill(asked.unwrap_or_default());
+            self.ask(&record);
             return self.source.set(Source::Linked);
         }
         match link::read(&text) {
             Ok(record) => {
-                let (settings, layers) = (&record.settings, record.model.layers);
-                let asked = record.facts.first().map(|fact| Asked::of_fact(fact, settings, layers));
-                self.draft.fill(asked.unwrap_or_default());
+                self.ask(&record);
                 self.page.lab.update(|lab| {
                     lab.model = link::model(&record, &lab.model);
                     if lab.tab != Tab::Forward {

@@ -5,7 +5,7 @@ use super::pinned::{PinLine, Pins};
 use super::run::Tracer;
 use crate::components::shown;
 use crate::components::trace::{CellSheet, Inspector, Legend, MapTabs, Pointer, TraceFigure};
-use crate::figures::trace::{Cell, Cursor, Standing, Story, TraceMaps, Tracks, names, redundancy, told};
+use crate::figures::trace::{Cell, Cursor, Standing, Story, TraceMaps, Tracks, Unlike, names, redundancy, told};
 use crate::state::{MapView, ViewState};
 use engram_core::protocol::{MapSite, Word};
 use engram_core::record::{Corruption, FactRecord};
@@ -22,7 +22,7 @@ pub(crate) struct Maps {
     /// The same, or differences from the pinned trace.
     pub(crate) maps: Memo<Option<TraceMaps>>,
     /// Why there are no differences where they are wanted.
-    unlike: Memo<Option<String>>,
+    unlike: Memo<Option<Unlike>>,
     /// What the shown trace alone says.
     pub(crate) own_story: Memo<Option<Story>>,
     pub(crate) pins: Pins,
@@ -46,7 +46,7 @@ impl Maps {
             let pinned = TraceMaps::of(&pins.against()?.fact, by_role.get())?;
             Some(own.get()?.minus(&pinned))
         });
-        let unlike = Memo::new(move |_| compared.with(|compared| compared.as_ref()?.as_ref().err().cloned()));
+        let unlike = Memo::new(move |_| compared.with(|compared| compared.as_ref()?.as_ref().err().copied()));
         let maps = Memo::new(move |_| match compared.get() {
             Some(Ok(differences)) => Some(differences),
             _ => own.get(),

@@ -4,7 +4,7 @@ use super::maps::replaced_by;
 use super::run::{Source, Tracer};
 use crate::components::shown;
 use crate::figures::question::Asked;
-use crate::figures::trace::{Pin, Side};
+use crate::figures::trace::{Pin, Side, Unlike};
 use crate::words;
 use engram_core::record::FactRecord;
 use leptos::prelude::*;
@@ -123,7 +123,7 @@ impl Pins {
 
 /// What is pinned, and what can be done with it.
 #[component]
-pub(super) fn PinLine(pins: Pins, unlike: Memo<Option<String>>) -> impl IntoView {
+pub(super) fn PinLine(pins: Pins, unlike: Memo<Option<Unlike>>) -> impl IntoView {
     let lab = pins.tracer.page.lab;
     let comparing = Memo::new(move |_| lab.with(|lab| lab.compare));
     let name = move || {
@@ -151,7 +151,7 @@ pub(super) fn PinLine(pins: Pins, unlike: Memo<Option<String>>) -> impl IntoView
         Some(view! {
             <p class="pin">{said}</p>
             <p class="acts">
-                <button type="button" on:click=ask>"Ask it again"</button>
+                <button type="button" on:click=ask>"Ask it"</button>
                 <button type="button" on:click=move |_| pins.drop()>"Unpin"</button>
             </p>
         })
@@ -168,11 +168,10 @@ pub(super) fn PinLine(pins: Pins, unlike: Memo<Option<String>>) -> impl IntoView
                     <button type="button" on:click=move |_| pins.drop()>"Unpin"</button>
                 </p>
                 {move || unlike.get().map(|why| {
-                    let by_role = why.contains("by role");
                     let average = move |_| lab.update(|lab| lab.map.roles = true);
                     view! {
-                        <p class="why" role="status">{why}</p>
-                        {by_role.then(|| view! { <button type="button" on:click=average>"Average the rows by role"</button> })}
+                        <p class="why" role="status">{why.words()}</p>
+                        {(why == Unlike::Tokens).then(|| view! { <button type="button" on:click=average>"Average the rows by role"</button> })}
                     }
                 })}
             </section>

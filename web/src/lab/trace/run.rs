@@ -156,10 +156,16 @@ impl Tracer {
         }
     }
 
+    /// Fills in the question of a record of one fact.
+    pub(super) fn ask(self, record: &Record) {
+        let asked = record.facts.first().map(|fact| Asked::of_fact(fact, &record.settings, record.model.layers));
+        self.draft.fill(asked.unwrap_or_default());
+    }
+
     /// Asks the question of a study's fact, and shows its numbers where it was traced.
     pub(crate) fn show_record(self, record: Record) {
         let Some(fact) = record.facts.first() else { return };
-        self.draft.fill(Asked::of_fact(fact, &record.settings, record.model.layers));
+        self.ask(&record);
         self.page.lab.update(|lab| {
             lab.model = link::model(&record, &lab.model);
             lab.tab = Tab::Trace;
