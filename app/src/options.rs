@@ -6,7 +6,7 @@ use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use engram_core::device::DeviceChoice;
 use engram_core::facts::{SLOT, template_of};
-use engram_core::record::{Corruption, PatchPosition};
+use engram_core::record::{Corruption, PatchPosition, Precision};
 use engram_core::trace::Units;
 use engram_core::{Error, Result};
 use std::ffi::OsString;
@@ -33,7 +33,16 @@ pub struct RunArgs {
     #[arg(long, value_name = "WHERE", value_parser = device(), default_value = "auto", help_heading = MODEL)]
     #[arg(hide_possible_values = true)]
     pub device: DeviceChoice,
+    /// What a GPU holds matrices in: f32, f16 (half the memory, faster where there are matrix units), or auto: f32 where it
+    /// fits
+    #[arg(long, value_name = "BITS", value_parser = precision(), default_value = "auto", help_heading = MODEL)]
+    #[arg(hide_possible_values = true)]
+    pub precision: WantedPrecision,
 }
+
+/// A precision, or `auto`.
+#[derive(Debug, Clone, Copy)]
+pub struct WantedPrecision(pub Option<Precision>);
 
 /// How the subject is corrupted.
 #[derive(Debug, Args)]
@@ -65,7 +74,13 @@ impl CorruptionArgs {
 impl RunArgs {
     /// A model to load, with these options.
     pub fn model(&self, source: &Source) -> Model {
-        Model { source: source.clone(), tokenizer: self.tokenizer.clone(), device: self.device, stats_text: None }
+        Model {
+            source: source.clone(),
+            tokenizer: self.tokenizer.clone(),
+            device: self.device,
+            precision: self.precision.0,
+            stats_text: None,
+        }
     }
 }
 
@@ -183,6 +198,17 @@ pub fn device() -> impl TypedValueParser<Value = DeviceChoice> {
         "gpu" => DeviceChoice::Gpu,
         "cpu" => DeviceChoice::Cpu,
         _ => DeviceChoice::Auto,
+    })
+}
+
+/// Parses `--precision`.
+pub fn precision() -> impl TypedValueParser<Value = WantedPrecision> {
+    PossibleValuesParser::new(["auto", "f32", "f16"]).map(|name| {
+        WantedPrecision(match name.as_str() {
+            "f32" => Some(Precision::F32),
+            "f16" => Some(Precision::F16),
+            _ => None,
+        })
     })
 }
 

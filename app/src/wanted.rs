@@ -4,6 +4,7 @@ use crate::bundled::{self, Bundled};
 use engram_core::Error;
 use engram_core::device::DeviceChoice;
 use engram_core::names::HubId;
+use engram_core::record::Precision;
 use std::path::{Path, PathBuf};
 
 /// Where a model comes from.
@@ -78,6 +79,8 @@ pub struct Model {
     pub tokenizer: Option<PathBuf>,
     /// Where it runs.
     pub device: DeviceChoice,
+    /// What its matrices are held in on a GPU; without one f32, or f16 where that does not fit.
+    pub precision: Option<Precision>,
     /// A text, or a folder of texts, that second moments are taken over.
     pub stats_text: Option<PathBuf>,
 }
@@ -134,6 +137,8 @@ pub struct Proof {
     pub models: Vec<Model>,
     /// Where a model runs that is found without being named.
     pub device: DeviceChoice,
+    /// What its matrices are held in there.
+    pub precision: Option<Precision>,
     /// Facts that were named.
     pub facts: Option<Facts>,
     /// Validated facts to compute again.

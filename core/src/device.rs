@@ -7,7 +7,7 @@ pub use complaints::{complain, complaint, hear};
 use crate::error::{Error, Result};
 use crate::memory;
 pub use crate::protocol::{Adapter, DeviceChoice};
-use crate::record::DeviceInfo;
+use crate::record::{DeviceInfo, Precision};
 use burn::wgpu::{WgpuSetup, wgpu};
 use burn::{Device, DeviceKind};
 
@@ -30,7 +30,12 @@ pub struct Compute {
     pub self_test: f32,
     /// Bytes that activations may use.
     pub free_bytes: u64,
+    /// Bytes of its memory, where it says so.
+    pub memory: Option<u64>,
 }
+
+/// What a device needs beside a model's weights.
+const BESIDE_WEIGHTS: u64 = 1 << 30;
 
 /// What graphics drivers take of the address space while they look for adapters; they end the process where they cannot
 /// have it.
@@ -44,12 +49,38 @@ impl Compute {
         let backend = if cfg!(target_family = "wasm") { "wasm" } else { "native" };
         Self {
             device: None,
-            info: DeviceInfo { kind: "cpu".into(), name, backend: backend.into() },
+            info: DeviceInfo { kind: "cpu".into(), name, backend: backend.into(), precision: Precision::F32 },
             why: why.into(),
             adapter: None,
             self_test: 0.0,
             free_bytes: memory::free() / 2,
+            memory: None,
         }
+    }
+
+    /// The same, with a model's matrices held in a precision; without one in f32, or in f16 where the device has memory for
+    /// these only. The model takes so many `bytes` in f32.
+    ///
+    /// # Errors
+    /// Where the device has no numbers of this kind.
+    pub fn holding(mut self, precision: Option<Precision>, bytes: u64) -> Result<Self> {
+        let has = self.adapter.as_ref().is_some_and(|adapter| adapter.shader_f16);
+        let precision = precision.unwrap_or_else(|| match self.memory {
+            Some(memory) if has && bytes.saturating_add(BESIDE_WEIGHTS) > memory => {
+                let (bytes, memory) = (bytes >> 20, memory >> 20);
+                self.why = format!("{}; f16, since {bytes} MiB in f32 do not fit {memory} MiB", self.why);
+                Precision::F16
+            }
+            _ => Precision::F32,
+        });
+        if precision == Precision::F16 && !has {
+            let what = if self.is_cpu() { "the CPU backend computes" } else { "this graphics adapter computes" };
+            return Err(Error::device(format!("{what} in f32 only"))
+                .hint("leave --precision out, or take a GPU that has 16-bit numbers (`engram doctor`)")
+                .in_page("choose the precision f32, or a GPU that has 16-bit numbers"));
+        }
+        self.info.precision = precision;
+        Ok(self)
     }
 
     /// It is the CPU.

@@ -71,6 +71,10 @@ const TOKENIZER_TIMES: u64 = 10;
 /// What everything else takes: captured runs of a few prompts, records, text.
 const REST: u64 = 32 << 20;
 
+/// Of a GPU's memory, for activations.
+const LEAST_FREE: u64 = 256 << 20;
+const MOST_FREE: u64 = 8 << 30;
+
 /// Bytes of main memory that a model needs, with the smallest batch plan that there is.
 fn needed(survey: &Survey, tokenizer: u64, cpu: bool) -> u64 {
     // A tensor is held twice where it is turned, or goes to another device.
@@ -98,7 +102,13 @@ impl Model {
         let small = cfg!(target_family = "wasm") && !compute.is_cpu();
         let table = if small { binding.min(shard_bytes(checkpoint)) } else { binding };
         let config = checkpoint.config().clone();
-        let loader = Loader::new(checkpoint, compute.device.as_ref(), table.min(usize::MAX as u64) as usize, progress);
+        let loader = Loader::new(
+            checkpoint,
+            compute.device.as_ref(),
+            compute.info.precision,
+            table.min(usize::MAX as u64) as usize,
+            progress,
+        );
         let net = assemble(spec.clone(), &loader).await?;
         let notes = notes(checkpoint, own_head, &tokens);
         let shape = &net.shape;
@@ -121,8 +131,13 @@ impl Model {
             ))
             .hint("tokenizer.json belongs to another model than the weights"));
         }
-        // What is free beside the weights; a GPU says nothing of it.
-        let free = if compute.is_cpu() { memory::free() / 2 } else { compute.free_bytes };
+        // What is free beside the weights, as far as a GPU says what it has.
+        let weights = survey.bytes / 4 * compute.info.precision.bytes() as u64;
+        let free = match compute.memory {
+            _ if compute.is_cpu() => memory::free() / 2,
+            Some(memory) => (memory.saturating_sub(weights) / 4).clamp(LEAST_FREE, MOST_FREE),
+            None => compute.free_bytes,
+        };
         let plan = Plan::of(&net, compute.is_cpu(), free, binding);
         crate::device::complaint()?;
         let (overlays, second_moments) = (Vec::new(), SecondMoments::default());

@@ -102,6 +102,39 @@ pub struct DeviceInfo {
     pub name: String,
     /// Graphics API, or `native` on the CPU; records of earlier programs say `flex` there.
     pub backend: String,
+    /// What matrices are held in; records of earlier programs do not say it, and f32 was all that there was.
+    #[serde(default)]
+    pub precision: Precision,
+}
+
+/// What a model's matrices are held in on the device. Products accumulate in f32, and everything that is no matrix is f32
+/// in either.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    /// 32 bits.
+    #[default]
+    F32,
+    /// 16 bits, 5 of them the exponent; what a matrix is multiplied with is rounded to them too.
+    F16,
+}
+
+impl Precision {
+    /// Its name in records and on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::F16 => "f16",
+        }
+    }
+
+    /// Bytes of a number.
+    pub fn bytes(self) -> usize {
+        match self {
+            Self::F32 => 4,
+            Self::F16 => 2,
+        }
+    }
 }
 
 /// Where the facts came from.

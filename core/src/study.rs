@@ -103,6 +103,9 @@ pub fn question(model: &Model, settings: &Settings) -> Result<Settings> {
 /// As [`check`], or when the device fails.
 pub async fn header(model: &Model, facts: &FactFile, mut settings: Settings, program: &str) -> Result<Record> {
     settings.rows = model.plan.rows;
+    if settings.trace_batch == Settings::default().trace_batch {
+        settings.trace_batch = model.plan.facts(model.layers(), settings.trace_batch);
+    }
     settings.window = settings.window_of(model.layers());
     check(model, &settings)?;
     if let Corruption::Noise { sigma, .. } = &mut settings.corruption {

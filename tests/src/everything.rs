@@ -181,7 +181,12 @@ fn full(corruption: Corruption, answer: Answer) -> Record {
             weights_sha256: "w".into(),
             tokenizer_sha256: "t".into(),
         },
-        device: DeviceInfo { kind: "cpu".into(), name: "1 thread".into(), backend: "flex".into() },
+        device: DeviceInfo {
+            kind: "cpu".into(),
+            name: "1 thread".into(),
+            backend: "flex".into(),
+            precision: Precision::F32,
+        },
         source: FactSource { name: "f".into(), sha256: "s".into(), count: 8 },
         facts: std::iter::once(fact(0, Outcome::Validated(Box::new(traced())))).chain(dropped).collect(),
         edits: Some(vec![edit()]),

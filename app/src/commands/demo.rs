@@ -76,7 +76,8 @@ pub fn run(args: &DemoArgs, ui: &Ui) -> Result<bool> {
     for (index, bundled) in bundled::studied().iter().enumerate() {
         let step = format!("model {} of {}", index + 1, bundled::studied().len());
         ui.say(&ui.talk.paint(Tone::Heading, &format!("{step}: {}", bundled.name)));
-        let model = Model { source: Source::Bundled(bundled), tokenizer: None, device: args.device, stats_text: None };
+        let (source, device) = (Source::Bundled(bundled), args.device);
+        let model = Model { source, tokenizer: None, device, precision: None, stats_text: None };
         let progress = Progress::new(*ui);
         let studied = engine::study(&model, &Facts::Bundled, &settings, &place, &progress)?;
         progress.finish();

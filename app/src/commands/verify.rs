@@ -80,6 +80,7 @@ pub fn run(args: &VerifyArgs, ui: &Ui) -> Result<bool> {
     let proof = Proof {
         models: args.model.iter().map(|source| args.run.model(source)).collect::<Vec<Model>>(),
         device: args.run.device,
+        precision: args.run.precision.0,
         facts: args.facts.clone(),
         rerun: args.rerun,
         tolerance: args.tolerance,

@@ -58,7 +58,8 @@ pub(super) fn open(wanted: &Model, progress: &Progress) -> Result<Opened> {
 /// Finds, downloads where needed, and loads a model; says which device is used and why.
 pub(super) fn load(wanted: &Model, progress: &Progress) -> Result<Loaded> {
     let Opened { checkpoint, name, path } = open(wanted, progress)?;
-    let compute = choose(wanted.device)?;
+    let bytes = block_on(model::survey(checkpoint.config(), None))?.bytes;
+    let compute = choose(wanted.device)?.holding(wanted.precision, bytes)?;
     progress.note(&format!("{}: {} ({})", compute.info.kind, compute.info.name, compute.why));
     progress.start("loading", "tensors", Some(checkpoint.tensors().len() as u64), 0);
     let model = block_on(LoadedModel::load(&checkpoint, &name, compute, &|done, _| progress.set(done as u64)))?;

@@ -81,7 +81,7 @@ fn model_of(record: &Record, proof: &Proof) -> Option<Model> {
             _ => return None,
         },
     };
-    Some(Model { source: found, tokenizer: None, device: proof.device, stats_text: None })
+    Some(Model { source: found, tokenizer: None, device: proof.device, precision: proof.precision, stats_text: None })
 }
 
 /// The digests of the model's files against the record's.

@@ -59,6 +59,7 @@ pub fn change(record: &mut Record, settings: &Settings) -> usize {
 fn tree(record: &Record) -> Value {
     let mut tree = serde_json::json!({
         "engram": record.engram, "settings": record.settings, "model": record.model, "source": record.source,
+        "precision": record.device.precision,
     });
     let mut forget = |part: &str, key: &str| {
         if let Some(map) = tree.get_mut(part).and_then(Value::as_object_mut) {
@@ -66,6 +67,7 @@ fn tree(record: &Record) -> Value {
         }
     };
     forget("settings", "rows");
+    forget("settings", "trace_batch");
     let digests = [("model", &record.model.weights_sha256), ("source", &record.source.sha256)];
     for (part, _) in digests.iter().filter(|(_, digest)| !digest.is_empty()) {
         forget(part, "name");

@@ -344,7 +344,7 @@ impl Embedding {
 
 impl Transformer {
     /// A block by its number.
-    pub(crate) fn block(&self, layer: usize) -> &Block {
+    pub fn block(&self, layer: usize) -> &Block {
         &self.blocks[layer - 1]
     }
 

@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::names;
+use crate::record::Precision;
 use crate::rope::RopeSpec;
 use crate::tensor::linear::Weight;
 use crate::tensor::norm::Norm;
@@ -10,7 +11,8 @@ use crate::tensor::rotate::Rope;
 use crate::tensor::vocabulary::Vocabulary;
 use crate::tensor::{LinearMap, Vector};
 use crate::weights::{Checkpoint, TensorInfo};
-use burn::{Device, Tensor, TensorData};
+use burn::{DType, Device, Tensor, TensorData};
+use half::f16;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 
@@ -55,6 +57,8 @@ pub struct Loader<'a> {
     origin: Origin<'a>,
     /// The host where there is none.
     device: Option<&'a Device>,
+    /// What matrices are held in there.
+    precision: Precision,
     /// Rows of a table that one buffer may hold.
     binding_bytes: usize,
     used: RefCell<BTreeSet<String>>,
@@ -66,17 +70,19 @@ impl<'a> Loader<'a> {
     pub fn new(
         checkpoint: &'a Checkpoint,
         device: Option<&'a Device>,
+        precision: Precision,
         binding_bytes: usize,
         progress: &'a dyn Fn(usize, usize),
     ) -> Self {
-        Self { origin: Origin::Files(checkpoint), device, binding_bytes, used: RefCell::default(), progress }
+        Self { origin: Origin::Files(checkpoint), device, precision, binding_bytes, used: RefCell::default(), progress }
     }
 
     /// A loader that hands out the parameters of a model in training, where these are.
     pub fn training(parameters: &'a super::Parameters) -> Self {
         let progress = &|_, _| {};
         let (origin, device) = (Origin::Training(parameters), parameters.device());
-        Self { origin, device, binding_bytes: usize::MAX, used: RefCell::default(), progress }
+        let (precision, binding_bytes) = (Precision::F32, usize::MAX);
+        Self { origin, device, precision, binding_bytes, used: RefCell::default(), progress }
     }
 
     /// A loader that loads nothing: every tensor is empty, whatever shape was asked for.
@@ -86,7 +92,8 @@ impl<'a> Loader<'a> {
         progress: &'a dyn Fn(usize, usize),
     ) -> Self {
         let origin = Origin::Nowhere(checkpoint, tally);
-        Self { origin, device: None, binding_bytes: usize::MAX, used: RefCell::default(), progress }
+        let (precision, binding_bytes) = (Precision::F32, usize::MAX);
+        Self { origin, device: None, precision, binding_bytes, used: RefCell::default(), progress }
     }
 
     /// The checkpoint; a model in training has none.
@@ -194,6 +201,14 @@ impl<'a> Loader<'a> {
         }
     }
 
+    async fn upload(&self, name: &str, values: Vec<f32>, shape: [usize; 2], device: &Device) -> Result<Tensor<2>> {
+        settled(match self.precision {
+            Precision::F32 => Tensor::from_data(TensorData::new(values, shape), device),
+            Precision::F16 => Tensor::from_data(TensorData::new(halved(name, &values)?, shape), (device, DType::F16)),
+        })
+        .await
+    }
+
     /// A linear map stored `[out, in]` as `name.weight`, with `name.bias` where asked for.
     pub(crate) async fn linear(&self, name: &str, out: usize, input: usize, bias: bool) -> Result<LinearMap> {
         let tensor = format!("{name}.weight");
@@ -201,7 +216,7 @@ impl<'a> Loader<'a> {
             (Stored::Nothing, _) => Weight::Host(Panels::default()),
             (Stored::Values(values), None) => Weight::Host(Panels::from_out_in(&values, out, input)),
             (Stored::Values(values), Some(device)) => {
-                Weight::OutIn(Box::new(upload(values, [out, input], device).await?))
+                Weight::OutIn(Box::new(self.upload(&tensor, values, [out, input], device).await?))
             }
             (Stored::Tensor(x), _) => Weight::OutIn(x),
         };
@@ -226,7 +241,7 @@ impl<'a> Loader<'a> {
         let bias = self.vector(&format!("{name}.bias"), all).await?;
         let columns = |part: usize| part * out..(part + 1) * out;
         let stored = match (self.matrix(&tensor, input, all).await?, self.device) {
-            (Stored::Values(values), Some(device)) => Err(upload(values, [input, all], device).await?),
+            (Stored::Values(values), Some(device)) => Err(self.upload(&tensor, values, [input, all], device).await?),
             (Stored::Tensor(x), _) => Err(*x),
             (stored, _) => Ok(stored),
         };
@@ -273,7 +288,7 @@ impl<'a> Loader<'a> {
     pub(crate) async fn table(&self, name: &str, vocab: usize, d: usize) -> Result<Vocabulary> {
         let per_shard = match self.device {
             None => TABLE_ROWS,
-            Some(_) => (self.binding_bytes / (d * 4)).clamp(1, vocab),
+            Some(_) => (self.binding_bytes / (d * self.precision.bytes())).clamp(1, vocab),
         };
         let checkpoint = match self.origin {
             Origin::Files(checkpoint) if per_shard < vocab => checkpoint,
@@ -282,7 +297,7 @@ impl<'a> Loader<'a> {
                     (Stored::Nothing, _) => Vocabulary::on_host(name, Panels::default()),
                     (Stored::Values(values), None) => Vocabulary::on_host(name, Panels::from_out_in(&values, vocab, d)),
                     (Stored::Values(values), Some(device)) => {
-                        Vocabulary::on_device(name, vec![upload(values, [vocab, d], device).await?], d)
+                        Vocabulary::on_device(name, vec![self.upload(name, values, [vocab, d], device).await?], d)
                     }
                     (Stored::Tensor(x), _) => Vocabulary::on_device(name, vec![*x], d),
                 });
@@ -302,7 +317,7 @@ impl<'a> Loader<'a> {
             Self::check(info, &values, start * d)?;
             match self.device {
                 None => packed.fill(start, &values),
-                Some(device) => shards.push(upload(values, [n, d], device).await?),
+                Some(device) => shards.push(self.upload(name, values, [n, d], device).await?),
             }
         }
         self.mark(checkpoint, name);
@@ -363,8 +378,19 @@ impl<'a> Loader<'a> {
     }
 }
 
-async fn upload(values: Vec<f32>, shape: [usize; 2], device: &Device) -> Result<Tensor<2>> {
-    settled(Tensor::from_data(TensorData::new(values, shape), device)).await
+/// As 16-bit numbers.
+fn halved(name: &str, values: &[f32]) -> Result<Vec<f16>> {
+    let halves: Vec<f16> = values.iter().map(|&x| f16::from_f32(x)).collect();
+    match halves.iter().position(|x| !x.is_finite()) {
+        None => Ok(halves),
+        Some(at) => Err(Error::numeric(format!(
+            "tensor {} holds {} at element {at}, more than f16 can hold",
+            names::tensor(name),
+            values[at]
+        ))
+        .hint("use --precision f32")
+        .in_page("choose the precision f32")),
+    }
 }
 
 /// In a browser an upload keeps its bytes in the tab's small memory until the queue is looked at: reading one number of

@@ -32,6 +32,10 @@ pub(super) fn threads() -> usize {
     1
 }
 
+/// Rows that a fact's cells bring at each layer: six of two patch positions, and three ablations of nine tokens each.
+const FACT_ROWS: usize = 33;
+const MOST_FACTS: usize = 64;
+
 /// On a GPU more rows than this gain little, even for the smallest models.
 const GPU_ROWS: usize = 16_384;
 
@@ -58,6 +62,14 @@ impl Plan {
         match self.cpu {
             true => all.div_ceil(threads()).clamp(LEAST_PASS, MOST_PASS).min(self.rows.max(1)),
             false => self.rows.max(1),
+        }
+    }
+
+    /// Facts that are traced at a time, `least` on the CPU: on a device as many as a pass has rows for.
+    pub(crate) fn facts(&self, layers: usize, least: usize) -> usize {
+        match self.cpu {
+            true => least,
+            false => (self.rows / (FACT_ROWS * layers.max(1))).clamp(least, MOST_FACTS),
         }
     }
 

@@ -3,11 +3,9 @@
 use super::check::{self, Scope};
 use super::schedule::Schedule;
 use super::{ActivationCache, Edited, PatchedRun, Read, Readout, Sites};
-use crate::device::{device_error, heard};
 use crate::error::{Error, Kind, Result};
 use crate::model::{Site, Transformer};
 use crate::tensor::{Matrix, Rows};
-use burn::{Int, Tensor, TensorData};
 
 /// Rows that go through the head at a time on the CPU.
 const HEAD_ROWS: usize = 64;
@@ -171,10 +169,7 @@ pub(super) async fn of<'t, A: Asks<'t>>(
         let logits = edited.net.logits(&stream);
         match ranks {
             true => out.extend(whole(&logits.values().await?, &tokens)),
-            false => {
-                let (logits, stream) = (logits.device().expect("a device"), stream.device().expect("a device"));
-                out.extend(reduce(logits.clone(), stream.clone().sum_dim(1), &tokens).await?);
-            }
+            false => out.extend(reduce(&logits, &stream, &tokens).await?),
         }
     }
     finite(out)
@@ -208,36 +203,15 @@ fn finite(readouts: Vec<(Readout, f32)>) -> Result<Vec<Readout>> {
     }
 }
 
-/// On a device. Some drivers compute tanh(NaN) = -1, so that a soft cap makes NaN a number; hence `stream`, the sum over
-/// each row that the logits come from, is added to the sum under the softmax, which only has to be finite.
-async fn reduce(logits: Tensor<2>, stream: Tensor<2>, tokens: &[&[u32]]) -> Result<Vec<(Readout, f32)>> {
-    let device = logits.device();
-    let n = tokens.len();
+/// On a device.
+async fn reduce(logits: &Rows, stream: &Rows, tokens: &[&[u32]]) -> Result<Vec<(Readout, f32)>> {
     let k = tokens.iter().map(|tokens| tokens.len()).max().unwrap_or(0).max(1);
-    let mut index = vec![0i32; n * k];
-    for (row, tokens) in tokens.iter().enumerate() {
-        for (at, &token) in tokens.iter().enumerate() {
-            index[row * k + at] = token as i32;
-        }
-    }
-    let index: Tensor<2, Int> = Tensor::from_data(TensorData::new(index, [n, k]), &device);
-    let (max, top) = logits.clone().max_dim_with_indices(1);
-    let sum = (logits.clone() - max.clone()).exp().sum_dim(1);
-    let picked = logits.gather(1, index);
-    let p = (picked.clone() - max).exp() / sum.clone();
-    let data = heard(Tensor::cat(vec![p, picked, sum + stream], 1).into_data_async()).await?;
-    let floats = data.try_to_vec::<f32>().map_err(device_error)?;
-    let top = heard(top.into_data_async()).await?;
-    let top: Vec<u32> = top.iter::<i64>().map(|id| id as u32).collect();
-    Ok(tokens
-        .iter()
-        .enumerate()
-        .map(|(row, tokens)| {
-            let floats = &floats[row * (2 * k + 1)..][..2 * k + 1];
-            let (p, logits) = (floats[..tokens.len()].to_vec(), floats[k..][..tokens.len()].to_vec());
-            (Readout { p, logits, rank: Vec::new(), top: top[row] }, floats[2 * k])
-        })
-        .collect())
+    let read = logits.readout(stream, tokens, k).values().await?;
+    let one = |(row, tokens): (&[f32], &&[u32])| {
+        let (p, logits) = (row[..tokens.len()].to_vec(), row[k..][..tokens.len()].to_vec());
+        (Readout { p, logits, rank: Vec::new(), top: row[2 * k + 1] as u32 }, row[2 * k])
+    };
+    Ok(read.chunks_exact(2 * k + 2).zip(tokens).map(one).collect())
 }
 
 /// Readouts with ranks, of whole logits.

@@ -1,6 +1,6 @@
 //! What stands between the projections of an MLP.
 
-use super::{MIXED, Rows, simd};
+use super::{MIXED, Rows, kernels, simd};
 use burn::{Tensor, activation};
 
 /// An MLP's nonlinearity.
@@ -48,7 +48,7 @@ impl Activation {
                 Self::Silu => x.iter_mut().zip(up.host()).for_each(|(x, u)| *x = silu(*x) * u),
                 Self::GeluTanh => x.iter_mut().zip(up.host()).for_each(|(x, u)| *x = gelu(*x) * u),
             },
-            |x| gated(self, x, up.device().expect(MIXED).clone()),
+            |x| kernels::gated(self, x, up.device().expect(MIXED).clone()),
         )
     }
 
@@ -60,7 +60,7 @@ impl Activation {
                 Self::Silu => x.iter_mut().for_each(|x| *x = silu(*x)),
                 Self::GeluTanh => x.iter_mut().for_each(|x| *x = gelu(*x)),
             },
-            |x| plain(self, x),
+            |x| kernels::plain(self, x),
         )
     }
 
@@ -124,21 +124,6 @@ fn slopes(act: Activation, x: Tensor<2>) -> [Tensor<2>; 2] {
     let value = x * s.clone();
     let bend = value.clone() * (s.clone() * -1.0 + 1.0);
     [value, s + slope.map_or(bend.clone(), |slope| bend * slope)]
-}
-
-fn gated(act: Activation, gate: Tensor<2>, up: Tensor<2>) -> Tensor<2> {
-    plain(act, gate) * up
-}
-
-fn plain(act: Activation, x: Tensor<2>) -> Tensor<2> {
-    match act {
-        Activation::Silu => activation::silu(x),
-        // By way of the sigmoid: some graphics drivers give no number for the tanh of a large one.
-        Activation::GeluTanh => {
-            let u = x.clone() * (x.clone().square() * 0.044_715 + 1.0) * (2.0 * 0.797_884_6);
-            x * activation::sigmoid(u)
-        }
-    }
 }
 
 #[cfg(test)]

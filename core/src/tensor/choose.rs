@@ -1,11 +1,11 @@
 //! Which device computes: the one that is asked for, when it computes right.
 
 use super::self_test::self_test;
-use super::{LinearMap, Rows};
+use super::{LinearMap, Rows, kernels};
 use crate::device::{Compute, DeviceChoice, GPU_NEEDS, complaints, describe, open_gpu, watch};
 use crate::error::{Error, Result};
 use crate::memory;
-use crate::record::DeviceInfo;
+use crate::record::{DeviceInfo, Precision};
 use burn::Device;
 use burn::wgpu::WgpuSetup;
 
@@ -49,9 +49,15 @@ impl Compute {
         // Its first use has put other listeners there.
         watch(&setup.device);
         Ok(Self {
-            info: DeviceInfo { kind: "gpu".into(), name: adapter.name.clone(), backend: adapter.backend.clone() },
+            info: DeviceInfo {
+                kind: "gpu".into(),
+                name: adapter.name.clone(),
+                backend: adapter.backend.clone(),
+                precision: Precision::F32,
+            },
             why: format!("self-test passed, largest difference to the CPU {self_test:.1e}"),
             free_bytes: adapter.max_buffer_bytes.min(2 << 30),
+            memory: kernels::memory(&device),
             adapter: Some(adapter),
             device: Some(device),
             self_test,

@@ -2,7 +2,7 @@
 
 use super::gradients::{Gradients, bias_of};
 use super::product::{Panels, outer};
-use super::{Buffer, MIXED, Rows, Vector, rows::indices, simd};
+use super::{Buffer, MIXED, Rows, Vector, kernels, rows::indices, simd};
 use crate::device::{device_error, heard};
 use crate::error::Result;
 use burn::{Device, Tensor, TensorData};
@@ -112,8 +112,8 @@ impl LinearMap {
                 }
                 Rows::on_host(y, self.out())
             }
-            Weight::OutIn(w) => self.biased(x.device().expect(MIXED).clone().matmul((**w).clone().transpose())),
-            Weight::InOut(w) => self.biased(x.device().expect(MIXED).clone().matmul((**w).clone())),
+            Weight::OutIn(w) => self.biased(kernels::product(x.device().expect(MIXED).clone(), w)),
+            Weight::InOut(w) => self.biased(x.device().expect(MIXED).clone().matmul(kernels::wide(w))),
         }
     }
 
@@ -140,8 +140,8 @@ impl LinearMap {
                 panels.backward(g.host(), &mut y);
                 Rows::on_host(y, self.input)
             }
-            Weight::OutIn(w) => Rows::on_device(g.device().expect(MIXED).clone().matmul((**w).clone())),
-            Weight::InOut(w) => Rows::on_device(g.device().expect(MIXED).clone().matmul((**w).clone().transpose())),
+            Weight::OutIn(w) => Rows::on_device(g.device().expect(MIXED).clone().matmul(kernels::wide(w))),
+            Weight::InOut(w) => Rows::on_device(g.device().expect(MIXED).clone().matmul(kernels::wide(w).transpose())),
         }
     }
 
@@ -193,8 +193,8 @@ impl LinearMap {
         };
         match &self.weight {
             Weight::Host(panels) => Ok(panels.out_in()),
-            Weight::OutIn(w) => read((**w).clone()).await,
-            Weight::InOut(w) => read((**w).clone().transpose()).await,
+            Weight::OutIn(w) => read(kernels::wide(w)).await,
+            Weight::InOut(w) => read(kernels::wide(w).transpose()).await,
         }
     }
 

@@ -6,6 +6,7 @@ pub(crate) mod attend;
 mod buffer;
 mod choose;
 pub(crate) mod gradients;
+mod kernels;
 pub(crate) mod linear;
 pub(crate) mod norm;
 pub(crate) mod product;

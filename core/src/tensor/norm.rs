@@ -1,7 +1,7 @@
 //! RMSNorm and LayerNorm over the width of rows.
 
 use super::gradients::{Gradients, bias_of};
-use super::{Buffer, MIXED, Rows, Vector, simd};
+use super::{Buffer, MIXED, Rows, Vector, kernels, simd};
 use burn::Tensor;
 
 /// A norm with its weights.
@@ -36,10 +36,8 @@ impl Norm {
             return Rows::empty(x.width());
         }
         if let Some(x) = x.device() {
-            return Rows::on_device(match &self.bias {
-                None => rms(x.clone(), &self.weight.device(), self.eps),
-                Some(bias) => layer(x.clone(), &self.weight.device(), &bias.device(), self.eps),
-            });
+            let bias = self.bias.as_ref().map(Vector::device);
+            return Rows::on_device(kernels::norm(x.clone(), self.weight.device(), bias, self.eps));
         }
         let mut out = Buffer::scratch(x.count() * x.width());
         self.rows(x.host(), &mut out);
@@ -183,17 +181,6 @@ fn normed(x: Tensor<2>, centre: bool, eps: f64) -> [Tensor<2>; 2] {
     let x = if centre { x.clone() - x.mean_dim(1) } else { x };
     let scale = (x.clone().square().mean_dim(1) + eps).sqrt().recip();
     [x * scale.clone(), scale]
-}
-
-fn rms(x: Tensor<2>, weight: &Tensor<1>, eps: f64) -> Tensor<2> {
-    let scale = (x.clone().square().mean_dim(1) + eps).sqrt().recip();
-    x * scale * weight.clone().unsqueeze::<2>()
-}
-
-fn layer(x: Tensor<2>, weight: &Tensor<1>, bias: &Tensor<1>, eps: f64) -> Tensor<2> {
-    let centred = x.clone() - x.mean_dim(1);
-    let scale = (centred.clone().square().mean_dim(1) + eps).sqrt().recip();
-    centred * scale * weight.clone().unsqueeze::<2>() + bias.clone().unsqueeze::<2>()
 }
 
 #[cfg(test)]

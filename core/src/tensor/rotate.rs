@@ -1,6 +1,6 @@
 //! Rotary position embedding in the rotate-half layout of Hugging Face (Su et al. 2021).
 
-use super::{MIXED, Rows, rows::indices};
+use super::{MIXED, Rows, kernels, rows::indices};
 use crate::rope::RopeSpec;
 use burn::{Device, Tensor, TensorData};
 
@@ -76,7 +76,7 @@ impl Turns<'_> {
 
     /// Rotates, with sines that are `sign` times their own.
     fn turn(&self, x: Rows, head_dim: usize, sign: f32) -> Rows {
-        let (rows, width) = (x.count(), x.width());
+        let width = x.width();
         x.map(
             #[inline(always)]
             |x| {
@@ -98,29 +98,8 @@ impl Turns<'_> {
             },
             |x| {
                 let Self::Device(tables) = self else { panic!("{MIXED}") };
-                let [cos, sin] = &**tables;
-                let some = |table: &Tensor<2>| match table.dims()[0] == rows {
-                    true => table.clone(),
-                    false => table.clone().narrow(0, 0, rows),
-                };
-                rotate(x, &some(cos), &(some(sin) * sign), head_dim)
+                kernels::rotate(x, (**tables).clone(), head_dim, sign)
             },
         )
     }
-}
-
-fn rotate(x: Tensor<2>, cos: &Tensor<2>, sin: &Tensor<2>, head_dim: usize) -> Tensor<2> {
-    let [rows, width] = x.dims();
-    let heads = width / head_dim;
-    let half = cos.dims()[1];
-    let x = x.reshape([rows, heads, head_dim]);
-    let cos = cos.clone().unsqueeze_dim::<3>(1);
-    let sin = sin.clone().unsqueeze_dim::<3>(1);
-    let first = x.clone().narrow(2, 0, half);
-    let second = x.clone().narrow(2, half, half);
-    let mut parts = vec![first.clone() * cos.clone() - second.clone() * sin.clone(), second * cos + first * sin];
-    if head_dim > 2 * half {
-        parts.push(x.narrow(2, 2 * half, head_dim - 2 * half));
-    }
-    Tensor::cat(parts, 2).reshape([rows, width])
 }

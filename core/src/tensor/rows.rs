@@ -1,6 +1,6 @@
 //! The currency above the kernels: rows of equal width, vectors, and plain matrices for those who call the engine.
 
-use super::{Buffer, MIXED, simd};
+use super::{Buffer, MIXED, kernels, simd};
 use crate::device::heard;
 use crate::error::Result;
 use burn::{Device, Int, Tensor, TensorData};
@@ -314,6 +314,20 @@ impl Rows {
             }
             Data::Device(x) => Vector::Device(Box::new((**x).clone().sum_dim(0).flatten(0, 1))),
         }
+    }
+
+    /// What logits on a device say: of each row the probabilities of `k` tokens, their logits, the sum under its softmax,
+    /// and the most probable token. Some drivers compute tanh(NaN) = -1, so that a soft cap makes NaN a number; hence the
+    /// sum of each row of `stream`, which the logits come from, is added to the sum under the softmax, which only has to be
+    /// finite.
+    pub(crate) fn readout(&self, stream: &Self, tokens: &[&[u32]], k: usize) -> Self {
+        let (logits, stream) = (self.device().expect(MIXED), stream.device().expect(MIXED));
+        let mut index = vec![0i32; tokens.len() * k];
+        for (index, tokens) in index.chunks_exact_mut(k).zip(tokens) {
+            index.iter_mut().zip(*tokens).for_each(|(index, &token)| *index = token as i32);
+        }
+        let index = Tensor::from_data(TensorData::new(index, [tokens.len(), k]), &logits.device());
+        Self::on_device(kernels::readout(logits.clone(), stream.clone(), index))
     }
 
     /// The sum with as many other rows.

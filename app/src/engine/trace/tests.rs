@@ -130,7 +130,7 @@ fn the_words_are_right_for_every_fact_of_the_list() {
                 }
             },
         };
-        let wanted = Model { source, tokenizer: None, device: DeviceChoice::Cpu, stats_text: None };
+        let wanted = Model { source, tokenizer: None, device: DeviceChoice::Cpu, precision: None, stats_text: None };
         let quiet = Progress::new(Ui::new(crate::ui::ColorChoice::Never, true));
         let loaded = load(&wanted, &quiet).expect("it loads");
         let mut counts: BTreeMap<String, usize> = BTreeMap::new();

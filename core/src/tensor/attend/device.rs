@@ -1,4 +1,5 @@
-//! On a device: runs padded to one length, keys and values gathered, scores in burn's products.
+//! On a device, for the way back and for very long prompts: runs padded to one length, keys and values gathered, scores in
+//! burn's products.
 
 use super::{Heads, KeyLists, seen};
 use crate::tensor::rows::indices;

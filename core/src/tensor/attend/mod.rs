@@ -3,8 +3,10 @@
 mod device;
 mod host;
 
-use super::{MIXED, Rows};
+use super::rows::indices;
+use super::{MIXED, Rows, kernels};
 use burn::{Device, Tensor};
+use std::cell::OnceCell;
 
 /// Attention heads of one layer.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,8 +33,21 @@ pub(crate) struct KeyLists {
     keys: Vec<Vec<u32>>,
     /// Per query row: its run and position.
     queries: Vec<(u32, u32)>,
-    tables: Option<device::Tables>,
+    /// Sliding windows that there are.
+    windows: Vec<Option<usize>>,
+    on_device: Option<OnDevice>,
 }
+
+/// The lists on a device.
+struct OnDevice {
+    device: Device,
+    lists: kernels::Attention,
+    /// Padded tables: for the way back, and for prompts that are too long for the kernel.
+    tables: OnceCell<device::Tables>,
+}
+
+/// Positions of a run whose scores a kernel keeps at a time.
+const MOST_POSITIONS: usize = 2048;
 
 /// Captured keys and values of a block: chunks of rows, and where each row is.
 #[derive(Clone, Copy)]
@@ -44,7 +59,7 @@ pub(crate) struct Captured<'a> {
 }
 
 impl KeyLists {
-    /// On a device the lists become tables of indices, and masks for these windows.
+    /// On a device the lists become tables of indices, for these windows.
     pub(crate) fn new(
         base_rows: usize,
         keys: Vec<Vec<u32>>,
@@ -52,9 +67,23 @@ impl KeyLists {
         windows: &[Option<usize>],
         device: Option<&Device>,
     ) -> Self {
-        let mut lists = Self { base_rows, keys, queries, tables: None };
-        lists.tables = device.filter(|_| !lists.queries.is_empty()).map(|on| device::Tables::new(&lists, windows, on));
+        let mut lists = Self { base_rows, keys, queries, windows: windows.to_vec(), on_device: None };
+        lists.on_device = device.filter(|_| !lists.queries.is_empty()).map(|device| {
+            let most = lists.keys.iter().map(Vec::len).max().unwrap_or(0);
+            let mut table: Vec<u32> = lists.queries.iter().flat_map(|&(run, position)| [run, position]).collect();
+            for keys in &lists.keys {
+                table.extend(keys);
+                table.extend(std::iter::repeat_n(0, most - keys.len()));
+            }
+            let queries = lists.queries.len();
+            let lists = kernels::Attention { table: indices(&table, device), queries, most, base: base_rows };
+            OnDevice { device: device.clone(), lists, tables: OnceCell::new() }
+        });
         lists
+    }
+
+    fn tables<'a>(&self, on: &'a OnDevice) -> &'a device::Tables {
+        on.tables.get_or_init(|| device::Tables::new(self, &self.windows, &on.device))
     }
 
     /// Mixes values for the first `q.count()` query rows, which belong to the first `runs` runs:
@@ -70,10 +99,15 @@ impl KeyLists {
         if q.count() == 0 {
             return q;
         }
-        match (&self.tables, q.device()) {
-            (Some(tables), Some(x)) => {
+        match (&self.on_device, q.device()) {
+            (Some(on), Some(x)) if on.lists.most <= MOST_POSITIONS => {
+                let captured = base.map(|base| [base.keys, base.values].map(one_chunk));
+                let own = [k, v].map(|rows| rows.device().expect(MIXED).clone());
+                Rows::on_device(kernels::attend(&on.lists, heads, x.clone(), captured, own))
+            }
+            (Some(on), Some(x)) => {
                 let [k, v] = on_device(base, [k, v]);
-                Rows::on_device(tables.attend(heads, runs, x.clone(), k, v))
+                Rows::on_device(self.tables(on).attend(heads, runs, x.clone(), k, v))
             }
             _ => host::attend(self, heads, q, base, [k, v]),
         }
@@ -90,12 +124,12 @@ impl KeyLists {
         [k, v]: [&Rows; 2],
         g: Rows,
     ) -> [Rows; 3] {
-        match (&self.tables, q.device(), g.device()) {
-            (Some(tables), Some(x), Some(g)) => {
+        match (&self.on_device, q.device(), g.device()) {
+            (Some(on), Some(x), Some(g)) => {
                 let own = k.count();
                 let [k, v] = on_device(base, [k, v]);
                 let own = (self.base_rows, own);
-                tables.backward(heads, runs, own, x.clone(), [k, v], g.clone()).map(Rows::on_device)
+                self.tables(on).backward(heads, runs, own, x.clone(), [k, v], g.clone()).map(Rows::on_device)
             }
             _ if g.count() == 0 => {
                 let device = k.device().map(Tensor::device);
@@ -107,11 +141,20 @@ impl KeyLists {
     }
 }
 
+/// Captured rows on a device, where a cache is one chunk.
+fn one_chunk(chunks: &[Rows]) -> Tensor<2> {
+    let [one] = chunks else { panic!("a cache on a device is one chunk") };
+    one.device().expect(MIXED).clone()
+}
+
 /// Keys and values on a device, captured ones first.
 fn on_device(base: Option<Captured<'_>>, [k, v]: [&Rows; 2]) -> [Tensor<2>; 2] {
-    let all = |base: Option<&[Rows]>, new: &Rows| match (base, new.device()) {
-        (Some([one]), Some(new)) => Tensor::cat(vec![one.device().expect(MIXED).clone(), new.clone()], 0),
-        (_, new) => new.expect("a query row has at least its own key").clone(),
+    let all = |base: Option<&[Rows]>, new: &Rows| {
+        let new = new.device().expect("a query row has at least its own key").clone();
+        match base {
+            Some(base) => Tensor::cat(vec![one_chunk(base), new], 0),
+            None => new,
+        }
     };
     [all(base.map(|base| base.keys), k), all(base.map(|base| base.values), v)]
 }

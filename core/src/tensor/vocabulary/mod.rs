@@ -5,7 +5,7 @@ mod readout;
 pub use readout::Readout;
 
 use super::product::{Panels, outer};
-use super::{Buffer, MIXED, Rows, Vector, rows::indices, simd};
+use super::{Buffer, MIXED, Rows, Vector, kernels, rows::indices, simd};
 use burn::Tensor;
 
 /// A table `[vocab, width]`.
@@ -90,7 +90,7 @@ impl Vocabulary {
         };
         let device = shards[0].device();
         if let [table] = shards.as_slice() {
-            return Rows::on_device(table.clone().select(0, indices(ids, &device)));
+            return Rows::on_device(kernels::wide(&table.clone().select(0, indices(ids, &device))));
         }
         // Each shard gives its own ids' rows; `place` puts them in the asked order.
         let (mut start, mut found) = (0, 0);
@@ -107,7 +107,7 @@ impl Vocabulary {
                 }
             }
             if !local.is_empty() {
-                pieces.push(shard.clone().select(0, indices(&local, &device)));
+                pieces.push(kernels::wide(&shard.clone().select(0, indices(&local, &device))));
             }
             start += rows;
         }
@@ -130,8 +130,7 @@ impl Vocabulary {
             }
             Data::Device(shards) => {
                 let x = x.device().expect(MIXED);
-                let mut parts: Vec<_> =
-                    shards.iter().map(|shard| x.clone().matmul(shard.clone().transpose())).collect();
+                let mut parts: Vec<_> = shards.iter().map(|shard| kernels::product(x.clone(), shard)).collect();
                 let mut y = if parts.len() == 1 { parts.remove(0) } else { Tensor::cat(parts, 1) };
                 if let Some(bias) = finish.bias {
                     y = y + bias.device().unsqueeze::<2>();
@@ -159,7 +158,7 @@ impl Vocabulary {
                 let parts = shards.iter().map(|shard| {
                     let tokens = shard.dims()[0];
                     first += tokens;
-                    g.clone().narrow(1, first - tokens, tokens).matmul(shard.clone())
+                    g.clone().narrow(1, first - tokens, tokens).matmul(kernels::wide(shard))
                 });
                 Rows::on_device(parts.reduce(|a, b| a + b).expect("a table has a shard"))
             }

@@ -1,0 +1,103 @@
+//! Products with a matrix as a model holds it on a device: in f32 on the plain units, in f16 on matrix units that add up
+//! in f32. A cube computes a tile of the result from tiles of both in shared memory, the next ones on their way meanwhile.
+//! Where there are fewer tiles than a device has units for, several cubes share the sum of a tile, which a second kernel
+//! adds up in a fixed order. Which tile a product takes depends on its shape alone, so that its bits do too.
+
+mod half;
+mod plain;
+
+use super::{argument, for_each, raw, tensor};
+use burn::{DType, Tensor};
+use burn_cubecl::tensor::CubeTensor;
+use cubecl::prelude::*;
+
+/// `x wᵀ`: `[rows, in]` with a matrix `[out, in]` to `[rows, out]`.
+pub(in crate::tensor) fn product(x: Tensor<2>, w: &Tensor<2>) -> Tensor<2> {
+    let ([m, k], [n, _]) = (x.dims(), w.dims());
+    let sizes = Sizes { m, n, k };
+    if w.dtype() == DType::F16 {
+        let w = raw(w.clone());
+        if half::fits(&w, sizes) {
+            return half::product(x.cast(DType::F16), w, sizes);
+        }
+        return product(x, &tensor::<2>(w).cast(DType::F32));
+    }
+    match plain::fits(sizes) {
+        true => plain::product(x, raw(w.clone()), sizes),
+        false => x.matmul(w.clone().transpose()),
+    }
+}
+
+/// A matrix in f32, whatever it is held in.
+pub(in crate::tensor) fn wide(w: &Tensor<2>) -> Tensor<2> {
+    match w.dtype() {
+        DType::F32 => w.clone(),
+        _ => w.clone().cast(DType::F32),
+    }
+}
+
+/// Of a product `[m, k]` with `[n, k]`.
+#[derive(Clone, Copy)]
+struct Sizes {
+    m: usize,
+    n: usize,
+    k: usize,
+}
+
+impl Sizes {
+    /// How many cubes share a tile's sum: so many that there are `enough` cubes, none with less than `least` of `k`, in
+    /// steps of `step`.
+    fn splits(self, [height, width]: [usize; 2], step: usize, enough: usize, least: usize) -> usize {
+        let cubes = self.m.div_ceil(height) * self.n.div_ceil(width);
+        let mut splits = 1;
+        while splits < 8
+            && cubes * splits < enough
+            && self.k.is_multiple_of(2 * splits * step)
+            && self.k / (2 * splits) >= least
+        {
+            splits *= 2;
+        }
+        splits
+    }
+}
+
+/// Room for the sums of `splits` cubes each, of whole tiles.
+fn partial(x: &CubeTensor, rows: usize, n: usize, splits: usize) -> CubeTensor {
+    let shape = [splits * rows, n];
+    let handle = x.client.empty(splits * rows * n * size_of::<f32>());
+    CubeTensor::new_contiguous(x.client.clone(), x.device.clone(), shape.into(), handle, DType::F32)
+}
+
+/// The first `m` of `rows` rows, the sums of all splits added up.
+fn joined(sums: CubeTensor, m: usize, rows: usize, n: usize, splits: usize) -> Tensor<2> {
+    if splits == 1 {
+        let sums = tensor::<2>(sums);
+        return if m == rows { sums } else { sums.narrow(0, 0, m) };
+    }
+    let out = super::room(&sums, [m, n]);
+    let (count, dim) = for_each(&sums, m * n);
+    add_up::launch(
+        &sums.client,
+        count,
+        dim,
+        argument(&sums),
+        argument(&out),
+        (m * n) as u32,
+        (rows * n) as u32,
+        splits,
+    );
+    tensor(out)
+}
+
+#[cube(launch)]
+fn add_up(sums: &[f32], out: &mut [f32], count: u32, apart: u32, #[comptime] splits: usize) {
+    let at = ABSOLUTE_POS;
+    if at < count as usize {
+        let mut sum = sums[at];
+        #[unroll]
+        for split in 1..splits {
+            sum += sums[split * apart as usize + at];
+        }
+        out[at] = sum;
+    }
+}
