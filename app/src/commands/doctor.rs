@@ -43,6 +43,7 @@ pub fn run(args: &DoctorArgs, ui: &Ui) -> Result<bool> {
             source: source.clone(),
             tokenizer: args.tokenizer.clone(),
             device: DeviceChoice::Cpu,
+            precision: None,
             stats_text: None,
         };
         let understood = engine::understand(&model, &Progress::new(*ui))?;

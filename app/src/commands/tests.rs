@@ -6,7 +6,7 @@ use crate::render::style::{Ink, Screen, Tone};
 use engram_core::metrics::judge;
 use engram_core::record::{
     DeviceInfo, Dropped, EditRecord, EditSettings, FactRecord, FactSource, Lens, Maps, ModelInfo, Outcome,
-    PatchPosition, Reason, Record, Settings, Traced, Unrelated, VERSION,
+    PatchPosition, Precision, Reason, Record, Settings, Traced, Unrelated, VERSION,
 };
 
 const SCREEN: Screen = Screen { width: 80, ink: Ink::None };
@@ -16,7 +16,7 @@ fn model() -> ModelInfo {
 }
 
 fn device() -> DeviceInfo {
-    DeviceInfo { kind: "cpu".into(), name: "2 threads".into(), backend: "flex".into() }
+    DeviceInfo { kind: "cpu".into(), name: "2 threads".into(), backend: "flex".into(), precision: Precision::F32 }
 }
 
 fn tracing(patched: [f32; 6], maps: bool) -> Tracing {

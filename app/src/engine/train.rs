@@ -78,6 +78,7 @@ pub(super) fn run(wanted: &Wanted, progress: &Progress) -> Result<Trained> {
         source: crate::wanted::Source::Path(wanted.out.clone()),
         tokenizer: None,
         device: wanted.device,
+        precision: None,
         stats_text: None,
     };
     let model = super::load::load(&made, progress)?.model;

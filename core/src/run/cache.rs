@@ -171,6 +171,12 @@ impl ActivationCache {
         gather(&self.kept[&(layer, site)], &self.places, rows)
     }
 
+    /// All rows of a site on a device, where a cache is one chunk, and where in it each row is.
+    pub(super) fn whole(&self, layer: usize, site: Site) -> (&Rows, &[(u32, u32)]) {
+        let [one] = self.kept[&(layer, site)].as_slice() else { panic!("a cache on a device is one chunk") };
+        (one, &self.places)
+    }
+
     /// Rows of the stream after the last block.
     pub(super) fn gather_end(&self, rows: &[u32]) -> Rows {
         gather(&self.end, &self.places, rows)

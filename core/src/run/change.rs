@@ -1,9 +1,9 @@
 //! Changing rows of an activation in place of a pass.
 
 use super::ActivationCache;
-use super::schedule::{RowChange, RowOp, RowSource};
-use crate::tensor::{Buffer, MIXED, Matrix, Rows};
-use burn::{Tensor, TensorData};
+use super::schedule::{Place, RowChange, RowOp, RowSource};
+use crate::tensor::{Buffer, MIXED, Matrix, RowEdit, Rows};
+use std::collections::BTreeMap;
 
 /// Where a change finds its numbers.
 #[derive(Clone, Copy)]
@@ -58,8 +58,7 @@ fn on_host(mut x: Rows, edits: &[RowChange], sources: Sources<'_>) -> Rows {
     x
 }
 
-/// On a device: all edits up to the next one that builds on an earlier one go together, as
-/// `x[rows] · a + source · b`, with `a` and `b` by column.
+/// On a device: all edits up to the next one that builds on an earlier one go together.
 fn on_device(mut x: Rows, mut edits: &[RowChange], sources: Sources<'_>) -> Rows {
     while !edits.is_empty() {
         let mut rows = std::collections::HashSet::new();
@@ -78,52 +77,49 @@ fn on_device(mut x: Rows, mut edits: &[RowChange], sources: Sources<'_>) -> Rows
 }
 
 fn at_once(x: &Rows, edits: &[RowChange], sources: Sources<'_>) -> Rows {
-    let (all, width) = (x.device().expect(MIXED), x.width());
-    let device = all.device();
-    let matrix = |values: Vec<f32>| {
-        let rows = values.len() / width;
-        Tensor::<2>::from_data(TensorData::new(values, [rows, width]), &device)
-    };
-    // Sources one behind the other: cached rows by place, live rows, constants; an edit without one takes any.
-    let mut parts: Vec<Rows> = Vec::new();
-    let mut order = vec![0u32; edits.len()];
-    let mut next = 0;
-    let mut put = |rows: Rows, of: &[usize], order: &mut Vec<u32>| {
-        for (at, &edit) in of.iter().enumerate() {
-            order[edit] = next + at as u32;
-        }
-        next += of.len() as u32;
-        parts.push(rows);
-    };
+    let cache = || sources.cache.expect("checked: there is a cache");
     let origin = |edit: &RowChange| match edit.change {
         RowOp::Replace(origin) | RowOp::Add(origin) => Some(origin),
         _ => None,
     };
-    let mut places: Vec<_> = edits
-        .iter()
-        .filter_map(|edit| match origin(edit) {
-            Some(RowSource::Cache(place, _)) => Some(place),
-            _ => None,
-        })
-        .collect();
-    places.sort_unstable();
-    places.dedup();
-    for (layer, site) in places {
-        let mut of = Vec::new();
-        let mut rows = Vec::new();
-        for (at, edit) in edits.iter().enumerate() {
-            if let Some(RowSource::Cache(place, row)) = origin(edit)
-                && place == (layer, site)
-            {
-                of.push(at);
-                rows.push(row);
-            }
+    let mut places = edits.iter().filter_map(origin).map(|origin| match origin {
+        RowSource::Cache(place, _) => Some(place),
+        _ => None,
+    });
+    // Mostly all come from one site of the cache, where they can stay.
+    let first = places.next();
+    let one = first.flatten().filter(|_| places.all(|place| Some(place) == first));
+    let (source, from) = match (first, one) {
+        (None, _) => (None, vec![0; edits.len()]),
+        (_, Some((layer, site))) => {
+            let (rows, places) = cache().whole(layer, site);
+            let row = |edit: &RowChange| match origin(edit) {
+                Some(RowSource::Cache(_, row)) => places[row as usize].1,
+                _ => 0,
+            };
+            (Some(rows.clone()), edits.iter().map(row).collect())
         }
-        let cache = sources.cache.expect("checked: there is a cache");
-        put(cache.gather(layer, site, &rows), &of, &mut order);
-    }
-    let (mut of, mut rows) = (Vec::new(), Vec::new());
-    let (mut constant_of, mut constants) = (Vec::new(), Vec::new());
+        _ => gathered(x, edits, sources),
+    };
+    let edit = |(edit, from): (&RowChange, u32)| {
+        let (keep, take) = match edit.change {
+            RowOp::Zero => (0.0, 0.0),
+            RowOp::Scale(factor) => (factor, 0.0),
+            RowOp::Replace(_) => (0.0, 1.0),
+            RowOp::Add(_) => (1.0, 1.0),
+        };
+        RowEdit { row: edit.row, from, columns: edit.columns.clone(), keep, take }
+    };
+    let edits: Vec<RowEdit> = edits.iter().zip(from).map(edit).collect();
+    x.edited(source.as_ref(), &edits)
+}
+
+/// The sources of edits one behind the other, each as wide as a row, and the row of each edit.
+fn gathered(x: &Rows, edits: &[RowChange], sources: Sources<'_>) -> (Option<Rows>, Vec<u32>) {
+    let cache = || sources.cache.expect("checked: there is a cache");
+    let (width, device) = (x.width(), x.device().expect(MIXED).device());
+    let mut by_place: BTreeMap<Place, Vec<(usize, u32)>> = BTreeMap::new();
+    let (mut live, mut constants, mut constant_of) = (Vec::new(), Vec::new(), Vec::new());
     for (at, edit) in edits.iter().enumerate() {
         let mut constant = |row: &[f32], first: u32| {
             let mut whole = vec![0.0; width];
@@ -131,54 +127,33 @@ fn at_once(x: &Rows, edits: &[RowChange], sources: Sources<'_>) -> Rows {
             constant_of.push(at);
             constants.extend(whole);
         };
-        match origin(edit) {
-            Some(RowSource::Live(row)) => {
-                of.push(at);
-                rows.push(row);
-            }
-            Some(RowSource::Constant(row, first)) => constant(sources.constants.row(row as usize), first),
-            Some(RowSource::Kept(row, first)) => {
-                constant(sources.cache.expect("checked: there is a cache").constants.row(row as usize), first);
-            }
-            Some(RowSource::Cache(..)) | None => {}
+        match edit.change {
+            RowOp::Replace(origin) | RowOp::Add(origin) => match origin {
+                RowSource::Cache(place, row) => by_place.entry(place).or_default().push((at, row)),
+                RowSource::Live(row) => live.push((at, row)),
+                RowSource::Constant(row, first) => constant(sources.constants.row(row as usize), first),
+                RowSource::Kept(row, first) => constant(cache().constants.row(row as usize), first),
+            },
+            RowOp::Zero | RowOp::Scale(_) => {}
         }
     }
-    if !rows.is_empty() {
-        put(x.gather(&rows), &of, &mut order);
+    let (mut parts, mut from, mut next) = (Vec::new(), vec![0; edits.len()], 0);
+    let mut put = |rows: Rows, of: &mut dyn Iterator<Item = usize>| {
+        for at in of {
+            from[at] = next;
+            next += 1;
+        }
+        parts.push(rows);
+    };
+    let numbers = |of: &[(usize, u32)]| of.iter().map(|&(_, row)| row).collect::<Vec<u32>>();
+    for ((layer, site), of) in &by_place {
+        put(cache().gather(*layer, *site, &numbers(of)), &mut of.iter().map(|&(at, _)| at));
+    }
+    if !live.is_empty() {
+        put(x.gather(&numbers(&live)), &mut live.iter().map(|&(at, _)| at));
     }
     if !constant_of.is_empty() {
-        put(Rows::on_device(matrix(constants)), &constant_of, &mut order);
+        put(Rows::new(constants, width, Some(&device)), &mut constant_of.into_iter());
     }
-    let targets: Vec<u32> = edits.iter().map(|edit| edit.row).collect();
-    let whole = |edit: &RowChange| edit.columns == (0..width);
-    let sources = parts.into_iter().reduce(Rows::join);
-    let picked = sources.map(|sources| sources.gather(&order));
-    let own = x.gather(&targets);
-    // Whole rows that are replaced need no arithmetic.
-    let changed = if edits.iter().all(|edit| whole(edit) && matches!(edit.change, RowOp::Replace(_))) {
-        picked.expect("a replacement has a source")
-    } else {
-        let (mut a, mut b) = (vec![1.0f32; edits.len() * width], vec![0.0f32; edits.len() * width]);
-        for (at, edit) in edits.iter().enumerate() {
-            let columns = at * width + edit.columns.start..at * width + edit.columns.end;
-            let (keep, take) = match edit.change {
-                RowOp::Zero => (0.0, 0.0),
-                RowOp::Scale(factor) => (factor, 0.0),
-                RowOp::Replace(_) => (0.0, 1.0),
-                RowOp::Add(_) => (1.0, 1.0),
-            };
-            a[columns.clone()].fill(keep);
-            b[columns].fill(take);
-        }
-        let kept = own.device().expect(MIXED).clone() * matrix(a);
-        Rows::on_device(match picked {
-            Some(picked) => kept + picked.device().expect(MIXED).clone() * matrix(b),
-            None => kept,
-        })
-    };
-    let mut index: Vec<u32> = (0..x.count() as u32).collect();
-    for (at, &row) in targets.iter().enumerate() {
-        index[row as usize] = x.count() as u32 + at as u32;
-    }
-    x.clone().join(changed).gather(&index)
+    (parts.into_iter().reduce(Rows::join), from)
 }

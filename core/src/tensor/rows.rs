@@ -316,6 +316,12 @@ impl Rows {
         }
     }
 
+    /// On a device, rows changed from those of a source, each row at most once.
+    pub(crate) fn edited(&self, source: Option<&Self>, edits: &[kernels::RowEdit]) -> Self {
+        let on = |rows: &Self| rows.device().expect(MIXED).clone();
+        Self::on_device(kernels::change(on(self), source.map(on), edits))
+    }
+
     /// What logits on a device say: of each row the probabilities of `k` tokens, their logits, the sum under its softmax,
     /// and the most probable token. Some drivers compute tanh(NaN) = -1, so that a soft cap makes NaN a number; hence the
     /// sum of each row of `stream`, which the logits come from, is added to the sum under the softmax, which only has to be

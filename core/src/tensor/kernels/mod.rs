@@ -2,6 +2,7 @@
 //! (browsers) and SPIR-V (Vulkan); each is held against the host by the self-test.
 
 mod attend;
+mod change;
 mod gate;
 mod norm;
 mod product;
@@ -9,6 +10,8 @@ mod readout;
 mod rotate;
 
 pub(super) use attend::{Attention, attend};
+pub(crate) use change::RowEdit;
+pub(super) use change::change;
 pub(super) use gate::{gated, plain};
 pub(super) use norm::norm;
 pub(super) use product::{product, wide};
