@@ -1,6 +1,7 @@
 //! The trace screen as plain data: rows and cells of the maps, what they say in one sentence, the tracks beneath them, and one
 //! cell in full.
 
+mod answers;
 mod cell;
 mod difference;
 mod maps;
@@ -10,6 +11,7 @@ mod rows;
 mod story;
 mod tracks;
 
+pub use answers::{WEAKLY, edited, own_answer, weakly_known};
 pub use cell::{Cell, Line};
 pub use difference::{Unlike, told};
 pub use maps::{Cursor, Peak, SITES, Scale, Standing, TraceMaps, ramp};

@@ -11,6 +11,7 @@ mod put_back;
 mod run;
 mod settings;
 mod shown;
+mod ways;
 
 use self::maps::Maps;
 pub(crate) use self::run::Tracer;
