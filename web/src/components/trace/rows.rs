@@ -9,6 +9,9 @@ use leptos::prelude::*;
 /// Longest token that is written whole.
 const LONGEST: usize = 16;
 
+/// Why a row has no cells.
+const UNMATCHED: &str = "the replacement has no token here, so no state of it can be put back";
+
 /// The row.
 #[component]
 pub(super) fn MapRow(
@@ -65,7 +68,7 @@ pub(super) fn MapRow(
             }
             (Some(most), None) => view! { <span class="row-most">{words::fixed(most, 2)}</span> }.into_any(),
             (None, None) if !matched => {
-                view! { <span class="row-most" title="the replacement has no token here">"no match"</span> }.into_any()
+                view! { <span class="row-most" title=UNMATCHED>"no match"</span> }.into_any()
             }
             (None, None) => ().into_any(),
         }
@@ -74,9 +77,13 @@ pub(super) fn MapRow(
     let shown = if leads && !averaged { role.name() } else { "" };
     let star = if role.is_subject() { "*" } else { "" };
     let label = format!("{text}{star}");
+    let head = match matched {
+        true => role.full().to_owned(),
+        false => format!("{}; {UNMATCHED}", role.full()),
+    };
     view! {
         <div role="row" class="map-row" class:subject=role.is_subject() class:end=end class:here=move || here.get().is_some() style=format!("grid-row:{}", at + 1)>
-            <span role="rowheader" class="row-head" title=role.full() aria-label=label>
+            <span role="rowheader" class="row-head" title=head aria-label=label>
                 <span class="role">{shown}</span>
                 <span class="words">
                     <b>{words::short(&text, LONGEST)}</b>
