@@ -13,6 +13,7 @@ use crate::lab::browser;
 use crate::state::POSITIONS;
 use crate::words;
 use engram_core::protocol::ModelRef;
+use leptos::task::spawn_local;
 use leptos::{ev, prelude::*};
 use wasm_bindgen::JsCast;
 
@@ -46,6 +47,9 @@ pub(crate) fn StudyForm(runner: Runner) -> impl IntoView {
         let settings = form.with(Form::settings).map_err(|said| problems.extend(said)).ok();
         if models.with(Vec::is_empty) {
             problems.push("Choose at least one model".into());
+        }
+        if let Some((said, true)) = untrack(move || in_the_way(runner, models)) {
+            problems.push(said.trim_end_matches('.').to_owned());
         }
         if let (Some(name), None) = (lost.get(), inbox::chosen().get_untracked()) {
             let name = words::visible(&name);
@@ -118,8 +122,9 @@ pub(crate) fn StudyForm(runner: Runner) -> impl IntoView {
             </fieldset>
             <Advanced form=form />
             <div role="alert">{said}</div>
+            <EditsInForce runner=runner models=models />
             <p class="choices">
-                <button type="submit" class="primary" disabled=move || runner.busy.get()>
+                <button type="submit" class="primary" disabled=move || runner.busy.get() || in_the_way(runner, models).is_some_and(|(_, must)| must)>
                     {move || if many() > 1 { format!("Study {} models", many()) } else { "Study".into() }}
                 </button>
                 {shown(move || form.with(|form| *form != Form::default()), move || view! {
@@ -129,6 +134,41 @@ pub(crate) fn StudyForm(runner: Runner) -> impl IntoView {
             </p>
         </form>
     }
+}
+
+/// What becomes of the edits in force, and whether they must be undone before.
+fn in_the_way(runner: Runner, models: RwSignal<Vec<ModelRef>>) -> Option<(String, bool)> {
+    let edits = runner.engine.edits.with(Vec::len);
+    let loaded = runner.engine.model.with(|model| model.as_ref().map(|loaded| loaded.model.clone()));
+    models.with(|models| queue::edits_in_the_way(edits, models, loaded.as_ref()))
+}
+
+/// That edits are in force, with the way to undo them.
+#[component]
+fn EditsInForce(runner: Runner, models: RwSignal<Vec<ModelRef>>) -> impl IntoView {
+    let engine = runner.engine;
+    let undo = move |_| {
+        spawn_local(async move {
+            if let Err(failure) = engine.undo(None).await {
+                engine.complain(failure);
+            }
+            browser::keep_focus(".study-form button.primary");
+        });
+    };
+    // Each screen's own work comes first: an edit is not undone while something runs.
+    let busy = move || engine.jobs.with(|jobs| !jobs.is_empty());
+    let said = Memo::new(move |_| in_the_way(runner, models).filter(|_| !runner.busy.get()));
+    let notice = move || {
+        let (said, _) = said.get()?;
+        let several = engine.edits.with(Vec::len) > 1;
+        Some(view! {
+            <p class="notice">
+                <span>{said}</span>
+                <button type="button" disabled=busy on:click=undo>{if several { "Undo all" } else { "Undo" }}</button>
+            </p>
+        })
+    };
+    view! { <div role="status">{notice}</div> }
 }
 
 /// Bundled models and the loaded one.
