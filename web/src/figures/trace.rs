@@ -19,7 +19,7 @@ pub use pin::{Pin, Side, names};
 pub use redundancy::redundancy;
 pub use rows::{Role, Row, rows};
 pub use story::{CARRIES, Carries, Piece, Story, carried_from};
-pub use tracks::Tracks;
+pub use tracks::{ROOM, Tracks};
 
 #[cfg(test)]
 pub(crate) mod machu;

@@ -16,17 +16,13 @@ use leptos::prelude::*;
 
 /// The row of tokens, or the fields to type in, and the button that runs it.
 #[component]
-pub(super) fn Prompt(tracer: Tracer, settings: RwSignal<bool>) -> impl IntoView {
+pub(super) fn Prompt(
+    tracer: Tracer,
+    settings: RwSignal<bool>,
+    typing: RwSignal<bool>,
+    go: Callback<()>,
+) -> impl IntoView {
     let draft = tracer.draft;
-    let typing = RwSignal::new(draft.asked.with_untracked(|asked| asked.prompt.is_empty()));
-    let go = Callback::new(move |()| {
-        typing.set(false);
-        match tracer.draft.way() {
-            // A download is agreed to where it is told what it takes.
-            Way::Consent(_) => tracer.page.lab.update(|lab| lab.tab = Tab::Models),
-            Way::Run | Way::Fetch => tracer.run(),
-        }
-    });
     let wrong = Memo::new(move |_| draft.asked.with(|asked| !asked.problems().is_empty()));
     // A prompt or subject that is wrong can only be mended in the fields.
     let shut = Memo::new(move |_| {
