@@ -52,7 +52,7 @@ pub(super) fn Lanes(
         Some(view! {
             <div class="lane">
                 <div class="name">
-                    <b>"Restoration " <span class="room">{format!("{} to {}", words::fixed(ROOM[0], 1), words::fixed(ROOM[1], 1))}</span></b>
+                    <b>"Restoration " <span class="room">{format!("to {}", words::fixed(ROOM[1], 1))}</span></b>
                     <small><span class="s">"— last subject token"</span></small>
                     <small>"╌ last token"</small>
                 </div>
@@ -64,12 +64,12 @@ pub(super) fn Lanes(
                 <p class="reads">{both}</p>
             </div>
             <div class="lane">
-                <div class="name"><b>"MLP ablation"</b><small>{lost_without.clone()}</small></div>
+                <div class="name"><b>"MLP ablation"</b><small title=lost_without.clone()>{lost_without.clone()}</small></div>
                 <Plot height=HEIGHTS[1] layers=layers>{hanging(&mlp)}</Plot>
                 <p class="reads">{move || lost_points(p_clean, &p_mlp)}</p>
             </div>
             <div class="lane">
-                <div class="name"><b>"Attention ablation"</b><small>{lost_without}</small></div>
+                <div class="name"><b>"Attention ablation"</b><small title=lost_without.clone()>{lost_without}</small></div>
                 <Plot height=HEIGHTS[2] layers=layers>{hanging(&attention)}</Plot>
                 <p class="reads">{move || lost_points(p_clean, &p_attention)}</p>
             </div>
