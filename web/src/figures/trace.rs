@@ -2,6 +2,7 @@
 //! cell in full.
 
 mod answers;
+mod beside;
 mod cell;
 mod difference;
 mod maps;
@@ -12,6 +13,7 @@ mod story;
 mod tracks;
 
 pub use answers::{WEAKLY, edited, own_answer, weakly_known};
+pub use beside::beside;
 pub use cell::{Cell, Line};
 pub use difference::{Unlike, told};
 pub use maps::{Cursor, Peak, SITES, Scale, Standing, TraceMaps, ramp};

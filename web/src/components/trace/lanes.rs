@@ -69,7 +69,7 @@ pub(super) fn Lanes(
                 <p class="reads">{move || lost_points(p_clean, &p_mlp)}</p>
             </div>
             <div class="lane">
-                <div class="name"><b>"Attention ablation"</b><small title=lost_without.clone()>{lost_without}</small></div>
+                <div class="name"><b>"Attention ablation"</b><small title=lost_without.clone()>{lost_without.clone()}</small></div>
                 <Plot height=HEIGHTS[2] layers=layers>{hanging(&attention)}</Plot>
                 <p class="reads">{move || lost_points(p_clean, &p_attention)}</p>
             </div>

@@ -1,6 +1,6 @@
 //! A row of the map: its token, its cells, and the highest of them.
 
-use super::figure::cell_id;
+use super::grid::cell_id;
 use crate::figures::trace::{Cursor, Row, Scale, TraceMaps, ramp};
 use crate::words;
 use engram_core::protocol::MapSite;
@@ -21,6 +21,8 @@ pub(super) fn MapRow(
     end: bool,
     maps: Memo<Option<TraceMaps>>,
     site: Signal<MapSite>,
+    /// Its map is the one that is spoken of; its cells have ids.
+    spoken: Memo<bool>,
     scale: Signal<Scale>,
     cursor: Memo<Option<Cursor>>,
     layers: usize,
@@ -46,7 +48,7 @@ pub(super) fn MapRow(
                 class:waits=move || value().is_none()
                 class:here=move || here.get() == Some(layer)
                 style=move || shades.with(|shades| shades.get(layer - 1).cloned().flatten())
-                id=cell_id(Cursor { row: at, layer })
+                id=move || spoken.get().then(|| cell_id(Cursor { row: at, layer }))
                 data-row=at
                 data-layer=layer
                 aria-label=move || value().map(|value| words::fixed(value, 2))
