@@ -234,19 +234,22 @@ mod tests {
 
     #[test]
     fn edits_of_different_facts_are_told_apart() {
+        fn said(one: &Record, other: &Record) -> Option<String> {
+            edited_facts(&[("a".to_owned(), one), ("b".to_owned(), other)])
+        }
         let one = sample::record();
-        let pair = |other| [("a".to_owned(), &one), ("b".to_owned(), other)];
         let edited = one.shown_edits().count();
         assert_eq!(edited, 1, "the sample edits one fact");
-        let same = edited_facts(&pair(&one));
-        let said = "Edited: 1 fact in a, 1 fact in b; 1 of them in both. The comparison uses the edits of these facts.";
-        assert_eq!(same.as_deref(), Some(said));
+        let same = "Edited: 1 fact in a, 1 fact in b; 1 of them in both. The comparison uses the edits of these facts.";
+        assert_eq!(said(&one, &one).as_deref(), Some(same));
         let mut two = one.clone();
         two.facts.iter_mut().for_each(|fact| fact.prompt.push('!'));
-        let other = edited_facts(&pair(&two));
-        assert!(other.is_some_and(|said| said.contains("; 0 of them in both. The comparison uses each study’s own")));
+        assert!(
+            said(&one, &two)
+                .is_some_and(|said| said.contains("; 0 of them in both. The comparison uses each study’s own"))
+        );
         two.edits = None;
-        assert_eq!(edited_facts(&pair(&two)), None);
+        assert_eq!(said(&one, &two), None);
     }
 
     #[test]

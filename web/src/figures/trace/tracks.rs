@@ -110,7 +110,7 @@ mod tests {
         assert!((tracks.lost(tracks.without_mlp[0]) - 8.0 / 9.0).abs() < 1e-6);
         assert_eq!(tracks.lost(0.95), 0.0, "a gain is no loss");
         assert_eq!(tracks.peak().map(|peak| peak.0), Some(2));
-        assert_eq!(tracks.beyond(), []);
+        assert!(tracks.beyond().is_empty());
         let [subject, last] = [vec![0.0, 1.34, 1.1], vec![-0.2, 0.5, 1.0]];
         let high = Tracks { restoration: [subject, last], ..tracks.clone() };
         assert_eq!(high.beyond(), [(0, 2, 1.34), (1, 1, -0.2)]);
