@@ -1,6 +1,7 @@
 //! What a study shall be: models, facts, how many, which stages, and the settings that few people change.
 
 use super::fields::{Field, Tick};
+use super::in_force::{EditsInForce, in_the_way};
 use super::inbox::{self, FactsFile};
 use super::keeper;
 use super::runner::{Runner, State, Task};
@@ -13,7 +14,6 @@ use crate::lab::browser;
 use crate::state::POSITIONS;
 use crate::words;
 use engram_core::protocol::ModelRef;
-use leptos::task::spawn_local;
 use leptos::{ev, prelude::*};
 use wasm_bindgen::JsCast;
 
@@ -134,41 +134,6 @@ pub(crate) fn StudyForm(runner: Runner) -> impl IntoView {
             </p>
         </form>
     }
-}
-
-/// What becomes of the edits in force, and whether they must be undone before.
-fn in_the_way(runner: Runner, models: RwSignal<Vec<ModelRef>>) -> Option<(String, bool)> {
-    let edits = runner.engine.edits.with(Vec::len);
-    let loaded = runner.engine.model.with(|model| model.as_ref().map(|loaded| loaded.model.clone()));
-    models.with(|models| queue::edits_in_the_way(edits, models, loaded.as_ref()))
-}
-
-/// That edits are in force, with the way to undo them.
-#[component]
-fn EditsInForce(runner: Runner, models: RwSignal<Vec<ModelRef>>) -> impl IntoView {
-    let engine = runner.engine;
-    let undo = move |_| {
-        spawn_local(async move {
-            if let Err(failure) = engine.undo(None).await {
-                engine.complain(failure);
-            }
-            browser::keep_focus(".study-form button.primary");
-        });
-    };
-    // Each screen's own work comes first: an edit is not undone while something runs.
-    let busy = move || engine.jobs.with(|jobs| !jobs.is_empty());
-    let said = Memo::new(move |_| in_the_way(runner, models).filter(|_| !runner.busy.get()));
-    let notice = move || {
-        let (said, _) = said.get()?;
-        let several = engine.edits.with(Vec::len) > 1;
-        Some(view! {
-            <p class="notice">
-                <span>{said}</span>
-                <button type="button" disabled=busy on:click=undo>{if several { "Undo all" } else { "Undo" }}</button>
-            </p>
-        })
-    };
-    view! { <div role="status">{notice}</div> }
 }
 
 /// Bundled models and the loaded one.
