@@ -41,7 +41,7 @@ async function lab(browser, site, name) {
     return /^Computed here.* s[.,]/s.test(text) && text;
   }, 60);
   await browser.picture(`other-${name}-trace`);
-  const cells = await browser.evaluate(() => document.querySelectorAll('[role=grid] [role=gridcell][aria-label]').length);
+  const cells = await browser.evaluate(() => document.querySelectorAll('#map [role=gridcell][aria-label]').length);
   // What the page offers as a file is a blob; the browser's own way of saving it is not the page's matter.
   await browser.evaluate(() => {
     const made = URL.createObjectURL;

@@ -9,7 +9,7 @@ pub mod settings;
 
 use super::{BarChart, shared_scale};
 use crate::figures::bars::{self, Bars};
-use crate::figures::compare::{Quantity, settings as settings_of};
+use crate::figures::compare::{Quantity, edited_facts, settings as settings_of};
 use crate::figures::panels::{editability, panels as panels_of, redundancy_by_size, verdicts};
 use crate::figures::scatter::{both_answers, by_depth};
 use crate::words;
@@ -44,6 +44,7 @@ pub fn Compare(
     let table = view! { <Settings names=names.clone() settings=settings_of(&records) /> };
     let alone = alone(&pairs, &view);
     let ended = verdicts(&pairs, &view).into_iter().map(|line| view! { <p class="faint">{line}</p> }).collect_view();
+    let facts = edited_facts(&pairs);
     const NO_EDITS: &str = "None of these studies has edits.";
     view! {
         <Key names=names />
@@ -65,6 +66,7 @@ pub fn Compare(
             "Filled marks are edits that reached a level of the paper's success; hollow marks are those that did not or are not \
              counted. Above the dashed line the new answer is the likelier."
         </p>
+        {facts.map(|facts| view! { <p class="edited-facts">{facts}</p> })}
         {ended}
         <div class="beside">
             <Dots scatter=depth nothing=NO_EDITS />

@@ -2,6 +2,7 @@
 
 mod axis;
 mod figure;
+mod grid;
 mod inspector;
 mod lanes;
 mod pointer;

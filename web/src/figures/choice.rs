@@ -2,6 +2,7 @@
 
 use super::kinds::hub_id;
 use crate::state::{BUNDLED, model_of};
+use crate::words;
 use engram_core::protocol::ModelRef;
 
 /// How a model is written in the address and in the list of models.
@@ -22,13 +23,23 @@ pub fn wanted(text: &str, loaded: Option<&ModelRef>) -> ModelRef {
     }
 }
 
+/// Which model answers, for the status line: the loaded one, and the chosen one as long as that is another.
+pub fn told(wanted: &ModelRef, loaded: Option<(&ModelRef, &str)>) -> String {
+    let short = |name: &str| words::short(&words::visible(name), 40);
+    match loaded {
+        None => "no model".into(),
+        Some((model, name)) if model == wanted => words::visible(name),
+        Some((_, name)) => format!("chosen: {}, loaded: {}", short(&text_of(wanted)), short(name)),
+    }
+}
+
 /// The models that are offered, each as its text and its name: those that come with the page, then the loaded one, then
 /// the one that the address names.
 pub fn offered(text: &str, loaded: Option<&ModelRef>) -> Vec<(String, String)> {
     let mut all: Vec<(String, String)> = Vec::new();
     let mut add = |text: String, note: &str| {
         if !all.iter().any(|(known, _)| *known == text) {
-            let name = crate::words::visible(&text);
+            let name = words::visible(&text);
             all.push((text, format!("{name}{note}")));
         }
     };
@@ -71,6 +82,14 @@ mod tests {
 
     fn hub(id: &str) -> ModelRef {
         ModelRef::Hub { id: id.into(), revision: None, file: None }
+    }
+
+    #[test]
+    fn the_chosen_model_is_told_apart_from_the_loaded_one() {
+        let [one, other] = [0, 1].map(|at| ModelRef::Bundled { name: BUNDLED[at].into() });
+        assert_eq!(told(&one, None), "no model");
+        assert_eq!(told(&one, Some((&one, "engram-relay"))), "engram-relay");
+        assert_eq!(told(&other, Some((&one, "engram-relay"))), "chosen: engram-llama, loaded: engram-relay");
     }
 
     #[test]

@@ -5,6 +5,7 @@ use super::about;
 use crate::words;
 use engram_core::metrics::{Mean, MetricConvention, Summary, summarize};
 use engram_core::record::Record;
+use std::collections::HashSet;
 
 /// What a curve shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -145,6 +146,28 @@ pub fn curves(studies: &[(String, &Record)], view: &MetricConvention, quantity: 
     studies.iter().map(one).collect()
 }
 
+/// Which facts the studies have edited, as a line; `None` unless two or more have edits. Every study rewrites facts that its own model
+/// knows, so they may be different ones.
+pub fn edited_facts(studies: &[(String, &Record)]) -> Option<String> {
+    let of = |record: &Record| -> HashSet<(String, String)> {
+        let edited: HashSet<usize> = record.shown_edits().map(|edit| edit.fact).collect();
+        let facts = record.facts.iter().filter(|fact| edited.contains(&fact.order));
+        facts.map(|fact| (fact.prompt.clone(), fact.subject.clone())).collect()
+    };
+    let all: Vec<_> = studies.iter().map(|(name, record)| (name, of(record))).collect();
+    let all: Vec<_> = all.into_iter().filter(|(_, facts)| !facts.is_empty()).collect();
+    let (first, rest) = all.split_first().filter(|(_, rest)| !rest.is_empty())?;
+    let common = first.1.iter().filter(|fact| rest.iter().all(|(_, facts)| facts.contains(*fact))).count();
+    let each: Vec<String> =
+        all.iter().map(|(name, facts)| format!("{} in {name}", words::count(facts.len(), "fact"))).collect();
+    let every = if all.len() == 2 { "both" } else { "all" };
+    let whose = match all.iter().all(|(_, facts)| facts.len() == common) {
+        true => "The comparison uses the edits of these facts.",
+        false => "The comparison uses each study’s own edits, so it is of different facts.",
+    };
+    Some(format!("Edited: {}; {common} of them in {every}. {whose}", each.join(", ")))
+}
+
 /// A setting over all studies.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Setting {
@@ -207,6 +230,26 @@ mod tests {
         let none = curves(&studies[..1], &MetricConvention::default(), Quantity::Restored);
         assert_eq!(none[0].words(0.5), "no values");
         assert_eq!(none[0].peak(), "small has no values");
+    }
+
+    #[test]
+    fn edits_of_different_facts_are_told_apart() {
+        fn said(one: &Record, other: &Record) -> Option<String> {
+            edited_facts(&[("a".to_owned(), one), ("b".to_owned(), other)])
+        }
+        let one = sample::record();
+        let edited = one.shown_edits().count();
+        assert_eq!(edited, 1, "the sample edits one fact");
+        let same = "Edited: 1 fact in a, 1 fact in b; 1 of them in both. The comparison uses the edits of these facts.";
+        assert_eq!(said(&one, &one).as_deref(), Some(same));
+        let mut two = one.clone();
+        two.facts.iter_mut().for_each(|fact| fact.prompt.push('!'));
+        assert!(
+            said(&one, &two)
+                .is_some_and(|said| said.contains("; 0 of them in both. The comparison uses each study’s own"))
+        );
+        two.edits = None;
+        assert_eq!(said(&one, &two), None);
     }
 
     #[test]

@@ -4,11 +4,13 @@
 mod checks;
 mod finding;
 mod map;
+mod meanings;
 mod price;
 
 pub use checks::{Check, checks};
 pub use finding::{Finding, Piece};
 pub use map::{map_after, map_before};
+pub use meanings::{CHANGE, NEIGHBOURS, PARAPHRASES, UNRELATED, meaning};
 pub(crate) use price::unrelated as unrelated_of;
 pub use price::{Group, Row, numbers, price};
 

@@ -44,6 +44,27 @@ fn read<T: DeserializeOwned>(text: &str) -> Option<T> {
     (text.len() <= LONGEST).then(|| serde_json::from_str(text).ok()).flatten()
 }
 
+/// What becomes of edits in force when these studies begin: what is said before, and whether the edits must be undone. A study is of
+/// the model as it was loaded; another model that is loaded first ends them.
+pub fn edits_in_the_way(edits: usize, models: &[ModelRef], loaded: Option<&ModelRef>) -> Option<(String, bool)> {
+    let (loaded, first) = (loaded?, models.first()?);
+    let (count, are, them) = match edits {
+        0 => return None,
+        1 => ("An edit".to_owned(), "is", "it"),
+        edits => (format!("{edits} edits"), "are", "them"),
+    };
+    let name = words::visible(loaded.name());
+    Some(match first == loaded {
+        true => (
+            format!("{count} of {name} {are} in force. A study is of the model as it was loaded: undo {them} first."),
+            true,
+        ),
+        false => {
+            (format!("{count} of {name} {are} in force. The study loads another model, which ends {them}."), false)
+        }
+    })
+}
+
 /// Reads a queue; `None` of anything else, and of an empty one.
 pub fn read_queue(text: &str) -> Option<Vec<Queued>> {
     read::<Vec<Queued>>(text).filter(|queue| (1..=MOST).contains(&queue.len()))
@@ -92,6 +113,20 @@ mod tests {
             facts: facts.map(str::to_owned),
             key: key.map(str::to_owned),
         }
+    }
+
+    #[test]
+    fn edits_are_told_of_before_a_study() {
+        let [one, other] = ["engram-relay", "engram-llama"].map(|name| ModelRef::Bundled { name: name.into() });
+        let said = |edits, models: &[ModelRef]| edits_in_the_way(edits, models, Some(&one));
+        assert_eq!(said(0, &[one.clone()]), None);
+        assert!(
+            said(1, &[one.clone(), other.clone()]).is_some_and(|(said, must)| must && said.ends_with("undo it first."))
+        );
+        assert!(
+            said(2, &[other.clone(), one.clone()]).is_some_and(|(said, must)| !must && said.starts_with("2 edits of"))
+        );
+        assert_eq!(edits_in_the_way(1, &[other], None), None);
     }
 
     #[test]

@@ -5,6 +5,7 @@ mod ending;
 mod filter;
 mod line;
 mod map;
+mod meanings;
 mod opened;
 mod peaks;
 mod told;

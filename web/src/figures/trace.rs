@@ -1,6 +1,8 @@
 //! The trace screen as plain data: rows and cells of the maps, what they say in one sentence, the tracks beneath them, and one
 //! cell in full.
 
+mod answers;
+mod beside;
 mod cell;
 mod difference;
 mod maps;
@@ -10,6 +12,8 @@ mod rows;
 mod story;
 mod tracks;
 
+pub use answers::{WEAKLY, edited, own_answer, weakly_known};
+pub use beside::beside;
 pub use cell::{Cell, Line};
 pub use difference::{Unlike, told};
 pub use maps::{Cursor, Peak, SITES, Scale, Standing, TraceMaps, ramp};
@@ -17,7 +21,7 @@ pub use pin::{Pin, Side, names};
 pub use redundancy::redundancy;
 pub use rows::{Role, Row, rows};
 pub use story::{CARRIES, Carries, Piece, Story, carried_from};
-pub use tracks::Tracks;
+pub use tracks::{ROOM, Tracks};
 
 #[cfg(test)]
 pub(crate) mod machu;

@@ -8,6 +8,7 @@ use crate::figures::trace::Cursor;
 use crate::files;
 use crate::page::Page;
 use leptos::{ev, prelude::*};
+use std::collections::HashMap;
 
 /// Where a reader is.
 #[derive(Clone, PartialEq)]
@@ -38,9 +39,11 @@ pub(crate) fn keep(page: Page, tracing: Tracing) {
         page.linked.with(|linked| files::write_address(linked, &state, &lab, trace.as_deref(), step));
         before.set_value(Some((place, asked, settled)));
     });
+    let left = scrolling(page);
     window_event_listener(ev::popstate, move |_| {
         let (_, state, lab) = files::address();
         returning.set_value(true);
+        left.set_value(page.lab.with_untracked(|now| now.tab) != lab.tab);
         // What has no place in the address stays as it is.
         page.state.set(state);
         let held = lab.layer.map(|layer| (lab.map.row, layer));
@@ -56,4 +59,28 @@ pub(crate) fn keep(page: Page, tracing: Tracing) {
             None => maps.pointer.release(),
         });
     });
+}
+
+/// Another screen begins at its top, however far down the one before was read; a step back returns to where its screen was left. Gives
+/// the switch for that: whether the next change of screens is such a step.
+fn scrolling(page: Page) -> StoredValue<bool> {
+    let (returns, seen) = (StoredValue::new(false), StoredValue::new(HashMap::<&str, f64>::new()));
+    window_event_listener(ev::scroll, move |_| {
+        let tab = page.lab.with_untracked(|lab| lab.tab.name());
+        seen.update_value(|seen| {
+            seen.insert(tab, window().scroll_y().unwrap_or_default());
+        });
+    });
+    let tab = Memo::new(move |_| page.lab.with(|lab| lab.tab.name()));
+    Effect::new(move |before: Option<&str>| {
+        let tab = tab.get();
+        if before.is_some_and(|before| before != tab) {
+            let returns = returns.try_update_value(std::mem::take).unwrap_or_default();
+            let top = seen.with_value(|seen| seen.get(tab).copied()).filter(|_| returns).unwrap_or_default();
+            // The new screen is as high as it will be once it is drawn.
+            request_animation_frame(move || window().scroll_to_with_x_and_y(0.0, top));
+        }
+        tab
+    });
+    returns
 }

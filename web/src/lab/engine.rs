@@ -32,6 +32,8 @@ pub(crate) struct Engine {
     pub(crate) loading: RwSignal<Option<(ModelRef, Option<Phase>)>>,
     /// Edits in force, oldest first.
     pub(crate) edits: RwSignal<Vec<Edited>>,
+    /// Which edits the last undo has left, and whether the weights are bit for bit the loaded ones without them.
+    pub(crate) undone: RwSignal<Option<(Vec<u32>, bool)>>,
     /// What runs.
     pub(crate) jobs: RwSignal<Vec<Job>>,
     /// What went wrong, until it is dismissed.
@@ -54,6 +56,7 @@ impl Engine {
             model: RwSignal::new(None),
             loading: RwSignal::new(None),
             edits: RwSignal::default(),
+            undone: RwSignal::new(None),
             jobs: RwSignal::default(),
             problems: RwSignal::default(),
             traced: RwSignal::new(None),
@@ -148,6 +151,21 @@ impl Engine {
         let told = self.problems.with_untracked(|problems| problems.contains(&failure));
         if !failure.cancelled() && failure.kind != "crash" && !told {
             self.problems.update(|problems| problems.push(failure));
+        }
+    }
+
+    /// Undoes an edit, or all.
+    ///
+    /// # Errors
+    /// When the edit is not in force, or something runs that needs it.
+    pub(crate) async fn undo(self, edit: Option<u32>) -> Result<(), Failure> {
+        match self.last("undoing", Command::Undo { edit }).await? {
+            (Event::Undone { left, restored }, _) => {
+                self.edits.update(|edits| edits.retain(|edited| left.contains(&edited.edit)));
+                self.undone.set(Some((left, restored)));
+                Ok(())
+            }
+            _ => Err(unexpected()),
         }
     }
 

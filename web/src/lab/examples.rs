@@ -14,6 +14,9 @@ pub(crate) fn Examples(
     show: Callback<usize>,
     /// So that two screens have different ids.
     form: &'static str,
+    /// What the button says.
+    #[prop(default = "Examples")]
+    label: &'static str,
 ) -> impl IntoView {
     let open = RwSignal::new(false);
     let all = StoredValue::new(all);
@@ -48,7 +51,7 @@ pub(crate) fn Examples(
     view! {
         <span class="examples" on:keydown=key on:focusout=left>
             <button type="button" id=format!("{form}-examples") aria-expanded=move || open.get().to_string() on:click=move |_| open.update(|open| *open = !*open)>
-                "Examples"
+                {label}
             </button>
             {move || open.get().then(|| view! {
                 <ul aria-label="Stored results">{all.get_value().into_iter().map(one).collect_view()}</ul>

@@ -66,6 +66,9 @@ fn words_of(prompt: &str) -> Vec<String> {
     found
 }
 
+/// What the empty set beneath a token means.
+const NOTHING: &str = "the replacement has no token here";
+
 /// The row of tokens. A click or a drag over some makes them the subject.
 #[component]
 pub(crate) fn TokenRow(
@@ -140,12 +143,15 @@ pub(crate) fn TokenRow(
             Instead::Other(other) => {
                 view! { <span class="instead">{other.trim_start_matches('·').to_owned()}</span> }.into_any()
             }
-            Instead::Same => view! { <span class="same" title="the same token"></span> }.into_any(),
+            Instead::Same => {
+                view! { <span class="same" role="img" aria-label="the same token" title="the same token"></span> }
+                    .into_any()
+            }
             Instead::Noise => {
                 view! { <span class="instead" title="the same token with noise">"+ noise"</span> }.into_any()
             }
             Instead::Nothing => {
-                view! { <span class="instead" title="the replacement has no token here">"∅"</span> }.into_any()
+                view! { <span class="instead" role="img" aria-label=NOTHING title=NOTHING>"∅"</span> }.into_any()
             }
         });
         view! {

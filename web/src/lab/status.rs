@@ -1,6 +1,7 @@
 //! The line at the bottom: the device, the model, edits in force, and what runs, with a way to stop it.
 
 use crate::figures::bytes::{Speed, clock};
+use crate::figures::choice;
 use crate::figures::diagnostics;
 use crate::figures::progress::loading;
 use crate::lab::copying::Copy;
@@ -33,8 +34,13 @@ pub(crate) fn StatusLine(page: Page, engine: Engine) -> impl IntoView {
             .flatten()
     });
     let device = Memo::new(move |_| engine.device.with(|report| report.as_ref().map(diagnostics::short)));
-    let model =
-        Memo::new(move |_| engine.model.with(|model| model.as_ref().map(|model| words::visible(&model.info.name))));
+    let model = Memo::new(move |_| {
+        engine.model.with(|model| {
+            let loaded = model.as_ref().map(|model| (&model.model, model.info.name.as_str()));
+            let wanted = page.lab.with(|lab| choice::wanted(&lab.model, loaded.map(|loaded| loaded.0)));
+            choice::told(&wanted, loaded)
+        })
+    });
     let edits = Memo::new(move |_| engine.edits.with(Vec::len));
     let lasting = Memo::new(move |_| {
         let now = tick.get();
@@ -70,7 +76,7 @@ pub(crate) fn StatusLine(page: Page, engine: Engine) -> impl IntoView {
         <footer class="status" aria-label="Status">
             <span role="status" class="facts-now">
                 <span>{move || device.get().unwrap_or_else(|| "no device open".into())}</span>
-                <span>{move || model.get().unwrap_or_else(|| "no model".into())}</span>
+                <span>{move || model.get()}</span>
                 {move || (edits.get() > 0).then(|| view! { <span>{words::count(edits.get(), "edit")} " in force"</span> })}
             </span>
             {move || short(engine).map(|said| view! {

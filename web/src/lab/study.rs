@@ -5,6 +5,7 @@ mod desk;
 mod facts;
 mod fields;
 mod form;
+mod in_force;
 pub(crate) mod inbox;
 mod keeper;
 mod kept;

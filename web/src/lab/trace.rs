@@ -11,11 +11,13 @@ mod put_back;
 mod run;
 mod settings;
 mod shown;
+mod ways;
 
 use self::maps::Maps;
 pub(crate) use self::run::Tracer;
 
-use crate::lab::Engine;
+use crate::figures::choice::Way;
+use crate::lab::{Engine, Tab};
 use crate::page::Page;
 use leptos::prelude::*;
 
@@ -43,10 +45,19 @@ pub(crate) fn Trace(tracing: Tracing) -> impl IntoView {
     let stale = Memo::new(move |_| tracer.stale());
     let put_back = put_back::says(tracer, maps);
     let open = RwSignal::new(false);
+    let typing = RwSignal::new(tracer.draft.asked.with_untracked(|asked| asked.prompt.is_empty()));
+    let go = Callback::new(move |()| {
+        typing.set(false);
+        match tracer.draft.way() {
+            // A download is agreed to where it is told what it takes.
+            Way::Consent(_) => tracer.page.lab.update(|lab| lab.tab = Tab::Models),
+            Way::Run | Way::Fetch => tracer.run(),
+        }
+    });
     view! {
         <div class:is-stale=move || stale.with(Option::is_some)>
             <section class="ask cols" aria-label="Prompt">
-                <prompt::Prompt tracer=tracer settings=open />
+                <prompt::Prompt tracer=tracer settings=open typing=typing go=go />
                 <answers::Answers tracer=tracer stale=stale />
             </section>
             <div class="cols">
@@ -56,7 +67,7 @@ pub(crate) fn Trace(tracing: Tracing) -> impl IntoView {
                 </div>
                 <maps::Side tracer=tracer maps=maps says=put_back />
             </div>
-            <settings::Settings tracer=tracer open=open pointer=maps.pointer />
+            <settings::Settings tracer=tracer open=open pointer=maps.pointer go=go />
         </div>
     }
 }

@@ -18,7 +18,7 @@ pub fn CheckBar(
         };
         let class = if check.holds == Some(false) { "bad" } else { "" };
         view! {
-            <li class=class>
+            <li class=class title=check.about>
                 <span class="name">{check.name}</span>
                 <b><span aria-hidden="true">{sign}" "</span><span class="unseen">{said}" "</span>{check.value}</b>
                 <small>{check.note}</small>

@@ -24,9 +24,9 @@ pub fn Price(
             <thead>
                 <tr>
                     <th scope="col"><span class="unseen">"Prompt"</span></th>
-                    <th scope="col">"True answer " <small>"○ before ● after"</small></th>
-                    <th scope="col" class="new">{words::short(&new, 14)} " " <small aria-hidden="true">"□ ■"</small></th>
-                    <th scope="col" class="says">"Says, before → after"</th>
+                    <th scope="col" title="probability of the prompt’s true answer: hollow before the edit, filled after">"True answer " <small>"○ before ● after"</small></th>
+                    <th scope="col" class="new" title="probability of the new answer: hollow before the edit, filled after">{words::short(&new, 14)} " " <small aria-hidden="true">"□ ■"</small></th>
+                    <th scope="col" class="says" title="the answer that the model gives before and after the edit">"Says, before → after"</th>
                 </tr>
             </thead>
             {groups.into_iter().map(|group| view! { <Part group=group /> }).collect_view()}

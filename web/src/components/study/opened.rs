@@ -47,9 +47,9 @@ pub fn OpenedFact(
 }
 
 fn edit(marks: Marks) -> impl IntoView {
-    let mark = |Mark { name, value, bad }: Mark| {
+    let mark = |Mark { name, value, about, bad }: Mark| {
         let sign = bad.then(|| view! { <span aria-hidden="true">"✕ "</span> });
-        view! { <div class:bad=bad><dt>{sign} {name}</dt> <dd>{value}</dd></div> }
+        view! { <div class:bad=bad title=about><dt>{sign} {name}</dt> <dd>{value}</dd></div> }
     };
     view! {
         <section class="edit-marks" aria-label="Its edit">

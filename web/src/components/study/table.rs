@@ -63,7 +63,7 @@ pub fn FactTable(
         };
         view! {
             <th scope="col" class=class aria-sort=turned>
-                <button type="button" on:click=move |_| filter.update(|filter| filter.sort_by(column))>{name}</button>
+                <button type="button" title=column.meaning() on:click=move |_| filter.update(|filter| filter.sort_by(column))>{name}</button>
             </th>
         }
     };
@@ -75,7 +75,7 @@ pub fn FactTable(
                 <tr>
                     {head(SortBy::Number, "#", "c-n")} {head(SortBy::Fact, "fact", "c-fact")}
                     {head(SortBy::Clean, "clean → corrupted", "c-p")}
-                    <th scope="col" class="c-strip">
+                    <th scope="col" class="c-strip" title="recovery with one layer’s state put back: dark restores the answer">
                         <span class="wide">"recovery, "</span>
                         {move || format!("layers 1–{}", layers.get())}
                     </th>
@@ -124,6 +124,7 @@ fn row(
             view! { <i class="strip" aria-hidden="true" style=style></i> }.into_any()
         }
     };
+    let means = place.meaning();
     let peak = match place {
         Place::Peak { layer, value } => {
             view! { <b>{layer}</b> <span class="value">{words::fixed(value, 2)}</span> }.into_any()
@@ -154,8 +155,8 @@ fn row(
             </th>
             <td class="c-p">{p}</td>
             <td class="c-strip">{shown}</td>
-            <td class="c-peak">{peak}</td>
-            <td class="c-edit">{ending.map(ended)}</td>
+            <td class="c-peak" title=means>{peak}</td>
+            <td class="c-edit" title=ending.map(Ending::meaning)>{ending.map(ended)}</td>
         </tr>
     }
 }
@@ -163,7 +164,7 @@ fn row(
 /// How an edit ended, as a sign and a word.
 pub(super) fn ended(ending: Ending) -> impl IntoView {
     view! {
-        <span class="ending" class:harm=ending.is_harm()>
+        <span class="ending" class:harm=ending.is_harm() title=ending.meaning()>
             <span aria-hidden="true">{ending.sign()}</span>
             {ending.word()}
         </span>

@@ -21,6 +21,7 @@ pub fn Tools(
             <button
                 type="button"
                 class="pill"
+                title=group.meaning()
                 aria-pressed=move || filter.with(|filter| filter.group == group).to_string()
                 on:click=move |_| filter.update(|filter| filter.choose(group))
             >

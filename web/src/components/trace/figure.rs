@@ -1,27 +1,38 @@
 //! Map and tracks in one grid: a layer has one place in all of them.
 
-use super::axis::{Axis, Brackets};
+use super::axis::Brackets;
+use super::grid::MapGrid;
 use super::lanes::Lanes;
 use super::pointer::{Pointer, cell_of};
-use super::rows::MapRow;
 use crate::components::Numbers;
-use crate::figures::trace::{Cursor, Row, Scale, Story, TraceMaps, Tracks};
+use crate::figures::trace::{Cursor, Row, SITES, Scale, Story, TraceMaps, Tracks};
 use engram_core::protocol::MapSite;
 use leptos::{ev, prelude::*};
+use wasm_bindgen::JsCast;
 
 /// Layers of a model that are so few that their cells may be wide.
 const FEW: usize = 12;
 
 /// What stays while values come in.
 #[derive(Clone, PartialEq)]
-struct Frame {
-    rows: Vec<Row>,
-    layers: usize,
+pub(super) struct Frame {
+    /// The rows of the maps; none where there are tracks alone.
+    pub(super) rows: Vec<Row>,
+    /// Their columns.
+    pub(super) layers: usize,
 }
 
-/// The id of a cell.
-pub(super) fn cell_id(at: Cursor) -> String {
-    format!("cell-{}-{}", at.row, at.layer)
+/// What all maps of the figure draw from. A handle: copies are the same.
+#[derive(Clone, Copy)]
+pub(super) struct Drawn {
+    pub(super) maps: Memo<Option<TraceMaps>>,
+    pub(super) frame: Memo<Option<Frame>>,
+    pub(super) story: Memo<Option<Story>>,
+    pub(super) scale: Signal<Scale>,
+    pub(super) pointer: Pointer,
+    pub(super) cursor: Memo<Option<Cursor>>,
+    /// The map that is spoken of: where three stand side by side, the one that was pointed at last.
+    pub(super) site: Signal<MapSite>,
 }
 
 /// The figure.
@@ -41,6 +52,10 @@ pub fn TraceFigure(
     pointer: Pointer,
     /// The same, or the peak where none is.
     cursor: Memo<Option<Cursor>>,
+    /// The three maps stand side by side.
+    beside: Memo<bool>,
+    /// Hears which of them is pointed at.
+    on_site: Callback<MapSite>,
 ) -> impl IntoView {
     let frame = Memo::new(move |_| {
         maps.with(|maps| {
@@ -51,88 +66,72 @@ pub fn TraceFigure(
     });
     let sentence = move || maps.with(|maps| maps.as_ref().map(|maps| maps.sentence(site.get())).unwrap_or_default());
     let bare = Memo::new(move |_| frame.with(|frame| frame.as_ref().is_none_or(|frame| frame.rows.is_empty())));
-    let active = move || cursor.get().filter(|_| !bare.get()).map(cell_id);
     let over = move |event: ev::PointerEvent| {
         // A finger's events go to where it began.
         let under = document().element_from_point(event.client_x() as f32, event.client_y() as f32);
         let target = if event.pointer_type() == "touch" { under.map(Into::into) } else { event.target() };
+        let of = site_of(target.as_ref()).filter(|of| !pointer.held.get_untracked() && *of != site.get_untracked());
         if let Some(at) = cell_of(target, cursor.get_untracked()) {
+            of.into_iter().for_each(|of| on_site.run(of));
             pointer.over(Some(at));
         }
     };
     let click = move |event: ev::MouseEvent| {
+        let of = site_of(event.target().as_ref()).filter(|of| *of != site.get_untracked());
         if let Some(at) = cell_of(event.target(), cursor.get_untracked()) {
-            pointer.press(at);
+            match of {
+                // The same cell of another map is another one.
+                Some(of) => {
+                    on_site.run(of);
+                    pointer.hold(at);
+                }
+                None => pointer.press(at),
+            }
         }
     };
-    let key = move |event: ev::KeyboardEvent| {
-        let (Some(now), Some(frame)) = (cursor.get_untracked(), frame.get_untracked()) else { return };
-        let Cursor { row, layer } = now;
-        let next = match event.key().as_str() {
-            "ArrowLeft" => Cursor { layer: layer.saturating_sub(1).max(1), ..now },
-            "ArrowRight" => Cursor { layer: (layer + 1).min(frame.layers), ..now },
-            "ArrowUp" | "ArrowDown" if frame.rows.is_empty() => return,
-            "ArrowUp" => Cursor { row: row.saturating_sub(1), ..now },
-            "ArrowDown" => Cursor { row: (row + 1).min(frame.rows.len().saturating_sub(1)), ..now },
-            "Home" => Cursor { layer: 1, ..now },
-            "End" => Cursor { layer: frame.layers, ..now },
-            "Enter" | " " => now,
-            "Escape" => {
-                pointer.release();
-                return event.prevent_default();
-            }
-            _ => return,
-        };
-        event.prevent_default();
-        pointer.hold(next);
-    };
+    let drawn = Drawn { maps, frame, story, scale, pointer, cursor, site };
+    let first = Signal::derive(move || if beside.get() { MapSite::Residual } else { site.get() });
+    let layers = Memo::new(move |_| frame.with(|frame| frame.as_ref().map_or(1, |frame| frame.layers)));
     let body = move || {
-        let Frame { rows, layers } = frame.get()?;
-        let count = rows.len();
-        let row = |(at, row): (usize, Row)| {
-            view! { <MapRow at=at row=row end={at + 1 == count} maps=maps site=site scale=scale cursor=cursor layers=layers /> }
-        };
-        let rows = rows.into_iter().enumerate().map(row).collect_view();
-        Some(view! {
-            <Brackets story=story layers=layers site=site />
-            <div
-                role="grid"
-                class="map"
-                id="map"
-                tabindex="0"
-                aria-readonly="true"
-                aria-label=if count == 0 { "Layers" } else { "Recovery by token and layer" }
-                aria-describedby="map-says"
-                aria-activedescendant=active
-                on:keydown=key
-            >
-                {rows}
-                <Axis maps=maps site=site cursor=cursor layers=layers row={count + 1} />
-                <Arrow story=story site=site />
-            </div>
-            <Band cursor=cursor />
-            <Lanes maps=maps tracks=tracks cursor=cursor />
+        frame.with(Option::is_some).then(|| {
+            view! {
+                <Brackets story=story layers=layers.get() site=first />
+                <MapGrid drawn=drawn of=first />
+                <Band cursor=cursor />
+                <Lanes maps=maps tracks=tracks cursor=cursor />
+            }
         })
     };
+    let companion = move |of: MapSite| {
+        view! {
+            <div class="trace-figure companion" data-site=place(of)>
+                <div class="brackets"></div>
+                <MapGrid drawn=drawn of=Signal::stored(of) />
+                <Band cursor=cursor />
+            </div>
+        }
+    };
+    let companions = move || beside.get().then(|| SITES.into_iter().skip(1).map(companion).collect_view());
     let table = Signal::derive(move || {
         maps.with(|maps| maps.as_ref().map(|maps| maps.table(site.get()).1).unwrap_or_default())
     });
-    let layers = move || frame.with(|frame| frame.as_ref().map_or(1, |frame| frame.layers));
     let numbers = move || {
         let head = maps.with_untracked(|maps| maps.as_ref().map(|maps| maps.table(MapSite::Residual).0))?;
         (!bare.get()).then(|| view! { <Numbers head=head rows=table name="Numbers of the map" /> })
     };
     view! {
         <div
-            class="trace-figure"
-            class:few=move || layers() <= FEW
-            style=move || format!("--layers:{}", layers())
+            class="trace-figures"
+            style=move || format!("--layers:{}", layers.get())
             on:pointermove=over
             on:pointerdown=over
             on:pointerleave=move |_| pointer.over(None)
             on:click=click
         >
-            {body}
+            <div class="trace-figure" class:few=move || layers.get() <= FEW data-site=move || place(first.get())>
+                {body}
+            </div>
+            {companions}
         </div>
         <p class="unseen" id="map-says">{sentence}</p>
         {numbers}
@@ -149,16 +148,14 @@ fn Band(cursor: Memo<Option<Cursor>>) -> impl IntoView {
     }
 }
 
-/// Where attention moves the answer from the subject's row to the last one: between two columns, over no cell.
-#[component]
-fn Arrow(story: Memo<Option<Story>>, site: Signal<MapSite>) -> impl IntoView {
-    move || {
-        let story = story.get().filter(|_| site.get() == MapSite::Residual)?;
-        let (from, to, layer) = (story.subject?, story.last?, story.moved?);
-        if to.row < from.row + 2 {
-            return None;
-        }
-        let style = format!("grid-column:{};grid-row:{}/{}", layer + 1, from.row + 2, to.row + 1);
-        Some(view! { <div class="arrow" aria-hidden="true" style=style></div> })
-    }
+/// A map's place among the three.
+fn place(of: MapSite) -> Option<String> {
+    SITES.iter().position(|site| *site == of).map(|place| place.to_string())
+}
+
+/// The map that an element belongs to.
+fn site_of(target: Option<&web_sys::EventTarget>) -> Option<MapSite> {
+    let element = target?.dyn_ref::<web_sys::Element>()?.closest("[data-site]").ok()??;
+    let place: usize = element.get_attribute("data-site")?.parse().ok()?;
+    SITES.get(place).copied()
 }

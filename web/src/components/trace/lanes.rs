@@ -1,7 +1,7 @@
 //! The tracks beneath the map: restoration, ablations, logit lens.
 
 use crate::components::Numbers;
-use crate::figures::trace::{Cursor, Standing, TraceMaps, Tracks};
+use crate::figures::trace::{Cursor, ROOM, Standing, TraceMaps, Tracks};
 use crate::words;
 use leptos::prelude::*;
 
@@ -46,16 +46,17 @@ pub(super) fn Lanes(
             let rank = layer.get().and_then(|layer| rank.get(layer.checked_sub(1)?).copied());
             view! { <span>{percent(&lens)}</span> <span>{rank.map(|rank| format!("rank {}", words::grouped(rank)))}</span> }
         };
+        let beyond = tracks.beyond().into_iter().map(|found| beyond(found, layers)).collect_view();
         let (head, rows) = tracks.table(layers);
         let lost_without = format!("{answer} lost without it");
         Some(view! {
             <div class="lane">
                 <div class="name">
-                    <b>"Restoration"</b>
+                    <b>"Restoration " <span class="room">{format!("to {}", words::fixed(ROOM[1], 1))}</span></b>
                     <small><span class="s">"— last subject token"</span></small>
                     <small>"╌ last token"</small>
                 </div>
-                <Plot height=HEIGHTS[0] layers=layers>
+                <Plot height=HEIGHTS[0] layers=layers marks=beyond.into_any()>
                     <line x1="0" x2=layers y1="94" y2="94"></line>
                     <line x1="0" x2=layers y1="10" y2="10"></line>
                     {paths.into_iter().collect_view()}
@@ -63,12 +64,12 @@ pub(super) fn Lanes(
                 <p class="reads">{both}</p>
             </div>
             <div class="lane">
-                <div class="name"><b>"MLP ablation"</b><small>{lost_without.clone()}</small></div>
+                <div class="name"><b>"MLP ablation"</b><small title=lost_without.clone()>{lost_without.clone()}</small></div>
                 <Plot height=HEIGHTS[1] layers=layers>{hanging(&mlp)}</Plot>
                 <p class="reads">{move || lost_points(p_clean, &p_mlp)}</p>
             </div>
             <div class="lane">
-                <div class="name"><b>"Attention ablation"</b><small>{lost_without}</small></div>
+                <div class="name"><b>"Attention ablation"</b><small title=lost_without.clone()>{lost_without.clone()}</small></div>
                 <Plot height=HEIGHTS[2] layers=layers>{hanging(&attention)}</Plot>
                 <p class="reads">{move || lost_points(p_clean, &p_attention)}</p>
             </div>
@@ -79,26 +80,47 @@ pub(super) fn Lanes(
                     <p class="reads">{of_lens}</p>
                 </div>
             })}
-            <div class="lane"><div class="none"><Numbers head=head rows=Signal::stored(rows) name="Numbers of the tracks" /></div></div>
+            <div class="lane"><div class="table"><Numbers head=head rows=Signal::stored(rows) name="Numbers of the tracks" /></div></div>
         })
     }
 }
 
 /// A track's drawing, `layers` wide and 100 high, stretched over the layers of the map.
 #[component]
-fn Plot(height: u32, layers: usize, children: Children) -> impl IntoView {
+fn Plot(
+    height: u32,
+    layers: usize,
+    /// Marks that keep their shape.
+    #[prop(optional)]
+    marks: Option<AnyView>,
+    children: Children,
+) -> impl IntoView {
     view! {
         <div class="plot" style=format!("height:calc({height}px * var(--lane))")>
             <svg viewBox=format!("0 0 {layers} 100") preserveAspectRatio="none" aria-hidden="true">
                 {children()}
             </svg>
+            {marks}
         </div>
+    }
+}
+
+/// A caret at the edge of the track, where a restoration is beyond it.
+fn beyond((curve, layer, value): (usize, usize, f64), layers: usize) -> impl IntoView {
+    let token = ["last subject token", "last token"][curve];
+    let said = format!("Layer {layer}, {token}: recovery {}", words::fixed(value, 2));
+    let (over, label) = (value > ROOM[1], said.clone());
+    let left = format!("left:{:.2}%", 100.0 * (layer as f64 - 0.5) / layers as f64);
+    view! {
+        <i class="beyond" class:over=over class:s={curve == 0} role="img" aria-label=label title=said style=left>
+            {if over { "▴" } else { "▾" }}
+        </i>
     }
 }
 
 /// A line through the middles of the layers, from recovery 0 at the bottom to 1 at the top.
 fn curve(values: &[f64]) -> String {
-    let y = |value: f64| 94.0 - 84.0 * value.clamp(-0.1, 1.1);
+    let y = |value: f64| 94.0 - 84.0 * value.clamp(ROOM[0], ROOM[1]);
     let point = |(at, value): (usize, &f64)| format!("{:.1} {:.2}", at as f64 + 0.5, y(*value));
     format!("M{}", values.iter().enumerate().map(point).collect::<Vec<_>>().join("L"))
 }

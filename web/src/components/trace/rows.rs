@@ -1,6 +1,6 @@
 //! A row of the map: its token, its cells, and the highest of them.
 
-use super::figure::cell_id;
+use super::grid::cell_id;
 use crate::figures::trace::{Cursor, Row, Scale, TraceMaps, ramp};
 use crate::words;
 use engram_core::protocol::MapSite;
@@ -8,6 +8,9 @@ use leptos::prelude::*;
 
 /// Longest token that is written whole.
 const LONGEST: usize = 16;
+
+/// Why a row has no cells.
+const UNMATCHED: &str = "the replacement has no token here, so no state of it can be put back";
 
 /// The row.
 #[component]
@@ -18,6 +21,8 @@ pub(super) fn MapRow(
     end: bool,
     maps: Memo<Option<TraceMaps>>,
     site: Signal<MapSite>,
+    /// Its map is the one that is spoken of; its cells have ids.
+    spoken: Memo<bool>,
     scale: Signal<Scale>,
     cursor: Memo<Option<Cursor>>,
     layers: usize,
@@ -43,7 +48,7 @@ pub(super) fn MapRow(
                 class:waits=move || value().is_none()
                 class:here=move || here.get() == Some(layer)
                 style=move || shades.with(|shades| shades.get(layer - 1).cloned().flatten())
-                id=cell_id(Cursor { row: at, layer })
+                id=move || spoken.get().then(|| cell_id(Cursor { row: at, layer }))
                 data-row=at
                 data-layer=layer
                 aria-label=move || value().map(|value| words::fixed(value, 2))
@@ -65,7 +70,7 @@ pub(super) fn MapRow(
             }
             (Some(most), None) => view! { <span class="row-most">{words::fixed(most, 2)}</span> }.into_any(),
             (None, None) if !matched => {
-                view! { <span class="row-most" title="the replacement has no token here">"no match"</span> }.into_any()
+                view! { <span class="row-most" title=UNMATCHED>"no match"</span> }.into_any()
             }
             (None, None) => ().into_any(),
         }
@@ -74,9 +79,13 @@ pub(super) fn MapRow(
     let shown = if leads && !averaged { role.name() } else { "" };
     let star = if role.is_subject() { "*" } else { "" };
     let label = format!("{text}{star}");
+    let head = match matched {
+        true => role.full().to_owned(),
+        false => format!("{}; {UNMATCHED}", role.full()),
+    };
     view! {
         <div role="row" class="map-row" class:subject=role.is_subject() class:end=end class:here=move || here.get().is_some() style=format!("grid-row:{}", at + 1)>
-            <span role="rowheader" class="row-head" title=role.full() aria-label=label>
+            <span role="rowheader" class="row-head" title=head aria-label=label>
                 <span class="role">{shown}</span>
                 <span class="words">
                     <b>{words::short(&text, LONGEST)}</b>

@@ -1,6 +1,7 @@
 //! The five checks of an edit: both answers on its own prompt, paraphrases, neighbours, unrelated facts.
 
 use super::Case;
+use super::meanings::{NEIGHBOURS, NEW, OLD, PARAPHRASES, UNRELATED};
 use super::price::largest;
 use crate::words;
 use engram_core::metrics::{self, Answer, Judgement, gave_way, judge};
@@ -12,6 +13,8 @@ pub struct Check {
     pub name: String,
     /// The same within a sentence.
     pub short: &'static str,
+    /// What it means, as a clause.
+    pub about: &'static str,
     /// Whether it holds; `None` where it was not measured.
     pub holds: Option<bool>,
     /// Its number.
@@ -43,22 +46,25 @@ const BUNDLED: &str = "only facts of the bundled list have them; studies measure
 pub fn checks(case: &Case) -> [Check; 5] {
     let Case { record, answers: [old, new], .. } = case;
     let Judgement { answer, paraphrases, neighbours, unrelated, .. } = judge(record);
-    let answer_of = |name: String, short, holds, [before, after]: [f32; 2], more: &str| {
+    let answer_of = |name: String, [short, about]: [&'static str; 2], holds, [before, after]: [f32; 2], more: &str| {
         let [before, after] = [before, after].map(|p| words::percent_of(p.into()));
-        Check { name, short, holds: Some(holds), value: after, note: format!("was {before}{more}") }
+        Check { name, short, about, holds: Some(holds), value: after, note: format!("was {before}{more}") }
     };
     let risen = answer == Answer::Rewritten;
     let behind = if answer == Answer::Partly { format!("; {old} is likelier") } else { String::new() };
-    let counted =
-        |name: &str, short, check: Option<metrics::Check>, missing: Option<&str>, note: &dyn Fn(usize) -> String| {
-            let (value, note) = match check {
-                Some(check) => {
-                    (format!("{} of {}", check.share.count, check.share.of), note(check.share.of - check.share.count))
-                }
-                None => ("not measured".to_owned(), missing.unwrap_or("the model knew none of them").to_owned()),
-            };
-            Check { name: name.into(), short, holds: check.map(|check| check.holds), value, note }
+    let counted = |name: &str,
+                   [short, about]: [&'static str; 2],
+                   check: Option<metrics::Check>,
+                   missing: Option<&str>,
+                   note: &dyn Fn(usize) -> String| {
+        let (value, note) = match check {
+            Some(check) => {
+                (format!("{} of {}", check.share.count, check.share.of), note(check.share.of - check.share.count))
+            }
+            None => ("not measured".to_owned(), missing.unwrap_or("the model knew none of them").to_owned()),
         };
+        Check { name: name.into(), short, about, holds: check.map(|check| check.holds), value, note }
+    };
     let follow = |without: usize| match (without, record.paraphrases.len()) {
         (0, _) => format!("{new} leads in all"),
         (without, of) if without == of => format!("{new} leads in none"),
@@ -76,23 +82,35 @@ pub fn checks(case: &Case) -> [Check; 5] {
     [
         answer_of(
             format!("New answer, {new}"),
-            "the new answer",
+            ["the new answer", NEW],
             risen,
             [record.p_false, record.p_false_after],
             &behind,
         ),
         answer_of(
             format!("Old answer, {old}"),
-            "the old answer",
+            ["the old answer", OLD],
             gave_way(record),
             [record.p_true, record.p_true_after],
             "",
         ),
-        counted("Paraphrases follow", "paraphrases", paraphrases, bundled(record.paraphrases.is_empty()), &follow),
-        counted("Neighbours kept", "neighbours", neighbours, bundled(record.neighbourhood.is_empty()), &near),
+        counted(
+            "Paraphrases follow",
+            ["paraphrases", PARAPHRASES],
+            paraphrases,
+            bundled(record.paraphrases.is_empty()),
+            &follow,
+        ),
+        counted(
+            "Neighbours kept",
+            ["neighbours", NEIGHBOURS],
+            neighbours,
+            bundled(record.neighbourhood.is_empty()),
+            &near,
+        ),
         counted(
             "Unrelated kept",
-            "unrelated facts",
+            ["unrelated facts", UNRELATED],
             unrelated,
             record.unrelated.is_empty().then_some("there are none of this fact"),
             &far,

@@ -2,6 +2,7 @@
 
 use super::line::recovery;
 use super::{Ending, Line, Place, lines, small_map};
+use crate::figures::edit::{CHANGE, NEIGHBOURS, PARAPHRASES, UNRELATED};
 use crate::figures::small_map::SmallMap;
 use crate::figures::trace::carried_from;
 use crate::sample;
@@ -44,6 +45,8 @@ pub struct Mark {
     pub name: String,
     /// How much.
     pub value: String,
+    /// What it means, as a clause.
+    pub about: &'static str,
     /// It is not as it should be.
     pub bad: bool,
 }
@@ -121,15 +124,15 @@ fn marks(fact: &FactRecord, edit: &EditRecord) -> Marks {
     let judged = judge(edit);
     let [old, new] = [&fact.target_true, &fact.target_new].map(|text| words::visible(text.trim()));
     let new = if new.is_empty() { "new answer".to_owned() } else { new };
-    let pair = |name: &str, p: [f32; 2], bad: bool| {
+    let pair = |name: &str, about, p: [f32; 2], bad: bool| {
         let [before, after] = p.map(|p| words::percent_of(p.into()));
-        Mark { name: name.into(), value: format!("{before} → {after}"), bad }
+        Mark { name: name.into(), value: format!("{before} → {after}"), about, bad }
     };
-    let check = |name: &str, check: Option<Check>| match check {
+    let check = |name: &str, about, check: Option<Check>| match check {
         Some(Check { share, holds }) => {
-            Mark { name: name.into(), value: format!("{} of {}", share.count, share.of), bad: !holds }
+            Mark { name: name.into(), value: format!("{} of {}", share.count, share.of), about, bad: !holds }
         }
-        None => Mark { name: name.into(), value: "not measured".into(), bad: false },
+        None => Mark { name: name.into(), value: "not measured".into(), about, bad: false },
     };
     let ending = Ending::of(edit);
     let rose = edit.p_false_after > edit.p_true_after;
@@ -137,12 +140,17 @@ fn marks(fact: &FactRecord, edit: &EditRecord) -> Marks {
         title: format!("Edited at layer {}, new answer {new}", edit.layer),
         ending,
         marks: vec![
-            pair(&new, [edit.p_false, edit.p_false_after], !rose),
-            pair(&old, [edit.p_true, edit.p_true_after], false),
-            check("Paraphrases follow", judged.paraphrases),
-            check("Neighbours kept", judged.neighbours),
-            check("Other facts kept", judged.unrelated),
-            Mark { name: "‖Δv‖/‖v‖".into(), value: words::fixed(edit.relative_change.into(), 2), bad: false },
+            pair(&new, "the new answer’s probability before and after", [edit.p_false, edit.p_false_after], !rose),
+            pair(&old, "the true answer’s probability before and after", [edit.p_true, edit.p_true_after], false),
+            check("Paraphrases follow", PARAPHRASES, judged.paraphrases),
+            check("Neighbours kept", NEIGHBOURS, judged.neighbours),
+            check("Other facts kept", UNRELATED, judged.unrelated),
+            Mark {
+                name: "‖Δv‖/‖v‖".into(),
+                value: words::fixed(edit.relative_change.into(), 2),
+                about: CHANGE,
+                bad: false,
+            },
         ],
     }
 }

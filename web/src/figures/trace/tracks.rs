@@ -4,6 +4,9 @@ use super::{Cursor, TraceMaps};
 use crate::words;
 use engram_core::record::{FactRecord, PatchPosition};
 
+/// Recoveries that the track of restoration has room for.
+pub const ROOM: [f64; 2] = [-0.1, 1.1];
+
 /// The tracks of a fact; layer `l` is at `l - 1`.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Tracks {
@@ -63,6 +66,15 @@ impl Tracks {
         (most >= engram_core::metrics::PEAK).then_some((at + 1, most))
     }
 
+    /// Restorations that the track has no room for: which curve, layer from 1, and recovery.
+    pub fn beyond(&self) -> Vec<(usize, usize, f64)> {
+        let of = |(curve, values): (usize, &Vec<f64>)| {
+            let outside = values.iter().copied().enumerate().filter(|(_, value)| *value < ROOM[0] || *value > ROOM[1]);
+            outside.map(|(at, value)| (curve, at + 1, value)).collect::<Vec<_>>()
+        };
+        self.restoration.iter().enumerate().flat_map(of).collect()
+    }
+
     /// The length of an ablation's bar: the share of the clean probability that is lost without it, 0 where nothing is.
     pub fn lost(&self, p: f64) -> f64 {
         if self.p_clean > 0.0 { ((self.p_clean - p) / self.p_clean).clamp(0.0, 1.0) } else { 0.0 }
@@ -98,6 +110,10 @@ mod tests {
         assert!((tracks.lost(tracks.without_mlp[0]) - 8.0 / 9.0).abs() < 1e-6);
         assert_eq!(tracks.lost(0.95), 0.0, "a gain is no loss");
         assert_eq!(tracks.peak().map(|peak| peak.0), Some(2));
+        assert!(tracks.beyond().is_empty());
+        let [subject, last] = [vec![0.0, 1.34, 1.1], vec![-0.2, 0.5, 1.0]];
+        let high = Tracks { restoration: [subject, last], ..tracks.clone() };
+        assert_eq!(high.beyond(), [(0, 2, 1.34), (1, 1, -0.2)]);
         assert_eq!(tracks.restored(&maps, Cursor { row: 2, layer: 2 }), None, "the map has it");
         let mut bare = machu::traced();
         bare.maps = None;

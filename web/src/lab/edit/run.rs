@@ -110,6 +110,13 @@ impl Editor {
             }
             none
         });
+        // An edit can be undone from other screens, too.
+        Effect::new(move |_| {
+            if let Some((left, restored)) = engine.undone.get() {
+                editor.said.set(Some(edited::undone(left.len(), restored)));
+                editor.history.update(|history| history.undone(&left, restored));
+            }
+        });
         editor
     }
 
@@ -226,15 +233,11 @@ impl Editor {
         let engine = self.engine;
         self.stop_map();
         spawn_local(async move {
-            match engine.last("undoing", Command::Undo { edit }).await {
-                Ok((Event::Undone { left, restored }, _)) => {
-                    engine.edits.update(|edits| edits.retain(|edited| left.contains(&edited.edit)));
-                    self.said.set(Some(edited::undone(left.len(), restored)));
-                    self.history.update(|history| history.undone(&left, restored));
+            match engine.undo(edit).await {
+                Ok(()) => {
                     let open = self.drawer.get_untracked().is_some();
                     keep_focus(if open { "#panel-edit .drawer h2 button" } else { "#edit-history" });
                 }
-                Ok(_) => engine.complain(unexpected()),
                 Err(failure) => engine.complain(failure),
             }
         });

@@ -3,7 +3,7 @@
 use super::run::Editor;
 use crate::components::SmallMapView;
 use crate::components::shown as part;
-use crate::figures::edit::{map_after, map_before};
+use crate::figures::edit::{map_after, map_before, meaning};
 use crate::figures::edited::Shown;
 use crate::figures::partial::{Partial, Stage};
 use crate::figures::small_map::SmallMap;
@@ -202,7 +202,7 @@ fn Facts(editor: Editor, shown: Memo<Option<(Shown, bool)>>) -> impl IntoView {
         shown.with(|shown| {
             let (shown, _) = shown.as_ref()?;
             let line = |(name, value): &(&'static str, String)| {
-                view! { <div><dt>{*name}</dt><dd>{value.clone()}</dd></div> }
+                view! { <div title=meaning(name)><dt>{*name}</dt><dd>{value.clone()}</dd></div> }
             };
             Some(view! { <dl class="edit-facts">{shown.facts.iter().map(line).collect_view()}</dl> })
         })

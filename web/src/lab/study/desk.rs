@@ -155,8 +155,6 @@ impl Desk {
         let Some(order) = self.order.get_untracked() else { return };
         if let Some(record) = untrack(|| self.record(|record| sample::only(record, order)).flatten()) {
             self.tracer.show_record(record);
-            // Another screen begins at its top, however far down this one was read.
-            set_timeout(|| window().scroll_to_with_x_and_y(0.0, 0.0), Duration::ZERO);
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What a study shall be: models, facts, how many, which stages, and the settings that few people change.
 
 use super::fields::{Field, Tick};
+use super::in_force::{EditsInForce, in_the_way};
 use super::inbox::{self, FactsFile};
 use super::keeper;
 use super::runner::{Runner, State, Task};
@@ -46,6 +47,9 @@ pub(crate) fn StudyForm(runner: Runner) -> impl IntoView {
         let settings = form.with(Form::settings).map_err(|said| problems.extend(said)).ok();
         if models.with(Vec::is_empty) {
             problems.push("Choose at least one model".into());
+        }
+        if let Some((said, true)) = untrack(move || in_the_way(runner, models)) {
+            problems.push(said.trim_end_matches('.').to_owned());
         }
         if let (Some(name), None) = (lost.get(), inbox::chosen().get_untracked()) {
             let name = words::visible(&name);
@@ -118,8 +122,9 @@ pub(crate) fn StudyForm(runner: Runner) -> impl IntoView {
             </fieldset>
             <Advanced form=form />
             <div role="alert">{said}</div>
+            <EditsInForce runner=runner models=models />
             <p class="choices">
-                <button type="submit" class="primary" disabled=move || runner.busy.get()>
+                <button type="submit" class="primary" disabled=move || runner.busy.get() || in_the_way(runner, models).is_some_and(|(_, must)| must)>
                     {move || if many() > 1 { format!("Study {} models", many()) } else { "Study".into() }}
                 </button>
                 {shown(move || form.with(|form| *form != Form::default()), move || view! {

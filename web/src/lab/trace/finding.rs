@@ -1,11 +1,13 @@
 //! The finding in a sentence, whose numbers these are, and why they may not belong to the prompt above.
 
 use super::run::{Source, Tracer};
+use super::ways::{TraceInstead, TryAnother};
+use crate::components::shown;
 use crate::components::trace::StoryText;
 use crate::figures::about;
 use crate::figures::choice::Way;
 use crate::figures::partial;
-use crate::figures::question::{Asked, first_word};
+use crate::figures::question::Asked;
 use crate::figures::trace::Story;
 use crate::lab::Tab;
 use crate::words;
@@ -44,24 +46,19 @@ pub(super) fn Finding(tracer: Tracer, story: Memo<Option<Story>>, stale: Memo<Op
         };
         Some(view! { <h2>{head}</h2> <p class="more">{more}</p> })
     };
-    // Of a fact that the model does not know: the one that it does.
-    let instead = move || {
-        let unknown = story.with(|story| story.as_ref().is_some_and(|story| story.warning == Some("Not known")));
-        let said = first_word(&tracer.said().filter(|_| unknown && stale.with(Option::is_none))?);
-        (!said.is_empty()).then(|| {
-            let words = format!("Trace “{}” instead", words::short(&words::visible(&said), 24));
-            let ask = move |_| {
-                tracer.draft.change(|asked| asked.target = said.clone());
-                tracer.run();
-            };
-            view! { <p class="acts"><button type="button" on:click=ask>{words}</button></p> }
-        })
+    let warned = move |what: &'static str| {
+        let warned = story.with(|story| story.as_ref().is_some_and(|story| story.warning == Some(what)));
+        warned && stale.with(Option::is_none)
     };
+    // Beside the answer, where an edit is why the model says something else.
+    let unknown = move || warned("Not known") && tracer.edited_says().is_none();
+    let insensitive = move || warned("Not sensitive");
     view! {
         <Notices tracer=tracer stale=stale />
         <section class="finding" aria-label="Finding">
             <StoryText story=story />
-            {instead}
+            {shown(unknown, move || view! { <TraceInstead tracer=tracer /> })}
+            {shown(insensitive, move || view! { <TryAnother tracer=tracer /> })}
             {dropped}
             {empty}
             <Origin tracer=tracer />

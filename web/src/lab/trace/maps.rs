@@ -5,11 +5,14 @@ use super::pinned::{PinLine, Pins};
 use super::run::Tracer;
 use crate::components::shown;
 use crate::components::trace::{CellSheet, Inspector, Legend, MapTabs, Pointer, TraceFigure};
-use crate::figures::trace::{Cell, Cursor, Standing, Story, TraceMaps, Tracks, Unlike, names, redundancy, told};
+use crate::figures::trace::{
+    Cell, Cursor, Standing, Story, TraceMaps, Tracks, Unlike, beside, names, redundancy, told,
+};
+use crate::lab::Tab;
 use crate::state::{MapView, ViewState};
 use engram_core::protocol::{MapSite, Word};
 use engram_core::record::{Corruption, FactRecord};
-use leptos::prelude::*;
+use leptos::{ev, html, prelude::*};
 
 /// What a held cell is a cell of: prompt and subject, whether rows are averaged, layers.
 type Shown = (Option<(String, String)>, bool, Option<usize>);
@@ -160,9 +163,35 @@ pub(super) fn MapsView(tracer: Tracer, maps: Maps) -> impl IntoView {
         tracer.fact.with(|fact| redundancy(fact.as_ref()?, &view))
     };
     let on_site = Callback::new(move |site: MapSite| tracer.page.lab.update(|lab| lab.map.site = site));
+    // Three maps of a shallow model stand side by side where there is room.
+    let (section, room) = (NodeRef::<html::Section>::new(), RwSignal::new(None::<[f64; 3]>));
+    let measure = move || {
+        if let Some(measured) = section.get_untracked().and_then(|section| measured(&section)) {
+            room.set(Some(measured));
+        }
+    };
+    let resized = window_event_listener(ev::resize, move |_| measure());
+    on_cleanup(move || resized.remove());
+    Effect::new(move |_| {
+        // A hidden screen has no width; it has one once it is shown.
+        let here = section.get().is_some() && tracer.page.lab.with(|lab| lab.tab == Tab::Trace);
+        if here {
+            request_animation_frame(measure);
+        }
+    });
+    let cell = Memo::new(move |_| {
+        let [room, tokens, maxima] = room.get()?;
+        let layers = maps.maps.with(|maps| maps.as_ref().filter(|maps| maps.any()).map(|maps| maps.layers))?;
+        beside(room, tokens, maxima, layers)
+    });
+    let three = Memo::new(move |_| cell.get().is_some());
+    let style = move || {
+        let layers = maps.maps.with(|maps| maps.as_ref().map_or(1, |maps| maps.layers));
+        cell.get().map(|cell| format!("--cell:{cell}px;--layers:{layers}"))
+    };
     view! {
         {shown(there, move || view! {
-            <section aria-labelledby="map-title">
+            <section aria-labelledby="map-title" node_ref=section class:three=three style=style>
                 <h2 class="unseen" id="map-title">"Causal trace"</h2>
                 {shown(mapped, move || view! {
                     <div class="map-head">
@@ -178,11 +207,21 @@ pub(super) fn MapsView(tracer: Tracer, maps: Maps) -> impl IntoView {
                     scale=scale
                     pointer=maps.pointer
                     cursor=maps.cursor
+                    beside=three
+                    on_site=on_site
                 />
                 <p class="origin">{beyond}</p>
             </section>
         })}
     }
+}
+
+/// The room of an element that is drawn, that of its tokens, and that of its row maxima, in pixels.
+fn measured(element: &web_sys::Element) -> Option<[f64; 3]> {
+    let room = element.get_bounding_client_rect().width();
+    let tokens = window().get_computed_style(element).ok()??;
+    let size = |name| tokens.get_property_value(name).ok()?.trim().trim_end_matches("px").parse::<f64>().ok();
+    (room > 0.0).then_some([room, size("--gutter")?, size("--margin")?])
 }
 
 /// The inspector, and what can be done with the result.

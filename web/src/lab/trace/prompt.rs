@@ -4,29 +4,25 @@
 use super::maps::replaced_by;
 use super::run::{Running, Tracer};
 use crate::figures::choice::Way;
-use crate::figures::question::{Asked, Field};
+use crate::figures::question::Field;
 use crate::figures::trace;
 use crate::lab::Tab;
 use crate::lab::examples::Examples;
 use crate::lab::prompt::{Instead, Token, TokenRow, row_of};
 use crate::lab::tokens;
 use crate::lab::typing::Typing;
-use crate::{sample, words};
+use crate::words;
 use leptos::prelude::*;
 
 /// The row of tokens, or the fields to type in, and the button that runs it.
 #[component]
-pub(super) fn Prompt(tracer: Tracer, settings: RwSignal<bool>) -> impl IntoView {
+pub(super) fn Prompt(
+    tracer: Tracer,
+    settings: RwSignal<bool>,
+    typing: RwSignal<bool>,
+    go: Callback<()>,
+) -> impl IntoView {
     let draft = tracer.draft;
-    let typing = RwSignal::new(draft.asked.with_untracked(|asked| asked.prompt.is_empty()));
-    let go = Callback::new(move |()| {
-        typing.set(false);
-        match tracer.draft.way() {
-            // A download is agreed to where it is told what it takes.
-            Way::Consent(_) => tracer.page.lab.update(|lab| lab.tab = Tab::Models),
-            Way::Run | Way::Fetch => tracer.run(),
-        }
-    });
     let wrong = Memo::new(move |_| draft.asked.with(|asked| !asked.problems().is_empty()));
     // A prompt or subject that is wrong can only be mended in the fields.
     let shut = Memo::new(move |_| {
@@ -36,10 +32,6 @@ pub(super) fn Prompt(tracer: Tracer, settings: RwSignal<bool>) -> impl IntoView 
     // Once, not with each change between tokens and fields: it keeps a timer.
     let live = tokens::reading(tracer.engine, draft);
     let all = Memo::new(move |_| shown(tracer, live));
-    let examples = tracer.stored.with_value(|record| {
-        let facts = record.iter().flat_map(sample::mapped);
-        facts.map(|(fact, _)| (fact.order, Asked::of_fact(fact, &Default::default(), 0).filled())).collect::<Vec<_>>()
-    });
     let show = Callback::new(move |order| {
         typing.set(false);
         tracer.show(order);
@@ -59,7 +51,7 @@ pub(super) fn Prompt(tracer: Tracer, settings: RwSignal<bool>) -> impl IntoView 
             <div class="act">
                 <Go tracer=tracer go=go wrong=wrong />
                 <p class="more">
-                    <Examples all=examples show=show form="trace" />
+                    <Examples all=tracer.examples() show=show form="trace" />
                     <button type="button" id="trace-settings" aria-expanded=move || settings.get().to_string() on:click=move |_| settings.update(|open| *open = !*open)>
                         "Settings"
                     </button>

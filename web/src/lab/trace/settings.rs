@@ -3,6 +3,7 @@
 use super::maps::replaced_by;
 use super::run::{Source, Tracer};
 use crate::components::trace::Pointer;
+use crate::figures::choice::Way;
 use crate::figures::question::{Asked, Field};
 use crate::figures::trace::Scale;
 use crate::lab::Tab;
@@ -14,7 +15,7 @@ use leptos::{ev, prelude::*};
 
 /// The drawer.
 #[component]
-pub(super) fn Settings(tracer: Tracer, open: RwSignal<bool>, pointer: Pointer) -> impl IntoView {
+pub(super) fn Settings(tracer: Tracer, open: RwSignal<bool>, pointer: Pointer, go: Callback<()>) -> impl IntoView {
     // The focus goes into the drawer, and back to its button.
     let close = move || {
         open.set(false);
@@ -26,6 +27,21 @@ pub(super) fn Settings(tracer: Tracer, open: RwSignal<bool>, pointer: Pointer) -
             close();
         }
     });
+    // It covers the button of the screen, so it has one of its own, which shows what was asked for.
+    let shut = Memo::new(move |_| {
+        tracer.running.get().is_some() || tracer.draft.asked.with(|asked| !asked.problems().is_empty())
+    });
+    let label = move || match tracer.draft.way() {
+        Way::Consent(_) => "Load the model first…",
+        _ => "Trace with these settings",
+    };
+    let trace = move |event: ev::SubmitEvent| {
+        event.prevent_default();
+        if !shut.get_untracked() {
+            close();
+            go.run(());
+        }
+    };
     Effect::new(move |_| {
         if open.get() {
             focus_soon(".drawer button");
@@ -35,8 +51,14 @@ pub(super) fn Settings(tracer: Tracer, open: RwSignal<bool>, pointer: Pointer) -
         open.get().then(|| view! {
             <aside class="drawer" aria-label="Settings">
                 <h2>"Settings" <button type="button" class="quiet" aria-label="Close the settings" on:click=move |_| close()>"Close"</button></h2>
-                <Run tracer=tracer />
-                <Look tracer=tracer pointer=pointer />
+                // Enter in a field traces, as it does in the prompt.
+                <form on:submit=trace>
+                    <Run tracer=tracer />
+                    <Look tracer=tracer pointer=pointer />
+                    <p class="foot">
+                        <button type="submit" class="primary" disabled=move || shut.get()>{label} " " <kbd>"↵"</kbd></button>
+                    </p>
+                </form>
             </aside>
         })
     }
