@@ -6,10 +6,11 @@ use crate::memory;
 use crate::model::loader::Loader;
 use crate::model::spec::Spec;
 use crate::model::{Survey, Transformer, assemble, own_head, weigh};
-use crate::record::ModelInfo;
+use crate::record::{ModelInfo, Precision};
 use crate::run::{Edited, Plan};
 use crate::second_moment::SecondMoments;
 use crate::tensor::Overlay;
+use crate::tensor::self_test::test_halves;
 use crate::tokens::Tokens;
 use crate::weights::Checkpoint;
 
@@ -109,6 +110,9 @@ impl Model {
             table.min(usize::MAX as u64) as usize,
             progress,
         );
+        if let (Some(device), Precision::F16) = (&compute.device, compute.info.precision) {
+            test_halves(device).await?;
+        }
         let net = assemble(spec.clone(), &loader).await?;
         let notes = notes(checkpoint, own_head, &tokens);
         let shape = &net.shape;

@@ -112,7 +112,7 @@ impl LinearMap {
                 }
                 Rows::on_host(y, self.out())
             }
-            Weight::OutIn(w) => self.biased(kernels::product(x.device().expect(MIXED).clone(), w)),
+            Weight::OutIn(w) => self.biased(x.times(w)),
             Weight::InOut(w) => self.biased(x.device().expect(MIXED).clone().matmul(kernels::wide(w))),
         }
     }

@@ -3,7 +3,8 @@
 use super::{Buffer, MIXED, kernels, simd};
 use crate::device::heard;
 use crate::error::Result;
-use burn::{Device, Int, Tensor, TensorData};
+use burn::{DType, Device, Int, Tensor, TensorData};
+use std::sync::OnceLock;
 
 /// Rows as a caller gives and gets them.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -107,7 +108,15 @@ pub struct Rows {
 #[derive(Debug, Clone)]
 enum Data {
     Host(Buffer),
-    Device(Box<Tensor<2>>),
+    Device(Box<Held>),
+}
+
+/// Rows on a device.
+#[derive(Debug, Clone)]
+struct Held {
+    x: Tensor<2>,
+    /// The same in f16, once a product has asked for them.
+    half: OnceLock<Tensor<2>>,
 }
 
 /// Indices on a device.
@@ -144,7 +153,7 @@ impl Rows {
     /// On a device.
     pub(crate) fn on_device(x: Tensor<2>) -> Self {
         let [count, width] = x.dims();
-        Self { count, width, data: Data::Device(Box::new(x)) }
+        Self { count, width, data: Data::Device(Box::new(Held { x, half: OnceLock::new() })) }
     }
 
     /// On a device where there is one.
@@ -172,8 +181,15 @@ impl Rows {
     pub(crate) fn device(&self) -> Option<&Tensor<2>> {
         match &self.data {
             Data::Host(_) => None,
-            Data::Device(x) => Some(x),
+            Data::Device(held) => Some(&held.x),
         }
+    }
+
+    /// On a device, `x wᵀ` with a matrix `[out, in]`: `[rows, in]` to `[rows, out]`.
+    pub(crate) fn times(&self, w: &Tensor<2>) -> Tensor<2> {
+        let Data::Device(held) = &self.data else { panic!("{MIXED}") };
+        let half = || held.half.get_or_init(|| held.x.clone().cast(DType::F16)).clone();
+        kernels::product(&held.x, half, w)
     }
 
     /// The numbers, where they are on the host.
@@ -210,7 +226,7 @@ impl Rows {
                 );
                 Data::Host(values)
             }
-            Data::Device(x) => Data::Device(Box::new(device(*x))),
+            Data::Device(held) => return Self::on_device(device(held.x)),
         };
         Self { count, width, data }
     }
@@ -226,7 +242,7 @@ impl Rows {
                 }
                 Self::on_host(out, self.width)
             }
-            Data::Device(x) => Self::on_device((**x).clone().select(0, indices(index, &x.device()))),
+            Data::Device(held) => Self::on_device(held.x.clone().select(0, indices(index, &held.x.device()))),
         }
     }
 
@@ -241,10 +257,10 @@ impl Rows {
                 }
                 out
             }
-            Data::Device(x) => {
+            Data::Device(held) => {
                 let mut index = vec![self.count as u32; count];
                 places.iter().enumerate().for_each(|(at, &place)| index[place as usize] = at as u32);
-                self.clone().join(Self::zeros(1, self.width, Some(&x.device()))).gather(&index)
+                self.clone().join(Self::zeros(1, self.width, Some(&held.x.device()))).gather(&index)
             }
         }
     }
@@ -260,7 +276,7 @@ impl Rows {
                 values.truncate(count * width);
                 Self::on_host(values, width)
             }
-            Data::Device(x) => Self::on_device(x.narrow(0, 0, count)),
+            Data::Device(held) => Self::on_device(held.x.narrow(0, 0, count)),
         }
     }
 
@@ -299,7 +315,7 @@ impl Rows {
                 out[a.len()..].copy_from_slice(&b);
                 Self::on_host(out, width)
             }
-            (Data::Device(a), Data::Device(b)) => Self::on_device(Tensor::cat(vec![*a, *b], 0)),
+            (Data::Device(a), Data::Device(b)) => Self::on_device(Tensor::cat(vec![a.x, b.x], 0)),
             _ => panic!("{MIXED}"),
         }
     }
@@ -312,7 +328,7 @@ impl Rows {
                 values.chunks_exact(self.width.max(1)).for_each(|row| simd::add(&mut sum, row));
                 Vector::Host(sum)
             }
-            Data::Device(x) => Vector::Device(Box::new((**x).clone().sum_dim(0).flatten(0, 1))),
+            Data::Device(held) => Vector::Device(Box::new(held.x.clone().sum_dim(0).flatten(0, 1))),
         }
     }
 
@@ -353,8 +369,8 @@ impl Rows {
     pub async fn values(&self) -> Result<Vec<f32>> {
         match &self.data {
             Data::Host(values) => Ok(values.to_vec()),
-            Data::Device(x) => {
-                let data = heard((**x).clone().into_data_async()).await?;
+            Data::Device(held) => {
+                let data = heard(held.x.clone().into_data_async()).await?;
                 data.try_into_vec::<f32>().map_err(crate::device::device_error)
             }
         }

@@ -10,7 +10,8 @@ use super::vocabulary::{Finish, Vocabulary};
 use super::{LinearMap, Rows, Term, Vector};
 use crate::error::{Error, Result};
 use crate::rope::RopeSpec;
-use burn::{Device, Tensor, TensorData};
+use burn::{DType, Device, Tensor, TensorData};
+use half::f16;
 
 /// Largest difference to the host that is accepted.
 pub const TOLERANCE: f32 = 1e-4;
@@ -39,7 +40,52 @@ pub async fn self_test(device: &Device) -> Result<f32> {
         }
         worst = worst.max(difference);
     }
+    // Tiles of many rows and of few, and sums that cubes share.
+    for sizes in [[17, 48, 512], [65, 100, 1024]] {
+        let difference = product_apart(device, DType::F32, sizes).await? as f32;
+        if !difference.is_finite() || difference > TOLERANCE {
+            return Err(Error::device(format!("self-test failed: a product is off by {difference:.1e}"))
+                .hint("update the graphics driver, or use --device cpu")
+                .in_page("update the browser or the graphics driver, or switch the device to CPU"));
+        }
+        worst = worst.max(difference);
+    }
     Ok(worst)
+}
+
+/// Products in f16 against f64, from the same rounded numbers: all tiles, ragged rows, shared sums. Where they are wrong the
+/// matrix units are left alone, and the products are computed in f32.
+///
+/// # Errors
+/// When the device fails.
+pub async fn test_halves(device: &Device) -> Result<()> {
+    for [m, n, k] in [[1, 48, 64], [17, 64, 576], [65, 1024, 1152], [200, 320, 4224], [256, 8192, 64]] {
+        let worst = product_apart(device, DType::F16, [m, n, k]).await?;
+        // Sums of k products in f32, in an order of their own.
+        if worst.is_nan() || worst > 3e-5 {
+            log::warn!("this device's matrix units compute wrong numbers (off by {worst:.1e}): f16 is computed in f32");
+            super::kernels::give_up_matrix_units();
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+/// The largest difference of a product to f64, of numbers that f16 holds, in units of their usual size.
+async fn product_apart(device: &Device, dtype: DType, [m, n, k]: [usize; 3]) -> Result<f64> {
+    let rounded = |values: Vec<f32>| values.into_iter().map(|x| f16::from_f32(x).to_f32()).collect::<Vec<f32>>();
+    let (x, w) = (rounded(noise(m * k, 21)), rounded(noise(n * k, 22)));
+    let held = Tensor::<2>::from_data(TensorData::new(w.clone(), [n, k]), device).cast(dtype);
+    let got = Rows::on_device(Rows::new(x.clone(), k, Some(device)).times(&held)).values().await?;
+    let dot = |row: usize, column: usize| -> f64 {
+        let (x, w) = (&x[row * k..][..k], &w[column * k..][..k]);
+        x.iter().zip(w).map(|(x, w)| f64::from(*x) * f64::from(*w)).sum()
+    };
+    // Corners of tiles, and a walk through the rest.
+    let some = (0..256).map(|at| (at * 7919 % m, at * 104_729 % n));
+    let all = some.chain([(0, 0), (m - 1, 0), (0, n - 1), (m - 1, n - 1)]);
+    let apart = all.map(|(row, column)| (f64::from(got[row * n + column]) - dot(row, column)).abs());
+    Ok(apart.fold(0.0, |most, x| if x <= most { most } else { x }) * 12.0 / (k as f64).sqrt())
 }
 
 /// Numbers between -½ and ½.
@@ -54,7 +100,7 @@ fn noise(n: usize, mut state: u32) -> Vec<f32> {
 /// Norms, linear maps with a term, rotation, attention, gates, gathers, joins and a head: `[rows, vocab]`; and back through
 /// all of them to the rows at the start, `[rows, width]`.
 fn probe(device: Option<&Device>) -> [Rows; 2] {
-    let (rows, width, dim, vocab) = (21, 40, 10, 50);
+    let (rows, width, dim, vocab) = (21, 48, 12, 56);
     let heads = Heads { count: 4, kv: 2, dim, scale: 0.7, soft_cap: Some(3.0), window: Some(7) };
     let map = |out: usize, input: usize, seed| {
         LinearMap::from_out_in(&noise(out * input, seed), [out, input], Some(noise(out, seed + 50)), device)

@@ -112,7 +112,8 @@ mod tests {
     use engram_core::record::DeviceInfo;
 
     fn report() -> DeviceReport {
-        let info = DeviceInfo { kind: "cpu".into(), name: "flex".into(), backend: "flex".into(), ..DeviceInfo::default() };
+        let info =
+            DeviceInfo { kind: "cpu".into(), name: "flex".into(), backend: "flex".into(), ..DeviceInfo::default() };
         DeviceReport {
             info,
             why: "the browser has no WebGPU".into(),

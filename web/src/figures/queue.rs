@@ -119,7 +119,7 @@ mod tests {
     fn edits_are_told_of_before_a_study() {
         let [one, other] = ["engram-relay", "engram-llama"].map(|name| ModelRef::Bundled { name: name.into() });
         let said = |edits, models: &[ModelRef]| edits_in_the_way(edits, models, Some(&one));
-        assert_eq!(said(0, &[one.clone()]), None);
+        assert_eq!(said(0, std::slice::from_ref(&one)), None);
         assert!(
             said(1, &[one.clone(), other.clone()]).is_some_and(|(said, must)| must && said.ends_with("undo it first."))
         );

@@ -14,7 +14,7 @@ pub(crate) use change::RowEdit;
 pub(super) use change::change;
 pub(super) use gate::{gated, plain};
 pub(super) use norm::norm;
-pub(super) use product::{product, wide};
+pub(super) use product::{give_up_matrix_units, product, wide};
 pub(super) use readout::readout;
 pub(super) use rotate::rotate;
 

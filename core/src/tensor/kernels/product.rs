@@ -11,20 +11,20 @@ use burn::{DType, Tensor};
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
-/// `x wᵀ`: `[rows, in]` with a matrix `[out, in]` to `[rows, out]`.
-pub(in crate::tensor) fn product(x: Tensor<2>, w: &Tensor<2>) -> Tensor<2> {
+/// `x wᵀ`: `[rows, in]` with a matrix `[out, in]` to `[rows, out]`; `half` gives `x` in f16.
+pub(in crate::tensor) fn product(x: &Tensor<2>, half: impl FnOnce() -> Tensor<2>, w: &Tensor<2>) -> Tensor<2> {
     let ([m, k], [n, _]) = (x.dims(), w.dims());
     let sizes = Sizes { m, n, k };
     if w.dtype() == DType::F16 {
         let w = raw(w.clone());
         if half::fits(&w, sizes) {
-            return half::product(x.cast(DType::F16), w, sizes);
+            return half::product(half(), w, sizes);
         }
-        return product(x, &tensor::<2>(w).cast(DType::F32));
     }
+    let w = wide(w);
     match plain::fits(sizes) {
-        true => plain::product(x, raw(w.clone()), sizes),
-        false => x.matmul(w.clone().transpose()),
+        true => plain::product(x.clone(), raw(w), sizes),
+        false => x.clone().matmul(w.transpose()),
     }
 }
 
@@ -34,6 +34,11 @@ pub(in crate::tensor) fn wide(w: &Tensor<2>) -> Tensor<2> {
         DType::F32 => w.clone(),
         _ => w.clone().cast(DType::F32),
     }
+}
+
+/// A device's matrix units compute wrong: they are not used any more.
+pub(in crate::tensor) fn give_up_matrix_units() {
+    half::give_up();
 }
 
 /// Of a product `[m, k]` with `[n, k]`.

@@ -129,8 +129,7 @@ impl Vocabulary {
                 Rows::on_host(y, vocab)
             }
             Data::Device(shards) => {
-                let x = x.device().expect(MIXED);
-                let mut parts: Vec<_> = shards.iter().map(|shard| kernels::product(x.clone(), shard)).collect();
+                let mut parts: Vec<_> = shards.iter().map(|shard| x.times(shard)).collect();
                 let mut y = if parts.len() == 1 { parts.remove(0) } else { Tensor::cat(parts, 1) };
                 if let Some(bias) = finish.bias {
                     y = y + bias.device().unsqueeze::<2>();

@@ -142,7 +142,6 @@ fn kernel<V: Size>(
             }
         }
         if step > 0 {
-            #[unroll]
             for at in 0..tile.depth {
                 #[unroll]
                 for i in 0..tile.high {
