@@ -1,4 +1,4 @@
-//! The repository's own tool: `cargo xtask demo | test | check | setup | web | lab | dist | facts | models`. It needs nothing but cargo.
+//! The repository's own tool: `cargo xtask demo | test | check | setup | web | lab | dist | facts | gpu | models`. It needs nothing but cargo.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a task's output is for a person or a log")]
 
@@ -9,6 +9,7 @@ mod check;
 mod demo;
 mod dist;
 mod facts;
+mod gpu;
 mod lab;
 mod models;
 mod order;
@@ -25,7 +26,7 @@ use std::process::ExitCode;
 /// A task's name, what it does, and how.
 type Task = (&'static str, &'static str, fn(&[String]) -> anyhow::Result<()>);
 
-const TASKS: [Task; 9] = [
+const TASKS: [Task; 10] = [
     ("demo", "the three stages on the bundled models, without network, GPU or data; --quick for a minute", demo::run),
     (
         "test",
@@ -46,6 +47,11 @@ const TASKS: [Task; 9] = [
     ("lab", "build the site and the program that serves it, and open it; arguments go to engram lab", lab::run),
     ("dist", "build the program for others: an archive, a Python wheel and their checksums in target/dist", dist::run),
     ("facts", "make the bundled facts again from their tables and templates", facts::run),
+    (
+        "gpu",
+        "stage 1 of a model of a real size with random weights, on every device and in every precision, as a table",
+        gpu::run,
+    ),
     ("models", "train the bundled models again and write their cards (hours)", models::run),
 ];
 

@@ -66,7 +66,7 @@ impl Plan {
     }
 
     /// Facts that are traced at a time, `least` on the CPU: on a device as many as a pass has rows for.
-    pub(crate) fn facts(&self, layers: usize, least: usize) -> usize {
+    pub fn facts(&self, layers: usize, least: usize) -> usize {
         match self.cpu {
             true => least,
             false => (self.rows / (FACT_ROWS * layers.max(1))).clamp(least, MOST_FACTS),

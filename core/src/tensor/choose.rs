@@ -6,8 +6,8 @@ use crate::device::{Compute, DeviceChoice, GPU_NEEDS, complaints, describe, open
 use crate::error::{Error, Result};
 use crate::memory;
 use crate::record::{DeviceInfo, Precision};
-use burn::Device;
 use burn::wgpu::WgpuSetup;
+use burn::{DType, Device, Distribution, Tensor};
 
 impl Compute {
     /// Chooses a device and tests it.
@@ -42,6 +42,14 @@ impl Compute {
 
     async fn gpu((device, setup): (Device, WgpuSetup)) -> Result<Self> {
         let adapter = describe(&setup);
+        // Mesa's compiler ends the process over some kernels in SPIR-V.
+        if cfg!(feature = "vulkan") && adapter.kind == "Cpu" {
+            return Err(Error::device(format!(
+                "{} is a software adapter, and this build computes in SPIR-V",
+                adapter.name
+            ))
+            .hint("use --device cpu, or a build without the feature `vulkan`"));
+        }
         // What was said while adapters were looked for is about those that were not taken.
         complaints::forget();
         watch(&setup.device);
@@ -63,6 +71,33 @@ impl Compute {
             self_test,
         })
     }
+}
+
+/// TFLOP/s of a product of a matrix in a precision: `[rows, in]` with `[out, in]`, sizes `[rows, out, in]`.
+///
+/// # Errors
+/// When the device fails.
+pub async fn product_rate(device: &Device, precision: Precision, [m, n, k]: [usize; 3]) -> Result<f64> {
+    let dtype = if precision == Precision::F16 { DType::F16 } else { DType::F32 };
+    // More than a cache holds, as a model's matrices are.
+    let w = Tensor::<2>::random([n, k], Distribution::Uniform(-0.1, 0.1), device).cast(dtype);
+    let matrices: Vec<Tensor<2>> = (0..4).map(|_| w.clone() * 1.0).collect();
+    let x = Rows::on_device(Tensor::random([m, k], Distribution::Uniform(-1.0, 1.0), device));
+    let last = |y: Tensor<2>| Rows::on_device(y).gather(&[0]);
+    for w in &matrices {
+        last(x.times(w)).values().await?;
+    }
+    let start = web_time::Instant::now();
+    let mut done = 0;
+    while start.elapsed().as_millis() < 100 {
+        let mut end = None;
+        for w in &matrices {
+            end = Some(x.times(w));
+            done += 1;
+        }
+        last(end.expect("there are matrices")).values().await?;
+    }
+    Ok(2.0 * (done * m * n * k) as f64 / start.elapsed().as_secs_f64() / 1e12)
 }
 
 /// How many billion floating-point operations a device does in a second, in matrix products of a small model's size.

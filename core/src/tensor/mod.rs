@@ -18,7 +18,7 @@ pub(crate) mod vocabulary;
 
 pub use activation::Activation;
 pub(crate) use buffer::Buffer;
-pub use choose::gflops;
+pub use choose::{gflops, product_rate};
 pub(crate) use kernels::RowEdit;
 pub use linear::{LinearMap, Overlay, Term};
 pub use norm::Norm;

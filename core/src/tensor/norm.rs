@@ -2,6 +2,7 @@
 
 use super::gradients::{Gradients, bias_of};
 use super::{Buffer, MIXED, Rows, Vector, kernels, simd};
+use crate::error::Result;
 use burn::Tensor;
 
 /// A norm with its weights.
@@ -28,6 +29,17 @@ impl Norm {
     /// Weight, bias and ε, on the host.
     pub fn parts(&self) -> (&[f32], Option<&[f32]>, f64) {
         (self.weight.host(), self.bias.as_ref().map(Vector::host), self.eps)
+    }
+
+    /// The first weight, read from wherever it is: what was under way to a device before it has then arrived.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub async fn first(&self) -> Result<f32> {
+        match &self.weight {
+            Vector::Host(values) => Ok(values[0]),
+            Vector::Device(x) => Ok(Rows::on_device((**x).clone().narrow(0, 0, 1).unsqueeze()).values().await?[0]),
+        }
     }
 
     /// `[rows, n]` to the same.

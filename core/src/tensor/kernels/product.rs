@@ -15,16 +15,11 @@ use cubecl::prelude::*;
 pub(in crate::tensor) fn product(x: &Tensor<2>, half: impl FnOnce() -> Tensor<2>, w: &Tensor<2>) -> Tensor<2> {
     let ([m, k], [n, _]) = (x.dims(), w.dims());
     let sizes = Sizes { m, n, k };
-    if w.dtype() == DType::F16 {
-        let w = raw(w.clone());
-        if half::fits(&w, sizes) {
-            return half::product(half(), w, sizes);
-        }
-    }
-    let w = wide(w);
-    match plain::fits(sizes) {
-        true => plain::product(x.clone(), raw(w), sizes),
-        false => x.clone().matmul(w.transpose()),
+    let held = raw(w.clone());
+    match held.dtype {
+        DType::F16 if half::fits(&held, sizes) => half::product(half(), held, sizes),
+        _ if plain::fits(sizes) => plain::product(x.clone(), &held, sizes),
+        _ => x.clone().matmul(wide(w).transpose()),
     }
 }
 

@@ -1,10 +1,11 @@
-//! In f32.
+//! In f32, with a matrix in f32 or f16.
 
 use super::{Sizes, joined, partial};
 use crate::tensor::kernels::raw;
-use burn::Tensor;
+use burn::{DType, Tensor};
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
+use half::f16;
 
 /// What a cube computes, and what of it a unit does: `high × wide` of them, in pieces of four.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -35,7 +36,14 @@ pub(super) fn fits(Sizes { n, k, .. }: Sizes) -> bool {
     k % LARGE.depth == 0 && n % 4 == 0
 }
 
-pub(super) fn product(x: Tensor<2>, w: CubeTensor, sizes: Sizes) -> Tensor<2> {
+pub(super) fn product(x: Tensor<2>, w: &CubeTensor, sizes: Sizes) -> Tensor<2> {
+    match w.dtype {
+        DType::F16 => launch::<f16>(x, w, sizes),
+        _ => launch::<f32>(x, w, sizes),
+    }
+}
+
+fn launch<W: Float>(x: Tensor<2>, w: &CubeTensor, sizes: Sizes) -> Tensor<2> {
     let Sizes { m, n, k } = sizes;
     let x = raw(x);
     let tile = Tile::of(sizes);
@@ -45,7 +53,7 @@ pub(super) fn product(x: Tensor<2>, w: CubeTensor, sizes: Sizes) -> Tensor<2> {
     #[allow(unsafe_code)]
     // SAFETY: rows that are none are not read or written, and `fits` has seen that the rest divides.
     unsafe {
-        kernel::launch_unchecked(
+        kernel::launch_unchecked::<W>(
             &x.client,
             cubes,
             CubeDim::new_1d(tile.units() as u32),
@@ -66,9 +74,9 @@ pub(super) fn product(x: Tensor<2>, w: CubeTensor, sizes: Sizes) -> Tensor<2> {
 /// `out[z] = x[.., z part of k] · wᵀ`. Vectors of four.
 #[cube(launch_unchecked)]
 #[expect(clippy::too_many_arguments, reason = "a kernel's buffers and sizes")]
-fn kernel<V: Size>(
+fn kernel<W: Float, V: Size>(
     x: &[Vector<f32, V>],
-    w: &[Vector<f32, V>],
+    w: &[Vector<W, V>],
     out: &mut [Vector<f32, V>],
     m: u32,
     n: u32,
@@ -101,7 +109,7 @@ fn kernel<V: Size>(
         sums[i] = 0.0f32;
     }
     let mut next_x = Array::<Vector<f32, V>>::new(of_x);
-    let mut next_w = Array::<Vector<f32, V>>::new(of_w);
+    let mut next_w = Array::<Vector<W, V>>::new(of_w);
     let mut column = Array::<f32>::new(tile.high);
     let mut row = Array::<f32>::new(tile.wide);
     for step in 0..steps + 1 {
@@ -119,7 +127,7 @@ fn kernel<V: Size>(
                 let at = unit + i * units;
                 #[unroll]
                 for e in 0..4usize {
-                    tile_w[(at % pieces * 4 + e) * row_w + at / pieces] = next_w[i].extract(e);
+                    tile_w[(at % pieces * 4 + e) * row_w + at / pieces] = f32::cast_from(next_w[i].extract(e));
                 }
             }
         }
