@@ -41,7 +41,7 @@ pub async fn self_test(device: &Device) -> Result<f32> {
         worst = worst.max(difference);
     }
     // Tiles of many rows and of few, and sums that cubes share.
-    for sizes in [[17, 48, 512], [65, 100, 1024]] {
+    for sizes in [[17, 48, 512], [65, 40, 512]] {
         let difference = product_apart(device, DType::F32, sizes).await? as f32;
         if !difference.is_finite() || difference > TOLERANCE {
             return Err(Error::device(format!("self-test failed: a product is off by {difference:.1e}"))
