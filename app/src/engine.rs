@@ -10,6 +10,8 @@ mod study;
 mod trace;
 mod train;
 mod verify;
+#[cfg(target_os = "linux")]
+mod vulkan;
 
 pub(crate) use stats::WIKITEXT;
 

@@ -43,6 +43,10 @@ pub(super) fn run() -> Vec<Check> {
         Err(error) => {
             let hint = error.next_step().unwrap_or("use --device cpu").to_string();
             add("adapter", State::Warning, error.message().to_string(), Some(&hint));
+            #[cfg(target_os = "linux")]
+            if let Some((what, hint)) = super::vulkan::Surroundings::look().trouble() {
+                add("vulkan", State::Warning, what, Some(&hint));
+            }
         }
     }
     add("cpu", State::Ok, format!("{} threads, {} of memory free", threads(), gib(memory::free())), None);
