@@ -179,6 +179,20 @@ impl TraceMaps {
         self.rows.iter().position(|row| row.role == Role::Last)
     }
 
+    /// The row that is looked at when a layer is stepped to: the one there is, unless that is one of the two that the answer goes
+    /// through; then the one of these whose state restores more there.
+    pub fn row_at(&self, layer: usize, now: Option<usize>) -> usize {
+        let both = [self.subject_last().unwrap_or(self.last()), self.last()];
+        match now.filter(|row| !both.contains(row) && *row < self.rows.len()) {
+            Some(row) => row,
+            None => {
+                let [subject, last] =
+                    both.map(|row| self.value(MapSite::Residual, Cursor { row, layer }).unwrap_or(0.0));
+                if last > subject { both[1] } else { both[0] }
+            }
+        }
+    }
+
     /// The prompt's last row.
     pub fn last(&self) -> usize {
         self.rows.len().saturating_sub(1)

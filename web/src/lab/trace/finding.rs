@@ -90,7 +90,7 @@ fn Origin(tracer: Tracer) -> impl IntoView {
 
 /// What a reader must know first.
 #[component]
-fn Notices(tracer: Tracer, stale: Memo<Option<String>>) -> impl IntoView {
+pub(crate) fn Notices(tracer: Tracer, stale: Memo<Option<String>>) -> impl IntoView {
     let restore = move |_| {
         let asked = tracer
             .record_now()

@@ -14,8 +14,8 @@ use engram_core::protocol::{MapSite, Word};
 use engram_core::record::{Corruption, FactRecord};
 use leptos::{ev, html, prelude::*};
 
-/// What a held cell is a cell of: prompt and subject, whether rows are averaged, layers.
-type Shown = (Option<(String, String)>, bool, Option<usize>);
+/// What a held cell is a cell of: prompt and subject, whether rows are averaged, layers; and how many facts were opened.
+type Shown = (Option<(String, String)>, bool, Option<usize>, usize);
 
 /// What is drawn. A handle: copies are the same.
 #[derive(Clone, Copy)]
@@ -58,11 +58,12 @@ impl Maps {
             Memo::new(move |_| tracer.fact.with(|fact| own.with(|own| Tracks::of(fact.as_ref()?, own.as_ref()?))));
         let instead = Memo::new(move |_| tracer.record().and_then(|record| replaced_by(&record.settings.corruption)));
         let own_story = Memo::new(move |_| {
-            let said = tracer.said();
+            let (said, corrupted) = (tracer.said(), tracer.corrupted_says());
             tracer.fact.with(|fact: &Option<FactRecord>| {
                 own.with(|maps| {
                     let (instead, running) = (instead.get(), tracer.running.get().is_some());
-                    Some(Story::of(maps.as_ref()?, fact.as_ref()?, said.as_deref(), instead.as_deref(), running))
+                    let said = [said.as_deref(), corrupted.as_deref()];
+                    Some(Story::of(maps.as_ref()?, fact.as_ref()?, said, instead.as_deref(), running))
                 })
             })
         });
@@ -90,7 +91,7 @@ impl Maps {
         let of = Memo::new(move |_| {
             let prompt = tracer.fact.with(|fact| fact.as_ref().map(|fact| (fact.prompt.clone(), fact.subject.clone())));
             let layers = maps.with(|maps| maps.as_ref().map(|maps| maps.layers));
-            (prompt, by_role.get(), layers)
+            (prompt, by_role.get(), layers, tracer.opened.get())
         });
         Effect::new(move |before: Option<Shown>| {
             let now = of.get();
