@@ -86,7 +86,7 @@ fn line(row: Row) -> impl IntoView {
             </td>
             <td class="old">{pair(old, "pair old")}</td>
             <td class="new">{new.map(|new| pair(new, "pair new"))}</td>
-            <td class=class>{mark} {says}</td>
+            <td class=class title=says.clone()>{mark} {says.clone()}</td>
         </tr>
     }
 }

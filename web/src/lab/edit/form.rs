@@ -19,8 +19,12 @@ pub(super) fn Form(editor: Editor) -> impl IntoView {
     let draft = editor.draft;
     let problems = Memo::new(move |_| draft.asked.with(Asked::edit_problems));
     let wrong = Memo::new(move |_| problems.with(|all| !all.is_empty()));
+    let typed = RwSignal::new(false);
     let why = move || {
-        let of_answers = problems.get().into_iter().filter(|(field, _)| *field == Field::Answers);
+        // Nobody has made a mistake before anything was typed.
+        let empty = draft.asked.with(|asked| asked.new.trim().is_empty());
+        let told = typed.get() || !empty;
+        let of_answers = problems.get().into_iter().filter(|(field, _)| *field == Field::Answers && told);
         of_answers.map(|(_, why)| why).collect::<Vec<_>>().join(" ")
     };
     let key = move |event: ev::KeyboardEvent| {
@@ -36,6 +40,10 @@ pub(super) fn Form(editor: Editor) -> impl IntoView {
             start(editor);
         }
     };
+    let own = move || match editor.own_answer() {
+        Some(answer) => format!("{} (the model’s own)", words::short(&answer, 18)),
+        None => "the model’s own".to_owned(),
+    };
     view! {
         <div class="edit-form" on:keydown=key>
             <div class="setting">
@@ -50,6 +58,7 @@ pub(super) fn Form(editor: Editor) -> impl IntoView {
                     prop:value=move || draft.asked.with(|asked| asked.new.clone())
                     on:input:target=move |event| {
                         let new = event.target().value();
+                        typed.set(true);
                         draft.change(|asked| asked.new = new);
                     }
                 />
@@ -59,7 +68,7 @@ pub(super) fn Form(editor: Editor) -> impl IntoView {
                 <input
                     type="text"
                     id="edit-target"
-                    placeholder="the model’s own"
+                    placeholder=own
                     spellcheck="false"
                     autocomplete="off"
                     prop:value=move || draft.asked.with(|asked| asked.target.clone())
@@ -133,7 +142,10 @@ fn LayerSelect(editor: Editor) -> impl IntoView {
             }
         >
             <option value="" selected=move || chosen.get().is_none()>
-                "dominant layer"
+                {move || match editor.dominant() {
+                    Some(layer) => format!("dominant layer ({layer})"),
+                    None => "dominant layer".to_owned(),
+                }}
             </option>
             {options}
         </select></div>

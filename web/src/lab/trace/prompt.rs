@@ -73,8 +73,10 @@ fn shown(tracer: Tracer, live: RwSignal<Option<tokens::Read>>) -> Vec<Token> {
         None if row.at.is_empty() => Instead::Nothing,
         None => Instead::Same,
     };
+    // The tokens of another model are not those that the chosen one will see.
+    let own = tracer.record().is_some_and(|record| record.model.name == tracer.draft.model().name());
     let of_result = tracer.fact.with(|fact| {
-        let fact = fact.as_ref().filter(|fact| fact.prompt == prompt)?;
+        let fact = fact.as_ref().filter(|fact| own && fact.prompt == prompt)?;
         let traced = fact.traced()?;
         // Of another subject the tokens are the same, and what stands in its place is not known yet.
         let rows = if fact.subject == asked.subject { trace::rows(traced, false) } else { Vec::new() };

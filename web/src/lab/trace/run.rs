@@ -286,6 +286,7 @@ impl Tracer {
             lab.edit.layer = layer.or(lab.edit.layer);
             lab.tab = Tab::Edit;
         });
+        self.page.to_edit.update(|count| *count += 1);
     }
 
     /// Loads the model where it is not loaded, and traces the question.
