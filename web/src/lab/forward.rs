@@ -9,7 +9,7 @@ use crate::components::trace::StoryText;
 use crate::figures::choice::Way;
 use crate::figures::forward::{heads, say};
 use crate::figures::pieces::{Place, places};
-use crate::figures::trace::{Cursor, Row, Standing, TraceMaps};
+use crate::figures::trace::{Cursor, Standing, TraceMaps};
 use crate::lab::Tab;
 use crate::lab::trace::{Notices, Tracing};
 use crate::words;
@@ -60,13 +60,12 @@ pub(crate) fn Forward(tracing: Tracing) -> impl IntoView {
             let own = tracks.lens.get(layer - 1).zip(tracks.rank.get(layer - 1));
             let own = own.map(|(p, rank)| (found.answer.clone(), *p, *rank));
             let other = tracks.other.get(layer - 1).zip(other.get()).map(|((p, rank), answer)| (answer, *p, *rank));
-            let name = |row: &Row| row.text.trim_start_matches('·').to_owned();
             let rows = [found.subject_last().unwrap_or(0), found.last()];
             let restores = rows.into_iter().filter_map(|at| {
                 let value = found.value(MapSite::Residual, Cursor { row: at, layer })?;
-                Some((name(&found.rows[at]), found.rows[at].role.is_subject(), value))
+                Some((found.token(at), found.rows[at].role.is_subject(), value))
             });
-            let [to, from] = rows.map(|at| found.rows.get(at).map(name).unwrap_or_default());
+            let [to, from] = rows.map(|at| found.token(at));
             let mut restores: Vec<_> = restores.collect();
             restores.dedup_by(|one, other| rows[0] == rows[1] && one == other);
             Some(After {

@@ -36,13 +36,14 @@ pub fn Inspector(
         Some(cell.runs.into_iter().enumerate().map(run).collect_view())
     };
     let head = move || {
-        let Cell { token, subject, layer, what, value, unit, .. } = cell.get()?;
+        let Cell { token, subject, layer, what, value, unit, note, .. } = cell.get()?;
         Some(view! {
             <div class="head">
                 <h2><span class:s=subject>{words::short(&token, 18)}</span>{format!("  layer {layer}")}</h2>
                 <span class="big">{value.map_or("–".to_owned(), |value| words::fixed(value, 2))}</span>
                 <p class="sub">{what}</p>
                 <p class="sub num">{unit}</p>
+                {note.map(|note| view! { <p class="sub note">{note}</p> })}
             </div>
         })
     };

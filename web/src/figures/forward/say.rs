@@ -20,6 +20,7 @@ pub fn say(maps: &TraceMaps, whole: &Story, tracks: &Tracks, heads: &[Head], lay
     let [subject, last] = whole.names.clone();
     let (own, end) = (at(row), at(maps.last()));
     let alone = row == maps.last();
+    let averaged = maps.rows.get(row).is_some_and(|row| row.averaged);
     let start = text(format!("Layer {layer}: "));
     let (head, more) = if whole.moved == Some(layer) {
         let head = vec![
@@ -28,10 +29,10 @@ pub fn say(maps: &TraceMaps, whole: &Story, tracks: &Tracks, heads: &[Head], lay
             answer(),
             text(" from ".into()),
             Piece::Subject(subject.clone()),
-            text(" to the last token ".into()),
-            Piece::Token(format!("“{last}”")),
-            text(".".into()),
+            text(if averaged { " to the last token." } else { " to the last token " }.into()),
         ];
+        let named = [Piece::Token(format!("“{last}”")), text(".".into())];
+        let head = head.into_iter().chain(named.into_iter().filter(|_| !averaged)).collect();
         let look = heads.iter().find(|head| head.top).map(|head| {
             format!("Head {} gives “{subject}” {:.0} % of its attention. ", head.number, 100.0 * head.share)
         });

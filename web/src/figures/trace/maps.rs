@@ -174,6 +174,17 @@ impl TraceMaps {
         rows.map(f64::abs).fold(0.05, f64::max)
     }
 
+    /// A row's token within a sentence: without the space before it, unless another row has the same letters.
+    pub fn token(&self, row: usize) -> String {
+        let Some(Row { text, role, averaged, .. }) = self.rows.get(row) else { return String::new() };
+        if *averaged {
+            return role.full().to_owned();
+        }
+        let bare = text.trim_start_matches('·');
+        let twin = |other: &Row| other.text != *text && other.text.trim_start_matches('·') == bare;
+        if self.rows.iter().any(twin) { text.clone() } else { bare.to_owned() }
+    }
+
     /// The row of the subject's last token.
     pub fn subject_last(&self) -> Option<usize> {
         self.rows.iter().position(|row| row.role == Role::Last)

@@ -13,8 +13,8 @@ pub fn redundancy(fact: &FactRecord, view: &MetricConvention) -> Option<String> 
     Some(format!(
         "Redundancy: without layer {ablated} the answer loses {} in the clean run. In the corrupted run without layer {ablated}, \
          a clean state after another layer gives back {} at most.",
-        words::number(lost),
-        words::number(restored)
+        words::points(lost),
+        words::points(restored)
     ))
 }
 
@@ -33,7 +33,7 @@ mod tests {
             traced.redundancy.insert(PatchPosition::SubjectLast, curve);
         }
         let said = redundancy(&fact, &MetricConvention::default()).unwrap_or_default();
-        assert!(said.starts_with("Redundancy: without layer 2 the answer loses 0.4000"), "{said}");
-        assert!(said.ends_with("gives back 0.2000 at most."), "{said}");
+        assert!(said.starts_with("Redundancy: without layer 2 the answer loses 40.0 pt"), "{said}");
+        assert!(said.ends_with("gives back 20.0 pt at most."), "{said}");
     }
 }

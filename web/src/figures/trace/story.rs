@@ -144,21 +144,21 @@ impl Story {
         if !maps.any() {
             const OFFER: &str = "This fact has no maps here; Trace makes them.";
             let tracks = Tracks::of(fact, maps).filter(|tracks| !tracks.restoration[0].is_empty());
-            let (Some(tracks), Some(row)) = (tracks, maps.subject_last().map(|row| &maps.rows[row])) else {
+            let (Some(tracks), Some(row)) = (tracks, maps.subject_last()) else {
                 return nothing(None, vec![text(OFFER)], gives);
             };
-            let token = if row.averaged { row.role.full() } else { row.text.trim_start_matches('·') };
+            let token = maps.token(row);
             let head = match tracks.peak() {
                 Some((layer, value)) => vec![
                     text("Putting back "),
-                    Piece::Subject(token.to_owned()),
+                    Piece::Subject(token),
                     text("’s state restores "),
                     answer(),
                     text(format!(" best at layer {layer}: recovery {}.", two(value))),
                 ],
                 None => vec![
                     text("Putting back "),
-                    Piece::Subject(token.to_owned()),
+                    Piece::Subject(token),
                     text("’s state restores "),
                     answer(),
                     text(" at no layer."),
@@ -185,10 +185,7 @@ impl Story {
         let attention = last.and_then(|last| holds(MapSite::Attention, last.row));
         let moved = last.map(|last| last.from).filter(|from| attention == Some(*from));
         // Averaged rows have no token of their own.
-        let token = |row: usize| match &maps.rows[row] {
-            row if row.averaged => row.role.full().to_owned(),
-            row => row.text.trim_start_matches('·').to_owned(),
-        };
+        let token = |row: usize| maps.token(row);
         let mut head = Vec::new();
         let peak = maps.peak(MapSite::Residual);
         let late = last.map(|last| {

@@ -1,6 +1,7 @@
 //! What the model shall say: both answers, the layer, and the settings of the search.
 
 use super::run::Editor;
+use crate::figures::asking::method_told;
 use crate::figures::choice::Way;
 use crate::figures::question::{Asked, Field};
 use crate::lab::Tab;
@@ -159,18 +160,7 @@ fn MethodSelect(editor: Editor) -> impl IntoView {
     let chosen = Memo::new(move |_| lab.with(|lab| lab.edit.method.name()));
     let covariance = Memo::new(move |_| lab.with(|lab| lab.edit.method.needs_second_moment()));
     let one = move |name: &'static str| {
-        let told = match name {
-            "spsa" => "SPSA (the paper's, without gradients)",
-            "rome" => "ROME as published",
-            "r-rome" => "R-ROME (one key throughout)",
-            "memit" => "MEMIT (several layers)",
-            "alphaedit" => "AlphaEdit (several layers, in the null space)",
-            "ft-m" => "FT-M (fine-tuning of the layer)",
-            "lora" => "LoRA (fine-tuning, low rank)",
-            "ultraedit" => "UltraEdit (one gradient, closed form)",
-            _ => "P-ROME (the bare prompt's key)",
-        };
-        view! { <option value=name selected=move || chosen.get() == name>{told}</option> }
+        view! { <option value=name selected=move || chosen.get() == name>{method_told(name)}</option> }
     };
     view! {
         <div class="setting"><label for="edit-method">"Method"</label>

@@ -24,7 +24,7 @@ pub(crate) struct Maps {
     pub(crate) own: Memo<Option<TraceMaps>>,
     /// The same, or differences from the pinned trace.
     pub(crate) maps: Memo<Option<TraceMaps>>,
-    /// Why there are no differences where they are wanted.
+    /// Why there are no differences where they are wanted, or why they are of roles.
     unlike: Memo<Option<Unlike>>,
     /// What the shown trace alone says.
     pub(crate) own_story: Memo<Option<Story>>,
@@ -42,14 +42,22 @@ impl Maps {
     pub(super) fn of(tracer: Tracer) -> Self {
         let lab = tracer.page.lab;
         let view = Memo::new(move |_| lab.with(|lab| lab.map));
-        let by_role = Memo::new(move |_| view.get().roles);
-        let own = Memo::new(move |_| tracer.fact.with(|fact| TraceMaps::of(fact.as_ref()?, by_role.get())));
         let pins = Pins::new(tracer);
+        // Prompts of different tokens are compared by the roles of these.
+        let unlike_tokens = Memo::new(move |_| {
+            let pinned = TraceMaps::of(&pins.against()?.fact, false)?;
+            let shown = tracer.fact.with(|fact| TraceMaps::of(fact.as_ref()?, false))?;
+            shown.minus(&pinned).err().filter(|why| *why == Unlike::Tokens)
+        });
+        let by_role = Memo::new(move |_| view.get().roles || unlike_tokens.get().is_some());
+        let own = Memo::new(move |_| tracer.fact.with(|fact| TraceMaps::of(fact.as_ref()?, by_role.get())));
         let compared = Memo::new(move |_| {
             let pinned = TraceMaps::of(&pins.against()?.fact, by_role.get())?;
             Some(own.get()?.minus(&pinned))
         });
-        let unlike = Memo::new(move |_| compared.with(|compared| compared.as_ref()?.as_ref().err().copied()));
+        let unlike = Memo::new(move |_| {
+            compared.with(|compared| compared.as_ref()?.as_ref().err().copied()).or(unlike_tokens.get())
+        });
         let maps = Memo::new(move |_| match compared.get() {
             Some(Ok(differences)) => Some(differences),
             _ => own.get(),
