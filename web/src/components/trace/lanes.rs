@@ -8,6 +8,9 @@ use leptos::prelude::*;
 /// Heights of the tracks, in pixels.
 const HEIGHTS: [u32; 4] = [54, 31, 31, 31];
 
+/// Longest answer that the name of a track has room for.
+const ROOMY: usize = 5;
+
 /// What the bars of ablations are.
 const UPWARDS: &str = "Bars downwards are lost without the layer’s part, bars upwards are gained.";
 
@@ -56,6 +59,8 @@ pub(super) fn Lanes(
         let beyond = tracks.beyond().into_iter().map(|found| beyond(found, layers)).collect_view();
         let (head, rows) = tracks.table(layers);
         let lost_without = format!("{answer} lost without it");
+        let lost_short =
+            if answer.chars().count() > ROOMY { "lost without it".to_owned() } else { lost_without.clone() };
         Some(view! {
             <div class="lane">
                 <div class="name">
@@ -71,12 +76,12 @@ pub(super) fn Lanes(
                 <p class="reads">{both}</p>
             </div>
             <div class="lane">
-                <div class="name" title=UPWARDS><b>"MLP ablation"</b><small title=lost_without.clone()>{lost_without.clone()}</small></div>
+                <div class="name" title=UPWARDS><b>"MLP ablation"</b><small title=lost_without.clone()>{lost_short.clone()}</small></div>
                 <Plot height=HEIGHTS[1] layers=layers>{hanging(&mlp, room)}</Plot>
                 <p class="reads"><span>{move || lost_points(p_clean, &p_mlp)}</span><span class="at">{ablated}</span></p>
             </div>
             <div class="lane">
-                <div class="name" title=UPWARDS><b>"Attention ablation"</b><small title=lost_without.clone()>{lost_without.clone()}</small></div>
+                <div class="name" title=UPWARDS><b>"Attention ablation"</b><small title=lost_without.clone()>{lost_short.clone()}</small></div>
                 <Plot height=HEIGHTS[2] layers=layers>{hanging(&attention, room)}</Plot>
                 <p class="reads"><span>{move || lost_points(p_clean, &p_attention)}</span><span class="at">{ablated}</span></p>
             </div>

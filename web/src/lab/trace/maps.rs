@@ -250,11 +250,13 @@ pub(super) fn Side(tracer: Tracer, maps: Maps, says: Signal<Option<Vec<Word>>>) 
         maps.cursor.get().filter(|_| maps.pointer.at.get().is_some() || peak()).map(|at| at.layer)
     });
     let there = move || cell.with(Option::is_some);
+    let question = tracer.at_hand();
+    let asks = Signal::derive(move || question.with(Option::is_some));
     let layers = Signal::derive(move || maps.maps.with(|maps| maps.as_ref().map_or(1, |maps| maps.layers)));
     view! {
         <div>
             {shown(there, move || view! {
-                <Inspector cell=cell answer=answer says=says>
+                <Inspector cell=cell answer=answer says=says asks=asks>
                     <Actions tracer=tracer layer=layer pins=maps.pins />
                     <PinLine pins=maps.pins unlike=maps.unlike />
                 </Inspector>
