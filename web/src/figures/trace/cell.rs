@@ -81,7 +81,7 @@ impl Cell {
             lines.push(Line { name: "Logit lens says".into(), value });
         }
         Some(Self {
-            token: maps.token(at.row),
+            token: if row.averaged { row.text.clone() } else { maps.token(at.row) },
             subject: row.role.is_subject(),
             layer: at.layer,
             what: format!("{what}{}", if peak && !maps.differs() { ", peak" } else { "" }),

@@ -167,7 +167,11 @@ pub(super) fn PinLine(pins: Pins, unlike: Memo<Option<Unlike>>) -> impl IntoView
                     </button>
                     <button type="button" on:click=move |_| pins.drop()>"Unpin"</button>
                 </p>
-                {move || unlike.get().map(|why| view! { <p class="why" role="status">{why.words()}</p> })}
+                {move || unlike.get().map(|why| {
+                    // Of different tokens there is a comparison all the same.
+                    let class = if why == Unlike::Tokens { "pin" } else { "why" };
+                    view! { <p class=class role="status">{why.words()}</p> }
+                })}
             </section>
         })}
         {missing}
