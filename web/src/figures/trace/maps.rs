@@ -402,4 +402,20 @@ mod tests {
         assert!(ramp(-0.5, Scale::Linear).contains("--harm-2"));
         assert!(ramp(2.0, Scale::Linear).contains("--map-8"));
     }
+
+    #[test]
+    fn a_step_goes_where_the_answer_is() {
+        let maps = TraceMaps::of(&machu::fact(machu::traced()), false).expect("it is traced");
+        assert_eq!([2, 6].map(|layer| maps.row_at(layer, Some(2))), [2, 4]);
+        assert_eq!((maps.row_at(6, None), maps.row_at(6, Some(1))), (4, 1), "a row of one's own stays");
+    }
+
+    #[test]
+    fn tokens_of_the_same_letters_are_told_apart() {
+        let mut traced = machu::traced();
+        assert_eq!(TraceMaps::of(&machu::fact(traced.clone()), false).expect("it is traced").token(4), "of");
+        traced.tokens[1] = "of".into();
+        let maps = TraceMaps::of(&machu::fact(traced), false).expect("it is traced");
+        assert_eq!([1, 4].map(|row| maps.token(row)), ["of", "·of"]);
+    }
 }
