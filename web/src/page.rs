@@ -17,6 +17,8 @@ pub(crate) struct Page {
     pub(crate) state: RwSignal<ViewState>,
     /// What the lab shows.
     pub(crate) lab: RwSignal<LabState>,
+    /// Counts the facts that were sent to be edited.
+    pub(crate) to_edit: RwSignal<usize>,
     /// What went wrong, each with what to do next.
     pub(crate) errors: RwSignal<Vec<(String, Option<String>)>>,
     /// Files that are being read.
@@ -35,6 +37,7 @@ impl Page {
             shelf: RwSignal::new(Shelf::default()),
             state: RwSignal::new(state),
             lab: RwSignal::new(lab),
+            to_edit: RwSignal::new(0),
             errors: RwSignal::default(),
             reading: RwSignal::new(0),
             linked: RwSignal::new(linked),

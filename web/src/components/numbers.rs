@@ -1,6 +1,6 @@
 //! The numbers behind a figure as a table: the figure's twin for those who read rather than look.
 
-use leptos::prelude::*;
+use leptos::{html, prelude::*};
 
 /// A folded table; its rows are made when it is opened for the first time.
 #[component]
@@ -15,6 +15,13 @@ pub fn Numbers(
     name: &'static str,
 ) -> impl IntoView {
     let opened = RwSignal::new(false);
+    // Where a figure is drawn anew in place of another one, the table may be open from before.
+    let details = NodeRef::<html::Details>::new();
+    Effect::new(move |_| {
+        if details.get().is_some_and(|details| details.open()) {
+            opened.set(true);
+        }
+    });
     let table = move || {
         let head: Vec<_> = head.iter().map(|name| view! { <th scope="col">{name.clone()}</th> }).collect();
         let row = |cells: &Vec<String>| {
@@ -40,7 +47,7 @@ pub fn Numbers(
         }
     };
     view! {
-        <details class="numbers" on:toggle=move |_| opened.set(true)>
+        <details class="numbers" node_ref=details on:toggle=move |_| opened.set(true)>
             <summary>{name}</summary>
             {move || opened.get().then(&table)}
         </details>

@@ -1,6 +1,6 @@
 //! The form of a study: what a person chose, and the settings that it stands for.
 
-use engram_core::record::{Answer, Corruption, EditSettings, PatchPosition, Settings, Spsa};
+use engram_core::record::{Answer, Corruption, EditMethod, EditSettings, PatchPosition, Settings};
 use serde::{Deserialize, Serialize};
 
 /// What the form holds. Numbers stay text until they are used, so that nobody's typing is corrected under their hands.
@@ -17,7 +17,9 @@ pub struct Form {
     pub maps: String,
     /// Edits.
     pub edit_facts: String,
-    /// SPSA steps.
+    /// The name of the method of edits.
+    pub method: String,
+    /// Steps of its search.
     pub steps: String,
     /// Noise instead of a replacement.
     pub noise: bool,
@@ -47,6 +49,7 @@ impl Default for Form {
             edits: true,
             maps: "3".into(),
             edit_facts: "8".into(),
+            method: settings.edit.method().name().to_owned(),
             steps: settings.edit.method().steps().to_string(),
             noise: false,
             with: "Random Person".into(),
@@ -60,10 +63,32 @@ impl Default for Form {
     }
 }
 
+/// A method of edits, as forms offer it.
+pub fn method_told(name: &str) -> &'static str {
+    match name {
+        "spsa" => "SPSA (the paper's, without gradients)",
+        "rome" => "ROME as published",
+        "r-rome" => "R-ROME (one key throughout)",
+        "memit" => "MEMIT (several layers)",
+        "alphaedit" => "AlphaEdit (several layers, in the null space)",
+        "ft-m" => "FT-M (fine-tuning of the layer)",
+        "lora" => "LoRA (fine-tuning, low rank)",
+        "ultraedit" => "UltraEdit (one gradient, closed form)",
+        _ => "P-ROME (the bare prompt's key)",
+    }
+}
+
 /// Most facts that a page asks for.
 const MOST: usize = 30_000;
 
 impl Form {
+    /// Takes another method of edits, with its own steps.
+    pub fn choose_method(&mut self, name: &str) {
+        if let Some(method) = EditMethod::named(name).filter(|method| method.name() != self.method) {
+            (self.method, self.steps) = (method.name().to_owned(), method.steps().to_string());
+        }
+    }
+
     /// The settings, or everything that is wrong, each in a sentence.
     ///
     /// # Errors
@@ -111,11 +136,11 @@ impl Form {
         };
         let default = Settings::default();
         let edit = match self.edits {
-            true => EditSettings {
-                facts: edit_facts,
-                methods: vec![Spsa { steps, ..Spsa::default() }.into()],
-                ..default.edit
-            },
+            true => {
+                let mut method = EditMethod::named(&self.method).unwrap_or_default();
+                method.set_count("steps", steps);
+                EditSettings { facts: edit_facts, methods: vec![method], ..default.edit }
+            }
             false => default.edit,
         };
         Ok(Settings {
@@ -147,6 +172,18 @@ mod tests {
         let same =
             Settings { n: 100, maps: 0, edit: EditSettings { facts: 15, ..settings.edit.clone() }, ..settings.clone() };
         assert_eq!(same, Settings::default());
+    }
+
+    #[test]
+    fn the_method_of_edits_is_chosen() {
+        let mut form = Form { steps: "7".into(), ..Form::default() };
+        assert_eq!(form.settings().unwrap().edit.method().name(), "spsa");
+        form.choose_method("memit");
+        assert_ne!(form.steps, "7", "another method has its own steps");
+        let settings = form.settings().unwrap();
+        assert_eq!(settings.edit.method().name(), "memit");
+        assert_eq!(settings.edit.method().steps().to_string(), form.steps);
+        assert!(EditMethod::NAMES.iter().all(|name| !method_told(name).is_empty()));
     }
 
     #[test]

@@ -46,7 +46,9 @@ impl Quantity {
     pub fn about(self) -> &'static str {
         match self {
             Self::Sufficiency => "Probability gained by putting one layer's clean state back, mean over facts.",
-            Self::Dominant => "Share of the localized facts whose dominant layer this is.",
+            Self::Dominant => {
+                "Share of the localized facts whose dominant layer this is. A fact is counted at its best layer, also where it has no peak: the paper's convention."
+            }
             Self::Block => "Probability lost on the clean prompt by ablating the block, mean over facts.",
             Self::Attention => {
                 "Probability lost on the clean prompt by ablating the block's attention, mean over facts."

@@ -10,7 +10,7 @@ mod price;
 pub use checks::{Check, checks};
 pub use finding::{Finding, Piece};
 pub use map::{map_after, map_before};
-pub use meanings::{CHANGE, NEIGHBOURS, PARAPHRASES, UNRELATED, meaning};
+pub use meanings::{CHANGE, NEIGHBOURS, PARAPHRASES, UNRELATED, limits, meaning};
 pub(crate) use price::unrelated as unrelated_of;
 pub use price::{Group, Row, numbers, price};
 

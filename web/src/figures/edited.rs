@@ -67,7 +67,7 @@ pub fn live(past: &Past) -> Shown {
     let tensor = words::visible(edited.tensor.trim_end_matches(".weight"));
     let layer = format!("{} ({tensor}, 0-based)", record.layer);
     let undone = match fate {
-        Fate::InForce => "known after Undo",
+        Fate::InForce => "not undone yet",
         Fate::Undone { restored: true } => "bit for bit the same ✓",
         Fate::Undone { restored: false } => "✕ not the same: load the model again",
         Fate::Ended => "the model is no longer loaded",
@@ -244,7 +244,7 @@ mod tests {
         assert_eq!(fact("Change of the matrix"), Some("1.2 % of its norm"));
         assert_eq!(fact("Residual"), Some("1.0e-6"));
         assert_eq!((fact("Method"), fact("Time")), (Some("R-ROME, 2 steps"), Some("2.3 s")));
-        assert_eq!(fact("Weights after undo"), Some("known after Undo"));
+        assert_eq!(fact("Weights after undo"), Some("not undone yet"));
         assert_eq!((shown.price.len(), shown.curve.of), (3, 2));
         let words = shown.says.map(|says| (says.word, says.p.map(words::percent_of), says.answer));
         assert_eq!(words[0], ("Paris".into(), Some("90.0 %".into()), Some(false)));

@@ -42,9 +42,12 @@ fn mean(found: Option<Mean>) -> Option<(f64, Option<f64>, usize)> {
 }
 
 const INDICES: [Index; 5] = [
-    ("Concentration C", "Share of the layers that together hold more than 80 % of the localized facts.", None, |s| {
-        s.concentration.map(|found| (found.c, None, s.distribution.localized()))
-    }),
+    (
+        "Concentration C",
+        "Share of the layers that together hold more than 80 % of the localized facts. A fact is counted at its best layer, also where it has no peak: the paper's convention.",
+        None,
+        |s| s.concentration.map(|found| (found.c, None, s.distribution.localized())),
+    ),
     (
         "MLP share r_MLP",
         "The MLP's share of what is lost at l*; above 0.5 the MLP matters more than attention.",
@@ -55,9 +58,12 @@ const INDICES: [Index; 5] = [
         mean(s.redundancy.map(|found| found.r))
     }),
     ("Necessity Δ_nec", "Probability lost by ablating block l*.", None, |s| mean(s.necessity)),
-    ("At the last layer", "Share of the localized facts whose dominant layer is the last.", None, |s| {
-        s.at_last.map(|share| (share.share, None, share.of))
-    }),
+    (
+        "At the last layer",
+        "Share of the localized facts whose dominant layer is the last. A fact is counted at its best layer, also where it has no peak: the paper's convention.",
+        None,
+        |s| s.at_last.map(|share| (share.share, None, share.of)),
+    ),
 ];
 
 /// The five panels of per-model metrics.

@@ -23,7 +23,7 @@ pub const PHASES: [StudyPhase; 5] =
 pub fn phase(phase: StudyPhase) -> (&'static str, &'static str) {
     match phase {
         StudyPhase::Trace => ("Screening and tracing", "validated fact"),
-        StudyPhase::Redundancy => ("Redundancy", "second pass"),
+        StudyPhase::Redundancy => ("Redundancy", "fact"),
         StudyPhase::SecondMoment => ("Second moments of keys", "token"),
         StudyPhase::Optimize => ("Searching new values", "step"),
         StudyPhase::Edit => ("Editing", "edit"),
@@ -66,7 +66,8 @@ impl Track {
     pub fn per_second(&self) -> Option<f64> {
         let (first, since) = self.begun?;
         let passed = self.latest - since;
-        (self.done > first && passed > 0.0).then(|| (self.done - first) as f64 / passed)
+        // In the first second nobody knows.
+        (self.done > first && passed >= 1.0).then(|| (self.done - first) as f64 / passed)
     }
 
     /// Seconds that are left; what has passed since the latest news is taken off.

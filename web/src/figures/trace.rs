@@ -12,14 +12,14 @@ mod rows;
 mod story;
 mod tracks;
 
-pub use answers::{WEAKLY, edited, own_answer, weakly_known};
+pub use answers::{WEAKLY, WEAKLY_SHORT, edited, own_answer, weakly_known};
 pub use beside::beside;
 pub use cell::{Cell, Line};
 pub use difference::{Unlike, told};
 pub use maps::{Cursor, Peak, SITES, Scale, Standing, TraceMaps, ramp};
 pub use pin::{Pin, Side, names};
 pub use redundancy::redundancy;
-pub use rows::{Role, Row, rows};
+pub use rows::{Role, Row, beyond_subject, rows};
 pub use story::{CARRIES, Carries, Piece, Story, carried_from};
 pub use tracks::{ROOM, Tracks};
 

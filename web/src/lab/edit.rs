@@ -40,7 +40,7 @@ pub(crate) fn Edit(page: Page, engine: Engine) -> impl IntoView {
                 <answers::Answers editor=editor shown=shown stale=stale />
             </section>
             {part(move || asks.get(), move || view! {
-                <section class="edit-ask" aria-label="The edit to make"><form::Form editor=editor /></section>
+                <section class="edit-ask" aria-label="Edit this fact"><form::Form editor=editor /></section>
             })}
             <div class="cols">
                 <div>

@@ -6,11 +6,12 @@ mod reads;
 use crate::components::forward::{After, AfterPanel, Player, Streams};
 use crate::components::shown;
 use crate::components::trace::StoryText;
+use crate::figures::choice::Way;
 use crate::figures::forward::{heads, say};
 use crate::figures::pieces::{Place, places};
-use crate::figures::trace::{Cursor, Row, Standing, TraceMaps};
+use crate::figures::trace::{Cursor, Standing, TraceMaps};
 use crate::lab::Tab;
-use crate::lab::trace::Tracing;
+use crate::lab::trace::{Notices, Tracing};
 use crate::words;
 use engram_core::protocol::MapSite;
 use leptos::prelude::*;
@@ -31,8 +32,9 @@ pub(crate) fn Forward(tracing: Tracing) -> impl IntoView {
     });
     let chosen = Signal::derive(move || maps.pointer.at.with(Option::is_some));
     let on_layer = Callback::new(move |to: usize| {
-        let row = maps.cursor.get_untracked().map_or(0, |at| at.row);
-        maps.pointer.hold(Cursor { row, layer: to });
+        let now = maps.cursor.get_untracked().map(|at| at.row);
+        let row = maps.own.with_untracked(|own| own.as_ref().map(|own| own.row_at(to, now)));
+        maps.pointer.hold(Cursor { row: row.or(now).unwrap_or(0), layer: to });
     });
     let question = tracer.at_hand();
     let reads = reads::reads(tracer, question, on_screen);
@@ -58,13 +60,12 @@ pub(crate) fn Forward(tracing: Tracing) -> impl IntoView {
             let own = tracks.lens.get(layer - 1).zip(tracks.rank.get(layer - 1));
             let own = own.map(|(p, rank)| (found.answer.clone(), *p, *rank));
             let other = tracks.other.get(layer - 1).zip(other.get()).map(|((p, rank), answer)| (answer, *p, *rank));
-            let name = |row: &Row| row.text.trim_start_matches('·').to_owned();
             let rows = [found.subject_last().unwrap_or(0), found.last()];
             let restores = rows.into_iter().filter_map(|at| {
                 let value = found.value(MapSite::Residual, Cursor { row: at, layer })?;
-                Some((name(&found.rows[at]), found.rows[at].role.is_subject(), value))
+                Some((found.token(at), found.rows[at].role.is_subject(), value))
             });
-            let [to, from] = rows.map(|at| found.rows.get(at).map(name).unwrap_or_default());
+            let [to, from] = rows.map(|at| found.token(at));
             let mut restores: Vec<_> = restores.collect();
             restores.dedup_by(|one, other| rows[0] == rows[1] && one == other);
             Some(After {
@@ -80,16 +81,23 @@ pub(crate) fn Forward(tracing: Tracing) -> impl IntoView {
             })
         })
     });
+    let stale = Memo::new(move |_| tracer.stale());
+    let trace = Callback::new(move |()| match tracer.draft.way() {
+        // A download is agreed to where it is told what it takes.
+        Way::Consent(_) => tracer.page.lab.update(|lab| lab.tab = Tab::Models),
+        Way::Run | Way::Fetch => tracer.run(),
+    });
     let whole = move || maps.own.with(|maps| maps.as_ref().is_some_and(|maps| maps.any() && maps.waiting().is_none()));
     let sentence = Signal::derive(move || said.with(|said| said.as_ref().map(|said| said.text()).unwrap_or_default()));
     view! {
-        <div>
+        <div class:is-stale=move || stale.with(Option::is_some)>
             <section class="ask cols" aria-label="Prompt and answer">
                 <Prompt tracing=tracing />
                 <Answer tracing=tracing />
             </section>
             <div class="cols">
                 <div>
+                    <Notices tracer=tracer stale=stale />
                     <section class="finding" aria-label="What happens at this layer">
                         <StoryText story=said />
                         {move || (!whole()).then(|| view! {
@@ -102,7 +110,7 @@ pub(crate) fn Forward(tracing: Tracing) -> impl IntoView {
                         </Streams>
                     })}
                 </div>
-                <div>{shown(whole, move || view! { <AfterPanel after=after /> })}</div>
+                <div>{shown(whole, move || view! { <AfterPanel after=after on_trace=trace /> })}</div>
             </div>
         </div>
     }

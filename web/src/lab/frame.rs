@@ -1,5 +1,6 @@
 //! The bar above all screens: the screens themselves, the model, light or dark.
 
+use super::browser::focus_soon;
 use super::chooser::ModelSelect;
 use super::draft::Draft;
 use super::palette::Palette;
@@ -114,7 +115,13 @@ fn Tabs(page: Page) -> impl IntoView {
                 id=format!("tab-{}", tab.name())
                 aria-selected=move || chosen().to_string()
                 tabindex=move || if chosen() { "0" } else { "-1" }
-                on:click=move |_| go(tab)
+                on:click=move |event: ev::MouseEvent| {
+                    go(tab);
+                    // After a click the arrow keys step the picture; with the keyboard they go on from tab to tab.
+                    if tab == Tab::Forward && event.detail() > 0 {
+                        focus_soon("#panel-forward .play input");
+                    }
+                }
             >
                 {label(tab)}
             </button>

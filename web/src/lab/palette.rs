@@ -177,6 +177,6 @@ fn single_keys() -> bool {
 fn typing(event: &ev::KeyboardEvent) -> bool {
     let element = event.target().and_then(|target| target.dyn_into::<web_sys::Element>().ok());
     element.is_some_and(|element| {
-        element.closest("input:not([type=checkbox]), textarea, select, dialog").ok().flatten().is_some()
+        element.closest("input:not([type=checkbox], [type=range]), textarea, select, dialog").ok().flatten().is_some()
     })
 }

@@ -24,6 +24,8 @@ pub(crate) enum Instead {
     Same,
     /// Another token.
     Other(String),
+    /// Another token, after further ones that stand against none.
+    Longer(Vec<String>, String),
     /// The same with noise.
     Noise,
     /// Nothing.
@@ -142,6 +144,18 @@ pub(crate) fn TokenRow(
         let instead = runs.then(|| match instead {
             Instead::Other(other) => {
                 view! { <span class="instead">{other.trim_start_matches('·').to_owned()}</span> }.into_any()
+            }
+            Instead::Longer(beyond, other) => {
+                let bare = |token: &String| token.trim_start_matches('·').to_owned();
+                let names = beyond.iter().map(bare).collect::<Vec<_>>().join(", ");
+                let said = format!("{} of the replacement before it, with no counterpart: {names}", words::count(beyond.len(), "token"));
+                view! {
+                    <span class="instead">
+                        <abbr class="beyond" title=said.clone()>{format!("+{}", beyond.len())}<span class="unseen">{said.clone()}</span></abbr>
+                        " " {bare(&other)}
+                    </span>
+                }
+                .into_any()
             }
             Instead::Same => {
                 view! { <span class="same" role="img" aria-label="the same token" title="the same token"></span> }

@@ -21,14 +21,18 @@ pub(crate) struct Read {
     pub(crate) texts: Vec<String>,
 }
 
-/// The question's tokens, as soon as a loaded model has read them; `None` while no model is loaded.
+/// The question's tokens, as soon as the chosen model has read them; `None` while it is not loaded.
 pub(crate) fn reading(engine: Engine, draft: Draft) -> RwSignal<Option<Read>> {
     let found = RwSignal::new(None::<Read>);
     let busy = StoredValue::new(false);
     let timer = StoredValue::new(None::<TimeoutHandle>);
     let wanted = Memo::new(move |_| {
         let texts = draft.asked.with(|asked| [asked.prompt.clone(), asked.subject.clone()]);
-        let model = engine.model.with(|model| model.as_ref().map(|loaded| loaded.info.weights_sha256.clone()));
+        // Another model would cut the prompt otherwise than the one that is to answer.
+        let chosen = draft.model();
+        let model = engine.model.with(|model| {
+            model.as_ref().filter(|loaded| loaded.model == chosen).map(|loaded| loaded.info.weights_sha256.clone())
+        });
         model.filter(|_| !texts[0].trim().is_empty()).map(|model| (texts, model))
     });
     let ask = move || {

@@ -13,6 +13,7 @@ mod settings;
 mod shown;
 mod ways;
 
+pub(crate) use self::finding::Notices;
 use self::maps::Maps;
 pub(crate) use self::run::Tracer;
 

@@ -7,7 +7,7 @@ use crate::figures::bundled::SMALLEST;
 use crate::figures::trouble::{Advice, Step, advice, after, early, estimate};
 use crate::lab::Engine;
 use crate::words;
-use engram_core::protocol::ModelRef;
+use engram_core::protocol::{ModelRef, Trouble};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
@@ -17,7 +17,10 @@ pub(crate) fn Why(engine: Engine) -> impl IntoView {
     let report = Memo::new(move |_| {
         engine.device.with(|report| {
             let report = report.as_ref()?;
-            Some((report.trouble?, report.why.clone(), estimate(report), report.info.kind == "cpu"))
+            let trouble = report.trouble?;
+            // The title says it already.
+            let why = Some(report.why.clone()).filter(|_| !matches!(trouble, Trouble::NoAdapter | Trouble::NoWebGpu));
+            Some((trouble, why, estimate(report), report.info.kind == "cpu"))
         })
     });
     let shown = move || {
@@ -27,7 +30,7 @@ pub(crate) fn Why(engine: Engine) -> impl IntoView {
                     cpu.then_some("The CPU computes instead, in WebAssembly: the same computation, only slower.");
                 let said = view! {
                     <p>{instead} " Records can be opened and looked at without any device."</p>
-                    <p class="faint">{words::visible(&why)}</p>
+                    {why.map(|why| view! { <p class="faint">{words::visible(&why)}</p> })}
                     {estimate.map(|text| view! { <p class="faint">{text}</p> })}
                 };
                 (advice(trouble), Some(said))

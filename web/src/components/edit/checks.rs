@@ -1,6 +1,6 @@
 //! The five checks of an edit in one bar.
 
-use crate::figures::edit::Check;
+use crate::figures::edit::{Check, limits};
 use leptos::prelude::*;
 
 /// The bar.
@@ -25,5 +25,8 @@ pub fn CheckBar(
             </li>
         }
     };
-    view! { <ul class="check-bar" aria-label="Checks of the edit">{checks.into_iter().map(one).collect_view()}</ul> }
+    view! {
+        <ul class="check-bar" aria-label="Checks of the edit">{checks.into_iter().map(one).collect_view()}</ul>
+        <p class="limits">{limits()}</p>
+    }
 }

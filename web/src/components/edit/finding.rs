@@ -15,14 +15,14 @@ pub fn EditFinding(
         Piece::Old(text) => view! { <span class="a">{text}</span> }.into_any(),
         Piece::New(text) => view! { <span class="n">{text}</span> }.into_any(),
     };
-    let Finding { mark, badge, head, more } = finding;
+    let Finding { mark, badge, meaning, head, more } = finding;
     let class = match mark {
         Mark::Good => "tag good",
         Mark::Neutral => "tag",
         Mark::Harm => "tag harm",
     };
     view! {
-        <h2><span class=class>{badge}</span> " " {head.into_iter().map(piece).collect_view()}</h2>
+        <h2><span class=class title=meaning>{badge}</span> " " {head.into_iter().map(piece).collect_view()}</h2>
         <p class="more">{more}</p>
     }
 }

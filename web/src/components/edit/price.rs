@@ -23,9 +23,9 @@ pub fn Price(
             <colgroup><col class="what" /><col class="old" /><col class="new" /><col class="says" /></colgroup>
             <thead>
                 <tr>
-                    <th scope="col"><span class="unseen">"Prompt"</span></th>
-                    <th scope="col" title="probability of the prompt’s true answer: hollow before the edit, filled after">"True answer " <small>"○ before ● after"</small></th>
-                    <th scope="col" class="new" title="probability of the new answer: hollow before the edit, filled after">{words::short(&new, 14)} " " <small aria-hidden="true">"□ ■"</small></th>
+                    <th scope="col" class="what"><span class="unseen">"Prompt"</span></th>
+                    <th scope="col" class="old" title="probability of the prompt’s true answer: hollow before the edit, filled after">"True answer " <small>"○ before ● after"</small> {ends()}</th>
+                    <th scope="col" class="new" title="probability of the new answer: hollow before the edit, filled after">{words::short(&new, 14)} " " <small aria-hidden="true">"□ ■"</small> {ends()}</th>
                     <th scope="col" class="says" title="the answer that the model gives before and after the edit">"Says, before → after"</th>
                 </tr>
             </thead>
@@ -86,9 +86,14 @@ fn line(row: Row) -> impl IntoView {
             </td>
             <td class="old">{pair(old, "pair old")}</td>
             <td class="new">{new.map(|new| pair(new, "pair new"))}</td>
-            <td class=class>{mark} {says}</td>
+            <td class=class title=says.clone()>{mark} {says.clone()}</td>
         </tr>
     }
+}
+
+/// The ends of the lines beneath.
+fn ends() -> impl IntoView {
+    view! { <span class="ends" aria-hidden="true"><i>"0 %"</i><i>"100 %"</i></span> }
 }
 
 /// A probability before and after as two marks on a line from 0 to 100 %.

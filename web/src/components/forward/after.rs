@@ -31,8 +31,13 @@ pub struct After {
 
 /// The panel.
 #[component]
-pub fn AfterPanel(after: Memo<Option<After>>) -> impl IntoView {
-    let said = |after: &After| {
+pub fn AfterPanel(
+    /// What stands in it.
+    after: Memo<Option<After>>,
+    /// Traces the prompt in this tab.
+    on_trace: Callback<()>,
+) -> impl IntoView {
+    let said = move |after: &After| {
         let After { answer, words: found, top, .. } = after;
         let word = |Word { text, p }: &Word| {
             let text = words::token(text);
@@ -51,12 +56,16 @@ pub fn AfterPanel(after: Memo<Option<After>>) -> impl IntoView {
                 let top = top.trim_start_matches('·').to_owned();
                 view! {
                     <p>{format!("“{top}”")}</p>
-                    <p class="sub">
-                        {match after.asked {
-                            true => "Reading the others, and what each head attends to…",
-                            false => "Trace it here to see the others, and what each head attends to.",
-                        }}
-                    </p>
+                    {match after.asked {
+                        true => view! { <p class="sub">"Reading the others, and what each head attends to…"</p> }.into_any(),
+                        false => view! {
+                            <p class="sub">
+                                <button type="button" class="link" on:click=move |_| on_trace.run(())>"Trace it here"</button>
+                                " to see the others, and what each head attends to."
+                            </p>
+                        }
+                        .into_any(),
+                    }}
                 }
                 .into_any()
             }
@@ -122,8 +131,8 @@ pub fn AfterPanel(after: Memo<Option<After>>) -> impl IntoView {
             <section class="how">
                 <h3>"How to read the picture"</h3>
                 <p>
-                    "Each line is a token’s state, passed from layer to layer. The thicker and darker it is, the more of the \
-                     answer it restores when it is put back alone into the corrupted run."
+                    "Each line is a token’s state, passed from layer to layer. The thicker and stronger in colour it is, the more of \
+                     the answer it restores when it is put back alone into the corrupted run."
                 </p>
             </section>
         </aside>

@@ -64,17 +64,6 @@ pub fn Player(
         timer.set_value(next.ok());
     });
     on_cleanup(stop);
-    let keys = window_event_listener(ev::keydown, move |event| {
-        let element = event.target().and_then(|target| target.dyn_into::<web_sys::Element>().ok());
-        let busy = element.is_some_and(|element| {
-            element.closest("button, input, select, textarea, a, summary, [role=tab], dialog").ok().flatten().is_some()
-        });
-        if event.key() == " " && on_screen.get_untracked() && !busy && moves() {
-            event.prevent_default();
-            toggle();
-        }
-    });
-    on_cleanup(move || keys.remove());
     // The buttons have the focus after they were pressed; arrows go on from layer to layer.
     let arrows = move |event: ev::KeyboardEvent| {
         let now = layer.get_untracked();
@@ -87,6 +76,24 @@ pub fn Player(
         }
         event.prevent_default();
     };
+    let keys = window_event_listener(ev::keydown, move |event| {
+        let element = event.target().and_then(|target| target.dyn_into::<web_sys::Element>().ok());
+        let slides = element.as_ref().is_some_and(|element| element.matches("[type=range]").unwrap_or(false));
+        let busy = element.is_some_and(|element| {
+            element.closest("button, input, select, textarea, a, summary, [role=tab], dialog").ok().flatten().is_some()
+        });
+        // Wherever the focus is on no control, the arrows step the picture.
+        let steps = matches!(event.key().as_str(), "ArrowLeft" | "ArrowRight") && !event.default_prevented();
+        let held = event.ctrl_key() || event.meta_key() || event.alt_key() || event.shift_key();
+        if steps && !held && on_screen.get_untracked() && !busy {
+            return arrows(event);
+        }
+        if event.key() == " " && on_screen.get_untracked() && (!busy || slides) && moves() {
+            event.prevent_default();
+            toggle();
+        }
+    });
+    on_cleanup(move || keys.remove());
     view! {
         <div class="play" on:keydown=arrows>
             {moves().then(|| view! {

@@ -105,7 +105,7 @@ pub fn Streams(
         Some(view! { <Numbers head=head rows=table name="Numbers of the streams" /> })
     };
     view! {
-        <div class="trace-figure forward" class:few=move || layers.get() <= FEW style=move || format!("--layers:{}", layers.get())>
+        <div class="trace-figure forward" class:few=move || layers.get() <= FEW style=move || format!("--layers:{};--rows:{}", layers.get(), count().max(1))>
             {move || view! { <Brackets story=story layers=layers.get() site=Signal::stored(MapSite::Residual) /> }}
             <div
                 class="map streams"

@@ -50,9 +50,9 @@ pub fn PeakBars(
     };
     let bars = move || {
         let peaks = peaks.get();
-        let (layers, most) = (peaks.counts.len(), peaks.most().max(1));
-        // Those without a peak have no layer: where they are more, their bar breaks off, and the others stay readable.
-        let height = move |count: usize| format!("height:{:.1}px", (count as f64 / most as f64).min(1.0) * HIGH);
+        // Layers and “no peak” have one scale.
+        let (layers, most) = (peaks.counts.len(), peaks.most().max(peaks.none).max(1));
+        let height = move |count: usize| format!("height:{:.1}px", count as f64 / most as f64 * HIGH);
         let many = layers > SEVERAL;
         let mode = peaks.mode();
         let every = if layers <= 12 { 1 } else { layers.div_ceil(30) * 5 };
@@ -80,16 +80,14 @@ pub fn PeakBars(
             }
         };
         let none = peaks.none;
-        let broken = none > most;
         let nowhere = (none > 0).then(|| {
             let told = format!("No peak: {}", words::count(none, "fact"));
             view! {
                 <button
                     type="button"
                     class="nowhere"
-                    class:over=broken
                     aria-pressed=move || (at.get() == Some(At::Nowhere)).to_string()
-                    title="No single state restores a tenth of the answer"
+                    title="No state where it is put back restores a tenth of the answer"
                     on:click=move |_| press(At::Nowhere)
                 >
                     <span class="unseen">{told}</span>

@@ -20,6 +20,8 @@ pub fn Inspector(
     answer: Signal<String>,
     /// What the model would say with it put back; `None` where nobody can tell.
     says: Signal<Option<Vec<Word>>>,
+    /// Somebody is asked, or can be: there is room for the answer.
+    asks: Signal<bool>,
     /// Buttons below.
     children: Children,
 ) -> impl IntoView {
@@ -36,13 +38,14 @@ pub fn Inspector(
         Some(cell.runs.into_iter().enumerate().map(run).collect_view())
     };
     let head = move || {
-        let Cell { token, subject, layer, what, value, unit, .. } = cell.get()?;
+        let Cell { token, subject, layer, what, value, unit, note, .. } = cell.get()?;
         Some(view! {
             <div class="head">
                 <h2><span class:s=subject>{words::short(&token, 18)}</span>{format!("  layer {layer}")}</h2>
                 <span class="big">{value.map_or("–".to_owned(), |value| words::fixed(value, 2))}</span>
                 <p class="sub">{what}</p>
                 <p class="sub num">{unit}</p>
+                {note.map(|note| view! { <p class="sub note">{note}</p> })}
             </div>
         })
     };
@@ -57,7 +60,11 @@ pub fn Inspector(
         })
     };
     let said = move || {
-        let says = says.get().filter(|says| !says.is_empty())?;
+        let says = says.get().unwrap_or_default();
+        // The room is kept, so that buttons do not move when the words come.
+        if says.is_empty() && !asks.get() {
+            return None;
+        }
         let answer = answer.get();
         let word = |Word { text, p }: Word| {
             let text = words::token(&text);
@@ -72,7 +79,7 @@ pub fn Inspector(
         Some(view! {
             <section>
                 <h3>"With it put back the model says"</h3>
-                <div class="says">{says.into_iter().map(word).collect_view()}</div>
+                <div class="says put-back">{says.into_iter().map(word).collect_view()}</div>
             </section>
         })
     };

@@ -8,6 +8,12 @@ use leptos::prelude::*;
 /// Heights of the tracks, in pixels.
 const HEIGHTS: [u32; 4] = [54, 31, 31, 31];
 
+/// Longest answer that the name of a track has room for.
+const ROOMY: usize = 5;
+
+/// What the bars of ablations are.
+const UPWARDS: &str = "Bars downwards are lost without the layer’s part, bars upwards are gained.";
+
 /// All tracks.
 #[component]
 pub(super) fn Lanes(
@@ -36,8 +42,12 @@ pub(super) fn Lanes(
             let [subject, last] = [&subject, &last].map(|values| at(values).map(|value| words::fixed(value, 2)));
             view! { <span class="s">{subject}</span> <span>{last}</span> }
         };
-        let lost = |values: &[f64]| -> Vec<f64> { values.iter().map(|p| tracks.lost(*p)).collect() };
-        let [mlp, attention] = [lost(&tracks.without_mlp), lost(&tracks.without_attention)];
+        // A loss hangs from the line, a gain stands on it.
+        let moved =
+            |values: &[f64]| -> Vec<f64> { values.iter().map(|p| tracks.gained(*p) - tracks.lost(*p)).collect() };
+        let [mlp, attention] = [moved(&tracks.without_mlp), moved(&tracks.without_attention)];
+        let room = mlp.iter().chain(&attention).copied().fold(0.0, f64::max).min(2.0);
+        let ablated = move || layer.get().map(|layer| format!("layer {layer}"));
         let [p_mlp, p_attention, lens] =
             [&tracks.without_mlp, &tracks.without_attention, &tracks.lens].map(Clone::clone);
         let (rank, p_clean) = (tracks.rank.clone(), tracks.p_clean);
@@ -49,6 +59,8 @@ pub(super) fn Lanes(
         let beyond = tracks.beyond().into_iter().map(|found| beyond(found, layers)).collect_view();
         let (head, rows) = tracks.table(layers);
         let lost_without = format!("{answer} lost without it");
+        let lost_short =
+            if answer.chars().count() > ROOMY { "lost without it".to_owned() } else { lost_without.clone() };
         Some(view! {
             <div class="lane">
                 <div class="name">
@@ -64,14 +76,14 @@ pub(super) fn Lanes(
                 <p class="reads">{both}</p>
             </div>
             <div class="lane">
-                <div class="name"><b>"MLP ablation"</b><small title=lost_without.clone()>{lost_without.clone()}</small></div>
-                <Plot height=HEIGHTS[1] layers=layers>{hanging(&mlp)}</Plot>
-                <p class="reads">{move || lost_points(p_clean, &p_mlp)}</p>
+                <div class="name" title=UPWARDS><b>"MLP ablation"</b><small title=lost_without.clone()>{lost_short.clone()}</small></div>
+                <Plot height=HEIGHTS[1] layers=layers>{hanging(&mlp, room)}</Plot>
+                <p class="reads"><span>{move || lost_points(p_clean, &p_mlp)}</span><span class="at">{ablated}</span></p>
             </div>
             <div class="lane">
-                <div class="name"><b>"Attention ablation"</b><small title=lost_without.clone()>{lost_without.clone()}</small></div>
-                <Plot height=HEIGHTS[2] layers=layers>{hanging(&attention)}</Plot>
-                <p class="reads">{move || lost_points(p_clean, &p_attention)}</p>
+                <div class="name" title=UPWARDS><b>"Attention ablation"</b><small title=lost_without.clone()>{lost_short.clone()}</small></div>
+                <Plot height=HEIGHTS[2] layers=layers>{hanging(&attention, room)}</Plot>
+                <p class="reads"><span>{move || lost_points(p_clean, &p_attention)}</span><span class="at">{ablated}</span></p>
             </div>
             {has_lens.then(|| view! {
                 <div class="lane lens">
@@ -125,13 +137,18 @@ fn curve(values: &[f64]) -> String {
     format!("M{}", values.iter().enumerate().map(point).collect::<Vec<_>>().join("L"))
 }
 
-/// Bars that hang: what hangs is lost.
-fn hanging(lost: &[f64]) -> impl IntoView + use<> {
-    let bar = |(at, lost): (usize, &f64)| {
-        let height = (88.0 * lost).max(1.5);
-        view! { <rect x=format!("{:.2}", at as f64 + 0.14) width="0.72" y="6" height=format!("{height:.1}")></rect> }
+/// Bars that hang from a line, what hangs is lost; what stands on it is gained. `room` is the highest gain.
+fn hanging(moved: &[f64], room: f64) -> impl IntoView + use<> {
+    let whole = 88.0 / (1.0 + room);
+    let line = 6.0 + whole * room;
+    let bar = |(at, moved): (usize, &f64)| {
+        let height = (whole * moved.abs().min(1.0_f64.max(room))).max(1.5);
+        let y = if *moved > 0.0 { line - height } else { line };
+        view! {
+            <rect x=format!("{:.2}", at as f64 + 0.14) width="0.72" y=format!("{y:.1}") height=format!("{height:.1}")></rect>
+        }
     };
-    lost.iter().enumerate().map(bar).collect_view()
+    moved.iter().enumerate().map(bar).collect_view()
 }
 
 /// Bars that stand.

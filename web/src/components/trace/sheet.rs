@@ -25,6 +25,8 @@ pub fn CellSheet(
         }
     };
     move || {
+        // Until somebody points at a cell the map has all the room.
+        pointer.at.get()?;
         let Cell { token, subject, layer, what, value, .. } = cell.get()?;
         let value = value.map_or("–".to_owned(), |value| words::fixed(value, 2));
         Some(view! {

@@ -56,28 +56,31 @@ pub fn checks(case: &Case) -> [Check; 5] {
                    [short, about]: [&'static str; 2],
                    check: Option<metrics::Check>,
                    missing: Option<&str>,
-                   note: &dyn Fn(usize) -> String| {
+                   note: &dyn Fn(usize, bool) -> String| {
         let (value, note) = match check {
-            Some(check) => {
-                (format!("{} of {}", check.share.count, check.share.of), note(check.share.of - check.share.count))
+            Some(metrics::Check { share, holds }) => {
+                (format!("{} of {}", share.count, share.of), note(share.of - share.count, holds))
             }
             None => ("not measured".to_owned(), missing.unwrap_or("the model knew none of them").to_owned()),
         };
         Check { name: name.into(), short, about, holds: check.map(|check| check.holds), value, note }
     };
-    let follow = |without: usize| match (without, record.paraphrases.len()) {
+    let follow = |without: usize, _| match (without, record.paraphrases.len()) {
         (0, _) => format!("{new} leads in all"),
         (without, of) if without == of => format!("{new} leads in none"),
         (without, _) => format!("{new} does not lead in {without}"),
     };
-    let hurt = |hurt: usize, largest: Option<String>| match (hurt, largest) {
-        (0, Some(largest)) => format!("none was hurt; largest drop {largest}"),
-        (0, None) => "none was hurt".to_owned(),
-        (1, _) => "1 was hurt".into(),
-        (hurt, _) => format!("{hurt} were hurt"),
+    let hurt = |hurt: usize, holds: bool, largest: Option<String>| {
+        let within = if holds { ", within the limit" } else { "" };
+        match (hurt, largest) {
+            (0, Some(largest)) => format!("none was hurt; largest drop {largest}"),
+            (0, None) => "none was hurt".to_owned(),
+            (1, _) => format!("1 was hurt{within}"),
+            (hurt, _) => format!("{hurt} were hurt{within}"),
+        }
     };
-    let near = |lost| hurt(lost, largest(record.neighbourhood.iter().map(|shift| shift.p_true)));
-    let far = |lost| hurt(lost, largest(record.unrelated.iter().map(|one| one.p_true)));
+    let near = |lost, holds| hurt(lost, holds, largest(record.neighbourhood.iter().map(|shift| shift.p_true)));
+    let far = |lost, holds| hurt(lost, holds, largest(record.unrelated.iter().map(|one| one.p_true)));
     let bundled = |none: bool| none.then_some(BUNDLED);
     [
         answer_of(
@@ -157,6 +160,9 @@ mod tests {
         let mut one = record();
         one.unrelated[0].p_true = [0.897, 0.478];
         assert_eq!(told(&one)[4].1, "none was hurt; largest drop 41.9 points");
+        one.unrelated = vec![one.unrelated[1].clone(); 10];
+        one.unrelated[3].flipped = true;
+        assert_eq!(told(&one)[4], ("✓ 9 of 10".into(), "1 was hurt, within the limit".into()));
     }
 
     #[test]

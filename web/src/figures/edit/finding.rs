@@ -26,6 +26,8 @@ pub struct Finding {
     pub mark: Mark,
     /// The verdict in a word or two, with its sign.
     pub badge: String,
+    /// What the verdict means, as a clause.
+    pub meaning: &'static str,
     /// The finding, one sentence.
     pub head: Vec<Piece>,
     /// What counts as made, and what of it failed here.
@@ -48,6 +50,7 @@ impl Finding {
             return Self {
                 mark: Mark::Neutral,
                 badge: badge(Ending::NoChange),
+                meaning: Ending::NoChange.meaning(),
                 head: vec![Piece::Text("No edit was made: the weights are as they were.".into())],
                 more: words::sentence(words::visible(why).trim_end_matches('.')),
             };
@@ -71,7 +74,8 @@ impl Finding {
         clauses.push(".".into());
         head.push(Piece::Text(clauses.concat()));
         let more = format!("{COUNTS} {}", here(&checks(case)));
-        Self { mark: judged.mark(), badge: badge(Ending::of(case.record)), head, more }
+        let ending = Ending::of(case.record);
+        Self { mark: judged.mark(), badge: badge(ending), meaning: ending.meaning(), head, more }
     }
 
     /// The sentence as plain text.

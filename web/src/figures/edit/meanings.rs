@@ -1,5 +1,7 @@
 //! What checks and numbers of an edit mean, as clauses for those who point at them.
 
+use engram_core::metrics::MOVED;
+
 /// The new answer's check.
 pub(super) const NEW: &str = "it should rise by 0.05 or more, above the old answer";
 /// The old answer's check.
@@ -10,6 +12,15 @@ pub const PARAPHRASES: &str = "the same fact in other words: the new answer shou
 pub const NEIGHBOURS: &str = "other subjects with the same true answer: at most a tenth of them may be hurt";
 /// Unrelated facts.
 pub const UNRELATED: &str = "facts of other kinds: at most a tenth of them may be hurt";
+/// When a prompt counts as hurt, and how many may be.
+pub fn limits() -> String {
+    format!(
+        "Hurt: the prompt’s own answer lost half of its probability or more, and at least {:.0} points, or another answer took its place. \
+         Up to a tenth may be hurt.",
+        100.0 * MOVED
+    )
+}
+
 /// `‖Δv‖ / ‖v‖`.
 pub const CHANGE: &str = "length of the change of the MLP’s output at the subject, against that of the output before";
 

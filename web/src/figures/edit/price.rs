@@ -54,9 +54,14 @@ fn change(before: &str, after: &str) -> String {
     if before == after { format!("{before}, unchanged") } else { format!("{before} → {after}") }
 }
 
-/// An answer that stays: with its loss where that is worth saying, else in these words.
-fn stays(same: &str, unchanged: &str, p: [f32; 2]) -> String {
-    points(p).map_or(unchanged.to_owned(), |lost| format!("{same}−{lost}"))
+/// An answer that stays: by how much it moved where that is a point or more, else in these words.
+fn stays(same: &str, unchanged: &str, [before, after]: [f32; 2]) -> String {
+    // As it will be written.
+    let moved = (1000.0 * (f64::from(after) - f64::from(before))).round() / 10.0;
+    match moved.abs() >= 1.0 {
+        true => format!("{same}{}{} points", if moved > 0.0 { "+" } else { "−" }, words::fixed(moved.abs(), 1)),
+        false => unchanged.to_owned(),
+    }
 }
 
 /// An answer that lost much, with how much.
@@ -64,7 +69,7 @@ fn loss(answer: &str, [before, after]: [f32; 2]) -> String {
     format!("{answer} {:.0} → {:.0} %", before * 100.0, after * 100.0)
 }
 
-/// From this loss on an answer that stays is not called unchanged, in units of probability.
+/// From this loss on a prompt is always shown, in units of probability.
 const LOST: f64 = 0.1;
 
 /// What an answer lost, in percentage points, where that is worth saying.
@@ -224,8 +229,10 @@ mod tests {
         one.unrelated[0].p_true = [0.897, 0.478];
         let groups = price(&case(&one, &[]));
         let says = |group: usize, row: usize| groups[group].rows[row].says.as_deref().unwrap_or_default();
-        assert_eq!([says(2, 0), says(2, 1)], ["Paris, −25.0 points", "Paris, unchanged"]);
-        assert_eq!([says(3, 0), says(3, 1)], ["same answer, −41.9 points", "unchanged"]);
+        assert_eq!([says(2, 0), says(2, 1)], ["Paris, −25.0 points", "Paris, −2.0 points"]);
+        assert_eq!([says(3, 0), says(3, 1)], ["same answer, −41.9 points", "same answer, −1.0 points"]);
+        assert_eq!(stays("Paris, ", "Paris, unchanged", [0.5, 0.495]), "Paris, unchanged");
+        assert_eq!(stays("Paris, ", "Paris, unchanged", [0.5, 0.55]), "Paris, +5.0 points");
         let rows = || groups.iter().flat_map(|group| &group.rows);
         assert!(rows().all(|row| !row.hurt));
         assert_eq!(rows().map(|row| row.lost).collect::<Vec<_>>(), [false, false, false, true, false, true, false]);

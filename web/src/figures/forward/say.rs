@@ -20,6 +20,7 @@ pub fn say(maps: &TraceMaps, whole: &Story, tracks: &Tracks, heads: &[Head], lay
     let [subject, last] = whole.names.clone();
     let (own, end) = (at(row), at(maps.last()));
     let alone = row == maps.last();
+    let averaged = maps.rows.get(row).is_some_and(|row| row.averaged);
     let start = text(format!("Layer {layer}: "));
     let (head, more) = if whole.moved == Some(layer) {
         let head = vec![
@@ -28,10 +29,10 @@ pub fn say(maps: &TraceMaps, whole: &Story, tracks: &Tracks, heads: &[Head], lay
             answer(),
             text(" from ".into()),
             Piece::Subject(subject.clone()),
-            text(" to the last token ".into()),
-            Piece::Token(format!("“{last}”")),
-            text(".".into()),
+            text(if averaged { " to the last token." } else { " to the last token " }.into()),
         ];
+        let named = [Piece::Token(format!("“{last}”")), text(".".into())];
+        let head = head.into_iter().chain(named.into_iter().filter(|_| !averaged)).collect();
         let look = heads.iter().find(|head| head.top).map(|head| {
             format!("Head {} gives “{subject}” {:.0} % of its attention. ", head.number, 100.0 * head.share)
         });
@@ -39,8 +40,13 @@ pub fn say(maps: &TraceMaps, whole: &Story, tracks: &Tracks, heads: &[Head], lay
         (head, format!("{}{after}", look.unwrap_or_default()))
     } else if !alone && end >= CARRIES {
         let first = tracks.rank.get(layer - 1) == Some(&1);
-        let told = if first { ", and the model would say it." } else { "; the model would not say it yet." };
-        let head = vec![start, text("the last token carries ".into()), answer(), text(told.into())];
+        let earlier = tracks.rank.iter().take(layer - 1).rposition(|rank| *rank == 1);
+        let told = match (first, earlier) {
+            (true, _) => ", and the model would say it.".to_owned(),
+            (false, Some(at)) => format!("; the model would no longer say it (it did at layer {}).", at + 1),
+            (false, None) => "; the model would not say it yet.".into(),
+        };
+        let head = vec![start, text("the last token carries ".into()), answer(), text(told)];
         (head, format!("“{last}” restores {}, “{subject}” {}. {}", two(end), two(own), read(maps, tracks, layer)))
     } else if own >= CARRIES {
         let rest = match alone {
@@ -114,7 +120,7 @@ mod tests {
         let fact = machu::fact(traced);
         let maps = TraceMaps::of(&fact, false).expect("it is traced");
         let tracks = Tracks::of(&fact, &maps).expect("it is traced");
-        let whole = Story::of(&maps, &fact, None, None, false);
+        let whole = Story::of(&maps, &fact, [None, None], None, false);
         let said = say(&maps, &whole, &tracks, &heads(&[vec![0.0, 0.1, 0.82, 0.0, 0.08]], 2), layer);
         (said.text(), said.more)
     }
@@ -140,6 +146,10 @@ mod tests {
         let (head, more) = told(machu::traced(), 6);
         assert_eq!(head, "Layer 6: the last token carries Peru, and the model would say it.");
         assert!(more.ends_with("the model would say “Peru”; Peru has 90.0 %, rank 1."), "{more}");
+        let mut fell = machu::traced();
+        fell.lens.as_mut().expect("a lens").rank_true = vec![9, 9, 9, 1, 1, 3];
+        let (head, _) = told(fell, 6);
+        assert_eq!(head, "Layer 6: the last token carries Peru; the model would no longer say it (it did at layer 5).");
     }
 
     #[test]
@@ -147,7 +157,7 @@ mod tests {
         let fact = machu::dropped(machu::traced(), Reason::NotKnown);
         let maps = TraceMaps::of(&fact, false).expect("it is traced");
         let tracks = Tracks::of(&fact, &maps).expect("it is traced");
-        let whole = Story::of(&maps, &fact, Some(" Chile"), None, false);
+        let whole = Story::of(&maps, &fact, [Some(" Chile"), None], None, false);
         let said = say(&maps, &whole, &tracks, &[], 3);
         assert_eq!(said.warning, Some("Not known"));
         assert!(said.more.starts_with("Read here, the model would say “a”"), "{}", said.more);

@@ -101,7 +101,7 @@ mod tests {
         assert_eq!(streams.iter().map(|stream| stream.row).collect::<Vec<_>>(), [2, 4]);
         assert_eq!(streams[0].stops.len(), machu::LAYERS);
         assert!(streams[0].path.starts_with("M0.02 ") && streams[0].path.ends_with('Z'));
-        let story = Story::of(&maps, &fact, None, None, false);
+        let story = Story::of(&maps, &fact, [None, None], None, false);
         assert_eq!(link(&story).map(|link| link.layer), Some(5));
     }
 }

@@ -29,7 +29,7 @@ impl Group {
                 "corrupting the subject takes too little from the answer, so there is nothing to restore"
             }
             Self::Other => "its tokens or its answers do not allow a trace",
-            Self::NoPeak => "no layer’s state restores a tenth of the answer",
+            Self::NoPeak => "no state, where it is put back, restores a tenth of the answer",
             Self::Edited => "the study has rewritten it",
             Self::Ended(ending) => ending.meaning(),
         }

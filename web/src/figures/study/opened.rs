@@ -1,6 +1,7 @@
 //! One fact of a study in full: its peak in a sentence, its map, and what its edit did.
 
 use super::line::recovery;
+use super::told::no_state;
 use super::{Ending, Line, Place, lines, small_map};
 use crate::figures::edit::{CHANGE, NEIGHBOURS, PARAPHRASES, UNRELATED};
 use crate::figures::small_map::SmallMap;
@@ -95,7 +96,8 @@ fn sentence(fact: &FactRecord, line: &Line, view: &MetricConvention) -> String {
             format!("Peak at {at}, layer {layer}: recovery {}. {}", two(*value), late(fact, view)).trim_end().to_owned()
         }
         Place::NoPeak(highest) => {
-            let said = format!("No peak: no single state restores a tenth of the answer (highest {}).", two(*highest));
+            let state = no_state(view.position);
+            let said = format!("No peak: {state} restores a tenth of the answer (highest {}).", two(*highest));
             format!("{said} {}", late(fact, view)).trim_end().to_owned()
         }
         Place::Untraced => format!("The state was not restored at the {}.", words::patch_position(view.position)),

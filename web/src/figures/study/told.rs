@@ -32,6 +32,15 @@ pub fn title(record: &Record) -> (String, String) {
     (words::visible(&words::short(&name, 40)), words::visible(&words::short(&about, 80)))
 }
 
+/// Whose states are meant where none restores a tenth.
+pub(super) fn no_state(position: PatchPosition) -> &'static str {
+    match position {
+        PatchPosition::SubjectLast => "no state of the last subject token",
+        PatchPosition::LastToken => "no state of the last token",
+        PatchPosition::SameIndex => "no state of the subject at the same index",
+    }
+}
+
 /// Where the state is put back, at the end of a sentence.
 fn at(position: PatchPosition) -> &'static str {
     match position {
@@ -67,7 +76,9 @@ fn head(record: &Record, view: &MetricConvention, lines: &[Line], peaks: &Peaks)
             Place::Peak { layer, value } => {
                 format!("The peak is at layer {layer} of {layers}, {at}: recovery {}.", words::fixed(*value, 2))
             }
-            Place::NoPeak(_) => "No single state restores a tenth of the answer: no peak.".into(),
+            Place::NoPeak(_) => {
+                format!("{} restores a tenth of the answer: no peak.", words::capital(no_state(view.position)))
+            }
             Place::Untraced => format!("The state was not restored {at}."),
             Place::Excluded { reason, .. } => format!("The fact is excluded, {}.", words::reason(*reason)),
         };
@@ -85,11 +96,13 @@ fn head(record: &Record, view: &MetricConvention, lines: &[Line], peaks: &Peaks)
     let sensitive = if reasons(lines, |reason| reason == Reason::NotSensitive) > 0 { ", sensitive" } else { "" };
     let known = format!("known{sensitive} {}", if traced == 1 { "fact" } else { "facts" });
     let Some(run) = peaks.run() else {
-        return format!("In none of {traced} {known} does a single state restore a tenth of the answer.");
+        let state = no_state(view.position).trim_start_matches("no ");
+        return format!("In none of {traced} {known} does a {state} restore a tenth of the answer.");
     };
     match mostly_none(peaks) {
         true => {
-            format!("In {} of {traced} {known} no single state restores a tenth of the answer: no peak.", peaks.none)
+            let state = no_state(view.position);
+            format!("In {} of {traced} {known} {state} restores a tenth of the answer: no peak.", peaks.none)
         }
         false => format!("In {} of {traced} {known} the {}.", run.facts, peak(record, view, run)),
     }
@@ -133,9 +146,15 @@ fn excluded(lines: &[Line]) -> Option<String> {
 fn others(record: &Record, view: &MetricConvention, peaks: &Peaks, of: usize) -> Option<String> {
     let run = peaks.run().filter(|_| of > 1)?;
     if mostly_none(peaks) {
-        return Some(format!("In {} of the other {} the {}.", run.facts, peaks.peaked(), peak(record, view, run)));
+        let facts = match (run.facts, peaks.peaked()) {
+            (1, 1) => "In the other one".to_owned(),
+            (facts, of) if facts == of => format!("In the other {of}"),
+            (facts, of) => format!("In {facts} of the other {of}"),
+        };
+        return Some(format!("{facts} the {}.", peak(record, view, run)));
     }
-    (peaks.none > 0).then(|| format!("In {} no single state restores a tenth of the answer: no peak.", peaks.none))
+    let state = no_state(view.position);
+    (peaks.none > 0).then(|| format!("In {} {state} restores a tenth of the answer: no peak.", peaks.none))
 }
 
 /// What is so by definition.
@@ -195,7 +214,7 @@ mod tests {
             found.head,
             "In 3 of 4 known facts the peak is at layers 2–3 of 4, on the last token of the subject."
         );
-        assert_eq!(found.more, "In 1 no single state restores a tenth of the answer: no peak.");
+        assert_eq!(found.more, "In 1 no state of the last subject token restores a tenth of the answer: no peak.");
         record.facts[0] = sample::not_validated(&record.facts[0], Reason::NotKnown);
         record.facts[1] = sample::not_validated(&record.facts[1], Reason::NotSensitive);
         sample::edited(&mut record, 2, &[[0.9, 0.01], [1e-6, 0.01], [0.2, 0.5]]);
@@ -243,8 +262,11 @@ mod tests {
         mostly.facts.drain(..2);
         mostly.facts.push(mostly.facts[1].clone());
         let found = told(&mostly, MetricConvention::default());
-        assert_eq!(found.head, "In 2 of 3 known facts no single state restores a tenth of the answer: no peak.");
-        assert_eq!(found.more, "In 1 of the other 1 the peak is at layer 3 of 4, on the last token of the subject.");
+        assert_eq!(
+            found.head,
+            "In 2 of 3 known facts no state of the last subject token restores a tenth of the answer: no peak."
+        );
+        assert_eq!(found.more, "In the other one the peak is at layer 3 of 4, on the last token of the subject.");
         let mut none = study();
         let excluded: Vec<FactRecord> =
             none.facts.iter().map(|fact| sample::not_validated(fact, Reason::NotKnown)).collect();
@@ -255,7 +277,10 @@ mod tests {
         flat.facts.drain(..3);
         flat.facts.push(flat.facts[0].clone());
         let found = told(&flat, MetricConvention::default());
-        assert_eq!(found.head, "In none of 2 known facts does a single state restore a tenth of the answer.");
+        assert_eq!(
+            found.head,
+            "In none of 2 known facts does a state of the last subject token restore a tenth of the answer."
+        );
         assert!(found.more.is_empty(), "{found:?}");
     }
 

@@ -29,6 +29,8 @@ pub struct Cell {
     pub value: Option<f64>,
     /// What the value is called.
     pub unit: &'static str,
+    /// What is to be said of the value.
+    pub note: Option<&'static str>,
     /// The probability of the answer in the clean run, in the corrupted run, and with the cell put back.
     pub runs: [(&'static str, Option<f64>); 3],
     /// What else is known of the layer.
@@ -79,7 +81,7 @@ impl Cell {
             lines.push(Line { name: "Logit lens says".into(), value });
         }
         Some(Self {
-            token: row.text.trim_start_matches('·').to_owned(),
+            token: if row.averaged { row.text.clone() } else { maps.token(at.row) },
             subject: row.role.is_subject(),
             layer: at.layer,
             what: format!("{what}{}", if peak && !maps.differs() { ", peak" } else { "" }),
@@ -89,6 +91,7 @@ impl Cell {
                 Some(value) if value < -0.02 => "recovery: worse",
                 _ => "recovery",
             },
+            note: value.filter(|value| *value > 1.005 && !maps.differs()).map(|_| "over 1: more than in the clean run"),
             runs: [("Clean", Some(maps.p_clean)), ("Corrupted", Some(maps.p_corrupt)), ("Put back", p)],
             lines,
         })

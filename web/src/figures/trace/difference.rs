@@ -23,7 +23,7 @@ impl Unlike {
     pub fn words(self) -> &'static str {
         match self {
             Self::NoEffect => "Only whole traces with an effect can be compared.",
-            Self::Tokens => "The two prompts have different tokens; average the rows by role to compare them.",
+            Self::Tokens => "The two prompts have different tokens: their rows are averaged by role.",
             Self::Roles => "The two prompts have tokens of different roles, so no rows of theirs belong together.",
         }
     }
@@ -82,7 +82,7 @@ pub fn told(maps: &TraceMaps, names: &[String; 2]) -> Story {
         None => vec![text(format!("With {this} and with {pinned}, no state’s recovery differs by 0.05 or more."))],
         Some(Peak { at, value }) => {
             let row = &maps.rows[at.row];
-            let token = row.text.trim_start_matches('·').to_owned();
+            let token = maps.token(at.row);
             let token = if row.role.is_subject() { Piece::Subject(token) } else { Piece::Token(token) };
             let (from, to) = around(maps, at, value);
             let layers = if from == to { format!("layer {from}") } else { format!("layers {from}–{to}") };

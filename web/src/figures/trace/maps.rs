@@ -174,9 +174,34 @@ impl TraceMaps {
         rows.map(f64::abs).fold(0.05, f64::max)
     }
 
+    /// A row's token within a sentence: without the space before it, unless another row has the same letters.
+    pub fn token(&self, row: usize) -> String {
+        let Some(Row { text, role, averaged, .. }) = self.rows.get(row) else { return String::new() };
+        if *averaged {
+            return role.full().to_owned();
+        }
+        let bare = text.trim_start_matches('·');
+        let twin = |other: &Row| other.text != *text && other.text.trim_start_matches('·') == bare;
+        if self.rows.iter().any(twin) { text.clone() } else { bare.to_owned() }
+    }
+
     /// The row of the subject's last token.
     pub fn subject_last(&self) -> Option<usize> {
         self.rows.iter().position(|row| row.role == Role::Last)
+    }
+
+    /// The row that is looked at when a layer is stepped to: the one there is, unless that is one of the two that the answer goes
+    /// through; then the one of these whose state restores more there.
+    pub fn row_at(&self, layer: usize, now: Option<usize>) -> usize {
+        let both = [self.subject_last().unwrap_or(self.last()), self.last()];
+        match now.filter(|row| !both.contains(row) && *row < self.rows.len()) {
+            Some(row) => row,
+            None => {
+                let [subject, last] =
+                    both.map(|row| self.value(MapSite::Residual, Cursor { row, layer }).unwrap_or(0.0));
+                if last > subject { both[1] } else { both[0] }
+            }
+        }
     }
 
     /// The prompt's last row.
@@ -376,5 +401,21 @@ mod tests {
         assert_eq!(ramp(-0.01, Scale::Linear), "var(--map-0)");
         assert!(ramp(-0.5, Scale::Linear).contains("--harm-2"));
         assert!(ramp(2.0, Scale::Linear).contains("--map-8"));
+    }
+
+    #[test]
+    fn a_step_goes_where_the_answer_is() {
+        let maps = TraceMaps::of(&machu::fact(machu::traced()), false).expect("it is traced");
+        assert_eq!([2, 6].map(|layer| maps.row_at(layer, Some(2))), [2, 4]);
+        assert_eq!((maps.row_at(6, None), maps.row_at(6, Some(1))), (4, 1), "a row of one's own stays");
+    }
+
+    #[test]
+    fn tokens_of_the_same_letters_are_told_apart() {
+        let mut traced = machu::traced();
+        assert_eq!(TraceMaps::of(&machu::fact(traced.clone()), false).expect("it is traced").token(4), "of");
+        traced.tokens[1] = "of".into();
+        let maps = TraceMaps::of(&machu::fact(traced), false).expect("it is traced");
+        assert_eq!([1, 4].map(|row| maps.token(row)), ["of", "·of"]);
     }
 }

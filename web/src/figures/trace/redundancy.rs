@@ -10,11 +10,12 @@ pub fn redundancy(fact: &FactRecord, view: &MetricConvention) -> Option<String> 
     let traced = fact.validated()?;
     let (restored, lost) = fact_redundancy(traced, view.position)?;
     let ablated = traced.redundancy.get(&view.position)?.ablated;
+    let points = |p: f64| format!("{} points", words::fixed(100.0 * p, 1));
     Some(format!(
         "Redundancy: without layer {ablated} the answer loses {} in the clean run. In the corrupted run without layer {ablated}, \
          a clean state after another layer gives back {} at most.",
-        words::number(lost),
-        words::number(restored)
+        points(lost),
+        points(restored)
     ))
 }
 
@@ -33,7 +34,7 @@ mod tests {
             traced.redundancy.insert(PatchPosition::SubjectLast, curve);
         }
         let said = redundancy(&fact, &MetricConvention::default()).unwrap_or_default();
-        assert!(said.starts_with("Redundancy: without layer 2 the answer loses 0.4000"), "{said}");
-        assert!(said.ends_with("gives back 0.2000 at most."), "{said}");
+        assert!(said.starts_with("Redundancy: without layer 2 the answer loses 40.0 points"), "{said}");
+        assert!(said.ends_with("gives back 20.0 points at most."), "{said}");
     }
 }

@@ -96,6 +96,13 @@ fn counterpart(traced: &Traced, at: usize) -> Option<usize> {
     (found < traced.corrupt_tokens.len()).then_some(found)
 }
 
+/// Leading tokens of a longer replacement, against which no token of the subject stands.
+pub fn beyond_subject(traced: &Traced) -> Vec<String> {
+    let ([start, end], [other_start, other_end]) = (traced.subject_span, traced.corrupt_span);
+    let first = (other_end + start).saturating_sub(end);
+    traced.corrupt_tokens.get(other_start..first).unwrap_or_default().iter().map(|token| words::token(token)).collect()
+}
+
 /// The rows of a traced prompt: its tokens, or one for each role.
 pub fn rows(traced: &Traced, by_role: bool) -> Vec<Row> {
     let of = traced.tokens.len();
@@ -118,7 +125,8 @@ pub fn rows(traced: &Traced, by_role: bool) -> Vec<Row> {
     let one = |wanted: Role| {
         let of_role = all.iter().filter(|row| row.role == wanted);
         let (count, at) = (of_role.clone().count(), of_role.flat_map(|row| row.at.clone()).collect());
-        let text = if count == 1 { wanted.name().to_owned() } else { format!("{} ({count})", wanted.name()) };
+        let name = if wanted == Role::Last { "last of subject" } else { wanted.name() };
+        let text = if count == 1 { name.to_owned() } else { format!("{name} ({count})") };
         (count > 0).then_some(Row { text, instead: None, role: wanted, leads: true, averaged: true, at })
     };
     Role::ALL.into_iter().filter_map(one).collect()
@@ -150,6 +158,8 @@ mod tests {
         traced.corrupt_span = [0, 5];
         let at: Vec<Vec<usize>> = rows(&traced, false).into_iter().map(|row| row.at).collect();
         assert_eq!(at, [vec![2], vec![3], vec![4], vec![5], vec![6]], "aligned at the subject's end");
+        assert_eq!(beyond_subject(&traced), ["A", "·very"]);
+        assert!(beyond_subject(&machu::traced()).is_empty());
     }
 
     #[test]
@@ -159,7 +169,7 @@ mod tests {
         traced.corrupt_tokens.insert(3, " now".into());
         let rows = rows(&traced, true);
         let texts: Vec<&str> = rows.iter().map(|row| row.text.as_str()).collect();
-        let wanted = ["first", "middle", "last", "further (2)", "last token"];
+        let wanted = ["first", "middle", "last of subject", "further (2)", "last token"];
         assert_eq!(texts, wanted);
         assert_eq!(rows[3].at, [3, 4]);
     }

@@ -72,9 +72,16 @@ fn span(carries: &Carries) -> String {
 }
 
 impl Story {
-    /// The story of a traced fact. `said` is the answer that the model gives where it gives another one; `instead` what the subject was
-    /// replaced by (`None` for noise); `running` whether rows that are missing will come.
-    pub fn of(maps: &TraceMaps, fact: &FactRecord, said: Option<&str>, instead: Option<&str>, running: bool) -> Self {
+    /// The story of a traced fact. `said` is the answer that the model gives where it gives another one, `corrupted` the first choice of
+    /// the corrupted run where it is known; `instead` what the subject was replaced by (`None` for noise); `running` whether rows that
+    /// are missing will come.
+    pub fn of(
+        maps: &TraceMaps,
+        fact: &FactRecord,
+        [said, corrupted]: [Option<&str>; 2],
+        instead: Option<&str>,
+        running: bool,
+    ) -> Self {
         let nothing = |warning, head, more| Self { warning, head, more, ..Self::default() };
         let answer = || Piece::Answer(maps.answer.clone());
         let [clean, corrupt] = [maps.p_clean, maps.p_corrupt].map(words::percent_of);
@@ -103,11 +110,25 @@ impl Story {
                 return nothing(Some("Not known"), head, more);
             }
             Standing::NotSensitive => {
-                let head = vec![
-                    text(format!("{} the model still says ", words::capital(&with))),
-                    answer(),
-                    text(": this prompt does not ask about the subject."),
-                ];
+                let still =
+                    corrupted.map(str::trim).is_some_and(|word| !word.is_empty() && maps.answer.starts_with(word));
+                let head = match still {
+                    true => vec![
+                        text(format!("{} the model still says ", words::capital(&with))),
+                        answer(),
+                        text(": this prompt does not ask about the subject."),
+                    ],
+                    // A little is taken from the answer, or it rises; it is not said to be the first choice.
+                    false => {
+                        let what = if instead.is_some() { "Replacing the subject" } else { "Noise on the subject" };
+                        let changed = 100.0 * (maps.p_clean - maps.p_corrupt).abs();
+                        vec![
+                            text(format!("{what} changes ")),
+                            answer(),
+                            text(format!(" by only {} points.", words::fixed(changed, 1))),
+                        ]
+                    }
+                };
                 let more = format!(
                     "{} has {clean} in the clean run and {corrupt} in the corrupted one. The effect to explain is {}; at least \
                      0.050 is needed, so no map is drawn and no layer is named. Ask for something that follows from the subject, and end \
@@ -123,21 +144,21 @@ impl Story {
         if !maps.any() {
             const OFFER: &str = "This fact has no maps here; Trace makes them.";
             let tracks = Tracks::of(fact, maps).filter(|tracks| !tracks.restoration[0].is_empty());
-            let (Some(tracks), Some(row)) = (tracks, maps.subject_last().map(|row| &maps.rows[row])) else {
+            let (Some(tracks), Some(row)) = (tracks, maps.subject_last()) else {
                 return nothing(None, vec![text(OFFER)], gives);
             };
-            let token = if row.averaged { row.role.full() } else { row.text.trim_start_matches('·') };
+            let token = maps.token(row);
             let head = match tracks.peak() {
                 Some((layer, value)) => vec![
                     text("Putting back "),
-                    Piece::Subject(token.to_owned()),
+                    Piece::Subject(token),
                     text("’s state restores "),
                     answer(),
                     text(format!(" best at layer {layer}: recovery {}.", two(value))),
                 ],
                 None => vec![
                     text("Putting back "),
-                    Piece::Subject(token.to_owned()),
+                    Piece::Subject(token),
                     text("’s state restores "),
                     answer(),
                     text(" at no layer."),
@@ -164,10 +185,7 @@ impl Story {
         let attention = last.and_then(|last| holds(MapSite::Attention, last.row));
         let moved = last.map(|last| last.from).filter(|from| attention == Some(*from));
         // Averaged rows have no token of their own.
-        let token = |row: usize| match &maps.rows[row] {
-            row if row.averaged => row.role.full().to_owned(),
-            row => row.text.trim_start_matches('·').to_owned(),
-        };
+        let token = |row: usize| maps.token(row);
         let mut head = Vec::new();
         let peak = maps.peak(MapSite::Residual);
         let late = last.map(|last| {
@@ -311,7 +329,7 @@ mod tests {
     fn story(traced: Traced) -> Story {
         let fact = machu::fact(traced);
         let maps = TraceMaps::of(&fact, false).expect("it is traced");
-        Story::of(&maps, &fact, None, Some("A Random Person"), true)
+        Story::of(&maps, &fact, [None, None], Some("A Random Person"), true)
     }
 
     #[test]
@@ -350,13 +368,19 @@ mod tests {
     #[test]
     fn without_an_effect_nothing_is_named() {
         for (reason, words) in
-            [(Reason::NotKnown, "The model says Chile, not Peru"), (Reason::NotSensitive, "still says")]
+            [(Reason::NotKnown, "The model says Chile, not Peru"), (Reason::NotSensitive, "still says Peru")]
         {
             let fact = machu::dropped(machu::traced(), reason);
             let maps = TraceMaps::of(&fact, false).expect("it is traced");
-            let story = Story::of(&maps, &fact, Some(" Chile"), None, false);
+            let story = Story::of(&maps, &fact, [Some(" Chile"), Some(" Peru")], None, false);
             assert!(story.text().contains(words), "{}", story.text());
             assert!(story.warning.is_some() && story.subject.is_none() && story.last.is_none());
+        }
+        let fact = machu::dropped(machu::traced(), Reason::NotSensitive);
+        let maps = TraceMaps::of(&fact, false).expect("it is traced");
+        for corrupted in [None, Some(" Chile")] {
+            let story = Story::of(&maps, &fact, [None, corrupted], Some("Uyuni"), false);
+            assert_eq!(story.text(), "Replacing the subject changes Peru by only 80.0 points.");
         }
     }
 
@@ -370,7 +394,7 @@ mod tests {
         traced.maps = None;
         let fact = machu::fact(traced.clone());
         let maps = TraceMaps::of(&fact, false).expect("it is traced");
-        let of = |running| Story::of(&maps, &fact, None, None, running);
+        let of = |running| Story::of(&maps, &fact, [None, None], None, running);
         assert_eq!(of(false).text(), "Putting back Picchu’s state restores Peru best at layer 2: recovery 1.00.");
         assert!(of(false).more.ends_with(" This fact has no maps here; Trace makes them."), "{}", of(false).more);
         assert!(!of(true).more.contains("no maps"), "they are on their way");

@@ -80,6 +80,12 @@ impl Tracks {
         if self.p_clean > 0.0 { ((self.p_clean - p) / self.p_clean).clamp(0.0, 1.0) } else { 0.0 }
     }
 
+    /// What the answer gains without it, as such a share; 0 where it gains nothing that could be seen.
+    pub fn gained(&self, p: f64) -> f64 {
+        let gained = if self.p_clean > 0.0 { (p - self.p_clean) / self.p_clean } else { 0.0 };
+        if gained < 0.02 { 0.0 } else { gained }
+    }
+
     /// Column names and rows of all tracks' table.
     pub fn table(&self, layers: usize) -> (Vec<String>, Vec<Vec<String>>) {
         let head =
@@ -109,6 +115,8 @@ mod tests {
         assert!((tracks.restoration[0][1] - 1.0).abs() < 1e-6);
         assert!((tracks.lost(tracks.without_mlp[0]) - 8.0 / 9.0).abs() < 1e-6);
         assert_eq!(tracks.lost(0.95), 0.0, "a gain is no loss");
+        assert!((tracks.gained(0.99) - 0.1).abs() < 1e-6);
+        assert_eq!(tracks.gained(0.9), 0.0);
         assert_eq!(tracks.peak().map(|peak| peak.0), Some(2));
         assert!(tracks.beyond().is_empty());
         let [subject, last] = [vec![0.0, 1.34, 1.1], vec![-0.2, 0.5, 1.0]];

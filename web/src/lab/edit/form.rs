@@ -1,6 +1,7 @@
 //! What the model shall say: both answers, the layer, and the settings of the search.
 
 use super::run::Editor;
+use crate::figures::asking::method_told;
 use crate::figures::choice::Way;
 use crate::figures::question::{Asked, Field};
 use crate::lab::Tab;
@@ -19,8 +20,12 @@ pub(super) fn Form(editor: Editor) -> impl IntoView {
     let draft = editor.draft;
     let problems = Memo::new(move |_| draft.asked.with(Asked::edit_problems));
     let wrong = Memo::new(move |_| problems.with(|all| !all.is_empty()));
+    let typed = RwSignal::new(false);
     let why = move || {
-        let of_answers = problems.get().into_iter().filter(|(field, _)| *field == Field::Answers);
+        // Nobody has made a mistake before anything was typed.
+        let empty = draft.asked.with(|asked| asked.new.trim().is_empty());
+        let told = typed.get() || !empty;
+        let of_answers = problems.get().into_iter().filter(|(field, _)| *field == Field::Answers && told);
         of_answers.map(|(_, why)| why).collect::<Vec<_>>().join(" ")
     };
     let key = move |event: ev::KeyboardEvent| {
@@ -36,6 +41,10 @@ pub(super) fn Form(editor: Editor) -> impl IntoView {
             start(editor);
         }
     };
+    let own = move || match editor.own_answer() {
+        Some(answer) => format!("{} (the model’s own)", words::short(&answer, 18)),
+        None => "the model’s own".to_owned(),
+    };
     view! {
         <div class="edit-form" on:keydown=key>
             <div class="setting">
@@ -50,6 +59,7 @@ pub(super) fn Form(editor: Editor) -> impl IntoView {
                     prop:value=move || draft.asked.with(|asked| asked.new.clone())
                     on:input:target=move |event| {
                         let new = event.target().value();
+                        typed.set(true);
                         draft.change(|asked| asked.new = new);
                     }
                 />
@@ -59,7 +69,7 @@ pub(super) fn Form(editor: Editor) -> impl IntoView {
                 <input
                     type="text"
                     id="edit-target"
-                    placeholder="the model’s own"
+                    placeholder=own
                     spellcheck="false"
                     autocomplete="off"
                     prop:value=move || draft.asked.with(|asked| asked.target.clone())
@@ -133,7 +143,10 @@ fn LayerSelect(editor: Editor) -> impl IntoView {
             }
         >
             <option value="" selected=move || chosen.get().is_none()>
-                "dominant layer"
+                {move || match editor.dominant() {
+                    Some(layer) => format!("dominant layer ({layer})"),
+                    None => "dominant layer".to_owned(),
+                }}
             </option>
             {options}
         </select></div>
@@ -147,18 +160,7 @@ fn MethodSelect(editor: Editor) -> impl IntoView {
     let chosen = Memo::new(move |_| lab.with(|lab| lab.edit.method.name()));
     let covariance = Memo::new(move |_| lab.with(|lab| lab.edit.method.needs_second_moment()));
     let one = move |name: &'static str| {
-        let told = match name {
-            "spsa" => "SPSA (the paper's, without gradients)",
-            "rome" => "ROME as published",
-            "r-rome" => "R-ROME (one key throughout)",
-            "memit" => "MEMIT (several layers)",
-            "alphaedit" => "AlphaEdit (several layers, in the null space)",
-            "ft-m" => "FT-M (fine-tuning of the layer)",
-            "lora" => "LoRA (fine-tuning, low rank)",
-            "ultraedit" => "UltraEdit (one gradient, closed form)",
-            _ => "P-ROME (the bare prompt's key)",
-        };
-        view! { <option value=name selected=move || chosen.get() == name>{told}</option> }
+        view! { <option value=name selected=move || chosen.get() == name>{method_told(name)}</option> }
     };
     view! {
         <div class="setting"><label for="edit-method">"Method"</label>

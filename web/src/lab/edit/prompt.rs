@@ -38,7 +38,7 @@ pub(super) fn Prompt(editor: Editor) -> impl IntoView {
     let all = Memo::new(move |_| {
         let asked: Asked = draft.asked.get();
         let prompt = asked.filled();
-        let traced = editor.before().and_then(|record| {
+        let traced = editor.before().filter(|record| record.model.name == draft.model().name()).and_then(|record| {
             let fact = record.facts.into_iter().next().filter(|fact| fact.prompt == prompt)?;
             fact.traced().map(|traced| (traced.tokens.clone(), Vec::new()))
         });
@@ -91,7 +91,6 @@ fn Go(editor: Editor) -> impl IntoView {
 /// Undo, the edits of this tab, and stored ones.
 #[component]
 fn Back(editor: Editor) -> impl IntoView {
-    let fresh = Memo::new(move |_| editor.fresh());
     let in_force = Memo::new(move |_| editor.in_force());
     let open = move || editor.drawer.get() == Some(Drawer::History);
     let toggle = move |_| {
@@ -108,7 +107,7 @@ fn Back(editor: Editor) -> impl IntoView {
     let examples = editor.examples();
     let show = Callback::new(move |order| editor.show(order));
     let history = move || {
-        (!fresh.get()).then(|| view! {
+        editor.edited().then(|| view! {
             <button type="button" id="edit-history" aria-expanded=move || open().to_string() on:click=toggle>"History"</button>
         })
     };
@@ -116,7 +115,7 @@ fn Back(editor: Editor) -> impl IntoView {
         <p class="more">
             {undo}
             {history}
-            {move || fresh.get().then(|| view! { <Examples all=examples.clone() show=show form="edit" /> })}
+            <Examples all=examples show=show form="edit" />
         </p>
     }
 }

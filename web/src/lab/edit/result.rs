@@ -43,7 +43,7 @@ pub(super) fn Result(editor: Editor, shown: Memo<Option<(Shown, bool)>>) -> impl
             };
             view! {
                 <section class="finding" aria-label="Finding">
-                    <h2>"Nothing was edited yet."</h2>
+                    <h2>{if editor.edited() { "This prompt has not been edited yet." } else { "Nothing was edited yet." }}</h2>
                     <p class="more">{more}</p>
                 </section>
             }

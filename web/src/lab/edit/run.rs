@@ -7,7 +7,7 @@ use crate::figures::loss::LossCurve;
 use crate::figures::partial::Partial;
 use crate::figures::question::{Asked, first_word};
 use crate::lab::Engine;
-use crate::lab::browser::keep_focus;
+use crate::lab::browser::{focus_soon, keep_focus};
 use crate::lab::draft::Draft;
 use crate::lab::engine::unexpected;
 use crate::lab::pace::Pace;
@@ -109,6 +109,19 @@ impl Editor {
                 editor.history.update(History::ended);
             }
             none
+        });
+        // A fact that is sent here to be edited finds the form, not the result of an older edit.
+        Effect::new(move |before: Option<usize>| {
+            let now = page.to_edit.get();
+            if before.is_some_and(|before| before != now) && editor.running.get_untracked().is_none() {
+                if untrack(move || editor.stale()).is_some() {
+                    editor.made.set(None);
+                    editor.said.set(None);
+                }
+                editor.drawer.set(editor.made.get_untracked().map(|_| Drawer::Settings));
+                focus_soon("#edit-new");
+            }
+            now
         });
         // An edit can be undone from other screens, too.
         Effect::new(move |_| {

@@ -9,8 +9,10 @@ use crate::files;
 use crate::lab::Tab;
 use crate::state::{LabState, ViewState};
 use crate::wish::EditWish;
+use crate::words;
+use engram_core::metrics::dominant;
 use engram_core::protocol::{EditCommand, ModelRef};
-use engram_core::record::Record;
+use engram_core::record::{FactRecord, PatchPosition, Reason, Record};
 use leptos::prelude::*;
 
 impl Editor {
@@ -93,9 +95,39 @@ impl Editor {
         }
     }
 
-    /// Nothing was edited here yet: the form has no result of its own to give way to.
+    /// No edit of this tab is shown: the form has no result to give way to.
     pub(super) fn fresh(self) -> bool {
-        self.history.with(|history| history.get(0).is_none())
+        self.made.get().is_none()
+    }
+
+    /// Something was edited in this tab.
+    pub(super) fn edited(self) -> bool {
+        self.history.with(|history| history.get(0).is_some())
+    }
+
+    /// What is known of the fact before it is edited: the shown map's, or the one that was traced last.
+    fn known_fact(self) -> Option<FactRecord> {
+        if let Some(fact) = self.before().and_then(|record| record.facts.into_iter().next()) {
+            return Some(fact);
+        }
+        let (asked, model, edits) = (self.draft.asked.get(), self.draft.model(), self.engine.in_force());
+        self.engine.traced.with(|traced| {
+            let traced =
+                traced.as_ref().filter(|traced| traced.model.as_ref() == Some(&model) && traced.edits == edits)?;
+            traced.fact().filter(|fact| fact.prompt == asked.filled() && fact.subject == asked.subject).cloned()
+        })
+    }
+
+    /// The fact's dominant layer, where it was traced.
+    pub(super) fn dominant(self) -> Option<usize> {
+        dominant(self.known_fact()?.traced()?, PatchPosition::SubjectLast, false)?.layer()
+    }
+
+    /// The model's own answer, where it was traced.
+    pub(super) fn own_answer(self) -> Option<String> {
+        let fact = self.known_fact()?;
+        let known = !matches!(fact.outcome.why(), Some((Reason::NotKnown, _)));
+        known.then(|| words::visible(fact.target_true.trim()))
     }
 
     /// The form asks for what is shown again.

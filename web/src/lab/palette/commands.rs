@@ -68,15 +68,16 @@ fn of_trace(page: Page, tracing: Tracing, add: &mut Add<'_>) {
     let tab = page.lab.with(|lab| lab.tab);
     let layer = maps.cursor.get().map(|at| at.layer);
     if tracer.fact.with(Option::is_some) {
-        let name = layer.map_or("Edit this fact…".to_owned(), |layer| format!("Edit this fact at layer {layer}…"));
+        let name = layer.map_or("Edit this fact…".to_owned(), |layer| format!("Edit at layer {layer}…"));
         add(GROUP, name, Some("E"), Arc::new(move || tracer.edit(layer)));
-        add(GROUP, "Pin as reference".into(), Some("P"), Arc::new(move || maps.pins.toggle()));
+        let pin = if maps.pins.is_shown() { "Unpin" } else { "Pin" };
+        add(GROUP, pin.into(), Some("P"), Arc::new(move || maps.pins.toggle()));
         if maps.pins.any() {
             let compare = Arc::new(move || {
                 maps.pins.compare();
                 page.lab.update(|lab| lab.tab = Tab::Trace);
             });
-            add(GROUP, "Compare with the pinned trace".into(), Some("C"), compare);
+            add(GROUP, "Compare".into(), Some("C"), compare);
         }
     }
     if tab != Tab::Forward {

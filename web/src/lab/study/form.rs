@@ -6,7 +6,7 @@ use super::inbox::{self, FactsFile};
 use super::keeper;
 use super::runner::{Runner, State, Task};
 use crate::components::shown;
-use crate::figures::asking::Form;
+use crate::figures::asking::{Form, method_told};
 use crate::figures::bundled;
 use crate::figures::queue::{self, Filled};
 use crate::files;
@@ -14,6 +14,7 @@ use crate::lab::browser;
 use crate::state::POSITIONS;
 use crate::words;
 use engram_core::protocol::ModelRef;
+use engram_core::record::EditMethod;
 use leptos::{ev, prelude::*};
 use wasm_bindgen::JsCast;
 
@@ -119,6 +120,7 @@ pub(crate) fn StudyForm(runner: Runner) -> impl IntoView {
                     on=Signal::derive(move || form.with(|form| form.edits))
                     set=Callback::new(move |on| form.update(|form| form.edits = on))
                 />
+                <Method form=form />
             </fieldset>
             <Advanced form=form />
             <div role="alert">{said}</div>
@@ -237,6 +239,26 @@ fn Facts(
     }
 }
 
+/// How facts are rewritten.
+#[component]
+fn Method(form: RwSignal<Form>) -> impl IntoView {
+    let chosen = Memo::new(move |_| form.with(|form| form.method.clone()));
+    let one = move |name: &'static str| {
+        view! { <option value=name selected=move || chosen.with(|chosen| chosen == name)>{method_told(name)}</option> }
+    };
+    view! {
+        <label class="field wide method" hidden=move || !form.with(|form| form.edits)>
+            <span>"Edit method"</span>
+            <select on:change:target=move |event| {
+                let name = event.target().value();
+                form.update(|form| form.choose_method(&name));
+            }>
+                {EditMethod::NAMES.map(one).collect_view()}
+            </select>
+        </label>
+    }
+}
+
 /// What few people change.
 #[component]
 fn Advanced(form: RwSignal<Form>) -> impl IntoView {
@@ -304,7 +326,7 @@ fn Advanced(form: RwSignal<Form>) -> impl IntoView {
                         set=|form| &mut form.window
                     />
                     <Field
-                        label="SPSA steps"
+                        label="Edit steps"
                         help="Steps of the search in Stage 3"
                         form=form
                         get=|form| &form.steps

@@ -40,6 +40,12 @@ fn Now(runner: Runner) -> impl IntoView {
     });
     let title = move || {
         let name = live.with(|live| live.as_ref().map(|live| words::visible(&live.record.model.name)));
+        let loads = runner.queue.with(|queue| {
+            queue.iter().find(|task| task.state == State::Loads).map(|task| words::visible(task.model.name()))
+        });
+        if let Some(name) = loads.filter(|_| busy.get()) {
+            return format!("Loading {name}…");
+        }
         match (busy.get(), name) {
             (true, Some(name)) => format!("Studying {name}"),
             (false, Some(name)) => format!("The study of {name} is paused"),

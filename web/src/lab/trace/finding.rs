@@ -90,7 +90,7 @@ fn Origin(tracer: Tracer) -> impl IntoView {
 
 /// What a reader must know first.
 #[component]
-fn Notices(tracer: Tracer, stale: Memo<Option<String>>) -> impl IntoView {
+pub(crate) fn Notices(tracer: Tracer, stale: Memo<Option<String>>) -> impl IntoView {
     let restore = move |_| {
         let asked = tracer
             .record_now()
@@ -99,21 +99,20 @@ fn Notices(tracer: Tracer, stale: Memo<Option<String>>) -> impl IntoView {
             tracer.draft.fill(asked);
         }
     };
+    // Edits that were made or undone since are not brought back by a prompt.
+    let restores = Memo::new(move |_| tracer.asks_otherwise());
     let old = move || {
         stale.get().map(|said| {
-            view! {
-                <p class="notice">
-                    <span>"⚠ " {said}</span>
-                    <button type="button" on:click=restore>"Restore that prompt"</button>
-                </p>
-            }
+            let button =
+                restores.get().then(|| view! { <button type="button" on:click=restore>"Restore that prompt"</button> });
+            view! { <p class="notice"><span>"⚠ " {said}</span> {button}</p> }
         })
     };
     // Above results of the edited model, and nowhere else.
     let edited = move || {
         let count = tracer.live.with(|live| live.as_ref().map_or(0, |live| live.edits.len()));
         let live = tracer.source.get() == Source::Live;
-        (live && count > 0).then(|| {
+        (live && count > 0 && stale.with(Option::is_none)).then(|| {
             let go = move |_| tracer.page.lab.update(|lab| lab.tab = Tab::Edit);
             view! {
                 <p class="notice">

@@ -14,8 +14,8 @@ use engram_core::protocol::{MapSite, Word};
 use engram_core::record::{Corruption, FactRecord};
 use leptos::{ev, html, prelude::*};
 
-/// What a held cell is a cell of: prompt and subject, whether rows are averaged, layers.
-type Shown = (Option<(String, String)>, bool, Option<usize>);
+/// What a held cell is a cell of: prompt and subject, whether rows are averaged, layers; and how many facts were opened.
+type Shown = (Option<(String, String)>, bool, Option<usize>, usize);
 
 /// What is drawn. A handle: copies are the same.
 #[derive(Clone, Copy)]
@@ -24,7 +24,7 @@ pub(crate) struct Maps {
     pub(crate) own: Memo<Option<TraceMaps>>,
     /// The same, or differences from the pinned trace.
     pub(crate) maps: Memo<Option<TraceMaps>>,
-    /// Why there are no differences where they are wanted.
+    /// Why there are no differences where they are wanted, or why they are of roles.
     unlike: Memo<Option<Unlike>>,
     /// What the shown trace alone says.
     pub(crate) own_story: Memo<Option<Story>>,
@@ -42,14 +42,22 @@ impl Maps {
     pub(super) fn of(tracer: Tracer) -> Self {
         let lab = tracer.page.lab;
         let view = Memo::new(move |_| lab.with(|lab| lab.map));
-        let by_role = Memo::new(move |_| view.get().roles);
-        let own = Memo::new(move |_| tracer.fact.with(|fact| TraceMaps::of(fact.as_ref()?, by_role.get())));
         let pins = Pins::new(tracer);
+        // Prompts of different tokens are compared by the roles of these.
+        let unlike_tokens = Memo::new(move |_| {
+            let pinned = TraceMaps::of(&pins.against()?.fact, false)?;
+            let shown = tracer.fact.with(|fact| TraceMaps::of(fact.as_ref()?, false))?;
+            shown.minus(&pinned).err().filter(|why| *why == Unlike::Tokens)
+        });
+        let by_role = Memo::new(move |_| view.get().roles || unlike_tokens.get().is_some());
+        let own = Memo::new(move |_| tracer.fact.with(|fact| TraceMaps::of(fact.as_ref()?, by_role.get())));
         let compared = Memo::new(move |_| {
             let pinned = TraceMaps::of(&pins.against()?.fact, by_role.get())?;
             Some(own.get()?.minus(&pinned))
         });
-        let unlike = Memo::new(move |_| compared.with(|compared| compared.as_ref()?.as_ref().err().copied()));
+        let unlike = Memo::new(move |_| {
+            compared.with(|compared| compared.as_ref()?.as_ref().err().copied()).or(unlike_tokens.get())
+        });
         let maps = Memo::new(move |_| match compared.get() {
             Some(Ok(differences)) => Some(differences),
             _ => own.get(),
@@ -58,11 +66,12 @@ impl Maps {
             Memo::new(move |_| tracer.fact.with(|fact| own.with(|own| Tracks::of(fact.as_ref()?, own.as_ref()?))));
         let instead = Memo::new(move |_| tracer.record().and_then(|record| replaced_by(&record.settings.corruption)));
         let own_story = Memo::new(move |_| {
-            let said = tracer.said();
+            let (said, corrupted) = (tracer.said(), tracer.corrupted_says());
             tracer.fact.with(|fact: &Option<FactRecord>| {
                 own.with(|maps| {
                     let (instead, running) = (instead.get(), tracer.running.get().is_some());
-                    Some(Story::of(maps.as_ref()?, fact.as_ref()?, said.as_deref(), instead.as_deref(), running))
+                    let said = [said.as_deref(), corrupted.as_deref()];
+                    Some(Story::of(maps.as_ref()?, fact.as_ref()?, said, instead.as_deref(), running))
                 })
             })
         });
@@ -90,7 +99,7 @@ impl Maps {
         let of = Memo::new(move |_| {
             let prompt = tracer.fact.with(|fact| fact.as_ref().map(|fact| (fact.prompt.clone(), fact.subject.clone())));
             let layers = maps.with(|maps| maps.as_ref().map(|maps| maps.layers));
-            (prompt, by_role.get(), layers)
+            (prompt, by_role.get(), layers, tracer.opened.get())
         });
         Effect::new(move |before: Option<Shown>| {
             let now = of.get();
@@ -241,11 +250,13 @@ pub(super) fn Side(tracer: Tracer, maps: Maps, says: Signal<Option<Vec<Word>>>) 
         maps.cursor.get().filter(|_| maps.pointer.at.get().is_some() || peak()).map(|at| at.layer)
     });
     let there = move || cell.with(Option::is_some);
+    let question = tracer.at_hand();
+    let asks = Signal::derive(move || question.with(Option::is_some));
     let layers = Signal::derive(move || maps.maps.with(|maps| maps.as_ref().map_or(1, |maps| maps.layers)));
     view! {
         <div>
             {shown(there, move || view! {
-                <Inspector cell=cell answer=answer says=says>
+                <Inspector cell=cell answer=answer says=says asks=asks>
                     <Actions tracer=tracer layer=layer pins=maps.pins />
                     <PinLine pins=maps.pins unlike=maps.unlike />
                 </Inspector>

@@ -110,7 +110,7 @@ impl Pins {
     }
 
     /// The shown trace is the pinned one.
-    pub(super) fn is_shown(self) -> bool {
+    pub(crate) fn is_shown(self) -> bool {
         let shown = self.shown();
         self.pinned.with(|pinned| pinned.is_some() && *pinned == shown)
     }
@@ -168,11 +168,9 @@ pub(super) fn PinLine(pins: Pins, unlike: Memo<Option<Unlike>>) -> impl IntoView
                     <button type="button" on:click=move |_| pins.drop()>"Unpin"</button>
                 </p>
                 {move || unlike.get().map(|why| {
-                    let average = move |_| lab.update(|lab| lab.map.roles = true);
-                    view! {
-                        <p class="why" role="status">{why.words()}</p>
-                        {(why == Unlike::Tokens).then(|| view! { <button type="button" on:click=average>"Average the rows by role"</button> })}
-                    }
+                    // Of different tokens there is a comparison all the same.
+                    let class = if why == Unlike::Tokens { "pin" } else { "why" };
+                    view! { <p class=class role="status">{why.words()}</p> }
                 })}
             </section>
         })}

@@ -73,12 +73,25 @@ fn shown(tracer: Tracer, live: RwSignal<Option<tokens::Read>>) -> Vec<Token> {
         None if row.at.is_empty() => Instead::Nothing,
         None => Instead::Same,
     };
+    // The tokens of another model are not those that the chosen one will see.
+    let own = tracer.record().is_some_and(|record| record.model.name == tracer.draft.model().name());
     let of_result = tracer.fact.with(|fact| {
-        let fact = fact.as_ref().filter(|fact| fact.prompt == prompt)?;
+        let fact = fact.as_ref().filter(|fact| own && fact.prompt == prompt)?;
         let traced = fact.traced()?;
         // Of another subject the tokens are the same, and what stands in its place is not known yet.
-        let rows = if fact.subject == asked.subject { trace::rows(traced, false) } else { Vec::new() };
-        Some((traced.tokens.clone(), rows.into_iter().map(of_row).collect::<Vec<_>>()))
+        let same = fact.subject == asked.subject;
+        let rows = if same { trace::rows(traced, false) } else { Vec::new() };
+        let mut instead: Vec<Instead> = rows.into_iter().map(of_row).collect();
+        let beyond = if same { trace::beyond_subject(traced) } else { Vec::new() };
+        let first = traced.subject_span[0];
+        if let Some(one) = instead.get_mut(first).filter(|_| !beyond.is_empty()) {
+            let own = match one {
+                Instead::Other(other) => other.clone(),
+                _ => words::token(&traced.tokens[first]),
+            };
+            *one = Instead::Longer(beyond, own);
+        }
+        Some((traced.tokens.clone(), instead))
     });
     row_of(&asked, live, of_result)
 }

@@ -8,7 +8,7 @@ use crate::lab::pace::Pace;
 use crate::lab::{Engine, Tab};
 use crate::page::Page;
 use crate::{files, link, sample, words};
-use engram_core::protocol::{Command, ModelRef, Question};
+use engram_core::protocol::{Command, MapSite, ModelRef, Question};
 use engram_core::record::{FactRecord, Record, Settings};
 use leptos::task::spawn_local;
 use leptos::{ev, prelude::*};
@@ -66,6 +66,8 @@ pub(crate) struct Tracer {
     pub(crate) fact: Memo<Option<FactRecord>>,
     /// Earlier traces of this tab with their questions, newest last.
     past: StoredValue<Vec<(Asked, Partial)>>,
+    /// Counts the facts that were opened: each is looked at anew.
+    pub(super) opened: RwSignal<usize>,
     /// Counts the steps back and forward: a trace that was begun before one is not drawn over what that shows.
     steps: StoredValue<usize>,
     /// Counts what was begun and cancelled, so that a late answer knows that it is late.
@@ -111,9 +113,11 @@ impl Tracer {
             now
         });
         let (running, turn) = (RwSignal::new(None), StoredValue::new(0));
-        let (past, steps) = (StoredValue::new(Vec::new()), StoredValue::new(0));
-        let tracer =
-            Self { page, engine, draft, stored, source, linked, text, handed, live, running, fact, past, steps, turn };
+        let (past, steps, opened) = (StoredValue::new(Vec::new()), StoredValue::new(0), RwSignal::new(0));
+        #[rustfmt::skip]
+        let tracer = Self {
+            page, engine, draft, stored, source, linked, text, handed, live, running, fact, past, opened, steps, turn,
+        };
         tracer.follow_link();
         window_event_listener(ev::hashchange, move |_| {
             page.trace.set(files::trace());
@@ -153,6 +157,7 @@ impl Tracer {
         if let Some(asked) = asked {
             self.draft.fill(asked);
             self.source.set(Source::Stored(order));
+            self.look_anew();
         }
     }
 
@@ -173,6 +178,13 @@ impl Tracer {
         let traced = fact.traced().is_some();
         self.handed.set(Some(record).filter(|_| traced));
         self.source.set(if traced { Source::Handed } else { Source::Nothing });
+        self.look_anew();
+    }
+
+    /// Another fact is looked at from its map of states, at its peak.
+    fn look_anew(self) {
+        self.page.lab.update(|lab| lab.map.site = MapSite::Residual);
+        self.opened.update(|opened| *opened += 1);
     }
 
     /// Shows again what answered the question of the address: a stored fact, or an earlier trace of this tab. Where there is none, what
@@ -242,6 +254,14 @@ impl Tracer {
             .filter(|_| self.source.get() == Source::Live)
     }
 
+    /// The first choice of the corrupted run, where it was run here.
+    pub(super) fn corrupted_says(self) -> Option<String> {
+        self.live
+            .with(|live| live.as_ref()?.runs.as_ref()?[1].first().map(|word| words::token(&word.text)))
+            .filter(|_| self.source.get() == Source::Live)
+            .map(|word| word.trim_start_matches(['·', '▁', 'Ġ']).to_owned())
+    }
+
     /// The question of the shown trace, where the engine that has answered it can tell more about it: only the same model with the
     /// same edits can.
     pub(crate) fn at_hand(self) -> Memo<Option<Question>> {
@@ -266,6 +286,7 @@ impl Tracer {
             lab.edit.layer = layer.or(lab.edit.layer);
             lab.tab = Tab::Edit;
         });
+        self.page.to_edit.update(|count| *count += 1);
     }
 
     /// Loads the model where it is not loaded, and traces the question.

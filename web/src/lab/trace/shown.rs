@@ -10,6 +10,9 @@ use engram_core::protocol::ModelRef;
 use engram_core::record::Settings;
 use leptos::prelude::*;
 
+/// That other edits are in force.
+const EDITS: &str = "set of edits";
+
 impl Tracer {
     /// The question that what is shown answers, and name and depth of the model that answered.
     fn answered(self) -> Option<(Asked, String, usize)> {
@@ -26,11 +29,8 @@ impl Tracer {
         self.live.with(|live| live.as_ref().and_then(|live| Some((live.model.clone()?, live.edits.clone()))))
     }
 
-    /// Why what is shown does not belong to the form; nothing where it does, or while it is computed.
-    pub(crate) fn stale(self) -> Option<String> {
-        if self.running.get().is_some() && self.source.get() == Source::Live {
-            return None;
-        }
+    /// In what the form differs from what is shown, with the question and the model's name of that.
+    fn differences(self) -> Option<(Vec<&'static str>, Asked, String)> {
         let (asked, name, layers) = self.answered()?;
         let (mut form, wanted) = (self.draft.asked.get(), self.draft.model());
         if form.window == Settings::usual_window(layers) {
@@ -42,7 +42,21 @@ impl Tracer {
         };
         let mut differs = stale::of_question(&asked, &form, same);
         // With another model its edits are gone anyway.
-        differs.extend((same && !edits).then_some("set of edits"));
+        differs.extend((same && !edits).then_some(EDITS));
+        Some((differs, asked, name))
+    }
+
+    /// The form asks for something else than what is shown, edits aside.
+    pub(super) fn asks_otherwise(self) -> bool {
+        self.differences().is_some_and(|(differs, ..)| differs.iter().any(|one| *one != EDITS))
+    }
+
+    /// Why what is shown does not belong to the form; nothing where it does, or while it is computed.
+    pub(crate) fn stale(self) -> Option<String> {
+        if self.running.get().is_some() && self.source.get() == Source::Live {
+            return None;
+        }
+        let (differs, asked, name) = self.differences()?;
         stale::note(&differs, &asked, &name)
     }
 
