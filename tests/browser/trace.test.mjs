@@ -240,7 +240,8 @@ test('what the model says with a cell put back agrees with the map', 180, async 
     await site(page, name);
     for (const [row, layer] of [[fact.subject_span[1] - 1, 1], [last, 1], [last, layers - 1], [last, layers]]) {
       await walk(page, row, layer);
-      await heading.waitFor({ timeout: 20_000 });
+      // The heading keeps its room until they come.
+      await inspector(page).locator('.says .word').nth(1).waitFor({ timeout: 20_000 });
       const words = await inspector(page).locator('.says .word').allInnerTexts();
       const values = await inspector(page).locator('.says .num').allInnerTexts();
       assert.ok(words.length > 1, 'several words');

@@ -25,8 +25,8 @@ pub fn CellSheet(
         }
     };
     move || {
-        // Until somebody points at a cell the map has all the room.
-        pointer.at.get()?;
+        // Until somebody holds a cell the map has all the room; over one that is pointed at only, the sheet would cover it.
+        pointer.held.get().then_some(())?;
         let Cell { token, subject, layer, what, value, .. } = cell.get()?;
         let value = value.map_or("–".to_owned(), |value| words::fixed(value, 2));
         Some(view! {
