@@ -56,9 +56,13 @@ async function trace(page) {
     const seen = async find => {
       while (!find()) await new Promise(done => setTimeout(done, 5));
     };
+    // Both buttons may come and go between two looks of a timer.
+    let ran = false;
+    const look = new MutationObserver(() => { ran ||= Boolean(button('Stop')); });
+    look.observe(panel, { subtree: true, childList: true, characterData: true });
     button('Trace').click();
-    await seen(() => button('Stop'));
-    await seen(() => button('Trace'));
+    await seen(() => ran && button('Trace'));
+    look.disconnect();
     const origin = () => panel.querySelector('.origin').textContent;
     await seen(() => / [\d.]+ s[.,]/.test(origin()));
     return origin();

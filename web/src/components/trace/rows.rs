@@ -31,6 +31,8 @@ pub(super) fn MapRow(
         Memo::new(move |_| maps.with(|maps| maps.as_ref().map(|maps| maps.line(site.get(), at)).unwrap_or_default()));
     let top = Memo::new(move |_| maps.with(|maps| maps.as_ref().map_or(1.0, |maps| maps.top(site.get(), scale.get()))));
     let here = Memo::new(move |_| cursor.get().filter(|cursor| cursor.row == at).map(|cursor| cursor.layer));
+    // Its own: cells that listened to the map's would stay in its list when they are dropped.
+    let spoken = Memo::new(move |_| spoken.get());
     let matched = !row.at.is_empty();
     let shades = Memo::new(move |_| {
         let shade =
