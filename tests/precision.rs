@@ -85,7 +85,7 @@ fn the_cpu_has_no_f16_and_a_value_too_large_is_named() {
     assert!(refused.to_string().contains("f32 only"), "{refused}");
     let Some(half) = in_f16() else { return };
     let folder = tempfile::tempdir().expect("a folder");
-    for file in std::fs::read_dir(fixture("models").join("llama-tied")).expect("fixture") {
+    for file in std::fs::read_dir(fixture("models").join("gemma3")).expect("fixture") {
         let file = file.expect("entry").path();
         std::fs::copy(&file, folder.path().join(file.file_name().expect("name"))).expect("copy");
     }
