@@ -225,7 +225,7 @@ mod tests {
         );
         assert!(
             found.more.starts_with(
-                "1 of 4 facts is not known to the model, 1 is not sensitive to its subject: excluded. In 1 no single"
+                "1 of 4 facts is not known to the model, 1 is not sensitive to its subject: excluded. In 1 no state"
             ),
             "{}",
             found.more
