@@ -14,6 +14,9 @@ use engram_core::protocol::{MapSite, Word};
 use engram_core::record::{Corruption, FactRecord};
 use leptos::{ev, html, prelude::*};
 
+/// Tokens of a prompt beyond which one map is drawn at a time: three with more cells would make typing wait.
+const MOST_ROWS: usize = 32;
+
 /// What a held cell is a cell of: prompt and subject, whether rows are averaged, layers; and how many facts were opened.
 type Shown = (Option<(String, String)>, bool, Option<usize>, usize);
 
@@ -190,7 +193,8 @@ pub(super) fn MapsView(tracer: Tracer, maps: Maps) -> impl IntoView {
     });
     let cell = Memo::new(move |_| {
         let [room, tokens, maxima] = room.get()?;
-        let layers = maps.maps.with(|maps| maps.as_ref().filter(|maps| maps.any()).map(|maps| maps.layers))?;
+        let few = |maps: &&TraceMaps| maps.any() && maps.rows.len() <= MOST_ROWS;
+        let layers = maps.maps.with(|maps| maps.as_ref().filter(few).map(|maps| maps.layers))?;
         beside(room, tokens, maxima, layers)
     });
     let three = Memo::new(move |_| cell.get().is_some());
