@@ -6,7 +6,7 @@ use super::inbox::{self, FactsFile};
 use super::keeper;
 use super::runner::{Runner, State, Task};
 use crate::components::shown;
-use crate::figures::asking::{Form, method_told};
+use crate::figures::asking::{Form, method_told, offered};
 use crate::figures::bundled;
 use crate::figures::queue::{self, Filled};
 use crate::files;
@@ -14,7 +14,6 @@ use crate::lab::browser;
 use crate::state::POSITIONS;
 use crate::words;
 use engram_core::protocol::ModelRef;
-use engram_core::record::EditMethod;
 use leptos::{ev, prelude::*};
 use wasm_bindgen::JsCast;
 
@@ -253,7 +252,7 @@ fn Method(form: RwSignal<Form>) -> impl IntoView {
                 let name = event.target().value();
                 form.update(|form| form.choose_method(&name));
             }>
-                {EditMethod::NAMES.map(one).collect_view()}
+                {offered().map(one).collect_view()}
             </select>
         </label>
     }
