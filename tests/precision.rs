@@ -8,7 +8,7 @@ use engram_core::load::Model;
 use engram_core::record::{Precision, Settings, Traced};
 use engram_core::trace::{TokenizedFact, stage1, tokenize};
 use engram_core::weights::Checkpoint;
-use engram_tests::fixtures::{MODELS, Reference, devices, difference, fixture, model, open};
+use engram_tests::fixtures::{MODELS, devices, difference, fixture, model, open};
 use engram_tests::made;
 use pollster::block_on;
 use std::path::{Path, PathBuf};
@@ -63,7 +63,6 @@ fn weights_that_are_f16_already_give_the_same_numbers() {
 fn rounded_weights_stay_within_their_bound() {
     let Some(half) = in_f16() else { return };
     for name in MODELS {
-        let reference = Reference::of(name);
         let gpu = model(name, &half);
         let facts = made::facts(&gpu);
         let settings = Settings::default();
@@ -75,7 +74,6 @@ fn rounded_weights_stay_within_their_bound() {
         println!("{name} in f16 on {}: max |Δp| = {worst:.2e}", half.info.name);
         assert!(worst <= HALF, "{name}: {worst:e}");
         assert!(worst > 1e-7, "{name}: its weights are not f16, and nothing was rounded");
-        assert!(reference.ids(0).len() > 1);
     }
 }
 

@@ -36,9 +36,13 @@ const MANIFESTS: [&str; 4] = [
 impl Surroundings {
     /// This machine's.
     pub(super) fn look() -> Self {
-        let folders = folders();
+        Self::within(&folders(), &MANIFESTS.map(PathBuf::from))
+    }
+
+    /// What is there of it in these folders of libraries and of manifests.
+    fn within(folders: &[PathBuf], manifests: &[PathBuf]) -> Self {
         let has = |name: &str| folders.iter().any(|folder| folder.join(name).exists());
-        let json = |folder: &str| {
+        let json = |folder: &PathBuf| {
             let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
             entries.filter(|entry| entry.path().extension().is_some_and(|end| end == "json")).count()
         };
@@ -46,7 +50,7 @@ impl Surroundings {
         let named = named.iter().filter(|name| std::env::var_os(name).is_some()).count();
         Self {
             loader: has("libvulkan.so.1"),
-            manifests: named + MANIFESTS.iter().map(|folder| json(folder)).sum::<usize>(),
+            manifests: named + manifests.iter().map(json).sum::<usize>(),
             nvidia: Path::new("/proc/driver/nvidia/version").exists() || Path::new("/dev/nvidiactl").exists(),
             graphics: has("libGLX_nvidia.so.0"),
             missing: NEEDED.iter().map(|(library, _)| *library).filter(|library| !has(library)).collect(),
@@ -131,8 +135,17 @@ mod tests {
     }
 
     #[test]
-    fn this_machine_is_looked_at() {
-        let here = Surroundings::look();
-        assert!(here.missing.len() <= NEEDED.len());
+    fn libraries_and_manifests_are_found_by_name() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let here = [folder.path().to_path_buf()];
+        let empty = Surroundings::within(&here, &here);
+        assert!(!empty.loader && !empty.graphics && empty.missing.len() == NEEDED.len(), "{empty:?}");
+        for name in ["libvulkan.so.1", "libEGL.so.1", "some_icd.json", "readme.txt"] {
+            std::fs::write(folder.path().join(name), "").expect("a file");
+        }
+        let found = Surroundings::within(&here, &here);
+        assert!(found.loader && !found.graphics, "{found:?}");
+        assert_eq!(found.manifests, empty.manifests + 1, "text is no manifest");
+        assert_eq!(found.missing, ["libX11.so.6", "libXext.so.6", "libGLdispatch.so.0"]);
     }
 }
