@@ -39,8 +39,9 @@ pub(super) fn Answers(tracer: Tracer, stale: Memo<Option<String>>) -> impl IntoV
             let how = if clean.first().is_some_and(own) { "then" } else { "The model says" };
             (!others.is_empty()).then(|| format!("{how} {}", others.join(", ")))
         });
-        let replaced =
-            || tracer.record().is_some_and(|record| matches!(record.settings.corruption, Corruption::Replace { .. }));
+        let replaced = || {
+            tracer.with_record(|record| matches!(record.settings.corruption, Corruption::Replace { .. })) == Some(true)
+        };
         let other = |word: &&Word| !bare(word).is_empty() && !answer.starts_with(&bare(word));
         let first = runs.as_ref().and_then(|[_, corrupt]| corrupt.first());
         let own = first.filter(other).filter(|_| replaced()).and_then(|word| own_answer(&bare(word), word.p.into()));

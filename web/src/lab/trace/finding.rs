@@ -69,7 +69,7 @@ pub(super) fn Finding(tracer: Tracer, story: Memo<Option<Story>>, stale: Memo<Op
 /// Whose numbers these are: a stored result, one from a link, or one of this tab.
 #[component]
 fn Origin(tracer: Tracer) -> impl IntoView {
-    let made = Memo::new(move |_| tracer.record().map(|record| about::made(&record)));
+    let made = Memo::new(move |_| tracer.with_record(about::made));
     let said = move || {
         let made = made.get()?;
         let (from, more) = match tracer.source.get() {
@@ -100,7 +100,7 @@ pub(crate) fn Notices(tracer: Tracer, stale: Memo<Option<String>>) -> impl IntoV
         }
     };
     // Edits that were made or undone since are not brought back by a prompt.
-    let restores = Memo::new(move |_| tracer.asks_otherwise());
+    let restores = Memo::new(move |_| stale.with(Option::is_some) && tracer.asks_otherwise());
     let old = move || {
         stale.get().map(|said| {
             let button =

@@ -67,7 +67,8 @@ impl Maps {
         });
         let tracks =
             Memo::new(move |_| tracer.fact.with(|fact| own.with(|own| Tracks::of(fact.as_ref()?, own.as_ref()?))));
-        let instead = Memo::new(move |_| tracer.record().and_then(|record| replaced_by(&record.settings.corruption)));
+        let instead =
+            Memo::new(move |_| tracer.with_record(|record| replaced_by(&record.settings.corruption)).flatten());
         let own_story = Memo::new(move |_| {
             let (said, corrupted) = (tracer.said(), tracer.corrupted_says());
             tracer.fact.with(|fact: &Option<FactRecord>| {

@@ -66,15 +66,19 @@ pub(super) fn Prompt(
 fn shown(tracer: Tracer, live: RwSignal<Option<tokens::Read>>) -> Vec<Token> {
     let asked = tracer.draft.asked.get();
     let prompt = asked.filled();
-    let noise = tracer.record().is_some_and(|record| replaced_by(&record.settings.corruption).is_none());
+    // The tokens of another model are not those that the chosen one will see.
+    let [noise, own] = tracer
+        .with_record(|record| {
+            let noise = replaced_by(&record.settings.corruption).is_none();
+            [noise, record.model.name == tracer.draft.model().name()]
+        })
+        .unwrap_or_default();
     let of_row = |row: trace::Row| match row.instead {
         _ if row.role.is_subject() && noise => Instead::Noise,
         Some(other) => Instead::Other(other),
         None if row.at.is_empty() => Instead::Nothing,
         None => Instead::Same,
     };
-    // The tokens of another model are not those that the chosen one will see.
-    let own = tracer.record().is_some_and(|record| record.model.name == tracer.draft.model().name());
     let of_result = tracer.fact.with(|fact| {
         let fact = fact.as_ref().filter(|fact| own && fact.prompt == prompt)?;
         let traced = fact.traced()?;

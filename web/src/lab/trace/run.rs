@@ -133,12 +133,19 @@ impl Tracer {
 
     /// The record of one fact that is shown.
     pub(crate) fn record(self) -> Option<Record> {
+        self.with_record(Record::clone)
+    }
+
+    /// Looks at [`Tracer::record`], whose maps are large, where it is.
+    pub(super) fn with_record<T>(self, look: impl FnOnce(&Record) -> T) -> Option<T> {
         match self.source.get() {
             Source::Nothing => None,
-            Source::Linked => self.linked.with(record_of),
-            Source::Handed => self.handed.get(),
-            Source::Live => self.live.with(record_of),
-            Source::Stored(order) => self.stored.with_value(|record| sample::only(record.as_ref()?, order)),
+            Source::Linked => self.linked.with(|partial| partial.as_ref()?.record.as_ref().map(look)),
+            Source::Handed => self.handed.with(|record| record.as_ref().map(look)),
+            Source::Live => self.live.with(|partial| partial.as_ref()?.record.as_ref().map(look)),
+            Source::Stored(order) => {
+                self.stored.with_value(|record| sample::only(record.as_ref()?, order)).as_ref().map(look)
+            }
         }
     }
 

@@ -116,7 +116,7 @@ fn Run(tracer: Tracer) -> impl IntoView {
             let question = live.as_ref().and_then(|live| live.question.as_ref());
             question.is_some_and(|question| replaced_by(&question.corruption).is_some_and(|with| with.is_empty()))
         });
-        let used = tracer.record().and_then(|record| replaced_by(&record.settings.corruption));
+        let used = tracer.with_record(|record| replaced_by(&record.settings.corruption)).flatten();
         let used = used.filter(|_| open && tracer.source.get() == Source::Live);
         used.map_or("a name with as many tokens".to_owned(), |used| format!("a name with as many tokens: {used}"))
     });

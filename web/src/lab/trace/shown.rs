@@ -16,9 +16,10 @@ const EDITS: &str = "set of edits";
 impl Tracer {
     /// The question that what is shown answers, and name and depth of the model that answered.
     fn answered(self) -> Option<(Asked, String, usize)> {
-        let record = self.record()?;
-        let asked = Asked::of_fact(record.facts.first()?, &record.settings, record.model.layers);
-        Some((asked, record.model.name, record.model.layers))
+        self.with_record(|record| {
+            let asked = Asked::of_fact(record.facts.first()?, &record.settings, record.model.layers);
+            Some((asked, record.model.name.clone(), record.model.layers))
+        })?
     }
 
     /// The model that was asked here, with the edits that were in force; `None` where it was not asked here.
