@@ -4,7 +4,7 @@ use super::site::Site;
 use super::{Heads, Shape};
 use crate::tensor::gradients::Gradients;
 use crate::tensor::vocabulary::Finish;
-use crate::tensor::{Activation, LinearMap, Norm, Readout, Rope, Rows, Vector, Vocabulary};
+use crate::tensor::{Activation, Joined, LinearMap, Norm, Readout, Rope, Rows, Vector, Vocabulary};
 
 /// A decoder-only language model. Layers are numbered `1..=L`.
 #[derive(Debug, Clone)]
@@ -56,6 +56,8 @@ pub struct Block {
     pub k: LinearMap,
     /// Value projection.
     pub v: LinearMap,
+    /// These three as one, on a device.
+    pub(crate) qkv: Option<Joined>,
     /// Gemma-3 norms queries and keys head by head.
     pub qk_norm: Option<[Norm; 2]>,
     /// Which rotary table; none with learned positions.
@@ -85,6 +87,8 @@ pub enum Mlp {
         gate: LinearMap,
         /// `up_proj`.
         up: LinearMap,
+        /// Both as one, on a device.
+        joined: Option<Joined>,
         /// The nonlinearity.
         act: Activation,
     },
@@ -130,7 +134,13 @@ pub(crate) trait Hooks {
     fn linear(&mut self, map: &LinearMap, x: &Rows) -> Rows;
     /// Rows that enter here join all of `live`; the last of these is the site's own activation, changed and captured.
     fn at<const N: usize>(&mut self, site: Site, live: [Rows; N]) -> [Rows; N];
-    /// Attention from queries, keys and values before rotation: the stream of the rows that go on, and their mixed values.
+    /// No terms are added to any of these maps.
+    fn plain(&self, maps: &[&LinearMap]) -> bool;
+    /// Rotated queries and keys, and values, of normed rows in one go, where nothing has to be done in between.
+    fn project(&mut self, block: &Block, n: &Rows) -> Option<[Rows; 3]>;
+    /// Rotated queries and keys.
+    fn rotate(&mut self, block: &Block, qk: [Rows; 2]) -> [Rows; 2];
+    /// Attention from rotated queries and keys, and values: the stream of the rows that go on, and their mixed values.
     fn attend(&mut self, block: &Block, x: Rows, qkv: [Rows; 3]) -> [Rows; 2];
 }
 
@@ -160,19 +170,24 @@ impl Block {
         if let Some(kept) = &mut kept {
             kept.x = x.clone();
         }
-        let (mut q, mut k, v) = (h.linear(&self.q, &n), h.linear(&self.k, &n), h.linear(&self.v, &n));
-        drop(n);
-        if let Some([q_norm, k_norm]) = &self.qk_norm {
-            if let Some(kept) = &mut kept {
-                kept.qk = Some([q.clone(), k.clone()]);
+        let projected = if kept.is_none() { h.project(self, &n) } else { None };
+        let qkv = projected.unwrap_or_else(|| {
+            let (mut q, mut k, v) = (h.linear(&self.q, &n), h.linear(&self.k, &n), h.linear(&self.v, &n));
+            if let Some([q_norm, k_norm]) = &self.qk_norm {
+                if let Some(kept) = &mut kept {
+                    kept.qk = Some([q.clone(), k.clone()]);
+                }
+                q = q_norm.heads(&q, self.heads.dim);
+                k = k_norm.heads(&k, self.heads.dim);
             }
-            q = q_norm.heads(&q, self.heads.dim);
-            k = k_norm.heads(&k, self.heads.dim);
-        }
-        let [q] = h.at(Site::Query, [q]);
-        let [k] = h.at(Site::Key, [k]);
-        let [v] = h.at(Site::Value, [v]);
-        let [x, z] = h.attend(self, x, [q, k, v]);
+            let [q] = h.at(Site::Query, [q]);
+            let [k] = h.at(Site::Key, [k]);
+            let [v] = h.at(Site::Value, [v]);
+            let [q, k] = h.rotate(self, [q, k]);
+            [q, k, v]
+        });
+        drop(n);
+        let [x, z] = h.attend(self, x, qkv);
         let [x, z] = h.at(Site::Heads, [x, z]);
         let mut a = h.linear(&self.o, &z);
         if let Some(norm) = &self.after_attention {
@@ -194,9 +209,8 @@ impl Block {
         };
         let (mid, read) = match &self.mlp_norm {
             Some(norm) => {
-                let mid = x.plus(&a);
+                let [mid, read] = norm.of_sum(x, &a);
                 keep_mid(&mut kept, &mid);
-                let read = norm.forward(&mid);
                 (mid, read)
             }
             None => {
@@ -206,15 +220,24 @@ impl Block {
             }
         };
         drop(a);
-        let (gate, up) = match &self.mlp {
-            Mlp::Gated { gate, up, .. } => (h.linear(gate, &read), Some(h.linear(up, &read))),
-            Mlp::Plain { up, .. } => (h.linear(up, &read), None),
+        let key = match &self.mlp {
+            Mlp::Gated { gate, up, joined: Some(joined), act }
+                if kept.is_none() && read.count() > 0 && h.plain(&[gate, up]) =>
+            {
+                joined.gated(*act, &read)
+            }
+            mlp => {
+                let (gate, up) = match mlp {
+                    Mlp::Gated { gate, up, .. } => (h.linear(gate, &read), Some(h.linear(up, &read))),
+                    Mlp::Plain { up, .. } => (h.linear(up, &read), None),
+                };
+                if let Some(kept) = &mut kept {
+                    (kept.gate, kept.up) = (gate.clone(), up.clone());
+                }
+                mlp.activate(gate, up.as_ref())
+            }
         };
         drop(read);
-        if let Some(kept) = &mut kept {
-            (kept.gate, kept.up) = (gate.clone(), up.clone());
-        }
-        let key = self.mlp.activate(gate, up.as_ref());
         let [mid, key] = h.at(Site::MlpKey, [mid, key]);
         let value = h.linear(&self.down, &key);
         drop(key);
@@ -250,7 +273,7 @@ impl Block {
         let norm = self.mlp_norm.as_ref().unwrap_or(&self.norm);
         let read = weights.then(|| norm.forward(&kept.mid));
         let read = match (&self.mlp, &kept.up) {
-            (Mlp::Gated { gate, up, act }, Some(kept_up)) => {
+            (Mlp::Gated { gate, up, act, .. }, Some(kept_up)) => {
                 let [on_gate, on_up] = act.gated_backward(&kept.gate, kept_up, key);
                 h.linear(gate, &on_gate, read.as_ref()).plus(&h.linear(up, &on_up, read.as_ref()))
             }

@@ -80,11 +80,17 @@ pub(super) async fn load(spec: Spec, loader: &Loader<'_>) -> Result<Transformer>
         let (attn, mlp) = (format!("{p}.self_attn"), format!("{p}.mlp"));
         let (mixed, kv) = (heads.count * heads.dim, heads.kv * heads.dim);
         let norm = async |name: &str, n| loader.rms_norm(&format!("{p}.{name}"), n, eps, true).await;
+        let qkv = ["q_proj", "k_proj", "v_proj"].map(|name| format!("{attn}.{name}"));
+        let qkv = [(qkv[0].as_str(), mixed), (&qkv[1], kv), (&qkv[2], kv)];
+        let ([q, k, v], qkv) = loader.linears(qkv, width, bias).await?;
+        let gate_up = ["gate_proj", "up_proj"].map(|name| format!("{mlp}.{name}"));
+        let ([gate, up], joined) = loader.linears([(&gate_up[0], ff), (&gate_up[1], ff)], width, false).await?;
         blocks.push(Block {
             norm: norm("input_layernorm", width).await?,
-            q: loader.linear(&format!("{attn}.q_proj"), mixed, width, bias).await?,
-            k: loader.linear(&format!("{attn}.k_proj"), kv, width, bias).await?,
-            v: loader.linear(&format!("{attn}.v_proj"), kv, width, bias).await?,
+            q,
+            k,
+            v,
+            qkv,
             qk_norm: match third {
                 true => Some([norm("self_attn.q_norm", heads.dim).await?, norm("self_attn.k_norm", heads.dim).await?]),
                 false => None,
@@ -95,11 +101,7 @@ pub(super) async fn load(spec: Spec, loader: &Loader<'_>) -> Result<Transformer>
             o: loader.linear(&format!("{attn}.o_proj"), width, mixed, bias).await?,
             after_attention: Some(norm("post_attention_layernorm", width).await?),
             mlp_norm: Some(norm("pre_feedforward_layernorm", width).await?),
-            mlp: Mlp::Gated {
-                gate: loader.linear(&format!("{mlp}.gate_proj"), ff, width, false).await?,
-                up: loader.linear(&format!("{mlp}.up_proj"), ff, width, false).await?,
-                act,
-            },
+            mlp: Mlp::Gated { gate, up, joined, act },
             down: loader.linear(&format!("{mlp}.down_proj"), width, ff, false).await?,
             after_mlp: Some(norm("post_feedforward_layernorm", width).await?),
         });

@@ -73,12 +73,13 @@ pub(super) async fn load(spec: Spec, loader: &Loader<'_>) -> Result<Transformer>
     for (i, heads) in heads.into_iter().enumerate() {
         let p = format!("{root}h.{i}");
         // Query, key and value are thirds of one tensor.
-        let [q, k, v] = loader.conv1d_parts(&format!("{p}.attn.c_attn"), width, width).await?;
+        let ([q, k, v], qkv) = loader.conv1d_parts(&format!("{p}.attn.c_attn"), width, width).await?;
         blocks.push(Block {
             norm: loader.layer_norm(&format!("{p}.ln_1"), width, eps).await?,
             q,
             k,
             v,
+            qkv,
             qk_norm: None,
             rope: None,
             heads,

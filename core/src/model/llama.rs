@@ -93,22 +93,24 @@ pub(super) async fn load(spec: Spec, loader: &Loader<'_>) -> Result<Transformer>
         let p = format!("{root}layers.{i}");
         let (attn, mlp) = (format!("{p}.self_attn"), format!("{p}.mlp"));
         let (mixed, kv) = (heads.count * heads.dim, heads.kv * heads.dim);
+        let qkv = ["q_proj", "k_proj", "v_proj"].map(|name| format!("{attn}.{name}"));
+        let qkv = [(qkv[0].as_str(), mixed), (&qkv[1], kv), (&qkv[2], kv)];
+        let ([q, k, v], qkv) = loader.linears(qkv, width, biases.qkv).await?;
+        let gate_up = ["gate_proj", "up_proj"].map(|name| format!("{mlp}.{name}"));
+        let ([gate, up], joined) = loader.linears([(&gate_up[0], ff), (&gate_up[1], ff)], width, biases.mlp).await?;
         blocks.push(Block {
             norm: loader.rms_norm(&format!("{p}.input_layernorm"), width, eps, false).await?,
-            q: loader.linear(&format!("{attn}.q_proj"), mixed, width, biases.qkv).await?,
-            k: loader.linear(&format!("{attn}.k_proj"), kv, width, biases.qkv).await?,
-            v: loader.linear(&format!("{attn}.v_proj"), kv, width, biases.qkv).await?,
+            q,
+            k,
+            v,
+            qkv,
             qk_norm: None,
             rope: Some(0),
             heads,
             o: loader.linear(&format!("{attn}.o_proj"), width, mixed, biases.o).await?,
             after_attention: None,
             mlp_norm: Some(loader.rms_norm(&format!("{p}.post_attention_layernorm"), width, eps, false).await?),
-            mlp: Mlp::Gated {
-                gate: loader.linear(&format!("{mlp}.gate_proj"), ff, width, biases.mlp).await?,
-                up: loader.linear(&format!("{mlp}.up_proj"), ff, width, biases.mlp).await?,
-                act,
-            },
+            mlp: Mlp::Gated { gate, up, joined, act },
             down: loader.linear(&format!("{mlp}.down_proj"), width, ff, biases.mlp).await?,
             after_mlp: None,
         });

@@ -1,20 +1,22 @@
 //! From a checkpoint's tensors to a family's layers: shapes checked, names accounted for, one tensor in memory at a time.
 
+mod maps;
+
 use crate::error::{Error, Result};
 use crate::names;
 use crate::record::Precision;
 use crate::rope::RopeSpec;
-use crate::tensor::linear::Weight;
+use crate::tensor::Vector;
 use crate::tensor::norm::Norm;
 use crate::tensor::product::Panels;
 use crate::tensor::rotate::Rope;
 use crate::tensor::vocabulary::Vocabulary;
-use crate::tensor::{LinearMap, Vector};
-use crate::weights::{Checkpoint, TensorInfo};
-use burn::{DType, Device, Tensor, TensorData};
+use crate::weights::{Checkpoint, Element, TensorInfo};
+use burn::{Device, Tensor, TensorData};
 use half::f16;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 /// Where tensors come from.
 enum Origin<'a> {
@@ -24,9 +26,11 @@ enum Origin<'a> {
     Training(&'a super::Parameters),
 }
 
-/// A matrix as it was stored, still to be put where it belongs.
+/// A matrix as it was stored.
 enum Stored {
+    /// On the host, still to be packed.
     Values(Vec<f32>),
+    /// On a device.
     Tensor(Box<Tensor<2>>),
     /// It was looked at only.
     Nothing,
@@ -96,6 +100,11 @@ impl<'a> Loader<'a> {
         Self { origin, device: None, precision, binding_bytes, used: RefCell::default(), progress }
     }
 
+    /// Matrices change, so that nothing is made of them that would not.
+    fn is_trained(&self) -> bool {
+        matches!(self.origin, Origin::Training(_))
+    }
+
     /// The checkpoint; a model in training has none.
     fn files(&self) -> Option<&'a Checkpoint> {
         match self.origin {
@@ -132,25 +141,44 @@ impl<'a> Loader<'a> {
     }
 
     async fn values(&self, checkpoint: &'a Checkpoint, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
-        let info = Self::stored(checkpoint, name, shape)?;
-        crate::pause::point().await?;
-        let values = checkpoint.read_f32(name).await?;
-        Self::check(info, &values, 0)?;
-        self.mark(checkpoint, name);
+        let mut values = Vec::new();
+        self.append(checkpoint, name, shape, &mut values).await?;
         Ok(values)
     }
 
+    /// Reads a tensor behind what is there.
+    async fn append<T: Element>(
+        &self,
+        checkpoint: &'a Checkpoint,
+        name: &str,
+        shape: &[usize],
+        out: &mut Vec<T>,
+    ) -> Result<()> {
+        let info = Self::stored(checkpoint, name, shape)?;
+        crate::pause::point().await?;
+        let first = out.len();
+        checkpoint.append(name, out).await?;
+        Self::check(checkpoint, info, &out[first..], 0).await?;
+        self.mark(checkpoint, name);
+        Ok(())
+    }
+
     /// Refuses numbers that are none; `first` is where these begin in their tensor.
-    fn check(info: &TensorInfo, values: &[f32], first: usize) -> Result<()> {
-        let Some(at) = values.iter().position(|value| !value.is_finite()) else { return Ok(()) };
-        Err(Error::numeric(format!(
-            "{}: tensor {} holds {} at element {}",
-            info.file,
-            names::tensor(&info.name),
-            values[at],
-            first + at
-        ))
-        .hint("the file is damaged; download it again"))
+    async fn check<T: Element>(checkpoint: &Checkpoint, info: &TensorInfo, values: &[T], first: usize) -> Result<()> {
+        let Some(at) = values.iter().position(|value| !value.wide().is_finite()) else { return Ok(()) };
+        let (tensor, at) = (names::tensor(&info.name), first + at);
+        // A number that f16 cannot hold may be a sound one.
+        let stored = checkpoint.read_f32(&info.name).await?[at];
+        Err(match stored.is_finite() {
+            true => Error::numeric(format!(
+                "{}: tensor {tensor} holds {stored} at element {at}, more than f16 can hold",
+                info.file
+            ))
+            .hint("use --precision f32")
+            .in_page("choose the precision f32"),
+            false => Error::numeric(format!("{}: tensor {tensor} holds {stored} at element {at}", info.file))
+                .hint("the file is damaged; download it again"),
+        })
     }
 
     /// Holds a name and a shape against the files, and counts.
@@ -187,78 +215,61 @@ impl<'a> Loader<'a> {
         }
     }
 
+    /// A matrix of files that stays on the host, one of a model in training, or none.
     async fn matrix(&self, name: &str, rows: usize, columns: usize) -> Result<Stored> {
-        match self.origin {
-            Origin::Files(checkpoint) => Ok(Stored::Values(self.values(checkpoint, name, &[rows, columns]).await?)),
-            Origin::Nowhere(checkpoint, tally) => {
-                self.looked((checkpoint, tally), name, &[rows, columns])?;
+        match (&self.origin, self.device) {
+            (Origin::Files(checkpoint), None) => {
+                Ok(Stored::Values(self.values(checkpoint, name, &[rows, columns]).await?))
+            }
+            (Origin::Files(checkpoint), Some(device)) => {
+                let x = self.put((checkpoint, device), &[(name, [rows, columns])]).await?;
+                Ok(Stored::Tensor(Box::new(x)))
+            }
+            (Origin::Nowhere(checkpoint, tally), _) => {
+                self.looked((*checkpoint, tally), name, &[rows, columns])?;
                 Ok(Stored::Nothing)
             }
-            Origin::Training(parameters) => Ok(match parameters.matrix(name, [rows, columns])? {
+            (Origin::Training(parameters), _) => Ok(match parameters.matrix(name, [rows, columns])? {
                 Vector::Host(values) => Stored::Values(values),
                 Vector::Device(x) => Stored::Tensor(Box::new(x.reshape([rows, columns]))),
             }),
         }
     }
 
-    async fn upload(&self, name: &str, values: Vec<f32>, shape: [usize; 2], device: &Device) -> Result<Tensor<2>> {
-        settled(match self.precision {
-            Precision::F32 => Tensor::from_data(TensorData::new(values, shape), device),
-            Precision::F16 => Tensor::from_data(TensorData::new(halved(name, &values)?, shape), (device, DType::F16)),
-        })
-        .await
+    /// Tensors as wide as each other on a device, one behind the other in one matrix.
+    async fn put(&self, to: (&'a Checkpoint, &Device), parts: &[(&str, [usize; 2])]) -> Result<Tensor<2>> {
+        match self.precision {
+            Precision::F32 => self.put_as::<f32>(to, parts).await,
+            Precision::F16 => self.put_as::<f16>(to, parts).await,
+        }
     }
 
-    /// A linear map stored `[out, in]` as `name.weight`, with `name.bias` where asked for.
-    pub(crate) async fn linear(&self, name: &str, out: usize, input: usize, bias: bool) -> Result<LinearMap> {
-        let tensor = format!("{name}.weight");
-        let weight = match (self.matrix(&tensor, out, input).await?, self.device) {
-            (Stored::Nothing, _) => Weight::Host(Panels::default()),
-            (Stored::Values(values), None) => Weight::Host(Panels::from_out_in(&values, out, input)),
-            (Stored::Values(values), Some(device)) => {
-                Weight::OutIn(Box::new(self.upload(&tensor, values, [out, input], device).await?))
-            }
-            (Stored::Tensor(x), _) => Weight::OutIn(x),
-        };
-        let bias = if bias { Some(self.vector(&format!("{name}.bias"), out).await?) } else { None };
-        Ok(LinearMap { tensor, rows: 0..out, input, transposed: false, weight, bias })
-    }
-
-    /// A linear map stored `[in, out]` (GPT-2's Conv1D).
-    pub(crate) async fn conv1d(&self, name: &str, out: usize, input: usize) -> Result<LinearMap> {
-        let [one] = self.conv1d_parts(name, out, input).await?;
-        Ok(one)
-    }
-
-    /// Several maps of `out` outputs each that are stored in one, side by side.
-    pub(crate) async fn conv1d_parts<const N: usize>(
+    async fn put_as<T: Element + burn::Element>(
         &self,
-        name: &str,
-        out: usize,
-        input: usize,
-    ) -> Result<[LinearMap; N]> {
-        let (tensor, all) = (format!("{name}.weight"), N * out);
-        let bias = self.vector(&format!("{name}.bias"), all).await?;
-        let columns = |part: usize| part * out..(part + 1) * out;
-        let stored = match (self.matrix(&tensor, input, all).await?, self.device) {
-            (Stored::Values(values), Some(device)) => Err(self.upload(&tensor, values, [input, all], device).await?),
-            (Stored::Tensor(x), _) => Err(*x),
-            (stored, _) => Ok(stored),
-        };
-        Ok(std::array::from_fn(|part| {
-            let rows = columns(part);
-            let weight = match &stored {
-                Ok(Stored::Values(values)) => Weight::Host(Panels::from_in_out(values, all, rows.clone(), input)),
-                Ok(_) => Weight::Host(Panels::default()),
-                Err(x) if N == 1 => Weight::InOut(Box::new(x.clone())),
-                Err(x) => Weight::InOut(Box::new(x.clone().narrow(1, rows.start, out))),
-            };
-            let bias = match &bias {
-                Vector::Host(values) => Vector::Host(values.get(rows.clone()).unwrap_or_default().to_vec()),
-                Vector::Device(x) => Vector::Device(Box::new((**x).clone().narrow(0, rows.start, out))),
-            };
-            LinearMap { tensor: tensor.clone(), rows, input, transposed: true, weight, bias: Some(bias) }
-        }))
+        (checkpoint, device): (&'a Checkpoint, &Device),
+        parts: &[(&str, [usize; 2])],
+    ) -> Result<Tensor<2>> {
+        let mut values = Vec::<T>::new();
+        for (name, shape) in parts {
+            self.append(checkpoint, name, shape, &mut values).await?;
+        }
+        let rows = parts.iter().map(|(_, [rows, _])| rows).sum();
+        let columns = parts.first().map_or(0, |(_, [_, columns])| *columns);
+        upload(values, [rows, columns], device).await
+    }
+
+    /// Some rows of a table on a device.
+    async fn put_rows<T: Element + burn::Element>(
+        &self,
+        (checkpoint, device): (&'a Checkpoint, &Device),
+        info: &TensorInfo,
+        rows: Range<usize>,
+        columns: usize,
+    ) -> Result<Tensor<2>> {
+        let (first, count) = (rows.start * columns, rows.len());
+        let values = checkpoint.read_rows::<T>(&info.name, rows).await?;
+        Self::check(checkpoint, info, &values, first).await?;
+        upload(values, [count, columns], device).await
     }
 
     /// RMSNorm; `plus_one` for Gemma's `(1 + w)`.
@@ -293,13 +304,10 @@ impl<'a> Loader<'a> {
         let checkpoint = match self.origin {
             Origin::Files(checkpoint) if per_shard < vocab => checkpoint,
             _ => {
-                return Ok(match (self.matrix(name, vocab, d).await?, self.device) {
-                    (Stored::Nothing, _) => Vocabulary::on_host(name, Panels::default()),
-                    (Stored::Values(values), None) => Vocabulary::on_host(name, Panels::from_out_in(&values, vocab, d)),
-                    (Stored::Values(values), Some(device)) => {
-                        Vocabulary::on_device(name, vec![self.upload(name, values, [vocab, d], device).await?], d)
-                    }
-                    (Stored::Tensor(x), _) => Vocabulary::on_device(name, vec![*x], d),
+                return Ok(match self.matrix(name, vocab, d).await? {
+                    Stored::Nothing => Vocabulary::on_host(name, Panels::default()),
+                    Stored::Values(values) => Vocabulary::on_host(name, Panels::from_out_in(&values, vocab, d)),
+                    Stored::Tensor(x) => Vocabulary::on_device(name, vec![*x], d),
                 });
             }
         };
@@ -311,13 +319,19 @@ impl<'a> Loader<'a> {
         let mut shards = Vec::new();
         for start in (0..vocab).step_by(per_shard) {
             let rows = start..(start + per_shard).min(vocab);
-            let n = rows.len();
             crate::pause::point().await?;
-            let values = checkpoint.read_rows_f32(name, rows).await?;
-            Self::check(info, &values, start * d)?;
-            match self.device {
-                None => packed.fill(start, &values),
-                Some(device) => shards.push(self.upload(name, values, [n, d], device).await?),
+            match (self.device, self.precision) {
+                (None, _) => {
+                    let values = checkpoint.read_rows_f32(name, rows).await?;
+                    Self::check(checkpoint, info, &values, start * d).await?;
+                    packed.fill(start, &values);
+                }
+                (Some(device), Precision::F32) => {
+                    shards.push(self.put_rows::<f32>((checkpoint, device), info, rows, d).await?);
+                }
+                (Some(device), Precision::F16) => {
+                    shards.push(self.put_rows::<f16>((checkpoint, device), info, rows, d).await?);
+                }
             }
         }
         self.mark(checkpoint, name);
@@ -378,19 +392,9 @@ impl<'a> Loader<'a> {
     }
 }
 
-/// As 16-bit numbers.
-fn halved(name: &str, values: &[f32]) -> Result<Vec<f16>> {
-    let halves: Vec<f16> = values.iter().map(|&x| f16::from_f32(x)).collect();
-    match halves.iter().position(|x| !x.is_finite()) {
-        None => Ok(halves),
-        Some(at) => Err(Error::numeric(format!(
-            "tensor {} holds {} at element {at}, more than f16 can hold",
-            names::tensor(name),
-            values[at]
-        ))
-        .hint("use --precision f32")
-        .in_page("choose the precision f32")),
-    }
+/// Rows of numbers as they are, on a device.
+async fn upload<T: burn::Element>(values: Vec<T>, shape: [usize; 2], device: &Device) -> Result<Tensor<2>> {
+    settled(Tensor::from_data(TensorData::new(values, shape), (device, T::dtype()))).await
 }
 
 /// In a browser an upload keeps its bytes in the tab's small memory until the queue is looked at: reading one number of

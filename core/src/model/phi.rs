@@ -69,11 +69,15 @@ pub(super) async fn load(spec: Spec, loader: &Loader<'_>) -> Result<Transformer>
         let p = format!("{root}layers.{i}");
         let attn = format!("{p}.self_attn");
         let (mixed, kv) = (heads.count * heads.dim, heads.kv * heads.dim);
+        let qkv = ["q_proj", "k_proj", "v_proj"].map(|name| format!("{attn}.{name}"));
+        let qkv = [(qkv[0].as_str(), mixed), (&qkv[1], kv), (&qkv[2], kv)];
+        let ([q, k, v], qkv) = loader.linears(qkv, width, true).await?;
         blocks.push(Block {
             norm: loader.layer_norm(&format!("{p}.input_layernorm"), width, eps).await?,
-            q: loader.linear(&format!("{attn}.q_proj"), mixed, width, true).await?,
-            k: loader.linear(&format!("{attn}.k_proj"), kv, width, true).await?,
-            v: loader.linear(&format!("{attn}.v_proj"), kv, width, true).await?,
+            q,
+            k,
+            v,
+            qkv,
             qk_norm: None,
             rope: Some(0),
             heads,

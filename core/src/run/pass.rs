@@ -7,7 +7,7 @@ use crate::model::block::{Block, Hooks, Kept};
 use crate::model::{Site, Transformer};
 use crate::tensor::attend::KeyLists;
 use crate::tensor::rotate::Turns;
-use crate::tensor::{LinearMap, Matrix, Overlay, Rows, Term};
+use crate::tensor::{LinearMap, Matrix, Overlay, Parts, Rows, Term};
 use burn::Device;
 use std::collections::{BTreeMap, HashMap};
 
@@ -235,12 +235,34 @@ impl Hooks for State<'_> {
         live
     }
 
-    fn attend(&mut self, block: &Block, x: Rows, [q, k, v]: [Rows; 3]) -> [Rows; 2] {
+    fn plain(&self, maps: &[&LinearMap]) -> bool {
+        maps.iter().all(|map| self.terms_of(map).is_empty())
+    }
+
+    fn project(&mut self, block: &Block, n: &Rows) -> Option<[Rows; 3]> {
+        let joined = block.qkv.as_ref().filter(|_| n.count() > 0 && block.qk_norm.is_none())?;
+        let untouched = [Site::Query, Site::Key, Site::Value].into_iter().all(|site| {
+            let place = (self.layer, site);
+            !self.schedule.edits.contains_key(&place)
+                && self.schedule.entered_before(place) == self.schedule.entered(place)
+                && !self.ground.keep.keeps(self.layer, site)
+        });
+        if !untouched || !self.plain(&[&block.q, &block.k, &block.v]) {
+            return None;
+        }
+        let parts = Parts { q: block.q.out(), kv: block.k.out(), dim: block.heads.dim };
+        Some(joined.attention(n, block.rope.map(|rope| self.turns[rope].tables()), parts))
+    }
+
+    fn rotate(&mut self, block: &Block, [q, k]: [Rows; 2]) -> [Rows; 2] {
+        match block.rope {
+            Some(rope) => [q, k].map(|x| self.turns[rope].rotate(x, block.heads.dim)),
+            None => [q, k],
+        }
+    }
+
+    fn attend(&mut self, block: &Block, x: Rows, [mut q, k, v]: [Rows; 3]) -> [Rows; 2] {
         let (layer, schedule) = (self.layer, self.schedule);
-        let (mut q, k) = match block.rope {
-            Some(rope) => (self.turns[rope].rotate(q, block.heads.dim), self.turns[rope].rotate(k, block.heads.dim)),
-            None => (q, k),
-        };
         let count = x.count();
         let last = schedule.narrowed((layer, Site::Heads));
         let mut x = x;

@@ -85,14 +85,14 @@ pub async fn product_rate(device: &Device, precision: Precision, [m, n, k]: [usi
     let x = Rows::on_device(Tensor::random([m, k], Distribution::Uniform(-1.0, 1.0), device));
     let last = |y: Tensor<2>| Rows::on_device(y).gather(&[0]);
     for w in &matrices {
-        last(x.times(w)).values().await?;
+        last(x.times(w, None)).values().await?;
     }
     let start = web_time::Instant::now();
     let mut done = 0;
     while start.elapsed().as_millis() < 100 {
         let mut end = None;
         for w in &matrices {
-            end = Some(x.times(w));
+            end = Some(x.times(w, None));
             done += 1;
         }
         last(end.expect("there are matrices")).values().await?;

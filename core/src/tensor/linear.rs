@@ -13,10 +13,8 @@ use std::ops::Range;
 pub(crate) enum Weight {
     /// On the host, packed.
     Host(Panels),
-    /// On a device as `[out, in]` (`nn.Linear`).
-    OutIn(Box<Tensor<2>>),
-    /// On a device as `[in, out]` (GPT-2's Conv1D), so that loading never turns it.
-    InOut(Box<Tensor<2>>),
+    /// On a device as `[out, in]`.
+    Device(Box<Tensor<2>>),
 }
 
 /// A linear map of a model.
@@ -112,16 +110,8 @@ impl LinearMap {
                 }
                 Rows::on_host(y, self.out())
             }
-            Weight::OutIn(w) => self.biased(x.times(w)),
-            Weight::InOut(w) => self.biased(x.device().expect(MIXED).clone().matmul(kernels::wide(w))),
+            Weight::Device(w) => Rows::on_device(x.times(w, self.bias.as_ref().map(Vector::device))),
         }
-    }
-
-    fn biased(&self, y: Tensor<2>) -> Rows {
-        Rows::on_device(match &self.bias {
-            Some(bias) => y + bias.device().unsqueeze::<2>(),
-            None => y,
-        })
     }
 
     /// Adds a term's part to outputs `y` of inputs `x`: of all rows, or of those that `rows` names.
@@ -140,8 +130,7 @@ impl LinearMap {
                 panels.backward(g.host(), &mut y);
                 Rows::on_host(y, self.input)
             }
-            Weight::OutIn(w) => Rows::on_device(g.device().expect(MIXED).clone().matmul(kernels::wide(w))),
-            Weight::InOut(w) => Rows::on_device(g.device().expect(MIXED).clone().matmul(kernels::wide(w).transpose())),
+            Weight::Device(w) => Rows::on_device(g.device().expect(MIXED).clone().matmul(kernels::wide(w))),
         }
     }
 
@@ -187,14 +176,12 @@ impl LinearMap {
     /// # Errors
     /// When the device fails.
     pub async fn values(&self) -> Result<Vec<f32>> {
-        let read = async |w: Tensor<2>| {
-            let data = heard(w.into_data_async()).await?;
-            data.try_into_vec::<f32>().map_err(device_error)
-        };
         match &self.weight {
             Weight::Host(panels) => Ok(panels.out_in()),
-            Weight::OutIn(w) => read(kernels::wide(w)).await,
-            Weight::InOut(w) => read(kernels::wide(w).transpose()).await,
+            Weight::Device(w) => {
+                let data = heard(kernels::wide(w).into_data_async()).await?;
+                data.try_into_vec::<f32>().map_err(device_error)
+            }
         }
     }
 
@@ -208,7 +195,7 @@ impl LinearMap {
         let weight = match device {
             None => Weight::Host(Panels::from_out_in(values, out, input)),
             Some(device) => {
-                Weight::OutIn(Box::new(Tensor::from_data(TensorData::new(values.to_vec(), [out, input]), device)))
+                Weight::Device(Box::new(Tensor::from_data(TensorData::new(values.to_vec(), [out, input]), device)))
             }
         };
         let bias = bias.map(|bias| Vector::new(bias, device));

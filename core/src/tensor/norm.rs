@@ -56,6 +56,18 @@ impl Norm {
         Rows::on_host(out, x.width())
     }
 
+    /// `x + added`, and what the norm makes of it: both `[rows, n]`.
+    pub(crate) fn of_sum(&self, x: Rows, added: &Rows) -> [Rows; 2] {
+        if let (Some(x), Some(added)) = (x.device(), added.device()) {
+            let bias = self.bias.as_ref().map(Vector::device);
+            let both = [x.clone(), added.clone()];
+            return kernels::norm_of_sum(both, self.weight.device(), bias, self.eps).map(Rows::on_device);
+        }
+        let sum = x.plus(added);
+        let normed = self.forward(&sum);
+        [sum, normed]
+    }
+
     /// Norms each head of rows by itself: `[rows, heads · dim]` to the same (Gemma-3).
     pub(crate) fn heads(&self, x: &Rows, dim: usize) -> Rows {
         if x.count() == 0 {

@@ -69,6 +69,12 @@ impl Turns<'_> {
         self.turn(x, head_dim, 1.0)
     }
 
+    /// Cosines and sines, on a device.
+    pub(crate) fn tables(&self) -> [Tensor<2>; 2] {
+        let Self::Device(tables) = self else { panic!("{MIXED}") };
+        (**tables).clone()
+    }
+
     /// Gradients on rows from those on what they become: a rotation's gradient is the rotation back.
     pub(crate) fn backward(&self, g: Rows, head_dim: usize) -> Rows {
         self.turn(g, head_dim, -1.0)
@@ -96,10 +102,7 @@ impl Turns<'_> {
                     }
                 }
             },
-            |x| {
-                let Self::Device(tables) = self else { panic!("{MIXED}") };
-                kernels::rotate(x, (**tables).clone(), head_dim, sign)
-            },
+            |x| kernels::rotate(x, self.tables(), head_dim, sign),
         )
     }
 }

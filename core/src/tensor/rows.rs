@@ -185,11 +185,11 @@ impl Rows {
         }
     }
 
-    /// On a device, `x wᵀ` with a matrix `[out, in]`: `[rows, in]` to `[rows, out]`.
-    pub(crate) fn times(&self, w: &Tensor<2>) -> Tensor<2> {
+    /// On a device, `x wᵀ + b` with a matrix `[out, in]`: `[rows, in]` to `[rows, out]`.
+    pub(crate) fn times(&self, w: &Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<2> {
         let Data::Device(held) = &self.data else { panic!("{MIXED}") };
         let half = || held.half.get_or_init(|| held.x.clone().cast(DType::F16)).clone();
-        kernels::product(&held.x, half, w)
+        kernels::product(&held.x, half, w, bias)
     }
 
     /// The numbers, where they are on the host.

@@ -7,7 +7,7 @@ use super::norm::Norm;
 use super::product::Panels;
 use super::rotate::Rope;
 use super::vocabulary::{Finish, Vocabulary};
-use super::{LinearMap, Rows, Term, Vector};
+use super::{Joined, LinearMap, Parts, Rows, Term, Vector};
 use crate::error::{Error, Result};
 use crate::rope::RopeSpec;
 use burn::{DType, Device, Tensor, TensorData};
@@ -22,7 +22,8 @@ pub const TOLERANCE: f32 = 1e-4;
 /// When it is too large, or the device fails.
 pub async fn self_test(device: &Device) -> Result<f32> {
     let mut pairs = Vec::new();
-    for (got, want) in probe(Some(device)).into_iter().zip(probe(None)) {
+    let all = |device| probe(device).into_iter().chain(at_once(device));
+    for (got, want) in all(Some(device)).zip(all(None)) {
         let want = want.values().await?;
         // Gradients are of another size than logits.
         let size = want.iter().fold(1.0f32, |most, x| most.max(x.abs()));
@@ -76,7 +77,7 @@ async fn product_apart(device: &Device, dtype: DType, [m, n, k]: [usize; 3]) -> 
     let rounded = |values: Vec<f32>| values.into_iter().map(|x| f16::from_f32(x).to_f32()).collect::<Vec<f32>>();
     let (x, w) = (rounded(noise(m * k, 21)), rounded(noise(n * k, 22)));
     let held = Tensor::<2>::from_data(TensorData::new(w.clone(), [n, k]), device).cast(dtype);
-    let got = Rows::on_device(Rows::new(x.clone(), k, Some(device)).times(&held)).values().await?;
+    let got = Rows::on_device(Rows::new(x.clone(), k, Some(device)).times(&held, None)).values().await?;
     let dot = |row: usize, column: usize| -> f64 {
         let (x, w) = (&x[row * k..][..k], &w[column * k..][..k]);
         x.iter().zip(w).map(|(x, w)| f64::from(*x) * f64::from(*w)).sum()
@@ -159,13 +160,54 @@ fn probe(device: Option<&Device>) -> [Rows; 2] {
     [logits, back]
 }
 
+/// What a device computes in one go where the host takes steps: sums and their norms, queries and keys (rotated) and
+/// values, and a gated product.
+fn at_once(device: Option<&Device>) -> Vec<Rows> {
+    let (rows, width, dim) = (21, 48, 12);
+    let (outs, gates) = ([(width, 31), (2 * dim, 32), (2 * dim, 33)], [(width, 34), (width, 35)]);
+    let map = |(out, seed): (usize, u32)| {
+        let bias = Some(noise(out, seed + 50));
+        LinearMap::from_out_in(&noise(out * width, seed), [out, width], bias, device)
+    };
+    let (mut maps, mut pair) = (outs.map(map), gates.map(map));
+    let x = Rows::new(noise(rows * width, 30), width, device);
+    let more = Rows::new(noise(rows * width, 36), width, device);
+    let weight = |seed| Vector::new(noise(width, seed), device);
+    let norms = [Norm::rms("", weight(37), 1e-6), Norm::layer("", weight(38), weight(39), 1e-6)];
+    let positions: Vec<u32> = (0..rows as u32).map(|at| at % 13).collect();
+    // Heads that are rotated in part.
+    let rope = Rope::new(&RopeSpec::plain(8, 100.0), 13, device);
+    let turns = rope.turns(&positions);
+    let mut all: Vec<Rows> = norms.iter().flat_map(|norm| norm.of_sum(x.clone(), &more)).collect();
+    let Some(device) = device else {
+        let [q, k, v] = maps.map(|map| map.forward(&x));
+        all.extend([q.clone(), turns.rotate(q, dim), turns.rotate(k, dim), v]);
+        let [gate, up] = pair.map(|map| map.forward(&x));
+        all.push(Activation::GeluTanh.gated(gate, &up));
+        return all;
+    };
+    let matrix = |maps: &[(usize, u32)]| {
+        let values: Vec<f32> = maps.iter().flat_map(|&(out, seed)| noise(out * width, seed)).collect();
+        let outs = values.len() / width;
+        Tensor::<2>::from_data(TensorData::new(values, [outs, width]), device)
+    };
+    let (qkv, both) = (Joined::new(matrix(&outs), &mut maps), Joined::new(matrix(&gates), &mut pair));
+    let (qkv, both) = (qkv.expect("all have a bias"), both.expect("all have a bias"));
+    let parts = Parts { q: width, kv: 2 * dim, dim };
+    let [q, ..] = qkv.attention(&x, None, parts);
+    all.push(q);
+    all.extend(qkv.attention(&x, Some(turns.tables()), parts));
+    all.push(both.gated(Activation::GeluTanh, &x));
+    all
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn the_probe_is_not_trivial() {
-        for values in probe(None) {
+        for values in probe(None).into_iter().chain(at_once(None)) {
             assert!(values.host().iter().all(|x| x.is_finite()));
             let spread = values.host().iter().fold(0.0f32, |most, x| most.max(x.abs()));
             assert!(spread > 0.5, "a device that returns zeros would pass");

@@ -1,9 +1,10 @@
-//! Model files: safetensors folders and GGUF files, read one tensor at a time as f32 in the Hugging Face layout.
+//! Model files: safetensors folders and GGUF files, read one tensor at a time as f32 or f16 in the Hugging Face layout.
 //!
 //! Nothing here knows a device or a model family. Files come as [`ByteSource`]s, so that a browser page can hand in
 //! slices of a dropped file or HTTP ranges.
 
 mod dequant;
+mod element;
 mod gguf;
 mod gguf_config;
 mod gguf_header;
@@ -25,6 +26,7 @@ use crate::lfs;
 use crate::tokens::{Special, Tokens};
 
 pub use dequant::StoredDtype;
+pub use element::Element;
 #[cfg(not(target_family = "wasm"))]
 pub use source::MappedFile;
 pub use source::{BoxFuture, ByteSource, MemoryFile, Shareable};

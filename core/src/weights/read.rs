@@ -1,4 +1,4 @@
-//! Reading one tensor, or some of its rows, as f32 in the Hugging Face layout.
+//! Reading one tensor, or some of its rows, in the Hugging Face layout.
 
 use crate::names::tensor;
 use std::ops::Range;
@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::memory::grow;
 
 use super::source::PIECE;
-use super::{ByteSource, Checkpoint, Place, StoredDtype, TensorInfo, View};
+use super::{ByteSource, Checkpoint, Element, Place, StoredDtype, TensorInfo, View};
 
 /// Numbers of two matrices that are compared at a time.
 const COMPARED: usize = 1 << 20;
@@ -16,27 +16,46 @@ impl Checkpoint {
     /// Reads one tensor, converted to f32.
     pub async fn read_f32(&self, name: &str) -> Result<Vec<f32>> {
         let mut values = Vec::new();
-        self.read_f32_into(name, &mut values).await?;
+        self.append(name, &mut values).await?;
         Ok(values)
     }
 
-    /// Like [`Self::read_f32`], into a vector whose memory is used again.
-    pub async fn read_f32_into(&self, name: &str, out: &mut Vec<f32>) -> Result<()> {
+    /// Reads one tensor behind what is there already.
+    pub async fn append<T: Element>(&self, name: &str, out: &mut Vec<T>) -> Result<()> {
         let (info, place) = self.locate(name)?;
-        out.clear();
-        self.read_elements(info, place, 0..info.elements(), out).await?;
+        let mut values = Vec::new();
         match (place.view, info.shape.as_slice()) {
-            (View::Plain, _) => {}
-            (View::Minus(constant), _) => out.iter_mut().for_each(|value| *value -= constant),
-            (View::Interleaved(heads), &[rows, ..]) => *out = split_halves(out, heads, out.len() / rows.max(1))?,
-            (View::Transposed, &[rows, columns]) => *out = transpose(out, rows, columns)?,
+            (View::Plain, _) => return self.read_elements(info, place, 0..info.elements(), out).await,
+            (View::Minus(constant), _) => {
+                let mut wide = Vec::<f32>::new();
+                self.read_elements(info, place, 0..info.elements(), &mut wide).await?;
+                values.extend(wide.into_iter().map(|value| T::of(value - constant)));
+            }
+            (View::Interleaved(heads), &[rows, ..]) => {
+                self.read_elements(info, place, 0..info.elements(), &mut values).await?;
+                values = split_halves(&values, heads, values.len() / rows.max(1))?;
+            }
+            (View::Transposed, &[rows, columns]) => {
+                self.read_elements(info, place, 0..info.elements(), &mut values).await?;
+                values = transpose(&values, rows, columns)?;
+            }
             (view, shape) => return Err(impossible(info, view, shape)),
+        }
+        if out.is_empty() {
+            *out = values;
+        } else {
+            out.extend_from_slice(&values);
         }
         Ok(())
     }
 
     /// Reads some rows of a matrix, converted to f32: for tables too large to hold at once.
     pub async fn read_rows_f32(&self, name: &str, rows: Range<usize>) -> Result<Vec<f32>> {
+        self.read_rows(name, rows).await
+    }
+
+    /// Reads some rows of a matrix.
+    pub async fn read_rows<T: Element>(&self, name: &str, rows: Range<usize>) -> Result<Vec<T>> {
         let (info, place) = self.locate(name)?;
         let &[count, columns] = info.shape.as_slice() else {
             return Err(Error::input(format!(
@@ -57,8 +76,9 @@ impl Checkpoint {
                 self.read_elements(info, place, rows.start * columns..rows.end * columns, &mut values).await?;
             }
             View::Minus(constant) => {
-                self.read_elements(info, place, rows.start * columns..rows.end * columns, &mut values).await?;
-                values.iter_mut().for_each(|value| *value -= constant);
+                let mut wide = Vec::<f32>::new();
+                self.read_elements(info, place, rows.start * columns..rows.end * columns, &mut wide).await?;
+                values.extend(wide.into_iter().map(|value| T::of(value - constant)));
             }
             View::Interleaved(heads) => {
                 // A head's rows only move within the head.
@@ -71,7 +91,7 @@ impl Checkpoint {
                 values = whole[skipped..skipped + rows.len() * columns].to_vec();
             }
             View::Transposed => {
-                self.read_f32_into(name, &mut values).await?;
+                self.append(name, &mut values).await?;
                 values = values[rows.start * columns..rows.end * columns].to_vec();
             }
         }
@@ -130,14 +150,15 @@ impl Checkpoint {
     }
 
     /// Appends stored elements, in stored order; the range starts and ends at block borders.
-    async fn read_elements(
+    async fn read_elements<T: Element>(
         &self,
         info: &TensorInfo,
         place: &Place,
         elements: Range<usize>,
-        out: &mut Vec<f32>,
+        out: &mut Vec<T>,
     ) -> Result<()> {
-        grow(out, elements.len(), format_args!("{}: tensor {} as f32", info.file, tensor(&info.name)))?;
+        let bits = 8 * size_of::<T>();
+        grow(out, elements.len(), format_args!("{}: tensor {} as f{bits}", info.file, tensor(&info.name)))?;
         let source = &*self.sources[place.source];
         let start = place.offset + bytes_of(info.dtype, elements.start);
         decode(source, info.dtype, start, bytes_of(info.dtype, elements.len()), out).await
@@ -150,20 +171,26 @@ pub(super) fn bytes_of(dtype: StoredDtype, elements: usize) -> u64 {
     elements as u64 / block as u64 * size as u64
 }
 
-async fn decode(source: &dyn ByteSource, dtype: StoredDtype, start: u64, len: u64, out: &mut Vec<f32>) -> Result<()> {
+async fn decode<T: Element>(
+    source: &dyn ByteSource,
+    dtype: StoredDtype,
+    start: u64,
+    len: u64,
+    out: &mut Vec<T>,
+) -> Result<()> {
     let (_, block) = dtype.block();
     let piece = (PIECE / block * block) as u64;
     let mut done = 0;
     while done < len {
         let part = (len - done).min(piece);
-        dtype.decode(&source.read(start + done, part as usize).await?, out);
+        T::decode(dtype, &source.read(start + done, part as usize).await?, out);
         done += part;
     }
     Ok(())
 }
 
 /// Within each head, rows `0, 2, 4, ...` are the first half and rows `1, 3, 5, ...` the second.
-fn split_halves(stored: &[f32], heads: usize, columns: usize) -> Result<Vec<f32>> {
+fn split_halves<T: Element>(stored: &[T], heads: usize, columns: usize) -> Result<Vec<T>> {
     let head = stored.len() / heads.max(1);
     let mut values = Vec::new();
     grow(&mut values, stored.len(), "turning a tensor")?;
@@ -178,11 +205,11 @@ fn split_halves(stored: &[f32], heads: usize, columns: usize) -> Result<Vec<f32>
 }
 
 /// From stored `[columns, rows]` to `[rows, columns]`, in tiles that stay in the cache.
-fn transpose(stored: &[f32], rows: usize, columns: usize) -> Result<Vec<f32>> {
+fn transpose<T: Element>(stored: &[T], rows: usize, columns: usize) -> Result<Vec<T>> {
     const TILE: usize = 32;
     let mut values = Vec::new();
     grow(&mut values, stored.len(), "turning a tensor")?;
-    values.resize(stored.len(), 0.0);
+    values.resize(stored.len(), T::default());
     for top in (0..rows).step_by(TILE) {
         for left in (0..columns).step_by(TILE) {
             for row in top..rows.min(top + TILE) {

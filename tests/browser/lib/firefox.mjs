@@ -2,7 +2,7 @@
 
 import { spawnSync } from 'node:child_process';
 import { firefox as playwright } from 'playwright-core';
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SIZES } from './browser.mjs';
@@ -39,8 +39,12 @@ export async function launchFirefox({ prefs = {} } = {}) {
     saved: async button => {
       const before = readdirSync(files);
       await button.click();
-      const added = () => readdirSync(files).filter(name => !before.includes(name) && !name.endsWith('.part'))[0];
-      return join(files, await until('the file', added));
+      // Firefox holds the name with an empty file, and writes beside it until all is there.
+      const whole = () => {
+        const added = readdirSync(files).filter(name => !before.includes(name));
+        return !added.some(name => name.endsWith('.part')) && added.find(name => statSync(join(files, name)).size > 0);
+      };
+      return join(files, await until('the file', whole));
     },
     picture: name => page.screenshot({ path: join(OUT, `${name}.png`) }),
     close: async () => {

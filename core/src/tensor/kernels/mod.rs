@@ -8,15 +8,18 @@ mod norm;
 mod product;
 mod readout;
 mod rotate;
+mod split;
 
 pub(super) use attend::{Attention, attend};
 pub(crate) use change::RowEdit;
 pub(super) use change::change;
-pub(super) use gate::{gated, plain};
-pub(super) use norm::norm;
+pub(super) use gate::{gated, gated_halves, plain};
+pub(super) use norm::{norm, norm_of_sum};
 pub(super) use product::{give_up_matrix_units, product, wide};
 pub(super) use readout::readout;
 pub(super) use rotate::rotate;
+pub(crate) use split::Parts;
+pub(super) use split::split;
 
 use burn::{Device, Tensor};
 use burn_cubecl::tensor::CubeTensor;
@@ -33,6 +36,16 @@ const MOST_CUBES: u32 = 65_535;
 fn raw<const D: usize>(x: Tensor<D>) -> CubeTensor {
     let x = x.try_into_primitive::<Cube>().expect("rows on a device are burn's CubeCL tensors");
     into_contiguous(x)
+}
+
+/// The same numbers one after the other, where they are a view that is turned.
+pub(crate) fn contiguous(x: Tensor<2>) -> Tensor<2> {
+    tensor(raw(x))
+}
+
+/// Parts of a matrix that begin and end after such numbers of bytes can be views of it.
+pub(crate) fn alignment(device: &Device) -> usize {
+    raw(Tensor::<1>::zeros([1], device)).client.properties().memory.alignment as usize
 }
 
 fn tensor<const D: usize>(x: CubeTensor) -> Tensor<D> {

@@ -11,15 +11,27 @@ use burn::{DType, Tensor};
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
-/// `x wᵀ`: `[rows, in]` with a matrix `[out, in]` to `[rows, out]`; `half` gives `x` in f16.
-pub(in crate::tensor) fn product(x: &Tensor<2>, half: impl FnOnce() -> Tensor<2>, w: &Tensor<2>) -> Tensor<2> {
+/// `x wᵀ + b`: `[rows, in]` with a matrix `[out, in]` to `[rows, out]`; `half` gives `x` in f16.
+pub(in crate::tensor) fn product(
+    x: &Tensor<2>,
+    half: impl FnOnce() -> Tensor<2>,
+    w: &Tensor<2>,
+    bias: Option<Tensor<1>>,
+) -> Tensor<2> {
     let ([m, k], [n, _]) = (x.dims(), w.dims());
     let sizes = Sizes { m, n, k };
     let held = raw(w.clone());
     match held.dtype {
-        DType::F16 if half::fits(&held, sizes) => half::product(half(), held, sizes),
-        _ if plain::fits(sizes) => plain::product(x.clone(), &held, sizes),
-        _ => x.clone().matmul(wide(w).transpose()),
+        DType::F16 if half::fits(&held, sizes) => half::product(half(), held, sizes, bias),
+        _ if plain::fits(sizes) => plain::product(x.clone(), &held, sizes, bias),
+        _ => plus(x.clone().matmul(wide(w).transpose()), bias),
+    }
+}
+
+fn plus(y: Tensor<2>, bias: Option<Tensor<1>>) -> Tensor<2> {
+    match bias {
+        Some(bias) => y + bias.unsqueeze::<2>(),
+        None => y,
     }
 }
 
@@ -68,35 +80,53 @@ fn partial(x: &CubeTensor, rows: usize, n: usize, splits: usize) -> CubeTensor {
     CubeTensor::new_contiguous(x.client.clone(), x.device.clone(), shape.into(), handle, DType::F32)
 }
 
-/// The first `m` of `rows` rows, the sums of all splits added up.
-fn joined(sums: CubeTensor, m: usize, rows: usize, n: usize, splits: usize) -> Tensor<2> {
+/// The first `m` of `rows` rows, the sums of all splits and the bias added up.
+fn joined(sums: CubeTensor, [m, rows, n]: [usize; 3], splits: usize, bias: Option<Tensor<1>>) -> Tensor<2> {
     if splits == 1 {
         let sums = tensor::<2>(sums);
-        return if m == rows { sums } else { sums.narrow(0, 0, m) };
+        return plus(if m == rows { sums } else { sums.narrow(0, 0, m) }, bias);
     }
     let out = super::room(&sums, [m, n]);
     let (count, dim) = for_each(&sums, m * n);
+    let biased = bias.is_some();
+    let bias = bias.map_or_else(|| sums.clone(), raw);
     add_up::launch(
         &sums.client,
         count,
         dim,
         argument(&sums),
+        argument(&bias),
         argument(&out),
         (m * n) as u32,
         (rows * n) as u32,
+        n as u32,
         splits,
+        biased,
     );
     tensor(out)
 }
 
 #[cube(launch)]
-fn add_up(sums: &[f32], out: &mut [f32], count: u32, apart: u32, #[comptime] splits: usize) {
+#[expect(clippy::too_many_arguments, reason = "a kernel's buffers and sizes")]
+fn add_up(
+    sums: &[f32],
+    bias: &[f32],
+    out: &mut [f32],
+    count: u32,
+    apart: u32,
+    width: u32,
+    #[comptime] splits: usize,
+    #[comptime] biased: bool,
+) {
     let at = ABSOLUTE_POS;
     if at < count as usize {
         let mut sum = sums[at];
         #[unroll]
         for split in 1..splits {
             sum += sums[split * apart as usize + at];
+        }
+        if biased {
+            sum += bias[at % width as usize];
         }
         out[at] = sum;
     }

@@ -129,11 +129,14 @@ impl Vocabulary {
                 Rows::on_host(y, vocab)
             }
             Data::Device(shards) => {
-                let mut parts: Vec<_> = shards.iter().map(|shard| x.times(shard)).collect();
-                let mut y = if parts.len() == 1 { parts.remove(0) } else { Tensor::cat(parts, 1) };
-                if let Some(bias) = finish.bias {
-                    y = y + bias.device().unsqueeze::<2>();
-                }
+                let bias = finish.bias.map(Vector::device);
+                let mut y = match shards.as_slice() {
+                    [table] => x.times(table, bias),
+                    _ => {
+                        let parts = Tensor::cat(shards.iter().map(|shard| x.times(shard, None)).collect(), 1);
+                        bias.into_iter().fold(parts, |y, bias| y + bias.unsqueeze::<2>())
+                    }
+                };
                 if let Some(cap) = finish.cap {
                     y = (y / cap).tanh() * cap;
                 }

@@ -79,7 +79,7 @@ pub(super) fn fits(w: &CubeTensor, Sizes { n, k, .. }: Sizes) -> bool {
         && n % SIDE == 0
 }
 
-pub(super) fn product(x: Tensor<2>, w: CubeTensor, sizes: Sizes) -> Tensor<2> {
+pub(super) fn product(x: Tensor<2>, w: CubeTensor, sizes: Sizes, bias: Option<Tensor<1>>) -> Tensor<2> {
     let Sizes { m, n, k } = sizes;
     let x = raw(x);
     let (tile, splits) = Tile::of(sizes, x.client.properties().hardware.plane_size_max as usize);
@@ -104,7 +104,7 @@ pub(super) fn product(x: Tensor<2>, w: CubeTensor, sizes: Sizes) -> Tensor<2> {
             tile,
         );
     }
-    joined(out, m, rows, n, splits)
+    joined(out, [m, rows, n], splits, bias)
 }
 
 /// `out[z] = x[.., z part of k] · wᵀ`. Vectors of four 32-bit words hold eight numbers of 16 bits.

@@ -36,19 +36,23 @@ pub(super) fn fits(Sizes { n, k, .. }: Sizes) -> bool {
     k % LARGE.depth == 0 && n % 4 == 0
 }
 
-pub(super) fn product(x: Tensor<2>, w: &CubeTensor, sizes: Sizes) -> Tensor<2> {
+pub(super) fn product(x: Tensor<2>, w: &CubeTensor, sizes: Sizes, bias: Option<Tensor<1>>) -> Tensor<2> {
     match w.dtype {
-        DType::F16 => launch::<f16>(x, w, sizes),
-        _ => launch::<f32>(x, w, sizes),
+        DType::F16 => launch::<f16>(x, w, sizes, bias),
+        _ => launch::<f32>(x, w, sizes, bias),
     }
 }
 
-fn launch<W: Float>(x: Tensor<2>, w: &CubeTensor, sizes: Sizes) -> Tensor<2> {
+fn launch<W: Float>(x: Tensor<2>, w: &CubeTensor, sizes: Sizes, bias: Option<Tensor<1>>) -> Tensor<2> {
     let Sizes { m, n, k } = sizes;
     let x = raw(x);
     let tile = Tile::of(sizes);
     let splits = sizes.splits([tile.height, tile.width], tile.depth, 256, 256);
     let out = partial(&x, m, n, splits);
+    // A shared sum gets its bias where it is added up.
+    let (now, later) = if splits == 1 { (bias, None) } else { (None, bias) };
+    let biased = now.is_some();
+    let added = now.map_or_else(|| x.clone(), raw);
     let cubes = CubeCount::Static(m.div_ceil(tile.height) as u32, n.div_ceil(tile.width) as u32, splits as u32);
     #[allow(unsafe_code)]
     // SAFETY: rows that are none are not read or written, and `fits` has seen that the rest divides.
@@ -60,29 +64,33 @@ fn launch<W: Float>(x: Tensor<2>, w: &CubeTensor, sizes: Sizes) -> Tensor<2> {
             4,
             BufferArg::from_raw_parts(x.handle.clone(), m * k / 4),
             BufferArg::from_raw_parts(w.handle.clone(), n * k / 4),
+            BufferArg::from_raw_parts(added.handle.clone(), if biased { n / 4 } else { m * k / 4 }),
             BufferArg::from_raw_parts(out.handle.clone(), splits * m * n / 4),
             m as u32,
             n as u32,
             k as u32,
             (k / splits) as u32,
             tile,
+            biased,
         );
     }
-    joined(out, m, m, n, splits)
+    joined(out, [m, m, n], splits, later)
 }
 
-/// `out[z] = x[.., z part of k] · wᵀ`. Vectors of four.
+/// `out[z] = x[.., z part of k] · wᵀ`, plus the bias. Vectors of four.
 #[cube(launch_unchecked)]
 #[expect(clippy::too_many_arguments, reason = "a kernel's buffers and sizes")]
 fn kernel<W: Float, V: Size>(
     x: &[Vector<f32, V>],
     w: &[Vector<W, V>],
+    bias: &[Vector<f32, V>],
     out: &mut [Vector<f32, V>],
     m: u32,
     n: u32,
     k: u32,
     part: u32,
     #[comptime] tile: Tile,
+    #[comptime] biased: bool,
 ) {
     let across = comptime![tile.width / tile.wide];
     let units = comptime![tile.units()];
@@ -184,6 +192,9 @@ fn kernel<W: Float, V: Size>(
                 #[unroll]
                 for e in 0..4usize {
                     four.insert(e, sums[comptime![i * tile.wide + j * 4 + e]]);
+                }
+                if biased {
+                    four += bias[to_column / 4];
                 }
                 out[to + (to_row * n + to_column) / 4] = four;
             }
