@@ -10,19 +10,49 @@ import { engine } from './lib/worker.mjs';
 
 const COUNTING = `
   const counts = { dispatches: 0, submits: 0, uploads: 0, reads: 0 };
-  const count = (owner, name, what) => {
+  // What happened, in order: D a kernel, A the one that attends, U an upload, S a submit, R a read.
+  const log = [];
+  const count = (owner, name, what, letter) => {
     const { [name]: own } = owner.prototype;
     owner.prototype[name] = function (...wanted) {
       counts[what] += 1;
+      log.push(letter(this));
       return own.apply(this, wanted);
     };
   };
-  count(GPUComputePassEncoder, 'dispatchWorkgroups', 'dispatches');
-  count(GPUComputePassEncoder, 'dispatchWorkgroupsIndirect', 'dispatches');
-  count(GPUQueue, 'submit', 'submits');
-  count(GPUQueue, 'writeBuffer', 'uploads');
-  count(GPUBuffer, 'mapAsync', 'reads');
-  new BroadcastChannel('counts').onmessage = ({ data, target }) => data === 'ask' && target.postMessage({ ...counts });`;
+  const attending = new WeakSet();
+  const attends = /^attention/;
+  const { createShaderModule, createComputePipeline, createComputePipelineAsync } = GPUDevice.prototype;
+  GPUDevice.prototype.createShaderModule = function (wanted) {
+    const module = createShaderModule.call(this, wanted);
+    if (attends.test(wanted.label)) attending.add(module);
+    return module;
+  };
+  const noted = (pipeline, { compute }) => {
+    if (attending.has(compute.module)) attending.add(pipeline);
+    return pipeline;
+  };
+  GPUDevice.prototype.createComputePipeline = function (wanted) {
+    return noted(createComputePipeline.call(this, wanted), wanted);
+  };
+  GPUDevice.prototype.createComputePipelineAsync = async function (wanted) {
+    return noted(await createComputePipelineAsync.call(this, wanted), wanted);
+  };
+  const { setPipeline } = GPUComputePassEncoder.prototype;
+  const current = new WeakMap();
+  GPUComputePassEncoder.prototype.setPipeline = function (pipeline) {
+    current.set(this, attending.has(pipeline));
+    return setPipeline.call(this, pipeline);
+  };
+  const kind = pass => (current.get(pass) ? 'A' : 'D');
+  count(GPUComputePassEncoder, 'dispatchWorkgroups', 'dispatches', kind);
+  count(GPUComputePassEncoder, 'dispatchWorkgroupsIndirect', 'dispatches', kind);
+  count(GPUQueue, 'submit', 'submits', () => 'S');
+  count(GPUQueue, 'writeBuffer', 'uploads', () => 'U');
+  count(GPUBuffer, 'mapAsync', 'reads', () => 'R');
+  new BroadcastChannel('counts').onmessage = ({ data, target }) => {
+    if (data === 'ask') target.postMessage({ ...counts, log: log.splice(0).join('') });
+  };`;
 
 /** What was counted so far. */
 function counted(lab) {
@@ -36,7 +66,8 @@ function counted(lab) {
   }));
 }
 
-test('a trace dispatches few kernels', 180, async use => {
+/** A new engine's trace of a fact that its kernels are compiled for: what it asked of the GPU. */
+async function traced(use) {
   const site = use(await serve(DIST));
   const browser = use(await launch({ webgpu: true }));
   const lab = await engine(browser, site, { before: COUNTING });
@@ -49,12 +80,31 @@ test('a trace dispatches few kernels', 180, async use => {
   // Another prompt: one that was traced before is not computed again.
   await lab.trace({ ...question, prompt: question.prompt.replace('of', 'for') });
   const seconds = (Date.now() - start) / 1000;
-  const after = await counted(lab);
+  const { log, ...after } = await counted(lab);
   const took = Object.fromEntries(Object.keys(after).map(what => [what, after[what] - before[what]]));
-  console.log(`${JSON.stringify(took)} in ${seconds.toFixed(2)} s`);
-  assert.ok(took.dispatches > 0);
+  return { took, log, seconds };
+}
+
+test('a trace dispatches few kernels, and uploads nothing between two blocks', 180, async use => {
+  const { took, log, seconds } = await traced(use);
+  // A batch ends with a read-back; between its first and its last attention are its blocks.
+  const batches = log.split('R').map(batch => batch.slice(batch.indexOf('A'), batch.lastIndexOf('A') + 1)).filter(blocks => blocks.length > 1);
+  const blocks = batches.flatMap(batch => batch.slice(1).split('A').slice(0, -1).map(between => ({
+    dispatches: between.replaceAll(/[^D]/g, '').length + 1,
+    uploads: between.replaceAll(/[^U]/g, '').length,
+  })));
+  const most = what => Math.max(...blocks.map(block => block[what]));
+  const each = blocks.map(block => block.dispatches).sort((a, b) => a - b);
+  const median = each[each.length >> 1];
+  console.log(`${JSON.stringify(took)} in ${seconds.toFixed(2)} s; ${blocks.length} blocks in ${batches.length} batches: ${median} dispatches each, at most ${most('dispatches')}, at most ${most('uploads')} uploads`);
+  console.log(log);
+  assert.ok(took.dispatches > 0 && blocks.length > 0);
   assert.ok(took.dispatches <= MOST, `${took.dispatches} dispatches`);
+  assert.ok(median <= OF_A_BLOCK, `${median} dispatches a block`);
+  assert.equal(most('uploads'), 0);
 });
 
 /** Before the kernels of our own there were 4569 (docs/BENCHMARKS.md, "On a GPU"). */
 const MOST = 1100;
+/** Of a block in which no rows enter and nothing is changed there are ten. */
+const OF_A_BLOCK = 12;

@@ -2,7 +2,7 @@
 
 use super::ActivationCache;
 use super::schedule::{Place, RowChange, RowOp, RowSource};
-use crate::tensor::{Buffer, MIXED, Matrix, RowEdit, Rows};
+use crate::tensor::{Buffer, MIXED, Matrix, RowEdit, Rows, Table, edit_table};
 use std::collections::BTreeMap;
 
 /// Where a change finds its numbers.
@@ -10,6 +10,13 @@ use std::collections::BTreeMap;
 pub(super) struct Sources<'a> {
     pub(super) cache: Option<&'a ActivationCache>,
     pub(super) constants: &'a Matrix,
+}
+
+impl<'a> Sources<'a> {
+    /// A site of the cache, on a device.
+    pub(super) fn site(self, (layer, site): Place) -> &'a Rows {
+        self.cache.expect("checked: there is a cache").whole(layer, site).0
+    }
 }
 
 /// `x` with its rows changed, edit by edit in their order.
@@ -58,8 +65,25 @@ fn on_host(mut x: Rows, edits: &[RowChange], sources: Sources<'_>) -> Rows {
     x
 }
 
-/// On a device: all edits up to the next one that builds on an earlier one go together.
-fn on_device(mut x: Rows, mut edits: &[RowChange], sources: Sources<'_>) -> Rows {
+/// On a device.
+fn on_device(mut x: Rows, edits: &[RowChange], sources: Sources<'_>) -> Rows {
+    for edits in steps(edits) {
+        let (source, edits) = match planned(edits, sources.cache) {
+            Some((place, edits)) => (place.map(|place| sources.site(place).clone()), edits),
+            None => {
+                let (source, from) = gathered(&x, edits, sources);
+                (source, row_edits(edits, from))
+            }
+        };
+        let table = Table::new(edit_table(x.count(), &edits), &x.device().expect(MIXED).device());
+        x = x.edited(source.as_ref(), &table);
+    }
+    x
+}
+
+/// Edits in groups that can be made in one go: all up to the next one that builds on an earlier one.
+pub(super) fn steps(mut edits: &[RowChange]) -> Vec<&[RowChange]> {
+    let mut steps = Vec::new();
     while !edits.is_empty() {
         let mut rows = std::collections::HashSet::new();
         let builds = edits.iter().position(|edit| {
@@ -70,37 +94,38 @@ fn on_device(mut x: Rows, mut edits: &[RowChange], sources: Sources<'_>) -> Rows
             !rows.insert(edit.row) || live
         });
         let (now, later) = edits.split_at(builds.unwrap_or(edits.len()).max(1));
-        x = at_once(&x, now, sources);
+        steps.push(now);
         edits = later;
     }
-    x
+    steps
 }
 
-fn at_once(x: &Rows, edits: &[RowChange], sources: Sources<'_>) -> Rows {
-    let cache = || sources.cache.expect("checked: there is a cache");
-    let origin = |edit: &RowChange| match edit.change {
-        RowOp::Replace(origin) | RowOp::Add(origin) => Some(origin),
-        _ => None,
-    };
+/// Edits that take no numbers, or all of them from one site of the cache, where they can stay: the site and the edits.
+/// `None` where numbers come from several places.
+pub(super) fn planned(edits: &[RowChange], cache: Option<&ActivationCache>) -> Option<(Option<Place>, Vec<RowEdit>)> {
     let mut places = edits.iter().filter_map(origin).map(|origin| match origin {
         RowSource::Cache(place, _) => Some(place),
         _ => None,
     });
-    // Mostly all come from one site of the cache, where they can stay.
-    let first = places.next();
-    let one = first.flatten().filter(|_| places.all(|place| Some(place) == first));
-    let (source, from) = match (first, one) {
-        (None, _) => (None, vec![0; edits.len()]),
-        (_, Some((layer, site))) => {
-            let (rows, places) = cache().whole(layer, site);
-            let row = |edit: &RowChange| match origin(edit) {
-                Some(RowSource::Cache(_, row)) => places[row as usize].1,
-                _ => 0,
-            };
-            (Some(rows.clone()), edits.iter().map(row).collect())
-        }
-        _ => gathered(x, edits, sources),
+    let Some(first) = places.next() else { return Some((None, row_edits(edits, vec![0; edits.len()]))) };
+    let (layer, site) = first.filter(|_| places.all(|place| place == first))?;
+    let (_, places) = cache.expect("checked: there is a cache").whole(layer, site);
+    let row = |edit: &RowChange| match origin(edit) {
+        Some(RowSource::Cache(_, row)) => places[row as usize].1,
+        _ => 0,
     };
+    Some((first, row_edits(edits, edits.iter().map(row).collect())))
+}
+
+/// Where an edit takes numbers from.
+fn origin(edit: &RowChange) -> Option<RowSource> {
+    match edit.change {
+        RowOp::Replace(origin) | RowOp::Add(origin) => Some(origin),
+        RowOp::Zero | RowOp::Scale(_) => None,
+    }
+}
+
+fn row_edits(edits: &[RowChange], from: Vec<u32>) -> Vec<RowEdit> {
     let edit = |(edit, from): (&RowChange, u32)| {
         let (keep, take) = match edit.change {
             RowOp::Zero => (0.0, 0.0),
@@ -110,8 +135,7 @@ fn at_once(x: &Rows, edits: &[RowChange], sources: Sources<'_>) -> Rows {
         };
         RowEdit { row: edit.row, from, columns: edit.columns.clone(), keep, take }
     };
-    let edits: Vec<RowEdit> = edits.iter().zip(from).map(edit).collect();
-    x.edited(source.as_ref(), &edits)
+    edits.iter().zip(from).map(edit).collect()
 }
 
 /// The sources of edits one behind the other, each as wide as a row, and the row of each edit.

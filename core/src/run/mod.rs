@@ -20,6 +20,7 @@ mod pass;
 mod plan;
 mod readout;
 mod schedule;
+mod tables;
 
 pub use crate::tensor::vocabulary::Readout;
 pub use cache::{ActivationCache, Sites};

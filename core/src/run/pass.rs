@@ -1,7 +1,8 @@
 //! A pass: a schedule's rows through the blocks, entering where they must, changed and captured on the way.
 
 use super::change::{Sources, change};
-use super::schedule::{RowChange, Schedule};
+use super::schedule::{Place, RowChange, Schedule};
+use super::tables::Tables;
 use super::{ActivationCache, Edited, Sites};
 use crate::model::block::{Block, Hooks, Kept};
 use crate::model::{Site, Transformer};
@@ -54,7 +55,9 @@ pub(super) struct State<'a> {
     pub(super) narrowed: bool,
     pub(super) turns: Vec<Turns<'a>>,
     windows: Vec<Option<usize>>,
-    /// Key lists, and for how many rows and which block they hold.
+    /// On a device.
+    tables: Option<Tables<'a>>,
+    /// Key lists on the host, and for how many rows and which block they hold.
     lists: Option<((usize, bool), KeyLists)>,
     /// Terms by tensor: of every row, or of the rows that carry an overlay.
     terms: HashMap<&'a str, Vec<(Option<usize>, &'a Term)>>,
@@ -76,14 +79,17 @@ impl<'a> Pass<'a> {
                 terms.entry(&term.tensor).or_default().push((whose, term));
             }
         }
+        let tables = device.map(|device| Tables::new(net, schedule, ground.cache, device));
+        let positions = tables.as_ref().map(Tables::positions);
         let mut state = State {
             ground,
             schedule,
             device,
             layer: 0,
             narrowed: false,
-            turns: net.ropes.iter().map(|rope| rope.turns(&schedule.positions)).collect(),
+            turns: net.ropes.iter().map(|rope| rope.turns_at(&schedule.positions, positions)).collect(),
             windows: net.windows(),
+            tables,
             lists: None,
             terms,
             kept: BTreeMap::new(),
@@ -97,7 +103,7 @@ impl<'a> Pass<'a> {
         };
         if start == 0 {
             if ids.is_none() {
-                x = state.captured(0, Site::Residual, &state.entering((0, Site::Residual)));
+                x = state.joined(x, (0, Site::Residual), (0, Site::Residual));
             }
             x = state.changed(0, Site::Residual, x);
         }
@@ -145,6 +151,19 @@ impl State<'_> {
         (self.schedule.entered_before(place)..self.schedule.entered(place)).map(|row| row as u32).collect()
     }
 
+    /// Rows, and behind them those that enter at a place, as they were captured at a site.
+    fn joined(&self, live: Rows, entry: Place, (layer, site): Place) -> Rows {
+        let rows = self.entering(entry);
+        match (&self.tables, self.ground.cache) {
+            _ if rows.is_empty() => live,
+            (Some(tables), Some(cache)) if cache.has(layer, site) => {
+                let table = tables.entering(entry).expect("rows that enter later were captured");
+                live.join_some(cache.whole(layer, site).0, table)
+            }
+            _ => live.join(self.captured(layer, site, &rows)),
+        }
+    }
+
     /// What was captured of rows at a site.
     fn captured(&self, layer: usize, site: Site, rows: &[u32]) -> Rows {
         let cache = self.ground.cache.expect("rows that enter later were captured");
@@ -161,9 +180,10 @@ impl State<'_> {
 
     /// The changes of a site, and its capture.
     fn changed(&mut self, layer: usize, site: Site, x: Rows) -> Rows {
-        let x = match self.schedule.edits.get(&(layer, site)) {
-            Some(edits) => change(x, edits, self.sources()),
-            None => x,
+        let x = match (self.schedule.edits.get(&(layer, site)), &self.tables) {
+            (None, _) => x,
+            (Some(_), Some(tables)) if x.count() > 0 => tables.changed((layer, site), x, self.sources()),
+            (Some(edits), _) => change(x, edits, self.sources()),
         };
         if self.ground.keep.keeps(layer, site) {
             self.kept.insert((layer, site), x.clone());
@@ -171,27 +191,35 @@ impl State<'_> {
         x
     }
 
-    /// What rows bring that enter at a site of this block: the stream that they need, and the site's own activation.
-    fn brought(&self, site: Site, rows: &[u32], live: usize) -> Vec<Rows> {
-        let layer = self.layer;
-        let before = |_: ()| self.captured(layer - 1, Site::Residual, rows);
-        let middle = |_: ()| {
-            let mut a = self.captured(layer, Site::Attention, rows);
-            if let Some(edits) = self.schedule.brought.get(&layer) {
-                a = change(a, &joining(edits, live, rows.len()), self.sources());
-            }
-            before(()).plus(&a)
-        };
-        match site {
-            Site::Residual => vec![self.captured(layer, site, rows)],
-            Site::Heads | Site::Attention => vec![before(()), self.captured(layer, site, rows)],
+    /// Behind the rows that are there, what those bring that enter at a site of this block: the stream that they need, and
+    /// the site's own activation.
+    fn brought<const N: usize>(&self, site: Site, live: [Rows; N]) -> [Rows; N] {
+        let (layer, entry) = (self.layer, (self.layer, site));
+        let count = self.entering(entry).len();
+        let own = |live: Rows| match site {
+            // It is replaced at once.
             Site::MlpValue if !self.ground.cache.is_some_and(|cache| cache.has(layer, site)) => {
-                // It is replaced at once.
-                let width = self.ground.edited.net.shape.width;
-                vec![middle(()), Rows::new(vec![0.0; rows.len() * width], width, self.device)]
+                live.join(Rows::zeros(count, self.ground.edited.net.shape.width, self.device))
             }
-            _ => vec![middle(()), self.captured(layer, site, rows)],
-        }
+            _ => self.joined(live, entry, entry),
+        };
+        let stream = |live: Rows| match site {
+            Site::Heads | Site::Attention => self.joined(live, entry, (layer - 1, Site::Residual)),
+            _ => {
+                let none = || Rows::empty(live.width());
+                let mut a = self.joined(none(), entry, (layer, Site::Attention));
+                if let Some(edits) = self.schedule.brought.get(&layer) {
+                    a = change(a, &joining(edits, live.count(), count), self.sources());
+                }
+                let middle = self.joined(none(), entry, (layer - 1, Site::Residual)).plus(&a);
+                live.join(middle)
+            }
+        };
+        let mut at = 0;
+        live.map(|live| {
+            at += 1;
+            if at == N { own(live) } else { stream(live) }
+        })
     }
 
     /// Rows of the first `count` that carry an overlay.
@@ -222,14 +250,9 @@ impl Hooks for State<'_> {
     }
 
     fn at<const N: usize>(&mut self, site: Site, live: [Rows; N]) -> [Rows; N] {
-        let mut live = live;
-        let entering = self.entering((self.layer, site));
-        if !entering.is_empty() {
-            let brought = self.brought(site, &entering, live[N - 1].count());
-            debug_assert_eq!(brought.len(), N);
-            let mut brought = brought.into_iter();
-            live = live.map(|live| live.join(brought.next().expect("as many as there are")));
-        }
+        let place = (self.layer, site);
+        let enters = self.schedule.entered_before(place) < self.schedule.entered(place);
+        let mut live = if enters { self.brought(site, live) } else { live };
         let last = std::mem::replace(&mut live[N - 1], Rows::empty(0));
         live[N - 1] = self.changed(self.layer, site, last);
         live
@@ -268,8 +291,13 @@ impl Hooks for State<'_> {
         let mut x = x;
         if last && count > 0 {
             // Every row is a key and a value here, but only what is read is a query.
-            let rows = schedule.read_rows(count);
-            (q, x) = (q.gather(&rows), x.gather(&rows));
+            (q, x) = match self.tables.as_ref().and_then(Tables::going_on) {
+                Some(rows) => (q.some(rows), x.some(rows)),
+                None => {
+                    let rows = schedule.read_rows(count);
+                    (q.gather(&rows), x.gather(&rows))
+                }
+            };
         }
         self.narrowed = last;
         if let Some(attended) = &mut self.attended {
@@ -306,21 +334,14 @@ impl State<'_> {
     /// Key lists for the first `count` rows, and how many runs they belong to.
     pub(super) fn lists(&mut self, count: usize, last: bool) -> (&KeyLists, usize) {
         let schedule = self.schedule;
-        // On a device one set of tables is enough where all of a run's rows enter together.
         let uniform = self.device.is_some() && schedule.is_uniform();
-        let attending = schedule.entered_before((schedule.layers, Site::Query));
-        let rows = if uniform { attending } else { count };
+        let rows = schedule.listed(count, uniform);
         let runs = if uniform { schedule.runs_of(count) } else { schedule.runs.len() };
+        if let Some(tables) = &self.tables {
+            return (tables.lists((rows, last)).expect("rows that attend are listed"), runs);
+        }
         if self.lists.as_ref().is_none_or(|(made, _)| *made != (rows, last)) {
-            let keys = schedule.keys(rows);
-            let all = if last { schedule.read_rows(rows) } else { (0..rows as u32).collect() };
-            let query = |&row: &u32| {
-                let row = schedule.rows[row as usize];
-                (row.run, row.position)
-            };
-            let queries = all.iter().map(query).collect();
-            let lists = KeyLists::new(schedule.base_rows, keys, queries, &self.windows, self.device);
-            self.lists = Some(((rows, last), lists));
+            self.lists = Some(((rows, last), schedule.lists((rows, last), &self.windows).on_host()));
         }
         let (_, lists) = self.lists.as_ref().expect("made above");
         (lists, runs)

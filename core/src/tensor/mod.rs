@@ -21,7 +21,7 @@ pub use activation::Activation;
 pub(crate) use buffer::Buffer;
 pub use choose::{gflops, product_rate};
 pub use joined::Joined;
-pub(crate) use kernels::{Parts, RowEdit, alignment, contiguous};
+pub(crate) use kernels::{Parts, RowEdit, Table, alignment, contiguous, edit_table};
 pub use linear::{LinearMap, Overlay, Term};
 pub use norm::Norm;
 pub use rotate::Rope;

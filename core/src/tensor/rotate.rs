@@ -1,6 +1,6 @@
 //! Rotary position embedding in the rotate-half layout of Hugging Face (Su et al. 2021).
 
-use super::{MIXED, Rows, kernels, rows::indices};
+use super::{MIXED, Rows, Table, kernels};
 use crate::rope::RopeSpec;
 use burn::{Device, Tensor, TensorData};
 
@@ -53,12 +53,19 @@ impl Rope {
 
     /// The rows of these positions.
     pub(crate) fn turns<'a>(&'a self, positions: &'a [u32]) -> Turns<'a> {
-        match &self.device {
-            None => Turns::Host(self, positions),
-            Some(tables) => {
-                let index = indices(positions, &tables[0].device());
-                Turns::Device(Box::new(tables.clone().map(|table| table.select(0, index.clone()))))
+        let on = |tables: &[Tensor<2>; 2]| {
+            Table::new(positions.iter().map(|&at| at.cast_signed()).collect(), &tables[0].device())
+        };
+        self.turns_at(positions, self.device.as_ref().map(on).as_ref())
+    }
+
+    /// The same, where the positions are on the device already.
+    pub(crate) fn turns_at<'a>(&'a self, positions: &'a [u32], table: Option<&Table>) -> Turns<'a> {
+        match (&self.device, table) {
+            (Some(tables), Some(rows)) => {
+                Turns::Device(Box::new(tables.clone().map(|table| kernels::gather(None, table, rows))))
             }
+            _ => Turns::Host(self, positions),
         }
     }
 }

@@ -332,10 +332,21 @@ impl Rows {
         }
     }
 
-    /// On a device, rows changed from those of a source, each row at most once.
-    pub(crate) fn edited(&self, source: Option<&Self>, edits: &[kernels::RowEdit]) -> Self {
+    /// On a device, rows changed from those of a source, by a table of [`kernels::edit_table`].
+    pub(crate) fn edited(&self, source: Option<&Self>, edits: &kernels::Table) -> Self {
         let on = |rows: &Self| rows.device().expect(MIXED).clone();
         Self::on_device(kernels::change(on(self), source.map(on), edits))
+    }
+
+    /// On a device, rows by number.
+    pub(crate) fn some(&self, rows: &kernels::Table) -> Self {
+        Self::on_device(kernels::gather(None, self.device().expect(MIXED).clone(), rows))
+    }
+
+    /// On a device, rows of another one by number behind these.
+    pub(crate) fn join_some(self, other: &Self, rows: &kernels::Table) -> Self {
+        let before = if self.count == 0 { None } else { Some(self.device().expect(MIXED).clone()) };
+        Self::on_device(kernels::gather(before, other.device().expect(MIXED).clone(), rows))
     }
 
     /// What logits on a device say: of each row the probabilities of `k` tokens, their logits, the sum under its softmax,

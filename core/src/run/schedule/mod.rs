@@ -8,6 +8,7 @@ pub(super) use groups::{captures, extend, lacks, resumes, rows};
 
 use super::Prompt;
 use crate::model::Site;
+use crate::tensor::attend::{KeyLists, Listed};
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -110,6 +111,12 @@ impl Schedule {
         self.narrows && layer == self.layers && site >= Site::Heads
     }
 
+    /// Rows that activations have at a place.
+    pub(super) fn present(&self, place: Place) -> usize {
+        let entered = self.entered(place);
+        if self.narrowed(place) { self.read_rows(entered).len() } else { entered }
+    }
+
     /// The number of a row as activations have it at a place; `None` where it does not go on.
     pub(super) fn shown(&self, row: u32, place: Place) -> Option<u32> {
         match self.narrowed(place) {
@@ -159,6 +166,22 @@ impl Schedule {
         let attends = |row: &&Row| row.entry < (self.layers, Site::Query);
         let mut layers = vec![None; self.runs.len()];
         self.rows.iter().filter(attends).all(|row| *layers[row.run as usize].get_or_insert(row.entry.0) == row.entry.0)
+    }
+
+    /// For how many rows key lists are made where the first `count` attend: for all that ever do, where such lists hold for
+    /// the first ones too.
+    pub(super) fn listed(&self, count: usize, uniform: bool) -> usize {
+        if uniform { self.entered_before((self.layers, Site::Query)) } else { count }
+    }
+
+    /// Key lists of the first rows, or of those of them that are read.
+    pub(super) fn lists(&self, (rows, read): (usize, bool), windows: &[Option<usize>]) -> Listed {
+        let all = if read { self.read_rows(rows) } else { (0..rows as u32).collect() };
+        let query = |&row: &u32| {
+            let row = self.rows[row as usize];
+            (row.run, row.position)
+        };
+        KeyLists::listed(self.base_rows, self.keys(rows), all.iter().map(query).collect(), windows)
     }
 
     /// Runs of the first rows; their numbers are in row order.

@@ -3,7 +3,6 @@
 mod device;
 mod host;
 
-use super::rows::indices;
 use super::{MIXED, Rows, kernels};
 use burn::{Device, Tensor};
 use std::cell::OnceCell;
@@ -38,6 +37,14 @@ pub(crate) struct KeyLists {
     on_device: Option<OnDevice>,
 }
 
+/// Key lists whose table is still to be put on a device.
+pub(crate) struct Listed {
+    lists: KeyLists,
+    /// Run and position of each query row, then the key rows of each run, as many as the longest has.
+    pub(crate) table: Vec<i32>,
+    most: usize,
+}
+
 /// The lists on a device.
 struct OnDevice {
     device: Device,
@@ -67,19 +74,30 @@ impl KeyLists {
         windows: &[Option<usize>],
         device: Option<&Device>,
     ) -> Self {
-        let mut lists = Self { base_rows, keys, queries, windows: windows.to_vec(), on_device: None };
-        lists.on_device = device.filter(|_| !lists.queries.is_empty()).map(|device| {
-            let most = lists.keys.iter().map(Vec::len).max().unwrap_or(0);
-            let mut table: Vec<u32> = lists.queries.iter().flat_map(|&(run, position)| [run, position]).collect();
-            for keys in &lists.keys {
-                table.extend(keys);
-                table.extend(std::iter::repeat_n(0, most - keys.len()));
-            }
-            let queries = lists.queries.len();
-            let lists = kernels::Attention { table: indices(&table, device), queries, most, base: base_rows };
-            OnDevice { device: device.clone(), lists, tables: OnceCell::new() }
-        });
-        lists
+        let Some(device) = device.filter(|_| !queries.is_empty()) else {
+            return Self { base_rows, keys, queries, windows: windows.to_vec(), on_device: None };
+        };
+        let mut listed = Self::listed(base_rows, keys, queries, windows);
+        let table = kernels::Table::new(std::mem::take(&mut listed.table), device);
+        listed.on(table, device)
+    }
+
+    /// For a device, with a table that others can go along with.
+    pub(crate) fn listed(
+        base_rows: usize,
+        keys: Vec<Vec<u32>>,
+        queries: Vec<(u32, u32)>,
+        windows: &[Option<usize>],
+    ) -> Listed {
+        let most = keys.iter().map(Vec::len).max().unwrap_or(0);
+        let mut table: Vec<u32> = queries.iter().flat_map(|&(run, position)| [run, position]).collect();
+        for keys in &keys {
+            table.extend(keys);
+            table.extend(std::iter::repeat_n(0, most - keys.len()));
+        }
+        let table = table.into_iter().map(u32::cast_signed).collect();
+        let lists = Self { base_rows, keys, queries, windows: windows.to_vec(), on_device: None };
+        Listed { lists, table, most }
     }
 
     fn tables<'a>(&self, on: &'a OnDevice) -> &'a device::Tables {
@@ -138,6 +156,22 @@ impl KeyLists {
             }
             _ => host::backward(self, heads, q, base, [k, v], g),
         }
+    }
+}
+
+impl Listed {
+    /// On the host.
+    pub(crate) fn on_host(self) -> KeyLists {
+        self.lists
+    }
+
+    /// With its table on a device.
+    pub(crate) fn on(self, table: kernels::Table, device: &Device) -> KeyLists {
+        let Self { mut lists, most, .. } = self;
+        let (queries, base) = (lists.queries.len(), lists.base_rows);
+        let on = kernels::Attention { table, queries, most, base };
+        lists.on_device = Some(OnDevice { device: device.clone(), lists: on, tables: OnceCell::new() });
+        lists
     }
 }
 

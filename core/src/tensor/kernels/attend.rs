@@ -2,16 +2,16 @@
 //! are read where they are; nothing is padded, expanded or joined.
 
 use super::norm::total;
-use super::{UNITS, argument, cubes, raw, room, tensor};
+use super::{Table, UNITS, argument, cubes, raw, room, tensor};
 use crate::tensor::attend::Heads;
-use burn::{Int, Tensor};
+use burn::Tensor;
 use cubecl::prelude::*;
 
 /// What a pass' attention has on the device.
 pub(in crate::tensor) struct Attention {
     /// Run and position of each query row, then `most` key rows for each run; rows of the pass itself come after captured
     /// ones.
-    pub(in crate::tensor) table: Tensor<1, Int>,
+    pub(in crate::tensor) table: Table,
     /// Query rows that the table has.
     pub(in crate::tensor) queries: usize,
     /// Positions of the longest run.
@@ -33,8 +33,8 @@ pub(in crate::tensor) fn attend(
     let [k, v] = own.map(raw);
     let [base_k, base_v] = captured.map_or_else(|| [k.clone(), v.clone()], |captured| captured.map(raw));
     let out = room(&q, [rows, width]);
-    let table = lists.table.clone().try_into_primitive::<burn_cubecl::Cube>().expect("tables are on the same device");
-    kernel::launch(
+    let table = lists.table.raw();
+    attention::launch(
         &q.client,
         cubes(rows * heads.count),
         CubeDim::new_1d(UNITS),
@@ -48,6 +48,7 @@ pub(in crate::tensor) fn attend(
         rows as u32,
         heads.count as u32,
         heads.kv as u32,
+        lists.table.first as u32,
         (2 * lists.queries) as u32,
         lists.most as u32,
         lists.base as u32,
@@ -64,7 +65,7 @@ pub(in crate::tensor) fn attend(
 
 #[cube(launch)]
 #[expect(clippy::too_many_arguments, reason = "a kernel's buffers and sizes")]
-fn kernel(
+fn attention(
     q: &[f32],
     k: &[f32],
     v: &[f32],
@@ -75,6 +76,7 @@ fn kernel(
     rows: u32,
     heads: u32,
     groups: u32,
+    first: u32,
     keys_at: u32,
     most: u32,
     base: u32,
@@ -95,13 +97,14 @@ fn kernel(
     let (row, head) = (item / heads, item % heads);
     let group = head / (heads / groups as usize);
     let width = groups as usize * dim;
-    let run = table[2 * row] as usize;
-    let end = table[2 * row + 1] as usize + 1;
+    let first = first as usize;
+    let run = table[first + 2 * row] as usize;
+    let end = table[first + 2 * row + 1] as usize + 1;
     let mut start = 0usize;
     if window > 0 && end > window as usize {
         start = end - window as usize;
     }
-    let keys = keys_at as usize + run * most as usize;
+    let keys = first + keys_at as usize + run * most as usize;
 
     let mut at = unit;
     while at < dim {

@@ -1,7 +1,7 @@
 //! Changes of some rows' columns, a unit a number.
 
-use super::{argument, for_each, raw, room, tensor};
-use burn::{Tensor, TensorData};
+use super::{Table, argument, for_each, raw, room, tensor};
+use burn::Tensor;
 use cubecl::prelude::*;
 use std::ops::Range;
 
@@ -23,20 +23,24 @@ pub(crate) struct RowEdit {
 /// Numbers of an edit in the table.
 const FIELDS: usize = 5;
 
-/// All of them at once, each row's at most once; the source is as wide as the rows.
-pub(in crate::tensor) fn change(x: Tensor<2>, source: Option<Tensor<2>>, edits: &[RowEdit]) -> Tensor<2> {
-    let [rows, width] = x.dims();
-    // Row and column numbers are far smaller than what an f32 holds exactly.
-    let mut table = vec![0.0; rows];
+/// The table of edits of `rows` rows, each row's at most once: for each row the number of its edit, counted from 1; then the
+/// edits. Factors are there bit by bit.
+pub(crate) fn edit_table(rows: usize, edits: &[RowEdit]) -> Vec<i32> {
+    let mut table = vec![0; rows];
     for (at, edit) in edits.iter().enumerate() {
-        table[edit.row as usize] = at as f32 + 1.0;
+        table[edit.row as usize] = at as i32 + 1;
     }
-    for edit in edits {
-        let RowEdit { from, columns, keep, take, .. } = edit;
-        table.extend([*from as f32, columns.start as f32, columns.end as f32, *keep, *take]);
+    for RowEdit { from, columns, keep, take, .. } in edits {
+        let bits = |x: &f32| x.to_bits().cast_signed();
+        table.extend([from.cast_signed(), columns.start as i32, columns.end as i32, bits(keep), bits(take)]);
     }
-    let length = table.len();
-    let table = raw(Tensor::<1>::from_data(TensorData::new(table, [length]), &x.device()));
+    table
+}
+
+/// All of a table's edits at once; the source is as wide as the rows.
+pub(in crate::tensor) fn change(x: Tensor<2>, source: Option<Tensor<2>>, edits: &Table) -> Tensor<2> {
+    let [rows, width] = x.dims();
+    let table = edits.raw();
     let x = raw(x);
     let source = source.map_or_else(|| x.clone(), raw);
     let out = room(&x, [rows, width]);
@@ -52,6 +56,7 @@ pub(in crate::tensor) fn change(x: Tensor<2>, source: Option<Tensor<2>>, edits: 
         (rows * width) as u32,
         rows as u32,
         width as u32,
+        edits.first as u32,
         FIELDS,
     );
     tensor(out)
@@ -62,23 +67,25 @@ pub(in crate::tensor) fn change(x: Tensor<2>, source: Option<Tensor<2>>, edits: 
 fn kernel(
     x: &[f32],
     source: &[f32],
-    table: &[f32],
+    table: &[i32],
     out: &mut [f32],
     count: u32,
     rows: u32,
     width: u32,
+    first: u32,
     #[comptime] fields: usize,
 ) {
     let at = ABSOLUTE_POS;
     if at < count as usize {
-        let width = width as usize;
+        let (width, first) = (width as usize, first as usize);
         let column = at % width;
-        let edit = table[at / width] as usize;
+        let edit = table[first + at / width] as usize;
         let mut value = x[at];
         if edit > 0 {
-            let edit = rows as usize + (edit - 1) * fields;
+            let edit = first + rows as usize + (edit - 1) * fields;
             if column >= table[edit + 1] as usize && column < table[edit + 2] as usize {
-                let (keep, take) = (table[edit + 3], table[edit + 4]);
+                let keep = f32::reinterpret(table[edit + 3]);
+                let take = f32::reinterpret(table[edit + 4]);
                 let mut kept = 0.0f32;
                 if keep != 0.0 {
                     kept = value * keep;

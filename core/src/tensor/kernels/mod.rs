@@ -4,22 +4,26 @@
 mod attend;
 mod change;
 mod gate;
+mod gather;
 mod norm;
 mod product;
 mod readout;
 mod rotate;
 mod split;
+mod table;
 
 pub(super) use attend::{Attention, attend};
-pub(crate) use change::RowEdit;
 pub(super) use change::change;
+pub(crate) use change::{RowEdit, edit_table};
 pub(super) use gate::{gated, gated_halves, plain};
+pub(super) use gather::gather;
 pub(super) use norm::{norm, norm_of_sum};
 pub(super) use product::{give_up_matrix_units, product, wide};
 pub(super) use readout::readout;
 pub(super) use rotate::rotate;
 pub(crate) use split::Parts;
 pub(super) use split::split;
+pub(crate) use table::Table;
 
 use burn::{Device, Tensor};
 use burn_cubecl::tensor::CubeTensor;

@@ -58,19 +58,26 @@ struct Sizes {
 
 impl Sizes {
     /// How many cubes share a tile's sum: so many that there are `enough` cubes, none with less than `least` of `k`, in
-    /// steps of `step`.
-    fn splits(self, [height, width]: [usize; 2], step: usize, enough: usize, least: usize) -> usize {
+    /// steps of `step`, and a buffer holds all the sums.
+    fn splits(self, [height, width]: [usize; 2], step: usize, enough: usize, least: usize, buffer: u64) -> usize {
         let cubes = self.m.div_ceil(height) * self.n.div_ceil(width);
+        let bytes = (self.m.div_ceil(height) * height * self.n * size_of::<f32>()) as u64;
         let mut splits = 1;
         while splits < 8
             && cubes * splits < enough
             && self.k.is_multiple_of(2 * splits * step)
             && self.k / (2 * splits) >= least
+            && bytes * 2 * splits as u64 <= buffer
         {
             splits *= 2;
         }
         splits
     }
+}
+
+/// Bytes of a device's largest buffer.
+fn largest_buffer(x: &CubeTensor) -> u64 {
+    x.client.properties().memory.max_page_size
 }
 
 /// Room for the sums of `splits` cubes each, of whole tiles.

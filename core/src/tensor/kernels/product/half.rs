@@ -1,6 +1,6 @@
 //! In f16, on matrix units (cooperative matrices of 16 × 16 × 16), sums in f32.
 
-use super::{Sizes, joined, partial};
+use super::{Sizes, joined, largest_buffer, partial};
 use crate::tensor::kernels::raw;
 use burn::Tensor;
 use burn_cubecl::tensor::CubeTensor;
@@ -42,7 +42,7 @@ impl Tile {
     }
 
     /// Found by measuring (docs/BENCHMARKS.md, "On a GPU"): the tile, and how many cubes share its sums.
-    fn of(sizes: Sizes, plane: usize) -> (Self, usize) {
+    fn of(sizes: Sizes, plane: usize, buffer: u64) -> (Self, usize) {
         let large = Self { down: 2, over: 4, high: 4, wide: 2, plane };
         let small = Self { down: 2, over: 2, high: 2, wide: 2, plane };
         let cubes = sizes.m.div_ceil(large.height()) * sizes.n.div_ceil(large.width());
@@ -51,9 +51,9 @@ impl Tile {
         }
         if sizes.m > 128 && sizes.k >= 4096 {
             let wide = Self { down: 2, over: 2, high: 4, wide: 4, plane };
-            return (wide, sizes.splits([wide.height(), wide.width()], DEPTH, 256, 512));
+            return (wide, sizes.splits([wide.height(), wide.width()], DEPTH, 256, 512, buffer));
         }
-        (small, sizes.splits([small.height(), small.width()], DEPTH, 256, 512))
+        (small, sizes.splits([small.height(), small.width()], DEPTH, 256, 512, buffer))
     }
 }
 
@@ -82,7 +82,8 @@ pub(super) fn fits(w: &CubeTensor, Sizes { n, k, .. }: Sizes) -> bool {
 pub(super) fn product(x: Tensor<2>, w: CubeTensor, sizes: Sizes, bias: Option<Tensor<1>>) -> Tensor<2> {
     let Sizes { m, n, k } = sizes;
     let x = raw(x);
-    let (tile, splits) = Tile::of(sizes, x.client.properties().hardware.plane_size_max as usize);
+    let plane = x.client.properties().hardware.plane_size_max as usize;
+    let (tile, splits) = Tile::of(sizes, plane, largest_buffer(&x));
     let rows = m.div_ceil(tile.height()) * tile.height();
     let out = partial(&x, rows, n, splits);
     let cubes = CubeCount::Static((rows / tile.height()) as u32, n.div_ceil(tile.width()) as u32, splits as u32);

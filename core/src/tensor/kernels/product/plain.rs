@@ -1,6 +1,6 @@
 //! In f32, with a matrix in f32 or f16.
 
-use super::{Sizes, joined, partial};
+use super::{Sizes, joined, largest_buffer, partial};
 use crate::tensor::kernels::raw;
 use burn::{DType, Tensor};
 use burn_cubecl::tensor::CubeTensor;
@@ -47,7 +47,7 @@ fn launch<W: Float>(x: Tensor<2>, w: &CubeTensor, sizes: Sizes, bias: Option<Ten
     let Sizes { m, n, k } = sizes;
     let x = raw(x);
     let tile = Tile::of(sizes);
-    let splits = sizes.splits([tile.height, tile.width], tile.depth, 256, 256);
+    let splits = sizes.splits([tile.height, tile.width], tile.depth, 256, 256, largest_buffer(&x));
     let out = partial(&x, m, n, splits);
     // A shared sum gets its bias where it is added up.
     let (now, later) = if splits == 1 { (bias, None) } else { (None, bias) };
