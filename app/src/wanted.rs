@@ -126,8 +126,17 @@ pub struct Place {
 pub struct Save {
     /// The rank-one update as a safetensors file.
     pub delta: Option<PathBuf>,
+    /// The update as a PEFT adapter's folder.
+    pub lora: Option<PathBuf>,
     /// The edited model as a folder.
     pub model: Option<PathBuf>,
+}
+
+/// What a script that checks a number is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Emit {
+    /// A script for PyTorch and transformers.
+    Transformers,
 }
 
 /// What a record is held against, see [`crate::engine::verify`].
