@@ -20,14 +20,14 @@ pub(crate) use stats::WIKITEXT;
 use crate::bundled::{self, Bundled};
 use crate::hub::{self, Hub};
 use crate::progress::Progress;
-use crate::wanted::{Emit, Facts, Model, Place, Proof, Question, Save, Training};
+use crate::wanted::{EditWish, Facts, Model, Place, Proof, Question, Training};
 use anyhow::Result;
-use engram_core::edit::Change;
+use engram_core::edit::{Change, Retraced};
 use engram_core::metrics::Judgement;
 use engram_core::record::{DeviceInfo, EditRecord, EditSettings, ModelInfo, Record, Settings};
 use engram_core::trace::{CellName, Units};
 use engram_core::train::{Epoch, Recall};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// What `engram trace` shows.
 #[derive(Debug, serde::Serialize)]
@@ -98,6 +98,9 @@ pub struct Edited {
     pub after: String,
     /// Seconds that the search and its measurement took.
     pub seconds: f64,
+    /// Both answers traced before the edit and after it, where that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retraced: Option<Retraced>,
     /// A script that computes the edit again, where one was asked for.
     #[serde(skip)]
     pub script: Option<String>,
@@ -185,17 +188,15 @@ pub fn check_studies(models: &[Model], settings: &Settings, progress: &Progress)
     study::check(models, settings, progress)
 }
 
-/// Rewrites one fact, or applies the change that `load` names. `question` has both targets; `settings`: seed and edit are set.
+/// Rewrites one fact, or applies a saved change. `question` has both targets; `settings`: seed and edit are set.
 pub fn edit(
     model: &Model,
     question: &Question,
     settings: &Settings,
-    load: Option<&Path>,
-    save: &Save,
-    emit: Option<Emit>,
+    wish: &EditWish,
     progress: &Progress,
 ) -> Result<Edited> {
-    edit::run(model, question, settings, load, save, emit, progress)
+    edit::run(model, question, settings, wish, progress)
 }
 
 /// The refusal of a script of an edit that has no file to read the change from.

@@ -132,6 +132,19 @@ pub struct Save {
     pub model: Option<PathBuf>,
 }
 
+/// What is wanted of `engram edit` beside the edit itself.
+#[derive(Debug, Clone, Default)]
+pub struct EditWish {
+    /// A saved change that is applied; without one an edit is searched.
+    pub load: Option<PathBuf>,
+    /// Files to leave behind.
+    pub save: Save,
+    /// A script that computes the edit again.
+    pub emit: Option<Emit>,
+    /// Both answers are traced before and after.
+    pub retrace: bool,
+}
+
 /// What a script that checks a number is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Emit {

@@ -426,3 +426,30 @@ fn scripts_that_cannot_be_written_are_refused() {
     refused(&trace(&["--emit", "jax"]), "jax");
     refused(&trace(&["--emit", "transformers", "--cell", "1:first"]), "patch position");
 }
+
+/// The traces of both answers end where the edit's own measures do.
+#[test]
+fn traces_after_an_edit_are_of_the_edited_model() {
+    let place = tempfile::tempdir().expect("a folder");
+    for (name, method) in [("llama", "r-rome"), ("gpt2", "lora")] {
+        let (json, p) = values(&edit(place.path(), name, &[&search(method)[..], &["--retrace", "--json"]].concat()));
+        let clean = |when: &str, answer: usize| &json["retraced"][when][answer];
+        for (at, when) in ["before", "after"].iter().enumerate() {
+            for (answer, word) in ["Paris", "London"].iter().enumerate() {
+                let fact = clean(when, answer);
+                assert_eq!(fact["target_true"], *word, "{name} {when}");
+                let found = fact["p_clean"].as_f64().expect("a probability");
+                assert!((found - p[answer][at]).abs() < 1e-6, "{name} {when} {word}: {found} {}", p[answer][at]);
+                let maps = fact["maps"]["residual"].as_array().expect("a map");
+                let last = maps.last().and_then(Value::as_array).and_then(|row| row.last()).and_then(Value::as_f64);
+                // The last token's state after the last layer gives the clean answer back.
+                assert!((last.expect("a cell") - found).abs() < 1e-6, "{name} {when} {word}");
+            }
+        }
+        let drawn = done(&edit(place.path(), name, &[&search(method)[..], &["--retrace"]].concat()));
+        for part in ["peak, subject-last", "R, last-token", "before the edit", "on the same scale", "after less before"]
+        {
+            assert!(drawn.contains(part), "{part}: {drawn}");
+        }
+    }
+}

@@ -13,6 +13,7 @@ mod objective;
 mod prepare;
 mod probes;
 mod rank_one;
+mod retrace;
 mod rewriting;
 mod saved;
 mod size;
@@ -24,6 +25,7 @@ pub use editor::{EditBatch, EditTarget, Evidence, OnStep, Solved, Step, solve};
 pub use measure::{MeasuredEdit, measure};
 pub use prepare::{complete, prepare};
 pub use rank_one::RankOne;
+pub use retrace::{Retraced, trace_answers};
 pub use saved::{Adapter, Base, Change, Changed, Format, adapter, delta, full_rank, read_adapter, read_delta, renamed};
 pub use size::{at_once, size_of};
 

@@ -1,5 +1,6 @@
 //! `engram edit`: one fact rewritten by a rank-one update (METHODS, section 4).
 
+use super::retrace;
 use crate::engine::{self, Edited, LoadedChange};
 use crate::method::{self, MethodArgs};
 use crate::options::{self, METHOD, MODEL, OUTPUT, RunArgs};
@@ -8,7 +9,7 @@ use crate::render::style::{Screen, Tone};
 use crate::render::table::{self, Align, Table};
 use crate::render::text;
 use crate::ui::Ui;
-use crate::wanted::{Emit, Model, Save, Source};
+use crate::wanted::{EditWish, Emit, Model, Save, Source};
 use anyhow::Result;
 use clap::Args;
 use engram_core::edit::{Format, full_rank};
@@ -63,6 +64,9 @@ pub struct EditArgs {
     /// Write the edited model into a new folder
     #[arg(long, value_name = "DIR", value_parser = new_folder, help_heading = OUTPUT)]
     pub save_model: Option<PathBuf>,
+    /// Trace both answers before the edit and after it, with maps and their difference
+    #[arg(long, help_heading = OUTPUT)]
+    pub retrace: bool,
     /// Print the edit's raw values as JSON
     #[arg(long, help_heading = OUTPUT)]
     pub json: bool,
@@ -94,6 +98,10 @@ impl EditArgs {
         }
         if self.emit.is_some() && self.save_delta.is_none() && self.save_lora.is_none() && self.load.is_none() {
             return Err(engine::no_change_file());
+        }
+        if self.save_lora.is_some() && self.save_lora == self.save_model {
+            return Err(Error::input("`--save-lora` and `--save-model` name one folder")
+                .hint("give two: a model beside an adapter is opened with the adapter on top"));
         }
         if self.load.is_some() {
             // Nothing is searched.
@@ -146,9 +154,11 @@ pub fn run(args: &EditArgs, ui: &Ui) -> Result<()> {
     let question = options::question(&args.prompt, &args.subject, target, new)?;
     let settings = args.settings()?;
     let save = Save { delta: args.save_delta.clone(), lora: args.save_lora.clone(), model: args.save_model.clone() };
+    let wish = EditWish { load: args.load.clone(), save, emit: args.emit, retrace: args.retrace };
+    let save = &wish.save;
     let progress = Progress::new(*ui);
     let model = Model { stats_text: args.editor.stats_text.clone(), ..args.run.model(&args.model) };
-    let edited = engine::edit(&model, &question, &settings, args.load.as_deref(), &save, args.emit, &progress)?;
+    let edited = engine::edit(&model, &question, &settings, &wish, &progress)?;
     progress.finish();
     if let Some(script) = &edited.script {
         ui.print(script)?;
@@ -156,6 +166,9 @@ pub fn run(args: &EditArgs, ui: &Ui) -> Result<()> {
         ui.print_json(&edited)?;
     } else {
         ui.print(&draw(&edited, &args.target, &args.new, ui.screen, ui.terminal))?;
+        if let Some(retraced) = &edited.retraced {
+            ui.print(&format!("\n{}", retrace::draw(retraced, ui.screen, ui.terminal)))?;
+        }
     }
     for (what, path) in [("weight change", &save.delta), ("LoRA adapter", &save.lora), ("edited model", &save.model)] {
         if let Some(path) = path {

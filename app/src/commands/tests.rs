@@ -161,6 +161,7 @@ fn edited(p_true_after: f32, p_false_after: f32) -> Edited {
         before: " Paris".into(),
         after: " Rome".into(),
         seconds: 3.21,
+        retraced: None,
         script: None,
     }
 }

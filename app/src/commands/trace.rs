@@ -64,7 +64,7 @@ pub struct TraceArgs {
     pub json: bool,
     /// Print a script instead that computes one cell again with PyTorch and transformers alone, and prints it beside this one: transformers
     #[arg(long, value_name = "FOR", value_parser = options::emit(), hide_possible_values = true, help_heading = OUTPUT)]
-    #[arg(conflicts_with = "json")]
+    #[arg(conflicts_with_all = ["json", "site"])]
     pub emit: Option<Emit>,
     /// The cell of --emit: a layer and a patch position, or a token of the corrupted prompt (from 0), for the MLP or attention outputs with the site: 12:subject-last, 12:5, 12:5:mlp [default: the highest at the first patch position]
     #[arg(long, value_name = "CELL", value_parser = cell::cell, requires = "emit", help_heading = OUTPUT)]
@@ -169,6 +169,7 @@ pub fn draw(tracing: &Tracing, screen: Screen) -> String {
                 subject: traced.corrupt_span[0]..traced.corrupt_span[1],
                 values: values.clone(),
                 nothing: nothing.clone(),
+                ..Heatmap::default()
             };
             parts.push(heatmap::render(&map, screen));
         }
@@ -291,6 +292,7 @@ fn units(effects: &UnitEffects, traced: &Traced, nothing: Option<&str>, screen: 
             subject: 0..0,
             values: (0..count).map(|at| patched.iter().map(|layer| layer[at]).collect()).collect(),
             nothing: nothing.map(str::to_owned),
+            ..Heatmap::default()
         };
         parts.push(heatmap::render(&map, screen));
     } else {

@@ -5,16 +5,16 @@ use super::load::{Loaded, load};
 use super::study::read_facts;
 use super::{Edited, LoadedChange};
 use crate::progress::Progress;
-use crate::wanted::{Emit, Facts, Model, Question, Save};
+use crate::wanted::{EditWish, Emit, Facts, Model, Question, Save};
 use anyhow::Result;
 use engram_core::Error;
-use engram_core::edit::{self, EditTarget, Format, MeasuredEdit, Step, edit_one, edit_saved};
+use engram_core::edit::{self, EditTarget, Format, MeasuredEdit, Retraced, Step, edit_one, edit_saved};
 use engram_core::facts::{Fact, FactFile};
 use engram_core::generate::greedy;
 use engram_core::load::Model as LoadedModel;
 use engram_core::metrics::judge;
 use engram_core::question::fact_of;
-use engram_core::record::{EditMethod, SearchStart, Settings};
+use engram_core::record::{EditMethod, FactRecord, SearchStart, Settings};
 use engram_core::study;
 use engram_core::trace::TokenizedFact;
 use pollster::block_on;
@@ -29,14 +29,13 @@ pub(super) fn run(
     wanted: &Model,
     question: &Question,
     settings: &Settings,
-    load_from: Option<&Path>,
-    save: &Save,
-    wanted_script: Option<Emit>,
+    wish: &EditWish,
     progress: &Progress,
 ) -> Result<Edited> {
+    let save = &wish.save;
     save.check()?;
     let mut loaded = load(wanted, progress)?;
-    let change = load_from.map(|path| super::saved::read(path, &loaded, progress)).transpose()?;
+    let change = wish.load.as_deref().map(|path| super::saved::read(path, &loaded, progress)).transpose()?;
     if change.is_none() {
         super::stats::attach(&mut loaded, wanted, &settings.edit, progress)?;
     }
@@ -64,6 +63,14 @@ pub(super) fn run(
     let said = |model: &LoadedModel| block_on(greedy(model, &prompt, SAID, |text| text.contains('\n')));
     let before = said(&loaded.model)?.text;
 
+    let traces = |model: &LoadedModel, before: Option<&[FactRecord; 2]>| -> Result<[FactRecord; 2]> {
+        progress.start("tracing both answers", "passes", Some(1), 0);
+        let traces = block_on(edit::trace_answers(model, &fact, &settings, before))?;
+        progress.finish();
+        Ok(traces)
+    };
+    let traced = wish.retrace.then(|| traces(&loaded.model, None)).transpose()?;
+
     let start = Instant::now();
     let done = match &change {
         Some(LoadedChange { change, .. }) => {
@@ -77,6 +84,10 @@ pub(super) fn run(
 
     loaded.model.overlays.push(done.overlay.clone());
     let after = said(&loaded.model)?.text;
+    let retraced = match traced {
+        Some(before) => Some(Retraced { after: traces(&loaded.model, Some(&before))?, before }),
+        None => None,
+    };
     let files = Files::of(&wanted.source, &loaded.model);
     if let Some(file) = &save.delta {
         super::save::delta(file, &loaded.model, &done.overlay)?;
@@ -97,7 +108,7 @@ pub(super) fn run(
         Some(change) => format!("the change in {}", change.path),
         None => format!("{}, layer {}", settings.edit.method().title(), done.record.layer),
     };
-    let script = wanted_script.map(|Emit::Transformers| {
+    let script = wish.emit.map(|Emit::Transformers| {
         let answers = [fact.target_true.as_str(), fact.target_new.as_str()];
         let told = Told { title: &title, prompt: &prompt, answers, tokens: &tokens, record: &done.record };
         script(&files, &loaded.model, &told, save, change.as_ref(), &done)
@@ -113,6 +124,7 @@ pub(super) fn run(
         before,
         after,
         seconds,
+        retraced,
         script: script.transpose()?,
     })
 }

@@ -86,7 +86,7 @@ def p(prompt, hook=None):
 
 found = {{"clean": p(clean, keep), "corrupted": p(corrupted), "put back": p(corrupted, put_back)}}
 for run, value in found.items():
-    print(f"{{run:>9}}  {{value:.6f}}  Engram {{engram[run]:.6f}}  difference {{value - engram[run]:+.1e}}")"#,
+    print(f"{{run:>9}}  {{value:<11.6g}}  Engram {{engram[run]:<11.6g}}  difference {{value - engram[run]:+.1e}}")"#,
             answer = quoted(&literal(answer.0)),
             answer_id = answer.1,
             corrupted = quoted(&literal(corrupted)),

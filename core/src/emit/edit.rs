@@ -107,7 +107,7 @@ after = probabilities()
 for answer, token in answers.items():
     for when, p, ours in zip(["before", "after"], [before, after], engram[answer]):
         value = p[token].item()
-        print(f"{{answer}} {{when:>6}}  {{value:.6f}}  Engram {{ours:.6f}}  difference {{value - ours:+.1e}}")"#,
+        print(f"{{answer}} {{when:>6}}  {{value:<11.6g}}  Engram {{ours:<11.6g}}  difference {{value - ours:+.1e}}")"#,
             title = quoted(title),
             old = quoted(&literal(old)),
             new = quoted(&literal(new)),
