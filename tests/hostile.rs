@@ -16,6 +16,7 @@ fn entry(kind: &str) -> fn(&[u8]) {
         "safetensors" => models::safetensors,
         "gguf" => models::gguf,
         "tokenizer" => models::tokenizer,
+        "change" => models::change,
         _ => panic!("no such kind of input: {kind}"),
     }
 }

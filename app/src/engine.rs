@@ -2,9 +2,11 @@
 
 mod doctor;
 mod edit;
+mod emit;
 mod load;
 mod place;
 mod save;
+mod saved;
 mod stats;
 mod study;
 mod trace;
@@ -18,11 +20,12 @@ pub(crate) use stats::WIKITEXT;
 use crate::bundled::{self, Bundled};
 use crate::hub::{self, Hub};
 use crate::progress::Progress;
-use crate::wanted::{Facts, Model, Place, Proof, Question, Save, Training};
+use crate::wanted::{EditWish, Facts, Model, Place, Proof, Question, Training};
 use anyhow::Result;
+use engram_core::edit::{Change, Retraced};
 use engram_core::metrics::Judgement;
 use engram_core::record::{DeviceInfo, EditRecord, EditSettings, ModelInfo, Record, Settings};
-use engram_core::trace::Units;
+use engram_core::trace::{CellName, Units};
 use engram_core::train::{Epoch, Recall};
 use std::path::PathBuf;
 
@@ -34,6 +37,9 @@ pub struct Tracing {
     pub record: Record,
     /// The model's own greedy answer, as many tokens as the target has.
     pub greedy: String,
+    /// A script that computes a cell again, where one was asked for.
+    #[serde(skip)]
+    pub script: Option<String>,
 }
 
 /// What `engram study` has written.
@@ -75,8 +81,12 @@ pub struct Edited {
     pub device: DeviceInfo,
     /// The prompt, with its subject.
     pub prompt: String,
-    /// How it was edited: contexts and the second moment's text included.
-    pub settings: EditSettings,
+    /// How it was edited: contexts and the second moment's text included; absent where a saved change was applied.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub settings: Option<EditSettings>,
+    /// The saved change that was applied, where one was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub loaded: Option<LoadedChange>,
     /// All measures together.
     pub judgement: Judgement,
     /// Raw values. Unrelated facts are named by their place among the bundled facts; a question that is none of these has no
@@ -88,6 +98,24 @@ pub struct Edited {
     pub after: String,
     /// Seconds that the search and its measurement took.
     pub seconds: f64,
+    /// Both answers traced before the edit and after it, where that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retraced: Option<Retraced>,
+    /// A script that computes the edit again, where one was asked for.
+    #[serde(skip)]
+    pub script: Option<String>,
+}
+
+/// A change that was read from files.
+#[derive(Debug, serde::Serialize)]
+pub struct LoadedChange {
+    /// The file or folder, as it was named.
+    pub path: String,
+    /// SHA-256 of the file that holds its numbers.
+    pub sha256: String,
+    /// What it changes.
+    #[serde(flatten)]
+    pub change: Change,
 }
 
 /// A model in the cache, one of its revisions.
@@ -136,15 +164,17 @@ pub fn kind(error: &anyhow::Error) -> Option<engram_core::Kind> {
     error.chain().find_map(|cause| cause.downcast_ref::<engram_core::Error>()).map(|error| error.kind)
 }
 
-/// Traces one fact. `settings`: corruption, patch positions, maps (0 or 1) and window are set; the rest is default.
+/// Traces one fact. `settings`: corruption, patch positions, maps (0 or 1) and window are set; the rest is default. `cell`: the
+/// one that a script computes again.
 pub fn trace(
     model: &Model,
     question: &Question,
     settings: &Settings,
     units: Option<&Units>,
+    cell: Option<&CellName>,
     progress: &Progress,
 ) -> Result<Tracing> {
-    trace::run(model, question, settings, units, progress)
+    trace::run(model, question, settings, units, cell, progress)
 }
 
 /// Studies one model and writes its record.
@@ -158,15 +188,20 @@ pub fn check_studies(models: &[Model], settings: &Settings, progress: &Progress)
     study::check(models, settings, progress)
 }
 
-/// Rewrites one fact. `question` has both targets; `settings`: seed and edit are set.
+/// Rewrites one fact, or applies a saved change. `question` has both targets; `settings`: seed and edit are set.
 pub fn edit(
     model: &Model,
     question: &Question,
     settings: &Settings,
-    save: &Save,
+    wish: &EditWish,
     progress: &Progress,
 ) -> Result<Edited> {
-    edit::run(model, question, settings, save, progress)
+    edit::run(model, question, settings, wish, progress)
+}
+
+/// The refusal of a script of an edit that has no file to read the change from.
+pub fn no_change_file() -> engram_core::Error {
+    edit::no_file()
 }
 
 /// Holds records against their facts and models, where these are at hand, and computes facts again where asked for.

@@ -3,6 +3,7 @@
 #![expect(unreachable_pub, reason = "a program exports nothing; `pub` marks what a module offers to the others")]
 
 mod bundled;
+mod cell;
 mod cli;
 mod commands;
 mod engine;

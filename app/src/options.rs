@@ -1,7 +1,7 @@
 //! Arguments that several commands share, and the checks of single values. Each refusal says what to do next.
 
 use crate::bundled;
-use crate::wanted::{Facts, Model, Question, Source};
+use crate::wanted::{Emit, Facts, Model, Question, Source};
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use engram_core::device::DeviceChoice;
@@ -210,6 +210,11 @@ pub fn precision() -> impl TypedValueParser<Value = WantedPrecision> {
             _ => None,
         })
     })
+}
+
+/// Parses `--emit`.
+pub fn emit() -> impl TypedValueParser<Value = Emit> {
+    PossibleValuesParser::new(["transformers"]).map(|_| Emit::Transformers)
 }
 
 /// Parses a stage.

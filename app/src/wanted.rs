@@ -126,8 +126,30 @@ pub struct Place {
 pub struct Save {
     /// The rank-one update as a safetensors file.
     pub delta: Option<PathBuf>,
+    /// The update as a PEFT adapter's folder.
+    pub lora: Option<PathBuf>,
     /// The edited model as a folder.
     pub model: Option<PathBuf>,
+}
+
+/// What is wanted of `engram edit` beside the edit itself.
+#[derive(Debug, Clone, Default)]
+pub struct EditWish {
+    /// A saved change that is applied; without one an edit is searched.
+    pub load: Option<PathBuf>,
+    /// Files to leave behind.
+    pub save: Save,
+    /// A script that computes the edit again.
+    pub emit: Option<Emit>,
+    /// Both answers are traced before and after.
+    pub retrace: bool,
+}
+
+/// What a script that checks a number is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Emit {
+    /// A script for PyTorch and transformers.
+    Transformers,
 }
 
 /// What a record is held against, see [`crate::engine::verify`].

@@ -12,6 +12,7 @@ mod caught;
 pub mod device;
 #[cfg(feature = "engine")]
 pub mod edit;
+pub mod emit;
 pub mod error;
 pub mod facts;
 mod foreign;

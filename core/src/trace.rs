@@ -1,6 +1,7 @@
 //! Stage 1 for a group of facts: tokens and filters, sufficiency, necessity, maps, redundancy (METHODS, sections 1 and 2).
 //! Everything is a batch of patched runs on one activation cache; see [`crate::run`].
 
+mod cell;
 mod cells;
 mod clean;
 mod forward;
@@ -14,6 +15,7 @@ mod screen;
 mod tokenize;
 mod units;
 
+pub use cell::{Cell, CellName, CellPlace};
 pub use cells::{Group, capture_facts, capture_with, stage1, stage1_of};
 pub use clean::{CleanStates, clean_states, clean_states_of};
 pub use forward::{AfterLayer, after_layers};

@@ -2,7 +2,7 @@
 //! that builds on it.
 
 /// core's modules, what others build on first.
-const ORDER: [&str; 35] = [
+const ORDER: [&str; 36] = [
     "text",
     "error",
     "caught",
@@ -18,6 +18,7 @@ const ORDER: [&str; 35] = [
     "metrics",
     "journal",
     "protocol",
+    "emit",
     "pack",
     "tables",
     "verify",

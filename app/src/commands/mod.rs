@@ -8,6 +8,7 @@ pub mod export;
 pub mod lab;
 pub mod models;
 pub mod report;
+mod retrace;
 pub mod study;
 pub mod trace;
 pub mod train;

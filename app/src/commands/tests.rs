@@ -67,6 +67,7 @@ fn tracing(patched: [f32; 6], maps: bool) -> Tracing {
             edits: None,
         },
         greedy: " Paris".into(),
+        script: None,
     }
 }
 
@@ -153,12 +154,15 @@ fn edited(p_true_after: f32, p_false_after: f32) -> Edited {
         model: model(),
         device: device(),
         prompt: "The capital of France is".into(),
-        settings: EditSettings::default(),
+        settings: Some(EditSettings::default()),
+        loaded: None,
         judgement: judge(&edit),
         edit,
         before: " Paris".into(),
         after: " Rome".into(),
         seconds: 3.21,
+        retraced: None,
+        script: None,
     }
 }
 

@@ -1,5 +1,6 @@
 //! `engram trace`: one fact, layer by layer, with its token × layer maps.
 
+use crate::cell;
 use crate::engine::{self, Tracing};
 use crate::options::{self, CorruptionArgs, METHOD, MODEL, OUTPUT, RunArgs};
 use crate::progress::Progress;
@@ -8,12 +9,14 @@ use crate::render::heatmap::{self, Heatmap};
 use crate::render::style::{Screen, Tone};
 use crate::render::text;
 use crate::ui::Ui;
-use crate::wanted::Source;
+use crate::wanted::{Emit, Source};
 use anyhow::Result;
 use clap::Args;
+use engram_core::Error;
 use engram_core::metrics::{self, Finding, MetricConvention};
+use engram_core::protocol::MapSite;
 use engram_core::record::{FactRecord, PatchPosition, Record, Settings, Traced, UnitEffects};
-use engram_core::trace::Units;
+use engram_core::trace::{CellName, CellPlace, Units};
 use engram_web::figures::finding;
 use engram_web::figures::heatmap::windowed;
 
@@ -59,6 +62,13 @@ pub struct TraceArgs {
     /// Print a record of this one fact as JSON instead of drawing it
     #[arg(long, help_heading = OUTPUT)]
     pub json: bool,
+    /// Print a script instead that computes one cell again with PyTorch and transformers alone, and prints it beside this one: transformers
+    #[arg(long, value_name = "FOR", value_parser = options::emit(), hide_possible_values = true, help_heading = OUTPUT)]
+    #[arg(conflicts_with_all = ["json", "site"])]
+    pub emit: Option<Emit>,
+    /// The cell of --emit: a layer and a patch position, or a token of the corrupted prompt (from 0), for the MLP or attention outputs with the site: 12:subject-last, 12:5, 12:5:mlp [default: the highest at the first patch position]
+    #[arg(long, value_name = "CELL", value_parser = cell::cell, requires = "emit", help_heading = OUTPUT)]
+    pub cell: Option<CellName>,
 }
 
 const EXAMPLES: &str = "\
@@ -70,17 +80,42 @@ Examples:
   engram trace \"The capital of France is\" --subject France \\
       --model HuggingFaceTB/SmolLM2-135M --site head --no-map
   engram trace \"The capital of {} is\" --subject France --model model.gguf \\
-      --json > france.engram.json";
+      --json > france.engram.json
+  engram trace \"The capital of France is\" --subject France \\
+      --model HuggingFaceTB/SmolLM2-135M --emit transformers > check.py";
 
 impl TraceArgs {
+    /// The cell that a script is wanted of.
+    fn wanted_cell(&self) -> engram_core::Result<Option<CellName>> {
+        if self.emit.is_none() {
+            return Ok(None);
+        }
+        if self.corruption.corruption == "noise" {
+            return Err(Error::input("`--emit` writes no noise: its draws are Engram's own")
+                .hint("leave `--corruption noise` out, so that the subject is replaced by a text"));
+        }
+        let first = self.positions.first().copied().unwrap_or(PatchPosition::SubjectLast);
+        let usual = CellName { layer: None, place: CellPlace::Patched(first), site: MapSite::Residual };
+        Ok(Some(self.cell.unwrap_or(usual)))
+    }
+
     fn settings(&self) -> engram_core::Result<Settings> {
         options::distinct("--positions", &self.positions, |position| position.name().into())?;
+        // A cell may be of a position or a map that nothing else would show.
+        let cell = self.wanted_cell()?;
+        let mut positions = self.positions.clone();
+        if let Some(CellName { place: CellPlace::Patched(position), .. }) = cell
+            && !positions.contains(&position)
+        {
+            positions.push(position);
+        }
+        let maps = cell.map_or(!self.no_map, |cell| cell.needs_maps());
         Ok(Settings {
             n: 1,
             corruption: self.corruption.corruption()?,
-            positions: self.positions.clone(),
+            positions,
             stages: vec![1],
-            maps: usize::from(!self.no_map),
+            maps: usize::from(maps),
             window: self.window.unwrap_or_default(),
             ..Settings::default()
         })
@@ -94,8 +129,12 @@ pub fn run(args: &TraceArgs, ui: &Ui) -> Result<()> {
     let question = options::question(&args.prompt, &args.subject, target, new)?;
     let progress = Progress::new(*ui);
     let model = args.run.model(&args.model);
-    let tracing = engine::trace(&model, &question, &settings, args.site.as_ref(), &progress)?;
+    let tracing =
+        engine::trace(&model, &question, &settings, args.site.as_ref(), args.wanted_cell()?.as_ref(), &progress)?;
     progress.finish();
+    if let Some(script) = &tracing.script {
+        return Ok(ui.print(script)?);
+    }
     if args.json {
         return ui.print_json(&tracing);
     }
@@ -130,6 +169,7 @@ pub fn draw(tracing: &Tracing, screen: Screen) -> String {
                 subject: traced.corrupt_span[0]..traced.corrupt_span[1],
                 values: values.clone(),
                 nothing: nothing.clone(),
+                ..Heatmap::default()
             };
             parts.push(heatmap::render(&map, screen));
         }
@@ -252,6 +292,7 @@ fn units(effects: &UnitEffects, traced: &Traced, nothing: Option<&str>, screen: 
             subject: 0..0,
             values: (0..count).map(|at| patched.iter().map(|layer| layer[at]).collect()).collect(),
             nothing: nothing.map(str::to_owned),
+            ..Heatmap::default()
         };
         parts.push(heatmap::render(&map, screen));
     } else {

@@ -1,21 +1,24 @@
-//! One fact rewritten, measured, saved where asked for, and undone.
+//! One fact rewritten, or a saved change applied; measured, saved where asked for, and undone.
 
-use super::Edited;
+use super::emit::{self, Files, Holds, Told};
 use super::load::{Loaded, load};
 use super::study::read_facts;
+use super::{Edited, LoadedChange};
 use crate::progress::Progress;
-use crate::wanted::{Facts, Model, Question, Save};
+use crate::wanted::{EditWish, Emit, Facts, Model, Question, Save};
 use anyhow::Result;
 use engram_core::Error;
-use engram_core::edit::{self, EditTarget, Step, edit_one};
+use engram_core::edit::{self, EditTarget, Format, MeasuredEdit, Retraced, Step, edit_one, edit_saved};
+use engram_core::facts::{Fact, FactFile};
 use engram_core::generate::greedy;
 use engram_core::load::Model as LoadedModel;
 use engram_core::metrics::judge;
 use engram_core::question::fact_of;
-use engram_core::record::{EditMethod, SearchStart, Settings};
+use engram_core::record::{EditMethod, FactRecord, SearchStart, Settings};
 use engram_core::study;
 use engram_core::trace::TokenizedFact;
 use pollster::block_on;
+use std::path::Path;
 use std::time::Instant;
 
 /// Tokens of the continuation that is shown before and after.
@@ -26,51 +29,147 @@ pub(super) fn run(
     wanted: &Model,
     question: &Question,
     settings: &Settings,
-    save: &Save,
+    wish: &EditWish,
     progress: &Progress,
 ) -> Result<Edited> {
+    let save = &wish.save;
     save.check()?;
     let mut loaded = load(wanted, progress)?;
-    super::stats::attach(&mut loaded, wanted, &settings.edit, progress)?;
-    let mut settings = study::question(&loaded.model, settings)?;
-    if settings.edit.needs_contexts() && settings.edit.contexts.is_empty() {
-        progress.start("drawing contexts", "passes", Some(1), 0);
+    let change = wish.load.as_deref().map(|path| super::saved::read(path, &loaded, progress)).transpose()?;
+    if change.is_none() {
+        super::stats::attach(&mut loaded, wanted, &settings.edit, progress)?;
     }
-    let seed = settings.seed;
-    block_on(edit::complete(&loaded.model, &mut settings.edit, seed))?;
-    progress.finish();
-    let settings = &settings;
+    let settings = completed(&loaded.model, settings, change.is_none(), progress)?;
     let (fact, _) = block_on(fact_of(&loaded.model, question.asked()))?;
     // What the edit does around its prompt is seen on the bundled facts, as in the lab.
     let bundled = read_facts(&Facts::Bundled, progress)?;
     let fact = edit::known_fact(&bundled, fact);
     let prompt = fact.prompt();
     progress.notes(loaded.model.tokens.doubled(&prompt)?);
-    let tokens = edit::tokens_of(&loaded.model, &fact, settings)?;
-    let layer = match settings.edit.layer {
-        Some(layer) => layer,
-        None => own_layer(&loaded.model, &tokens, settings, progress)?,
+    let tokens = edit::tokens_of(&loaded.model, &fact, &settings)?;
+    let layer = match (&change, settings.edit.layer) {
+        // It has its own.
+        (Some(_), _) => 1,
+        (None, Some(layer)) => layer,
+        (None, None) => own_layer(&loaded.model, &tokens, &settings, progress)?,
     };
     progress.start("looking for unrelated facts that the model knows", "passes", Some(1), 0);
     let known = block_on(edit::known(&loaded.model, &bundled))?;
     progress.finish();
     let unrelated = edit::unrelated(&bundled, &known, &fact);
     let watched = unrelated.into_iter().map(|at| (at, &bundled.facts[at])).collect();
-    let alike = match settings.edit.method() {
-        EditMethod::Rome(rome) if rome.start == SearchStart::Neighbour => {
-            let alike = block_on(edit::alike(&loaded.model, &bundled, &fact))?;
-            if alike.is_empty() {
-                progress.note("the search starts from zero: no known fact of this relation has the new answer");
-            }
-            alike
-        }
-        _ => Vec::new(),
-    };
-    let job = EditTarget { order: 0, fact: &fact, tokens, layer, unrelated: watched, alike };
+    let alike = alike(&loaded.model, &bundled, &fact, &settings, progress)?;
+    let job = EditTarget { order: 0, fact: &fact, tokens: tokens.clone(), layer, unrelated: watched, alike };
     let said = |model: &LoadedModel| block_on(greedy(model, &prompt, SAID, |text| text.contains('\n')));
     let before = said(&loaded.model)?.text;
 
+    let traces = |model: &LoadedModel, before: Option<&[FactRecord; 2]>| -> Result<[FactRecord; 2]> {
+        progress.start("tracing both answers", "passes", Some(1), 0);
+        let traces = block_on(edit::trace_answers(model, &fact, &settings, before))?;
+        progress.finish();
+        Ok(traces)
+    };
+    let traced = wish.retrace.then(|| traces(&loaded.model, None)).transpose()?;
+
     let start = Instant::now();
+    let done = match &change {
+        Some(LoadedChange { change, .. }) => {
+            progress.start("measuring", "passes", Some(1), 0);
+            block_on(edit_saved(&loaded.model, &job, change, &settings))?
+        }
+        None => searched(&mut loaded.model, &job, &settings, progress)?,
+    };
+    progress.finish();
+    let seconds = start.elapsed().as_secs_f64();
+
+    loaded.model.overlays.push(done.overlay.clone());
+    let after = said(&loaded.model)?.text;
+    let retraced = match traced {
+        Some(before) => Some(Retraced { after: traces(&loaded.model, Some(&before))?, before }),
+        None => None,
+    };
+    let files = Files::of(&wanted.source, &loaded.model);
+    if let Some(file) = &save.delta {
+        super::save::delta(file, &loaded.model, &done.overlay)?;
+    }
+    if let Some(folder) = &save.lora {
+        if loaded.model.own_head {
+            progress.note(
+                "config.json ties the head to the embedding, so transformers leaves the weights' own head out: the adapter gives other probabilities there",
+            );
+        }
+        super::save::lora(folder, &loaded.model, &files.base(), &done.overlay)?;
+    }
+    if let Some(folder) = &save.model {
+        let Loaded { model, checkpoint, path } = &loaded;
+        super::save::model(folder, model, checkpoint, path, &done.overlay, progress)?;
+    }
+    let title = match &change {
+        Some(change) => format!("the change in {}", change.path),
+        None => format!("{}, layer {}", settings.edit.method().title(), done.record.layer),
+    };
+    let script = wish.emit.map(|Emit::Transformers| {
+        let answers = [fact.target_true.as_str(), fact.target_new.as_str()];
+        let told = Told { title: &title, prompt: &prompt, answers, tokens: &tokens, record: &done.record };
+        script(&files, &loaded.model, &told, save, change.as_ref(), &done)
+    });
+    Ok(Edited {
+        model: loaded.model.info.clone(),
+        device: loaded.model.compute.info.clone(),
+        prompt,
+        settings: change.is_none().then(|| settings.edit.clone()),
+        loaded: change,
+        judgement: judge(&done.record),
+        edit: done.record,
+        before,
+        after,
+        seconds,
+        retraced,
+        script: script.transpose()?,
+    })
+}
+
+/// Settings with what editors take from the model, where something is searched.
+fn completed(model: &LoadedModel, settings: &Settings, searches: bool, progress: &Progress) -> Result<Settings> {
+    let mut settings = study::question(model, settings)?;
+    if searches {
+        if settings.edit.needs_contexts() && settings.edit.contexts.is_empty() {
+            progress.start("drawing contexts", "passes", Some(1), 0);
+        }
+        let seed = settings.seed;
+        block_on(edit::complete(model, &mut settings.edit, seed))?;
+        progress.finish();
+    }
+    Ok(settings)
+}
+
+/// Known facts that a search may start from.
+fn alike<'a>(
+    model: &LoadedModel,
+    bundled: &'a FactFile,
+    fact: &Fact,
+    settings: &Settings,
+    progress: &Progress,
+) -> Result<Vec<(usize, &'a Fact)>> {
+    match settings.edit.method() {
+        EditMethod::Rome(rome) if rome.start == SearchStart::Neighbour => {
+            let alike = block_on(edit::alike(model, bundled, fact))?;
+            if alike.is_empty() {
+                progress.note("the search starts from zero: no known fact of this relation has the new answer");
+            }
+            Ok(alike)
+        }
+        _ => Ok(Vec::new()),
+    }
+}
+
+/// The edit that the settings' method finds.
+fn searched(
+    model: &mut LoadedModel,
+    job: &EditTarget<'_>,
+    settings: &Settings,
+    progress: &Progress,
+) -> Result<MeasuredEdit> {
     let mut told = |done: usize, of: usize| {
         if done == 0 {
             progress.start("second moment of the layer's keys", "tokens", Some(of as u64), 0);
@@ -78,37 +177,41 @@ pub(super) fn run(
         progress.set(done as u64);
         if progress.is_cancelled() { Err(Error::cancelled()) } else { Ok(()) }
     };
-    block_on(edit::prepare(&mut loaded.model, &settings.edit, &[layer].into(), &mut told))?;
+    block_on(edit::prepare(model, &settings.edit, &[job.layer].into(), &mut told))?;
     progress.finish();
     progress.start("finding v*", "steps", Some(settings.edit.method().steps() as u64), 0);
     let mut step = |step: Step<'_>| {
         progress.set(step.done as u64);
         if progress.is_cancelled() { Err(Error::cancelled()) } else { Ok(()) }
     };
-    let done = block_on(edit_one(&loaded.model, &job, settings, &mut step))?;
-    progress.finish();
-    let seconds = start.elapsed().as_secs_f64();
+    Ok(block_on(edit_one(model, job, settings, &mut step))?)
+}
 
-    loaded.model.overlays.push(done.overlay.clone());
-    let after = said(&loaded.model)?.text;
-    if let Some(file) = &save.delta {
-        super::save::delta(file, &loaded.model, &done.overlay)?;
-    }
-    if let Some(folder) = &save.model {
-        let Loaded { model, checkpoint, path } = &loaded;
-        super::save::model(folder, model, checkpoint, path, &done.overlay, progress)?;
-    }
-    Ok(Edited {
-        model: loaded.model.info.clone(),
-        device: loaded.model.compute.info.clone(),
-        prompt,
-        settings: settings.edit.clone(),
-        judgement: judge(&done.record),
-        edit: done.record,
-        before,
-        after,
-        seconds,
-    })
+/// The script that computes the edit again, from whichever file holds its change.
+fn script(
+    files: &Files,
+    model: &LoadedModel,
+    told: &Told<'_>,
+    save: &Save,
+    loaded: Option<&LoadedChange>,
+    done: &MeasuredEdit,
+) -> Result<String> {
+    let own = loaded.filter(|loaded| loaded.change.format == Format::Delta);
+    let adapter = save.lora.as_ref().map(|folder| folder.join(super::saved::ADAPTER_WEIGHTS));
+    let holds = match (&save.delta, &adapter, own) {
+        (Some(file), _, _) => Holds::Delta(file),
+        (None, Some(file), _) => Holds::Lora(file),
+        (None, None, Some(loaded)) => Holds::Delta(Path::new(&loaded.path)),
+        (None, None, None) => return Err(no_file().into()),
+    };
+    let tensor = done.overlay.terms.first().map_or("", |term| &term.tensor);
+    Ok(emit::edit(files, model, told, &holds, tensor))
+}
+
+/// The refusal of a script that has no file to read.
+pub(crate) fn no_file() -> Error {
+    Error::input("`--emit transformers` needs a file that holds the change, for its script to read")
+        .hint("add --save-delta FILE or --save-lora DIR")
 }
 
 /// The fact's own layer under `subject-last`.

@@ -12,7 +12,7 @@ impl Save {
             let parent = file.parent().filter(|parent| !parent.as_os_str().is_empty());
             writable(parent.unwrap_or(Path::new(".")))?;
         }
-        if let Some(folder) = &self.model {
+        for folder in [&self.model, &self.lora].into_iter().flatten() {
             let made = !folder.exists();
             std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
             writable(folder)?;

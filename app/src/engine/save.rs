@@ -1,5 +1,6 @@
 //! Edited weights as files: the edit's factors alone, or a full copy of the model, one tensor in memory at a time.
 
+use super::saved::{ADAPTER_CONFIG, ADAPTER_WEIGHTS};
 use crate::progress::Progress;
 use anyhow::{Context, Result};
 use engram_core::edit;
@@ -19,6 +20,14 @@ use std::path::Path;
 pub(super) fn delta(file: &Path, model: &Model, edit: &Overlay) -> Result<()> {
     let bytes = edit::delta(&model.info, [edit])?;
     Ok(write_atomic(file, &bytes)?)
+}
+
+/// Writes an edit as a PEFT adapter. Its configuration goes last: without it no program takes the folder for an adapter.
+pub(super) fn lora(folder: &Path, model: &Model, base: &edit::Base, edit: &Overlay) -> Result<()> {
+    let adapter = edit::adapter(model, base, [edit])?;
+    std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+    write_atomic(&folder.join(ADAPTER_WEIGHTS), &adapter.weights)?;
+    Ok(write_atomic(&folder.join(ADAPTER_CONFIG), &adapter.config)?)
 }
 
 /// How a tensor is stored in the copy: as in the checkpoint where safetensors can, but an edited matrix in f32, for

@@ -1,6 +1,7 @@
 //! One fact traced, whatever the filters would say of it.
 
 use super::Tracing;
+use super::emit::{self, Files};
 use super::load::load;
 use crate::progress::Progress;
 use crate::wanted::{Model, Question};
@@ -8,10 +9,10 @@ use anyhow::Result;
 use engram_core::facts::{Fact, FactFile};
 use engram_core::load::Model as LoadedModel;
 use engram_core::question::fact_of;
-use engram_core::record::{FactRecord, Outcome, Record, Settings};
+use engram_core::record::{Corruption, FactRecord, Outcome, Record, Settings};
 use engram_core::run::Sites;
 use engram_core::study::{self, header};
-use engram_core::trace::{self, Extras, OneFact, Part, SecondPass, Units};
+use engram_core::trace::{self, CellName, Extras, OneFact, Part, SecondPass, Units};
 use pollster::block_on;
 
 /// See [`super::trace`].
@@ -20,9 +21,13 @@ pub(super) fn run(
     question: &Question,
     settings: &Settings,
     units: Option<&Units>,
+    cell: Option<&CellName>,
     progress: &Progress,
 ) -> Result<Tracing> {
-    of(&load(wanted, progress)?.model, question, settings, units, progress)
+    let model = &load(wanted, progress)?.model;
+    let (tracing, fact) = of(model, question, settings, units, progress)?;
+    let script = cell.map(|name| script(wanted, model, &fact, &tracing.record, name)).transpose()?;
+    Ok(Tracing { script, ..tracing })
 }
 
 /// The same with a model that is loaded.
@@ -32,14 +37,29 @@ fn of(
     settings: &Settings,
     units: Option<&Units>,
     progress: &Progress,
-) -> Result<Tracing> {
+) -> Result<(Tracing, Fact)> {
     let settings = &study::question(model, settings)?;
     let (fact, own) = block_on(fact_of(model, question.asked()))?;
     progress.notes(model.tokens.doubled(&fact.prompt())?);
     let file = FactFile::of("prompt", vec![fact.clone()]);
     let mut record = block_on(header(model, &file, settings.clone(), &super::program()))?;
     record.facts.push(traced(model, &fact, &record, units, progress)?);
-    Ok(Tracing { record, greedy: own.text })
+    Ok((Tracing { record, greedy: own.text, script: None }, fact))
+}
+
+/// The script that computes a cell of a trace again.
+fn script(wanted: &Model, model: &LoadedModel, fact: &Fact, record: &Record, name: &CellName) -> Result<String> {
+    let settings = &record.settings;
+    let tokens = trace::tokenize(model, fact, settings)?.map_err(|dropped| dropped.refusal("traced"))?;
+    let (_, traced) = record.traced().next().expect("the fact was traced");
+    let cell = name.of(&tokens, traced, settings)?;
+    let corrupted = match &settings.corruption {
+        Corruption::Replace { with } => fact.corrupted(with).0,
+        Corruption::Noise { .. } => fact.prompt(),
+    };
+    let texts = [fact.prompt(), corrupted, fact.target_true.clone()];
+    let files = Files::of(&wanted.source, model);
+    Ok(emit::cell(&files, model, &tokens, texts.each_ref().map(String::as_str), traced, (name, &cell)))
 }
 
 /// Everything of one fact.

@@ -23,6 +23,10 @@ pub struct Heatmap {
     pub values: Vec<Vec<f32>>,
     /// Why no value is an effect: the map is grey then, and has no peak.
     pub nothing: Option<String>,
+    /// The lowest and highest value of the scale, where several maps share one; else the map's own.
+    pub scale: Option<[f32; 2]>,
+    /// The values are differences: zero is in the middle of the scale, and the widest difference is named.
+    pub signed: bool,
 }
 
 struct Layout {
@@ -55,13 +59,15 @@ pub fn render(map: &Heatmap, screen: Screen) -> String {
     }
     let labels: Vec<String> = map.tokens.iter().map(|t| text::token(t)).collect();
     let layout = Layout::new(&labels, layers, screen.width);
-    let cells: Vec<Vec<f32>> = map.values.iter().map(|row| grouped(row, &layout)).collect();
-    let finite = || cells.iter().flatten().copied().filter(|value| value.is_finite());
-    let low = finite().fold(f32::INFINITY, f32::min);
-    let high = finite().fold(f32::NEG_INFINITY, f32::max);
-    let peak = peak(&cells).filter(|_| map.nothing.is_none());
-    let usual = if map.nothing.is_some() { Look::Grey } else { Look::Coloured };
-    let look = |peak| if peak { Look::Peak } else { usual };
+    let cells: Vec<Vec<f32>> = map.values.iter().map(|row| grouped(row, &layout, map.signed)).collect();
+    let [low, high] = map.scale.unwrap_or_else(|| span(&cells, map.signed));
+    let peak = peak(&cells, map.signed).filter(|_| map.nothing.is_none());
+    let usual = match map.nothing {
+        Some(_) => Look::Grey,
+        None if map.signed => Look::Signed,
+        None => Look::Coloured,
+    };
+    let look = |peak| if peak && usual == Look::Coloured { Look::Peak } else { usual };
 
     for (row, values) in cells.iter().enumerate() {
         let mark = if map.subject.contains(&row) { '*' } else { ' ' };
@@ -70,7 +76,7 @@ pub fn render(map: &Heatmap, screen: Screen) -> String {
         let label = if mark == '*' { screen.paint(Tone::Strong, &label) } else { label };
         let mut line = format!("{mark}{label}  ");
         for (place, &value) in values.iter().enumerate() {
-            let share = if high > low { (value - low) / (high - low) } else { 0.0 };
+            let share = if high > low { (value - low) / (high - low) } else { usual.nowhere() };
             line.push_str(&cell(share, look(peak == Some((row, place))), layout.cell, screen));
         }
         out.push(line.trim_end().to_owned());
@@ -88,30 +94,49 @@ pub fn render(map: &Heatmap, screen: Screen) -> String {
         let last = (layer + layout.group - 1).min(layers);
         let layer = if last > layer { format!("{layer}-{last}") } else { layer.to_string() };
         let token = labels.get(row).map_or("", String::as_str);
-        out.push(format!("Highest: {} at {token}, layer {layer}", text::number(high)));
+        let (what, value) = (if map.signed { "Widest" } else { "Highest" }, cells[row][place]);
+        out.push(format!("{what}: {} at {token}, layer {layer}", text::number(value)));
     }
     if layout.group > 1 {
         let group = layout.group;
-        out.push(format!("Each cell is the highest of {group} layers, to fit the screen."));
+        let which = if map.signed { "widest" } else { "highest" };
+        out.push(format!("Each cell is the {which} of {group} layers, to fit the screen."));
     }
     out.join("\n")
 }
 
-/// The highest value of each group of layers.
-fn grouped(row: &[f32], layout: &Layout) -> Vec<f32> {
-    // `f32::max` passes over what is not a number, so a group is `?` only when all of it is.
-    let mut cells: Vec<f32> =
-        row.chunks(layout.group).map(|part| part.iter().copied().fold(f32::NAN, f32::max)).collect();
+/// The lowest and highest value; of differences the widest on both sides of zero.
+fn span(cells: &[Vec<f32>], signed: bool) -> [f32; 2] {
+    let finite = || cells.iter().flatten().copied().filter(|value| value.is_finite());
+    if signed {
+        let widest = finite().fold(0.0, |widest: f32, value| widest.max(value.abs()));
+        return [-widest, widest];
+    }
+    [finite().fold(f32::INFINITY, f32::min), finite().fold(f32::NEG_INFINITY, f32::max)]
+}
+
+/// Which of two values stands for both.
+fn larger(one: f32, other: f32, signed: bool) -> f32 {
+    let (a, b) = if signed { (one.abs(), other.abs()) } else { (one, other) };
+    // What is not a number gives way to any that is one.
+    if a >= b || b.is_nan() { one } else { other }
+}
+
+/// The highest value of each group of layers, or the widest difference.
+fn grouped(row: &[f32], layout: &Layout, signed: bool) -> Vec<f32> {
+    let all = |part: &[f32]| part.iter().copied().fold(f32::NAN, |best, value| larger(best, value, signed));
+    let mut cells: Vec<f32> = row.chunks(layout.group).map(all).collect();
     cells.resize(layout.cells, f32::NAN);
     cells
 }
 
-fn peak(cells: &[Vec<f32>]) -> Option<(usize, usize)> {
+fn peak(cells: &[Vec<f32>], signed: bool) -> Option<(usize, usize)> {
     let mut best: Option<(usize, usize, f32)> = None;
     for (row, values) in cells.iter().enumerate() {
         for (place, &value) in values.iter().enumerate() {
-            if value.is_finite() && best.is_none_or(|(_, _, top)| value > top) {
-                best = Some((row, place, value));
+            let size = if signed { value.abs() } else { value };
+            if size.is_finite() && best.is_none_or(|(_, _, top)| size > top) {
+                best = Some((row, place, size));
             }
         }
     }
@@ -126,6 +151,30 @@ enum Look {
     Peak,
     /// Its value is no effect.
     Grey,
+    /// It is a difference.
+    Signed,
+}
+
+impl Look {
+    /// The share of a value where all are equal.
+    fn nowhere(self) -> f32 {
+        if self == Self::Signed { 0.5 } else { 0.0 }
+    }
+}
+
+/// Differences without colour, from less to more.
+const LESS_TO_MORE: [char; 7] = ['#', '=', '-', ' ', '·', '+', '*'];
+/// Less, none and more, as on the page.
+const ENDS: [[u8; 3]; 3] = [[190, 60, 50], [90, 90, 90], [60, 120, 220]];
+
+/// The colour of a difference: grey is none.
+fn diverging(share: f32) -> [u8; 3] {
+    let away = (2.0 * share - 1.0).clamp(-1.0, 1.0);
+    let end = ENDS[if away < 0.0 { 0 } else { 2 }];
+    std::array::from_fn(|channel| {
+        let (none, most) = (f32::from(ENDS[1][channel]), f32::from(end[channel]));
+        (none + (most - none) * away.abs()).round() as u8
+    })
 }
 
 fn cell(share: f32, look: Look, width: usize, screen: Screen) -> String {
@@ -133,8 +182,17 @@ fn cell(share: f32, look: Look, width: usize, screen: Screen) -> String {
         return text::pad("?", width);
     }
     let shade = (70.0 + 50.0 * share) as u8;
-    match screen.color(if look == Look::Grey { [shade; 3] } else { viridis(share) }) {
+    let colour = match look {
+        Look::Grey => [shade; 3],
+        Look::Signed => diverging(share),
+        Look::Coloured | Look::Peak => viridis(share),
+    };
+    match screen.color(colour) {
         None if look == Look::Grey => "·".repeat(width),
+        None if look == Look::Signed => {
+            let step = (share.clamp(0.0, 1.0) * (LESS_TO_MORE.len() - 1) as f32).round() as usize;
+            LESS_TO_MORE[step].to_string().repeat(width)
+        }
         None => {
             let step = (share * (RAMP.len() - 1) as f32).round() as usize;
             RAMP[step.min(RAMP.len() - 1)].to_string().repeat(width)
@@ -170,7 +228,11 @@ fn axis(layout: &Layout, layers: usize, width: usize) -> String {
 fn legend(low: f32, high: f32, look: Look, screen: Screen) -> String {
     const STEPS: usize = 20;
     let bar: String = if screen.ink == Ink::None {
-        if look == Look::Grey { "·".into() } else { RAMP.iter().collect() }
+        match look {
+            Look::Grey => "·".into(),
+            Look::Signed => LESS_TO_MORE.iter().collect(),
+            Look::Coloured | Look::Peak => RAMP.iter().collect(),
+        }
     } else {
         (0..STEPS).map(|i| cell(i as f32 / (STEPS - 1) as f32, look, 1, screen)).collect()
     };
@@ -193,6 +255,7 @@ mod tests {
             subject: 1..3,
             values: (0..tokens.len()).map(|r| (0..layers).map(|l| value(r, l)).collect()).collect(),
             nothing: None,
+            ..Heatmap::default()
         }
     }
 
@@ -216,6 +279,24 @@ mod tests {
         assert!(drawn.replace('\n', " ").contains(why), "{drawn}");
         let coloured = render(&grey, Screen { width: 80, ink: Ink::True });
         assert!(!coloured.contains('●'), "{coloured}");
+    }
+
+    #[test]
+    fn differences_have_a_middle() {
+        let row = |values: [f32; 5]| values.to_vec();
+        let values = vec![row([0.0; 5]), row([-0.4, -0.1, 0.0, 0.1, 0.2]), row([0.0, 0.4, f32::NAN, 0.0, 0.0])];
+        let map = Heatmap { values, signed: true, ..map(&TOKENS[..3], 5) };
+        let drawn = render(&map, plain(80));
+        assert!(
+            drawn.contains("-0.4000 [#=- ·+*] 0.4000") && drawn.contains("Widest: -0.4000 at ␣Eiffel, layer 1"),
+            "{drawn}"
+        );
+        let line = |at: usize| drawn.lines().nth(at).unwrap_or_default();
+        assert!(!line(1).contains(['#', '=', '-', '+', '*', '·']), "no difference is blank: {drawn}");
+        assert!(line(2).contains("###") && line(3).contains("***") && line(3).contains('?'), "{drawn}");
+        // A scale of several maps: what is not wide there looks so.
+        let wide = render(&Heatmap { scale: Some([-4.0, 4.0]), ..map }, plain(80));
+        assert!(!wide.contains("###") && wide.contains("-4.0000 ["), "{wide}");
     }
 
     #[test]

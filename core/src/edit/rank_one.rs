@@ -91,3 +91,15 @@ impl RankOne {
 pub(super) fn norm(values: &[f32]) -> f64 {
     values.iter().map(|&x| f64::from(x) * f64::from(x)).sum::<f64>().sqrt()
 }
+
+/// How far an overlay moves what a map gives for a key, `‖ΔW k‖`, in f64.
+pub(super) fn moved(overlay: &Overlay, tensor: &str, key: &[f32]) -> f64 {
+    let mut added: Vec<f64> = Vec::new();
+    let terms = overlay.terms.iter().filter(|term| term.tensor == tensor);
+    for (u, v) in terms.flat_map(|term| term.u.iter().zip(&term.v)) {
+        let along: f64 = key.iter().zip(v).map(|(k, v)| f64::from(*k) * f64::from(*v)).sum();
+        added.resize(u.len(), 0.0);
+        added.iter_mut().zip(u).for_each(|(sum, u)| *sum += along * f64::from(*u));
+    }
+    added.iter().map(|x| x * x).sum::<f64>().sqrt()
+}

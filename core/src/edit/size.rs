@@ -26,8 +26,25 @@ pub fn at_once(model: &Model, method: &EditMethod) -> usize {
 /// For an edit of nothing.
 pub async fn size_of(model: &Model, overlay: &Overlay) -> Result<(String, f32)> {
     let mut largest: Option<(String, f32)> = None;
+    for term in by_tensor(&overlay.terms) {
+        // GPT-2's query, key and value are parts of one tensor.
+        let maps = model.net.blocks.iter().flat_map(|block| block.maps()).map(|(_, map)| map);
+        let mut own = 0.0f64;
+        for map in maps.filter(|map| map.tensor == term.tensor) {
+            own += map.values().await?.iter().map(|&x| f64::from(x) * f64::from(x)).sum::<f64>();
+        }
+        let share = (term.norm() / own.sqrt().max(f64::MIN_POSITIVE)) as f32;
+        if largest.as_ref().is_none_or(|(_, most)| share > *most) {
+            largest = Some((term.tensor.clone(), share));
+        }
+    }
+    Ok(largest.expect("an edit changes something"))
+}
+
+/// The terms of each tensor as one, tensors and terms in their order.
+pub(super) fn by_tensor(terms: &[Term]) -> Vec<Term> {
     let mut whole: Vec<Term> = Vec::new();
-    for Term { tensor, u, v } in &overlay.terms {
+    for Term { tensor, u, v } in terms {
         match whole.iter_mut().find(|term| term.tensor == *tensor) {
             Some(term) => {
                 term.u.extend(u.iter().cloned());
@@ -36,14 +53,5 @@ pub async fn size_of(model: &Model, overlay: &Overlay) -> Result<(String, f32)> 
             None => whole.push(Term { tensor: tensor.clone(), u: u.clone(), v: v.clone() }),
         }
     }
-    for term in &whole {
-        let mut maps = model.net.blocks.iter().flat_map(|block| block.maps());
-        let (_, map) = maps.find(|(_, map)| map.tensor == term.tensor).expect("an edit is of the model's own tensors");
-        let own: f64 = map.values().await?.iter().map(|&x| f64::from(x) * f64::from(x)).sum();
-        let share = (term.norm() / own.sqrt().max(f64::MIN_POSITIVE)) as f32;
-        if largest.as_ref().is_none_or(|(_, most)| share > *most) {
-            largest = Some((term.tensor.clone(), share));
-        }
-    }
-    Ok(largest.expect("an edit changes something"))
+    whole
 }

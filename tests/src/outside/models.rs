@@ -1,6 +1,7 @@
 //! A model's files: configuration, weights, tokenizer.
 
 use engram_core::device::Compute;
+use engram_core::edit::{self, Change};
 use engram_core::load::Model;
 use engram_core::tokens::Tokens;
 use engram_core::weights::{ByteSource, Checkpoint, MemoryFile};
@@ -70,6 +71,31 @@ pub fn gguf(bytes: &[u8]) {
     {
         let _ = tokens.encode("The capital of France is").map(|encoded| tokens.decode(&encoded.ids));
     }
+}
+
+/// A change of weights for the llama fixture: a file of Engram's own, an adapter's weights, or an adapter's configuration. What
+/// was read is written and read again.
+pub fn change(bytes: &[u8]) {
+    thread_local! {
+        static MODEL: Model = {
+            let [config, tokenizer, weights] = rest("llama-tied");
+            let named = [("config.json", config), ("tokenizer.json", tokenizer), ("model.safetensors", weights)];
+            load(named.map(|(name, bytes)| source(name, bytes)).into()).expect("a fixture")
+        };
+    }
+    const CONFIG: &[u8] = br#"{"peft_type": "LORA", "r": 1, "lora_alpha": 1}"#;
+    MODEL.with(|model| {
+        let again = |change: &Change| {
+            let written = edit::delta(&model.info, [&change.overlay]).expect("what was read can be written");
+            let read = edit::read_delta(&model.net, &written).expect("and read");
+            assert_eq!(read.overlay, change.overlay);
+        };
+        let _ = edit::read_delta(&model.net, bytes).map(|change| again(&change));
+        let _ = edit::read_adapter(&model.net, CONFIG, bytes).map(|change| again(&change));
+        for weights in super::seeds::changes() {
+            let _ = edit::read_adapter(&model.net, bytes, &weights).map(|change| again(&change));
+        }
+    });
 }
 
 /// Every tensor that a file says it has.

@@ -5,11 +5,12 @@ use engram_core::journal::{self, RedundancyLine};
 use engram_core::protocol::{Command, Event, Failure, Message, Request};
 use engram_core::record::{PatchPosition, Record};
 use engram_core::{Kind, pack};
+use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
 /// A kind of input: its fuzz target's name.
-pub const KINDS: [&str; 9] =
-    ["facts", "record", "journal", "page", "message", "config", "safetensors", "gguf", "tokenizer"];
+pub const KINDS: [&str; 10] =
+    ["facts", "record", "journal", "page", "message", "config", "safetensors", "gguf", "tokenizer", "change"];
 
 const KNOWN: &str = r#"[{"known_id": 1, "subject": "Vinson Massif", "attribute": "Antarctica", "template": "{} is in",
  "prompt": "Vinson Massif is in", "prediction": " Antarctica", "relation_id": "P30"},
@@ -55,7 +56,7 @@ pub fn good(kind: &str) -> Vec<Vec<u8>> {
             all.extend(files(&fixtures().join("facts")).iter().map(|path| read(path)));
             all
         }
-        "record" => records().iter().map(json).collect(),
+        "record" => records().iter().map(plain).collect(),
         "journal" => records().iter().map(written).collect(),
         "page" => {
             let packed = pack::pack(&records()).expect("records");
@@ -67,12 +68,44 @@ pub fn good(kind: &str) -> Vec<Vec<u8>> {
         "config" => models(&["config.json", "config.v4.json"]),
         "tokenizer" => models(&["tokenizer.json"]),
         "safetensors" => models(&["model.safetensors"]),
+        "change" => {
+            let config = r#"{"peft_type": "LORA", "r": 1, "lora_alpha": 2, "use_rslora": true, "bias": "none",
+                "alpha_pattern": {"mlp.down_proj": 4}, "base_model_name_or_path": "a/b"}"#;
+            changes().into_iter().chain([config.as_bytes().to_vec()]).collect()
+        }
         "gguf" => files(&fixtures().join("gguf")).iter().map(|path| read(path)).collect(),
         _ => panic!("no such kind of input: {kind}"),
     }
 }
 
-fn json(record: &Record) -> Vec<u8> {
+/// Changes of the llama fixture with a tied head: a file of Engram's own, and an adapter's weights.
+pub fn changes() -> [Vec<u8>; 2] {
+    let config: Value = serde_json::from_slice(&read(&fixtures().join("models/llama-tied/config.json"))).expect("JSON");
+    let size = |key: &str| config[key].as_u64().expect("a size") as usize;
+    let (d, f) = (size("hidden_size"), size("intermediate_size"));
+    let down = "model.layers.0.mlp.down_proj";
+    let about = json!({"format": "engram-rank-one-delta", "model": "m"});
+    let own = [(format!("{down}.weight.u"), vec![d]), (format!("{down}.weight.k"), vec![f])];
+    let module = format!("base_model.model.{down}");
+    let lora = [(format!("{module}.lora_A.weight"), vec![1, f]), (format!("{module}.lora_B.weight"), vec![d, 1])];
+    [tensors(&about, &own), tensors(&json!({"format": "pt"}), &lora)]
+}
+
+/// A safetensors file of ones.
+fn tensors(about: &Value, tensors: &[(String, Vec<usize>)]) -> Vec<u8> {
+    let mut header = json!({"__metadata__": about});
+    let mut end = 0;
+    for (name, shape) in tensors {
+        let begin = end;
+        end += 4 * shape.iter().product::<usize>();
+        header[name] = json!({"dtype": "F32", "shape": shape, "data_offsets": [begin, end]});
+    }
+    let header = header.to_string().into_bytes();
+    let data = 1f32.to_le_bytes().repeat(end / 4);
+    [&(header.len() as u64).to_le_bytes()[..], &header, &data].concat()
+}
+
+fn plain(record: &Record) -> Vec<u8> {
     journal::to_json(record).expect("a record")
 }
 

@@ -3,7 +3,7 @@
 //! `ΔW K` alone: those rows are put in place, and the layers below are computed once.
 
 use crate::edit::editor::{EditBatch, EditTarget, Evidence};
-use crate::edit::rank_one::norm;
+use crate::edit::rank_one::{moved, norm};
 use crate::edit::size::size_of;
 use crate::error::{Error, Kind, Result};
 use crate::load::Model;
@@ -173,12 +173,8 @@ pub(super) fn evidence(
     loss: Vec<f32>,
     seed: u64,
 ) -> Evidence {
-    let mut added = vec![0.0f64; value.len()];
-    for (u, v) in overlay.terms.iter().flat_map(|term| term.u.iter().zip(&term.v)) {
-        let along: f64 = key.iter().zip(v).map(|(k, v)| f64::from(*k) * f64::from(*v)).sum();
-        added.iter_mut().zip(u).for_each(|(sum, u)| *sum += along * f64::from(*u));
-    }
-    let (before, moved) = (norm(value), added.iter().map(|x| x * x).sum::<f64>().sqrt());
+    let tensor = overlay.terms.first().map_or("", |term| &term.tensor);
+    let (before, moved) = (norm(value), moved(overlay, tensor, key));
     let search = Search { value_norm: before as f32, delta_norm: moved as f32, nll: loss.clone(), ..Search::default() };
     Evidence {
         seed,

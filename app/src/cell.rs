@@ -1,0 +1,54 @@
+//! Cells of a trace as a command line names them: `LAYER`, `LAYER:PLACE` or `LAYER:PLACE:SITE`.
+
+use crate::options::{self, POSITIONS};
+use engram_core::protocol::MapSite;
+use engram_core::record::PatchPosition;
+use engram_core::trace::{CellName, CellPlace};
+use engram_core::{Error, Result};
+
+/// What a cell's name looks like.
+const HINT: &str = "write LAYER:PLACE or LAYER:PLACE:SITE, such as 12:subject-last, 12:5 (token 5 of the corrupted prompt, from 0) or 12:5:mlp; sites are residual, mlp and attention";
+
+/// Parses `--cell`.
+pub fn cell(value: &str) -> Result<CellName> {
+    let mut parts = value.split(':');
+    let layer = options::layer(parts.next().unwrap_or_default()).map_err(|error| error.hint(HINT))?;
+    let place = match parts.next() {
+        None => CellPlace::Patched(PatchPosition::SubjectLast),
+        Some(place) => self::place(place)?,
+    };
+    let site = match parts.next() {
+        None | Some("residual") => MapSite::Residual,
+        Some("mlp") => MapSite::Mlp,
+        Some("attention") => MapSite::Attention,
+        Some(other) => return Err(Error::input(format!("there is no site `{other}`")).hint(HINT)),
+    };
+    match parts.next() {
+        None => Ok(CellName { layer: Some(layer), place, site }),
+        Some(_) => Err(Error::input("it has more than three parts").hint(HINT)),
+    }
+}
+
+fn place(value: &str) -> Result<CellPlace> {
+    let named = POSITIONS.into_iter().find(|position| position.name() == value).map(CellPlace::Patched);
+    let place = named.or_else(|| value.parse().ok().map(CellPlace::Token));
+    place.ok_or_else(|| Error::input(format!("`{value}` is neither a patch position nor a token")).hint(HINT))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cells_have_names() {
+        let named = |text: &str| cell(text).map(|cell| (cell.layer, cell.place, cell.site)).ok();
+        let patched = CellPlace::Patched(PatchPosition::LastToken);
+        assert_eq!(named("12:last-token"), Some((Some(12), patched, MapSite::Residual)));
+        assert_eq!(named("3:0:attention"), Some((Some(3), CellPlace::Token(0), MapSite::Attention)));
+        let usual = CellPlace::Patched(PatchPosition::SubjectLast);
+        assert_eq!(named("1"), Some((Some(1), usual, MapSite::Residual)));
+        for wrong in ["", "0", "x", "1:", "1:first", "1:-1", "1:2:head", "1:2:mlp:3", ":1"] {
+            assert!(cell(wrong).is_err_and(|error| error.next_step() == Some(HINT)), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! One cell of a trace by name: what is put back where, and what it restored.
+
+use super::TokenizedFact;
+use super::cells::positions;
+use super::maps::{aligned, window};
+use crate::error::{Error, Result};
+use crate::protocol::MapSite;
+use crate::record::{Maps, PatchPosition, Settings, Traced};
+use std::ops::RangeInclusive;
+
+/// Where a cell is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CellPlace {
+    /// At a patch position.
+    Patched(PatchPosition),
+    /// At a token of the corrupted prompt, from 0.
+    Token(usize),
+}
+
+/// A cell that somebody asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CellName {
+    /// The layer, from 1; without one, where the probability is highest.
+    pub layer: Option<usize>,
+    /// Where.
+    pub place: CellPlace,
+    /// What is put back.
+    pub site: MapSite,
+}
+
+/// A cell as it was computed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Cell {
+    /// The layers whose activations are put back.
+    pub layers: RangeInclusive<usize>,
+    /// The position in the clean prompt, and the one in the corrupted prompt.
+    pub positions: [usize; 2],
+    /// The answer's probability.
+    pub p: f32,
+}
+
+impl CellName {
+    /// Only the maps have it: Stage 1 puts back the residual stream at patch positions.
+    pub fn needs_maps(&self) -> bool {
+        self.site != MapSite::Residual || !matches!(self.place, CellPlace::Patched(_))
+    }
+
+    /// The cell of a trace of this fact.
+    ///
+    /// # Errors
+    /// When the trace has no such cell.
+    pub fn of(&self, fact: &TokenizedFact, traced: &Traced, settings: &Settings) -> Result<Cell> {
+        let tokens = fact.corrupt.len();
+        let at = match self.place {
+            CellPlace::Patched(position) => positions(fact, position),
+            CellPlace::Token(at) if at >= tokens => {
+                return Err(Error::input(format!("the corrupted prompt has {tokens} tokens, and no token {at}"))
+                    .hint(format!("tokens are numbered 0 to {}", tokens - 1)));
+            }
+            CellPlace::Token(at) => aligned(fact, at).map(|source| (source, at)),
+        };
+        let Some((source, target)) = at else {
+            return Err(Error::input("nothing is put back there: the clean prompt has no such token")
+                .hint("choose another token: the subject's are aligned from its end"));
+        };
+        let mapped = || traced.maps.as_ref().and_then(|maps| of_site(maps, self.site).get(target));
+        let curve = match self.place {
+            CellPlace::Patched(position) if !self.needs_maps() => traced.patched.get(&position),
+            // The maps put back at the token that is aligned.
+            CellPlace::Patched(PatchPosition::SameIndex) if aligned(fact, target) != Some(source) => None,
+            _ => mapped(),
+        };
+        let curve = curve.filter(|curve| !curve.is_empty());
+        let curve = curve
+            .ok_or_else(|| Error::input("the trace has no such cell").hint("choose another patch position or token"))?;
+        let layers = curve.len();
+        let highest = || (1..=layers).rev().max_by(|a, b| curve[a - 1].total_cmp(&curve[b - 1]));
+        let layer = self.layer.or_else(highest).filter(|layer| (1..=layers).contains(layer));
+        let Some(layer) = layer else {
+            return Err(Error::input(format!("layer {} does not exist", self.layer.unwrap_or_default()))
+                .hint(format!("layers are numbered 1 to {layers}")));
+        };
+        let put_back = match self.site {
+            MapSite::Residual => layer..=layer,
+            _ => {
+                let window = window(layer, settings.window_of(layers), layers);
+                window.start..=window.end - 1
+            }
+        };
+        Ok(Cell { layers: put_back, positions: [source, target], p: curve[layer - 1] })
+    }
+}
+
+fn of_site(maps: &Maps, site: MapSite) -> &[Vec<f32>] {
+    match site {
+        MapSite::Residual => &maps.residual,
+        MapSite::Mlp => &maps.mlp,
+        MapSite::Attention => &maps.attention,
+    }
+}
