@@ -20,7 +20,7 @@ const SAME: f32 = 2e-5;
 
 fn in_f16() -> Option<Compute> {
     let gpu = devices().into_iter().find(|compute| !compute.is_cpu())?;
-    Some(gpu.holding(Some(Precision::F16), 0).expect("it has 16-bit numbers"))
+    Some(gpu.holding(Precision::F16).expect("it has 16-bit numbers"))
 }
 
 fn bundled(path: &str) -> PathBuf {
@@ -79,7 +79,7 @@ fn rounded_weights_stay_within_their_bound() {
 
 #[test]
 fn the_cpu_has_no_f16_and_a_value_too_large_is_named() {
-    let refused = Compute::cpu("tests").holding(Some(Precision::F16), 0).expect_err("it computes in f32");
+    let refused = Compute::cpu("tests").holding(Precision::F16).expect_err("it computes in f32");
     assert!(refused.to_string().contains("f32 only"), "{refused}");
     let Some(half) = in_f16() else { return };
     let folder = tempfile::tempdir().expect("a folder");

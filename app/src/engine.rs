@@ -4,6 +4,9 @@ mod doctor;
 mod edit;
 mod emit;
 mod load;
+#[cfg(target_os = "linux")]
+mod loader;
+mod outlook;
 mod place;
 mod save;
 mod saved;
@@ -22,7 +25,9 @@ use crate::hub::{self, Hub};
 use crate::progress::Progress;
 use crate::wanted::{EditWish, Facts, Model, Place, Proof, Question, Training};
 use anyhow::Result;
+use engram_core::device::GpuMemory;
 use engram_core::edit::{Change, Retraced};
+use engram_core::load::fit::Fit;
 use engram_core::metrics::Judgement;
 use engram_core::record::{DeviceInfo, EditRecord, EditSettings, ModelInfo, Record, Settings};
 use engram_core::trace::{CellName, Units};
@@ -257,6 +262,32 @@ pub struct Understood {
     pub lines: Vec<(String, String)>,
     /// What a user should know of the files.
     pub notes: Vec<String>,
+    /// What loading takes: on the device that would compute, then on the CPU where that is another.
+    pub devices: Vec<Outlook>,
+}
+
+/// What a model takes of a device, and whether that is there.
+#[derive(Debug, serde::Serialize)]
+pub struct Outlook {
+    /// The device, with the precision that would be taken.
+    pub device: DeviceInfo,
+    /// Why this one, and this precision.
+    pub why: String,
+    /// Its memory; missing on the CPU, and where the driver does not tell.
+    pub memory: Option<GpuMemory>,
+    /// Bytes of the largest buffer that it binds; missing on the CPU.
+    pub binding: Option<u64>,
+    /// Bytes of main memory that are free.
+    pub host: u64,
+    /// What is taken in each precision that it has.
+    pub fits: Vec<Fit>,
+    /// The model can be loaded there in this precision.
+    pub works: bool,
+    /// Whether it fits, in a sentence.
+    pub verdict: String,
+    /// What to do where it does not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
 }
 
 /// How a model's files are understood, without loading it.

@@ -93,6 +93,31 @@ fn the_version() {
     snapshot("version", &engram(&["--version"]));
 }
 
+#[test]
+fn doctor_tells_what_a_model_takes() {
+    let told = |more: &[&str]| engram(&[&["doctor", "--model", "engram-llama", "--device", "cpu"], more].concat());
+    let output = told(&[]);
+    let shown = text(&output.stdout);
+    assert!(output.status.success(), "{}", seen(&output));
+    for part in ["What it takes on the CPU", "f32", "weights on the device", "planned batch", "fits in f32: "] {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
+    assert!(!shown.contains("largest binding"), "the CPU binds nothing: {shown}");
+    let json: serde_json::Value = serde_json::from_slice(&told(&["--json"]).stdout).expect("JSON");
+    let devices = json["devices"].as_array().expect("devices");
+    assert_eq!((devices.len(), &devices[0]["works"]), (1, &true.into()), "{json}");
+    let fit = &devices[0]["fits"][0];
+    let number = |name: &str| fit[name].as_u64().unwrap_or_else(|| panic!("{name}: {fit}"));
+    assert!(number("host") > number("weights") && number("weights") > number("largest"), "{fit}");
+    assert!(number("batch") >= number("smallest_batch") && number("rows") >= 64, "{fit}");
+
+    let half = told(&["--precision", "f16"]);
+    assert_eq!(half.status.code(), Some(1), "{}", seen(&half));
+    assert!(text(&half.stdout).contains("the CPU backend computes in f32 only"), "{}", seen(&half));
+    let alone = engram(&["doctor", "--precision", "f16"]);
+    assert_eq!(alone.status.code(), Some(2), "a precision of no model: {}", seen(&alone));
+}
+
 /// Lines that must be refused with exit code 2, nothing on stdout, an error and a hint.
 const REFUSED: &[(&str, &[&str])] = &[
     ("unknown-command", &["trce"]),

@@ -2,7 +2,7 @@
 //! a signal.
 #![cfg(target_os = "linux")]
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -114,6 +114,87 @@ fn the_lab_starts_or_says_why_not() {
 #[expect(clippy::print_stderr, reason = "the table is for people who run this by hand")]
 fn told(name: &str, megabytes: u64, said: &str) {
     eprintln!("{name:>8} {megabytes:>5} MB  {said}");
+}
+
+/// A model of 6 GiB in f32, whose file has no blocks on the disk: nothing but its header is read before it is refused.
+fn large(folder: &Path) -> PathBuf {
+    let small = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/models/llama");
+    let model = folder.join("large");
+    std::fs::create_dir(&model).expect("a folder");
+    std::fs::copy(small.join("tokenizer.json"), model.join("tokenizer.json")).expect("a copy");
+    let config = std::fs::read(small.join("config.json")).expect("a config");
+    let mut config: serde_json::Value = serde_json::from_slice(&config).expect("JSON");
+    let (vocabulary, width, inner) = (6 << 20, 128, 256);
+    for (name, size) in [
+        ("vocab_size", vocabulary),
+        ("hidden_size", width),
+        ("intermediate_size", inner),
+        ("num_hidden_layers", 1),
+        ("num_attention_heads", 2),
+        ("num_key_value_heads", 2),
+        ("head_dim", width / 2),
+    ] {
+        config[name] = size.into();
+    }
+    std::fs::write(model.join("config.json"), config.to_string()).expect("a file");
+    let mut shapes = vec![("model.norm".to_owned(), vec![width])];
+    shapes.extend(["model.embed_tokens", "lm_head"].map(|name| (name.to_owned(), vec![vocabulary, width])));
+    let block = |name: &str, shape: &[usize]| (format!("model.layers.0.{name}"), shape.to_vec());
+    shapes.extend(["input_layernorm", "post_attention_layernorm"].map(|name| block(name, &[width])));
+    shapes.extend(["q", "k", "v", "o"].map(|name| block(&format!("self_attn.{name}_proj"), &[width, width])));
+    shapes.extend(["gate", "up"].map(|name| block(&format!("mlp.{name}_proj"), &[inner, width])));
+    shapes.push(block("mlp.down_proj", &[width, inner]));
+    let (mut tensors, mut end) = (serde_json::Map::new(), 0);
+    for (name, shape) in shapes {
+        let bytes = 4 * shape.iter().product::<usize>();
+        let tensor = serde_json::json!({ "dtype": "F32", "shape": shape, "data_offsets": [end, end + bytes] });
+        tensors.insert(format!("{name}.weight"), tensor);
+        end += bytes;
+    }
+    let mut header = serde_json::Value::Object(tensors).to_string();
+    header.extend(std::iter::repeat_n(' ', (8 - header.len() % 8) % 8));
+    let mut file = std::fs::File::create(model.join("model.safetensors")).expect("a file");
+    file.write_all(&(header.len() as u64).to_le_bytes()).expect("its length");
+    file.write_all(header.as_bytes()).expect("its header");
+    file.set_len((8 + header.len() + end) as u64).expect("a hole");
+    model
+}
+
+#[test]
+fn a_model_that_cannot_fit_is_refused_with_numbers_before_it_is_read() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let model = large(folder.path());
+    let model = model.to_string_lossy();
+    let question = ["The capital of France is", "--subject", "France"];
+    let arguments = [&["trace", "--device", "cpu", "--model", &*model], &question[..]].concat();
+    let start = std::time::Instant::now();
+    let output = limited(2000, folder.path(), &arguments).output().expect("engram starts");
+    let said = outcome(&output, "a model of 6 GiB in 2 GB");
+    assert!(
+        said.starts_with("error: out of memory: the model large needs ") && said.contains("MiB are free"),
+        "{said}"
+    );
+    assert!(start.elapsed().as_secs() < 20, "its weights were read");
+
+    // The same numbers before anything is loaded, and the same end.
+    let told = |arguments: &[&str]| {
+        let all = [&["doctor", "--device", "cpu", "--model", &*model], arguments].concat();
+        limited(2000, folder.path(), &all).output().expect("engram starts")
+    };
+    let output = told(&[]);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.contains("does not fit: ") && text.contains("of main memory"), "{text}");
+    assert!(text.contains("weights on the device") && text.contains("6.0 GiB") && text.contains("hint: "), "{text}");
+    let output = told(&["--json"]);
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let device = &json["devices"][0];
+    let fit = &device["fits"][0];
+    assert_eq!((&device["works"], &fit["lack"]["of"]), (&false.into(), &"host".into()), "{json}");
+    let needs = fit["lack"]["needs"].as_u64().expect("bytes");
+    assert_eq!(Some(needs), fit["host"].as_u64());
+    assert!(needs > fit["weights"].as_u64().expect("bytes"), "{json}");
+    assert!(said.contains(&format!("{} MiB", needs.div_ceil(1 << 20))), "{said} and {needs} bytes");
 }
 
 /// A real model, where there is one.

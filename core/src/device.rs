@@ -1,8 +1,10 @@
 //! Which device computes, why, and whether it computes right.
 
 pub(crate) mod complaints;
+pub(crate) mod gpu_memory;
 
 pub use complaints::{complain, complaint, hear};
+pub use gpu_memory::GpuMemory;
 
 use crate::error::{Error, Result};
 use crate::memory;
@@ -30,12 +32,9 @@ pub struct Compute {
     pub self_test: f32,
     /// Bytes that activations may use.
     pub free_bytes: u64,
-    /// Bytes of its memory, where it says so.
-    pub memory: Option<u64>,
+    /// Its memory when it was opened, where its driver tells.
+    pub memory: Option<GpuMemory>,
 }
-
-/// What a device needs beside a model's weights.
-const BESIDE_WEIGHTS: u64 = 1 << 30;
 
 /// What graphics drivers take of the address space while they look for adapters; they end the process where they cannot
 /// have it.
@@ -58,22 +57,12 @@ impl Compute {
         }
     }
 
-    /// The same, with a model's matrices held in a precision; without one in f32, or in f16 where the device has memory for
-    /// these only. The model takes so many `bytes` in f32.
+    /// The same, with a model's matrices held in a precision.
     ///
     /// # Errors
     /// Where the device has no numbers of this kind.
-    pub fn holding(mut self, precision: Option<Precision>, bytes: u64) -> Result<Self> {
-        let has = self.adapter.as_ref().is_some_and(|adapter| adapter.shader_f16);
-        let precision = precision.unwrap_or_else(|| match self.memory {
-            Some(memory) if has && bytes.saturating_add(BESIDE_WEIGHTS) > memory => {
-                let (bytes, memory) = (bytes >> 20, memory >> 20);
-                self.why = format!("{}; f16, since {bytes} MiB in f32 do not fit {memory} MiB", self.why);
-                Precision::F16
-            }
-            _ => Precision::F32,
-        });
-        if precision == Precision::F16 && !has {
+    pub fn holding(mut self, precision: Precision) -> Result<Self> {
+        if precision == Precision::F16 && !self.has_halves() {
             let what = if self.is_cpu() { "the CPU backend computes" } else { "this graphics adapter computes" };
             return Err(Error::device(format!("{what} in f32 only"))
                 .hint("leave --precision out, or take a GPU that has 16-bit numbers (`engram doctor`)")
@@ -81,6 +70,16 @@ impl Compute {
         }
         self.info.precision = precision;
         Ok(self)
+    }
+
+    /// It can hold matrices in 16 bits.
+    pub fn has_halves(&self) -> bool {
+        self.adapter.as_ref().is_some_and(|adapter| adapter.shader_f16)
+    }
+
+    /// Its memory as the driver tells it now, or told it when the device was opened.
+    pub fn memory_now(&self) -> Option<GpuMemory> {
+        self.device.as_ref().and(opened()).and_then(|(_, setup)| gpu_memory::ask(&setup.adapter)).or(self.memory)
     }
 
     /// It is the CPU.

@@ -1,11 +1,12 @@
 //! A model ready to run: decoder, tokenizer, device, identity, plan.
 
+pub mod fit;
+
 use crate::device::Compute;
 use crate::error::{Error, Result};
-use crate::memory;
 use crate::model::loader::Loader;
 use crate::model::spec::Spec;
-use crate::model::{Survey, Transformer, assemble, own_head, weigh};
+use crate::model::{Transformer, assemble, own_head, weigh};
 use crate::record::{ModelInfo, Precision};
 use crate::run::{Edited, Plan};
 use crate::second_moment::SecondMoments;
@@ -13,6 +14,7 @@ use crate::tensor::Overlay;
 use crate::tensor::self_test::test_halves;
 use crate::tokens::Tokens;
 use crate::weights::Checkpoint;
+use fit::{Place, Takes};
 
 /// A model on a device.
 pub struct Model {
@@ -61,47 +63,57 @@ pub fn notes(checkpoint: &Checkpoint, own_head: bool, tokens: &Tokens) -> Vec<St
     checkpoint.notes().iter().cloned().chain(own).chain(tokens.notes()).collect()
 }
 
-/// Bytes of a vocabulary table's shard where memory is small: little to hold at once, and not too many shards.
-pub fn shard_bytes(checkpoint: &Checkpoint) -> u64 {
-    let largest = checkpoint.tensors().values().map(|tensor| 4 * tensor.elements() as u64).max().unwrap_or(0);
-    (largest / 16).max(24 << 20)
+/// What is known of a checkpoint before its first tensor is read.
+pub struct Looked {
+    /// What loading it takes.
+    pub takes: Takes,
+    /// The files have a head of their own though the config ties it to the embedding.
+    pub own_head: bool,
+    spec: Spec,
 }
 
-/// What a tokenizer takes for each byte of its file, while it is read.
-const TOKENIZER_TIMES: u64 = 10;
-/// What everything else takes: captured runs of a few prompts, records, text.
-const REST: u64 = 32 << 20;
-
-/// Of a GPU's memory, for activations.
-const LEAST_FREE: u64 = 256 << 20;
-const MOST_FREE: u64 = 8 << 30;
-
-/// Bytes of main memory that a model needs, with the smallest batch plan that there is.
-fn needed(survey: &Survey, tokenizer: u64, cpu: bool) -> u64 {
-    // A tensor is held twice where it is turned, or goes to another device.
-    let weights = if cpu { survey.bytes + survey.largest } else { 2 * survey.largest };
-    weights.saturating_add(Plan::LEAST_ROWS as u64 * survey.row).saturating_add(TOKENIZER_TIMES * tokenizer + REST)
+/// Holds names and shapes against the configuration, and counts.
+///
+/// # Errors
+/// As loading it, but for what only its numbers show.
+pub async fn look(checkpoint: &Checkpoint) -> Result<Looked> {
+    let mut spec = Spec::read(checkpoint.config())?;
+    let own_head = own_head(&spec, checkpoint).await?;
+    spec.tied &= !own_head;
+    let survey = weigh(spec.clone(), Some(checkpoint)).await?;
+    let takes = Takes { survey, tokenizer: checkpoint.tokenizer_json().len() as u64 };
+    Ok(Looked { takes, own_head, spec })
 }
 
 impl Model {
     /// Loads a checkpoint. `progress(done, all)` counts tensors.
+    ///
+    /// # Errors
+    /// As [`Self::load_looked`].
     pub async fn load(
         checkpoint: &Checkpoint,
         name: &str,
         compute: Compute,
         progress: &dyn Fn(usize, usize),
     ) -> Result<Self> {
-        let mut spec = Spec::read(checkpoint.config())?;
-        let own_head = own_head(&spec, checkpoint).await?;
-        spec.tied &= !own_head;
-        let survey = weigh(spec.clone(), Some(checkpoint)).await?;
-        let needed = needed(&survey, checkpoint.tokenizer_json().len() as u64, compute.is_cpu());
-        memory::reserve(needed, &format!("the model {name}"))?;
+        Self::load_looked(look(checkpoint).await?, checkpoint, name, compute, progress).await
+    }
+
+    /// Loads a checkpoint that was looked at.
+    ///
+    /// # Errors
+    /// When it cannot fit, before a tensor is read; when its files or their numbers are wrong, or the device fails.
+    pub async fn load_looked(
+        Looked { takes, own_head, spec }: Looked,
+        checkpoint: &Checkpoint,
+        name: &str,
+        compute: Compute,
+        progress: &dyn Fn(usize, usize),
+    ) -> Result<Self> {
+        let place = Place::of(&compute);
+        let plan = takes.refuse(name, &place, compute.info.precision)?.plan;
         let tokens = checkpoint.tokens()?;
-        let binding = compute.binding_bytes();
-        // In a browser a table passes through the tab's own small memory, one shard at a time.
-        let small = cfg!(target_family = "wasm") && !compute.is_cpu();
-        let table = if small { binding.min(shard_bytes(checkpoint)) } else { binding };
+        let table = place.table(takes.survey.largest);
         let config = checkpoint.config().clone();
         let loader = Loader::new(
             checkpoint,
@@ -135,14 +147,6 @@ impl Model {
             ))
             .hint("tokenizer.json belongs to another model than the weights"));
         }
-        // What is free beside the weights, as far as a GPU says what it has.
-        let weights = survey.bytes / 4 * compute.info.precision.bytes() as u64;
-        let free = match compute.memory {
-            _ if compute.is_cpu() => memory::free() / 2,
-            Some(memory) => (memory.saturating_sub(weights) / 4).clamp(LEAST_FREE, MOST_FREE),
-            None => compute.free_bytes,
-        };
-        let plan = Plan::of(&net, compute.is_cpu(), free, binding);
         crate::device::complaint()?;
         let (overlays, second_moments) = (Vec::new(), SecondMoments::default());
         Ok(Self { net, tokens, compute, info, plan, overlays, config, spec, own_head, notes, second_moments })

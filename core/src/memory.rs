@@ -48,6 +48,14 @@ fn short(bytes: u64, what: impl std::fmt::Display, free: Option<u64>) -> Error {
         .hint(format!("close other programs, or take a smaller model{limit}"))
 }
 
+/// Bytes for people.
+pub fn said(bytes: u64) -> String {
+    match bytes {
+        small if small < 1 << 30 => mib(small),
+        large => format!("{:.1} GiB", large as f64 / f64::from(1 << 30)),
+    }
+}
+
 fn mib(bytes: u64) -> String {
     format!("{} MiB", bytes.div_ceil(1 << 20))
 }
@@ -85,6 +93,11 @@ mod there {
     pub fn free() -> u64 {
         let machine = machine();
         if limited() { machine.min(mapped(ENOUGH)) } else { machine }
+    }
+
+    /// What a model may take, with all that computing with it needs.
+    pub fn room() -> u64 {
+        free()
     }
 
     fn machine() -> u64 {
@@ -155,19 +168,28 @@ mod there {
 
 #[cfg(all(feature = "engine", target_family = "wasm"))]
 mod there {
+    use super::short;
     use crate::Result;
 
-    /// A tab has 4 GiB of address space and shares it with the weights.
+    /// A tab has 4 GiB of address space, of which the engine itself needs some.
+    const TAB: u64 = (4 << 30) - (256 << 20);
+
+    /// A tab's address space is shared with the weights.
     pub fn free() -> u64 {
         1 << 30
     }
 
-    /// Makes sure that there are so many bytes; a tab's preflight has looked already.
+    /// What a model may take of a tab's address space, with all that computing with it needs.
+    pub fn room() -> u64 {
+        TAB
+    }
+
+    /// Makes sure that a tab can have so many bytes.
     ///
     /// # Errors
-    /// None.
-    pub fn reserve(_: u64, _: &str) -> Result<()> {
-        Ok(())
+    /// When it cannot; the error says how many it can.
+    pub fn reserve(bytes: u64, what: &str) -> Result<()> {
+        if bytes > TAB { Err(short(bytes, what, Some(TAB))) } else { Ok(()) }
     }
 
     /// As [`reserve`].
@@ -180,7 +202,7 @@ mod there {
 }
 
 #[cfg(feature = "engine")]
-pub use there::{free, reserve, reserve_batch};
+pub use there::{free, reserve, reserve_batch, room};
 
 #[cfg(test)]
 mod tests {

@@ -14,11 +14,13 @@ pub use models::{Adapter, Cached, DeviceChoice, DeviceReport, Loaded, ModelRef, 
 pub use studies::{Saved, StudyCommand, StudyPhase};
 
 use crate::journal::RedundancyLine;
-use crate::record::{Corruption, EditMethod, EditRecord, FactRecord, PatchPosition, Record, RedundancyCurve};
+use crate::record::{
+    Corruption, EditMethod, EditRecord, FactRecord, PatchPosition, Precision, Record, RedundancyCurve,
+};
 use serde::{Deserialize, Serialize};
 
 /// The version of these messages. A page and an engine of different versions do not talk.
-pub const PROTOCOL: u32 = 4;
+pub const PROTOCOL: u32 = 5;
 
 /// A page's message.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -44,11 +46,17 @@ pub enum Command {
     Preflight {
         /// Which model.
         model: ModelRef,
+        /// What a GPU shall hold its matrices in; what suits it when absent.
+        #[serde(default)]
+        precision: Option<Precision>,
     },
     /// Load a model in place of the present one; edits are gone with it. [`Event::Loading`] …, final [`Event::Loaded`].
     Load {
         /// Which model. Files travel beside the message.
         model: ModelRef,
+        /// What a GPU shall hold its matrices in; what suits it when absent.
+        #[serde(default)]
+        precision: Option<Precision>,
     },
     /// Tokens of a prompt. Final event: [`Event::Tokenized`].
     Tokenize {

@@ -1,10 +1,13 @@
 //! `cargo xtask dist`: the program for others on this platform: an archive, a Python wheel, and their checksums.
 
+pub(crate) mod loader;
+
 use crate::python;
 use crate::shell::{cargo, output, root, run as call, target};
 use anyhow::{Context, Result, bail};
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use loader::{Loader, Staged};
 use sha2::{Digest, Sha256};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -29,7 +32,14 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     let name = format!("engram{}", std::env::consts::EXE_SUFFIX);
     let program = root().join(target()).join("release").join(&name);
     let title = format!("engram-{}-{}", env!("CARGO_PKG_VERSION"), host()?);
-    archive(&program, &name, &title, &folder.join(format!("{title}.tar.gz")))?;
+    let loader = match loader::find() {
+        Ok(loader) => Some(loader),
+        Err(why) => {
+            println!("left out: Vulkan's loader; {why}");
+            None
+        }
+    };
+    archive(&program, &name, loader.as_ref(), &title, &folder.join(format!("{title}.tar.gz")))?;
     match python::maturin() {
         Some(maturin) => drop(wheel(&maturin, &folder)?),
         None => println!("skipped: the wheel; `pip install maturin`, or `cargo xtask setup`, and call again"),
@@ -40,8 +50,15 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     Ok(())
 }
 
+/// What the wheel has beside the program, in the sources.
+const WHEEL_LIB: &str = "app/wheel/data/lib/engram";
+
 /// Builds the wheel into a folder; gives its path.
 pub(crate) fn wheel(maturin: &Path, folder: &Path) -> Result<PathBuf> {
+    let _staged = match loader::find() {
+        Ok(loader) => Some(Staged::new(&loader, &root().join(WHEEL_LIB))?),
+        Err(_) => None,
+    };
     let mut command = Command::new(maturin);
     command.args(["build", "--quiet", "--locked", "--release", "--manifest-path", "app/Cargo.toml", "--out"]);
     call(command.arg(folder))?;
@@ -57,7 +74,7 @@ fn host() -> Result<String> {
 }
 
 /// The program and what one reads about it, below one folder.
-fn archive(program: &Path, name: &str, title: &str, to: &Path) -> Result<()> {
+fn archive(program: &Path, name: &str, loader: Option<&Loader>, title: &str, to: &Path) -> Result<()> {
     let file = std::fs::File::create(to).with_context(|| format!("cannot write {}", to.display()))?;
     let mut archive = tar::Builder::new(GzEncoder::new(file, Compression::best()));
     // The same program gives the same archive.
@@ -65,6 +82,13 @@ fn archive(program: &Path, name: &str, title: &str, to: &Path) -> Result<()> {
     archive.append_path_with_name(program, format!("{title}/{name}"))?;
     for name in BESIDE.into_iter().filter(|name| Path::new(name).is_file()) {
         archive.append_path_with_name(name, format!("{title}/{name}"))?;
+    }
+    if let Some(Loader { library, licence }) = loader {
+        archive.append_path_with_name(library, format!("{title}/lib/{}", loader::NAME))?;
+        let mut header = tar::Header::new_gnu();
+        header.set_size(licence.len() as u64);
+        header.set_mode(0o644);
+        archive.append_data(&mut header, format!("{title}/lib/{}", loader::LICENCE), licence.as_bytes())?;
     }
     archive.into_inner()?.finish()?;
     Ok(())
@@ -106,6 +130,11 @@ pub(crate) fn try_wheel() -> Result<()> {
     let bin = venv.join(if cfg!(windows) { "Scripts" } else { "bin" });
     let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-index"];
     call(Command::new(bin.join("python")).args(pip).arg(wheel))?;
+    // What came with the wheel is what was built in.
+    let brought = venv.join("lib").join("engram").join(loader::NAME).is_file();
+    if cfg!(target_os = "linux") && brought != loader::find().is_ok() {
+        bail!("the wheel has {} Vulkan loader", if brought { "a" } else { "no" });
+    }
     let mut demo = Command::new(bin.join("engram"));
     call(
         demo.args(["demo", "--quick", "--quiet", "--out", "demo"])
@@ -118,4 +147,39 @@ pub(crate) fn try_wheel() -> Result<()> {
         bail!("the demo's page has no viewer, or no records");
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+    use std::io::Read;
+
+    #[test]
+    fn an_archive_has_the_loader_below_the_program() {
+        crate::shell::enter_root().expect("the repository");
+        let folder = tempfile::tempdir().expect("a folder");
+        let (program, library) = (folder.path().join("engram"), folder.path().join("libvulkan.so.1.3"));
+        std::fs::write(&program, "program").expect("a file");
+        std::fs::write(&library, "library").expect("a file");
+        let loader = Loader { library, licence: "licence".into() };
+        for loader in [None, Some(&loader)] {
+            let to = folder.path().join("engram.tar.gz");
+            archive(&program, "engram", loader, "engram-1", &to).expect("an archive");
+            let mut found = BTreeMap::new();
+            let mut read = tar::Archive::new(flate2::read::GzDecoder::new(std::fs::File::open(&to).expect("a file")));
+            for entry in read.entries().expect("entries") {
+                let mut entry = entry.expect("an entry");
+                let name = entry.path().expect("a name").display().to_string();
+                let mut text = String::new();
+                entry.read_to_string(&mut text).expect("text");
+                found.insert(name, text);
+            }
+            assert_eq!(found["engram-1/engram"], "program");
+            assert!(found.contains_key("engram-1/LICENSE-APACHE"));
+            let has = |name: &str| found.get(&format!("engram-1/lib/{name}")).map(String::as_str);
+            assert_eq!(has(super::loader::NAME), loader.map(|_| "library"));
+            assert_eq!(has(super::loader::LICENCE), loader.map(|_| "licence"));
+        }
+    }
 }

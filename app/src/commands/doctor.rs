@@ -1,4 +1,6 @@
-//! `engram doctor`: what works on this machine, and how a model's files are understood.
+//! `engram doctor`: what works on this machine, how a model's files are understood, and whether it fits.
+
+mod outlook;
 
 use crate::engine::{self, Check, State, Understood};
 use crate::options;
@@ -15,15 +17,24 @@ use std::path::{Path, PathBuf};
 /// Arguments of `engram doctor`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  engram doctor\n  engram doctor --model ./my-model\n  engram doctor --json > doctor.json"
+    after_help = "Examples:\n  engram doctor\n  engram doctor --model ./my-model\n  engram doctor --model ./my-model --device gpu --precision f16\n  engram doctor --json > doctor.json"
 )]
 pub struct DoctorArgs {
-    /// Show how this model's files are read, to compare with config.json: bundled model, Hub id, folder, or .gguf
+    /// Show what this model takes of GPU and CPU, whether it fits, and how its files are read, to compare with config.json:
+    /// bundled model, Hub id, folder, or .gguf
     #[arg(long, value_name = "MODEL", value_parser = options::source)]
     pub model: Option<Source>,
     /// tokenizer.json, where it is not beside the weights
     #[arg(long, value_name = "FILE", requires = "model")]
     pub tokenizer: Option<PathBuf>,
+    /// Where the model would compute: auto, gpu or cpu; auto takes the GPU when one works, and tells of both
+    #[arg(long, value_name = "WHERE", value_parser = options::device(), default_value = "auto", requires = "model")]
+    #[arg(hide_possible_values = true)]
+    pub device: DeviceChoice,
+    /// What a GPU would hold its matrices in: f32, f16, or auto: f32 where it fits
+    #[arg(long, value_name = "BITS", value_parser = options::precision(), default_value = "auto", requires = "model")]
+    #[arg(hide_possible_values = true)]
+    pub precision: options::WantedPrecision,
     /// Print JSON, to attach to a report
     #[arg(long)]
     pub json: bool,
@@ -36,14 +47,14 @@ struct Report<'a> {
     checks: &'a [Check],
 }
 
-/// Runs the command; `false` says that something does not work.
+/// Runs the command; `false` says that something does not work, or that the model does not fit.
 pub fn run(args: &DoctorArgs, ui: &Ui) -> Result<bool> {
     if let Some(source) = &args.model {
         let model = crate::wanted::Model {
             source: source.clone(),
             tokenizer: args.tokenizer.clone(),
-            device: DeviceChoice::Cpu,
-            precision: None,
+            device: args.device,
+            precision: args.precision.0,
             stats_text: None,
         };
         let understood = engine::understand(&model, &Progress::new(*ui))?;
@@ -51,7 +62,7 @@ pub fn run(args: &DoctorArgs, ui: &Ui) -> Result<bool> {
             true => ui.print_json(&understood)?,
             false => ui.print(&told(&understood, ui.screen))?,
         }
-        return Ok(true);
+        return Ok(understood.devices.first().is_some_and(|first| first.works));
     }
     let mut checks = engine::check_devices();
     checks.push(cache());
@@ -78,6 +89,7 @@ fn told(understood: &Understood, screen: Screen) -> String {
     lines.extend(
         understood.notes.iter().map(|note| format!("  {} {}", screen.paint(Tone::Hint, "note:"), text::escape(note))),
     );
+    lines.extend(understood.devices.iter().map(|device| outlook::draw(device, screen)));
     lines.join("\n")
 }
 

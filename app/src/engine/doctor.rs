@@ -2,7 +2,7 @@
 
 use super::load::choose;
 use super::{Check, State};
-use engram_core::device::{DeviceChoice, threads};
+use engram_core::device::{DeviceChoice, GpuMemory, threads};
 use engram_core::memory;
 use engram_core::tensor::self_test::TOLERANCE;
 
@@ -13,7 +13,12 @@ pub(super) fn run() -> Vec<Check> {
         checks.push(Check { name: name.into(), state, detail, hint: hint.map(Into::into) });
     };
     let gib = |bytes: u64| format!("{:.1} GiB", bytes as f64 / f64::from(1 << 30));
-    match choose(DeviceChoice::Gpu) {
+    let gpu = choose(DeviceChoice::Gpu);
+    #[cfg(target_os = "linux")]
+    if let Some(said) = super::loader::ready().said() {
+        add("vulkan loader", State::Ok, said, None);
+    }
+    match gpu {
         Ok(gpu) => {
             if let Some(adapter) = &gpu.adapter {
                 let software = adapter.kind == "Cpu";
@@ -36,6 +41,14 @@ pub(super) fn run() -> Vec<Check> {
                     gib(adapter.max_binding_bytes)
                 );
                 add("limits", State::Ok, detail, None);
+                let detail = match gpu.memory_now() {
+                    None => "the driver does not tell how much there is".into(),
+                    Some(GpuMemory { all, free: None }) => {
+                        format!("{}; the driver does not tell how much is free", gib(all))
+                    }
+                    Some(GpuMemory { all, free: Some(free) }) => format!("{}, {} free", gib(all), gib(free.min(all))),
+                };
+                add("gpu memory", State::Ok, detail, None);
             }
             let detail = format!("largest difference to the CPU {:.1e}, {TOLERANCE:.0e} allowed", gpu.self_test);
             add("self-test", State::Ok, detail, None);

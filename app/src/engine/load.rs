@@ -1,14 +1,13 @@
 //! From what the command line names to a model ready to run.
 
-use super::Understood;
+use super::{Understood, outlook};
 use crate::hub;
 use crate::progress::Progress;
 use crate::wanted::{Model, Source};
 use anyhow::Result;
 use engram_core::Error;
 use engram_core::device::{Compute, DeviceChoice, start_threads};
-use engram_core::load::{Model as LoadedModel, notes, understood};
-use engram_core::model;
+use engram_core::load::{Model as LoadedModel, look, notes, understood};
 use engram_core::model::spec::Spec;
 use engram_core::names::HubId;
 use engram_core::weights::Checkpoint;
@@ -58,11 +57,12 @@ pub(super) fn open(wanted: &Model, progress: &Progress) -> Result<Opened> {
 /// Finds, downloads where needed, and loads a model; says which device is used and why.
 pub(super) fn load(wanted: &Model, progress: &Progress) -> Result<Loaded> {
     let Opened { checkpoint, name, path } = open(wanted, progress)?;
-    let bytes = block_on(model::survey(checkpoint.config(), None))?.bytes;
-    let compute = choose(wanted.device)?.holding(wanted.precision, bytes)?;
+    let looked = block_on(look(&checkpoint))?;
+    let compute = choose(wanted.device)?.suiting(&looked.takes, wanted.precision)?;
     progress.note(&format!("{}: {} ({})", compute.info.kind, compute.info.name, compute.why));
     progress.start("loading", "tensors", Some(checkpoint.tensors().len() as u64), 0);
-    let model = block_on(LoadedModel::load(&checkpoint, &name, compute, &|done, _| progress.set(done as u64)))?;
+    let count = |done: usize, _| progress.set(done as u64);
+    let model = block_on(LoadedModel::load_looked(looked, &checkpoint, &name, compute, &count))?;
     progress.finish();
     progress.notes(model.notes.iter().cloned());
     Ok(Loaded { model, checkpoint, path })
@@ -73,14 +73,15 @@ pub(super) fn understand(wanted: &Model, progress: &Progress) -> Result<Understo
     let Opened { checkpoint, name, .. } = open(wanted, progress)?;
     let spec = Spec::read(checkpoint.config())?;
     // Names and shapes are held against the files; no weights but a tied head's are read.
-    block_on(model::survey(checkpoint.config(), Some(&checkpoint)))?;
-    let own_head = block_on(model::own_head(&spec, &checkpoint))?;
+    let looked = block_on(look(&checkpoint))?;
+    let own_head = looked.own_head;
     let tokens = checkpoint.tokens()?;
     let mut lines = understood(&spec, own_head, &tokens);
     let tied = spec.tied && !own_head;
     let (parameters, stored) = (checkpoint.parameters(tied), checkpoint.dtype_name(tied));
     lines.push(("weights".into(), format!("{stored} in {}, {parameters} parameters", checkpoint.files())));
-    Ok(Understood { model: name, lines, notes: notes(&checkpoint, own_head, &tokens) })
+    let devices = outlook::of(wanted, &looked.takes)?;
+    Ok(Understood { model: name, lines, notes: notes(&checkpoint, own_head, &tokens), devices })
 }
 
 /// What records call a model.
@@ -100,6 +101,10 @@ pub(super) fn choose(choice: DeviceChoice) -> engram_core::Result<Compute> {
         None if choice != DeviceChoice::Cpu => gag::Gag::stderr().ok(),
         _ => None,
     };
+    #[cfg(target_os = "linux")]
+    if choice != DeviceChoice::Cpu {
+        super::loader::ready();
+    }
     start_threads()?;
     block_on(Compute::choose(choice))
 }

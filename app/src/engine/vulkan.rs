@@ -1,12 +1,13 @@
 //! Why a machine with a GPU has no Vulkan: nodes of clusters and containers often have the driver and lack a library. What
-//! is there is looked up by name; nothing is loaded.
+//! is there is looked up by name; nothing is loaded but Vulkan's own loader.
 
+use super::loader::{self, Loader};
 use std::path::{Path, PathBuf};
 
 /// What of Vulkan is there.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Surroundings {
-    /// `libvulkan.so.1`.
+    /// Vulkan's loader, the system's or the one that came with the program.
     loader: bool,
     /// Manifests of drivers (`icd.d/*.json`).
     manifests: usize,
@@ -36,7 +37,8 @@ const MANIFESTS: [&str; 4] = [
 impl Surroundings {
     /// This machine's.
     pub(super) fn look() -> Self {
-        Self::within(&folders(), &MANIFESTS.map(PathBuf::from))
+        let loader = *loader::ready() != Loader::Missing;
+        Self { loader, ..Self::within(&folders(), &MANIFESTS.map(PathBuf::from)) }
     }
 
     /// What is there of it in these folders of libraries and of manifests.
@@ -49,7 +51,7 @@ impl Surroundings {
         let named = ["VK_DRIVER_FILES", "VK_ICD_FILENAMES", "VK_ADD_DRIVER_FILES"];
         let named = named.iter().filter(|name| std::env::var_os(name).is_some()).count();
         Self {
-            loader: has("libvulkan.so.1"),
+            loader: has(loader::NAME),
             manifests: named + manifests.iter().map(json).sum::<usize>(),
             nvidia: Path::new("/proc/driver/nvidia/version").exists() || Path::new("/dev/nvidiactl").exists(),
             graphics: has("libGLX_nvidia.so.0"),
@@ -64,7 +66,7 @@ impl Surroundings {
             Self { loader: false, .. } => said(
                 "there is no Vulkan loader (libvulkan.so.1)",
                 "install it: `apt install libvulkan1`, `dnf install vulkan-loader`, or without rights `conda install -c conda-forge \
-                 libvulkan-loader` and its lib folder in LD_LIBRARY_PATH",
+                 libvulkan-loader` and its lib folder in LD_LIBRARY_PATH; archives and wheels of engram bring one",
             ),
             Self { nvidia: true, graphics: false, .. } => said(
                 "the NVIDIA driver is here for compute only: libGLX_nvidia.so.0 is missing",

@@ -44,15 +44,37 @@ const TABLE_ROWS: usize = 4096;
 pub(super) struct Tally {
     /// Bytes of all tensors and position tables, as f32.
     pub(super) bytes: Cell<u64>,
+    /// Of these, bytes of matrices, which a device may hold in f16.
+    pub(super) matrices: Cell<u64>,
     /// Bytes of the largest tensor.
     pub(super) largest: Cell<u64>,
+    /// Bytes of the largest matrix that is no vocabulary table: those are split where they have to be.
+    pub(super) whole: Cell<u64>,
+}
+
+/// What a tensor is to a device.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// f32 in every precision.
+    Plain,
+    Matrix,
+    /// A matrix that is split by rows where one buffer cannot hold it.
+    Table,
 }
 
 impl Tally {
-    fn add(&self, shape: &[usize]) {
+    fn add(&self, shape: &[usize], kind: Kind) {
         let bytes = shape.iter().fold(4u64, |bytes, &n| bytes.saturating_mul(n as u64));
-        self.bytes.set(self.bytes.get().saturating_add(bytes));
-        self.largest.set(self.largest.get().max(bytes));
+        let sum = |count: &Cell<u64>| count.set(count.get().saturating_add(bytes));
+        let most = |count: &Cell<u64>| count.set(count.get().max(bytes));
+        sum(&self.bytes);
+        most(&self.largest);
+        if kind != Kind::Plain {
+            sum(&self.matrices);
+        }
+        if kind == Kind::Matrix {
+            most(&self.whole);
+        }
     }
 }
 
@@ -182,12 +204,18 @@ impl<'a> Loader<'a> {
     }
 
     /// Holds a name and a shape against the files, and counts.
-    fn looked(&self, (checkpoint, tally): (Option<&'a Checkpoint>, &Tally), name: &str, shape: &[usize]) -> Result<()> {
+    fn looked(
+        &self,
+        (checkpoint, tally): (Option<&'a Checkpoint>, &Tally),
+        name: &str,
+        shape: &[usize],
+        kind: Kind,
+    ) -> Result<()> {
         if let Some(checkpoint) = checkpoint {
             Self::stored(checkpoint, name, shape)?;
             self.mark(checkpoint, name);
         }
-        tally.add(shape);
+        tally.add(shape, kind);
         Ok(())
     }
 
@@ -208,7 +236,7 @@ impl<'a> Loader<'a> {
         match self.origin {
             Origin::Files(checkpoint) => Ok(Vector::new(self.values(checkpoint, name, &[n]).await?, self.device)),
             Origin::Nowhere(checkpoint, tally) => {
-                self.looked((checkpoint, tally), name, &[n])?;
+                self.looked((checkpoint, tally), name, &[n], Kind::Plain)?;
                 Ok(Vector::Host(Vec::new()))
             }
             Origin::Training(parameters) => parameters.vector(name, n, start),
@@ -226,7 +254,7 @@ impl<'a> Loader<'a> {
                 Ok(Stored::Tensor(Box::new(x)))
             }
             (Origin::Nowhere(checkpoint, tally), _) => {
-                self.looked((*checkpoint, tally), name, &[rows, columns])?;
+                self.looked((*checkpoint, tally), name, &[rows, columns], Kind::Matrix)?;
                 Ok(Stored::Nothing)
             }
             (Origin::Training(parameters), _) => Ok(match parameters.matrix(name, [rows, columns])? {
@@ -297,6 +325,10 @@ impl<'a> Loader<'a> {
 
     /// A vocabulary table `[vocab, d]`, on a device split by rows where one buffer cannot hold it.
     pub(crate) async fn table(&self, name: &str, vocab: usize, d: usize) -> Result<Vocabulary> {
+        if let Origin::Nowhere(checkpoint, tally) = self.origin {
+            self.looked((checkpoint, tally), name, &[vocab, d], Kind::Table)?;
+            return Ok(Vocabulary::on_host(name, Panels::default()));
+        }
         let per_shard = match self.device {
             None => TABLE_ROWS,
             Some(_) => (self.binding_bytes / (d * self.precision.bytes())).clamp(1, vocab),
@@ -369,7 +401,7 @@ impl<'a> Loader<'a> {
     pub(crate) fn rope(&self, spec: &RopeSpec, positions: usize) -> Result<Rope> {
         if let Origin::Nowhere(_, tally) = self.origin {
             // Cosines and sines.
-            tally.add(&[positions, spec.dims]);
+            tally.add(&[positions, spec.dims], Kind::Plain);
             return Ok(Rope::new(spec, 1, self.device));
         }
         Ok(Rope::new(spec, positions, self.device))

@@ -24,7 +24,7 @@ pub use block::Transformer;
 pub use parameters::{Draw, Parameter, Parameters};
 pub use site::Site;
 pub(crate) use survey::weigh;
-pub use survey::{Survey, own_head, survey};
+pub use survey::{Sizes, Survey, own_head, survey};
 
 use crate::error::{Error, Result};
 use config::Config;

@@ -1,6 +1,6 @@
 //! Devices and models, as a page asks for them and hears of them.
 
-use crate::record::{DeviceInfo, ModelInfo};
+use crate::record::{DeviceInfo, ModelInfo, Precision};
 use serde::{Deserialize, Serialize};
 
 /// Which device is wanted.
@@ -146,7 +146,11 @@ pub struct Preflight {
     pub download: u64,
     /// The licence that the hub names.
     pub licence: Option<String>,
-    /// Bytes that the weights take on the device, as f32.
+    /// What its matrices will be held in.
+    pub precision: Precision,
+    /// Why in this, where nobody chose it and it is not f32.
+    pub precision_why: Option<String>,
+    /// Bytes that the weights take on the device, held in this.
     pub device_bytes: u64,
     /// Bytes of this tab's own memory that loading takes at its peak.
     pub heap_bytes: u64,
@@ -202,6 +206,10 @@ pub struct Loaded {
     pub model: ModelRef,
     /// Identity.
     pub info: ModelInfo,
+    /// What its matrices are held in.
+    pub precision: Precision,
+    /// Why in this, where nobody chose it and it is not f32.
+    pub precision_why: Option<String>,
     /// Longest prompt in tokens.
     pub positions: usize,
     /// Entries of the vocabulary.

@@ -6,7 +6,10 @@ fn messages_survive_json() {
     let asks = [
         Command::Hello,
         Command::Start { device: DeviceChoice::Gpu },
-        Command::Load { model: ModelRef::Hub { id: "a/b".into(), revision: None, file: None } },
+        Command::Load {
+            model: ModelRef::Hub { id: "a/b".into(), revision: None, file: None },
+            precision: Some(Precision::F16),
+        },
         Command::Undo { edit: None },
         Command::Trace(Question {
             prompt: "The capital of France is".into(),
@@ -38,4 +41,15 @@ fn messages_survive_json() {
 fn an_older_page_gets_an_error_with_advice() {
     let error = from_json::<Request>(r#"{"id":1,"ask":{"ask":"fly"}}"#).expect_err("nobody can fly");
     assert!(error.to_string().contains("reload the page"), "{error}");
+}
+
+#[test]
+fn without_a_precision_the_engine_chooses_one() {
+    let text = r#"{"id":1,"ask":{"ask":"load","model":{"from":"bundled","name":"engram-llama"}}}"#;
+    let request = from_json::<Request>(text).expect("a request");
+    assert!(matches!(request.ask, Command::Load { precision: None, .. }), "{request:?}");
+    let half = text.replace(r#""model":{"#, r#""precision":"f16","model":{"#);
+    let request = from_json::<Request>(&half).expect("a request");
+    assert!(matches!(request.ask, Command::Load { precision: Some(Precision::F16), .. }), "{request:?}");
+    assert!(from_json::<Request>(&half.replace("f16", "f8")).is_err(), "nothing is held in f8");
 }

@@ -1,7 +1,7 @@
 //! How much is computed at a time: planned from memory, halved where the plan was too bold.
 
 use crate::error::{Error, Kind, Result};
-use crate::model::Transformer;
+use crate::model::{Sizes, Transformer};
 use std::future::Future;
 
 /// How much is computed at a time.
@@ -39,22 +39,40 @@ const MOST_FACTS: usize = 64;
 /// On a GPU more rows than this gain little, even for the smallest models.
 const GPU_ROWS: usize = 16_384;
 
+/// Bytes of a row of the head: its logits, and what becomes of them.
+fn head_row(sizes: &Sizes) -> u64 {
+    sizes.vocab.max(1) as u64 * 4 * 2
+}
+
 impl Plan {
     /// Fewer rows than this are planned for no model.
-    pub(crate) const LEAST_ROWS: usize = 64;
+    const LEAST_ROWS: usize = 64;
 
     /// A plan for a model. `free` bytes may be used for activations, `binding` is the largest single buffer.
     pub fn of(net: &Transformer, cpu: bool, free: u64, binding: u64) -> Self {
-        let shape = &net.shape;
-        let heads = net.heads(1);
-        let widest = [shape.ff, shape.width, heads.count * heads.dim].into_iter().max().unwrap_or(1);
-        let by_binding = binding / (widest as u64 * 4);
-        let by_memory = free / shape.row_bytes();
+        Self::sized(&Sizes::of(net), cpu, free, binding)
+    }
+
+    /// The same for a model that is known by its sizes only.
+    pub fn sized(sizes: &Sizes, cpu: bool, free: u64, binding: u64) -> Self {
+        let by_binding = binding / (sizes.widest as u64 * 4);
+        let by_memory = free / sizes.row.max(1);
         let most = if cpu { CPU_ROWS } else { GPU_ROWS };
         let rows = by_memory.min(by_binding).clamp(Self::LEAST_ROWS as u64, most as u64) as usize;
         let head_bytes = (free / 4).min(binding).min(256 << 20);
-        let head_rows = (head_bytes / (shape.vocab as u64 * 4 * 2)).clamp(1, 256) as usize;
+        let head_rows = (head_bytes / head_row(sizes)).clamp(1, 256) as usize;
         Self { rows, head_rows, bytes: free, cpu }
+    }
+
+    /// Bytes of activations at the peak of a batch.
+    pub fn activations(&self, sizes: &Sizes) -> u64 {
+        let (rows, head) = (self.rows as u64 * sizes.row, self.head_rows as u64 * head_row(sizes));
+        rows.saturating_add(head)
+    }
+
+    /// Bytes of activations of the smallest batch that is planned for any model.
+    pub fn least_activations(sizes: &Sizes) -> u64 {
+        (Self::LEAST_ROWS as u64 * sizes.row).saturating_add(head_row(sizes))
     }
 
     /// Rows of a pass: on the CPU few enough that every thread has work and activations stay in its cache.

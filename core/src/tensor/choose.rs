@@ -2,7 +2,7 @@
 
 use super::self_test::self_test;
 use super::{LinearMap, Rows, kernels};
-use crate::device::{Compute, DeviceChoice, GPU_NEEDS, complaints, describe, open_gpu, watch};
+use crate::device::{Compute, DeviceChoice, GPU_NEEDS, GpuMemory, complaints, describe, gpu_memory, open_gpu, watch};
 use crate::error::{Error, Result};
 use crate::memory;
 use crate::record::{DeviceInfo, Precision};
@@ -65,7 +65,8 @@ impl Compute {
             },
             why: format!("self-test passed, largest difference to the CPU {self_test:.1e}"),
             free_bytes: adapter.max_buffer_bytes.min(2 << 30),
-            memory: kernels::memory(&device),
+            memory: gpu_memory::ask(&setup.adapter)
+                .or_else(|| kernels::memory(&device).map(|all| GpuMemory { all, free: None })),
             adapter: Some(adapter),
             device: Some(device),
             self_test,

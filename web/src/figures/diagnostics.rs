@@ -4,6 +4,7 @@ use super::bytes::bytes;
 use super::preflight;
 use crate::words::{fixed, visible};
 use engram_core::protocol::{DeviceChoice, DeviceReport, Failure, Loaded};
+use engram_core::record::Precision;
 
 /// The choices of a device, with what each means.
 pub const WISHES: [(DeviceChoice, &str, &str); 3] = [
@@ -57,6 +58,8 @@ pub struct Session<'a> {
     pub secure_and_gpu: (bool, bool),
     /// Which device was asked for.
     pub wish: DeviceChoice,
+    /// What matrices shall be held in.
+    pub precision: Option<Precision>,
     /// The device.
     pub device: Option<&'a DeviceReport>,
     /// The model.
@@ -77,6 +80,7 @@ pub fn text(session: &Session<'_>) -> String {
     ];
     let wish = WISHES.iter().find(|one| one.0 == session.wish).map_or("", |one| one.1);
     lines.push(format!("device wanted: {wish}"));
+    lines.push(format!("precision wanted: {}", session.precision.map_or("Automatic", Precision::name)));
     let mut part = |title: &str, pairs: Vec<(&'static str, String)>| {
         lines.push(format!("\n{title}"));
         lines.extend(pairs.into_iter().map(|(name, value)| format!("  {name}: {value}")));
@@ -153,14 +157,20 @@ mod tests {
             browser: "Test/1",
             secure_and_gpu: (true, false),
             wish: DeviceChoice::Auto,
+            precision: Some(Precision::F16),
             device: Some(&report),
             model: None,
             problems: &problems,
             running: &["loading x".into()],
         });
-        for line in
-            ["navigator.gpu: false", "  trouble: NoWebGpu", "  problem: io: gone⏎here", "model: none", "loading x"]
-        {
+        for line in [
+            "navigator.gpu: false",
+            "precision wanted: f16",
+            "  trouble: NoWebGpu",
+            "  problem: io: gone⏎here",
+            "model: none",
+            "loading x",
+        ] {
             assert!(text.contains(line), "{line} in {text}");
         }
     }

@@ -30,6 +30,7 @@ pub mod panels;
 pub mod partial;
 pub mod pieces;
 pub mod plate;
+pub mod precision;
 pub mod preflight;
 pub mod progress;
 pub mod question;

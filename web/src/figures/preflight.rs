@@ -1,8 +1,10 @@
 //! What loading a model would take, as a consent card tells it.
 
 use super::bytes::{bytes, duration};
+use super::precision;
 use crate::words;
 use engram_core::protocol::{Loaded, Preflight};
+use engram_core::record::Precision;
 
 /// What may be done after a preflight.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,7 +57,7 @@ pub fn lines(preflight: &Preflight) -> Vec<(&'static str, String)> {
         ("stored as", one.dtype.clone()),
         ("download", download),
         ("stored", kept),
-        ("on the device", format!("{} (as 32-bit numbers)", bytes(one.device_bytes))),
+        ("on the device", on_device(one)),
         ("in this tab", format!("{} at the peak of loading", bytes(one.heap_bytes))),
     ];
     let pass = |seconds: f64| format!("about {} for ten tokens, from the measured speed", duration(seconds));
@@ -63,6 +65,16 @@ pub fn lines(preflight: &Preflight) -> Vec<(&'static str, String)> {
     lines.push(("licence", one.licence.clone().unwrap_or_else(|| "unknown; see the model's page".into())));
     lines.iter_mut().for_each(|(_, value)| *value = words::visible(value));
     lines
+}
+
+/// What the weights take there, and in which numbers.
+fn on_device(one: &Preflight) -> String {
+    let numbers = match one.precision {
+        Precision::F32 => "as 32-bit numbers",
+        Precision::F16 => "matrices as 16-bit numbers",
+    };
+    let why = one.precision_why.as_ref().map_or_else(String::new, |why| format!("; {why}"));
+    format!("{} ({numbers}{why})", bytes(one.device_bytes))
 }
 
 /// A loaded model's identity.
@@ -80,6 +92,7 @@ pub fn loaded(loaded: &Loaded) -> Vec<(&'static str, String)> {
         ("family", info.family.clone()),
         ("size", format!("{} layers, width {}, {}", info.layers, info.width, words::parameters(info.parameters))),
         ("stored as", info.dtype.clone()),
+        ("matrices held in", precision::told(loaded)),
         ("longest prompt", words::count(loaded.positions, "token")),
         ("vocabulary", words::count(loaded.vocabulary, "token")),
         ("loaded in", duration(loaded.seconds)),
@@ -117,6 +130,8 @@ mod tests {
             bytes: 271_000_000,
             download: 271_000_000,
             licence: Some("apache-2.0".into()),
+            precision: Precision::F32,
+            precision_why: None,
             device_bytes: 538_060_032,
             heap_bytes: 60_000_000,
             storage_left: Some(9_000_000_000),
@@ -141,6 +156,11 @@ mod tests {
         assert_eq!(value(&preflight, "download"), "100 MB (171 MB of 271 MB are cached)");
         preflight.download = 0;
         assert_eq!((button(&preflight).as_deref(), verdict(&preflight)), (Some("Load"), Verdict::Here));
+        assert_eq!(value(&preflight, "on the device"), "538 MB (as 32-bit numbers)");
+        preflight.precision = Precision::F16;
+        preflight.precision_why = Some("f16, since f32 takes 16.0 GiB of 12.0 GiB".into());
+        let told = "538 MB (matrices as 16-bit numbers; f16, since f32 takes 16.0 GiB of 12.0 GiB)";
+        assert_eq!(value(&preflight, "on the device"), told);
         preflight.problems.push("the largest tensor does not fit".into());
         assert_eq!(button(&preflight), None);
     }
@@ -150,6 +170,8 @@ mod tests {
         let model = Loaded {
             model: ModelRef::Bundled { name: "tiny".into() },
             info: ModelInfo { name: "tiny".into(), layers: 4, ..ModelInfo::default() },
+            precision: Precision::F16,
+            precision_why: None,
             positions: 64,
             vocabulary: 2048,
             seconds: 0.3,
@@ -160,6 +182,7 @@ mod tests {
         };
         let lines = loaded(&model);
         assert!(lines.iter().any(|line| line.1 == "1.0 MB before loading, 9.0 MB at the peak, 5.0 MB after"));
+        assert!(lines.contains(&("matrices held in", "f16".into())));
         assert!(lines.iter().all(|line| line.0 != "weights SHA-256"));
     }
 }

@@ -1,11 +1,17 @@
 //! What the page knows of its engine: device, model, edits, what runs, what went wrong.
 
+use super::browser;
 use super::client::{Answer, Attachments, Call, Client};
 use crate::figures::partial::Partial;
+use crate::figures::precision;
 use engram_core::protocol::{Command, DeviceChoice, DeviceReport, Edited, Event, Failure, Loaded, ModelRef, Phase};
+use engram_core::record::Precision;
 use leptos::prelude::*;
 use send_wrapper::SendWrapper;
 use web_sys::File;
+
+/// Where the page keeps the precision.
+const PRECISION: &str = "engram-precision";
 
 /// Something that runs, for the status line.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,6 +32,8 @@ pub(crate) struct Engine {
     pub(crate) device: RwSignal<Option<DeviceReport>>,
     /// Which device is wanted.
     pub(crate) wish: RwSignal<DeviceChoice>,
+    /// What a GPU shall hold matrices in; without one what suits the model. It is kept for the next visit.
+    pub(crate) precision: RwSignal<Option<Precision>>,
     /// The loaded model.
     pub(crate) model: RwSignal<Option<Loaded>>,
     /// The model that is being loaded, and how far it is.
@@ -53,6 +61,7 @@ impl Engine {
             client: StoredValue::new(SendWrapper::new(Client::default())),
             device: RwSignal::new(None),
             wish: RwSignal::default(),
+            precision: RwSignal::new(precision::of_kept(browser::stored(PRECISION).as_deref())),
             model: RwSignal::new(None),
             loading: RwSignal::new(None),
             edits: RwSignal::default(),
@@ -187,6 +196,23 @@ impl Engine {
         }
     }
 
+    /// The precision to ask for: the one that is chosen, where the device has it.
+    pub(crate) fn asked(self) -> Option<Precision> {
+        self.device.with_untracked(|report| precision::asked(report.as_ref(), self.precision.get_untracked()))
+    }
+
+    /// Chooses a precision, and loads the model again where one is loaded.
+    ///
+    /// # Errors
+    /// As [`Engine::load`]; no model is loaded then.
+    pub(crate) async fn hold(self, choice: Option<Precision>) -> Result<(), Failure> {
+        self.precision.set(choice);
+        browser::store(PRECISION, precision::kept(choice));
+        let Some(loaded) = self.model.get_untracked() else { return Ok(()) };
+        self.model.set(None);
+        self.load(loaded.model, Vec::new()).await.map(|_| ())
+    }
+
     /// Makes this model the loaded one, unless it is. `files` are those of a model from disk.
     ///
     /// # Errors
@@ -208,7 +234,7 @@ impl Engine {
         self.loading.set(Some((model.clone(), None)));
         let baggage = Attachments { files, bytes: None };
         let what = format!("loading {}", model.name());
-        let mut call = self.ask_with(&what, Command::Load { model: model.clone() }, baggage);
+        let mut call = self.ask_with(&what, Command::Load { model: model.clone(), precision: self.asked() }, baggage);
         let mut result = Err(unexpected());
         while let Some((news, _)) = call.next().await {
             match news {

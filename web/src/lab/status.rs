@@ -2,7 +2,7 @@
 
 use crate::figures::bytes::{Speed, clock};
 use crate::figures::choice;
-use crate::figures::diagnostics;
+use crate::figures::precision;
 use crate::figures::progress::loading;
 use crate::lab::copying::Copy;
 use crate::lab::engine::{Job, now};
@@ -33,7 +33,10 @@ pub(crate) fn StatusLine(page: Page, engine: Engine) -> impl IntoView {
             .then(|| set_interval_with_handle(move || tick.set(now()), Duration::from_millis(500)).ok())
             .flatten()
     });
-    let device = Memo::new(move |_| engine.device.with(|report| report.as_ref().map(diagnostics::short)));
+    let device = Memo::new(move |_| {
+        let model = engine.model.get();
+        engine.device.with(|report| report.as_ref().map(|report| precision::in_force(report, model.as_ref())))
+    });
     let model = Memo::new(move |_| {
         engine.model.with(|model| {
             let loaded = model.as_ref().map(|model| (&model.model, model.info.name.as_str()));

@@ -13,9 +13,11 @@ pub(crate) use preflight::preflight;
 use super::queue::Engine;
 use super::{device, host, js, moments, studies};
 use engram_core::lab::Lab;
-use engram_core::load::Model;
+use engram_core::load::fit::Place;
+use engram_core::load::{Model, look};
 use engram_core::names::HubId;
 use engram_core::protocol::{DeviceChoice, Event, Loaded, ModelRef, Phase};
+use engram_core::record::Precision;
 use engram_core::weights::{ByteSource, Checkpoint};
 use engram_core::{Error, Kind, Result};
 use js_sys::Array;
@@ -172,8 +174,8 @@ pub(crate) async fn open(origin: &Origin, store: bool, meter: &Rc<Meter>) -> Res
     }
 }
 
-/// Loads a model in place of the present one.
-pub(crate) async fn load(engine: &mut Engine, origin: &Origin) -> Result<Event> {
+/// Loads a model in place of the present one, its matrices held in a precision.
+pub(crate) async fn load(engine: &mut Engine, origin: &Origin, wanted: Option<Precision>) -> Result<Event> {
     let start = js::now_ms();
     if engine.device.is_none() {
         device::start(engine, DeviceChoice::Auto).await?;
@@ -197,7 +199,11 @@ pub(crate) async fn load(engine: &mut Engine, origin: &Origin) -> Result<Event> 
         counted.tensors.set((done, of));
         counted.report(done == of);
     };
-    let mut model = Model::load(&checkpoint, &name, compute, &progress).await.map_err(|error| error.at(&name))?;
+    let looked = look(&checkpoint).await.map_err(|error| error.at(&name))?;
+    let (precision, precision_why) = looked.takes.choose(&Place::of(&compute), wanted);
+    let compute = compute.holding(precision)?;
+    let model = Model::load_looked(looked, &checkpoint, &name, compute, &progress).await;
+    let mut model = model.map_err(|error| error.at(&name))?;
     let verified = weights_sha256.as_ref().map(|wanted| *wanted == model.info.weights_sha256);
     let other_tokenizer = tokenizer_sha256.is_some_and(|wanted| wanted != model.info.tokenizer_sha256);
     if verified == Some(false) || other_tokenizer {
@@ -217,6 +223,8 @@ pub(crate) async fn load(engine: &mut Engine, origin: &Origin) -> Result<Event> 
     let loaded = Loaded {
         model: origin.model.clone(),
         info,
+        precision,
+        precision_why,
         positions: shape.positions,
         vocabulary: shape.vocab,
         seconds: (js::now_ms() - start) / 1000.0,

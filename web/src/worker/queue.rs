@@ -104,10 +104,10 @@ async fn answer(engine: &mut Engine, request: Request, message: &JsValue) -> Res
     let news = match request.ask {
         Command::Hello => Event::Hello { protocol: PROTOCOL, program: host::PROGRAM.into() },
         Command::Start { device } => Event::Device(device::start(engine, device).await?),
-        Command::Preflight { model } => {
-            Event::Preflight(models::preflight(engine, &Origin::of(&model, message)).await?)
+        Command::Preflight { model, precision } => {
+            Event::Preflight(models::preflight(engine, &Origin::of(&model, message), precision).await?)
         }
-        Command::Load { model } => models::load(engine, &Origin::of(&model, message)).await?,
+        Command::Load { model, precision } => models::load(engine, &Origin::of(&model, message), precision).await?,
         Command::Delta => {
             let bytes = engine.lab()?.delta()?;
             let name = engine.lab()?.model().info.name.replace('/', "--");

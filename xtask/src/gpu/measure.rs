@@ -38,7 +38,7 @@ pub(super) fn run(shape: &Shape, count: usize) -> Result<()> {
     let want = study(&checkpoint, cpu, &facts[..COMPARED], None)?;
     for precision in [Precision::F32, Precision::F16] {
         let Some(gpu) = &gpu else { break };
-        match gpu.clone().holding(Some(precision), 0) {
+        match gpu.clone().holding(precision) {
             Ok(gpu) => drop(study(&checkpoint, gpu, &facts, Some(&want))?),
             Err(error) => eprintln!("{}: {error}", precision.name()),
         }

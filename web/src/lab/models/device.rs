@@ -2,11 +2,12 @@
 
 use crate::components::About;
 
-use crate::figures::{diagnostics, preflight};
+use crate::figures::{diagnostics, precision, preflight};
 use crate::lab::copying::Copy;
 use crate::lab::{Engine, browser};
 use crate::words;
 use engram_core::protocol::DeviceChoice;
+use engram_core::record::Precision;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
@@ -82,12 +83,69 @@ pub(crate) fn Device(engine: Engine) -> impl IntoView {
                 {diagnostics::WISHES.map(choice).into_iter().collect_view()}
                 <span class="faint">{meaning}</span>
             </div>
-            <p class="faint">"Another choice restarts the engine and reloads the model; edits in force are lost."</p>
+            <Precisions engine=engine />
+            <p class="faint">"Another choice reloads the model, and another device restarts the engine; edits in force are lost."</p>
             {table}
             <p class="choices">
                 <Copy label="Copy diagnostics" text=Callback::new(move |()| diagnosed(engine)) />
             </p>
         </section>
+    }
+}
+
+/// What a GPU holds matrices in; where there is nothing to choose, why.
+#[component]
+fn Precisions(engine: Engine) -> impl IntoView {
+    let busy = Memo::new(move |_| engine.jobs.with(|jobs| !jobs.is_empty()));
+    // Nothing is known of a device that is not open yet, but that the CPU computes in f32.
+    let missing = Memo::new(move |_| match engine.device.get() {
+        Some(report) => precision::missing(&report),
+        None => (engine.wish.get() == DeviceChoice::Cpu).then_some("The CPU computes in f32."),
+    });
+    let gpu = Memo::new(move |_| {
+        let open = engine.device.with(|report| report.as_ref().map(|report| report.adapter.is_some()));
+        open.unwrap_or_else(|| engine.wish.get() != DeviceChoice::Cpu)
+    });
+    let choice = move |(choice, label, meaning): (Option<Precision>, &'static str, &'static str)| {
+        let lacking = move || choice == Some(Precision::F16) && missing.get().is_some();
+        let press = move |_| {
+            if engine.precision.get_untracked() != choice {
+                spawn_local(async move {
+                    if let Err(failure) = engine.hold(choice).await {
+                        engine.complain(failure);
+                    }
+                });
+            }
+        };
+        view! {
+            <button
+                type="button"
+                title=meaning
+                disabled=move || busy.get() || lacking()
+                aria-pressed=move || (engine.precision.get() == choice).to_string()
+                on:click=press
+            >
+                {label}
+            </button>
+        }
+    };
+    let meaning = move || {
+        let chosen = engine.precision.get();
+        let told = precision::CHOICES.iter().find(|one| one.0 == chosen).map(|one| one.2);
+        missing.get().or(told)
+    };
+    let in_force = move || engine.model.with(|model| model.as_ref().map(precision::told));
+    move || {
+        let switch = gpu.get().then(|| view! {
+            <div class="choices" role="group" aria-label="Precision">
+                <span class="faint">"Precision"</span>
+                {precision::CHOICES.map(choice).into_iter().collect_view()}
+                <span class="faint">{meaning}</span>
+            </div>
+            {move || in_force().map(|told| view! { <p class="faint">"The loaded model's matrices are held in " {told} "."</p> })}
+        });
+        let instead = (!gpu.get()).then(|| view! { <p class="faint">{move || missing.get()}</p> });
+        view! { {switch} {instead} }
     }
 }
 
@@ -137,6 +195,7 @@ pub(crate) fn diagnosed(engine: Engine) -> String {
         browser: &browser,
         secure_and_gpu: browser::secure_and_gpu(),
         wish: engine.wish.get_untracked(),
+        precision: engine.precision.get_untracked(),
         device: device.as_ref(),
         model: model.as_ref(),
         problems: &problems,

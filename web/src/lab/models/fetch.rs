@@ -107,7 +107,7 @@ pub(crate) fn Fetch(page: Page, engine: Engine) -> impl IntoView {
 async fn looked_at(engine: Engine, model: ModelRef) -> Result<Preflight, Failure> {
     engine.start().await?;
     let what = format!("checking {}", model.name());
-    match engine.last(&what, Command::Preflight { model }).await? {
+    match engine.last(&what, Command::Preflight { model, precision: engine.asked() }).await? {
         (Event::Preflight(preflight), _) => Ok(preflight),
         _ => Err(unexpected()),
     }
