@@ -1,5 +1,9 @@
 //! A model ready to run: decoder, tokenizer, device, identity, plan.
 
+mod race;
+
+pub use race::{Race, race};
+
 use crate::device::Compute;
 use crate::error::{Error, Result};
 use crate::memory;
