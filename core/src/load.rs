@@ -1,6 +1,7 @@
 //! A model ready to run: decoder, tokenizer, device, identity, plan.
 
 pub mod fit;
+mod race;
 
 use crate::device::Compute;
 use crate::error::{Error, Result};

@@ -7,9 +7,10 @@ use crate::wanted::{Model, Source};
 use anyhow::Result;
 use engram_core::Error;
 use engram_core::device::{Compute, DeviceChoice, start_threads};
-use engram_core::load::{Model as LoadedModel, look, notes, understood};
+use engram_core::load::{Looked, Model as LoadedModel, look, notes, understood};
 use engram_core::model::spec::Spec;
 use engram_core::names::HubId;
+use engram_core::record::Precision;
 use engram_core::weights::Checkpoint;
 use pollster::block_on;
 use std::path::PathBuf;
@@ -58,7 +59,7 @@ pub(super) fn open(wanted: &Model, progress: &Progress) -> Result<Opened> {
 pub(super) fn load(wanted: &Model, progress: &Progress) -> Result<Loaded> {
     let Opened { checkpoint, name, path } = open(wanted, progress)?;
     let looked = block_on(look(&checkpoint))?;
-    let compute = choose(wanted.device)?.suiting(&looked.takes, wanted.precision)?;
+    let compute = chosen(wanted, &looked)?.suiting(&looked.takes, wanted.precision)?;
     progress.note(&format!("{}: {} ({})", compute.info.kind, compute.info.name, compute.why));
     progress.start("loading", "tensors", Some(checkpoint.tensors().len() as u64), 0);
     let count = |done: usize, _| progress.set(done as u64);
@@ -80,7 +81,7 @@ pub(super) fn understand(wanted: &Model, progress: &Progress) -> Result<Understo
     let tied = spec.tied && !own_head;
     let (parameters, stored) = (checkpoint.parameters(tied), checkpoint.dtype_name(tied));
     lines.push(("weights".into(), format!("{stored} in {}, {parameters} parameters", checkpoint.files())));
-    let devices = outlook::of(wanted, &looked.takes)?;
+    let devices = outlook::of(wanted, &looked)?;
     Ok(Understood { model: name, lines, notes: notes(&checkpoint, own_head, &tokens), devices })
 }
 
@@ -91,6 +92,16 @@ pub(super) fn record_name(source: &Source) -> String {
         Source::Path(path) => name(path),
         Source::Bundled(model) => model.name.to_owned(),
     }
+}
+
+/// The device for a model: the one that was asked for, or the quicker one where none was.
+pub(super) fn chosen(wanted: &Model, looked: &Looked) -> Result<Compute> {
+    let compute = choose(wanted.device)?;
+    Ok(match (wanted.device, wanted.precision) {
+        // The CPU has no f16.
+        (DeviceChoice::Auto, None | Some(Precision::F32)) => block_on(compute.or_quicker_cpu(looked)),
+        _ => compute,
+    })
 }
 
 /// Chooses a device. Without a desktop session Linux's window libraries complain on stderr, many times over, about what

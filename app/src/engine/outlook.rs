@@ -1,16 +1,17 @@
 //! What a model would take of the devices here, and whether that is there.
 
 use super::Outlook;
-use super::load::choose;
+use super::load::chosen;
 use crate::wanted::Model;
 use engram_core::device::{Compute, DeviceChoice};
+use engram_core::load::Looked;
 use engram_core::load::fit::{Place, Takes};
 use engram_core::record::Precision;
 use engram_core::{Kind, Result};
 
 /// On the device that would compute, and on the CPU where that is another and nobody has chosen.
-pub(super) fn of(wanted: &Model, takes: &Takes) -> Result<Vec<Outlook>> {
-    let compute = choose(wanted.device)?;
+pub(super) fn of(wanted: &Model, looked: &Looked) -> anyhow::Result<Vec<Outlook>> {
+    let (compute, takes) = (chosen(wanted, looked)?, &looked.takes);
     let both = wanted.device == DeviceChoice::Auto && !compute.is_cpu();
     let mut found = vec![on(compute, takes, wanted.precision)?];
     if both {

@@ -3,6 +3,7 @@
 mod maps;
 
 use crate::error::{Error, Result};
+use crate::memory::grow;
 use crate::names;
 use crate::record::Precision;
 use crate::rope::RopeSpec;
@@ -278,6 +279,8 @@ impl<'a> Loader<'a> {
         parts: &[(&str, [usize; 2])],
     ) -> Result<Tensor<2>> {
         let mut values = Vec::<T>::new();
+        let all = parts.iter().map(|(_, [rows, columns])| rows * columns).sum();
+        grow(&mut values, all, parts.first().map_or("", |(name, _)| name))?;
         for (name, shape) in parts {
             self.append(checkpoint, name, shape, &mut values).await?;
         }
