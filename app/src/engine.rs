@@ -273,8 +273,10 @@ pub struct Outlook {
     pub device: DeviceInfo,
     /// Why this one, and this precision.
     pub why: String,
-    /// Its memory; missing on the CPU, and where the driver does not tell.
+    /// Its own memory; missing where it computes in main memory, and where the driver does not tell.
     pub memory: Option<GpuMemory>,
+    /// It is a GPU that is imitated in software.
+    pub software: bool,
     /// Bytes of the largest buffer that it binds; missing on the CPU.
     pub binding: Option<u64>,
     /// Bytes of main memory that are free.

@@ -28,7 +28,8 @@ fn on(compute: Compute, takes: &Takes, wanted: Option<Precision>) -> Result<Outl
     let outlook = |compute: &Compute, works, verdict, hint| Outlook {
         device: compute.info.clone(),
         why: compute.why.clone(),
-        memory: place.memory,
+        memory: place.own_memory(),
+        software: place.software,
         binding,
         host: place.host,
         fits,

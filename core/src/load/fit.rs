@@ -25,7 +25,7 @@ pub struct Place {
     pub cpu: bool,
     /// The device's own memory; `None` on the CPU, and where the driver does not tell.
     pub memory: Option<GpuMemory>,
-    /// The device is imitated in software: its memory is main memory.
+    /// The device is imitated in software: its memory is main memory, whatever its driver says of it.
     pub software: bool,
     /// Largest buffer that can be bound.
     pub binding: u64,
@@ -126,13 +126,16 @@ impl Place {
         }
     }
 
+    /// The device's memory, where it is not main memory.
+    pub fn own_memory(&self) -> Option<GpuMemory> {
+        self.memory.filter(|_| !self.software)
+    }
+
     /// Bytes that activations may use beside so many of weights.
     fn beside(&self, weights: u64) -> u64 {
-        match self.memory {
+        match self.own_memory() {
             _ if self.cpu => (self.host.saturating_sub(weights) / 2).min(self.activations),
-            Some(memory) if !self.software => {
-                (memory.usable().saturating_sub(weights) / 4).clamp(LEAST_FREE, MOST_FREE)
-            }
+            Some(memory) => (memory.usable().saturating_sub(weights) / 4).clamp(LEAST_FREE, MOST_FREE),
             _ => self.activations,
         }
     }
@@ -156,7 +159,7 @@ impl Takes {
         let host = [held, imitated, smallest_batch, TOKENIZER_TIMES.saturating_mul(*tokenizer), REST];
         let host = host.into_iter().fold(0, u64::saturating_add);
         let needs = weights.saturating_add(smallest_batch);
-        let lack = match place.memory {
+        let lack = match place.own_memory() {
             _ if whole > place.binding => Some(Lack::Binding { needs: whole, most: place.binding }),
             Some(memory) if needs > memory.usable() => Some(Lack::Device { needs, free: memory.usable() }),
             _ if host > place.host => Some(Lack::Host { needs: host, free: place.host }),
@@ -184,7 +187,7 @@ impl Takes {
             return (wanted, None);
         }
         let full = self.on(place, Precision::F32);
-        let why = match (full.lack, place.memory) {
+        let why = match (full.lack, place.own_memory()) {
             _ if !place.halves => None,
             (Some(lack @ Lack::Binding { .. }), _) => Some(format!("f16, since in f32 {lack}")),
             (_, Some(memory)) if full.needs().saturating_add(BESIDE) > memory.usable() => {
@@ -199,7 +202,7 @@ impl Takes {
     pub fn verdict(&self, place: &Place, taken: Precision) -> String {
         let [full, half] = [Precision::F32, Precision::F16].map(|precision| self.on(place, precision));
         let fit = if taken == Precision::F16 { half } else { full };
-        let beside = match (place.cpu, place.memory) {
+        let beside = match (place.cpu || place.software, place.memory) {
             (true, _) => format!("{} of {} of main memory", said(fit.host), said(place.host)),
             (_, Some(memory)) => format!("{} of {}", said(fit.needs()), said(memory.usable())),
             _ => format!("{}; the driver does not tell how much memory there is", said(fit.needs())),

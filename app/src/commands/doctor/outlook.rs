@@ -17,12 +17,12 @@ pub(super) fn draw(outlook: &Outlook, screen: Screen) -> String {
             Some(free) => format!("{} of {} are free", said(free.min(memory.all)), said(memory.all)),
             None => format!("{} in all; the driver does not tell how much is free", said(memory.all)),
         },
-        (None, "gpu") => "the driver does not tell how much there is".to_owned(),
+        (None, "gpu") if !outlook.software => "the driver does not tell how much there is".to_owned(),
         (None, _) => "main memory".to_owned(),
     };
     lines.push(format!("  memory of the device: {memory}"));
     let row = |name: &str, value: &dyn Fn(&Fit) -> String, note: &str| {
-        let values: Vec<String> = outlook.fits.iter().map(|fit| text::pad_left(&value(fit), 10)).collect();
+        let values: Vec<String> = outlook.fits.iter().map(|fit| text::pad_left(&value(fit), 14)).collect();
         format!("  {}{}  {note}", text::pad(name, 28), values.concat()).trim_end().to_owned()
     };
     let binding = outlook.binding.map(|most| format!("at most {}", said(most)));

@@ -123,9 +123,10 @@ fn main_memory_counts_where_it_is_the_device() {
     assert_eq!(model.choose(&small, None), (Precision::F32, None));
     assert_eq!(model.on(&small, Precision::F32).rows, 64, "no room is left beside the weights");
     // A software adapter's memory is main memory, whatever it says to have.
-    let software = Place { software: true, host: 12 * GIB, ..card(64 * GIB) };
+    let software = Place { software: true, host: 12 * GIB, ..card(2 * GIB) };
     assert!(matches!(model.on(&software, Precision::F32).lack, Some(Lack::Host { .. })));
     assert_eq!(model.on(&software, Precision::F16).lack, None);
+    assert!(model.verdict(&software, Precision::F32).contains("of 12.0 GiB of main memory"));
     assert_eq!(model.advice(&software, Precision::F32)[0], "use --precision f16");
 }
 
