@@ -7,7 +7,7 @@ use engram_core::trace::{CellName, CellPlace};
 use engram_core::{Error, Result};
 
 /// What a cell's name looks like.
-const HINT: &str = "write LAYER:PLACE or LAYER:PLACE:SITE, such as 12:subject-last, 12:5 (token 5 of the corrupted prompt, from 0) or 12:5:mlp; sites are residual, mlp and attention";
+const HINT: &str = "write LAYER:PLACE or LAYER:PLACE:SITE: 12:subject-last, 12:5 (a token of the corrupted prompt, from 0), 12:5:mlp, 12:5:attention";
 
 /// Parses `--cell`.
 pub fn cell(value: &str) -> Result<CellName> {
