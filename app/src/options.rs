@@ -29,7 +29,7 @@ pub struct RunArgs {
     /// tokenizer.json, where it is not beside the weights
     #[arg(long, value_name = "FILE", value_parser = file, help_heading = MODEL)]
     pub tokenizer: Option<PathBuf>,
-    /// Where to compute: auto, gpu or cpu; auto takes the GPU when one works
+    /// Where to compute: auto, gpu or cpu; auto picks the faster one for the model
     #[arg(long, value_name = "WHERE", value_parser = device(), default_value = "auto", help_heading = MODEL)]
     #[arg(hide_possible_values = true)]
     pub device: DeviceChoice,

@@ -97,7 +97,6 @@ test('a trace dispatches few kernels, and uploads nothing between two blocks', 1
   const each = blocks.map(block => block.dispatches).sort((a, b) => a - b);
   const median = each[each.length >> 1];
   console.log(`${JSON.stringify(took)} in ${seconds.toFixed(2)} s; ${blocks.length} blocks in ${batches.length} batches: ${median} dispatches each, at most ${most('dispatches')}, at most ${most('uploads')} uploads`);
-  console.log(log);
   assert.ok(took.dispatches > 0 && blocks.length > 0);
   assert.ok(took.dispatches <= MOST, `${took.dispatches} dispatches`);
   assert.ok(median <= OF_A_BLOCK, `${median} dispatches a block`);

@@ -38,7 +38,7 @@ pub struct DemoArgs {
     /// Fewer facts and edits: under a minute on two cores
     #[arg(long)]
     pub quick: bool,
-    /// Where to compute: auto, gpu or cpu; auto takes the GPU when one works
+    /// Where to compute: auto, gpu or cpu; auto picks the faster one for the model
     #[arg(long, value_name = "WHERE", value_parser = options::device(), default_value = "auto", help_heading = MODEL)]
     #[arg(hide_possible_values = true)]
     pub device: DeviceChoice,

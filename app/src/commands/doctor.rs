@@ -27,7 +27,7 @@ pub struct DoctorArgs {
     /// tokenizer.json, where it is not beside the weights
     #[arg(long, value_name = "FILE", requires = "model")]
     pub tokenizer: Option<PathBuf>,
-    /// Where the model would compute: auto, gpu or cpu; auto takes the GPU when one works, and tells of both
+    /// Where the model would compute: auto, gpu or cpu; auto picks the faster one, and tells of both
     #[arg(long, value_name = "WHERE", value_parser = options::device(), default_value = "auto", requires = "model")]
     #[arg(hide_possible_values = true)]
     pub device: DeviceChoice,

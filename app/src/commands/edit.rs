@@ -70,7 +70,7 @@ pub struct EditArgs {
     /// Print the edit's raw values as JSON
     #[arg(long, help_heading = OUTPUT)]
     pub json: bool,
-    /// Print a script instead that computes the edit again with PyTorch and transformers alone, from the file of --save-delta or --save-lora: transformers
+    /// Print a PyTorch script that recomputes the edit from the file of --save-delta or --save-lora (FOR: transformers)
     #[arg(long, value_name = "FOR", value_parser = options::emit(), hide_possible_values = true, help_heading = OUTPUT)]
     #[arg(conflicts_with = "json")]
     pub emit: Option<Emit>,
@@ -99,7 +99,8 @@ impl EditArgs {
         if self.emit.is_some() && self.save_delta.is_none() && self.save_lora.is_none() && self.load.is_none() {
             return Err(engine::no_change_file());
         }
-        if self.save_lora.is_some() && self.save_lora == self.save_model {
+        let place = |folder: &Option<PathBuf>| folder.as_ref().and_then(|folder| std::path::absolute(folder).ok());
+        if self.save_lora.is_some() && place(&self.save_lora) == place(&self.save_model) {
             return Err(Error::input("`--save-lora` and `--save-model` name one folder")
                 .hint("give two: a model beside an adapter is opened with the adapter on top"));
         }

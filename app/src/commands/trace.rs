@@ -62,11 +62,11 @@ pub struct TraceArgs {
     /// Print a record of this one fact as JSON instead of drawing it
     #[arg(long, help_heading = OUTPUT)]
     pub json: bool,
-    /// Print a script instead that computes one cell again with PyTorch and transformers alone, and prints it beside this one: transformers
+    /// Print a PyTorch script that recomputes one cell (FOR: transformers)
     #[arg(long, value_name = "FOR", value_parser = options::emit(), hide_possible_values = true, help_heading = OUTPUT)]
     #[arg(conflicts_with_all = ["json", "site"])]
     pub emit: Option<Emit>,
-    /// The cell of --emit: a layer and a patch position, or a token of the corrupted prompt (from 0), for the MLP or attention outputs with the site: 12:subject-last, 12:5, 12:5:mlp [default: the highest at the first patch position]
+    /// Cell for --emit as LAYER:POSITION[:SITE]: POSITION is a patch position or a token of the corrupted prompt, counted from 0; SITE is residual, mlp or attention [default: the highest at the first patch position]
     #[arg(long, value_name = "CELL", value_parser = cell::cell, requires = "emit", help_heading = OUTPUT)]
     pub cell: Option<CellName>,
 }
@@ -91,7 +91,7 @@ impl TraceArgs {
             return Ok(None);
         }
         if self.corruption.corruption == "noise" {
-            return Err(Error::input("`--emit` writes no noise: its draws are Engram's own")
+            return Err(Error::input("`--emit` does not support noise corruption, whose draws are Engram's own")
                 .hint("leave `--corruption noise` out, so that the subject is replaced by a text"));
         }
         let first = self.positions.first().copied().unwrap_or(PatchPosition::SubjectLast);

@@ -36,6 +36,16 @@ pub(super) fn run(
     save.check()?;
     let mut loaded = load(wanted, progress)?;
     let change = wish.load.as_deref().map(|path| super::saved::read(path, &loaded, progress)).transpose()?;
+    // What cannot be written is refused before anything is computed.
+    if let Some(LoadedChange { change, .. }) = &change {
+        let readable = save.delta.is_some() || save.lora.is_some() || change.format == Format::Delta;
+        if wish.emit.is_some() && !readable {
+            return Err(no_file().into());
+        }
+        if save.lora.is_some() {
+            edit::refuse_dense(&loaded.model.net, &change.overlay)?;
+        }
+    }
     if change.is_none() {
         super::stats::attach(&mut loaded, wanted, &settings.edit, progress)?;
     }
@@ -48,7 +58,7 @@ pub(super) fn run(
     progress.notes(loaded.model.tokens.doubled(&prompt)?);
     let tokens = edit::tokens_of(&loaded.model, &fact, &settings)?;
     let layer = match (&change, settings.edit.layer) {
-        // It has its own.
+        // A saved change names its own layers.
         (Some(_), _) => 1,
         (None, Some(layer)) => layer,
         (None, None) => own_layer(&loaded.model, &tokens, &settings, progress)?,

@@ -5,7 +5,7 @@ use engram_core::edit::{Base, renamed};
 use engram_core::emit::{CellScript, ChangeFile, EditScript, Source as Place};
 use engram_core::load::Model;
 use engram_core::names::HubId;
-use engram_core::record::{EditRecord, Traced};
+use engram_core::record::{EditRecord, Precision, Traced};
 use engram_core::trace::{Cell, CellName, TokenizedFact};
 use std::path::Path;
 
@@ -15,11 +15,17 @@ pub(super) struct Files {
     name: String,
     revision: Option<String>,
     gguf: Option<String>,
-    note: Option<&'static str>,
+    note: Option<String>,
 }
 
 /// What is said of models that are on no hub.
 const BUNDLED: &str = "In a copy of Engram's repository, which has the bundled models as folders.";
+
+/// What is said of weights with a head that their config.json does not announce.
+const OWN_HEAD: &str = "transformers ties the head to the embedding, as config.json says, and leaves the weights' own head out: its numbers differ.";
+
+/// What is said of numbers that were computed in f16.
+const HALF: &str = "Engram held the matrices in f16, and this script holds them in f32.";
 
 impl Files {
     pub(super) fn of(source: &Source, model: &Model) -> Self {
@@ -42,9 +48,19 @@ impl Files {
             }
             Source::Path(path) => plain(path.display().to_string()),
             Source::Bundled(bundled) => {
-                Self { note: Some(BUNDLED), ..plain(format!("core/bundled/models/{}", bundled.name)) }
+                Self { note: Some(BUNDLED.to_owned()), ..plain(format!("core/bundled/models/{}", bundled.name)) }
             }
         }
+        .noting(model)
+    }
+
+    /// Says where transformers computes something else.
+    fn noting(mut self, model: &Model) -> Self {
+        let half = model.compute.info.precision == Precision::F16;
+        let notes = [self.note.take(), model.own_head.then(|| OWN_HEAD.to_owned()), half.then(|| HALF.to_owned())];
+        let notes: Vec<String> = notes.into_iter().flatten().collect();
+        self.note = (!notes.is_empty()).then(|| notes.join(" "));
+        self
     }
 
     /// As an adapter names it.
@@ -54,7 +70,7 @@ impl Files {
 
     fn place(&self) -> Place<'_> {
         let Self { model_type, name, revision, gguf, note } = self;
-        Place { model_type, name, revision: revision.as_deref(), gguf: gguf.as_deref(), note: *note }
+        Place { model_type, name, revision: revision.as_deref(), gguf: gguf.as_deref(), note: note.as_deref() }
     }
 }
 

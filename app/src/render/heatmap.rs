@@ -94,7 +94,7 @@ pub fn render(map: &Heatmap, screen: Screen) -> String {
         let last = (layer + layout.group - 1).min(layers);
         let layer = if last > layer { format!("{layer}-{last}") } else { layer.to_string() };
         let token = labels.get(row).map_or("", String::as_str);
-        let (what, value) = (if map.signed { "Widest" } else { "Highest" }, cells[row][place]);
+        let (what, value) = (if map.signed { "Largest change" } else { "Highest" }, cells[row][place]);
         out.push(format!("{what}: {} at {token}, layer {layer}", text::number(value)));
     }
     if layout.group > 1 {
@@ -288,7 +288,7 @@ mod tests {
         let map = Heatmap { values, signed: true, ..map(&TOKENS[..3], 5) };
         let drawn = render(&map, plain(80));
         assert!(
-            drawn.contains("-0.4000 [#=- ·+*] 0.4000") && drawn.contains("Widest: -0.4000 at ␣Eiffel, layer 1"),
+            drawn.contains("-0.4000 [#=- ·+*] 0.4000") && drawn.contains("Largest change: -0.4000 at ␣Eiffel, layer 1"),
             "{drawn}"
         );
         let line = |at: usize| drawn.lines().nth(at).unwrap_or_default();

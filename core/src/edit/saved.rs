@@ -8,7 +8,7 @@ mod factors;
 mod lora;
 mod maps;
 
-pub use adapter::{Adapter, Base, adapter, full_rank};
+pub use adapter::{Adapter, Base, adapter, full_rank, refuse_dense};
 pub use delta::{delta, read_delta};
 pub use lora::read_adapter;
 pub use maps::renamed;

@@ -191,7 +191,7 @@ impl Takes {
             _ if !place.halves => None,
             (Some(lack @ Lack::Binding { .. }), _) => Some(format!("f16, since in f32 {lack}")),
             (_, Some(memory)) if full.needs().saturating_add(BESIDE) > memory.usable() => {
-                Some(format!("f16, since f32 takes {} of {}", said(full.needs()), said(memory.usable())))
+                Some(format!("f16, since f32 needs {} and {} are free", said(full.needs()), said(memory.usable())))
             }
             _ => None,
         };
@@ -246,7 +246,7 @@ impl Takes {
                 let what = format!("the model {name} does not fit in {}: {lack}", precision.name());
                 Err(Error::new(Kind::Memory, what).hint(step).in_page(page))
             }
-            // How much there is of it is known best by who gives it.
+            // The system knows best how much main memory it can give.
             _ => memory::reserve(fit.host, &format!("the model {name}")).map(|()| fit),
         }
     }
@@ -263,12 +263,14 @@ impl std::fmt::Display for Lack {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match *self {
             Self::Device { needs, free } => {
-                write!(f, "{} of {} of the device's memory", said(needs), said(free))
+                write!(f, "it needs {} of the device's memory, and {} are free", said(needs), said(free))
             }
             Self::Binding { needs, most } => {
                 write!(f, "one matrix takes {}, and the device binds at most {}", said(needs), said(most))
             }
-            Self::Host { needs, free } => write!(f, "{} of {} of main memory", said(needs), said(free)),
+            Self::Host { needs, free } => {
+                write!(f, "it needs {} of main memory, and {} are free", said(needs), said(free))
+            }
         }
     }
 }

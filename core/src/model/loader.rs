@@ -24,7 +24,7 @@ enum Origin<'a> {
     Files(&'a Checkpoint),
     /// Nowhere: names and shapes are held against the files, where there are some, and counted.
     Nowhere(Option<&'a Checkpoint>, &'a Tally),
-    Training(&'a super::Parameters),
+    Drawn(&'a super::Parameters),
 }
 
 /// A matrix as it was stored.
@@ -88,6 +88,8 @@ pub struct Loader<'a> {
     precision: Precision,
     /// Rows of a table that one buffer may hold.
     binding_bytes: usize,
+    /// The weights will change: each map keeps a matrix of its own, as it was drawn.
+    trains: bool,
     used: RefCell<BTreeSet<String>>,
     progress: &'a dyn Fn(usize, usize),
 }
@@ -101,15 +103,26 @@ impl<'a> Loader<'a> {
         binding_bytes: usize,
         progress: &'a dyn Fn(usize, usize),
     ) -> Self {
-        Self { origin: Origin::Files(checkpoint), device, precision, binding_bytes, used: RefCell::default(), progress }
+        let origin = Origin::Files(checkpoint);
+        Self { origin, device, precision, binding_bytes, trains: false, used: RefCell::default(), progress }
     }
 
     /// A loader that hands out the parameters of a model in training, where these are.
     pub fn training(parameters: &'a super::Parameters) -> Self {
-        let progress = &|_, _| {};
-        let (origin, device) = (Origin::Training(parameters), parameters.device());
-        let (precision, binding_bytes) = (Precision::F32, usize::MAX);
-        Self { origin, device, precision, binding_bytes, used: RefCell::default(), progress }
+        Self { trains: true, ..Self::drawn(parameters, usize::MAX) }
+    }
+
+    /// The same for parameters that stay as they are.
+    pub(crate) fn drawn(parameters: &'a super::Parameters, binding_bytes: usize) -> Self {
+        Self {
+            origin: Origin::Drawn(parameters),
+            device: parameters.device(),
+            precision: Precision::F32,
+            binding_bytes,
+            trains: false,
+            used: RefCell::default(),
+            progress: &|_, _| {},
+        }
     }
 
     /// A loader that loads nothing: every tensor is empty, whatever shape was asked for.
@@ -120,12 +133,7 @@ impl<'a> Loader<'a> {
     ) -> Self {
         let origin = Origin::Nowhere(checkpoint, tally);
         let (precision, binding_bytes) = (Precision::F32, usize::MAX);
-        Self { origin, device: None, precision, binding_bytes, used: RefCell::default(), progress }
-    }
-
-    /// Matrices change, so that nothing is made of them that would not.
-    fn is_trained(&self) -> bool {
-        matches!(self.origin, Origin::Training(_))
+        Self { origin, device: None, precision, binding_bytes, trains: false, used: RefCell::default(), progress }
     }
 
     /// The checkpoint; a model in training has none.
@@ -133,7 +141,7 @@ impl<'a> Loader<'a> {
         match self.origin {
             Origin::Files(checkpoint) => Some(checkpoint),
             Origin::Nowhere(checkpoint, _) => checkpoint,
-            Origin::Training(_) => None,
+            Origin::Drawn(_) => None,
         }
     }
 
@@ -240,7 +248,7 @@ impl<'a> Loader<'a> {
                 self.looked((checkpoint, tally), name, &[n], Kind::Plain)?;
                 Ok(Vector::Host(Vec::new()))
             }
-            Origin::Training(parameters) => parameters.vector(name, n, start),
+            Origin::Drawn(parameters) => parameters.vector(name, n, start),
         }
     }
 
@@ -258,7 +266,7 @@ impl<'a> Loader<'a> {
                 self.looked((*checkpoint, tally), name, &[rows, columns], Kind::Matrix)?;
                 Ok(Stored::Nothing)
             }
-            (Origin::Training(parameters), _) => Ok(match parameters.matrix(name, [rows, columns])? {
+            (Origin::Drawn(parameters), _) => Ok(match parameters.matrix(name, [rows, columns])? {
                 Vector::Host(values) => Stored::Values(values),
                 Vector::Device(x) => Stored::Tensor(Box::new(x.reshape([rows, columns]))),
             }),

@@ -106,7 +106,11 @@ fn change(path: &Path, there: &mut Record, header: &Record) -> Result<usize> {
     let differences = journal::tracing_differences(there, header);
     if !differences.is_empty() {
         let what = format!("{} belongs to another study: {}", path.display(), differences.join("; "));
-        return Err(Error::input(what).hint("choose another --out, or pass --fresh to start over"));
+        let hint = match differences.iter().any(|difference| difference.starts_with("precision")) {
+            true => "go on in the same precision with --precision, choose another --out, or pass --fresh to start over",
+            false => "choose another --out, or pass --fresh to start over",
+        };
+        return Err(Error::input(what).hint(hint));
     }
     let settings = Settings { rows: there.settings.rows, ..header.settings.clone() };
     Ok(journal::change(there, &settings))

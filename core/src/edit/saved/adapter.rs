@@ -5,6 +5,7 @@ use super::maps::{Map, Maps, module};
 use crate::edit::size::by_tensor;
 use crate::error::{Error, Result};
 use crate::load::Model;
+use crate::model::Transformer;
 use crate::names;
 use crate::tensor::{Overlay, Term};
 use serde_json::{Map as Object, Value, json};
@@ -78,6 +79,16 @@ pub fn adapter<'a>(model: &Model, base: &Base, edits: impl IntoIterator<Item = &
     let info = &model.info;
     let about = [("format", "pt"), ("model", info.name.as_str()), ("weights_sha256", info.weights_sha256.as_str())];
     Ok(Adapter { config, weights: file(tensors, &about)? })
+}
+
+/// Whether an adapter can hold a change.
+///
+/// # Errors
+/// When it is not of low rank.
+pub fn refuse_dense(net: &Transformer, edit: &Overlay) -> Result<()> {
+    let maps = Maps::of(net);
+    let low = |term: &Term| maps.find(&term.tensor).map_or(Ok(()), |map| refuse_full(map, term));
+    by_tensor(&edit.terms).iter().try_for_each(low)
 }
 
 /// Refuses a change that an adapter cannot hold in fewer numbers than the matrix has.

@@ -5,6 +5,7 @@ use crate::error::Result;
 use crate::tensor::linear::Weight;
 use crate::tensor::product::Panels;
 use crate::tensor::{Joined, LinearMap, Vector, alignment, contiguous};
+use burn::Tensor;
 
 impl Loader<'_> {
     /// A linear map stored `[out, in]` as `name.weight`, with `name.bias` where asked for.
@@ -36,7 +37,12 @@ impl Loader<'_> {
                 for (name, out) in maps {
                     all.push(self.linear(name, out, input, bias).await?);
                 }
-                return Ok((all.try_into().expect("as many as there are names"), None));
+                let mut all: [LinearMap; N] = all.try_into().expect("as many as there are names");
+                let mut joined = None;
+                if matches!(self.origin, Origin::Drawn(_)) && self.joins(&maps.map(|(_, out)| out), input) {
+                    joined = Joined::new(Tensor::cat(all.iter().filter_map(device_matrix).collect(), 0), &mut all);
+                }
+                return Ok((all, joined));
             }
         };
         let tensors = maps.map(|(name, _)| format!("{name}.weight"));
@@ -66,7 +72,7 @@ impl Loader<'_> {
             let alignment = alignment(device);
             outs.iter().all(|&out| bytes(out).is_multiple_of(alignment))
         };
-        bytes(outs.iter().sum()) <= self.binding_bytes && self.device.is_some_and(aligned)
+        !self.trains && bytes(outs.iter().sum()) <= self.binding_bytes && self.device.is_some_and(aligned)
     }
 
     /// A linear map stored `[in, out]` (GPT-2's Conv1D).
@@ -88,7 +94,7 @@ impl Loader<'_> {
         let stored = self.matrix(&tensor, input, all).await?;
         // A device's matrices are all `[out, in]`.
         let turned = match &stored {
-            Stored::Tensor(x) if self.is_trained() => Some(x.clone().transpose()),
+            Stored::Tensor(x) if self.trains => Some(x.clone().transpose()),
             Stored::Tensor(x) => Some(contiguous(x.clone().transpose())),
             _ => None,
         };
@@ -106,8 +112,15 @@ impl Loader<'_> {
             };
             LinearMap { tensor: tensor.clone(), rows, input, transposed: true, weight, bias: Some(bias) }
         });
-        let joined = turned.filter(|_| N > 1 && !self.is_trained() && self.joins(&[out; N], input));
+        let joined = turned.filter(|_| N > 1 && self.joins(&[out; N], input));
         let joined = joined.and_then(|all| Joined::new(all, &mut maps));
         Ok((maps, joined))
+    }
+}
+
+fn device_matrix(map: &LinearMap) -> Option<Tensor<2>> {
+    match &map.weight {
+        Weight::Host(_) => None,
+        Weight::Device(x) => Some((**x).clone()),
     }
 }

@@ -8,7 +8,7 @@ mod plain;
 
 use super::{argument, for_each, raw, tensor};
 use burn::{DType, Tensor};
-use burn_cubecl::tensor::CubeTensor;
+use burn_cubecl::{Cube, tensor::CubeTensor};
 use cubecl::prelude::*;
 
 /// `x wᵀ + b`: `[rows, in]` with a matrix `[out, in]` to `[rows, out]`; `half` gives `x` in f16.
@@ -20,7 +20,11 @@ pub(in crate::tensor) fn product(
 ) -> Tensor<2> {
     let ([m, k], [n, _]) = (x.dims(), w.dims());
     let sizes = Sizes { m, n, k };
-    let held = raw(w.clone());
+    let held = w.clone().try_into_primitive::<Cube>().expect("matrices on a device are burn's CubeCL tensors");
+    if !held.is_contiguous() {
+        // Turned, as GPT-2's are while it is trained: burn's product reads it as it lies.
+        return plus(x.clone().matmul(wide(w).transpose()), bias);
+    }
     match held.dtype {
         DType::F16 if half::fits(&held, sizes) => half::product(half(), held, sizes, bias),
         _ if plain::fits(sizes) => plain::product(x.clone(), &held, sizes, bias),

@@ -172,7 +172,7 @@ fn study_line(record: &Record) -> String {
     if settings.stages.contains(&3) {
         method_flags(edit).into_iter().for_each(|(name, value)| flag(&name, value));
     }
-    // `auto` takes the GPU where there is one, so the device is named even where it was not asked for.
+    // `auto` picks the faster device, so the device is named even where it was not asked for.
     if ["cpu", "gpu"].contains(&record.device.kind.as_str()) {
         flag("--device", record.device.kind.clone());
     }
