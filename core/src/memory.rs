@@ -92,7 +92,10 @@ mod there {
     /// limit.
     pub fn free() -> u64 {
         let machine = machine();
-        if limited() { machine.min(mapped(ENOUGH)) } else { machine }
+        match if limited() { mapped(ENOUGH) } else { ENOUGH } {
+            ENOUGH => machine,
+            less => machine.min(less),
+        }
     }
 
     /// What a model may take, with all that computing with it needs.

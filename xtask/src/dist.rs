@@ -57,7 +57,10 @@ const WHEEL_LIB: &str = "app/wheel/data/lib/engram";
 pub(crate) fn wheel(maturin: &Path, folder: &Path) -> Result<PathBuf> {
     let _staged = match loader::find() {
         Ok(loader) => Some(Staged::new(&loader, &root().join(WHEEL_LIB))?),
-        Err(_) => None,
+        Err(why) => {
+            println!("left out of the wheel: Vulkan's loader; {why}");
+            None
+        }
     };
     let mut command = Command::new(maturin);
     command.args(["build", "--quiet", "--locked", "--release", "--manifest-path", "app/Cargo.toml", "--out"]);

@@ -12,7 +12,6 @@ pub(super) fn run() -> Vec<Check> {
     let mut add = |name: &str, state, detail: String, hint: Option<&str>| {
         checks.push(Check { name: name.into(), state, detail, hint: hint.map(Into::into) });
     };
-    let gib = |bytes: u64| format!("{:.1} GiB", bytes as f64 / f64::from(1 << 30));
     let gpu = choose(DeviceChoice::Gpu);
     #[cfg(target_os = "linux")]
     if let Some(said) = super::loader::ready().said() {
@@ -37,16 +36,18 @@ pub(super) fn run() -> Vec<Check> {
                 add("features", State::Ok, features.join(", "), None);
                 let detail = format!(
                     "buffer {}, binding {} (larger vocabulary tables are split)",
-                    gib(adapter.max_buffer_bytes),
-                    gib(adapter.max_binding_bytes)
+                    memory::said(adapter.max_buffer_bytes),
+                    memory::said(adapter.max_binding_bytes)
                 );
                 add("limits", State::Ok, detail, None);
                 let detail = match gpu.memory_now() {
                     None => "the driver does not tell how much there is".into(),
                     Some(GpuMemory { all, free: None }) => {
-                        format!("{}; the driver does not tell how much is free", gib(all))
+                        format!("{}; the driver does not tell how much is free", memory::said(all))
                     }
-                    Some(GpuMemory { all, free: Some(free) }) => format!("{}, {} free", gib(all), gib(free.min(all))),
+                    Some(GpuMemory { all, free: Some(free) }) => {
+                        format!("{}, {} free", memory::said(all), memory::said(free.min(all)))
+                    }
                 };
                 add("gpu memory", State::Ok, detail, None);
             }
@@ -62,7 +63,7 @@ pub(super) fn run() -> Vec<Check> {
             }
         }
     }
-    add("cpu", State::Ok, format!("{} threads, {} of memory free", threads(), gib(memory::free())), None);
+    add("cpu", State::Ok, format!("{} threads, {} of memory free", threads(), memory::said(memory::free())), None);
     match choose(DeviceChoice::Auto) {
         Ok(chosen) => {
             add("chosen", State::Ok, format!("{}: {} ({})", chosen.info.kind, chosen.info.name, chosen.why), None);
