@@ -40,7 +40,7 @@ fn a_card_between_the_two_takes_f16_and_says_why() {
     let (place, model) = (card(12 * GIB), model());
     assert_eq!(
         model.verdict(&place, Precision::F32),
-        "fits in f16 (8.0 GiB), not in f32: 16.0 GiB of 12.0 GiB of the device's memory"
+        "fits in f16 (8.0 GiB), not in f32: it needs 16.0 GiB of the device's memory, and 12.0 GiB are free"
     );
     let (precision, why) = model.choose(&place, None);
     assert_eq!((precision, why.as_deref()), (Precision::F16, Some("f16, since f32 takes 16.0 GiB of 12.0 GiB")));
@@ -49,7 +49,7 @@ fn a_card_between_the_two_takes_f16_and_says_why() {
     assert_eq!(refused.kind, Kind::Memory);
     assert_eq!(
         refused.message(),
-        "the model four-billion does not fit in f32: 16.0 GiB of 12.0 GiB of the device's memory"
+        "the model four-billion does not fit in f32: it needs 16.0 GiB of the device's memory, and 12.0 GiB are free"
     );
     assert_eq!(refused.next_step(), Some("use --precision f16"));
     assert_eq!(refused.page_step(), Some("choose the precision f16"));
@@ -119,14 +119,17 @@ fn main_memory_counts_where_it_is_the_device() {
     let told = model.verdict(&cpu, Precision::F32);
     assert!(told.starts_with("fits in f32: 17.4 GiB of 32.0 GiB"), "{told}");
     let small = Place { host: 12 * GIB, ..cpu };
-    assert_eq!(model.verdict(&small, Precision::F32), "does not fit: 17.4 GiB of 12.0 GiB of main memory");
+    assert_eq!(
+        model.verdict(&small, Precision::F32),
+        "does not fit: it needs 17.4 GiB of main memory, and 12.0 GiB are free"
+    );
     assert_eq!(model.choose(&small, None), (Precision::F32, None));
     assert_eq!(model.on(&small, Precision::F32).rows, 64, "no room is left beside the weights");
     // A software adapter's memory is main memory, whatever it says to have.
     let software = Place { software: true, host: 12 * GIB, ..card(2 * GIB) };
     assert!(matches!(model.on(&software, Precision::F32).lack, Some(Lack::Host { .. })));
     assert_eq!(model.on(&software, Precision::F16).lack, None);
-    assert!(model.verdict(&software, Precision::F32).contains("of 12.0 GiB of main memory"));
+    assert!(model.verdict(&software, Precision::F32).contains("of main memory, and 12.0 GiB are free"));
     assert_eq!(model.advice(&software, Precision::F32)[0], "use --precision f16");
 }
 
