@@ -190,9 +190,11 @@ impl Takes {
         let why = match (full.lack, place.own_memory()) {
             _ if !place.halves => None,
             (Some(lack @ Lack::Binding { .. }), _) => Some(format!("f16, since in f32 {lack}")),
-            (_, Some(memory)) if full.needs().saturating_add(BESIDE) > memory.usable() => {
-                Some(format!("f16, since f32 needs {} and {} are free", said(full.needs()), said(memory.usable())))
-            }
+            (_, Some(memory)) if full.needs().saturating_add(BESIDE) > memory.usable() => Some(format!(
+                "f16, since f32 needs {} and room for batches, and {} are free",
+                said(full.needs()),
+                said(memory.usable())
+            )),
             _ => None,
         };
         (if why.is_some() { Precision::F16 } else { Precision::F32 }, why)

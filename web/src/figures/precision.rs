@@ -116,11 +116,12 @@ mod tests {
 
     #[test]
     fn what_is_in_force_is_said_where_there_is_a_choice() {
-        let half = model(Precision::F16, Some("f16, since f32 takes 16.0 GiB of 12.0 GiB"));
+        let half =
+            model(Precision::F16, Some("f16, since f32 needs 16.0 GiB and room for batches, and 12.0 GiB are free"));
         assert_eq!(in_force(&report(Some(true)), Some(&half)), "GPU M2, f16");
         assert_eq!(in_force(&report(Some(true)), None), "GPU M2");
         assert_eq!(in_force(&report(None), Some(&model(Precision::F32, None))), "CPU M2");
-        assert_eq!(told(&half), "f16, since f32 takes 16.0 GiB of 12.0 GiB");
+        assert_eq!(told(&half), "f16, since f32 needs 16.0 GiB and room for batches, and 12.0 GiB are free");
         assert_eq!(told(&model(Precision::F32, None)), "f32");
     }
 }

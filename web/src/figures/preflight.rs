@@ -158,8 +158,9 @@ mod tests {
         assert_eq!((button(&preflight).as_deref(), verdict(&preflight)), (Some("Load"), Verdict::Here));
         assert_eq!(value(&preflight, "on the device"), "538 MB (as 32-bit numbers)");
         preflight.precision = Precision::F16;
-        preflight.precision_why = Some("f16, since f32 takes 16.0 GiB of 12.0 GiB".into());
-        let told = "538 MB (matrices as 16-bit numbers; f16, since f32 takes 16.0 GiB of 12.0 GiB)";
+        preflight.precision_why =
+            Some("f16, since f32 needs 16.0 GiB and room for batches, and 12.0 GiB are free".into());
+        let told = "538 MB (matrices as 16-bit numbers; f16, since f32 needs 16.0 GiB and room for batches, and 12.0 GiB are free)";
         assert_eq!(value(&preflight, "on the device"), told);
         preflight.problems.push("the largest tensor does not fit".into());
         assert_eq!(button(&preflight), None);

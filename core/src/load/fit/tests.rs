@@ -43,7 +43,10 @@ fn a_card_between_the_two_takes_f16_and_says_why() {
         "fits in f16 (8.0 GiB), not in f32: it needs 16.0 GiB of the device's memory, and 12.0 GiB are free"
     );
     let (precision, why) = model.choose(&place, None);
-    assert_eq!((precision, why.as_deref()), (Precision::F16, Some("f16, since f32 takes 16.0 GiB of 12.0 GiB")));
+    assert_eq!(
+        (precision, why.as_deref()),
+        (Precision::F16, Some("f16, since f32 needs 16.0 GiB and room for batches, and 12.0 GiB are free"))
+    );
     assert_eq!(model.choose(&place, Some(Precision::F32)), (Precision::F32, None), "who asks gets it");
     let refused = model.refuse("four-billion", &place, Precision::F32).expect_err("16 GiB in 12");
     assert_eq!(refused.kind, Kind::Memory);
@@ -83,7 +86,10 @@ fn what_others_use_is_not_counted() {
     let tight = card(16 * GIB + 512 * MIB);
     assert_eq!(model.on(&tight, Precision::F32).lack, None);
     assert_eq!(model.choose(&tight, None).0, Precision::F16);
-    assert_eq!(model.choose(&tight, None).1.as_deref(), Some("f16, since f32 takes 16.0 GiB of 16.5 GiB"));
+    assert_eq!(
+        model.choose(&tight, None).1.as_deref(),
+        Some("f16, since f32 needs 16.0 GiB and room for batches, and 16.5 GiB are free")
+    );
     assert_eq!(model.verdict(&tight, Precision::F16), "fits in f16: 8.0 GiB of 16.5 GiB");
 }
 
