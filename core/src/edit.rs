@@ -26,7 +26,9 @@ pub use measure::{MeasuredEdit, measure};
 pub use prepare::{complete, prepare};
 pub use rank_one::RankOne;
 pub use retrace::{Retraced, trace_answers};
-pub use saved::{Adapter, Base, Change, Changed, Format, adapter, delta, full_rank, read_adapter, read_delta, renamed};
+pub use saved::{
+    Adapter, Base, Change, Changed, Format, adapter, delta, full_rank, read_adapter, read_delta, refuse_dense, renamed,
+};
 pub use size::{at_once, size_of};
 
 use crate::error::{Error, Result};

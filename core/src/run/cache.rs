@@ -4,7 +4,8 @@ use super::{Edited, Intervention, Prompt};
 use crate::error::{Error, Result};
 use crate::model::{Site, Transformer};
 use crate::tensor::attend::Captured;
-use crate::tensor::{LinearMap, Matrix, Overlay, Rows};
+use crate::tensor::{LinearMap, Matrix, Overlay, Rows, Table};
+use burn::Tensor;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{Range, RangeInclusive};
 
@@ -207,17 +208,36 @@ impl ActivationCache {
     /// # Errors
     /// When the site or a position was not captured, or the device fails.
     pub async fn stack(&self, site: Site, layers: RangeInclusive<usize>, at: &[(usize, usize)]) -> Result<Matrix> {
-        let mut parts = Vec::with_capacity(at.len() * layers.clone().count());
+        let mut wanted = Vec::with_capacity(at.len() * layers.clone().count());
         for &(prompt, position) in at {
-            for layer in layers.clone() {
-                let kept = self.kept.get(&(layer, site)).ok_or_else(|| not_captured(layer, site))?;
-                let row = self.prompts.get(prompt).and_then(|prompt| prompt.rows.get(position..=position));
-                let row = row.ok_or_else(|| no_position(prompt, &(position..position + 1)))?;
-                parts.push(gather(kept, &self.places, row));
-            }
+            let row = self.prompts.get(prompt).and_then(|prompt| prompt.rows.get(position));
+            let row = *row.ok_or_else(|| no_position(prompt, &(position..position + 1)))?;
+            wanted.extend(layers.clone().map(|layer| ((layer, site), row)));
         }
-        let rows = Rows::all(parts);
+        let rows = self.rows_of(&wanted)?;
         Ok(Matrix::new(rows.values().await?, rows.width()))
+    }
+
+    /// Single rows of sites as wide as each other. On a device their numbers go up together.
+    ///
+    /// # Errors
+    /// When a site was not captured.
+    pub(super) fn rows_of(&self, wanted: &[((usize, Site), u32)]) -> Result<Rows> {
+        let chunks = |&((layer, site), _): &((usize, Site), u32)| {
+            self.kept.get(&(layer, site)).ok_or_else(|| not_captured(layer, site))
+        };
+        let kept = wanted.iter().map(chunks).collect::<Result<Vec<_>>>()?;
+        let device = kept.first().and_then(|chunks| chunks.first()?.device()).map(Tensor::device);
+        let rows = wanted.iter().map(|&(_, row)| row);
+        let Some(device) = device else {
+            return Ok(Rows::all(
+                kept.iter().zip(rows).map(|(kept, row)| gather(kept, &self.places, &[row])).collect(),
+            ));
+        };
+        let places: Vec<Vec<i32>> = rows.map(|row| vec![self.places[row as usize].1.cast_signed()]).collect();
+        // On a device there is one chunk.
+        let one = kept.iter().zip(Table::upload(&places, &device)).map(|(kept, table)| kept[0].some(&table));
+        Ok(Rows::all(one.collect()))
     }
 }
 

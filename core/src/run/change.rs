@@ -69,8 +69,9 @@ fn on_host(mut x: Rows, edits: &[RowChange], sources: Sources<'_>) -> Rows {
 fn on_device(mut x: Rows, edits: &[RowChange], sources: Sources<'_>) -> Rows {
     for edits in steps(edits) {
         let (source, edits) = match planned(edits, sources.cache) {
-            Some((place, edits)) => (place.map(|place| sources.site(place).clone()), edits),
-            None => {
+            Some((Origin::Nowhere, edits)) => (None, edits),
+            Some((Origin::Cache(place), edits)) => (Some(sources.site(place).clone()), edits),
+            _ => {
                 let (source, from) = gathered(&x, edits, sources);
                 (source, row_edits(edits, from))
             }
@@ -100,21 +101,40 @@ pub(super) fn steps(mut edits: &[RowChange]) -> Vec<&[RowChange]> {
     steps
 }
 
-/// Edits that take no numbers, or all of them from one site of the cache, where they can stay: the site and the edits.
-/// `None` where numbers come from several places.
-pub(super) fn planned(edits: &[RowChange], cache: Option<&ActivationCache>) -> Option<(Option<Place>, Vec<RowEdit>)> {
-    let mut places = edits.iter().filter_map(origin).map(|origin| match origin {
-        RowSource::Cache(place, _) => Some(place),
-        _ => None,
+/// The one place that edits take numbers from, as wide as the rows that they change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// They take none.
+    Nowhere,
+    /// A site of the cache.
+    Cache(Place),
+    /// The request's constants.
+    Constants,
+}
+
+/// Edits with the rows of the one place that they take numbers from. `None` where these come from several places, or have to
+/// be moved to other columns first.
+pub(super) fn planned(edits: &[RowChange], cache: Option<&ActivationCache>) -> Option<(Origin, Vec<RowEdit>)> {
+    let mut origins = edits.iter().map(|edit| match origin(edit) {
+        None => Some(Origin::Nowhere),
+        Some(RowSource::Cache(place, _)) => Some(Origin::Cache(place)),
+        Some(RowSource::Constant(_, first)) if first as usize == edit.columns.start => Some(Origin::Constants),
+        Some(_) => None,
     });
-    let Some(first) = places.next() else { return Some((None, row_edits(edits, vec![0; edits.len()]))) };
-    let (layer, site) = first.filter(|_| places.all(|place| place == first))?;
-    let (_, places) = cache.expect("checked: there is a cache").whole(layer, site);
+    let one = origins.try_fold(Origin::Nowhere, |one, origin| match (one, origin?) {
+        (one, Origin::Nowhere) => Some(one),
+        (Origin::Nowhere, origin) => Some(origin),
+        (one, origin) => (one == origin).then_some(one),
+    })?;
+    let place = |row: u32| match one {
+        Origin::Cache((layer, site)) => cache.map_or(row, |cache| cache.whole(layer, site).1[row as usize].1),
+        _ => row,
+    };
     let row = |edit: &RowChange| match origin(edit) {
-        Some(RowSource::Cache(_, row)) => places[row as usize].1,
+        Some(RowSource::Cache(_, row) | RowSource::Constant(row, _)) => place(row),
         _ => 0,
     };
-    Some((first, row_edits(edits, edits.iter().map(row).collect())))
+    Some((one, row_edits(edits, edits.iter().map(row).collect())))
 }
 
 /// Where an edit takes numbers from.

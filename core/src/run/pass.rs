@@ -79,7 +79,8 @@ impl<'a> Pass<'a> {
                 terms.entry(&term.tensor).or_default().push((whose, term));
             }
         }
-        let tables = device.map(|device| Tables::new(net, schedule, ground.cache, device));
+        let sources = Sources { cache: ground.cache, constants: ground.constants };
+        let tables = device.map(|device| Tables::new(net, schedule, sources, device));
         let positions = tables.as_ref().map(Tables::positions);
         let mut state = State {
             ground,
@@ -209,7 +210,8 @@ impl State<'_> {
                 let none = || Rows::empty(live.width());
                 let mut a = self.joined(none(), entry, (layer, Site::Attention));
                 if let Some(edits) = self.schedule.brought.get(&layer) {
-                    a = change(a, &joining(edits, live.count(), count), self.sources());
+                    let ready = self.tables.as_ref().and_then(|all| all.changed_on_entry(entry, &a, self.sources()));
+                    a = ready.unwrap_or_else(|| change(a, &joining(edits, live.count(), count), self.sources()));
                 }
                 let middle = self.joined(none(), entry, (layer - 1, Site::Residual)).plus(&a);
                 live.join(middle)

@@ -44,8 +44,12 @@ impl Edited<'_> {
         tokens: &[u32],
     ) -> Result<Vec<Readout>> {
         let layers = self.net.shape.layers;
-        let rows = (1..=layers).map(|layer| stream(cache, prompt, position, layer)).collect::<Result<Vec<_>>>()?;
-        let rows = rows.into_iter().reduce(Rows::join).expect("a model has layers");
+        if !(1..=layers).all(|layer| cache.has(layer, Site::Residual)) {
+            return Err(only_predicted());
+        }
+        let row = cache.row(prompt, position);
+        let rows = (1..=layers).map(|layer| ((layer, Site::Residual), row)).collect::<Vec<_>>();
+        let rows = cache.rows_of(&rows)?;
         of(self, &rows, &vec![tokens; layers], true).await
     }
 
@@ -91,10 +95,14 @@ impl Edited<'_> {
     }
 }
 
+fn only_predicted() -> Error {
+    Error::input("the run was only predicted").hint("capture it to be resumed")
+}
+
 /// A captured position's residual stream after a block.
 fn stream(cache: &ActivationCache, prompt: usize, position: usize, layer: usize) -> Result<Rows> {
     if !cache.has(layer, Site::Residual) {
-        return Err(Error::input("the run was only predicted").hint("capture it to be resumed"));
+        return Err(only_predicted());
     }
     Ok(cache.gather(layer, Site::Residual, &[cache.row(prompt, position)]))
 }

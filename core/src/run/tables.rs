@@ -2,7 +2,8 @@
 //! All of it goes up at once before the first block, so that nothing is uploaded between two blocks.
 
 use super::ActivationCache;
-use super::change;
+use super::change::{self, Origin, Sources};
+use super::pass::joining;
 use super::schedule::{Place, RowChange, Schedule};
 use crate::model::{Site, Transformer};
 use crate::tensor::attend::{KeyLists, Listed};
@@ -20,6 +21,10 @@ pub(super) struct Tables<'a> {
     entering: BTreeMap<Place, usize>,
     /// By place, its changes.
     steps: BTreeMap<Place, Vec<Step<'a>>>,
+    /// By the place where rows enter, changes of what attention adds that they bring.
+    brought: BTreeMap<Place, Vec<Ready>>,
+    /// Rows of constants by their width: those that changes take, each once.
+    constants: BTreeMap<usize, Constants>,
     /// Rows that go on in the last block.
     going_on: Option<usize>,
     /// By how many rows they are for, and whether these are only the read ones of the last block.
@@ -29,8 +34,24 @@ pub(super) struct Tables<'a> {
 /// Changes that are made in one go.
 struct Step<'a> {
     edits: &'a [RowChange],
-    /// Site of the cache that they take numbers from, and their table; `None` where these come from several places.
-    ready: Option<(Option<Place>, usize)>,
+    /// `None` where their numbers come from several places.
+    ready: Option<Ready>,
+}
+
+/// Where changes take numbers from, how wide these are, and their table.
+#[derive(Clone, Copy)]
+struct Ready {
+    origin: Origin,
+    width: usize,
+    table: usize,
+}
+
+/// Rows of one width, before and after they went up.
+#[derive(Default)]
+struct Constants {
+    places: BTreeMap<u32, u32>,
+    values: Vec<f32>,
+    up: Option<Rows>,
 }
 
 /// Tables before and after they went up.
@@ -49,20 +70,24 @@ impl Parts {
 
 impl<'a> Tables<'a> {
     /// Of a pass, over runs of a cache where there is one.
-    pub(super) fn new(
-        net: &Transformer,
-        schedule: &'a Schedule,
-        cache: Option<&ActivationCache>,
-        device: &Device,
-    ) -> Self {
+    pub(super) fn new(net: &Transformer, schedule: &'a Schedule, sources: Sources<'_>, device: &Device) -> Self {
         let mut tables = Self::default();
         tables.positions = tables.parts.add(schedule.positions.iter().copied());
-        if let Some(cache) = cache {
+        if let Some(cache) = sources.cache {
             tables.add_entering(schedule, cache);
         }
-        tables.add_steps(schedule, cache);
+        for (&place, edits) in &schedule.edits {
+            let (rows, width) = (schedule.present(place), width(net, place));
+            let step = |edits| Step { edits, ready: tables.ready(edits, rows, width, sources) };
+            let steps = change::steps(edits).into_iter().map(step).collect();
+            tables.steps.insert(place, steps);
+        }
+        tables.add_brought(net, schedule, sources);
         let lists = tables.add_lists(net, schedule);
         tables.parts.up = Table::upload(&std::mem::take(&mut tables.parts.below), device);
+        for (&width, constants) in &mut tables.constants {
+            constants.up = Some(Rows::new(std::mem::take(&mut constants.values), width, Some(device)));
+        }
         let on =
             |(key, listed, at): ((usize, bool), Listed, usize)| (key, listed.on(tables.parts.up[at].clone(), device));
         tables.lists = lists.into_iter().map(on).collect();
@@ -82,19 +107,40 @@ impl<'a> Tables<'a> {
         }
     }
 
-    fn add_steps(&mut self, schedule: &'a Schedule, cache: Option<&ActivationCache>) {
-        for (&place, edits) in &schedule.edits {
-            let rows = schedule.present(place);
-            let step = |edits| {
-                let planned = change::planned(edits, cache);
-                let ready = planned.map(|(source, edits)| {
-                    self.parts.below.push(edit_table(rows, &edits));
-                    (source, self.parts.below.len() - 1)
+    /// Puts the table of changes of so many rows of a width with the others.
+    fn ready(&mut self, edits: &[RowChange], rows: usize, width: usize, sources: Sources<'_>) -> Option<Ready> {
+        let (origin, mut edits) = change::planned(edits, sources.cache)?;
+        if origin == Origin::Constants {
+            if sources.constants.width != width {
+                return None;
+            }
+            let constants = self.constants.entry(width).or_default();
+            for edit in edits.iter_mut().filter(|edit| edit.take != 0.0) {
+                let next = constants.places.len() as u32;
+                let row = edit.from;
+                edit.from = *constants.places.entry(row).or_insert_with(|| {
+                    constants.values.extend(sources.constants.row(row as usize));
+                    next
                 });
-                Step { edits, ready }
-            };
-            let steps = change::steps(edits).into_iter().map(step).collect();
-            self.steps.insert(place, steps);
+            }
+        }
+        self.parts.below.push(edit_table(rows, &edits));
+        Some(Ready { origin, width, table: self.parts.below.len() - 1 })
+    }
+
+    /// Rows that enter after a block's attention bring what it adds, changed.
+    fn add_brought(&mut self, net: &Transformer, schedule: &Schedule, sources: Sources<'_>) {
+        let places: Vec<Place> = self.entering.keys().copied().collect();
+        for place in places {
+            let Some(edits) = schedule.brought.get(&place.0) else { continue };
+            let live = schedule.present_before(place);
+            let joined = schedule.entered(place) - schedule.entered_before(place);
+            let edits = joining(edits, live, joined);
+            let width = width(net, (place.0, Site::Attention));
+            let ready = change::steps(&edits).into_iter().map(|edits| self.ready(edits, joined, width, sources));
+            if let Some(ready) = ready.collect::<Option<Vec<Ready>>>() {
+                self.brought.insert(place, ready);
+            }
         }
     }
 
@@ -142,13 +188,33 @@ impl<'a> Tables<'a> {
     }
 
     /// `x` with a place's changes.
-    pub(super) fn changed(&self, place: Place, mut x: Rows, sources: change::Sources<'_>) -> Rows {
+    pub(super) fn changed(&self, place: Place, mut x: Rows, sources: Sources<'_>) -> Rows {
         for Step { edits, ready } in self.steps.get(&place).into_iter().flatten() {
             x = match ready {
-                Some((source, at)) => x.edited(source.map(|site| sources.site(site)), &self.parts.up[*at]),
+                Some(ready) => self.edited(&x, *ready, sources),
                 None => change::change(x, edits, sources),
             };
         }
         x
     }
+
+    /// What attention adds to rows that enter at a place, with its changes; `None` where they are not ready.
+    pub(super) fn changed_on_entry(&self, place: Place, a: &Rows, sources: Sources<'_>) -> Option<Rows> {
+        let ready = self.brought.get(&place)?;
+        Some(ready.iter().fold(a.clone(), |a, ready| self.edited(&a, *ready, sources)))
+    }
+
+    fn edited(&self, x: &Rows, Ready { origin, width, table }: Ready, sources: Sources<'_>) -> Rows {
+        let source = match origin {
+            Origin::Nowhere => None,
+            Origin::Cache(place) => Some(sources.site(place)),
+            Origin::Constants => self.constants[&width].up.as_ref(),
+        };
+        x.edited(source, &self.parts.up[table])
+    }
+}
+
+/// Numbers of a row at a place.
+fn width(net: &Transformer, (layer, site): Place) -> usize {
+    site.width(&net.shape, net.heads(layer.max(1)))
 }

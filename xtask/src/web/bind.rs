@@ -54,7 +54,9 @@ pub(crate) fn optimize(program: &mut Program, optimizer: &Path, scratch: &Path) 
     let (from, to) = (scratch.join("before.wasm"), scratch.join("after.wasm"));
     std::fs::create_dir_all(scratch)?;
     std::fs::write(&from, &program.wasm)?;
-    shell::run(Command::new(optimizer).arg("-Oz").args(FEATURES).arg(&from).arg("--output").arg(&to))?;
+    // Rust puts the end of the stack into the first kilobyte, where nothing is pointed to.
+    let how = ["-Oz", "--low-memory-unused"];
+    shell::run(Command::new(optimizer).args(how).args(FEATURES).arg(&from).arg("--output").arg(&to))?;
     program.wasm = super::site::read(&to)?;
     std::fs::remove_dir_all(scratch)?;
     Ok(())

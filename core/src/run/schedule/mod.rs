@@ -117,6 +117,12 @@ impl Schedule {
         if self.narrowed(place) { self.read_rows(entered).len() } else { entered }
     }
 
+    /// The same before any row enters at the place.
+    pub(super) fn present_before(&self, place: Place) -> usize {
+        let entered = self.entered_before(place);
+        if self.narrowed(place) { self.read_rows(entered).len() } else { entered }
+    }
+
     /// The number of a row as activations have it at a place; `None` where it does not go on.
     pub(super) fn shown(&self, row: u32, place: Place) -> Option<u32> {
         match self.narrowed(place) {
