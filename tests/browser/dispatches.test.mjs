@@ -87,23 +87,21 @@ async function traced(use) {
 
 test('a trace dispatches few kernels, and uploads nothing between two blocks', 180, async use => {
   const { took, log, seconds } = await traced(use);
-  // A batch ends with a read-back; between its first and its last attention are its blocks.
-  const batches = log.split('R').map(batch => batch.slice(batch.indexOf('A'), batch.lastIndexOf('A') + 1)).filter(blocks => blocks.length > 1);
-  const blocks = batches.flatMap(batch => batch.slice(1).split('A').slice(0, -1).map(between => ({
-    dispatches: between.replaceAll(/[^D]/g, '').length + 1,
-    uploads: between.replaceAll(/[^U]/g, '').length,
-  })));
-  const most = what => Math.max(...blocks.map(block => block[what]));
-  const each = blocks.map(block => block.dispatches).sort((a, b) => a - b);
-  const median = each[each.length >> 1];
-  console.log(`${JSON.stringify(took)} in ${seconds.toFixed(2)} s; ${blocks.length} blocks in ${batches.length} batches: ${median} dispatches each, at most ${most('dispatches')}, at most ${most('uploads')} uploads`);
-  assert.ok(took.dispatches > 0 && blocks.length > 0);
-  assert.ok(took.dispatches <= MOST, `${took.dispatches} dispatches`);
+  // What a pass needs goes up before its first block, so that all its blocks stand between two uploads or read-backs.
+  const passes = log.split(/[UR]/).filter(pass => pass.includes('A'));
+  const between = passes.flatMap(pass => pass.split('A').slice(1, -1));
+  const blocks = between.map(kernels => kernels.replaceAll('S', '').length + 1).sort((a, b) => a - b);
+  const median = blocks[blocks.length >> 1];
+  const counts = passes.map(pass => pass.split('A').length - 1);
+  console.log(`${JSON.stringify(took)} in ${seconds.toFixed(2)} s; passes of ${counts.join(', ')} blocks, ${median} dispatches a block`);
+  assert.ok(took.dispatches > 0 && took.dispatches <= MOST, `${took.dispatches} dispatches`);
   assert.ok(median <= OF_A_BLOCK, `${median} dispatches a block`);
-  assert.equal(most('uploads'), 0);
+  assert.ok(Math.min(...counts) >= BLOCKS - 1, `an upload between two blocks: ${log}`);
 });
 
 /** Before the kernels of our own there were 4569 (docs/BENCHMARKS.md, "On a GPU"). */
-const MOST = 1100;
-/** Of a block in which no rows enter and nothing is changed there are ten. */
+const MOST = 850;
+/** Of a block in which no rows enter and nothing is changed there are ten, and one for each sum that cubes share. */
 const OF_A_BLOCK = 12;
+/** Of engram-relay. In a patched run's first block attention may be what was captured. */
+const BLOCKS = 8;
