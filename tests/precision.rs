@@ -4,7 +4,7 @@
 #![expect(clippy::print_stdout, reason = "tests report what they measure")]
 
 use engram_core::device::Compute;
-use engram_core::load::Model;
+use engram_core::load::{Model, look};
 use engram_core::record::{Precision, Settings, Traced};
 use engram_core::trace::{TokenizedFact, stage1, tokenize};
 use engram_core::weights::Checkpoint;
@@ -100,4 +100,17 @@ fn the_cpu_has_no_f16_and_a_value_too_large_is_named() {
     let error = block_on(Model::load(&checkpoint, "large", half, &|_, _| {})).err().expect("it does not fit");
     let said = error.to_string();
     assert!(said.contains(name) && said.contains("1000000") && said.contains("f16"), "{said}");
+}
+
+/// Telling a software adapter what to do takes longer than doing it.
+#[test]
+fn auto_takes_the_cpu_where_it_is_quicker() {
+    let Some(gpu) = devices().into_iter().find(|compute| !compute.is_cpu()) else { return };
+    let software = gpu.adapter.as_ref().is_some_and(|adapter| adapter.kind == "Cpu");
+    let checkpoint = block_on(Checkpoint::open(&fixture("llama"), None)).expect("a model");
+    let looked = block_on(look(&checkpoint)).expect("a model");
+    let name = gpu.info.name.clone();
+    let taken = block_on(gpu.or_quicker_cpu(&looked));
+    println!("{name} or the CPU: {}, {}", taken.info.kind, taken.why);
+    assert!(!software || (taken.is_cpu() && taken.why.contains("quicker here") && taken.why.contains(&name)));
 }
