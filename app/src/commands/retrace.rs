@@ -31,7 +31,7 @@ pub fn draw(retraced: &Retraced, screen: Screen, borders: bool) -> String {
             ..Heatmap::default()
         };
         let difference = one.iter().zip(&two).map(apart).collect();
-        let signed = Heatmap { scale: Some([-widest, widest]), signed: true, ..map("after less before", difference) };
+        let signed = Heatmap { scale: Some([-widest, widest]), signed: true, ..map("after minus before", difference) };
         let maps = [map("before the edit", one), map("after the edit, on the same scale", two), signed];
         parts.extend(maps.map(|map| heatmap::render(&map, screen)));
     }
