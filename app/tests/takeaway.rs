@@ -444,7 +444,8 @@ fn traces_after_an_edit_are_of_the_edited_model() {
             }
         }
         let drawn = done(&edit(place.path(), name, &[&search(method)[..], &["--retrace"]].concat()));
-        for part in ["peak, subject-last", "R, last-token", "before the edit", "on the same scale", "after minus before"]
+        for part in
+            ["peak, subject-last", "R, last-token", "before the edit", "on the same scale", "after minus before"]
         {
             assert!(drawn.contains(part), "{part}: {drawn}");
         }

@@ -46,7 +46,7 @@ struct Ready {
     table: usize,
 }
 
-/// Rows of one width, before and after they went up.
+/// Rows of one width, before and after their upload.
 #[derive(Default)]
 struct Constants {
     places: BTreeMap<u32, u32>,
@@ -54,7 +54,7 @@ struct Constants {
     up: Option<Rows>,
 }
 
-/// Tables before and after they went up.
+/// Tables before and after their upload.
 #[derive(Default)]
 struct Parts {
     below: Vec<Vec<i32>>,

@@ -62,7 +62,8 @@ fn a_card_between_the_two_takes_f16_and_says_why() {
 fn what_fits_nowhere_is_refused_with_both_numbers() {
     let (place, model) = (card(6 * GIB), model());
     let told = model.verdict(&place, Precision::F32);
-    assert!(told.starts_with("does not fit: in f32 16.0 GiB of 6.0 GiB") && told.contains("in f16 8.0 GiB"), "{told}");
+    assert!(told.starts_with("does not fit: in f32 it needs 16.0 GiB"), "{told}");
+    assert!(told.contains("6.0 GiB are free; in f16 it needs 8.0 GiB"), "{told}");
     assert_eq!(model.choose(&place, None).0, Precision::F16);
     let refused = model.refuse("x", &place, Precision::F16).expect_err("8 GiB in 6");
     assert_eq!(refused.next_step(), Some("take a smaller model, or use --device cpu"));
@@ -72,7 +73,7 @@ fn what_fits_nowhere_is_refused_with_both_numbers() {
         "{}",
         model.verdict(&plain, Precision::F32)
     );
-    assert_eq!(model.choose(&plain, None), (Precision::F32, None), "what it has not it is not given");
+    assert_eq!(model.choose(&plain, None), (Precision::F32, None), "an adapter without f16 gets f32");
     assert_eq!(model.advice(&plain, Precision::F32)[0], "take a smaller model, or use --device cpu");
 }
 
