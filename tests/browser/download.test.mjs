@@ -102,7 +102,9 @@ test('a transfer that breaks off goes on from where it was', 120, async use => {
   const next = hub.of(`/phi/${FILE}`)[cut + 1];
   const from = Number(/bytes=(\d+)-/.exec(next.range)?.[1] ?? 0);
   assert.ok(from > SIZE / 4, `it went on from byte ${from}`);
-  assert.ok(sent() < SIZE + SLACK, `${sent()} bytes were sent of ${SIZE}`);
+  // What was under way when the connection was cut is sent twice.
+  const lost = Math.max(0, SIZE / 2 - from);
+  assert.ok(sent() < SIZE + lost + SLACK, `${sent()} bytes were sent of ${SIZE}, and ${lost} were lost`);
   await whole(lab, loaded);
 });
 
