@@ -107,7 +107,7 @@ fn the_cpu_has_no_f16_and_a_value_too_large_is_named() {
 fn auto_takes_the_cpu_where_it_is_quicker() {
     let Some(gpu) = devices().into_iter().find(|compute| !compute.is_cpu()) else { return };
     let software = gpu.adapter.as_ref().is_some_and(|adapter| adapter.kind == "Cpu");
-    let checkpoint = block_on(Checkpoint::open(&fixture("llama"), None)).expect("a model");
+    let checkpoint = block_on(Checkpoint::open(&fixture("models/llama"), None)).expect("a model");
     let looked = block_on(look(&checkpoint)).expect("a model");
     let name = gpu.info.name.clone();
     let taken = block_on(gpu.or_quicker_cpu(&looked));
