@@ -56,10 +56,11 @@ pub(crate) struct Staged(Vec<PathBuf>);
 impl Staged {
     /// Puts them there.
     pub(crate) fn new(loader: &Loader, folder: &Path) -> Result<Self> {
+        let Loader { library: from, licence: text } = loader;
         let (library, licence) = (folder.join(NAME), folder.join(LICENCE));
         let staged = Self(vec![library.clone(), licence.clone()]);
-        std::fs::copy(&loader.library, &library).with_context(|| format!("cannot write {}", library.display()))?;
-        std::fs::write(&licence, &loader.licence).with_context(|| format!("cannot write {}", licence.display()))?;
+        std::fs::copy(from, &library).with_context(|| format!("cannot write {}", library.display()))?;
+        std::fs::write(&licence, text).with_context(|| format!("cannot write {}", licence.display()))?;
         Ok(staged)
     }
 }
