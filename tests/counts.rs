@@ -2,7 +2,7 @@
 
 use engram_core::device::Compute;
 use engram_core::facts::{Fact, FactFile};
-use engram_core::record::{PatchPosition, Record, Settings, Spsa};
+use engram_core::record::{EditLayers, PatchPosition, Record, Settings, Spsa};
 use engram_core::run::counts;
 use engram_core::study::{self, Event, Observer};
 use engram_tests::fixtures::{Reference, model};
@@ -35,7 +35,7 @@ fn a_fact_is_tokenized_once_and_its_prompts_are_run_as_rarely_as_can_be() {
     let mut settings = Settings { n: 1, maps: 1, stages: vec![1, 2, 3], min_effect: -1.0, ..Settings::default() };
     settings.edit.facts = 1;
     settings.edit.methods = vec![Spsa { steps: 3, ..Spsa::default() }.into()];
-    settings.edit.layer = Some(2);
+    settings.edit.layers = EditLayers::of([2]);
     settings.edit.min_p_false = 0.0;
     let header = block_on(study::header(&model, &facts, settings, "test")).expect("a header");
     counts::start();

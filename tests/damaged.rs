@@ -7,7 +7,7 @@ use engram_core::journal::{
     Chain, Found, change, edit_line, fact_line, find, header_line, redundancy_line, settings_line, to_json,
 };
 use engram_core::load::Model;
-use engram_core::record::{Corruption, EditSettings, Outcome, Record, Settings, Spsa};
+use engram_core::record::{Corruption, EditLayers, EditSettings, Outcome, Record, Settings, Spsa};
 use engram_core::study::{Event, Observer, header, is_complete, run};
 use engram_core::{Kind, Result};
 use engram_tests::fixtures::model;
@@ -160,7 +160,7 @@ fn a_study_with_other_later_settings_goes_on_from_its_tracing() {
     let (whole, journal) = lab.study(settings());
     type Change = fn(&mut Settings);
     let changes: [(&str, Change); 9] = [
-        ("the layer", |s| s.edit.layer = Some(2)),
+        ("the layer", |s| s.edit.layers = EditLayers::of([2])),
         ("more facts", |s| s.edit.facts = 5),
         ("fewer facts", |s| s.edit.facts = 1),
         ("unrelated facts", |s| s.edit.unrelated = 1),
@@ -265,7 +265,7 @@ fn settings_are_checked_before_anything_else() {
         let error = lab.header(settings).expect_err(wanted);
         assert!(error.kind == Kind::Input && error.message().contains(wanted), "{error}");
     };
-    let edit = |layer| EditSettings { layer: Some(layer), ..settings().edit };
+    let edit = |layer| EditSettings { layers: EditLayers::of([layer]), ..settings().edit };
     refused(Settings { edit: edit(layers + 1), ..settings() }, "to edit does not exist");
     let with = "Random Person ".repeat(100);
     refused(Settings { corruption: Corruption::Replace { with }, ..settings() }, "stands in for the subject has");

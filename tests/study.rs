@@ -4,7 +4,9 @@
 use engram_core::device::Compute;
 use engram_core::facts::{FactFile, statements};
 use engram_core::load::Model;
-use engram_core::record::{EditMethod, EditRecord, EditSettings, Record, SecondMomentSettings, Settings, UltraEdit};
+use engram_core::record::{
+    EditLayers, EditMethod, EditRecord, EditSettings, Record, SecondMomentSettings, Settings, UltraEdit,
+};
 use engram_core::second_moment::StatsText;
 use engram_core::study::{Event, Observer, header, run};
 use engram_core::verify::{self, State};
@@ -80,7 +82,7 @@ fn by(methods: &[EditMethod]) -> Settings {
     let mut methods = methods.to_vec();
     methods.iter_mut().for_each(|method| method.set_count("steps", 4));
     let usual = settings();
-    let edit = EditSettings { methods, layer: Some(2), contexts, second_moment, ..usual.edit };
+    let edit = EditSettings { methods, layers: EditLayers::of([2]), contexts, second_moment, ..usual.edit };
     Settings { edit, maps: 0, ..usual }
 }
 

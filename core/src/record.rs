@@ -1,6 +1,7 @@
 //! The record of a study: settings, identities and **raw** probabilities. Every index on a screen is recomputed from
 //! these by [`crate::metrics`]. Layers are numbered `1..=L` for people; a per-layer vector holds layer `l` at `l - 1`.
 
+mod edit_layers;
 mod edit_method;
 mod edit_record;
 mod edit_settings;
@@ -11,6 +12,7 @@ pub(crate) mod outcome;
 pub(crate) mod read;
 mod settings;
 
+pub use edit_layers::EditLayers;
 pub use edit_method::EditMethod;
 pub use edit_record::{Answers, EditRecord, Generation, ImpliedAnswer, Search, Shift, Unrelated};
 pub use edit_settings::{EditSettings, SecondMomentSettings};
@@ -202,6 +204,10 @@ pub struct Traced {
     /// Second pass (eq. 3) per patch position.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub redundancy: BTreeMap<PatchPosition, RedundancyCurve>,
+    /// `p_patch` per patch position with clean MLP outputs put back in a window of layers around each, as in
+    /// [`Maps::mlp`]; for facts that are edited at several layers.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub patched_mlp: BTreeMap<PatchPosition, Vec<f32>>,
     /// Token × layer maps, for the facts that have them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub maps: Option<Maps>,

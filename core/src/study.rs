@@ -2,26 +2,27 @@
 //! alone, so that a resumed study gives the identical record.
 
 mod begun;
+mod edits;
 
 pub use begun::is_complete;
 
-use crate::edit::{EditBatch, EditTarget, MeasuredEdit, Step, at_once, complete, measure, prepare, solve};
+use crate::edit::complete;
 use crate::error::{Error, Result};
 use crate::facts::{Fact, FactFile, shuffled};
-use crate::journal::{RedundancyLine, edit_line, fact_line, redundancy_line};
+use crate::journal::{MlpLine, RedundancyLine, edit_line, fact_line, mlp_line, redundancy_line};
 use crate::load::Model;
-use crate::metrics::{Distribution, Dominant, dominant};
+use crate::metrics::{Distribution, dominant};
 pub use crate::protocol::StudyPhase;
 use crate::record::{
-    Corruption, EditMethod, EditRecord, FactRecord, Outcome, PatchPosition, Record, Settings, VERSION,
+    Corruption, EditLayers, EditRecord, FactRecord, Outcome, PatchPosition, Record, Settings, VERSION,
 };
 use crate::run::Sites;
 use crate::trace::{
     CleanStates, Screened, TokenizedFact, capture_facts, clean_states, clean_states_of, lens, maps, measure_sigma,
     redundancy, screen, stage1_of, tokenize,
 };
+use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, BTreeSet};
 
 /// Events of a study while it runs.
 #[derive(Debug)]
@@ -30,6 +31,8 @@ pub enum Event<'a> {
     Fact(&'a FactRecord),
     /// A fact's redundancy curve is finished.
     Redundancy(&'a RedundancyLine),
+    /// What MLPs restore of a fact is known.
+    Mlp(&'a MlpLine),
     /// An edit is finished.
     Edit(&'a EditRecord),
     /// How far a phase is.
@@ -52,6 +55,7 @@ impl Event<'_> {
         match self {
             Self::Fact(fact) => fact_line(fact).map(Some),
             Self::Redundancy(line) => redundancy_line(line).map(Some),
+            Self::Mlp(line) => mlp_line(line).map(Some),
             Self::Edit(edit) => edit_line(edit).map(Some),
             Self::Progress { .. } => Ok(None),
         }
@@ -113,13 +117,14 @@ pub async fn header(model: &Model, facts: &FactFile, mut settings: Settings, pro
     }
     if settings.stages.contains(&3) {
         if let Some(joint) = settings.edit.methods.iter().find(|method| method.is_joint())
-            && settings.edit.layer.is_none()
+            && settings.edit.layers == EditLayers::Dominant
         {
             return Err(Error::input(format!("{} edits all facts together, at one layer", joint.title()))
-                .hint("choose it with --edit-layer")
+                .hint("choose it with --edit-layers")
                 .in_page("choose a layer"));
         }
         let seed = settings.seed;
+        settings.edit.layers = settings.edit.layers.named(model.layers());
         complete(model, &mut settings.edit, seed).await?;
     }
     Ok(Record {
@@ -153,7 +158,8 @@ pub async fn run(
     trace_phase(model, facts, &order, &mut record, &mut known, observer).await?;
     redundancy_phase(model, facts, &order, &mut record, &mut known, observer).await?;
     if record.settings.stages.contains(&3) {
-        edit_phase(model, facts, &order, &mut record, &mut known, observer).await?;
+        edits::mlp_phase(model, facts, &order, &mut record, &mut known, observer).await?;
+        edits::edit_phase(model, facts, &order, &mut record, &mut known, observer).await?;
     }
     Ok(record)
 }
@@ -367,127 +373,4 @@ async fn redundancy_phase(
         }
     }
     observer.event(Event::Progress { phase: StudyPhase::Redundancy, done: of, of })
-}
-
-/// A fact that is edited.
-struct Chosen<'a> {
-    order: usize,
-    fact: &'a Fact,
-    layer: usize,
-    unrelated: Vec<(usize, &'a Fact)>,
-    alike: Vec<(usize, &'a Fact)>,
-}
-
-/// The edits that a record's settings ask for: the first editable, localized facts in study order.
-fn chosen<'a>(record: &Record, facts: &'a FactFile, order: &[usize]) -> Vec<Chosen<'a>> {
-    let edit = &record.settings.edit;
-    let source = |fact: &FactRecord| &facts.facts[order[fact.order]];
-    let all: Vec<_> = record.validated().collect();
-    let mut places = Vec::new();
-    for (at, (_, traced)) in all.iter().enumerate() {
-        if places.len() == edit.facts {
-            break;
-        }
-        let dominant = dominant(traced, edit.position, false);
-        let layer = match (edit.layer, dominant) {
-            (Some(layer), _) => layer,
-            (None, Some(Dominant::Layer(layer))) => layer,
-            (None, _) => continue,
-        };
-        if edit.editable(traced.p_false) {
-            places.push((at, layer));
-        }
-    }
-    // What is edited together with a fact is not watched beside it.
-    let joint = edit.methods.iter().any(EditMethod::is_joint);
-    let together: BTreeSet<usize> = places.iter().map(|&(at, _)| at).filter(|_| joint).collect();
-    let one = |&(at, layer): &(usize, usize)| {
-        let (fact, _) = all[at];
-        let other = |at: &usize| {
-            let (other, _) = all[*at];
-            other.relation != fact.relation && other.subject != fact.subject && !together.contains(at)
-        };
-        // The facts that come next in study order, another relation and another subject.
-        let unrelated = (at + 1..all.len()).chain(0..at).filter(other).take(edit.unrelated);
-        let unrelated = unrelated.map(|at| (all[at].0.order, source(all[at].0))).collect();
-        let own = source(fact);
-        let known = all.iter().map(|(other, _)| (other.order, source(other)));
-        let alike = known.filter(|(_, other)| other.has_wanted_answer_of(own)).collect();
-        Chosen { order: fact.order, fact: own, layer, unrelated, alike }
-    };
-    places.iter().map(one).collect()
-}
-
-async fn edit_phase(
-    model: &mut Model,
-    facts: &FactFile,
-    order: &[usize],
-    record: &mut Record,
-    known: &mut Known,
-    observer: &mut dyn Observer,
-) -> Result<()> {
-    let settings = record.settings.clone();
-    let mut jobs = Vec::new();
-    let chosen = chosen(record, facts, order);
-    let edits = record.edits.get_or_insert_default();
-    begun::edits(edits, &chosen, settings.edit.methods.len())?;
-    for Chosen { order, fact, layer, unrelated, alike } in chosen {
-        let tokens = known.tokens_of(order, model, fact, &settings)?.clone();
-        jobs.push(EditTarget { order, fact, tokens, layer, unrelated, alike });
-    }
-    let methods = &settings.edit.methods;
-    let has = |edits: &[EditRecord], method: usize, job: &EditTarget<'_>| {
-        edits.iter().any(|edit| edit.method == method && edit.fact == job.order)
-    };
-    if (0..methods.len()).all(|method| jobs.iter().all(|job| has(edits, method, job))) {
-        return Ok(());
-    }
-    stopped(observer)?;
-    let layers = jobs.iter().map(|job| job.layer).collect();
-    let mut told = |done, of| {
-        observer.event(Event::Progress { phase: StudyPhase::SecondMoment, done, of })?;
-        stopped(observer)
-    };
-    prepare(model, &settings.edit, &layers, &mut told).await?;
-    let of = jobs.len() * methods.len();
-    let whole = EditBatch::capture(model, &jobs).await?;
-    let parts = methods.iter().enumerate().flat_map(|(at, method)| {
-        jobs.chunks(at_once(model, method).min(jobs.len())).map(move |jobs| (at, method, jobs))
-    });
-    for (at, method, jobs) in parts {
-        if jobs.iter().all(|job| has(edits, at, job)) {
-            continue;
-        }
-        // All facts are searched as one batch, also when a resumed study lacks only some of them.
-        stopped(observer)?;
-        let part;
-        let batch = match jobs.len() == whole.targets.len() {
-            true => &whole,
-            false => {
-                part = EditBatch::capture(model, jobs).await?;
-                &part
-            }
-        };
-        let mut progress = |step: Step<'_>| {
-            observer.event(Event::Progress { phase: StudyPhase::Optimize, done: step.done, of: step.of })?;
-            stopped(observer)
-        };
-        let mut solved = solve(batch, method, &settings, &mut progress).await?;
-        // On a device a batch's shape moves last bits: there those that are known are measured again, for the others' sake.
-        if model.compute.is_cpu() {
-            solved.retain(|one| one.targets.iter().any(|&target| !has(edits, at, &jobs[target])));
-        }
-        observer.event(Event::Progress { phase: StudyPhase::Edit, done: edits.len(), of })?;
-        let mut done = |edit: MeasuredEdit| {
-            if !edits.iter().any(|known| known.method == at && known.fact == edit.record.fact) {
-                observer.event(Event::Edit(&edit.record))?;
-                edits.push(edit.record);
-            }
-            observer.event(Event::Progress { phase: StudyPhase::Edit, done: edits.len(), of })?;
-            // After the last one there is nothing to stop.
-            if edits.len() < of { stopped(observer) } else { Ok(()) }
-        };
-        measure(batch, (at, &solved), &settings, &mut done).await?;
-    }
-    Ok(())
 }

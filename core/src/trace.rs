@@ -14,6 +14,7 @@ mod redundancy;
 mod screen;
 mod tokenize;
 mod units;
+mod windows;
 
 pub use cell::{Cell, CellName, CellPlace};
 pub use cells::{Group, capture_facts, capture_with, stage1, stage1_of};
@@ -28,6 +29,7 @@ pub use redundancy::{own_blocks, redundancy};
 pub use screen::{Screened, Screening, screen};
 pub use tokenize::{TokenizedFact, tokenize};
 pub use units::{Units, units};
+pub use windows::mlp_windows;
 
 use crate::error::Result;
 use crate::load::Model;

@@ -147,7 +147,9 @@ fn full(corruption: Corruption, answer: Answer) -> Record {
                 facts: 1,
                 unrelated: 1,
                 position: PatchPosition::SubjectLast,
-                layer: Some(1),
+                layers: EditLayers::of([1, 2]),
+                batch: 1,
+                sequence: 1,
                 min_p_false: 0.1,
                 fluency: 100,
                 methods: vec![

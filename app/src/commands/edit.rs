@@ -14,7 +14,7 @@ use anyhow::Result;
 use clap::Args;
 use engram_core::edit::{Format, full_rank};
 use engram_core::metrics::{self, EditOutcome, Level, Mark, edit_outcome};
-use engram_core::record::{EditMethod, EditRecord, EditSettings, Settings};
+use engram_core::record::{EditLayers, EditMethod, EditRecord, EditSettings, Settings};
 use engram_core::{Error, Result as CoreResult};
 use std::path::PathBuf;
 
@@ -115,7 +115,7 @@ impl EditArgs {
             n: 1,
             seed: self.seed,
             stages: vec![1, 3],
-            edit: EditSettings { layer: self.layer, ..self.editor.settings(&[self.method])? },
+            edit: EditSettings { layers: EditLayers::of(self.layer), ..self.editor.settings(&[self.method])? },
             ..Settings::default()
         })
     }

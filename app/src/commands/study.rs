@@ -12,11 +12,12 @@ use anyhow::Result;
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 use engram_core::metrics::{self, MetricConvention};
-use engram_core::record::{Answer, EditMethod, EditSettings, PatchPosition, Reason, Record, Settings};
+use engram_core::record::{Answer, EditLayers, EditMethod, EditSettings, PatchPosition, Reason, Record, Settings};
 use engram_core::tables;
 use engram_core::{Error, Kind};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::str::FromStr as _;
 
 /// Arguments of `engram study`.
 #[derive(Debug, Args)]
@@ -63,9 +64,12 @@ pub struct StudyArgs {
     #[arg(long, alias = "edit-reading", value_name = "WHERE", value_parser = options::position(), default_value = "subject-last", help_heading = EDITING)]
     #[arg(hide_possible_values = true)]
     pub edit_position: PatchPosition,
-    /// Edit this layer instead, from 1
-    #[arg(long, value_name = "LAYER", value_parser = options::layer, help_heading = EDITING)]
-    pub edit_layer: Option<usize>,
+    /// Layers at which each fact is edited, one edit for each: dominant (its own), all, or numbers from 1 such as 3 or 1-6,12
+    #[arg(long, alias = "edit-layer", value_name = "LAYERS", value_parser = EditLayers::from_str, default_value = "dominant", help_heading = EDITING)]
+    pub edit_layers: EditLayers,
+    /// Facts that memit, alphaedit and ultraedit edit at once [default: all of them]
+    #[arg(long, value_name = "COUNT", value_parser = options::count, help_heading = EDITING)]
+    pub edit_batch: Option<usize>,
     /// How facts are rewritten, one method or several: spsa, rome, r-rome, p-rome, memit, alphaedit, ft-m, lora, ultraedit
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = method::method(), default_value = "spsa", help_heading = EDITING)]
     #[arg(hide_possible_values = true)]
@@ -98,7 +102,9 @@ Examples:
   engram study --model HuggingFaceTB/SmolLM2-135M --facts counterfact.json \\
       -n 100 --out studies
   engram study --model ./a ./b --facts mine.csv -n 50 --stages 1 --out studies
-  engram study --model model.gguf --facts mine.csv --edit-layer 8 --out studies
+  engram study --model model.gguf --facts mine.csv --edit-layers 8 --out studies
+  engram study --model engram-llama --facts bundled --edit-layers all \
+      --edit-method rome --out studies
 
 An interrupted study goes on where it stopped when the same line is run again.
 With other settings of stage 3 it goes on from its tracing; a finished record
@@ -118,10 +124,17 @@ impl StudyArgs {
                 .hint(format!("ask for it too: --stages 1,{}", list.join(","))));
         }
         let edited = self.edit_position;
-        if stages.contains(&3) && self.edit_layer.is_none() && !self.positions.contains(&edited) {
+        let dominant = self.edit_layers == EditLayers::Dominant;
+        if stages.contains(&3) && dominant && !self.positions.contains(&edited) {
             let name = edited.name();
             return Err(Error::input(format!("`--edit-position {name}` is not among `--positions`"))
                 .hint(format!("add {name} to --positions, or choose another --edit-position")));
+        }
+        if let Some(single) = self.edit_method.iter().find(|method| !method.is_joint())
+            && self.edit_batch.is_some()
+        {
+            return Err(Error::input(format!("`--edit-batch`: {} edits one fact at a time", single.title()))
+                .hint("memit, alphaedit and ultraedit edit many at once"));
         }
         let editor = self.editor.settings(&self.edit_method)?;
         Ok(Settings {
@@ -139,7 +152,8 @@ impl StudyArgs {
             edit: EditSettings {
                 facts: self.edit_facts,
                 position: edited,
-                layer: self.edit_layer,
+                layers: self.edit_layers.clone(),
+                batch: self.edit_batch.unwrap_or_default(),
                 fluency: if self.fluency { FLUENCY } else { 0 },
                 min_p_false: self.min_p_false.unwrap_or(editor.min_p_false),
                 ..editor

@@ -57,7 +57,7 @@ pub(super) fn run(
     let prompt = fact.prompt();
     progress.notes(loaded.model.tokens.doubled(&prompt)?);
     let tokens = edit::tokens_of(&loaded.model, &fact, &settings)?;
-    let layer = match (&change, settings.edit.layer) {
+    let layer = match (&change, settings.edit.layers.only()) {
         // A saved change names its own layers.
         (Some(_), _) => 1,
         (None, Some(layer)) => layer,

@@ -65,7 +65,7 @@ fn work(
     if resumed > 0 {
         progress.note(&format!("going on after {resumed} facts of an earlier run"));
     }
-    let mut observer = Recorder { journal, progress, phase: None, strict: place.strict };
+    let mut observer = Recorder { journal, progress, phase: None, searching: false, strict: place.strict };
     let record = block_on(study::run(model, facts, record, &mut observer))?;
     if let Some(kept) = observer.journal.finish(&path, &record)? {
         progress.note(&format!("the record that was there, of other settings, is {}", kept.display()));
@@ -116,6 +116,8 @@ struct Recorder<'a> {
     journal: Journal,
     progress: &'a Progress,
     phase: Option<StudyPhase>,
+    /// A search is not at its last step.
+    searching: bool,
     strict: bool,
 }
 
@@ -142,13 +144,17 @@ impl Observer for Recorder<'_> {
             self.journal.append(&line)?;
         }
         match event {
-            Event::Fact(_) | Event::Redundancy(_) | Event::Edit(_) => Ok(()),
+            Event::Fact(_) | Event::Redundancy(_) | Event::Mlp(_) | Event::Edit(_) => Ok(()),
+            // Edits are found and measured part by part: the steps of all of them tell how far the work is.
+            Event::Progress { phase: StudyPhase::Edit, .. } if self.searching => Ok(()),
             Event::Progress { phase, done, of } => {
+                self.searching = phase == StudyPhase::Optimize && done < of;
                 if self.phase != Some(phase) {
                     self.phase = Some(phase);
                     let (label, unit) = match phase {
                         StudyPhase::Trace => ("tracing", "facts"),
                         StudyPhase::Redundancy => ("redundancy", "facts"),
+                        StudyPhase::Mlp => ("tracing MLPs", "facts"),
                         StudyPhase::SecondMoment => ("second moments of keys", "tokens"),
                         StudyPhase::Optimize => ("finding v*", "steps"),
                         StudyPhase::Edit => ("editing", "facts"),

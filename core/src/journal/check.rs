@@ -1,8 +1,10 @@
 //! Numbers that must be finite, and vectors that must fit the model.
 
 use crate::record::read::MOST_LAYERS;
-use crate::record::{Answers, Corruption, EditRecord, FactRecord, Maps, Outcome, Record, Search, Settings, Traced};
+use crate::record::{Answers, Corruption, EditRecord, FactRecord, Maps, Outcome, PatchPosition, Record, Search};
+use crate::record::{Settings, Traced};
 use crate::{Error, Result};
+use std::collections::BTreeMap;
 
 /// Checks that every number of a record is finite; the error names the first one that is not, for example
 /// `facts[3] (id 20391).patched.subject-last[11] is NaN`.
@@ -72,9 +74,8 @@ fn traced(traced: &Traced) -> Result<()> {
     number("p_clean", traced.p_clean)?;
     number("p_corrupt", traced.p_corrupt)?;
     number("p_false", traced.p_false)?;
-    for (position, values) in &traced.patched {
-        numbers(&format!("patched.{}", position.name()), values)?;
-    }
+    curves("patched", &traced.patched)?;
+    curves("patched_mlp", &traced.patched_mlp)?;
     numbers("without_block", &traced.without_block)?;
     numbers("without_attention", &traced.without_attention)?;
     numbers("without_mlp", &traced.without_mlp)?;
@@ -97,6 +98,11 @@ fn traced(traced: &Traced) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// A curve for each patch position.
+pub(super) fn curves(place: &str, curves: &BTreeMap<PatchPosition, Vec<f32>>) -> Result<()> {
+    curves.iter().try_for_each(|(position, values)| numbers(&format!("{place}.{}", position.name()), values))
 }
 
 /// The second pass of one fact.
@@ -178,8 +184,8 @@ fn shape(traced: &Traced, layers: usize) -> Result<()> {
         found if found == layers => Ok(()),
         found => Err(Error::input(format!("{place} has {found} entries, the model has {layers} layers"))),
     };
-    for (position, values) in &traced.patched {
-        fits(&format!("patched.{}", position.name()), values.len())?;
+    for (name, curves) in [("patched", &traced.patched), ("patched_mlp", &traced.patched_mlp)] {
+        curves.iter().try_for_each(|(position, curve)| fits(&format!("{name}.{}", position.name()), curve.len()))?;
     }
     fits("without_block", traced.without_block.len())?;
     fits("without_attention", traced.without_attention.len())?;

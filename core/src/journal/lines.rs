@@ -20,6 +20,15 @@ pub struct RedundancyLine {
     pub curve: RedundancyCurve,
 }
 
+/// The MLPs' effects of one fact, as a journal line `{"mlp": {…}}`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MlpLine {
+    /// `order` of the fact.
+    pub fact: usize,
+    /// [`crate::record::Traced::patched_mlp`].
+    pub patched: BTreeMap<PatchPosition, Vec<f32>>,
+}
+
 /// What a journal held.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Resumed {
@@ -48,6 +57,7 @@ pub enum Found {
 enum Line {
     Edit(Box<EditRecord>),
     Redundancy(RedundancyLine),
+    Mlp(MlpLine),
     Settings(Box<Settings>),
     Fact(Box<FactRecord>),
 }
@@ -63,6 +73,7 @@ impl Line {
         match value.as_object_mut().filter(|keys| keys.len() == 1) {
             Some(keys) if keys.contains_key("edit") => Ok(Self::Edit(read(keys["edit"].take())?)),
             Some(keys) if keys.contains_key("redundancy") => Ok(Self::Redundancy(read(keys["redundancy"].take())?)),
+            Some(keys) if keys.contains_key("mlp") => Ok(Self::Mlp(read(keys["mlp"].take())?)),
             Some(keys) if keys.contains_key("settings") => Ok(Self::Settings(read(keys["settings"].take())?)),
             _ => Ok(Self::Fact(read(value)?)),
         }
@@ -197,8 +208,8 @@ impl Reader {
             Line::Edit(edit) => {
                 traced(facts, edit.fact, "edit")?;
                 let edits = self.record.edits.get_or_insert_default();
-                if edits.iter().any(|known| (known.method, known.fact) == (edit.method, edit.fact)) {
-                    return Err(Error::input(format!("a second edit of fact {}", edit.fact)));
+                if edits.iter().any(|known| known.is_of(edit.method, edit.fact, edit.layer)) {
+                    return Err(Error::input(format!("a second edit of fact {} at layer {}", edit.fact, edit.layer)));
                 }
                 edits.push(*edit);
             }
@@ -209,6 +220,13 @@ impl Reader {
                     return Err(Error::input(format!("a second redundancy of fact {}", line.fact)));
                 }
                 traced.redundancy.insert(line.position, line.curve);
+            }
+            Line::Mlp(line) => {
+                let traced = traced(facts, line.fact, "mlp")?;
+                if !traced.patched_mlp.is_empty() {
+                    return Err(Error::input(format!("a second line of the MLPs of fact {}", line.fact)));
+                }
+                traced.patched_mlp = line.patched;
             }
             Line::Settings(settings) => {
                 same::change(&mut self.record, &settings);
@@ -240,6 +258,15 @@ pub fn redundancy_line(line: &RedundancyLine) -> Result<Vec<u8>> {
     check::redundancy(line.position.name(), &line.curve.patched)
         .map_err(|error| error.at(format!("fact {}", line.fact)))?;
     encoded(&BTreeMap::from([("redundancy", line)]))
+}
+
+/// The line of a fact's MLPs.
+///
+/// # Errors
+/// On a number that is not finite.
+pub fn mlp_line(line: &MlpLine) -> Result<Vec<u8>> {
+    check::curves("patched_mlp", &line.patched).map_err(|error| error.at(format!("fact {}", line.fact)))?;
+    encoded(&BTreeMap::from([("mlp", line)]))
 }
 
 /// The line of a finished edit.

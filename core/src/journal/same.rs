@@ -1,6 +1,6 @@
 //! Whether two studies are the same, and whether one can go on from the tracing of the other.
 
-use crate::record::{Record, Settings};
+use crate::record::{FactRecord, Record, Settings};
 use serde_json::Value;
 
 /// In which fields two studies differ, as `settings.seed: 7 there, 42 here`. Only what decides the numbers counts:
@@ -52,7 +52,10 @@ pub fn change(record: &mut Record, settings: &Settings) -> usize {
     record.settings = settings.clone();
     match fit {
         true => 0,
-        false => record.edits.take().map_or(0, |edits| edits.len()),
+        false => {
+            record.facts.iter_mut().filter_map(FactRecord::traced_mut).for_each(|traced| traced.patched_mlp.clear());
+            record.edits.take().map_or(0, |edits| edits.len())
+        }
     }
 }
 

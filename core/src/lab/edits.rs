@@ -7,7 +7,7 @@ use crate::facts::Fact;
 use crate::generate::greedy;
 use crate::protocol::{EditCommand, Edited, Event, StudyPhase};
 use crate::question::{Question, fact_of};
-use crate::record::{EditSettings, Settings};
+use crate::record::{EditLayers, EditSettings, Settings};
 use crate::study;
 use crate::tensor::Overlay;
 use std::collections::BTreeMap;
@@ -158,6 +158,6 @@ impl Lab {
 fn settings_of(ask: &EditCommand) -> Settings {
     let mut method = ask.method;
     method.set_count("steps", method.steps().clamp(1, MOST_STEPS));
-    let edit = EditSettings { layer: ask.layer, ..EditSettings::of(method) };
+    let edit = EditSettings { layers: EditLayers::of(ask.layer), ..EditSettings::of(method) };
     Settings { n: 1, seed: ask.seed, stages: vec![1, 3], edit, ..Settings::default() }
 }

@@ -24,6 +24,8 @@ pub enum StudyPhase {
     Trace,
     /// Redundancy; counts facts times patch positions.
     Redundancy,
+    /// What MLPs of facts that are edited at several layers restore; counts facts.
+    Mlp,
     /// Second moments of keys, for editors; counts tokens.
     SecondMoment,
     /// The search of editors; counts steps.

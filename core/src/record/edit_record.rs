@@ -69,6 +69,13 @@ pub struct EditRecord {
     pub failed: Option<String>,
 }
 
+impl EditRecord {
+    /// Whether it is the edit of this method, fact (its `order`) and layer: a study has one of each.
+    pub fn is_of(&self, method: usize, fact: usize, layer: usize) -> bool {
+        (self.method, self.fact, self.layer) == (method, fact, layer)
+    }
+}
+
 /// Both answers on one prompt with all of their tokens, teacher-forced; before and after an edit.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Answers {

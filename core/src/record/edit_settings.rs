@@ -1,6 +1,7 @@
 //! Settings of Stage 3: which facts are edited, where, and by which methods.
 
-use super::{EditMethod, PatchPosition, Spsa, is_zero, read};
+use super::read::{self, MOST_LAYERS};
+use super::{EditLayers, EditMethod, PatchPosition, Spsa, is_zero};
 use serde::{Deserialize, Serialize};
 
 /// Most methods of one study.
@@ -18,8 +19,12 @@ pub struct EditSettings {
     pub unrelated: usize,
     /// The patch position whose dominant layer is edited.
     pub position: PatchPosition,
-    /// A fixed layer instead, `1..=L`.
-    pub layer: Option<usize>,
+    /// Where each fact is edited.
+    pub layers: EditLayers,
+    /// Facts that are edited at once by methods that edit many; 0 for all of them.
+    pub batch: usize,
+    /// So many facts are edited one after the other, and nothing is undone; 0 where every edit starts from the unedited model.
+    pub sequence: usize,
     /// `p_false` above which a fact is editable (the paper's filter, for SPSA); 0 for every fact.
     pub min_p_false: f32,
     /// Tokens of the texts that a model writes about an edited subject, from its generation prompts; 0 for none.
@@ -38,7 +43,9 @@ impl Default for EditSettings {
             facts: 15,
             unrelated: 20,
             position: PatchPosition::SubjectLast,
-            layer: None,
+            layers: EditLayers::Dominant,
+            batch: 0,
+            sequence: 0,
             min_p_false: 5e-4,
             fluency: 0,
             methods: vec![EditMethod::default()],
@@ -114,6 +121,13 @@ struct Written {
     position: PatchPosition,
     #[serde(skip_serializing_if = "Option::is_none")]
     layer: Option<usize>,
+    /// The layers, where there are several.
+    #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "read::list::<_, _, MOST_LAYERS>")]
+    layers: Vec<usize>,
+    #[serde(skip_serializing_if = "is_zero")]
+    batch: usize,
+    #[serde(skip_serializing_if = "is_zero")]
+    sequence: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     steps: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -145,8 +159,13 @@ impl Default for Written {
 impl From<EditSettings> for Written {
     fn from(settings: EditSettings) -> Self {
         let needs = settings.needs_second_moment();
-        let EditSettings { facts, unrelated, position, layer, min_p_false, fluency, methods, contexts, second_moment } =
-            settings;
+        let EditSettings { facts, unrelated, position, layers, batch, sequence, .. } = settings;
+        let EditSettings { min_p_false, fluency, methods, contexts, second_moment, .. } = settings;
+        let layer = layers.only();
+        let layers = match (layer, layers) {
+            (None, EditLayers::Fixed(layers)) => layers,
+            _ => Vec::new(),
+        };
         let first = methods.first().copied().unwrap_or_default();
         let spsa = if let EditMethod::Spsa(spsa) = first { Some(spsa) } else { None };
         Self {
@@ -154,6 +173,9 @@ impl From<EditSettings> for Written {
             unrelated,
             position,
             layer,
+            layers,
+            batch,
+            sequence,
             steps: spsa.map(|spsa| spsa.steps),
             epsilon: spsa.map(|spsa| spsa.epsilon),
             eta: spsa.map(|spsa| spsa.eta),
@@ -171,8 +193,9 @@ impl TryFrom<Written> for EditSettings {
     type Error = String;
 
     fn try_from(written: Written) -> Result<Self, String> {
-        let Written { facts, unrelated, position, layer, steps, epsilon, eta, min_p_false, .. } = written;
-        let Written { fluency, method, mut methods, contexts, second_moment, .. } = written;
+        let Written { facts, unrelated, position, layer, layers, batch, sequence, .. } = written;
+        let Written { steps, epsilon, eta, min_p_false, fluency, .. } = written;
+        let Written { method, mut methods, contexts, second_moment, .. } = written;
         let first = match (method.unwrap_or_default(), steps.is_some() || epsilon.is_some() || eta.is_some()) {
             (EditMethod::Spsa(named), _) => {
                 let spsa = Spsa {
@@ -193,8 +216,22 @@ impl TryFrom<Written> for EditSettings {
             Some(&listed) if listed == first => {}
             Some(_) => return Err("edit.method is not the first of edit.methods".into()),
         }
-        let second_moment = second_moment.unwrap_or_default();
-        Ok(Self { facts, unrelated, position, layer, min_p_false, fluency, methods, contexts, second_moment })
+        if layer.is_some() && !layers.is_empty() {
+            return Err("edit.layer stands beside edit.layers".into());
+        }
+        Ok(Self {
+            facts,
+            unrelated,
+            position,
+            layers: EditLayers::of(layer.into_iter().chain(layers)),
+            batch,
+            sequence,
+            min_p_false,
+            fluency,
+            methods,
+            contexts,
+            second_moment: second_moment.unwrap_or_default(),
+        })
     }
 }
 
@@ -213,7 +250,7 @@ mod tests {
             facts: 3,
             unrelated: 4,
             position: PatchPosition::LastToken,
-            layer: Some(7),
+            layers: EditLayers::of([7]),
             min_p_false: 0.125,
             methods: vec![Spsa { steps: 9, epsilon: 0.5, eta: 0.25 }.into()],
             ..EditSettings::default()
@@ -252,5 +289,16 @@ mod tests {
         let settings =
             EditSettings { methods: EditMethod::NAMES.iter().map(named).collect(), ..EditSettings::default() };
         assert_eq!(from_value::<EditSettings>(to_value(&settings).expect("a tree")).expect("settings"), settings);
+    }
+
+    #[test]
+    fn several_layers_are_a_list_and_one_is_a_number() {
+        let written = |layers| to_value(EditSettings { layers, ..EditSettings::default() }).expect("a tree");
+        assert_eq!(written(EditLayers::of([4]))["layer"], json!(4));
+        let several = written(EditLayers::of([6, 2, 2]));
+        assert_eq!((several.get("layer"), &several["layers"]), (None, &json!([2, 6])));
+        assert_eq!(from_value::<EditSettings>(several).expect("settings").layers, EditLayers::Fixed(vec![2, 6]));
+        assert!(from_value::<EditSettings>(json!({"layer": 1, "layers": [2, 3]})).is_err());
+        assert_eq!(EditLayers::All.named(3), EditLayers::Fixed(vec![1, 2, 3]));
     }
 }

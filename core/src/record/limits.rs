@@ -1,7 +1,7 @@
 //! What settings must satisfy before anything is computed with them.
 
 use super::edit_settings::MOST_CONTEXTS;
-use super::{Corruption, Settings};
+use super::{Corruption, EditLayers, Settings};
 use crate::{Error, Result};
 
 /// More rows than any device's plan has.
@@ -83,17 +83,18 @@ impl Settings {
                 .hint("write {} where the prompt comes, once"));
         }
         finite("edit.min_p_false", edit.min_p_false)?;
-        match edit.layer {
-            Some(layer) if !(1..=layers).contains(&layer) => {
-                Err(Error::input(format!("layer {layer} to edit does not exist"))
-                    .hint(format!("the model's layers are numbered 1 to {layers}")))
-            }
-            None if !self.positions.contains(&edit.position) => {
+        match &edit.layers {
+            EditLayers::Fixed(fixed) => match fixed.iter().find(|layer| !(1..=layers).contains(*layer)) {
+                Some(layer) => Err(Error::input(format!("layer {layer} to edit does not exist"))
+                    .hint(format!("the model's layers are numbered 1 to {layers}"))),
+                None => Ok(()),
+            },
+            EditLayers::Dominant if !self.positions.contains(&edit.position) => {
                 let name = edit.position.name();
                 Err(Error::input(format!("the patch position of edits, {name}, is not among those that are traced"))
                     .hint(format!("trace {name} too, or choose a layer to edit")))
             }
-            _ => Ok(()),
+            EditLayers::Dominant | EditLayers::All => Ok(()),
         }
     }
 }
@@ -151,8 +152,8 @@ mod tests {
             ("subject-last twice", |s| s.positions = vec![PatchPosition::SubjectLast; 2]),
             ("stages [2, 3]", |s| s.stages = vec![2, 3]),
             ("stages [1, 4]", |s| s.stages = vec![1, 4]),
-            ("layer 13 to edit does not exist", |s| s.edit.layer = Some(13)),
-            ("layer 0 to edit does not exist", |s| s.edit.layer = Some(0)),
+            ("layer 13 to edit does not exist", |s| s.edit.layers = EditLayers::of([2, 13])),
+            ("layer 0 to edit does not exist", |s| s.edit.layers = EditLayers::of([0])),
             ("settings.edit.steps is 0", |s| spsa(s).steps = 0),
             ("settings.edit.eta is -1", |s| spsa(s).eta = -1.0),
             ("settings.edit.epsilon is 0", |s| spsa(s).epsilon = 0.0),
@@ -166,7 +167,7 @@ mod tests {
         }
         // What is not asked for need not make sense.
         let mut settings = Settings { stages: vec![1, 2], ..Settings::default() };
-        settings.edit.layer = Some(99);
+        settings.edit.layers = EditLayers::of([99]);
         assert!(settings.check(12).is_ok());
     }
 }

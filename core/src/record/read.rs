@@ -106,6 +106,8 @@ pub(super) struct Flat {
     #[serde(default)]
     redundancy: BTreeMap<PatchPosition, RedundancyCurve>,
     #[serde(default)]
+    patched_mlp: BTreeMap<PatchPosition, Curve>,
+    #[serde(default)]
     maps: Option<Maps>,
     #[serde(default)]
     lens: Option<Lens>,
@@ -166,6 +168,7 @@ impl TryFrom<Flat> for FactRecord {
                     without_attention: curve(flat.without_attention, "without_attention")?,
                     without_mlp: curve(flat.without_mlp, "without_mlp")?,
                     redundancy: flat.redundancy,
+                    patched_mlp: flat.patched_mlp.into_iter().map(|(position, curve)| (position, curve.0)).collect(),
                     maps: flat.maps,
                     lens: flat.lens,
                     units: flat.units.0,

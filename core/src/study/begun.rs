@@ -1,9 +1,10 @@
 //! What an earlier run left, before anything is indexed by its numbers: is it of these facts, and is it whole?
 
-use super::{Chosen, chosen, l_star};
+use super::edits::{Chosen, chosen, wanted};
+use super::l_star;
 use crate::error::{Error, Result};
 use crate::facts::{FactFile, shuffled};
-use crate::record::{EditRecord, Outcome, PatchPosition, Record};
+use crate::record::{EditMethod, EditRecord, Outcome, PatchPosition, Record};
 
 fn wrong(what: impl Into<String>) -> Error {
     Error::input(what)
@@ -52,10 +53,10 @@ pub(super) fn curves(record: &Record, position: PatchPosition, l_star: Option<us
 }
 
 /// Refuses edits that are not the first ones of those that the settings ask for.
-pub(super) fn edits(edits: &[EditRecord], jobs: &[Chosen<'_>], methods: usize) -> Result<()> {
-    let wanted = (0..methods).flat_map(|method| jobs.iter().map(move |job| (method, job.order, job.layer)));
-    let fits = |(edit, wanted): (&EditRecord, (usize, usize, usize))| (edit.method, edit.fact, edit.layer) == wanted;
-    match edits.len() <= methods * jobs.len() && edits.iter().zip(wanted).all(fits) {
+pub(super) fn edits(edits: &[EditRecord], chosen: &[Chosen<'_>], methods: &[EditMethod]) -> Result<()> {
+    let wanted = wanted(chosen, methods);
+    let mut pairs = edits.iter().zip(&wanted);
+    match edits.len() <= wanted.len() && pairs.all(|(edit, &(method, fact, layer))| edit.is_of(method, fact, layer)) {
         true => Ok(()),
         false => Err(wrong("its edits are not those that its settings ask for")),
     }
@@ -81,11 +82,16 @@ pub fn is_complete(record: &Record, file: &FactFile) -> Result<bool> {
     if !record.settings.stages.contains(&3) {
         return Ok(true);
     }
-    let jobs = chosen(record, file, &order);
+    let chosen = chosen(record, file, &order);
     let found = record.edits.as_deref();
-    let methods = record.settings.edit.methods.len();
-    edits(found.unwrap_or_default(), &jobs, methods)?;
-    Ok(found.is_some_and(|found| found.len() == methods * jobs.len()))
+    let methods = &record.settings.edit.methods;
+    edits(found.unwrap_or_default(), &chosen, methods)?;
+    let sweep = record.settings.edit.layers.is_sweep();
+    let lacks = |order: usize| record.facts[order].traced().is_some_and(|traced| traced.patched_mlp.is_empty());
+    if sweep && chosen.iter().any(|one| lacks(one.order)) {
+        return Ok(false);
+    }
+    Ok(found.is_some_and(|found| found.len() == wanted(&chosen, methods).len()))
 }
 
 fn clip(text: &str) -> String {

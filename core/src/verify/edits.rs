@@ -3,7 +3,7 @@
 use super::tally::Tally;
 use super::{Check, place};
 use crate::metrics::dominant;
-use crate::record::{Answer, EditRecord, FactRecord, Record, Traced};
+use crate::record::{Answer, EditLayers, EditRecord, FactRecord, Record, Traced};
 use std::collections::{HashMap, HashSet};
 
 /// An edit and its fact's raw values, where the record has them.
@@ -38,7 +38,7 @@ fn known(record: &Record, pairs: &[Pair<'_>]) -> Check {
     let mut seen = HashSet::new();
     let least = record.settings.edit.min_p_false;
     for (edit, fact) in pairs {
-        let once = seen.insert((edit.method, edit.fact));
+        let once = seen.insert((edit.method, edit.fact, edit.layer));
         tally.see(fact.is_some() && once && record.settings.edit.editable(edit.p_false), || {
             format!("{}: p_false is {}, more than {least} is editable", of(edit), edit.p_false)
         });
@@ -51,9 +51,13 @@ fn layers(record: &Record, pairs: &[Pair<'_>]) -> Check {
     let settings = &record.settings.edit;
     for (edit, fact) in pairs {
         let own = || fact.and_then(|(_, traced)| dominant(traced, settings.position, false)?.layer());
-        let wanted = settings.layer.or_else(own);
-        tally.see(wanted == Some(edit.layer), || {
-            let wanted = wanted.map_or_else(|| "none: the fact is not localized".into(), |layer| layer.to_string());
+        let wanted: Vec<usize> = match settings.layers.named(record.model.layers) {
+            EditLayers::Fixed(layers) => layers,
+            _ => own().into_iter().collect(),
+        };
+        tally.see(wanted.contains(&edit.layer), || {
+            let listed: Vec<String> = wanted.iter().map(usize::to_string).collect();
+            let wanted = if listed.is_empty() { "none: the fact is not localized".into() } else { listed.join(", ") };
             format!("{}: layer {}, asked for is {wanted}", of(edit), edit.layer)
         });
     }

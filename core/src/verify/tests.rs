@@ -244,7 +244,11 @@ const DAMAGES: &[Damage] = &[
         ],
     ),
     ("an edit's layer", |r| first_edit(r).layer = 1, &["edits are at the layer that the settings ask for"]),
-    ("a fixed layer", |r| r.settings.edit.layer = Some(3), &["edits are at the layer that the settings ask for"]),
+    (
+        "a fixed layer",
+        |r| r.settings.edit.layers = EditLayers::of([3]),
+        &["edits are at the layer that the settings ask for"],
+    ),
     ("an edit's loss", |r| first_edit(r).loss.truncate(1), &["a loss per step, from the traced probabilities"]),
     ("its sign", |r| first_edit(r).loss[0] *= -1.0, &["a loss per step, from the traced probabilities"]),
     ("weights that stayed", |r| first_edit(r).restored = false, &["weights were restored bit for bit"]),

@@ -1,7 +1,7 @@
 //! Everything that decided a record's numbers, as names and values.
 
 use crate::words;
-use engram_core::record::{Answer, Corruption, EditMethod, Record};
+use engram_core::record::{Answer, Corruption, EditLayers, EditMethod, Record};
 
 /// Names and values: model, facts, device, settings.
 pub fn lines(record: &Record) -> Vec<(&'static str, String)> {
@@ -33,7 +33,10 @@ pub fn lines(record: &Record) -> Vec<(&'static str, String)> {
     ];
     if record.edits.is_some() {
         let edit = &settings.edit;
-        let layer = edit.layer.map_or(format!("dominant, {}", edit.position.name()), |layer| layer.to_string());
+        let layer = match edit.layers {
+            EditLayers::Dominant => format!("dominant, {}", edit.position.name()),
+            ref fixed => fixed.to_string(),
+        };
         let method = |method: &EditMethod| {
             let numbers = method.numbers().into_iter().map(|(name, value)| format!(", {} {value}", symbol(name)));
             format!("{}: {} steps{}", method.title(), method.steps(), numbers.collect::<String>())

@@ -146,7 +146,7 @@ pub fn stored_ask(record: &Record, asked: &Asked) -> Option<(EditCommand, usize,
         subject: fact.subject.clone(),
         target: fact.target_true.trim().into(),
         target_new: fact.target_new.trim().into(),
-        layer: settings.layer,
+        layer: settings.layers.only(),
         method: settings.methods.get(edit.method).copied().unwrap_or_default(),
         seed: *seed,
     };

@@ -62,8 +62,10 @@ impl Live {
     pub fn phases(record: Option<&Record>) -> Vec<StudyPhase> {
         let editing = record.is_none_or(|record| record.settings.stages.contains(&3));
         let second = record.is_some_and(|record| record.settings.edit.needs_second_moment());
+        let sweep = record.is_some_and(|record| record.settings.edit.layers.is_sweep());
         let wanted = |phase: &StudyPhase| match phase {
             StudyPhase::Trace | StudyPhase::Redundancy => true,
+            StudyPhase::Mlp => editing && sweep,
             StudyPhase::SecondMoment => editing && second,
             StudyPhase::Optimize | StudyPhase::Edit => editing,
         };

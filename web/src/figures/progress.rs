@@ -16,14 +16,21 @@ pub struct Bar {
 }
 
 /// The phases of a study, in their order.
-pub const PHASES: [StudyPhase; 5] =
-    [StudyPhase::Trace, StudyPhase::Redundancy, StudyPhase::SecondMoment, StudyPhase::Optimize, StudyPhase::Edit];
+pub const PHASES: [StudyPhase; 6] = [
+    StudyPhase::Trace,
+    StudyPhase::Redundancy,
+    StudyPhase::Mlp,
+    StudyPhase::SecondMoment,
+    StudyPhase::Optimize,
+    StudyPhase::Edit,
+];
 
 /// A phase's name, and what it counts.
 pub fn phase(phase: StudyPhase) -> (&'static str, &'static str) {
     match phase {
         StudyPhase::Trace => ("Screening and tracing", "validated fact"),
         StudyPhase::Redundancy => ("Redundancy", "fact"),
+        StudyPhase::Mlp => ("Tracing MLPs", "fact"),
         StudyPhase::SecondMoment => ("Second moments of keys", "token"),
         StudyPhase::Optimize => ("Searching new values", "step"),
         StudyPhase::Edit => ("Editing", "edit"),

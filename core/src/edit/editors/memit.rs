@@ -98,7 +98,7 @@ impl<'a> Spread<'a> {
         let layer = batch.targets[0].layer;
         if batch.targets.iter().any(|target| target.layer != layer) {
             return Err(Error::input("many facts are edited at once, and their layers differ")
-                .hint("choose one for all with --edit-layer")
+                .hint("choose one for all with --edit-layers")
                 .in_page("choose a layer"));
         }
         // Through a norm behind the MLP no linear map writes a difference of the stream: there the value itself is searched,

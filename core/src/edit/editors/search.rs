@@ -130,23 +130,41 @@ impl Wish<'_> {
         Ok(all)
     }
 
+    /// Whether there is room for a group's prompts and some more.
+    fn fits(&self, sites: &Sites, prompts: &[Prompt], more: &[Prompt], room: u64) -> bool {
+        let rows: usize = prompts.iter().chain(more).map(|prompt| prompt.ids.len()).sum();
+        // A device computes a capture in one piece.
+        let most = if self.edited.device.is_none() { MOST_ROWS } else { self.edited.plan.rows };
+        rows <= most && sites.row_bytes(self.edited.net).saturating_mul(rows as u64) <= room
+    }
+
     fn groups(&self) -> Result<Vec<Group>> {
         let mut groups = Vec::<Group>::new();
         let room = self.edited.plan.bytes / KEPT;
-        // A device computes a capture in one piece.
-        let most = if self.edited.device.is_none() { MOST_ROWS } else { self.edited.plan.rows };
         for (at, target) in self.targets.iter().enumerate() {
             let layer = target.layer;
             let keep = |sites: Sites| {
                 let both = |sites: Sites, site| sites.with(site, layer..=layer);
                 both(both(sites.to_change(layer, self.site), Site::MlpKey), Site::MlpValue)
             };
+            // A fact that is edited at several layers has the same prompts at each.
+            if let Some(group) = groups.last_mut()
+                && self.targets[at - 1].order == target.order
+            {
+                let sites = keep(group.sites.clone());
+                if self.fits(&sites, &group.prompts, &[], room) {
+                    let own = group.rewritings.last().expect("a group has a target").clone();
+                    group.targets.end = at + 1;
+                    group.sites = sites;
+                    group.rewritings.push(own);
+                    continue;
+                }
+            }
             let mut prompts = Vec::new();
             let mut own = rewriting(self.model, target, self.contexts, &mut prompts)?;
             if let Some(group) = groups.last_mut() {
                 let sites = keep(group.sites.clone());
-                let rows: usize = group.prompts.iter().chain(&prompts).map(|prompt| prompt.ids.len()).sum();
-                if rows <= most && sites.row_bytes(self.edited.net).saturating_mul(rows as u64) <= room {
+                if self.fits(&sites, &group.prompts, &prompts, room) {
                     own.shift(group.prompts.len());
                     group.targets.end = at + 1;
                     group.sites = sites;

@@ -18,7 +18,7 @@ impl Editor for UltraEdit {
         let layer = batch.targets[0].layer;
         if batch.targets.iter().any(|target| target.layer != layer) {
             return Err(Error::input("many facts are edited at once, and their layers differ")
-                .hint("choose one for all with --edit-layer")
+                .hint("choose one for all with --edit-layers")
                 .in_page("choose a layer"));
         }
         let (mut keys, mut slopes, mut losses, mut subjects) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());

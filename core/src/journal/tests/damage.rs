@@ -230,7 +230,7 @@ fn studies_differ_by_field() {
     // The tracing is that of other settings of stage 3.
     type Change = fn(&mut Record);
     let later: [Change; 4] = [
-        |r| r.settings.edit.layer = Some(1),
+        |r| r.settings.edit.layers = EditLayers::of([1]),
         |r| r.settings.edit.unrelated = 3,
         |r| r.settings.edit.methods = vec![Spsa { epsilon: 0.5, ..Spsa::default() }.into()],
         |r| r.settings.stages = vec![1],

@@ -6,7 +6,7 @@ use crate::state::BUNDLED;
 use crate::words;
 use engram_core::names::HubId;
 use engram_core::record::{
-    Answer, Corruption, EditMethod, EditSettings, Record, SearchStart, SecondMomentSettings, Settings,
+    Answer, Corruption, EditLayers, EditMethod, EditSettings, Record, SearchStart, SecondMomentSettings, Settings,
 };
 
 /// How one record is made again.
@@ -166,8 +166,14 @@ fn study_line(record: &Record) -> String {
     if edit.position != usual.position {
         flag("--edit-position", edit.position.name().into());
     }
-    if let Some(layer) = edit.layer {
-        flag("--edit-layer", layer.to_string());
+    if edit.layers != EditLayers::Dominant {
+        flag("--edit-layers", edit.layers.to_string());
+    }
+    if edit.batch != usual.batch {
+        flag("--edit-batch", edit.batch.to_string());
+    }
+    if edit.sequence != usual.sequence {
+        flag("--edit-sequence", edit.sequence.to_string());
     }
     if settings.stages.contains(&3) {
         method_flags(edit).into_iter().for_each(|(name, value)| flag(&name, value));

@@ -4,7 +4,7 @@ use super::super::{Article, say};
 use super::{Piece, Section, aggregate, formulas, has_edits, has_lens, over, place, ratio, text};
 use crate::words;
 use engram_core::metrics::{Level, RULES};
-use engram_core::record::{EditMethod, FineTuning, Lora, Rome, Spsa, UltraEdit, ValueSearch};
+use engram_core::record::{EditLayers, EditMethod, FineTuning, Lora, Rome, Spsa, UltraEdit, ValueSearch};
 
 /// Necessity.
 pub(super) fn necessity(article: &Article<'_>) -> Section {
@@ -124,9 +124,10 @@ pub(super) fn editing(article: &Article<'_>) -> Option<Section> {
     }
     let edit =
         |value: fn(&engram_core::record::EditSettings) -> String| over(article, |settings| value(&settings.edit));
-    let layer = edit(|edit| match edit.layer {
-        Some(layer) => format!("block {layer}"),
-        None => format!("its dominant layer under {}", edit.position.name()),
+    let layer = edit(|edit| match (edit.layers.only(), &edit.layers) {
+        (Some(layer), _) => format!("block {layer}"),
+        (None, EditLayers::Dominant) => format!("its dominant layer under {}", edit.position.name()),
+        (None, fixed) => format!("each of the blocks {fixed}"),
     });
     let facts = edit(|edit| edit.facts.to_string());
     let levels: Vec<String> =

@@ -3,7 +3,7 @@
 use super::*;
 use crate::figures::sample;
 use engram_core::metrics::MetricConvention;
-use engram_core::record::{PatchPosition, Rome, Spsa, ValueSearch};
+use engram_core::record::{EditLayers, PatchPosition, Rome, Spsa, ValueSearch};
 
 fn of(record: &Record) -> Reproduce {
     records(&Article::new(std::slice::from_ref(record), &MetricConvention::default())).swap_remove(0)
@@ -38,13 +38,13 @@ fn defaults_need_no_flags() {
     record.settings.window = 3;
     record.settings.edit.facts = 5;
     record.settings.edit.position = PatchPosition::LastToken;
-    record.settings.edit.layer = Some(2);
+    record.settings.edit.layers = EditLayers::of([2]);
     record.device.kind = "cpu".into();
     assert_eq!(
         of(&record).study,
         "engram study --model engram-phi --facts bundled -n 60 --seed 7 --stages 1,3 --corruption noise --positions \
          last-token,same-index --answer sequence --maps 4 --window 3 --edit-facts 5 --edit-position last-token \
-         --edit-layer 2 --device cpu --out studies"
+         --edit-layers 2 --device cpu --out studies"
     );
     assert_eq!(of(&record).notes.len(), 1, "every one of these has a flag");
     record.settings.edit.methods = vec![Spsa { steps: 9, ..Spsa::default() }.into()];
