@@ -9,6 +9,7 @@ mod finding;
 mod fluency;
 mod localize;
 mod mean;
+mod predict;
 mod redundancy;
 mod reference;
 mod rewriting;
@@ -25,6 +26,7 @@ pub use localize::{
     Concentration, Distribution, Dominant, SNAP, dominant, dominant_layer, mean_sufficiency, sufficiency,
 };
 pub use mean::{Mean, Share};
+pub use predict::{Choice, Editability, EditedLayer, Effect, EffectOf, Prediction, Relation, SHUFFLES, predictions};
 pub use redundancy::{Redundancy, fact_redundancy, redundancy, redundancy_curve};
 pub use reference::Tfidf;
 pub use rewriting::{DISABLING, Dialect, Measure, Scores, interval, lines, scores};

@@ -38,6 +38,7 @@ fn traced() -> Traced {
         without_attention: vec![0.5, 0.5],
         without_mlp: vec![0.5, 0.5],
         redundancy: POSITIONS.map(|position| (position, curve())).into(),
+        patched_mlp: POSITIONS.map(|position| (position, vec![0.5, 0.25])).into(),
         maps: Some(Maps {
             window: 10,
             residual: vec![vec![0.5, 0.5]],

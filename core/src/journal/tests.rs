@@ -15,6 +15,7 @@ fn traced(p: f32) -> Traced {
         without_block: vec![0.1, 0.2],
         without_attention: vec![0.1, 0.2],
         without_mlp: vec![0.1, 0.2],
+        patched_mlp: BTreeMap::new(),
         redundancy: BTreeMap::new(),
         maps: Some(Maps { window: 1, residual: vec![vec![0.1, p]], mlp: vec![], attention: vec![] }),
         lens: None,

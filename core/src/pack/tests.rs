@@ -30,6 +30,7 @@ fn record(facts: usize) -> Record {
             without_block: curve(),
             without_attention: curve(),
             without_mlp: curve(),
+            patched_mlp: Default::default(),
             redundancy: [(
                 PatchPosition::SubjectLast,
                 RedundancyCurve { ablated: 2, patched: vec![Some(0.5), None, Some(1.0 / 3.0), Some(0.0)] },

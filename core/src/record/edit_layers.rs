@@ -115,7 +115,7 @@ mod tests {
         for text in ["dominant", "all", "3", "1-3,7", "2-3,5-9,30"] {
             assert_eq!(text.parse::<EditLayers>().expect(text).to_string(), text);
         }
-        assert_eq!("7, 1-3,2".parse(), Ok(EditLayers::of([1, 2, 3, 7])));
+        assert_eq!("7, 1-3,2".parse::<EditLayers>().expect("layers"), EditLayers::of([1, 2, 3, 7]));
         for wrong in ["", "0", "3-1", "1-", "a", "1,,2", "-3", "1-99999999999"] {
             assert!(wrong.parse::<EditLayers>().is_err(), "{wrong:?}");
         }

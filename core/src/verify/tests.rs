@@ -43,6 +43,7 @@ fn traced(p_clean: f32, p_corrupt: f32, p_false: f32) -> Traced {
         without_block: vec![0.3; L],
         without_attention: vec![0.4; L],
         without_mlp: vec![0.35; L],
+        patched_mlp: BTreeMap::new(),
         redundancy: [(PatchPosition::SubjectLast, curve(2)), (PatchPosition::LastToken, curve(3))].into(),
         maps: Some(Maps {
             window: 10,
@@ -356,7 +357,7 @@ fn absurd_records_are_checked_too() {
         window: usize::MAX,
         edit: EditSettings {
             facts: usize::MAX,
-            layer: Some(usize::MAX),
+            layers: EditLayers::Fixed(vec![usize::MAX]),
             methods: vec![steps(usize::MAX)],
             ..EditSettings::default()
         },

@@ -1,0 +1,379 @@
+//! Does localization predict editability? (METHODS, section 4.) Facts are edited at several layers; what each edit did is held
+//! against what tracing says of the same fact at the same layer.
+//!
+//! Layers differ in how well they can be edited whatever the fact is, so the question is what tracing adds: with `y` of an edit
+//! and `x` of its fact and layer, `R²` of layer means alone, and of layer means and one slope on `x` (Hase et al. 2023, section
+//! 5). The difference is `(1 - R²) r²`, `r` the correlation of `x` and `y` about their layer means.
+
+use super::{Dominant, Mean, Measure, dominant, edit_outcome};
+use crate::facts::shuffled;
+use crate::record::{EditRecord, PatchPosition, Record, Traced};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Times that facts are given each other's tracing effects, to see how often chance does as well.
+pub const SHUFFLES: usize = 999;
+
+/// What a clean activation restores.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum EffectOf {
+    /// The residual stream after the layer.
+    Residual,
+    /// The MLPs of a window of layers around it.
+    Mlp,
+}
+
+/// A tracing effect: `p_patch - p_corrupt` at a fact's layer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Effect {
+    /// What is put back.
+    pub of: EffectOf,
+    /// Where.
+    #[serde(rename = "reading")]
+    pub position: PatchPosition,
+}
+
+impl Effect {
+    /// Its name in tables: `residual, subject-last`.
+    pub fn name(self) -> String {
+        let of = match self.of {
+            EffectOf::Residual => "residual",
+            EffectOf::Mlp => "MLP window",
+        };
+        format!("{of}, {}", self.position.name())
+    }
+
+    /// A fact's effect at each layer.
+    fn curve(self, traced: &Traced) -> Option<Vec<f64>> {
+        let curves = match self.of {
+            EffectOf::Residual => &traced.patched,
+            EffectOf::Mlp => &traced.patched_mlp,
+        };
+        let curve = curves.get(&self.position).filter(|curve| !curve.is_empty())?;
+        Some(curve.iter().map(|p| f64::from(*p) - f64::from(traced.p_corrupt)).collect())
+    }
+}
+
+/// What an edit did, as a number that tracing might predict.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Editability {
+    /// The share of the new answer's missing probability that the edit brought: `(p' - p) / (1 - p)` (Hase et al. 2023).
+    Rewrite,
+    /// Success as the paper counts it: some level is reached.
+    Success,
+    /// [`Measure::Es`].
+    Es,
+    /// [`Measure::Ps`].
+    Ps,
+    /// [`Measure::Ns`].
+    Ns,
+}
+
+impl Editability {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Rewrite, Self::Success, Self::Es, Self::Ps, Self::Ns];
+
+    /// Its name in tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Rewrite => "rewrite score",
+            Self::Success => "success",
+            Self::Es => "ES",
+            Self::Ps => "PS",
+            Self::Ns => "NS",
+        }
+    }
+
+    /// Of one edit.
+    pub fn of(self, edit: &EditRecord) -> Option<f64> {
+        match self {
+            Self::Rewrite => {
+                let [before, after] = [edit.p_false, edit.p_false_after].map(f64::from);
+                (before < 1.0).then(|| (after - before) / (1.0 - before))
+            }
+            Self::Success => Some(f64::from(u8::from(edit_outcome(edit, 0.0).success))),
+            Self::Es => Measure::Es.of(edit, 1),
+            Self::Ps => Measure::Ps.of(edit, 1),
+            Self::Ns => Measure::Ns.of(edit, 1),
+        }
+    }
+}
+
+/// One layer: what edits there did, and what tracing says of it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct EditedLayer {
+    /// The layer, `1..=L`.
+    pub layer: usize,
+    /// In the order of [`Editability::ALL`].
+    pub editability: Vec<Option<Mean>>,
+    /// In the order of [`Prediction::effects`].
+    pub effects: Vec<Option<Mean>>,
+}
+
+/// How well one tracing effect predicts one outcome of edits, over facts times layers.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Relation {
+    /// The effect.
+    pub effect: Effect,
+    /// The outcome.
+    pub editability: Editability,
+    /// Facts times layers.
+    pub n: usize,
+    /// Pearson's correlation over all of them.
+    pub r: Option<f64>,
+    /// The same about layer means.
+    pub within: Option<f64>,
+    /// Share of the variance that the layer alone explains, `R²`.
+    pub layer: f64,
+    /// What the effect explains beyond it.
+    pub added: Option<f64>,
+    /// Share of shuffles (facts with each other's effects) in which the correlation about layer means is as strong, this
+    /// one counted: a two-sided p-value of at least `1 / (SHUFFLES + 1)`.
+    pub p: Option<f64>,
+}
+
+/// What becomes of choosing a layer by tracing.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Choice {
+    /// Rewrite score at each fact's dominant layer.
+    pub dominant: Mean,
+    /// The same facts at the one layer that is best for all the other facts.
+    pub fixed: Mean,
+    /// The layer that is best for all of them.
+    pub best: usize,
+    /// Facts whose dominant layer is their own best one.
+    pub own_best: usize,
+}
+
+/// The answer for one record and method.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Prediction {
+    /// The method, for people.
+    pub method: String,
+    /// Facts that are edited at every layer.
+    pub facts: usize,
+    /// Tracing effects that the record has.
+    pub effects: Vec<Effect>,
+    /// Layers that are edited, ascending.
+    pub layers: Vec<EditedLayer>,
+    /// Every effect with every outcome, effect after effect.
+    pub relations: Vec<Relation>,
+    /// By the convention's position; `None` where no fact has a dominant layer among those that are edited.
+    pub choice: Option<Choice>,
+}
+
+impl Relation {
+    /// What tracing tells of edits beyond the layer, in words.
+    pub fn words(&self) -> &'static str {
+        let (Some(added), Some(p), Some(within)) = (self.added, self.p, self.within) else {
+            return "cannot be told: one of the two does not vary";
+        };
+        match (p <= 0.05, added, within > 0.0) {
+            (false, ..) => "tells nothing",
+            (true, ..0.01, _) => "tells almost nothing",
+            (true, ..0.05, true) => "tells a little: edits work slightly better where it finds more",
+            (true, ..0.05, false) => "tells a little, and the wrong way: edits work slightly worse where it finds more",
+            (true, _, true) => "tells something: edits work better where it finds more",
+            (true, _, false) => "tells something, and the wrong way: edits work worse where it finds more",
+        }
+    }
+}
+
+impl Prediction {
+    /// The answer in one sentence; `None` where nothing varies.
+    pub fn sentence(&self) -> Option<String> {
+        let main = self.main()?;
+        let percent = |share: f64| format!("{:.1} %", 100.0 * share);
+        let numbers = match (main.added, main.within, main.p) {
+            (Some(added), Some(within), Some(p)) => {
+                format!(
+                    "the fact's own tracing effect there adds {} (r = {within:.2} about layer means, p = {p:.3})",
+                    percent(added)
+                )
+            }
+            _ => "nothing can be said of the fact's own tracing effect there".to_owned(),
+        };
+        Some(format!(
+            "Beyond which layer it is, tracing {} ({}; {}, {} facts at {} layers): the layer alone explains {} of the \
+             variance of the rewrite score, {numbers}.",
+            main.words(),
+            main.effect.name(),
+            self.method,
+            self.facts,
+            self.layers.len(),
+            percent(main.layer),
+        ))
+    }
+
+    /// The relation of one pair.
+    pub fn relation(&self, effect: Effect, editability: Editability) -> Option<&Relation> {
+        self.relations.iter().find(|one| one.effect == effect && one.editability == editability)
+    }
+
+    /// The pair that sentences are about: what the residual stream restores at the position that edits change, with the
+    /// rewrite score.
+    pub fn main(&self) -> Option<&Relation> {
+        let at = |position| self.relation(Effect { of: EffectOf::Residual, position }, Editability::Rewrite);
+        at(PatchPosition::SubjectLast).or_else(|| at(PatchPosition::LastToken))
+    }
+}
+
+/// The answer for each method of a record whose facts are edited at several layers; nothing for others.
+pub fn predictions(record: &Record) -> Vec<Prediction> {
+    if !record.settings.edit.layers.is_sweep() {
+        return Vec::new();
+    }
+    let methods = record.settings.edit.methods.iter().enumerate();
+    methods.filter_map(|(at, method)| prediction(record, at, method.title())).collect()
+}
+
+/// A fact with its edits, a layer each.
+type Edited<'a> = (&'a Traced, Vec<&'a EditRecord>);
+
+fn prediction(record: &Record, method: usize, title: String) -> Option<Prediction> {
+    let edits = record.edits.iter().flatten().filter(|edit| edit.method == method);
+    let mut of_fact: BTreeMap<usize, BTreeMap<usize, &EditRecord>> = BTreeMap::new();
+    for edit in edits {
+        of_fact.entry(edit.fact).or_default().insert(edit.layer, edit);
+    }
+    let layers: Vec<usize> =
+        of_fact.values().map(|edits| edits.keys().copied().collect::<Vec<_>>()).max_by_key(Vec::len)?;
+    let traced: BTreeMap<usize, &Traced> = record.validated().map(|(fact, traced)| (fact.order, traced)).collect();
+    // Of a study that was stopped the last fact may lack layers.
+    let whole = of_fact.iter().filter(|(_, edits)| edits.keys().copied().eq(layers.iter().copied()));
+    let facts: Vec<Edited<'_>> =
+        whole.filter_map(|(order, edits)| Some((*traced.get(order)?, edits.values().copied().collect()))).collect();
+    if facts.is_empty() || layers.len() < 2 {
+        return None;
+    }
+    let effects: Vec<Effect> = [EffectOf::Residual, EffectOf::Mlp]
+        .into_iter()
+        .flat_map(|of| record.settings.positions.iter().map(move |&position| Effect { of, position }))
+        .filter(|effect| facts.iter().any(|(traced, _)| effect.curve(traced).is_some()))
+        .collect();
+    let row = |(at, &layer): (usize, &usize)| EditedLayer {
+        layer,
+        editability: Editability::ALL
+            .map(|one| Mean::of(facts.iter().filter_map(|(_, edits)| one.of(edits[at]))))
+            .into(),
+        effects: effects
+            .iter()
+            .map(|effect| {
+                Mean::of(facts.iter().filter_map(|(traced, _)| effect.curve(traced)?.get(layer - 1).copied()))
+            })
+            .collect(),
+    };
+    let relate = |&effect: &Effect| {
+        let (facts, layers, seed) = (&facts, &layers, record.settings.seed);
+        Editability::ALL.into_iter().filter_map(move |editability| relation(effect, editability, facts, layers, seed))
+    };
+    Some(Prediction {
+        method: title,
+        facts: facts.len(),
+        layers: layers.iter().enumerate().map(row).collect(),
+        relations: effects.iter().flat_map(relate).collect(),
+        choice: choice(&facts, &layers, record.settings.edit.position),
+        effects,
+    })
+}
+
+/// A row of each fact that has both, a column of each layer.
+fn relation(
+    effect: Effect,
+    editability: Editability,
+    facts: &[Edited<'_>],
+    layers: &[usize],
+    seed: u64,
+) -> Option<Relation> {
+    let row = |(traced, edits): &Edited<'_>| {
+        let curve = effect.curve(traced)?;
+        let x: Vec<f64> = layers.iter().map(|layer| curve.get(layer - 1).copied()).collect::<Option<_>>()?;
+        let y: Vec<f64> = edits.iter().map(|edit| editability.of(edit)).collect::<Option<_>>()?;
+        Some((x, y))
+    };
+    let (x, y): (Vec<Vec<f64>>, Vec<Vec<f64>>) = facts.iter().filter_map(row).unzip();
+    if x.len() < 2 {
+        return None;
+    }
+    let (all_x, all_y) = (about(&x, false), about(&y, false));
+    let (own_x, own_y) = (about(&x, true), about(&y, true));
+    let (spread, rest) = (dot(&all_y, &all_y), dot(&own_y, &own_y));
+    let layer = if spread > 0.0 { 1.0 - rest / spread } else { 0.0 };
+    let within = correlation(&own_x, &own_y);
+    let p = within.map(|within| {
+        // The means of layers stay what they are, and so do the lengths: products tell which correlation is stronger.
+        let found = within.abs() * (dot(&own_x, &own_x) * rest).sqrt() * (1.0 - 1e-12);
+        let as_strong = (1..=SHUFFLES as u64).filter(|&time| {
+            let order = shuffled(own_x.len(), seed.wrapping_add(time));
+            let product: f64 = order.iter().zip(&own_y).map(|(&at, y)| product(&own_x[at], y)).sum();
+            product.abs() >= found
+        });
+        (1 + as_strong.count()) as f64 / (1 + SHUFFLES) as f64
+    });
+    let added = within.map(|within| (1.0 - layer) * within * within);
+    Some(Relation {
+        effect,
+        editability,
+        n: x.len() * layers.len(),
+        r: correlation(&all_x, &all_y),
+        within,
+        layer,
+        added,
+        p,
+    })
+}
+
+/// Rows without their mean: of each column, or of everything.
+fn about(rows: &[Vec<f64>], by_column: bool) -> Vec<Vec<f64>> {
+    let columns = rows[0].len();
+    let mean = |column: usize| rows.iter().map(|row| row[column]).sum::<f64>() / rows.len() as f64;
+    let mut means: Vec<f64> = (0..columns).map(mean).collect();
+    if !by_column {
+        means = vec![means.iter().sum::<f64>() / columns as f64; columns];
+    }
+    // A column of equal numbers has none left, whatever their mean rounds to.
+    let less = |value: f64, mean: f64| if (value - mean).abs() < 1e-12 { 0.0 } else { value - mean };
+    rows.iter().map(|row| row.iter().zip(&means).map(|(value, mean)| less(*value, *mean)).collect()).collect()
+}
+
+fn product(one: &[f64], other: &[f64]) -> f64 {
+    one.iter().zip(other).map(|(a, b)| a * b).sum()
+}
+
+fn dot(one: &[Vec<f64>], other: &[Vec<f64>]) -> f64 {
+    one.iter().zip(other).map(|(a, b)| product(a, b)).sum()
+}
+
+/// Of rows without their means; none where one of them does not vary.
+fn correlation(x: &[Vec<f64>], y: &[Vec<f64>]) -> Option<f64> {
+    let length = (dot(x, x) * dot(y, y)).sqrt();
+    (length > 0.0).then(|| dot(x, y) / length)
+}
+
+fn choice(facts: &[Edited<'_>], layers: &[usize], position: PatchPosition) -> Option<Choice> {
+    let score = |edits: &[&EditRecord]| -> Option<Vec<f64>> {
+        edits.iter().map(|edit| Editability::Rewrite.of(edit)).collect()
+    };
+    let with_layer = |(traced, edits): &Edited<'_>| {
+        let Some(Dominant::Layer(layer)) = dominant(traced, position, false) else { return None };
+        Some((layers.iter().position(|&one| one == layer)?, score(edits)?))
+    };
+    let all: Vec<(usize, Vec<f64>)> = facts.iter().filter_map(with_layer).collect();
+    let sums: Vec<f64> = (0..layers.len()).map(|at| all.iter().map(|(_, scores)| scores[at]).sum()).collect();
+    let best = |values: &[f64]| (0..values.len()).fold(0, |best, at| if values[at] > values[best] { at } else { best });
+    let for_others = |scores: &[f64]| {
+        let others: Vec<f64> = sums.iter().zip(scores).map(|(sum, own)| sum - own).collect();
+        scores[best(&others)]
+    };
+    Some(Choice {
+        dominant: Mean::of(all.iter().map(|(own, scores)| scores[*own]))?,
+        fixed: Mean::of(all.iter().map(|(_, scores)| for_others(scores)))?,
+        best: layers[best(&sums)],
+        own_best: all.iter().filter(|(own, scores)| best(scores) == *own).count(),
+    })
+}
+
+#[cfg(test)]
+mod tests;
