@@ -32,9 +32,8 @@ impl Observer for Journal {
     fn event(&mut self, event: Event<'_>) -> Result<()> {
         match event {
             Event::Fact(fact) => self.line(&fact_line(fact)?),
-            Event::Redundancy(line) => self.line(&redundancy_line(line)?),
-            Event::Edit(edit) => self.line(&edit_line(edit)?),
             Event::Progress { .. } => {}
+            done => self.line(&done.line()?.expect("a line")),
         }
         Ok(())
     }

@@ -35,9 +35,22 @@ fn described(section: &str) -> BTreeSet<String> {
 }
 
 fn without_objects(mut paths: BTreeSet<String>) -> BTreeSet<String> {
-    for object in ["model", "device", "source", "facts[]", "edits[]"] {
+    for object in [
+        "model",
+        "device",
+        "source",
+        "facts[]",
+        "edits[]",
+        "sequences[]",
+        "sequences[].steps[]",
+        "sequences[].steps[].edits[]",
+        "sequences[].checkpoints[]",
+        "sequences[].checkpoints[].untouched[]",
+    ] {
         paths.remove(object);
     }
+    // Described as `edits[]`.
+    paths.retain(|path| !path.starts_with("sequences[].checkpoints[].edited[]"));
     for list in ["paraphrases", "neighbourhood", "unrelated"] {
         paths.remove(&format!("edits[].{list}[]"));
     }
@@ -76,6 +89,19 @@ fn every_line_of_a_journal_is_described() {
     let json = [
         journal::redundancy_line(&line).expect("line"),
         journal::edit_line(&edit()).expect("line"),
+        journal::mlp_line(&journal::MlpLine {
+            fact: 0,
+            patched: record.facts[0].traced().expect("traced").patched_mlp.clone(),
+        })
+        .expect("line"),
+        journal::sequence_line(&journal::SequenceLine {
+            sequence: 0,
+            method: 1,
+            layer: Some(1),
+            step: record.sequences[0].steps.first().cloned(),
+            checkpoint: record.sequences[0].checkpoints.first().cloned(),
+        })
+        .expect("line"),
         journal::settings_line(&record.settings).expect("line"),
     ];
     for json in json {
@@ -85,7 +111,11 @@ fn every_line_of_a_journal_is_described() {
     // What is a fact's curve, an edit or a setting is described there.
     let written: BTreeSet<_> = written
         .into_iter()
-        .filter(|path| !["redundancy.curve.", "edit.", "settings."].iter().any(|part| path.starts_with(part)))
+        .filter(|path| {
+            !["redundancy.curve.", "edit.", "settings.", "sequence.step.", "sequence.checkpoint."]
+                .iter()
+                .any(|part| path.starts_with(part))
+        })
         .collect();
     assert_eq!(described(section(&text, "### Journal lines", "## An example")), written);
     let header: Value = serde_json::from_slice(&journal::header_line(record).expect("line")).expect("json");

@@ -30,6 +30,7 @@ impl Observer for Journal {
                 let fact = self.record.facts.iter_mut().find(|fact| fact.order == line.fact).expect("a traced fact");
                 fact.traced_mut().expect("traced").redundancy.insert(line.position, line.curve.clone());
             }
+            Event::Mlp(_) | Event::Sequence(_) => unreachable!("no sweep and no sequence was asked for"),
             Event::Edit(edit) => self.record.edits.get_or_insert_default().push(edit.clone()),
             Event::Progress { .. } => return Ok(()),
         }

@@ -429,6 +429,7 @@ fn record(name: &str, late: bool) -> Record {
         source: FactSource::default(),
         facts: (0..4).map(fact).collect(),
         edits: None,
+        sequences: Vec::new(),
     }
 }
 

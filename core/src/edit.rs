@@ -16,6 +16,7 @@ mod rank_one;
 mod retrace;
 mod rewriting;
 mod saved;
+mod sequence;
 mod size;
 mod solve;
 
@@ -29,6 +30,7 @@ pub use retrace::{Retraced, trace_answers};
 pub use saved::{
     Adapter, Base, Change, Changed, Format, adapter, delta, full_rank, read_adapter, read_delta, refuse_dense, renamed,
 };
+pub use sequence::{Changes, PastKeys, perplexity, text_end, untouched};
 pub use size::{at_once, size_of};
 
 use crate::error::{Error, Result};
@@ -80,7 +82,8 @@ pub async fn edit_saved(
     };
     let evidence =
         Evidence { seed: settings.seed, relative_change: relative_change as f32, relative_norm, ..Evidence::default() };
-    let solved = [Solved { targets: vec![0], overlay: change.overlay.clone(), evidence: vec![evidence] }];
+    let solved =
+        [Solved { targets: vec![0], overlay: change.overlay.clone(), evidence: vec![evidence], ..Solved::default() }];
     only(&batch, &solved, settings).await
 }
 

@@ -26,8 +26,8 @@ pub use check::finite;
 #[cfg(not(target_family = "wasm"))]
 pub use file::{is_gzip_name, read, write};
 pub use lines::{
-    Found, MlpLine, RedundancyLine, Resumed, edit_line, fact_line, find, header_line, mlp_line, redundancy_line,
-    settings_line,
+    Found, MlpLine, RedundancyLine, Resumed, SequenceLine, edit_line, fact_line, find, header_line, mlp_line,
+    redundancy_line, sequence_line, settings_line,
 };
 #[cfg(not(target_family = "wasm"))]
 pub use lock::Lock;

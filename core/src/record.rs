@@ -10,6 +10,7 @@ mod editors;
 mod limits;
 pub(crate) mod outcome;
 pub(crate) mod read;
+mod sequence;
 mod settings;
 
 pub use edit_layers::EditLayers;
@@ -18,9 +19,11 @@ pub use edit_record::{Answers, EditRecord, Generation, ImpliedAnswer, Search, Sh
 pub use edit_settings::{EditSettings, SecondMomentSettings};
 pub use editors::{AlphaEdit, EditKey, FineTuning, Lora, Memit, Rome, SearchStart, Spsa, UltraEdit, ValueSearch};
 pub use outcome::{Dropped, NotValidated, Outcome, Reason};
+pub use sequence::{Checkpoint, Sequence, SequenceEdit, SequenceStep};
 pub use settings::{Answer, Corruption, Settings};
 
 use read::MOST_LAYERS;
+use sequence::MOST_SEQUENCES;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -47,6 +50,9 @@ pub struct Record {
     /// Stage 3, when it was run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub edits: Option<Vec<EditRecord>>,
+    /// Where Stage 3 edits facts one after the other: a sequence for each method and layer.
+    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "read::list::<_, _, MOST_SEQUENCES>")]
+    pub sequences: Vec<Sequence>,
 }
 
 /// Which position is patched (METHODS, Stage 1).

@@ -3,13 +3,16 @@
 
 mod begun;
 mod edits;
+mod sequences;
 
 pub use begun::is_complete;
 
 use crate::edit::complete;
 use crate::error::{Error, Result};
 use crate::facts::{Fact, FactFile, shuffled};
-use crate::journal::{MlpLine, RedundancyLine, edit_line, fact_line, mlp_line, redundancy_line};
+use crate::journal::{
+    MlpLine, RedundancyLine, SequenceLine, edit_line, fact_line, mlp_line, redundancy_line, sequence_line,
+};
 use crate::load::Model;
 use crate::metrics::{Distribution, dominant};
 pub use crate::protocol::StudyPhase;
@@ -35,6 +38,8 @@ pub enum Event<'a> {
     Mlp(&'a MlpLine),
     /// An edit is finished.
     Edit(&'a EditRecord),
+    /// A step or a checkpoint of edits one after the other is finished.
+    Sequence(&'a SequenceLine),
     /// How far a phase is.
     Progress {
         /// The phase.
@@ -57,6 +62,7 @@ impl Event<'_> {
             Self::Redundancy(line) => redundancy_line(line).map(Some),
             Self::Mlp(line) => mlp_line(line).map(Some),
             Self::Edit(edit) => edit_line(edit).map(Some),
+            Self::Sequence(line) => sequence_line(line).map(Some),
             Self::Progress { .. } => Ok(None),
         }
     }
@@ -136,6 +142,7 @@ pub async fn header(model: &Model, facts: &FactFile, mut settings: Settings, pro
         source: facts.source(),
         facts: Vec::new(),
         edits: None,
+        sequences: Vec::new(),
     })
 }
 
@@ -158,6 +165,10 @@ pub async fn run(
     trace_phase(model, facts, &order, &mut record, &mut known, observer).await?;
     redundancy_phase(model, facts, &order, &mut record, &mut known, observer).await?;
     if record.settings.stages.contains(&3) {
+        if record.settings.edit.sequence > 0 {
+            sequences::run(model, facts, &order, &mut record, &mut known, observer).await?;
+            return Ok(record);
+        }
         edits::mlp_phase(model, facts, &order, &mut record, &mut known, observer).await?;
         edits::edit_phase(model, facts, &order, &mut record, &mut known, observer).await?;
     }

@@ -5,6 +5,7 @@ mod edits;
 mod escape;
 mod latex;
 mod parts;
+mod predict;
 mod published;
 mod references;
 mod render;
@@ -12,6 +13,7 @@ mod render;
 pub use build::{all, matched_facts, table1, table2, table3};
 pub use edits::{table4, table6, table7};
 pub use parts::labels;
+pub use predict::{sweeps, table13};
 pub use published::published;
 pub use references::table9;
 
@@ -21,7 +23,8 @@ use crate::metrics::{Mean, Share};
 #[derive(Debug, Clone, PartialEq)]
 pub struct Table {
     /// 1 to 4 as in the paper. It does not have the others: 5 is the matched subset, 6 the verdicts of edits, 7 their measures
-    /// as the field takes them, 8 published ones, 9 texts beside reference texts.
+    /// as the field takes them, 8 published ones, 9 texts beside reference texts, 10 to 12 the same facts edited at several layers, 13 edits
+    /// one after the other.
     pub number: usize,
     /// What it shows.
     pub title: String,

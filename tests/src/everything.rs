@@ -148,7 +148,7 @@ fn full(corruption: Corruption, answer: Answer) -> Record {
                 facts: 1,
                 unrelated: 1,
                 position: PatchPosition::SubjectLast,
-                layers: EditLayers::of([1, 2]),
+                layers: if answer == Answer::Sequence { EditLayers::of([1, 2]) } else { EditLayers::of([1]) },
                 batch: 1,
                 sequence: 1,
                 min_p_false: 0.1,
@@ -193,6 +193,33 @@ fn full(corruption: Corruption, answer: Answer) -> Record {
         source: FactSource { name: "f".into(), sha256: "s".into(), count: 8 },
         facts: std::iter::once(fact(0, Outcome::Validated(Box::new(traced())))).chain(dropped).collect(),
         edits: Some(vec![edit()]),
+        sequences: vec![sequence()],
+    }
+}
+
+/// Edits one after the other, as a journal has them.
+fn sequence() -> Sequence {
+    let edit = SequenceEdit {
+        fact: 0,
+        layer: 1,
+        loss: vec![1.0, 0.5],
+        relative_change: 0.5,
+        residual: 0.0,
+        relative_norm: 0.25,
+        search: edit().search,
+        failed: Some("why".into()),
+    };
+    Sequence {
+        method: 1,
+        layer: Some(1),
+        steps: vec![SequenceStep { edits: vec![edit], change: "{}".into() }],
+        checkpoints: vec![Checkpoint {
+            edits: 1,
+            relative_norm: 0.25,
+            perplexity: Some([20.0, 21.5]),
+            edited: vec![EditRecord { layer: 1, ..EditRecord::default() }],
+            untouched: vec![Unrelated { fact: 1, p_true: [0.5, 0.25], flipped: true }],
+        }],
     }
 }
 

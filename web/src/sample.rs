@@ -79,6 +79,7 @@ pub fn only(record: &Record, order: usize) -> Option<Record> {
         source: record.source.clone(),
         facts: vec![fact],
         edits: None,
+        sequences: Vec::new(),
     })
 }
 

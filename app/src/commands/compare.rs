@@ -1,5 +1,6 @@
 //! `engram compare`: several models' records side by side (METHODS, section 3).
 
+use super::sweep;
 use crate::options::OUTPUT;
 use crate::records::{self, ViewArgs};
 use crate::render::table::{Align, Table};
@@ -63,7 +64,10 @@ pub fn run(args: &CompareArgs, ui: &Ui) -> Result<()> {
         tables.push(beside_references(&records, path)?);
     }
     match args.format {
-        Format::Table => print_tables(&tables, ui)?,
+        Format::Table => {
+            print_tables(&tables, ui)?;
+            records.iter().try_for_each(|record| sweep::print(record, ui))?;
+        }
         Format::Md => {
             let tables: Vec<String> = tables.iter().map(tables::Table::to_markdown).collect();
             ui.print(tables.join("\n").trim_end())?;

@@ -10,6 +10,7 @@ pub mod models;
 pub mod report;
 mod retrace;
 pub mod study;
+pub mod sweep;
 pub mod trace;
 pub mod train;
 pub mod verify;

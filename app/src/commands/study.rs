@@ -1,6 +1,6 @@
 //! `engram study`: the three stages over many facts, one record a model.
 
-use super::compare;
+use super::{compare, sweep};
 use crate::engine::{self, Studied};
 use crate::method::{self, MethodArgs};
 use crate::options::{self, CorruptionArgs, METHOD, MODEL, OUTPUT, RunArgs};
@@ -60,6 +60,9 @@ pub struct StudyArgs {
     /// Test facts of stage 3
     #[arg(long, value_name = "COUNT", value_parser = options::count, default_value_t = 15, help_heading = EDITING)]
     pub edit_facts: usize,
+    /// Edit so many facts one after the other, nothing undone, instead of each from the unedited model; the model is measured after 1, 3, 10, 30 and so on
+    #[arg(long, value_name = "COUNT", value_parser = options::count, conflicts_with = "edit_facts", help_heading = EDITING)]
+    pub edit_sequence: Option<usize>,
     /// Patch position whose dominant layer is edited
     #[arg(long, alias = "edit-reading", value_name = "WHERE", value_parser = options::position(), default_value = "subject-last", help_heading = EDITING)]
     #[arg(hide_possible_values = true)]
@@ -136,6 +139,12 @@ impl StudyArgs {
             return Err(Error::input(format!("`--edit-batch`: {} edits one fact at a time", single.title()))
                 .hint("memit, alphaedit and ultraedit edit many at once"));
         }
+        if self.edit_sequence.is_some() && self.edit_method.iter().any(|method| matches!(method, EditMethod::FtM(_))) {
+            return Err(Error::input(
+                "`--edit-sequence`: each change of FT-M is as large as the matrix, and a sequence keeps all of them",
+            )
+            .hint("take lora, whose changes have low rank"));
+        }
         let editor = self.editor.settings(&self.edit_method)?;
         Ok(Settings {
             n: self.n,
@@ -150,10 +159,11 @@ impl StudyArgs {
             maps: self.maps,
             window: self.window.unwrap_or_default(),
             edit: EditSettings {
-                facts: self.edit_facts,
+                facts: self.edit_sequence.unwrap_or(self.edit_facts),
                 position: edited,
                 layers: self.edit_layers.clone(),
                 batch: self.edit_batch.unwrap_or_default(),
+                sequence: self.edit_sequence.unwrap_or_default(),
                 fluency: if self.fluency { FLUENCY } else { 0 },
                 min_p_false: self.min_p_false.unwrap_or(editor.min_p_false),
                 ..editor
@@ -193,6 +203,7 @@ pub fn run(args: &StudyArgs, ui: &Ui) -> Result<bool> {
             Ok(studied) => {
                 progress.finish();
                 ui.print(&summary(&studied))?;
+                sweep::print(&studied.record, ui)?;
                 progress::wrote(ui, "record", &studied.path);
                 done.push(studied);
             }
@@ -239,7 +250,11 @@ pub fn summary(studied: &Studied) -> String {
             0 | 1 => String::new(),
             several => format!(", each by {several} methods"),
         };
-        lines.push(format!("  {} facts edited{by}", facts.len()));
+        let at = match record.settings.edit.layers.is_sweep() {
+            true => format!(" at each of layers {}", record.settings.edit.layers),
+            false => String::new(),
+        };
+        lines.push(format!("  {} facts edited{at}{by}", facts.len()));
     }
     lines.join("\n")
 }

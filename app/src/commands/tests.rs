@@ -65,6 +65,7 @@ fn tracing(patched: [f32; 6], maps: bool) -> Tracing {
             source: FactSource::default(),
             facts: vec![fact],
             edits: None,
+            sequences: Vec::new(),
         },
         greedy: " Paris".into(),
         script: None,

@@ -40,7 +40,7 @@ impl Store for Folder {
 
 /// Gives a model the text that its editors need.
 pub(super) fn attach(loaded: &mut Loaded, wanted: &Model, settings: &EditSettings, progress: &Progress) -> Result<()> {
-    if !settings.needs_second_moment() {
+    if !settings.needs_second_moment() && settings.sequence == 0 {
         return Ok(());
     }
     let moments = &mut loaded.model.second_moments;

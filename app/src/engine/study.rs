@@ -144,7 +144,7 @@ impl Observer for Recorder<'_> {
             self.journal.append(&line)?;
         }
         match event {
-            Event::Fact(_) | Event::Redundancy(_) | Event::Mlp(_) | Event::Edit(_) => Ok(()),
+            Event::Fact(_) | Event::Redundancy(_) | Event::Mlp(_) | Event::Edit(_) | Event::Sequence(_) => Ok(()),
             // Edits are found and measured part by part: the steps of all of them tell how far the work is.
             Event::Progress { phase: StudyPhase::Edit, .. } if self.searching => Ok(()),
             Event::Progress { phase, done, of } => {

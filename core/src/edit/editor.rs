@@ -3,6 +3,7 @@
 
 use super::editors::Searched;
 use super::rank_one::RankOne;
+use super::sequence::PastKeys;
 use super::size::size_of;
 use crate::error::{Error, Kind, Result};
 use crate::facts::Fact;
@@ -51,6 +52,8 @@ pub struct EditBatch<'a> {
     /// The edits.
     pub targets: &'a [EditTarget<'a>],
     pub(super) cache: ActivationCache,
+    /// Keys of edits in force, which AlphaEdit spares.
+    pub past: PastKeys,
     /// What the last search over contexts found, for methods that differ in what they make of it.
     pub(super) searched: Mutex<Option<LastSearch>>,
     /// What the model as it is writes, by a fact's `order` and the place of its prompt: the same for every method.
@@ -77,7 +80,7 @@ impl<'a> EditBatch<'a> {
             keep = keep.with(Site::MlpKey, layer..=layer).with(Site::MlpValue, layer..=layer);
         }
         let cache = model.edited().capture(&prompts, &Matrix::default(), &keep).await?;
-        Ok(Self { model, targets, cache, searched: Mutex::default(), written: Mutex::default() })
+        Ok(Self { model, targets, cache, past: PastKeys::new(), searched: Mutex::default(), written: Mutex::default() })
     }
 
     /// A target's activation at its layer and the subject's last token.
@@ -103,7 +106,7 @@ pub struct Step<'a> {
 pub type OnStep<'a> = &'a mut dyn FnMut(Step<'_>) -> Result<()>;
 
 /// What an editor found.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Solved {
     /// The targets that it is for, by their places in the batch.
     pub targets: Vec<usize>,
@@ -111,6 +114,8 @@ pub struct Solved {
     pub overlay: Overlay,
     /// How it was found, for each of the targets.
     pub evidence: Vec<Evidence>,
+    /// The targets' keys by layer with the change in force, of a method whose later edits spare them.
+    pub keys: PastKeys,
 }
 
 /// How an edit was found.
@@ -153,7 +158,7 @@ impl Solved {
                 Overlay::default()
             }
         };
-        Ok(Self { targets: vec![target], overlay, evidence: vec![evidence] })
+        Ok(Self { targets: vec![target], overlay, evidence: vec![evidence], ..Self::default() })
     }
 }
 
@@ -192,6 +197,7 @@ pub async fn solve(
                 targets: (0..count).collect(),
                 overlay: Overlay::default(),
                 evidence: vec![evidence; count],
+                ..Solved::default()
             }])
         }
         other => other,

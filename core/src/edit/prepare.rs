@@ -30,6 +30,13 @@ pub async fn complete(model: &Model, settings: &mut EditSettings, seed: u64) -> 
         settings.second_moment.window = settings.second_moment.window.min(model.net.shape.positions);
         model.second_moments.check(model.edited(), &model.tokens, &settings.second_moment)?;
     }
+    // Perplexity is taken over the end of the same text.
+    if settings.sequence > 0
+        && let Some(text) = &model.second_moments.text
+    {
+        settings.second_moment.text.clone_from(&text.name);
+        settings.second_moment.sha256.clone_from(&text.sha256);
+    }
     if settings.needs_contexts() && settings.contexts.is_empty() {
         settings.contexts = contexts(model, seed).await?;
     }

@@ -2,7 +2,7 @@
 
 use crate::record::read::MOST_LAYERS;
 use crate::record::{Answers, Corruption, EditRecord, FactRecord, Maps, Outcome, PatchPosition, Record, Search};
-use crate::record::{Settings, Traced};
+use crate::record::{Checkpoint, SequenceStep, Settings, Traced};
 use crate::{Error, Result};
 use std::collections::BTreeMap;
 
@@ -18,6 +18,9 @@ pub fn finite(record: &Record) -> Result<()> {
     }
     for (index, one) in record.edits.iter().flatten().enumerate() {
         edit(one).map_err(|error| error.at(format!("edits[{index}] (fact {})", one.fact)))?;
+    }
+    for (index, one) in record.sequences.iter().enumerate() {
+        sequence(&one.steps, &one.checkpoints).map_err(|error| error.at(format!("sequences[{index}]")))?;
     }
     Ok(())
 }
@@ -135,14 +138,31 @@ pub(super) fn edit(edit: &EditRecord) -> Result<()> {
         }
     }
     edit.relative_norm.map_or(Ok(()), |norm| number("relative_norm", norm))?;
-    if let Some(Search { value_norm, delta_norm, clamped: _, neighbour: _, division, update_norm, missing, nll, kl }) =
-        &edit.search
-    {
-        numbers("search", [value_norm, delta_norm].into_iter().chain(division).chain(update_norm).chain(missing))?;
-        numbers("search.nll", nll)?;
-        numbers("search.kl", kl)?;
-    }
+    edit.search.as_ref().map_or(Ok(()), search)?;
     edit.unrelated.iter().enumerate().try_for_each(|(at, one)| numbers(&format!("unrelated[{at}].p_true"), &one.p_true))
+}
+
+/// Every number of a sequence's steps and checkpoints.
+pub(super) fn sequence(steps: &[SequenceStep], checkpoints: &[Checkpoint]) -> Result<()> {
+    for edit in steps.iter().flat_map(|step| &step.edits) {
+        numbers("loss", &edit.loss)?;
+        numbers("edit", [&edit.relative_change, &edit.residual, &edit.relative_norm])?;
+        edit.search.as_ref().map_or(Ok(()), search)?;
+    }
+    for checkpoint in checkpoints {
+        number("relative_norm", checkpoint.relative_norm)?;
+        numbers("perplexity", checkpoint.perplexity.iter().flatten())?;
+        checkpoint.edited.iter().try_for_each(edit)?;
+        checkpoint.untouched.iter().try_for_each(|one| numbers("untouched.p_true", &one.p_true))?;
+    }
+    Ok(())
+}
+
+fn search(found: &Search) -> Result<()> {
+    let Search { value_norm, delta_norm, clamped: _, neighbour: _, division, update_norm, missing, nll, kl } = found;
+    numbers("search", [value_norm, delta_norm].into_iter().chain(division).chain(update_norm).chain(missing))?;
+    numbers("search.nll", nll)?;
+    numbers("search.kl", kl)
 }
 
 fn answers(place: &str, answers: Option<&Answers>) -> Result<()> {
@@ -174,6 +194,16 @@ pub(super) fn consistent(record: &Record) -> Result<()> {
         if edit.method >= methods {
             return Err(Error::input(format!("edits[{index}].method is {}, there are {methods}", edit.method)));
         }
+    }
+    for (index, sequence) in record.sequences.iter().enumerate() {
+        let methods = record.settings.edit.methods.len();
+        if sequence.method >= methods {
+            return Err(Error::input(format!("sequences[{index}].method is {}, there are {methods}", sequence.method)));
+        }
+        let layers_of = |edits: &[EditRecord]| edits.iter().map(|edit| edit.layer).collect::<Vec<_>>();
+        let steps = sequence.steps.iter().flat_map(|step| step.edits.iter().map(|edit| edit.layer));
+        let all = steps.chain(sequence.layer).chain(sequence.checkpoints.iter().flat_map(|one| layers_of(&one.edited)));
+        all.into_iter().try_for_each(|layer| within(&format!("sequences[{index}]: layer"), layer, layers))?;
     }
     Ok(())
 }

@@ -2,7 +2,9 @@
 
 use super::chain::{Chain, Sealed};
 use super::{broken, check, check_version, place, same};
-use crate::record::{EditRecord, FactRecord, PatchPosition, Record, RedundancyCurve, Settings};
+use crate::record::{
+    Checkpoint, EditRecord, FactRecord, PatchPosition, Record, RedundancyCurve, Sequence, SequenceStep, Settings,
+};
 use crate::{Error, Result, gz};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -27,6 +29,44 @@ pub struct MlpLine {
     pub fact: usize,
     /// [`crate::record::Traced::patched_mlp`].
     pub patched: BTreeMap<PatchPosition, Vec<f32>>,
+}
+
+/// What is finished of edits one after the other, as a journal line `{"sequence": {…}}`: a step or a checkpoint.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct SequenceLine {
+    /// Place of the sequence in [`Record::sequences`].
+    pub sequence: usize,
+    /// [`crate::record::Sequence::method`].
+    pub method: usize,
+    /// [`crate::record::Sequence::layer`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub layer: Option<usize>,
+    /// The step that follows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<SequenceStep>,
+    /// The checkpoint that follows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checkpoint: Option<Checkpoint>,
+}
+
+impl SequenceLine {
+    /// Takes it into a record.
+    ///
+    /// # Errors
+    /// When it does not follow.
+    pub fn add(self, record: &mut Record) -> Result<()> {
+        let count = record.sequences.len();
+        if self.sequence == count && self.step.is_some() {
+            record.sequences.push(Sequence { method: self.method, layer: self.layer, ..Sequence::default() });
+        }
+        let last = record.sequences.last_mut().filter(|_| self.sequence.checked_add(1) >= Some(count));
+        let sequence = last.filter(|last| (last.method, last.layer) == (self.method, self.layer));
+        let sequence =
+            sequence.ok_or_else(|| Error::input(format!("sequence {} follows on {count} sequences", self.sequence)))?;
+        sequence.steps.extend(self.step);
+        sequence.checkpoints.extend(self.checkpoint);
+        Ok(())
+    }
 }
 
 /// What a journal held.
@@ -58,6 +98,7 @@ enum Line {
     Edit(Box<EditRecord>),
     Redundancy(RedundancyLine),
     Mlp(MlpLine),
+    Sequence(Box<SequenceLine>),
     Settings(Box<Settings>),
     Fact(Box<FactRecord>),
 }
@@ -74,6 +115,7 @@ impl Line {
             Some(keys) if keys.contains_key("edit") => Ok(Self::Edit(read(keys["edit"].take())?)),
             Some(keys) if keys.contains_key("redundancy") => Ok(Self::Redundancy(read(keys["redundancy"].take())?)),
             Some(keys) if keys.contains_key("mlp") => Ok(Self::Mlp(read(keys["mlp"].take())?)),
+            Some(keys) if keys.contains_key("sequence") => Ok(Self::Sequence(read(keys["sequence"].take())?)),
             Some(keys) if keys.contains_key("settings") => Ok(Self::Settings(read(keys["settings"].take())?)),
             _ => Ok(Self::Fact(read(value)?)),
         }
@@ -228,6 +270,7 @@ impl Reader {
                 }
                 traced.patched_mlp = line.patched;
             }
+            Line::Sequence(line) => line.add(&mut self.record)?,
             Line::Settings(settings) => {
                 same::change(&mut self.record, &settings);
             }
@@ -278,6 +321,29 @@ pub fn edit_line(edit: &EditRecord) -> Result<Vec<u8>> {
     encoded(&BTreeMap::from([("edit", edit)]))
 }
 
+/// The line of a step or checkpoint of a sequence.
+///
+/// # Errors
+/// On a number that is not finite.
+pub fn sequence_line(line: &SequenceLine) -> Result<Vec<u8>> {
+    check::sequence(line.step.as_slice(), line.checkpoint.as_slice())
+        .map_err(|error| error.at(format!("sequence {}", line.sequence)))?;
+    encoded(&BTreeMap::from([("sequence", line)]))
+}
+
+/// The lines of a sequence that a record has.
+///
+/// # Errors
+/// As [`sequence_line`].
+pub(super) fn sequence_lines(place: usize, sequence: &Sequence) -> Result<Vec<Vec<u8>>> {
+    let line =
+        SequenceLine { sequence: place, method: sequence.method, layer: sequence.layer, ..SequenceLine::default() };
+    let steps = sequence.steps.iter().map(|step| SequenceLine { step: Some(step.clone()), ..line.clone() });
+    let checkpoints = sequence.checkpoints.iter();
+    let checkpoints = checkpoints.map(|one| SequenceLine { checkpoint: Some(one.clone()), ..line.clone() });
+    steps.chain(checkpoints).map(|line| sequence_line(&line)).collect()
+}
+
 /// The line after which other settings of the later stages hold.
 ///
 /// # Errors
@@ -302,6 +368,7 @@ pub fn header_line(record: &Record) -> Result<Vec<u8>> {
         source: record.source.clone(),
         facts: Vec::new(),
         edits: None,
+        sequences: Vec::new(),
     })
 }
 

@@ -2,7 +2,7 @@
 
 use super::check::consistent;
 use super::file::{failed, read, write};
-use super::lines::{Found, Resumed, edit_line, fact_line, find, header_line, settings_line};
+use super::lines::{Found, Resumed, edit_line, fact_line, find, header_line, sequence_lines, settings_line};
 use super::lock::{Lock, busy};
 use super::{Chain, differences};
 use crate::record::{Record, Settings};
@@ -69,6 +69,11 @@ impl Journal {
         }
         for edit in record.edits.iter().flatten() {
             bytes.extend(chain.seal(&edit_line(edit)?));
+        }
+        for (place, sequence) in record.sequences.iter().enumerate() {
+            for line in sequence_lines(place, sequence)? {
+                bytes.extend(chain.seal(&line));
+            }
         }
         self.cut(0)?;
         self.put(&bytes)?;

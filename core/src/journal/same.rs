@@ -54,7 +54,9 @@ pub fn change(record: &mut Record, settings: &Settings) -> usize {
         true => 0,
         false => {
             record.facts.iter_mut().filter_map(FactRecord::traced_mut).for_each(|traced| traced.patched_mlp.clear());
-            record.edits.take().map_or(0, |edits| edits.len())
+            let steps = std::mem::take(&mut record.sequences).into_iter().map(|sequence| sequence.steps.len());
+            let steps: usize = steps.sum();
+            record.edits.take().map_or(0, |edits| edits.len()) + steps
         }
     }
 }

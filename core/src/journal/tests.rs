@@ -78,6 +78,7 @@ fn record(facts: Vec<FactRecord>) -> Record {
         source: FactSource { name: "facts.json".into(), sha256: "bb".into(), count: 9 },
         facts,
         edits: None,
+        sequences: Vec::new(),
     }
 }
 

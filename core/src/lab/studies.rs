@@ -33,7 +33,7 @@ impl Observer for Logged<'_> {
         (self.tell)(match event {
             study::Event::Fact(fact) => Event::Fact(Box::new(fact.clone())),
             // The page shows it with the edits.
-            study::Event::Mlp(_) => return Ok(()),
+            study::Event::Mlp(_) | study::Event::Sequence(_) => return Ok(()),
             study::Event::Redundancy(line) => Event::StudyRedundancy(line.clone()),
             study::Event::Edit(edit) => Event::StudyEdit(Box::new(edit.clone())),
             study::Event::Progress { phase, done, of } => Event::Progress { phase, done, of },

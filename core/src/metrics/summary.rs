@@ -161,5 +161,7 @@ pub fn restrict(record: &Record, ids: &BTreeSet<String>) -> Record {
         source: record.source.clone(),
         facts,
         edits,
+        // What a sequence did to a model cannot be taken apart by facts.
+        sequences: Vec::new(),
     }
 }

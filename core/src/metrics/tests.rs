@@ -42,6 +42,7 @@ fn record(layers: usize, facts: Vec<FactRecord>) -> Record {
         source: FactSource::default(),
         facts,
         edits: None,
+        sequences: Vec::new(),
     }
 }
 

@@ -158,7 +158,7 @@ impl Default for Written {
 
 impl From<EditSettings> for Written {
     fn from(settings: EditSettings) -> Self {
-        let needs = settings.needs_second_moment();
+        let needs = settings.needs_second_moment() || settings.sequence > 0;
         let EditSettings { facts, unrelated, position, layers, batch, sequence, .. } = settings;
         let EditSettings { min_p_false, fluency, methods, contexts, second_moment, .. } = settings;
         let layer = layers.only();

@@ -83,6 +83,16 @@ impl Settings {
                 .hint("write {} where the prompt comes, once"));
         }
         finite("edit.min_p_false", edit.min_p_false)?;
+        if edit.sequence > 0 {
+            if edit.methods.iter().any(|method| matches!(method, super::EditMethod::FtM(_))) {
+                return Err(Error::input("FT-M in a sequence: each of its changes is as large as the matrix")
+                    .hint("take LoRA, whose changes have low rank"));
+            }
+            if edit.sequence != edit.facts {
+                return Err(Error::input(format!("a sequence of {} edits of {} facts", edit.sequence, edit.facts))
+                    .hint("both are the same number"));
+            }
+        }
         match &edit.layers {
             EditLayers::Fixed(fixed) => match fixed.iter().find(|layer| !(1..=layers).contains(*layer)) {
                 Some(layer) => Err(Error::input(format!("layer {layer} to edit does not exist"))

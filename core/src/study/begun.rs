@@ -2,9 +2,10 @@
 
 use super::edits::{Chosen, chosen, wanted};
 use super::l_star;
+use super::sequences::{Wanted, found, places};
 use crate::error::{Error, Result};
 use crate::facts::{FactFile, shuffled};
-use crate::record::{EditMethod, EditRecord, Outcome, PatchPosition, Record};
+use crate::record::{EditMethod, EditRecord, Outcome, PatchPosition, Record, Sequence};
 
 fn wrong(what: impl Into<String>) -> Error {
     Error::input(what)
@@ -62,6 +63,30 @@ pub(super) fn edits(edits: &[EditRecord], chosen: &[Chosen<'_>], methods: &[Edit
     }
 }
 
+/// Refuses sequences that are not the first ones of those that the settings ask for.
+pub(super) fn sequences(there: &[Sequence], chosen: &[Chosen<'_>], all: &[Wanted]) -> Result<()> {
+    let fits = |(sequence, wanted): (&Sequence, &Wanted)| {
+        let (places, checkpoints) = (places(chosen, wanted), wanted.checkpoints());
+        let edits = sequence.checkpoints.iter().map(|one| one.edits);
+        (sequence.method, sequence.layer) == (wanted.method, wanted.layer)
+            && places.starts_with(&found(sequence))
+            && sequence.checkpoints.len() <= checkpoints.len()
+            && edits.eq(checkpoints.iter().take(sequence.checkpoints.len()).map(|(_, edits)| *edits))
+    };
+    match there.len() <= all.len() && there.iter().zip(all).all(fits) {
+        true => Ok(()),
+        false => Err(wrong("its sequences of edits are not those that its settings ask for")),
+    }
+}
+
+/// Whether they are all there.
+pub(super) fn are_complete(there: &[Sequence], all: &[Wanted]) -> bool {
+    let whole = |(sequence, wanted): (&Sequence, &Wanted)| {
+        sequence.steps.len() == wanted.steps.len() && sequence.checkpoints.len() == wanted.checkpoints().len()
+    };
+    there.len() == all.len() && there.iter().zip(all).all(whole)
+}
+
 /// Whether nothing is left to compute.
 ///
 /// # Errors
@@ -83,6 +108,11 @@ pub fn is_complete(record: &Record, file: &FactFile) -> Result<bool> {
         return Ok(true);
     }
     let chosen = chosen(record, file, &order);
+    if record.settings.edit.sequence > 0 {
+        let all = super::sequences::wanted(&chosen, &record.settings.edit, record.model.layers);
+        sequences(&record.sequences, &chosen, &all)?;
+        return Ok(are_complete(&record.sequences, &all));
+    }
     let found = record.edits.as_deref();
     let methods = &record.settings.edit.methods;
     edits(found.unwrap_or_default(), &chosen, methods)?;

@@ -19,11 +19,11 @@ const TOGETHER: usize = 64;
 /// A fact that is edited, and where.
 pub(super) struct Chosen<'a> {
     pub(super) order: usize,
-    fact: &'a Fact,
+    pub(super) fact: &'a Fact,
     /// Ascending.
     pub(super) layers: Vec<usize>,
     unrelated: Vec<(usize, &'a Fact)>,
-    alike: Vec<(usize, &'a Fact)>,
+    pub(super) alike: Vec<(usize, &'a Fact)>,
 }
 
 /// The edits that a record's settings ask for: the first editable facts in study order, localized ones where their dominant

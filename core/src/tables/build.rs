@@ -1,7 +1,7 @@
 //! Building the tables from records.
 
 use super::parts::{count, labels, layer, mean, number, per_position, plain, shaped, share, text};
-use super::{Cell, Shape, Table, table4, table6, table7};
+use super::{Cell, Shape, Table, sweeps, table4, table6, table7, table13};
 use crate::facts::RelationKind;
 use crate::metrics::{
     Mean, MetricConvention, MlpRatio, NecessityAt, RedundancyAggregate, Summary, matched, restrict, summarize,
@@ -10,7 +10,7 @@ use crate::record::{Reason, Record};
 use std::collections::BTreeSet;
 
 /// Tables 1 to 4, each where its stage has data, the matched subset where there is one, the verdicts of edits, and what the
-/// field measures of them. `baseline` names the model that Table 3's ratios are against.
+/// field measures of them; and of records that have them, edits at several layers and edits one after the other. `baseline` names the model that Table 3's ratios are against.
 pub fn all(records: &[Record], view: &MetricConvention, baseline: Option<&str>) -> Vec<Table> {
     let mut tables = vec![table1(records), table2(records, view), table3(records, view, baseline)];
     if records.iter().any(|record| record.edits.is_some()) {
@@ -21,6 +21,8 @@ pub fn all(records: &[Record], view: &MetricConvention, baseline: Option<&str>) 
         tables.push(table6(records));
         tables.extend(table7(records));
     }
+    tables.extend(sweeps(records));
+    tables.extend(table13(records));
     tables
 }
 

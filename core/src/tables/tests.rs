@@ -39,6 +39,7 @@ fn record(name: &str, facts: Vec<FactRecord>) -> Record {
         source: FactSource::default(),
         facts,
         edits: None,
+        sequences: Vec::new(),
     }
 }
 

@@ -24,7 +24,44 @@ pub(super) fn checks(record: &Record) -> Vec<Check> {
         losses(record, &pairs),
         restored(&pairs),
         unrelated(&pairs, &facts),
+        sequences(record, &facts),
     ]
+}
+
+/// Edits one after the other: each fact once a sequence, and checkpoints over just those that came before.
+fn sequences(record: &Record, facts: &HashMap<usize, (&FactRecord, &Traced)>) -> Check {
+    let mut tally = Tally::new("sequences edit validated facts once each, and measure all that came before", "values");
+    for (at, sequence) in record.sequences.iter().enumerate() {
+        let place = |what: &str| format!("sequence {}, {what}", at + 1);
+        let edited: Vec<usize> =
+            sequence.steps.iter().flat_map(|step| step.edits.iter().map(|edit| edit.fact)).collect();
+        let once: HashSet<usize> = edited.iter().copied().collect();
+        tally.see(once.len() == edited.len(), || place("a fact is edited twice"));
+        for fact in &edited {
+            tally.see(facts.contains_key(fact), || place(&format!("fact of order {fact}: it is not validated")));
+        }
+        for checkpoint in &sequence.checkpoints {
+            let measured = checkpoint.edited.iter().map(|edit| edit.fact);
+            let before = edited.get(..checkpoint.edits).unwrap_or_default();
+            tally.see(measured.eq(before.iter().copied()), || {
+                place(&format!("after {} edits: others are measured than were edited", checkpoint.edits))
+            });
+            for edit in &checkpoint.edited {
+                let Some((_, traced)) = facts.get(&edit.fact) else { continue };
+                tally.agree(edit.p_true, traced.p_clean, || place(&format!("fact of order {}, p_true", edit.fact)));
+            }
+            for other in &checkpoint.untouched {
+                let known = facts.get(&other.fact).filter(|_| !once.contains(&other.fact));
+                match known {
+                    Some((_, traced)) => tally.agree(other.p_true[0], traced.p_clean, || {
+                        place(&format!("untouched fact of order {}", other.fact))
+                    }),
+                    None => tally.see(false, || place(&format!("fact of order {} is not untouched", other.fact))),
+                }
+            }
+        }
+    }
+    tally.done("no edits one after the other")
 }
 
 fn of(edit: &EditRecord) -> String {

@@ -111,6 +111,7 @@ fn sound() -> Record {
         source: file.source(),
         facts: facts.collect(),
         edits: Some(edits),
+        sequences: Vec::new(),
     }
 }
 

@@ -51,7 +51,7 @@ impl Editor for AlphaEdit {
             spaces.insert(layer, NullSpace::of(moment, f64::from(self.threshold))?);
         }
         let all: Vec<usize> = (0..batch.targets.len()).collect();
-        let (mut overlay, mut past) = (Overlay::default(), BTreeMap::<usize, Vec<Vec<f64>>>::new());
+        let (mut overlay, mut past) = (Overlay::default(), batch.past.clone());
         let mut parts = Vec::new();
         let batches = all.chunks(self.batch.max(1));
         let (count, steps) = (batches.len(), self.search.steps);
@@ -76,7 +76,12 @@ impl Editor for AlphaEdit {
             }
             parts.push((some.to_vec(), goals, missing));
         }
-        spread.solved(parts, overlay).await.map(|solved| vec![solved])
+        // Those of edits that were in force already come first.
+        for (layer, before) in &batch.past {
+            past.entry(*layer).or_default().drain(..before.len());
+        }
+        let solved = spread.solved(parts, overlay).await?;
+        Ok(vec![Solved { keys: past, ..solved }])
     }
 }
 
@@ -249,7 +254,7 @@ impl<'a> Spread<'a> {
                 });
             }
         }
-        Ok(Solved { targets, overlay, evidence })
+        Ok(Solved { targets, overlay, evidence, ..Solved::default() })
     }
 }
 

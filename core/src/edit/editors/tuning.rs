@@ -112,7 +112,7 @@ async fn train_group<T: Trained>(
             }
             Err(failed) => (Overlay::default(), Evidence { seed, failed: Some(failed), loss, ..Evidence::default() }),
         };
-        solved.push(Solved { targets: vec![group.start + at], overlay, evidence: vec![evidence] });
+        solved.push(Solved { targets: vec![group.start + at], overlay, evidence: vec![evidence], ..Solved::default() });
     }
     Ok(solved)
 }

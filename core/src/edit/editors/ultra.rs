@@ -44,7 +44,7 @@ impl Editor for UltraEdit {
         let found = subjects.iter().zip(losses);
         let evidence = found.map(|(subject, loss)| evidence(subject, (&overlay, size), vec![loss], settings.seed));
         let (targets, evidence) = ((0..batch.targets.len()).collect(), evidence.collect());
-        Ok(vec![Solved { targets, overlay, evidence }])
+        Ok(vec![Solved { targets, overlay, evidence, ..Solved::default() }])
     }
 }
 

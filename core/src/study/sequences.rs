@@ -1,0 +1,272 @@
+//! Stage 3 with edits one after the other: each is found on the model that those before it left, and after some of them the
+//! model is measured whole.
+
+use super::edits::{Chosen, chosen};
+use super::{Event, Known, Observer, begun, stopped};
+use crate::edit::{
+    Changes, EditBatch, EditTarget, Evidence, Solved, Step, measure, perplexity, prepare, size_of, solve, text_end,
+    untouched,
+};
+use crate::error::Result;
+use crate::facts::FactFile;
+use crate::journal::SequenceLine;
+use crate::load::Model;
+use crate::protocol::StudyPhase;
+use crate::record::{
+    Checkpoint, EditLayers, EditMethod, EditSettings, Record, Sequence, SequenceEdit, SequenceStep, Settings,
+};
+use crate::run::Edited;
+use crate::tensor::Overlay;
+use crate::trace::TokenizedFact;
+use std::collections::BTreeSet;
+
+/// A sequence that settings ask for: the method's place, the layer where all facts have the same, and each step's facts by
+/// their places among the chosen ones.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Wanted {
+    pub(super) method: usize,
+    pub(super) layer: Option<usize>,
+    pub(super) steps: Vec<Vec<usize>>,
+}
+
+impl Wanted {
+    /// Steps after which the model is measured, as numbers of edits: 1, 3, 10, 30 and so on, and the last.
+    pub(super) fn checkpoints(&self) -> Vec<(usize, usize)> {
+        let all: usize = self.steps.iter().map(Vec::len).sum();
+        let marks: Vec<usize> = (0..)
+            .map(|power: u32| [10usize.saturating_pow(power), 3 * 10usize.saturating_pow(power)])
+            .take_while(|[one, _]| *one < all)
+            .flatten()
+            .chain([all])
+            .collect();
+        let (mut edits, mut found) = (0, Vec::new());
+        for (at, step) in self.steps.iter().enumerate() {
+            let before = edits;
+            edits += step.len();
+            if marks.iter().any(|mark| (before + 1..=edits).contains(mark)) {
+                found.push((at + 1, edits));
+            }
+        }
+        found
+    }
+}
+
+/// The sequences that settings ask for, of these facts.
+pub(super) fn wanted(chosen: &[Chosen<'_>], edit: &EditSettings, layers: usize) -> Vec<Wanted> {
+    let layers: Vec<Option<usize>> = match edit.layers.named(layers) {
+        EditLayers::Fixed(layers) => layers.into_iter().map(Some).collect(),
+        EditLayers::Dominant | EditLayers::All => vec![None],
+    };
+    let all: Vec<usize> = (0..chosen.len()).collect();
+    let of = |(method, known): (usize, &EditMethod)| {
+        let together = if known.is_joint() { edit.batch.max(1) } else { 1 };
+        let steps: Vec<Vec<usize>> = all.chunks(together).map(<[usize]>::to_vec).collect();
+        layers.iter().map(move |&layer| Wanted { method, layer, steps: steps.clone() }).collect::<Vec<_>>()
+    };
+    if all.is_empty() { Vec::new() } else { edit.methods.iter().enumerate().flat_map(of).collect() }
+}
+
+/// What a sequence's measuring needs: what the model says before the first edit.
+struct Before {
+    windows: Option<Vec<Vec<u32>>>,
+    perplexity: Option<f32>,
+    untouched: Vec<(usize, f32, TokenizedFact)>,
+}
+
+pub(super) async fn run(
+    model: &mut Model,
+    facts: &FactFile,
+    order: &[usize],
+    record: &mut Record,
+    known: &mut Known,
+    observer: &mut dyn Observer,
+) -> Result<()> {
+    let settings = record.settings.clone();
+    let chosen = chosen(record, facts, order);
+    let all = wanted(&chosen, &settings.edit, model.layers());
+    begun::sequences(&record.sequences, &chosen, &all)?;
+    let layers: BTreeSet<usize> = chosen.iter().flat_map(|one| one.layers.iter().copied()).collect();
+    if !begun::are_complete(&record.sequences, &all) {
+        stopped(observer)?;
+        let mut told = |done, of| {
+            observer.event(Event::Progress { phase: StudyPhase::SecondMoment, done, of })?;
+            stopped(observer)
+        };
+        prepare(model, &settings.edit, &layers, &mut told).await?;
+        let edited: BTreeSet<usize> = chosen.iter().map(|one| one.order).collect();
+        let mut rest = Vec::new();
+        let traced: Vec<(usize, f32)> = record.validated().map(|(fact, traced)| (fact.order, traced.p_clean)).collect();
+        for (place, p_clean) in traced {
+            let tokens = known.tokens_of(place, model, &facts.facts[order[place]], &settings)?;
+            if !edited.contains(&place) {
+                rest.push((place, p_clean, tokens.clone()));
+            }
+        }
+        let windows = text_end(model, settings.edit.second_moment.window)?;
+        let found = match &windows {
+            Some(windows) => Some(perplexity(model.edited(), windows).await?),
+            None => None,
+        };
+        let before = Before { windows, perplexity: found, untouched: rest };
+        let of = all.iter().map(|one| one.steps.iter().map(Vec::len).sum::<usize>()).sum();
+        let mut progress = Progress { done: 0, of, observer };
+        for (place, wanted) in all.iter().enumerate() {
+            let layer_of =
+                |one: &Chosen<'_>| wanted.layer.or(one.layers.first().copied()).expect("it was chosen for one");
+            let targets: Vec<EditTarget<'_>> = chosen
+                .iter()
+                .map(|one| EditTarget {
+                    order: one.order,
+                    fact: one.fact,
+                    tokens: known.tokens[&one.order].clone(),
+                    layer: layer_of(one),
+                    unrelated: Vec::new(),
+                    alike: one.alike.clone(),
+                })
+                .collect();
+            // What is in force apart from the sequence stays in force.
+            let kept = model.overlays.clone();
+            let done = sequence(model, (place, wanted), &targets, &settings, &before, record, &mut progress).await;
+            model.overlays = kept;
+            done?;
+        }
+    }
+    // A study that went through in one piece has the same record.
+    record.sequences.iter_mut().flat_map(|one| &mut one.steps).for_each(|step| step.change.clear());
+    Ok(())
+}
+
+/// Edits of all sequences that are done.
+struct Progress<'a> {
+    done: usize,
+    of: usize,
+    observer: &'a mut dyn Observer,
+}
+
+impl Progress<'_> {
+    fn tell(&mut self, more: usize) -> Result<()> {
+        self.done += more;
+        self.observer.event(Event::Progress { phase: StudyPhase::Edit, done: self.done, of: self.of })
+    }
+}
+
+async fn sequence(
+    model: &mut Model,
+    (place, wanted): (usize, &Wanted),
+    targets: &[EditTarget<'_>],
+    settings: &Settings,
+    before: &Before,
+    record: &mut Record,
+    progress: &mut Progress<'_>,
+) -> Result<()> {
+    let (base, method) = (model.overlays.clone(), &settings.edit.methods[wanted.method]);
+    let known = record.sequences.get(place).cloned().unwrap_or_default();
+    let checkpoints = wanted.checkpoints();
+    let mut changes = Changes::default();
+    let line = SequenceLine { sequence: place, method: wanted.method, layer: wanted.layer, ..SequenceLine::default() };
+    progress.tell(0)?;
+    if known.steps.len() == wanted.steps.len() && known.checkpoints.len() == checkpoints.len() {
+        return progress.tell(targets.len());
+    }
+    let mut measured = 0;
+    for (at, step) in wanted.steps.iter().enumerate() {
+        let some: Vec<EditTarget<'_>> = step.iter().map(|&fact| targets[fact].clone()).collect();
+        match known.steps.get(at) {
+            Some(known) => changes.unpack(&known.change)?,
+            None => {
+                stopped(progress.observer)?;
+                model.overlays = with(&base, &changes.overlay);
+                let mut batch = EditBatch::capture(model, &some).await?;
+                batch.past.clone_from(&changes.past);
+                let observer = &*progress.observer;
+                let solved = solve(&batch, method, settings, &mut |_: Step<'_>| stopped(observer)).await?;
+                let step = SequenceStep { edits: edits(&some, &solved), change: Changes::pack(&solved)? };
+                changes.add(&solved);
+                put(SequenceLine { step: Some(step), ..line.clone() }, record, progress)?;
+            }
+        }
+        progress.tell(step.len())?;
+        let Some(&(_, count)) = checkpoints.iter().find(|(steps, _)| *steps == at + 1) else { continue };
+        measured += 1;
+        if known.checkpoints.len() >= measured {
+            continue;
+        }
+        stopped(progress.observer)?;
+        model.overlays.clone_from(&base);
+        let found = checkpoint(model, (wanted.method, &targets[..count]), &changes.overlay, settings, before).await?;
+        put(SequenceLine { checkpoint: Some(found), ..line.clone() }, record, progress)?;
+    }
+    Ok(())
+}
+
+fn put(line: SequenceLine, record: &mut Record, progress: &mut Progress<'_>) -> Result<()> {
+    progress.observer.event(Event::Sequence(&line))?;
+    line.add(record)
+}
+
+/// Edits that are in force, and one more where it changes something.
+fn with(base: &[Overlay], more: &Overlay) -> Vec<Overlay> {
+    base.iter().chain((!more.terms.is_empty()).then_some(more)).cloned().collect()
+}
+
+fn edits(targets: &[EditTarget<'_>], solved: &[Solved]) -> Vec<SequenceEdit> {
+    let pairs = solved.iter().flat_map(|one| one.targets.iter().zip(&one.evidence));
+    let edit = |(&target, evidence): (&usize, &Evidence)| SequenceEdit {
+        fact: targets[target].order,
+        layer: targets[target].layer,
+        loss: evidence.loss.clone(),
+        relative_change: evidence.relative_change,
+        residual: evidence.residual,
+        relative_norm: evidence.relative_norm,
+        search: evidence.search.clone(),
+        failed: evidence.failed.clone(),
+    };
+    pairs.map(edit).collect()
+}
+
+/// The model with a sequence's change, beside the one without.
+async fn checkpoint(
+    model: &Model,
+    (method, targets): (usize, &[EditTarget<'_>]),
+    overlay: &Overlay,
+    settings: &Settings,
+    before: &Before,
+) -> Result<Checkpoint> {
+    let relative_norm = if overlay.terms.is_empty() { 0.0 } else { size_of(model, overlay).await?.1 };
+    let batch = EditBatch::capture(model, targets).await?;
+    let evidence = Evidence { seed: settings.seed, relative_norm, ..Evidence::default() };
+    let solved = [Solved {
+        targets: (0..targets.len()).collect(),
+        overlay: overlay.clone(),
+        evidence: vec![evidence; targets.len()],
+        ..Solved::default()
+    }];
+    let mut edited = Vec::new();
+    let mut take = |edit: crate::edit::MeasuredEdit| {
+        edited.push(edit.record);
+        Ok(())
+    };
+    measure(&batch, (method, &solved), settings, &mut take).await?;
+    let overlays = with(&model.overlays, overlay);
+    let after = Edited { overlays: &overlays, ..model.edited() };
+    let perplexity = match (&before.windows, before.perplexity) {
+        (Some(windows), Some(before)) => Some([before, perplexity(after, windows).await?]),
+        _ => None,
+    };
+    let untouched = untouched(after, &before.untouched, settings).await?;
+    Ok(Checkpoint { edits: targets.len(), relative_norm, perplexity, edited, untouched })
+}
+
+/// Facts and layers that a sequence's steps must have, in their order.
+pub(super) fn places(chosen: &[Chosen<'_>], wanted: &Wanted) -> Vec<Vec<(usize, usize)>> {
+    let one = |&fact: &usize| {
+        let Chosen { order, layers, .. } = &chosen[fact];
+        (*order, wanted.layer.or(layers.first().copied()).unwrap_or_default())
+    };
+    wanted.steps.iter().map(|step| step.iter().map(one).collect()).collect()
+}
+
+/// The same of a sequence that is there.
+pub(super) fn found(sequence: &Sequence) -> Vec<Vec<(usize, usize)>> {
+    sequence.steps.iter().map(|step| step.edits.iter().map(|edit| (edit.fact, edit.layer)).collect()).collect()
+}

@@ -1,0 +1,270 @@
+//! Stage 3 at several layers, in batches, and one edit after the other: every shortcut against the plain way, and wherever a
+//! study is stopped, going on gives the same record without a second search.
+
+use engram_core::device::Compute;
+use engram_core::edit::{EditTarget, edit_one, prepare, tokens_of};
+use engram_core::facts::{FactFile, statements};
+use engram_core::journal::{Chain, Found, find, header_line};
+use engram_core::load::Model;
+use engram_core::metrics::{predictions, sequence_summaries};
+use engram_core::protocol::StudyPhase;
+use engram_core::record::{
+    EditLayers, EditMethod, EditRecord, EditSettings, PatchPosition, Record, SecondMomentSettings, Settings,
+};
+use engram_core::run::{Edited, Prompt, Read, Sites};
+use engram_core::second_moment::StatsText;
+use engram_core::study::{Event, Observer, header, is_complete, run};
+use engram_core::tensor::Matrix;
+use engram_core::verify::{self, State};
+use engram_core::{Kind, Result};
+use engram_tests::fixtures::model;
+use engram_tests::made::{facts, settings};
+use pollster::block_on;
+
+/// A journal in memory; stops after so many lines.
+struct Journal {
+    bytes: Vec<u8>,
+    chain: Chain,
+    left: usize,
+    /// Steps of searches that were told.
+    searched: usize,
+}
+
+impl Journal {
+    fn new(bytes: Vec<u8>, chain: Chain, left: usize) -> Self {
+        Self { bytes, chain, left, searched: 0 }
+    }
+}
+
+impl Observer for Journal {
+    fn event(&mut self, event: Event<'_>) -> Result<()> {
+        if let Event::Progress { phase: StudyPhase::Optimize, .. } = event {
+            self.searched += 1;
+        }
+        if let Some(line) = event.line()? {
+            self.bytes.extend(self.chain.seal(&line));
+            self.left = self.left.saturating_sub(1);
+        }
+        Ok(())
+    }
+
+    fn stop(&self) -> bool {
+        self.left == 0
+    }
+}
+
+struct Bench {
+    model: Model,
+    facts: FactFile,
+}
+
+impl Bench {
+    fn new(name: &str) -> Self {
+        let mut model = model(name, &Compute::cpu("tests"));
+        let facts = facts(&model);
+        model.second_moments.text = Some(StatsText::new("facts", statements(&facts.facts)));
+        Self { model, facts }
+    }
+
+    fn study(&mut self, settings: &Settings) -> (Record, Journal) {
+        let (found, journal) = self.until(settings, usize::MAX, None);
+        (found.expect("a study"), journal)
+    }
+
+    /// A study that goes on from a journal, and stops after so many lines.
+    fn until(&mut self, settings: &Settings, lines: usize, begun: Option<&[u8]>) -> (Result<Record>, Journal) {
+        let start = block_on(header(&self.model, &self.facts, settings.clone(), "test")).expect("header");
+        let (record, mut journal) = match begun {
+            None => {
+                let mut chain = Chain::default();
+                let bytes = chain.seal(&header_line(&start).expect("a line"));
+                (start, Journal::new(bytes, chain, lines))
+            }
+            Some(bytes) => {
+                let Found::Study(found) = find(bytes).expect("a journal") else { panic!("nothing in the journal") };
+                assert_eq!(found.dropped, None);
+                (found.record, Journal::new(bytes.to_vec(), found.chain, lines))
+            }
+        };
+        let found = block_on(run(&mut self.model, &self.facts, record, &mut journal));
+        (found, journal)
+    }
+
+    /// Stopped after every so many lines, a study goes on to the same record.
+    fn goes_on(&mut self, settings: &Settings, step: usize) -> Record {
+        let (whole, journal) = self.study(settings);
+        let lines = journal.bytes.iter().filter(|byte| **byte == b'\n').count() - 1;
+        for stop in (1..lines).step_by(step) {
+            let (stopped, journal) = self.until(settings, stop, None);
+            if let Err(error) = &stopped {
+                assert_eq!(error.kind, Kind::Cancelled);
+            }
+            let (resumed, after) = self.until(settings, usize::MAX, Some(&journal.bytes));
+            assert_eq!(resumed.expect("it goes on"), whole, "stopped after {stop} of {lines} lines");
+            let Found::Study(found) = find(&after.bytes).expect("a journal") else { panic!("nothing in it") };
+            assert!(is_complete(&found.record, &self.facts).expect("the same study"));
+        }
+        assert!(is_complete(&whole, &self.facts).expect("the same study"));
+        assert!(
+            verify::record(&whole).iter().all(|check| check.state != State::Failed),
+            "{:?}",
+            verify::record(&whole)
+        );
+        whole
+    }
+}
+
+fn by(methods: &[&str], edit: EditSettings) -> Settings {
+    let mut methods: Vec<EditMethod> = methods.iter().map(|name| EditMethod::named(name).expect("a method")).collect();
+    methods.iter_mut().for_each(|method| method.set_count("steps", 4));
+    let second_moment = SecondMomentSettings { keys: 60, window: 12, ridge: 0.1, ..SecondMomentSettings::default() };
+    let contexts = vec!["The capital. {}".into(), "Italy is born. {}".into()];
+    let edit = EditSettings { methods, contexts, second_moment, ..edit };
+    Settings { edit, maps: 0, ..settings() }
+}
+
+fn edits(record: &Record) -> &[EditRecord] {
+    record.edits.as_deref().expect("stage 3 was asked for")
+}
+
+#[test]
+fn an_edit_of_a_sweep_is_the_edit_at_that_layer_alone() {
+    for name in ["llama", "gemma2", "gpt2", "phi"] {
+        let mut bench = Bench::new(name);
+        let layers = bench.model.layers();
+        let methods = ["rome", "r-rome", "spsa", "lora", "ft-m", "memit"];
+        let wanted = |layers| by(&methods, EditSettings { layers, ..settings().edit });
+        let (sweep, _) = bench.study(&wanted(EditLayers::All));
+        assert_eq!(edits(&sweep).len(), methods.len() * 3 * layers, "{name}");
+        for layer in 1..=layers {
+            let (alone, _) = bench.study(&wanted(EditLayers::of([layer])));
+            for edit in edits(&alone) {
+                let same = edits(&sweep).iter().find(|one| one.is_of(edit.method, edit.fact, layer));
+                assert_eq!(same, Some(edit), "{name}, layer {layer}, {}", methods[edit.method]);
+            }
+        }
+        let found = predictions(&sweep);
+        assert_eq!(found.len(), methods.len(), "{name}");
+        assert!(found.iter().all(|one| one.facts == 3 && one.layers.len() == layers), "{name}");
+    }
+}
+
+#[test]
+fn a_sweep_goes_on_where_it_stopped_and_searches_nothing_twice() {
+    let mut bench = Bench::new("llama");
+    let wanted = by(&["rome", "memit"], EditSettings { layers: EditLayers::of([1, 2]), ..settings().edit });
+    let whole = bench.goes_on(&wanted, 3);
+    assert_eq!(edits(&whole).len(), 2 * 3 * 2);
+    let places: Vec<(usize, usize)> = edits(&whole)[..6].iter().map(|edit| (edit.fact, edit.layer)).collect();
+    assert!(places.chunks(2).all(|pair| pair[0].0 == pair[1].0 && pair[1].1 == 2), "fact after fact: {places:?}");
+    // With all of a method's edits there, it is not searched again.
+    let (_, journal) = bench.study(&wanted);
+    let lines: Vec<&[u8]> = journal.bytes.split_inclusive(|byte| *byte == b'\n').collect();
+    let rome = lines.len() - 6;
+    let (resumed, after) = bench.until(&wanted, usize::MAX, Some(&lines[..rome].concat()));
+    assert_eq!(resumed.expect("it goes on"), whole);
+    assert!(after.searched > 0 && after.searched < journal.searched, "{} {}", after.searched, journal.searched);
+}
+
+#[test]
+fn what_mlps_restore_is_what_the_map_has_at_the_patch_positions() {
+    let mut bench = Bench::new("gemma3");
+    let edit = EditSettings { layers: EditLayers::All, facts: 2, ..settings().edit };
+    let wanted = Settings { maps: 7, window: 2, ..by(&["spsa"], edit) };
+    let (record, _) = bench.study(&wanted);
+    let swept: Vec<_> = record.validated().filter(|(_, traced)| !traced.patched_mlp.is_empty()).collect();
+    assert_eq!(swept.len(), 2);
+    for (fact, traced) in swept {
+        let maps = traced.maps.as_ref().expect("a map");
+        for (position, at) in [
+            (PatchPosition::SubjectLast, traced.corrupt_span[1] - 1),
+            (PatchPosition::LastToken, traced.corrupt_tokens.len() - 1),
+        ] {
+            assert_eq!(traced.patched_mlp[&position], maps.mlp[at], "{}, {}", fact.id, position.name());
+        }
+    }
+}
+
+#[test]
+fn batches_are_edited_apart_from_each_other() {
+    let mut bench = Bench::new("llama");
+    let of = |batch, facts| {
+        let usual = settings().edit;
+        by(&["memit"], EditSettings { layers: EditLayers::of([2]), batch, facts, unrelated: 0, ..usual })
+    };
+    let (one, _) = bench.study(&of(1, 3));
+    let (two, _) = bench.study(&of(2, 3));
+    let (all, _) = bench.study(&of(0, 2));
+    assert_eq!(edits(&two)[..2], edits(&all)[..2], "the first two together");
+    assert_eq!(edits(&two)[2], edits(&one)[2], "the third alone");
+    assert_ne!(edits(&two)[0].p_false_after, edits(&one)[0].p_false_after);
+}
+
+#[test]
+fn edits_one_after_the_other_go_on_where_they_stopped() {
+    for (name, methods) in [("llama", &["rome", "lora"][..]), ("gpt2", &["alphaedit"]), ("phi", &["memit", "spsa"])] {
+        let mut bench = Bench::new(name);
+        let edit = EditSettings { layers: EditLayers::of([2]), facts: 4, sequence: 4, ..settings().edit };
+        let whole = bench.goes_on(&by(methods, edit), 2);
+        assert_eq!(whole.edits, None);
+        assert_eq!(whole.sequences.len(), methods.len(), "{name}");
+        for sequence in &whole.sequences {
+            let counts: Vec<usize> = sequence.checkpoints.iter().map(|one| one.edits).collect();
+            assert_eq!((sequence.steps.len(), counts.as_slice()), (4, &[1, 3, 4][..]), "{name}");
+            let last = &sequence.checkpoints[2];
+            assert_eq!((last.edited.len(), last.untouched.len()), (4, 3), "{name}");
+            assert!(last.perplexity.is_some_and(|[before, now]| before > 1.0 && now > 1.0 && before != now), "{name}");
+            assert!(sequence.steps.iter().all(|step| step.change.is_empty() && step.edits.len() == 1), "{name}");
+        }
+        assert_eq!(sequence_summaries(&whole).len(), methods.len());
+    }
+}
+
+/// The second edit is found on the model that the first one left, and both are in force where they are measured.
+#[test]
+fn a_step_starts_from_what_the_steps_before_left() {
+    let mut bench = Bench::new("llama");
+    let edit = EditSettings { layers: EditLayers::of([2]), facts: 2, sequence: 2, ..settings().edit };
+    let wanted = by(&["rome"], edit);
+    let (record, _) = bench.study(&wanted);
+    let settings = record.settings.clone();
+    let sequence = &record.sequences[0];
+    block_on(prepare(&mut bench.model, &settings.edit, &[2].into(), &mut |_, _| Ok(()))).expect("second moments");
+    let order = engram_core::facts::shuffled(bench.facts.facts.len(), settings.seed);
+    for (at, step) in sequence.steps.iter().enumerate() {
+        let fact = &bench.facts.facts[order[step.edits[0].fact]];
+        let tokens = tokens_of(&bench.model, fact, &settings).expect("tokens");
+        let target =
+            EditTarget { order: step.edits[0].fact, fact, tokens, layer: 2, unrelated: Vec::new(), alike: Vec::new() };
+        let alone = block_on(edit_one(&bench.model, &target, &settings, &mut |_| Ok(()))).expect("an edit");
+        assert_eq!(alone.record.loss, step.edits[0].loss, "step {at}");
+        assert_eq!(alone.record.relative_norm, Some(step.edits[0].relative_norm), "step {at}");
+        bench.model.overlays.push(alone.overlay);
+        let now = &sequence.checkpoints[at].edited[at];
+        assert!((now.p_false_after - alone.record.p_false_after).abs() <= 1e-6, "step {at}");
+    }
+    // Perplexity is exp of the mean -log p of what follows each beginning of the text.
+    let text = bench.model.second_moments.text.clone().expect("a text").text;
+    let ids = bench.model.tokens.encode(&text).expect("tokens").ids;
+    let before = bench.model.tokens.before().to_vec();
+    let body = &ids[before.len()..];
+    let body = &body[body.len().saturating_sub(2048)..];
+    let p = |prompt: &[u32], token: u32| {
+        let edited = bench.model.edited();
+        let cache =
+            block_on(edited.capture(&[Prompt::plain(prompt)], &Matrix::default(), &Sites::end())).expect("a run");
+        let read = [(0, Read { position: prompt.len() - 1, tokens: vec![token] })];
+        block_on(Edited { ..edited }.read(&cache, &read)).expect("a readout")[0].p[0]
+    };
+    let (mut sum, mut count) = (0.0, 0);
+    for chunk in body.chunks(12 - before.len()) {
+        let window = [&before[..], chunk].concat();
+        for end in 1..window.len() {
+            sum -= f64::from(p(&window[..end], window[end])).ln();
+            count += 1;
+        }
+    }
+    let want = (sum / f64::from(count)).exp();
+    let found = f64::from(sequence.checkpoints[1].perplexity.expect("a text")[1]);
+    assert!((found / want - 1.0).abs() < 1e-4, "{found} {want}");
+}
