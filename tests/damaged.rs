@@ -3,9 +3,7 @@
 
 use engram_core::device::Compute;
 use engram_core::facts::{Fact, FactFile};
-use engram_core::journal::{
-    Chain, Found, change, edit_line, fact_line, find, header_line, redundancy_line, settings_line, to_json,
-};
+use engram_core::journal::{Chain, Found, change, fact_line, find, header_line, settings_line, to_json};
 use engram_core::load::Model;
 use engram_core::record::{Corruption, EditLayers, EditSettings, Outcome, Record, Settings, Spsa};
 use engram_core::study::{Event, Observer, header, is_complete, run};

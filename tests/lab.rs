@@ -1,6 +1,8 @@
 //! The lab's engine, as a page uses it, against what the stages compute one by one.
 
 use engram_core::device::Compute;
+use engram_core::edit::read_adapter;
+use engram_core::emit::Files;
 use engram_core::facts::{Fact, FactFile, parse};
 use engram_core::journal::Found;
 use engram_core::lab::{Lab, Log};
@@ -148,6 +150,19 @@ fn a_trace_is_what_the_stages_compute_and_its_rows_come_one_by_one() {
         assert!(ask(&mut lab, wrong).1.is_err_and(|error| error.next_step().is_some()));
     }
 
+    // A script has the map's own number, and the model's tokens.
+    let files = Files::bundled("llama", "engram-llama");
+    for (site, map) in [(MapSite::Residual, &live.residual), (MapSite::Mlp, &live.mlp)] {
+        let (position, layer) = (prepared.corrupt_span.end - 1, 3);
+        let script = block_on(lab.script(&question(), (site, position, layer), &files)).expect("a script");
+        let (_, told) = script.split_once("\"put back\": ").expect("its number");
+        let told: f32 = told.split('}').next().and_then(|number| number.parse().ok()).expect("a number");
+        close(&[told], &[map[position][layer - 1]], "p in the script");
+        assert!(script.contains(&format!("clean = {:?}", prepared.clean)), "{script}");
+        assert!(script.contains("core/bundled/models/engram-llama"), "{script}");
+        assert!(block_on(lab.script(&question(), (site, 99, layer), &files)).is_err());
+    }
+
     // After the last layer the clean run says what the model says, after each layer what the lens reads there; attention adds up.
     let Ok(Event::Forward(after)) = ask(&mut lab, Command::Forward { question: question() }).1 else {
         panic!("no forward pass")
@@ -243,6 +258,16 @@ fn edits_stay_until_they_are_taken_back_and_then_every_bit_is_as_before() {
     assert!(first.relative_norm > 0.0 && first.relative_norm.is_finite(), "{}", first.relative_norm);
     let (second, _) = edit(&mut lab, "guitar");
     assert!(lab.delta().is_ok_and(|bytes| bytes.len() > 2 * 4 * 128));
+    // Both edits are one adapter, which is read as what is in force; a script is of the model as it was loaded.
+    let files = Files::bundled("llama", "engram-llama");
+    let adapter = lab.adapter(&files).expect("an adapter");
+    let read = read_adapter(&lab.model().net, &adapter.config, &adapter.weights).expect("a change");
+    let [term] = read.overlay.terms.as_slice() else { panic!("{} terms", read.overlay.terms.len()) };
+    let own: Vec<&[f32]> = lab.model().overlays.iter().map(|edit| edit.terms[0].u[0].as_slice()).collect();
+    assert_eq!(term.u.iter().map(Vec::as_slice).collect::<Vec<_>>(), own);
+    assert!(String::from_utf8_lossy(&adapter.config).contains("core/bundled/models/engram-llama"));
+    let refused = block_on(lab.script(&question(), (MapSite::Residual, 3, 3), &files)).expect_err("edits are in force");
+    assert!(refused.message().contains("edits are in force"), "{refused}");
 
     // The first one goes, the second stays.
     let undone = |answer: Result<Event>| match answer.expect("it can be undone") {

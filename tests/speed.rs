@@ -1,7 +1,7 @@
 //! `cargo bench`: forwards of 1, 8 and 64 prompts; Stage 1 of a fact, resumed and naive; then Stage 1 of twenty facts
 //! beside naive full forwards of the same engine and, where `ENGRAM_PYTHON` (a python with torch and transformers) and
 //! `ENGRAM_HF_FOLDER` (SmolLM2 as written by reference/smollm2.py) are set, beside PyTorch in the same run.
-//! `-- plan` measures batch sizes, `-- compare` only the comparison (`naive` with naive forwards, here and in PyTorch; `ten` for prompts of ten tokens), `-- gradient` v*-shaped gradients of 32 facts beside PyTorch's, `-- edit` whole searches. Needs SmolLM2 beside the checkout; a tiny fixture model stands in for it, which says little.
+//! `-- plan` measures batch sizes, `-- compare` only the comparison (`naive` with naive forwards, here and in PyTorch; `ten` for prompts of ten tokens), `-- gradient` v*-shaped gradients of 32 facts beside PyTorch's, `-- edit` whole searches, `-- sweep` searches at every layer. Needs SmolLM2 beside the checkout; a tiny fixture model stands in for it, which says little.
 
 #![allow(clippy::print_stdout, reason = "a benchmark prints its figures")]
 
@@ -224,13 +224,9 @@ fn edit() {
     let model = model();
     let n = 32;
     let source = counterfact();
-    let settings = Settings::default();
-    let usable = |fact: &&Fact| tokenize(&model, fact, &settings).is_ok_and(|tokens| tokens.is_ok());
-    let facts: Vec<&Fact> = source.iter().filter(usable).take(n).collect();
+    let facts = usable(&model, &source, n);
     let layer = model.layers() / 5;
-    let method = EditMethod::from(Rome { covariance: false, ..Rome::default() });
-    let EditMethod::Rome(Rome { search, .. }) = method else { unreachable!("it was just made") };
-    let mut settings = Settings { edit: EditSettings::of(method), ..settings };
+    let (method, mut settings) = rome();
     block_on(complete(&model, &mut settings.edit, settings.seed)).expect("contexts");
     let mut targets = Vec::new();
     for (order, &fact) in facts.iter().enumerate() {
@@ -251,6 +247,82 @@ fn edit() {
     println!("{}: ROME's v* at layer {layer}, {} threads", model.info.name, rayon::current_num_threads());
     println!("this engine, one at a time      {alone:.2} s a fact");
     println!("this engine, {n} in a batch      {:.2} s a fact", seconds / n as f64);
+    for (naive, what, few) in [(true, "one prompt at a time  ", 2), (false, "a fact's prompts batched", few)] {
+        let Some((theirs_seconds, theirs)) = naive_search(&model, &settings, &targets[..few], naive) else { return };
+        let apart = solved.iter().zip(&theirs).map(|(ours, theirs)| apart(ours, theirs)).fold(0.0f32, f32::max);
+        println!(
+            "PyTorch, {what} {theirs_seconds:.2} s a fact ({:.1} x one at a time, {:.1} x the batch); losses differ by {apart:.1e} at most",
+            theirs_seconds / alone,
+            theirs_seconds * n as f64 / seconds
+        );
+    }
+}
+
+/// ROME's search at every layer, as a study with `--edit-layers all` does it, and PyTorch with one prompt at a time at a few.
+fn sweep() {
+    let model = model();
+    let layers = model.layers();
+    let (method, mut settings) = rome();
+    block_on(complete(&model, &mut settings.edit, settings.seed)).expect("contexts");
+    let source = counterfact();
+    let facts = usable(&model, &source, 2);
+    let search_of = |targets: &[EditTarget<'_>]| {
+        let start = Instant::now();
+        let batch = block_on(EditBatch::capture(&model, targets)).expect("prompts");
+        let solved = block_on(solve(&batch, &method, &settings, &mut |_| Ok(()))).expect("edits");
+        (start.elapsed().as_secs_f64(), solved)
+    };
+    let mut targets = Vec::new();
+    for (order, &fact) in facts.iter().enumerate() {
+        for layer in 1..=layers {
+            let tokens = tokens_of(&model, fact, &settings).expect("tokens");
+            targets.push(EditTarget { order, fact, tokens, layer, unrelated: Vec::new(), alike: Vec::new() });
+        }
+    }
+    search_of(&targets[..1]);
+    let (seconds, solved) = search_of(&targets);
+    let ours = seconds / targets.len() as f64;
+    println!("{}: ROME's v* at each of {layers} layers, {} threads", model.info.name, rayon::current_num_threads());
+    println!("this engine, all layers of two facts together   {ours:.2} s an edit");
+    let (mut sum, few) = (0.0, [1, layers.div_ceil(2), layers]);
+    for layer in few {
+        let Some((seconds, losses)) = naive_search(&model, &settings, &targets[layer - 1..layer], true) else { return };
+        let apart = apart(&solved[layer - 1], &losses[0]);
+        println!(
+            "PyTorch, one prompt at a time, layer {layer:>3}   {seconds:.2} s an edit; losses differ by {apart:.1e} at most"
+        );
+        sum += seconds;
+    }
+    let theirs = sum / few.len() as f64;
+    println!(
+        "so {:.1} x; for 50 facts at {layers} layers, extrapolated: {:.1} h, and {:.1} h here",
+        theirs / ours,
+        theirs * 50.0 * layers as f64 / 3600.0,
+        ours * 50.0 * layers as f64 / 3600.0
+    );
+}
+
+/// ROME without C, as published otherwise.
+fn rome() -> (EditMethod, Settings) {
+    let method = EditMethod::from(Rome { covariance: false, ..Rome::default() });
+    (method, Settings { edit: EditSettings::of(method), ..Settings::default() })
+}
+
+/// The first facts that the model has tokens for.
+fn usable<'a>(model: &Model, source: &'a [Fact], n: usize) -> Vec<&'a Fact> {
+    let settings = Settings::default();
+    let fits = |fact: &&Fact| tokenize(model, fact, &settings).is_ok_and(|tokens| tokens.is_ok());
+    source.iter().filter(fits).take(n).collect()
+}
+
+/// PyTorch's seconds a target and its losses, for targets of one layer: one prompt at a time, or a fact's prompts as one batch.
+fn naive_search(
+    model: &Model,
+    settings: &Settings,
+    targets: &[EditTarget<'_>],
+    naive: bool,
+) -> Option<(f64, Vec<Vec<f32>>)> {
+    let EditMethod::Rome(Rome { search, .. }) = settings.edit.method() else { unreachable!("ROME's search") };
     let rows = |target: &EditTarget<'_>| {
         let one = |template: String, answer: &[u32]| {
             let fact = Fact { template, ..target.fact.clone() };
@@ -268,26 +340,20 @@ fn edit() {
         rows.push(one("{} is a".into(), &[]));
         serde_json::json!({"rows": rows, "answer": answer})
     };
-    let list: Vec<_> = targets[..few].iter().map(rows).collect();
+    let list: Vec<_> = targets.iter().map(rows).collect();
     let ValueSearch { steps, lr, decay, kl, clamp, stop } = search;
-    for (naive, what, few) in [(true, "one prompt at a time  ", 2), (false, "a fact's prompts batched", few)] {
-        let asked = serde_json::json!({"layer": layer, "steps": steps, "lr": lr, "decay": decay, "kl": kl, "clamp": clamp,
-            "stop": stop, "naive": naive});
-        let Some((said, output)) = run_script(&list[..few], &["--rome", &asked.to_string()]) else { return };
-        let theirs: Vec<Vec<f32>> = serde_json::from_slice(&output).expect("losses");
-        let apart = |(ours, theirs): (&Solved, &Vec<f32>)| {
-            let ours = &ours.evidence[0].loss;
-            assert_eq!(ours.len(), theirs.len(), "steps");
-            ours.iter().zip(theirs).map(|(a, b)| (a - b).abs() / b.abs().max(1e-2)).fold(0.0f32, f32::max)
-        };
-        let apart = solved.iter().zip(&theirs).map(apart).fold(0.0f32, f32::max);
-        let theirs_seconds = said["seconds"].as_f64().expect("seconds") / few as f64;
-        println!(
-            "PyTorch, {what} {theirs_seconds:.2} s a fact ({:.1} x one at a time, {:.1} x the batch); losses differ by {apart:.1e} at most",
-            theirs_seconds / alone,
-            theirs_seconds * n as f64 / seconds
-        );
-    }
+    let asked = serde_json::json!({"layer": targets[0].layer, "steps": steps, "lr": lr, "decay": decay, "kl": kl, "clamp": clamp,
+        "stop": stop, "naive": naive});
+    let (said, output) = run_script(&list, &["--rome", &asked.to_string()])?;
+    let theirs: Vec<Vec<f32>> = serde_json::from_slice(&output).expect("losses");
+    Some((said["seconds"].as_f64().expect("seconds") / targets.len() as f64, theirs))
+}
+
+/// The largest relative difference of two searches' losses.
+fn apart(ours: &Solved, theirs: &[f32]) -> f32 {
+    let ours = &ours.evidence[0].loss;
+    assert_eq!(ours.len(), theirs.len(), "steps");
+    ours.iter().zip(theirs).map(|(a, b)| (a - b).abs() / b.abs().max(1e-2)).fold(0.0f32, f32::max)
 }
 
 /// Seconds a fact by rows and facts in a batch: where the defaults come from.
@@ -377,6 +443,9 @@ fn main() {
     }
     if std::env::args().any(|arg| arg == "edit") {
         return edit();
+    }
+    if std::env::args().any(|arg| arg == "sweep") {
+        return sweep();
     }
     if std::env::args().any(|arg| arg == "gradient") {
         return gradient();

@@ -3,9 +3,11 @@
 
 mod cell;
 mod edit;
+mod files;
 
 pub use cell::CellScript;
 pub use edit::{ChangeFile, EditScript};
+pub use files::Files;
 
 use crate::protocol::MapSite;
 use crate::text::{clipped, visible};

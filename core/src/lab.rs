@@ -3,6 +3,7 @@
 
 mod edits;
 mod replacement;
+mod scripts;
 mod studies;
 mod traces;
 

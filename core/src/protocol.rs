@@ -20,7 +20,7 @@ use crate::record::{
 use serde::{Deserialize, Serialize};
 
 /// The version of these messages. A page and an engine of different versions do not talk.
-pub const PROTOCOL: u32 = 5;
+pub const PROTOCOL: u32 = 6;
 
 /// A page's message.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -100,6 +100,21 @@ pub enum Command {
     },
     /// The edits in force as one safetensors file. Final event: [`Event::File`], the bytes beside it.
     Delta,
+    /// The edits in force as an adapter of PEFT, both of its files in a zip archive. Final event: [`Event::File`], the bytes
+    /// beside it.
+    Adapter,
+    /// A script that computes a cell of a fact's maps again with PyTorch and transformers. Final event: [`Event::File`], the
+    /// bytes beside it.
+    Script {
+        /// The fact.
+        question: Question,
+        /// Which map.
+        site: MapSite,
+        /// Position in the corrupted prompt.
+        position: usize,
+        /// Layer, from 1.
+        layer: usize,
+    },
     /// Run or go on with a study of the loaded model. [`Event::StudyHeader`], then [`Event::Fact`] …,
     /// final [`Event::Study`]. A cancelled study is paused: its journal stays.
     Study(StudyCommand),

@@ -115,6 +115,13 @@ pub struct DeviceInfo {
     pub precision: Precision,
 }
 
+impl DeviceInfo {
+    /// In a line for people.
+    pub fn told(&self) -> String {
+        format!("{} ({}, {}, {})", self.kind, self.name, self.backend, self.precision.name())
+    }
+}
+
 /// What a model's matrices are held in on the device. Products accumulate in f32, and everything that is no matrix is f32
 /// in either.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]

@@ -16,7 +16,7 @@ mod tokenize;
 mod units;
 mod windows;
 
-pub use cell::{Cell, CellName, CellPlace};
+pub use cell::{Cell, CellName, CellPlace, cell_of};
 pub use cells::{Group, capture_facts, capture_with, stage1, stage1_of};
 pub use clean::{CleanStates, clean_states, clean_states_of};
 pub use forward::{AfterLayer, after_layers};

@@ -1,6 +1,6 @@
 //! One fact rewritten, or a saved change applied; measured, saved where asked for, and undone.
 
-use super::emit::{self, Files, Holds, Told};
+use super::emit::{self, Holds, Told};
 use super::load::{Loaded, load};
 use super::study::read_facts;
 use super::{Edited, LoadedChange};
@@ -98,7 +98,7 @@ pub(super) fn run(
         Some(before) => Some(Retraced { after: traces(&loaded.model, Some(&before))?, before }),
         None => None,
     };
-    let files = Files::of(&wanted.source, &loaded.model);
+    let files = emit::files(&wanted.source, &loaded.model);
     if let Some(file) = &save.delta {
         super::save::delta(file, &loaded.model, &done.overlay)?;
     }
@@ -108,7 +108,7 @@ pub(super) fn run(
                 "config.json ties the head to the embedding, so transformers leaves the weights' own head out: the adapter gives other probabilities there",
             );
         }
-        super::save::lora(folder, &loaded.model, &files.base(), &done.overlay)?;
+        super::save::lora(folder, &loaded.model, &emit::base(&files), &done.overlay)?;
     }
     if let Some(folder) = &save.model {
         let Loaded { model, checkpoint, path } = &loaded;
@@ -199,7 +199,7 @@ fn searched(
 
 /// The script that computes the edit again, from whichever file holds its change.
 fn script(
-    files: &Files,
+    files: &engram_core::emit::Files,
     model: &LoadedModel,
     told: &Told<'_>,
     save: &Save,

@@ -1,7 +1,7 @@
 //! One fact traced, whatever the filters would say of it.
 
 use super::Tracing;
-use super::emit::{self, Files};
+use super::emit;
 use super::load::load;
 use crate::progress::Progress;
 use crate::wanted::{Model, Question};
@@ -58,7 +58,7 @@ fn script(wanted: &Model, model: &LoadedModel, fact: &Fact, record: &Record, nam
         Corruption::Noise { .. } => fact.prompt(),
     };
     let texts = [fact.prompt(), corrupted, fact.target_true.clone()];
-    let files = Files::of(&wanted.source, model);
+    let files = emit::files(&wanted.source, model);
     Ok(emit::cell(&files, model, &tokens, texts.each_ref().map(String::as_str), traced, (name, &cell)))
 }
 

@@ -241,7 +241,12 @@ async fn trace_again(
         maps: recorded.maps.is_some(),
         units: units.as_ref(),
     };
-    trace::trace_one(model, &one, settings, &extras, &mut |_| {}).await
+    let mut traced = trace::trace_one(model, &one, settings, &extras, &mut |_| {}).await?;
+    if !recorded.patched_mlp.is_empty() {
+        let windows = trace::mlp_windows(model, &[&one.tokens], settings, &one.group).await?;
+        traced.patched_mlp = windows.into_iter().next().unwrap_or_default();
+    }
+    Ok(traced)
 }
 
 /// The units of a record, where the model has them.

@@ -54,7 +54,7 @@ impl SequenceLine {
     ///
     /// # Errors
     /// When it does not follow.
-    pub fn add(self, record: &mut Record) -> Result<()> {
+    pub fn put_into(self, record: &mut Record) -> Result<()> {
         let count = record.sequences.len();
         if self.sequence == count && self.step.is_some() {
             record.sequences.push(Sequence { method: self.method, layer: self.layer, ..Sequence::default() });
@@ -270,7 +270,7 @@ impl Reader {
                 }
                 traced.patched_mlp = line.patched;
             }
-            Line::Sequence(line) => line.add(&mut self.record)?,
+            Line::Sequence(line) => line.put_into(&mut self.record)?,
             Line::Settings(settings) => {
                 same::change(&mut self.record, &settings);
             }
@@ -329,19 +329,6 @@ pub fn sequence_line(line: &SequenceLine) -> Result<Vec<u8>> {
     check::sequence(line.step.as_slice(), line.checkpoint.as_slice())
         .map_err(|error| error.at(format!("sequence {}", line.sequence)))?;
     encoded(&BTreeMap::from([("sequence", line)]))
-}
-
-/// The lines of a sequence that a record has.
-///
-/// # Errors
-/// As [`sequence_line`].
-pub(super) fn sequence_lines(place: usize, sequence: &Sequence) -> Result<Vec<Vec<u8>>> {
-    let line =
-        SequenceLine { sequence: place, method: sequence.method, layer: sequence.layer, ..SequenceLine::default() };
-    let steps = sequence.steps.iter().map(|step| SequenceLine { step: Some(step.clone()), ..line.clone() });
-    let checkpoints = sequence.checkpoints.iter();
-    let checkpoints = checkpoints.map(|one| SequenceLine { checkpoint: Some(one.clone()), ..line.clone() });
-    steps.chain(checkpoints).map(|line| sequence_line(&line)).collect()
 }
 
 /// The line after which other settings of the later stages hold.

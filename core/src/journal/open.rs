@@ -2,10 +2,12 @@
 
 use super::check::consistent;
 use super::file::{failed, read, write};
-use super::lines::{Found, Resumed, edit_line, fact_line, find, header_line, sequence_lines, settings_line};
+use super::lines::{
+    Found, Resumed, SequenceLine, edit_line, fact_line, find, header_line, sequence_line, settings_line,
+};
 use super::lock::{Lock, busy};
 use super::{Chain, differences};
-use crate::record::{Record, Settings};
+use crate::record::{Record, Sequence, Settings};
 use crate::{Error, Result};
 use std::ffi::OsString;
 use std::fs::File;
@@ -195,6 +197,19 @@ impl Drop for Journal {
             let _ = self.lock.remove();
         }
     }
+}
+
+/// The lines of a sequence that a record has.
+///
+/// # Errors
+/// On a number that is not finite.
+fn sequence_lines(place: usize, sequence: &Sequence) -> Result<Vec<Vec<u8>>> {
+    let line =
+        SequenceLine { sequence: place, method: sequence.method, layer: sequence.layer, ..SequenceLine::default() };
+    let steps = sequence.steps.iter().map(|step| SequenceLine { step: Some(step.clone()), ..line.clone() });
+    let checkpoints = sequence.checkpoints.iter();
+    let checkpoints = checkpoints.map(|one| SequenceLine { checkpoint: Some(one.clone()), ..line.clone() });
+    steps.chain(checkpoints).map(|line| sequence_line(&line)).collect()
 }
 
 /// A name beside a file that nothing has: `NAME.old`, `NAME.old2` and so on.

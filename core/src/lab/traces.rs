@@ -93,7 +93,7 @@ impl Lab {
 
     /// Captures a question's prompts, unless they are those that were traced last: whoever looks from one cell to the next asks
     /// the same question each time.
-    async fn at_hand(&mut self, question: &Question) -> Result<()> {
+    pub(super) async fn at_hand(&mut self, question: &Question) -> Result<()> {
         let version = self.edits.version();
         if !self.captured.as_ref().is_some_and(|captured| captured.question == *question && captured.version == version)
         {
@@ -119,7 +119,7 @@ impl Lab {
     }
 
     /// The question as a fact, with the model's own answers where it names none; and what the model says by itself.
-    async fn fact_of(&self, question: &Question) -> Result<(Fact, String)> {
+    pub(super) async fn fact_of(&self, question: &Question) -> Result<(Fact, String)> {
         let asked = question::Question {
             prompt: &question.prompt,
             subject: &question.subject,

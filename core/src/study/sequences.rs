@@ -201,7 +201,7 @@ async fn sequence(
 
 fn put(line: SequenceLine, record: &mut Record, progress: &mut Progress<'_>) -> Result<()> {
     progress.observer.event(Event::Sequence(&line))?;
-    line.add(record)
+    line.put_into(record)
 }
 
 /// Edits that are in force, and one more where it changes something.

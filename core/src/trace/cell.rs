@@ -80,14 +80,39 @@ impl CellName {
             return Err(Error::input(format!("layer {} does not exist", self.layer.unwrap_or_default()))
                 .hint(format!("layers are numbered 1 to {layers}")));
         };
-        let put_back = match self.site {
-            MapSite::Residual => layer..=layer,
-            _ => {
-                let window = window(layer, settings.window_of(layers), layers);
-                window.start..=window.end - 1
-            }
-        };
+        let put_back = layers_of(self.site, layer, settings.window_of(layers), layers);
         Ok(Cell { layers: put_back, positions: [source, target], p: curve[layer - 1] })
+    }
+}
+
+/// The layers that a cell's map puts back.
+fn layers_of(site: MapSite, layer: usize, width: usize, layers: usize) -> RangeInclusive<usize> {
+    match site {
+        MapSite::Residual => layer..=layer,
+        MapSite::Mlp | MapSite::Attention => {
+            let window = window(layer, width, layers);
+            window.start..=window.end - 1
+        }
+    }
+}
+
+/// A cell of the maps by its place: the layers that are put back, and the positions in the clean and the corrupted prompt.
+///
+/// # Errors
+/// When there is no such cell.
+pub fn cell_of(
+    fact: &TokenizedFact,
+    site: MapSite,
+    position: usize,
+    layer: usize,
+    width: usize,
+    layers: usize,
+) -> Result<(RangeInclusive<usize>, [usize; 2])> {
+    let source = Some(position).filter(|at| *at < fact.corrupt.len()).and_then(|at| aligned(fact, at));
+    match source.filter(|_| (1..=layers).contains(&layer)) {
+        Some(source) => Ok((layers_of(site, layer, width, layers), [source, position])),
+        None => Err(Error::input(format!("position {position}, layer {layer} has no clean state"))
+            .hint("name a position of the corrupted prompt with a counterpart, and a layer of the model")),
     }
 }
 

@@ -52,9 +52,13 @@ pub fn differences(pairs: &[Again<'_>]) -> Vec<Difference> {
         found.values("p_clean", order, false, &[one.p_clean], &[two.p_clean]);
         found.values("p_corrupt", order, false, &[one.p_corrupt], &[two.p_corrupt]);
         found.values("p_false", order, false, &[one.p_false], &[two.p_false]);
-        for (position, curve) in &one.patched {
-            let again = two.patched.get(position).map_or(&[][..], Vec::as_slice);
-            found.values(&format!("patched {}", position.name()), order, true, curve, again);
+        for (name, curves, again) in
+            [("patched", &one.patched, &two.patched), ("patched_mlp", &one.patched_mlp, &two.patched_mlp)]
+        {
+            for (position, curve) in curves {
+                let again = again.get(position).map_or(&[][..], Vec::as_slice);
+                found.values(&format!("{name} {}", position.name()), order, true, curve, again);
+            }
         }
         found.values("without_block", order, true, &one.without_block, &two.without_block);
         found.values("without_attention", order, true, &one.without_attention, &two.without_attention);

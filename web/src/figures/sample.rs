@@ -52,6 +52,7 @@ pub(crate) fn record() -> Record {
             fact(1, "The capital of Chad is", "Chad", ["N'Djamena", "Oslo"], Outcome::Dropped(dropped)),
             fact(2, "The capital of Peru is", "Peru", ["Lima", "Cairo"], traced(&[0.05, 0.0, 0.09, 0.1])),
         ],
+        sequences: Vec::new(),
         edits: Some(vec![EditRecord {
             fact: 0,
             layer: 2,

@@ -4,9 +4,11 @@ use super::browser;
 use super::client::{Answer, Attachments, Call, Client};
 use crate::figures::partial::Partial;
 use crate::figures::precision;
+use crate::take;
 use engram_core::protocol::{Command, DeviceChoice, DeviceReport, Edited, Event, Failure, Loaded, ModelRef, Phase};
 use engram_core::record::Precision;
 use leptos::prelude::*;
+use leptos::task::spawn_local;
 use send_wrapper::SendWrapper;
 use web_sys::File;
 
@@ -132,6 +134,19 @@ impl Engine {
         let answer = call.last().await;
         self.done(id);
         answer
+    }
+
+    /// Offers the file that a request is answered with.
+    pub(crate) fn save(self, what: &'static str, ask: Command) {
+        spawn_local(async move {
+            match self.last(what, ask).await {
+                Ok((Event::File { name }, Some(bytes))) => {
+                    take::save_part(&name, "application/octet-stream", &bytes);
+                }
+                Ok(_) => self.complain(unexpected()),
+                Err(failure) => self.complain(failure),
+            }
+        });
     }
 
     /// Stops a request.

@@ -2,6 +2,8 @@
 //! browser's private file system.
 
 #[cfg(target_family = "wasm")]
+mod away;
+#[cfg(target_family = "wasm")]
 mod device;
 #[cfg(target_family = "wasm")]
 mod host;

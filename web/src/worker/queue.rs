@@ -1,7 +1,7 @@
 //! Requests one after the other; cancelling is heard in between.
 
 use super::models::{self, Origin};
-use super::{device, host, studies};
+use super::{away, device, host, studies};
 use engram_core::device::{Compute, complaint};
 use engram_core::lab::Lab;
 use engram_core::protocol::{Command, DeviceReport, Event, Failure, ModelRef, PROTOCOL, Request};
@@ -108,10 +108,14 @@ async fn answer(engine: &mut Engine, request: Request, message: &JsValue) -> Res
             Event::Preflight(models::preflight(engine, &Origin::of(&model, message), precision).await?)
         }
         Command::Load { model, precision } => models::load(engine, &Origin::of(&model, message), precision).await?,
-        Command::Delta => {
-            let bytes = engine.lab()?.delta()?;
-            let name = engine.lab()?.model().info.name.replace('/', "--");
-            let file = Event::File { name: format!("{name}-edits.safetensors") };
+        ask @ (Command::Delta | Command::Adapter | Command::Script { .. }) => {
+            let (file, bytes) = match ask {
+                Command::Delta => away::delta(engine)?,
+                Command::Script { question, site, position, layer } => {
+                    away::script(engine, &question, (site, position, layer)).await?
+                }
+                _ => away::adapter(engine)?,
+            };
             return Ok((file, Some(Uint8Array::from(bytes.as_slice()))));
         }
         Command::Study(study) => studies::run(engine, study, message, &tell).await?,

@@ -12,7 +12,6 @@ use crate::lab::draft::Draft;
 use crate::lab::engine::unexpected;
 use crate::lab::pace::Pace;
 use crate::page::Page;
-use crate::take;
 use crate::wish::EditWish;
 use crate::{sample, words};
 use engram_core::protocol::{Command, Event, ModelRef};
@@ -256,17 +255,8 @@ impl Editor {
         });
     }
 
-    /// Saves the edits in force as a file.
-    pub(crate) fn download(self) {
-        let engine = self.engine;
-        spawn_local(async move {
-            match engine.last("writing the change", Command::Delta).await {
-                Ok((Event::File { name }, Some(bytes))) => {
-                    take::save(&name, "application/octet-stream", &bytes.to_vec());
-                }
-                Ok(_) => engine.complain(unexpected()),
-                Err(failure) => engine.complain(failure),
-            }
-        });
+    /// Saves the edits in force as a file: Engram's own, or an adapter of PEFT.
+    pub(crate) fn download(self, adapter: bool) {
+        self.engine.save("writing the change", if adapter { Command::Adapter } else { Command::Delta });
     }
 }

@@ -211,7 +211,11 @@ fn Facts(editor: Editor, shown: Memo<Option<(Shown, bool)>>) -> impl IntoView {
     let download = move || {
         edited.get().then(|| {
             let title = "safetensors: the two factors of each edit in force, to be added to the tensor that they name";
-            view! { <button type="button" title=title on:click=move |_| editor.download()>"Download the change"</button> }
+            let adapter = "a zip archive with adapter_config.json and adapter_model.safetensors, for peft and transformers";
+            view! {
+                <button type="button" title=title on:click=move |_| editor.download(false)>"Download the change"</button>
+                <button type="button" title=adapter on:click=move |_| editor.download(true)>"As a LoRA adapter"</button>
+            }
         })
     };
     view! {

@@ -2,6 +2,7 @@
 
 use super::actions::Actions;
 use super::pinned::{PinLine, Pins};
+use super::put_back::place;
 use super::run::Tracer;
 use crate::components::shown;
 use crate::components::trace::{CellSheet, Inspector, Legend, MapTabs, Pointer, TraceFigure};
@@ -10,7 +11,7 @@ use crate::figures::trace::{
 };
 use crate::lab::Tab;
 use crate::state::{MapView, ViewState};
-use engram_core::protocol::{MapSite, Word};
+use engram_core::protocol::{Command, MapSite, Word};
 use engram_core::record::{Corruption, FactRecord};
 use leptos::{ev, html, prelude::*};
 
@@ -258,10 +259,24 @@ pub(super) fn Side(tracer: Tracer, maps: Maps, says: Signal<Option<Vec<Word>>>) 
     let question = tracer.at_hand();
     let asks = Signal::derive(move || question.with(Option::is_some));
     let layers = Signal::derive(move || maps.maps.with(|maps| maps.as_ref().map_or(1, |maps| maps.layers)));
+    let check = move |_| {
+        let (Some(question), Some((site, position, layer))) = (question.get_untracked(), untrack(|| place(maps)))
+        else {
+            return;
+        };
+        tracer.engine.save("writing the script", Command::Script { question, site, position, layer });
+    };
     view! {
         <div>
             {shown(there, move || view! {
                 <Inspector cell=cell answer=answer says=says asks=asks>
+                    {shown(move || asks.get(), move || view! {
+                        <p class="acts"><button
+                            type="button"
+                            title="A Python script that computes this number again with PyTorch and transformers alone"
+                            on:click=check
+                        >"Check in PyTorch"</button></p>
+                    })}
                     <Actions tracer=tracer layer=layer pins=maps.pins />
                     <PinLine pins=maps.pins unlike=maps.unlike />
                 </Inspector>

@@ -18,6 +18,16 @@ fn key((site, position, layer): Place) -> (u8, usize, usize) {
     (site as u8, position, layer)
 }
 
+/// The cell that is looked at.
+pub(super) fn place(maps: Maps) -> Option<Place> {
+    let at = maps.cursor.get()?;
+    let position = maps.maps.with(|maps| match maps.as_ref()?.rows.get(at.row)?.at.as_slice() {
+        [position] => Some(*position),
+        _ => None,
+    })?;
+    Some((maps.view.get().site, position, at.layer))
+}
+
 /// The words; `None` where nothing was traced here, or they are not there yet.
 pub(super) fn says(tracer: Tracer, maps: Maps) -> Signal<Option<Vec<Word>>> {
     let known = RwSignal::new(HashMap::<(u8, usize, usize), Vec<Word>>::new());
@@ -26,14 +36,7 @@ pub(super) fn says(tracer: Tracer, maps: Maps) -> Signal<Option<Vec<Word>>> {
         question.track();
         known.set(HashMap::new());
     });
-    let place = Memo::new(move |_| -> Option<Place> {
-        let at = maps.cursor.get()?;
-        let position = maps.maps.with(|maps| match maps.as_ref()?.rows.get(at.row)?.at.as_slice() {
-            [position] => Some(*position),
-            _ => None,
-        })?;
-        Some((maps.view.get().site, position, at.layer))
-    });
+    let place = Memo::new(move |_| place(maps));
     let (timer, busy) = (StoredValue::new(None::<TimeoutHandle>), StoredValue::new(false));
     let same = question;
     let ask = move || {

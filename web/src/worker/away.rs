@@ -1,0 +1,69 @@
+//! What is taken away: changes of the weights and scripts, as files.
+
+use super::queue::Engine;
+use engram_core::emit::Files;
+use engram_core::load::Model;
+use engram_core::protocol::{Event, MapSite, ModelRef, Question};
+use engram_core::{Error, Result};
+use std::io::{Cursor, Write as _};
+use zip::CompressionMethod;
+use zip::write::{SimpleFileOptions, ZipWriter};
+
+/// A file and its bytes.
+type File = (Event, Vec<u8>);
+
+fn file(name: String, bytes: Vec<u8>) -> File {
+    (Event::File { name }, bytes)
+}
+
+/// The edits in force as Engram's own file.
+pub(super) fn delta(engine: &mut Engine) -> Result<File> {
+    let lab = engine.lab()?;
+    Ok(file(format!("{}-edits.safetensors", plain(lab.model())), lab.delta()?))
+}
+
+/// The edits in force as an adapter of PEFT, a folder in an archive.
+pub(super) fn adapter(engine: &mut Engine) -> Result<File> {
+    let files = files(engine)?;
+    let lab = engine.lab()?;
+    let (name, adapter) = (format!("{}-adapter", plain(lab.model())), lab.adapter(&files)?);
+    // Numbers of an adapter do not pack.
+    let options = SimpleFileOptions::default().compression_method(CompressionMethod::Stored);
+    let mut archive = ZipWriter::new(Cursor::new(Vec::new()));
+    let failed = |error: &dyn std::fmt::Display| Error::io(format!("the archive of the adapter: {error}"));
+    for (part, bytes) in [("adapter_config.json", &adapter.config), ("adapter_model.safetensors", &adapter.weights)] {
+        archive.start_file(format!("{name}/{part}"), options).map_err(|error| failed(&error))?;
+        archive.write_all(bytes).map_err(|error| failed(&error))?;
+    }
+    let bytes = archive.finish().map_err(|error| failed(&error))?.into_inner();
+    Ok(file(format!("{name}.zip"), bytes))
+}
+
+/// A script that computes a cell again.
+pub(super) async fn script(engine: &mut Engine, question: &Question, cell: (MapSite, usize, usize)) -> Result<File> {
+    let files = files(engine)?;
+    let text = engine.lab()?.script(question, cell, &files).await?;
+    Ok(file(format!("check-layer-{}-token-{}.py", cell.2, cell.1), text.into_bytes()))
+}
+
+/// Where transformers finds the loaded model.
+fn files(engine: &mut Engine) -> Result<Files> {
+    engine.lab()?;
+    let (lab, place) = engine.lab.as_ref().expect("it was just there");
+    let (model, family) = (lab.model(), lab.model().info.family.as_str());
+    let files = match place {
+        ModelRef::Bundled { name } => Files::bundled(family, name),
+        ModelRef::Hub { id, revision, file } => {
+            Files { revision: revision.clone(), ..Files::gguf(family, id, file.clone()) }
+        }
+        ModelRef::Files { .. } | ModelRef::Url { .. } | ModelRef::Cached { .. } => {
+            Files::named(family, &model.info.name)
+        }
+    };
+    Ok(files.noting(model.own_head, model.compute.info.precision))
+}
+
+/// A model's name as a part of a file's.
+fn plain(model: &Model) -> String {
+    model.info.name.replace('/', "--")
+}
