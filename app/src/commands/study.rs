@@ -185,6 +185,9 @@ pub fn run(args: &StudyArgs, ui: &Ui) -> Result<bool> {
     if args.maps > args.n {
         ui.warn(&format!("only {} facts are traced, so there are only so many maps", args.n));
     }
+    if args.edit_sequence.is_some_and(|edits| edits >= args.n) {
+        ui.warn("no validated facts are left that the sequence does not edit: with a larger -n it is seen what becomes of them");
+    }
     let place = Place { out: args.out.clone(), fresh: args.fresh, strict: args.strict };
     let progress = Progress::new(*ui);
     let stats_text = &args.editor.stats_text;

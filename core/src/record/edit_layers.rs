@@ -76,10 +76,8 @@ impl FromStr for EditLayers {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        let wrong = || {
-            Error::input(format!("{text:?} names no layers"))
-                .hint("write dominant, all, or numbers from 1 such as 3 or 1-6,12")
-        };
+        let wrong =
+            || Error::input("it names no layers").hint("write dominant, all, or numbers from 1 such as 3 or 1-6,12");
         let number = |text: &str| match text.trim().parse::<usize>() {
             Ok(layer) if (1..=MOST_LAYERS).contains(&layer) => Ok(layer),
             _ => Err(wrong()),
