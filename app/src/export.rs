@@ -6,6 +6,7 @@ mod folder;
 mod frame;
 mod png;
 mod rows;
+mod sequence_rows;
 
 pub use figures::figures;
 pub use folder::Folder;
@@ -72,5 +73,8 @@ pub fn parquet(folder: &mut Folder, records: &[Record], program: &str) -> Result
     put("edits", edits)?;
     put("edit_steps", steps)?;
     put("edit_prompts", prompts)?;
+    let [checkpoints, edited] = sequence_rows::sequences(&studies, program)?;
+    put("sequences", checkpoints)?;
+    put("sequence_edits", edited)?;
     Ok(empty)
 }

@@ -103,8 +103,10 @@ pub fn curves(studies: &[Study<'_>], program: &str) -> Result<Frame> {
             })
         };
         let some = |values: &[f32]| values.iter().copied().map(Some).collect::<Vec<_>>();
-        for (position, values) in &traced.patched {
-            curve("patched", Some(position.name()), None, some(values))?;
+        for (quantity, curves) in [("patched", &traced.patched), ("patched_mlp", &traced.patched_mlp)] {
+            for (position, values) in curves {
+                curve(quantity, Some(position.name()), None, some(values))?;
+            }
         }
         for (position, redundancy) in &traced.redundancy {
             let ablated = Some(redundancy.ablated);

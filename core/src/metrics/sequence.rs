@@ -26,7 +26,8 @@ pub struct SequencePoint {
 }
 
 impl SequencePoint {
-    fn of(checkpoint: &Checkpoint) -> Self {
+    /// Of a checkpoint.
+    pub fn of(checkpoint: &Checkpoint) -> Self {
         let kept = checkpoint.untouched.iter().filter(|one| !one.flipped).count();
         Self {
             edits: checkpoint.edits,
