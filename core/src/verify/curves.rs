@@ -135,10 +135,12 @@ fn map_rows(record: &Record) -> Check {
     let mut tally = Tally::new("maps agree with the curves", "cells");
     for (fact, traced) in record.traced() {
         let Some(maps) = &traced.maps else { continue };
-        for (position, curve) in &traced.patched {
-            let Some(row) = row_of(traced, *position).and_then(|at| maps.residual.get(at)) else { continue };
-            for (at, (cell, p)) in row.iter().zip(curve).enumerate() {
-                tally.agree(*cell, *p, || format!("{}, {}, layer {}", place(fact), position.name(), at + 1));
+        for (curves, map) in [(&traced.patched, &maps.residual), (&traced.patched_mlp, &maps.mlp)] {
+            for (position, curve) in curves {
+                let Some(row) = row_of(traced, *position).and_then(|at| map.get(at)) else { continue };
+                for (at, (cell, p)) in row.iter().zip(curve).enumerate() {
+                    tally.agree(*cell, *p, || format!("{}, {}, layer {}", place(fact), position.name(), at + 1));
+                }
             }
         }
     }

@@ -44,6 +44,7 @@ fn of_traced(traced: &Traced) -> Vec<Part<'_>> {
         ("without_attention", all(&traced.without_attention)),
         ("without_mlp", all(&traced.without_mlp)),
         ("patched", Box::new(traced.patched.values().flatten().copied())),
+        ("patched_mlp", Box::new(traced.patched_mlp.values().flatten().copied())),
         ("redundancy", Box::new(traced.redundancy.values().flat_map(|curve| curve.patched.iter().flatten()).copied())),
     ];
     if let Some(maps) = &traced.maps {
@@ -92,8 +93,12 @@ fn probabilities(record: &Record) -> Check {
             }
         }
     }
-    for edit in record.edits.iter().flatten() {
+    let checkpoints = || record.sequences.iter().flat_map(|sequence| &sequence.checkpoints);
+    for edit in record.edits.iter().flatten().chain(checkpoints().flat_map(|one| &one.edited)) {
         see(&|| format!("edit of the fact of order {}", edit.fact), of_edit(edit));
+    }
+    for one in checkpoints().flat_map(|one| &one.untouched) {
+        see(&|| format!("untouched fact of order {}", one.fact), vec![("p_true", Box::new(one.p_true.into_iter()))]);
     }
     tally.done("there are none")
 }
