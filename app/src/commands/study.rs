@@ -259,6 +259,14 @@ pub fn summary(studied: &Studied) -> String {
         };
         lines.push(format!("  {} facts edited{at}{by}", facts.len()));
     }
+    if let Some(sequence) = record.sequences.first() {
+        let count: usize = sequence.steps.iter().map(|step| step.edits.len()).sum();
+        let times = match record.sequences.len() {
+            1 => String::new(),
+            several => format!(", {several} times from the unedited model"),
+        };
+        lines.push(format!("  {count} facts edited one after the other{times}"));
+    }
     lines.join("\n")
 }
 
