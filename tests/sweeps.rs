@@ -4,7 +4,7 @@
 use engram_core::device::Compute;
 use engram_core::edit::{EditTarget, edit_one, prepare, tokens_of};
 use engram_core::facts::{FactFile, statements};
-use engram_core::journal::{Chain, Found, find, header_line};
+use engram_core::journal::{Chain, Found, SequenceLine, find, header_line, to_json};
 use engram_core::load::Model;
 use engram_core::metrics::{predictions, sequence_summaries};
 use engram_core::protocol::StudyPhase;
@@ -90,20 +90,20 @@ impl Bench {
         (found, journal)
     }
 
-    /// Stopped after every so many lines, a study goes on to the same record.
-    fn goes_on(&mut self, settings: &Settings, step: usize) -> Record {
+    /// Killed after every line behind the facts', a study goes on to the same record, to the byte; and it can be stopped.
+    fn goes_on(&mut self, settings: &Settings) -> Record {
         let (whole, journal) = self.study(settings);
-        let lines = journal.bytes.iter().filter(|byte| **byte == b'\n').count() - 1;
-        for stop in (1..lines).step_by(step) {
-            let (stopped, journal) = self.until(settings, stop, None);
-            if let Err(error) = &stopped {
-                assert_eq!(error.kind, Kind::Cancelled);
-            }
-            let (resumed, after) = self.until(settings, usize::MAX, Some(&journal.bytes));
-            assert_eq!(resumed.expect("it goes on"), whole, "stopped after {stop} of {lines} lines");
+        let bytes = to_json(&whole).expect("JSON");
+        let lines: Vec<&[u8]> = journal.bytes.split_inclusive(|byte| *byte == b'\n').collect();
+        for kept in 1 + whole.facts.len()..lines.len() {
+            let (resumed, after) = self.until(settings, usize::MAX, Some(&lines[..kept].concat()));
+            let resumed = to_json(&resumed.expect("it goes on")).expect("JSON");
+            assert!(resumed == bytes, "killed after {kept} of {} lines", lines.len());
             let Found::Study(found) = find(&after.bytes).expect("a journal") else { panic!("nothing in it") };
             assert!(is_complete(&found.record, &self.facts).expect("the same study"));
         }
+        let (stopped, _) = self.until(settings, lines.len() / 2, None);
+        assert_eq!(stopped.expect_err("it was stopped").kind, Kind::Cancelled);
         assert!(is_complete(&whole, &self.facts).expect("the same study"));
         assert!(
             verify::record(&whole).iter().all(|check| check.state != State::Failed),
@@ -153,7 +153,7 @@ fn an_edit_of_a_sweep_is_the_edit_at_that_layer_alone() {
 fn a_sweep_goes_on_where_it_stopped_and_searches_nothing_twice() {
     let mut bench = Bench::new("llama");
     let wanted = by(&["rome", "memit"], EditSettings { layers: EditLayers::of([1, 2]), ..settings().edit });
-    let whole = bench.goes_on(&wanted, 3);
+    let whole = bench.goes_on(&wanted);
     assert_eq!(edits(&whole).len(), 2 * 3 * 2);
     let places: Vec<(usize, usize)> = edits(&whole)[..6].iter().map(|edit| (edit.fact, edit.layer)).collect();
     assert!(places.chunks(2).all(|pair| pair[0].0 == pair[1].0 && pair[1].1 == 2), "fact after fact: {places:?}");
@@ -205,7 +205,7 @@ fn edits_one_after_the_other_go_on_where_they_stopped() {
     for (name, methods) in [("llama", &["rome", "lora"][..]), ("gpt2", &["alphaedit"]), ("phi", &["memit", "spsa"])] {
         let mut bench = Bench::new(name);
         let edit = EditSettings { layers: EditLayers::of([2]), facts: 4, sequence: 4, ..settings().edit };
-        let whole = bench.goes_on(&by(methods, edit), 2);
+        let whole = bench.goes_on(&by(methods, edit));
         assert_eq!(whole.edits, None);
         assert_eq!(whole.sequences.len(), methods.len(), "{name}");
         for sequence in &whole.sequences {
@@ -217,6 +217,68 @@ fn edits_one_after_the_other_go_on_where_they_stopped() {
             assert!(sequence.steps.iter().all(|step| step.change.is_empty() && step.edits.len() == 1), "{name}");
         }
         assert_eq!(sequence_summaries(&whole).len(), methods.len());
+    }
+}
+
+/// What a journal from elsewhere has in a change's place is refused, never run.
+#[test]
+fn changes_that_do_not_fit_the_model_are_refused() {
+    let mut bench = Bench::new("llama");
+    let edit = EditSettings { layers: EditLayers::of([2]), facts: 2, sequence: 2, ..settings().edit };
+    let wanted = by(&["rome"], edit);
+    let (_, journal) = bench.study(&wanted);
+    let lines: Vec<&[u8]> = journal.bytes.split_inclusive(|byte| *byte == b'\n').collect();
+    let place = lines.iter().position(|line| line.starts_with(b"{\"sequence\"")).expect("a step");
+    let Found::Study(found) = find(&lines[..=place].concat()).expect("a journal") else { panic!("nothing in it") };
+    let good = found.record.sequences[0].steps[0].change.clone();
+    let cases = [
+        String::new(),
+        "{}".into(),
+        good.replace("layers.1.", "layers.9."),
+        good.replace(".mlp.down_proj.", ".mlp.up_proj."),
+        r#"{"terms":[],"keys":{"2":["AAAAAAAA8D8="]}}"#.into(),
+        r#"{"terms":[],"keys":{"0":[]}}"#.into(),
+    ];
+    for change in cases {
+        let mut record = found.record.clone();
+        record.sequences[0].steps[0].change = change.clone();
+        let mut journal = Journal::new(Vec::new(), Chain::default(), usize::MAX);
+        let error = block_on(run(&mut bench.model, &bench.facts, record, &mut journal)).expect_err(&change);
+        assert!(error.kind == Kind::Input && error.message().contains("damaged"), "{change}: {error}");
+    }
+    assert!(bench.model.overlays.is_empty(), "what was in force before is in force again");
+    // Lines that do not follow.
+    let second =
+        lines[place + 1..].iter().position(|line| line.starts_with(b"{\"sequence\"")).expect("another") + place + 1;
+    let mut record = found.record.clone();
+    record.sequences[0].checkpoints.clear();
+    let value: serde_json::Value = serde_json::from_slice(lines[second]).expect("JSON");
+    for (sequence, fits) in [(0, true), (1, false), (5, false), (usize::MAX, false)] {
+        let mut line: SequenceLine = serde_json::from_value(value["sequence"].clone()).expect("a line");
+        line.sequence = sequence;
+        assert_eq!(line.clone().put_into(&mut record.clone()).is_ok(), fits, "{sequence}");
+        assert!(SequenceLine { step: None, checkpoint: None, ..line }.put_into(&mut record.clone()).is_err());
+    }
+}
+
+/// A method that ruins the model ends its sequence, not the study.
+#[test]
+fn a_model_that_is_ruined_ends_the_sequence_and_not_the_study() {
+    let mut bench = Bench::new("llama");
+    let edit = EditSettings { layers: EditLayers::of([2]), facts: 3, sequence: 3, ..settings().edit };
+    let mut wanted = by(&["lora", "rome"], edit);
+    let EditMethod::Lora(lora) = &mut wanted.edit.methods[0] else { panic!("it is LoRA") };
+    (lora.tuning.lr, lora.alpha) = (1e30, 1e6);
+    let whole = bench.goes_on(&wanted);
+    let [ruined, fine] = whole.sequences.as_slice() else { panic!("{} sequences", whole.sequences.len()) };
+    let failed = ruined.steps.iter().flat_map(|step| &step.edits).filter(|edit| edit.failed.is_some()).count();
+    let broken = ruined.checkpoints.iter().any(|one| one.broken.is_some());
+    assert!(failed > 0 || broken, "{ruined:?}");
+    assert_eq!((fine.steps.len(), fine.checkpoints.len()), (3, 2));
+    let summaries = sequence_summaries(&whole);
+    assert!(summaries.iter().all(|one| one.sentence().is_some()));
+    if broken {
+        assert!(summaries[0].collapse.is_some() && summaries[0].sentence().is_some_and(|said| said.contains("finite")));
     }
 }
 

@@ -1,8 +1,8 @@
 //! Records as JSON (plain or gzip), and the journal from which a killed study resumes.
 //!
 //! A journal is JSON lines: a header (the record without facts and edits), then one line per finished
-//! [`FactRecord`](crate::record::FactRecord), `{"redundancy": …}` ([`RedundancyLine`]) and `{"edit": …}`
-//! ([`EditRecord`](crate::record::EditRecord)); `{"settings": …}` where a study went on with other ones of stage 3. Every
+//! [`FactRecord`](crate::record::FactRecord), `{"redundancy": …}` ([`RedundancyLine`]), `{"mlp": …}` ([`MlpLine`]), `{"edit": …}`
+//! ([`EditRecord`](crate::record::EditRecord)) and `{"sequence": …}` ([`SequenceLine`]); `{"settings": …}` where a study went on with other ones of stage 3. Every
 //! line carries a digest that includes its predecessor's ([`Chain`]).
 
 #[cfg(not(target_family = "wasm"))]
@@ -94,6 +94,8 @@ pub fn read_bytes(name: &str, bytes: &[u8]) -> Result<Resumed> {
         readable(resumed.record.engram)?;
         check::consistent(&resumed.record)?;
         resumed.record.settle();
+        // Only a study that goes on needs them.
+        resumed.record.forget_changes();
         Ok(resumed)
     };
     inner().map_err(|error: Error| error.at(name))

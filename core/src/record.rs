@@ -367,6 +367,11 @@ impl Record {
         self.facts.iter().filter_map(|fact| fact.traced().map(|traced| (fact, traced)))
     }
 
+    /// Lets go of what sequences changed: what a study that goes on needs, and nobody else.
+    pub fn forget_changes(&mut self) {
+        self.sequences.iter_mut().flat_map(|sequence| &mut sequence.steps).for_each(|step| step.change.clear());
+    }
+
     /// A single question, not a study: it is traced whatever the filters say.
     pub fn is_question(&self) -> bool {
         self.source.sha256.is_empty()

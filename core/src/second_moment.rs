@@ -17,7 +17,7 @@ use crate::tokens::Tokens;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// A text whose tokens stand for what a model usually reads.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,6 +85,8 @@ pub struct SecondMoments {
     /// Of each layer: the name that tells from what it was computed, the moment, and its factor with a ridge.
     known: BTreeMap<usize, (String, Arc<SecondMoment>)>,
     factors: BTreeMap<usize, (String, u32, Arc<Factor>)>,
+    /// Null spaces by layer and threshold, with the name of the moment that they are of.
+    spaces: Mutex<BTreeMap<(usize, u32), (String, Arc<NullSpace>)>>,
 }
 
 /// How far the computation is: tokens done, of how many.
@@ -180,6 +182,27 @@ impl SecondMoments {
     /// Where it was not.
     pub fn factor(&self, layer: usize) -> &Factor {
         &self.factors[&layer].2
+    }
+
+    /// The directions in which the keys of a layer that was made ready hardly lie, see [`NullSpace::of`]; found once.
+    ///
+    /// # Errors
+    /// As there.
+    ///
+    /// # Panics
+    /// Where the layer was not made ready.
+    pub fn null_space(&self, layer: usize, threshold: f32) -> Result<Arc<NullSpace>> {
+        let (name, moment) = &self.known[&layer];
+        let key = (layer, threshold.to_bits());
+        let spaces = || self.spaces.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((of, space)) = spaces().get(&key)
+            && of == name
+        {
+            return Ok(Arc::clone(space));
+        }
+        let space = Arc::new(NullSpace::of(moment, f64::from(threshold))?);
+        spaces().insert(key, (name.clone(), Arc::clone(&space)));
+        Ok(space)
     }
 
     /// The second moment of a layer that was made ready.

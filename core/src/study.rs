@@ -124,8 +124,9 @@ pub async fn header(model: &Model, facts: &FactFile, mut settings: Settings, pro
     if settings.stages.contains(&3) {
         if let Some(joint) = settings.edit.methods.iter().find(|method| method.is_joint())
             && settings.edit.layers == EditLayers::Dominant
+            && (settings.edit.sequence == 0 || settings.edit.batch > 1)
         {
-            return Err(Error::input(format!("{} edits all facts together, at one layer", joint.title()))
+            return Err(Error::input(format!("{} edits several facts together, at one layer", joint.title()))
                 .hint("choose it with --edit-layers")
                 .in_page("choose a layer"));
         }

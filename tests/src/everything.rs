@@ -215,6 +215,7 @@ fn sequence() -> Sequence {
         steps: vec![SequenceStep { edits: vec![edit], change: "{}".into() }],
         checkpoints: vec![Checkpoint {
             edits: 1,
+            broken: Some("why".into()),
             relative_norm: 0.25,
             perplexity: Some([20.0, 21.5]),
             edited: vec![EditRecord { layer: 1, ..EditRecord::default() }],

@@ -70,7 +70,7 @@ pub struct StudyArgs {
     /// Layers at which each fact is edited, one edit for each: dominant (its own), all, or numbers from 1 such as 3 or 1-6,12
     #[arg(long, alias = "edit-layer", value_name = "LAYERS", value_parser = EditLayers::from_str, default_value = "dominant", help_heading = EDITING)]
     pub edit_layers: EditLayers,
-    /// Facts that memit, alphaedit and ultraedit edit at once [default: all of them]
+    /// Facts that memit, alphaedit and ultraedit edit at once [default: all of them; in a sequence one]
     #[arg(long, value_name = "COUNT", value_parser = options::count, help_heading = EDITING)]
     pub edit_batch: Option<usize>,
     /// How facts are rewritten, one method or several: spsa, rome, r-rome, p-rome, memit, alphaedit, ft-m, lora, ultraedit
@@ -106,7 +106,7 @@ Examples:
       -n 100 --out studies
   engram study --model ./a ./b --facts mine.csv -n 50 --stages 1 --out studies
   engram study --model model.gguf --facts mine.csv --edit-layers 8 --out studies
-  engram study --model engram-llama --facts bundled --edit-layers all \
+  engram study --model engram-llama --facts bundled --edit-layers all \\
       --edit-method rome --out studies
 
 An interrupted study goes on where it stopped when the same line is run again.

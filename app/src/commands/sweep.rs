@@ -18,18 +18,19 @@ pub fn print(record: &Record, ui: &Ui) -> Result<()> {
 
 fn parts(record: &Record, screen: Screen) -> Vec<String> {
     let mut parts = Vec::new();
+    let model = text::escape(&record.model.name);
     for found in predictions(record) {
-        parts.push(bars::render(&chart(&found, record.model.layers), screen));
+        parts.push(bars::render(&chart(&found, &model, record.model.layers), screen));
         parts.extend(found.sentence().map(|said| text::wrap(&said, screen.width)));
         parts.extend(chosen(&found).map(|said| text::wrap(&said, screen.width)));
     }
     let told = sequence_summaries(record).into_iter().filter_map(|one| one.sentence());
-    parts.extend(told.map(|said| text::wrap(&said, screen.width)));
+    parts.extend(told.map(|said| text::wrap(&format!("{model}, {said}"), screen.width)));
     parts
 }
 
 /// Rewrite score and tracing effects, layer by layer.
-fn chart(found: &Prediction, layers: usize) -> Chart {
+fn chart(found: &Prediction, model: &str, layers: usize) -> Chart {
     let curve = |value: &dyn Fn(usize) -> Option<Mean>| {
         let mut values = vec![f32::NAN; layers];
         for (at, one) in found.layers.iter().enumerate() {
@@ -51,7 +52,7 @@ fn chart(found: &Prediction, layers: usize) -> Chart {
         columns.push(Column { name: format!("effect, {of}"), values, mark: None });
     }
     let position = main.map_or(String::new(), |position| format!(", effects at {}", position.name()));
-    let title = format!("{}: the same {} facts edited at each layer{position}", found.method, found.facts);
+    let title = format!("{model}, {}: the same {} facts edited at each layer{position}", found.method, found.facts);
     Chart { title, columns, least: 0.0 }
 }
 
@@ -59,7 +60,7 @@ fn chosen(found: &Prediction) -> Option<String> {
     let choice = found.choice?;
     Some(format!(
         "Edited at its dominant layer a fact reaches a rewrite score of {:.3}, at the layer that is best for the other facts \
-         (layer {}) {:.3}; the dominant layer is a fact's best one for {} of {}.",
+         (mostly layer {}) {:.3}; the dominant layer is a fact's best one for {} of {}.",
         choice.dominant.mean, choice.best, choice.fixed.mean, choice.own_best, choice.dominant.n
     ))
 }

@@ -243,7 +243,7 @@ async fn trace_again(
     };
     let mut traced = trace::trace_one(model, &one, settings, &extras, &mut |_| {}).await?;
     if !recorded.patched_mlp.is_empty() {
-        let windows = trace::mlp_windows(model, &[&one.tokens], settings, &one.group).await?;
+        let windows = trace::mlp_windows(model, &[&one.tokens], &[traced.p_corrupt], settings, &one.group).await?;
         traced.patched_mlp = windows.into_iter().next().unwrap_or_default();
     }
     Ok(traced)

@@ -20,7 +20,7 @@ const CHECKPOINTS: [Field; 10] = [
     ("collapsed", Bool, false),
 ];
 
-const EDITED: [Field; 14] = [
+const EDITED: [Field; 15] = [
     ("study", Text, false),
     ("method", Text, false),
     ("sequence_layer", Int, true),
@@ -35,6 +35,7 @@ const EDITED: [Field; 14] = [
     ("nll_true_after", Float, true),
     ("nll_new", Float, true),
     ("nll_new_after", Float, true),
+    ("failed", Text, true),
 ];
 
 /// Two tables: a row per checkpoint; per checkpoint and fact that was edited before it.
@@ -77,6 +78,7 @@ pub fn sequences(studies: &[Study<'_>], program: &str) -> Result<[Frame; 2]> {
                         nll_true_after,
                         nll_new,
                         nll_new_after,
+                        Value::from(edit.failed.as_deref()),
                     ])?;
                 }
             }

@@ -34,8 +34,10 @@ pub async fn complete(model: &Model, settings: &mut EditSettings, seed: u64) -> 
     if settings.sequence > 0
         && let Some(text) = &model.second_moments.text
     {
+        settings.second_moment.keys = keys_of(&settings.second_moment, model.net.shape.ff);
         settings.second_moment.text.clone_from(&text.name);
         settings.second_moment.sha256.clone_from(&text.sha256);
+        settings.second_moment.window = settings.second_moment.window.min(model.net.shape.positions);
     }
     if settings.needs_contexts() && settings.contexts.is_empty() {
         settings.contexts = contexts(model, seed).await?;

@@ -4,6 +4,7 @@ use super::editor::Solved;
 use super::size::by_tensor;
 use crate::error::{Error, Result};
 use crate::load::Model;
+use crate::model::Transformer;
 use crate::record::{Settings, Unrelated};
 use crate::run::{Edited, Prompt, Read, Sites, with_halving};
 use crate::tensor::{Matrix, Overlay, Term};
@@ -78,21 +79,48 @@ impl Changes {
     /// Takes a step's change in that a journal has.
     ///
     /// # Errors
-    /// When it is damaged.
-    pub fn unpack(&mut self, packed: &str) -> Result<()> {
-        let Packed { terms, keys } = serde_json::from_str(packed).map_err(|error| damaged(&error.to_string()))?;
-        let rows = |rows: Vec<String>| -> Result<Vec<Vec<f32>>> {
-            rows.iter().map(|row| numbers(row, f32::from_le_bytes)).collect()
-        };
-        let term = |PackedTerm { tensor, u, v }| Ok(Term { tensor, u: rows(u)?, v: rows(v)? });
-        let terms: Vec<Term> = terms.into_iter().map(term).collect::<Result<_>>()?;
-        let keys = keys.into_iter().map(|(layer, keys)| {
-            let keys: Result<Vec<Vec<f64>>> = keys.iter().map(|key| numbers(key, f64::from_le_bytes)).collect();
-            Ok((layer, keys?))
-        });
-        let keys = keys.collect::<Result<_>>()?;
-        self.add(&[Solved { overlay: Overlay { terms }, keys, ..Solved::default() }]);
+    /// When it is damaged, or does not fit the model.
+    pub fn unpack(&mut self, packed: &str, net: &Transformer) -> Result<()> {
+        let step = unpacked(packed)?;
+        fits(&step.overlay.terms, &step.keys, net)?;
+        self.add(&[step]);
         Ok(())
+    }
+}
+
+/// A step's change as it was found.
+fn unpacked(packed: &str) -> Result<Solved> {
+    let Packed { terms, keys } = serde_json::from_str(packed).map_err(|error| damaged(&error.to_string()))?;
+    let rows = |rows: Vec<String>| -> Result<Vec<Vec<f32>>> {
+        rows.iter().map(|row| numbers(row, f32::from_le_bytes)).collect()
+    };
+    let term = |PackedTerm { tensor, u, v }| Ok(Term { tensor, u: rows(u)?, v: rows(v)? });
+    let terms: Vec<Term> = terms.into_iter().map(term).collect::<Result<_>>()?;
+    let keys = keys.into_iter().map(|(layer, keys)| {
+        let keys: Result<Vec<Vec<f64>>> = keys.iter().map(|key| numbers(key, f64::from_le_bytes)).collect();
+        Ok((layer, keys?))
+    });
+    Ok(Solved { overlay: Overlay { terms }, keys: keys.collect::<Result<_>>()?, ..Solved::default() })
+}
+
+/// Refuses factors that are not of the model's own matrices, and keys that are none of its layers'.
+fn fits(terms: &[Term], keys: &PastKeys, net: &Transformer) -> Result<()> {
+    for term in terms {
+        // GPT-2's query, key and value are parts of one tensor.
+        let maps = net.blocks.iter().flat_map(|block| block.maps()).filter(|(_, map)| map.tensor == term.tensor);
+        let (mut output, mut input) = (0, 0);
+        maps.for_each(|(_, map)| (output, input) = (output + map.rows.len(), map.input));
+        let wide = |rows: &[Vec<f32>], width: usize| {
+            rows.iter().all(|row| row.len() == width && row.iter().all(|x| x.is_finite()))
+        };
+        if term.u.len() != term.v.len() || !wide(&term.u, output) || !wide(&term.v, input) {
+            return Err(damaged("its factors do not fit their matrix"));
+        }
+    }
+    let whole = |key: &Vec<f64>| key.len() == net.shape.ff && key.iter().all(|x| x.is_finite());
+    match keys.iter().all(|(layer, keys)| (1..=net.shape.layers).contains(layer) && keys.iter().all(whole)) {
+        true => Ok(()),
+        false => Err(damaged("its keys do not fit the model")),
     }
 }
 
@@ -201,12 +229,12 @@ mod tests {
         let one =
             solved(vec![term("a", 0.1), term("b", 1.0 / 3.0)], [(3, vec![vec![0.1f64, f64::MIN_POSITIVE]])].into());
         let two = solved(vec![term("a", 7.0)], [(3, vec![vec![2.5]]), (4, vec![vec![1.0]])].into());
-        let (mut added, mut unpacked) = (Changes::default(), Changes::default());
+        let (mut added, mut again) = (Changes::default(), Changes::default());
         for step in [&[one][..], &[two]] {
             added.add(step);
-            unpacked.unpack(&Changes::pack(step).expect("text")).expect("a change");
+            again.add(&[unpacked(&Changes::pack(step).expect("text")).expect("a change")]);
         }
-        assert_eq!(added, unpacked);
+        assert_eq!(added, again);
         assert_eq!(added.overlay.terms.len(), 2);
         assert_eq!(added.overlay.terms[0].u, [vec![0.1, 1e-30], vec![7.0, 1e-30]]);
         assert_eq!(added.past[&3].len(), 2);
@@ -216,7 +244,7 @@ mod tests {
             r#"{"terms":[{"tensor":"a","u":["AAA"],"v":[]}]}"#,
             r#"{"terms":[{"tensor":"a","u":["AAAA"],"v":[]}]}"#,
         ] {
-            assert!(Changes::default().unpack(wrong).is_err(), "{wrong}");
+            assert!(unpacked(wrong).is_err(), "{wrong}");
         }
     }
 }

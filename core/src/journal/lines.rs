@@ -8,7 +8,7 @@ use crate::record::{
 use crate::{Error, Result, gz};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 /// The second pass of one fact, as a journal line `{"redundancy": {…}}`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -56,15 +56,22 @@ impl SequenceLine {
     /// When it does not follow.
     pub fn put_into(self, record: &mut Record) -> Result<()> {
         let count = record.sequences.len();
-        if self.sequence == count && self.step.is_some() {
-            record.sequences.push(Sequence { method: self.method, layer: self.layer, ..Sequence::default() });
+        if self.step.is_some() == self.checkpoint.is_some() {
+            return Err(Error::input("a line of a sequence is a step or a checkpoint"));
         }
-        let last = record.sequences.last_mut().filter(|_| self.sequence.checked_add(1) >= Some(count));
-        let sequence = last.filter(|last| (last.method, last.layer) == (self.method, self.layer));
-        let sequence =
-            sequence.ok_or_else(|| Error::input(format!("sequence {} follows on {count} sequences", self.sequence)))?;
-        sequence.steps.extend(self.step);
-        sequence.checkpoints.extend(self.checkpoint);
+        let own = Sequence { method: self.method, layer: self.layer, ..Sequence::default() };
+        let begins = self.sequence == count && self.step.is_some();
+        let goes_on = |last: &Sequence| (last.method, last.layer) == (own.method, own.layer);
+        if !begins && !(self.sequence.checked_add(1) == Some(count) && record.sequences.last().is_some_and(goes_on)) {
+            return Err(Error::input(format!("a line of sequence {} follows on {count} sequences", self.sequence)));
+        }
+        if begins {
+            record.sequences.push(own);
+        }
+        if let Some(sequence) = record.sequences.last_mut() {
+            sequence.steps.extend(self.step);
+            sequence.checkpoints.extend(self.checkpoint);
+        }
         Ok(())
     }
 }
@@ -156,7 +163,7 @@ pub fn find(content: &[u8]) -> Result<Found> {
         dropped = Some(format!("{place} {why} {after}"));
         break;
     }
-    let Reader { record, chain, digested, kept } = reader;
+    let Reader { record, chain, digested, kept, .. } = reader;
     Ok(Found::Study(Box::new(Resumed { record, dropped, undigested: !digested, kept: kept as u64, chain })))
 }
 
@@ -175,6 +182,8 @@ enum Taken {
 
 struct Reader {
     record: Record,
+    /// Its edits, as method, fact and layer.
+    edited: HashSet<(usize, usize, usize)>,
     chain: Chain,
     /// A line with a digest was there. From then on all have one.
     digested: bool,
@@ -208,7 +217,7 @@ impl Reader {
         let header = gz::Source::new(&json);
         check_version(&header).map_err(|error| error.at("line 1"))?;
         let record = header.json().map_err(|error| place::locate(&header, &error))?;
-        Ok(Ok(Self { record, chain, digested: sealed.is_some(), kept: end + 1 }))
+        Ok(Ok(Self { record, edited: HashSet::new(), chain, digested: sealed.is_some(), kept: end + 1 }))
     }
 
     fn take(&mut self, whole: &[u8]) -> Result<Taken> {
@@ -249,11 +258,10 @@ impl Reader {
             }
             Line::Edit(edit) => {
                 traced(facts, edit.fact, "edit")?;
-                let edits = self.record.edits.get_or_insert_default();
-                if edits.iter().any(|known| known.is_of(edit.method, edit.fact, edit.layer)) {
+                if !self.edited.insert((edit.method, edit.fact, edit.layer)) {
                     return Err(Error::input(format!("a second edit of fact {} at layer {}", edit.fact, edit.layer)));
                 }
-                edits.push(*edit);
+                self.record.edits.get_or_insert_default().push(*edit);
             }
             Line::Redundancy(line) => {
                 let traced = traced(facts, line.fact, "redundancy")?;
@@ -273,6 +281,9 @@ impl Reader {
             Line::Sequence(line) => line.put_into(&mut self.record)?,
             Line::Settings(settings) => {
                 same::change(&mut self.record, &settings);
+                if self.record.edits.is_none() {
+                    self.edited.clear();
+                }
             }
         }
         Ok(())

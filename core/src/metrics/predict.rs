@@ -123,7 +123,7 @@ pub struct Relation {
     pub n: usize,
     /// Pearson's correlation over all of them.
     pub r: Option<f64>,
-    /// The same about layer means.
+    /// The same about layer means: with each layer's mean taken off.
     pub within: Option<f64>,
     /// Share of the variance that the layer alone explains, `R²`.
     pub layer: f64,
@@ -132,6 +132,11 @@ pub struct Relation {
     /// Share of shuffles (facts with each other's effects) in which the correlation about layer means is as strong, this
     /// one counted: a two-sided p-value of at least `1 / (SHUFFLES + 1)`.
     pub p: Option<f64>,
+    /// The correlation with each layer's and each fact's mean taken off: whether tracing tells *where* a fact is edited best.
+    /// A fact that is easier everywhere, and has larger effects everywhere, does not count here.
+    pub place: Option<f64>,
+    /// The p-value of `place`, from the same shuffles.
+    pub p_place: Option<f64>,
 }
 
 /// What becomes of choosing a layer by tracing.
@@ -143,7 +148,7 @@ pub struct Choice {
     pub fixed: Mean,
     /// The layer that is best for all of them.
     pub best: usize,
-    /// Facts whose dominant layer is their own best one.
+    /// Facts whose dominant layer is their own best one, or one of several that are.
     pub own_best: usize,
 }
 
@@ -164,19 +169,22 @@ pub struct Prediction {
     pub choice: Option<Choice>,
 }
 
+/// Fewest facts of which anything is said: four have too few orders for a p-value of 0.05.
+const FEWEST: usize = 5;
+
 impl Relation {
-    /// What tracing tells of edits beyond the layer, in words.
-    pub fn words(&self) -> &'static str {
-        let (Some(added), Some(p), Some(within)) = (self.added, self.p, self.within) else {
-            return "cannot be told: one of the two does not vary";
+    /// What tracing tells of where a fact is edited best, in words.
+    pub fn words(&self, facts: usize) -> &'static str {
+        let (Some(place), Some(p)) = (self.place, self.p_place) else {
+            return "cannot tell where a fact is edited best: one of the two does not vary";
         };
-        match (p <= 0.05, added, within > 0.0) {
-            (false, ..) => "tells nothing",
-            (true, ..0.01, _) => "tells almost nothing",
-            (true, ..0.05, true) => "tells a little: edits work slightly better where it finds more",
-            (true, ..0.05, false) => "tells a little, and the wrong way: edits work slightly worse where it finds more",
-            (true, _, true) => "tells something: edits work better where it finds more",
-            (true, _, false) => "tells something, and the wrong way: edits work worse where it finds more",
+        match (facts < FEWEST, p <= 0.05, place.abs() >= 0.3, place > 0.0) {
+            (true, ..) => "was asked about too few facts to tell where one is edited best",
+            (_, false, ..) => "tells no more than chance about where a fact is edited best",
+            (_, true, false, true) => "tells a little about where a fact is edited best",
+            (_, true, true, true) => "tells where a fact is edited best",
+            (_, true, false, false) => "points slightly away from where a fact is edited best",
+            (_, true, true, false) => "points away from where a fact is edited best",
         }
     }
 }
@@ -186,21 +194,22 @@ impl Prediction {
     pub fn sentence(&self) -> Option<String> {
         let main = self.main()?;
         let percent = |share: f64| format!("{:.1} %", 100.0 * share);
-        let numbers = match (main.added, main.within, main.p) {
-            (Some(added), Some(within), Some(p)) => {
-                format!(
-                    "the fact's own tracing effect there adds {} (r = {within:.2} about layer means, p = {p:.3})",
-                    percent(added)
-                )
+        let added = match (main.added, main.p) {
+            (Some(added), Some(p)) => {
+                format!("the fact's own tracing effect there adds {} (p = {p:.3})", percent(added))
             }
             _ => "nothing can be said of the fact's own tracing effect there".to_owned(),
         };
+        let place = match (main.place, main.p_place) {
+            (Some(place), Some(p)) => format!("; r = {place:.2} about the means of layers and facts, p = {p:.3}"),
+            _ => String::new(),
+        };
         Some(format!(
-            "Beyond which layer it is, tracing {} ({}; {}, {} facts at {} layers): the layer alone explains {} of the \
-             variance of the rewrite score, {numbers}.",
-            main.words(),
-            main.effect.name(),
+            "{}: causal tracing {} ({}, {} facts at {} layers{place}). The layer alone explains {} of the variance of the \
+             rewrite score; {added}.",
             self.method,
+            main.words(self.facts),
+            main.effect.name(),
             self.facts,
             self.layers.len(),
             percent(main.layer),
@@ -299,30 +308,29 @@ fn relation(
     }
     let (all_x, all_y) = (about(&x, false), about(&y, false));
     let (own_x, own_y) = (about(&x, true), about(&y, true));
+    let (place_x, place_y) = (about_rows(&own_x), about_rows(&own_y));
     let (spread, rest) = (dot(&all_y, &all_y), dot(&own_y, &own_y));
     let layer = if spread > 0.0 { 1.0 - rest / spread } else { 0.0 };
-    let within = correlation(&own_x, &own_y);
-    let p = within.map(|within| {
-        // The means of layers stay what they are, and so do the lengths: products tell which correlation is stronger.
-        let found = within.abs() * (dot(&own_x, &own_x) * rest).sqrt() * (1.0 - 1e-12);
-        let as_strong = (1..=SHUFFLES as u64).filter(|&time| {
-            let order = shuffled(own_x.len(), seed.wrapping_add(time));
-            let product: f64 = order.iter().zip(&own_y).map(|(&at, y)| product(&own_x[at], y)).sum();
-            product.abs() >= found
-        });
-        (1 + as_strong.count()) as f64 / (1 + SHUFFLES) as f64
+    let (within, place) = (correlation(&own_x, &own_y), correlation(&place_x, &place_y));
+    let [p, p_place] = [(within, &own_x, &own_y), (place, &place_x, &place_y)].map(|(found, x, y)| {
+        found?;
+        // Means and lengths stay what they are: products tell which correlation is stronger.
+        let found = dot(x, y).abs() * (1.0 - 1e-12);
+        let product = |order: &[usize]| order.iter().zip(y).map(|(&at, y)| product(&x[at], y)).sum::<f64>();
+        let as_strong =
+            (1..=SHUFFLES as u64).filter(|&time| product(&shuffled(x.len(), seed.wrapping_add(time))).abs() >= found);
+        Some((1 + as_strong.count()) as f64 / (1 + SHUFFLES) as f64)
     });
     let added = within.map(|within| (1.0 - layer) * within * within);
-    Some(Relation {
-        effect,
-        editability,
-        n: x.len() * layers.len(),
-        r: correlation(&all_x, &all_y),
-        within,
-        layer,
-        added,
-        p,
-    })
+    let (n, r) = (x.len() * layers.len(), correlation(&all_x, &all_y));
+    Some(Relation { effect, editability, n, r, within, layer, added, p, place, p_place })
+}
+
+/// Rows without their own means.
+fn about_rows(rows: &[Vec<f64>]) -> Vec<Vec<f64>> {
+    let mean = |row: &[f64]| row.iter().sum::<f64>() / row.len() as f64;
+    let less = |value: f64, mean: f64| if (value - mean).abs() < 1e-12 { 0.0 } else { value - mean };
+    rows.iter().map(|row| row.iter().map(|value| less(*value, mean(row))).collect()).collect()
 }
 
 /// Rows without their mean: of each column, or of everything.
@@ -367,11 +375,15 @@ fn choice(facts: &[Edited<'_>], layers: &[usize], position: PatchPosition) -> Op
         let others: Vec<f64> = sums.iter().zip(scores).map(|(sum, own)| sum - own).collect();
         scores[best(&others)]
     };
+    if all.len() < 2 {
+        return None;
+    }
+    let is_best = |scores: &[f64], at: usize| scores.iter().all(|score| *score <= scores[at]);
     Some(Choice {
         dominant: Mean::of(all.iter().map(|(own, scores)| scores[*own]))?,
         fixed: Mean::of(all.iter().map(|(_, scores)| for_others(scores)))?,
         best: layers[best(&sums)],
-        own_best: all.iter().filter(|(own, scores)| best(scores) == *own).count(),
+        own_best: all.iter().filter(|(own, scores)| is_best(scores, *own)).count(),
     })
 }
 

@@ -15,6 +15,8 @@ pub const BROKEN_FACTS: f64 = 0.5;
 pub struct SequencePoint {
     /// Edits in force.
     pub edits: usize,
+    /// The model gives no finite numbers any more.
+    pub broken: bool,
     /// All of them, measured now.
     pub scores: Scores,
     /// Facts that the sequence does not edit whose most probable token is still the answer's first.
@@ -31,6 +33,7 @@ impl SequencePoint {
         let kept = checkpoint.untouched.iter().filter(|one| !one.flipped).count();
         Self {
             edits: checkpoint.edits,
+            broken: checkpoint.broken.is_some(),
             scores: scores(&checkpoint.edited),
             untouched: Share::new(kept, checkpoint.untouched.len()),
             perplexity: checkpoint.perplexity.map(|both| both.map(f64::from)),
@@ -44,10 +47,10 @@ impl SequencePoint {
         after.map(|mean| mean.mean)
     }
 
-    /// The model no longer writes its language, or has lost most facts that nobody edited.
+    /// The model gives no numbers any more, no longer writes its language, or has lost most facts that nobody edited.
     pub fn is_collapsed(&self) -> bool {
         let text = self.perplexity.is_some_and(|[before, now]| now > BROKEN_TEXT * before);
-        text || self.untouched.is_some_and(|kept| kept.share < BROKEN_FACTS)
+        self.broken || text || self.untouched.is_some_and(|kept| kept.share < BROKEN_FACTS)
     }
 }
 
@@ -70,6 +73,12 @@ impl SequenceSummary {
     /// What became of the model in one sentence; `None` before the first checkpoint.
     pub fn sentence(&self) -> Option<String> {
         let last = self.points.last()?;
+        if last.broken {
+            return Some(format!(
+                "{}, {} edits one after the other: the model gives no finite numbers any more.",
+                self.method, last.edits
+            ));
+        }
         let share = |value: Option<f64>| value.map_or("–".to_owned(), |value| format!("{:.0}", 100.0 * value));
         let kept = match last.untouched {
             Some(kept) => format!("{} of {} facts that nobody edited are kept", kept.count, kept.of),

@@ -77,10 +77,12 @@ impl FromStr for EditLayers {
 
     fn from_str(text: &str) -> Result<Self> {
         let wrong =
-            || Error::input("it names no layers").hint("write dominant, all, or numbers from 1 such as 3 or 1-6,12");
+            |what: String| Error::input(what).hint("write dominant, all, or numbers from 1 such as 3 or 1-6,12");
         let number = |text: &str| match text.trim().parse::<usize>() {
             Ok(layer) if (1..=MOST_LAYERS).contains(&layer) => Ok(layer),
-            _ => Err(wrong()),
+            Ok(0) => Err(wrong("layers are numbered from 1".into())),
+            Ok(layer) => Err(wrong(format!("no model has a layer {layer}"))),
+            Err(_) => Err(wrong(format!("`{}` is not a layer", text.trim()))),
         };
         match text.trim() {
             "dominant" => return Ok(Self::Dominant),
@@ -94,7 +96,7 @@ impl FromStr for EditLayers {
                 Some((first, last)) => {
                     let (first, last) = (number(first)?, number(last)?);
                     if first > last {
-                        return Err(wrong());
+                        return Err(wrong(format!("{first}-{last} runs backwards")));
                     }
                     layers.extend(first..=last);
                 }

@@ -89,8 +89,9 @@ impl Settings {
                     .hint("take LoRA, whose changes have low rank"));
             }
             if edit.sequence != edit.facts {
-                return Err(Error::input(format!("a sequence of {} edits of {} facts", edit.sequence, edit.facts))
-                    .hint("both are the same number"));
+                let (edits, facts) = (edit.sequence, edit.facts);
+                return Err(Error::input(format!("settings.edit.sequence is {edits}, settings.edit.facts is {facts}"))
+                    .hint("a sequence edits each of its facts once: both are the same number"));
             }
         }
         match &edit.layers {

@@ -64,6 +64,9 @@ pub struct SequenceEdit {
 pub struct Checkpoint {
     /// Edits in force.
     pub edits: usize,
+    /// Why nothing could be measured: the model gives no finite numbers any more. The sequence ends here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub broken: Option<String>,
     /// `‖ΔW‖ / ‖W‖` of all changes together; of several matrices, the largest.
     pub relative_norm: f32,
     /// Perplexity on the end of the text of `settings.edit.second_moment`, unedited and now; absent where there was no text.

@@ -2,7 +2,7 @@
 
 use super::edits::{Chosen, chosen, wanted};
 use super::l_star;
-use super::sequences::{Wanted, found, places};
+use super::sequences::{self, Wanted, places};
 use crate::error::{Error, Result};
 use crate::facts::{FactFile, shuffled};
 use crate::record::{EditMethod, EditRecord, Outcome, PatchPosition, Record, Sequence};
@@ -36,8 +36,17 @@ pub(super) fn facts(record: &Record, facts: &FactFile, order: &[usize]) -> Resul
     if let Some(position) = other {
         return Err(wrong(format!("a second pass of {}, which was not asked for", position.name())));
     }
-    match record.edits.as_ref().is_some_and(|edits| !edits.is_empty() && !record.settings.stages.contains(&3)) {
-        true => Err(wrong("there are edits, which were not asked for")),
+    let (third, edit) = (record.settings.stages.contains(&3), &record.settings.edit);
+    let single = third && edit.sequence == 0;
+    if record.edits.as_ref().is_some_and(|edits| !edits.is_empty()) && !single {
+        return Err(wrong("there are edits, which were not asked for"));
+    }
+    if !record.sequences.is_empty() && !(third && edit.sequence > 0) {
+        return Err(wrong("there are sequences of edits, which were not asked for"));
+    }
+    let swept = record.facts.iter().any(|fact| fact.traced().is_some_and(|traced| !traced.patched_mlp.is_empty()));
+    match swept && !(single && edit.layers.is_sweep()) {
+        true => Err(wrong("what MLPs restore was not asked for")),
         false => Ok(()),
     }
 }
@@ -69,7 +78,7 @@ pub(super) fn sequences(there: &[Sequence], chosen: &[Chosen<'_>], all: &[Wanted
         let (places, checkpoints) = (places(chosen, wanted), wanted.checkpoints());
         let edits = sequence.checkpoints.iter().map(|one| one.edits);
         (sequence.method, sequence.layer) == (wanted.method, wanted.layer)
-            && places.starts_with(&found(sequence))
+            && places.starts_with(&sequences::there(sequence))
             && sequence.checkpoints.len() <= checkpoints.len()
             && edits.eq(checkpoints.iter().take(sequence.checkpoints.len()).map(|(_, edits)| *edits))
     };
@@ -81,10 +90,14 @@ pub(super) fn sequences(there: &[Sequence], chosen: &[Chosen<'_>], all: &[Wanted
 
 /// Whether they are all there.
 pub(super) fn are_complete(there: &[Sequence], all: &[Wanted]) -> bool {
-    let whole = |(sequence, wanted): (&Sequence, &Wanted)| {
-        sequence.steps.len() == wanted.steps.len() && sequence.checkpoints.len() == wanted.checkpoints().len()
-    };
-    there.len() == all.len() && there.iter().zip(all).all(whole)
+    there.len() == all.len() && there.iter().zip(all).all(|(sequence, wanted)| is_whole(sequence, wanted))
+}
+
+/// Whether nothing of a sequence is missing; one that has ruined the model has ended.
+pub(super) fn is_whole(sequence: &Sequence, wanted: &Wanted) -> bool {
+    let broken = sequence.checkpoints.last().is_some_and(|last| last.broken.is_some());
+    let all = sequence.steps.len() == wanted.steps.len() && sequence.checkpoints.len() == wanted.checkpoints().len();
+    broken || all
 }
 
 /// Whether nothing is left to compute.

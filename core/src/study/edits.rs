@@ -14,7 +14,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 /// Edits that are searched together, before the first of them is in the journal.
-const TOGETHER: usize = 64;
+pub(super) const TOGETHER: usize = 64;
+
+/// Parts whose prompts are kept for the methods that follow.
+const KEPT: usize = 4;
 
 /// A fact that is edited, and where.
 pub(super) struct Chosen<'a> {
@@ -140,7 +143,9 @@ pub(super) async fn mlp_phase(
         }
         let prepared: Vec<&TokenizedFact> = group.iter().map(|order| &known.tokens[order]).collect();
         let captured = capture_facts(model, &prepared, &settings).await?;
-        let all = mlp_windows(model, &prepared, &settings, &captured).await?;
+        let p_corrupt = group.iter().map(|&order| record.facts[order].traced().map_or(0.0, |traced| traced.p_corrupt));
+        let p_corrupt: Vec<f32> = p_corrupt.collect();
+        let all = mlp_windows(model, &prepared, &p_corrupt, &settings, &captured).await?;
         for (&fact, patched) in group.iter().zip(all).filter(|(order, _)| !has(record, **order)).collect::<Vec<_>>() {
             let line = MlpLine { fact, patched };
             observer.event(Event::Mlp(&line))?;
@@ -196,9 +201,11 @@ pub(super) async fn edit_phase(
     let work: Vec<(usize, &EditMethod, Range<usize>)> = work.collect();
     let steps: usize = work.iter().map(|(_, method, _)| method.steps()).sum();
     let mut stepped = 0;
-    // Methods that edit the same facts share what is known of their prompts.
+    // Methods that edit the same facts share what is known of their prompts, until the last of them has edited these.
+    let key_of = |method: &EditMethod, part: &Range<usize>| (method.is_joint(), part.start, part.end);
     let mut batches: BTreeMap<(bool, usize, usize), EditBatch<'_>> = BTreeMap::new();
-    for (at, method, part) in work {
+    for (place, (at, method, part)) in work.iter().enumerate() {
+        let at = *at;
         let jobs = &of_method(method)[part.clone()];
         let has =
             |edits: &[EditRecord], job: &EditTarget<'_>| edits.iter().any(|edit| edit.is_of(at, job.order, job.layer));
@@ -209,9 +216,11 @@ pub(super) async fn edit_phase(
         }
         // All of a part are searched as one batch, also when a resumed study lacks only some of them.
         stopped(observer)?;
-        let key = (method.is_joint(), part.start, part.end);
-        if methods.len() == 1 {
-            batches.clear();
+        let key = key_of(method, part);
+        batches.retain(|known, _| work[place..].iter().any(|(_, method, part)| key_of(method, part) == *known));
+        // Many parts are not kept: they are made anew.
+        while batches.len() > KEPT {
+            batches.pop_last();
         }
         if !batches.contains_key(&key) {
             batches.insert(key, EditBatch::capture(model, jobs).await?);

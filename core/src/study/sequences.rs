@@ -1,13 +1,13 @@
 //! Stage 3 with edits one after the other: each is found on the model that those before it left, and after some of them the
 //! model is measured whole.
 
-use super::edits::{Chosen, chosen};
+use super::edits::{Chosen, TOGETHER, chosen};
 use super::{Event, Known, Observer, begun, stopped};
 use crate::edit::{
-    Changes, EditBatch, EditTarget, Evidence, Solved, Step, measure, perplexity, prepare, size_of, solve, text_end,
-    untouched,
+    Changes, EditBatch, EditTarget, Evidence, MeasuredEdit, OnStep, Solved, measure, perplexity, prepare, size_of,
+    solve, text_end, untouched,
 };
-use crate::error::Result;
+use crate::error::{Kind, Result};
 use crate::facts::FactFile;
 use crate::journal::SequenceLine;
 use crate::load::Model;
@@ -19,6 +19,7 @@ use crate::run::Edited;
 use crate::tensor::Overlay;
 use crate::trace::TokenizedFact;
 use std::collections::BTreeSet;
+use std::mem::take;
 
 /// A sequence that settings ask for: the method's place, the layer where all facts have the same, and each step's facts by
 /// their places among the chosen ones.
@@ -85,6 +86,9 @@ pub(super) async fn run(
     let chosen = chosen(record, facts, order);
     let all = wanted(&chosen, &settings.edit, model.layers());
     begun::sequences(&record.sequences, &chosen, &all)?;
+    // A study that went through in one piece has the same record: changes are in journals only.
+    let of_steps = |sequence: &mut Sequence| sequence.steps.iter_mut().map(|step| take(&mut step.change)).collect();
+    let mut packed: Vec<Vec<String>> = record.sequences.iter_mut().map(of_steps).collect();
     let layers: BTreeSet<usize> = chosen.iter().flat_map(|one| one.layers.iter().copied()).collect();
     if !begun::are_complete(&record.sequences, &all) {
         stopped(observer)?;
@@ -126,14 +130,20 @@ pub(super) async fn run(
                 .collect();
             // What is in force apart from the sequence stays in force.
             let kept = model.overlays.clone();
-            let done = sequence(model, (place, wanted), &targets, &settings, &before, record, &mut progress).await;
+            let packed = packed.get_mut(place).map(take).unwrap_or_default();
+            let earlier = Earlier { packed, before: &before };
+            let done = sequence(model, (place, wanted), &targets, &settings, earlier, record, &mut progress).await;
             model.overlays = kept;
             done?;
         }
     }
-    // A study that went through in one piece has the same record.
-    record.sequences.iter_mut().flat_map(|one| &mut one.steps).for_each(|step| step.change.clear());
     Ok(())
+}
+
+/// What is there of a sequence: the changes of its first steps; and what it is measured against.
+struct Earlier<'a> {
+    packed: Vec<String>,
+    before: &'a Before,
 }
 
 /// Edits of all sequences that are done.
@@ -155,31 +165,30 @@ async fn sequence(
     (place, wanted): (usize, &Wanted),
     targets: &[EditTarget<'_>],
     settings: &Settings,
-    before: &Before,
+    earlier: Earlier<'_>,
     record: &mut Record,
     progress: &mut Progress<'_>,
 ) -> Result<()> {
     let (base, method) = (model.overlays.clone(), &settings.edit.methods[wanted.method]);
-    let known = record.sequences.get(place).cloned().unwrap_or_default();
     let checkpoints = wanted.checkpoints();
+    let there = |record: &Record| record.sequences.get(place).map_or(0, |known| known.checkpoints.len());
     let mut changes = Changes::default();
     let line = SequenceLine { sequence: place, method: wanted.method, layer: wanted.layer, ..SequenceLine::default() };
     progress.tell(0)?;
-    if known.steps.len() == wanted.steps.len() && known.checkpoints.len() == checkpoints.len() {
+    if record.sequences.get(place).is_some_and(|known| begun::is_whole(known, wanted)) {
         return progress.tell(targets.len());
     }
     let mut measured = 0;
     for (at, step) in wanted.steps.iter().enumerate() {
-        let some: Vec<EditTarget<'_>> = step.iter().map(|&fact| targets[fact].clone()).collect();
-        match known.steps.get(at) {
-            Some(known) => changes.unpack(&known.change)?,
+        match earlier.packed.get(at) {
+            Some(packed) => changes.unpack(packed, &model.net)?,
             None => {
                 stopped(progress.observer)?;
+                let edited: Vec<usize> = wanted.steps[..at].iter().flatten().map(|&fact| targets[fact].order).collect();
+                let some: Vec<EditTarget<'_>> = step.iter().map(|&fact| still_known(&targets[fact], &edited)).collect();
                 model.overlays = with(&base, &changes.overlay);
-                let mut batch = EditBatch::capture(model, &some).await?;
-                batch.past.clone_from(&changes.past);
                 let observer = &*progress.observer;
-                let solved = solve(&batch, method, settings, &mut |_: Step<'_>| stopped(observer)).await?;
+                let solved = found(model, method, (&some, &changes), settings, &mut |_| stopped(observer)).await?;
                 let step = SequenceStep { edits: edits(&some, &solved), change: Changes::pack(&solved)? };
                 changes.add(&solved);
                 put(SequenceLine { step: Some(step), ..line.clone() }, record, progress)?;
@@ -188,19 +197,68 @@ async fn sequence(
         progress.tell(step.len())?;
         let Some(&(_, count)) = checkpoints.iter().find(|(steps, _)| *steps == at + 1) else { continue };
         measured += 1;
-        if known.checkpoints.len() >= measured {
+        if there(record) >= measured {
             continue;
         }
         stopped(progress.observer)?;
         model.overlays.clone_from(&base);
-        let found = checkpoint(model, (wanted.method, &targets[..count]), &changes.overlay, settings, before).await?;
+        let of = (wanted.method, &targets[..count]);
+        let mut found = match checkpoint(model, of, &changes.overlay, settings, earlier.before).await {
+            // A model that edits have ruined is what a sequence is to find out.
+            Err(error) if error.kind == Kind::Numeric => {
+                Checkpoint { edits: count, broken: Some(error.message().to_owned()), ..Checkpoint::default() }
+            }
+            other => other?,
+        };
+        let failed: Vec<_> = record.sequences[place].steps.iter().flat_map(|step| &step.edits).collect();
+        for (edit, step) in found.edited.iter_mut().zip(failed) {
+            edit.failed.clone_from(&step.failed);
+        }
+        let broken = found.broken.is_some();
         put(SequenceLine { checkpoint: Some(found), ..line.clone() }, record, progress)?;
+        if broken {
+            return progress.tell(wanted.steps[at + 1..].iter().map(Vec::len).sum());
+        }
     }
     Ok(())
 }
 
-fn put(line: SequenceLine, record: &mut Record, progress: &mut Progress<'_>) -> Result<()> {
+/// A target whose neighbours are facts that nobody has edited yet.
+fn still_known<'a>(target: &EditTarget<'a>, edited: &[usize]) -> EditTarget<'a> {
+    let mut target = target.clone();
+    target.alike.retain(|(order, _)| !edited.contains(order));
+    target
+}
+
+/// What is found for a step's facts. A search whose numbers are none is an edit that failed: it ends no study.
+async fn found(
+    model: &Model,
+    method: &EditMethod,
+    (targets, changes): (&[EditTarget<'_>], &Changes),
+    settings: &Settings,
+    told: OnStep<'_>,
+) -> Result<Vec<Solved>> {
+    let search = async {
+        let mut batch = EditBatch::capture(model, targets).await?;
+        batch.past.clone_from(&changes.past);
+        solve(&batch, method, settings, told).await
+    };
+    match search.await {
+        Err(error) if error.kind == Kind::Numeric => {
+            let failed = Some(error.message().to_owned());
+            let evidence = Evidence { seed: settings.seed, failed, ..Evidence::default() };
+            let (all, evidence) = ((0..targets.len()).collect(), vec![evidence; targets.len()]);
+            Ok(vec![Solved { targets: all, evidence, ..Solved::default() }])
+        }
+        other => other,
+    }
+}
+
+fn put(mut line: SequenceLine, record: &mut Record, progress: &mut Progress<'_>) -> Result<()> {
     progress.observer.event(Event::Sequence(&line))?;
+    if let Some(step) = &mut line.step {
+        step.change.clear();
+    }
     line.put_into(record)
 }
 
@@ -233,20 +291,23 @@ async fn checkpoint(
     before: &Before,
 ) -> Result<Checkpoint> {
     let relative_norm = if overlay.terms.is_empty() { 0.0 } else { size_of(model, overlay).await?.1 };
-    let batch = EditBatch::capture(model, targets).await?;
     let evidence = Evidence { seed: settings.seed, relative_norm, ..Evidence::default() };
-    let solved = [Solved {
-        targets: (0..targets.len()).collect(),
-        overlay: overlay.clone(),
-        evidence: vec![evidence; targets.len()],
-        ..Solved::default()
-    }];
     let mut edited = Vec::new();
-    let mut take = |edit: crate::edit::MeasuredEdit| {
-        edited.push(edit.record);
-        Ok(())
-    };
-    measure(&batch, (method, &solved), settings, &mut take).await?;
+    // So many at a time as memory does not ask about, and always the same ones.
+    for some in targets.chunks(TOGETHER) {
+        let batch = EditBatch::capture(model, some).await?;
+        let solved = [Solved {
+            targets: (0..some.len()).collect(),
+            overlay: overlay.clone(),
+            evidence: vec![evidence.clone(); some.len()],
+            ..Solved::default()
+        }];
+        let mut keep = |edit: MeasuredEdit| {
+            edited.push(edit.record);
+            Ok(())
+        };
+        measure(&batch, (method, &solved), settings, &mut keep).await?;
+    }
     let overlays = with(&model.overlays, overlay);
     let after = Edited { overlays: &overlays, ..model.edited() };
     let perplexity = match (&before.windows, before.perplexity) {
@@ -254,7 +315,7 @@ async fn checkpoint(
         _ => None,
     };
     let untouched = untouched(after, &before.untouched, settings).await?;
-    Ok(Checkpoint { edits: targets.len(), relative_norm, perplexity, edited, untouched })
+    Ok(Checkpoint { edits: targets.len(), broken: None, relative_norm, perplexity, edited, untouched })
 }
 
 /// Facts and layers that a sequence's steps must have, in their order.
@@ -267,6 +328,6 @@ pub(super) fn places(chosen: &[Chosen<'_>], wanted: &Wanted) -> Vec<Vec<(usize, 
 }
 
 /// The same of a sequence that is there.
-pub(super) fn found(sequence: &Sequence) -> Vec<Vec<(usize, usize)>> {
+pub(super) fn there(sequence: &Sequence) -> Vec<Vec<(usize, usize)>> {
     sequence.steps.iter().map(|step| step.edits.iter().map(|edit| (edit.fact, edit.layer)).collect()).collect()
 }

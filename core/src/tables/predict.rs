@@ -79,11 +79,22 @@ fn table11(all: &[Answer<'_>]) -> Table {
                 percent(Some(one.layer)),
                 percent(one.added),
                 number(one.p, 3),
+                number(one.place, 3),
+                number(one.p_place, 3),
             ]
         })
     });
     let rows: Vec<Vec<Cell>> = rows.collect();
-    let columns = ["edits", "r", "r about layer means", "layer explains, %", "tracing adds, %", "p"];
+    let columns = [
+        "edits",
+        "r",
+        "r about layer means",
+        "layer explains, %",
+        "tracing adds, %",
+        "p",
+        "r about layer and fact means",
+        "p, about both",
+    ];
     Table {
         number: 11,
         title: "Does localization predict editability?".into(),
@@ -96,11 +107,12 @@ fn table11(all: &[Answer<'_>]) -> Table {
         notes: vec![
             "r: Pearson's correlation over all facts and layers; then the same with each layer's mean taken off. Share \
              of the variance (R²) that the layer alone explains, and what the fact's own tracing effect at the layer \
-             adds to it (Hase et al. 2023)."
+             adds to it (Hase et al. 2023). With each fact's mean taken off too, r tells whether tracing finds where a \
+             fact is edited best: facts that are easier everywhere do not count."
                 .into(),
             format!(
-                "p: how often facts with each other's tracing effects have as strong a correlation about layer means \
-                 ({SHUFFLES} shuffles, two-sided)."
+                "p: how often facts with each other's tracing effects have as strong a correlation ({SHUFFLES} shuffles, \
+                 two-sided)."
             ),
         ],
     }
@@ -140,9 +152,9 @@ fn table12(all: &[Answer<'_>]) -> Table {
         columns,
         rows: all.iter().map(row).collect(),
         notes: vec![
-            "R and C as in Tables 2 and 3, over all validated facts. Rewrite scores over the edited facts that have a \
-             dominant layer: at that layer; and at the one layer that is best for all the other facts, so that no fact \
-             chooses its own."
+            "R and C as in Tables 2 and 3 at subject-last, over all validated facts. The rewrite score of all layers is \
+             over all edited facts; the others over those that have a dominant layer: at that layer; and at the one layer \
+             that is best for all the other facts, so that no fact chooses its own."
                 .into(),
         ],
     }

@@ -11,13 +11,15 @@ use crate::record::{PatchPosition, Settings};
 use crate::run::{Intervention, PatchedRun};
 use std::collections::BTreeMap;
 
-/// `p_patch` per patch position and layer, for each fact of a group.
+/// `p_patch` per patch position and layer, for each fact of a group. Where a fact has no such position nothing is put back, and
+/// p is `p_corrupt`, as in Stage 1.
 ///
 /// # Errors
 /// When the device fails.
 pub async fn mlp_windows(
     model: &Model,
     facts: &[&TokenizedFact],
+    p_corrupt: &[f32],
     settings: &Settings,
     group: &Group,
 ) -> Result<Vec<BTreeMap<PatchPosition, Vec<f32>>>> {
@@ -40,14 +42,16 @@ pub async fn mlp_windows(
     }
     let readouts = resume(model, group, &runs).await?;
     let mut rest = readouts.as_slice();
-    let mut curves = |fact: &&TokenizedFact| {
-        let there = settings.positions.iter().filter(|&&position| positions(fact, position).is_some());
+    let mut curves = |(fact, &p_corrupt): (&&TokenizedFact, &f32)| {
         let mut curve = |&position: &PatchPosition| {
+            if positions(fact, position).is_none() {
+                return (position, vec![p_corrupt; layers]);
+            }
             let (head, tail) = rest.split_at(layers * fact.draws);
             rest = tail;
             (position, mean_scores(head, fact.draws))
         };
-        there.map(&mut curve).collect()
+        settings.positions.iter().map(&mut curve).collect()
     };
-    Ok(facts.iter().map(&mut curves).collect())
+    Ok(facts.iter().zip(p_corrupt).map(&mut curves).collect())
 }

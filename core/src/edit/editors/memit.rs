@@ -12,7 +12,7 @@ use crate::load::Model;
 use crate::model::Site;
 use crate::record::{AlphaEdit, Memit, Settings, ValueSearch};
 use crate::run::{Edited, Prompt, Sites};
-use crate::second_moment::{NullSpace, ridge_inverse};
+use crate::second_moment::ridge_inverse;
 use crate::tensor::{Matrix, Overlay, Term};
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
@@ -47,8 +47,7 @@ impl Editor for AlphaEdit {
         let spread = Spread::of(batch, self.layers, &self.search, settings)?;
         let mut spaces = BTreeMap::new();
         for layer in spread.layers.clone() {
-            let moment = batch.model.second_moments.moment(layer).expect("it was made ready");
-            spaces.insert(layer, NullSpace::of(moment, f64::from(self.threshold))?);
+            spaces.insert(layer, batch.model.second_moments.null_space(layer, self.threshold)?);
         }
         let all: Vec<usize> = (0..batch.targets.len()).collect();
         let (mut overlay, mut past) = (Overlay::default(), batch.past.clone());

@@ -160,7 +160,7 @@ fn study_line(record: &Record) -> String {
         flag("--window", window.to_string());
     }
     let (edit, usual) = (&settings.edit, &default.edit);
-    if edit.facts != usual.facts {
+    if edit.facts != usual.facts && edit.sequence == 0 {
         flag("--edit-facts", edit.facts.to_string());
     }
     if edit.position != usual.position {
