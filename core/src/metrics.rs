@@ -13,6 +13,7 @@ mod predict;
 mod redundancy;
 mod reference;
 mod rewriting;
+mod shown;
 mod summary;
 mod verdict;
 
@@ -30,6 +31,7 @@ pub use predict::{Choice, Editability, EditedLayer, Effect, EffectOf, Prediction
 pub use redundancy::{Redundancy, fact_redundancy, redundancy, redundancy_curve};
 pub use reference::Tfidf;
 pub use rewriting::{DISABLING, Dialect, Measure, Scores, interval, lines, scores};
+pub use shown::shown_edits;
 pub use summary::{Summary, density, matched, reasons, restrict, summarize};
 pub use verdict::{
     Answer, Check, HARM, Judgement, MOVED, Mark, RULES, Verdict, follows, gave_way, harms_neighbour, harms_unrelated,

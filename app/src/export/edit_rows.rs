@@ -29,15 +29,16 @@ const EDITS: [Field; 20] = [
     ("failed", Text, true),
 ];
 
-const STEPS: [Field; 5] = [
+const STEPS: [Field; 6] = [
     ("study", Text, false),
     ("order", Int, false),
     ("step", Int, false),
     ("loss", Float, false),
     ("method", Text, false),
+    ("layer", Int, false),
 ];
 
-const PROMPTS: [Field; 15] = [
+const PROMPTS: [Field; 16] = [
     ("study", Text, false),
     ("order", Int, false),
     ("kind", Text, false),
@@ -53,6 +54,7 @@ const PROMPTS: [Field; 15] = [
     ("nll_true_after", Float, true),
     ("nll_new", Float, true),
     ("nll_new_after", Float, true),
+    ("layer", Int, false),
 ];
 
 /// Three tables of Stage 3: a row per edit; per edit and step of its search; per edit and watched prompt.
@@ -91,7 +93,14 @@ pub fn edits(studies: &[Study<'_>], program: &str) -> Result<[Frame; 3]> {
                 Value::from(edit.failed.as_deref()),
             ])?;
             for (step, loss) in edit.loss.iter().enumerate() {
-                steps.row([study.clone(), order.clone(), step.into(), (*loss).into(), method.clone()])?;
+                steps.row([
+                    study.clone(),
+                    order.clone(),
+                    step.into(),
+                    (*loss).into(),
+                    method.clone(),
+                    edit.layer.into(),
+                ])?;
             }
             for (kind, shifts) in [
                 ("paraphrase", &edit.paraphrases),
@@ -116,6 +125,7 @@ pub fn edits(studies: &[Study<'_>], program: &str) -> Result<[Frame; 3]> {
                         nll_true_after,
                         nll_new,
                         nll_new_after,
+                        edit.layer.into(),
                     ])?;
                 }
             }
@@ -137,6 +147,7 @@ pub fn edits(studies: &[Study<'_>], program: &str) -> Result<[Frame; 3]> {
                     Value::Null,
                     Value::Null,
                     Value::Null,
+                    edit.layer.into(),
                 ])?;
             }
         }

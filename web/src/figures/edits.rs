@@ -1,7 +1,7 @@
 //! Edits of Stage 3: both answers before and after, and how far each edit got.
 
 use crate::words;
-use engram_core::metrics::{EditOutcome, Mark, Verdict, edit_outcome, lines};
+use engram_core::metrics::{EditOutcome, Mark, Verdict, edit_outcome, lines, shown_edits};
 use engram_core::record::{EditRecord, Record, Shift};
 
 /// One edit.
@@ -76,7 +76,7 @@ fn paper(outcome: &EditOutcome, least: f32) -> (&'static str, String) {
 /// The edits of a record that are shown; `None` when Stage 3 was not run.
 pub fn all(record: &Record) -> Option<Vec<Edit>> {
     record.edits.as_ref()?;
-    Some(record.shown_edits().map(|edit| one(record, edit)).collect())
+    Some(shown_edits(record).into_iter().map(|edit| one(record, edit)).collect())
 }
 
 /// How many edits ended how.

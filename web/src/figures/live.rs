@@ -45,7 +45,7 @@ impl Live {
     /// An edit is measured.
     pub fn edit(&mut self, edit: EditRecord) {
         let edits = self.record.edits.get_or_insert_default();
-        match edits.iter_mut().find(|old| (old.method, old.fact) == (edit.method, edit.fact)) {
+        match edits.iter_mut().find(|old| old.is_of(edit.method, edit.fact, edit.layer)) {
             Some(old) => *old = edit,
             None => edits.push(edit),
         }

@@ -1,25 +1,26 @@
-//! The article's abstract: three to five sentences, each from the numbers.
+//! The article's abstract: three to six sentences, each from the numbers.
 
 use super::super::{Article, say};
 use super::redundancy::{Clip, clip};
-use super::{At, edits, layers, places};
+use super::{At, edits, layers, places, prediction};
 use crate::words;
 use engram_core::metrics::Redundancy;
 use engram_core::record::PatchPosition;
 
-/// Three to five sentences.
+/// Three to six sentences.
 pub fn headline(article: &Article<'_>) -> Vec<String> {
     let mut lines = vec![passed(article)];
     lines.push(first(article));
     lines.extend(second(article));
     lines.extend(redundancy(article));
     lines.extend(editing(article));
+    lines.extend(prediction::headline(article));
     if lines.len() < 3 {
         lines
             .push(super::ablations::ablations(article).split_inclusive(". ").take(2).collect::<String>().trim().into());
     }
     lines.retain(|line| !line.is_empty());
-    lines.truncate(5);
+    lines.truncate(6);
     lines
 }
 
