@@ -11,7 +11,7 @@ use leptos::prelude::*;
 /// Height of a panel's plot.
 const HEIGHT: f64 = 120.0;
 /// Width that the layers take together, about.
-const WIDTH: f64 = 320.0;
+const WIDTH: f64 = 360.0;
 /// Height of a line of a panel's key.
 const LINE: f64 = 17.0;
 /// Entries in a line of the key.

@@ -128,6 +128,16 @@ mod tests {
     }
 
     #[test]
+    fn edits_of_a_fact_at_several_layers_are_several() {
+        let whole = sample::swept("a");
+        let mut live = Live::new("k".into(), Record { edits: None, ..whole.clone() }, 0.0);
+        for edit in whole.edits.iter().flatten().chain(whole.edits.iter().flatten().take(5)) {
+            live.edit(edit.clone());
+        }
+        assert_eq!(live.record.edits, whole.edits);
+    }
+
+    #[test]
     fn phases_have_bars() {
         let mut live = Live::new("k".into(), sample::record(), 0.0);
         live.progress(StudyPhase::Trace, 50, 100, 1.0);

@@ -59,10 +59,11 @@ impl Panel {
     }
 
     /// Everything that its axis has to hold.
-    pub fn values(&self) -> impl Iterator<Item = f64> {
+    pub fn values(&self) -> Vec<f64> {
         let means = self.lines.iter().flat_map(|line| &line.values).flatten().map(|mean| mean.mean);
         let band = self.lines.iter().take(1).flat_map(|line| &line.values).flatten();
-        means.chain(band.flat_map(|mean| mean.sem.map_or([mean.mean; 2], |sem| [mean.mean - sem, mean.mean + sem])))
+        let ends = band.flat_map(|mean| mean.sem.map_or([mean.mean; 2], |sem| [mean.mean - sem, mean.mean + sem]));
+        seen(means.chain(ends).collect())
     }
 }
 
@@ -127,6 +128,13 @@ impl ByLayer {
     }
 }
 
+/// Values that an axis has to hold: what lies below zero by a hair is drawn at zero, or the axis would have a step for it.
+fn seen(mut values: Vec<f64>) -> Vec<f64> {
+    let highest = values.iter().copied().fold(0.0, f64::max);
+    values.retain(|value| *value >= 0.0 || *value < -0.02 * highest);
+    values
+}
+
 /// `0.612 ± 0.031`.
 pub(super) fn short(mean: &Mean) -> String {
     let sem = mean.sem.map(|sem| format!(" ± {}", words::fixed(sem, 3)));
@@ -159,7 +167,7 @@ pub fn dots(name: &str, record: &Record, prediction: &Prediction) -> Option<Scat
         _ => "tracing effect: residual, last-token",
     };
     let (x, y) = (dots.iter().map(|dot| dot.x), dots.iter().map(|dot| dot.y));
-    let (x, y) = (Axis::values(along, x), Axis::values("rewrite score", y));
+    let (x, y) = (Axis::values(along, seen(x.collect())), Axis::values("rewrite score", seen(y.collect())));
     let shades = (0..count).map(|at| depth(at, count)).collect();
     Some(Scatter { shades, ..Scatter::new(format!("{name}, {}", prediction.method), x, y, dots) })
 }

@@ -185,6 +185,10 @@ mod tests {
             dot.words,
             "a, The capital of France is: layer 2 of 4, p(new) 0.0100 → 0.5000, rewritten, not all checked"
         );
+        let several = sample::swept("c");
+        let layers = by_depth(&[("c".to_owned(), &several)]).dots;
+        assert_eq!(layers.iter().filter(|dot| dot.words.contains("layer 1 of 3")).count(), 3, "dominant layers only");
+        assert_eq!(layers.len(), 4);
         let both = both_answers(&studies);
         assert!(both.diagonal && both.nearest(0.2, 0.5).is_some());
         assert_eq!(both.sentence().split(':').next(), Some("Both answers after the edit"));

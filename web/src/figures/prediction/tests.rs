@@ -23,7 +23,7 @@ fn layers_have_their_means_in_two_panels() {
     let (head, rows) = figure.numbers();
     assert_eq!((head.len(), rows.len(), rows[2][0].as_str()), (3, 3, "3"));
     // The band counts, the other lines' errors do not.
-    let highest = figure.panels[0].values().fold(0.0, f64::max);
+    let highest = figure.panels[0].values().into_iter().fold(0.0, f64::max);
     assert!((highest - 0.8333).abs() < 1e-3, "{highest}");
 }
 
@@ -68,7 +68,7 @@ fn models_stand_beside_each_other_and_few_are_not_correlated() {
     let rows = models([("a", &record, &answer)]);
     assert_eq!((rows[0].name.as_str(), rows[0].kept), ("a", [None, Some(2.0 / 3.0)]));
     let scores = rows[0].scores.map(|score| score.map(|score| (score * 1000.0).round()));
-    assert_eq!(scores, [Some(375.0), Some(708.0), Some(375.0)]);
+    assert_eq!(scores, [Some(529.0), Some(708.0), Some(475.0)]);
     assert_eq!(over_models(&[rows[0].clone(), rows[0].clone()]), "Over 2 models no correlation is told.");
     let row =
         |r: f64, score: f64| Model { name: String::new(), kept: [Some(r), None], scores: [None, None, Some(score)] };
@@ -76,6 +76,13 @@ fn models_stand_beside_each_other_and_few_are_not_correlated() {
     assert_eq!(over_models(&four), "Over models R and the mean rewrite score go together with r = 1.00 (n = 4).");
     assert_eq!(over_models(&four[..3]), "Over 3 models no correlation is told.");
     assert_eq!(pearson(&[[1.0, 2.0], [1.0, 3.0]]), None, "one of them does not vary");
+}
+
+#[test]
+fn an_axis_has_no_step_for_a_hair_below_zero() {
+    assert_eq!(seen(vec![0.5, -0.002, 0.0]), [0.5, 0.0]);
+    assert_eq!(seen(vec![0.05, -0.002]), [0.05, -0.002]);
+    assert_eq!(seen(vec![-0.3, -0.1]), [-0.3, -0.1], "all of them below zero");
 }
 
 #[test]

@@ -12,7 +12,7 @@ use crate::wish::EditWish;
 use crate::words;
 use engram_core::metrics::{dominant, shown_edits};
 use engram_core::protocol::{EditCommand, ModelRef};
-use engram_core::record::{FactRecord, PatchPosition, Reason, Record};
+use engram_core::record::{FactRecord, PatchPosition, Reason};
 use leptos::prelude::*;
 
 impl Editor {

@@ -317,4 +317,23 @@ mod tests {
         failed.edits = Some(vec![]);
         assert_eq!(said(by_depth, &[failed]), "Stage 3 found no fact to rewrite.");
     }
+
+    #[test]
+    fn edits_at_several_layers_count_at_the_dominant_one() {
+        let told = said(by_depth, &[sample::swept("a")]);
+        assert!(told.starts_with("4 edits judged by all measures together: "), "{told}");
+        assert!(
+            told.contains("this and the figures are about the edit at a fact's dominant layer; Tables 4, 6 and 7"),
+            "{told}"
+        );
+        let once = said(
+            by_depth,
+            &[{
+                let mut one = record("a");
+                sample::edited(&mut one, 1, &[[0.2, 0.5]]);
+                one
+            }],
+        );
+        assert!(!once.contains("several layers"), "{once}");
+    }
 }

@@ -187,6 +187,16 @@ mod tests {
     }
 
     #[test]
+    fn whether_tracing_predicts_edits_comes_last() {
+        let lines = said(&[sample::swept("a")], &MetricConvention::default());
+        assert!(
+            lines.last().is_some_and(|line| line.starts_with("Beyond which layer it is, tracing tells")),
+            "{lines:?}"
+        );
+        assert!(lines.len() <= 6, "{lines:?}");
+    }
+
+    #[test]
     fn nothing_is_claimed_of_nothing() {
         let mut record = sample::record();
         record.facts.retain(|fact| fact.traced().is_none());

@@ -20,15 +20,20 @@ fn of(article: &Article<'_>, name: &str, said: String) -> String {
 
 /// The answer, a paragraph a study; one that says why there is none, where facts were edited at several layers all the same.
 pub fn answers(article: &Article<'_>) -> Vec<String> {
-    let found = answered(article);
-    if found.is_empty() && article.records.iter().any(is_swept) {
-        return vec!["No fact has been edited at all of the layers yet.".into()];
-    }
     let one = |(name, prediction): (&str, &Prediction)| {
-        let told = joined([prediction.sentence(), prediction.choice.as_ref().map(choice)]);
-        (!told.is_empty()).then(|| of(article, name, told))
+        let told = joined([Some(answer(prediction)?), prediction.choice.as_ref().map(choice)]);
+        Some(of(article, name, told))
     };
-    found.into_iter().filter_map(one).collect()
+    let told: Vec<String> = answered(article).into_iter().filter_map(one).collect();
+    if told.is_empty() && article.records.iter().any(is_swept) {
+        return vec!["Too few facts were edited at all of the layers: an answer takes two.".into()];
+    }
+    told
+}
+
+/// [`Prediction::sentence`] with the page's minus sign.
+fn answer(prediction: &Prediction) -> Option<String> {
+    Some(prediction.sentence()?.replace("= -", "= −"))
 }
 
 /// What becomes of choosing a layer by tracing.
@@ -47,7 +52,7 @@ fn choice(choice: &Choice) -> String {
 pub(super) fn headline(article: &Article<'_>) -> Option<String> {
     let found = answered(article);
     if let [(_, prediction)] = found.as_slice() {
-        return prediction.sentence();
+        return answer(prediction);
     }
     let one = |(name, prediction): &(&str, &Prediction)| {
         let main = prediction.main()?;
@@ -147,8 +152,8 @@ mod tests {
         assert!(told[0].starts_with("Beyond which layer it is, tracing "), "{told:?}");
         assert!(
             told[0].ends_with(
-                "Edited at its dominant layer a fact reaches a rewrite score of 0.33; at the layer that is best for the \
-                 other facts, layer 2 over all, 0.73. The dominant layer is the best one for 1 of 4 facts."
+                "Edited at its dominant layer a fact reaches a rewrite score of 0.53; at the layer that is best for the \
+                 other facts, layer 2 over all, 0.71. The dominant layer is the best one for 2 of 4 facts."
             ),
             "{told:?}"
         );
@@ -159,7 +164,7 @@ mod tests {
         assert!(line.contains(" % in a (p = ") && line.contains("; ") && line.contains(" in b "), "{line}");
         let mut stopped = record;
         stopped.edits.iter_mut().for_each(|edits| edits.truncate(2));
-        assert_eq!(said(answers, &[stopped]), ["No fact has been edited at all of the layers yet."]);
+        assert_eq!(said(answers, &[stopped]), ["Too few facts were edited at all of the layers: an answer takes two."]);
         assert_eq!(said(answers, &[sample::record()]), Vec::<String>::new());
         assert_eq!(said(headline, &[sample::record()]), None);
     }
@@ -170,7 +175,7 @@ mod tests {
         let told = said(by_layer, &records);
         assert!(
             told.starts_with(
-                "Over 4 facts, edits by ROME work best at layer 2 (rewrite score 0.733 ± 0.133) and least at"
+                "Over 4 facts, edits by ROME work best at layer 2 (rewrite score 0.708 ± 0.125) and least at"
             ),
             "{told}"
         );
