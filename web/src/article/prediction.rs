@@ -4,6 +4,7 @@ use super::Desk;
 use super::plate::Plate;
 use crate::components::compare::dots::Dots;
 use crate::components::layer_lines::LayerLines;
+use crate::components::shades::shaded;
 use crate::figures::prediction::{ByLayer, Model, dots, is_swept, models};
 use crate::words;
 use engram_core::metrics::{Prediction, Relation};
@@ -28,7 +29,9 @@ pub(super) const DOTS: Plate = Plate {
     title: "Figure F. Tracing effect and rewrite score, fact by fact and layer by layer",
     still: false,
     draw: |desk| {
-        first(desk, |name, record, one| Some(view! { <Dots scatter=dots(name, record, one)? nothing="" /> }.into_any()))
+        first(desk, |name, record, one| {
+            Some(view! { <Dots scatter=dots(name, record, one)? nothing="" cloud=shaded /> }.into_any())
+        })
     },
     finding: |desk| desk.told.with(|told| told.said.predicted[1].clone()),
 };

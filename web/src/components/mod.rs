@@ -26,6 +26,8 @@ pub mod loss;
 pub mod numbers;
 pub mod progress;
 pub mod said;
+#[cfg(any(feature = "viewer", feature = "print"))]
+pub mod shades;
 #[cfg(feature = "page")]
 mod shown;
 #[cfg(feature = "page")]

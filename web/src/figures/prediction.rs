@@ -195,7 +195,7 @@ pub fn models<'a>(studies: impl IntoIterator<Item = (&'a str, &'a Record, &'a Pr
         let summary = summarize(record, &MetricConvention::default());
         let means: Option<Vec<f64>> =
             prediction.layers.iter().map(|layer| Some(layer.editability.first()?.as_ref()?.mean)).collect();
-        let mean = means.and_then(|means| Mean::of(means)).map(|mean| mean.mean);
+        let mean = means.and_then(Mean::of).map(|mean| mean.mean);
         let choice = prediction.choice.map(|choice| [choice.dominant.mean, choice.fixed.mean]);
         Model {
             name: name.to_owned(),

@@ -19,6 +19,9 @@ const BELOW: f64 = 38.0;
 /// More of it, for what the shades mean.
 const KEY: f64 = 20.0;
 
+/// Draws dots at their places, and a key at another one.
+pub type Cloud = fn(&Scatter, &[(f64, f64)], (f64, f64)) -> AnyView;
+
 /// The figure; a line of text where it has no dots.
 #[component]
 pub fn Dots(
@@ -26,6 +29,10 @@ pub fn Dots(
     scatter: Scatter,
     /// What is said where there is nothing to draw.
     nothing: &'static str,
+    /// How many dots are drawn together, where there are many: from the figure, their places, and where the plot's key
+    /// begins.
+    #[prop(optional)]
+    cloud: Option<Cloud>,
 ) -> impl IntoView {
     if scatter.dots.is_empty() {
         return view! {
@@ -37,7 +44,7 @@ pub fn Dots(
         .into_any();
     }
     let left = margin(scatter.y.ticks.iter().map(|tick| tick.1.clone()), LEFT - NAME) + NAME;
-    let key = if scatter.shades.is_empty() { 0.0 } else { KEY };
+    let key = if cloud.is_some() { KEY } else { 0.0 };
     let size = (left + WIDTH + 14.0, TOP + HEIGHT + BELOW + key);
     let sentence = scatter.sentence();
     let (x_name, y_name, title) = (scatter.x.name, scatter.y.name, scatter.title.clone());
@@ -79,8 +86,10 @@ pub fn Dots(
         .iter()
         .map(|dot| (left + scatter.x.place(dot.x) * WIDTH, bottom - scatter.y.place(dot.y) * HEIGHT))
         .collect();
-    let drawn = if scatter.shades.is_empty() { marks(&scatter, &places) } else { shaded(&scatter, &places) };
-    let key = (key > 0.0).then(|| shades(&scatter.shades, left, size.1 - 8.0));
+    let drawn = match cloud {
+        Some(cloud) => cloud(&scatter, &places, (left, size.1 - 8.0)),
+        None => marks(&scatter, &places),
+    };
     let rows: Vec<Vec<String>> = scatter.dots.iter().map(|dot| vec![dot.words.clone()]).collect();
     let last = scatter.dots.len() - 1;
     let cursor = RwSignal::new(None::<usize>);
@@ -128,7 +137,6 @@ pub fn Dots(
                     >
                         {y_name}
                     </text>
-                    {key}
                     {drawn}
                     {ring}
                 </svg>
@@ -157,38 +165,4 @@ fn marks(scatter: &Scatter, places: &[(f64, f64)]) -> AnyView {
         view! { <g>{mark(dot.series, *x, *y, 4.5, dot.full)} <title>{dot.words.clone()}</title></g> }
     };
     scatter.dots.iter().zip(places).map(one).collect_view().into_any()
-}
-
-/// Many dots: those of one shade are one path, lines of no length with round ends.
-fn shaded(scatter: &Scatter, places: &[(f64, f64)]) -> AnyView {
-    let mut paths = vec![String::new(); scatter.shades.len()];
-    for (dot, (x, y)) in scatter.dots.iter().zip(places) {
-        if let Some(path) = paths.get_mut(dot.series) {
-            path.push_str(&format!("M{} {}h0", px(*x), px(*y)));
-        }
-    }
-    let one = |((depth, colour), path): (&(f64, String), String)| {
-        view! { <path class="shade" style=strength(*depth) stroke=colour.clone() d=path /> }
-    };
-    scatter.shades.iter().zip(paths).filter(|(_, path)| !path.is_empty()).map(one).collect_view().into_any()
-}
-
-/// A shade as the style sheet takes it; pictures have the colour of the light theme instead.
-fn strength(depth: f64) -> String {
-    format!("--t:{}%", px(100.0 * depth))
-}
-
-/// The shades from the first layer to the last.
-fn shades(shades: &[(f64, String)], left: f64, y: f64) -> AnyView {
-    let (from, step) = (left + 52.0, 120.0 / shades.len() as f64);
-    let one = |(at, (depth, colour)): (usize, &(f64, String))| {
-        let x = from + step * at as f64;
-        view! { <path class="shade flat" style=strength(*depth) stroke=colour.clone() d=format!("M{} {}h{}", px(x), px(y - 4.0), px(step)) /> }
-    };
-    view! {
-        <text class="tick" x=px(from - 8.0) y=px(y) text-anchor="end">"layer 1"</text>
-        {shades.iter().enumerate().map(one).collect_view()}
-        <text class="tick" x=px(from + 128.0) y=px(y)>{shades.len()}</text>
-    }
-    .into_any()
 }
