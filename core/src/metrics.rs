@@ -14,6 +14,7 @@ mod redundancy;
 mod reference;
 mod rewriting;
 mod sequence;
+mod shown;
 mod summary;
 mod verdict;
 
@@ -32,6 +33,7 @@ pub use redundancy::{Redundancy, fact_redundancy, redundancy, redundancy_curve};
 pub use reference::Tfidf;
 pub use rewriting::{DISABLING, Dialect, Measure, Scores, interval, lines, scores};
 pub use sequence::{BROKEN_FACTS, BROKEN_TEXT, SequencePoint, SequenceSummary, sequence_summaries};
+pub use shown::shown_edits;
 pub use summary::{Summary, density, matched, reasons, restrict, summarize};
 pub use verdict::{
     Answer, Check, HARM, Judgement, MOVED, Mark, RULES, Verdict, follows, gave_way, harms_neighbour, harms_unrelated,

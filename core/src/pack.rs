@@ -5,10 +5,12 @@
 //! next, their first bytes together, then their second ones and so on; gzip makes little of signs and exponents. Facts and edits of several records take turns in that JSON, since studies to be compared hold the same ones, and
 //! gzip finds a repetition only when it is near.
 
+mod extract;
 mod page;
 mod text;
 mod values;
 
+pub use extract::extract;
 pub use page::{RECORDS, WORDS, beside, from_beside, from_page, in_page};
 pub use text::{from_link, from_text, to_link, to_text};
 

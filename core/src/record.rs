@@ -357,11 +357,6 @@ impl Record {
         self.facts.iter().filter_map(|fact| fact.validated().map(|traced| (fact, traced)))
     }
 
-    /// The edits that figures and sentences are about, where a study has several methods: those of the first.
-    pub fn shown_edits(&self) -> impl Iterator<Item = &EditRecord> {
-        self.edits.iter().flatten().filter(|edit| edit.method == 0)
-    }
-
     /// All facts that have raw values: beside the validated ones that of a single question which a filter would drop.
     pub fn traced(&self) -> impl Iterator<Item = (&FactRecord, &Traced)> {
         self.facts.iter().filter_map(|fact| fact.traced().map(|traced| (fact, traced)))

@@ -105,6 +105,7 @@ pub fn edit() -> EditRecord {
             nll: vec![0.5, 0.25],
             kl: vec![0.0, 0.125],
         }),
+        without_losses: true,
         failed: Some("why".into()),
     }
 }

@@ -10,6 +10,7 @@ mod localize;
 mod maps;
 mod menu;
 mod plate;
+mod prediction;
 mod said;
 mod tables;
 #[cfg(feature = "print")]
@@ -52,6 +53,7 @@ pub(crate) fn Article(
         {section("localization", "Where the facts are", localize::section(&desk))}
         {section("compression", "The models side by side", compress::section(&desk))}
         {section("editing", "What can be rewritten", edit::section(&desk))}
+        {prediction::wanted(&desk).then(|| section("prediction", prediction::TITLE, prediction::section(&desk)))}
         {section("tables", "Tables", tables::section(&desk))}
         {section("facts", "Fact by fact", facts::section(&desk))}
         {section("maps", "Causal trace", maps::section(&desk))}

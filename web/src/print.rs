@@ -14,13 +14,25 @@ use engram_core::{Error, Result, pack};
 use leptos::prelude::*;
 use std::sync::Arc;
 
-/// A page over records, in a frame from [`crate::shell`]. Equal records and frames give equal pages.
+/// Bytes of a page above which it carries no numbers that it does not show.
+const LARGE: usize = 2_000_000;
+
+/// A page over records, in a frame from [`crate::shell`]. Equal records and frames give equal pages. A large one carries
+/// what [`pack::extract`] leaves.
 ///
 /// # Errors
 /// When there is no record, one holds a number that is not finite, there are more facts than a page can show, or the
 /// frame is not one.
 pub fn page(frame: &str, records: &[Record]) -> Result<String> {
     checked(records)?;
+    let whole = made(frame, records)?;
+    match pack::extract(records).filter(|_| whole.len() > LARGE) {
+        Some(extract) => made(frame, &extract),
+        None => Ok(whole),
+    }
+}
+
+fn made(frame: &str, records: &[Record]) -> Result<String> {
     let packed = pack::pack(records)?;
     let title = title::title(&Told::new(records, &MetricConvention::default())).title;
     let (words, article) = article(records);

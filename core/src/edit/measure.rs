@@ -220,6 +220,7 @@ impl Watched<'_> {
             answers: answers(own, own_after),
             relative_norm: evidence.failed.is_none().then_some(evidence.relative_norm),
             search: evidence.search.clone(),
+            without_losses: false,
             failed: evidence.failed.clone(),
         }
     }

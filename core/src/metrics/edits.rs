@@ -1,6 +1,6 @@
 //! Editing: the paper's success levels, side effects and verdicts (METHODS, section 4).
 
-use super::{Check, Judgement, Mean, Scores, Share, Verdict, judge, scores};
+use super::{Check, Judgement, Mean, Scores, Share, Verdict, judge, scores, shown_edits};
 use crate::record::{EditRecord, Record};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -160,12 +160,14 @@ pub struct EditSummary {
     pub outcomes: Vec<EditOutcome>,
 }
 
-/// Summarises Stage 3 by its only method, or its first one; `None` when it was not run.
+/// Summarises the edits that figures and sentences are about ([`shown_edits`]); `None` when Stage 3 was not run.
 pub fn edit_summary(record: &Record) -> Option<EditSummary> {
-    edit_summaries(record).into_iter().next()
+    record.edits.as_ref()?;
+    let method = record.settings.edit.methods.first()?;
+    Some(summary(method.title(), shown_edits(record), record.settings.edit.min_p_false))
 }
 
-/// Summarises Stage 3, method by method; nothing when it was not run.
+/// Summarises Stage 3, method by method, with the edits at all layers; nothing when it was not run.
 pub fn edit_summaries(record: &Record) -> Vec<EditSummary> {
     let Some(edits) = &record.edits else { return Vec::new() };
     let methods = record.settings.edit.methods.iter().enumerate();

@@ -45,7 +45,7 @@ impl Effect {
     }
 
     /// A fact's effect at each layer.
-    fn curve(self, traced: &Traced) -> Option<Vec<f64>> {
+    pub fn curve(self, traced: &Traced) -> Option<Vec<f64>> {
         let curves = match self.of {
             EffectOf::Residual => &traced.patched,
             EffectOf::Mlp => &traced.patched_mlp,
@@ -157,6 +157,8 @@ pub struct Choice {
 pub struct Prediction {
     /// The method, for people.
     pub method: String,
+    /// Its place among the settings' methods, as edits name it.
+    pub place: usize,
     /// Facts that are edited at every layer.
     pub facts: usize,
     /// Tracing effects that the record has.
@@ -280,6 +282,7 @@ fn prediction(record: &Record, method: usize, title: String) -> Option<Predictio
     };
     Some(Prediction {
         method: title,
+        place: method,
         facts: facts.len(),
         layers: layers.iter().enumerate().map(row).collect(),
         relations: effects.iter().flat_map(relate).collect(),

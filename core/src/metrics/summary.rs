@@ -67,7 +67,7 @@ pub struct Summary {
     pub redundancy: Option<Redundancy>,
     /// The curve behind R.
     pub redundancy_curve: Vec<Option<Mean>>,
-    /// Stage 3.
+    /// Stage 3: one edit a fact, at its dominant layer where it is edited at several.
     pub edits: Option<EditSummary>,
 }
 

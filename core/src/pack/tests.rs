@@ -178,3 +178,33 @@ fn too_many_facts_or_records_are_refused() -> Result<()> {
     assert!(error.as_ref().is_some_and(|error| error.contains("150001 facts")), "{error:?}");
     Ok(())
 }
+
+#[test]
+fn an_extract_lacks_the_losses_that_no_page_shows() -> Result<()> {
+    use crate::record::{EditLayers, Search};
+    let mut whole = record(3);
+    assert_eq!(extract(std::slice::from_ref(&whole)), None, "one edit a fact is shown whole");
+    whole.settings.edit.layers = EditLayers::of([1, 2, 3, 4]);
+    let search = Search { nll: vec![0.5; 3], kl: vec![0.25; 3], value_norm: 2.0, ..Search::default() };
+    let at = |fact: usize, layer: usize| EditRecord { layer, search: Some(search.clone()), ..edit(fact) };
+    whole.edits = Some((0..3).flat_map(|fact| (1..5).map(move |layer| (fact, layer))).map(|(f, l)| at(f, l)).collect());
+    let part = extract(std::slice::from_ref(&whole)).expect("something to leave out");
+    let edits = || whole.edits.iter().flatten().zip(part[0].edits.iter().flatten());
+    assert_eq!(edits().filter(|(_, one)| !one.without_losses).count(), 3, "one a fact");
+    for (before, after) in edits() {
+        let parts = after.search.as_ref().map(|search| (search.nll.len(), search.kl.len(), search.value_norm));
+        let (losses, left) = if after.without_losses { (0, 0) } else { (3, 3) };
+        assert_eq!((after.loss.len(), parts), (losses, Some((left, left, 2.0))));
+        // Whatever tables and figures are made of is there.
+        let again = EditRecord {
+            loss: before.loss.clone(),
+            search: before.search.clone(),
+            without_losses: false,
+            ..after.clone()
+        };
+        assert_eq!(&again, before);
+    }
+    assert_eq!(extract(&part), None, "an extract has nothing more to leave out");
+    assert_eq!(unpack(&pack(&part)?)?, part);
+    Ok(())
+}

@@ -64,6 +64,10 @@ pub struct EditRecord {
     /// How gradients found the new value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub search: Option<Search>,
+    /// The losses of its search are left out (`loss`, `search.nll` and `search.kl` are empty): an extract, as large pages
+    /// carry it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub without_losses: bool,
     /// Why there is no edit: everything after is as before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failed: Option<String>,

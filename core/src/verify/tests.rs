@@ -288,6 +288,17 @@ fn each_damage_is_found_and_nothing_else() {
 }
 
 #[test]
+fn an_extract_is_no_damage_and_half_of_one_is() {
+    let mut record = sound();
+    first_edit(&mut record).loss.clear();
+    assert_eq!(failed(&super::record(&record)), ["a loss per step, from the traced probabilities"]);
+    first_edit(&mut record).without_losses = true;
+    assert!(failed(&super::record(&record)).is_empty(), "it says that they are left out");
+    first_edit(&mut record).loss = vec![0.5];
+    assert_eq!(failed(&super::record(&record)), ["a loss per step, from the traced probabilities"]);
+}
+
+#[test]
 fn a_failure_names_the_fact() {
     let mut record = sound();
     record.facts[0].traced_mut().expect("validated").without_mlp[1] = 1.5;

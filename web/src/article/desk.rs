@@ -4,7 +4,7 @@ use super::said::{Said, Words};
 use crate::figures::article::facts_table::filter::Filter;
 use crate::figures::article::names;
 use crate::state::ViewState;
-use engram_core::metrics::{MetricConvention, Summary, finding, summarize};
+use engram_core::metrics::{MetricConvention, Prediction, Summary, finding, predictions, summarize};
 use engram_core::record::Record;
 use leptos::prelude::*;
 use std::sync::Arc;
@@ -22,6 +22,8 @@ pub(crate) struct Desk {
     pub(crate) filter: RwSignal<Filter>,
     /// Indices and sentences under the chosen view.
     pub(crate) told: Memo<Told>,
+    /// Whether tracing predicts edits: of each study, by method. Computed when it is first asked for.
+    pub(crate) predictions: Memo<Vec<Vec<Prediction>>>,
     /// Somebody can click: scripting is there.
     pub(crate) live: bool,
 }
@@ -55,7 +57,11 @@ impl Desk {
                 Told { view, summaries: under(view), second: second.unwrap_or_default(), said }
             })
         };
-        Self { records, names, state, filter: RwSignal::new(filter), told, live }
+        let predictions = {
+            let records = records.clone();
+            Memo::new(move |_| records.iter().map(predictions).collect())
+        };
+        Self { records, names, state, filter: RwSignal::new(filter), told, predictions, live }
     }
 
     /// Names and records, as the figures that compare take them.

@@ -1,7 +1,7 @@
 //! Stage 3: edits, fact by fact.
 
-use super::Desk;
 use super::plate::Plate;
+use super::{Desk, prediction};
 use crate::components::Edits;
 use crate::components::compare::dots::Dots;
 use crate::components::compare::marks::Key;
@@ -9,6 +9,7 @@ use crate::components::compare::marks::Key;
 use crate::figures::edits::{self, Edit};
 use crate::figures::scatter::{Scatter, both_answers, by_depth};
 use crate::words;
+use engram_core::metrics::shown_edits;
 use engram_core::record::Record;
 use leptos::prelude::*;
 
@@ -39,7 +40,16 @@ pub(super) fn section(desk: &Desk) -> AnyView {
         let desk = desk.clone();
         move || before_after(&desk, desk.shown())
     });
+    let swept = prediction::wanted(desk).then(|| {
+        view! {
+            <p>
+                "Facts were edited at several layers; here are the edits at each fact's dominant layer. The others: "
+                <a href="#prediction">{prediction::TITLE}</a>
+            </p>
+        }
+    });
     view! {
+        {swept}
         <p class="faint">
             "Filled marks are edits after which the new answer has replaced the old one; hollow marks are all others."
         </p>
@@ -92,7 +102,7 @@ fn outcomes(desk: &Desk) -> AnyView {
         .enumerate()
         .flat_map(|(place, (record, name))| {
             let told = edits::all(record).unwrap_or_default();
-            let raw = record.shown_edits();
+            let raw = shown_edits(record).into_iter();
             raw.zip(told).map(move |(edit, told)| line(desk, place, name, record, edit.layer, told)).collect::<Vec<_>>()
         })
         .collect();

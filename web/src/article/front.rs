@@ -1,16 +1,18 @@
 //! What comes first: the findings, where things are, and the switches that hold for all figures.
 
-use super::{Desk, menu};
+use super::{Desk, menu, prediction};
 use crate::components::Switches;
+use crate::figures::article::reproduce::is_extract;
 use engram_core::journal;
 use engram_core::record::PatchPosition;
 use leptos::prelude::*;
 
 /// Sections by their place in addresses.
-const CONTENTS: [(&str, &str); 10] = [
+const CONTENTS: [(&str, &str); 11] = [
     ("localization", "Where the facts are"),
     ("compression", "The models side by side"),
     ("editing", "What can be rewritten"),
+    ("prediction", prediction::TITLE),
     ("tables", "Tables"),
     ("facts", "Fact by fact"),
     ("maps", "Causal trace"),
@@ -30,6 +32,8 @@ pub(super) fn abstracted(desk: &Desk) -> AnyView {
         all => all.iter().map(line).collect_view(),
     };
     let lines = move || told.with(|told| said(&told.said.headline));
+    let swept = prediction::wanted(desk);
+    let contents = CONTENTS.into_iter().filter(|(id, _)| swept || *id != "prediction");
     let link = |(id, name): (&'static str, &'static str)| view! { <li><a href=format!("#{id}")>{name}</a></li> };
     view! {
         <div class="abstract">
@@ -37,7 +41,7 @@ pub(super) fn abstracted(desk: &Desk) -> AnyView {
             <ul>{lines}</ul>
         </div>
         <nav class="contents" aria-label="Contents">
-            <ul>{CONTENTS.map(link).into_iter().collect_view()}</ul>
+            <ul>{contents.map(link).collect_view()}</ul>
         </nav>
     }
     .into_any()
@@ -52,11 +56,14 @@ pub(super) fn controls(desk: &Desk) -> AnyView {
         }
     }
     let (records, names, state) = (desk.records.clone(), desk.names.clone(), desk.state);
-    let save = menu::file_of("Record (JSON)", "application/json", move || {
+    let label = if records.iter().any(is_extract) { "Extract of the record (JSON)" } else { "Record (JSON)" };
+    let save = menu::file_of(label, "application/json", move || {
         let place = state.with_untracked(|state| state.record).min(records.len().saturating_sub(1));
         let stem: String =
             names[place].chars().map(|c| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '-' }).collect();
-        (format!("{stem}.engram.json"), journal::to_json(&records[place]).ok())
+        // Its name says what the file is, wherever it goes.
+        let end = if is_extract(&records[place]) { "extract.engram.json" } else { "engram.json" };
+        (format!("{stem}.{end}"), journal::to_json(&records[place]).ok())
     });
     let link = menu::copy("Copy link to this view", || window().location().href().unwrap_or_default());
     view! {

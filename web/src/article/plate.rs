@@ -1,6 +1,6 @@
 //! A numbered figure with its finding, and what can be saved or copied of it.
 
-use super::{Desk, compress, edit, localize, maps, menu};
+use super::{Desk, compress, edit, localize, maps, menu, prediction};
 
 use leptos::prelude::*;
 
@@ -21,7 +21,7 @@ pub(crate) struct Plate {
 
 /// All figures, in the order of the article. The paper's numbers where it has them, letters elsewhere.
 #[cfg_attr(not(feature = "print"), expect(dead_code, reason = "the whole list is for pictures"))]
-pub(crate) const PLATES: [Plate; 9] = [
+pub(crate) const PLATES: [Plate; 11] = [
     localize::SUFFICIENCY,
     localize::SECOND,
     localize::DOMINANT,
@@ -30,6 +30,8 @@ pub(crate) const PLATES: [Plate; 9] = [
     compress::PANELS,
     edit::DEPTH,
     edit::ANSWERS,
+    prediction::LAYERS,
+    prediction::DOTS,
     maps::MAPS,
 ];
 

@@ -4,8 +4,10 @@
 #[cfg(feature = "print")]
 use crate::figures::article::Article;
 #[cfg(feature = "print")]
-use crate::figures::article::findings::{ablations, edits, headline, layers, lens, maps, panels, tables};
+use crate::figures::article::findings::{ablations, edits, headline, layers, lens, maps, panels, prediction, tables};
 use engram_core::metrics::MetricConvention;
+#[cfg(feature = "print")]
+use engram_core::metrics::predictions;
 use engram_core::record::PatchPosition;
 #[cfg(feature = "print")]
 use engram_core::record::Record;
@@ -34,6 +36,10 @@ pub(crate) struct Said {
     pub(crate) panels: Vec<String>,
     /// Figures 5 and 6.
     pub(crate) edits: [String; 2],
+    /// Whether tracing predicts edits: a paragraph a study, and one over all of them.
+    pub(crate) prediction: Vec<String>,
+    /// Its two figures.
+    pub(crate) predicted: [String; 2],
     /// Maps.
     pub(crate) maps: String,
     /// The logit lens, where there is one.
@@ -69,34 +75,36 @@ impl Words {
                 ..MetricConvention::default()
             })
         });
-        Self(views.map(|view| Said::of(records, &view)).collect())
+        let predictions: Vec<_> = records.iter().map(predictions).collect();
+        Self(views.map(|view| Said::of(&Article::with(records, &view, predictions.clone()), &view)).collect())
     }
 }
 
 #[cfg(feature = "print")]
 impl Said {
-    fn of(records: &[Record], view: &MetricConvention) -> Self {
-        let article = Article::new(records, view);
+    fn of(article: &Article<'_>, view: &MetricConvention) -> Self {
         Self {
             position: Some(view.position),
             argmax_always: view.argmax_always,
             second_position: article.other.as_ref().map(|other| other.0),
-            headline: headline::headline(&article),
-            sufficiency: layers::sufficiency(&article),
-            second: layers::second_position(&article),
-            dominant: layers::dominant(&article),
-            ablations: ablations::ablations(&article),
-            panels: panels::panels(&article).into(),
-            edits: [edits::by_depth(&article), edits::both_answers(&article)],
-            maps: maps::maps(&article),
-            lens: lens::lens(&article),
+            headline: headline::headline(article),
+            sufficiency: layers::sufficiency(article),
+            second: layers::second_position(article),
+            dominant: layers::dominant(article),
+            ablations: ablations::ablations(article),
+            panels: panels::panels(article).into(),
+            edits: [edits::by_depth(article), edits::both_answers(article)],
+            prediction: prediction::answers(article).into_iter().chain(prediction::several(article)).collect(),
+            predicted: [prediction::by_layer(article), prediction::dots(article)],
+            maps: maps::maps(article),
+            lens: lens::lens(article),
             tables: [
-                Some(tables::table1(&article)),
-                Some(tables::table2(&article)),
-                Some(tables::table3(&article)),
-                tables::table4(&article),
-                tables::matched_subset(&article),
-                tables::table6(&article),
+                Some(tables::table1(article)),
+                Some(tables::table2(article)),
+                Some(tables::table3(article)),
+                tables::table4(article),
+                tables::matched_subset(article),
+                tables::table6(article),
             ],
         }
     }

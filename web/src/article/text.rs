@@ -113,11 +113,13 @@ fn reproduced(article: &Article<'_>) -> AnyView {
         }
     };
     let all: Vec<_> = reproduce::records(article).into_iter().map(one).collect();
+    let extract = reproduce::extract(article).map(|said| view! { <p>{said}</p> });
     view! {
         <p>
             "A study with these settings, files and program reproduces these numbers; another device may change the \
              last bits of a float."
         </p>
+        {extract}
         {all}
         <h3>"This page and its numbers as files"</h3>
         <pre>{format!("{}\n{}", reproduce::report(article), reproduce::export(article))}</pre>

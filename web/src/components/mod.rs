@@ -20,10 +20,14 @@ pub mod heatmap;
 pub mod histogram;
 #[expect(unreachable_pub, reason = "leptos makes the properties of every component public")]
 mod keys;
+#[cfg(any(feature = "viewer", feature = "print"))]
+pub mod layer_lines;
 pub mod loss;
 pub mod numbers;
 pub mod progress;
 pub mod said;
+#[cfg(any(feature = "viewer", feature = "print"))]
+pub mod shades;
 #[cfg(feature = "page")]
 mod shown;
 #[cfg(feature = "page")]

@@ -12,7 +12,7 @@ pub mod say;
 pub mod title;
 
 use crate::words;
-use engram_core::metrics::{MetricConvention, Summary, summarize};
+use engram_core::metrics::{MetricConvention, Prediction, Summary, predictions, summarize};
 use engram_core::record::{PatchPosition, Record};
 
 /// One study of the article.
@@ -37,12 +37,19 @@ pub struct Article<'a> {
     pub studies: Vec<Study<'a>>,
     /// The second patch position: the first one of any record that is not the view's. The same studies under it.
     pub other: Option<(PatchPosition, Vec<Study<'a>>)>,
+    /// Whether tracing predicts edits: of each study, by method; the same under every view.
+    pub predictions: Vec<Vec<Prediction>>,
 }
 
 impl<'a> Article<'a> {
     /// Summarises the records under a view and at the second patch position. An article has at least one record; of
     /// none nothing sensible is said.
     pub fn new(records: &'a [Record], view: &MetricConvention) -> Self {
+        Self::with(records, view, records.iter().map(predictions).collect())
+    }
+
+    /// [`Article::new`] with predictions that are there already: they take a thousand shuffles each.
+    pub fn with(records: &'a [Record], view: &MetricConvention, predictions: Vec<Vec<Prediction>>) -> Self {
         let positions = records.iter().flat_map(|record| &record.settings.positions);
         let second = positions.copied().find(|position| *position != view.position);
         Self {
@@ -50,6 +57,7 @@ impl<'a> Article<'a> {
             view: *view,
             studies: studies(records, view),
             other: second.map(|position| (position, studies(records, &view.with_position(position)))),
+            predictions,
         }
     }
 
@@ -134,9 +142,11 @@ mod tests {
 
     /// Every text that an article is made of.
     fn everything(article: &Article<'_>) -> Vec<String> {
-        use findings::{ablations, edits, headline, layers, lens, maps, panels, tables};
+        use findings::{ablations, edits, headline, layers, lens, maps, panels, prediction, tables};
         let mut all = headline::headline(article);
         all.extend(panels::panels(article));
+        all.extend(prediction::answers(article));
+        all.extend(prediction::several(article));
         all.extend([
             format!("{:?}", title::title(article)),
             layers::sufficiency(article),

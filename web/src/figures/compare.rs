@@ -3,7 +3,7 @@
 
 use super::about;
 use crate::words;
-use engram_core::metrics::{Mean, MetricConvention, Summary, summarize};
+use engram_core::metrics::{Mean, MetricConvention, Summary, shown_edits, summarize};
 use engram_core::record::Record;
 use std::collections::HashSet;
 
@@ -152,7 +152,7 @@ pub fn curves(studies: &[(String, &Record)], view: &MetricConvention, quantity: 
 /// knows, so they may be different ones.
 pub fn edited_facts(studies: &[(String, &Record)]) -> Option<String> {
     let of = |record: &Record| -> HashSet<(String, String)> {
-        let edited: HashSet<usize> = record.shown_edits().map(|edit| edit.fact).collect();
+        let edited: HashSet<usize> = shown_edits(record).into_iter().map(|edit| edit.fact).collect();
         let facts = record.facts.iter().filter(|fact| edited.contains(&fact.order));
         facts.map(|fact| (fact.prompt.clone(), fact.subject.clone())).collect()
     };
@@ -240,7 +240,7 @@ mod tests {
             edited_facts(&[("a".to_owned(), one), ("b".to_owned(), other)])
         }
         let one = sample::record();
-        let edited = one.shown_edits().count();
+        let edited = shown_edits(&one).len();
         assert_eq!(edited, 1, "the sample edits one fact");
         let same = "Edited: 1 fact in a, 1 fact in b; 1 of them in both. The comparison uses the edits of these facts.";
         assert_eq!(said(&one, &one).as_deref(), Some(same));

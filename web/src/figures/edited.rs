@@ -6,6 +6,7 @@ use super::history::{Fate, Past};
 use super::loss::LossCurve;
 use super::question::Asked;
 use crate::words;
+use engram_core::metrics::shown_edits;
 use engram_core::protocol::{EditCommand, Edited};
 use engram_core::record::{EditMethod, EditRecord, EditSettings, Record, Settings};
 
@@ -81,7 +82,7 @@ pub fn live(past: &Past) -> Shown {
 /// The stored edit of the fact with this prompt and subject; `None` where there is none with these answers.
 pub fn stored(record: &Record, prompt: &str, subject: &str, new: &str) -> Option<Shown> {
     let fact = record.facts.iter().find(|fact| fact.prompt == prompt && fact.subject == subject)?;
-    let edit = record.edits.iter().flatten().find(|edit| edit.fact == fact.order)?;
+    let edit = shown_edits(record).into_iter().find(|edit| edit.fact == fact.order)?;
     if !new.trim().is_empty() && new.trim() != fact.target_new.trim() {
         return None;
     }
@@ -139,7 +140,7 @@ fn shown(case: &Case, least: f32) -> Shown {
 pub fn stored_ask(record: &Record, asked: &Asked) -> Option<(EditCommand, usize, String)> {
     let prompt = asked.filled();
     let fact = record.facts.iter().find(|fact| fact.prompt == prompt && fact.subject == asked.subject)?;
-    let edit = record.edits.iter().flatten().find(|edit| edit.fact == fact.order)?;
+    let edit = shown_edits(record).into_iter().find(|edit| edit.fact == fact.order)?;
     let Settings { edit: settings, seed, .. } = &record.settings;
     let ask = EditCommand {
         prompt: asked.prompt.clone(),

@@ -1,7 +1,8 @@
 //! Edits of Stage 3: both answers before and after, and how far each edit got.
 
+use super::prediction::is_swept;
 use crate::words;
-use engram_core::metrics::{EditOutcome, Mark, Verdict, edit_outcome, lines};
+use engram_core::metrics::{EditOutcome, Mark, Verdict, edit_outcome, lines, shown_edits};
 use engram_core::record::{EditRecord, Record, Shift};
 
 /// One edit.
@@ -76,7 +77,13 @@ fn paper(outcome: &EditOutcome, least: f32) -> (&'static str, String) {
 /// The edits of a record that are shown; `None` when Stage 3 was not run.
 pub fn all(record: &Record) -> Option<Vec<Edit>> {
     record.edits.as_ref()?;
-    Some(record.shown_edits().map(|edit| one(record, edit)).collect())
+    Some(shown_edits(record).into_iter().map(|edit| one(record, edit)).collect())
+}
+
+/// Which edits are shown, where facts are edited at several layers.
+pub fn which(record: &Record) -> Option<&'static str> {
+    is_swept(record)
+        .then_some("Facts were edited at several layers; shown are the edits at each fact's dominant layer.")
 }
 
 /// How many edits ended how.
@@ -220,7 +227,11 @@ mod tests {
         assert!(edits[0].level == "not counted" && edits[0].paper.starts_with("Not counted by the paper"));
         assert_eq!(edits[0].prompt, "fact 99");
         assert!(edits[0].notes.iter().any(|note| note.contains("not restored")));
+        assert_eq!(which(&record), None);
         record.edits = None;
         assert!(all(&record).is_none());
+        let several = sample::swept("a");
+        assert_eq!(all(&several).map(|edits| edits.len()), Some(4), "one a fact");
+        assert!(which(&several).is_some_and(|said| said.contains("dominant layer")));
     }
 }

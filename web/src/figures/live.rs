@@ -45,7 +45,7 @@ impl Live {
     /// An edit is measured.
     pub fn edit(&mut self, edit: EditRecord) {
         let edits = self.record.edits.get_or_insert_default();
-        match edits.iter_mut().find(|old| (old.method, old.fact) == (edit.method, edit.fact)) {
+        match edits.iter_mut().find(|old| old.is_of(edit.method, edit.fact, edit.layer)) {
             Some(old) => *old = edit,
             None => edits.push(edit),
         }
@@ -125,6 +125,16 @@ mod tests {
         let found = live.record.facts[0].traced().and_then(|t| t.redundancy.get(&PatchPosition::SubjectLast));
         assert_eq!(found, Some(&curve));
         assert_eq!(live.validated(), (2, 100));
+    }
+
+    #[test]
+    fn edits_of_a_fact_at_several_layers_are_several() {
+        let whole = sample::swept("a");
+        let mut live = Live::new("k".into(), Record { edits: None, ..whole.clone() }, 0.0);
+        for edit in whole.edits.iter().flatten().chain(whole.edits.iter().flatten().take(5)) {
+            live.edit(edit.clone());
+        }
+        assert_eq!(live.record.edits, whole.edits);
     }
 
     #[test]

@@ -31,6 +31,7 @@ pub mod partial;
 pub mod pieces;
 pub mod plate;
 pub mod precision;
+pub mod prediction;
 pub mod preflight;
 pub mod progress;
 pub mod question;

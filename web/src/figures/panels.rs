@@ -3,7 +3,7 @@
 use super::scatter::{Axis, Dot, Scatter};
 use super::study::Ending;
 use crate::words;
-use engram_core::metrics::{Mean, MetricConvention, Summary, summarize};
+use engram_core::metrics::{Mean, MetricConvention, Summary, shown_edits, summarize};
 use engram_core::record::Record;
 
 /// One index over all studies.
@@ -101,7 +101,7 @@ pub fn redundancy_by_size(studies: &[(String, &Record)], view: &MetricConvention
 
 /// How a study's edits ended by all measures together.
 fn ended(record: &Record) -> String {
-    let all: Vec<Ending> = record.shown_edits().map(Ending::of).collect();
+    let all: Vec<Ending> = shown_edits(record).into_iter().map(Ending::of).collect();
     let count = |ending: Ending| all.iter().filter(|one| **one == ending).count();
     let some = Ending::ALL.into_iter().filter(|ending| count(*ending) > 0);
     let some: Vec<String> = some.map(|ending| format!("{} {}", count(ending), ending.word())).collect();

@@ -1,8 +1,8 @@
 //! A small record for tests: two traced facts, an excluded one, one edit.
 
 use engram_core::record::{
-    DeviceInfo, Dropped, EditRecord, FactRecord, FactSource, ModelInfo, Outcome, PatchPosition, Reason, Record,
-    Settings, Shift, Traced, Unrelated, VERSION,
+    DeviceInfo, Dropped, EditLayers, EditMethod, EditRecord, EditSettings, FactRecord, FactSource, ModelInfo, Outcome,
+    PatchPosition, Reason, Record, Settings, Shift, Traced, Unrelated, VERSION,
 };
 use std::collections::BTreeMap;
 
@@ -127,4 +127,31 @@ pub(crate) fn not_validated(fact: &FactRecord, reason: Reason) -> FactRecord {
     let dropped = Dropped { reason, detail: String::new(), p_clean: None, p_corrupt: None };
     let outcome = Outcome::of(fact.traced().cloned().unwrap_or_default(), Some(&dropped));
     FactRecord { outcome, ..fact.clone() }
+}
+
+/// A study of four facts, each edited at all three layers: tracing names layer 1 for three of them, edits work best at
+/// layer 2 for three of them.
+pub(crate) fn swept(name: &str) -> Record {
+    let early: &[f32] = &[0.8, 0.3, 0.1];
+    let mut found = study(name, PatchPosition::SubjectLast, &[&[0.2, 0.7, 0.1], early, early, early]);
+    found.settings.edit = EditSettings {
+        layers: EditLayers::All.named(3),
+        ..EditSettings::of(EditMethod::named("rome").unwrap_or_default())
+    };
+    let template = self::record().edits.and_then(|edits| edits.into_iter().next()).unwrap_or_default();
+    let after = |fact: usize, layer: usize| match (fact, layer) {
+        (3, 1) => 0.9,
+        (3, 2) => 0.5,
+        (_, 2) => 0.875,
+        (fact, layer) => 0.25 + 0.0625 * (fact + layer) as f32,
+    };
+    let one = |at: usize| EditRecord {
+        fact: at / 3,
+        layer: at % 3 + 1,
+        p_false: 0.25,
+        p_false_after: after(at / 3, at % 3 + 1),
+        ..template.clone()
+    };
+    found.edits = Some((0..12).map(one).collect());
+    found
 }

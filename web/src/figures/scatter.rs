@@ -2,7 +2,7 @@
 
 use crate::scale::Scale;
 use crate::words;
-use engram_core::metrics::{Answer, judge};
+use engram_core::metrics::{Answer, judge, shown_edits};
 use engram_core::record::{EditRecord, Record};
 
 /// An axis with its ticks.
@@ -69,7 +69,7 @@ pub struct Dot {
     pub x: f64,
     /// Up the axis.
     pub y: f64,
-    /// Which study it belongs to.
+    /// Which study it belongs to, or which shade.
     pub series: usize,
     /// Drawn full; hollow otherwise.
     pub full: bool,
@@ -81,7 +81,7 @@ pub struct Dot {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Scatter {
     /// What is drawn.
-    pub title: &'static str,
+    pub title: String,
     /// The lower axis.
     pub x: Axis,
     /// The left axis.
@@ -90,14 +90,16 @@ pub struct Scatter {
     pub dots: Vec<Dot>,
     /// Where both axes are equal, a line.
     pub diagonal: bool,
+    /// Of many dots their depths, 0 to 1, with a colour each; empty where every dot has its study's mark.
+    pub shades: Vec<(f64, String)>,
 }
 
 impl Scatter {
     /// A figure whose dots are walked from left to right.
-    pub fn new(title: &'static str, x: Axis, y: Axis, mut dots: Vec<Dot>) -> Self {
+    pub fn new(title: impl Into<String>, x: Axis, y: Axis, mut dots: Vec<Dot>) -> Self {
         dots.retain(|dot| dot.x.is_finite() && dot.y.is_finite());
         dots.sort_by(|a, b| a.x.total_cmp(&b.x).then(a.y.total_cmp(&b.y)));
-        Self { title, x, y, dots, diagonal: false }
+        Self { title: title.into(), x, y, dots, diagonal: false, shades: Vec::new() }
     }
 
     /// The figure in a sentence.
@@ -130,7 +132,7 @@ fn dots(studies: &[(String, &Record)], place: impl Fn(&Record, &EditRecord) -> (
             let (x, y) = place(record, edit);
             Dot { x, y, series, full: judged.answer == Answer::Rewritten, words }
         };
-        record.shown_edits().map(one).collect::<Vec<_>>()
+        shown_edits(record).into_iter().map(one).collect::<Vec<_>>()
     };
     studies.iter().enumerate().flat_map(of).collect()
 }
@@ -183,6 +185,10 @@ mod tests {
             dot.words,
             "a, The capital of France is: layer 2 of 4, p(new) 0.0100 → 0.5000, rewritten, not all checked"
         );
+        let several = sample::swept("c");
+        let layers = by_depth(&[("c".to_owned(), &several)]).dots;
+        assert_eq!(layers.iter().filter(|dot| dot.words.contains("layer 1 of 3")).count(), 3, "dominant layers only");
+        assert_eq!(layers.len(), 4);
         let both = both_answers(&studies);
         assert!(both.diagonal && both.nearest(0.2, 0.5).is_some());
         assert_eq!(both.sentence().split(':').next(), Some("Both answers after the edit"));

@@ -62,6 +62,33 @@ fn a_page_is_the_same_every_time_and_holds_its_records() -> Result<()> {
 }
 
 #[test]
+fn a_large_page_of_edits_at_several_layers_carries_an_extract_and_says_so() -> Result<()> {
+    let small = sample::swept("small");
+    let made = page(&shell::bare(), std::slice::from_ref(&small))?;
+    assert_eq!(pack::from_page(made.as_bytes()).transpose()?, Some(vec![small.clone()]));
+    assert!(made.contains("id=\"prediction\"") && made.contains("id=\"figure-e\"") && !made.contains("an extract"));
+    let mut large = small;
+    // Losses that nothing can pack.
+    let mut bits = 1u32;
+    for loss in large.edits.iter_mut().flatten().map(|edit| &mut edit.loss) {
+        *loss = std::iter::repeat_with(|| {
+            bits = bits.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            f32::from_bits(0x3f00_0000 | bits >> 9)
+        })
+        .take(80_000)
+        .collect();
+    }
+    let records = [large];
+    let made = page(&shell::bare(), &records)?;
+    let carried = pack::from_page(made.as_bytes()).transpose()?.unwrap_or_default();
+    assert_eq!(Some(&carried), pack::extract(&records).as_ref());
+    assert!(made.contains("an extract of the record"), "it says so");
+    assert_eq!(page(&shell::bare(), &carried)?, made, "a page of a page is the same one");
+    assert!(says_what_its_records_give(&made, &carried)?);
+    Ok(())
+}
+
+#[test]
 fn what_no_page_can_be_made_of_is_an_error() {
     let said = |records: &[Record]| page(&shell::bare(), records).err().map(|error| error.to_string());
     assert!(said(&[]).is_some_and(|said| said.contains("at least one record")));

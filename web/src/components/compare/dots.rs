@@ -3,7 +3,7 @@
 use super::super::{Numbers, px};
 use super::marks::mark;
 
-use crate::figures::scatter::Scatter;
+use crate::figures::scatter::{Dot, Scatter};
 use crate::scale::margin;
 use leptos::{ev, prelude::*};
 use wasm_bindgen::JsCast;
@@ -16,6 +16,11 @@ const TOP: f64 = 12.0;
 const WIDTH: f64 = 300.0;
 const HEIGHT: f64 = 220.0;
 const BELOW: f64 = 38.0;
+/// More of it, for what the shades mean.
+const KEY: f64 = 20.0;
+
+/// Draws dots at their places, and a key at another one.
+pub type Cloud = fn(&Scatter, &[(f64, f64)], (f64, f64)) -> AnyView;
 
 /// The figure; a line of text where it has no dots.
 #[component]
@@ -24,6 +29,10 @@ pub fn Dots(
     scatter: Scatter,
     /// What is said where there is nothing to draw.
     nothing: &'static str,
+    /// How many dots are drawn together, where there are many: from the figure, their places, and where the plot's key
+    /// begins.
+    #[prop(optional)]
+    cloud: Option<Cloud>,
 ) -> impl IntoView {
     if scatter.dots.is_empty() {
         return view! {
@@ -35,9 +44,10 @@ pub fn Dots(
         .into_any();
     }
     let left = margin(scatter.y.ticks.iter().map(|tick| tick.1.clone()), LEFT - NAME) + NAME;
-    let size = (left + WIDTH + 14.0, TOP + HEIGHT + BELOW);
+    let key = if cloud.is_some() { KEY } else { 0.0 };
+    let size = (left + WIDTH + 14.0, TOP + HEIGHT + BELOW + key);
     let sentence = scatter.sentence();
-    let (x_name, y_name, title) = (scatter.x.name, scatter.y.name, scatter.title);
+    let (x_name, y_name, title) = (scatter.x.name, scatter.y.name, scatter.title.clone());
     let bottom = TOP + HEIGHT;
     let grid_x: Vec<_> = scatter
         .x
@@ -76,12 +86,10 @@ pub fn Dots(
         .iter()
         .map(|dot| (left + scatter.x.place(dot.x) * WIDTH, bottom - scatter.y.place(dot.y) * HEIGHT))
         .collect();
-    let drawn: Vec<_> = scatter
-        .dots
-        .iter()
-        .zip(&places)
-        .map(|(dot, (x, y))| view! { <g>{mark(dot.series, *x, *y, 4.5, dot.full)} <title>{dot.words.clone()}</title></g> })
-        .collect();
+    let drawn = match cloud {
+        Some(cloud) => cloud(&scatter, &places, (left, size.1 - 8.0)),
+        None => marks(&scatter, &places),
+    };
     let rows: Vec<Vec<String>> = scatter.dots.iter().map(|dot| vec![dot.words.clone()]).collect();
     let last = scatter.dots.len() - 1;
     let cursor = RwSignal::new(None::<usize>);
@@ -119,7 +127,7 @@ pub fn Dots(
                     {grid_x}
                     {grid_y}
                     {diagonal}
-                    <text class="tick" x=px(left + WIDTH / 2.0) y=px(size.1 - 4.0) text-anchor="middle">
+                    <text class="tick" x=px(left + WIDTH / 2.0) y=px(bottom + 34.0) text-anchor="middle">
                         {x_name}
                     </text>
                     <text
@@ -149,4 +157,12 @@ pub fn Dots(
         </figure>
     }
     .into_any()
+}
+
+/// A mark for each dot.
+fn marks(scatter: &Scatter, places: &[(f64, f64)]) -> AnyView {
+    let one = |(dot, (x, y)): (&Dot, &(f64, f64))| {
+        view! { <g>{mark(dot.series, *x, *y, 4.5, dot.full)} <title>{dot.words.clone()}</title></g> }
+    };
+    scatter.dots.iter().zip(places).map(one).collect_view().into_any()
 }

@@ -9,12 +9,12 @@ const SHAPES: usize = 5;
 const DASHES: [&str; SHAPES] = ["none", "7 3", "2 3", "9 3 2 3", "4 4"];
 
 /// The class that colours a study.
-pub(super) fn class(series: usize) -> String {
+pub(in super::super) fn class(series: usize) -> String {
     format!("series s{}", series % SHAPES)
 }
 
 /// The dash of a study's curve.
-pub(super) fn dash(series: usize) -> &'static str {
+pub(in super::super) fn dash(series: usize) -> &'static str {
     DASHES[series % SHAPES]
 }
 

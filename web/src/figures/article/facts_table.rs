@@ -5,7 +5,7 @@ pub mod filter;
 use crate::figures::facts;
 use crate::words;
 use engram_core::facts::{RelationKind, kind};
-use engram_core::metrics::{Dominant, Finding, MetricConvention, dominant, finding, judge, sufficiency};
+use engram_core::metrics::{Dominant, Finding, MetricConvention, dominant, finding, judge, shown_edits, sufficiency};
 use engram_core::record::{FactRecord, Outcome, Record};
 use std::collections::HashMap;
 
@@ -79,7 +79,7 @@ impl State {
 
 /// The rows of a record under a view, in study order.
 pub fn rows(record: &Record, view: &MetricConvention) -> Vec<Row> {
-    let edits = record.shown_edits();
+    let edits = shown_edits(record).into_iter();
     let edits: HashMap<usize, String> = edits.map(|edit| (edit.fact, judge(edit).verdict.name().to_owned())).collect();
     record.facts.iter().map(|fact| row(fact, view, edits.get(&fact.order))).collect()
 }

@@ -8,6 +8,7 @@ pub mod layers;
 pub mod lens;
 pub mod maps;
 pub mod panels;
+pub mod prediction;
 pub mod redundancy;
 pub mod tables;
 
@@ -83,7 +84,7 @@ fn percent(share: f64) -> String {
 }
 
 /// Names of the studies that something holds of.
-fn those<'a>(studies: &'a [Study<'_>], holds: impl Fn(&Study<'_>) -> bool) -> Vec<&'a str> {
+pub(super) fn those<'a>(studies: &'a [Study<'_>], holds: impl Fn(&Study<'_>) -> bool) -> Vec<&'a str> {
     studies.iter().filter(|study| holds(study)).map(|study| study.name.as_str()).collect()
 }
 

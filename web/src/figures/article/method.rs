@@ -5,6 +5,7 @@ pub mod formulas;
 mod stages;
 
 use super::{Article, say};
+use crate::figures::prediction::is_swept;
 use crate::words;
 use engram_core::metrics::{MlpRatio, NecessityAt, RedundancyAggregate};
 use engram_core::record::{Answer, Corruption, PatchPosition, Record, Settings};
@@ -55,6 +56,11 @@ const SPALL: Reference = Reference {
            Approximation”",
     used_for: "the search for v* (SPSA)",
 };
+const HASE: Reference = Reference {
+    text: "Hase, Bansal, Kim and Ghandeharioun 2023, “Does Localization Inform Editing? Surprising Differences in \
+           Causality-Based Localization vs. Knowledge Editing in Language Models”",
+    used_for: "the question whether tracing predicts edits, the rewrite score, and what tracing adds to the layer",
+};
 const LENS: Reference =
     Reference { text: "nostalgebraist 2020, “interpreting GPT: the logit lens”", used_for: "the logit lens" };
 
@@ -63,6 +69,7 @@ pub fn references(article: &Article<'_>) -> Vec<Reference> {
     let mut found = vec![PAPER, MENG];
     found.extend(has_edits(article).then_some(SPALL));
     found.extend(has_lens(article).then_some(LENS));
+    found.extend(article.records.iter().any(is_swept).then_some(HASE));
     found
 }
 
@@ -81,6 +88,7 @@ pub fn sections(article: &Article<'_>) -> Vec<Section> {
     found.extend(stages::compression(article));
     found.extend(stages::editing(article));
     found.extend(stages::side_effects(article));
+    found.extend(stages::prediction(article));
     found.push(stages::savings());
     found
 }

@@ -1,6 +1,6 @@
 //! The command lines that reproduce an article's records, and everything that decided their numbers.
 
-use super::Article;
+use super::{Article, say};
 use crate::figures::about;
 use crate::state::BUNDLED;
 use crate::words;
@@ -47,6 +47,23 @@ pub fn report(article: &Article<'_>) -> String {
 /// The `engram export` line over all records.
 pub fn export(article: &Article<'_>) -> String {
     over_all(article, "export", "export")
+}
+
+/// That the page carries less than the records, where it does.
+pub fn extract(article: &Article<'_>) -> Option<String> {
+    let extracts = super::findings::those(&article.studies, |study| is_extract(study.record));
+    (!extracts.is_empty()).then(|| {
+        format!(
+            "This page carries an extract of the record{}: the losses of searches are left out for edits that are not at \
+             their fact's dominant layer. Its tables and figures need none of them.",
+            if article.studies.len() == 1 { String::new() } else { format!(" of {}", say::list(&extracts)) }
+        )
+    })
+}
+
+/// Whether something is left out of a record.
+pub fn is_extract(record: &Record) -> bool {
+    record.edits.iter().flatten().any(|edit| edit.without_losses)
 }
 
 fn over_all(article: &Article<'_>, command: &str, out: &str) -> String {

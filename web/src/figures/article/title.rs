@@ -2,6 +2,7 @@
 
 use super::{Article, say};
 use crate::words;
+use engram_core::metrics::shown_edits;
 use engram_core::record::{Corruption, Record};
 use std::collections::BTreeSet;
 
@@ -141,7 +142,7 @@ fn done(article: &Article<'_>) -> String {
             words::count(mapped, "fact")
         )
     });
-    let edits = sum(&|study| study.record.shown_edits().count());
+    let edits = sum(&|study| shown_edits(study.record).len());
     let were = if edits == 1 { "was" } else { "were" };
     let methods = || article.records.iter().flat_map(|record| &record.settings.edit.methods);
     let most = article.records.iter().map(|record| record.settings.edit.methods.len()).max().unwrap_or_default();

@@ -3,7 +3,7 @@
 use super::Ending;
 use crate::figures::facts::parts;
 use crate::words;
-use engram_core::metrics::{Finding, MetricConvention, finding, sufficiency};
+use engram_core::metrics::{Finding, MetricConvention, finding, shown_edits, sufficiency};
 use engram_core::record::{FactRecord, Outcome, Reason, Record};
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -71,7 +71,8 @@ pub struct Line {
 
 /// The lines of a record under a view, in study order.
 pub fn lines(record: &Record, view: &MetricConvention) -> Vec<Line> {
-    let endings: HashMap<usize, Ending> = record.shown_edits().map(|edit| (edit.fact, Ending::of(edit))).collect();
+    let endings: HashMap<usize, Ending> =
+        shown_edits(record).into_iter().map(|edit| (edit.fact, Ending::of(edit))).collect();
     record.facts.iter().map(|fact| line(fact, view, endings.get(&fact.order).copied())).collect()
 }
 

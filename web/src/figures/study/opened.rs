@@ -8,7 +8,7 @@ use crate::figures::small_map::SmallMap;
 use crate::figures::trace::carried_from;
 use crate::sample;
 use crate::words;
-use engram_core::metrics::{Check, MetricConvention, judge};
+use engram_core::metrics::{Check, MetricConvention, judge, shown_edits};
 use engram_core::record::{EditRecord, FactRecord, PatchPosition, Reason, Record};
 
 /// A fact.
@@ -56,7 +56,7 @@ impl Opened {
     /// The fact of this `order`.
     pub fn of(record: &Record, order: usize, view: &MetricConvention) -> Option<Self> {
         let fact = record.facts.iter().find(|fact| fact.order == order)?;
-        let edit = record.shown_edits().find(|edit| edit.fact == order);
+        let edit = shown_edits(record).into_iter().find(|edit| edit.fact == order);
         let alone = Record { edits: edit.map(|edit| vec![edit.clone()]), ..sample::only(record, order)? };
         let line = lines(&alone, view).pop()?;
         let count = record.facts.len();

@@ -10,9 +10,9 @@ use crate::lab::Tab;
 use crate::state::{LabState, ViewState};
 use crate::wish::EditWish;
 use crate::words;
-use engram_core::metrics::dominant;
+use engram_core::metrics::{dominant, shown_edits};
 use engram_core::protocol::{EditCommand, ModelRef};
-use engram_core::record::{FactRecord, PatchPosition, Reason, Record};
+use engram_core::record::{FactRecord, PatchPosition, Reason};
 use leptos::prelude::*;
 
 impl Editor {
@@ -75,7 +75,7 @@ impl Editor {
     /// The stored edits, each with its fact's number and prompt.
     pub(super) fn examples(self) -> Vec<(usize, String)> {
         self.stored.with_value(|record| {
-            let edits = record.iter().flat_map(Record::shown_edits);
+            let edits = record.iter().flat_map(shown_edits);
             let fact = |order| record.iter().flat_map(|record| &record.facts).find(move |fact| fact.order == order);
             edits.filter_map(|edit| Some((edit.fact, fact(edit.fact)?.prompt.clone()))).collect()
         })

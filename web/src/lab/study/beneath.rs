@@ -53,6 +53,7 @@ pub(super) fn Beneath(desk: Desk) -> impl IntoView {
             })}
             {shown(edited, move || view! {
                 <Fold title="Edits" about="both answers before and after, and every check">
+                    {move || desk.record(edits::which).flatten().map(|said| view! { <p class="faint">{said}</p> })}
                     {move || edits.get().map(|edits| view! { <Edits edits=edits on_choose=go /> })}
                 </Fold>
             })}

@@ -2,8 +2,9 @@
 
 use super::super::{Article, Study, say};
 use super::{defined, joined, percent};
+use crate::figures::prediction::is_swept;
 use crate::words;
-use engram_core::metrics::{Mean, Share, Verdict, edit_outcome};
+use engram_core::metrics::{Mean, Share, Verdict, edit_outcome, shown_edits};
 use engram_core::record::EditRecord;
 
 /// The edits that count: those of editable facts, with their study.
@@ -11,14 +12,14 @@ fn counted<'a>(article: &'a Article<'_>) -> Vec<(&'a Study<'a>, &'a EditRecord)>
     let of = |study: &'a Study<'_>| {
         let settings = &study.record.settings.edit;
         let counts = |edit: &&EditRecord| settings.editable(edit.p_false);
-        study.record.shown_edits().filter(counts).map(move |edit| (study, edit))
+        shown_edits(study.record).into_iter().filter(counts).map(move |edit| (study, edit))
     };
     article.studies.iter().flat_map(of).collect()
 }
 
 /// What is said where there is nothing to judge.
 fn none(article: &Article<'_>) -> String {
-    let tried: usize = article.records.iter().map(|record| record.shown_edits().count()).sum();
+    let tried: usize = article.records.iter().map(|record| shown_edits(record).len()).sum();
     let run = article.records.iter().any(|record| record.edits.is_some());
     match (run, tried) {
         (false, _) => "Stage 3 was not run: no fact was rewritten.".into(),
@@ -40,7 +41,7 @@ pub(super) fn success(article: &Article<'_>) -> Option<String> {
         let do_not = if rest == 1 { "does" } else { "do" };
         format!("{rest} more {do_not} not count: the new answer was too improbable to begin with.")
     });
-    Some(joined([Some(rates(article)?), rest, others(article)]))
+    Some(joined([Some(rates(article)?), rest, others(article), swept(article)]))
 }
 
 /// Which method all of this is about, where a study has several.
@@ -53,6 +54,14 @@ fn others(article: &Article<'_>) -> Option<String> {
         methods[0].title(),
         words::count(methods.len(), "method")
     ))
+}
+
+/// Which edits all of this is about, where facts are edited at several layers.
+fn swept(article: &Article<'_>) -> Option<String> {
+    article.records.iter().any(is_swept).then(|| {
+        "Facts are edited at several layers: this and the figures are about the edit at a fact's dominant layer; Tables 4,          6 and 7 have all."
+            .into()
+    })
 }
 
 fn rates(article: &Article<'_>) -> Option<String> {
@@ -307,5 +316,24 @@ mod tests {
         assert!(said(both_answers, std::slice::from_ref(&failed)).starts_with("None of the 1 edit counts"));
         failed.edits = Some(vec![]);
         assert_eq!(said(by_depth, &[failed]), "Stage 3 found no fact to rewrite.");
+    }
+
+    #[test]
+    fn edits_at_several_layers_count_at_the_dominant_one() {
+        let told = said(by_depth, &[sample::swept("a")]);
+        assert!(told.starts_with("4 edits judged by all measures together: "), "{told}");
+        assert!(
+            told.contains("this and the figures are about the edit at a fact's dominant layer; Tables 4, 6 and 7"),
+            "{told}"
+        );
+        let once = said(
+            by_depth,
+            &[{
+                let mut one = record("a");
+                sample::edited(&mut one, 1, &[[0.2, 0.5]]);
+                one
+            }],
+        );
+        assert!(!once.contains("several layers"), "{once}");
     }
 }

@@ -1,25 +1,26 @@
-//! The article's abstract: three to five sentences, each from the numbers.
+//! The article's abstract: three to six sentences, each from the numbers.
 
 use super::super::{Article, say};
 use super::redundancy::{Clip, clip};
-use super::{At, edits, layers, places};
+use super::{At, edits, layers, places, prediction};
 use crate::words;
 use engram_core::metrics::Redundancy;
 use engram_core::record::PatchPosition;
 
-/// Three to five sentences.
+/// Three to six sentences.
 pub fn headline(article: &Article<'_>) -> Vec<String> {
     let mut lines = vec![passed(article)];
     lines.push(first(article));
     lines.extend(second(article));
     lines.extend(redundancy(article));
     lines.extend(editing(article));
+    lines.extend(prediction::headline(article));
     if lines.len() < 3 {
         lines
             .push(super::ablations::ablations(article).split_inclusive(". ").take(2).collect::<String>().trim().into());
     }
     lines.retain(|line| !line.is_empty());
-    lines.truncate(5);
+    lines.truncate(6);
     lines
 }
 
@@ -183,6 +184,16 @@ mod tests {
         assert!(lines[3].starts_with("R is clipped wherever it was measured"), "{lines:?}");
         let lines = said(&[record], &MetricConvention::default().with_position(PatchPosition::LastToken));
         assert!(lines[1].ends_with("by definition.") && lines.iter().all(|line| !line.contains(" R ")), "{lines:?}");
+    }
+
+    #[test]
+    fn whether_tracing_predicts_edits_comes_last() {
+        let lines = said(&[sample::swept("a")], &MetricConvention::default());
+        assert!(
+            lines.last().is_some_and(|line| line.starts_with("Beyond which layer it is, tracing tells")),
+            "{lines:?}"
+        );
+        assert!(lines.len() <= 6, "{lines:?}");
     }
 
     #[test]

@@ -2,8 +2,9 @@
 
 use super::super::{Article, say};
 use super::{Piece, Section, aggregate, formulas, has_edits, has_lens, over, place, ratio, text};
+use crate::figures::prediction::is_swept;
 use crate::words;
-use engram_core::metrics::{Level, RULES};
+use engram_core::metrics::{Level, RULES, SHUFFLES};
 use engram_core::record::{EditLayers, EditMethod, FineTuning, Lora, Rome, Spsa, UltraEdit, ValueSearch};
 
 /// Necessity.
@@ -158,6 +159,26 @@ pub(super) fn editing(article: &Article<'_>) -> Option<Section> {
         )),
     ]);
     Some(Section { title: "Editing", paragraphs })
+}
+
+/// What tracing says of edits, where facts are edited at several layers.
+pub(super) fn prediction(article: &Article<'_>) -> Option<Section> {
+    article.records.iter().any(is_swept).then(|| Section {
+        title: "Tracing and edits",
+        paragraphs: vec![
+            text(
+                "Each edit is held against its fact's tracing effect at the same layer, p_patch − p_corrupt: of the residual \
+                 stream after the layer, and of the MLPs in a window of layers around it. The rewrite score is the share of the \
+                 new answer's missing probability that the edit brought, (p' − p) / (1 − p).",
+            ),
+            text(format!(
+                "Layers differ in how well they can be edited whatever the fact is. So what counts is what tracing adds: \
+                 beside R² of layer means alone, R² of layer means and one slope on the effect. The difference is \
+                 (1 − R²) r², r the correlation about layer means. p is the share of {SHUFFLES} shuffles, in which facts \
+                 have each other's effects, with an r as strong, this one counted."
+            )),
+        ],
+    })
 }
 
 /// A value of the methods of one kind, over all records that have such a method.

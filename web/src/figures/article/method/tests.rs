@@ -83,3 +83,17 @@ fn positions_and_views_are_told() {
     assert!(said(&other, "Necessity").contains("at each fact's own dominant layer"), "{other:?}");
     assert!(said(&other, "Attention against MLP").contains("the ratio of the mean drops"), "{other:?}");
 }
+
+#[test]
+fn edits_at_several_layers_are_explained_with_their_source() {
+    let view = MetricConvention::default();
+    let found = of(&[sample::swept("a")], &view);
+    assert!(said(&found, "Tracing and edits").contains("the share of 999 shuffles"), "{found:?}");
+    assert!(said(&found, "Editing").contains("each at each of the blocks 1-3"), "{found:?}");
+    assert!(of(&[sample::record()], &view).iter().all(|section| section.title != "Tracing and edits"));
+    let sources = |records: &[Record]| {
+        let all = references(&Article::new(records, &view));
+        all.iter().any(|source| source.text.starts_with("Hase"))
+    };
+    assert_eq!([sources(&[sample::swept("a")]), sources(&[sample::record()])], [true, false]);
+}

@@ -104,3 +104,18 @@ fn all_settings_are_listed() {
     assert_eq!(report(&article), "engram report studies/engram-phi.engram.json -o page.html");
     assert_eq!(export(&article), "engram export studies/engram-phi.engram.json -o export");
 }
+
+#[test]
+fn an_extract_is_told() {
+    let whole = sample::swept("a");
+    let mut part = sample::swept("b");
+    part.edits.iter_mut().flatten().take(1).for_each(|edit| edit.without_losses = true);
+    assert_eq!([is_extract(&whole), is_extract(&part)], [false, true]);
+    let of = |records: &[Record]| extract(&Article::new(records, &engram_core::metrics::MetricConvention::default()));
+    assert_eq!(of(std::slice::from_ref(&whole)), None);
+    assert!(
+        of(std::slice::from_ref(&part))
+            .is_some_and(|said| said.starts_with("This page carries an extract of the record: "))
+    );
+    assert!(of(&[whole, part]).is_some_and(|said| said.contains("an extract of the record of b: the losses")));
+}
