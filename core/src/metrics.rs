@@ -33,6 +33,7 @@ pub use redundancy::{Redundancy, fact_redundancy, redundancy, redundancy_curve};
 pub use reference::Tfidf;
 pub use rewriting::{DISABLING, Dialect, Measure, Scores, interval, lines, scores};
 pub use sequence::{BROKEN_FACTS, BROKEN_TEXT, SequencePoint, SequenceSummary, sequence_summaries};
+use shown::own_edits;
 pub use shown::shown_edits;
 pub use summary::{Summary, density, matched, reasons, restrict, summarize};
 pub use verdict::{

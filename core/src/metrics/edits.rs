@@ -1,6 +1,6 @@
 //! Editing: the paper's success levels, side effects and verdicts (METHODS, section 4).
 
-use super::{Check, Judgement, Mean, Scores, Share, Verdict, judge, scores, shown_edits};
+use super::{Check, Judgement, Mean, Scores, Share, Verdict, judge, own_edits, scores};
 use crate::record::{EditRecord, Record};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -160,22 +160,21 @@ pub struct EditSummary {
     pub outcomes: Vec<EditOutcome>,
 }
 
-/// Summarises the edits that figures and sentences are about ([`shown_edits`]); `None` when Stage 3 was not run.
+/// Summarises the edits that figures and sentences are about ([`super::shown_edits`]); `None` when Stage 3 was not run.
 pub fn edit_summary(record: &Record) -> Option<EditSummary> {
     record.edits.as_ref()?;
     let method = record.settings.edit.methods.first()?;
-    Some(summary(method.title(), shown_edits(record), record.settings.edit.min_p_false))
+    Some(summary(method.title(), own_edits(record, 0), record.settings.edit.min_p_false))
 }
 
-/// Summarises Stage 3, method by method, with the edits at all layers; nothing when it was not run.
+/// Summarises Stage 3, method by method, with one edit a fact where several layers are edited; nothing when it was not run.
 pub fn edit_summaries(record: &Record) -> Vec<EditSummary> {
-    let Some(edits) = &record.edits else { return Vec::new() };
+    if record.edits.is_none() {
+        return Vec::new();
+    }
     let methods = record.settings.edit.methods.iter().enumerate();
     methods
-        .map(|(at, method)| {
-            let own = edits.iter().filter(|edit| edit.method == at).collect();
-            summary(method.title(), own, record.settings.edit.min_p_false)
-        })
+        .map(|(at, method)| summary(method.title(), own_edits(record, at), record.settings.edit.min_p_false))
         .collect()
 }
 

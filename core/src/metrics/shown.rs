@@ -4,10 +4,15 @@ use super::dominant;
 use crate::record::{EditRecord, Record};
 use std::collections::BTreeMap;
 
-/// One edit a fact: of several methods the first one's, of several layers the one at the fact's dominant layer, as a study
-/// that edits each fact once would have made it. A fact whose dominant layer is not among the edited ones has none.
+/// One edit a fact, by the first method, see [`own_edits`].
 pub fn shown_edits(record: &Record) -> Vec<&EditRecord> {
-    let first = record.edits.iter().flatten().filter(|edit| edit.method == 0);
+    own_edits(record, 0)
+}
+
+/// One edit a fact by a method: of several layers the one at the fact's dominant layer, as a study that edits each fact once
+/// would have made it. A fact whose dominant layer is not among the edited ones has none.
+pub(super) fn own_edits(record: &Record, method: usize) -> Vec<&EditRecord> {
+    let first = record.edits.iter().flatten().filter(|edit| edit.method == method);
     let settings = &record.settings.edit;
     if !settings.layers.is_sweep() {
         return first.collect();
@@ -61,7 +66,7 @@ mod tests {
         // The second fact's layer is not among them, the third has none.
         assert_eq!(shown(&record), [(0, 1)]);
         assert_eq!(edit_summary(&record).map(|summary| summary.tried), Some(1));
-        assert_eq!(edit_summaries(&record).iter().map(|summary| summary.tried).collect::<Vec<_>>(), [6, 6]);
+        assert_eq!(edit_summaries(&record).iter().map(|summary| summary.tried).collect::<Vec<_>>(), [1, 1]);
         record.settings.edit.position = PatchPosition::LastToken;
         assert_eq!(shown(&record), [], "not traced there");
         record.edits = None;

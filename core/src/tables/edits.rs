@@ -42,7 +42,7 @@ pub fn table4(records: &[Record]) -> Table {
         title: "Editing".into(),
         columns,
         rows: per_method(records).map(row).collect(),
-        notes: vec![
+        notes: own_layers(records).into_iter().chain([
             "Success, levels, p(false) and side effects are over the editable facts. An edit counts at the first level \
              that it satisfies: L1 the false answer is the likelier, L2 both moved by more than 0.03, L3 p(false) \
              tripled beyond 0.005."
@@ -52,8 +52,17 @@ pub fn table4(records: &[Record]) -> Table {
             "Success is the paper's: it looks at both answers on the prompt alone, and counts edits that only silence \
              the true one. Table 6 judges all measures together."
                 .into(),
-        ],
+        ])
+        .collect(),
     }
+}
+
+/// What a reader must know where facts are edited at several layers.
+fn own_layers(records: &[Record]) -> Option<String> {
+    records.iter().any(|record| record.edits.is_some() && record.settings.edit.layers.is_sweep()).then(|| {
+        "Of a fact that is edited at several layers the edit at its dominant layer counts here; Table 10 has all layers."
+            .to_owned()
+    })
 }
 
 /// `12 ×3, 14`: the edited layers with how often each.
@@ -82,7 +91,7 @@ pub fn table6(records: &[Record]) -> Table {
         title: "Edits, all measures together".into(),
         columns,
         rows: per_method(records).map(row).collect(),
-        notes: RULES.map(str::to_owned).into(),
+        notes: own_layers(records).into_iter().chain(RULES.map(str::to_owned)).collect(),
     }
 }
 
@@ -111,7 +120,7 @@ pub fn table7(records: &[Record]) -> Option<Table> {
         title: "Edits as the field measures them".into(),
         columns,
         rows,
-        notes: vec![
+        notes: own_layers(records).into_iter().chain([
             "Percent, mean ± standard error over facts (1.96 of them are the 95 % interval). The brackets name who \
              computes a measure this way; numbers of two dialects are not compared. MEMIT, AlphaEdit and UltraEdit \
              edit all facts at once; else each edit is undone before the next."
@@ -128,7 +137,8 @@ pub fn table7(records: &[Record]) -> Option<Table> {
             "Disabling: the edit is ten times as large as the matrix that it changes. Silenced: the old answer is gone, and the new \
              one did not rise."
                 .into(),
-        ],
+        ])
+        .collect(),
     })
 }
 
