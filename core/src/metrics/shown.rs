@@ -2,7 +2,6 @@
 
 use super::dominant;
 use crate::record::{EditRecord, Record};
-use std::collections::BTreeMap;
 
 /// One edit a fact: of several methods the first one's, of several layers the one at the fact's dominant layer, as a study
 /// that edits each fact once would have made it. A fact whose dominant layer is not among the edited ones has none.
@@ -12,11 +11,19 @@ pub fn shown_edits(record: &Record) -> Vec<&EditRecord> {
     if !settings.layers.is_sweep() {
         return first.collect();
     }
-    let own: BTreeMap<usize, usize> = record
-        .validated()
-        .filter_map(|(fact, traced)| Some((fact.order, dominant(traced, settings.position, false)?.layer()?)))
-        .collect();
-    first.filter(|edit| own.get(&edit.fact) == Some(&edit.layer)).collect()
+    let own = |order: usize| {
+        let (_, traced) = record.validated().find(|(fact, _)| fact.order == order)?;
+        dominant(traced, settings.position, false)?.layer()
+    };
+    // A fact's edits mostly follow each other.
+    let mut last = (usize::MAX, None);
+    let shown = |edit: &&EditRecord| {
+        if last.0 != edit.fact {
+            last = (edit.fact, own(edit.fact));
+        }
+        last.1 == Some(edit.layer)
+    };
+    first.filter(shown).collect()
 }
 
 #[cfg(test)]
