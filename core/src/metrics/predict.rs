@@ -251,7 +251,10 @@ fn prediction(record: &Record, method: usize, title: String) -> Option<Predictio
     }
     let layers: Vec<usize> =
         of_fact.values().map(|edits| edits.keys().copied().collect::<Vec<_>>()).max_by_key(Vec::len)?;
-    let traced: BTreeMap<usize, &Traced> = record.validated().map(|(fact, traced)| (fact.order, traced)).collect();
+    let mut traced: BTreeMap<usize, &Traced> = BTreeMap::new();
+    for (fact, own) in record.validated() {
+        traced.insert(fact.order, own);
+    }
     // Of a study that was stopped the last fact may lack layers.
     let whole = of_fact.iter().filter(|(_, edits)| edits.keys().copied().eq(layers.iter().copied()));
     let facts: Vec<Edited<'_>> =

@@ -2,7 +2,6 @@
 
 use super::dominant;
 use crate::record::{EditRecord, Record};
-use std::collections::BTreeMap;
 
 /// One edit a fact, by the first method, see [`own_edits`].
 pub fn shown_edits(record: &Record) -> Vec<&EditRecord> {
@@ -17,11 +16,19 @@ pub(super) fn own_edits(record: &Record, method: usize) -> Vec<&EditRecord> {
     if !settings.layers.is_sweep() {
         return first.collect();
     }
-    let own: BTreeMap<usize, usize> = record
-        .validated()
-        .filter_map(|(fact, traced)| Some((fact.order, dominant(traced, settings.position, false)?.layer()?)))
-        .collect();
-    first.filter(|edit| own.get(&edit.fact) == Some(&edit.layer)).collect()
+    let own = |order: usize| {
+        let (_, traced) = record.validated().find(|(fact, _)| fact.order == order)?;
+        dominant(traced, settings.position, false)?.layer()
+    };
+    // A fact's edits mostly follow each other.
+    let mut last = (usize::MAX, None);
+    let shown = |edit: &&EditRecord| {
+        if last.0 != edit.fact {
+            last = (edit.fact, own(edit.fact));
+        }
+        last.1 == Some(edit.layer)
+    };
+    first.filter(shown).collect()
 }
 
 #[cfg(test)]

@@ -5,8 +5,7 @@ use super::scatter::{Axis, Dot, Scatter};
 use super::sheet;
 use crate::words;
 use engram_core::metrics::{Editability, Effect, Mean, MetricConvention, Prediction, summarize};
-use engram_core::record::{EditRecord, PatchPosition, Record};
-use std::collections::BTreeMap;
+use engram_core::record::{EditRecord, FactRecord, PatchPosition, Record, Traced};
 
 /// Outcomes that are drawn; success is a share of yes and no, and in the table.
 const DRAWN: [Editability; 4] = [Editability::Rewrite, Editability::Es, Editability::Ps, Editability::Ns];
@@ -146,22 +145,23 @@ pub(super) fn short(mean: &Mean) -> String {
 pub fn dots(name: &str, record: &Record, prediction: &Prediction) -> Option<Scatter> {
     let effect = prediction.main()?.effect;
     let count = record.model.layers;
-    let curves: BTreeMap<usize, _> =
-        record.validated().filter_map(|(fact, traced)| Some((fact.order, (fact, effect.curve(traced)?)))).collect();
-    let one = |edit: &EditRecord| {
-        let (fact, curve) = curves.get(&edit.fact)?;
-        let (x, y) = (*curve.get(edit.layer.checked_sub(1)?)?, Editability::Rewrite.of(edit)?);
-        let words = format!(
-            "{}: layer {} of {count}, tracing effect {}, rewrite score {}",
-            words::visible(&fact.prompt),
-            edit.layer,
-            words::fixed(x, 3),
-            words::fixed(y, 3)
-        );
-        Some(Dot { x, y, series: edit.layer - 1, full: true, words })
+    let own = |(fact, traced): (&FactRecord, &Traced)| -> Vec<Dot> {
+        let Some(curve) = effect.curve(traced) else { return Vec::new() };
+        let prompt = words::visible(&fact.prompt);
+        let one = |edit: &EditRecord| {
+            let (x, y) = (*curve.get(edit.layer.checked_sub(1)?)?, Editability::Rewrite.of(edit)?);
+            let words = format!(
+                "{prompt}: layer {} of {count}, tracing effect {}, rewrite score {}",
+                edit.layer,
+                words::fixed(x, 3),
+                words::fixed(y, 3)
+            );
+            Some(Dot { x, y, series: edit.layer - 1, full: true, words })
+        };
+        let edits = record.edits.iter().flatten();
+        edits.filter(|edit| (edit.method, edit.fact) == (prediction.place, fact.order)).filter_map(one).collect()
     };
-    let dots: Vec<Dot> =
-        record.edits.iter().flatten().filter(|edit| edit.method == prediction.place).filter_map(one).collect();
+    let dots: Vec<Dot> = record.validated().flat_map(own).collect();
     let along = match effect.position {
         PatchPosition::SubjectLast => "tracing effect: residual, subject-last",
         _ => "tracing effect: residual, last-token",
