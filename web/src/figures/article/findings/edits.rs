@@ -59,7 +59,8 @@ fn others(article: &Article<'_>) -> Option<String> {
 /// Which edits all of this is about, where facts are edited at several layers.
 fn swept(article: &Article<'_>) -> Option<String> {
     article.records.iter().any(is_swept).then(|| {
-        "Facts are edited at several layers: this and the figures are about the edit at a fact's dominant layer; Tables 4,          6 and 7 have all."
+        "Facts are edited at several layers: this, the figures and Tables 4, 6 and 7 are about the edit at a fact's dominant \
+         layer; Table 10 has all layers."
             .into()
     })
 }
@@ -323,7 +324,9 @@ mod tests {
         let told = said(by_depth, &[sample::swept("a")]);
         assert!(told.starts_with("4 edits judged by all measures together: "), "{told}");
         assert!(
-            told.contains("this and the figures are about the edit at a fact's dominant layer; Tables 4, 6 and 7"),
+            told.contains(
+                "this, the figures and Tables 4, 6 and 7 are about the edit at a fact's dominant layer; Table 10"
+            ),
             "{told}"
         );
         let once = said(
