@@ -59,7 +59,7 @@ fn others(article: &Article<'_>) -> Option<String> {
 /// Which edits all of this is about, where facts are edited at several layers.
 fn swept(article: &Article<'_>) -> Option<String> {
     article.records.iter().any(is_swept).then(|| {
-        "Facts are edited at several layers: this and the figures are about the edit at a fact's dominant layer; Tables 4,          6 and 7 have all."
+        "Facts are edited at several layers: this and the figures are about the edit at a fact's dominant layer; Tables 4, 6 and 7 have all."
             .into()
     })
 }
