@@ -86,8 +86,13 @@ fn relations(name: &str, found: &Prediction) -> AnyView {
     let percent = |share: Option<f64>| number(share.map(|share| 100.0 * share), 1);
     let row = |(at, one): (usize, &Relation)| {
         let begins = at == 0;
-        let cells =
-            [number(one.r, 2), number(one.within, 2), percent(Some(one.layer)), percent(one.added), number(one.p, 3)];
+        let cells = [
+            number(one.r, 2),
+            number(one.within, 2),
+            percent(one.r.map(|_| one.layer)),
+            percent(one.added),
+            number(one.p, 3),
+        ];
         let cells = cells.map(|cell| view! { <td class="number">{cell}</td> });
         let of = |rows: usize| view! { <th scope="rowgroup" rowspan=rows>{one.effect.name()}</th> };
         let rows = found.relations.iter().filter(|other| other.effect == one.effect).count();
