@@ -36,7 +36,8 @@ Examples:
   engram report a.engram.json b.engram.json -o models.html --open
 
 The page holds everything: the records with every raw number, the figures and
-the viewer. It opens from disk, asks nobody for anything, and can be read
+the viewer. Of facts that are edited at several layers a page above 2 MB leaves
+out the losses of searches off the dominant layer, and says so. It opens from disk, asks nobody for anything, and can be read
 without scripting. It is a record, too: `engram compare page.html`,
 `engram export` and `engram verify` take it.";
 

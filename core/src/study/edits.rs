@@ -10,6 +10,7 @@ use crate::metrics::{Dominant, dominant};
 use crate::protocol::StudyPhase;
 use crate::record::{EditLayers, EditMethod, EditRecord, FactRecord, Record, Settings};
 use crate::trace::{TokenizedFact, capture_facts, mlp_windows};
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
@@ -222,10 +223,11 @@ pub(super) async fn edit_phase(
         while batches.len() > KEPT {
             batches.pop_last();
         }
-        if !batches.contains_key(&key) {
-            batches.insert(key, EditBatch::capture(model, jobs).await?);
-        }
-        let batch = &batches[&key];
+        let batch = match batches.entry(key) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(place) => place.insert(EditBatch::capture(model, jobs).await?),
+        };
+        let batch = &*batch;
         let mut progress = |step: Step<'_>| {
             let done = before + step.done * method.steps() / step.of.max(1);
             observer.event(Event::Progress { phase: StudyPhase::Optimize, done, of: steps })?;

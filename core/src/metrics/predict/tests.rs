@@ -81,7 +81,7 @@ fn facts_that_are_easier_everywhere_do_not_tell_where_to_edit() {
     let noise = |fact: usize, layer: usize| ((fact * 31 + layer * 17) * 2_654_435_761 % 1009) as f32 / 1009.0;
     let easy = |fact: usize| 0.3 + 0.5 * (fact % 7) as f32 / 7.0;
     let cell = |fact: usize, layer: usize| {
-        (easy(fact) + noise(fact, layer) / 10.0, easy(fact) + noise(fact + 100, layer + 7) / 10.0)
+        (easy(fact) + noise(fact, layer) / 10.0, easy(fact) + noise(fact + 211, layer + 11) / 10.0)
     };
     let found = predictions(&record(24, 5, cell));
     let main = found[0].main().expect("a relation");
@@ -93,7 +93,7 @@ fn facts_that_are_easier_everywhere_do_not_tell_where_to_edit() {
 #[test]
 fn effects_of_other_facts_do_not_predict_and_what_does_not_vary_has_no_answer() {
     let noise = |fact: usize, layer: usize| ((fact * 31 + layer * 17) * 2_654_435_761 % 1009) as f32 / 1009.0;
-    let found = predictions(&record(24, 3, |fact, layer| (noise(fact, layer), noise(fact + 100, layer + 7))));
+    let found = predictions(&record(24, 3, |fact, layer| (noise(fact, layer), noise(fact + 211, layer + 11))));
     let main = found[0].main().expect("a relation");
     assert!(main.p.is_some_and(|p| p > 0.05) && main.words(24).contains("no more than chance"), "{main:?}");
 
