@@ -75,6 +75,9 @@ pub trait Store: Send + Sync {
     fn write<'a>(&'a self, name: &'a str, bytes: &'a [u8]) -> Later<'a, ()>;
 }
 
+/// What was made of a moment, and the moment's name.
+type Named<T> = (String, Arc<T>);
+
 /// What second moments are computed from, and those that are known of a model.
 #[derive(Default)]
 pub struct SecondMoments {
@@ -86,7 +89,7 @@ pub struct SecondMoments {
     known: BTreeMap<usize, (String, Arc<SecondMoment>)>,
     factors: BTreeMap<usize, (String, u32, Arc<Factor>)>,
     /// Null spaces by layer and threshold, with the name of the moment that they are of.
-    spaces: Mutex<BTreeMap<(usize, u32), (String, Arc<NullSpace>)>>,
+    spaces: Mutex<BTreeMap<(usize, u32), Named<NullSpace>>>,
 }
 
 /// How far the computation is: tokens done, of how many.

@@ -62,7 +62,8 @@ impl SequenceLine {
         let own = Sequence { method: self.method, layer: self.layer, ..Sequence::default() };
         let begins = self.sequence == count && self.step.is_some();
         let goes_on = |last: &Sequence| (last.method, last.layer) == (own.method, own.layer);
-        if !begins && !(self.sequence.checked_add(1) == Some(count) && record.sequences.last().is_some_and(goes_on)) {
+        let follows = self.sequence.checked_add(1) == Some(count) && record.sequences.last().is_some_and(goes_on);
+        if !begins && !follows {
             return Err(Error::input(format!("a line of sequence {} follows on {count} sequences", self.sequence)));
         }
         if begins {

@@ -41,7 +41,8 @@ pub(super) fn facts(record: &Record, facts: &FactFile, order: &[usize]) -> Resul
     if record.edits.as_ref().is_some_and(|edits| !edits.is_empty()) && !single {
         return Err(wrong("there are edits, which were not asked for"));
     }
-    if !record.sequences.is_empty() && !(third && edit.sequence > 0) {
+    let several = third && edit.sequence > 0;
+    if !record.sequences.is_empty() && !several {
         return Err(wrong("there are sequences of edits, which were not asked for"));
     }
     let swept = record.facts.iter().any(|fact| fact.traced().is_some_and(|traced| !traced.patched_mlp.is_empty()));
