@@ -234,6 +234,42 @@ fn other_settings_of_stage_3_go_on_from_the_tracing() {
 }
 
 #[test]
+fn layers_batches_and_sequences_that_make_no_sense_are_refused() {
+    let (_folder, out) = place();
+    for (flags, said) in [
+        (&["--edit-layers", "3-1"][..], "3-1 runs backwards"),
+        (&["--edit-layers", "0"], "layers are numbered from 1"),
+        (&["--edit-batch", "9", "--edit-method", "rome"], "ROME edits one fact at a time"),
+        (&["--edit-sequence", "9", "--edit-method", "ft-m"], "is as large as the matrix"),
+        (&["--edit-sequence", "9"], "--edit-sequence and --edit-facts exclude each other"),
+        (&["--edit-method", "memit"], "several facts together, at one layer"),
+    ] {
+        let told = refused(&run(&out, &[STUDY, flags].concat()));
+        assert!(told.contains(said) && told.contains("hint: "), "{flags:?}: {told}");
+    }
+    assert!(!out.exists(), "no folder stays of a study that never began");
+}
+
+/// Killed in the middle, edits one after the other go on to the record of a run that nobody disturbs.
+#[test]
+fn a_killed_sequence_goes_on_to_the_same_record() {
+    let sequence =
+        ["--model", "engram-llama", "-n", "7", "--stages", "1,3", "--edit-method", "rome", "--edit-layers", "1,2"];
+    let sequence = [&sequence[..], &["--edit-sequence", "5"]].concat();
+    let (_folder, whole) = place();
+    let output = run(&whole, &sequence);
+    done(&output);
+    let shown = String::from_utf8_lossy(&output.stdout);
+    assert!(shown.contains("Table 13") && shown.contains("5 edits one after the other"), "{shown}");
+    let (_other, out) = place();
+    let begun = journal::from_bytes("whole", &record(&whole)).expect("the record").facts.len();
+    drop(Running::start(&out, &sequence, begun + 5));
+    assert!(names(&out).contains(&JOURNAL.to_owned()), "it was killed before its end: {:?}", names(&out));
+    done(&run(&out, &sequence));
+    assert!(record(&out) == record(&whole), "the same bytes");
+}
+
+#[test]
 fn what_can_be_checked_is_checked_first() {
     let (folder, out) = place();
     let said = refused(&run(&out, &[STUDY, &["--edit-layer", "99"]].concat()));

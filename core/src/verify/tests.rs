@@ -90,6 +90,19 @@ fn sound() -> Record {
     let order = shuffled(file.facts.len(), 42);
     let [one, two] = [traced(0.75, 0.25, 0.125), traced(0.5, 0.0625, 0.25)];
     let edits = vec![edit(0, (1, two.p_clean), &one), edit(1, (0, one.p_clean), &two)];
+    let sequence = Sequence {
+        steps: vec![SequenceStep {
+            edits: vec![SequenceEdit { fact: 0, layer: 2, ..SequenceEdit::default() }],
+            ..SequenceStep::default()
+        }],
+        checkpoints: vec![Checkpoint {
+            edits: 1,
+            edited: vec![edit(0, (1, two.p_clean), &one)],
+            untouched: vec![Unrelated { fact: 1, p_true: [two.p_clean, 0.25], flipped: true }],
+            ..Checkpoint::default()
+        }],
+        ..Sequence::default()
+    };
     let dropped = Dropped {
         reason: Reason::NotSensitive,
         detail: "p falls by 0.0312 only".into(),
@@ -111,7 +124,7 @@ fn sound() -> Record {
         source: file.source(),
         facts: facts.collect(),
         edits: Some(edits),
-        sequences: Vec::new(),
+        sequences: vec![sequence],
     }
 }
 
@@ -129,7 +142,7 @@ fn a_sound_record_passes_every_check() {
     for check in &checks {
         assert_eq!(check.state, State::Ok, "{check:?}");
     }
-    assert_eq!(checks.len(), 25);
+    assert_eq!(checks.len(), 26);
     assert_eq!(digest(&record).expect("digest").len(), 64);
     let indices = indices(&record);
     assert_eq!(indices.iter().map(|one| one.l_star).collect::<Vec<_>>(), [Some(2), Some(3)]);
@@ -271,8 +284,14 @@ const DAMAGES: &[Damage] = &[
         |r| first_edit(r).unrelated[0].p_true[0] = 0.6,
         &["unrelated facts are other facts, as they were traced"],
     ),
+    ("a checkpoint of other facts", |r| r.sequences[0].checkpoints[0].edits = 0, &[SEQUENCES]),
+    ("a checkpoint's beginning", |r| r.sequences[0].checkpoints[0].edited[0].p_true = 0.1, &[SEQUENCES]),
+    ("a fact that is edited twice", |r| r.sequences[0].steps.extend_from_within(..), &[SEQUENCES]),
+    ("an edited fact as untouched", |r| r.sequences[0].checkpoints[0].untouched[0].fact = 0, &[SEQUENCES]),
     ("an uneditable fact", |r| r.settings.edit.min_p_false = 0.2, &["edited facts are validated, editable, once each"]),
 ];
+
+const SEQUENCES: &str = "sequences edit validated facts once each, and measure all that came before";
 
 #[test]
 fn each_damage_is_found_and_nothing_else() {

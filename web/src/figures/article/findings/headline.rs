@@ -190,7 +190,7 @@ mod tests {
     fn whether_tracing_predicts_edits_comes_last() {
         let lines = said(&[sample::swept("a")], &MetricConvention::default());
         assert!(
-            lines.last().is_some_and(|line| line.starts_with("Beyond which layer it is, tracing tells")),
+            lines.last().is_some_and(|line| line.starts_with("ROME: causal tracing was asked about too few facts")),
             "{lines:?}"
         );
         assert!(lines.len() <= 6, "{lines:?}");

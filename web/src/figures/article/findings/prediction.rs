@@ -149,7 +149,7 @@ mod tests {
         let record = sample::swept("a");
         let told = said(answers, std::slice::from_ref(&record));
         assert_eq!(told.len(), 1, "{told:?}");
-        assert!(told[0].starts_with("Beyond which layer it is, tracing "), "{told:?}");
+        assert!(told[0].starts_with("ROME: causal tracing was asked about too few facts"), "{told:?}");
         assert!(
             told[0].ends_with(
                 "Edited at its dominant layer a fact reaches a rewrite score of 0.53; at the layer that is best for the \
@@ -159,7 +159,7 @@ mod tests {
         );
         assert_eq!(said(headline, std::slice::from_ref(&record)).map(|line| told[0].starts_with(&line)), Some(true));
         let both = said(answers, &[record.clone(), sample::swept("b")]);
-        assert!(both.len() == 2 && both[1].starts_with("b: Beyond"), "{both:?}");
+        assert!(both.len() == 2 && both[1].starts_with("b: ROME: "), "{both:?}");
         let line = said(headline, &[record.clone(), sample::swept("b")]).unwrap_or_default();
         assert!(line.contains(" % in a (p = ") && line.contains("; ") && line.contains(" in b "), "{line}");
         let mut stopped = record;
