@@ -405,7 +405,7 @@ fn absurd_records_are_checked_too() {
     assert_eq!(indices(&record).len(), 1);
 
     let mut empty = sound();
-    (empty.facts, empty.edits, empty.model.layers) = (Vec::new(), None, 0);
+    (empty.facts, empty.edits, empty.sequences, empty.model.layers) = (Vec::new(), None, Vec::new(), 0);
     empty.settings.positions.clear();
     assert_eq!(failed(&super::record(&empty)), [""; 0]);
     assert!(indices(&empty).is_empty());
@@ -437,7 +437,7 @@ fn a_million_facts_take_seconds() {
 fn a_question_is_held_to_its_outcome() {
     let mut record = sound();
     record.source = FactSource { name: "prompt".into(), sha256: String::new(), count: 1 };
-    (record.settings.n, record.edits) = (1, None);
+    (record.settings.n, record.edits, record.sequences) = (1, None, Vec::new());
     record.facts.truncate(1);
     let ended = |record: &Record| failed(&super::record(record)).into_iter().map(str::to_owned).collect::<Vec<_>>();
     assert_eq!(ended(&record), Vec::<String>::new());
