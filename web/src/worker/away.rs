@@ -54,7 +54,9 @@ fn files(engine: &mut Engine) -> Result<Files> {
     let files = match place {
         ModelRef::Bundled { name } => Files::bundled(family, name),
         ModelRef::Hub { id, revision, file } => {
-            Files { revision: revision.clone(), ..Files::gguf(family, id, file.clone()) }
+            let mut files = Files::gguf(family, id, file.clone());
+            files.revision.clone_from(revision);
+            files
         }
         ModelRef::Files { .. } | ModelRef::Url { .. } | ModelRef::Cached { .. } => {
             Files::named(family, &model.info.name)
