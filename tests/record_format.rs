@@ -68,7 +68,10 @@ fn every_field_is_described_and_nothing_else() {
     let mut written = BTreeSet::new();
     for record in records() {
         let bytes = journal::to_json(&record).expect("json");
-        assert_eq!(journal::from_bytes("full", &bytes).expect("it reads"), record);
+        // Nobody but a study that goes on needs what a sequence has changed.
+        let mut kept = record.clone();
+        kept.forget_changes();
+        assert_eq!(journal::from_bytes("full", &bytes).expect("it reads"), kept);
         paths("", &serde_json::from_slice(&bytes).expect("json"), &mut written);
     }
     let described = described(section(&text, "## Fields", "## The journal"));

@@ -9,7 +9,7 @@ use engram_core::load::Model;
 use engram_core::metrics::{predictions, sequence_summaries};
 use engram_core::protocol::StudyPhase;
 use engram_core::record::{
-    EditLayers, EditMethod, EditRecord, EditSettings, PatchPosition, Record, SecondMomentSettings, Settings,
+    Checkpoint, EditLayers, EditMethod, EditRecord, EditSettings, PatchPosition, Record, SecondMomentSettings, Settings,
 };
 use engram_core::run::{Edited, Prompt, Read, Sites};
 use engram_core::second_moment::StatsText;
@@ -271,15 +271,20 @@ fn a_model_that_is_ruined_ends_the_sequence_and_not_the_study() {
     (lora.tuning.lr, lora.alpha) = (1e30, 1e6);
     let whole = bench.goes_on(&wanted);
     let [ruined, fine] = whole.sequences.as_slice() else { panic!("{} sequences", whole.sequences.len()) };
-    let failed = ruined.steps.iter().flat_map(|step| &step.edits).filter(|edit| edit.failed.is_some()).count();
-    let broken = ruined.checkpoints.iter().any(|one| one.broken.is_some());
-    assert!(failed > 0 || broken, "{ruined:?}");
+    assert_eq!(ruined.steps.len(), 3, "each step is an edit, or one that failed");
     assert_eq!((fine.steps.len(), fine.checkpoints.len()), (3, 2));
     let summaries = sequence_summaries(&whole);
+    assert_eq!(summaries[0].collapse, Some(1), "{ruined:?}");
     assert!(summaries.iter().all(|one| one.sentence().is_some()));
-    if broken {
-        assert!(summaries[0].collapse.is_some() && summaries[0].sentence().is_some_and(|said| said.contains("finite")));
-    }
+    // Where there is nothing finite to measure the sequence has ended.
+    let mut broken = whole.clone();
+    let last = &mut broken.sequences[0];
+    last.checkpoints.truncate(1);
+    last.checkpoints[0] =
+        Checkpoint { edits: 1, broken: Some("a prediction is not a finite number".into()), ..Checkpoint::default() };
+    assert!(is_complete(&broken, &bench.facts).expect("the same study"));
+    let said = sequence_summaries(&broken)[0].sentence();
+    assert!(said.as_ref().is_some_and(|said| said.contains("no finite numbers")), "{said:?}");
 }
 
 /// The second edit is found on the model that the first one left, and both are in force where they are measured.
