@@ -28,6 +28,18 @@ test('a trace on the page has the native numbers, and its link asks again', 180,
   assert.deepEqual(native.settings.corruption, record.settings.corruption);
   console.log(agree(record.facts[0], native.facts[0]));
 
+  // The cell that is looked at as a script: the map's own number, and the model as transformers finds it.
+  const script = page.waitForEvent('download');
+  await tracing(page).getByRole('button', { name: 'Check in PyTorch' }).click();
+  const file = await script;
+  const [, layer, token] = file.suggestedFilename().match(/^check-layer-(\d+)-token-(\d+)\.py$/).map(Number);
+  const text = readFileSync(await file.path(), 'utf8');
+  assert.match(text, /from_pretrained\(\s*"core\/bundled\/models\/engram-llama"/);
+  const told = Number(text.match(/"put back": ([\d.e-]+)\}/)[1]);
+  const maps = record.facts[0].maps;
+  const map = /residual stream/.test(text) ? maps.residual : /attention outputs? of/.test(text) ? maps.attention : maps.mlp;
+  assert.ok(Math.abs(told - map[token][layer - 1]) < 1e-5, `${told} in the script, ${map[token][layer - 1]} in the map`);
+
   // Another browser has nothing but the address.
   const wanted = await question(page);
   const url = await until('the question in the address', () => page.url().includes('prompt=') && page.url());
@@ -102,6 +114,16 @@ test('a fact is rewritten on the page, and the edit is undone', 120, async use =
   await edit.getByRole('button', { name: 'Download the change' }).click();
   const file = readFileSync(await (await saved).path());
   JSON.parse(file.subarray(8, 8 + Number(file.readBigUInt64LE(0))).toString());
+
+  const zip = page.waitForEvent('download');
+  await edit.getByRole('button', { name: 'As a LoRA adapter' }).click();
+  const adapter = await zip;
+  assert.equal(adapter.suggestedFilename(), 'engram-llama-adapter.zip');
+  const packed = readFileSync(await adapter.path()).toString('latin1');
+  assert.ok(packed.startsWith('PK'));
+  for (const part of ['engram-llama-adapter/adapter_config.json', 'engram-llama-adapter/adapter_model.safetensors', '"peft_type"', 'lora_A.weight']) {
+    assert.ok(packed.includes(part), part);
+  }
 
   // All measures together, in words and not by colour alone.
   const finding = edit.getByRole('region', { name: 'Finding' });
