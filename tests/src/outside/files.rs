@@ -31,6 +31,10 @@ pub fn record(bytes: &[u8]) {
 
 /// What the program does with a record that it has accepted.
 fn read(record: &Record) {
+    // What sequences changed is read by studies that go on, and by nobody else.
+    let mut record = record.clone();
+    record.forget_changes();
+    let record = &record;
     let json = journal::to_json(record).expect("an accepted record can be written");
     assert_eq!(&journal::from_bytes("again", &json).expect("and read"), record);
     let packed = pack::pack(std::slice::from_ref(record)).expect("and packed");
