@@ -358,9 +358,11 @@ for (const colorScheme of ['light', 'dark']) {
   });
 }
 
-test('a finger drags over tokens, and a tap holds a cell', 60, async use => {
-  const viewport = { width: 390, height: 844 };
-  const { page, site: served } = await begin(use, { options: { context: { viewport, hasTouch: true, isMobile: true } } });
+/** A phone that is touched. */
+const PHONE = { options: { context: { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true } } };
+
+test('a finger drags over tokens', 60, async use => {
+  const { page } = await begin(use, PHONE);
   const { prompt } = await question(page);
   const words = prompt.split(' ');
   await token(page, words.at(-2)).tap();
@@ -375,8 +377,11 @@ test('a finger drags over tokens, and a tap holds a cell', 60, async use => {
   for (const at of [2, 3]) await send('touchMove', await middle(token(page, words[at])));
   await send('touchEnd');
   await until('the tokens beneath the finger', async () => (await pressed(page)).join() === words.slice(1, 4).join(), 5);
-  await page.goto(served.url);
-  await started(page);
+});
+
+// A page of its own: right after a drag, Chromium takes a tap for the one that ends its fling, and makes no click of it.
+test('a tap holds a cell', 60, async use => {
+  const { page } = await begin(use, PHONE);
   await cell(page, 0, 2).tap();
   await until('the tapped cell', () => held(page).join() === '1,2', 5);
   await until('it is looked at', async () => (await cursor(page)).join() === '0,2', 5);
