@@ -9,7 +9,7 @@ use engram_core::lab::{Lab, Log};
 use engram_core::load::Model;
 use engram_core::pause::{self, Pause};
 use engram_core::protocol::{Command, EditCommand, Event, MapSite, Question, from_json, to_json};
-use engram_core::record::{Corruption, EditSettings, Record, Settings, Spsa};
+use engram_core::record::{Corruption, EditSettings, Record, Settings, Spsa, Traced};
 use engram_core::trace::{capture_facts, lens, maps, stage1, tokenize};
 use engram_core::weights::Checkpoint;
 use engram_core::{Error, Kind, Result, journal};
@@ -256,6 +256,22 @@ fn edits_stay_until_they_are_taken_back_and_then_every_bit_is_as_before() {
     assert!(!first.record.unrelated.is_empty() && first.record.unrelated.len() == first.unrelated.len());
     assert!(!first.record.paraphrases.is_empty(), "a bundled fact brings its paraphrases");
     assert!(first.relative_norm > 0.0 && first.relative_norm.is_finite(), "{}", first.relative_norm);
+    // Both answers, without the edit and with it, as they are traced by themselves; and it is in force as before.
+    let wanted = Question { target: Some("trumpet".into()), target_new: Some("piano".into()), ..question() };
+    let again = |lab: &mut Lab, edit| ask(lab, Command::Retrace { edit, question: wanted.clone() }).1;
+    let (own, four) = match again(&mut lab, first.edit).expect("it can be traced again") {
+        Event::Retraced { own, again } => (own, again),
+        other => panic!("not traced again: {other:?}"),
+    };
+    let values = |traced: &Traced| (traced.p_clean, traced.patched.clone(), traced.maps.clone());
+    let alone = |record: &Record| values(record.facts[0].traced().expect("traced"));
+    assert_eq!(values(own.traced().expect("traced")), alone(&before));
+    let (edited, ..) = traced(&mut lab, wanted.clone());
+    assert_eq!(values(&four.old_after), alone(&edited), "the edit is in force");
+    let close = |one: f32, other: f32| (one - other).abs() < 1e-6;
+    assert!(close(four.new_after.p_clean, first.record.p_false_after), "{}", four.new_after.p_clean);
+    assert!(close(four.new_before.p_clean, first.record.p_false), "{}", four.new_before.p_clean);
+    assert!(again(&mut lab, 9).expect_err("no such edit").message().contains("not in force"));
     let (second, _) = edit(&mut lab, "guitar");
     assert!(lab.delta().is_ok_and(|bytes| bytes.len() > 2 * 4 * 128));
     // Both edits are one adapter, which is read as what is in force; a script is of the model as it was loaded.

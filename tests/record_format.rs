@@ -49,8 +49,10 @@ fn without_objects(mut paths: BTreeSet<String>) -> BTreeSet<String> {
     ] {
         paths.remove(object);
     }
-    // Described as `edits[]`.
-    paths.retain(|path| !path.starts_with("sequences[].checkpoints[].edited[]"));
+    // Described as `edits[]` and `facts[]`.
+    let elsewhere = ["sequences[].checkpoints[].edited[]", "edits[].retrace.new_before.", "edits[].retrace.old_after."];
+    let elsewhere = elsewhere.iter().chain(&["edits[].retrace.new_after."]);
+    paths.retain(|path| elsewhere.clone().all(|part| !path.starts_with(part)));
     for list in ["paraphrases", "neighbourhood", "unrelated"] {
         paths.remove(&format!("edits[].{list}[]"));
     }

@@ -6,10 +6,12 @@ use engram_core::edit::{EditTarget, edit_one, prepare, tokens_of};
 use engram_core::facts::{FactFile, statements};
 use engram_core::journal::{Chain, Found, SequenceLine, find, header_line, to_json};
 use engram_core::load::Model;
-use engram_core::metrics::{predictions, sequence_summaries};
+use engram_core::metrics::{Dominant, dominant, predictions, sequence_summaries};
+use engram_core::pack::{from_text, to_text};
 use engram_core::protocol::StudyPhase;
 use engram_core::record::{
-    Checkpoint, EditLayers, EditMethod, EditRecord, EditSettings, PatchPosition, Record, SecondMomentSettings, Settings,
+    Checkpoint, EditLayers, EditMethod, EditRecord, EditSettings, PatchPosition, Record, SecondMomentSettings,
+    Settings, Traced,
 };
 use engram_core::run::{Edited, Prompt, Read, Sites};
 use engram_core::second_moment::StatsText;
@@ -20,6 +22,7 @@ use engram_core::{Kind, Result};
 use engram_tests::fixtures::model;
 use engram_tests::made::{facts, settings};
 use pollster::block_on;
+use std::collections::BTreeMap;
 
 /// A journal in memory; stops after so many lines.
 struct Journal {
@@ -231,17 +234,25 @@ fn changes_that_do_not_fit_the_model_are_refused() {
     let place = lines.iter().position(|line| line.starts_with(b"{\"sequence\"")).expect("a step");
     let Found::Study(found) = find(&lines[..=place].concat()).expect("a journal") else { panic!("nothing in it") };
     let good = found.record.sequences[0].steps[0].change.clone();
+    let bytes = from_text(&good).expect("base64");
+    let with = |old: &str, new: &str| {
+        let at = bytes.windows(old.len()).position(|part| part == old.as_bytes()).expect("the tensor's name");
+        to_text(&[&bytes[..at], new.as_bytes(), &bytes[at + old.len()..]].concat())
+    };
+    let keys: [BTreeMap<usize, Vec<String>>; 2] =
+        [[(2, vec!["AAAAAAAA8D8=".into()])].into(), [(0, vec!["é".into()])].into()];
     let cases = [
-        String::new(),
-        "{}".into(),
-        good.replace("layers.1.", "layers.9."),
-        good.replace(".mlp.down_proj.", ".mlp.up_proj."),
-        r#"{"terms":[],"keys":{"2":["AAAAAAAA8D8="]}}"#.into(),
-        r#"{"terms":[],"keys":{"0":[]}}"#.into(),
+        (String::new(), BTreeMap::new()),
+        ("{}".into(), BTreeMap::new()),
+        (with("layers.1.", "layers.9."), BTreeMap::new()),
+        (with(".mlp.down_proj.", ".mlp.down_prol."), BTreeMap::new()),
+        (good[..good.len() - 8].into(), BTreeMap::new()),
+        (good.clone(), keys[0].clone()),
+        (good.clone(), keys[1].clone()),
     ];
-    for change in cases {
+    for (change, keys) in cases {
         let mut record = found.record.clone();
-        record.sequences[0].steps[0].change = change.clone();
+        (record.sequences[0].steps[0].change, record.sequences[0].steps[0].keys) = (change.clone(), keys);
         let mut journal = Journal::new(Vec::new(), Chain::default(), usize::MAX);
         let error = block_on(run(&mut bench.model, &bench.facts, record, &mut journal)).expect_err(&change);
         assert!(error.kind == Kind::Input && error.message().contains("damaged"), "{change}: {error}");
@@ -334,4 +345,93 @@ fn a_step_starts_from_what_the_steps_before_left() {
     let want = (sum / f64::from(count)).exp();
     let found = f64::from(sequence.checkpoints[1].perplexity.expect("a text")[1]);
     assert!((found / want - 1.0).abs() < 1e-4, "{found} {want}");
+}
+
+/// Both answers traced again are those of a model whose weights were changed, and a killed study has the same bytes.
+#[test]
+fn both_answers_are_traced_again_with_the_edit_in_force() {
+    for name in ["llama", "gemma2", "gpt2"] {
+        let mut bench = Bench::new(name);
+        let edit = EditSettings { layers: EditLayers::of([2]), facts: 2, retrace: true, ..settings().edit };
+        let mut wanted = by(&["rome", "memit"], edit);
+        wanted.maps = 1;
+        let whole = bench.goes_on(&wanted);
+        let settings = whole.settings.clone();
+        let edits = whole.edits.as_deref().expect("edits");
+        assert_eq!(edits.len(), 4, "{name}");
+        for edit in edits {
+            let again = edit.retrace.as_deref().expect("both answers");
+            let own = whole.facts[edit.fact].traced().expect("traced");
+            for (name, traced) in again.parts() {
+                assert_eq!(traced.maps.is_some(), own.maps.is_some(), "{name}");
+                assert_eq!(traced.patched.keys().collect::<Vec<_>>(), own.patched.keys().collect::<Vec<_>>(), "{name}");
+                let blocks = |traced: &Traced| {
+                    traced.redundancy.iter().map(|(at, curve)| (*at, curve.ablated)).collect::<Vec<_>>()
+                };
+                assert_eq!(blocks(traced), blocks(own), "{name}");
+            }
+            assert!(
+                again.new_after.p_clean > again.new_before.p_clean,
+                "{name}: the edit made the new answer likelier"
+            );
+        }
+        // The same edit on a model with other weights, traced as any fact is.
+        let order = engram_core::facts::shuffled(bench.facts.facts.len(), settings.seed);
+        let edit = &edits[0];
+        let fact = bench.facts.facts[order[edit.fact]].clone();
+        block_on(prepare(&mut bench.model, &settings.edit, &[2].into(), &mut |_, _| Ok(()))).expect("second moments");
+        let tokens = tokens_of(&bench.model, &fact, &settings).expect("tokens");
+        let target =
+            EditTarget { order: edit.fact, fact: &fact, tokens, layer: 2, unrelated: Vec::new(), alike: Vec::new() };
+        let alone = block_on(edit_one(&bench.model, &target, &settings, &mut |_| Ok(()))).expect("an edit");
+        bench.model.overlays.push(alone.overlay);
+        let again = edit.retrace.as_deref().expect("both answers");
+        let file = FactFile::of("alone", vec![fact]);
+        let alone = Settings { n: 1, min_effect: -1.0, maps: 1, stages: vec![1], ..settings };
+        let start = block_on(header(&bench.model, &file, alone, "test")).expect("header");
+        let mut nobody = Journal::new(Vec::new(), Chain::default(), usize::MAX);
+        let found = block_on(run(&mut bench.model, &file, start, &mut nobody)).expect("a study");
+        // An edited model may not say the old answer any more: then its study drops the fact.
+        if let Some(traced) = found.facts[0].traced() {
+            assert_eq!(
+                (traced.p_clean, &traced.patched),
+                (again.old_after.p_clean, &again.old_after.patched),
+                "{name}"
+            );
+            assert_eq!(
+                traced.maps.as_ref().map(|maps| &maps.residual),
+                again.old_after.maps.as_ref().map(|maps| &maps.residual)
+            );
+        }
+    }
+}
+
+/// In a sweep the edit at the dominant layer is traced again, and no other.
+#[test]
+fn a_sweep_traces_again_at_the_dominant_layer() {
+    let mut bench = Bench::new("llama");
+    let edit = EditSettings { layers: EditLayers::All, facts: 2, retrace: true, ..settings().edit };
+    let whole = bench.goes_on(&by(&["rome"], edit));
+    for edit in whole.edits.iter().flatten() {
+        let own = whole.facts[edit.fact].traced().expect("traced");
+        let layer = dominant(own, PatchPosition::SubjectLast, false).and_then(Dominant::layer);
+        assert_eq!(edit.retrace.is_some(), layer == Some(edit.layer), "fact {} at layer {}", edit.fact, edit.layer);
+    }
+    assert!(whole.edits.iter().flatten().any(|edit| edit.retrace.is_some()));
+}
+
+/// An edit after which nothing finite can be measured has failed; the others of the study are measured.
+#[test]
+fn an_edit_that_ruins_the_model_ends_no_study() {
+    let mut bench = Bench::new("llama");
+    let edit = EditSettings { layers: EditLayers::of([2]), facts: 2, retrace: true, ..settings().edit };
+    let mut wanted = by(&["lora", "rome"], edit);
+    let EditMethod::Lora(lora) = &mut wanted.edit.methods[0] else { panic!("it is LoRA") };
+    (lora.tuning.lr, lora.alpha) = (1e30, 1e6);
+    let whole = bench.goes_on(&wanted);
+    let edits = whole.edits.as_deref().expect("edits");
+    assert_eq!(edits.len(), 4);
+    let (ruined, fine): (Vec<_>, Vec<_>) = edits.iter().partition(|edit| edit.method == 0);
+    assert!(ruined.iter().all(|edit| edit.failed.is_some() && edit.retrace.is_none()), "{ruined:?}");
+    assert!(fine.iter().all(|edit| edit.failed.is_none() && edit.retrace.is_some()));
 }

@@ -5,6 +5,7 @@ mod figures;
 mod folder;
 mod frame;
 mod png;
+mod retrace_rows;
 mod rows;
 mod sequence_rows;
 
@@ -76,5 +77,6 @@ pub fn parquet(folder: &mut Folder, records: &[Record], program: &str) -> Result
     let [checkpoints, edited] = sequence_rows::sequences(&studies, program)?;
     put("sequences", checkpoints)?;
     put("sequence_edits", edited)?;
+    put("edit_retraces", retrace_rows::retraces(&studies, program)?)?;
     Ok(empty)
 }

@@ -26,11 +26,11 @@ pub use editor::{EditBatch, EditTarget, Evidence, OnStep, Solved, Step, solve};
 pub use measure::{MeasuredEdit, measure};
 pub use prepare::{complete, prepare};
 pub use rank_one::RankOne;
-pub use retrace::{Retraced, trace_answers};
+pub use retrace::{Retraced, Retracer, trace_answers};
 pub use saved::{
     Adapter, Base, Change, Changed, Format, adapter, delta, full_rank, read_adapter, read_delta, refuse_dense, renamed,
 };
-pub use sequence::{Changes, PastKeys, perplexity, text_end, untouched};
+pub use sequence::{Changes, PastKeys, perplexity, step_of, text_end, untouched};
 pub use size::{at_once, size_of};
 
 use crate::error::{Error, Result};

@@ -3,6 +3,7 @@
 
 mod edits;
 mod replacement;
+mod retrace;
 mod scripts;
 mod studies;
 mod traces;
@@ -80,6 +81,7 @@ impl Lab {
             }
             Command::Forward { question } => self.forward(question).await,
             Command::Edit(edit) => self.edit(edit, tell).await,
+            Command::Retrace { edit, question } => self.retrace(*edit, question).await,
             Command::Undo { edit } => self.undo(*edit).await,
             _ => Err(Error::input("this request is not about a model")),
         }

@@ -16,13 +16,14 @@ use crate::tensor::self_test::test_halves;
 use crate::tokens::Tokens;
 use crate::weights::Checkpoint;
 use fit::{Place, Takes};
+use std::sync::Arc;
 
 /// A model on a device.
 pub struct Model {
     /// The computation.
-    pub net: Transformer,
+    pub net: Arc<Transformer>,
     /// The tokenizer.
-    pub tokens: Tokens,
+    pub tokens: Arc<Tokens>,
     /// The device.
     pub compute: Compute,
     /// Identity.
@@ -150,7 +151,26 @@ impl Model {
         }
         crate::device::complaint()?;
         let (overlays, second_moments) = (Vec::new(), SecondMoments::default());
+        let (net, tokens) = (Arc::new(net), Arc::new(tokens));
         Ok(Self { net, tokens, compute, info, plan, overlays, config, spec, own_head, notes, second_moments })
+    }
+
+    /// The same model with one more edit in force: weights and tokenizer are shared. It has no second moments.
+    #[must_use]
+    pub fn with(&self, edit: Overlay) -> Self {
+        Self {
+            net: self.net.clone(),
+            tokens: self.tokens.clone(),
+            compute: self.compute.clone(),
+            info: self.info.clone(),
+            plan: self.plan,
+            overlays: self.overlays.iter().cloned().chain([edit]).collect(),
+            config: self.config.clone(),
+            spec: self.spec.clone(),
+            own_head: self.own_head,
+            notes: self.notes.clone(),
+            second_moments: SecondMoments::default(),
+        }
     }
 
     /// The model with its edits in force, ready to run.

@@ -12,6 +12,7 @@ mod mean;
 mod predict;
 mod redundancy;
 mod reference;
+mod retrace;
 mod rewriting;
 mod sequence;
 mod shown;
@@ -31,10 +32,11 @@ pub use mean::{Mean, Share};
 pub use predict::{Choice, Editability, EditedLayer, Effect, EffectOf, Prediction, Relation, SHUFFLES, predictions};
 pub use redundancy::{Redundancy, fact_redundancy, redundancy, redundancy_curve};
 pub use reference::Tfidf;
+pub use retrace::{Again, RetraceSummary, When, retrace_summaries};
 pub use rewriting::{DISABLING, Dialect, Measure, Scores, interval, lines, scores};
 pub use sequence::{BROKEN_FACTS, BROKEN_TEXT, SequencePoint, SequenceSummary, sequence_summaries};
 use shown::own_edits;
-pub use shown::shown_edits;
+pub use shown::{edited_layers, shown_edits};
 pub use summary::{Summary, density, matched, reasons, restrict, summarize};
 pub use verdict::{
     Answer, Check, HARM, Judgement, MOVED, Mark, RULES, Verdict, follows, gave_way, harms_neighbour, harms_unrelated,

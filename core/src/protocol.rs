@@ -15,12 +15,12 @@ pub use studies::{Saved, StudyCommand, StudyPhase};
 
 use crate::journal::RedundancyLine;
 use crate::record::{
-    Corruption, EditMethod, EditRecord, FactRecord, PatchPosition, Precision, Record, RedundancyCurve,
+    Corruption, EditMethod, EditRecord, FactRecord, PatchPosition, Precision, Record, RedundancyCurve, Retrace,
 };
 use serde::{Deserialize, Serialize};
 
 /// The version of these messages. A page and an engine of different versions do not talk.
-pub const PROTOCOL: u32 = 6;
+pub const PROTOCOL: u32 = 7;
 
 /// A page's message.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -93,6 +93,14 @@ pub enum Command {
     Trace(Question),
     /// Rewrite a fact and keep the edit in force. [`Event::Loss`] …, final [`Event::Edited`].
     Edit(EditCommand),
+    /// Trace both answers of an edit in force, without it and with it; the other edits stay in force. Maps are made whatever the
+    /// question says. Final event: [`Event::Retraced`].
+    Retrace {
+        /// The edit's number.
+        edit: u32,
+        /// Its fact, with both answers.
+        question: Question,
+    },
     /// Undo an edit; the others stay. Final event: [`Event::Undone`].
     Undo {
         /// The edit's number; all of them when absent.
@@ -274,6 +282,13 @@ pub enum Event {
     },
     /// An edit is in force.
     Edited(Box<Edited>),
+    /// Both answers of an edit, traced without it and with it.
+    Retraced {
+        /// The old answer without the edit.
+        own: Box<FactRecord>,
+        /// The others.
+        again: Box<Retrace>,
+    },
     /// Edits were undone.
     Undone {
         /// Numbers of the edits that are still in force, oldest first.

@@ -10,6 +10,7 @@ mod editors;
 mod limits;
 pub(crate) mod outcome;
 pub(crate) mod read;
+mod retrace;
 mod sequence;
 mod settings;
 
@@ -19,10 +20,11 @@ pub use edit_record::{Answers, EditRecord, Generation, ImpliedAnswer, Search, Sh
 pub use edit_settings::{EditSettings, SecondMomentSettings};
 pub use editors::{AlphaEdit, EditKey, FineTuning, Lora, Memit, Rome, SearchStart, Spsa, UltraEdit, ValueSearch};
 pub use outcome::{Dropped, NotValidated, Outcome, Reason};
+pub use retrace::Retrace;
 pub use sequence::{Checkpoint, Sequence, SequenceEdit, SequenceStep};
 pub use settings::{Answer, Corruption, Settings};
 
-use read::MOST_LAYERS;
+use read::{MOST_LAYERS, MOST_TOKENS};
 use sequence::MOST_SEQUENCES;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -190,13 +192,15 @@ pub struct FactRecord {
 }
 
 /// Raw values of a traced fact. Per-layer vectors have L entries.
-#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Traced {
     /// Clean prompt's tokens as text, special tokens included.
+    #[serde(deserialize_with = "read::list::<_, _, MOST_TOKENS>")]
     pub tokens: Vec<String>,
     /// Subject span `[b, e)` in the clean prompt.
     pub subject_span: [usize; 2],
     /// Corrupted prompt's tokens as text.
+    #[serde(deserialize_with = "read::list::<_, _, MOST_TOKENS>")]
     pub corrupt_tokens: Vec<String>,
     /// Subject span `[b', e')` in the corrupted prompt.
     pub corrupt_span: [usize; 2],
@@ -207,28 +211,32 @@ pub struct Traced {
     /// `p(false)` on the clean prompt.
     pub p_false: f32,
     /// `p_patch(l)` per patch position: corrupted run, clean residual after block `l` at that position.
+    #[serde(deserialize_with = "read::curves")]
     pub patched: BTreeMap<PatchPosition, Vec<f32>>,
     /// Clean prompt, block `l` the identity.
+    #[serde(deserialize_with = "read::list::<_, _, MOST_LAYERS>")]
     pub without_block: Vec<f32>,
     /// Clean prompt, attention contribution of block `l` zero.
+    #[serde(deserialize_with = "read::list::<_, _, MOST_LAYERS>")]
     pub without_attention: Vec<f32>,
     /// Clean prompt, MLP contribution of block `l` zero.
+    #[serde(deserialize_with = "read::list::<_, _, MOST_LAYERS>")]
     pub without_mlp: Vec<f32>,
     /// Second pass (eq. 3) per patch position.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub redundancy: BTreeMap<PatchPosition, RedundancyCurve>,
     /// `p_patch` per patch position with clean MLP outputs put back in a window of layers around each, as in
     /// [`Maps::mlp`]; for facts that are edited at several layers.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "read::curves")]
     pub patched_mlp: BTreeMap<PatchPosition, Vec<f32>>,
     /// Token × layer maps, for the facts that have them.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub maps: Option<Maps>,
     /// Logit lens, for the facts that have it.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lens: Option<Lens>,
     /// Single heads or neurons, for the facts of which these were asked for.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "read::list::<_, _, MOST_LAYERS>")]
     pub units: Vec<UnitEffects>,
 }
 
@@ -364,7 +372,12 @@ impl Record {
 
     /// Lets go of what sequences changed: what a study that goes on needs, and nobody else.
     pub fn forget_changes(&mut self) {
-        self.sequences.iter_mut().flat_map(|sequence| &mut sequence.steps).for_each(|step| step.change.clear());
+        self.sequences.iter_mut().flat_map(|sequence| &mut sequence.steps).for_each(SequenceStep::forget);
+    }
+
+    /// Facts were edited: each from the unedited model, or one after the other.
+    pub fn has_edits(&self) -> bool {
+        self.edits.is_some() || !self.sequences.is_empty()
     }
 
     /// A single question, not a study: it is traced whatever the filters say.

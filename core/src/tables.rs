@@ -13,7 +13,7 @@ mod render;
 pub use build::{all, matched_facts, table1, table2, table3};
 pub use edits::{table4, table6, table7};
 pub use parts::labels;
-pub use predict::{sweeps, table13};
+pub use predict::{sweeps, table13, table14};
 pub use published::published;
 pub use references::table9;
 

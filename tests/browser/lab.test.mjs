@@ -7,7 +7,7 @@ import { gunzipSync } from 'node:zlib';
 import { accessible } from './lib/axe.mjs';
 import { drop, launch, shot, show, started } from './lib/browser.mjs';
 import { test, until } from './lib/check.mjs';
-import { begin, DAVIS, device, fill, go, models, panel, question, recordOf, settings, traced, tracing, typing } from './lib/lab.mjs';
+import { begin, DAVIS, device, fill, go, models, number, panel, question, recordOf, settings, traced, tracing, typing } from './lib/lab.mjs';
 import { agree, nativeTrace } from './lib/native.mjs';
 import { BUNDLED, FIXTURES } from './lib/paths.mjs';
 import { SAMPLE } from './lib/result.mjs';
@@ -124,6 +124,17 @@ test('a fact is rewritten on the page, and the edit is undone', 120, async use =
   for (const part of ['engram-llama-adapter/adapter_config.json', 'engram-llama-adapter/adapter_model.safetensors', '"peft_type"', 'lora_A.weight']) {
     assert.ok(packed.includes(part), part);
   }
+
+  // Both answers, without the edit and with it: a table, and for each three maps on one scale.
+  const both = edit.getByRole('region', { name: 'Both answers before and after the edit' }).first();
+  await both.getByRole('button', { name: 'Trace both answers again' }).click();
+  await both.getByRole('heading', { name: 'Effect on “guitar”' }).waitFor({ timeout: 90_000 });
+  assert.deepEqual(await both.locator('thead th').allInnerTexts(), ['', 'trumpet before', 'trumpet after', 'guitar before', 'guitar after']);
+  const clean = (await both.locator('tbody tr').first().locator('td').allInnerTexts()).map(number);
+  assert.ok(clean[3] > clean[2], `the new answer is likelier after the edit: ${clean}`);
+  assert.equal(await both.getByRole('grid').count(), 6, 'before, after, difference');
+  await shot(page, 'edit-again');
+  await accessible(page, 'both answers traced again');
 
   // All measures together, in words and not by colour alone.
   const finding = edit.getByRole('region', { name: 'Finding' });

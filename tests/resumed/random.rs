@@ -75,7 +75,7 @@ fn random_runs() {
         }
         let model = engram_tests::fixtures::model(name, &engram_core::device::Compute::cpu("sizes"));
         let tokens: Vec<usize> = base.iter().map(|prompt| prompt.ids.len()).collect();
-        let sizes = Sizes { net: model.net.clone(), tokens };
+        let sizes = Sizes { net: (*model.net).clone(), tokens };
         for prompt in &mut base[5..] {
             let len = prompt.ids.len();
             prompt.interventions = (0..1 + random.below(3)).map(|_| change(&mut random, &sizes, len, false)).collect();

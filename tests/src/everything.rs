@@ -94,6 +94,7 @@ pub fn edit() -> EditRecord {
         method: 1,
         answers,
         relative_norm: Some(0.25),
+        retrace: Some(Box::new(Retrace { new_before: traced(), old_after: traced(), new_after: traced() })),
         search: Some(Search {
             value_norm: 2.0,
             delta_norm: 1.0,
@@ -152,6 +153,7 @@ fn full(corruption: Corruption, answer: Answer) -> Record {
                 layers: if answer == Answer::Sequence { EditLayers::of([1, 2]) } else { EditLayers::of([1]) },
                 batch: 1,
                 sequence: 1,
+                retrace: true,
                 min_p_false: 0.1,
                 fluency: 100,
                 methods: vec![
@@ -213,7 +215,7 @@ fn sequence() -> Sequence {
     Sequence {
         method: 1,
         layer: Some(1),
-        steps: vec![SequenceStep { edits: vec![edit], change: "{}".into() }],
+        steps: vec![SequenceStep { edits: vec![edit], change: "{}".into(), keys: [(1, vec!["AA==".into()])].into() }],
         checkpoints: vec![Checkpoint {
             edits: 1,
             broken: Some("why".into()),

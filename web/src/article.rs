@@ -11,7 +11,9 @@ mod maps;
 mod menu;
 mod plate;
 mod prediction;
+mod retrace;
 mod said;
+mod sequence;
 mod tables;
 #[cfg(feature = "print")]
 mod text;
@@ -53,7 +55,9 @@ pub(crate) fn Article(
         {section("localization", "Where the facts are", localize::section(&desk))}
         {section("compression", "The models side by side", compress::section(&desk))}
         {section("editing", "What can be rewritten", edit::section(&desk))}
+        {retrace::wanted(&desk).then(|| section("retrace", retrace::TITLE, retrace::section(&desk)))}
         {prediction::wanted(&desk).then(|| section("prediction", prediction::TITLE, prediction::section(&desk)))}
+        {sequence::wanted(&desk).then(|| section("sequence", sequence::TITLE, sequence::section(&desk)))}
         {section("tables", "Tables", tables::section(&desk))}
         {section("facts", "Fact by fact", facts::section(&desk))}
         {section("maps", "Causal trace", maps::section(&desk))}

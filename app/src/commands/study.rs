@@ -83,6 +83,9 @@ pub struct StudyArgs {
     /// Let the model write texts of 100 tokens about each edited subject, from the facts' generation prompts, and measure how varied they are (GE); takes longer than all the rest
     #[arg(long, help_heading = EDITING)]
     pub fluency: bool,
+    /// Trace both answers again after each edit, as `engram edit --retrace` does; of facts that are edited at several layers, at the dominant one
+    #[arg(long, help_heading = EDITING)]
+    pub retrace: bool,
     #[command(flatten)]
     editor: MethodArgs,
     /// Folder for the records; made when missing
@@ -145,6 +148,12 @@ impl StudyArgs {
             )
             .hint("take lora, whose changes have low rank"));
         }
+        if self.edit_sequence.is_some() && self.retrace {
+            return Err(Error::input(
+                "`--retrace` with `--edit-sequence`: only edits of the unedited model are traced again",
+            )
+            .hint("leave out one of the two"));
+        }
         let editor = self.editor.settings(&self.edit_method)?;
         Ok(Settings {
             n: self.n,
@@ -164,6 +173,7 @@ impl StudyArgs {
                 layers: self.edit_layers.clone(),
                 batch: self.edit_batch.unwrap_or_default(),
                 sequence: self.edit_sequence.unwrap_or_default(),
+                retrace: self.retrace,
                 fluency: if self.fluency { FLUENCY } else { 0 },
                 min_p_false: self.min_p_false.unwrap_or(editor.min_p_false),
                 ..editor

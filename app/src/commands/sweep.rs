@@ -1,11 +1,13 @@
-//! What came out where facts are edited at several layers, or one after the other: a chart and plain sentences.
+//! What came out where facts are edited at several layers, one after the other, or traced again: a chart and plain sentences.
 
 use crate::render::bars::{self, Chart, Column};
 use crate::render::style::Screen;
 use crate::render::text;
 use crate::ui::Ui;
 use anyhow::Result;
-use engram_core::metrics::{EffectOf, Mean, Prediction, predictions, sequence_summaries};
+use engram_core::metrics::{
+    EffectOf, Mean, MetricConvention, Prediction, predictions, retrace_summaries, sequence_summaries,
+};
 use engram_core::record::Record;
 
 /// Prints what a record answers; nothing for one without sweeps and sequences.
@@ -24,7 +26,9 @@ fn parts(record: &Record, screen: Screen) -> Vec<String> {
         parts.extend(found.sentence().map(|said| text::wrap(&said, screen.width)));
         parts.extend(chosen(&found).map(|said| text::wrap(&said, screen.width)));
     }
-    let told = sequence_summaries(record).into_iter().filter_map(|one| one.sentence());
+    let again = retrace_summaries(record, &MetricConvention::default());
+    let told = again.into_iter().filter_map(|one| one.sentence());
+    let told = told.chain(sequence_summaries(record).into_iter().filter_map(|one| one.sentence()));
     parts.extend(told.map(|said| text::wrap(&format!("{model}, {said}"), screen.width)));
     parts
 }

@@ -221,6 +221,7 @@ impl Watched<'_> {
             relative_norm: evidence.failed.is_none().then_some(evidence.relative_norm),
             search: evidence.search.clone(),
             without_losses: false,
+            retrace: None,
             failed: evidence.failed.clone(),
         }
     }

@@ -62,7 +62,7 @@ pub async fn prepare(
     let below = |&layer: &usize| (layer + 1).saturating_sub(spread.unwrap_or(1)).max(1)..=layer;
     let layers: BTreeSet<usize> = layers.iter().flat_map(below).collect();
     let mut moments = std::mem::take(&mut model.second_moments);
-    let of = (&model.tokens, model.info.weights_sha256.as_str());
+    let of = (&*model.tokens, model.info.weights_sha256.as_str());
     let done = moments.prepare(model.edited(), of, &settings.second_moment, &layers, told).await;
     model.second_moments = moments;
     done

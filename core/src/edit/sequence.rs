@@ -1,16 +1,16 @@
 //! Edits one after the other (METHODS, section 4): the change that grows, and what is asked of the model beside its edits.
 
 use super::editor::Solved;
+use super::saved::{delta, read_delta};
 use super::size::by_tensor;
 use crate::error::{Error, Result};
 use crate::load::Model;
 use crate::model::Transformer;
-use crate::record::{Settings, Unrelated};
-use crate::run::{Edited, Prompt, Read, Sites, with_halving};
+use crate::pack::{from_text, to_text};
+use crate::record::{ModelInfo, SequenceEdit, SequenceStep, Settings, Unrelated};
+use crate::run::{Edited, Prompt, Read, Readout, Sites, with_halving};
 use crate::tensor::{Matrix, Overlay, Term};
-use crate::trace::{TokenizedFact, score};
-use base64::prelude::{BASE64_STANDARD, Engine as _};
-use serde::{Deserialize, Serialize};
+use crate::trace::{Asked, TokenizedFact, score};
 use std::collections::BTreeMap;
 
 /// Tokens of the text's end that perplexity is taken over.
@@ -19,6 +19,8 @@ const TOKENS: usize = 2048;
 const BYTES: usize = 16;
 /// Facts that are asked at a time.
 const AT_ONCE: usize = 64;
+/// Windows of text that are read at a time.
+const WINDOWS: usize = 8;
 
 /// Keys of earlier edits by layer, which AlphaEdit spares.
 pub type PastKeys = BTreeMap<usize, Vec<Vec<f64>>>;
@@ -32,21 +34,6 @@ pub struct Changes {
     pub past: PastKeys,
 }
 
-/// A step's change as text: numbers as base64 of their bytes.
-#[derive(Serialize, Deserialize)]
-struct Packed {
-    terms: Vec<PackedTerm>,
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    keys: BTreeMap<usize, Vec<String>>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct PackedTerm {
-    tensor: String,
-    u: Vec<String>,
-    v: Vec<String>,
-}
-
 impl Changes {
     /// Takes a step's change in.
     pub fn add(&mut self, solved: &[Solved]) {
@@ -58,86 +45,60 @@ impl Changes {
         }
     }
 
-    /// A step's change as text, which [`Changes::unpack`] takes in to the bit.
+    /// Takes in a step that a journal has, to the bit.
     ///
     /// # Errors
-    /// None that happens: numbers and names are written.
-    pub fn pack(solved: &[Solved]) -> Result<String> {
-        let all = |rows: &[Vec<f32>]| rows.iter().map(|row| text(row.iter().flat_map(|x| x.to_le_bytes()))).collect();
-        let term = |term: &Term| PackedTerm { tensor: term.tensor.clone(), u: all(&term.u), v: all(&term.v) };
-        let mut packed = Packed { terms: Vec::new(), keys: BTreeMap::new() };
-        for one in solved {
-            packed.terms.extend(one.overlay.terms.iter().map(term));
-            for (layer, keys) in &one.keys {
-                let keys = keys.iter().map(|key| text(key.iter().flat_map(|x| x.to_le_bytes())));
-                packed.keys.entry(*layer).or_default().extend(keys);
-            }
-        }
-        serde_json::to_string(&packed).map_err(|error| Error::io(format!("a change of a sequence: {error}")))
-    }
-
-    /// Takes a step's change in that a journal has.
-    ///
-    /// # Errors
-    /// When it is damaged, or does not fit the model.
-    pub fn unpack(&mut self, packed: &str, net: &Transformer) -> Result<()> {
-        let step = unpacked(packed)?;
-        fits(&step.overlay.terms, &step.keys, net)?;
-        self.add(&[step]);
+    /// When its change is damaged, or does not fit the model.
+    pub fn take(&mut self, step: &SequenceStep, net: &Transformer) -> Result<()> {
+        let wrong = |error: Error| {
+            Error::input(format!("the change of a step is damaged: {}", error.message()))
+                .hint("start again with --fresh")
+                .in_page("delete the study, and start it anew")
+        };
+        let solved = unpacked(step, net).map_err(wrong)?;
+        self.add(&[solved]);
         Ok(())
     }
 }
 
-/// A step's change as it was found.
-fn unpacked(packed: &str) -> Result<Solved> {
-    let Packed { terms, keys } = serde_json::from_str(packed).map_err(|error| damaged(&error.to_string()))?;
-    let rows = |rows: Vec<String>| -> Result<Vec<Vec<f32>>> {
-        rows.iter().map(|row| numbers(row, f32::from_le_bytes)).collect()
-    };
-    let term = |PackedTerm { tensor, u, v }| Ok(Term { tensor, u: rows(u)?, v: rows(v)? });
-    let terms: Vec<Term> = terms.into_iter().map(term).collect::<Result<_>>()?;
-    let keys = keys.into_iter().map(|(layer, keys)| {
-        let keys: Result<Vec<Vec<f64>>> = keys.iter().map(|key| numbers(key, f64::from_le_bytes)).collect();
-        Ok((layer, keys?))
-    });
-    Ok(Solved { overlay: Overlay { terms }, keys: keys.collect::<Result<_>>()?, ..Solved::default() })
+/// A step as a journal keeps it: its edits, and what they changed, which [`Changes::take`] takes in.
+///
+/// # Errors
+/// When safetensors refuses the change.
+pub fn step_of(model: &ModelInfo, edits: Vec<SequenceEdit>, solved: &[Solved]) -> Result<SequenceStep> {
+    let mut step = SequenceStep { edits, ..SequenceStep::default() };
+    // A step whose searches failed changes nothing.
+    if solved.iter().any(|one| !one.overlay.terms.is_empty()) {
+        step.change = to_text(&delta(model, solved.iter().map(|one| &one.overlay))?);
+    }
+    for (layer, keys) in solved.iter().flat_map(|one| &one.keys) {
+        let bytes = |key: &Vec<f64>| key.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>();
+        step.keys.entry(*layer).or_default().extend(keys.iter().map(|key| to_text(&bytes(key))));
+    }
+    Ok(step)
 }
 
-/// Refuses factors that are not of the model's own matrices, and keys that are none of its layers'.
-fn fits(terms: &[Term], keys: &PastKeys, net: &Transformer) -> Result<()> {
-    for term in terms {
-        // GPT-2's query, key and value are parts of one tensor.
-        let maps = net.blocks.iter().flat_map(|block| block.maps()).filter(|(_, map)| map.tensor == term.tensor);
-        let (mut output, mut input) = (0, 0);
-        maps.for_each(|(_, map)| (output, input) = (output + map.rows.len(), map.input));
-        let wide = |rows: &[Vec<f32>], width: usize| {
-            rows.iter().all(|row| row.len() == width && row.iter().all(|x| x.is_finite()))
-        };
-        if term.u.len() != term.v.len() || !wide(&term.u, output) || !wide(&term.v, input) {
-            return Err(damaged("its factors do not fit their matrix"));
+fn unpacked(step: &SequenceStep, net: &Transformer) -> Result<Solved> {
+    // Only what failed changes nothing.
+    let none = step.change.is_empty() && step.edits.iter().all(|edit| edit.failed.is_some());
+    let overlay = match none {
+        true => Overlay::default(),
+        false => read_delta(net, &from_text(&step.change)?)?.overlay,
+    };
+    let mut keys = PastKeys::new();
+    for (&layer, packed) in &step.keys {
+        for text in packed {
+            let bytes = from_text(text)?;
+            let (numbers, rest) = bytes.as_chunks::<8>();
+            let key: Vec<f64> = numbers.iter().map(|bytes| f64::from_le_bytes(*bytes)).collect();
+            let whole = rest.is_empty() && key.len() == net.shape.ff && key.iter().all(|value| value.is_finite());
+            if !whole || !(1..=net.shape.layers).contains(&layer) {
+                return Err(Error::input("its keys do not fit the model"));
+            }
+            keys.entry(layer).or_default().push(key);
         }
     }
-    let whole = |key: &Vec<f64>| key.len() == net.shape.ff && key.iter().all(|x| x.is_finite());
-    match keys.iter().all(|(layer, keys)| (1..=net.shape.layers).contains(layer) && keys.iter().all(whole)) {
-        true => Ok(()),
-        false => Err(damaged("its keys do not fit the model")),
-    }
-}
-
-fn damaged(what: &str) -> Error {
-    Error::input(format!("the change of a step is damaged: {what}"))
-        .hint("start again with --fresh")
-        .in_page("delete the study, and start it anew")
-}
-
-fn text(bytes: impl Iterator<Item = u8>) -> String {
-    BASE64_STANDARD.encode(bytes.collect::<Vec<u8>>())
-}
-
-fn numbers<T, const N: usize>(text: &str, of: fn([u8; N]) -> T) -> Result<Vec<T>> {
-    let bytes = BASE64_STANDARD.decode(text).map_err(|error| damaged(&error.to_string()))?;
-    let (chunks, rest) = bytes.as_chunks::<N>();
-    if rest.is_empty() { Ok(chunks.iter().copied().map(of).collect()) } else { Err(damaged("a number is cut off")) }
+    Ok(Solved { overlay, keys, ..Solved::default() })
 }
 
 /// Windows of the end of the model's text, each behind what stands before every text; `None` without a text of two tokens.
@@ -169,19 +130,31 @@ pub fn text_end(model: &Model, window: usize) -> Result<Option<Vec<Vec<u32>>>> {
 /// When the device fails.
 pub async fn perplexity(edited: Edited<'_>, windows: &[Vec<u32>]) -> Result<f32> {
     let (mut sum, mut count) = (0.0f64, 0usize);
-    for window in windows {
-        let cache = &edited.capture(&[Prompt::plain(window)], &Matrix::default(), &Sites::end()).await?;
-        let next = window.iter().skip(1).enumerate();
-        let reads: Vec<(usize, Read)> =
-            next.map(|(position, &token)| (0, Read { position, tokens: vec![token] })).collect();
-        let reads = &reads;
-        let work = |plan| async move { Edited { plan, ..edited }.read(cache, reads).await };
-        for readout in with_halving(edited.plan, work).await?.0 {
+    let asked = |ids: &Vec<u32>| {
+        let next = ids.iter().skip(1).enumerate();
+        let reads = next.map(|(position, &token)| Read { position, tokens: vec![token] }).collect();
+        Asked { ids: ids.clone(), reads }
+    };
+    for some in windows.chunks(WINDOWS) {
+        let asked: Vec<Asked> = some.iter().map(asked).collect();
+        for readout in answers(edited, &asked).await?.into_iter().flatten() {
             sum -= f64::from(readout.p[0].max(f32::MIN_POSITIVE)).ln();
             count += 1;
         }
     }
     Ok((sum / count.max(1) as f64).exp() as f32)
+}
+
+/// What a model answers, for each prompt.
+async fn answers(edited: Edited<'_>, asked: &[Asked]) -> Result<Vec<Vec<Readout>>> {
+    let prompts: Vec<Prompt> = asked.iter().map(|asked| Prompt::plain(&asked.ids)).collect();
+    let cache = &edited.capture(&prompts, &Matrix::default(), &Sites::end()).await?;
+    let of_prompt =
+        |(at, asked): (usize, &Asked)| asked.reads.iter().map(|read| (at, read.clone())).collect::<Vec<_>>();
+    let reads: &Vec<(usize, Read)> = &asked.iter().enumerate().flat_map(of_prompt).collect();
+    let work = |plan| async move { Edited { plan, ..edited }.read(cache, reads).await };
+    let mut found = with_halving(edited.plan, work).await?.0.into_iter();
+    Ok(asked.iter().map(|asked| found.by_ref().take(asked.reads.len()).collect()).collect())
 }
 
 /// What became of known facts: p of the true answer before (as they were traced) and now, and whether another token than the
@@ -196,55 +169,11 @@ pub async fn untouched(
 ) -> Result<Vec<Unrelated>> {
     let mut all = Vec::with_capacity(facts.len());
     for some in facts.chunks(AT_ONCE) {
-        let asked: Vec<_> = some.iter().map(|(.., fact)| fact.asked(settings.answer)).collect();
-        let prompts: Vec<Prompt> = asked.iter().map(|asked| Prompt::plain(&asked.ids)).collect();
-        let cache = &edited.capture(&prompts, &Matrix::default(), &Sites::end()).await?;
-        let reads: Vec<(usize, Read)> = asked
-            .iter()
-            .enumerate()
-            .flat_map(|(at, asked)| asked.reads.iter().map(move |read| (at, read.clone())))
-            .collect();
-        let reads = &reads;
-        let work = |plan| async move { Edited { plan, ..edited }.read(cache, reads).await };
-        let found = with_halving(edited.plan, work).await?.0;
-        let mut rest = found.as_slice();
-        for ((order, before, fact), asked) in some.iter().zip(&asked) {
-            let (own, others) = rest.split_at(asked.reads.len());
-            rest = others;
+        let asked: Vec<Asked> = some.iter().map(|(.., fact)| fact.asked(settings.answer)).collect();
+        for ((order, before, fact), own) in some.iter().zip(answers(edited, &asked).await?) {
             let flipped = own[0].top != fact.answer[0];
-            all.push(Unrelated { fact: *order, p_true: [*before, score(own)], flipped });
+            all.push(Unrelated { fact: *order, p_true: [*before, score(&own)], flipped });
         }
     }
     Ok(all)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn changes_are_unpacked_to_the_bit_and_gathered_by_matrix() {
-        let term = |tensor: &str, x: f32| Term { tensor: tensor.into(), u: vec![vec![x, 1e-30]], v: vec![vec![-x]] };
-        let solved = |terms, keys| Solved { targets: vec![0], overlay: Overlay { terms }, evidence: Vec::new(), keys };
-        let one =
-            solved(vec![term("a", 0.1), term("b", 1.0 / 3.0)], [(3, vec![vec![0.1f64, f64::MIN_POSITIVE]])].into());
-        let two = solved(vec![term("a", 7.0)], [(3, vec![vec![2.5]]), (4, vec![vec![1.0]])].into());
-        let (mut added, mut again) = (Changes::default(), Changes::default());
-        for step in [&[one][..], &[two]] {
-            added.add(step);
-            again.add(&[unpacked(&Changes::pack(step).expect("text")).expect("a change")]);
-        }
-        assert_eq!(added, again);
-        assert_eq!(added.overlay.terms.len(), 2);
-        assert_eq!(added.overlay.terms[0].u, [vec![0.1, 1e-30], vec![7.0, 1e-30]]);
-        assert_eq!(added.past[&3].len(), 2);
-        for wrong in [
-            "",
-            "{}",
-            r#"{"terms":[{"tensor":"a","u":["AAA"],"v":[]}]}"#,
-            r#"{"terms":[{"tensor":"a","u":["AAAA"],"v":[]}]}"#,
-        ] {
-            assert!(unpacked(wrong).is_err(), "{wrong}");
-        }
-    }
 }

@@ -139,6 +139,9 @@ pub(super) fn edit(edit: &EditRecord) -> Result<()> {
     }
     edit.relative_norm.map_or(Ok(()), |norm| number("relative_norm", norm))?;
     edit.search.as_ref().map_or(Ok(()), search)?;
+    for (name, again) in edit.retrace.iter().flat_map(|retrace| retrace.parts()) {
+        traced(again).map_err(|error| error.at(format!("retrace.{name}")))?;
+    }
     edit.unrelated.iter().enumerate().try_for_each(|(at, one)| numbers(&format!("unrelated[{at}].p_true"), &one.p_true))
 }
 
@@ -193,6 +196,9 @@ pub(super) fn consistent(record: &Record) -> Result<()> {
         let methods = record.settings.edit.methods.len();
         if edit.method >= methods {
             return Err(Error::input(format!("edits[{index}].method is {}, there are {methods}", edit.method)));
+        }
+        for (name, again) in edit.retrace.iter().flat_map(|retrace| retrace.parts()) {
+            shape(again, layers).map_err(|error| error.at(format!("edits[{index}].retrace.{name}")))?;
         }
     }
     for (index, sequence) in record.sequences.iter().enumerate() {

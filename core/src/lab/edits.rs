@@ -34,6 +34,16 @@ impl EditStack {
         self.version
     }
 
+    /// An edit's change of the weights.
+    pub(super) fn overlay(&self, edit: u32) -> Option<Overlay> {
+        self.kept.iter().find(|(number, _)| *number == edit).map(|(_, overlay)| overlay.clone())
+    }
+
+    /// Those of all others, oldest first.
+    pub(super) fn overlays_without(&self, edit: u32) -> Vec<Overlay> {
+        self.kept.iter().filter(|(number, _)| *number != edit).map(|(_, overlay)| overlay.clone()).collect()
+    }
+
     /// No edit is in force.
     pub(super) fn is_empty(&self) -> bool {
         self.kept.is_empty()
@@ -129,7 +139,7 @@ impl Lab {
     }
 
     /// The edits that are kept are in force.
-    fn apply_edits(&mut self) {
+    pub(super) fn apply_edits(&mut self) {
         self.edits.version += 1;
         self.model.overlays = self.edits.kept.iter().map(|(_, overlay)| overlay.clone()).collect();
     }

@@ -279,19 +279,32 @@ fn prediction(record: &Record, method: usize, title: String) -> Option<Predictio
             })
             .collect(),
     };
-    let relate = |&effect: &Effect| {
-        let (facts, layers, seed) = (&facts, &layers, record.settings.seed);
-        Editability::ALL.into_iter().filter_map(move |editability| relation(effect, editability, facts, layers, seed))
-    };
+    let mut orders = Orders { seed: record.settings.seed, of: BTreeMap::new() };
+    let pairs = effects.iter().flat_map(|&effect| Editability::ALL.map(|editability| (effect, editability)));
+    let relations =
+        pairs.filter_map(|(effect, editability)| relation(effect, editability, &facts, &layers, &mut orders)).collect();
     Some(Prediction {
         method: title,
         place: method,
         facts: facts.len(),
         layers: layers.iter().enumerate().map(row).collect(),
-        relations: effects.iter().flat_map(relate).collect(),
+        relations,
         choice: choice(&facts, &layers, record.settings.edit.position),
         effects,
     })
+}
+
+/// Orders of so many facts, drawn once.
+struct Orders {
+    seed: u64,
+    of: BTreeMap<usize, Vec<Vec<usize>>>,
+}
+
+impl Orders {
+    fn of(&mut self, facts: usize) -> &[Vec<usize>] {
+        let seeds = (1..=SHUFFLES as u64).map(|time| self.seed.wrapping_add(time));
+        self.of.entry(facts).or_insert_with(|| seeds.map(|seed| shuffled(facts, seed)).collect())
+    }
 }
 
 /// A row of each fact that has both, a column of each layer.
@@ -300,7 +313,7 @@ fn relation(
     editability: Editability,
     facts: &[Edited<'_>],
     layers: &[usize],
-    seed: u64,
+    orders: &mut Orders,
 ) -> Option<Relation> {
     let row = |(traced, edits): &Edited<'_>| {
         let curve = effect.curve(traced)?;
@@ -312,9 +325,10 @@ fn relation(
     if x.len() < 2 {
         return None;
     }
-    let (all_x, all_y) = (about(&x, false), about(&y, false));
-    let (own_x, own_y) = (about(&x, true), about(&y, true));
-    let (place_x, place_y) = (about_rows(&own_x), about_rows(&own_y));
+    let orders = orders.of(x.len());
+    let [all_x, all_y] = [&x, &y].map(|rows| about(rows, Means::Whole));
+    let [own_x, own_y] = [&x, &y].map(|rows| about(rows, Means::Columns));
+    let [place_x, place_y] = [&own_x, &own_y].map(|rows| about(rows, Means::Rows));
     let (spread, rest) = (dot(&all_y, &all_y), dot(&own_y, &own_y));
     let layer = if spread > 0.0 { 1.0 - rest / spread } else { 0.0 };
     let (within, place) = (correlation(&own_x, &own_y), correlation(&place_x, &place_y));
@@ -322,9 +336,8 @@ fn relation(
         found?;
         // Means and lengths stay what they are: products tell which correlation is stronger.
         let found = dot(x, y).abs() * (1.0 - 1e-12);
-        let product = |order: &[usize]| order.iter().zip(y).map(|(&at, y)| product(&x[at], y)).sum::<f64>();
-        let as_strong =
-            (1..=SHUFFLES as u64).filter(|&time| product(&shuffled(x.len(), seed.wrapping_add(time))).abs() >= found);
+        let shuffled = |order: &[usize]| order.iter().zip(y).map(|(&at, y)| product(&x[at], y)).sum::<f64>();
+        let as_strong = orders.iter().filter(|order| shuffled(order).abs() >= found);
         Some((1 + as_strong.count()) as f64 / (1 + SHUFFLES) as f64)
     });
     let added = within.map(|within| (1.0 - layer) * within * within);
@@ -332,24 +345,38 @@ fn relation(
     Some(Relation { effect, editability, n, r, within, layer, added, p, place, p_place })
 }
 
-/// Rows without their own means.
-fn about_rows(rows: &[Vec<f64>]) -> Vec<Vec<f64>> {
-    let mean = |row: &[f64]| row.iter().sum::<f64>() / row.len() as f64;
-    let less = |value: f64, mean: f64| if (value - mean).abs() < 1e-12 { 0.0 } else { value - mean };
-    rows.iter().map(|row| row.iter().map(|value| less(*value, mean(row))).collect()).collect()
+/// Which means are taken off.
+#[derive(Clone, Copy)]
+enum Means {
+    /// One of everything.
+    Whole,
+    /// Of each column: a layer's.
+    Columns,
+    /// Of each row: a fact's.
+    Rows,
 }
 
-/// Rows without their mean: of each column, or of everything.
-fn about(rows: &[Vec<f64>], by_column: bool) -> Vec<Vec<f64>> {
-    let columns = rows[0].len();
-    let mean = |column: usize| rows.iter().map(|row| row[column]).sum::<f64>() / rows.len() as f64;
-    let mut means: Vec<f64> = (0..columns).map(mean).collect();
-    if !by_column {
-        means = vec![means.iter().sum::<f64>() / columns as f64; columns];
-    }
-    // A column of equal numbers has none left, whatever their mean rounds to.
-    let less = |value: f64, mean: f64| if (value - mean).abs() < 1e-12 { 0.0 } else { value - mean };
-    rows.iter().map(|row| row.iter().zip(&means).map(|(value, mean)| less(*value, *mean)).collect()).collect()
+/// Rows without their means.
+fn about(rows: &[Vec<f64>], means: Means) -> Vec<Vec<f64>> {
+    let (count, columns) = (rows.len() as f64, rows[0].len());
+    let mean = |row: &[f64]| row.iter().sum::<f64>() / columns as f64;
+    let by_column: Vec<f64> = (0..columns).map(|at| rows.iter().map(|row| row[at]).sum::<f64>() / count).collect();
+    let whole = mean(&by_column);
+    let one = |row: &Vec<f64>| {
+        let own = mean(row);
+        let off = |at: usize| match means {
+            Means::Whole => whole,
+            Means::Columns => by_column[at],
+            Means::Rows => own,
+        };
+        // Of equal numbers nothing is left, whatever their mean rounds to.
+        let less = |(at, value): (usize, &f64)| match value - off(at) {
+            rest if rest.abs() < 1e-12 => 0.0,
+            rest => rest,
+        };
+        row.iter().enumerate().map(less).collect()
+    };
+    rows.iter().map(one).collect()
 }
 
 fn product(one: &[f64], other: &[f64]) -> f64 {

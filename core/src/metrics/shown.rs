@@ -1,7 +1,7 @@
 //! The edits that figures and sentences are about.
 
-use super::dominant;
-use crate::record::{EditRecord, Record};
+use super::{Dominant, dominant};
+use crate::record::{EditLayers, EditRecord, Record, Traced};
 
 /// One edit a fact, by the first method, see [`own_edits`].
 pub fn shown_edits(record: &Record) -> Vec<&EditRecord> {
@@ -29,6 +29,17 @@ pub(super) fn own_edits(record: &Record, method: usize) -> Vec<&EditRecord> {
         last.1 == Some(edit.layer)
     };
     first.filter(shown).collect()
+}
+
+/// The layers at which a record's settings edit a fact: those that they name, or its dominant one; none where it has none.
+pub fn edited_layers(record: &Record, traced: &Traced) -> Vec<usize> {
+    let settings = &record.settings.edit;
+    match settings.layers.named(record.model.layers) {
+        EditLayers::Fixed(layers) => layers,
+        EditLayers::Dominant | EditLayers::All => {
+            dominant(traced, settings.position, false).and_then(Dominant::layer).into_iter().collect()
+        }
+    }
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! One edit of Stage 3 and what it does, as raw values.
 
-use super::is_zero;
 use super::read::{self, MOST_STEPS};
+use super::{Retrace, is_zero};
 use serde::{Deserialize, Serialize};
 
 /// One edit of Stage 3.
@@ -68,6 +68,9 @@ pub struct EditRecord {
     /// carry it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub without_losses: bool,
+    /// Both answers traced again, where the settings ask for it and the edit is at the fact's dominant layer or its only one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retrace: Option<Box<Retrace>>,
     /// Why there is no edit: everything after is as before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failed: Option<String>,

@@ -25,6 +25,8 @@ pub struct EditSettings {
     pub batch: usize,
     /// So many facts are edited one after the other, and nothing is undone; 0 where every edit starts from the unedited model.
     pub sequence: usize,
+    /// Both answers are traced again with an edit in force.
+    pub retrace: bool,
     /// `p_false` above which a fact is editable (the paper's filter, for SPSA); 0 for every fact.
     pub min_p_false: f32,
     /// Tokens of the texts that a model writes about an edited subject, from its generation prompts; 0 for none.
@@ -46,6 +48,7 @@ impl Default for EditSettings {
             layers: EditLayers::Dominant,
             batch: 0,
             sequence: 0,
+            retrace: false,
             min_p_false: 5e-4,
             fluency: 0,
             methods: vec![EditMethod::default()],
@@ -128,6 +131,8 @@ struct Written {
     batch: usize,
     #[serde(skip_serializing_if = "is_zero")]
     sequence: usize,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    retrace: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     steps: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -159,7 +164,7 @@ impl Default for Written {
 impl From<EditSettings> for Written {
     fn from(settings: EditSettings) -> Self {
         let needs = settings.needs_second_moment() || settings.sequence > 0;
-        let EditSettings { facts, unrelated, position, layers, batch, sequence, .. } = settings;
+        let EditSettings { facts, unrelated, position, layers, batch, sequence, retrace, .. } = settings;
         let EditSettings { min_p_false, fluency, methods, contexts, second_moment, .. } = settings;
         let layer = layers.only();
         let layers = match (layer, layers) {
@@ -176,6 +181,7 @@ impl From<EditSettings> for Written {
             layers,
             batch,
             sequence,
+            retrace,
             steps: spsa.map(|spsa| spsa.steps),
             epsilon: spsa.map(|spsa| spsa.epsilon),
             eta: spsa.map(|spsa| spsa.eta),
@@ -193,7 +199,7 @@ impl TryFrom<Written> for EditSettings {
     type Error = String;
 
     fn try_from(written: Written) -> Result<Self, String> {
-        let Written { facts, unrelated, position, layer, layers, batch, sequence, .. } = written;
+        let Written { facts, unrelated, position, layer, layers, batch, sequence, retrace, .. } = written;
         let Written { steps, epsilon, eta, min_p_false, fluency, .. } = written;
         let Written { method, mut methods, contexts, second_moment, .. } = written;
         let first = match (method.unwrap_or_default(), steps.is_some() || epsilon.is_some() || eta.is_some()) {
@@ -226,6 +232,7 @@ impl TryFrom<Written> for EditSettings {
             layers: EditLayers::of(layer.into_iter().chain(layers)),
             batch,
             sequence,
+            retrace,
             min_p_false,
             fluency,
             methods,

@@ -84,6 +84,10 @@ impl Settings {
         }
         finite("edit.min_p_false", edit.min_p_false)?;
         if edit.sequence > 0 {
+            if edit.retrace {
+                return Err(Error::input("edits of a sequence are not traced again")
+                    .hint("leave out --retrace, or the sequence"));
+            }
             if edit.methods.iter().any(|method| matches!(method, super::EditMethod::FtM(_))) {
                 return Err(Error::input("FT-M in a sequence: each of its changes is as large as the matrix")
                     .hint("take LoRA, whose changes have low rank"));

@@ -73,6 +73,14 @@ impl<'de, T: Deserialize<'de>, const MOST: usize> Deserialize<'de> for List<T, M
 /// A per-layer curve.
 type Curve = List<f32, MOST_LAYERS>;
 
+/// A curve for each patch position.
+pub(super) fn curves<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<BTreeMap<PatchPosition, Vec<f32>>, D::Error> {
+    let curves = BTreeMap::<PatchPosition, Curve>::deserialize(deserializer)?;
+    Ok(curves.into_iter().map(|(position, curve)| (position, curve.0)).collect())
+}
+
 /// A fact as it is written: all fields of all outcomes side by side.
 #[derive(Deserialize)]
 pub(super) struct Flat {

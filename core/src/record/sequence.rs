@@ -3,6 +3,7 @@
 use super::read::{self, MOST_STEPS};
 use super::{EditRecord, Search, Unrelated, is_zero};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// Most sequences of one study: methods times layers.
 pub(super) const MOST_SEQUENCES: usize = 1_000_000;
@@ -30,9 +31,21 @@ pub struct SequenceStep {
     /// The edits.
     #[serde(deserialize_with = "read::list::<_, _, MOST_STEPS>")]
     pub edits: Vec<SequenceEdit>,
-    /// The change of the weights, packed, so that a study that was stopped goes on without a second search; only in journals.
+    /// The change of the weights, so that a study that was stopped goes on without a second search: a file of
+    /// `--save-delta` in base64. Only in journals.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub change: String,
+    /// By layer, keys that later edits of AlphaEdit spare: f64 in base64. Only in journals.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub keys: BTreeMap<usize, Vec<String>>,
+}
+
+impl SequenceStep {
+    /// Lets go of what only a study that goes on needs.
+    pub fn forget(&mut self) {
+        self.change.clear();
+        self.keys.clear();
+    }
 }
 
 /// How an edit of a sequence was found.

@@ -1,8 +1,8 @@
 //! What an earlier run left, before anything is indexed by its numbers: is it of these facts, and is it whole?
 
 use super::edits::{Chosen, chosen, wanted};
-use super::l_star;
-use super::sequences::{self, Wanted, places};
+use super::sequences::{self, Wanted};
+use super::work::l_star;
 use crate::error::{Error, Result};
 use crate::facts::{FactFile, shuffled};
 use crate::record::{EditMethod, EditRecord, Outcome, PatchPosition, Record, Sequence};
@@ -76,7 +76,7 @@ pub(super) fn edits(edits: &[EditRecord], chosen: &[Chosen<'_>], methods: &[Edit
 /// Refuses sequences that are not the first ones of those that the settings ask for.
 pub(super) fn sequences(there: &[Sequence], chosen: &[Chosen<'_>], all: &[Wanted]) -> Result<()> {
     let fits = |(sequence, wanted): (&Sequence, &Wanted)| {
-        let (places, checkpoints) = (places(chosen, wanted), wanted.checkpoints());
+        let (places, checkpoints) = (wanted.places(chosen), wanted.checkpoints());
         let edits = sequence.checkpoints.iter().map(|one| one.edits);
         (sequence.method, sequence.layer) == (wanted.method, wanted.layer)
             && places.starts_with(&sequences::there(sequence))

@@ -1,14 +1,17 @@
 //! Stage 3 of a study: which facts are edited, where, in which parts; and the edits.
 
-use super::{Event, Known, Observer, begun, stopped};
-use crate::edit::{EditBatch, EditTarget, MeasuredEdit, Step, at_once, measure, prepare, solve};
-use crate::error::Result;
+use super::work::{Work, go_on};
+use super::{Event, begun};
+use crate::edit::{
+    EditBatch, EditTarget, Evidence, MeasuredEdit, Retracer, Solved, Step, at_once, measure, prepare, solve,
+};
+use crate::error::{Error, Kind, Result};
 use crate::facts::{Fact, FactFile};
 use crate::journal::MlpLine;
 use crate::load::Model;
-use crate::metrics::{Dominant, dominant};
+use crate::metrics::{Dominant, dominant, edited_layers};
 use crate::protocol::StudyPhase;
-use crate::record::{EditLayers, EditMethod, EditRecord, FactRecord, Record, Settings};
+use crate::record::{EditMethod, EditRecord, FactRecord, Record, Retrace, Settings, Traced};
 use crate::trace::{TokenizedFact, capture_facts, mlp_windows};
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
@@ -36,18 +39,13 @@ pub(super) fn chosen<'a>(record: &Record, facts: &'a FactFile, order: &[usize]) 
     let edit = &record.settings.edit;
     let source = |fact: &FactRecord| &facts.facts[order[fact.order]];
     let all: Vec<_> = record.validated().collect();
-    let fixed = edit.layers.named(record.model.layers);
     let mut places = Vec::new();
     for (at, (_, traced)) in all.iter().enumerate() {
         if places.len() == edit.facts {
             break;
         }
-        let layers = match (&fixed, dominant(traced, edit.position, false)) {
-            (EditLayers::Fixed(layers), _) => layers.clone(),
-            (_, Some(Dominant::Layer(layer))) => vec![layer],
-            _ => continue,
-        };
-        if edit.editable(traced.p_false) {
+        let layers = edited_layers(record, traced);
+        if !layers.is_empty() && edit.editable(traced.p_false) {
             places.push((at, layers));
         }
     }
@@ -114,143 +112,210 @@ fn parts(model: &Model, method: &EditMethod, targets: &[EditTarget<'_>], setting
     parts
 }
 
-/// Where facts are edited at several layers: what MLPs restore of each.
-pub(super) async fn mlp_phase(
-    model: &Model,
-    facts: &FactFile,
-    order: &[usize],
-    record: &mut Record,
-    known: &mut Known,
-    observer: &mut dyn Observer,
-) -> Result<()> {
-    let settings = record.settings.clone();
-    if !settings.edit.layers.is_sweep() {
-        return Ok(());
+impl<'a> Work<'a> {
+    /// The facts that are edited.
+    pub(super) fn chosen(&self) -> Vec<Chosen<'a>> {
+        chosen(&self.record, self.facts, &self.order)
     }
-    let orders: Vec<usize> = chosen(record, facts, order).iter().map(|one| one.order).collect();
-    let has = |record: &Record, order: usize| {
-        record.facts[order].traced().is_some_and(|traced| !traced.patched_mlp.is_empty())
-    };
-    let of = orders.len();
-    for (at, group) in orders.chunks(settings.trace_batch.max(1)).enumerate() {
-        let done = at * settings.trace_batch.max(1);
-        observer.event(Event::Progress { phase: StudyPhase::Mlp, done, of })?;
-        if group.iter().all(|&order| has(record, order)) {
-            continue;
+
+    /// Second moments of the layers that are edited, and tokens of the facts.
+    pub(super) async fn prepare(&mut self, chosen: &[Chosen<'_>]) -> Result<()> {
+        let layers: BTreeSet<usize> = chosen.iter().flat_map(|one| one.layers.iter().copied()).collect();
+        let observer = &mut *self.observer;
+        let mut told = |done, of| {
+            observer.event(Event::Progress { phase: StudyPhase::SecondMoment, done, of })?;
+            go_on(observer)
+        };
+        prepare(self.model, &self.settings.edit, &layers, &mut told).await?;
+        self.tokenize(chosen.iter().map(|one| one.order))
+    }
+
+    /// Where facts are edited at several layers: what MLPs restore of each.
+    pub(super) async fn mlp_windows(&mut self) -> Result<()> {
+        if !self.settings.edit.layers.is_sweep() {
+            return Ok(());
         }
-        stopped(observer)?;
-        for &place in group {
-            known.tokens_of(place, model, &facts.facts[order[place]], &settings)?;
-        }
-        let prepared: Vec<&TokenizedFact> = group.iter().map(|order| &known.tokens[order]).collect();
-        let captured = capture_facts(model, &prepared, &settings).await?;
-        let p_corrupt = group.iter().map(|&order| record.facts[order].traced().map_or(0.0, |traced| traced.p_corrupt));
-        let p_corrupt: Vec<f32> = p_corrupt.collect();
-        let all = mlp_windows(model, &prepared, &p_corrupt, &settings, &captured).await?;
-        for (&fact, patched) in group.iter().zip(all).filter(|(order, _)| !has(record, **order)).collect::<Vec<_>>() {
-            let line = MlpLine { fact, patched };
-            observer.event(Event::Mlp(&line))?;
-            if let Some(traced) = record.facts[fact].traced_mut() {
-                traced.patched_mlp = line.patched;
+        let places: Vec<usize> = self.chosen().iter().map(|one| one.order).collect();
+        let has = |fact: &FactRecord| fact.traced().is_some_and(|traced| !traced.patched_mlp.is_empty());
+        let (mut done, of) = (0, places.len());
+        for group in self.groups(&places) {
+            self.progress(StudyPhase::Mlp, done, of)?;
+            done += group.len();
+            if group.iter().all(|&place| has(&self.record.facts[place])) {
+                continue;
+            }
+            self.go_on()?;
+            self.tokenize(group.iter().copied())?;
+            let (model, settings) = (&*self.model, &self.settings);
+            let prepared: Vec<&TokenizedFact> = group.iter().map(|place| &self.tokens[place]).collect();
+            let p_corrupt = |place: &usize| self.record.facts[*place].traced().map_or(0.0, |traced| traced.p_corrupt);
+            let p_corrupt: Vec<f32> = group.iter().map(p_corrupt).collect();
+            let captured = capture_facts(model, &prepared, settings).await?;
+            let all = mlp_windows(model, &prepared, &p_corrupt, settings, &captured).await?;
+            for (fact, patched) in group.into_iter().zip(all) {
+                if has(&self.record.facts[fact]) {
+                    continue;
+                }
+                let line = MlpLine { fact, patched };
+                self.observer.event(Event::Mlp(&line))?;
+                if let Some(traced) = self.record.facts[fact].traced_mut() {
+                    traced.patched_mlp = line.patched;
+                }
             }
         }
+        self.progress(StudyPhase::Mlp, of, of)
     }
-    observer.event(Event::Progress { phase: StudyPhase::Mlp, done: of, of })
-}
 
-pub(super) async fn edit_phase(
-    model: &mut Model,
-    facts: &FactFile,
-    order: &[usize],
-    record: &mut Record,
-    known: &mut Known,
-    observer: &mut dyn Observer,
-) -> Result<()> {
-    let settings = record.settings.clone();
-    let methods = &settings.edit.methods;
-    let chosen = chosen(record, facts, order);
-    let edits = record.edits.get_or_insert_default();
-    begun::edits(edits, &chosen, methods)?;
-    let of = wanted(&chosen, methods).len();
-    if edits.len() == of {
-        return Ok(());
-    }
-    stopped(observer)?;
-    let layers: BTreeSet<usize> = chosen.iter().flat_map(|one| one.layers.iter().copied()).collect();
-    let mut told = |done, of| {
-        observer.event(Event::Progress { phase: StudyPhase::SecondMoment, done, of })?;
-        stopped(observer)
-    };
-    prepare(model, &settings.edit, &layers, &mut told).await?;
-    for Chosen { order, fact, .. } in &chosen {
-        known.tokens_of(*order, model, fact, &settings)?;
-    }
-    let targets = |joint| -> Vec<EditTarget<'_>> {
-        let one = |(at, layer): (usize, usize)| {
-            let Chosen { order, fact, unrelated, alike, .. } = &chosen[at];
-            let tokens = known.tokens[order].clone();
-            EditTarget { order: *order, fact, tokens, layer, unrelated: unrelated.clone(), alike: alike.clone() }
-        };
-        in_order(&chosen, joint).into_iter().map(one).collect()
-    };
-    let both = [targets(false), targets(true)];
-    let of_method = |method: &EditMethod| both[usize::from(method.is_joint())].as_slice();
-    let work = methods.iter().enumerate().flat_map(|(at, method)| {
-        let parts = parts(model, method, of_method(method), &settings);
-        parts.into_iter().map(move |part| (at, method, part))
-    });
-    let work: Vec<(usize, &EditMethod, Range<usize>)> = work.collect();
-    let steps: usize = work.iter().map(|(_, method, _)| method.steps()).sum();
-    let mut stepped = 0;
-    // Methods that edit the same facts share what is known of their prompts, until the last of them has edited these.
-    let key_of = |method: &EditMethod, part: &Range<usize>| (method.is_joint(), part.start, part.end);
-    let mut batches: BTreeMap<(bool, usize, usize), EditBatch<'_>> = BTreeMap::new();
-    for (place, (at, method, part)) in work.iter().enumerate() {
-        let at = *at;
-        let jobs = &of_method(method)[part.clone()];
-        let has =
-            |edits: &[EditRecord], job: &EditTarget<'_>| edits.iter().any(|edit| edit.is_of(at, job.order, job.layer));
-        let before = stepped;
-        stepped += method.steps();
-        if jobs.iter().all(|job| has(edits, job)) {
-            continue;
+    /// Every edit, found in parts and measured one by one.
+    pub(super) async fn edits(&mut self) -> Result<()> {
+        let chosen = self.chosen();
+        let of = wanted(&chosen, &self.settings.edit.methods).len();
+        let edits = self.record.edits.get_or_insert_default();
+        begun::edits(edits, &chosen, &self.settings.edit.methods)?;
+        if edits.len() == of {
+            return Ok(());
         }
-        // All of a part are searched as one batch, also when a resumed study lacks only some of them.
-        stopped(observer)?;
-        let key = key_of(method, part);
-        batches.retain(|known, _| work[place..].iter().any(|(_, method, part)| key_of(method, part) == *known));
-        // Many parts are not kept: they are made anew.
-        while batches.len() > KEPT {
-            batches.pop_last();
-        }
-        let batch = match batches.entry(key) {
-            Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(place) => place.insert(EditBatch::capture(model, jobs).await?),
+        self.go_on()?;
+        self.prepare(&chosen).await?;
+        let Self { model, settings, record, tokens, observer, .. } = self;
+        let (model, settings) = (&**model, &*settings);
+        let (facts, edits) = (&record.facts, record.edits.get_or_insert_default());
+        let methods = &settings.edit.methods;
+        let targets = |joint| -> Vec<EditTarget<'_>> {
+            let one = |(at, layer): (usize, usize)| {
+                let Chosen { order, fact, unrelated, alike, .. } = &chosen[at];
+                let tokens = tokens[order].clone();
+                EditTarget { order: *order, fact, tokens, layer, unrelated: unrelated.clone(), alike: alike.clone() }
+            };
+            in_order(&chosen, joint).into_iter().map(one).collect()
         };
-        let batch = &*batch;
-        let mut progress = |step: Step<'_>| {
-            let done = before + step.done * method.steps() / step.of.max(1);
-            observer.event(Event::Progress { phase: StudyPhase::Optimize, done, of: steps })?;
-            stopped(observer)
-        };
-        let mut solved = solve(batch, method, &settings, &mut progress).await?;
-        // A search may end early.
-        observer.event(Event::Progress { phase: StudyPhase::Optimize, done: stepped, of: steps })?;
-        // On a device a batch's shape moves last bits: there those that are known are measured again, for the others' sake.
-        if model.compute.is_cpu() {
-            solved.retain(|one| one.targets.iter().any(|&target| !has(edits, &jobs[target])));
-        }
-        observer.event(Event::Progress { phase: StudyPhase::Edit, done: edits.len(), of })?;
-        let mut done = |edit: MeasuredEdit| {
-            if !edits.iter().any(|known| known.is_of(at, edit.record.fact, edit.record.layer)) {
-                observer.event(Event::Edit(&edit.record))?;
-                edits.push(edit.record);
+        let both = [targets(false), targets(true)];
+        let of_method = |method: &EditMethod| both[usize::from(method.is_joint())].as_slice();
+        let work = methods.iter().enumerate().flat_map(|(at, method)| {
+            let parts = parts(model, method, of_method(method), settings);
+            parts.into_iter().map(move |part| (at, method, part))
+        });
+        let work: Vec<(usize, &EditMethod, Range<usize>)> = work.collect();
+        let steps: usize = work.iter().map(|(_, method, _)| method.steps()).sum();
+        let (mut stepped, mut retracer) = (0, Retracer::default());
+        // Methods that edit the same facts share what is known of their prompts, until the last of them has edited these.
+        let key_of = |method: &EditMethod, part: &Range<usize>| (method.is_joint(), part.start, part.end);
+        let mut batches: BTreeMap<(bool, usize, usize), EditBatch<'_>> = BTreeMap::new();
+        for (place, (at, method, part)) in work.iter().enumerate() {
+            let at = *at;
+            let jobs = &of_method(method)[part.clone()];
+            let has = |edits: &[EditRecord], job: &EditTarget<'_>| {
+                edits.iter().any(|edit| edit.is_of(at, job.order, job.layer))
+            };
+            let before = stepped;
+            stepped += method.steps();
+            if jobs.iter().all(|job| has(edits, job)) {
+                continue;
+            }
+            // All of a part are searched as one batch, also when a resumed study lacks only some of them.
+            go_on(*observer)?;
+            let key = key_of(method, part);
+            batches.retain(|known, _| work[place..].iter().any(|(_, method, part)| key_of(method, part) == *known));
+            // Many parts are not kept: they are made anew.
+            while batches.len() > KEPT {
+                batches.pop_last();
+            }
+            let batch = match batches.entry(key) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(place) => place.insert(EditBatch::capture(model, jobs).await?),
+            };
+            let batch = &*batch;
+            let mut progress = |step: Step<'_>| {
+                let done = before + step.done * method.steps() / step.of.max(1);
+                observer.event(Event::Progress { phase: StudyPhase::Optimize, done, of: steps })?;
+                go_on(*observer)
+            };
+            let mut solved = solve(batch, method, settings, &mut progress).await?;
+            // A search may end early.
+            observer.event(Event::Progress { phase: StudyPhase::Optimize, done: stepped, of: steps })?;
+            // On a device a batch's shape moves last bits: there those that are known are measured again, for the others' sake.
+            if model.compute.is_cpu() {
+                solved.retain(|one| one.targets.iter().any(|&target| !has(edits, &jobs[target])));
             }
             observer.event(Event::Progress { phase: StudyPhase::Edit, done: edits.len(), of })?;
-            // After the last one there is nothing to stop.
-            if edits.len() < of { stopped(observer) } else { Ok(()) }
-        };
-        measure(batch, (at, &solved), &settings, &mut done).await?;
+            let mut finish = |edit: EditRecord| {
+                if !edits.iter().any(|known| known.is_of(at, edit.fact, edit.layer)) {
+                    observer.event(Event::Edit(&edit))?;
+                    edits.push(edit);
+                }
+                observer.event(Event::Progress { phase: StudyPhase::Edit, done: edits.len(), of })?;
+                // After the last one there is nothing to stop.
+                if edits.len() < of { go_on(*observer) } else { Ok(()) }
+            };
+            if !settings.edit.retrace {
+                measured(batch, (at, &solved), settings, &mut |edit| finish(edit.record)).await?;
+                continue;
+            }
+            for one in &solved {
+                let mut all = Vec::new();
+                let mut keep = |edit: MeasuredEdit| {
+                    all.push(edit);
+                    Ok(())
+                };
+                measured(batch, (at, std::slice::from_ref(one)), settings, &mut keep).await?;
+                for edit in all {
+                    let place = edit.record.fact;
+                    let job = jobs.iter().find(|job| job.order == place);
+                    let of = job.and_then(|job| Some((place, job.fact, facts[place].traced()?)));
+                    let retrace = match of {
+                        Some(of) => retraced(&mut retracer, model, &edit, of, settings).await?,
+                        None => None,
+                    };
+                    let record = edit.record;
+                    finish(EditRecord { retrace, ..record })?;
+                }
+            }
+        }
+        Ok(())
     }
-    Ok(())
+}
+
+/// Measures edits. One after which the model gives no finite numbers has failed, and ends no study.
+async fn measured(
+    batch: &EditBatch<'_>,
+    (method, solved): (usize, &[Solved]),
+    settings: &Settings,
+    done: &mut dyn FnMut(MeasuredEdit) -> Result<()>,
+) -> Result<()> {
+    let numeric = |error: &Error| error.kind == Kind::Numeric;
+    let failed = match measure(batch, (method, solved), settings, done).await {
+        Err(error) if numeric(&error) => error,
+        other => return other,
+    };
+    if solved.len() > 1 {
+        // Which one it is shows alone. What is measured already is measured again.
+        for one in solved {
+            Box::pin(measured(batch, (method, std::slice::from_ref(one)), settings, done)).await?;
+        }
+        return Ok(());
+    }
+    let Some(one) = solved.first().filter(|one| !one.overlay.terms.is_empty()) else { return Err(failed) };
+    let why = Some(failed.message().to_owned());
+    let evidence = one.evidence.iter().map(|known| Evidence { failed: why.clone(), ..known.clone() });
+    let nothing = Solved { targets: one.targets.clone(), evidence: evidence.collect(), ..Solved::default() };
+    measure(batch, (method, &[nothing]), settings, done).await
+}
+
+/// Both answers traced again; nothing of an edit that failed or ruined the model, and in a sweep only at the dominant layer.
+async fn retraced(
+    retracer: &mut Retracer,
+    model: &Model,
+    MeasuredEdit { record, overlay }: &MeasuredEdit,
+    (order, fact, own): (usize, &Fact, &Traced),
+    settings: &Settings,
+) -> Result<Option<Box<Retrace>>> {
+    let dominant = || dominant(own, settings.edit.position, false).and_then(Dominant::layer);
+    let wanted = !settings.edit.layers.is_sweep() || dominant() == Some(record.layer);
+    if !wanted || overlay.terms.is_empty() {
+        return Ok(None);
+    }
+    match retracer.retrace(model, overlay.clone(), (order, fact, own), settings).await {
+        Err(error) if error.kind == Kind::Numeric => Ok(None),
+        other => Ok(Some(Box::new(other?))),
+    }
 }

@@ -1,14 +1,14 @@
 //! Stage 3 with edits one after the other: each is found on the model that those before it left, and after some of them the
 //! model is measured whole.
 
-use super::edits::{Chosen, TOGETHER, chosen};
-use super::{Event, Known, Observer, begun, stopped};
+use super::edits::{Chosen, TOGETHER};
+use super::work::{Work, go_on};
+use super::{Event, Observer, begun};
 use crate::edit::{
-    Changes, EditBatch, EditTarget, Evidence, MeasuredEdit, OnStep, Solved, measure, perplexity, prepare, size_of,
-    solve, text_end, untouched,
+    Changes, EditBatch, EditTarget, Evidence, MeasuredEdit, OnStep, Solved, measure, perplexity, size_of, solve,
+    step_of, text_end, untouched,
 };
 use crate::error::{Kind, Result};
-use crate::facts::FactFile;
 use crate::journal::SequenceLine;
 use crate::load::Model;
 use crate::protocol::StudyPhase;
@@ -31,6 +31,17 @@ pub(super) struct Wanted {
 }
 
 impl Wanted {
+    /// Where it edits a fact.
+    fn layer_of(&self, chosen: &Chosen<'_>) -> usize {
+        self.layer.or(chosen.layers.first().copied()).expect("a fact is chosen for its layers")
+    }
+
+    /// Facts and layers of its steps, in their order.
+    pub(super) fn places(&self, chosen: &[Chosen<'_>]) -> Vec<Vec<(usize, usize)>> {
+        let one = |&fact: &usize| (chosen[fact].order, self.layer_of(&chosen[fact]));
+        self.steps.iter().map(|step| step.iter().map(one).collect()).collect()
+    }
+
     /// Steps after which the model is measured, as numbers of edits: 1, 3, 10, 30 and so on, and the last.
     pub(super) fn checkpoints(&self) -> Vec<(usize, usize)> {
         let all: usize = self.steps.iter().map(Vec::len).sum();
@@ -74,75 +85,66 @@ struct Before {
     untouched: Vec<(usize, f32, TokenizedFact)>,
 }
 
-pub(super) async fn run(
-    model: &mut Model,
-    facts: &FactFile,
-    order: &[usize],
-    record: &mut Record,
-    known: &mut Known,
-    observer: &mut dyn Observer,
-) -> Result<()> {
-    let settings = record.settings.clone();
-    let chosen = chosen(record, facts, order);
-    let all = wanted(&chosen, &settings.edit, model.layers());
-    begun::sequences(&record.sequences, &chosen, &all)?;
-    // A study that went through in one piece has the same record: changes are in journals only.
-    let of_steps = |sequence: &mut Sequence| sequence.steps.iter_mut().map(|step| take(&mut step.change)).collect();
-    let mut packed: Vec<Vec<String>> = record.sequences.iter_mut().map(of_steps).collect();
-    let layers: BTreeSet<usize> = chosen.iter().flat_map(|one| one.layers.iter().copied()).collect();
-    if !begun::are_complete(&record.sequences, &all) {
-        stopped(observer)?;
-        let mut told = |done, of| {
-            observer.event(Event::Progress { phase: StudyPhase::SecondMoment, done, of })?;
-            stopped(observer)
-        };
-        prepare(model, &settings.edit, &layers, &mut told).await?;
-        let edited: BTreeSet<usize> = chosen.iter().map(|one| one.order).collect();
-        let mut rest = Vec::new();
-        let traced: Vec<(usize, f32)> = record.validated().map(|(fact, traced)| (fact.order, traced.p_clean)).collect();
-        for (place, p_clean) in traced {
-            let tokens = known.tokens_of(place, model, &facts.facts[order[place]], &settings)?;
-            if !edited.contains(&place) {
-                rest.push((place, p_clean, tokens.clone()));
-            }
+impl Work<'_> {
+    /// Every sequence, step by step.
+    pub(super) async fn sequences(&mut self) -> Result<()> {
+        let chosen = self.chosen();
+        let all = wanted(&chosen, &self.settings.edit, self.model.layers());
+        begun::sequences(&self.record.sequences, &chosen, &all)?;
+        // A study that went through in one piece has the same record: changes are in journals only.
+        let mut begun: Vec<Vec<SequenceStep>> =
+            self.record.sequences.iter().map(|sequence| sequence.steps.clone()).collect();
+        self.record.forget_changes();
+        if begun::are_complete(&self.record.sequences, &all) {
+            return Ok(());
         }
-        let windows = text_end(model, settings.edit.second_moment.window)?;
-        let found = match &windows {
-            Some(windows) => Some(perplexity(model.edited(), windows).await?),
-            None => None,
-        };
-        let before = Before { windows, perplexity: found, untouched: rest };
+        self.go_on()?;
+        self.prepare(&chosen).await?;
+        let before = self.before(&chosen).await?;
+        let Self { model, settings, record, tokens, observer, .. } = self;
         let of = all.iter().map(|one| one.steps.iter().map(Vec::len).sum::<usize>()).sum();
-        let mut progress = Progress { done: 0, of, observer };
+        let mut progress = Progress { done: 0, of, observer: &mut **observer };
         for (place, wanted) in all.iter().enumerate() {
-            let layer_of =
-                |one: &Chosen<'_>| wanted.layer.or(one.layers.first().copied()).expect("it was chosen for one");
-            let targets: Vec<EditTarget<'_>> = chosen
-                .iter()
-                .map(|one| EditTarget {
+            let mut targets = Vec::with_capacity(chosen.len());
+            for one in &chosen {
+                targets.push(EditTarget {
                     order: one.order,
                     fact: one.fact,
-                    tokens: known.tokens[&one.order].clone(),
-                    layer: layer_of(one),
+                    tokens: tokens[&one.order].clone(),
+                    layer: wanted.layer_of(one),
                     unrelated: Vec::new(),
                     alike: one.alike.clone(),
-                })
-                .collect();
+                });
+            }
             // What is in force apart from the sequence stays in force.
             let kept = model.overlays.clone();
-            let packed = packed.get_mut(place).map(take).unwrap_or_default();
-            let earlier = Earlier { packed, before: &before };
-            let done = sequence(model, (place, wanted), &targets, &settings, earlier, record, &mut progress).await;
+            let earlier = Earlier { steps: begun.get_mut(place).map(take).unwrap_or_default(), before: &before };
+            let done = sequence(model, (place, wanted), &targets, settings, earlier, record, &mut progress).await;
             model.overlays = kept;
             done?;
         }
+        Ok(())
     }
-    Ok(())
+
+    /// What the model says before the first edit.
+    async fn before(&mut self, chosen: &[Chosen<'_>]) -> Result<Before> {
+        let edited: BTreeSet<usize> = chosen.iter().map(|one| one.order).collect();
+        let traced = self.record.validated().map(|(fact, traced)| (fact.order, traced.p_clean));
+        let rest: Vec<(usize, f32)> = traced.filter(|(place, _)| !edited.contains(place)).collect();
+        self.tokenize(rest.iter().map(|(place, _)| *place))?;
+        let untouched = rest.into_iter().map(|(place, p)| (place, p, self.tokens[&place].clone())).collect();
+        let windows = text_end(self.model, self.settings.edit.second_moment.window)?;
+        let perplexity = match &windows {
+            Some(windows) => Some(perplexity(self.model.edited(), windows).await?),
+            None => None,
+        };
+        Ok(Before { windows, perplexity, untouched })
+    }
 }
 
 /// What is there of a sequence: the changes of its first steps; and what it is measured against.
 struct Earlier<'a> {
-    packed: Vec<String>,
+    steps: Vec<SequenceStep>,
     before: &'a Before,
 }
 
@@ -180,16 +182,16 @@ async fn sequence(
     }
     let mut measured = 0;
     for (at, step) in wanted.steps.iter().enumerate() {
-        match earlier.packed.get(at) {
-            Some(packed) => changes.unpack(packed, &model.net)?,
+        match earlier.steps.get(at) {
+            Some(known) => changes.take(known, &model.net)?,
             None => {
-                stopped(progress.observer)?;
+                go_on(progress.observer)?;
                 let edited: Vec<usize> = wanted.steps[..at].iter().flatten().map(|&fact| targets[fact].order).collect();
                 let some: Vec<EditTarget<'_>> = step.iter().map(|&fact| still_known(&targets[fact], &edited)).collect();
                 model.overlays = with(&base, &changes.overlay);
                 let observer = &*progress.observer;
-                let solved = found(model, method, (&some, &changes), settings, &mut |_| stopped(observer)).await?;
-                let step = SequenceStep { edits: edits(&some, &solved), change: Changes::pack(&solved)? };
+                let solved = found(model, method, (&some, &changes), settings, &mut |_| go_on(observer)).await?;
+                let step = step_of(&model.info, edits(&some, &solved), &solved)?;
                 changes.add(&solved);
                 put(SequenceLine { step: Some(step), ..line.clone() }, record, progress)?;
             }
@@ -200,7 +202,7 @@ async fn sequence(
         if there(record) >= measured {
             continue;
         }
-        stopped(progress.observer)?;
+        go_on(progress.observer)?;
         model.overlays.clone_from(&base);
         let of = (wanted.method, &targets[..count]);
         let mut found = match checkpoint(model, of, &changes.overlay, settings, earlier.before).await {
@@ -256,9 +258,7 @@ async fn found(
 
 fn put(mut line: SequenceLine, record: &mut Record, progress: &mut Progress<'_>) -> Result<()> {
     progress.observer.event(Event::Sequence(&line))?;
-    if let Some(step) = &mut line.step {
-        step.change.clear();
-    }
+    line.step.iter_mut().for_each(SequenceStep::forget);
     line.put_into(record)
 }
 
@@ -318,16 +318,7 @@ async fn checkpoint(
     Ok(Checkpoint { edits: targets.len(), broken: None, relative_norm, perplexity, edited, untouched })
 }
 
-/// Facts and layers that a sequence's steps must have, in their order.
-pub(super) fn places(chosen: &[Chosen<'_>], wanted: &Wanted) -> Vec<Vec<(usize, usize)>> {
-    let one = |&fact: &usize| {
-        let Chosen { order, layers, .. } = &chosen[fact];
-        (*order, wanted.layer.or(layers.first().copied()).unwrap_or_default())
-    };
-    wanted.steps.iter().map(|step| step.iter().map(one).collect()).collect()
-}
-
-/// The same of a sequence that is there.
+/// Facts and layers of the steps that a sequence has, in their order.
 pub(super) fn there(sequence: &Sequence) -> Vec<Vec<(usize, usize)>> {
     sequence.steps.iter().map(|step| step.edits.iter().map(|edit| (edit.fact, edit.layer)).collect()).collect()
 }

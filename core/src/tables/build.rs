@@ -1,7 +1,7 @@
 //! Building the tables from records.
 
 use super::parts::{count, labels, layer, mean, number, per_position, plain, shaped, share, text};
-use super::{Cell, Shape, Table, sweeps, table4, table6, table7, table13};
+use super::{Cell, Shape, Table, sweeps, table4, table6, table7, table13, table14};
 use crate::facts::RelationKind;
 use crate::metrics::{
     Mean, MetricConvention, MlpRatio, NecessityAt, RedundancyAggregate, Summary, matched, restrict, summarize,
@@ -23,6 +23,7 @@ pub fn all(records: &[Record], view: &MetricConvention, baseline: Option<&str>) 
     }
     tables.extend(sweeps(records));
     tables.extend(table13(records));
+    tables.extend(table14(records, view));
     tables
 }
 

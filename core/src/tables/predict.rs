@@ -4,7 +4,7 @@ use super::parts::{count, labels, layer, mean, number, plain, shaped, share, tex
 use super::{Cell, Shape, Table};
 use crate::metrics::{
     BROKEN_FACTS, BROKEN_TEXT, Distribution, Editability, Effect, Measure, MetricConvention, Prediction, SHUFFLES,
-    dominant, predictions, redundancy, sequence_summaries,
+    dominant, predictions, redundancy, retrace_summaries, sequence_summaries,
 };
 use crate::record::Record;
 
@@ -158,6 +158,42 @@ fn table12(all: &[Answer<'_>]) -> Table {
                 .into(),
         ],
     }
+}
+
+/// Table 14: both answers traced again after edits. `None` where no record has it.
+pub fn table14(records: &[Record], view: &MetricConvention) -> Option<Table> {
+    let mut rows = Vec::new();
+    for (label, record) in labels(records).into_iter().zip(records) {
+        for found in retrace_summaries(record, view) {
+            for again in &found.again {
+                let [answer, model] = again.when.names();
+                let (best, most) = again.peak().map_or((None, None), |(best, most)| (Some(best), Some(most)));
+                let mut row = vec![Cell::Text(label.clone()), Cell::Text(found.method.clone()), count(found.edits)];
+                row.extend([answer, model].map(|text| Cell::Text(text.into())));
+                row.push(mean(Some(again.p_clean), 3));
+                row.push(layer(best));
+                row.push(mean(most, 3));
+                row.push(mean(again.redundancy.map(|found| found.r), 3));
+                rows.push(row);
+            }
+        }
+    }
+    let mut columns = vec![text("model"), text("method"), plain("edits"), text("answer"), text("edit")];
+    columns.push(shaped("p clean", Shape::Mean));
+    columns.push(plain("peak layer"));
+    columns.extend(["effect there", "R"].map(|name| shaped(name, Shape::Mean)));
+    (!rows.is_empty()).then(|| Table {
+        number: 14,
+        title: "Both answers traced again after the edits".into(),
+        columns,
+        rows,
+        notes: vec![format!(
+            "Means over edits, each with its own edit in force. Peak: the layer whose clean residual stream, put back at \
+             {}, restores most in the mean, p_patch - p_corrupt. R is without the block that the fact's own second pass \
+             is without.",
+            view.position.name()
+        )],
+    })
 }
 
 /// Table 13: edits one after the other. `None` where no record has them.

@@ -2,8 +2,8 @@
 
 use super::tally::Tally;
 use super::{Check, place};
-use crate::metrics::dominant;
-use crate::record::{Answer, EditLayers, EditRecord, FactRecord, Record, Traced};
+use crate::metrics::edited_layers;
+use crate::record::{Answer, EditRecord, FactRecord, Record, Traced};
 use std::collections::{HashMap, HashSet};
 
 /// An edit and its fact's raw values, where the record has them.
@@ -24,6 +24,7 @@ pub(super) fn checks(record: &Record) -> Vec<Check> {
         losses(record, &pairs),
         restored(&pairs),
         unrelated(&pairs, &facts),
+        retraced(record, &pairs),
         sequences(record, &facts),
     ]
 }
@@ -67,6 +68,26 @@ fn sequences(record: &Record, facts: &HashMap<usize, (&FactRecord, &Traced)>) ->
     tally.done("no edits one after the other")
 }
 
+/// Both answers traced again: with the probabilities that the edit itself was measured with.
+fn retraced(record: &Record, pairs: &[Pair<'_>]) -> Check {
+    let mut tally = Tally::new("edits are traced again with the probabilities that they were measured with", "values");
+    for (edit, _) in pairs {
+        let Some(again) = edit.retrace.as_deref() else { continue };
+        tally.see(record.settings.edit.retrace, || format!("{}: it was not asked for", of(edit)));
+        let both = [
+            ("p_false", edit.p_false, again.new_before.p_clean),
+            ("p_true_after", edit.p_true_after, again.old_after.p_clean),
+            ("p_false_after", edit.p_false_after, again.new_after.p_clean),
+        ];
+        // A whole answer's p is another number than its first token's.
+        let first = record.settings.answer != Answer::Sequence;
+        for (name, measured, traced) in both.into_iter().filter(|(name, ..)| first || *name == "p_true_after") {
+            tally.agree(traced, measured, || format!("{}, {name}", of(edit)));
+        }
+    }
+    tally.done("no edits traced again")
+}
+
 fn of(edit: &EditRecord) -> String {
     format!("edit of the fact of order {}", edit.fact)
 }
@@ -88,13 +109,8 @@ fn known(record: &Record, pairs: &[Pair<'_>]) -> Check {
 
 fn layers(record: &Record, pairs: &[Pair<'_>]) -> Check {
     let mut tally = Tally::new("edits are at the layer that the settings ask for", "edits");
-    let settings = &record.settings.edit;
     for (edit, fact) in pairs {
-        let own = || fact.and_then(|(_, traced)| dominant(traced, settings.position, false)?.layer());
-        let wanted: Vec<usize> = match settings.layers.named(record.model.layers) {
-            EditLayers::Fixed(layers) => layers,
-            _ => own().into_iter().collect(),
-        };
+        let wanted = fact.map(|(_, traced)| edited_layers(record, traced)).unwrap_or_default();
         tally.see(wanted.contains(&edit.layer), || {
             let listed: Vec<String> = wanted.iter().map(usize::to_string).collect();
             let wanted = if listed.is_empty() { "none: the fact is not localized".into() } else { listed.join(", ") };

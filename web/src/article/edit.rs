@@ -1,7 +1,7 @@
 //! Stage 3: edits, fact by fact.
 
 use super::plate::Plate;
-use super::{Desk, prediction};
+use super::{Desk, prediction, sequence};
 use crate::components::Edits;
 use crate::components::compare::dots::Dots;
 use crate::components::compare::marks::Key;
@@ -34,6 +34,11 @@ pub(super) const ANSWERS: Plate = Plate {
 /// The section.
 pub(super) fn section(desk: &Desk) -> AnyView {
     if desk.records.iter().all(|record| record.edits.is_none()) {
+        if sequence::wanted(desk) {
+            let link = view! { <a href="#sequence">{sequence::TITLE}</a> };
+            return view! { <p>"Facts were edited one after the other, none from the unedited model: " {link}</p> }
+                .into_any();
+        }
         return view! { <p>{NO_EDITS}</p> }.into_any();
     }
     let bars = desk.live.then(|| {

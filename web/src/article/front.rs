@@ -1,6 +1,6 @@
 //! What comes first: the findings, where things are, and the switches that hold for all figures.
 
-use super::{Desk, menu, prediction};
+use super::{Desk, menu, prediction, retrace, sequence};
 use crate::components::Switches;
 use crate::figures::article::reproduce::is_extract;
 use engram_core::journal;
@@ -8,11 +8,13 @@ use engram_core::record::PatchPosition;
 use leptos::prelude::*;
 
 /// Sections by their place in addresses.
-const CONTENTS: [(&str, &str); 11] = [
+const CONTENTS: [(&str, &str); 13] = [
     ("localization", "Where the facts are"),
     ("compression", "The models side by side"),
     ("editing", "What can be rewritten"),
+    ("retrace", retrace::TITLE),
     ("prediction", prediction::TITLE),
+    ("sequence", sequence::TITLE),
     ("tables", "Tables"),
     ("facts", "Fact by fact"),
     ("maps", "Causal trace"),
@@ -32,8 +34,12 @@ pub(super) fn abstracted(desk: &Desk) -> AnyView {
         all => all.iter().map(line).collect_view(),
     };
     let lines = move || told.with(|told| said(&told.said.headline));
-    let swept = prediction::wanted(desk);
-    let contents = CONTENTS.into_iter().filter(|(id, _)| swept || *id != "prediction");
+    let there = [
+        ("retrace", retrace::wanted(desk)),
+        ("prediction", prediction::wanted(desk)),
+        ("sequence", sequence::wanted(desk)),
+    ];
+    let contents = CONTENTS.into_iter().filter(|(id, _)| !there.contains(&(id, false)));
     let link = |(id, name): (&'static str, &'static str)| view! { <li><a href=format!("#{id}")>{name}</a></li> };
     view! {
         <div class="abstract">

@@ -1,6 +1,6 @@
 //! A numbered figure with its finding, and what can be saved or copied of it.
 
-use super::{Desk, compress, edit, localize, maps, menu, prediction};
+use super::{Desk, compress, edit, localize, maps, menu, prediction, retrace, sequence};
 
 use leptos::prelude::*;
 
@@ -21,7 +21,7 @@ pub(crate) struct Plate {
 
 /// All figures, in the order of the article. The paper's numbers where it has them, letters elsewhere.
 #[cfg_attr(not(feature = "print"), expect(dead_code, reason = "the whole list is for pictures"))]
-pub(crate) const PLATES: [Plate; 11] = [
+pub(crate) const PLATES: [Plate; 14] = [
     localize::SUFFICIENCY,
     localize::SECOND,
     localize::DOMINANT,
@@ -30,8 +30,11 @@ pub(crate) const PLATES: [Plate; 11] = [
     compress::PANELS,
     edit::DEPTH,
     edit::ANSWERS,
+    retrace::CURVES,
+    retrace::MAPS,
     prediction::LAYERS,
     prediction::DOTS,
+    sequence::EDITS,
     maps::MAPS,
 ];
 

@@ -3,9 +3,9 @@
 use super::Desk;
 use super::plate::Plate;
 use crate::components::compare::dots::Dots;
-use crate::components::layer_lines::LayerLines;
+use crate::components::line_panels::LinePanels;
 use crate::components::shades::shaded;
-use crate::figures::prediction::{ByLayer, Model, dots, is_swept, models};
+use crate::figures::prediction::{Model, by_layer, dots, is_swept, models};
 use crate::words;
 use engram_core::metrics::{Prediction, Relation};
 use engram_core::record::Record;
@@ -19,7 +19,7 @@ pub(super) const LAYERS: Plate = Plate {
     title: "Figure E. Edits and tracing, layer by layer",
     still: false,
     draw: |desk| {
-        first(desk, |name, record, one| Some(view! { <LayerLines figure=ByLayer::of(name, record, one) /> }.into_any()))
+        first(desk, |name, record, one| Some(view! { <LinePanels figure=by_layer(name, record, one) /> }.into_any()))
     },
     finding: |desk| desk.told.with(|told| told.said.predicted[0].clone()),
 };
@@ -72,7 +72,8 @@ pub(super) fn section(desk: &Desk) -> AnyView {
                 "Tracing effect: probability that a clean activation restores at the edit's layer. r: Pearson's correlation over \
                  facts times layers; then about the means of layers. Layer alone: share of the variance (R²) that the layer \
                  explains; tracing adds what the effect explains beyond it. p: share of shuffles, facts with each other's effects, \
-                 in which the correlation about layer means is as strong."
+                 in which the correlation about layer means is as strong. About layer and fact means: whether tracing tells where \
+                 a fact is edited best."
             </p>
         }
     });
@@ -92,6 +93,8 @@ fn relations(name: &str, found: &Prediction) -> AnyView {
             percent(one.r.map(|_| one.layer)),
             percent(one.added),
             number(one.p, 3),
+            number(one.place, 2),
+            number(one.p_place, 3),
         ];
         let cells = cells.map(|cell| view! { <td class="number">{cell}</td> });
         let of = |rows: usize| view! { <th scope="rowgroup" rowspan=rows>{one.effect.name()}</th> };
@@ -102,7 +105,15 @@ fn relations(name: &str, found: &Prediction) -> AnyView {
     let rows: Vec<_> = groups.flat_map(|group| group.iter().enumerate().map(row)).collect();
     let title =
         format!("{name}, {}: {} at {} layers", found.method, words::count(found.facts, "fact"), found.layers.len());
-    let head = ["r", "r about layer means", "layer alone (%)", "tracing adds (%)", "p"];
+    let head = [
+        "r",
+        "r about layer means",
+        "layer alone (%)",
+        "tracing adds (%)",
+        "p",
+        "r about layer and fact means",
+        "p of that",
+    ];
     grid(title, &["effect", "outcome"], &head, rows.into_any())
 }
 

@@ -4,7 +4,9 @@
 #[cfg(feature = "print")]
 use crate::figures::article::Article;
 #[cfg(feature = "print")]
-use crate::figures::article::findings::{ablations, edits, headline, layers, lens, maps, panels, prediction, tables};
+use crate::figures::article::findings::{
+    ablations, edits, headline, layers, lens, maps, panels, prediction, retrace, sequence, tables,
+};
 use engram_core::metrics::MetricConvention;
 #[cfg(feature = "print")]
 use engram_core::metrics::predictions;
@@ -40,6 +42,14 @@ pub(crate) struct Said {
     pub(crate) prediction: Vec<String>,
     /// Its two figures.
     pub(crate) predicted: [String; 2],
+    /// Both answers after the edits: a paragraph a study and method.
+    pub(crate) retraced: Vec<String>,
+    /// Their figure.
+    pub(crate) retrace_figure: String,
+    /// Edits one after the other: a paragraph a sequence.
+    pub(crate) sequences: Vec<String>,
+    /// Their figure.
+    pub(crate) sequence_figure: String,
     /// Maps.
     pub(crate) maps: String,
     /// The logit lens, where there is one.
@@ -96,6 +106,10 @@ impl Said {
             edits: [edits::by_depth(article), edits::both_answers(article)],
             prediction: prediction::answers(article).into_iter().chain(prediction::several(article)).collect(),
             predicted: [prediction::by_layer(article), prediction::dots(article)],
+            retraced: retrace::answers(article),
+            retrace_figure: retrace::figure(article),
+            sequences: sequence::answers(article),
+            sequence_figure: sequence::figure(),
             maps: maps::maps(article),
             lens: lens::lens(article),
             tables: [

@@ -32,14 +32,24 @@ pub(super) fn value_axis(scale: Scale, top: f64, right: f64) -> impl IntoView {
 
 /// Layer numbers and the axis' name below the plot.
 pub(super) fn layer_axis(layers: Layers, bottom: f64) -> impl IntoView {
-    let number = move |layer: usize| {
-        view! { <text class="tick" x=px(layers.centre(layer)) y=px(bottom + 14.0) text-anchor="middle">{layer}</text> }
+    tick_axis(layers, bottom, layers.labelled().into_iter().map(|layer| (layer, layer)).collect(), "layer")
+}
+
+/// Numbers below columns of the plot, and the axis' name.
+pub(super) fn tick_axis(
+    columns: Layers,
+    bottom: f64,
+    labels: Vec<(usize, usize)>,
+    name: &'static str,
+) -> impl IntoView {
+    let number = move |(column, label): (usize, usize)| {
+        view! { <text class="tick" x=px(columns.centre(column)) y=px(bottom + 14.0) text-anchor="middle">{label}</text> }
     };
-    let middle = f64::midpoint(layers.left, layers.right());
+    let middle = f64::midpoint(columns.left, columns.right());
     view! {
         <g>
-            {layers.labelled().into_iter().map(number).collect_view()}
-            <text class="tick name" x=px(middle) y=px(bottom + 28.0) text-anchor="middle">"layer"</text>
+            {labels.into_iter().map(number).collect_view()}
+            <text class="tick name" x=px(middle) y=px(bottom + 28.0) text-anchor="middle">{name}</text>
         </g>
     }
 }

@@ -26,16 +26,9 @@ pub fn HeatPictures(
     set: MapSet,
 ) -> impl IntoView {
     let maps: Vec<_> = (0..set.maps.len()).map(|map| picture(&set, map)).collect();
-    let (low, high) = set.range();
-    let said = format!(
-        "Colours from p {} to {}; neutral is {}, the probability of the corrupted run.",
-        words::number(low),
-        words::number(high),
-        words::number(set.baseline)
-    );
     view! {
         <div class="beside">{maps}</div>
-        <p class="faint">{said}</p>
+        <p class="faint">{set.colours()}</p>
     }
 }
 

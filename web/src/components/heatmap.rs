@@ -86,11 +86,7 @@ pub fn Heatmaps(
                 <button on:click=move |_| cursor.keys.set(true)>"Keys…"</button>
             </p>
             <div class="beside">{maps}</div>
-            <p class="faint">
-                "Probability of the answer when one clean state is put back into the corrupted run. "
-                "Rows are the corrupted prompt's tokens, the subject's with a *; the highest cell has a ring. "
-                "The last layer at the last token gives the clean answer back by definition."
-            </p>
+            <p class="faint">{move || set.with(MapSet::note)}</p>
             <Keys open=cursor.keys />
         </div>
     }
@@ -113,20 +109,14 @@ fn legend(set: &MapSet) -> impl IntoView + use<> {
         view! { <rect class=class style=style x=px(index as f64 * 8.0) y="0" width="8" height="12" /> }
     };
     let ramp: Vec<_> = (0..STEPS).map(step).collect();
-    let said = format!(
-        "Colours from p {} to {}; neutral is {}, the probability of the corrupted run.",
-        words::number(low),
-        words::number(high),
-        words::number(set.baseline)
-    );
     view! {
         <p class="legend">
             <span>{words::number(low)}</span>
-            <svg role="img" aria-label=said width="192" height="12" viewBox="0 0 192 12">
+            <svg role="img" aria-label=set.colours() width="192" height="12" viewBox="0 0 192 12">
                 {ramp}
             </svg>
             <span>{words::number(high)}</span>
-            <span class="faint">{format!("neutral: {}, corrupted run", words::number(set.baseline))}</span>
+            <span class="faint">{format!("neutral: {}", set.neutral())}</span>
         </p>
     }
 }

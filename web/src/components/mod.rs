@@ -21,7 +21,7 @@ pub mod histogram;
 #[expect(unreachable_pub, reason = "leptos makes the properties of every component public")]
 mod keys;
 #[cfg(any(feature = "viewer", feature = "print"))]
-pub mod layer_lines;
+pub mod line_panels;
 pub mod loss;
 pub mod numbers;
 pub mod progress;

@@ -31,7 +31,7 @@ pub fn lines(record: &Record) -> Vec<(&'static str, String)> {
         ("tokenizer SHA-256", model.tokenizer_sha256.clone()),
         ("facts SHA-256", source.sha256.clone()),
     ];
-    if record.edits.is_some() {
+    if record.has_edits() {
         let edit = &settings.edit;
         let layer = match edit.layers {
             EditLayers::Dominant => format!("dominant, {}", edit.position.name()),
@@ -42,7 +42,9 @@ pub fn lines(record: &Record) -> Vec<(&'static str, String)> {
             format!("{}: {} steps{}", method.title(), method.steps(), numbers.collect::<String>())
         };
         let methods: Vec<String> = edit.methods.iter().map(method).collect();
-        let words = format!("layer {layer}; {}", methods.join("; "));
+        let turn = (edit.sequence > 0)
+            .then(|| format!("; {} one after the other", crate::words::count(edit.sequence, "fact")));
+        let words = format!("layer {layer}; {}{}", methods.join("; "), turn.unwrap_or_default());
         lines.insert(12, ("edits", words));
     }
     lines.iter_mut().for_each(|(_, value)| *value = crate::words::visible(value));

@@ -1,6 +1,6 @@
 //! The form of a study: what a person chose, and the settings that it stands for.
 
-use engram_core::record::{Answer, Corruption, EditMethod, EditSettings, PatchPosition, Settings};
+use engram_core::record::{Answer, Corruption, EditLayers, EditMethod, EditSettings, PatchPosition, Settings};
 use serde::{Deserialize, Serialize};
 
 /// What the form holds. Numbers stay text until they are used, so that nobody's typing is corrected under their hands.
@@ -21,6 +21,10 @@ pub struct Form {
     pub method: String,
     /// Steps of its search.
     pub steps: String,
+    /// At which layers, and from which model.
+    pub way: Way,
+    /// Both answers are traced again after each edit.
+    pub retrace: bool,
     /// Noise instead of a replacement.
     pub noise: bool,
     /// The text that replaces the subject.
@@ -39,6 +43,38 @@ pub struct Form {
     pub sequence: bool,
 }
 
+/// How the facts of Stage 3 are edited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Way {
+    /// Each at its own dominant layer, from the unedited model.
+    #[default]
+    Dominant,
+    /// Each at every layer, from the unedited model.
+    EveryLayer,
+    /// One after the other at their dominant layers, nothing undone.
+    InTurn,
+}
+
+impl Way {
+    /// All of them, as a form offers them.
+    pub const ALL: [Self; 3] = [Self::Dominant, Self::EveryLayer, Self::InTurn];
+
+    /// Its name in the form.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Dominant => "each at its dominant layer",
+            Self::EveryLayer => "each at every layer: does tracing predict where edits work?",
+            Self::InTurn => "one after the other, nothing undone: where does the model collapse?",
+        }
+    }
+
+    /// The way of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|way| way.name() == name)
+    }
+}
+
 impl Default for Form {
     /// Small enough for a browser tab.
     fn default() -> Self {
@@ -51,6 +87,8 @@ impl Default for Form {
             edit_facts: "8".into(),
             method: settings.edit.method().name().to_owned(),
             steps: settings.edit.method().steps().to_string(),
+            way: Way::Dominant,
+            retrace: false,
             noise: false,
             with: "Random Person".into(),
             sigmas: "3".into(),
@@ -131,6 +169,9 @@ impl Form {
         if !self.noise && self.with.trim().is_empty() {
             wrong.push("The text that replaces the subject must not be empty".into());
         }
+        if self.edits && self.way == Way::InTurn && self.method == "ft-m" {
+            wrong.push("FT-M has no sequences, for each of its changes is as large as the matrix: take LoRA".into());
+        }
         if self.positions.is_empty() {
             wrong.push("Choose at least one position to restore at".into());
         } else if self.edits && !self.positions.contains(&PatchPosition::SubjectLast) {
@@ -146,7 +187,14 @@ impl Form {
             true => {
                 let mut method = EditMethod::named(&self.method).unwrap_or_default();
                 method.set_count("steps", steps);
-                EditSettings { facts: edit_facts, methods: vec![method], ..default.edit }
+                EditSettings {
+                    facts: edit_facts,
+                    methods: vec![method],
+                    layers: if self.way == Way::EveryLayer { EditLayers::All } else { EditLayers::Dominant },
+                    sequence: if self.way == Way::InTurn { edit_facts } else { 0 },
+                    retrace: self.retrace && self.way != Way::InTurn,
+                    ..default.edit
+                }
             }
             false => default.edit,
         };
@@ -191,6 +239,18 @@ mod tests {
         assert_eq!(settings.edit.method().name(), "r-rome");
         assert_eq!(settings.edit.method().steps().to_string(), form.steps);
         assert_eq!(offered().collect::<Vec<_>>(), ["spsa", "rome", "r-rome", "p-rome", "ft-m", "lora"]);
+    }
+
+    #[test]
+    fn facts_are_edited_in_three_ways() {
+        let edit = |way, retrace| Form { way, retrace, ..Form::default() }.settings().unwrap().edit;
+        assert_eq!(edit(Way::Dominant, true).layers, EditLayers::Dominant);
+        assert!(edit(Way::Dominant, true).retrace && !edit(Way::Dominant, false).retrace);
+        assert_eq!((edit(Way::EveryLayer, true).layers, edit(Way::EveryLayer, true).sequence), (EditLayers::All, 0));
+        let turn = edit(Way::InTurn, true);
+        assert_eq!((turn.sequence, turn.facts, turn.retrace), (8, 8, false));
+        assert!(Form { way: Way::InTurn, method: "ft-m".into(), ..Form::default() }.settings().is_err());
+        assert!(Way::ALL.into_iter().all(|way| Way::named(way.name()) == Some(way)));
     }
 
     #[test]

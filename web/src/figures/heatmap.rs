@@ -20,6 +20,18 @@ pub struct MapSet {
     pub span: f64,
     /// Why no cell is an effect, in a sentence: the maps are grey then, and have no peaks.
     pub nothing: Option<String>,
+    /// What a cell's number is.
+    pub cells: Cells,
+}
+
+/// What the numbers of maps are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Cells {
+    /// The answer's probability with one clean state put back.
+    #[default]
+    Probability,
+    /// What that is above the corrupted run's: maps of two models, whose corrupted runs differ, on one scale.
+    Effect,
 }
 
 /// A row's token.
@@ -103,7 +115,7 @@ impl MapSet {
                 words::number(span)
             )
         });
-        Some(Self { maps, tokens, layers, baseline, span, nothing })
+        Some(Self { maps, tokens, layers, baseline, span, nothing, cells: Cells::Probability })
     }
 
     /// What stays while values come in.
@@ -144,7 +156,51 @@ impl MapSet {
             None => format!("{place}: not computed yet"),
             Some(value) => {
                 let change = words::signed(value - self.baseline);
-                format!("{place}: p {}, {change} against the corrupted run", words::number(value))
+                match self.cells {
+                    Cells::Probability => {
+                        format!("{place}: p {}, {change} against the corrupted run", words::number(value))
+                    }
+                    Cells::Effect => format!("{place}: {change}"),
+                }
+            }
+        }
+    }
+
+    /// What is neutral, in a word or two.
+    pub fn neutral(&self) -> String {
+        match self.cells {
+            Cells::Probability => format!("{}, corrupted run", words::number(self.baseline)),
+            Cells::Effect => "no effect".into(),
+        }
+    }
+
+    /// What the colours mean, in a sentence.
+    pub fn colours(&self) -> String {
+        let (low, high) = self.range();
+        match self.cells {
+            Cells::Probability => format!(
+                "Colours from p {} to {}; neutral is {}, the probability of the corrupted run.",
+                words::number(low),
+                words::number(high),
+                words::number(self.baseline)
+            ),
+            Cells::Effect => {
+                format!("Colours from {} to {}; neutral is no effect.", words::signed(low), words::signed(high))
+            }
+        }
+    }
+
+    /// What a cell is, in a sentence or two.
+    pub fn note(&self) -> &'static str {
+        match self.cells {
+            Cells::Probability => {
+                "Probability of the answer when one clean state is put back into the corrupted run. Rows are the corrupted \
+                 prompt's tokens, the subject's with a *; the highest cell has a ring. The last layer at the last token gives \
+                 the clean answer back by definition."
+            }
+            Cells::Effect => {
+                "What one clean state of the residual stream restores of the answer, p_patch − p_corrupt. Rows are the \
+                 corrupted prompt's tokens, the subject's with a *."
             }
         }
     }

@@ -1,6 +1,7 @@
 //! Does tracing predict where an edit works? Outcomes and tracing effects over the edited layers, each fact and layer as a
 //! dot, and the models beside each other.
 
+use super::lines::{Along, Line, Lines, Panel, seen};
 use super::scatter::{Axis, Dot, Scatter};
 use super::sheet;
 use crate::words;
@@ -10,134 +11,29 @@ use engram_core::record::{EditRecord, FactRecord, PatchPosition, Record, Traced}
 /// Outcomes that are drawn; success is a share of yes and no, and in the table.
 const DRAWN: [Editability; 4] = [Editability::Rewrite, Editability::Es, Editability::Ps, Editability::Ns];
 
-/// Two panels over the same layers: what edits there did, and what tracing says of them.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ByLayer {
-    /// Whose.
-    pub title: String,
-    /// Blocks of the model.
-    pub count: usize,
-    /// Those that are edited, ascending.
-    pub layers: Vec<usize>,
-    /// Outcomes above, tracing effects below.
-    pub panels: [Panel; 2],
-}
-
-/// Lines on one value axis.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Panel {
-    /// What is measured.
-    pub name: &'static str,
-    /// Means over facts; the first one is drawn with its standard error.
-    pub lines: Vec<Line>,
-}
-
-/// Means of one quantity, an entry for each edited layer.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Line {
-    /// The quantity.
-    pub name: String,
-    /// Its means.
-    pub values: Vec<Option<Mean>>,
-}
-
-impl Line {
-    /// Places of its lowest and its highest mean.
-    fn ends(&self) -> Option<[(usize, &Mean); 2]> {
-        let all = || self.values.iter().enumerate().filter_map(|(at, mean)| Some((at, mean.as_ref()?)));
-        let low = all().reduce(|best, next| if next.1.mean < best.1.mean { next } else { best })?;
-        let high = all().reduce(|best, next| if next.1.mean > best.1.mean { next } else { best })?;
-        Some([low, high])
-    }
-}
-
-impl Panel {
-    fn new(name: &'static str, lines: impl Iterator<Item = Line>) -> Self {
-        // A record may lack paraphrases, neighbours or a position.
-        Self { name, lines: lines.filter(|line| line.values.iter().any(Option::is_some)).collect() }
-    }
-
-    /// Everything that its axis has to hold.
-    pub fn values(&self) -> Vec<f64> {
-        let means = self.lines.iter().flat_map(|line| &line.values).flatten().map(|mean| mean.mean);
-        let band = self.lines.iter().take(1).flat_map(|line| &line.values).flatten();
-        let ends = band.flat_map(|mean| mean.sem.map_or([mean.mean; 2], |sem| [mean.mean - sem, mean.mean + sem]));
-        seen(means.chain(ends).collect())
-    }
-}
-
-impl ByLayer {
-    /// The figure of a study.
-    pub fn of(name: &str, record: &Record, prediction: &Prediction) -> Self {
-        let line = |name: String, value: &dyn Fn(usize) -> Option<Mean>| Line {
-            name,
-            values: (0..prediction.layers.len()).map(value).collect(),
-        };
-        let outcome = |one: Editability| {
-            let place = Editability::ALL.iter().position(|other| *other == one);
-            line(one.name().into(), &|at| *prediction.layers[at].editability.get(place?)?)
-        };
-        let effect =
-            |(place, effect): (usize, &Effect)| line(effect.name(), &|at| *prediction.layers[at].effects.get(place)?);
-        Self {
-            title: format!("{name}, {}", prediction.method),
+/// Outcomes of edits over the edited layers, and what tracing says of these.
+pub fn by_layer(name: &str, record: &Record, prediction: &Prediction) -> Lines {
+    let line = |name: String, value: &dyn Fn(usize) -> Option<Mean>| Line {
+        name,
+        values: (0..prediction.layers.len()).map(value).collect(),
+    };
+    let outcome = |one: Editability| {
+        let place = Editability::ALL.iter().position(|other| *other == one);
+        line(one.name().into(), &|at| *prediction.layers[at].editability.get(place?)?)
+    };
+    let effect =
+        |(place, effect): (usize, &Effect)| line(effect.name(), &|at| *prediction.layers[at].effects.get(place)?);
+    Lines {
+        title: format!("{name}, {}", prediction.method),
+        along: Along::Layers {
             count: record.model.layers,
-            layers: prediction.layers.iter().map(|layer| layer.layer).collect(),
-            panels: [
-                Panel::new("edits: mean over facts", DRAWN.into_iter().map(outcome)),
-                Panel::new("tracing effect: mean over facts", prediction.effects.iter().enumerate().map(effect)),
-            ],
-        }
+            own: prediction.layers.iter().map(|layer| layer.layer).collect(),
+        },
+        panels: [
+            Panel::new("edits: mean over facts", DRAWN.into_iter().map(outcome)),
+            Panel::new("tracing effect: mean over facts", prediction.effects.iter().enumerate().map(effect)),
+        ],
     }
-
-    /// All lines, those above first.
-    pub fn lines(&self) -> impl Iterator<Item = &Line> {
-        self.panels.iter().flat_map(|panel| &panel.lines)
-    }
-
-    /// What one layer says; `at` is its place among the edited ones.
-    pub fn column(&self, at: usize) -> String {
-        let value = |line: &Line| {
-            let mean = (*line.values.get(at)?)?;
-            Some(format!("{} {}", line.name, short(&mean)))
-        };
-        let told: Vec<String> = self.lines().filter_map(value).collect();
-        format!("Layer {}: {}", self.layers.get(at).copied().unwrap_or_default(), told.join("; "))
-    }
-
-    /// The figure for those who do not see it.
-    pub fn sentence(&self) -> String {
-        let told = self.lines().filter_map(|line| {
-            let [low, high] = line.ends()?;
-            let place =
-                |(at, mean): (usize, &Mean)| format!("{} at layer {}", words::fixed(mean.mean, 3), self.layers[at]);
-            Some(format!("{} from {} to {}", line.name, place(low), place(high)))
-        });
-        format!("{}: {}.", self.title, told.collect::<Vec<_>>().join("; "))
-    }
-
-    /// The numbers as a table.
-    pub fn numbers(&self) -> (Vec<String>, Vec<Vec<String>>) {
-        let head = ["layer".to_owned()].into_iter().chain(self.lines().map(|line| line.name.clone())).collect();
-        let cell = |at: usize| move |line: &Line| line.values[at].map_or("–".into(), |mean| short(&mean));
-        let row = |(at, layer): (usize, &usize)| {
-            [layer.to_string()].into_iter().chain(self.lines().map(cell(at))).collect::<Vec<_>>()
-        };
-        (head, self.layers.iter().enumerate().map(row).collect())
-    }
-}
-
-/// Values that an axis has to hold: what lies below zero by a hair is drawn at zero, or the axis would have a step for it.
-fn seen(mut values: Vec<f64>) -> Vec<f64> {
-    let highest = values.iter().copied().fold(0.0, f64::max);
-    values.retain(|value| *value >= 0.0 || *value < -0.02 * highest);
-    values
-}
-
-/// `0.612 ± 0.031`.
-pub(super) fn short(mean: &Mean) -> String {
-    let sem = mean.sem.map(|sem| format!(" ± {}", words::fixed(sem, 3)));
-    format!("{}{}", words::fixed(mean.mean, 3), sem.unwrap_or_default())
 }
 
 /// A dot for each fact and layer: what tracing finds there, as [`Prediction::main`] does, and what the edit did.

@@ -1,8 +1,9 @@
 //! A small record for tests: two traced facts, an excluded one, one edit.
 
 use engram_core::record::{
-    DeviceInfo, Dropped, EditLayers, EditMethod, EditRecord, EditSettings, FactRecord, FactSource, ModelInfo, Outcome,
-    PatchPosition, Reason, Record, Settings, Shift, Traced, Unrelated, VERSION,
+    Checkpoint, DeviceInfo, Dropped, EditLayers, EditMethod, EditRecord, EditSettings, FactRecord, FactSource,
+    ModelInfo, Outcome, PatchPosition, Reason, Record, Retrace, Sequence, SequenceEdit, SequenceStep, Settings, Shift,
+    Traced, Unrelated, VERSION,
 };
 use std::collections::BTreeMap;
 
@@ -99,6 +100,60 @@ pub(crate) fn study(name: &str, position: PatchPosition, curves: &[&[f32]]) -> R
     found.settings.positions = vec![position];
     found.facts = curves.iter().enumerate().map(one).collect();
     found.edits = None;
+    found
+}
+
+/// A study of eight facts, of which four are edited one after the other by ROME at layer 2: in the end three of the other
+/// four are lost, and perplexity is three times what it was.
+pub(crate) fn edited_in_turn(name: &str) -> Record {
+    let curve: &[f32] = &[0.2, 0.7, 0.1];
+    let mut found = study(name, PatchPosition::SubjectLast, &[curve; 8]);
+    found.settings.edit = EditSettings {
+        layers: EditLayers::of([2]),
+        facts: 4,
+        sequence: 4,
+        ..EditSettings::of(EditMethod::named("rome").unwrap_or_default())
+    };
+    let template = self::record().edits.and_then(|edits| edits.into_iter().next()).unwrap_or_default();
+    let step = |fact: usize| SequenceStep {
+        edits: vec![SequenceEdit { fact, layer: 2, loss: vec![1.0], ..SequenceEdit::default() }],
+        ..SequenceStep::default()
+    };
+    let checkpoint = |edits: usize, kept: usize, text: f32| Checkpoint {
+        edits,
+        relative_norm: edits as f32 / 10.0,
+        perplexity: Some([20.0, text]),
+        edited: (0..edits).map(|fact| EditRecord { fact, layer: 2, ..template.clone() }).collect(),
+        untouched: (4..8).map(|fact| Unrelated { fact, p_true: [0.9, 0.5], flipped: fact >= 4 + kept }).collect(),
+        ..Checkpoint::default()
+    };
+    found.sequences = vec![Sequence {
+        layer: Some(2),
+        steps: (0..4).map(step).collect(),
+        checkpoints: vec![checkpoint(1, 4, 20.0), checkpoint(3, 2, 30.0), checkpoint(4, 1, 60.0)],
+        ..Sequence::default()
+    }];
+    found
+}
+
+/// A study of four facts with both answers traced again after each edit, by ROME at layer 1: the old answer's peak falls from
+/// layer 1 to nothing, the new one's is at layer 3.
+pub(crate) fn retraced(name: &str) -> Record {
+    let curve = |values: &[f32]| study(name, PatchPosition::SubjectLast, &[values; 4]);
+    let mut found = curve(&[0.8, 0.3, 0.1]);
+    found.settings.edit = EditSettings {
+        layers: EditLayers::of([1]),
+        retrace: true,
+        ..EditSettings::of(EditMethod::named("rome").unwrap_or_default())
+    };
+    let part = |values: &[f32]| curve(values).facts[0].traced().cloned().unwrap_or_default();
+    let again = Retrace {
+        new_before: part(&[0.1, 0.1, 0.1]),
+        old_after: part(&[0.1, 0.2, 0.1]),
+        new_after: part(&[0.1, 0.1, 0.8]),
+    };
+    edited(&mut found, 1, &[[0.2, 0.7]; 4]);
+    found.edits.iter_mut().flatten().for_each(|edit| edit.retrace = Some(Box::new(again.clone())));
     found
 }
 

@@ -1,6 +1,7 @@
 //! The Edit screen: what the model shall say, what an edit did to it and at what price, the map of states before and after, and
 //! the edits in force.
 
+mod again;
 mod answers;
 mod form;
 mod history;

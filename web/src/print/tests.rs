@@ -89,6 +89,24 @@ fn a_large_page_of_edits_at_several_layers_carries_an_extract_and_says_so() -> R
 }
 
 #[test]
+fn studies_with_more_than_single_edits_have_sections_of_their_own() -> Result<()> {
+    let made = page(&shell::bare(), &[sample::record()])?;
+    for id in ["retrace", "sequence", "figure-g", "figure-h", "figure-i"] {
+        assert!(!made.contains(&format!("id=\"{id}\"")), "{id}");
+    }
+    let made = page(&shell::bare(), &[sample::retraced("again")])?;
+    assert!(made.contains("id=\"retrace\"") && made.contains("id=\"figure-h\"") && made.contains("--retrace"));
+    assert!(!made.contains("id=\"figure-i\"") && !made.contains("id=\"sequence\""), "there are no maps");
+    let made = page(&shell::bare(), &[sample::edited_in_turn("turn")])?;
+    assert!(made.contains("id=\"sequence\"") && made.contains("id=\"figure-g\"") && made.contains("edits in force"));
+    for said in ["No fact was edited", "Stage 3 was not run", "None of these studies has edits"] {
+        assert!(!made.contains(said), "{said}");
+    }
+    assert!(made.contains("ROME (Meng et al. 2022"), "the method is told");
+    Ok(())
+}
+
+#[test]
 fn what_no_page_can_be_made_of_is_an_error() {
     let said = |records: &[Record]| page(&shell::bare(), records).err().map(|error| error.to_string());
     assert!(said(&[]).is_some_and(|said| said.contains("at least one record")));

@@ -10,6 +10,8 @@ pub mod maps;
 pub mod panels;
 pub mod prediction;
 pub mod redundancy;
+pub mod retrace;
+pub mod sequence;
 pub mod tables;
 
 use super::{Article, Study, say};

@@ -3,6 +3,7 @@
 use super::findings::redundancy::{Clip, clip};
 use super::{Article, Study, say};
 use crate::figures::compare;
+use crate::figures::sequence::is_sequence;
 use crate::state::BUNDLED;
 use crate::words;
 use engram_core::metrics::{NecessityAt, RedundancyAggregate, matched};
@@ -264,7 +265,7 @@ const FEW_EDITS: usize = 50;
 fn few_edits(article: &Article<'_>) -> Option<String> {
     let counts: Vec<usize> =
         article.studies.iter().filter_map(|study| Some(study.summary.edits.as_ref()?.editable)).collect();
-    let without = those(article, |study| study.summary.edits.is_none());
+    let without = those(article, |study| study.summary.edits.is_none() && !is_sequence(study.record));
     let fewest = match counts.iter().min() {
         None => return Some("No fact was edited: whether facts can be rewritten where they are found is open.".into()),
         Some(fewest) => *fewest,
@@ -291,7 +292,7 @@ fn seed(article: &Article<'_>) -> Option<String> {
     let seeds: BTreeSet<u64> = article.records.iter().map(|record| record.settings.seed).collect();
     let noise = article.records.iter().any(|record| matches!(record.settings.corruption, Corruption::Noise { .. }));
     let part = article.records.iter().any(|record| record.facts.len() < record.source.count);
-    let edits = article.records.iter().any(|record| record.edits.is_some());
+    let edits = article.records.iter().any(Record::has_edits);
     let drawn: Vec<&str> =
         [(part, "which facts are looked at"), (noise, "the noise"), (edits, "the directions of the edits' search")]
             .into_iter()

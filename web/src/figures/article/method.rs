@@ -6,6 +6,7 @@ mod stages;
 
 use super::{Article, say};
 use crate::figures::prediction::is_swept;
+use crate::figures::sequence::is_sequence;
 use crate::words;
 use engram_core::metrics::{MlpRatio, NecessityAt, RedundancyAggregate};
 use engram_core::record::{Answer, Corruption, PatchPosition, Record, Settings};
@@ -89,11 +90,16 @@ pub fn sections(article: &Article<'_>) -> Vec<Section> {
     found.extend(stages::editing(article));
     found.extend(stages::side_effects(article));
     found.extend(stages::prediction(article));
+    found.extend(stages::sequences(article));
     found.push(stages::savings());
     found
 }
 
 fn has_edits(article: &Article<'_>) -> bool {
+    has_single_edits(article) || article.records.iter().any(is_sequence)
+}
+
+fn has_single_edits(article: &Article<'_>) -> bool {
     article.records.iter().any(|record| record.edits.as_ref().is_some_and(|edits| !edits.is_empty()))
 }
 

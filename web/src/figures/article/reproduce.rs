@@ -192,6 +192,9 @@ fn study_line(record: &Record) -> String {
     if edit.sequence != usual.sequence {
         flag("--edit-sequence", edit.sequence.to_string());
     }
+    if edit.retrace {
+        flag("--retrace", String::new());
+    }
     if settings.stages.contains(&3) {
         method_flags(edit).into_iter().for_each(|(name, value)| flag(&name, value));
     }
@@ -355,7 +358,7 @@ pub fn lines(record: &Record) -> Vec<(&'static str, String)> {
         ),
         ("record format", record.engram.to_string()),
     ]);
-    if record.edits.is_some() {
+    if record.has_edits() {
         lines.push((
             "edited facts",
             format!(

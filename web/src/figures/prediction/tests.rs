@@ -10,14 +10,14 @@ fn found(record: &Record) -> Prediction {
 #[test]
 fn layers_have_their_means_in_two_panels() {
     let record = sample::swept("tiny");
-    let figure = ByLayer::of("tiny", &record, &found(&record));
+    let figure = by_layer("tiny", &record, &found(&record));
     assert_eq!(
-        (figure.title.as_str(), figure.count, figure.layers.as_slice()),
-        ("tiny, ROME", 3, [1, 2, 3].as_slice())
+        (figure.title.as_str(), figure.along.clone()),
+        ("tiny, ROME", Along::Layers { count: 3, own: vec![1, 2, 3] })
     );
     let names = |at: usize| figure.panels[at].lines.iter().map(|line| line.name.as_str()).collect::<Vec<_>>();
     assert_eq!((names(0), names(1)), (vec!["rewrite score"], vec!["residual, subject-last"]), "no whole answers");
-    assert_eq!(figure.column(1), "Layer 2: rewrite score 0.708 ± 0.125; residual, subject-last 0.300 ± 0.100");
+    assert_eq!(figure.column(1), "At layer 2: rewrite score 0.708 ± 0.125; residual, subject-last 0.300 ± 0.100");
     let said = figure.sentence();
     assert!(said.starts_with("tiny, ROME: rewrite score from 0.") && said.contains("to 0.708 at layer 2;"), "{said}");
     let (head, rows) = figure.numbers();
@@ -39,7 +39,7 @@ fn outcomes_that_some_layers_lack_are_dashes() {
         kept: 0,
     };
     record.edits.iter_mut().flatten().filter(|edit| edit.layer == 2).for_each(|edit| edit.answers = Some(whole));
-    let figure = ByLayer::of("tiny", &record, &found(&record));
+    let figure = by_layer("tiny", &record, &found(&record));
     assert_eq!(figure.panels[0].lines[1].name, "ES");
     let (_, rows) = figure.numbers();
     assert_eq!([rows[0][2].as_str(), rows[1][2].as_str()], ["–", "1.000 ± 0.000"]);

@@ -35,6 +35,12 @@ pub(super) struct Mapping {
     pub(super) partial: Partial,
 }
 
+impl Seen {
+    pub(super) fn question(&self) -> Option<Question> {
+        self.question.clone()
+    }
+}
+
 impl Editor {
     fn loaded(self) -> Option<Loaded> {
         self.engine.model.get_untracked()

@@ -1,5 +1,6 @@
 //! What an edit did: the finding, its checks, its price, and what the model says now.
 
+use super::again::Both;
 use super::run::Editor;
 use crate::components::edit::{CheckBar, EditFinding, Price};
 use crate::components::{BeforeAfter, LossChart};
@@ -71,6 +72,7 @@ fn One(shown: Shown, stored: bool, editor: Editor) -> impl IntoView {
         </section>
         <CheckBar checks=checks />
         <section aria-label="Price of the edit"><Price groups=price new=new /></section>
+        {(!stored).then(|| view! { <Both editor=editor /> })}
         {said.map(|(prompt, said)| view! {
             <section class="texts" aria-label="What the model writes">
                 <h2>"What the model writes"</h2>

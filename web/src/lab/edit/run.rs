@@ -1,5 +1,6 @@
 //! What the screen asks for: an edit, its undo, the change as a file.
 
+use super::again::Again;
 use super::maps::{Mapping, Seen};
 use crate::figures::edited;
 use crate::figures::history::History;
@@ -71,6 +72,9 @@ pub(crate) struct Editor {
     pub(super) pending: RwSignal<Option<Partial>>,
     /// The map that is traced.
     pub(super) mapping: RwSignal<Option<Mapping>>,
+    /// Both answers of edits, traced again; and the request that traces them.
+    pub(super) again: RwSignal<Vec<Again>>,
+    pub(super) retracing: RwSignal<Option<u32>>,
     /// What lies over the right column.
     pub(super) drawer: RwSignal<Option<Drawer>>,
     turn: StoredValue<usize>,
@@ -97,6 +101,8 @@ impl Editor {
             seen: RwSignal::default(),
             pending: RwSignal::new(None),
             mapping: RwSignal::new(None),
+            again: RwSignal::default(),
+            retracing: RwSignal::new(None),
             drawer: RwSignal::new(None),
             turn: StoredValue::new(0),
         };
@@ -106,6 +112,8 @@ impl Editor {
             if none && before == Some(false) {
                 editor.said.set(None);
                 editor.history.update(History::ended);
+                // Numbers of edits begin anew.
+                editor.again.set(Vec::new());
             }
             none
         });

@@ -6,7 +6,7 @@ use super::inbox::{self, FactsFile};
 use super::keeper;
 use super::runner::{Runner, State, Task};
 use crate::components::shown;
-use crate::figures::asking::{Form, method_told, offered};
+use crate::figures::asking::{Form, Way, method_told, offered};
 use crate::figures::bundled;
 use crate::figures::queue::{self, Filled};
 use crate::files;
@@ -245,6 +245,10 @@ fn Method(form: RwSignal<Form>) -> impl IntoView {
     let one = move |name: &'static str| {
         view! { <option value=name selected=move || chosen.with(|chosen| chosen == name)>{method_told(name)}</option> }
     };
+    let way = move |way: Way| {
+        let own = move || form.with(|form| form.way == way);
+        view! { <option value=way.name() selected=own>{way.name()}</option> }
+    };
     view! {
         <label class="field wide method" hidden=move || !form.with(|form| form.edits)>
             <span>"Edit method"</span>
@@ -255,6 +259,24 @@ fn Method(form: RwSignal<Form>) -> impl IntoView {
                 {offered().map(one).collect_view()}
             </select>
         </label>
+        <label class="field wide method" hidden=move || !form.with(|form| form.edits)>
+            <span>"Facts are edited"</span>
+            <select on:change:target=move |event| {
+                if let Some(chosen) = Way::named(&event.target().value()) {
+                    form.update(|form| form.way = chosen);
+                }
+            }>
+                {Way::ALL.map(way).into_iter().collect_view()}
+            </select>
+        </label>
+        <div hidden=move || form.with(|form| !form.edits || form.way == Way::InTurn)>
+            <Tick
+                label="Trace both answers again"
+                help="after each edit: did the peak move, does R fall, which layers carry the new answer?"
+                on=Signal::derive(move || form.with(|form| form.retrace))
+                set=Callback::new(move |on| form.update(|form| form.retrace = on))
+            />
+        </div>
     }
 }
 

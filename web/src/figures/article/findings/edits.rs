@@ -3,6 +3,7 @@
 use super::super::{Article, Study, say};
 use super::{defined, joined, percent};
 use crate::figures::prediction::is_swept;
+use crate::figures::sequence::is_sequence;
 use crate::words;
 use engram_core::metrics::{Mean, Share, Verdict, edit_outcome, shown_edits};
 use engram_core::record::EditRecord;
@@ -21,7 +22,9 @@ fn counted<'a>(article: &'a Article<'_>) -> Vec<(&'a Study<'a>, &'a EditRecord)>
 fn none(article: &Article<'_>) -> String {
     let tried: usize = article.records.iter().map(|record| shown_edits(record).len()).sum();
     let run = article.records.iter().any(|record| record.edits.is_some());
+    let in_turn = article.records.iter().any(is_sequence);
     match (run, tried) {
+        (false, _) if in_turn => "Facts were edited one after the other, none from the unedited model.".into(),
         (false, _) => "Stage 3 was not run: no fact was rewritten.".into(),
         (true, 0) => "Stage 3 found no fact to rewrite.".into(),
         (true, tried) => format!(

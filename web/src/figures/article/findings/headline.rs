@@ -2,7 +2,7 @@
 
 use super::super::{Article, say};
 use super::redundancy::{Clip, clip};
-use super::{At, edits, layers, places, prediction};
+use super::{At, edits, layers, places, prediction, retrace, sequence};
 use crate::words;
 use engram_core::metrics::Redundancy;
 use engram_core::record::PatchPosition;
@@ -14,7 +14,9 @@ pub fn headline(article: &Article<'_>) -> Vec<String> {
     lines.extend(second(article));
     lines.extend(redundancy(article));
     lines.extend(editing(article));
+    lines.extend(retrace::headline(article));
     lines.extend(prediction::headline(article));
+    lines.extend(sequence::headline(article));
     if lines.len() < 3 {
         lines
             .push(super::ablations::ablations(article).split_inclusive(". ").take(2).collect::<String>().trim().into());

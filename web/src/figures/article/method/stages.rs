@@ -1,10 +1,11 @@
 //! The sections after localization: ablations, redundancy, maps, compression, editing, exact savings.
 
 use super::super::{Article, say};
-use super::{Piece, Section, aggregate, formulas, has_edits, has_lens, over, place, ratio, text};
+use super::{Piece, Section, aggregate, formulas, has_edits, has_lens, has_single_edits, over, place, ratio, text};
 use crate::figures::prediction::is_swept;
+use crate::figures::sequence::is_sequence;
 use crate::words;
-use engram_core::metrics::{Level, RULES, SHUFFLES};
+use engram_core::metrics::{BROKEN_FACTS, BROKEN_TEXT, Level, RULES, SHUFFLES};
 use engram_core::record::{EditLayers, EditMethod, FineTuning, Lora, Rome, Spsa, UltraEdit, ValueSearch};
 
 /// Necessity.
@@ -131,11 +132,12 @@ pub(super) fn editing(article: &Article<'_>) -> Option<Section> {
         (None, fixed) => format!("each of the blocks {fixed}"),
     });
     let facts = edit(|edit| edit.facts.to_string());
+    let how = edit(|edit| if edit.sequence > 0 { "one after the other".into() } else { "one at a time".into() });
     let levels: Vec<String> =
         Level::ALL.iter().map(|level| format!("{}: {}", level.name(), words::level(*level))).collect();
     let mut paragraphs = vec![
         text(format!(
-            "Up to {facts} facts of a study are rewritten, one at a time, each at {layer}. W is the MLP's \
+            "Up to {facts} facts of a study are rewritten, {how}, each at {layer}. W is the MLP's \
              down-projection of that block, k its input at the subject's last token on the clean prompt, v its output \
              there, and v* a wanted output (equation 4):"
         )),
@@ -181,9 +183,24 @@ pub(super) fn prediction(article: &Article<'_>) -> Option<Section> {
     })
 }
 
+/// Edits one after the other, where there are any.
+pub(super) fn sequences(article: &Article<'_>) -> Option<Section> {
+    let any = article.records.iter().any(is_sequence);
+    any.then(|| Section {
+        title: "Edits one after the other",
+        paragraphs: vec![text(format!(
+            "Facts are edited in study order, nothing is undone: each edit is searched on the model that those before it left. \
+             After 1, 3, 10, 30 and so on edits, and after the last, all edits so far are measured again, from the unedited \
+             model to this one; so are the validated facts that the sequence does not edit, and the perplexity on the end of \
+             the text that second moments are taken from. A model counts as collapsed where perplexity is above {BROKEN_TEXT} \
+             times the unedited one, or fewer than {BROKEN_FACTS} of the untouched facts are kept."
+        ))],
+    })
+}
+
 /// A value of the methods of one kind, over all records that have such a method.
 fn of_methods(article: &Article<'_>, value: impl Fn(&EditMethod) -> Option<String>) -> Option<String> {
-    let all = article.studies.iter().filter(|study| study.record.edits.is_some());
+    let all = article.studies.iter().filter(|study| study.record.has_edits());
     let mut found: Vec<String> =
         all.flat_map(|study| study.record.settings.edit.methods.iter().filter_map(&value)).collect();
     let mut seen = Vec::new();
@@ -287,7 +304,7 @@ fn by_rome(article: &Article<'_>) -> Vec<Piece> {
 
 /// Side effects, where edits were watched.
 pub(super) fn side_effects(article: &Article<'_>) -> Option<Section> {
-    has_edits(article).then(|| Section {
+    has_single_edits(article).then(|| Section {
         title: "Side effects",
         paragraphs: vec![text(format!(
             "{} facts of another relation and another subject are watched with each edit: the mean and the worst |Δp| \

@@ -1,10 +1,10 @@
-//! Lines over a model's layers in two panels, one above the other: what edits did, and what tracing says.
+//! Lines in two panels, one above the other, over a model's layers or the number of edits.
 
-use super::axes::{BELOW, layer_axis, left};
+use super::axes::{BELOW, layer_axis, left, tick_axis};
 use super::compare::marks::{class, dash};
 use super::{Numbers, px};
 
-use crate::figures::prediction::{ByLayer, Line, Panel};
+use crate::figures::lines::{Along, Line, Lines, Panel};
 use crate::scale::{Layers, Scale};
 use leptos::prelude::*;
 
@@ -40,14 +40,14 @@ impl Place {
 
 /// The figure.
 #[component]
-pub fn LayerLines(
+pub fn LinePanels(
     /// What is drawn.
-    figure: ByLayer,
+    figure: Lines,
 ) -> impl IntoView {
     let scales = figure.panels.each_ref().map(|panel| Scale::around_zero(panel.values(), HEIGHT));
     let room = left(scales[0]).max(left(scales[1]));
-    let step = (WIDTH / figure.count.max(1) as f64).clamp(3.0, 40.0);
-    let layers = Layers { count: figure.count, left: room, step };
+    let step = (WIDTH / figure.along.count().max(1) as f64).clamp(3.0, 40.0);
+    let layers = Layers { count: figure.along.count(), left: room, step };
     let mut top = 0.0;
     let places = [0, 1].map(|at| {
         top += LINE * (1 + figure.panels[at].lines.len().div_ceil(ENTRIES)) as f64;
@@ -57,10 +57,10 @@ pub fn LayerLines(
     });
     let bottom = places[1].bottom();
     let size = (layers.right().max(room + WIDTH) + 8.0, bottom + BELOW);
+    let own = figure.along.columns();
     let drawn: Vec<_> =
-        figure.panels.iter().zip(places).map(|(one, place)| panel(one, &figure.layers, place, size.0 - 8.0)).collect();
-    let columns: Vec<_> = figure
-        .layers
+        figure.panels.iter().zip(places).map(|(one, place)| panel(one, &own, place, size.0 - 8.0)).collect();
+    let columns: Vec<_> = own
         .iter()
         .enumerate()
         .map(|(at, layer)| {
@@ -71,6 +71,13 @@ pub fn LayerLines(
             view! { <g class="column">{hover.into_iter().collect_view()} <title>{figure.column(at)}</title></g> }
         })
         .collect();
+    let axis = match &figure.along {
+        Along::Layers { .. } => layer_axis(layers, bottom).into_any(),
+        Along::Edits(edits) => {
+            let labels = edits.iter().enumerate().map(|(at, edits)| (at + 1, *edits)).collect();
+            tick_axis(layers, bottom, labels, figure.along.name()).into_any()
+        }
+    };
     let (head, rows) = figure.numbers();
     view! {
         <figure class="chart">
@@ -85,7 +92,7 @@ pub fn LayerLines(
                 >
                     {columns}
                     {drawn}
-                    {layer_axis(layers, bottom)}
+                    {axis}
                 </svg>
             </div>
             <Numbers head=head rows=rows />
