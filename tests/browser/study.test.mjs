@@ -94,3 +94,41 @@ test('a queue of studies and what was filled in survive a reload', 240, async us
   await study.getByRole('button', { name: 'Back to the defaults' }).click();
   assert.equal(await field('Facts').inputValue(), '50');
 });
+
+test('facts are edited at every layer, traced again, and one after the other', 240, async use => {
+  const site = use(await serve(DIST));
+  const browser = use(await launch());
+  const page = await browser.open(`${site.url}?tab=study`);
+  await started(page);
+  page.on('dialog', dialog => dialog.accept());
+  const study = page.getByRole('tabpanel', { name: 'Study' });
+  const run = async (way, again) => {
+    const unfold = study.getByRole('button', { name: 'New study…' });
+    if (await unfold.isVisible()) await unfold.click();
+    for (const [name, value] of [['Facts', '8'], ['With maps', '1'], ['Edits', '3']]) {
+      await study.getByRole('textbox', { name, exact: true }).fill(value);
+    }
+    await study.getByLabel('Edit method').selectOption({ label: 'SPSA (the paper\'s, without gradients)' });
+    await study.getByText('More settings').click();
+    await study.getByRole('textbox', { name: 'Edit steps' }).fill('4');
+    await study.getByLabel('Facts are edited').selectOption(way);
+    const tick = study.getByRole('checkbox', { name: /^Trace both answers again/ });
+    if (again) await tick.check();
+    else assert.ok(await tick.isHidden(), 'no edit of a sequence is traced again');
+    await study.getByRole('button', { name: 'Study', exact: true }).click();
+    await study.getByRole('complementary', { name: 'A finished study' }).waitFor({ timeout: 100_000 });
+    await study.locator('.fold > summary', { hasText: 'All figures' }).click();
+  };
+  const table = async title => {
+    const found = study.getByRole('region', { name: new RegExp(title) }).or(study.locator('table', { hasText: title })).first();
+    await found.waitFor({ timeout: 20_000 });
+  };
+  await run('each at every layer: does tracing predict where edits work?', true);
+  await table('The same facts edited at each layer');
+  await table('Both answers traced again after the edits');
+  await shot(page, 'study-swept');
+  await accessible(page, 'facts edited at every layer');
+  await run('one after the other, nothing undone: where does the model collapse?', false);
+  await table('Edits one after the other');
+  await shot(page, 'study-in-turn');
+});

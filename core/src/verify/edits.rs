@@ -3,7 +3,7 @@
 use super::tally::Tally;
 use super::{Check, place};
 use crate::metrics::edited_layers;
-use crate::record::{Answer, EditRecord, FactRecord, Record, Traced};
+use crate::record::{Answer, EditRecord, FactRecord, Record, Search, Traced};
 use std::collections::{HashMap, HashSet};
 
 /// An edit and its fact's raw values, where the record has them.
@@ -144,9 +144,11 @@ fn losses(record: &Record, pairs: &[Pair<'_>]) -> Check {
             let found = edit.loss.len();
             // Only a search over contexts weighs a divergence.
             let divergences = if method.needs_contexts() { found } else { 0 };
-            let parts =
-                edit.search.as_ref().is_some_and(|search| search.nll.len() == found && search.kl.len() == divergences);
-            tally.see((1..=steps).contains(&found) && parts, || {
+            let whole = |search: &Search| search.nll.len() == found && search.kl.len() == divergences;
+            // A search that broke off has its losses alone, or none.
+            let parts = edit.search.as_ref().map_or(edit.failed.is_some(), whole);
+            let least = usize::from(edit.failed.is_none());
+            tally.see((least..=steps).contains(&found) && parts, || {
                 format!("{}: {found} losses for at most {steps} steps, with their parts", of(edit))
             });
             continue;

@@ -95,7 +95,11 @@ fn probabilities(record: &Record) -> Check {
     }
     let checkpoints = || record.sequences.iter().flat_map(|sequence| &sequence.checkpoints);
     for edit in record.edits.iter().flatten().chain(checkpoints().flat_map(|one| &one.edited)) {
-        see(&|| format!("edit of the fact of order {}", edit.fact), of_edit(edit));
+        let owner = || format!("edit of the fact of order {}", edit.fact);
+        see(&owner, of_edit(edit));
+        for (name, again) in edit.retrace.iter().flat_map(|retrace| retrace.parts()) {
+            see(&|| format!("{}, {name}", owner()), of_traced(again));
+        }
     }
     for one in checkpoints().flat_map(|one| &one.untouched) {
         see(&|| format!("untouched fact of order {}", one.fact), vec![("p_true", Box::new(one.p_true.into_iter()))]);

@@ -80,6 +80,11 @@ fn edit(fact: usize, other: (usize, f32), own: &Traced) -> EditRecord {
         neighbourhood_plus: vec![],
         generations: vec![],
         unrelated: vec![Unrelated { fact: other.0, p_true: [other.1, 0.5], flipped: false }],
+        retrace: Some(Box::new(Retrace {
+            new_before: traced(own.p_false, 0.0625, own.p_clean),
+            old_after: traced(0.1, 0.0625, 0.8),
+            new_after: traced(0.8, 0.0625, 0.1),
+        })),
         ..EditRecord::default()
     }
 }
@@ -116,7 +121,7 @@ fn sound() -> Record {
         program: "test".into(),
         settings: Settings {
             window: 10,
-            edit: EditSettings { methods: vec![steps(1)], ..EditSettings::default() },
+            edit: EditSettings { methods: vec![steps(1)], retrace: true, ..EditSettings::default() },
             ..Settings::default()
         },
         model: ModelInfo { name: "m".into(), layers: L, weights_sha256: "abc".into(), ..ModelInfo::default() },
@@ -142,7 +147,7 @@ fn a_sound_record_passes_every_check() {
     for check in &checks {
         assert_eq!(check.state, State::Ok, "{check:?}");
     }
-    assert_eq!(checks.len(), 26);
+    assert_eq!(checks.len(), 27);
     assert_eq!(digest(&record).expect("digest").len(), 64);
     let indices = indices(&record);
     assert_eq!(indices.iter().map(|one| one.l_star).collect::<Vec<_>>(), [Some(2), Some(3)]);
@@ -165,6 +170,10 @@ fn first(record: &mut Record) -> &mut Traced {
     record.facts[0].traced_mut().expect("validated")
 }
 
+fn again(record: &mut Record) -> &mut Retrace {
+    first_edit(record).retrace.as_mut().expect("a retrace")
+}
+
 fn first_edit(record: &mut Record) -> &mut EditRecord {
     &mut record.edits.as_mut().expect("edits")[0]
 }
@@ -177,7 +186,11 @@ const DAMAGES: &[Damage] = &[
         |r| first(r).maps.as_mut().expect("maps").mlp[0][0] = -0.1,
         &["probabilities within 0 to 1"],
     ),
-    ("an edit's probability", |r| first_edit(r).p_true_after = 1.1, &["probabilities within 0 to 1"]),
+    ("an edit's probability", |r| first_edit(r).paraphrases[0].p_true[0] = 1.1, &["probabilities within 0 to 1"]),
+    ("a retrace's probability", |r| again(r).new_after.without_mlp[0] = -0.5, &["probabilities within 0 to 1"]),
+    ("a retrace of another edit", |r| again(r).old_after.p_clean = 0.5, &[RETRACED]),
+    ("a retrace of another fact", |r| again(r).new_before.p_clean = 0.5, &[RETRACED]),
+    ("a retrace that nobody asked for", |r| r.settings.edit.retrace = false, &[RETRACED]),
     ("the threshold", |r| r.settings.min_effect = 0.47, &["validated facts pass the filter"]),
     ("the threshold, downwards", |r| r.settings.min_effect = 0.01, &["other facts fail the filter"]),
     (
@@ -291,6 +304,7 @@ const DAMAGES: &[Damage] = &[
     ("an uneditable fact", |r| r.settings.edit.min_p_false = 0.2, &["edited facts are validated, editable, once each"]),
 ];
 
+const RETRACED: &str = "edits are traced again with the probabilities that they were measured with";
 const SEQUENCES: &str = "sequences edit validated facts once each, and measure all that came before";
 
 #[test]

@@ -267,6 +267,7 @@ fn few_edits(article: &Article<'_>) -> Option<String> {
         article.studies.iter().filter_map(|study| Some(study.summary.edits.as_ref()?.editable)).collect();
     let without = those(article, |study| study.summary.edits.is_none() && !is_sequence(study.record));
     let fewest = match counts.iter().min() {
+        None if article.records.iter().any(is_sequence) => return None,
         None => return Some("No fact was edited: whether facts can be rewritten where they are found is open.".into()),
         Some(fewest) => *fewest,
     };
