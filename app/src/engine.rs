@@ -30,7 +30,7 @@ use engram_core::edit::{Change, Retraced};
 use engram_core::load::fit::Fit;
 use engram_core::metrics::Judgement;
 use engram_core::record::{DeviceInfo, EditRecord, EditSettings, ModelInfo, Record, Settings};
-use engram_core::trace::{CellName, Units};
+use engram_core::trace::{Number, Units};
 use engram_core::train::{Epoch, Recall};
 use std::path::PathBuf;
 
@@ -42,7 +42,7 @@ pub struct Tracing {
     pub record: Record,
     /// The model's own greedy answer, as many tokens as the target has.
     pub greedy: String,
-    /// A script that computes a cell again, where one was asked for.
+    /// A script that computes a number again, where one was asked for.
     #[serde(skip)]
     pub script: Option<String>,
 }
@@ -169,17 +169,17 @@ pub fn kind(error: &anyhow::Error) -> Option<engram_core::Kind> {
     error.chain().find_map(|cause| cause.downcast_ref::<engram_core::Error>()).map(|error| error.kind)
 }
 
-/// Traces one fact. `settings`: corruption, patch positions, maps (0 or 1) and window are set; the rest is default. `cell`: the
-/// one that a script computes again.
+/// Traces one fact. `settings`: corruption, patch positions, maps (0 or 1) and window are set; the rest is default. `number`: the
+/// one that a script computes again; then only that is traced.
 pub fn trace(
     model: &Model,
     question: &Question,
     settings: &Settings,
     units: Option<&Units>,
-    cell: Option<&CellName>,
+    number: Option<&Number>,
     progress: &Progress,
 ) -> Result<Tracing> {
-    trace::run(model, question, settings, units, cell, progress)
+    trace::run(model, question, settings, units, number, progress)
 }
 
 /// Studies one model and writes its record.

@@ -307,6 +307,11 @@ const REFUSED: &[(&str, &[&str])] = &[
     ),
     ("trace-emit-what", &["trace", "{} is", "--subject", "x", "--model", "a/b", "--emit", "jax"]),
     ("trace-cell-alone", &["trace", "{} is", "--subject", "x", "--model", "a/b", "--cell", "1"]),
+    ("trace-ablation-alone", &["trace", "{} is", "--subject", "x", "--model", "a/b", "--ablation", "1"]),
+    (
+        "trace-head-at-a-token",
+        &["trace", "{} is", "--subject", "x", "--model", "a/b", "--emit", "transformers", "--cell", "1:3:head.2"],
+    ),
     (
         "trace-cell-name",
         &["trace", "{} is", "--subject", "x", "--model", "a/b", "--emit", "transformers", "--cell", "x"],

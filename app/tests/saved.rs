@@ -23,7 +23,7 @@ fn fixtures() -> PathBuf {
 /// Every fixture: its files, and the tokenizer where it is not beside them.
 fn models() -> Vec<(String, PathBuf, Option<PathBuf>)> {
     let folder = |name: &str| fixtures().join("models").join(name);
-    let folders = ["llama", "llama-tied", "gemma2", "gemma3", "qwen2", "phi", "gpt2"];
+    let folders = ["llama", "llama-tied", "gemma2", "gemma3", "gemma3-multimodal", "qwen2", "phi", "gpt2"];
     let files = ["llama", "llama-tied", "gemma2", "qwen2", "phi", "gpt2"];
     let mut all: Vec<_> = folders.iter().map(|name| (format!("{name} folder"), folder(name), None)).collect();
     all.extend(files.iter().map(|name| {

@@ -1,15 +1,20 @@
 //! Scripts that compute a number of Engram's again with PyTorch and transformers alone, and print both: for whoever wants to
 //! check it, or to go on from it. Names, token ids and numbers in, Python out.
 
+mod ablation;
 mod cell;
 mod edit;
+mod fact;
 mod files;
 
-pub use cell::CellScript;
+pub use ablation::{AblationScript, SecondPassScript};
+pub use cell::{CellScript, PutBack};
 pub use edit::{ChangeFile, EditScript};
+pub use fact::FactText;
 pub use files::Files;
 
 use crate::protocol::MapSite;
+use crate::record::Unit;
 use crate::text::{clipped, visible};
 
 /// Most characters of a text that a comment quotes.
@@ -65,6 +70,18 @@ impl Source<'_> {
             MapSite::Attention => ".self_attn",
         }
     }
+
+    /// The projection within a block that reads the outputs of all heads or neurons.
+    fn reader(&self, unit: Unit) -> &'static str {
+        match (self.model_type, unit) {
+            ("gpt2", Unit::Head) => "attn.c_proj",
+            ("gpt2", Unit::Neuron) => "mlp.c_proj",
+            ("phi", Unit::Head) => "self_attn.dense",
+            ("phi", Unit::Neuron) => "mlp.fc2",
+            (_, Unit::Head) => "self_attn.o_proj",
+            (_, Unit::Neuron) => "mlp.down_proj",
+        }
+    }
 }
 
 /// A text as a literal of Python: JSON's strings are some.
@@ -108,5 +125,24 @@ mod tests {
             all.starts_with("# why\n") && all.contains("\"a/b\", revision=\"v1\", gguf_file=\"c.gguf\", dtype"),
             "{all}"
         );
+    }
+
+    /// Where transformers has what is changed; `tests/scripts.rs` of the program runs it.
+    #[test]
+    fn modules_are_named_as_in_transformers() {
+        let named = |model_type: &'static str| {
+            let source = Source { model_type, name: "m", revision: None, gguf: None, note: None };
+            let sites = [MapSite::Attention, MapSite::Mlp].map(|site| source.module(site));
+            (sites, [Unit::Head, Unit::Neuron].map(|unit| source.reader(unit)))
+        };
+        let usual = ["self_attn.o_proj", "mlp.down_proj"];
+        for plain in ["llama", "qwen2"] {
+            assert_eq!(named(plain), ([".self_attn", ".mlp"], usual), "{plain}");
+        }
+        for gemma in ["gemma2", "gemma3_text", "gemma3"] {
+            assert_eq!(named(gemma), ([".post_attention_layernorm", ".post_feedforward_layernorm"], usual), "{gemma}");
+        }
+        assert_eq!(named("phi"), ([".self_attn", ".mlp"], ["self_attn.dense", "mlp.fc2"]));
+        assert_eq!(named("gpt2"), ([".attn", ".mlp"], ["attn.c_proj", "mlp.c_proj"]));
     }
 }

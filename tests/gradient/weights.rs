@@ -43,6 +43,11 @@ impl Trained {
     }
 }
 
+/// Every fixture that training could have made: it writes text models, under the names of their own class.
+fn trained_models() -> impl Iterator<Item = &'static str> {
+    MODELS.into_iter().filter(|name| *name != "gemma3-multimodal")
+}
+
 /// Prompts that begin alike, and labels at some of their positions, several at one of them.
 fn batch(name: &str) -> (Vec<Prompt>, Vec<Label>) {
     let reference = Reference::of(name);
@@ -97,7 +102,7 @@ fn without(net: &Transformer, block: usize) -> Transformer {
 
 #[test]
 fn every_tensor_has_the_gradient_of_naive_differences() {
-    for name in MODELS {
+    for name in trained_models() {
         let trained = Trained::of(name);
         let all = batch(name);
         let (prompts, labels) = &all;
@@ -142,7 +147,7 @@ fn every_tensor_has_the_gradient_of_naive_differences() {
 
 #[test]
 fn threads_move_no_bit_and_devices_agree() {
-    for name in MODELS {
+    for name in trained_models() {
         let trained = Trained::of(name);
         // Enough rows for several passes.
         let (prompts, labels) = batch(name);

@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file, save_file
 
-from hooks import changed, first, parts
+from hooks import blocks, changed, first, parts, text_config
 from make_fixtures import FIXTURES, SPECS, load
 
 # The other token of the logit difference; the first is the answer.
@@ -26,11 +26,11 @@ def attention(model):
     """For each block: what gives queries, keys and values before rotation, and the output projection."""
     kind = model.config.model_type
     if kind == "gpt2":
-        return [(b.attn.c_attn, None, None, b.attn.c_proj) for b in model.transformer.h]
+        return [(b.attn.c_attn, None, None, b.attn.c_proj) for b in blocks(model)]
     out = []
-    for block in model.model.layers:
+    for block in blocks(model):
         own = block.self_attn
-        q, k = (own.q_norm, own.k_norm) if kind == "gemma3_text" else (own.q_proj, own.k_proj)
+        q, k = (own.q_norm, own.k_norm) if kind.startswith("gemma3") else (own.q_proj, own.k_proj)
         out.append((q, k, own.v_proj, own.dense if kind == "phi" else own.o_proj))
     return out
 
@@ -87,7 +87,7 @@ def vstar(model, ids, at, answer):
     """For each layer the gradient of the answer's log-probability on what is added to the MLP's value at a position."""
     out = []
     for _, _, _, down in parts(model):
-        delta = torch.zeros(model.config.hidden_size, requires_grad=True)
+        delta = torch.zeros(text_config(model).hidden_size, requires_grad=True)
 
         def add(value):
             value[at] = value[at] + delta
@@ -127,7 +127,7 @@ def main():
         got = sites(model, ids, lambda logits: logits[-1, answer] - logits[-1, OTHER])
         got = {f"difference.{key}": value for key, value in got.items()}
         got["vstar"] = vstar(model, ids, at, answer)
-        row = 0.5 * torch.randn(model.config.hidden_size, generator=torch.Generator().manual_seed(1))
+        row = 0.5 * torch.randn(text_config(model).hidden_size, generator=torch.Generator().manual_seed(1))
         got["kl.row"] = row
         got["kl.value"], got["kl.gradient"] = divergence(model, ids, at, row)
         got = {key: value.float().contiguous() for key, value in got.items()}

@@ -6,13 +6,24 @@ from contextlib import contextmanager
 import torch
 
 
+def text_config(model):
+    """The language model's configuration: of a model that sees, too, its text part's."""
+    return model.config.get_text_config()
+
+
+def blocks(model):
+    """The blocks of the language model."""
+    if model.config.model_type == "gpt2":
+        return model.transformer.h
+    return getattr(model.model, "language_model", model.model).layers
+
 
 def parts(model):
     """For each block: itself, what attention and MLP add to the stream, and the MLP's down-projection."""
     kind = model.config.model_type
     if kind == "gpt2":
-        return [(b, b.attn, b.mlp, b.mlp.c_proj) for b in model.transformer.h]
-    layers = model.model.layers
+        return [(b, b.attn, b.mlp, b.mlp.c_proj) for b in blocks(model)]
+    layers = blocks(model)
     if kind == "phi":
         return [(b, b.self_attn, b.mlp, b.mlp.fc2) for b in layers]
     if kind.startswith("gemma"):  # a second norm stands between the sublayer and the stream

@@ -22,6 +22,7 @@ from safetensors.torch import save_file
 from transformers import (
     AutoModelForCausalLM,
     Gemma2Config,
+    Gemma3Config,
     Gemma3TextConfig,
     GPT2Config,
     LlamaConfig,
@@ -32,10 +33,10 @@ from transformers.utils import logging
 
 import gguf_files
 import tiny_tokenizers
-from hooks import capture, changed, forward, parts, rounding
+from hooks import capture, changed, forward, parts, rounding, text_config
 
 FIXTURES = Path(__file__).resolve().parents[1] / "fixtures"
-BUDGET = 3_000_000
+BUDGET = 3_600_000
 GGUF_BUDGET = 250_000
 
 CLEAN, SUBJECT, ANSWER = "The capital of France is", "France", " Paris"
@@ -45,7 +46,8 @@ THIRD = "Zoë is in Rome, the capital of Italy"  # not ASCII, and longer than ev
 # The seed of each model is one under which the random model "knows" the fact: it answers " Paris" to the clean
 # prompt, and does so with more probability than to the corrupt one. So a whole study runs on it, filters included.
 # And a patch before the last block has an effect that rounding does not hide.
-SEEDS = {"llama": 387, "llama-tied": 5175, "gemma2": 44142, "gemma3": 48, "qwen2": 1290, "phi": 2553, "gpt2": 2159}
+SEEDS = {"llama": 387, "llama-tied": 5175, "gemma2": 44142, "gemma3": 48, "gemma3-multimodal": 1835, "qwen2": 1290,
+         "phi": 2553, "gpt2": 2159}
 MAX_SEED = 200_000
 
 V, VG = tiny_tokenizers.BYTE_LEVEL_VOCAB, tiny_tokenizers.GEMMA_VOCAB
@@ -93,6 +95,29 @@ SPECS = {
                 sliding_attention=dict(rope_type="default", rope_theta=20.0),
                 full_attention=dict(rope_type="default", rope_theta=3000.0),
             ),
+            **GEMMA_TOKENS,
+        ),
+        tokenizer=tiny_tokenizers.gemma, merges_as_strings=False,
+    ),
+    # As Gemma3ForConditionalGeneration: no image is given, so its vision tower must not matter. Nor must the soft cap, which the
+    # text model's class applies and this one does not.
+    "gemma3-multimodal": dict(
+        config=Gemma3Config(
+            text_config=dict(
+                vocab_size=VG, hidden_size=24, intermediate_size=38, num_hidden_layers=4, num_attention_heads=6,
+                num_key_value_heads=3, head_dim=8, query_pre_attn_scalar=10, sliding_window=5,
+                max_position_embeddings=64, sliding_window_pattern=3, final_logit_softcapping=2.0,
+                rope_parameters=dict(
+                    sliding_attention=dict(rope_type="default", rope_theta=30.0),
+                    full_attention=dict(rope_type="linear", rope_theta=2000.0, factor=8.0),
+                ),
+                **GEMMA_TOKENS,
+            ),
+            vision_config=dict(
+                model_type="siglip_vision_model", hidden_size=8, intermediate_size=8, num_hidden_layers=1,
+                num_attention_heads=1, image_size=8, patch_size=4,
+            ),
+            mm_tokens_per_image=1, image_token_index=VG - 1, boi_token_index=VG - 2, eoi_token_index=VG - 3,
             **GEMMA_TOKENS,
         ),
         tokenizer=tiny_tokenizers.gemma, merges_as_strings=False,
@@ -194,7 +219,7 @@ def build(name, spec, seed):
     model.save_pretrained(folder, max_shard_size=spec.get("shard_size", "1GB"))
     (folder / "generation_config.json").unlink(missing_ok=True)
     tokenizer = tiny_tokenizers.write(spec["tokenizer"](), folder / "tokenizer.json", spec["merges_as_strings"])
-    assert tokenizer.get_vocab_size() == spec["config"].vocab_size, name
+    assert tokenizer.get_vocab_size() == text_config(model).vocab_size, name
 
     hub = hub_style(json.loads((folder / "config.json").read_text()))
     (folder / "config.v4.json").write_text(json.dumps(hub, indent=2, sort_keys=True) + "\n")
@@ -217,13 +242,17 @@ def hub_style(config):
     rope = c.pop("rope_parameters", None)
     c["torch_dtype"] = c.pop("dtype")
     c["transformers_version"] = "4.50.0"
+    if "text_config" in c:
+        c["text_config"] = hub_style({"dtype": c["torch_dtype"]} | c["text_config"])
     layer_types = c.pop("layer_types", None)
     if c["model_type"] == "gemma3_text":
         c["rope_theta"] = rope["full_attention"]["rope_theta"]
         c["rope_local_base_freq"] = rope["sliding_attention"]["rope_theta"]
-        c["rope_scaling"] = None
-        c["sliding_window_pattern"] = c.pop("_sliding_window_pattern")
-        assert layer_types == ["sliding_attention"] * 5 + ["full_attention", "sliding_attention"]
+        scaling = {k: v for k, v in rope["full_attention"].items() if k != "rope_theta"}
+        c["rope_scaling"] = None if scaling == {"rope_type": "default"} else scaling
+        pattern = c["sliding_window_pattern"] = c.pop("_sliding_window_pattern")
+        kinds = ["sliding_attention" if (i + 1) % pattern else "full_attention" for i in range(c["num_hidden_layers"])]
+        assert layer_types == kinds and len(set(kinds)) == 2
     elif rope:
         c["rope_theta"] = rope["rope_theta"]
         if "partial_rotary_factor" in rope:
@@ -369,7 +398,7 @@ def look(model, runs, meta):
     attn = model(torch.tensor([meta["prompts"][2]["ids"]]), output_attentions=True).attentions
     weights = torch.stack([x[0, :, -1] for x in attn])
     line += f", last row of attention max {weights.amax(-1).mean():.2f}"
-    if getattr(c, "final_logit_softcapping", None):
+    if c.model_type == "gemma2":
         cap = c.final_logit_softcapping
         line += f", {100 * (runs[0]['logits'].abs() > 0.9 * cap).float().mean():.0f} % of logits beyond 0.9 cap"
         probe = []
@@ -388,7 +417,7 @@ def look(model, runs, meta):
 def make(name, seed):
     folder, model, tokenizer = build(name, SPECS[name], seed)
     meta = describe(name, tokenizer)
-    meta["edit"] = {"layer": model.config.num_hidden_layers // 2, "position": meta["s"], "prompt": 0}
+    meta["edit"] = {"layer": text_config(model).num_hidden_layers // 2, "position": meta["s"], "prompt": 0}
     runs = [capture(model, p["ids"]) for p in meta["prompts"]]
     tensors = {f"p{i}.{k}": v for i, run in enumerate(runs) for k, v in run.items() if k != "v"}
     tensors |= interventions(model, runs[0], runs[1], meta)
@@ -424,7 +453,7 @@ def main():
     for name in names:
         make(name, SEEDS[name])
     total = 0
-    for path in sorted(FIXTURES.rglob("*")):
+    for path in sorted(path for folder in ("models", "gguf") for path in (FIXTURES / folder).rglob("*")):
         if path.is_file():
             total += path.stat().st_size
             print(f"{path.stat().st_size:>8} {path.relative_to(FIXTURES)}")

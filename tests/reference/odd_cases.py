@@ -93,7 +93,10 @@ def gemma3():
     yield case("pattern 1", "gemma3", set={"sliding_window_pattern": 1})
     yield case("window null", "gemma3", set={"sliding_window": None})
     yield case("window beyond the prompt", "gemma3", set={"sliding_window": 512})
-    yield case("caps", "gemma3", set={"attn_logit_softcapping": 1.0, "final_logit_softcapping": 2.0})
+    caps = {"attn_logit_softcapping": 1.0, "final_logit_softcapping": 2.0}
+    yield case("caps", "gemma3", set=caps)
+    # Only the class of the text model caps.
+    yield case("caps, in text_config", "gemma3", outer={}, set=caps, tensors=published)
     yield case(
         "layer_types win over the pattern",
         "gemma3",

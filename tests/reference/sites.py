@@ -16,7 +16,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from gradients import attention
-from hooks import forward, parts
+from hooks import forward, parts, text_config
 from make_fixtures import FIXTURES, SPECS, load
 
 NEURONS = range(2, 7)
@@ -86,7 +86,7 @@ def main():
         key = keys(model, clean)
         outputs = [o for *_, o in attention(model)]
         downs = [down for *_, down in parts(model)]
-        heads = model.config.num_attention_heads
+        heads = text_config(model).num_attention_heads
         dim = got["heads"].shape[-1] // heads
         for place, (at, to) in dict(
             subject=(about["s"], about["s_corrupt"]), last=(len(clean) - 1, len(corrupt) - 1)

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Every fixture model.
-pub const MODELS: [&str; 7] = ["llama", "llama-tied", "gemma2", "gemma3", "qwen2", "phi", "gpt2"];
+pub const MODELS: [&str; 8] = ["llama", "llama-tied", "gemma2", "gemma3", "qwen2", "phi", "gpt2", "gemma3-multimodal"];
 
 /// A file among the fixtures.
 pub fn fixture(path: &str) -> PathBuf {

@@ -16,7 +16,7 @@ use engram_core::Error;
 use engram_core::metrics::{self, Finding, MetricConvention};
 use engram_core::protocol::MapSite;
 use engram_core::record::{FactRecord, PatchPosition, Record, Settings, Traced, UnitEffects};
-use engram_core::trace::{CellName, CellPlace, Units};
+use engram_core::trace::{CellName, CellPlace, CellSite, Number, Units};
 use engram_web::figures::finding;
 use engram_web::figures::heatmap::windowed;
 
@@ -62,13 +62,16 @@ pub struct TraceArgs {
     /// Print a record of this one fact as JSON instead of drawing it
     #[arg(long, help_heading = OUTPUT)]
     pub json: bool,
-    /// Print a PyTorch script that recomputes one cell (FOR: transformers)
+    /// Print a PyTorch script that recomputes one cell, or a layer's ablations (FOR: transformers)
     #[arg(long, value_name = "FOR", value_parser = options::emit(), hide_possible_values = true, help_heading = OUTPUT)]
     #[arg(conflicts_with_all = ["json", "site"])]
     pub emit: Option<Emit>,
-    /// Cell for --emit as LAYER:POSITION[:SITE]: POSITION is a patch position or a token of the corrupted prompt, counted from 0; SITE is residual, mlp or attention [default: the highest at the first patch position]
+    /// Cell for --emit as LAYER:POSITION[:SITE]: POSITION is a patch position or a token of the corrupted prompt, counted from 0; SITE is residual, mlp, attention, head.N or neuron.N [default: the highest at the first patch position]
     #[arg(long, value_name = "CELL", value_parser = cell::cell, requires = "emit", help_heading = OUTPUT)]
     pub cell: Option<CellName>,
+    /// Layer whose ablations --emit recomputes: block, attention and MLP, with r_MLP; with --cell: the cell with that block ablated in the corrupted run
+    #[arg(long, value_name = "LAYER", value_parser = options::layer, requires = "emit", help_heading = OUTPUT)]
+    pub ablation: Option<usize>,
 }
 
 const EXAMPLES: &str = "\
@@ -82,34 +85,40 @@ Examples:
   engram trace \"The capital of {} is\" --subject France --model model.gguf \\
       --json > france.engram.json
   engram trace \"The capital of France is\" --subject France \\
-      --model HuggingFaceTB/SmolLM2-135M --emit transformers > check.py";
+      --model HuggingFaceTB/SmolLM2-135M --emit transformers > check.py
+  engram trace \"The capital of France is\" --subject France \\
+      --model engram-llama --emit transformers --cell 5:last-token:head.2
+  engram trace \"The capital of France is\" --subject France \\
+      --model engram-llama --emit transformers --ablation 5";
 
 impl TraceArgs {
-    /// The cell that a script is wanted of.
-    fn wanted_cell(&self) -> engram_core::Result<Option<CellName>> {
+    /// The number that a script is wanted of.
+    fn number(&self) -> engram_core::Result<Option<Number>> {
         if self.emit.is_none() {
             return Ok(None);
         }
+        let first = self.positions.first().copied().unwrap_or(PatchPosition::SubjectLast);
+        let usual = CellName { layer: None, place: CellPlace::Patched(first), site: CellSite::Map(MapSite::Residual) };
+        let number = match (self.cell, self.ablation) {
+            (cell, None) => Number::Cell(cell.unwrap_or(usual)),
+            (None, Some(layer)) => Number::Ablation(layer),
+            (Some(cell), Some(layer)) => Number::SecondPass(cell, layer),
+        };
+        number.check()?;
         if self.corruption.corruption == "noise" {
             return Err(Error::input("`--emit` does not support noise corruption, whose draws are Engram's own")
                 .hint("leave `--corruption noise` out, so that the subject is replaced by a text"));
         }
-        let first = self.positions.first().copied().unwrap_or(PatchPosition::SubjectLast);
-        let usual = CellName { layer: None, place: CellPlace::Patched(first), site: MapSite::Residual };
-        Ok(Some(self.cell.unwrap_or(usual)))
+        Ok(Some(number))
     }
 
     fn settings(&self) -> engram_core::Result<Settings> {
         options::distinct("--positions", &self.positions, |position| position.name().into())?;
-        // A cell may be of a position or a map that nothing else would show.
-        let cell = self.wanted_cell()?;
-        let mut positions = self.positions.clone();
-        if let Some(CellName { place: CellPlace::Patched(position), .. }) = cell
-            && !positions.contains(&position)
-        {
-            positions.push(position);
-        }
-        let maps = cell.map_or(!self.no_map, |cell| cell.needs_maps());
+        // A script is of one position, which may be none of those that are shown.
+        let number = self.number()?;
+        let position = number.and_then(|number| number.position());
+        let positions = position.map_or_else(|| self.positions.clone(), |position| vec![position]);
+        let maps = number.map_or(!self.no_map, |number| number.needs_maps());
         Ok(Settings {
             n: 1,
             corruption: self.corruption.corruption()?,
@@ -129,8 +138,7 @@ pub fn run(args: &TraceArgs, ui: &Ui) -> Result<()> {
     let question = options::question(&args.prompt, &args.subject, target, new)?;
     let progress = Progress::new(*ui);
     let model = args.run.model(&args.model);
-    let tracing =
-        engine::trace(&model, &question, &settings, args.site.as_ref(), args.wanted_cell()?.as_ref(), &progress)?;
+    let tracing = engine::trace(&model, &question, &settings, args.site.as_ref(), args.number()?.as_ref(), &progress)?;
     progress.finish();
     if let Some(script) = &tracing.script {
         return Ok(ui.print(script)?);

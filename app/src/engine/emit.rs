@@ -1,11 +1,15 @@
 //! Scripts that compute a number again elsewhere: where transformers finds the model, and what was computed here.
 
 use crate::wanted::Source;
+use engram_core::Result;
 use engram_core::edit::{Base, renamed};
-use engram_core::emit::{CellScript, ChangeFile, EditScript, Files};
+use engram_core::emit::{
+    AblationScript, CellScript, ChangeFile, EditScript, FactText, Files, PutBack, SecondPassScript,
+};
 use engram_core::load::Model;
-use engram_core::record::{EditRecord, Traced};
-use engram_core::trace::{Cell, CellName, TokenizedFact};
+use engram_core::metrics::{self, Part};
+use engram_core::record::{EditRecord, Settings, Traced, Unit};
+use engram_core::trace::{Cell, CellName, CellSite, Number, TokenizedFact};
 use std::path::Path;
 
 /// Where transformers finds a model.
@@ -34,28 +38,66 @@ fn device(model: &Model) -> String {
     model.compute.info.told()
 }
 
-/// A cell of a trace; of the fact's texts the clean and the corrupted prompt, and the answer.
-pub(super) fn cell(
+/// A number of a trace; of the fact's texts the clean and the corrupted prompt, and the answer.
+pub(super) fn number(
     files: &Files,
     model: &Model,
-    fact: &TokenizedFact,
+    tokens: &TokenizedFact,
     [clean, corrupted, answer]: [&str; 3],
-    traced: &Traced,
-    (name, cell): (&CellName, &Cell),
-) -> String {
-    let note = files.note();
-    let script = CellScript {
+    (traced, settings): (&Traced, &Settings),
+    number: &Number,
+) -> Result<String> {
+    let (note, device) = (files.note(), device(model));
+    let fact = FactText {
         source: files.source(note.as_deref()),
         prompts: [clean, corrupted],
-        ids: [&fact.clean, &fact.corrupt],
-        answer: (answer, fact.answer[0]),
-        site: name.site,
-        layers: cell.layers.clone(),
-        positions: cell.positions,
-        p: [traced.p_clean, traced.p_corrupt, cell.p],
-        device: &device(model),
+        ids: [&tokens.clean, &tokens.corrupt],
+        answer: (answer, tokens.answer[0]),
+        device: &device,
     };
-    script.text()
+    match number {
+        Number::Cell(name) => {
+            let cell = name.of(tokens, traced, settings)?;
+            let p = [traced.p_clean, traced.p_corrupt, cell.p];
+            Ok(CellScript { fact, put_back: put_back(model, name, &cell), positions: cell.positions, p }.text())
+        }
+        Number::Ablation(layer) => Ok(ablation(fact, traced, *layer).text()),
+        Number::SecondPass(name, ablated) => {
+            let cell = name.without(*ablated, tokens, traced)?;
+            let (layer, positions) = (*cell.layers.end(), cell.positions);
+            let p = [traced.p_clean, traced.without_block[ablated - 1], traced.p_corrupt, cell.p];
+            Ok(SecondPassScript { fact, ablated: *ablated, layer, positions, p }.text())
+        }
+    }
+}
+
+/// What a cell puts back, with a unit's columns of what the projection after it reads.
+fn put_back(model: &Model, name: &CellName, cell: &Cell) -> PutBack {
+    let layer = *cell.layers.end();
+    match name.site {
+        CellSite::Map(site) => PutBack::Map { site, layers: cell.layers.clone() },
+        CellSite::Unit(unit, number) => {
+            let width = match unit {
+                Unit::Head => model.net.heads(layer).dim,
+                Unit::Neuron => 1,
+            };
+            PutBack::Unit { unit, number, layer, columns: number * width..(number + 1) * width }
+        }
+    }
+}
+
+/// The ablations of a layer that the trace has.
+fn ablation<'a>(fact: FactText<'a>, traced: &Traced, layer: usize) -> AblationScript<'a> {
+    let at = layer - 1;
+    let lost = [Part::Block, Part::Attention, Part::Mlp].map(|part| metrics::drop_at(traced, part, layer));
+    let [block, attention, mlp] = lost.map(|lost| lost.expect("a trace has every layer's ablations"));
+    AblationScript {
+        fact,
+        layer,
+        p: [traced.p_clean, traced.without_block[at], traced.without_attention[at], traced.without_mlp[at]],
+        necessity: block,
+        mlp_ratio: metrics::mlp_ratio_of(attention, mlp),
+    }
 }
 
 /// What is known of an edit that a script repeats.

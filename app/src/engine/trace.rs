@@ -12,7 +12,7 @@ use engram_core::question::fact_of;
 use engram_core::record::{Corruption, FactRecord, Outcome, Record, Settings};
 use engram_core::run::Sites;
 use engram_core::study::{self, header};
-use engram_core::trace::{self, CellName, Extras, OneFact, Part, SecondPass, Units};
+use engram_core::trace::{self, Extras, Number, OneFact, Part, SecondPass, Units};
 use pollster::block_on;
 
 /// See [`super::trace`].
@@ -21,13 +21,20 @@ pub(super) fn run(
     question: &Question,
     settings: &Settings,
     units: Option<&Units>,
-    cell: Option<&CellName>,
+    number: Option<&Number>,
     progress: &Progress,
 ) -> Result<Tracing> {
     let model = &load(wanted, progress)?.model;
-    let (tracing, fact) = of(model, question, settings, units, progress)?;
-    let script = cell.map(|name| script(wanted, model, &fact, &tracing.record, name)).transpose()?;
-    Ok(Tracing { script, ..tracing })
+    let Some(number) = number else {
+        let extras = Extras { lens: true, second: SecondPass::Own, maps: settings.maps > 0, units };
+        return Ok(of(model, question, settings, &extras, progress)?.0);
+    };
+    number.fits(model)?;
+    let units = number.units();
+    let extras = Extras { lens: false, second: number.second_pass(), maps: number.needs_maps(), units: units.as_ref() };
+    let (tracing, fact) = of(model, question, settings, &extras, progress)?;
+    let script = script(wanted, model, &fact, &tracing.record, number)?;
+    Ok(Tracing { script: Some(script), ..tracing })
 }
 
 /// The same with a model that is loaded.
@@ -35,7 +42,7 @@ fn of(
     model: &LoadedModel,
     question: &Question,
     settings: &Settings,
-    units: Option<&Units>,
+    extras: &Extras<'_>,
     progress: &Progress,
 ) -> Result<(Tracing, Fact)> {
     let settings = &study::question(model, settings)?;
@@ -43,23 +50,22 @@ fn of(
     progress.notes(model.tokens.doubled(&fact.prompt())?);
     let file = FactFile::of("prompt", vec![fact.clone()]);
     let mut record = block_on(header(model, &file, settings.clone(), &super::program()))?;
-    record.facts.push(traced(model, &fact, &record, units, progress)?);
+    record.facts.push(traced(model, &fact, &record, extras, progress)?);
     Ok((Tracing { record, greedy: own.text, script: None }, fact))
 }
 
-/// The script that computes a cell of a trace again.
-fn script(wanted: &Model, model: &LoadedModel, fact: &Fact, record: &Record, name: &CellName) -> Result<String> {
+/// The script that computes a number of a trace again.
+fn script(wanted: &Model, model: &LoadedModel, fact: &Fact, record: &Record, number: &Number) -> Result<String> {
     let settings = &record.settings;
-    let tokens = trace::tokenize(model, fact, settings)?.map_err(|dropped| dropped.refusal("traced"))?;
+    let tokens = &trace::tokenize(model, fact, settings)?.map_err(|dropped| dropped.refusal("traced"))?;
     let (_, traced) = record.traced().next().expect("the fact was traced");
-    let cell = name.of(&tokens, traced, settings)?;
     let corrupted = match &settings.corruption {
         Corruption::Replace { with } => fact.corrupted(with).0,
         Corruption::Noise { .. } => fact.prompt(),
     };
-    let texts = [fact.prompt(), corrupted, fact.target_true.clone()];
+    let texts = [&fact.prompt(), &corrupted, &fact.target_true];
     let files = emit::files(&wanted.source, model);
-    Ok(emit::cell(&files, model, &tokens, texts.each_ref().map(String::as_str), traced, (name, &cell)))
+    Ok(emit::number(&files, model, tokens, texts.map(String::as_str), (traced, settings), number)?)
 }
 
 /// Everything of one fact.
@@ -67,15 +73,14 @@ fn traced(
     model: &LoadedModel,
     fact: &Fact,
     record: &Record,
-    units: Option<&Units>,
+    extras: &Extras<'_>,
     progress: &Progress,
 ) -> Result<FactRecord> {
     let settings = &record.settings;
     let tokens = trace::tokenize(model, fact, settings)?.map_err(|dropped| dropped.refusal("traced"))?;
-    progress.start("tracing", "passes", Some(2 + settings.maps.min(1) as u64), 0);
-    let keep = units.map_or_else(Sites::to_resume, |units| units.sites(model.layers()));
+    progress.start("tracing", "passes", Some(2 + u64::from(extras.maps)), 0);
+    let keep = extras.units.map_or_else(Sites::to_resume, |units| units.sites(model.layers()));
     let one = block_on(OneFact::capture(model, tokens, settings, &keep))?;
-    let extras = Extras { lens: true, second: SecondPass::Own, maps: settings.maps > 0, units };
     let mut started = false;
     let mut part = |part: Part<'_>| match part {
         Part::Stage1(_) => progress.set(1),
@@ -89,7 +94,7 @@ fn traced(
             progress.set(done as u64);
         }
     };
-    let traced = block_on(trace::trace_one(model, &one, settings, &extras, &mut part))?;
+    let traced = block_on(trace::trace_one(model, &one, settings, extras, &mut part))?;
     progress.finish();
     Ok(fact.record(0, Outcome::of(traced, one.dropped.as_ref())))
 }

@@ -2,7 +2,7 @@
 
 use super::{Captured, Lab};
 use crate::edit::{self, Adapter, Base};
-use crate::emit::{CellScript, Files};
+use crate::emit::{CellScript, FactText, Files, PutBack};
 use crate::error::{Error, Result};
 use crate::model::Site;
 use crate::protocol::{MapSite, Question};
@@ -48,17 +48,14 @@ impl Lab {
             *p = all.iter().find(|(token, _)| *token == tokens.answer[0]).map_or(0.0, |(_, p)| *p);
         }
         let note = files.note();
-        let script = CellScript {
+        let fact = FactText {
             source: files.source(note.as_deref()),
             prompts: [&fact.prompt(), &fact.corrupted(with).0],
             ids: [&tokens.clean, &tokens.corrupt],
             answer: (&fact.target_true, tokens.answer[0]),
-            site,
-            layers: cell.0,
-            positions: cell.1,
-            p,
             device: &model.compute.info.told(),
         };
+        let script = CellScript { fact, put_back: PutBack::Map { site, layers: cell.0 }, positions: cell.1, p };
         Ok(script.text())
     }
 

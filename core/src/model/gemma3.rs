@@ -26,8 +26,8 @@ fn spec(config: Config<'_>) -> Result<Spec> {
         Error::input("config.json of a gemma3 model has no `text_config`")
             .hint("take config.json from the model's own repository")
     })?;
-    // The tie is the whole model's, whatever the text part says.
-    Ok(Spec { tied: config.flag("tie_word_embeddings", true)?, ..text(Config(part))? })
+    // The tie is the whole model's, whatever the text part says; and only the class of the text model caps its logits.
+    Ok(Spec { tied: config.flag("tie_word_embeddings", true)?, logit_cap: None, ..text(Config(part))? })
 }
 
 fn text(config: Config<'_>) -> Result<Spec> {

@@ -1,11 +1,11 @@
 //! One cell of a trace by name: what is put back where, and what it restored.
 
-use super::TokenizedFact;
 use super::cells::positions;
 use super::maps::{aligned, window};
+use super::{TokenizedFact, Units};
 use crate::error::{Error, Result};
 use crate::protocol::MapSite;
-use crate::record::{Maps, PatchPosition, Settings, Traced};
+use crate::record::{Maps, PatchPosition, Settings, Traced, Unit};
 use std::ops::RangeInclusive;
 
 /// Where a cell is.
@@ -17,6 +17,15 @@ pub enum CellPlace {
     Token(usize),
 }
 
+/// What a cell puts back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CellSite {
+    /// What a map does.
+    Map(MapSite),
+    /// The output of a single head or neuron, by its number within the layer, from 0.
+    Unit(Unit, usize),
+}
+
 /// A cell that somebody asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CellName {
@@ -25,7 +34,7 @@ pub struct CellName {
     /// Where.
     pub place: CellPlace,
     /// What is put back.
-    pub site: MapSite,
+    pub site: CellSite,
 }
 
 /// A cell as it was computed.
@@ -42,14 +51,24 @@ pub struct Cell {
 impl CellName {
     /// Only the maps have it: Stage 1 puts back the residual stream at patch positions.
     pub fn needs_maps(&self) -> bool {
-        self.site != MapSite::Residual || !matches!(self.place, CellPlace::Patched(_))
+        match self.site {
+            CellSite::Map(MapSite::Residual) => !matches!(self.place, CellPlace::Patched(_)),
+            CellSite::Map(_) => true,
+            CellSite::Unit(..) => false,
+        }
     }
 
-    /// The cell of a trace of this fact.
-    ///
-    /// # Errors
-    /// When the trace has no such cell.
-    pub fn of(&self, fact: &TokenizedFact, traced: &Traced, settings: &Settings) -> Result<Cell> {
+    /// The heads or neurons that have to be traced for it.
+    pub fn units(&self) -> Option<Units> {
+        match self.site {
+            CellSite::Map(_) => None,
+            CellSite::Unit(Unit::Head, _) => Some(Units::Heads),
+            CellSite::Unit(Unit::Neuron, number) => Some(Units::Neurons(number..number.saturating_add(1))),
+        }
+    }
+
+    /// The position in the clean prompt, and the one in the corrupted prompt.
+    fn positions(&self, fact: &TokenizedFact) -> Result<(usize, usize)> {
         let tokens = fact.corrupt.len();
         let at = match self.place {
             CellPlace::Patched(position) => positions(fact, position),
@@ -59,20 +78,28 @@ impl CellName {
             }
             CellPlace::Token(at) => aligned(fact, at).map(|source| (source, at)),
         };
-        let Some((source, target)) = at else {
-            return Err(Error::input("nothing is put back there: the clean prompt has no such token")
-                .hint("choose another token: the subject's are aligned from its end"));
-        };
-        let mapped = || traced.maps.as_ref().and_then(|maps| of_site(maps, self.site).get(target));
-        let curve = match self.place {
-            CellPlace::Patched(position) if !self.needs_maps() => traced.patched.get(&position),
+        at.ok_or_else(|| {
+            Error::input("nothing is put back there: the clean prompt has no such token")
+                .hint("choose another token: the subject's are aligned from its end")
+        })
+    }
+
+    /// The cell of a trace of this fact.
+    ///
+    /// # Errors
+    /// When the trace has no such cell.
+    pub fn of(&self, fact: &TokenizedFact, traced: &Traced, settings: &Settings) -> Result<Cell> {
+        let (source, target) = self.positions(fact)?;
+        let curve = match (self.site, self.place) {
+            (CellSite::Unit(unit, number), CellPlace::Patched(position)) => of_unit(traced, position, unit, number),
+            (CellSite::Unit(..), CellPlace::Token(_)) => None,
+            (CellSite::Map(MapSite::Residual), CellPlace::Patched(position)) => traced.patched.get(&position).cloned(),
             // The maps put back at the token that is aligned.
-            CellPlace::Patched(PatchPosition::SameIndex) if aligned(fact, target) != Some(source) => None,
-            _ => mapped(),
+            (_, CellPlace::Patched(PatchPosition::SameIndex)) if aligned(fact, target) != Some(source) => None,
+            (CellSite::Map(site), _) => traced.maps.as_ref().and_then(|maps| of_site(maps, site).get(target)).cloned(),
         };
         let curve = curve.filter(|curve| !curve.is_empty());
-        let curve = curve
-            .ok_or_else(|| Error::input("the trace has no such cell").hint("choose another patch position or token"))?;
+        let curve = curve.ok_or_else(missing)?;
         let layers = curve.len();
         let highest = || (1..=layers).rev().max_by(|a, b| curve[a - 1].total_cmp(&curve[b - 1]));
         let layer = self.layer.or_else(highest).filter(|layer| (1..=layers).contains(layer));
@@ -80,9 +107,29 @@ impl CellName {
             return Err(Error::input(format!("layer {} does not exist", self.layer.unwrap_or_default()))
                 .hint(format!("layers are numbered 1 to {layers}")));
         };
-        let put_back = layers_of(self.site, layer, settings.window_of(layers), layers);
+        let put_back = match self.site {
+            CellSite::Map(site) => layers_of(site, layer, settings.window_of(layers), layers),
+            CellSite::Unit(..) => layer..=layer,
+        };
         Ok(Cell { layers: put_back, positions: [source, target], p: curve[layer - 1] })
     }
+
+    /// The same cell of the second pass: with a block ablated in the corrupted run.
+    ///
+    /// # Errors
+    /// When the trace has no second pass of that block, or no such cell in it.
+    pub fn without(&self, ablated: usize, fact: &TokenizedFact, traced: &Traced) -> Result<Cell> {
+        let (source, target) = self.positions(fact)?;
+        let CellPlace::Patched(position) = self.place else { return Err(missing()) };
+        let curve = traced.redundancy.get(&position).filter(|curve| curve.ablated == ablated).ok_or_else(missing)?;
+        let layer = self.layer.ok_or_else(missing)?;
+        let p = layer.checked_sub(1).and_then(|at| curve.patched.get(at).copied().flatten()).ok_or_else(missing)?;
+        Ok(Cell { layers: layer..=layer, positions: [source, target], p })
+    }
+}
+
+fn missing() -> Error {
+    Error::input("the trace has no such cell").hint("choose another patch position or token")
 }
 
 /// The layers that a cell's map puts back.
@@ -114,6 +161,13 @@ pub fn cell_of(
         None => Err(Error::input(format!("position {position}, layer {layer} has no clean state"))
             .hint("name a position of the corrupted prompt with a counterpart, and a layer of the model")),
     }
+}
+
+/// A unit's curve over the layers.
+fn of_unit(traced: &Traced, position: PatchPosition, unit: Unit, number: usize) -> Option<Vec<f32>> {
+    let effects = traced.units.iter().find(|effects| effects.unit == unit && effects.position == position)?;
+    let at = number.checked_sub(effects.first)?;
+    effects.patched.iter().map(|layer| layer.get(at).copied()).collect()
 }
 
 fn of_site(maps: &Maps, site: MapSite) -> &[Vec<f32>] {

@@ -57,7 +57,8 @@ fn hold(model: &LoadedModel, name: &str, listed: &Listed, maps: bool) -> String 
     };
     let settings = Settings { n: 1, stages: vec![1], maps: usize::from(maps), ..Settings::default() };
     let quiet = Progress::new(Ui::new(crate::ui::ColorChoice::Never, true));
-    let (tracing, _) = of(model, &question, &settings, None, &quiet).expect("it can be traced");
+    let extras = Extras { lens: true, second: SecondPass::Own, maps, units: None };
+    let (tracing, _) = of(model, &question, &settings, &extras, &quiet).expect("it can be traced");
 
     // The record as --json prints it.
     let json = serde_json::to_vec(&tracing).expect("finite");
