@@ -108,7 +108,7 @@ test('facts are edited at every layer, traced again, and one after the other', 2
     for (const [name, value] of [['Facts', '8'], ['With maps', '1'], ['Edits', '3']]) {
       await study.getByRole('textbox', { name, exact: true }).fill(value);
     }
-    await study.getByLabel('Edit method').selectOption({ label: 'SPSA (the paper\'s, without gradients)' });
+    await study.getByLabel('Edit method').selectOption('r-rome');
     await study.getByText('More settings').click();
     await study.getByRole('textbox', { name: 'Edit steps' }).fill('4');
     await study.getByLabel('Facts are edited').selectOption(way);
@@ -117,7 +117,7 @@ test('facts are edited at every layer, traced again, and one after the other', 2
     else assert.ok(await tick.isHidden(), 'no edit of a sequence is traced again');
     await study.getByRole('button', { name: 'Study', exact: true }).click();
     await study.getByRole('complementary', { name: 'A finished study' }).waitFor({ timeout: 100_000 });
-    await study.locator('.fold > summary', { hasText: 'All figures' }).click();
+    await study.locator('.fold > summary', { hasText: 'the paper’s tables' }).click();
   };
   const table = async title => {
     const found = study.getByRole('region', { name: new RegExp(title) }).or(study.locator('table', { hasText: title })).first();

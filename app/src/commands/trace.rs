@@ -86,9 +86,9 @@ Examples:
       --json > france.engram.json
   engram trace \"The capital of France is\" --subject France \\
       --model HuggingFaceTB/SmolLM2-135M --emit transformers > check.py
-  engram trace \"The capital of France is\" --subject France \\
+  engram trace \"{} plays the\" --subject \"Miles Davis\" \\
       --model engram-llama --emit transformers --cell 5:last-token:head.2
-  engram trace \"The capital of France is\" --subject France \\
+  engram trace \"{} plays the\" --subject \"Miles Davis\" \\
       --model engram-llama --emit transformers --ablation 5";
 
 impl TraceArgs {

@@ -189,11 +189,10 @@ impl Form {
                 method.set_count("steps", steps);
                 EditSettings {
                     facts: edit_facts,
-                    methods: vec![method],
                     layers: if self.way == Way::EveryLayer { EditLayers::All } else { EditLayers::Dominant },
                     sequence: if self.way == Way::InTurn { edit_facts } else { 0 },
                     retrace: self.retrace && self.way != Way::InTurn,
-                    ..default.edit
+                    ..EditSettings::of(method)
                 }
             }
             false => default.edit,
@@ -237,6 +236,7 @@ mod tests {
         assert_ne!(form.steps, "7", "another method has its own steps");
         let settings = form.settings().unwrap();
         assert_eq!(settings.edit.method().name(), "r-rome");
+        assert_eq!(settings.edit.min_p_false, 0.0, "only SPSA has the paper's filter");
         assert_eq!(settings.edit.method().steps().to_string(), form.steps);
         assert_eq!(offered().collect::<Vec<_>>(), ["spsa", "rome", "r-rome", "p-rome", "ft-m", "lora"]);
     }

@@ -95,7 +95,7 @@ pub fn columns(own: &FactRecord, again: &Retrace) -> (Vec<String>, Vec<Vec<Strin
     let rows = vec![
         row("p clean", &|traced| words::probability(traced.p_clean.into())),
         row("p corrupted", &|traced| words::probability(traced.p_corrupt.into())),
-        row("peak at the subject's last token", &peak),
+        row("peak, subject-last", &peak),
         row("R", &left),
     ];
     (head, rows)
