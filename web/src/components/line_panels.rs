@@ -46,7 +46,8 @@ pub fn LinePanels(
 ) -> impl IntoView {
     let scales = figure.panels.each_ref().map(|panel| Scale::around_zero(panel.values(), HEIGHT));
     let room = left(scales[0]).max(left(scales[1]));
-    let step = (WIDTH / figure.along.count().max(1) as f64).clamp(3.0, 40.0);
+    let widest = if matches!(figure.along, Along::Edits(_)) { 80.0 } else { 40.0 };
+    let step = (WIDTH / figure.along.count().max(1) as f64).clamp(3.0, widest);
     let layers = Layers { count: figure.along.count(), left: room, step };
     let mut top = 0.0;
     let places = [0, 1].map(|at| {

@@ -14,6 +14,7 @@ use crate::lab::browser;
 use crate::state::POSITIONS;
 use crate::words;
 use engram_core::protocol::ModelRef;
+use engram_core::record::Settings;
 use leptos::{ev, prelude::*};
 use wasm_bindgen::JsCast;
 
@@ -59,8 +60,8 @@ pub(crate) fn StudyForm(runner: Runner) -> impl IntoView {
         let (Some(settings), true) = (settings, wrong.with(Vec::is_empty)) else { return };
         let facts = inbox::chosen().get_untracked();
         let task = |model: ModelRef| Task {
+            settings: named(settings.clone(), &model, runner),
             model,
-            settings: settings.clone(),
             facts: facts.clone(),
             key: None,
             state: State::Waits,
@@ -135,6 +136,20 @@ pub(crate) fn StudyForm(runner: Runner) -> impl IntoView {
             </p>
         </form>
     }
+}
+
+/// The settings with "every layer" as the layers of a model that is known: a queue that is kept has numbers only.
+fn named(mut settings: Settings, model: &ModelRef, runner: Runner) -> Settings {
+    let bundled = bundled::ALL.iter().find(|one| one.name == model.name()).map(|one| one.layers);
+    let loaded = || {
+        runner.engine.model.with_untracked(|loaded| {
+            loaded.as_ref().filter(|loaded| loaded.model == *model).map(|loaded| loaded.info.layers)
+        })
+    };
+    if let Some(layers) = bundled.or_else(loaded) {
+        settings.edit.layers = settings.edit.layers.named(layers);
+    }
+    settings
 }
 
 /// Bundled models and the loaded one.

@@ -217,8 +217,9 @@ impl Runner {
             baggage.bytes = Some(browser::read(facts.file(), None).await.ok_or_else(unread)?);
         }
         self.mark(place, State::Runs);
-        let ask =
-            StudyCommand { facts: task.facts.as_ref().map(FactsFile::name), settings: task.settings, key: task.key };
+        let mut settings = task.settings;
+        settings.edit.layers = settings.edit.layers.named(loaded.info.layers);
+        let ask = StudyCommand { facts: task.facts.as_ref().map(FactsFile::name), settings, key: task.key };
         let what = format!("studying {}", loaded.info.name);
         let mut call = self.engine.ask_with(&what, Command::Study(ask), baggage);
         self.call.set_value(Some(call.id));
