@@ -7,13 +7,18 @@ import { test } from './lib/check.mjs';
 import { DIST } from './lib/paths.mjs';
 import { serve } from './lib/server.mjs';
 
-test('a study of the page survives a reload and is resumed', 240, async use => {
+/** The Study screen of a page of its own. */
+async function begin(use) {
   const site = use(await serve(DIST));
   const browser = use(await launch());
   const page = await browser.open(`${site.url}?tab=study`);
   await started(page);
   page.on('dialog', dialog => dialog.accept());
-  const study = page.getByRole('tabpanel', { name: 'Study' });
+  return { page, study: page.getByRole('tabpanel', { name: 'Study' }) };
+}
+
+test('a study of the page survives a reload and is resumed', 240, async use => {
+  const { page, study } = await begin(use);
   // Long enough to be cut in the middle: more facts than a batch, and edits at its end.
   await study.getByRole('textbox', { name: 'Facts', exact: true }).fill('96');
   await study.getByRole('textbox', { name: 'With maps' }).fill('1');
@@ -43,12 +48,7 @@ test('a study of the page survives a reload and is resumed', 240, async use => {
 });
 
 test('a queue of studies and what was filled in survive a reload', 240, async use => {
-  const site = use(await serve(DIST));
-  const browser = use(await launch());
-  const page = await browser.open(`${site.url}?tab=study`);
-  await started(page);
-  page.on('dialog', dialog => dialog.accept());
-  const study = page.getByRole('tabpanel', { name: 'Study' });
+  const { page, study } = await begin(use);
   const field = name => study.getByRole('textbox', { name, exact: true });
   await field('Facts').fill('6');
   await field('With maps').fill('0');
@@ -96,12 +96,7 @@ test('a queue of studies and what was filled in survive a reload', 240, async us
 });
 
 test('facts are edited at every layer, traced again, and one after the other', 240, async use => {
-  const site = use(await serve(DIST));
-  const browser = use(await launch());
-  const page = await browser.open(`${site.url}?tab=study`);
-  await started(page);
-  page.on('dialog', dialog => dialog.accept());
-  const study = page.getByRole('tabpanel', { name: 'Study' });
+  const { page, study } = await begin(use);
   const run = async (way, again) => {
     const unfold = study.getByRole('button', { name: 'New study…' });
     if (await unfold.isVisible()) await unfold.click();
@@ -121,10 +116,7 @@ test('facts are edited at every layer, traced again, and one after the other', 2
     const tables = study.locator('.fold', { hasText: 'the paper’s tables' });
     if (!(await tables.locator('table').first().isVisible())) await tables.locator('summary').first().click();
   };
-  const table = async title => {
-    const found = study.getByRole('region', { name: new RegExp(title) }).or(study.locator('table', { hasText: title })).first();
-    await found.waitFor({ timeout: 20_000 });
-  };
+  const table = title => study.getByRole('region', { name: new RegExp(title) }).waitFor({ timeout: 20_000 });
   await run('each at every layer: does tracing predict where edits work?', true);
   await table('The same facts edited at each layer');
   await table('Both answers traced again after the edits');

@@ -10,7 +10,7 @@ use engram_core::metrics::{
 };
 use engram_core::record::Record;
 
-/// Prints what a record answers; nothing for one without sweeps and sequences.
+/// Prints what a record answers; nothing for one without sweeps, sequences and retraces.
 pub fn print(record: &Record, ui: &Ui) -> Result<()> {
     for part in parts(record, ui.screen) {
         ui.print(&part)?;
