@@ -1,6 +1,6 @@
 //! The command line's grammar: global flags and the list of commands.
 
-use crate::commands::{compare, demo, doctor, edit, export, lab, models, report, study, trace, train, verify};
+use crate::commands::{compare, demo, doctor, edit, export, lab, models, report, serve, study, trace, train, verify};
 use crate::ui::ColorChoice;
 use anstyle::{AnsiColor, Style};
 use clap::builder::Styles;
@@ -45,6 +45,8 @@ pub enum Command {
     Demo(demo::DemoArgs),
     /// Open the lab in a browser: trace, edit and study, on this machine
     Lab(lab::LabArgs),
+    /// Serve the lab and this machine's engine to pages on other machines
+    Serve(serve::ServeArgs),
     /// Show which layers and tokens carry one fact
     Trace(Box<trace::TraceArgs>),
     /// Run the three stages on many facts and write a record

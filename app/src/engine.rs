@@ -26,13 +26,16 @@ use crate::progress::Progress;
 use crate::wanted::{EditWish, Facts, Model, Place, Proof, Question, Training};
 use anyhow::Result;
 use engram_core::device::GpuMemory;
-use engram_core::edit::{Change, Retraced};
+use engram_core::edit::Change;
 use engram_core::load::fit::Fit;
 use engram_core::metrics::Judgement;
-use engram_core::record::{DeviceInfo, EditRecord, EditSettings, ModelInfo, Record, Settings};
+use engram_core::record::{DeviceInfo, EditRecord, EditSettings, ModelInfo, Record, Retraced, Settings};
 use engram_core::trace::{Number, Units};
 use engram_core::train::{Epoch, Recall};
 use std::path::PathBuf;
+
+pub(crate) use load::choose;
+pub(crate) use stats::moments_store;
 
 /// What `engram trace` shows.
 #[derive(Debug, serde::Serialize)]

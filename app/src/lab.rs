@@ -4,16 +4,22 @@
 //! answers to its own name only ([`guard`]), and says in every answer what a browser may do with it ([`headers`]).
 
 mod connections;
+#[cfg(test)]
+mod engine_tests;
 mod guard;
 mod headers;
 mod reply;
+mod sessions;
 pub mod site;
+mod socket;
 #[cfg(test)]
 mod sockets_tests;
 #[cfg(test)]
 mod tests;
+pub mod token;
 
 pub use site::Site;
+pub use socket::Door;
 
 use axum::Router;
 use axum::body::Bytes;
@@ -21,9 +27,11 @@ use axum::extract::{Request, State};
 use axum::http::{Method, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use connections::Limits;
+use axum::routing::{any, get};
+use connections::{Limits, Reached};
 use engram_core::{Error, Result};
-use std::net::{Ipv4Addr, TcpListener};
+use guard::Names;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::Arc;
 use tokio::sync::Notify;
 
@@ -36,7 +44,29 @@ const LONGEST: usize = 1000;
 /// What the handlers know.
 struct Lab {
     site: Site,
-    port: u16,
+    names: Names,
+    /// The engine of this computer, where it is offered.
+    door: Option<Door>,
+}
+
+/// What is offered besides the site.
+#[derive(Default)]
+pub struct Offered {
+    /// The engine of this computer.
+    pub door: Option<Door>,
+    /// Names that the server answers to, besides those of this machine.
+    pub given: Vec<String>,
+}
+
+/// A listener that a network can reach.
+///
+/// # Errors
+/// When the address is not this machine's, or taken.
+pub fn listen_at(address: SocketAddr) -> Result<TcpListener> {
+    TcpListener::bind(address).map_err(|error| {
+        Error::io(format!("{address} cannot be opened: {error}"))
+            .hint("name an address of this machine and a port that is free, such as 0.0.0.0:7878")
+    })
 }
 
 /// A listener on the loopback address: on the wanted port, or on [`PORT`], or, where that one is taken, on any free one.
@@ -58,36 +88,59 @@ pub fn listen(port: Option<u16>) -> Result<TcpListener> {
 }
 
 /// Serves until it is told to stop.
-pub fn serve(listener: TcpListener, site: Site, stop: &Notify) -> Result<()> {
-    serve_within(listener, site, stop, Limits::default())
+pub fn serve(listener: TcpListener, site: Site, offered: Offered, stop: &Notify) -> Result<()> {
+    serve_within(listener, site, offered, stop, Limits::default())
 }
 
-fn serve_within(listener: TcpListener, site: Site, stop: &Notify, limits: Limits) -> Result<()> {
+fn serve_within(
+    listener: TcpListener,
+    site: Site,
+    Offered { door, given }: Offered,
+    stop: &Notify,
+    limits: Limits,
+) -> Result<()> {
     let failed = |error: std::io::Error| Error::io(format!("the server failed: {error}"));
     let port = listener.local_addr().map_err(failed)?.port();
     listener.set_nonblocking(true).map_err(failed)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
+    let names = Names { port, given, reached: None };
+    let lab = Arc::new(Lab { site, names, door });
     runtime.block_on(async {
         let listener = tokio::net::TcpListener::from_std(listener).map_err(failed)?;
         // Nothing is lost with an answer that is cut off, so the end waits for none.
         tokio::select! {
-            result = connections::serve(listener, router(site, port), limits) => result.map_err(failed),
+            result = connections::serve(listener, router(Arc::clone(&lab)), limits) => result.map_err(failed),
+            () = sweep(&lab) => Ok(()),
             () = stop.notified() => Ok(()),
         }
     })
 }
 
 /// Everything that is answered, and the questions that come first.
-fn router(site: Site, port: u16) -> Router {
-    let lab = Arc::new(Lab { site, port });
+fn router(lab: Arc<Lab>) -> Router {
     let asked = middleware::from_fn_with_state(Arc::clone(&lab), admitted);
-    Router::new().fallback(file).with_state(lab).layer(asked)
+    Router::new()
+        .route("/engine", get(socket::offer))
+        .route("/engine/socket", any(socket::connect))
+        .fallback(file)
+        .with_state(lab)
+        .layer(asked)
+}
+
+/// Takes the seats of pages that are gone, for as long as it is polled.
+async fn sweep(lab: &Lab) {
+    match &lab.door {
+        Some(door) => door.sweep().await,
+        None => std::future::pending().await,
+    }
 }
 
 /// Refuses strangers, and says in every answer, refusals too, what a browser may do with it.
 async fn admitted(State(lab): State<Arc<Lab>>, request: Request, next: Next) -> Response {
     let policy = headers::policy(request.uri().path());
-    let mut response = match guard::refusal(request.uri(), request.headers(), lab.port) {
+    let reached = request.extensions().get::<Reached>().and_then(|reached| reached.0);
+    let names = Names { reached, ..lab.names.clone() };
+    let mut response = match guard::refusal(request.uri(), request.headers(), &names) {
         Some(why) => (StatusCode::FORBIDDEN, format!("{why}\n")).into_response(),
         None => next.run(request).await,
     };

@@ -13,6 +13,7 @@ mod hub;
 mod lab;
 mod memory;
 mod method;
+mod native;
 mod options;
 mod progress;
 mod records;
@@ -43,7 +44,7 @@ fn main() -> ExitCode {
     let ui = Ui::new(cli.global.color, cli.global.quiet);
     talk::start(ui, cli.global.verbose);
     // To a server Ctrl-C means something else.
-    if !matches!(cli.command, Some(Command::Lab(_))) {
+    if !matches!(cli.command, Some(Command::Lab(_) | Command::Serve(_))) {
         stop_on_ctrl_c(ui);
     }
     match run(&cli, &ui) {
@@ -75,6 +76,7 @@ fn run(cli: &Cli, ui: &Ui) -> anyhow::Result<bool> {
         None => done(ui.print(cli::WELCOME).map_err(Into::into)),
         Some(Command::Demo(args)) => commands::demo::run(args, ui),
         Some(Command::Lab(args)) => done(commands::lab::run(args, ui)),
+        Some(Command::Serve(args)) => done(commands::serve::run(args, ui)),
         Some(Command::Trace(args)) => done(commands::trace::run(args, ui)),
         Some(Command::Study(args)) => commands::study::run(args, ui),
         Some(Command::Edit(args)) => done(commands::edit::run(args, ui)),

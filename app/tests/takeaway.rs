@@ -297,11 +297,16 @@ fn traces_after_an_edit_are_of_the_edited_model() {
     let place = tempfile::tempdir().expect("a folder");
     for (name, method) in [("llama", "r-rome"), ("gpt2", "lora")] {
         let (json, p) = values(&edit(place.path(), name, &[&search(method)[..], &["--retrace", "--json"]].concat()));
-        let clean = |when: &str, answer: usize| &json["retraced"][when][answer];
+        let (own, again) = (&json["retraced"]["own"], &json["retraced"]["again"]);
+        assert_eq!(
+            (own["target_true"].as_str(), own["target_new"].as_str()),
+            (Some("Paris"), Some("London")),
+            "{name}"
+        );
+        let traces = [[own, &again["new_before"]], [&again["old_after"], &again["new_after"]]];
         for (at, when) in ["before", "after"].iter().enumerate() {
             for (answer, word) in ["Paris", "London"].iter().enumerate() {
-                let fact = clean(when, answer);
-                assert_eq!(fact["target_true"], *word, "{name} {when}");
+                let fact = traces[at][answer];
                 let found = fact["p_clean"].as_f64().expect("a probability");
                 assert!((found - p[answer][at]).abs() < 1e-6, "{name} {when} {word}: {found} {}", p[answer][at]);
                 let maps = fact["maps"]["residual"].as_array().expect("a map");

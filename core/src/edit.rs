@@ -26,7 +26,7 @@ pub use editor::{EditBatch, EditTarget, Evidence, OnStep, Solved, Step, solve};
 pub use measure::{MeasuredEdit, measure};
 pub use prepare::{complete, prepare};
 pub use rank_one::RankOne;
-pub use retrace::{Retraced, Retracer, trace_answers};
+pub use retrace::{Retracer, Unedited};
 pub use saved::{
     Adapter, Base, Change, Changed, Format, adapter, delta, full_rank, read_adapter, read_delta, refuse_dense, renamed,
 };

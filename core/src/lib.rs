@@ -44,6 +44,8 @@ pub mod run;
 #[cfg(feature = "engine")]
 pub mod second_moment;
 #[cfg(feature = "engine")]
+pub mod service;
+#[cfg(feature = "engine")]
 pub mod study;
 pub mod tables;
 #[cfg(feature = "engine")]

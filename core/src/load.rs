@@ -155,21 +155,28 @@ impl Model {
         Ok(Self { net, tokens, compute, info, plan, overlays, config, spec, own_head, notes, second_moments })
     }
 
-    /// The same model with one more edit in force: weights and tokenizer are shared. It has no second moments.
+    /// The same model with one more edit in force: weights and tokenizer are shared.
     #[must_use]
     pub fn with(&self, edit: Overlay) -> Self {
+        Self { overlays: self.overlays.iter().cloned().chain([edit]).collect(), ..self.share() }
+    }
+
+    /// The model as it was loaded, without edits, for somebody else: weights, tokenizer and what is known of second moments are
+    /// shared.
+    #[must_use]
+    pub fn share(&self) -> Self {
         Self {
             net: self.net.clone(),
             tokens: self.tokens.clone(),
             compute: self.compute.clone(),
             info: self.info.clone(),
             plan: self.plan,
-            overlays: self.overlays.iter().cloned().chain([edit]).collect(),
+            overlays: Vec::new(),
             config: self.config.clone(),
             spec: self.spec.clone(),
             own_head: self.own_head,
             notes: self.notes.clone(),
-            second_moments: SecondMoments::default(),
+            second_moments: self.second_moments.share(),
         }
     }
 

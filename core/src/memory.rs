@@ -48,6 +48,15 @@ fn short(bytes: u64, what: impl std::fmt::Display, free: Option<u64>) -> Error {
         .hint(format!("close other programs, or take a smaller model{limit}"))
 }
 
+/// Bytes of this program's own memory where it is a browser tab's, which never shrinks; elsewhere 0.
+pub fn heap() -> u64 {
+    #[cfg(target_family = "wasm")]
+    let pages = core::arch::wasm32::memory_size(0) as u64;
+    #[cfg(not(target_family = "wasm"))]
+    let pages = 0;
+    pages * 65_536
+}
+
 /// Bytes for people.
 pub fn said(bytes: u64) -> String {
     match bytes {

@@ -27,6 +27,11 @@ pub fn install(hook: Option<Rc<dyn Pause>>) {
     HOOK.with(|slot| *slot.borrow_mut() = hook);
 }
 
+/// Somebody wants the work at hand to stop.
+pub fn is_cancelled() -> bool {
+    HOOK.with(|slot| slot.borrow().clone()).is_some_and(|hook| hook.cancelled())
+}
+
 /// A point where work may rest, or end because it was cancelled.
 ///
 /// # Errors

@@ -6,6 +6,7 @@
 //! once. Events with id 0 belong to no request. Bytes (files in, files out) travel beside the JSON.
 
 mod answers;
+pub mod frame;
 mod models;
 mod studies;
 
@@ -15,12 +16,12 @@ pub use studies::{Saved, StudyCommand, StudyPhase};
 
 use crate::journal::RedundancyLine;
 use crate::record::{
-    Corruption, EditMethod, EditRecord, FactRecord, PatchPosition, Precision, Record, RedundancyCurve, Retrace,
+    Corruption, EditMethod, EditRecord, FactRecord, PatchPosition, Precision, Record, RedundancyCurve, Retraced,
 };
 use serde::{Deserialize, Serialize};
 
 /// The version of these messages. A page and an engine of different versions do not talk.
-pub const PROTOCOL: u32 = 7;
+pub const PROTOCOL: u32 = 8;
 
 /// A page's message.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -130,6 +131,17 @@ pub enum Command {
     Studies,
     /// The record of a kept study, finished or not. Final event: [`Event::Study`].
     OpenStudy {
+        /// Its key.
+        key: String,
+    },
+    /// Follow a study that runs, whoever began it: what it has so far in [`Event::StudyHeader`], what it finishes, final
+    /// [`Event::Study`]. Cancelling this stops the following alone.
+    WatchStudy {
+        /// Its key.
+        key: String,
+    },
+    /// Pause a study that runs, whoever began it. Final event: [`Event::Studies`].
+    PauseStudy {
         /// Its key.
         key: String,
     },
@@ -283,12 +295,7 @@ pub enum Event {
     /// An edit is in force.
     Edited(Box<Edited>),
     /// Both answers of an edit, traced without it and with it.
-    Retraced {
-        /// The old answer without the edit.
-        own: Box<FactRecord>,
-        /// The others.
-        again: Box<Retrace>,
-    },
+    Retraced(Box<Retraced>),
     /// Edits were undone.
     Undone {
         /// Numbers of the edits that are still in force, oldest first.

@@ -20,7 +20,7 @@ pub use edit_record::{Answers, EditRecord, Generation, ImpliedAnswer, Search, Sh
 pub use edit_settings::{EditSettings, SecondMomentSettings};
 pub use editors::{AlphaEdit, EditKey, FineTuning, Lora, Memit, Rome, SearchStart, Spsa, UltraEdit, ValueSearch};
 pub use outcome::{Dropped, NotValidated, Outcome, Reason};
-pub use retrace::Retrace;
+pub use retrace::{Retrace, Retraced};
 pub use sequence::{Checkpoint, Sequence, SequenceEdit, SequenceStep};
 pub use settings::{Answer, Corruption, Settings};
 

@@ -84,7 +84,7 @@ pub struct SecondMoments {
     /// The text.
     pub text: Option<StatsText>,
     /// Where they are kept.
-    pub store: Option<Box<dyn Store>>,
+    pub store: Option<Arc<dyn Store>>,
     /// Of each layer: the name that tells from what it was computed, the moment, and its factor with a ridge.
     known: BTreeMap<usize, (String, Arc<SecondMoment>)>,
     factors: BTreeMap<usize, (String, u32, Arc<Factor>)>,
@@ -96,6 +96,19 @@ pub struct SecondMoments {
 pub type OnTokens<'a> = &'a mut dyn FnMut(usize, usize) -> Result<()>;
 
 impl SecondMoments {
+    /// The same text and store, and all that is known, for another handle of the model.
+    #[must_use]
+    pub fn share(&self) -> Self {
+        let spaces = self.spaces.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Self {
+            text: self.text.clone(),
+            store: self.store.clone(),
+            known: self.known.clone(),
+            factors: self.factors.clone(),
+            spaces: Mutex::new(spaces),
+        }
+    }
+
     /// The text that settings want, or why there is none.
     ///
     /// # Errors

@@ -4,14 +4,13 @@ import assert from 'node:assert/strict';
 import { accessible } from './lib/axe.mjs';
 import { launch, shot, show, started } from './lib/browser.mjs';
 import { test } from './lib/check.mjs';
-import { DIST } from './lib/paths.mjs';
-import { serve } from './lib/server.mjs';
+import { host, served, visit } from './lib/host.mjs';
 
 /** The Study screen of a page of its own. */
 async function begin(use) {
-  const site = use(await serve(DIST));
+  const site = await served(use);
   const browser = use(await launch());
-  const page = await browser.open(`${site.url}?tab=study`);
+  const page = await visit(browser, site, '?tab=study');
   await started(page);
   page.on('dialog', dialog => dialog.accept());
   return { page, study: page.getByRole('tabpanel', { name: 'Study' }) };
@@ -32,11 +31,14 @@ test('a study of the page survives a reload and is resumed', 240, async use => {
   await page.reload();
   await started(page);
 
-  const offer = study.getByRole('complementary', { name: 'An unfinished study' });
-  await offer.getByText(/A study of engram-relay stopped (at \d+ of|after its) 96 facts/).waitFor({ timeout: 30_000 });
-  await shot(page, 'study-offer');
-  await accessible(page, 'an unfinished study is offered');
-  await offer.getByRole('button', { name: 'Resume' }).click();
+  // The computer's engine has gone on with it, and the page follows it; the tab's is gone with the page.
+  if (host() === 'tab') {
+    const offer = study.getByRole('complementary', { name: 'An unfinished study' });
+    await offer.getByText(/A study of engram-relay stopped (at \d+ of|after its) 96 facts/).waitFor({ timeout: 30_000 });
+    await shot(page, 'study-offer');
+    await accessible(page, 'an unfinished study is offered');
+    await offer.getByRole('button', { name: 'Resume' }).click();
+  }
   await study.getByRole('complementary', { name: 'A finished study' }).waitFor({ timeout: 200_000 });
   await shot(page, 'study-done');
   await study.locator('.fold > summary', { hasText: 'All figures' }).click();

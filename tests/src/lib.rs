@@ -6,6 +6,7 @@ pub mod editing;
 pub mod everything;
 pub mod fixtures;
 pub mod gguf;
+pub mod host;
 pub mod made;
 pub mod naive;
 pub mod odd;

@@ -1,7 +1,7 @@
 //! The page: tabs of the lab, open records, and what holds for all of them.
 
 use crate::files;
-use crate::lab::{Engine, Tab, back, edit, forward, frame, models, status, study, trace, trouble};
+use crate::lab::{Engine, Tab, back, edit, forward, frame, models, place, status, study, trace, trouble};
 use crate::page::Page;
 use crate::sample;
 use leptos::{ev, prelude::*};
@@ -32,6 +32,7 @@ pub fn start() {
 /// The whole page.
 #[component]
 pub fn App() -> impl IntoView {
+    place::take_token();
     let page = Page::new();
     let engine = Engine::new();
     let tracing = trace::Tracing::new(page, engine);

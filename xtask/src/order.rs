@@ -2,7 +2,7 @@
 //! that builds on it.
 
 /// core's modules, what others build on first.
-const ORDER: [&str; 36] = [
+const ORDER: [&str; 37] = [
     "text",
     "error",
     "caught",
@@ -39,6 +39,7 @@ const ORDER: [&str; 36] = [
     "train",
     "study",
     "lab",
+    "service",
 ];
 
 /// Imports against the order in one file of core, one line each: `file:line: what`. Tests may import anything.

@@ -1,6 +1,7 @@
 //! `engram lab`: the lab in a browser, served by this program to this machine.
 
-use crate::lab::{self, PORT, Site};
+use super::serve::EngineArgs;
+use crate::lab::{self, Door, Offered, PORT, Site};
 use crate::options;
 use crate::ui::Ui;
 use anyhow::Result;
@@ -23,16 +24,28 @@ pub struct LabArgs {
     /// Serve the site in this folder, not the one in the program
     #[arg(long, value_name = "DIR", value_parser = options::text)]
     pub site: Option<String>,
+    /// What the native engine has.
+    #[command(flatten)]
+    pub engine: EngineArgs,
+    /// Do not offer this computer's engine: pages compute in their tabs alone
+    #[arg(long)]
+    pub no_engine: bool,
+    /// Let every page of this server use the engine without a token; for a machine that nobody else can log in to
+    #[arg(long, conflicts_with = "no_engine")]
+    pub no_token: bool,
 }
 
 const EXAMPLES: &str = "\
 Prints the address and serves until Ctrl-C, to this machine only. A browser keeps models and \
 studies by address, port and all, so one port always finds them again.
 
+The page computes in its tab, or with this program's engine: choose it under Models, Device. The \
+part of the address after # is the token that this takes; studies go on when the tab is closed.
+
 Examples:
   engram lab
   engram lab --no-open --port 0
-  engram lab --site dist";
+  engram lab --models ~/models --device gpu";
 
 /// A port's number.
 fn number(text: &str) -> engram_core::Result<u16> {
@@ -51,7 +64,8 @@ pub fn run(args: &LabArgs, ui: &Ui) -> Result<()> {
     if let Err(error) = ctrlc::set_handler(move || asked.notify_one()) {
         log::debug!("no Ctrl-C handler: {error}");
     }
-    let address = format!("http://127.0.0.1:{port}/");
+    let door = if args.no_engine { None } else { Some(args.engine.door(!args.no_token)?) };
+    let address = format!("http://127.0.0.1:{port}/{}", door.as_ref().map(Door::fragment).unwrap_or_default());
     ui.print(&address)?;
     if args.port.is_none() && port != PORT {
         ui.warn(&format!(
@@ -70,6 +84,6 @@ pub fn run(args: &LabArgs, ui: &Ui) -> Result<()> {
             }
         });
     }
-    lab::serve(listener, site, &stop)?;
+    lab::serve(listener, site, Offered { door, given: Vec::new() }, &stop)?;
     Ok(())
 }

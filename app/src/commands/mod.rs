@@ -9,6 +9,7 @@ pub mod lab;
 pub mod models;
 pub mod report;
 mod retrace;
+pub mod serve;
 pub mod study;
 pub mod sweep;
 pub mod trace;

@@ -4,28 +4,28 @@ use crate::render::heatmap::{self, Heatmap};
 use crate::render::style::Screen;
 use crate::render::table::{self, Align, Table};
 use crate::render::text;
-use engram_core::edit::Retraced;
-use engram_core::metrics::{self, Dominant, MetricConvention};
-use engram_core::record::{FactRecord, PatchPosition, Traced};
+use engram_core::metrics::{self, Dominant, MetricConvention, When};
+use engram_core::record::{PatchPosition, Retraced, Traced};
 
 /// The table and the maps.
 pub fn draw(retraced: &Retraced, screen: Screen, borders: bool) -> String {
-    let Retraced { before, after } = retraced;
+    let Retraced { own, again } = retraced;
     let mut parts = vec![table::render(&rows(retraced), screen, borders)];
-    let residual = |fact: &FactRecord| Some(fact.traced()?.maps.as_ref()?.residual.clone());
-    for (before, after) in before.iter().zip(after) {
-        let (Some(one), Some(two), Some(traced)) = (residual(before), residual(after), before.traced()) else {
+    let before = own.traced().map(|old| (&own.target_true, old, &again.old_after));
+    let pairs = before.into_iter().chain([(&own.target_new, &again.new_before, &again.new_after)]);
+    for (answer, before, after) in pairs {
+        let [Some(one), Some(two)] = [before, after].map(|traced| Some(traced.maps.as_ref()?.residual.clone())) else {
             continue;
         };
         let all = || one.iter().chain(&two).flatten().copied().filter(|p| p.is_finite());
         let scale = [all().fold(f32::INFINITY, f32::min), all().fold(f32::NEG_INFINITY, f32::max)];
         let apart = |(one, two): (&Vec<f32>, &Vec<f32>)| one.iter().zip(two).map(|(one, two)| two - one).collect();
         let widest = scale[1] - scale[0];
-        let answer = text::token(before.target_true.trim());
+        let answer = text::token(answer.trim());
         let map = |when: &str, values: Vec<Vec<f32>>| Heatmap {
             title: format!("p({answer}) with one clean state put back: {when}"),
-            tokens: traced.corrupt_tokens.clone(),
-            subject: traced.corrupt_span[0]..traced.corrupt_span[1],
+            tokens: before.corrupt_tokens.clone(),
+            subject: before.corrupt_span[0]..before.corrupt_span[1],
             values,
             scale: Some(scale),
             ..Heatmap::default()
@@ -39,17 +39,20 @@ pub fn draw(retraced: &Retraced, screen: Screen, borders: bool) -> String {
 }
 
 /// What a table can say of the four traces.
-fn rows(Retraced { before, after }: &Retraced) -> Table {
-    let of = |fact: &FactRecord, when: &str| format!("{} {when}", text::token(fact.target_true.trim()));
-    let names = [of(&before[0], "before"), of(&after[0], "after"), of(&before[1], "before"), of(&after[1], "after")];
+fn rows(Retraced { own, again }: &Retraced) -> Table {
+    let name = |when: When| {
+        let [which, edit] = when.names();
+        let answer = if which == "old" { &own.target_true } else { &own.target_new };
+        format!("{} {edit}", text::token(answer.trim()))
+    };
+    let names = When::ALL.map(name);
     let head: Vec<(&str, Align)> = std::iter::once(("traced", Align::Left))
         .chain(names.iter().map(|name| (name.as_str(), Align::Right)))
         .collect();
     let mut table = Table::new("", &head);
-    let facts = [&before[0], &after[0], &before[1], &after[1]];
     let mut row = |name: &str, value: &dyn Fn(&Traced) -> String| {
-        let values = facts.iter().map(|fact| fact.traced().map_or_else(|| "?".to_owned(), value));
-        table.row(std::iter::once(name.to_owned()).chain(values).collect::<Vec<_>>());
+        let of = |when: When| own.traced().map_or_else(|| "?".to_owned(), |own| value(when.of(own, again)));
+        table.row(std::iter::once(name.to_owned()).chain(When::ALL.map(of)).collect::<Vec<_>>());
     };
     row("p clean", &|traced| text::probability(traced.p_clean));
     row("p corrupt", &|traced| text::probability(traced.p_corrupt));

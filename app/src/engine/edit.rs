@@ -8,13 +8,13 @@ use crate::progress::Progress;
 use crate::wanted::{EditWish, Emit, Facts, Model, Question, Save};
 use anyhow::Result;
 use engram_core::Error;
-use engram_core::edit::{self, EditTarget, Format, MeasuredEdit, Retraced, Step, edit_one, edit_saved};
+use engram_core::edit::{self, EditTarget, Format, MeasuredEdit, Step, Unedited, edit_one, edit_saved};
 use engram_core::facts::{Fact, FactFile};
 use engram_core::generate::greedy;
 use engram_core::load::Model as LoadedModel;
 use engram_core::metrics::judge;
 use engram_core::question::fact_of;
-use engram_core::record::{EditMethod, FactRecord, SearchStart, Settings};
+use engram_core::record::{EditMethod, SearchStart, Settings};
 use engram_core::study;
 use engram_core::trace::TokenizedFact;
 use pollster::block_on;
@@ -73,13 +73,12 @@ pub(super) fn run(
     let said = |model: &LoadedModel| block_on(greedy(model, &prompt, SAID, |text| text.contains('\n')));
     let before = said(&loaded.model)?.text;
 
-    let traces = |model: &LoadedModel, before: Option<&[FactRecord; 2]>| -> Result<[FactRecord; 2]> {
+    let mut unedited = None;
+    if wish.retrace {
         progress.start("tracing both answers", "passes", Some(1), 0);
-        let traces = block_on(edit::trace_answers(model, &fact, &settings, before))?;
+        unedited = Some(block_on(Unedited::trace(&loaded.model, &fact, &settings))?);
         progress.finish();
-        Ok(traces)
-    };
-    let traced = wish.retrace.then(|| traces(&loaded.model, None)).transpose()?;
+    }
 
     let start = Instant::now();
     let done = match &change {
@@ -94,10 +93,12 @@ pub(super) fn run(
 
     loaded.model.overlays.push(done.overlay.clone());
     let after = said(&loaded.model)?.text;
-    let retraced = match traced {
-        Some(before) => Some(Retraced { after: traces(&loaded.model, Some(&before))?, before }),
-        None => None,
-    };
+    let mut retraced = None;
+    if let Some(unedited) = unedited {
+        progress.start("tracing both answers again", "passes", Some(1), 0);
+        retraced = Some(block_on(unedited.retraced(&loaded.model, &fact, &settings))?);
+        progress.finish();
+    }
     let files = emit::files(&wanted.source, &loaded.model);
     if let Some(file) = &save.delta {
         super::save::delta(file, &loaded.model, &done.overlay)?;

@@ -106,7 +106,7 @@ pub(super) fn chosen(wanted: &Model, looked: &Looked) -> Result<Compute> {
 
 /// Chooses a device. Without a desktop session Linux's window libraries complain on stderr, many times over, about what
 /// is no fault of anybody; they are not heard while adapters are looked for.
-pub(super) fn choose(choice: DeviceChoice) -> engram_core::Result<Compute> {
+pub(crate) fn choose(choice: DeviceChoice) -> engram_core::Result<Compute> {
     #[cfg(target_os = "linux")]
     let _hushed = match std::env::var_os("XDG_RUNTIME_DIR") {
         None if choice != DeviceChoice::Cpu => gag::Gag::stderr().ok(),

@@ -13,6 +13,7 @@ use engram_core::second_moment::{Later, StatsText, Store};
 use engram_core::{Error, Kind};
 use std::future::ready;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// The text that is fetched from the hub.
 pub(crate) const WIKITEXT: &str = "wikitext";
@@ -62,8 +63,13 @@ pub(super) fn attach(loaded: &mut Loaded, wanted: &Model, settings: &EditSetting
             Some(StatsText::new("bundled facts", statements(&facts.facts)))
         }
     };
-    moments.store = Some(Box::new(Folder(folder())));
+    moments.store = Some(moments_store());
     Ok(())
+}
+
+/// Where second moments are kept.
+pub(crate) fn moments_store() -> Arc<dyn Store> {
+    Arc::new(Folder(folder()))
 }
 
 /// What a file says: plain text, or the column `text` of a Parquet file.

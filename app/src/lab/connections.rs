@@ -1,11 +1,12 @@
 //! Connections: how many at a time, and for how long one may keep silent. Whoever opens many and says nothing, or says it
 //! a letter at a time, must not keep the page from its files.
 
-use axum::Router;
+use axum::{Extension, Router};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use std::io::{self, ErrorKind};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
@@ -29,6 +30,10 @@ impl Default for Limits {
     }
 }
 
+/// The address at which a connection has reached the server.
+#[derive(Debug, Clone, Copy)]
+pub struct Reached(pub Option<IpAddr>);
+
 /// Most bytes of a request's head; what is longer is refused with 431. A browser sends one or two thousand.
 const HEAD: usize = 32 << 10;
 
@@ -48,7 +53,9 @@ pub async fn serve(listener: TcpListener, router: Router, limits: Limits) -> io:
                 continue;
             }
         };
-        let router = router.clone();
+        // A page in the network names the address that it has reached.
+        let reached = Reached(stream.local_addr().ok().map(|address| address.ip()));
+        let router = router.clone().layer(Extension(reached));
         tokio::spawn(async move {
             if let Err(error) = answer(stream, router, limits).await {
                 log::debug!("a connection ended: {error}");
@@ -71,5 +78,6 @@ async fn answer(stream: TcpStream, router: Router, limits: Limits) -> hyper::Res
         .header_read_timeout(limits.head)
         .max_buf_size(HEAD)
         .serve_connection(TokioIo::new(Box::pin(stream)), TowerToHyperService::new(router))
+        .with_upgrades()
         .await
 }

@@ -23,7 +23,9 @@ impl Running {
         let stop = Arc::new(Notify::new());
         let asked = Arc::clone(&stop);
         let limits = Limits { head: SHORT, stalled: SHORT, connections };
-        let thread = std::thread::spawn(move || serve_within(listener, site, &asked, limits).expect("served"));
+        let thread = std::thread::spawn(move || {
+            serve_within(listener, site, Offered::default(), &asked, limits).expect("served")
+        });
         Self { address, stop, thread: Some(thread) }
     }
 

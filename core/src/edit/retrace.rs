@@ -2,43 +2,45 @@
 //! new one is, and what other layers make up for.
 
 use super::tokens_of;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::facts::Fact;
 use crate::load::Model;
-use crate::record::{FactRecord, Outcome, PatchPosition, Retrace, Settings, Traced};
+use crate::record::{Dropped, FactRecord, Outcome, PatchPosition, Retrace, Retraced, Settings, Traced};
 use crate::run::Sites;
 use crate::tensor::Overlay;
 use crate::trace::{Extras, OneFact, SecondPass, own_blocks, trace_one};
-use serde::Serialize;
 use std::collections::BTreeMap;
 
-/// Traces of the old and of the new answer, with maps and, where there is an effect, the second pass.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Retraced {
-    /// The model as it was.
-    pub before: [FactRecord; 2],
-    /// The edited model; of the old answer the second pass is without the blocks that it was without before.
-    pub after: [FactRecord; 2],
+/// Both answers in the unedited model, with maps and, where there is an effect, the second pass.
+#[derive(Debug)]
+pub struct Unedited {
+    own: FactRecord,
+    new: Traced,
 }
 
-/// Traces both answers with the edits that are in force. `before` has the same of the unedited model, where there is one.
-///
-/// # Errors
-/// When the device fails, or memory is short.
-pub async fn trace_answers(
-    model: &Model,
-    fact: &Fact,
-    settings: &Settings,
-    before: Option<&[FactRecord; 2]>,
-) -> Result<[FactRecord; 2]> {
-    let removed = |old: &FactRecord| -> Option<Vec<(PatchPosition, usize)>> {
-        let blocks = own_blocks(old.traced()?, &settings.positions);
-        (!old.traced()?.redundancy.is_empty()).then_some(blocks)
-    };
-    let same = before.and_then(|[old, _]| removed(old));
-    let old = trace_answer(model, fact, settings, same.map_or(SecondPass::Own, SecondPass::Of), true).await?;
-    let new = trace_answer(model, &of_new_answer(fact), settings, SecondPass::Own, true).await?;
-    Ok([old, new])
+impl Unedited {
+    /// Traces both answers; `model` is without the edit.
+    ///
+    /// # Errors
+    /// When a number is none, the device fails, or memory is short.
+    pub async fn trace(model: &Model, fact: &Fact, settings: &Settings) -> Result<Self> {
+        let (old, dropped) = trace_answer(model, fact, settings, SecondPass::Own, true).await?;
+        let (new, _) = trace_answer(model, &of_new_answer(fact), settings, SecondPass::Own, true).await?;
+        Ok(Self { own: fact.record(0, Outcome::of(old, dropped.as_ref())), new })
+    }
+
+    /// Traces them with the edit in force; `edited` has it. The old answer's second pass is without the blocks that it was
+    /// without before.
+    ///
+    /// # Errors
+    /// When a number is none, the device fails, or memory is short.
+    pub async fn retraced(self, edited: &Model, fact: &Fact, settings: &Settings) -> Result<Retraced> {
+        let old = self.own.traced().filter(|old| !old.redundancy.is_empty());
+        let same = old.map_or(SecondPass::Own, |old| SecondPass::Of(own_blocks(old, &settings.positions)));
+        let (old_after, _) = trace_answer(edited, fact, settings, same, true).await?;
+        let (new_after, _) = trace_answer(edited, &of_new_answer(fact), settings, SecondPass::Own, true).await?;
+        Ok(Retraced { own: self.own, again: Retrace { new_before: self.new, old_after, new_after } })
+    }
 }
 
 /// Retraces the edits of a study. A fact's new answer in the unedited model is traced once, whichever methods edit the fact.
@@ -65,8 +67,7 @@ impl Retracer {
         let swapped = of_new_answer(fact);
         let trace = async |model: &Model, fact: &Fact| {
             let second = SecondPass::Of(blocks.clone());
-            let record = trace_answer(model, fact, settings, second, own.maps.is_some()).await?;
-            Ok(record.traced().cloned().unwrap_or_default())
+            Ok::<_, Error>(trace_answer(model, fact, settings, second, own.maps.is_some()).await?.0)
         };
         let new_before = match self.new_before.get(&order) {
             Some(known) => known.clone(),
@@ -89,16 +90,16 @@ fn of_new_answer(fact: &Fact) -> Fact {
     }
 }
 
+/// An answer's trace, and why a study would drop it.
 async fn trace_answer(
     model: &Model,
     fact: &Fact,
     settings: &Settings,
     second: SecondPass,
     maps: bool,
-) -> Result<FactRecord> {
+) -> Result<(Traced, Option<Dropped>)> {
     let tokens = tokens_of(model, fact, settings)?;
     let one = OneFact::capture(model, tokens, settings, &Sites::to_resume()).await?;
     let extras = Extras { lens: false, second, maps, units: None };
-    let traced = trace_one(model, &one, settings, &extras, &mut |_| {}).await?;
-    Ok(fact.record(0, Outcome::of(traced, one.dropped.as_ref())))
+    Ok((trace_one(model, &one, settings, &extras, &mut |_| {}).await?, one.dropped))
 }

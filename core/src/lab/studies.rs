@@ -1,6 +1,6 @@
 //! A study whose journal somebody else keeps.
 
-use super::{Lab, Tell};
+use super::Tell;
 use crate::error::{Error, Result};
 use crate::facts::FactFile;
 use crate::journal::{Chain, Found, alike, differences, header_line};
@@ -80,28 +80,4 @@ pub async fn study(
     let note = (!notes.is_empty()).then(|| notes.join(" "));
     tell(Event::StudyHeader { key: key.to_owned(), record: Box::new(record.clone()), note });
     study::run(model, facts, record, &mut Logged { log, chain, tell }).await
-}
-
-impl Lab {
-    /// [`study`] of this lab's model; `facts` are the bundled ones when absent.
-    ///
-    /// # Errors
-    /// As there; and while edits are in force, because a study is of the model as it was loaded.
-    pub async fn study(
-        &mut self,
-        facts: Option<&FactFile>,
-        settings: Settings,
-        begun: Option<Found>,
-        key: &str,
-        log: &mut dyn Log,
-        tell: Tell<'_>,
-    ) -> Result<Record> {
-        if !self.edits.is_empty() {
-            return Err(Error::input("edits are in force, and a study is of the model as it was loaded")
-                .hint("undo the edits first"));
-        }
-        self.captured = None;
-        let facts = facts.unwrap_or(&self.facts);
-        study(&mut self.model, facts, settings, begun, (key, &self.program), log, tell).await
-    }
 }

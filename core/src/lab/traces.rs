@@ -152,7 +152,8 @@ impl Lab {
     }
 }
 
-fn settings_of(question: &Question) -> Settings {
+/// A study's settings for one question.
+pub(super) fn settings_of(question: &Question) -> Settings {
     Settings {
         n: 1,
         corruption: question.corruption.clone(),

@@ -88,7 +88,10 @@ impl RetraceSummary {
         let [old_before, old_after, _, new_after] = &self.again;
         let peak = |again: &Again| {
             let (layer, mean) = again.peak()?;
-            Some(format!("{:+.3} (layer {layer})", mean.mean))
+            Some(match mean.mean {
+                nothing if nothing.abs() < 0.0005 => "nothing".to_owned(),
+                mean => format!("{mean:+.3} (layer {layer})"),
+            })
         };
         let moved = self.moved.map(|moved| format!("; its peak moves in {} of {}", moved.count, moved.of));
         let r = |again: &Again| again.redundancy.map(|found| found.r.mean);
@@ -96,9 +99,9 @@ impl RetraceSummary {
             (Some(before), Some(after)) => format!("; its R goes from {before:.3} to {after:.3}"),
             _ => String::new(),
         };
-        let behind = self.behind.map(|mean| format!(", {:.1} layers behind the edited one", mean.mean));
+        let behind = self.behind.map(|mean| format!(", {}", after_edited(mean.mean)));
         Some(format!(
-            "{}, {} edits: what one clean state restores of the old answer goes from {} to {} at most{}{r}; of the new answer \
+            "{}, {} edits: the most that one clean state restores of the old answer goes from {} to {}{}{r}; of the new answer \
              it is {} after the edit{}.",
             self.method,
             self.edits,
@@ -108,6 +111,15 @@ impl RetraceSummary {
             peak(new_after)?,
             behind.unwrap_or_default(),
         ))
+    }
+}
+
+/// Where a layer is that lies so many layers after the edited one.
+fn after_edited(layers: f64) -> String {
+    match layers {
+        near if near.abs() < 0.05 => "at the edited layer".into(),
+        before if before < 0.0 => format!("{:.1} layers before the edited one", -before),
+        after => format!("{after:.1} layers after the edited one"),
     }
 }
 
@@ -188,11 +200,9 @@ mod tests {
         assert_eq!(found.moved, Share::new(1, 2));
         assert_eq!(found.behind.map(|mean| (mean.mean, mean.n)), Some((2.0, 2)));
         let said = found.sentence().expect("a sentence");
-        assert!(said.contains("+0.500 (layer 1) to +0.094 (layer 2) at most; its peak moves in 1 of 2;"), "{said}");
+        assert!(said.contains("+0.500 (layer 1) to +0.094 (layer 2); its peak moves in 1 of 2;"), "{said}");
         assert!(
-            said.ends_with(
-                "of the new answer it is +0.500 (layer 3) after the edit, 2.0 layers behind the edited one."
-            ),
+            said.ends_with("of the new answer it is +0.500 (layer 3) after the edit, 2.0 layers after the edited one."),
             "{said}"
         );
         assert!(summary("ROME".into(), &[], 3, &view).is_none());

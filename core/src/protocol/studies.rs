@@ -1,7 +1,7 @@
 //! Studies, as a page asks for them and hears of them.
 
-use super::ModelRef;
-use crate::record::{ModelInfo, Settings};
+use super::{Event, ModelRef};
+use crate::record::{FactRecord, ModelInfo, Record, Settings};
 use serde::{Deserialize, Serialize};
 
 /// A study to run or to go on with.
@@ -53,6 +53,35 @@ pub struct Saved {
     pub edits: usize,
     /// Everything is done.
     pub finished: bool,
+    /// It is at work now.
+    #[serde(default)]
+    pub running: bool,
     /// When it was last written, in milliseconds since 1970.
     pub changed_ms: f64,
+}
+
+impl Event {
+    /// Takes what a study has finished into its record so far; other events say nothing of it.
+    pub fn put_into(&self, record: &mut Record) {
+        match self {
+            Self::Fact(fact) => match record.facts.iter_mut().find(|old| old.order == fact.order) {
+                Some(old) => old.clone_from(fact),
+                None => record.facts.push((**fact).clone()),
+            },
+            Self::StudyRedundancy(line) => {
+                let fact = record.facts.iter_mut().find(|fact| fact.order == line.fact);
+                if let Some(traced) = fact.and_then(FactRecord::traced_mut) {
+                    traced.redundancy.insert(line.position, line.curve.clone());
+                }
+            }
+            Self::StudyEdit(edit) => {
+                let edits = record.edits.get_or_insert_default();
+                match edits.iter_mut().find(|old| old.is_of(edit.method, edit.fact, edit.layer)) {
+                    Some(old) => old.clone_from(edit),
+                    None => edits.push((**edit).clone()),
+                }
+            }
+            _ => {}
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! Both answers of an edited fact, traced again.
 
-use super::Traced;
+use super::{FactRecord, Traced};
 use serde::{Deserialize, Serialize};
 
 /// Traces of an edit's prompt, beside the fact's own one, which is the old answer's before the edit. Second passes are without the
@@ -20,4 +20,13 @@ impl Retrace {
     pub fn parts(&self) -> [(&'static str, &Traced); 3] {
         [("new_before", &self.new_before), ("old_after", &self.old_after), ("new_after", &self.new_after)]
     }
+}
+
+/// Both answers of an edit, without it and with it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Retraced {
+    /// The fact with the old answer's trace before the edit.
+    pub own: FactRecord,
+    /// The other three traces.
+    pub again: Retrace,
 }

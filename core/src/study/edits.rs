@@ -238,6 +238,7 @@ impl<'a> Work<'a> {
                 solved.retain(|one| one.targets.iter().any(|&target| !has(edits, &jobs[target])));
             }
             observer.event(Event::Progress { phase: StudyPhase::Edit, done: edits.len(), of })?;
+            let known: Vec<bool> = jobs.iter().map(|job| has(edits, job)).collect();
             let mut finish = |edit: EditRecord| {
                 if !edits.iter().any(|known| known.is_of(at, edit.fact, edit.layer)) {
                     observer.event(Event::Edit(&edit))?;
@@ -251,24 +252,22 @@ impl<'a> Work<'a> {
                 measured(batch, (at, &solved), settings, &mut |edit| finish(edit.record)).await?;
                 continue;
             }
-            for one in &solved {
-                let mut all = Vec::new();
-                let mut keep = |edit: MeasuredEdit| {
-                    all.push(edit);
-                    Ok(())
+            let mut all = Vec::new();
+            let mut keep = |edit: MeasuredEdit| {
+                all.push(edit);
+                Ok(())
+            };
+            measured(batch, (at, &solved), settings, &mut keep).await?;
+            for edit in all {
+                let place = edit.record.fact;
+                let job = jobs.iter().zip(&known).find(|(job, _)| edit.record.is_of(at, job.order, job.layer));
+                let of = job.filter(|(_, known)| !**known);
+                let retrace = match of.and_then(|(job, _)| Some((place, job.fact, facts[place].traced()?))) {
+                    Some(of) => retraced(&mut retracer, model, &edit, of, settings).await?,
+                    None => None,
                 };
-                measured(batch, (at, std::slice::from_ref(one)), settings, &mut keep).await?;
-                for edit in all {
-                    let place = edit.record.fact;
-                    let job = jobs.iter().find(|job| job.order == place);
-                    let of = job.and_then(|job| Some((place, job.fact, facts[place].traced()?)));
-                    let retrace = match of {
-                        Some(of) => retraced(&mut retracer, model, &edit, of, settings).await?,
-                        None => None,
-                    };
-                    let record = edit.record;
-                    finish(EditRecord { retrace, ..record })?;
-                }
+                let record = edit.record;
+                finish(EditRecord { retrace, ..record })?;
             }
         }
         Ok(())

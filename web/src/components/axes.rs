@@ -14,9 +14,8 @@ pub(super) fn left(scale: Scale) -> f64 {
     scale.margin(LEFT)
 }
 
-/// Grid lines and values at the left.
-pub(super) fn value_axis(scale: Scale, top: f64, right: f64) -> impl IntoView {
-    let left = left(scale);
+/// Grid lines from `left` to `right`, and their values before them.
+pub(super) fn value_axis(scale: Scale, top: f64, (left, right): (f64, f64)) -> impl IntoView {
     let tick = move |value: f64| {
         let y = top + scale.down(value);
         let class = if value.abs() < scale.step / 1e6 { "grid zero" } else { "grid" };

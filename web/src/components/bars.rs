@@ -74,7 +74,7 @@ pub fn BarChart(
                     height=px(size.1)
                     viewBox=format!("0 0 {} {}", px(size.0), px(size.1))
                 >
-                    {value_axis(scale, TOP, right)}
+                    {value_axis(scale, TOP, (left(scale), right))}
                     {drawn}
                     {bars.mark.as_ref().map(label)}
                     {layer_axis(layers, bottom)}

@@ -90,7 +90,7 @@ pub fn HistogramChart(
                     height=px(size.1)
                     viewBox=format!("0 0 {} {}", px(size.0), px(size.1))
                 >
-                    {value_axis(scale, TOP, right)}
+                    {value_axis(scale, TOP, (left(scale), right))}
                     {drawn}
                     {apart}
                     {l_star.map(|layer| mark(layers, layer, format!("l* = {layer}")))}

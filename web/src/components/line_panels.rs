@@ -1,6 +1,6 @@
 //! Lines in two panels, one above the other, over a model's layers or the number of edits.
 
-use super::axes::{BELOW, layer_axis, left, tick_axis};
+use super::axes::{BELOW, layer_axis, left, tick_axis, value_axis};
 use super::compare::marks::{class, dash};
 use super::{Numbers, px};
 
@@ -115,18 +115,10 @@ fn panel(panel: &Panel, layers: &[usize], place: Place, right: f64) -> AnyView {
             <text class="tick" x=px(x + 25.0) y=px(y)>{line.name.clone()}</text>
         }
     };
-    let tick = |value: f64| {
-        let y = top + scale.down(value);
-        let class = if value.abs() < scale.step / 1e6 { "grid zero" } else { "grid" };
-        view! {
-            <line class=class x1=px(from) x2=px(place.layers.right()) y1=px(y) y2=px(y) />
-            <text class="tick" x=px(from - 6.0) y=px(y + 4.0) text-anchor="end">{scale.label(value)}</text>
-        }
-    };
     view! {
         <text x=px(from) y=px(head)>{panel.name}</text>
         {panel.lines.iter().enumerate().map(entry).collect_view()}
-        {scale.ticks().into_iter().map(tick).collect_view()}
+        {value_axis(scale, top, (from, place.layers.right()))}
         {panel.lines.first().map(|line| band(line, layers, place))}
         {panel.lines.iter().enumerate().map(|(series, line)| one(series, line, layers, place)).collect_view()}
     }

@@ -39,7 +39,7 @@ pub fn LossChart(
                 view! { <circle cx=px(x(*step)) cy=px(TOP + scale.down(*loss)) r="3.5" /> }
             });
             view! {
-                {value_axis(scale, TOP, right)}
+                {value_axis(scale, TOP, (left, right))}
                 <g class="answer-line new">
                     <polyline points=line.join(" ") />
                     {end}

@@ -24,17 +24,7 @@ pub fn Numbers(
     });
     let table = move || {
         let head: Vec<_> = head.iter().map(|name| view! { <th scope="col">{name.clone()}</th> }).collect();
-        let row = |cells: &Vec<String>| {
-            let mut cells = cells.iter().cloned();
-            let first = cells.next().unwrap_or_default();
-            view! {
-                <tr>
-                    <th scope="row">{first}</th>
-                    {cells.map(|cell| view! { <td class="number">{cell}</td> }).collect_view()}
-                </tr>
-            }
-        };
-        let body = move || rows.with(|rows| rows.iter().map(row).collect_view());
+        let body = move || rows.with(|rows| rows.iter().map(|cells| row(cells)).collect_view());
         view! {
             <div class="scroll" tabindex="0">
                 <table>
@@ -51,5 +41,17 @@ pub fn Numbers(
             <summary>{name}</summary>
             {move || opened.get().then(&table)}
         </details>
+    }
+}
+
+/// A row of numbers; its first cell names it.
+pub(crate) fn row(cells: &[String]) -> impl IntoView + use<> {
+    let (first, rest) =
+        cells.split_first().map_or((String::new(), Vec::new()), |(name, rest)| (name.clone(), rest.to_vec()));
+    view! {
+        <tr>
+            <th scope="row">{first}</th>
+            {rest.into_iter().map(|cell| view! { <td class="number">{cell}</td> }).collect_view()}
+        </tr>
     }
 }

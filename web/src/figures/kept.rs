@@ -94,6 +94,7 @@ mod tests {
             n: 50,
             edits: 0,
             finished: false,
+            running: false,
             changed_ms: 0.0,
         }
     }

@@ -3,9 +3,8 @@
 use super::bytes::clock;
 use super::progress::{Bar, PHASES, Track};
 use crate::words;
-use engram_core::journal::RedundancyLine;
-use engram_core::protocol::StudyPhase;
-use engram_core::record::{EditRecord, FactRecord, Record};
+use engram_core::protocol::{Event, StudyPhase};
+use engram_core::record::Record;
 
 /// A study that runs, or is paused.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,33 +25,16 @@ impl Live {
         Self { key, record, tracks: [Track::default(); PHASES.len()], since: second }
     }
 
-    /// A fact is finished; one that came twice is kept once.
-    pub fn fact(&mut self, fact: FactRecord) {
-        match self.record.facts.iter_mut().find(|old| old.order == fact.order) {
-            Some(old) => *old = fact,
-            None => self.record.facts.push(fact),
-        }
-    }
-
-    /// The second pass of a fact.
-    pub fn redundancy(&mut self, line: RedundancyLine) {
-        let fact = self.record.facts.iter_mut().find(|fact| fact.order == line.fact);
-        if let Some(traced) = fact.and_then(FactRecord::traced_mut) {
-            traced.redundancy.insert(line.position, line.curve);
-        }
-    }
-
-    /// An edit is measured.
-    pub fn edit(&mut self, edit: EditRecord) {
-        let edits = self.record.edits.get_or_insert_default();
-        match edits.iter_mut().find(|old| old.is_of(edit.method, edit.fact, edit.layer)) {
-            Some(old) => *old = edit,
-            None => edits.push(edit),
+    /// News of the engine: what is finished is kept once, however often it comes.
+    pub fn hear(&mut self, news: &Event, second: f64) {
+        match news {
+            Event::Progress { phase, done, of } => self.progress(*phase, *done, *of, second),
+            news => news.put_into(&mut self.record),
         }
     }
 
     /// News of a phase. Those before it are over, whatever was last heard of them.
-    pub fn progress(&mut self, phase: StudyPhase, done: usize, of: usize, second: f64) {
+    fn progress(&mut self, phase: StudyPhase, done: usize, of: usize, second: f64) {
         if let Some(at) = PHASES.iter().position(|one| *one == phase) {
             self.tracks[at].heard(done, of, second);
         }
@@ -102,6 +84,7 @@ impl Live {
 mod tests {
     use super::super::sample;
     use super::*;
+    use engram_core::journal::RedundancyLine;
     use engram_core::record::{PatchPosition, RedundancyCurve};
 
     #[test]
@@ -111,17 +94,31 @@ mod tests {
         let mut live = Live::new("k".into(), header, 10.0);
         assert_eq!(live.milestone(), "The study of tiny begins");
         for fact in &whole.facts {
-            live.fact(fact.clone());
+            live.hear(&Event::Fact(Box::new(fact.clone())), 0.0);
         }
-        live.fact(whole.facts[0].clone());
+        live.hear(&Event::Fact(Box::new(whole.facts[0].clone())), 0.0);
         for edit in whole.edits.iter().flatten() {
-            live.edit(edit.clone());
-            live.edit(edit.clone());
+            live.hear(&Event::StudyEdit(Box::new(edit.clone())), 0.0);
+            live.hear(&Event::StudyEdit(Box::new(edit.clone())), 0.0);
         }
         assert_eq!(live.record, whole);
         let curve = RedundancyCurve { ablated: 2, patched: vec![Some(0.1), None, None, None] };
-        live.redundancy(RedundancyLine { fact: 0, position: PatchPosition::SubjectLast, curve: curve.clone() });
-        live.redundancy(RedundancyLine { fact: 1, position: PatchPosition::SubjectLast, curve: curve.clone() });
+        live.hear(
+            &Event::StudyRedundancy(RedundancyLine {
+                fact: 0,
+                position: PatchPosition::SubjectLast,
+                curve: curve.clone(),
+            }),
+            0.0,
+        );
+        live.hear(
+            &Event::StudyRedundancy(RedundancyLine {
+                fact: 1,
+                position: PatchPosition::SubjectLast,
+                curve: curve.clone(),
+            }),
+            0.0,
+        );
         let found = live.record.facts[0].traced().and_then(|t| t.redundancy.get(&PatchPosition::SubjectLast));
         assert_eq!(found, Some(&curve));
         assert_eq!(live.validated(), (2, 100));
@@ -132,7 +129,7 @@ mod tests {
         let whole = sample::swept("a");
         let mut live = Live::new("k".into(), Record { edits: None, ..whole.clone() }, 0.0);
         for edit in whole.edits.iter().flatten().chain(whole.edits.iter().flatten().take(5)) {
-            live.edit(edit.clone());
+            live.hear(&Event::StudyEdit(Box::new(edit.clone())), 0.0);
         }
         assert_eq!(live.record.edits, whole.edits);
     }

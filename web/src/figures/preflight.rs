@@ -56,10 +56,13 @@ pub fn lines(preflight: &Preflight) -> Vec<(&'static str, String)> {
         ("size", format!("{} layers, width {}, {}", one.layers, one.width, words::parameters(one.parameters))),
         ("stored as", one.dtype.clone()),
         ("download", download),
-        ("stored", kept),
         ("on the device", on_device(one)),
-        ("in this tab", format!("{} at the peak of loading", bytes(one.heap_bytes))),
+        ("in memory", format!("{} at the peak of loading", bytes(one.heap_bytes))),
     ];
+    // Where nothing is downloaded, there is nothing to store.
+    if one.kept || one.download > 0 {
+        lines.insert(4, ("stored", kept));
+    }
     let pass = |seconds: f64| format!("about {} for ten tokens, from the measured speed", duration(seconds));
     lines.extend(one.seconds_per_pass.map(|seconds| ("one pass", pass(seconds))));
     lines.push(("licence", one.licence.clone().unwrap_or_else(|| "unknown; see the model's page".into())));
@@ -86,6 +89,9 @@ pub fn loaded(loaded: &Loaded) -> Vec<(&'static str, String)> {
         None => "computed; the source names none to compare with",
     };
     let [before, peak, after] = loaded.heap.map(bytes);
+    // Only a tab has a memory of its own.
+    let memory = format!("{before} before loading, {peak} at the peak, {after} after");
+    let memory = if loaded.heap == [0; 3] { String::new() } else { memory };
     let mut lines = vec![
         ("model", info.name.clone()),
         ("from", loaded.model.name().to_owned()),
@@ -96,7 +102,7 @@ pub fn loaded(loaded: &Loaded) -> Vec<(&'static str, String)> {
         ("longest prompt", words::count(loaded.positions, "token")),
         ("vocabulary", words::count(loaded.vocabulary, "token")),
         ("loaded in", duration(loaded.seconds)),
-        ("tab's memory", format!("{before} before loading, {peak} at the peak, {after} after")),
+        ("tab's memory", memory),
         ("digests", verified.into()),
         ("weights SHA-256", info.weights_sha256.clone()),
         ("config SHA-256", info.config_sha256.clone()),

@@ -44,9 +44,9 @@ fn read<T: DeserializeOwned>(text: &str) -> Option<T> {
     (text.len() <= LONGEST).then(|| serde_json::from_str(text).ok()).flatten()
 }
 
-/// What becomes of edits in force when these studies begin: what is said before, and whether the edits must be undone. A study is of
-/// the model as it was loaded; another model that is loaded first ends them.
-pub fn edits_in_the_way(edits: usize, models: &[ModelRef], loaded: Option<&ModelRef>) -> Option<(String, bool)> {
+/// What becomes of edits in force when these studies begin. A study is of the model as it was loaded; another model that is loaded
+/// first ends them.
+pub fn edits_beside(edits: usize, models: &[ModelRef], loaded: Option<&ModelRef>) -> Option<String> {
     let (loaded, first) = (loaded?, models.first()?);
     let (count, are, them) = match edits {
         0 => return None,
@@ -55,13 +55,10 @@ pub fn edits_in_the_way(edits: usize, models: &[ModelRef], loaded: Option<&Model
     };
     let name = words::visible(loaded.name());
     Some(match first == loaded {
-        true => (
-            format!("{count} of {name} {are} in force. A study is of the model as it was loaded: undo {them} first."),
-            true,
-        ),
-        false => {
-            (format!("{count} of {name} {are} in force. The study loads another model, which ends {them}."), false)
+        true => {
+            format!("{count} of {name} {are} in force. The study is of the model as it was loaded, without {them}.")
         }
+        false => format!("{count} of {name} {are} in force. The study loads another model, which ends {them}."),
     })
 }
 
@@ -118,15 +115,16 @@ mod tests {
     #[test]
     fn edits_are_told_of_before_a_study() {
         let [one, other] = ["engram-relay", "engram-llama"].map(|name| ModelRef::Bundled { name: name.into() });
-        let said = |edits, models: &[ModelRef]| edits_in_the_way(edits, models, Some(&one));
+        let said = |edits, models: &[ModelRef]| edits_beside(edits, models, Some(&one));
         assert_eq!(said(0, std::slice::from_ref(&one)), None);
+        let without = said(1, &[one.clone(), other.clone()]);
+        assert!(without.as_ref().is_some_and(|said| said.ends_with("without it.")), "{without:?}");
+        let ends = said(2, &[other.clone(), one.clone()]);
         assert!(
-            said(1, &[one.clone(), other.clone()]).is_some_and(|(said, must)| must && said.ends_with("undo it first."))
+            ends.as_ref().is_some_and(|said| said.starts_with("2 edits of") && said.ends_with("ends them.")),
+            "{ends:?}"
         );
-        assert!(
-            said(2, &[other.clone(), one.clone()]).is_some_and(|(said, must)| !must && said.starts_with("2 edits of"))
-        );
-        assert_eq!(edits_in_the_way(1, &[other], None), None);
+        assert_eq!(edits_beside(1, &[other], None), None);
     }
 
     #[test]

@@ -1,18 +1,23 @@
-//! Messages to the worker and back (`engram_core::protocol`). One worker at a time; a new one after it was lost.
+//! Requests to an engine and its answers (`engram_core::protocol`), over one line at a time: to a worker of this tab, or to the
+//! computer that serves the page. A new line is opened after one was lost.
 
+mod socket;
+mod worker;
+
+use super::place::Place;
 use engram_core::Kind;
 use engram_core::protocol::{self, Command, Event, Failure, Message, PROTOCOL, Request};
 use futures_channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
 use futures_util::StreamExt;
-use js_sys::{Array, Object, Reflect, Uint8Array};
+use js_sys::Uint8Array;
 use leptos::prelude::set_timeout;
+use socket::SocketLine;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
-use wasm_bindgen::prelude::Closure;
-use wasm_bindgen::{JsCast, JsValue};
-use web_sys::{ErrorEvent, File, MessageEvent, Worker, WorkerOptions, WorkerType};
+use web_sys::File;
+use worker::WorkerLine;
 
 /// How long a failed device may take to say that it is lost.
 const LOSS: Duration = Duration::from_millis(500);
@@ -64,20 +69,24 @@ pub(crate) struct Attachments {
     pub(crate) bytes: Option<Uint8Array>,
 }
 
-/// What listens to the worker.
-type Handlers = (Closure<dyn FnMut(MessageEvent)>, Closure<dyn FnMut(ErrorEvent)>);
+/// What carries messages.
+enum Line {
+    Worker(WorkerLine),
+    Socket(SocketLine),
+}
 
 #[derive(Default)]
 struct Inner {
-    worker: Option<Worker>,
+    line: Option<Line>,
     /// The worker can hear; what was sent before waits.
     ready: bool,
-    waiting: Vec<JsValue>,
+    waiting: Vec<(String, Attachments)>,
     calls: BTreeMap<u32, UnboundedSender<Answer>>,
     last: u32,
     /// What is done when the engine is gone.
     lost: Option<Rc<dyn Fn(Failure)>>,
-    handlers: Option<Handlers>,
+    /// What is done when the line is cut, and when it stands again.
+    cut: Option<Rc<dyn Fn(bool)>>,
 }
 
 /// The page's end of the line. Cloning gives another handle of the same line.
@@ -90,8 +99,20 @@ impl Client {
         self.0.borrow_mut().lost = Some(Rc::new(lost));
     }
 
-    /// Asks; starts the worker where none runs.
-    pub(crate) fn ask(&self, ask: Command, baggage: Attachments) -> Call {
+    /// What is done when the line is cut (`true`), and when it stands again. A worker's never is.
+    pub(crate) fn on_cut(&self, cut: impl Fn(bool) + 'static) {
+        self.0.borrow_mut().cut = Some(Rc::new(cut));
+    }
+
+    fn cut(&self, is: bool) {
+        let cut = self.0.borrow().cut.clone();
+        if let Some(cut) = cut {
+            cut(is);
+        }
+    }
+
+    /// Asks; starts an engine where none runs, or calls the one of this computer.
+    pub(crate) fn ask(&self, place: Place, ask: Command, baggage: Attachments) -> Call {
         let (sender, answers) = unbounded();
         let id = {
             let mut inner = self.0.borrow_mut();
@@ -99,19 +120,19 @@ impl Client {
             inner.last
         };
         let call = Call { id, answers, ended: false };
-        let message = match protocol::to_json(&Request { id, ask }) {
-            Ok(json) => packed(&json, baggage),
+        let json = match protocol::to_json(&Request { id, ask }) {
+            Ok(json) => json,
             Err(error) => {
                 let _ = sender.unbounded_send((Event::Failed(Failure::from(&error)), None));
                 return call;
             }
         };
         self.0.borrow_mut().calls.insert(id, sender);
-        if let Err(failure) = self.start() {
+        if let Err(failure) = self.start(place) {
             self.gone(failure);
             return call;
         }
-        self.post(message);
+        self.send(id, json, baggage);
         call
     }
 
@@ -126,59 +147,47 @@ impl Client {
             inner.last
         };
         if let Ok(json) = protocol::to_json(&Request { id, ask: Command::Cancel { request } }) {
-            self.post(packed(&json, Attachments::default()));
+            self.send(id, json, Attachments::default());
         }
     }
 
-    /// Ends the worker at once; the next request starts a new one.
+    /// Ends the engine's work for this page at once; the next request begins anew.
     pub(crate) fn end(&self) {
+        let running: Vec<u32> = self.0.borrow().calls.keys().copied().collect();
+        running.into_iter().for_each(|id| self.cancel(id));
         self.gone(gone("the engine was stopped"));
     }
 
-    fn post(&self, message: JsValue) {
+    fn send(&self, id: u32, json: String, beside: Attachments) {
         let mut inner = self.0.borrow_mut();
-        match (&inner.worker, inner.ready) {
-            (Some(worker), true) => {
-                let _ = worker.post_message(&message);
-            }
-            _ => inner.waiting.push(message),
+        match (&inner.line, inner.ready) {
+            (Some(Line::Socket(line)), _) => line.send(id, &json, &beside),
+            (Some(Line::Worker(line)), true) => line.send(&json, &beside),
+            _ => inner.waiting.push((json, beside)),
         }
     }
 
-    fn start(&self) -> Result<(), Failure> {
-        if self.0.borrow().worker.is_some() {
+    fn start(&self, place: Place) -> Result<(), Failure> {
+        if self.0.borrow().line.is_some() {
             return Ok(());
         }
-        let failed = |_| gone("the browser did not start the engine's worker");
-        let options = WorkerOptions::new();
-        options.set_type(WorkerType::Module);
-        let worker = Worker::new_with_options(&address(), &options).map_err(failed)?;
-        let line = self.clone();
-        let heard = Closure::new(move |event: MessageEvent| line.hear(&event.data()));
-        let line = self.clone();
-        let broken = Closure::new(move |event: ErrorEvent| {
-            event.prevent_default();
-            let why = match event.message() {
-                text if text.is_empty() => "its files could not be loaded".to_owned(),
-                text => text,
-            };
-            line.gone(gone(&format!("the engine's worker has crashed: {why}")));
-        });
-        worker.set_onmessage(Some(heard.as_ref().unchecked_ref()));
-        worker.set_onerror(Some(broken.as_ref().unchecked_ref()));
-        let mut inner = self.0.borrow_mut();
-        inner.worker = Some(worker);
-        inner.handlers = Some((heard, broken));
+        let line = match place {
+            Place::Tab => Line::Worker(WorkerLine::start(self)?),
+            Place::Computer => Line::Socket(SocketLine::start(self)?),
+        };
+        self.0.borrow_mut().line = Some(line);
         Ok(())
     }
 
-    fn hear(&self, data: &JsValue) {
-        let json = Reflect::get(data, &"json".into()).ok().and_then(|json| json.as_string()).unwrap_or_default();
-        let bytes = Reflect::get(data, &"bytes".into()).ok().and_then(|bytes| bytes.dyn_into::<Uint8Array>().ok());
-        let event: Message = match protocol::from_json(&json) {
+    /// A message of the engine.
+    fn hear(&self, json: &str, bytes: Option<Uint8Array>) {
+        let event: Message = match protocol::from_json(json) {
             Ok(event) => event,
             Err(error) => return self.gone(Failure::from(&error)),
         };
+        if let Some(Line::Socket(line)) = &self.0.borrow().line {
+            line.heard(event.id);
+        }
         match event.news {
             Event::Hello { protocol, .. } if event.id == 0 && protocol != PROTOCOL => {
                 self.gone(gone("page and engine are of different versions"));
@@ -187,9 +196,9 @@ impl Client {
                 let mut inner = self.0.borrow_mut();
                 inner.ready = true;
                 let waiting = std::mem::take(&mut inner.waiting);
-                if let Some(worker) = &inner.worker {
-                    for message in waiting {
-                        let _ = worker.post_message(&message);
+                if let Some(Line::Worker(line)) = &inner.line {
+                    for (json, beside) in waiting {
+                        line.send(&json, &beside);
                     }
                 }
             }
@@ -215,50 +224,29 @@ impl Client {
         }
     }
 
-    /// The worker is no more: its requests fail, and whoever wants to know is told.
+    /// The engine is no more: its requests fail, and whoever wants to know is told.
     fn gone(&self, failure: Failure) {
         let mut inner = self.0.borrow_mut();
         let last = inner.last;
         let old = std::mem::take(&mut *inner);
-        *inner = Inner { last, lost: old.lost.clone(), ..Inner::default() };
+        *inner = Inner { last, lost: old.lost.clone(), cut: old.cut.clone(), ..Inner::default() };
         drop(inner);
-        if let Some(worker) = &old.worker {
-            worker.set_onmessage(None);
-            worker.set_onerror(None);
-            worker.terminate();
+        match &old.line {
+            Some(Line::Worker(line)) => line.end(),
+            Some(Line::Socket(line)) => line.end(),
+            None => {}
         }
         for sender in old.calls.values() {
             let _ = sender.unbounded_send((Event::Failed(failure.clone()), None));
         }
+        self.cut(false);
         if let Some(lost) = old.lost {
             lost(failure);
         }
-        // The closures may be running: they are dropped when nothing is.
-        let handlers = old.handlers;
-        wasm_bindgen_futures::spawn_local(async move { drop(handlers) });
+        // Its closures may be running: they are dropped when nothing is.
+        let line = old.line;
+        wasm_bindgen_futures::spawn_local(async move { drop(line) });
     }
-}
-
-/// The worker's script, from index.html: the build gives it its name.
-fn address() -> String {
-    let document = web_sys::window().and_then(|window| window.document());
-    let meta = document.and_then(|document| document.query_selector("meta[name=engram-worker]").ok().flatten());
-    meta.and_then(|meta| meta.get_attribute("content")).unwrap_or_else(|| "./engram-worker_loader.js".into())
-}
-
-fn packed(json: &str, baggage: Attachments) -> JsValue {
-    let message = Object::new();
-    let set = |name: &str, value: &JsValue| {
-        let _ = Reflect::set(&message, &name.into(), value);
-    };
-    set("json", &json.into());
-    if !baggage.files.is_empty() {
-        set("files", &baggage.files.iter().collect::<Array>());
-    }
-    if let Some(bytes) = baggage.bytes {
-        set("bytes", &bytes);
-    }
-    message.into()
 }
 
 fn gone(message: &str) -> Failure {

@@ -2,9 +2,11 @@
 
 use super::browser;
 use super::client::{Answer, Attachments, Call, Client};
+use super::place::{self, Place};
 use crate::figures::partial::Partial;
 use crate::figures::precision;
 use crate::take;
+use engram_core::protocol::frame::Offer;
 use engram_core::protocol::{Command, DeviceChoice, DeviceReport, Edited, Event, Failure, Loaded, ModelRef, Phase};
 use engram_core::record::Precision;
 use leptos::prelude::*;
@@ -22,6 +24,8 @@ pub(crate) struct Job {
     pub(crate) id: u32,
     /// What it does, in words.
     pub(crate) what: String,
+    /// It loads a model.
+    pub(crate) loads: bool,
     /// When it began (`performance.now`, in milliseconds).
     pub(crate) since: f64,
 }
@@ -52,6 +56,12 @@ pub(crate) struct Engine {
     pub(crate) traced: RwSignal<Option<Partial>>,
     /// How often an engine was lost; changes when one is.
     pub(crate) lost: RwSignal<usize>,
+    /// Where the engine is.
+    pub(crate) place: RwSignal<Place>,
+    /// The engine of the computer that serves the page, where it offers one.
+    pub(crate) offer: RwSignal<Option<Offer>>,
+    /// The line to it is cut, and taken up again.
+    pub(crate) cut: RwSignal<bool>,
     /// The files of the model that was opened from disk, to load it again after a loss.
     files: StoredValue<SendWrapper<Vec<File>>>,
 }
@@ -72,6 +82,9 @@ impl Engine {
             problems: RwSignal::default(),
             traced: RwSignal::new(None),
             lost: RwSignal::new(0),
+            place: RwSignal::new(place::chosen()),
+            offer: RwSignal::new(None),
+            cut: RwSignal::new(false),
             files: StoredValue::new(SendWrapper::new(Vec::new())),
         };
         engine.line().on_lost(move |failure| {
@@ -85,6 +98,15 @@ impl Engine {
                 problems.push(failure);
             });
             engine.lost.update(|lost| *lost += 1);
+        });
+        engine.line().on_cut(move |cut| engine.cut.set(cut));
+        spawn_local(async move {
+            let offer = place::offered().await;
+            // An engine that is not offered any more is not waited for.
+            if offer.is_none() && engine.device.with_untracked(Option::is_none) {
+                engine.place.set(Place::Tab);
+            }
+            engine.offer.set(offer);
         });
         engine
     }
@@ -105,8 +127,9 @@ impl Engine {
 
     /// Asks.
     pub(crate) fn ask_with(self, what: &str, ask: Command, baggage: Attachments) -> Call {
-        let call = self.line().ask(ask, baggage);
-        let job = Job { id: call.id, what: what.to_owned(), since: now() };
+        let loads = matches!(ask, Command::Load { .. });
+        let call = self.line().ask(self.place.get_untracked(), ask, baggage);
+        let job = Job { id: call.id, what: what.to_owned(), loads, since: now() };
         self.jobs.update(|jobs| jobs.push(job));
         call
     }
@@ -156,9 +179,7 @@ impl Engine {
 
     /// Stops the loading of a model, where one is loaded.
     pub(crate) fn cancel_loading(self) {
-        let loading = self
-            .jobs
-            .with_untracked(|jobs| jobs.iter().rfind(|job| job.what.starts_with("loading ")).map(|job| job.id));
+        let loading = self.jobs.with_untracked(|jobs| jobs.iter().rfind(|job| job.loads).map(|job| job.id));
         if let Some(id) = loading {
             self.cancel(id);
         }

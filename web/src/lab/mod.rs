@@ -18,6 +18,7 @@ pub(crate) mod frame;
 pub(crate) mod models;
 mod pace;
 pub(crate) mod palette;
+pub(crate) mod place;
 mod prompt;
 mod share;
 pub(crate) mod status;

@@ -10,6 +10,7 @@ pub(crate) mod loading;
 pub(crate) mod open;
 
 use crate::lab::Engine;
+use crate::lab::place::Place;
 use crate::lab::trouble::Why;
 use crate::page::Page;
 use bundled::BundledModels;
@@ -31,8 +32,10 @@ pub(crate) fn Models(page: Page, engine: Engine) -> impl IntoView {
         <div class="cols models-screen">
             <div>
                 <BundledModels page=page engine=engine />
-                <Fetch page=page engine=engine />
-                <Disk page=page engine=engine />
+                {move || match engine.place.get() {
+                    Place::Tab => view! { <Fetch page=page engine=engine /> <Disk page=page engine=engine /> }.into_any(),
+                    Place::Computer => ().into_any(),
+                }}
                 <Cache page=page engine=engine />
             </div>
             <aside aria-label="What is loaded, and the device">

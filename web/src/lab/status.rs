@@ -7,6 +7,7 @@ use crate::figures::progress::loading;
 use crate::lab::copying::Copy;
 use crate::lab::engine::{Job, now};
 use crate::lab::models::device::diagnosed;
+use crate::lab::place::Place;
 use crate::lab::trouble::short;
 use crate::lab::{Engine, Tab};
 use crate::page::Page;
@@ -16,6 +17,15 @@ use std::time::Duration;
 
 /// Shorter work is not shown, so that the line does not flicker.
 const SHORTEST: f64 = 0.5;
+
+/// Where the page computes, and whether the line there stands.
+fn told(engine: Engine, name: &str) -> String {
+    match (engine.place.get(), engine.cut.get()) {
+        (Place::Tab, _) => "in this tab".into(),
+        (Place::Computer, false) => format!("on {}", words::visible(name)),
+        (Place::Computer, true) => format!("on {}: the line is cut, calling again…", words::visible(name)),
+    }
+}
 
 /// The status line.
 #[component]
@@ -59,9 +69,8 @@ pub(crate) fn StatusLine(page: Page, engine: Engine) -> impl IntoView {
         })
     };
     let job = move |job: Job| {
-        let Job { id, what, since } = job;
+        let Job { id, what, loads, since } = job;
         let what = words::visible(&what);
-        let loads = what.starts_with("loading");
         let passed = move || clock((tick.get() - since) / 1e3);
         view! {
             <span class="job">
@@ -79,6 +88,7 @@ pub(crate) fn StatusLine(page: Page, engine: Engine) -> impl IntoView {
         <footer class="status" aria-label="Status">
             <span role="status" class="facts-now">
                 <span>{move || device.get().unwrap_or_else(|| "no device open".into())}</span>
+                {move || engine.offer.get().map(|offer| view! { <span class="place">{told(engine, &offer.name)}</span> })}
                 <span>{move || model.get()}</span>
                 {move || (edits.get() > 0).then(|| view! { <span>{words::count(edits.get(), "edit")} " in force"</span> })}
             </span>

@@ -1,35 +1,23 @@
 //! Which device computes here, and why it is not the GPU when it is not.
 
 use super::js;
-use super::queue::Engine;
 use engram_core::device::Compute;
 use engram_core::protocol::{DeviceChoice, DeviceReport, Trouble};
-use engram_core::tensor::gflops;
+use engram_core::service::report;
 use engram_core::{Error, Result};
 use js_sys::{Array, Object, Reflect};
 use wasm_bindgen::JsValue;
 
 /// Opens the device that is wanted, tests and times it.
-pub(crate) async fn start(engine: &mut Engine, wish: DeviceChoice) -> Result<DeviceReport> {
-    if let Some((_, report)) = &engine.device {
-        return Ok(report.clone());
-    }
+pub(crate) async fn start(wish: DeviceChoice) -> Result<(Compute, DeviceReport)> {
     let (mut compute, trouble) = choose(wish).await?;
     // Browsers keep the adapter's full name to themselves, and the GPU library asks for no other.
     if let Some(adapter) = compute.adapter.as_mut().filter(|adapter| adapter.name.is_empty()) {
         adapter.name = label().await;
         compute.info.name.clone_from(&adapter.name);
     }
-    let report = DeviceReport {
-        info: compute.info.clone(),
-        why: compute.why.clone(),
-        adapter: compute.adapter.clone(),
-        self_test: compute.self_test,
-        trouble,
-        gflops: gflops(&compute).await?,
-    };
-    engine.device = Some((compute, report.clone()));
-    Ok(report)
+    let report = report(&compute, trouble).await?;
+    Ok((compute, report))
 }
 
 /// What the browser tells of its adapter.

@@ -1,28 +1,38 @@
 //! The worker's two ends: messages in and out, and giving way to the browser's event loop.
 
-use super::{js, log, queue};
-use engram_core::pause::{self, Pause};
-use engram_core::protocol::{self, Event, Failure, Message, PROTOCOL};
+use super::models::{self, cache};
+use super::{device, js, log, moments, opfs, studies};
+use engram_core::device::Compute;
+use engram_core::facts::{FactFile, parse};
+use engram_core::protocol::{
+    self, Command, DeviceChoice, DeviceReport, Event, Failure, Message, ModelRef, PROTOCOL, Request,
+};
+use engram_core::second_moment::Store;
+use engram_core::service::{Address, Engine, Host, Later, Meter, Opened, Queue, SeatId, Storage};
 use engram_core::text::told;
+use engram_core::{Error, Result};
 use js_sys::{Array, Function, Object, Promise, Reflect, Uint8Array};
 use std::cell::{Cell, RefCell};
-use std::future::Future;
-use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::{Arc, Mutex, PoisonError};
 use wasm_bindgen::prelude::Closure;
 use wasm_bindgen::{JsCast, JsValue};
-use wasm_bindgen_futures::JsFuture;
+use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::MessageEvent;
 
 /// What a record says about the program that made it.
-pub(crate) const PROGRAM: &str = concat!("engram ", env!("CARGO_PKG_VERSION"), " in a browser");
+const PROGRAM: &str = concat!("engram ", env!("CARGO_PKG_VERSION"), " in a browser");
 
 /// Milliseconds of work between two looks at the event loop: cancelling is felt at once, and resting costs little.
 const WORK_MS: f64 = 40.0;
 
+/// A worker has one page.
+const PAGE: SeatId = SeatId(0);
+
+/// Events that belong to no request.
+const NOBODY: Address = Address { seat: PAGE, id: 0 };
+
 thread_local! {
-    static RUNNING: Cell<u32> = const { Cell::new(0) };
-    static CANCELLED: Cell<bool> = const { Cell::new(false) };
     static RESTED: Cell<f64> = const { Cell::new(0.0) };
     static CHANNEL: RefCell<Option<JsValue>> = const { RefCell::new(None) };
 }
@@ -36,25 +46,44 @@ pub(crate) fn start() {
         fatal(if memory { "memory" } else { "crash" }, &text);
     }));
     log::install();
-    pause::install(Some(Rc::new(Resting)));
     engram_core::device::on_lost(|why| fatal("device", &format!("the graphics device was lost: {why}")));
-    let heard = Closure::<dyn FnMut(MessageEvent)>::new(|event: MessageEvent| {
-        let data = event.data();
-        let json = js::get(&data, "json").as_string().unwrap_or_default();
-        match protocol::from_json(&json) {
-            Ok(request) => queue::take(request, data),
-            Err(error) => post(0, Event::Failed(Failure::from(&error)), None),
-        }
-    });
+    // In a tab two models rarely fit: one is loaded when no study needs the other.
+    #[expect(clippy::arc_with_non_send_sync, reason = "natively it is shared between threads")]
+    let queue = Arc::new(Mutex::new(Queue::new(false)));
+    let engine = Engine::new(Rc::new(Tab::default()), queue.clone());
+    spawn_local(async move { engine.work().await });
+    let heard = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| hear(&queue, event.data()));
     js::scope().set_onmessage(Some(heard.as_ref().unchecked_ref()));
     heard.forget();
-    post(0, Event::Hello { protocol: PROTOCOL, program: PROGRAM.into() }, None);
+    post(NOBODY, Event::Hello { protocol: PROTOCOL, program: PROGRAM.into() }, None);
+}
+
+/// A message of the page.
+fn hear(queue: &Mutex<Queue<JsValue>>, data: JsValue) {
+    let json = js::get(&data, "json").as_string().unwrap_or_default();
+    let Request { id, ask } = match protocol::from_json(&json) {
+        Ok(request) => request,
+        Err(error) => return post(NOBODY, Event::Failed(Failure::from(&error)), None),
+    };
+    let mut queue = queue.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Command::Cancel { request } = ask {
+        let to = Address { seat: PAGE, id: request };
+        let waited = queue.cancel(to);
+        drop(queue);
+        if waited {
+            post(to, Event::Failed(Failure::from(&Error::cancelled())), None);
+        }
+        return;
+    }
+    let wake = queue.push(PAGE, Request { id, ask }, data);
+    drop(queue);
+    wake.wake();
 }
 
 /// Sends an event, and bytes beside it (which are handed over, not copied).
-pub(crate) fn post(id: u32, news: Event, bytes: Option<Uint8Array>) {
-    let event = Message { id, news };
-    let json = protocol::to_json(&event)
+fn post(to: Address, news: Event, bytes: Option<Vec<u8>>) {
+    let id = to.id;
+    let json = protocol::to_json(&Message { id, news })
         .or_else(|error| protocol::to_json(&Message { id, news: Event::Failed(Failure::from(&error)) }));
     let message = Object::new();
     let set = |name: &str, value: &JsValue| {
@@ -63,6 +92,7 @@ pub(crate) fn post(id: u32, news: Event, bytes: Option<Uint8Array>) {
     set("json", &json.unwrap_or_default().into());
     let _ = match bytes {
         Some(bytes) => {
+            let bytes = Uint8Array::from(bytes.as_slice());
             set("bytes", &bytes);
             js::scope().post_message_with_transfer(&message, &Array::of1(&bytes.buffer()))
         }
@@ -78,45 +108,78 @@ fn fatal(kind: &str, message: &str) {
         _ => "the engine is started again; what is finished is kept",
     };
     let failure = Failure { kind: kind.into(), message: told(message), hint: Some(hint.into()) };
-    post(0, Event::Fatal(failure), None);
+    post(NOBODY, Event::Fatal(failure), None);
 }
 
-/// The request that runs from here on.
-pub(crate) fn run(id: u32) {
-    RUNNING.with(|running| running.set(id));
-    CANCELLED.with(|cancelled| cancelled.set(false));
-    RESTED.with(|rested| rested.set(js::now_ms()));
+/// A browser's tab.
+#[derive(Default)]
+struct Tab {
+    studies: studies::Kept,
 }
 
-/// The request that runs; 0 for none.
-pub(crate) fn running() -> u32 {
-    RUNNING.with(Cell::get)
-}
+impl Host for Tab {
+    type Beside = JsValue;
+    type Studies = studies::Kept;
 
-/// Cancels the request when it is the one that runs; tells whether it is.
-pub(crate) fn cancel(id: u32) -> bool {
-    let running = RUNNING.with(Cell::get) == id;
-    if running {
-        CANCELLED.with(|cancelled| cancelled.set(true));
-    }
-    running
-}
-
-/// Whether the request that runs was cancelled.
-pub(crate) fn cancelled() -> bool {
-    CANCELLED.with(Cell::get)
-}
-
-struct Resting;
-
-impl Pause for Resting {
-    fn cancelled(&self) -> bool {
-        cancelled()
+    fn program(&self) -> String {
+        PROGRAM.into()
     }
 
-    fn rest(&self) -> Option<Pin<Box<dyn Future<Output = ()>>>> {
-        let worked = js::now_ms() - RESTED.with(Cell::get);
+    fn place(&self) -> &'static str {
+        "this tab"
+    }
+
+    fn now_ms(&self) -> f64 {
+        js::now_ms()
+    }
+
+    fn post(&self, to: Address, news: Event, bytes: Option<Vec<u8>>) {
+        post(to, news, bytes);
+    }
+
+    fn rest(&self) -> Option<Later<'static, ()>> {
+        let worked = js::now_ms() - RESTED.get();
         (worked > WORK_MS).then(|| Box::pin(rest()) as _)
+    }
+
+    fn bytes(&self, beside: &JsValue) -> Option<Vec<u8>> {
+        js::get(beside, "bytes").dyn_into::<Uint8Array>().ok().map(|bytes| bytes.to_vec())
+    }
+
+    async fn device(&self, wish: DeviceChoice) -> Result<(Compute, DeviceReport)> {
+        device::start(wish).await
+    }
+
+    async fn facts(&self) -> Result<FactFile> {
+        let bytes = models::bundled::fetch("facts.json").await?;
+        rest().await;
+        parse("bundled facts", &bytes)
+    }
+
+    async fn open(&self, model: &ModelRef, beside: &JsValue, keep: bool, meter: &Rc<Meter>) -> Result<Opened> {
+        models::open(model, beside, keep, meter).await
+    }
+
+    async fn storage(&self) -> Storage {
+        let (used, quota) = opfs::usage().await;
+        let left = quota.zip(used).map(|(quota, used)| quota.saturating_sub(used));
+        Storage { left, keeps: opfs::folder(&["models"]).await.is_some() }
+    }
+
+    async fn models(&self) -> Result<Event> {
+        cache::news().await
+    }
+
+    async fn forget(&self, key: Option<&str>) -> Result<()> {
+        cache::remove(key).await
+    }
+
+    fn studies(&self) -> &studies::Kept {
+        &self.studies
+    }
+
+    fn second_moments(&self) -> Option<Arc<dyn Store>> {
+        Some(Arc::new(moments::Kept))
     }
 }
 
@@ -131,7 +194,7 @@ pub(crate) async fn rest() {
         }
     });
     let _ = JsFuture::from(promise).await;
-    RESTED.with(|rested| rested.set(js::now_ms()));
+    RESTED.set(js::now_ms());
 }
 
 fn channel() -> JsValue {

@@ -56,8 +56,3 @@ pub(crate) fn io(what: &str, error: &JsValue) -> Error {
 pub(crate) fn now_ms() -> f64 {
     js_sys::Date::now()
 }
-
-/// Bytes of this tab's WebAssembly memory; it never shrinks.
-pub(crate) fn heap() -> u64 {
-    core::arch::wasm32::memory_size(0) as u64 * 65_536
-}

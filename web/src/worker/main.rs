@@ -2,8 +2,6 @@
 //! browser's private file system.
 
 #[cfg(target_family = "wasm")]
-mod away;
-#[cfg(target_family = "wasm")]
 mod device;
 #[cfg(target_family = "wasm")]
 mod host;
@@ -17,8 +15,6 @@ mod models;
 mod moments;
 #[cfg(target_family = "wasm")]
 mod opfs;
-#[cfg(target_family = "wasm")]
-mod queue;
 #[cfg(target_family = "wasm")]
 mod studies;
 

@@ -1,12 +1,14 @@
 //! Both answers of an edit, traced without it and with it.
 
 use super::run::Editor;
+use super::side::stoppable;
 use crate::components::Heatmaps;
+use crate::components::numbers::row;
 use crate::figures::retrace::{both, columns};
 use crate::lab::engine::unexpected;
 use crate::words;
 use engram_core::protocol::{Command, Event, Question};
-use engram_core::record::{Corruption, FactRecord, PatchPosition, Retrace};
+use engram_core::record::{Corruption, PatchPosition, Retraced};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
@@ -15,8 +17,7 @@ use leptos::task::spawn_local;
 pub(super) struct Again {
     /// The edit's number.
     edit: u32,
-    own: FactRecord,
-    again: Retrace,
+    both: Retraced,
 }
 
 impl Editor {
@@ -44,8 +45,8 @@ impl Editor {
         self.retracing.set(Some(id));
         spawn_local(async move {
             match call.last().await {
-                Ok((Event::Retraced { own, again }, _)) => {
-                    let found = Again { edit, own: *own, again: *again };
+                Ok((Event::Retraced(both), _)) => {
+                    let found = Again { edit, both: *both };
                     self.again.update(|all| {
                         all.retain(|known| known.edit != edit);
                         all.push(found);
@@ -71,14 +72,7 @@ pub(super) fn Both(editor: Editor) -> impl IntoView {
     let traceable = Memo::new(move |_| editor.in_force().is_some() && editor.running.get().is_none());
     let act = move || match (editor.retracing.get(), found.with(Option::is_some), traceable.get()) {
         (Some(id), ..) => {
-            let stop = move |_| editor.engine.cancel(id);
-            view! {
-                <p class="acts">
-                    <span role="status">"Tracing both answers…"</span>
-                    <button type="button" aria-label="Stop tracing both answers" on:click=stop>"Stop"</button>
-                </p>
-            }
-            .into_any()
+            stoppable("Tracing both answers…", "Stop tracing both answers", move || editor.engine.cancel(id))
         }
         (None, false, true) => {
             let title = "Traces the old and the new answer without this edit and with it: did the peak move, does R fall, which \
@@ -92,7 +86,7 @@ pub(super) fn Both(editor: Editor) -> impl IntoView {
         (None, false, false) => view! { <p class="none">"Not traced while the edit was in force."</p> }.into_any(),
         (None, true, _) => ().into_any(),
     };
-    let shown = move || found.get().map(|found| one(&found));
+    let shown = move || found.get().map(|found| one(&found.both));
     view! {
         <section class="again" aria-label="Both answers before and after the edit">
             <h2>"Both answers before and after the edit"</h2>
@@ -102,19 +96,9 @@ pub(super) fn Both(editor: Editor) -> impl IntoView {
     }
 }
 
-fn one(Again { own, again, .. }: &Again) -> AnyView {
+fn one(Retraced { own, again }: &Retraced) -> AnyView {
     let (head, rows) = columns(own, again);
     let head: Vec<_> = head.into_iter().map(|name| view! { <th scope="col" class="number">{name}</th> }).collect();
-    let row = |cells: Vec<String>| {
-        let mut cells = cells.into_iter();
-        let first = cells.next().unwrap_or_default();
-        view! {
-            <tr>
-                <th scope="row">{first}</th>
-                {cells.map(|cell| view! { <td class="number">{cell}</td> }).collect_view()}
-            </tr>
-        }
-    };
     let maps = both(own, again).into_iter().flatten().map(|(answer, set)| {
         view! { <h3>{format!("Effect on “{answer}”")}</h3> <Heatmaps set=Signal::stored(set) /> }
     });
@@ -122,7 +106,7 @@ fn one(Again { own, again, .. }: &Again) -> AnyView {
         <div class="scroll table" tabindex="0" role="region" aria-label="Both answers before and after the edit">
             <table>
                 <thead><tr>{head}</tr></thead>
-                <tbody>{rows.into_iter().map(row).collect_view()}</tbody>
+                <tbody>{rows.iter().map(|cells| row(cells)).collect_view()}</tbody>
             </table>
         </div>
         {maps.collect_view()}

@@ -34,11 +34,9 @@ pub(super) fn Result(editor: Editor, shown: Memo<Option<(Shown, bool)>>) -> impl
         None if editor.running.get().is_some() => ().into_any(),
         None => {
             let more = match editor.draft.way() {
-                Way::Consent(_) => {
-                    "It asks a model that is not loaded. Load it first; then the edit is made in this tab."
-                }
+                Way::Consent(_) => "It asks a model that is not loaded. Load it first; then the edit is made.",
                 _ => {
-                    "Write what the model should say, and edit it here: its weights are changed in this tab only, and every \
+                    "Write what the model should say, and edit it here: its weights are changed in memory only, and every \
                       edit can be undone."
                 }
             };

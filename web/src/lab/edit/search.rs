@@ -40,7 +40,7 @@ pub(super) fn Search(editor: Editor) -> impl IntoView {
         {shown(running, move || view! {
             <section class="finding" aria-label="Search">
                 <h2>{move || far.get()}</h2>
-                <p class="more">"The weights of this tab are changed, and nothing else. Undo brings them back bit for bit."</p>
+                <p class="more">"The weights are changed in memory, and nowhere else. Undo brings them back bit for bit."</p>
                 {shown(searched, move || view! { <LossChart curve=curve /> })}
             </section>
         })}

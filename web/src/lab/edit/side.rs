@@ -171,14 +171,7 @@ fn After(editor: Editor, maps: Maps) -> impl IntoView {
     };
     let act = move || {
         if tracing.get() {
-            let stop = move |_| editor.stop_map();
-            view! {
-                <p class="acts">
-                    <span role="status">"Tracing…"</span>
-                    <button type="button" aria-label="Stop the map after the edit" on:click=stop>"Stop"</button>
-                </p>
-            }
-            .into_any()
+            stoppable("Tracing…", "Stop the map after the edit", move || editor.stop_map())
         } else if !whole.get() && traceable.get() {
             view! { <p class="acts"><button type="button" on:click=trace>"Trace after the edit"</button></p> }
                 .into_any()
@@ -193,6 +186,17 @@ fn After(editor: Editor, maps: Maps) -> impl IntoView {
             {act}
         </section>
     }
+}
+
+/// What runs, and a button that stops it.
+pub(super) fn stoppable(told: &'static str, label: &'static str, stop: impl Fn() + 'static) -> AnyView {
+    view! {
+        <p class="acts">
+            <span role="status">{told}</span>
+            <button type="button" aria-label=label on:click=move |_| stop()>"Stop"</button>
+        </p>
+    }
+    .into_any()
 }
 
 /// The edit itself, and what can be taken along.

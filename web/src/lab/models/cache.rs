@@ -7,6 +7,7 @@ use crate::figures::bytes::{ago, bytes, of};
 use crate::figures::progress::Bar;
 use crate::lab::copying::Sure;
 use crate::lab::engine::unexpected;
+use crate::lab::place::Place;
 use crate::lab::{Engine, Tab};
 use crate::page::Page;
 use crate::words;
@@ -39,6 +40,7 @@ pub(crate) fn Cache(page: Page, engine: Engine) -> impl IntoView {
             ask("listing cached models", Command::Cache);
         }
     });
+    let computer = Memo::new(move |_| engine.place.get() == Place::Computer);
     let drop = Callback::new(move |key: Option<String>| ask("deleting a cached model", Command::DropCached { key }));
     let list = move || match shelf.get() {
         None => view! {
@@ -54,7 +56,7 @@ pub(crate) fn Cache(page: Page, engine: Engine) -> impl IntoView {
     };
     view! {
         <section>
-            <h2>"Cached in this browser"</h2>
+            <h2>{move || if computer.get() { "On this computer" } else { "Cached in this browser" }}</h2>
             {list}
         </section>
     }
@@ -70,7 +72,16 @@ fn took(engine: Engine, shelf: RwSignal<Option<Shelf>>, answer: Result<Event, Fa
 
 #[component]
 fn Found(page: Page, engine: Engine, found: Shelf, drop: Callback<Option<String>>) -> impl IntoView {
+    // What lies on the computer is its owner's: the program deletes it, no page.
+    let owned = engine.place.get_untracked() == Place::Tab;
     let space = match (found.used, found.quota) {
+        _ if !owned => view! {
+            <p class="faint">
+                "Models of the Hub's cache, and of the folders that the program was started with (--models). Files of yours and \
+                 addresses are loaded in this tab: choose it under Device."
+            </p>
+        }
+        .into_any(),
         (Some(used), Some(quota)) if quota > 0 => {
             let bar = Bar {
                 label: "Storage",
@@ -83,7 +94,7 @@ fn Found(page: Page, engine: Engine, found: Shelf, drop: Callback<Option<String>
         _ => view! { <p class="faint">"The browser does not say how much this site may store."</p> }.into_any(),
     };
     let all: u64 = found.models.iter().map(|model| model.bytes).sum();
-    let everything = (found.models.len() > 1).then(|| {
+    let everything = (owned && found.models.len() > 1).then(|| {
         view! {
             <p class="choices">
                 <Sure
@@ -99,7 +110,10 @@ fn Found(page: Page, engine: Engine, found: Shelf, drop: Callback<Option<String>
             </p>
         }
     });
-    let none = found.models.is_empty().then(|| view! { <p class="faint">"No downloaded models."</p> });
+    let none = found
+        .models
+        .is_empty()
+        .then(|| view! { <p class="faint">{if owned { "No downloaded models." } else { "None." }}</p> });
     let cards: Vec<_> = found.models.into_iter().map(|model| one(page, engine, model, drop)).collect();
     view! {
         {space}
@@ -126,21 +140,28 @@ fn one(page: Page, engine: Engine, model: Cached, drop: Callback<Option<String>>
     };
     let load = move |_| open(page, engine, reference.clone(), Vec::new());
     let words = if whole { "Load" } else { "Resume and load" };
+    let owned = engine.place.get_untracked() == Place::Tab;
+    let more = owned.then(|| format!("{verified}, used {}", ago(model.used_ms, js_sys::Date::now())));
+    let delete = owned.then(|| {
+        view! {
+            <Sure
+                label="Delete"
+                name=format!("Delete {name}")
+                question=format!("Delete {name} from this browser?")
+                on_yes=Callback::new(move |()| drop.run(Some(key.clone())))
+            />
+        }
+    });
     view! {
         <li class="card">
             <h3>{name.clone()}</h3>
             <p>{size}</p>
-            <p class="faint">{format!("{verified}, used {}", ago(model.used_ms, js_sys::Date::now()))}</p>
+            <p class="faint">{more}</p>
             <p class="choices">
                 <button type="button" aria-label=format!("{words} {name}") disabled=move || busy(engine) on:click=load>
                     {words}
                 </button>
-                <Sure
-                    label="Delete"
-                    name=format!("Delete {name}")
-                    question=format!("Delete {name} from this browser?")
-                    on_yes=Callback::new(move |()| drop.run(Some(key.clone())))
-                />
+                {delete}
             </p>
         </li>
     }

@@ -4,6 +4,7 @@ use crate::components::About;
 
 use crate::figures::{diagnostics, precision, preflight};
 use crate::lab::copying::Copy;
+use crate::lab::place::{self, Place};
 use crate::lab::{Engine, browser};
 use crate::words;
 use engram_core::protocol::DeviceChoice;
@@ -76,13 +77,22 @@ pub(crate) fn Device(engine: Engine) -> impl IntoView {
         let wish = engine.wish.get();
         diagnostics::WISHES.iter().find(|one| one.0 == wish).map(|one| one.2)
     };
+    // On the computer the program's owner chooses it, for all pages.
+    let wishes = move || {
+        (engine.place.get() == Place::Tab).then(|| {
+            view! {
+                <div class="choices" role="group" aria-label="Which device">
+                    {diagnostics::WISHES.map(choice).into_iter().collect_view()}
+                    <span class="faint">{meaning}</span>
+                </div>
+            }
+        })
+    };
     view! {
         <section>
             <h2>"Device"</h2>
-            <div class="choices" role="group" aria-label="Which device">
-                {diagnostics::WISHES.map(choice).into_iter().collect_view()}
-                <span class="faint">{meaning}</span>
-            </div>
+            <Places engine=engine />
+            {wishes}
             <Precisions engine=engine />
             <p class="faint">"Another choice reloads the model, and another device restarts the engine; edits in force are lost."</p>
             {table}
@@ -91,6 +101,50 @@ pub(crate) fn Device(engine: Engine) -> impl IntoView {
             </p>
         </section>
     }
+}
+
+/// Where the page computes, where there is a choice.
+#[component]
+fn Places(engine: Engine) -> impl IntoView {
+    let busy = Memo::new(move |_| engine.jobs.with(|jobs| !jobs.is_empty()));
+    let choice = move |place: Place, label: String| {
+        let press = move |_| moved(engine, place);
+        view! {
+            <button
+                type="button"
+                disabled=move || busy.get()
+                aria-pressed=move || (engine.place.get() == place).to_string()
+                on:click=press
+            >
+                {label}
+            </button>
+        }
+    };
+    move || {
+        let offer = engine.offer.get()?;
+        let name = format!("This computer ({})", words::visible(&offer.name));
+        Some(view! {
+            <div class="choices" role="group" aria-label="Where it computes">
+                {choice(Place::Computer, name)}
+                {choice(Place::Tab, "This tab".into())}
+                <span class="faint">
+                    {move || match engine.place.get() {
+                        Place::Computer => "The program that serves this page computes; studies go on when the tab is closed.",
+                        Place::Tab => "WebAssembly and WebGPU of this browser.",
+                    }}
+                </span>
+            </div>
+        })
+    }
+}
+
+/// Computes elsewhere from now on, with the same model where that is to be had there.
+fn moved(engine: Engine, place: Place) {
+    if engine.place.get_untracked() == place {
+        return;
+    }
+    place::choose(place);
+    again(engine, move || engine.place.set(place));
 }
 
 /// What a GPU holds matrices in; where there is nothing to choose, why.
@@ -162,16 +216,21 @@ fn wanted(engine: Engine, wish: DeviceChoice) {
     if engine.wish.get_untracked() == wish {
         return;
     }
-    engine.wish.set(wish);
+    again(engine, move || engine.wish.set(wish));
+}
+
+/// Changes what an engine is started with, and starts another where one runs.
+fn again(engine: Engine, change: impl FnOnce()) {
     // Nothing is open yet: the choice counts when something is.
     if engine.device.with_untracked(Option::is_none) {
-        return;
+        return change();
     }
     let model = engine.model.get_untracked().map(|loaded| loaded.model);
     let problems = engine.problems.get_untracked();
     engine.end();
     // The engine was ended on purpose, which is no problem.
     engine.problems.set(problems);
+    change();
     spawn_local(async move {
         let result = match model {
             Some(model) => engine.load(model, Vec::new()).await.map(|_| ()),

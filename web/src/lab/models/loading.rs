@@ -56,6 +56,5 @@ pub(crate) fn Loading(engine: Engine) -> impl IntoView {
 
 /// Stops whatever is being loaded. What has arrived stays in the browser.
 pub(crate) fn stop(engine: Engine) {
-    let jobs = engine.jobs.get_untracked();
-    jobs.iter().filter(|job| job.what.starts_with("loading")).for_each(|job| engine.cancel(job.id));
+    engine.cancel_loading();
 }

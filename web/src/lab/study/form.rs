@@ -1,7 +1,7 @@
 //! What a study shall be: models, facts, how many, which stages, and the settings that few people change.
 
 use super::fields::{Field, Tick};
-use super::in_force::{EditsInForce, in_the_way};
+use super::in_force::EditsInForce;
 use super::inbox::{self, FactsFile};
 use super::keeper;
 use super::runner::{Runner, State, Task};
@@ -11,6 +11,7 @@ use crate::figures::bundled;
 use crate::figures::queue::{self, Filled};
 use crate::files;
 use crate::lab::browser;
+use crate::lab::place::Place;
 use crate::state::POSITIONS;
 use crate::words;
 use engram_core::protocol::ModelRef;
@@ -48,9 +49,6 @@ pub(crate) fn StudyForm(runner: Runner) -> impl IntoView {
         let settings = form.with(Form::settings).map_err(|said| problems.extend(said)).ok();
         if models.with(Vec::is_empty) {
             problems.push("Choose at least one model".into());
-        }
-        if let Some((said, true)) = untrack(move || in_the_way(runner, models)) {
-            problems.push(said.trim_end_matches('.').to_owned());
         }
         if let (Some(name), None) = (lost.get(), inbox::chosen().get_untracked()) {
             let name = words::visible(&name);
@@ -126,13 +124,13 @@ pub(crate) fn StudyForm(runner: Runner) -> impl IntoView {
             <div role="alert">{said}</div>
             <EditsInForce runner=runner models=models />
             <p class="choices">
-                <button type="submit" class="primary" disabled=move || runner.busy.get() || in_the_way(runner, models).is_some_and(|(_, must)| must)>
+                <button type="submit" class="primary" disabled=move || runner.busy.get()>
                     {move || if many() > 1 { format!("Study {} models", many()) } else { "Study".into() }}
                 </button>
                 {shown(move || form.with(|form| *form != Form::default()), move || view! {
                     <button type="button" on:click=move |_| form.set(Form::default())>"Back to the defaults"</button>
                 })}
-                <span class="faint">{format!("It runs in this tab. What is finished is {}, fact by fact.", keeper::place())}</span>
+                <span class="faint">{move || runs(runner)}</span>
             </p>
         </form>
     }
@@ -195,6 +193,16 @@ fn Models(runner: Runner, models: RwSignal<Vec<ModelRef>>) -> impl IntoView {
             <p class="faint">"Any other model can be chosen here once it is loaded in the Models tab."</p>
         </fieldset>
     }
+}
+
+/// Where a study runs, and what becomes of it.
+fn runs(runner: Runner) -> String {
+    let (place, kept) = (runner.engine.place.get(), keeper::place(runner.engine));
+    let closed = match place {
+        Place::Tab => "",
+        Place::Computer => " It goes on when this tab is closed.",
+    };
+    format!("It runs {}. What is finished is {kept}, fact by fact.{closed}", place.told())
 }
 
 /// Bundled facts, or a file.

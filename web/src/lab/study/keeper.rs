@@ -4,8 +4,9 @@ use super::inbox::{self, FactsFile};
 use super::runner::{NOTE, QUEUE, Runner, State, Task, show_records};
 use crate::figures::kept::Note;
 use crate::figures::queue::{self, Queued};
-use crate::lab::browser;
 use crate::lab::engine::unexpected;
+use crate::lab::place::Place;
+use crate::lab::{Engine, browser};
 use engram_core::protocol::{Command, Event, Failure, ModelRef};
 use engram_core::record::Settings;
 use leptos::prelude::*;
@@ -17,18 +18,24 @@ fn lasting() -> bool {
 }
 
 /// Where what was finished is kept.
-pub(super) fn place() -> &'static str {
-    if lasting() { "kept in this browser" } else { "kept until this tab is closed" }
+pub(super) fn place(engine: Engine) -> &'static str {
+    match engine.place.get() {
+        Place::Computer => "kept on that computer",
+        Place::Tab if lasting() => "kept in this browser",
+        Place::Tab => "kept until this tab is closed",
+    }
 }
 
 /// What the browser stores about kept studies under this name, where they outlive the tab.
-pub(super) fn stored(name: &str) -> Option<String> {
-    browser::stored(name).filter(|_| lasting())
+pub(super) fn stored(engine: Engine, name: &str) -> Option<String> {
+    let place = engine.place.get_untracked();
+    browser::stored(&place.kept(name)).filter(|_| place == Place::Computer || lasting())
 }
 
 /// Stores a text about kept studies, where they outlive the tab.
-pub(super) fn store(name: &str, text: Option<&str>) {
-    browser::store(name, text.filter(|_| lasting()));
+pub(super) fn store(engine: Engine, name: &str, text: Option<&str>) {
+    let place = engine.place.get_untracked();
+    browser::store(&place.kept(name), text.filter(|_| place == Place::Computer || lasting()));
 }
 
 impl Runner {
@@ -83,7 +90,7 @@ impl Runner {
 
     /// Forgets the queue of an earlier visit. What was finished of its studies stays kept.
     pub(crate) fn forget_queue(self) {
-        store(QUEUE, None);
+        store(self.engine, QUEUE, None);
         self.left.set(None);
     }
 
@@ -91,6 +98,15 @@ impl Runner {
     pub(crate) async fn refresh(self) {
         let answer = self.engine.last("looking for kept studies", Command::Studies).await;
         self.kept(answer.map(|answer| answer.0));
+    }
+
+    /// Follows the study that runs, where there is one.
+    pub(crate) async fn catch_up(self) {
+        self.refresh().await;
+        let running = self.saved.with_untracked(|saved| saved.iter().flatten().find(|saved| saved.running).cloned());
+        if let Some(saved) = running {
+            self.watch(&saved);
+        }
     }
 
     /// Opens the record of a kept study.
@@ -119,7 +135,7 @@ impl Runner {
         match answer {
             Ok(Event::Studies { studies }) => {
                 let newest = studies.iter().find(|saved| !saved.finished).or(studies.first()).map(Note::from);
-                store(NOTE, newest.as_ref().and_then(Note::written).as_deref());
+                store(self.engine, NOTE, newest.as_ref().and_then(Note::written).as_deref());
                 self.note.set(newest);
                 self.saved.set(Some(studies));
             }

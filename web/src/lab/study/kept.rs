@@ -23,7 +23,7 @@ pub(crate) fn Offer(runner: Runner) -> impl IntoView {
             <aside class="offer" aria-label="A queue of studies">
                 <p>
                     <b>{words}</b>
-                    {format!(" What was finished is {}.", keeper::place())}
+                    {format!(" What was finished is {}.", keeper::place(runner.engine))}
                 </p>
                 <p class="choices">
                     <button type="button" class="primary" on:click=move |_| runner.resume_queue()>
@@ -53,7 +53,7 @@ pub(crate) fn Offer(runner: Runner) -> impl IntoView {
             <aside class="offer" aria-label="An unfinished study">
                 <p>
                     <b>{words}</b>
-                    {format!(" What was finished is {}.", keeper::place())}
+                    {format!(" What was finished is {}.", keeper::place(runner.engine))}
                 </p>
                 <p class="choices">
                     <button type="button" class="primary" on:click=move |_| runner.resume(&note)>
@@ -97,7 +97,15 @@ fn one(runner: Runner, saved: &Saved) -> impl IntoView + use<> {
     let name = words::visible(&saved.info.name);
     let note = Note::from(saved);
     let (open, forget) = (saved.key.clone(), saved.key.clone());
-    let resume = (!saved.finished).then(|| {
+    let follow = saved.running.then(|| {
+        let saved = saved.clone();
+        view! {
+            <button type="button" class="primary" disabled=move || runner.busy.get() on:click=move |_| runner.watch(&saved)>
+                "Follow"
+            </button>
+        }
+    });
+    let resume = (!saved.finished && !saved.running).then(|| {
         let label = format!("Resume the study of {name}");
         view! {
             <button
@@ -111,7 +119,7 @@ fn one(runner: Runner, saved: &Saved) -> impl IntoView + use<> {
             </button>
         }
     });
-    let show = (saved.validated > 0).then(|| {
+    let show = (saved.validated > 0 && !saved.running).then(|| {
         let label = format!("Open the study of {name}");
         view! {
             <button type="button" aria-label=label on:click=move |_| runner.open_kept(open.clone())>
@@ -120,19 +128,23 @@ fn one(runner: Runner, saved: &Saved) -> impl IntoView + use<> {
         }
     });
     let forget = Callback::new(move |()| runner.forget(forget.clone()));
+    let delete = (!saved.running).then(|| {
+        view! {
+            <Sure
+                label="Delete"
+                name=format!("Delete the study of {name}")
+                question=format!("Delete the study of {name} for good?")
+                on_yes=forget
+            />
+        }
+    });
     view! {
         <li class="card">
             <h3>{name.clone()}</h3>
             <p>{state(saved)}</p>
             <p class="faint">{origin(saved, js_sys::Date::now())}</p>
             <p class="choices">
-                {resume} {show}
-                <Sure
-                    label="Delete"
-                    name=format!("Delete the study of {name}")
-                    question=format!("Delete the study of {name} for good?")
-                    on_yes=forget
-                />
+                {follow} {resume} {show} {delete}
             </p>
         </li>
     }

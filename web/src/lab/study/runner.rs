@@ -5,8 +5,9 @@ use super::keeper;
 use crate::figures::kept::Note;
 use crate::figures::live::Live;
 use crate::figures::queue::{self, Queued};
-use crate::lab::client::Attachments;
+use crate::lab::client::{Attachments, Call};
 use crate::lab::engine::{now, unexpected};
+use crate::lab::place::Place;
 use crate::lab::{Engine, browser};
 use crate::load::{Opened, Shelf};
 use crate::page::Page;
@@ -79,6 +80,8 @@ pub(crate) struct Runner {
     /// What an earlier visit left in its queue.
     pub(crate) left: RwSignal<Option<Vec<Queued>>>,
     stop: StoredValue<bool>,
+    /// The study at hand is followed, and another page's.
+    watched: StoredValue<bool>,
     call: StoredValue<Option<u32>>,
     drawn: StoredValue<(f64, bool)>,
 }
@@ -86,8 +89,8 @@ pub(crate) struct Runner {
 impl Runner {
     /// Nothing runs. The note about the last study is read, which needs no engine.
     pub(crate) fn new(page: Page, engine: Engine) -> Self {
-        let note = keeper::stored(NOTE).and_then(|text| Note::read(&text));
-        let left = keeper::stored(QUEUE).and_then(|text| queue::read_queue(&text));
+        let note = keeper::stored(engine, NOTE).and_then(|text| Note::read(&text));
+        let left = keeper::stored(engine, QUEUE).and_then(|text| queue::read_queue(&text));
         let runner = Self {
             page,
             engine,
@@ -100,15 +103,29 @@ impl Runner {
             note: RwSignal::new(note),
             left: RwSignal::new(left),
             stop: StoredValue::new(false),
+            watched: StoredValue::new(false),
             call: StoredValue::new(None),
             drawn: StoredValue::new((0.0, false)),
         };
+        // What runs on the computer is followed as soon as the page is there, and where the engine is another, others are kept.
+        Effect::new(move |before: Option<Place>| {
+            let place = engine.place.get();
+            if before.is_some_and(|before| before != place) {
+                runner.note.set(keeper::stored(engine, NOTE).and_then(|text| Note::read(&text)));
+                runner.left.set(keeper::stored(engine, QUEUE).and_then(|text| queue::read_queue(&text)));
+                runner.saved.set(None);
+            }
+            if place == Place::Computer && engine.offer.with(Option::is_some) {
+                spawn_local(runner.catch_up());
+            }
+            place
+        });
         // The queue outlives the page, from its first study on.
         Effect::new(move || {
             let kept = runner.queue.with(|queue| (!queue.is_empty()).then(|| unfinished(queue)));
             if let Some(kept) = kept {
                 let text = (!kept.is_empty()).then(|| queue::written(&kept)).flatten();
-                keeper::store(QUEUE, text.as_deref());
+                keeper::store(engine, QUEUE, text.as_deref());
             }
         });
         runner
@@ -126,13 +143,16 @@ impl Runner {
     /// Stops after the fact at hand; the journal keeps what is done.
     pub(crate) fn pause(self) {
         self.stop.set_value(true);
+        let key = self.live.with_untracked(|live| live.as_ref().map(|live| live.key.clone()));
         match self.call.get_value() {
+            // Cancelling would end the following alone.
+            Some(_) if self.watched.get_value() => {
+                let pause = Command::PauseStudy { key: key.unwrap_or_default() };
+                spawn_local(async move { drop(self.engine.last("pausing the study", pause).await) });
+            }
             Some(id) => self.engine.cancel(id),
             // The model is still being loaded.
-            None => {
-                let loading = self.engine.jobs.get_untracked();
-                loading.iter().filter(|job| job.what.starts_with("loading")).for_each(|job| self.engine.cancel(job.id));
-            }
+            None => self.engine.cancel_loading(),
         }
     }
 
@@ -221,13 +241,48 @@ impl Runner {
         settings.edit.layers = settings.edit.layers.named(loaded.info.layers);
         let ask = StudyCommand { facts: task.facts.as_ref().map(FactsFile::name), settings, key: task.key };
         let what = format!("studying {}", loaded.info.name);
-        let mut call = self.engine.ask_with(&what, Command::Study(ask), baggage);
+        let call = self.engine.ask_with(&what, Command::Study(ask), baggage);
+        self.follow(place, &task.model, call).await
+    }
+
+    /// Follows a study that runs on the computer, begun by this page before it was closed or by another.
+    pub(crate) fn watch(self, saved: &Saved) {
+        if self.busy.get_untracked() {
+            return;
+        }
+        let (key, model, name) = (saved.key.clone(), saved.model.clone(), saved.info.name.clone());
+        let settings = Settings::default();
+        self.queue.set(vec![Task {
+            model: model.clone(),
+            settings,
+            facts: None,
+            key: Some(key.clone()),
+            state: State::Runs,
+        }]);
+        self.busy.set(true);
+        self.watched.set_value(true);
+        self.said.set(None);
+        spawn_local(async move {
+            let call = self.engine.ask(&format!("following the study of {name}"), Command::WatchStudy { key });
+            match self.follow(0, &model, call).await {
+                Ok(()) => self.mark(0, State::Done),
+                Err(failure) if failure.cancelled() => self.mark(0, State::Paused),
+                Err(failure) => self.mark(0, State::Failed(failure.message)),
+            }
+            self.watched.set_value(false);
+            self.busy.set(false);
+            self.refresh().await;
+        });
+    }
+
+    /// Takes what comes of a study, to its end.
+    async fn follow(self, place: usize, model: &ModelRef, mut call: Call) -> Result<(), Failure> {
         self.call.set_value(Some(call.id));
         let mut result = Err(unexpected());
         while let Some((news, _)) = call.next().await {
             match news {
                 Event::StudyHeader { key, record, note } => {
-                    self.begun(place, &task.model, key, *record);
+                    self.begun(place, model, key, *record);
                     if note.is_some() {
                         self.said.set(note);
                     }
@@ -244,7 +299,7 @@ impl Runner {
         self.call.set_value(None);
         self.engine.done(call.id);
         self.live.notify();
-        self.remember(&task.model, result.is_ok());
+        self.remember(model, result.is_ok());
         result
     }
 
@@ -261,13 +316,7 @@ impl Runner {
     fn heard(self, news: Event) {
         self.live.update_untracked(|live| {
             let Some(live) = live else { return };
-            match news {
-                Event::Fact(fact) => live.fact(*fact),
-                Event::StudyRedundancy(line) => live.redundancy(line),
-                Event::StudyEdit(edit) => live.edit(*edit),
-                Event::Progress { phase, done, of } => live.progress(phase, done, of, now() / 1e3),
-                _ => {}
-            }
+            live.hear(&news, now() / 1e3);
         });
         self.redraw();
     }
@@ -301,7 +350,7 @@ impl Runner {
             Some(Note { key: live.key.clone(), model: model.clone(), name, done, of, finished })
         });
         if let Some(note) = note {
-            keeper::store(NOTE, note.written().as_deref());
+            keeper::store(self.engine, NOTE, note.written().as_deref());
             self.note.set(Some(note));
         }
     }
@@ -313,7 +362,7 @@ impl Runner {
             && old.done != done
         {
             let note = Note { done, of, ..old };
-            keeper::store(NOTE, note.written().as_deref());
+            keeper::store(self.engine, NOTE, note.written().as_deref());
             self.note.set(Some(note));
         }
     }

@@ -10,6 +10,7 @@ use crate::figures::partial;
 use crate::figures::question::Asked;
 use crate::figures::trace::Story;
 use crate::lab::Tab;
+use crate::lab::place::Place;
 use crate::words;
 use engram_core::record::Outcome;
 use leptos::prelude::*;
@@ -34,14 +35,19 @@ pub(super) fn Finding(tracer: Tracer, story: Memo<Option<Story>>, stale: Memo<Op
         if tracer.fact.with(Option::is_some) {
             return None;
         }
+        let place = tracer.engine.place.get().told();
         let (head, more) = match (tracer.source.get() == Source::Live, tracer.draft.way()) {
-            (true, _) => ("Tracing…", "The values of each layer come first, then the maps row by row."),
+            (true, _) => ("Tracing…", "The values of each layer come first, then the maps row by row.".to_owned()),
             (false, Way::Consent(_)) => (
                 "This prompt has not been run yet.",
-                "It asks a model that is not loaded. Load it first; then Trace runs the prompt in this tab.",
+                format!("It asks a model that is not loaded. Load it first; then Trace runs the prompt {place}."),
             ),
             (false, _) => {
-                ("This prompt has not been run yet.", "Press Trace to run it in this tab; nothing is sent anywhere.")
+                let more = match tracer.engine.place.get() {
+                    Place::Tab => "Press Trace to run it in this tab; nothing is sent anywhere.".to_owned(),
+                    Place::Computer => format!("Press Trace to run it {place}."),
+                };
+                ("This prompt has not been run yet.", more)
             }
         };
         Some(view! { <h2>{head}</h2> <p class="more">{more}</p> })
@@ -132,8 +138,13 @@ pub(crate) fn Notices(tracer: Tracer, stale: Memo<Option<String>>) -> impl IntoV
         })
     };
     let linked = move || {
-        (tracer.source.get() == Source::Linked).then(|| view! {
-            <p class="notice">"These numbers came with the link, and nobody has checked them. Trace computes them in this tab."</p>
+        (tracer.source.get() == Source::Linked).then(|| {
+            view! {
+                <p class="notice">
+                    "These numbers came with the link, and nobody has checked them. Trace computes them "
+                    {tracer.engine.place.get().told()} "."
+                </p>
+            }
         })
     };
     let stopped = move || {

@@ -1,7 +1,8 @@
 //! Models and facts that lie beside the page.
 
-use super::{Opened, fetch};
+use super::fetch;
 use crate::js;
+use engram_core::service::{Opened, Parts};
 use engram_core::weights::{ByteSource, MemoryFile};
 use engram_core::{Error, Result};
 
@@ -27,7 +28,7 @@ pub(crate) async fn open(name: &str) -> Result<Opened> {
     }
     Ok(Opened {
         name: name.to_owned(),
-        sources,
+        parts: Parts::Sources(sources),
         all,
         here: all,
         licence: Some("MIT OR Apache-2.0".into()),

@@ -3,6 +3,7 @@
 use crate::{js, opfs};
 use engram_core::Result;
 use engram_core::protocol::{Cached, Event, ModelRef};
+use engram_core::service::{KeptCopy, Later};
 use engram_web::ranges::Ranges;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -115,11 +116,16 @@ impl Kept {
         let about = self.about.borrow().clone();
         opfs::write_json(&self.folder, ABOUT, &about).await
     }
+}
 
-    /// All is here, and its digest was compared with what the source names.
-    pub(crate) async fn finished(&self, verified: Option<bool>) -> Result<()> {
+impl KeptCopy for Kept {
+    fn finished(&self, verified: Option<bool>) -> Later<'_, Result<()>> {
         self.about.borrow_mut().verified = verified;
-        self.save().await
+        Box::pin(self.save())
+    }
+
+    fn remove(&self) -> Later<'_, Result<()>> {
+        Box::pin(remove(Some(&self.key)))
     }
 }
 

@@ -1,6 +1,6 @@
 //! HTTP as this worker needs it: whole small files, and ranges of large ones as they stream in.
 
-use crate::{host, js};
+use crate::js;
 use engram_core::{Error, Result, pause};
 use js_sys::{Promise, Uint8Array};
 use wasm_bindgen::{JsCast, JsValue};
@@ -108,7 +108,7 @@ async fn soon(promise: &Promise) -> Result<Result<JsValue, JsValue>> {
             Ok(value) if value.is_undefined() => {}
             settled => return Ok(settled),
         }
-        if host::cancelled() {
+        if pause::is_cancelled() {
             return Err(Error::cancelled());
         }
     }

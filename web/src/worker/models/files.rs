@@ -1,7 +1,7 @@
 //! Files from the reader's disk, read by slices: a file may be larger than this memory.
 
-use super::{Meter, Opened};
 use crate::js;
+use engram_core::service::{Meter, Opened, Parts};
 use engram_core::weights::{BoxFuture, ByteSource, PARTS};
 use engram_core::{Error, Result};
 use std::borrow::Cow;
@@ -73,7 +73,7 @@ pub(super) fn open(name: &str, files: &[File], meter: &Rc<Meter>) -> Result<Open
     }
     Ok(Opened {
         name: name.to_owned(),
-        sources,
+        parts: Parts::Sources(sources),
         all,
         here: 0,
         licence: None,

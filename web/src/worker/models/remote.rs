@@ -1,10 +1,11 @@
 //! Files on a server, read by ranges as the model is built, kept in the browser as they come.
 
 use super::cache::{About, Kept, KeptPart, key_of};
-use super::{Meter, Opened, fetch};
-use crate::{host, opfs};
+use super::fetch;
+use crate::opfs;
 use engram_core::names::is_inside;
 use engram_core::protocol::ModelRef;
+use engram_core::service::{KeptCopy, Meter, Opened, Parts};
 use engram_core::weights::{BoxFuture, ByteSource};
 use engram_core::{Error, Kind, Result, pause};
 use std::borrow::Cow;
@@ -284,7 +285,7 @@ async fn wait(ms: f64) -> Result<()> {
             let _ = crate::js::scope().set_timeout_with_callback_and_timeout_and_arguments_0(&resolve, 50);
         });
         let _ = wasm_bindgen_futures::JsFuture::from(promise).await;
-        if host::cancelled() {
+        if pause::is_cancelled() {
             return Err(Error::cancelled());
         }
     }
@@ -376,13 +377,13 @@ async fn sources(
     }
     Ok(Opened {
         name: about.name.clone(),
-        sources,
+        parts: Parts::Sources(sources),
         all: about.parts.iter().map(|part| part.size).sum(),
         here,
         licence: about.licence,
         weights_sha256: about.weights_sha256,
         tokenizer_sha256: about.tokenizer_sha256,
-        kept,
+        kept: kept.map(|kept| Box::new(kept) as Box<dyn KeptCopy>),
         remarks,
     })
 }

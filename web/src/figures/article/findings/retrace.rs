@@ -49,7 +49,7 @@ mod tests {
         let told = answers(&Article::new(&both[..1], &view));
         assert_eq!(told.len(), 1, "{told:?}");
         assert!(
-            told[0].starts_with("ROME, 4 edits: what one clean state restores of the old answer goes from"),
+            told[0].starts_with("ROME, 4 edits: the most that one clean state restores of the old answer goes from"),
             "{told:?}"
         );
         assert!(told[0].contains("of the new answer it is +0.700 (layer 3) after the edit"), "{told:?}");

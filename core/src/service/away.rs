@@ -1,10 +1,10 @@
 //! What is taken away: changes of the weights and scripts, as files.
 
-use super::queue::Engine;
-use engram_core::emit::Files;
-use engram_core::load::Model;
-use engram_core::protocol::{Event, MapSite, ModelRef, Question};
-use engram_core::{Error, Result};
+use crate::emit::Files;
+use crate::error::{Error, Result};
+use crate::lab::Lab;
+use crate::load::Model;
+use crate::protocol::{Event, MapSite, ModelRef, Question};
 use std::io::{Cursor, Write as _};
 use zip::CompressionMethod;
 use zip::write::{SimpleFileOptions, ZipWriter};
@@ -17,16 +17,13 @@ fn file(name: String, bytes: Vec<u8>) -> File {
 }
 
 /// The edits in force as Engram's own file.
-pub(super) fn delta(engine: &mut Engine) -> Result<File> {
-    let lab = engine.lab()?;
+pub(super) fn delta(lab: &Lab) -> Result<File> {
     Ok(file(format!("{}-edits.safetensors", plain(lab.model())), lab.delta()?))
 }
 
 /// The edits in force as an adapter of PEFT, a folder in an archive.
-pub(super) fn adapter(engine: &mut Engine) -> Result<File> {
-    let files = files(engine)?;
-    let lab = engine.lab()?;
-    let (name, adapter) = (format!("{}-adapter", plain(lab.model())), lab.adapter(&files)?);
+pub(super) fn adapter(lab: &Lab, place: &ModelRef) -> Result<File> {
+    let (name, adapter) = (format!("{}-adapter", plain(lab.model())), lab.adapter(&files(lab, place))?);
     // Numbers of an adapter do not pack.
     let options = SimpleFileOptions::default().compression_method(CompressionMethod::Stored);
     let mut archive = ZipWriter::new(Cursor::new(Vec::new()));
@@ -40,16 +37,18 @@ pub(super) fn adapter(engine: &mut Engine) -> Result<File> {
 }
 
 /// A script that computes a cell again.
-pub(super) async fn script(engine: &mut Engine, question: &Question, cell: (MapSite, usize, usize)) -> Result<File> {
-    let files = files(engine)?;
-    let text = engine.lab()?.script(question, cell, &files).await?;
+pub(super) async fn script(
+    lab: &mut Lab,
+    place: &ModelRef,
+    question: &Question,
+    cell: (MapSite, usize, usize),
+) -> Result<File> {
+    let text = lab.script(question, cell, &files(lab, place)).await?;
     Ok(file(format!("check-layer-{}-token-{}.py", cell.2, cell.1), text.into_bytes()))
 }
 
 /// Where transformers finds the loaded model.
-fn files(engine: &mut Engine) -> Result<Files> {
-    engine.lab()?;
-    let (lab, place) = engine.lab.as_ref().expect("it was just there");
+fn files(lab: &Lab, place: &ModelRef) -> Files {
     let (model, family) = (lab.model(), lab.model().info.family.as_str());
     let files = match place {
         ModelRef::Bundled { name } => Files::bundled(family, name),
@@ -62,7 +61,7 @@ fn files(engine: &mut Engine) -> Result<Files> {
             Files::named(family, &model.info.name)
         }
     };
-    Ok(files.noting(model.own_head, model.compute.info.precision))
+    files.noting(model.own_head, model.compute.info.precision)
 }
 
 /// A model's name as a part of a file's.
