@@ -23,11 +23,11 @@ pub use socket::Door;
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{Request, State};
+use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{Method, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{any, get};
+use axum::routing::{any, get, post};
 use connections::{Limits, Reached};
 use engram_core::{Error, Result};
 use guard::Names;
@@ -121,6 +121,7 @@ fn router(lab: Arc<Lab>) -> Router {
     let asked = middleware::from_fn_with_state(Arc::clone(&lab), admitted);
     Router::new()
         .route("/engine", get(socket::offer))
+        .route("/engine/key", post(socket::key).layer(DefaultBodyLimit::max(LONGEST)))
         .route("/engine/socket", any(socket::connect))
         .fallback(file)
         .with_state(lab)

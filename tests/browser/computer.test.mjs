@@ -55,7 +55,14 @@ test('the link lets a page compute on the computer, and the page says where it c
   await started(other);
   await show(other, 'Models');
   assert.equal(await places(other).count(), 0);
-  assert.ok(browser);
+  // The browser that the program starts comes with a ticket, which is good once; this one is none.
+  const guest = use(await launch());
+  guest.allow(/403/);
+  const third = await guest.open(`${site.url}#engine=once.guess`);
+  await started(third);
+  await show(third, 'Models');
+  assert.equal(await places(third).count(), 0);
+  assert.ok(!third.url().includes('once.') && browser);
 });
 
 /** Fills in a study that is not over before its page is. */

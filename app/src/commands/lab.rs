@@ -65,7 +65,8 @@ pub fn run(args: &LabArgs, ui: &Ui) -> Result<()> {
         log::debug!("no Ctrl-C handler: {error}");
     }
     let door = if args.no_engine { None } else { Some(args.engine.door(!args.no_token)?) };
-    let address = format!("http://127.0.0.1:{port}/{}", door.as_ref().map(Door::fragment).unwrap_or_default());
+    let link = |fragment: Option<String>| format!("http://127.0.0.1:{port}/{}", fragment.unwrap_or_default());
+    let address = link(door.as_ref().map(Door::fragment));
     ui.print(&address)?;
     if args.port.is_none() && port != PORT {
         ui.warn(&format!(
@@ -76,6 +77,8 @@ pub fn run(args: &LabArgs, ui: &Ui) -> Result<()> {
     ui.note("serving this machine only; Ctrl-C ends it");
     if !args.no_open {
         let ui = *ui;
+        // What a browser is started with can be read in the list of processes.
+        let address = link(door.as_ref().map(Door::opening));
         // What opens browsers is waited for, to hear whether it can; the page must not wait with it.
         std::thread::spawn(move || {
             if let Err(error) = open::that_detached(&address) {

@@ -430,5 +430,17 @@ fn what_is_offered_says_nothing_secret() {
             "{text}"
         );
         assert!(!text.contains(&lab.token), "{text}");
+        // A ticket that nobody has issued, or that is asked for without a page, gives nothing.
+        for origin in [String::new(), format!("Origin: http://{}\r\n", lab.address)] {
+            let mut stream = std::net::TcpStream::connect(lab.address).expect("a connection");
+            let head = format!(
+                "POST /engine/key HTTP/1.1\r\nHost: {}\r\n{origin}Content-Length: 5\r\nConnection: close\r\n\r\nguess",
+                lab.address
+            );
+            stream.write_all(head.as_bytes()).expect("sent");
+            let mut text = String::new();
+            stream.read_to_string(&mut text).expect("an answer");
+            assert!(text.starts_with("HTTP/1.1 403") && !text.contains(&lab.token), "{text}");
+        }
     });
 }

@@ -2,14 +2,14 @@
 
 use super::Lab;
 use super::sessions::{Seated, Sessions};
-use super::token::Token;
+use super::token::{Ticket, Token};
 use crate::native::{Native, Post, Requests};
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::extract::ws::{CloseFrame, Message as Frame, WebSocket, WebSocketUpgrade};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use engram_core::protocol::frame::{Join, Joined, Kind, Offer, SUBPROTOCOL, TOKEN, WRONG_TOKEN, pack, unpack};
+use engram_core::protocol::frame::{Join, Joined, Kind, Offer, SUBPROTOCOL, TICKET, TOKEN, WRONG_TOKEN, pack, unpack};
 use engram_core::protocol::{Command, Event, Failure, Message, PROTOCOL, Request, from_json, to_json};
 use engram_core::service::{Address, SeatId};
 use engram_core::{Error, Result};
@@ -40,6 +40,7 @@ pub struct Door {
     sessions: Arc<Sessions>,
     engine: Native,
     token: Option<Token>,
+    ticket: Ticket,
     name: String,
     program: String,
 }
@@ -58,12 +59,20 @@ impl Door {
         let pages = Arc::clone(&sessions);
         let post: Post = Arc::new(move |to, news, bytes| post(&pages, to, news, &bytes.unwrap_or_default()));
         let engine = start(post).map_err(|error| Error::io(format!("the engine cannot start: {error}")))?;
-        Ok(Self { sessions, engine, token, name, program })
+        Ok(Self { sessions, engine, token, ticket: Ticket::none(), name, program })
     }
 
     /// What a link has at its end for a page to use the engine; no server sees it.
     pub fn fragment(&self) -> String {
         format!("#engine={}", self.token.as_ref().map_or("open", Token::text))
+    }
+
+    /// The same for a browser that this program starts: good once, for two minutes.
+    pub fn opening(&self) -> String {
+        match &self.token {
+            Some(_) => format!("#engine={TICKET}{}", self.ticket.issue()),
+            None => self.fragment(),
+        }
     }
 
     fn requests(&self) -> std::sync::MutexGuard<'_, engram_core::service::Queue<Option<Vec<u8>>>> {
@@ -100,6 +109,17 @@ pub async fn offer(State(lab): State<Arc<Lab>>) -> Response {
     };
     let headers = [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")];
     (headers, to_json(&offer).unwrap_or_default()).into_response()
+}
+
+/// The token for a ticket.
+pub async fn key(State(lab): State<Arc<Lab>>, headers: HeaderMap, ticket: String) -> Response {
+    let Some(door) = &lab.door else { return StatusCode::NOT_FOUND.into_response() };
+    match &door.token {
+        Some(token) if headers.contains_key(header::ORIGIN) && door.ticket.take(&ticket) => {
+            ([(header::CACHE_CONTROL, "no-store")], token.text().to_owned()).into_response()
+        }
+        _ => (StatusCode::FORBIDDEN, "refused: this ticket is used, or too old\n").into_response(),
+    }
 }
 
 /// A page's line.

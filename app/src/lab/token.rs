@@ -8,6 +8,8 @@ use sha2::{Digest, Sha256};
 use std::fs::{self, OpenOptions};
 use std::io::{ErrorKind, Write as _};
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 use subtle::ConstantTimeEq as _;
 
 /// Bytes of a token.
@@ -83,6 +85,38 @@ impl Token {
     }
 }
 
+/// What stands for the token once: a browser is started with an address that everybody on the machine can read in the list of
+/// processes.
+pub struct Ticket(Mutex<Option<(Token, Instant)>>);
+
+/// How long a ticket is good for.
+const GOOD: Duration = Duration::from_secs(120);
+
+impl Ticket {
+    /// None is out.
+    pub const fn none() -> Self {
+        Self(Mutex::new(None))
+    }
+
+    /// A new one in place of the last.
+    pub fn issue(&self) -> String {
+        let token = Token::new();
+        let text = token.text().to_owned();
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((token, Instant::now()));
+        text
+    }
+
+    /// Whether somebody has it; it is good no more then.
+    pub fn take(&self, offered: &str) -> bool {
+        let mut out = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let good = out.as_ref().is_some_and(|(token, issued)| issued.elapsed() < GOOD && token.is(offered));
+        if good {
+            *out = None;
+        }
+        good
+    }
+}
+
 /// Refuses a file that others can read.
 #[cfg(unix)]
 fn private(path: &Path) -> Result<()> {
@@ -103,6 +137,14 @@ fn private(_: &Path) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_ticket_is_good_once() {
+        let ticket = Ticket::none();
+        assert!(!ticket.take(""));
+        let (old, new) = (ticket.issue(), ticket.issue());
+        assert!(!ticket.take(&old) && ticket.take(&new) && !ticket.take(&new));
+    }
 
     #[test]
     fn it_is_kept_for_its_owner_alone() {

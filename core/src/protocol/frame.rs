@@ -19,6 +19,8 @@ const HEAD: usize = 16;
 pub const SUBPROTOCOL: &str = "engram.1";
 /// Before the token among the offered subprotocols: a page cannot send headers of its own.
 pub const TOKEN: &str = "engram.token.";
+/// Before a ticket in a link, which stands for the token once: `engine/key` gives the token for it.
+pub const TICKET: &str = "once.";
 /// Closing code for a wrong token; a page sees no other refusal.
 pub const WRONG_TOKEN: u16 = 4401;
 

@@ -53,6 +53,19 @@ struct Seat<B> {
     served: u64,
 }
 
+impl<B> Seat<B> {
+    /// The place of its next job of a kind. A study waits for what was asked before it; other commands need not wait for a study that
+    /// has not begun, but one that loads another model does.
+    fn next(&self, kind: Kind) -> Option<usize> {
+        let at = self.waiting.iter().position(|job| job.kind() == kind)?;
+        let first = match kind {
+            Kind::Study => at == 0,
+            Kind::Command => at == 0 || !matches!(self.waiting[at].ask, Command::Load { .. }),
+        };
+        first.then_some(at)
+    }
+}
+
 /// What runs.
 #[derive(Default)]
 struct Running {
@@ -185,7 +198,7 @@ impl<B> Queue<B> {
         std::mem::take(&mut self.left)
     }
 
-    /// The next job of a kind: of the seat whose turn is longest ago. A seat's requests keep their order.
+    /// The next job of a kind: of the seat whose turn is longest ago. A seat's commands keep their order, and so do its studies.
     pub(super) fn next(&mut self, kind: Kind, now: Instant) -> Option<Job<B>> {
         if kind == Kind::Command {
             if self.parked.is_some_and(|since| now.duration_since(since) >= PATIENCE) {
@@ -197,17 +210,19 @@ impl<B> Queue<B> {
             }
         }
         let (running, studied, several) = (self.command.to, self.study.to.is_some(), self.several);
-        let ready = |seat: &SeatId, job: &Job<B>| {
-            let behind = running.is_some_and(|running| running.seat == *seat);
-            let loads = matches!(job.ask, Command::Load { .. }) && studied && !several;
-            job.kind() == kind && !behind && !loads
+        let ready = |(id, seat): (&SeatId, &Seat<B>)| {
+            if running.is_some_and(|running| running.seat == *id) {
+                return None;
+            }
+            let at = seat.next(kind)?;
+            let loads = matches!(seat.waiting[at].ask, Command::Load { .. });
+            (!loads || several || !studied).then_some((seat.served, *id, at))
         };
-        let ready = |(id, seat): &(&SeatId, &Seat<B>)| seat.waiting.front().is_some_and(|job| ready(id, job));
-        let id = self.seats.iter().filter(ready).min_by_key(|(_, seat)| seat.served).map(|(id, _)| *id)?;
+        let (_, id, at) = self.seats.iter().filter_map(ready).min()?;
         self.turns += 1;
         let seat = self.seats.get_mut(&id)?;
         seat.served = self.turns;
-        let job = seat.waiting.pop_front()?;
+        let job = seat.waiting.remove(at)?;
         let running = self.of_mut(kind);
         (running.to, running.cancelled) = (Some(job.to), false);
         Some(job)
@@ -230,12 +245,11 @@ impl<B> Queue<B> {
             return false;
         }
         self.turn_ends = None;
-        let waits = |seat: &Seat<B>| seat.waiting.front().is_some_and(|job| job.kind() == Kind::Command);
-        let blocked = |seat: &Seat<B>| {
-            let loads = |job: &Job<B>| matches!(job.ask, Command::Load { .. });
-            !self.several && seat.waiting.front().is_some_and(loads)
+        let waits = |seat: &Seat<B>| {
+            let job = seat.next(Kind::Command).map(|at| &seat.waiting[at]);
+            job.is_some_and(|job| self.several || !matches!(job.ask, Command::Load { .. }))
         };
-        let wanted = self.command.to.is_some() || self.seats.values().any(|seat| waits(seat) && !blocked(seat));
+        let wanted = self.command.to.is_some() || self.seats.values().any(waits);
         if !wanted {
             self.parked = None;
             return false;

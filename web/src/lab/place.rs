@@ -2,15 +2,22 @@
 //! comes with the link that `engram lab` prints, and is kept for this address.
 
 use super::browser;
-use engram_core::protocol::frame::Offer;
+use engram_core::protocol::frame::{self, Offer};
+use std::cell::RefCell;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
+use web_sys::RequestInit;
 
 /// Where the token and the choice are kept.
 const TOKEN: &str = "engram.engine";
 const CHOICE: &str = "engram.place";
 /// Before the token in the address, after `#`, which no server sees.
 const IN_LINK: &str = "#engine=";
+
+thread_local! {
+    /// A ticket that came with the link.
+    static TICKET: RefCell<Option<String>> = const { RefCell::new(None) };
+}
 
 /// Where the engine is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,12 +58,30 @@ pub(crate) fn take_token() {
     let Some(window) = web_sys::window() else { return };
     let hash = window.location().hash().unwrap_or_default();
     let Some(token) = hash.strip_prefix(IN_LINK) else { return };
-    browser::store(TOKEN, Some(token));
+    match token.strip_prefix(frame::TICKET) {
+        Some(ticket) => TICKET.set(Some(ticket.to_owned())),
+        None => browser::store(TOKEN, Some(token)),
+    }
     let address = window.location().href().unwrap_or_default();
     let bare = address.split('#').next().unwrap_or_default();
     if let Ok(history) = window.history() {
         let _ = history.replace_state_with_url(&JsValue::NULL, "", Some(bare));
     }
+}
+
+/// Gets the token for a ticket, where the page came with one.
+async fn redeem() -> Option<()> {
+    let ticket = TICKET.take()?;
+    let ask = RequestInit::new();
+    ask.set_method("POST");
+    ask.set_body(&JsValue::from_str(&ticket));
+    let response = JsFuture::from(web_sys::window()?.fetch_with_str_and_init("engine/key", &ask)).await.ok()?;
+    let response: web_sys::Response = response.dyn_into().ok()?;
+    let token = JsFuture::from(response.text().ok()?).await.ok()?.as_string()?;
+    if response.ok() {
+        browser::store(TOKEN, Some(&token));
+    }
+    Some(())
 }
 
 /// The token, where there is one.
@@ -66,7 +91,7 @@ pub(crate) fn token() -> Option<String> {
 
 /// Where a visitor with a token computes: what was chosen last, else the computer, which is quicker than a tab.
 pub(crate) fn chosen() -> Place {
-    match token() {
+    match token().or_else(|| TICKET.with_borrow(Clone::clone)) {
         Some(_) if browser::stored(CHOICE).as_deref() != Some(Place::Tab.name()) => Place::Computer,
         _ => Place::Tab,
     }
@@ -79,6 +104,7 @@ pub(crate) fn choose(place: Place) {
 
 /// The engine that the server has, if it still has one.
 pub(crate) async fn offered() -> Option<Offer> {
+    redeem().await;
     token()?;
     let response = JsFuture::from(web_sys::window()?.fetch_with_str("engine")).await.ok()?;
     let response: web_sys::Response = response.dyn_into().ok()?;
