@@ -15,6 +15,7 @@ impl Lab {
     fn start(site: &Path) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_engram"));
         command.args(["lab", "--no-open", "--port", "0", "--site"]).arg(site);
+        command.env("ENGRAM_DATA", site);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("engram starts");
         let mut address = String::new();
@@ -23,7 +24,8 @@ impl Lab {
     }
 
     fn host(&self) -> &str {
-        self.address.strip_prefix("http://").and_then(|rest| rest.strip_suffix('/')).expect("an address")
+        let bare = self.address.split('#').next().and_then(|bare| bare.strip_prefix("http://"));
+        bare.and_then(|rest| rest.strip_suffix('/')).expect("an address")
     }
 
     fn ask(&self, path: &str, host: &str) -> String {
@@ -53,6 +55,14 @@ fn a_page_over_a_socket() {
     let folder = site();
     let lab = Lab::start(folder.path());
     assert!(lab.address.starts_with("http://127.0.0.1:"), "{}", lab.address);
+    // The token stands behind the address, is kept for the next time, and is served to nobody.
+    let token = lab.address.split_once("#engine=").expect("a token").1;
+    assert_eq!(std::fs::read_to_string(folder.path().join("token")).expect("it is kept"), token);
+    let offer = lab.ask("/engine", lab.host());
+    assert!(
+        offer.starts_with("HTTP/1.1 200 ") && offer.contains("\"token\":true") && !offer.contains(token),
+        "{offer}"
+    );
     let page = lab.ask("/", lab.host());
     assert!(page.starts_with("HTTP/1.1 200 OK\r\n") && page.ends_with("<title>Engram</title>"), "{page}");
     assert!(lab.ask("/../Cargo.toml", lab.host()).starts_with("HTTP/1.1 404 "));

@@ -64,7 +64,7 @@ pub fn run(args: &LabArgs, ui: &Ui) -> Result<()> {
     if let Err(error) = ctrlc::set_handler(move || asked.notify_one()) {
         log::debug!("no Ctrl-C handler: {error}");
     }
-    let door = if args.no_engine { None } else { Some(args.engine.door(!args.no_token)?) };
+    let door = if args.no_engine { None } else { Some(args.engine.door(!args.no_token, ui)?) };
     let link = |fragment: Option<String>| format!("http://127.0.0.1:{port}/{}", fragment.unwrap_or_default());
     let address = link(door.as_ref().map(Door::fragment));
     ui.print(&address)?;

@@ -8,8 +8,8 @@ use crate::options;
 use crate::ui::Ui;
 use anyhow::Result;
 use clap::Args;
-use engram_core::Error;
 use engram_core::device::DeviceChoice;
+use engram_core::{Error, Kind};
 use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -31,9 +31,16 @@ impl EngineArgs {
     ///
     /// # Errors
     /// When it cannot start, or its token cannot be kept.
-    pub fn door(&self, guarded: bool) -> Result<Door> {
+    pub fn door(&self, guarded: bool, ui: &Ui) -> Result<Door> {
         let data = native::data();
-        let token = if guarded { Some(Token::kept(&data.join("token"))?) } else { None };
+        let token = match guarded.then(|| Token::kept(&data.join("token"))) {
+            // Where nothing can be written, one for this run does.
+            Some(Err(error)) if error.kind == Kind::Io => {
+                ui.warn(&format!("the token is another one the next time: {error}"));
+                Some(Token::new())
+            }
+            kept => kept.transpose()?,
+        };
         let folder = |path: &String| {
             let path = PathBuf::from(path);
             match path.is_dir() {
@@ -88,7 +95,7 @@ fn address(text: &str) -> engram_core::Result<SocketAddr> {
 pub fn run(args: &ServeArgs, ui: &Ui) -> Result<()> {
     let site = Site::choose(None)?;
     let listener = lab::listen_at(args.listen)?;
-    let door = args.engine.door(true)?;
+    let door = args.engine.door(true, ui)?;
     let bound = listener.local_addr()?;
     let stop = Arc::new(Notify::new());
     let asked = Arc::clone(&stop);

@@ -70,13 +70,21 @@ impl Runner {
     /// Goes on with the queue of an earlier visit.
     pub(crate) fn resume_queue(self) {
         let Some(left) = self.left.get_untracked() else { return };
+        if let Some(tasks) = self.tasks(left) {
+            self.start(tasks);
+        }
+    }
+
+    /// A queue of an earlier visit; nothing where it wants a file that has to be chosen again.
+    fn tasks(self, left: Vec<Queued>) -> Option<Vec<Task>> {
         let facts = inbox::chosen().get_untracked();
         if let Some(name) = queue::missing(&left, facts.as_ref().map(FactsFile::name).as_deref()) {
             let name = crate::words::visible(name);
             let text = format!(
                 "{name} was chosen before the page was loaded again, and a page may not open it by itself: choose it under Facts, then resume."
             );
-            return self.said.set(Some(text));
+            self.said.set(Some(text));
+            return None;
         }
         let task = |one: Queued| Task {
             facts: facts.clone().filter(|_| one.facts.is_some() && one.key.is_none()),
@@ -85,7 +93,7 @@ impl Runner {
             key: one.key,
             state: State::Waits,
         };
-        self.start(left.into_iter().map(task).collect());
+        Some(left.into_iter().map(task).collect())
     }
 
     /// Forgets the queue of an earlier visit. What was finished of its studies stays kept.
@@ -100,12 +108,16 @@ impl Runner {
         self.kept(answer.map(|answer| answer.0));
     }
 
-    /// Follows the study that runs, where there is one.
+    /// Follows the study that runs, where there is one; what else was in its queue comes after it.
     pub(crate) async fn catch_up(self) {
         self.refresh().await;
         let running = self.saved.with_untracked(|saved| saved.iter().flatten().find(|saved| saved.running).cloned());
-        if let Some(saved) = running {
-            self.watch(&saved);
+        let Some(saved) = running else { return };
+        let mut rest = self.left.get_untracked().unwrap_or_default();
+        rest.retain(|one| one.key.as_ref() != Some(&saved.key));
+        // A queue that needs a file again is offered when this study is over.
+        if let Some(rest) = self.tasks(rest) {
+            self.watch(&saved, rest);
         }
     }
 

@@ -100,7 +100,7 @@ fn one(runner: Runner, saved: &Saved) -> impl IntoView + use<> {
     let follow = saved.running.then(|| {
         let saved = saved.clone();
         view! {
-            <button type="button" class="primary" disabled=move || runner.busy.get() on:click=move |_| runner.watch(&saved)>
+            <button type="button" class="primary" disabled=move || runner.busy.get() on:click=move |_| runner.watch(&saved, Vec::new())>
                 "Follow"
             </button>
         }

@@ -245,22 +245,25 @@ impl Runner {
         self.follow(place, &task.model, call).await
     }
 
-    /// Follows a study that runs on the computer, begun by this page before it was closed or by another.
-    pub(crate) fn watch(self, saved: &Saved) {
+    /// Follows a study that runs on the computer, begun by this page before it was closed or by another; then goes on with the rest of
+    /// a queue.
+    pub(crate) fn watch(self, saved: &Saved, rest: Vec<Task>) {
         if self.busy.get_untracked() {
             return;
         }
         let (key, model, name) = (saved.key.clone(), saved.model.clone(), saved.info.name.clone());
-        let settings = Settings::default();
-        self.queue.set(vec![Task {
+        let first = Task {
             model: model.clone(),
-            settings,
+            settings: Settings::default(),
             facts: None,
             key: Some(key.clone()),
             state: State::Runs,
-        }]);
+        };
+        self.left.set(None);
+        self.queue.set([first].into_iter().chain(rest).collect());
         self.busy.set(true);
         self.watched.set_value(true);
+        self.stop.set_value(false);
         self.said.set(None);
         spawn_local(async move {
             let call = self.engine.ask(&format!("following the study of {name}"), Command::WatchStudy { key });
@@ -271,7 +274,11 @@ impl Runner {
             }
             self.watched.set_value(false);
             self.busy.set(false);
-            self.refresh().await;
+            let more = self.queue.with_untracked(|queue| queue.iter().any(|task| task.state == State::Waits));
+            match more && !self.stop.get_value() {
+                true => self.go(),
+                false => self.refresh().await,
+            }
         });
     }
 
