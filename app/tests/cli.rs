@@ -59,8 +59,10 @@ fn alone_it_greets() {
     snapshot("welcome", &engram(&[]));
 }
 
-const COMMANDS: [&str; 12] =
-    ["demo", "lab", "trace", "study", "edit", "compare", "export", "report", "verify", "train", "models", "doctor"];
+const COMMANDS: [&str; 13] = [
+    "demo", "lab", "serve", "trace", "study", "edit", "compare", "export", "report", "verify", "train", "models",
+    "doctor",
+];
 
 #[test]
 fn every_help_page() {

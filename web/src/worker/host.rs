@@ -48,7 +48,6 @@ pub(crate) fn start() {
     log::install();
     engram_core::device::on_lost(|why| fatal("device", &format!("the graphics device was lost: {why}")));
     // In a tab two models rarely fit: one is loaded when no study needs the other.
-    #[expect(clippy::arc_with_non_send_sync, reason = "natively it is shared between threads")]
     let queue = Arc::new(Mutex::new(Queue::new(false)));
     let engine = Engine::new(Rc::new(Tab::default()), queue.clone());
     spawn_local(async move { engine.work().await });
