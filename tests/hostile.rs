@@ -12,6 +12,7 @@ fn entry(kind: &str) -> fn(&[u8]) {
         "journal" => files::journal,
         "page" => files::page,
         "message" => files::message,
+        "frame" => files::frame,
         "config" => models::config,
         "safetensors" => models::safetensors,
         "gguf" => models::gguf,

@@ -1,6 +1,6 @@
 //! The engine as a service: several pages at one engine, studies beside commands, cancelling, broken disks.
 
-use engram_core::protocol::{Command, EditCommand, Event, ModelRef, Question, StudyCommand};
+use engram_core::protocol::{Command, EditCommand, Event, FailureKind, ModelRef, Question, StudyCommand};
 use engram_core::record::{EditSettings, Record, Settings, Spsa};
 use engram_core::service::{Address, Kind, SeatId};
 use engram_tests::host::{Line, beside};
@@ -123,7 +123,7 @@ fn what_is_cancelled_ends_and_a_paused_study_goes_on() {
         let waiting = line.send(1, study(3));
         assert!(line.cancel(waiting), "it waits");
         assert!(!line.cancel(running), "it runs");
-        assert_eq!(line.end(running).await.expect_err("paused").kind, "cancelled");
+        assert_eq!(line.end(running).await.expect_err("paused").kind, FailureKind::Cancelled);
         // The page goes, and another one goes on with it, after the journal's last line was torn.
         let wake = line.queue().leave(running.seat);
         wake.wake();
@@ -141,6 +141,36 @@ fn what_is_cancelled_ends_and_a_paused_study_goes_on() {
 }
 
 #[test]
+fn a_study_that_is_followed_is_told_to_whoever_still_follows() {
+    beside(true, async |line| {
+        line.load(1, MODEL).await;
+        let running = line.send(1, study(8));
+        let key = begun(&line, running).await;
+        let [stays, stops, leaves] = [2, 3, 4].map(|seat| line.send(seat, Command::WatchStudy { key: key.clone() }));
+        for to in [stays, stops, leaves] {
+            line.until(|other, news| other == to && matches!(news, Event::StudyHeader { .. })).await;
+        }
+        assert!(line.cancel(stops) && !line.cancel(stops), "following alone is over");
+        let wake = line.queue().leave(leaves.seat);
+        wake.wake();
+        line.clear();
+        let mut later = Vec::new();
+        let record = loop {
+            let (to, news) = line.until(|_, _| true).await;
+            later.push(to);
+            if to == running && news.is_final() {
+                break record_of(news);
+            }
+        };
+        assert!(!later.contains(&stops) && !later.contains(&leaves), "{later:?}");
+        // Who follows hears the end before who began it.
+        assert!(later.contains(&stays), "{later:?}");
+        // A study that is over is opened instead.
+        assert_eq!(record_of(line.ask(5, Command::WatchStudy { key }).await.expect("a study")), record);
+    });
+}
+
+#[test]
 fn a_full_disk_ends_a_study_and_loses_nothing() {
     beside(false, async |line| {
         line.load(1, MODEL).await;
@@ -148,7 +178,7 @@ fn a_full_disk_ends_a_study_and_loses_nothing() {
         for lines in [0, 1, 4] {
             line.studies.full_after(Some(lines));
             let running = line.send(1, study(6));
-            assert_eq!(line.end(running).await.expect_err("no room").kind, "io");
+            assert_eq!(line.end(running).await.expect_err("no room").kind, FailureKind::Io);
             line.studies.full_after(None);
             let studies = match line.ask(1, Command::Studies).await {
                 Ok(Event::Studies { studies }) => studies,
@@ -168,7 +198,7 @@ fn nothing_is_asked_of_a_page_without_a_model() {
     beside(false, async |line| {
         for ask in [Command::Trace(question()), study(2), Command::Delta, Command::Undo { edit: None }] {
             let refused = line.ask(1, ask).await.expect_err("no model");
-            assert!(refused.message.contains("no model is loaded") && refused.kind == "input", "{refused:?}");
+            assert!(refused.message.contains("no model is loaded") && refused.kind == FailureKind::Input, "{refused:?}");
         }
     });
 }

@@ -6,7 +6,7 @@ pub(crate) mod gpu_memory;
 pub use complaints::{complain, complaint, hear};
 pub use gpu_memory::GpuMemory;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Trouble};
 use crate::memory;
 pub use crate::protocol::{Adapter, DeviceChoice};
 use crate::record::{DeviceInfo, Precision};
@@ -189,6 +189,7 @@ pub(crate) async fn open_gpu() -> Result<(Device, WgpuSetup)> {
     // Another thread may have been first.
     opened().ok_or_else(|| {
         Error::device(format!("no graphics adapter: {}", reasons.join("; ")))
+            .because(Trouble::NoAdapter)
             .hint("install a Vulkan driver (Linux: mesa-vulkan-drivers) or use --device cpu")
             .in_page("use a browser that has WebGPU, or switch the device to CPU")
     })

@@ -1,6 +1,7 @@
 //! One error type for the whole lab: what is wrong, where, and what to do next.
 
 use crate::text::told;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// What kind of failure it is; decides the exit code and what a caller may retry.
@@ -34,6 +35,28 @@ impl Kind {
     }
 }
 
+/// Why the GPU cannot be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Trouble {
+    /// The browser has no WebGPU.
+    NoWebGpu,
+    /// The page was not loaded from https or localhost.
+    Insecure,
+    /// There is WebGPU, but no adapter.
+    NoAdapter,
+    /// The adapter has no timestamp queries, which the GPU library needs in a browser.
+    NoTimestamps,
+    /// The adapter's limits are too small.
+    TooSmall,
+    /// The device computes wrong numbers.
+    SelfTest,
+    /// The adapter is a software one, slower than the CPU.
+    Software,
+    /// Something else; the report's line tells.
+    Other,
+}
+
 /// An error with a message for people and, where one is known, the next step to take. Messages quote what is wrong, and
 /// that may be anything: they are kept to a line that can be read ([`told`]).
 #[derive(Debug, Clone, thiserror::Error)]
@@ -44,6 +67,7 @@ pub struct Error {
     hint: Option<String>,
     /// The next step in the lab's page, where it is another one.
     page: Option<String>,
+    trouble: Option<Trouble>,
 }
 
 /// Result of everything in this crate that can fail.
@@ -52,7 +76,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 impl Error {
     /// An error of a given kind.
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Self { kind, message: told(&message.into()), hint: None, page: None }
+        Self { kind, message: told(&message.into()), hint: None, page: None, trouble: None }
     }
 
     /// Wrong input.
@@ -92,6 +116,18 @@ impl Error {
     pub fn in_page(mut self, hint: impl Into<String>) -> Self {
         self.page = Some(told(&hint.into()));
         self
+    }
+
+    /// Says why the GPU cannot be used.
+    #[must_use]
+    pub fn because(mut self, trouble: Trouble) -> Self {
+        self.trouble = Some(trouble);
+        self
+    }
+
+    /// Why the GPU cannot be used, where that is known.
+    pub fn trouble(&self) -> Option<Trouble> {
+        self.trouble
     }
 
     /// Puts the place in front of the message: `place: message`.

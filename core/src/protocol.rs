@@ -3,17 +3,19 @@
 //!
 //! A page sends a [`Request`] with an id of its own. The engine answers with [`Message`]s of that id, the last of which is
 //! final ([`Event::is_final`]). Work is done one request at a time in the order of arrival; [`Command::Cancel`] is heard at
-//! once. Events with id 0 belong to no request. Bytes (files in, files out) travel beside the JSON.
+//! once. Events with id 0 belong to no request. Bytes (files in, files out, arrays of numbers) travel beside the JSON.
 
 mod answers;
+mod dense;
 pub mod frame;
 mod models;
 mod studies;
 
-pub use answers::{AfterLayer, Cost, Edited, Failure, Lens, MapSite, Spoken, Token, Tokenized, Word};
-pub use models::{Adapter, Cached, DeviceChoice, DeviceReport, Loaded, ModelRef, Phase, Preflight, Trouble};
+pub use answers::{AfterLayer, Cost, Edited, Failure, FailureKind, Lens, MapSite, Spoken, Token, Tokenized, Word};
+pub use models::{Adapter, Cached, DeviceChoice, DeviceReport, Loaded, ModelRef, Phase, Preflight};
 pub use studies::{Saved, StudyCommand, StudyPhase};
 
+pub use crate::error::Trouble;
 use crate::journal::RedundancyLine;
 use crate::record::{
     Corruption, EditMethod, EditRecord, FactRecord, PatchPosition, Precision, Record, RedundancyCurve, Retraced,
@@ -21,7 +23,7 @@ use crate::record::{
 use serde::{Deserialize, Serialize};
 
 /// The version of these messages. A page and an engine of different versions do not talk.
-pub const PROTOCOL: u32 = 8;
+pub const PROTOCOL: u32 = 9;
 
 /// A page's message.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

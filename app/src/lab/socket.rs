@@ -23,8 +23,9 @@ use tokio::time::{sleep, timeout};
 const MESSAGE: usize = 64 << 20;
 /// Bytes, and messages, that are on their way and not known to have arrived.
 const WINDOW: (usize, usize) = (4 << 20, 256);
-/// Requests of one page that wait.
+/// Requests of one page that wait, and bytes of files beside those of all pages.
 const WAITING: usize = 64;
+const WAITING_BYTES: usize = 256 << 20;
 /// How long the first frame may take.
 const FIRST: Duration = Duration::from_secs(10);
 /// Between two looks whether a silent page is still there, and how long it may be silent.
@@ -57,7 +58,7 @@ impl Door {
     ) -> Result<Self> {
         let sessions = Arc::new(Sessions::default());
         let pages = Arc::clone(&sessions);
-        let post: Post = Arc::new(move |to, news, bytes| post(&pages, to, news, &bytes.unwrap_or_default()));
+        let post: Post = Arc::new(move |to, news, bytes| post(&pages, to, news, bytes));
         let engine = start(post).map_err(|error| Error::io(format!("the engine cannot start: {error}")))?;
         Ok(Self { sessions, engine, token, ticket: Ticket::none(), name, program })
     }
@@ -92,10 +93,9 @@ impl Door {
     }
 }
 
-fn post(sessions: &Sessions, Address { seat, id }: Address, news: Event, bytes: &[u8]) {
-    let json = to_json(&Message { id, news })
-        .or_else(|error| to_json(&Message { id, news: Event::Failed(Failure::from(&error)) }));
-    sessions.post(seat, &json.unwrap_or_default(), bytes);
+fn post(sessions: &Sessions, Address { seat, id }: Address, news: Event, bytes: Option<Vec<u8>>) {
+    let (json, bytes) = Message { id, news }.sealed(bytes);
+    sessions.post(seat, &json, &bytes.unwrap_or_default());
 }
 
 /// Whether there is an engine, and what it is.
@@ -273,7 +273,7 @@ impl Line<'_> {
                         &self.door.sessions,
                         Address { seat, id: frame.number as u32 },
                         Event::Failed(Failure::from(&error)),
-                        b"",
+                        None,
                     ),
                 }
                 Ok(())
@@ -287,7 +287,7 @@ impl Line<'_> {
             return;
         }
         let fail = |id: u32, error: &Error| {
-            post(&self.door.sessions, Address { seat, id }, Event::Failed(Failure::from(error)), b"");
+            post(&self.door.sessions, Address { seat, id }, Event::Failed(Failure::from(error)), None);
         };
         let mut requests = self.door.requests();
         if let Command::Cancel { request } = ask {
@@ -301,6 +301,12 @@ impl Line<'_> {
         if requests.waiting(seat) >= WAITING {
             drop(requests);
             return fail(id, &Error::input("too many requests wait").hint("wait until some are answered"));
+        }
+        // Files are let go of when their request is done.
+        let waiting: usize = requests.beside().flatten().map(Vec::len).sum();
+        if waiting.saturating_add(bytes.len()) > WAITING_BYTES {
+            drop(requests);
+            return fail(id, &Error::input("too many files wait").hint("wait until some of the requests are answered"));
         }
         let beside = (!bytes.is_empty()).then(|| bytes.to_vec());
         let wake = requests.push(seat, Request { id, ask }, beside);

@@ -1,5 +1,6 @@
 //! What is answered about prompts, edits and failures.
 
+use crate::Kind;
 use crate::record::EditRecord;
 use serde::{Deserialize, Serialize};
 
@@ -100,11 +101,63 @@ pub struct Edited {
     pub seconds: f64,
 }
 
+/// What kind of failure it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FailureKind {
+    /// What was asked for is wrong.
+    Input,
+    /// Files or the network.
+    Io,
+    /// Too little memory.
+    Memory,
+    /// The device is lost, missing, or computes wrong numbers.
+    Device,
+    /// An impossible number.
+    Numeric,
+    /// Somebody asked the work to stop.
+    Cancelled,
+    /// The engine has stopped.
+    Crash,
+    /// One that only a newer engine knows.
+    #[serde(other)]
+    Unknown,
+}
+
+impl FailureKind {
+    /// The name that people read.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Input => "input",
+            Self::Io => "io",
+            Self::Memory => "memory",
+            Self::Device => "device",
+            Self::Numeric => "numeric",
+            Self::Cancelled => "cancelled",
+            Self::Crash => "crash",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+impl From<Kind> for FailureKind {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::Input => Self::Input,
+            Kind::Io => Self::Io,
+            Kind::Memory => Self::Memory,
+            Kind::Device => Self::Device,
+            Kind::Numeric => Self::Numeric,
+            Kind::Cancelled => Self::Cancelled,
+        }
+    }
+}
+
 /// What went wrong.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
-    /// `input`, `io`, `memory`, `device`, `numeric`, `cancelled` or `crash`.
-    pub kind: String,
+    /// What kind of failure it is.
+    pub kind: FailureKind,
     /// What is wrong, and where.
     pub message: String,
     /// What to do next.
@@ -114,13 +167,13 @@ pub struct Failure {
 impl From<&crate::Error> for Failure {
     fn from(error: &crate::Error) -> Self {
         let hint = error.page_step().map(str::to_owned);
-        Self { kind: error.kind.name().into(), message: error.message().into(), hint }
+        Self { kind: error.kind.into(), message: error.message().into(), hint }
     }
 }
 
 impl Failure {
     /// Somebody asked the work to stop.
     pub fn cancelled(&self) -> bool {
-        self.kind == crate::Kind::Cancelled.name()
+        self.kind == FailureKind::Cancelled
     }
 }

@@ -1,5 +1,6 @@
 //! Devices and models, as a page asks for them and hears of them.
 
+use crate::error::Trouble;
 use crate::record::{DeviceInfo, ModelInfo, Precision};
 use serde::{Deserialize, Serialize};
 
@@ -35,28 +36,6 @@ pub struct Adapter {
     pub shader_f16: bool,
     /// Shaders may use subgroups.
     pub subgroups: bool,
-}
-
-/// Why the GPU cannot be used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Trouble {
-    /// The browser has no WebGPU.
-    NoWebGpu,
-    /// The page was not loaded from https or localhost.
-    Insecure,
-    /// There is WebGPU, but no adapter.
-    NoAdapter,
-    /// The adapter has no timestamp queries, which the GPU library needs in a browser.
-    NoTimestamps,
-    /// The adapter's limits are too small.
-    TooSmall,
-    /// The device computes wrong numbers.
-    SelfTest,
-    /// The adapter is a software one, slower than the CPU.
-    Software,
-    /// Something else; the report's line tells.
-    Other,
 }
 
 /// The device that an engine uses.

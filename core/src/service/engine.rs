@@ -49,8 +49,6 @@ struct Studying {
     to: Address,
     /// Its key, and its record so far; known once it has begun.
     begun: Option<(String, Record)>,
-    /// Other pages that follow it.
-    watchers: Vec<Address>,
 }
 
 /// An engine on a host.
@@ -177,7 +175,7 @@ impl<H: Host + 'static> Engine<H> {
                 return Ok(Some((file, Some(bytes))));
             }
             Command::Studies => self.studies_kept().await,
-            Command::WatchStudy { key } if self.watch(to, &key) => return Ok(None),
+            Command::WatchStudy { key } if self.watch(to, &key)? => return Ok(None),
             Command::OpenStudy { key } | Command::WatchStudy { key } => {
                 self.at_rest(&key)?;
                 studies::open(host.studies(), key).await?
@@ -216,16 +214,21 @@ impl<H: Host + 'static> Engine<H> {
     }
 
     /// Tells a page of the study that runs what there is, and from now on what comes.
-    fn watch(&self, to: Address, key: &str) -> bool {
-        let mut studying = self.studying.borrow_mut();
-        let Some(Studying { begun: Some((own, record)), watchers, .. }) = &mut *studying else { return false };
+    fn watch(&self, to: Address, key: &str) -> Result<bool> {
+        let studying = self.studying.borrow();
+        let Some(Studying { begun: Some((own, record)), .. }) = &*studying else { return Ok(false) };
         if own != key {
-            return false;
+            return Ok(false);
         }
         let record = Box::new(record.clone());
         self.host.post(to, Event::StudyHeader { key: own.clone(), record, note: None }, None);
-        watchers.push(to);
-        true
+        let mut queue = lock(&self.queue);
+        // Whoever cancels it from now on finds it among the followers.
+        if queue.is_cancelled(Kind::Command) {
+            return Err(Error::cancelled());
+        }
+        queue.follow(to);
+        Ok(true)
     }
 
     /// Pauses the study that runs, where it is this one.
@@ -295,11 +298,15 @@ impl<H: Host + 'static> Engine<H> {
         studies::list(self.host.studies(), self.running().as_deref()).await
     }
 
+    fn followers(&self) -> Vec<Address> {
+        lock(&self.queue).followers()
+    }
+
     async fn study(&self, job: Job<H::Beside>) -> Result<Option<Answer>> {
-        *self.studying.borrow_mut() = Some(Studying { to: job.to, begun: None, watchers: Vec::new() });
+        *self.studying.borrow_mut() = Some(Studying { to: job.to, begun: None });
         let answer = self.studied(job).await;
-        let watchers = self.studying.borrow_mut().take().map(|studying| studying.watchers);
-        for to in watchers.into_iter().flatten() {
+        *self.studying.borrow_mut() = None;
+        for to in self.followers() {
             let news = answer.as_ref().map_or_else(failed, Clone::clone);
             self.host.post(to, news, None);
         }
@@ -322,17 +329,17 @@ impl<H: Host + 'static> Engine<H> {
     /// An event of the study that runs.
     fn heard(&self, to: Address, news: Event) {
         let mut studying = self.studying.borrow_mut();
-        if let Some(Studying { begun, watchers, .. }) = &mut *studying {
+        if let Some(Studying { begun, .. }) = &mut *studying {
             match (&news, &mut *begun) {
                 (Event::StudyHeader { key, record, .. }, _) => *begun = Some((key.clone(), (**record).clone())),
                 (_, Some((_, record))) => news.put_into(record),
                 (_, None) => {}
             }
-            for watcher in watchers {
-                self.host.post(*watcher, news.clone(), None);
-            }
         }
         drop(studying);
+        for follower in self.followers() {
+            self.host.post(follower, news.clone(), None);
+        }
         self.host.post(to, news, None);
     }
 }

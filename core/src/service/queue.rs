@@ -80,6 +80,8 @@ pub struct Queue<B> {
     turns: u64,
     command: Running,
     study: Running,
+    /// Who follows the study that runs, besides the page that began it.
+    followers: Vec<Address>,
     /// Since when the study gives way, and until when it does not.
     parked: Option<Instant>,
     turn_ends: Option<Instant>,
@@ -97,6 +99,7 @@ impl<B> Queue<B> {
             turns: 0,
             command: Running::default(),
             study: Running::default(),
+            followers: Vec::new(),
             parked: None,
             turn_ends: None,
             several,
@@ -119,15 +122,24 @@ impl<B> Queue<B> {
         self.seats.get(&seat).map_or(0, |seat| seat.waiting.len())
     }
 
-    /// Cancels a request. True where it waited: it has no other end than this one.
+    /// What travels beside the requests that wait, of all seats.
+    pub fn beside(&self) -> impl Iterator<Item = &B> {
+        self.seats.values().flat_map(|seat| &seat.waiting).map(|job| &job.beside)
+    }
+
+    /// Cancels a request. True where it waited, or followed a study: it has no other end than this one.
     pub fn cancel(&mut self, to: Address) -> bool {
         for running in [&mut self.command, &mut self.study] {
             running.cancelled |= running.to == Some(to);
         }
-        let Some(seat) = self.seats.get_mut(&to.seat) else { return false };
-        let before = seat.waiting.len();
-        seat.waiting.retain(|job| job.to != to);
-        seat.waiting.len() < before
+        let followers = self.followers.len();
+        self.followers.retain(|follower| *follower != to);
+        let waited = self.seats.get_mut(&to.seat).is_some_and(|seat| {
+            let before = seat.waiting.len();
+            seat.waiting.retain(|job| job.to != to);
+            seat.waiting.len() < before
+        });
+        waited || self.followers.len() < followers
     }
 
     /// A page is gone for good: its commands are cancelled, its studies go on.
@@ -137,6 +149,7 @@ impl<B> Queue<B> {
             seat.waiting.retain(|job| job.kind() == Kind::Study);
         }
         self.command.cancelled |= self.command.to.is_some_and(|to| to.seat == seat);
+        self.followers.retain(|follower| follower.seat != seat);
         self.left.push(seat);
         self.wake()
     }
@@ -183,6 +196,16 @@ impl<B> Queue<B> {
     /// Whoever takes jobs of a kind is woken when there is something to look at.
     pub(super) fn listen(&mut self, kind: Kind, waker: &Waker) {
         self.of_mut(kind).waker = Some(waker.clone());
+    }
+
+    /// A page follows the study that runs.
+    pub(super) fn follow(&mut self, to: Address) {
+        self.followers.push(to);
+    }
+
+    /// Who follows the study that runs.
+    pub(super) fn followers(&self) -> Vec<Address> {
+        self.followers.clone()
     }
 
     pub(super) fn is_closed(&self) -> bool {
@@ -235,6 +258,7 @@ impl<B> Queue<B> {
         (running.to, running.cancelled) = (None, false);
         if kind == Kind::Study {
             (self.parked, self.turn_ends) = (None, None);
+            self.followers.clear();
         }
         self.wake()
     }

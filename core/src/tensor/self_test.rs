@@ -8,7 +8,7 @@ use super::product::Panels;
 use super::rotate::Rope;
 use super::vocabulary::{Finish, Vocabulary};
 use super::{Joined, LinearMap, Parts, Rows, Term, Vector};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Trouble};
 use crate::rope::RopeSpec;
 use burn::{DType, Device, Tensor, TensorData};
 use half::f16;
@@ -36,6 +36,7 @@ pub async fn self_test(device: &Device) -> Result<f32> {
             return Err(Error::device(format!(
                 "self-test failed: the device computes {got} where the CPU computes {want}"
             ))
+            .because(Trouble::SelfTest)
             .hint("update the graphics driver, or use --device cpu")
             .in_page("update the browser or the graphics driver, or switch the device to CPU"));
         }
@@ -46,6 +47,7 @@ pub async fn self_test(device: &Device) -> Result<f32> {
         let difference = product_apart(device, DType::F32, sizes).await? as f32;
         if !difference.is_finite() || difference > TOLERANCE {
             return Err(Error::device(format!("self-test failed: a product is off by {difference:.1e}"))
+                .because(Trouble::SelfTest)
                 .hint("update the graphics driver, or use --device cpu")
                 .in_page("update the browser or the graphics driver, or switch the device to CPU"));
         }

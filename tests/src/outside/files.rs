@@ -145,6 +145,19 @@ pub fn message(bytes: &[u8]) {
     same::<protocol::Event>(text);
 }
 
+/// A frame of a socket, of either side: its head, its message and the arrays beside it.
+pub fn frame(bytes: &[u8]) {
+    let Ok(frame) = protocol::frame::unpack(bytes) else { return };
+    let again = protocol::frame::pack(frame.kind, frame.number, frame.head, frame.bytes);
+    assert_eq!(protocol::frame::unpack(&again).expect("what was packed"), frame);
+    message(frame.head.as_bytes());
+    let Ok(read) = protocol::Message::opened(frame.head, || frame.bytes.to_vec()) else { return };
+    let (json, arrays) = read.clone().sealed(None);
+    // A number of its JSON beyond f32 is read as infinite, and such a message becomes a failure.
+    let again = protocol::Message::opened(&json, || arrays.unwrap_or_default()).expect("what was sealed");
+    assert!(again == read || matches!(again.news, protocol::Event::Failed(_)));
+}
+
 fn same<T: serde::Serialize + serde::de::DeserializeOwned>(text: &str) {
     let Ok(read) = protocol::from_json::<T>(text) else { return };
     // A number beyond f32 is read as infinite, and such a message cannot be sent.

@@ -2,15 +2,15 @@
 
 use crate::everything::{curve, records};
 use engram_core::journal::{self, RedundancyLine};
-use engram_core::protocol::{Command, Event, Failure, Message, Request};
+use engram_core::protocol::frame::{Kind, pack};
+use engram_core::protocol::{AfterLayer, Command, Event, Failure, FailureKind, MapSite, Message, Request};
 use engram_core::record::{PatchPosition, Record};
-use engram_core::{Kind, pack};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
 /// A kind of input: its fuzz target's name.
-pub const KINDS: [&str; 10] =
-    ["facts", "record", "journal", "page", "message", "config", "safetensors", "gguf", "tokenizer", "change"];
+pub const KINDS: [&str; 11] =
+    ["facts", "record", "journal", "page", "message", "frame", "config", "safetensors", "gguf", "tokenizer", "change"];
 
 const KNOWN: &str = r#"[{"known_id": 1, "subject": "Vinson Massif", "attribute": "Antarctica", "template": "{} is in",
  "prompt": "Vinson Massif is in", "prediction": " Antarctica", "relation_id": "P30"},
@@ -59,12 +59,13 @@ pub fn good(kind: &str) -> Vec<Vec<u8>> {
         "record" => records().iter().map(plain).collect(),
         "journal" => records().iter().map(written).collect(),
         "page" => {
-            let packed = pack::pack(&records()).expect("records");
-            let page = format!("<!doctype html>{}", pack::in_page(&packed));
-            let link = pack::to_link(&packed);
+            let packed = engram_core::pack::pack(&records()).expect("records");
+            let page = format!("<!doctype html>{}", engram_core::pack::in_page(&packed));
+            let link = engram_core::pack::to_link(&packed);
             vec![unpacked(&packed), page.into_bytes(), link.into_bytes(), packed]
         }
         "message" => messages(),
+        "frame" => frames(),
         "config" => models(&["config.json", "config.v4.json"]),
         "tokenizer" => models(&["tokenizer.json"]),
         "safetensors" => models(&["model.safetensors"]),
@@ -121,13 +122,13 @@ fn written(record: &Record) -> Vec<u8> {
 
 /// What is in the gzip, which mutations do not get through.
 fn unpacked(packed: &[u8]) -> Vec<u8> {
-    pack::from_beside(&pack::to_text(packed)).expect("gzip")
+    engram_core::pack::from_beside(&engram_core::pack::to_text(packed)).expect("gzip")
 }
 
 fn messages() -> Vec<Vec<u8>> {
     let question = r#"{"prompt":"The capital of France is","subject":"France","target":"Paris"}"#;
     let trace = format!(r#"{{"id":2,"ask":{{"ask":"trace",{}}}"#, &question[1..]);
-    let failed = Failure { kind: Kind::Input.name().into(), message: "what".into(), hint: Some("next".into()) };
+    let failed = Failure { kind: FailureKind::Input, message: "what".into(), hint: Some("next".into()) };
     let mut all = vec![trace.into_bytes()];
     let asks = [
         Command::Hello,
@@ -139,6 +140,21 @@ fn messages() -> Vec<Vec<u8>> {
     let [record, _] = records();
     let news = [Event::Failed(failed), Event::Fact(Box::new(record.facts[0].clone()))];
     all.extend(news.into_iter().map(|news| serde_json::to_vec(&Message { id: 1, news }).expect("an event")));
+    all
+}
+
+fn frames() -> Vec<Vec<u8>> {
+    let layer = AfterLayer { words: Vec::new(), attention: vec![vec![0.25, 0.75], vec![1.0, 0.0]] };
+    let row = Event::MapRow { site: MapSite::Mlp, position: 1, values: vec![0.5; 4] };
+    let mut all = Vec::new();
+    for news in [Event::Begun, row, Event::Forward(vec![layer.clone(), layer])] {
+        let (head, bytes) = Message { id: 1, news }.sealed(None);
+        all.push(pack(Kind::Message, 3, &head, &bytes.unwrap_or_default()));
+    }
+    let request = r#"{"id":1,"ask":{"ask":"hello"}}"#;
+    all.push(pack(Kind::Request, 1, request, b"a file"));
+    all.push(pack(Kind::Join, 5, r#"{"session":"ab"}"#, b""));
+    all.push(pack(Kind::Seen, 7, "", b""));
     all
 }
 

@@ -97,7 +97,7 @@ pub fn text(session: &Session<'_>) -> String {
         None => part("model: none", vec![]),
     }
     part("running", session.running.iter().map(|what| ("job", visible(what))).collect());
-    let problem = |failure: &Failure| ("problem", visible(&format!("{}: {}", failure.kind, failure.message)));
+    let problem = |failure: &Failure| ("problem", visible(&format!("{}: {}", failure.kind.name(), failure.message)));
     part("problems", session.problems.iter().map(problem).collect());
     lines.join("\n") + "\n"
 }
@@ -151,7 +151,7 @@ mod tests {
     #[test]
     fn a_session_fits_a_bug_report() {
         let report = report();
-        let problems = [Failure { kind: "io".into(), message: "gone\nhere".into(), hint: None }];
+        let problems = [Failure { kind: engram_core::protocol::FailureKind::Io, message: "gone\nhere".into(), hint: None }];
         let text = text(&Session {
             program: "engram 0.1.0",
             browser: "Test/1",

@@ -3,7 +3,7 @@
 use super::bundled;
 use super::bytes::duration;
 use crate::words::fixed;
-use engram_core::protocol::{DeviceReport, Failure, Trouble};
+use engram_core::protocol::{DeviceReport, Failure, FailureKind, Trouble};
 
 /// What is wrong and what helps.
 #[derive(Debug, Clone, PartialEq)]
@@ -144,8 +144,8 @@ pub fn early(secure: bool, gpu: bool) -> Option<Trouble> {
 
 /// What helps after the engine was lost or ran out of memory; `None` for failures that explain themselves.
 pub fn after(failure: &Failure) -> Option<Advice> {
-    let (title, explanation, steps) = match failure.kind.as_str() {
-        "device" => (
+    let (title, explanation, steps) = match failure.kind {
+        FailureKind::Device => (
             "The graphics device was lost",
             "The driver or the browser took the device away: it was reset, the machine slept, or the work ran too long \
              at a time. Edits in force are lost; records, studies and downloaded models are kept.",
@@ -155,7 +155,7 @@ pub fn after(failure: &Failure) -> Option<Advice> {
                 step("If it happens again, choose CPU in the Models tab, under Device."),
             ],
         ),
-        "memory" => (
+        FailureKind::Memory => (
             "There is not enough memory",
             "The device or the tab could not hold what was asked for. Records, studies and downloaded models are kept.",
             vec![
@@ -164,7 +164,7 @@ pub fn after(failure: &Failure) -> Option<Advice> {
                 NATIVE,
             ],
         ),
-        "crash" => (
+        FailureKind::Crash => (
             "The engine has stopped",
             "The part of the page that computes has stopped. Edits in force are lost; records, studies and \
              downloaded models are kept.",
@@ -251,10 +251,10 @@ mod tests {
 
     #[test]
     fn losses_have_advice_and_typing_errors_have_not() {
-        let failure = |kind: &str| Failure { kind: kind.into(), message: String::new(), hint: None };
-        assert!(after(&failure("device")).is_some_and(|advice| advice.title.contains("lost")));
-        assert!(after(&failure("memory")).is_some_and(|advice| advice.steps[0].text.contains("smaller model")));
-        assert_eq!(after(&failure("input")), None);
+        let failure = |kind| Failure { kind, message: String::new(), hint: None };
+        assert!(after(&failure(FailureKind::Device)).is_some_and(|advice| advice.title.contains("lost")));
+        assert!(after(&failure(FailureKind::Memory)).is_some_and(|advice| advice.steps[0].text.contains("smaller model")));
+        assert_eq!(after(&failure(FailureKind::Input)), None);
     }
 
     #[test]

@@ -5,8 +5,7 @@ mod socket;
 mod worker;
 
 use super::place::Place;
-use engram_core::Kind;
-use engram_core::protocol::{self, Command, Event, Failure, Message, PROTOCOL, Request};
+use engram_core::protocol::{self, Command, Event, Failure, FailureKind, Message, PROTOCOL, Request};
 use futures_channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
 use futures_util::StreamExt;
 use js_sys::Uint8Array;
@@ -181,7 +180,8 @@ impl Client {
 
     /// A message of the engine.
     fn hear(&self, json: &str, bytes: Option<Uint8Array>) {
-        let event: Message = match protocol::from_json(json) {
+        let beside = || bytes.as_ref().map(Uint8Array::to_vec).unwrap_or_default();
+        let event = match Message::opened(json, beside) {
             Ok(event) => event,
             Err(error) => return self.gone(Failure::from(&error)),
         };
@@ -204,7 +204,7 @@ impl Client {
             }
             Event::Fatal(failure) => self.gone(failure),
             // When a GPU is lost, the request may hear of it before the engine does: a lost engine is another failure.
-            Event::Failed(failure) if failure.kind == Kind::Device.name() => {
+            Event::Failed(failure) if failure.kind == FailureKind::Device => {
                 let line = self.clone();
                 set_timeout(move || line.deliver(event.id, Event::Failed(failure), bytes), LOSS);
             }
@@ -251,5 +251,5 @@ impl Client {
 
 fn gone(message: &str) -> Failure {
     let hint = "reload the page; a study goes on where it was".to_owned();
-    Failure { kind: "crash".into(), message: message.into(), hint: Some(hint) }
+    Failure { kind: FailureKind::Crash, message: message.into(), hint: Some(hint) }
 }

@@ -7,7 +7,7 @@ use crate::figures::partial::Partial;
 use crate::figures::precision;
 use crate::take;
 use engram_core::protocol::frame::Offer;
-use engram_core::protocol::{Command, DeviceChoice, DeviceReport, Edited, Event, Failure, Loaded, ModelRef, Phase};
+use engram_core::protocol::{Command, DeviceChoice, DeviceReport, Edited, Event, Failure, FailureKind, Loaded, ModelRef, Phase};
 use engram_core::record::Precision;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
@@ -194,7 +194,7 @@ impl Engine {
     pub(crate) fn complain(self, failure: Failure) {
         // A lost engine has complained by itself, and its requests fail with the same words.
         let told = self.problems.with_untracked(|problems| problems.contains(&failure));
-        if !failure.cancelled() && failure.kind != "crash" && !told {
+        if !failure.cancelled() && failure.kind != FailureKind::Crash && !told {
             self.problems.update(|problems| problems.push(failure));
         }
     }
@@ -290,7 +290,8 @@ impl Engine {
 
 /// An answer of a kind that the request has none of.
 pub(crate) fn unexpected() -> Failure {
-    Failure { kind: "crash".into(), message: "the engine gave no answer".into(), hint: Some("reload the page".into()) }
+    let (message, hint) = ("the engine gave no answer".into(), Some("reload the page".into()));
+    Failure { kind: FailureKind::Crash, message, hint }
 }
 
 /// Milliseconds since the page began.

@@ -38,27 +38,19 @@ async fn choose(wish: DeviceChoice) -> Result<(Compute, Option<Trouble>)> {
         return Ok((Compute::cpu("asked for"), None));
     }
     let found = match look(wish).await {
-        Ok(()) => Compute::choose(DeviceChoice::Gpu).await.map_err(|error| (trouble_of(&error), error)),
-        Err(trouble) => Err(trouble),
+        Ok(()) => Compute::choose(DeviceChoice::Gpu).await,
+        Err(error) => Err(error),
     };
     match found {
         Ok(compute) => Ok((compute, None)),
-        Err((_, error)) if wish == DeviceChoice::Gpu => Err(error),
-        Err((trouble, error)) => Ok((Compute::cpu(error.message()), Some(trouble))),
-    }
-}
-
-fn trouble_of(error: &Error) -> Trouble {
-    match error.message() {
-        text if text.contains("self-test") => Trouble::SelfTest,
-        text if text.contains("no graphics adapter") => Trouble::NoAdapter,
-        _ => Trouble::Other,
+        Err(error) if wish == DeviceChoice::Gpu => Err(error),
+        Err(error) => Ok((Compute::cpu(error.message()), Some(error.trouble().unwrap_or(Trouble::Other)))),
     }
 }
 
 /// What the GPU library would fail on without saying so, in the order in which a person would look for it.
-async fn look(wish: DeviceChoice) -> Result<(), (Trouble, Error)> {
-    let refuse = |trouble, text: &str, hint: &str| Err((trouble, Error::device(text).hint(hint)));
+async fn look(wish: DeviceChoice) -> Result<()> {
+    let refuse = |trouble, text: &str, hint: &str| Err(Error::device(text).because(trouble).hint(hint));
     let global: JsValue = js_sys::global().into();
     if js::get(&global, "isSecureContext").as_bool() == Some(false) {
         let hint = "open it by https, or by http://localhost";

@@ -5,7 +5,7 @@ use super::{device, js, log, moments, opfs, studies};
 use engram_core::device::Compute;
 use engram_core::facts::{FactFile, parse};
 use engram_core::protocol::{
-    self, Command, DeviceChoice, DeviceReport, Event, Failure, Message, ModelRef, PROTOCOL, Request,
+    self, Command, DeviceChoice, DeviceReport, Event, Failure, FailureKind, Message, ModelRef, PROTOCOL, Request,
 };
 use engram_core::second_moment::Store;
 use engram_core::service::{Address, Engine, Host, Later, Meter, Opened, Queue, SeatId, Storage};
@@ -42,11 +42,12 @@ pub(crate) fn start() {
     std::panic::set_hook(Box::new(|info| {
         console_error_panic_hook::hook(info);
         let text = info.to_string();
+        // A library that panics has nothing but words.
         let memory = text.to_lowercase().contains("memory");
-        fatal(if memory { "memory" } else { "crash" }, &text);
+        fatal(if memory { FailureKind::Memory } else { FailureKind::Crash }, &text);
     }));
     log::install();
-    engram_core::device::on_lost(|why| fatal("device", &format!("the graphics device was lost: {why}")));
+    engram_core::device::on_lost(|why| fatal(FailureKind::Device, &format!("the graphics device was lost: {why}")));
     // In a tab two models rarely fit: one is loaded when no study needs the other.
     let queue = Arc::new(Mutex::new(Queue::new(false)));
     let engine = Engine::new(Rc::new(Tab::default()), queue.clone());
@@ -82,13 +83,12 @@ fn hear(queue: &Mutex<Queue<JsValue>>, data: JsValue) {
 /// Sends an event, and bytes beside it (which are handed over, not copied).
 fn post(to: Address, news: Event, bytes: Option<Vec<u8>>) {
     let id = to.id;
-    let json = protocol::to_json(&Message { id, news })
-        .or_else(|error| protocol::to_json(&Message { id, news: Event::Failed(Failure::from(&error)) }));
+    let (json, bytes) = Message { id, news }.sealed(bytes);
     let message = Object::new();
     let set = |name: &str, value: &JsValue| {
         let _ = Reflect::set(&message, &name.into(), value);
     };
-    set("json", &json.unwrap_or_default().into());
+    set("json", &json.into());
     let _ = match bytes {
         Some(bytes) => {
             let bytes = Uint8Array::from(bytes.as_slice());
@@ -100,13 +100,13 @@ fn post(to: Address, news: Event, bytes: Option<Vec<u8>>) {
 }
 
 /// The engine cannot go on: the page has to start another.
-fn fatal(kind: &str, message: &str) {
+fn fatal(kind: FailureKind, message: &str) {
     let hint = match kind {
-        "memory" => "take a smaller model, or close other tabs; a study goes on where it was",
-        "device" => "the engine is started again, and a study goes on where it was",
+        FailureKind::Memory => "take a smaller model, or close other tabs; a study goes on where it was",
+        FailureKind::Device => "the engine is started again, and a study goes on where it was",
         _ => "the engine is started again; what is finished is kept",
     };
-    let failure = Failure { kind: kind.into(), message: told(message), hint: Some(hint.into()) };
+    let failure = Failure { kind, message: told(message), hint: Some(hint.into()) };
     post(NOBODY, Event::Fatal(failure), None);
 }
 

@@ -115,6 +115,21 @@ fn a_page_that_goes_takes_its_commands_along_and_leaves_its_studies() {
     assert!(queue.is_closed() && queue.is_cancelled(Kind::Study));
 }
 
+#[test]
+fn whoever_follows_a_study_can_let_it_go() {
+    let (mut queue, now) = (queue(true), Instant::now());
+    push(&mut queue, 1, 1, study());
+    assert!(queue.next(Kind::Study, now).is_some());
+    let [two, three, four] = [2, 3, 4].map(|seat| Address { seat: SeatId(seat), id: 9 });
+    [two, three, four].into_iter().for_each(|to| queue.follow(to));
+    assert!(queue.cancel(two) && !queue.cancel(two), "it has no other end");
+    assert!(!queue.is_cancelled(Kind::Study), "the study goes on");
+    let _ = queue.leave(SeatId(3));
+    assert_eq!(queue.followers(), [four]);
+    let _ = queue.done(Kind::Study);
+    assert!(queue.followers().is_empty());
+}
+
 /// Random histories: every request is taken once or cancelled, a page's own in their order, and a study that runs is never kept
 /// waiting for longer than one command after its patience is over.
 #[test]

@@ -5,7 +5,7 @@ use super::{Attachments, Client};
 use crate::lab::engine::now;
 use crate::lab::place;
 use engram_core::protocol::frame::{Join, Joined, Kind, SUBPROTOCOL, TOKEN, WRONG_TOKEN, pack, unpack};
-use engram_core::protocol::{Failure, PROTOCOL, from_json, to_json};
+use engram_core::protocol::{Failure, FailureKind, PROTOCOL, from_json, to_json};
 use js_sys::{Array, ArrayBuffer, Uint8Array};
 use leptos::prelude::set_timeout;
 use std::cell::{Cell, RefCell};
@@ -203,21 +203,21 @@ impl SocketLine {
     }
 }
 
-fn failure(kind: &str, message: &str, hint: &str) -> Failure {
-    Failure { kind: kind.into(), message: message.into(), hint: Some(hint.into()) }
+fn failure(message: &str, hint: &str) -> Failure {
+    Failure { kind: FailureKind::Io, message: message.into(), hint: Some(hint.into()) }
 }
 
 fn unreachable() -> Failure {
     let hint =
         "is `engram lab` still running? Start it again and reload the page, or compute in this tab (Models, Device)";
-    failure("io", "this computer's engine cannot be reached", hint)
+    failure("this computer's engine cannot be reached", hint)
 }
 
 fn unknown() -> Failure {
     let hint = "open the link that `engram lab` has printed, or compute in this tab (Models, Device)";
-    failure("io", "this computer's engine does not know this page", hint)
+    failure("this computer's engine does not know this page", hint)
 }
 
 fn restarted() -> Failure {
-    failure("io", "this computer's engine was started again", "load the model again; a study goes on where it was")
+    failure("this computer's engine was started again", "load the model again; a study goes on where it was")
 }

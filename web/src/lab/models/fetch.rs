@@ -9,7 +9,7 @@ use crate::lab::engine::unexpected;
 use crate::page::Page;
 use crate::state::model_of;
 use crate::words;
-use engram_core::protocol::{Command, Event, Failure, ModelRef, Preflight};
+use engram_core::protocol::{Command, Event, Failure, FailureKind, ModelRef, Preflight};
 use leptos::task::spawn_local;
 use leptos::{ev, prelude::*};
 
@@ -34,7 +34,7 @@ pub(crate) fn Fetch(page: Page, engine: Engine) -> impl IntoView {
         found.set(None);
         let Some(model) = model_of(&text.get_untracked()) else {
             return wrong.set(Some(Failure {
-                kind: "input".into(),
+                kind: FailureKind::Input,
                 message: "not a model name or address".into(),
                 hint: Some(
                     "write owner/name as on Hugging Face (owner/name:FILE.gguf for a GGUF file), or the https address of a .gguf file or of a folder with \

@@ -38,6 +38,11 @@ pub(super) fn store(engine: Engine, name: &str, text: Option<&str>) {
     browser::store(&place.kept(name), text.filter(|_| place == Place::Computer || lasting()));
 }
 
+/// What an earlier visit left in its queue.
+pub(super) fn left(engine: Engine) -> Option<Vec<Queued>> {
+    stored(engine, QUEUE).and_then(|text| queue::read_queue(&text))
+}
+
 impl Runner {
     /// Goes on with a kept study.
     pub(crate) fn resume(self, note: &Note) {
@@ -108,16 +113,19 @@ impl Runner {
         self.kept(answer.map(|answer| answer.0));
     }
 
-    /// Follows the study that runs, where there is one; what else was in its queue comes after it.
+    /// Follows the study that runs, where there is one; what else was in its queue comes after it. Where none does, a queue of an earlier
+    /// visit is offered.
     pub(crate) async fn catch_up(self) {
         self.refresh().await;
         let running = self.saved.with_untracked(|saved| saved.iter().flatten().find(|saved| saved.running).cloned());
-        let Some(saved) = running else { return };
-        let mut rest = self.left.get_untracked().unwrap_or_default();
+        let left = left(self.engine);
+        let Some(saved) = running else { return self.left.set(left) };
+        let mut rest = left.clone().unwrap_or_default();
         rest.retain(|one| one.key.as_ref() != Some(&saved.key));
-        // A queue that needs a file again is offered when this study is over.
-        if let Some(rest) = self.tasks(rest) {
-            self.watch(&saved, rest);
+        match self.tasks(rest) {
+            Some(rest) => self.watch(&saved, rest),
+            // It needs a file again, and is offered as it is.
+            None => self.left.set(left),
         }
     }
 

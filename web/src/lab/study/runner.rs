@@ -11,7 +11,7 @@ use crate::lab::place::Place;
 use crate::lab::{Engine, browser};
 use crate::load::{Opened, Shelf};
 use crate::page::Page;
-use engram_core::protocol::{Command, Event, Failure, ModelRef, Saved, StudyCommand};
+use engram_core::protocol::{Command, Event, Failure, FailureKind, ModelRef, Saved, StudyCommand};
 use engram_core::record::{Record, Settings};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
@@ -90,7 +90,6 @@ impl Runner {
     /// Nothing runs. The note about the last study is read, which needs no engine.
     pub(crate) fn new(page: Page, engine: Engine) -> Self {
         let note = keeper::stored(engine, NOTE).and_then(|text| Note::read(&text));
-        let left = keeper::stored(engine, QUEUE).and_then(|text| queue::read_queue(&text));
         let runner = Self {
             page,
             engine,
@@ -101,22 +100,28 @@ impl Runner {
             done: RwSignal::default(),
             saved: RwSignal::new(None),
             note: RwSignal::new(note),
-            left: RwSignal::new(left),
+            left: RwSignal::new(None),
             stop: StoredValue::new(false),
             watched: StoredValue::new(false),
             call: StoredValue::new(None),
             drawn: StoredValue::new((0.0, false)),
         };
-        // What runs on the computer is followed as soon as the page is there, and where the engine is another, others are kept.
+        // Where the engine is another, others are kept. What runs on the computer is followed as soon as the page is there; a queue is
+        // offered only once it is known that none of it runs.
         Effect::new(move |before: Option<Place>| {
             let place = engine.place.get();
             if before.is_some_and(|before| before != place) {
                 runner.note.set(keeper::stored(engine, NOTE).and_then(|text| Note::read(&text)));
-                runner.left.set(keeper::stored(engine, QUEUE).and_then(|text| queue::read_queue(&text)));
                 runner.saved.set(None);
             }
-            if place == Place::Computer && engine.offer.with(Option::is_some) {
-                spawn_local(runner.catch_up());
+            match place {
+                Place::Tab => runner.left.set(keeper::left(engine)),
+                Place::Computer => {
+                    runner.left.set(None);
+                    if engine.offer.with(Option::is_some) {
+                        spawn_local(runner.catch_up());
+                    }
+                }
             }
             place
         });
@@ -225,12 +230,12 @@ impl Runner {
         self.mark(place, State::Loads);
         let loaded = self.engine.load(task.model.clone(), Vec::new()).await?;
         if self.stop.get_value() {
-            return Err(Failure { kind: "cancelled".into(), message: "paused".into(), hint: None });
+            return Err(Failure { kind: FailureKind::Cancelled, message: "paused".into(), hint: None });
         }
         let mut baggage = Attachments::default();
         if let (Some(facts), None) = (&task.facts, &task.key) {
             let unread = || Failure {
-                kind: "io".into(),
+                kind: FailureKind::Io,
                 message: format!("{}: the browser could not read it", facts.name()),
                 hint: Some("choose the file again; it may have changed since".into()),
             };
