@@ -1,12 +1,13 @@
-// The engine in the worker against the native program: WebGPU on a software adapter, and the CPU in WebAssembly.
+// The engine behind the page against the native program: in the worker with WebGPU on a software adapter and the CPU in WebAssembly, and
+// over a socket.
 
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { launch } from './lib/browser.mjs';
 import { same, test } from './lib/check.mjs';
 import { agree, nativeTrace } from './lib/native.mjs';
-import { BUNDLED, DIST, FIXTURES } from './lib/paths.mjs';
-import { serve } from './lib/server.mjs';
+import { host, served } from './lib/host.mjs';
+import { BUNDLED, FIXTURES } from './lib/paths.mjs';
 import { engine, traceAsk } from './lib/worker.mjs';
 
 /** A question that the random fixtures answer with probabilities all over the place. */
@@ -21,7 +22,7 @@ const DAVIS = {
 
 async function begin(use, device) {
   // Not at the server's root: the worker finds its own files and the bundled ones beside it.
-  const site = use(await serve(DIST, { at: '/some/where/' }));
+  const site = await served(use, { models: FIXTURES, options: { at: '/some/where/' } });
   const browser = use(await launch());
   const lab = await engine(browser, site);
   return { lab, report: await lab.start(device) };
@@ -42,7 +43,9 @@ function onTheWay(call, fact) {
 }
 
 // The software adapter is slow, and compiling shaders is most of it: one device for both models.
-test('traces on WebGPU have the native numbers', 300, async use => {
+const worker = host() === 'tab' ? test : () => {};
+
+worker('traces on WebGPU have the native numbers', 300, async use => {
   const { lab, report } = await begin(use, 'gpu');
   assert.equal(report.info.kind, 'gpu', report.why);
   assert.ok(report.adapter, 'the adapter is told');

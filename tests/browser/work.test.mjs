@@ -1,4 +1,4 @@
-// Work in the worker: an edit and its undo, stopping a request, a study that is cut off and goes on.
+// Work of the engine behind the page: an edit and its undo, stopping a request, a study that is cut off and goes on.
 
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { launch } from './lib/browser.mjs';
 import { apart, numbers, same, test } from './lib/check.mjs';
 import { nativeEdit, nativeTrace, WITHIN } from './lib/native.mjs';
-import { BUNDLED, DIST, FIXTURES } from './lib/paths.mjs';
-import { serve } from './lib/server.mjs';
+import { host, served } from './lib/host.mjs';
+import { BUNDLED, FIXTURES } from './lib/paths.mjs';
 import { engine, traceAsk } from './lib/worker.mjs';
 
 const DAVIS = {
@@ -20,10 +20,10 @@ const DAVIS = {
 /** An edit's method. */
 const spsa = steps => ({ kind: 'spsa', steps, epsilon: 5e-3, eta: 5.0 });
 /** Facts of the study: enough for a reload in the middle of it. */
-const WANTED = 24;
+const WANTED = host() === 'tab' ? 24 : 80;
 
 async function begin(use, name) {
-  const site = use(await serve(DIST));
+  const site = await served(use);
   const browser = use(await launch());
   const lab = await engine(browser, site);
   await lab.start('cpu');
@@ -69,16 +69,19 @@ const SEARCHES = {
   gpu: [{ ...ROME, covariance: false, steps: 3 }, ['--method', 'r-rome', '--c', 'identity', '--steps', '3']],
 };
 
-for (const [device, [rome, options]] of Object.entries(SEARCHES)) {
+// The computer's device is its owner's choice.
+const searches = Object.entries(SEARCHES).filter(([device]) => device === 'cpu' || host() === 'tab');
+for (const [device, [rome, options]] of searches) {
   test(`an edit by gradients is the native program's (${device})`, 300, async use => {
-    const site = use(await serve(DIST));
+    const site = await served(use);
     const lab = await engine(use(await launch()), site);
     const { info } = await lab.start(device);
     await lab.load({ from: 'bundled', name: 'engram-qwen2' });
     const fact = { ...DAVIS, layer: 1 };
     const call = await lab.ask({ ask: 'edit', ...fact, method: rome, seed: 42 });
     const { record } = await call.last('edited');
-    assert.equal(call.of('progress').length > 0, rome.covariance, 'the text for C is read where it is needed');
+    // The computer may have kept C from an earlier edit of this model.
+    if (host() === 'tab') assert.equal(call.of('progress').length > 0, rome.covariance, 'the text for C is read where it is needed');
     const native = nativeEdit('engram-qwen2', fact, options);
     // Contexts are drawn on each device; where one token is drawn otherwise, the whole search is another one.
     const { unrelated, ...rest } = record;
@@ -93,10 +96,18 @@ for (const [device, [rome, options]] of Object.entries(SEARCHES)) {
       await lab.load({ from: 'bundled', name: 'engram-qwen2' });
       const again = await lab.ask({ ask: 'edit', ...fact, method: rome, seed: 42 });
       same((await again.last('edited')).record, record, 0, 'the same edit after a reload');
-      assert.equal(again.of('progress').length, 0, 'C was kept in the browser');
+      assert.equal(again.of('progress').length, 0, 'C was kept');
     }
     return `${info.kind}: ${numbers(want).length} numbers, at most ${apart(rest, want).toExponential(1)} apart`;
   });
+}
+
+/** The kept studies, once this one does not run. */
+async function idle(lab, key) {
+  for (;;) {
+    const listed = await (await lab.ask({ ask: 'studies' })).last('studies');
+    if (!listed.studies.some(study => study.key === key && study.running)) return listed;
+  }
 }
 
 /** The settings that each method has on the command line, and what a device rounds otherwise over its steps. */
@@ -161,7 +172,9 @@ test('a study that a reload cuts off goes on where it was', 300, async use => {
   await lab.reload();
 
   await lab.start('cpu');
-  const { studies } = await (await lab.ask({ ask: 'studies' })).last('studies');
+  // On the computer it goes on without its page, until somebody pauses it.
+  if (host() === 'computer') assert.equal((await lab.pause(key)).studies.find(study => study.key === key).finished, false);
+  const { studies } = await idle(lab, key);
   const [saved] = studies;
   assert.equal(studies.length, 1);
   assert.equal(saved.key, key);

@@ -47,9 +47,10 @@ export async function computer({ data, more = [], port = 0 } = {}) {
   };
 }
 
-/** The site of this run's host. */
-export async function served(use) {
-  return use(host() === 'computer' ? await computer() : await serve(DIST));
+/** The site of this run's host; the computer's has `models`, a folder, and a worker's has `options` of its server. */
+export async function served(use, { models, options } = {}) {
+  const more = models ? ['--models', models] : [];
+  return use(host() === 'computer' ? await computer({ more }) : await serve(DIST, options));
 }
 
 /** Opens a page of a site at a path; a visitor of the computer comes with the link that it prints. */

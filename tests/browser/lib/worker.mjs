@@ -1,5 +1,5 @@
-// Talks to the engine's worker by its protocol (core/src/protocol.rs), from an empty page of the same site. So tests of
-// the engine do not depend on the interface.
+// Talks to the engine by its protocol (core/src/protocol.rs), from an empty page of the same site: to the tab's worker, or over a
+// socket to the computer that serves the page. So tests of the engine do not depend on the interface.
 
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -18,28 +18,69 @@ const BEFORE = 'worker-test.js';
 
 const PAGE = `<!doctype html><html lang="en"><title>worker</title><link rel="icon" href="data:,"><input type="file" id="files" multiple>
 <script>
+  function base64(bytes) {
+    let text = '';
+    for (let at = 0; at < bytes.length; at += 8192) text += String.fromCharCode(...bytes.subarray(at, at + 8192));
+    return btoa(text);
+  }
+  const plain = text => Uint8Array.from(atob(text), c => c.charCodeAt(0));
+  const lost = message => heard(JSON.stringify({ id: 0, news: { fatal: { kind: 'crash', message } } }), null);
+
   let worker;
   function begin(url) {
     worker = new Worker(url, { type: 'module' });
-    worker.onmessage = event => {
-      const { json, bytes } = event.data;
-      let text = null;
-      if (bytes) {
-        text = '';
-        for (let at = 0; at < bytes.length; at += 8192) text += String.fromCharCode(...bytes.subarray(at, at + 8192));
-        text = btoa(text);
-      }
-      heard(json, text);
-    };
+    worker.onmessage = ({ data: { json, bytes } }) => heard(json, bytes ? base64(bytes) : null);
     worker.onerror = event => {
       event.preventDefault();
-      heard(JSON.stringify({ id: 0, news: { fatal: { kind: 'crash', message: event.message || 'no script' } } }), null);
+      lost(event.message || 'no script');
     };
   }
-  function post(json, files, bytes) {
+
+  // Frames of core/src/protocol/frame.rs.
+  const JOIN = 0, REQUEST = 1, SEEN = 2, JOINED = 3, MESSAGE = 4;
+  let socket;
+  function frame(kind, number, head, bytes) {
+    const text = new TextEncoder().encode(head);
+    const whole = new Uint8Array(16 + text.length + bytes.length);
+    const view = new DataView(whole.buffer);
+    view.setUint8(0, 1);
+    view.setUint8(1, kind);
+    view.setUint32(4, text.length, true);
+    view.setBigUint64(8, BigInt(number), true);
+    whole.set(text, 16);
+    whole.set(bytes, 16 + text.length);
+    socket.send(whole);
+  }
+  function dial(token) {
+    const none = new Uint8Array();
+    socket = new WebSocket(location.origin.replace('http', 'ws') + '/engine/socket', ['engram.1', 'engram.token.' + token]);
+    socket.binaryType = 'arraybuffer';
+    const joined = new Promise((done, fail) => {
+      socket.onopen = () => frame(JOIN, 0, '{}', none);
+      socket.onclose = event => {
+        fail(new Error('closed: ' + event.code));
+        lost('closed: ' + event.code);
+      };
+      socket.onmessage = ({ data }) => {
+        const view = new DataView(data);
+        const end = 16 + view.getUint32(4, true);
+        const kind = view.getUint8(1);
+        if (kind === JOINED) return done();
+        if (kind !== MESSAGE) return fail(new Error('a frame of kind ' + kind));
+        frame(SEEN, view.getBigUint64(8, true), '', none);
+        const bytes = new Uint8Array(data, end);
+        heard(new TextDecoder().decode(new Uint8Array(data, 16, end - 16)), bytes.length > 0 ? base64(bytes) : null);
+      };
+    });
+    return joined;
+  }
+
+  function post(json, files, text) {
+    const bytes = text === null ? null : plain(text);
+    if (socket) return frame(REQUEST, JSON.parse(json).id, json, bytes ?? new Uint8Array());
     const message = { json };
     if (files) message.files = [...document.getElementById('files').files];
-    if (bytes !== null) message.bytes = Uint8Array.from(atob(bytes), c => c.charCodeAt(0));
+    if (bytes) message.bytes = bytes;
     worker.postMessage(message);
   }
 </script></html>`;
@@ -55,6 +96,18 @@ function flat(sent) {
   if (typeof sent === 'string') return { news: sent };
   const [[news, rest]] = Object.entries(sent);
   return { news, ...rest };
+}
+
+/** Puts the arrays that came beside an event where they belong (core/src/protocol/dense.rs). */
+function filled(sent, arrays, bytes) {
+  const [[news, rest]] = Object.entries(sent);
+  let at = 0;
+  const next = length => Array.from({ length }, () => bytes.readFloatLE((at += 4) - 4));
+  if (news === 'map-row') rest.values = next(arrays[0]);
+  else if (news === 'forward') {
+    const heads = rest.flatMap(layer => layer.attention.map((_, head) => [layer.attention, head]));
+    heads.forEach(([attention, head], place) => { attention[head] = next(arrays[place]); });
+  } else throw new Error(`arrays beside ${news}`);
 }
 
 /** A request under way: `events` so far, and what it waits for. */
@@ -130,6 +183,11 @@ class Engine {
     // Requests of a page that was left are over.
     this.calls = new Map([[0, new Call(0)]]);
     await this.page.goto(this.site.url + BLANK);
+    if (this.site.link !== undefined) {
+      await this.page.evaluate(token => window.dial(token), this.site.link.split('#engine=')[1]);
+      this.hello = await (await this.ask({ ask: 'hello' })).last('hello');
+      return;
+    }
     const url = new URL(this.script, this.site.url).href;
     await this.page.evaluate(url => window.begin(url), url);
     this.hello = await this.calls.get(0).until(call => call.events[0], 'greeting');
@@ -137,9 +195,11 @@ class Engine {
   }
 
   hear(json, bytes) {
-    const { id, news: sent } = JSON.parse(json);
+    const { id, news: sent, arrays } = JSON.parse(json);
+    const beside = bytes === null ? null : Buffer.from(bytes, 'base64');
+    if (arrays) filled(sent, arrays, beside);
     const news = flat(sent);
-    if (bytes !== null) news.bytes = Buffer.from(bytes, 'base64');
+    if (beside !== null && !arrays) news.bytes = beside;
     if (news.news === 'fatal') {
       for (const call of this.calls.values()) call.hear(news);
     } else {
@@ -171,6 +231,11 @@ class Engine {
 
   /** Loads a fixture or any other folder as files that somebody has chosen. */
   async loadFolder(folder, name) {
+    if (this.site.link !== undefined) {
+      // A page brings no files to the computer: its owner has named the folder.
+      const { models } = await (await this.ask({ ask: 'cache' })).last('cache');
+      return this.load(models.find(one => one.name === name && one.model.from === 'cached').model);
+    }
     return this.load({ from: 'files', name }, { files: modelFiles(folder) });
   }
 
@@ -184,6 +249,11 @@ class Engine {
     await this.ask({ ask: 'cancel', request: call.id });
   }
 
+  /** Pauses a study that goes on without the page that began it. */
+  async pause(key) {
+    return (await this.ask({ ask: 'pause-study', key })).last('studies');
+  }
+
   /** Throws the worker away as a reload does, and starts another. */
   async reload() {
     await this.begin();
@@ -191,13 +261,13 @@ class Engine {
 }
 
 /**
- * Starts a worker in an empty page of a site. `before` is a line that it runs before anything else, `query` the end of
+ * Starts a worker in an empty page of a site, or calls the computer's engine there. `before` is a line that it runs before anything else, `query` the end of
  * its address.
  */
 export async function engine(browser, site, { before, query = '' } = {}) {
-  site.pages[BLANK] = PAGE;
   if (before) site.pages[BEFORE] = `${before}\nawait import(${JSON.stringify(script())});`;
   const page = await browser.context.newPage();
+  await page.route(`**/${BLANK}`, route => route.fulfill({ body: PAGE, contentType: 'text/html' }));
   const engine = new Engine(page, site, (before ? BEFORE : script()) + query);
   await page.exposeFunction('heard', (json, bytes) => engine.hear(json, bytes));
   await engine.begin();
