@@ -5,11 +5,12 @@ use engram_core::edit::read_adapter;
 use engram_core::emit::Files;
 use engram_core::facts::{Fact, FactFile, parse};
 use engram_core::journal::Found;
-use engram_core::lab::{Lab, Log, study};
+use engram_core::lab::{Lab, Log};
 use engram_core::load::Model;
 use engram_core::pause::{self, Pause};
 use engram_core::protocol::{Command, EditCommand, Event, MapSite, Question, from_json, to_json};
 use engram_core::record::{Corruption, EditSettings, Record, Settings, Spsa, Traced};
+use engram_core::service;
 use engram_core::trace::{capture_facts, lens, maps, stage1, tokenize};
 use engram_core::weights::Checkpoint;
 use engram_core::{Error, Kind, Result, journal};
@@ -326,7 +327,7 @@ async fn studied(
     log: &mut Lines,
     tell: &dyn Fn(Event),
 ) -> Result<Record> {
-    study(&mut lab.model().share(), lab.facts(), settings, begun, ("k", "tests"), log, tell).await
+    service::study(&mut lab.model().share(), lab.facts(), settings, begun, ("k", "tests"), log, tell).await
 }
 
 #[test]

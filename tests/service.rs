@@ -198,7 +198,10 @@ fn nothing_is_asked_of_a_page_without_a_model() {
     beside(false, async |line| {
         for ask in [Command::Trace(question()), study(2), Command::Delta, Command::Undo { edit: None }] {
             let refused = line.ask(1, ask).await.expect_err("no model");
-            assert!(refused.message.contains("no model is loaded") && refused.kind == FailureKind::Input, "{refused:?}");
+            assert!(
+                refused.message.contains("no model is loaded") && refused.kind == FailureKind::Input,
+                "{refused:?}"
+            );
         }
     });
 }

@@ -27,6 +27,8 @@ use crate::wanted::{EditWish, Facts, Model, Place, Proof, Question, Training};
 use anyhow::Result;
 use engram_core::device::GpuMemory;
 use engram_core::edit::Change;
+use engram_core::facts::parse;
+use engram_core::lab::Lab;
 use engram_core::load::fit::Fit;
 use engram_core::metrics::Judgement;
 use engram_core::record::{DeviceInfo, EditRecord, EditSettings, ModelInfo, Record, Retraced, Settings};
@@ -303,6 +305,11 @@ pub fn understand(model: &Model, progress: &Progress) -> Result<Understood> {
 /// Looks at the GPU, its self-test, and the CPU backend. Never fails: a failure is a [`Check`].
 pub fn check_devices() -> Vec<Check> {
     doctor::run()
+}
+
+/// A loaded model at work.
+fn lab(model: engram_core::load::Model) -> engram_core::Result<Lab> {
+    Ok(Lab::new(model, parse("bundled facts", bundled::FACTS)?, &program()))
 }
 
 /// What records say wrote them.

@@ -54,15 +54,16 @@ fn main() -> ExitCode {
     }
 }
 
-/// The first Ctrl-C asks the engine to stop at a good place, the second does not wait for it.
+/// The first Ctrl-C asks the engine to stop at the end of a block, the second does not wait for it.
 fn stop_on_ctrl_c(ui: Ui) {
+    progress::interrupt_work();
     let mut asked = false;
     let handler = ctrlc::set_handler(move || {
         if std::mem::replace(&mut asked, true) {
             std::process::exit(1);
         }
         progress::cancel();
-        ui.note("stopping after this batch; once more to stop at once");
+        ui.note("stopping; once more to stop at once");
     });
     if let Err(error) = handler {
         log::debug!("no Ctrl-C handler: {error}");

@@ -3,8 +3,11 @@
 use crate::render::style::Tone;
 use crate::render::text;
 use crate::ui::Ui;
+use engram_core::pause::{self, Pause};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::cell::RefCell;
+use std::pin::Pin;
+use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -16,6 +19,23 @@ static CANCELLED: AtomicBool = AtomicBool::new(false);
 /// Asks all work to stop; called on Ctrl-C.
 pub fn cancel() {
     CANCELLED.store(true, Ordering::Relaxed);
+}
+
+/// Lets the engine hear of it between two blocks of a model.
+pub fn interrupt_work() {
+    struct Interrupt;
+
+    impl Pause for Interrupt {
+        fn cancelled(&self) -> bool {
+            CANCELLED.load(Ordering::Relaxed)
+        }
+
+        fn rest(&self) -> Option<Pin<Box<dyn Future<Output = ()>>>> {
+            None
+        }
+    }
+
+    pause::install(Some(Rc::new(Interrupt)));
 }
 
 /// What the engine reports to and asks.

@@ -99,6 +99,11 @@ pub struct Question {
 }
 
 impl Question {
+    /// The prompt with its subject.
+    pub fn text(&self) -> String {
+        self.prompt.replace(engram_core::facts::SLOT, &self.subject)
+    }
+
     /// For the engine.
     pub fn asked(&self) -> engram_core::question::Question<'_> {
         engram_core::question::Question {

@@ -2,19 +2,24 @@
 //! downloads and storage belong to the host (a browser's worker, a test).
 
 mod edits;
+mod recompute;
 mod replacement;
 mod retrace;
 mod scripts;
 mod studies;
 mod traces;
 
-pub use studies::{Log, study};
+pub use edits::{EditStage, EditWish, FactEdit};
+pub use recompute::AGAIN;
+pub use studies::{Begin, Lines, Log, Sealed, study};
+pub use traces::Asked;
 
 use crate::error::{Error, Result};
 use crate::facts::{Fact, FactFile, statements};
 use crate::load::Model;
 use crate::protocol::{Command, Event, Question, Spoken, Token, Tokenized};
 use crate::record::Settings;
+use crate::run::Sites;
 use crate::second_moment::StatsText;
 use crate::trace::OneFact;
 use edits::EditStack;
@@ -37,12 +42,14 @@ pub struct Lab {
 /// The activations of the prompts that were traced last.
 struct Captured {
     one: OneFact,
+    /// What is kept of them.
+    keep: Sites,
     /// How they were corrupted and judged.
     settings: Settings,
     /// Changes of the weights that they were computed with.
     version: u64,
-    /// What was asked.
-    question: Question,
+    /// What a page asked, where one did.
+    question: Option<Question>,
 }
 
 impl Lab {

@@ -3,9 +3,7 @@
 use engram_core::device::Compute;
 use engram_core::facts::{FactFile, parse};
 use engram_core::lab::Log;
-use engram_core::protocol::{
-    Command, DeviceChoice, DeviceReport, Event, Failure, Message, ModelRef, Request,
-};
+use engram_core::protocol::{Command, DeviceChoice, DeviceReport, Event, Failure, Message, ModelRef, Request};
 use engram_core::second_moment::Store;
 use engram_core::service::{
     About, Address, Engine, Host, Later, Meter, Opened, Parts, Queue, SeatId, Storage, Studies, report,

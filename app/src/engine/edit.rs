@@ -1,28 +1,19 @@
-//! One fact rewritten, or a saved change applied; measured, saved where asked for, and undone.
+//! One fact rewritten for the terminal, or a saved change applied; saved where that is asked for.
 
 use super::emit::{self, Holds, Told};
 use super::load::{Loaded, load};
-use super::study::read_facts;
-use super::{Edited, LoadedChange};
+use super::{Edited, LoadedChange, lab};
 use crate::progress::Progress;
-use crate::wanted::{EditWish, Emit, Facts, Model, Question, Save};
+use crate::wanted::{EditWish, Emit, Model, Question, Save};
 use anyhow::Result;
 use engram_core::Error;
-use engram_core::edit::{self, EditTarget, Format, MeasuredEdit, Step, Unedited, edit_one, edit_saved};
-use engram_core::facts::{Fact, FactFile};
-use engram_core::generate::greedy;
+use engram_core::edit::{self, Format, MeasuredEdit};
+use engram_core::lab::{self as workflow, EditStage, FactEdit};
 use engram_core::load::Model as LoadedModel;
 use engram_core::metrics::judge;
-use engram_core::question::fact_of;
-use engram_core::record::{EditMethod, SearchStart, Settings};
-use engram_core::study;
-use engram_core::trace::TokenizedFact;
+use engram_core::record::Settings;
 use pollster::block_on;
 use std::path::Path;
-use std::time::Instant;
-
-/// Tokens of the continuation that is shown before and after.
-const SAID: usize = 12;
 
 /// See [`super::edit`].
 pub(super) fn run(
@@ -49,89 +40,54 @@ pub(super) fn run(
     if change.is_none() {
         super::stats::attach(&mut loaded, wanted, &settings.edit, progress)?;
     }
-    let settings = completed(&loaded.model, settings, change.is_none(), progress)?;
-    let (fact, _) = block_on(fact_of(&loaded.model, question.asked()))?;
-    // What the edit does around its prompt is seen on the bundled facts, as in the lab.
-    let bundled = read_facts(&Facts::Bundled, progress)?;
-    let fact = edit::known_fact(&bundled, fact);
-    let prompt = fact.prompt();
-    progress.notes(loaded.model.tokens.doubled(&prompt)?);
-    let tokens = edit::tokens_of(&loaded.model, &fact, &settings)?;
-    let layer = match (&change, settings.edit.layers.only()) {
-        // A saved change names its own layers.
-        (Some(_), _) => 1,
-        (None, Some(layer)) => layer,
-        (None, None) => own_layer(&loaded.model, &tokens, &settings, progress)?,
+    let Loaded { model, checkpoint, path } = loaded;
+    let mut lab = lab(model)?;
+    progress.notes(lab.model().tokens.doubled(&question.text())?);
+    let asked = workflow::EditWish {
+        question: question.asked(),
+        settings: settings.clone(),
+        change: change.as_ref().map(|change| &change.change),
+        retrace: wish.retrace,
     };
-    progress.start("looking for unrelated facts that the model knows", "passes", Some(1), 0);
-    let known = block_on(edit::known(&loaded.model, &bundled))?;
+    let steps = settings.edit.method().steps() as u64;
+    let done = block_on(lab.edit_fact(asked, &mut |stage| told(&stage, steps, progress)))?;
     progress.finish();
-    let unrelated = edit::unrelated(&bundled, &known, &fact);
-    let watched = unrelated.into_iter().map(|at| (at, &bundled.facts[at])).collect();
-    let alike = alike(&loaded.model, &bundled, &fact, &settings, progress)?;
-    let job = EditTarget { order: 0, fact: &fact, tokens: tokens.clone(), layer, unrelated: watched, alike };
-    let said = |model: &LoadedModel| block_on(greedy(model, &prompt, SAID, |text| text.contains('\n')));
-    let before = said(&loaded.model)?.text;
 
-    let mut unedited = None;
-    if wish.retrace {
-        progress.start("tracing both answers", "passes", Some(1), 0);
-        unedited = Some(block_on(Unedited::trace(&loaded.model, &fact, &settings))?);
-        progress.finish();
-    }
-
-    let start = Instant::now();
-    let done = match &change {
-        Some(LoadedChange { change, .. }) => {
-            progress.start("measuring", "passes", Some(1), 0);
-            block_on(edit_saved(&loaded.model, &job, change, &settings))?
-        }
-        None => searched(&mut loaded.model, &job, &settings, progress)?,
-    };
-    progress.finish();
-    let seconds = start.elapsed().as_secs_f64();
-
-    loaded.model.overlays.push(done.overlay.clone());
-    let after = said(&loaded.model)?.text;
-    let mut retraced = None;
-    if let Some(unedited) = unedited {
-        progress.start("tracing both answers again", "passes", Some(1), 0);
-        retraced = Some(block_on(unedited.retraced(&loaded.model, &fact, &settings))?);
-        progress.finish();
-    }
-    let files = emit::files(&wanted.source, &loaded.model);
+    let FactEdit { fact, tokens, settings, measured, said: [before, after], retraced, seconds, .. } = done;
+    let model = lab.model();
+    let files = emit::files(&wanted.source, model);
     if let Some(file) = &save.delta {
-        super::save::delta(file, &loaded.model, &done.overlay)?;
+        super::save::delta(file, model, &measured.overlay)?;
     }
     if let Some(folder) = &save.lora {
-        if loaded.model.own_head {
+        if model.own_head {
             progress.note(
                 "config.json ties the head to the embedding, so transformers leaves the weights' own head out: the adapter gives other probabilities there",
             );
         }
-        super::save::lora(folder, &loaded.model, &emit::base(&files), &done.overlay)?;
+        super::save::lora(folder, model, &emit::base(&files), &measured.overlay)?;
     }
     if let Some(folder) = &save.model {
-        let Loaded { model, checkpoint, path } = &loaded;
-        super::save::model(folder, model, checkpoint, path, &done.overlay, progress)?;
+        super::save::model(folder, model, &checkpoint, &path, &measured.overlay, progress)?;
     }
+    let prompt = fact.prompt();
     let title = match &change {
         Some(change) => format!("the change in {}", change.path),
-        None => format!("{}, layer {}", settings.edit.method().title(), done.record.layer),
+        None => format!("{}, layer {}", settings.edit.method().title(), measured.record.layer),
     };
     let script = wish.emit.map(|Emit::Transformers| {
         let answers = [fact.target_true.as_str(), fact.target_new.as_str()];
-        let told = Told { title: &title, prompt: &prompt, answers, tokens: &tokens, record: &done.record };
-        script(&files, &loaded.model, &told, save, change.as_ref(), &done)
+        let told = Told { title: &title, prompt: &prompt, answers, tokens: &tokens, record: &measured.record };
+        script(&files, model, &told, save, change.as_ref(), &measured)
     });
     Ok(Edited {
-        model: loaded.model.info.clone(),
-        device: loaded.model.compute.info.clone(),
+        model: model.info.clone(),
+        device: model.compute.info.clone(),
         prompt,
         settings: change.is_none().then(|| settings.edit.clone()),
         loaded: change,
-        judgement: judge(&done.record),
-        edit: done.record,
+        judgement: judge(&measured.record),
+        edit: measured.record,
         before,
         after,
         seconds,
@@ -140,62 +96,40 @@ pub(super) fn run(
     })
 }
 
-/// Settings with what editors take from the model, where something is searched.
-fn completed(model: &LoadedModel, settings: &Settings, searches: bool, progress: &Progress) -> Result<Settings> {
-    let mut settings = study::question(model, settings)?;
-    if searches {
-        if settings.edit.needs_contexts() && settings.edit.contexts.is_empty() {
-            progress.start("drawing contexts", "passes", Some(1), 0);
+/// Shows how far an edit is, whose search has so many steps.
+fn told(stage: &EditStage<'_>, steps: u64, progress: &Progress) {
+    let pass = |what: &str| progress.start(what, "passes", Some(1), 0);
+    match stage {
+        EditStage::Fact(_) => {}
+        EditStage::Contexts => pass("drawing contexts"),
+        EditStage::Layer => pass("looking for the fact's layer"),
+        EditStage::OwnLayer(own) => {
+            progress.finish();
+            let why = match own.peak {
+                true => "the fact's dominant one under subject-last",
+                false => {
+                    "the highest of a flat curve under subject-last: no layer holds the fact alone; --layer chooses another"
+                }
+            };
+            progress.note(&format!("editing layer {}, {why}", own.layer));
         }
-        let seed = settings.seed;
-        block_on(edit::complete(model, &mut settings.edit, seed))?;
-        progress.finish();
-    }
-    Ok(settings)
-}
-
-/// Known facts that a search may start from.
-fn alike<'a>(
-    model: &LoadedModel,
-    bundled: &'a FactFile,
-    fact: &Fact,
-    settings: &Settings,
-    progress: &Progress,
-) -> Result<Vec<(usize, &'a Fact)>> {
-    match settings.edit.method() {
-        EditMethod::Rome(rome) if rome.start == SearchStart::Neighbour => {
-            let alike = block_on(edit::alike(model, bundled, fact))?;
-            if alike.is_empty() {
-                progress.note("the search starts from zero: no known fact of this relation has the new answer");
+        EditStage::Known => pass("looking for unrelated facts that the model knows"),
+        EditStage::NoNeighbour => {
+            progress.finish();
+            progress.note("the search starts from zero: no known fact of this relation has the new answer");
+        }
+        EditStage::Unedited => pass("tracing both answers"),
+        EditStage::SecondMoment(done, of) => {
+            if *done == 0 {
+                progress.start("second moment of the layer's keys", "tokens", Some(*of as u64), 0);
             }
-            Ok(alike)
+            progress.set(*done as u64);
         }
-        _ => Ok(Vec::new()),
+        EditStage::Search => progress.start("finding v*", "steps", Some(steps), 0),
+        EditStage::Step(step) => progress.set(step.done as u64),
+        EditStage::Measured => pass("measuring"),
+        EditStage::Retraced => pass("tracing both answers again"),
     }
-}
-
-/// The edit that the settings' method finds.
-fn searched(
-    model: &mut LoadedModel,
-    job: &EditTarget<'_>,
-    settings: &Settings,
-    progress: &Progress,
-) -> Result<MeasuredEdit> {
-    let mut told = |done: usize, of: usize| {
-        if done == 0 {
-            progress.start("second moment of the layer's keys", "tokens", Some(of as u64), 0);
-        }
-        progress.set(done as u64);
-        if progress.is_cancelled() { Err(Error::cancelled()) } else { Ok(()) }
-    };
-    block_on(edit::prepare(model, &settings.edit, &[job.layer].into(), &mut told))?;
-    progress.finish();
-    progress.start("finding v*", "steps", Some(settings.edit.method().steps() as u64), 0);
-    let mut step = |step: Step<'_>| {
-        progress.set(step.done as u64);
-        if progress.is_cancelled() { Err(Error::cancelled()) } else { Ok(()) }
-    };
-    Ok(block_on(edit_one(model, job, settings, &mut step))?)
 }
 
 /// The script that computes the edit again, from whichever file holds its change.
@@ -223,21 +157,4 @@ fn script(
 pub(crate) fn no_file() -> Error {
     Error::input("`--emit transformers` needs a file that holds the change, for its script to read")
         .hint("add --save-delta FILE or --save-lora DIR")
-}
-
-/// The fact's own layer under `subject-last`.
-fn own_layer(model: &LoadedModel, fact: &TokenizedFact, settings: &Settings, progress: &Progress) -> Result<usize> {
-    progress.start("looking for the fact's layer", "passes", Some(1), 0);
-    let found = block_on(edit::own_layer(model, fact, settings))?;
-    progress.finish();
-    let none = || Error::input("no patch at the subject helps, at any layer").hint("choose a layer with --layer");
-    let own = found.ok_or_else(none)?;
-    let why = match own.peak {
-        true => "the fact's dominant one under subject-last",
-        false => {
-            "the highest of a flat curve under subject-last: no layer holds the fact alone; --layer chooses another"
-        }
-    };
-    progress.note(&format!("editing layer {}, {why}", own.layer));
-    Ok(own.layer)
 }

@@ -1,4 +1,4 @@
-//! A study: facts from a file, a journal while it runs, the record at its end.
+//! A study in a folder: facts from a file, a journal while it runs, the record at its end.
 
 mod begin;
 
@@ -9,11 +9,12 @@ use crate::bundled;
 use crate::progress::Progress;
 use crate::wanted::{Facts, Model, Place};
 use anyhow::Result;
-use begin::{Begin, Files};
+use begin::Files;
 use engram_core::facts::{FactFile, parse};
 use engram_core::journal::Journal;
-use engram_core::record::{FactRecord, Outcome, Settings};
-use engram_core::study::{self, Event, Observer, StudyPhase};
+use engram_core::lab::{Begin, Lines, study};
+use engram_core::record::{FactRecord, Outcome, Record, Settings};
+use engram_core::study::{Event, StudyPhase};
 use engram_core::text::told;
 use engram_core::{Error, Kind};
 use pollster::block_on;
@@ -45,32 +46,59 @@ fn work(
     wanted: &Model,
     facts: &FactFile,
     settings: &Settings,
-    (files, mut journal): (&Files, Journal),
+    (files, journal): (&Files, Journal),
     place: &Place,
     progress: &Progress,
 ) -> Result<Studied> {
     let mut loaded = load(wanted, progress)?;
     super::stats::attach(&mut loaded, wanted, &settings.edit, progress)?;
-    let model = &mut loaded.model;
-    let header = block_on(study::header(model, facts, settings.clone(), &super::program()))?;
     let path = files.record.clone();
-    let record = match begin::begin(files, &mut journal, (&header, settings, facts), place.fresh, progress)? {
-        Begin::Finished(record) => return Ok(Studied { path, resumed: record.facts.len(), record }),
-        Begin::At(record) => record,
+    let (mut resumed, mut unwritten) = (0, None);
+    let begin = |header: &Record| {
+        let mut journal = journal;
+        let begin = begin::begin(files, &mut journal, (header, settings, facts), place.fresh, progress)?;
+        let record = match begin {
+            begin::Begin::Finished(record) => {
+                resumed = record.facts.len();
+                return Ok(Begin::Finished(record));
+            }
+            begin::Begin::At(record) => record,
+        };
+        if place.strict {
+            record.facts.iter().try_for_each(sound)?;
+        }
+        resumed = record.facts.len();
+        if resumed > 0 {
+            progress.note(&format!("going on after {resumed} facts of an earlier run"));
+        }
+        Ok(Begin::At(record, Writing(unwritten.insert(journal))))
     };
-    if place.strict {
-        record.facts.iter().try_for_each(sound)?;
-    }
-    let resumed = record.facts.len();
-    if resumed > 0 {
-        progress.note(&format!("going on after {resumed} facts of an earlier run"));
-    }
-    let mut observer = Recorder { journal, progress, phase: None, searching: false, strict: place.strict };
-    let record = block_on(study::run(model, facts, record, &mut observer))?;
-    if let Some(kept) = observer.journal.finish(&path, &record)? {
+    let mut bars = Bars { progress, phase: None, searching: false };
+    let mut tell = |event: Event<'_>| match event {
+        Event::Fact(fact) if place.strict => sound(fact),
+        Event::Progress { phase, done, of } => {
+            bars.show(phase, done, of);
+            Ok(())
+        }
+        _ => Ok(()),
+    };
+    let program = super::program();
+    let record = block_on(study(&mut loaded.model, facts, settings.clone(), &program, begin, &mut tell))?;
+    if let Some(journal) = unwritten
+        && let Some(kept) = journal.finish(&path, &record)?
+    {
         progress.note(&format!("the record that was there, of other settings, is {}", kept.display()));
     }
     Ok(Studied { path, resumed, record })
+}
+
+/// The journal of a study that runs.
+struct Writing<'a>(&'a mut Journal);
+
+impl Lines for Writing<'_> {
+    fn append(&mut self, line: &[u8]) -> engram_core::Result<()> {
+        self.0.append(line)
+    }
 }
 
 /// See [`super::check_studies`].
@@ -111,16 +139,6 @@ pub(super) fn read_facts(facts: &Facts, progress: &Progress) -> Result<FactFile>
     Ok(file)
 }
 
-/// Journals what is finished and shows how far the study is.
-struct Recorder<'a> {
-    journal: Journal,
-    progress: &'a Progress,
-    phase: Option<StudyPhase>,
-    /// A search is not at its last step.
-    searching: bool,
-    strict: bool,
-}
-
 /// Refuses a fact that was dropped for a defect of its own.
 fn sound(fact: &FactRecord) -> engram_core::Result<()> {
     match &fact.outcome {
@@ -133,41 +151,33 @@ fn sound(fact: &FactRecord) -> engram_core::Result<()> {
     }
 }
 
-impl Observer for Recorder<'_> {
-    fn event(&mut self, event: Event<'_>) -> engram_core::Result<()> {
-        if let Event::Fact(fact) = event
-            && self.strict
-        {
-            sound(fact)?;
-        }
-        if let Some(line) = event.line()? {
-            self.journal.append(&line)?;
-        }
-        match event {
-            Event::Fact(_) | Event::Redundancy(_) | Event::Mlp(_) | Event::Edit(_) | Event::Sequence(_) => Ok(()),
-            // Edits are found and measured part by part: the steps of all of them tell how far the work is.
-            Event::Progress { phase: StudyPhase::Edit, .. } if self.searching => Ok(()),
-            Event::Progress { phase, done, of } => {
-                self.searching = phase == StudyPhase::Optimize && done < of;
-                if self.phase != Some(phase) {
-                    self.phase = Some(phase);
-                    let (label, unit) = match phase {
-                        StudyPhase::Trace => ("tracing", "facts"),
-                        StudyPhase::Redundancy => ("redundancy", "facts"),
-                        StudyPhase::Mlp => ("tracing MLPs", "facts"),
-                        StudyPhase::SecondMoment => ("second moments of keys", "tokens"),
-                        StudyPhase::Optimize => ("finding v*", "steps"),
-                        StudyPhase::Edit => ("editing", "facts"),
-                    };
-                    self.progress.start(label, unit, Some(of as u64), done as u64);
-                }
-                self.progress.set(done as u64);
-                Ok(())
-            }
-        }
-    }
+/// Shows how far a study is.
+struct Bars<'a> {
+    progress: &'a Progress,
+    phase: Option<StudyPhase>,
+    /// A search is not at its last step.
+    searching: bool,
+}
 
-    fn stop(&self) -> bool {
-        self.progress.is_cancelled()
+impl Bars<'_> {
+    fn show(&mut self, phase: StudyPhase, done: usize, of: usize) {
+        // Edits are found and measured part by part: the steps of all of them tell how far the work is.
+        if phase == StudyPhase::Edit && self.searching {
+            return;
+        }
+        self.searching = phase == StudyPhase::Optimize && done < of;
+        if self.phase != Some(phase) {
+            self.phase = Some(phase);
+            let (label, unit) = match phase {
+                StudyPhase::Trace => ("tracing", "facts"),
+                StudyPhase::Redundancy => ("redundancy", "facts"),
+                StudyPhase::Mlp => ("tracing MLPs", "facts"),
+                StudyPhase::SecondMoment => ("second moments of keys", "tokens"),
+                StudyPhase::Optimize => ("finding v*", "steps"),
+                StudyPhase::Edit => ("editing", "facts"),
+            };
+            self.progress.start(label, unit, Some(of as u64), done as u64);
+        }
+        self.progress.set(done as u64);
     }
 }

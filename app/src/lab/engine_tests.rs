@@ -9,7 +9,8 @@ use crate::native::{Native, Owner};
 use engram_core::device::DeviceChoice;
 use engram_core::protocol::frame::{Join, Joined, Kind, SUBPROTOCOL, TOKEN, pack, unpack};
 use engram_core::protocol::{
-    Command, Event, Failure, Message, ModelRef, PROTOCOL, Question, Request, StudyCommand, from_json, to_json,
+    Command, Event, Failure, FailureKind, Message, ModelRef, PROTOCOL, Question, Request, StudyCommand, from_json,
+    to_json,
 };
 use engram_core::record::{Record, Settings};
 use futures_util::{SinkExt as _, StreamExt as _};
@@ -153,7 +154,7 @@ impl Line {
                     let frame = unpack(&frame).expect("a frame");
                     assert_eq!((frame.kind, frame.number), (Kind::Message, self.last + 1), "in order, none twice");
                     self.last = frame.number;
-                    let message = from_json(frame.head).expect("a message");
+                    let message = Message::opened(frame.head, || frame.bytes.to_vec()).expect("a message");
                     let seen = pack(Kind::Seen, self.last, "", b"");
                     self.send(seen).await;
                     return message;
@@ -324,7 +325,7 @@ fn a_study_goes_on_without_its_page_and_another_page_follows_it() {
         assert!(line.trace().await.facts[0].traced().is_some());
         line.until(|message| message.id == watch && matches!(message.news, Event::Fact(_))).await;
         line.ask(Command::PauseStudy { key: key.clone() }).await;
-        assert_eq!(line.end(watch).await.expect_err("paused").kind, "cancelled");
+        assert_eq!(line.end(watch).await.expect_err("paused").kind, FailureKind::Cancelled);
         let paused = saved(line.last(Command::Studies).await);
         assert!(
             !paused.running && !paused.finished && paused.validated >= so_far && paused.validated < 60,
@@ -373,7 +374,7 @@ fn broken_frames_end_their_own_line_alone() {
         // A request that this engine does not know has an answer, and its line stays.
         let unknown = "{\"id\":9,\"ask\":{\"ask\":\"dance\"}}";
         good.send(pack(Kind::Request, 9, unknown, b"")).await;
-        assert_eq!(good.end(9).await.expect_err("unknown").kind, "input");
+        assert_eq!(good.end(9).await.expect_err("unknown").kind, FailureKind::Input);
         // More than a message may have.
         let mut line = lab.page().await;
         line.join(None, 0).await;

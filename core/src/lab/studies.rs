@@ -1,13 +1,13 @@
-//! A study whose journal somebody else keeps.
+//! A study: where it begins, what of it is journaled, who hears of it. Every study is run here; where it is kept, and from what it goes
+//! on, is its host's.
 
-use super::Tell;
-use crate::error::{Error, Result};
+use crate::error::{Kind, Result};
 use crate::facts::FactFile;
-use crate::journal::{Chain, Found, alike, differences, header_line};
+use crate::journal::Chain;
 use crate::load::Model;
-use crate::protocol::Event;
+use crate::pause;
 use crate::record::{Record, Settings};
-use crate::study::{self, Observer};
+use crate::study::{self, Event, Observer};
 
 /// Keeps a journal's lines; when it says that one is written, it is.
 pub trait Log {
@@ -18,66 +18,81 @@ pub trait Log {
     fn append(&mut self, line: &[u8]) -> Result<()>;
 }
 
-/// Logs what is finished, and tells of it.
-struct Logged<'a> {
-    log: &'a mut dyn Log,
-    chain: Chain,
-    tell: Tell<'a>,
+/// Takes a journal's lines and seals them.
+pub trait Lines {
+    /// Appends a line without its digest.
+    ///
+    /// # Errors
+    /// As [`Log::append`].
+    fn append(&mut self, line: &[u8]) -> Result<()>;
 }
 
-impl Observer for Logged<'_> {
-    fn event(&mut self, event: study::Event<'_>) -> Result<()> {
-        if let Some(line) = event.line()? {
-            self.log.append(&self.chain.seal(&line))?;
-        }
-        (self.tell)(match event {
-            study::Event::Fact(fact) => Event::Fact(Box::new(fact.clone())),
-            // The page shows it with the edits.
-            study::Event::Mlp(_) | study::Event::Sequence(_) => return Ok(()),
-            study::Event::Redundancy(line) => Event::StudyRedundancy(line.clone()),
-            study::Event::Edit(edit) => Event::StudyEdit(Box::new(edit.clone())),
-            study::Event::Progress { phase, done, of } => Event::Progress { phase, done, of },
-        });
-        Ok(())
+/// A log whose lines are sealed one after the other.
+pub struct Sealed<'a> {
+    /// Where they are kept.
+    pub log: &'a mut dyn Log,
+    /// Seals up to the last one.
+    pub chain: Chain,
+}
+
+impl Lines for Sealed<'_> {
+    fn append(&mut self, line: &[u8]) -> Result<()> {
+        self.log.append(&self.chain.seal(line))
     }
 }
 
-/// Runs a study, or what `begun` lacks of it: the log then ends where that does. `key` is its name at the host.
+/// Where a study begins.
+pub enum Begin<L> {
+    /// Nothing is left to do.
+    Finished(Record),
+    /// With what this record has, and a journal that is ready for the next line.
+    At(Record, L),
+}
+
+/// Runs a study. `begin` gets its header, a record without facts, and says what of it is there; `tell` hears what is finished, once the
+/// journal has it, and how far the work is. Its error ends the study.
 ///
 /// # Errors
-/// When the earlier part is of another study, the log fails, or the work was cancelled; what is finished is in the log.
-pub async fn study(
+/// When the settings do not fit the model, what is there is of another study, the journal cannot be written, the device fails, or the
+/// work was cancelled; what is finished is in the journal.
+pub async fn study<L: Lines>(
     model: &mut Model,
     facts: &FactFile,
     settings: Settings,
-    begun: Option<Found>,
-    (key, program): (&str, &str),
-    log: &mut dyn Log,
-    tell: Tell<'_>,
+    program: &str,
+    begin: impl FnOnce(&Record) -> Result<Begin<L>>,
+    tell: &mut dyn FnMut(Event<'_>) -> Result<()>,
 ) -> Result<Record> {
-    let header = study::header(model, facts, settings.clone(), program).await?;
-    let (record, chain, lost) = match begun {
-        Some(Found::Study(begun)) => {
-            let differences = differences(&begun.record, &alike(&header, &begun.record, &settings));
-            if !differences.is_empty() {
-                return Err(Error::input(format!("this is not the study that was begun: {}", differences.join("; ")))
-                    .hint("load the model that it was begun with, or start a new study"));
-            }
-            (begun.record, begun.chain, begun.dropped.map(|lost| format!("{lost}; this work is done again")))
+    let header = study::header(model, facts, settings, program).await?;
+    match begin(&header)? {
+        Begin::Finished(record) => Ok(record),
+        Begin::At(record, mut lines) => {
+            let done = study::run(model, facts, record, &mut Journaled { lines: &mut lines, tell }).await;
+            done.map_err(|error| match error.kind {
+                Kind::Cancelled => error
+                    .hint("run the same command again to go on from here")
+                    .in_page("start the study again to go on from here"),
+                _ => error,
+            })
         }
-        nothing => {
-            let mut chain = Chain::default();
-            log.append(&chain.seal(&header_line(&header)?))?;
-            let lost = match nothing {
-                Some(Found::Nothing(why)) => Some(format!("{why}, so the study starts again")),
-                _ => None,
-            };
-            (header, chain, lost)
+    }
+}
+
+/// Journals what is finished, and tells of it.
+struct Journaled<'a> {
+    lines: &'a mut dyn Lines,
+    tell: &'a mut dyn FnMut(Event<'_>) -> Result<()>,
+}
+
+impl Observer for Journaled<'_> {
+    fn event(&mut self, event: Event<'_>) -> Result<()> {
+        if let Some(line) = event.line()? {
+            self.lines.append(&line)?;
         }
-    };
-    let mut notes: Vec<String> = lost.map(|lost| format!("The journal: {lost}.")).into_iter().collect();
-    notes.extend((!facts.warnings.is_empty()).then(|| format!("The facts: {}.", facts.warnings.join("; "))));
-    let note = (!notes.is_empty()).then(|| notes.join(" "));
-    tell(Event::StudyHeader { key: key.to_owned(), record: Box::new(record.clone()), note });
-    study::run(model, facts, record, &mut Logged { log, chain, tell }).await
+        (self.tell)(event)
+    }
+
+    fn stop(&self) -> bool {
+        pause::is_cancelled()
+    }
 }

@@ -88,8 +88,12 @@ mod tests {
     #[test]
     fn arrays_travel_as_they_are() {
         let words = vec![Word { text: "a".into(), p: 0.5 }];
-        let layer = |from: f32| AfterLayer { words: words.clone(), attention: vec![vec![from, 1e-30], vec![], vec![-0.0]] };
-        let all = [row(vec![0.1, 0.2, f32::MIN_POSITIVE]), Message { id: 1, news: Event::Forward(vec![layer(0.25), layer(1.0)]) }];
+        let layer =
+            |from: f32| AfterLayer { words: words.clone(), attention: vec![vec![from, 1e-30], vec![], vec![-0.0]] };
+        let all = [
+            row(vec![0.1, 0.2, f32::MIN_POSITIVE]),
+            Message { id: 1, news: Event::Forward(vec![layer(0.25), layer(1.0)]) },
+        ];
         for message in all {
             let (json, bytes) = message.clone().sealed(None);
             let bytes = bytes.expect("arrays");
@@ -117,6 +121,8 @@ mod tests {
         let (json, bytes) = row(vec![0.5, f32::NAN]).sealed(None);
         assert_eq!(bytes, None);
         let read = Message::opened(&json, Vec::new).expect("a message");
-        assert!(matches!(read, Message { id: 7, news: Event::Failed(failure) } if failure.message.contains("not finite")));
+        assert!(
+            matches!(read, Message { id: 7, news: Event::Failed(failure) } if failure.message.contains("not finite"))
+        );
     }
 }

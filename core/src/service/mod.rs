@@ -23,4 +23,4 @@ pub use engine::Engine;
 pub use host::{Host, KeptCopy, Later, Opened, Parts, Storage, Studies};
 pub use meter::Meter;
 pub use queue::{Address, Kind, Queue, SeatId};
-pub use studies::About;
+pub use studies::{About, study};

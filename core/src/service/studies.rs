@@ -3,11 +3,12 @@
 use super::host::{Host, Studies};
 use crate::error::{Error, Result};
 use crate::facts::{FactFile, parse};
-use crate::journal::{self, Found};
-use crate::lab::study;
+use crate::journal::{self, Chain, Found};
+use crate::lab::{self, Begin, Lines as _, Log, Sealed};
 use crate::load::Model;
 use crate::protocol::{Event, ModelRef, Saved, StudyCommand};
-use crate::record::{ModelInfo, Settings};
+use crate::record::{ModelInfo, Record, Settings};
+use crate::study;
 use serde::{Deserialize, Serialize};
 
 /// What is known of a kept study without reading its journal.
@@ -100,6 +101,71 @@ pub(super) async fn run<H: Host>(
     let record = Box::new(result?);
     noted?;
     Ok(Event::Study { key, finished: true, record })
+}
+
+/// Runs a study, or what `begun` lacks of it: the log then ends where that does. `key` is its name at the host.
+///
+/// # Errors
+/// As [`lab::study`].
+pub async fn study(
+    model: &mut Model,
+    facts: &FactFile,
+    settings: Settings,
+    begun: Option<Found>,
+    (key, program): (&str, &str),
+    log: &mut dyn Log,
+    tell: &dyn Fn(Event),
+) -> Result<Record> {
+    let asked = settings.clone();
+    let begin = |header: &Record| {
+        let (record, sealed, lost) = begin(header, begun, &asked, log)?;
+        let mut notes: Vec<String> = lost.map(|lost| format!("The journal: {lost}.")).into_iter().collect();
+        notes.extend((!facts.warnings.is_empty()).then(|| format!("The facts: {}.", facts.warnings.join("; "))));
+        let note = (!notes.is_empty()).then(|| notes.join(" "));
+        tell(Event::StudyHeader { key: key.to_owned(), record: Box::new(record.clone()), note });
+        Ok(Begin::At(record, sealed))
+    };
+    let mut told = |event: study::Event<'_>| {
+        tell(match event {
+            study::Event::Fact(fact) => Event::Fact(Box::new(fact.clone())),
+            // The page shows it with the edits.
+            study::Event::Mlp(_) | study::Event::Sequence(_) => return Ok(()),
+            study::Event::Redundancy(line) => Event::StudyRedundancy(line.clone()),
+            study::Event::Edit(edit) => Event::StudyEdit(Box::new(edit.clone())),
+            study::Event::Progress { phase, done, of } => Event::Progress { phase, done, of },
+        });
+        Ok(())
+    };
+    lab::study(model, facts, settings, program, begin, &mut told).await
+}
+
+/// The record to go on with, the log behind what is there, and what of an earlier run was lost, in words.
+fn begin<'a>(
+    header: &Record,
+    begun: Option<Found>,
+    asked: &Settings,
+    log: &'a mut dyn Log,
+) -> Result<(Record, Sealed<'a>, Option<String>)> {
+    match begun {
+        Some(Found::Study(begun)) => {
+            let differences = journal::differences(&begun.record, &journal::alike(header, &begun.record, asked));
+            if !differences.is_empty() {
+                return Err(Error::input(format!("this is not the study that was begun: {}", differences.join("; ")))
+                    .hint("load the model that it was begun with, or start a new study"));
+            }
+            let lost = begun.dropped.map(|lost| format!("{lost}; this work is done again"));
+            Ok((begun.record, Sealed { log, chain: begun.chain }, lost))
+        }
+        nothing => {
+            let mut sealed = Sealed { log, chain: Chain::default() };
+            sealed.append(&journal::header_line(header)?)?;
+            let lost = match nothing {
+                Some(Found::Nothing(why)) => Some(format!("{why}, so the study starts again")),
+                _ => None,
+            };
+            Ok((header.clone(), sealed, lost))
+        }
+    }
 }
 
 async fn begun_study<S: Studies>(kept: &S, key: String) -> Result<Asked> {

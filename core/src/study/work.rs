@@ -87,9 +87,7 @@ impl<'a> Work<'a> {
 
 pub(super) fn go_on(observer: &dyn Observer) -> Result<()> {
     match observer.stop() {
-        true => Err(Error::cancelled()
-            .hint("run the same command again to go on from here")
-            .in_page("start the study again to go on from here")),
+        true => Err(Error::cancelled()),
         false => Ok(()),
     }
 }

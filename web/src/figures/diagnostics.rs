@@ -151,7 +151,8 @@ mod tests {
     #[test]
     fn a_session_fits_a_bug_report() {
         let report = report();
-        let problems = [Failure { kind: engram_core::protocol::FailureKind::Io, message: "gone\nhere".into(), hint: None }];
+        let problems =
+            [Failure { kind: engram_core::protocol::FailureKind::Io, message: "gone\nhere".into(), hint: None }];
         let text = text(&Session {
             program: "engram 0.1.0",
             browser: "Test/1",

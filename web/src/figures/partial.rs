@@ -190,7 +190,8 @@ mod tests {
     fn what_was_computed_survives_a_cancellation() {
         let mut partial = begun();
         partial.take(Event::MapRow { site: MapSite::Residual, position: 0, values: vec![0.1; 4] });
-        let failure = Failure { kind: engram_core::protocol::FailureKind::Cancelled, message: "cancelled".into(), hint: None };
+        let failure =
+            Failure { kind: engram_core::protocol::FailureKind::Cancelled, message: "cancelled".into(), hint: None };
         partial.take(Event::Failed(failure));
         assert!(partial.progress().is_some_and(|said| said.starts_with("cancelled after 1 of 9 rows")));
         assert!(partial.fact().is_some());

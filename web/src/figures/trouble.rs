@@ -253,7 +253,9 @@ mod tests {
     fn losses_have_advice_and_typing_errors_have_not() {
         let failure = |kind| Failure { kind, message: String::new(), hint: None };
         assert!(after(&failure(FailureKind::Device)).is_some_and(|advice| advice.title.contains("lost")));
-        assert!(after(&failure(FailureKind::Memory)).is_some_and(|advice| advice.steps[0].text.contains("smaller model")));
+        assert!(
+            after(&failure(FailureKind::Memory)).is_some_and(|advice| advice.steps[0].text.contains("smaller model"))
+        );
         assert_eq!(after(&failure(FailureKind::Input)), None);
     }
 

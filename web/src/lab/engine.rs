@@ -7,7 +7,9 @@ use crate::figures::partial::Partial;
 use crate::figures::precision;
 use crate::take;
 use engram_core::protocol::frame::Offer;
-use engram_core::protocol::{Command, DeviceChoice, DeviceReport, Edited, Event, Failure, FailureKind, Loaded, ModelRef, Phase};
+use engram_core::protocol::{
+    Command, DeviceChoice, DeviceReport, Edited, Event, Failure, FailureKind, Loaded, ModelRef, Phase,
+};
 use engram_core::record::Precision;
 use leptos::prelude::*;
 use leptos::task::spawn_local;

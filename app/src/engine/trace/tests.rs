@@ -47,7 +47,7 @@ fn wanted(kind: &str, traced: &Traced) -> (String, String, Option<usize>) {
     }
 }
 
-fn hold(model: &LoadedModel, name: &str, listed: &Listed, maps: bool) -> String {
+fn hold(lab: &mut Lab, name: &str, listed: &Listed, maps: bool) -> String {
     let place = format!("{name}: {} {}", listed.prompt, listed.target);
     let question = Question {
         prompt: listed.prompt.clone(),
@@ -58,7 +58,7 @@ fn hold(model: &LoadedModel, name: &str, listed: &Listed, maps: bool) -> String 
     let settings = Settings { n: 1, stages: vec![1], maps: usize::from(maps), ..Settings::default() };
     let quiet = Progress::new(Ui::new(crate::ui::ColorChoice::Never, true));
     let extras = Extras { lens: true, second: SecondPass::Own, maps, units: None };
-    let (tracing, _) = of(model, &question, &settings, &extras, &quiet).expect("it can be traced");
+    let (tracing, _) = of(lab, &question, &settings, &extras, &quiet).expect("it can be traced");
 
     // The record as --json prints it.
     let json = serde_json::to_vec(&tracing).expect("finite");
@@ -133,12 +133,13 @@ fn the_words_are_right_for_every_fact_of_the_list() {
         };
         let wanted = Model { source, tokenizer: None, device: DeviceChoice::Cpu, precision: None, stats_text: None };
         let quiet = Progress::new(Ui::new(crate::ui::ColorChoice::Never, true));
-        let loaded = load(&wanted, &quiet).expect("it loads");
+        let mut lab = lab(load(&wanted, &quiet).expect("it loads").model).expect("bundled facts");
+        let layers = lab.model().layers();
         let mut counts: BTreeMap<String, usize> = BTreeMap::new();
         for (at, fact) in facts.iter().enumerate() {
             // Maps of the first of each kind; they take most of the time.
             let first = at == 0 || facts[at - 1].kind != fact.kind;
-            let said = hold(&loaded.model, name, fact, first && loaded.model.layers() < 20);
+            let said = hold(&mut lab, name, fact, first && layers < 20);
             let said = if said.starts_with("layer") { "a layer".to_owned() } else { said };
             *counts.entry(said).or_default() += 1;
         }
