@@ -53,6 +53,8 @@ pub enum Command {
     Study(Box<study::StudyArgs>),
     /// Rewrite one fact in the weights and report the outcome
     Edit(Box<edit::EditArgs>),
+    /// Make one record of the shards of a planned study
+    Merge(merge::MergeArgs),
     /// Compare the records of several models
     Compare(Box<compare::CompareArgs>),
     /// Make one self-contained page of studies, with every number in it
