@@ -1,6 +1,8 @@
 //! The command line's grammar: global flags and the list of commands.
 
-use crate::commands::{compare, demo, doctor, edit, export, lab, models, report, serve, study, trace, train, verify};
+use crate::commands::{
+    compare, demo, doctor, edit, export, lab, merge, models, report, serve, study, trace, train, verify,
+};
 use crate::ui::ColorChoice;
 use anstyle::{AnsiColor, Style};
 use clap::builder::Styles;
