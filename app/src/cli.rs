@@ -1,6 +1,8 @@
 //! The command line's grammar: global flags and the list of commands.
 
-use crate::commands::{compare, demo, doctor, edit, export, lab, models, report, serve, study, trace, train, verify};
+use crate::commands::{
+    compare, demo, doctor, edit, export, lab, merge, models, report, serve, study, trace, train, verify,
+};
 use crate::ui::ColorChoice;
 use anstyle::{AnsiColor, Style};
 use clap::builder::Styles;
@@ -53,6 +55,8 @@ pub enum Command {
     Study(Box<study::StudyArgs>),
     /// Rewrite one fact in the weights and report the outcome
     Edit(Box<edit::EditArgs>),
+    /// Make one record of the shards of a planned study
+    Merge(merge::MergeArgs),
     /// Compare the records of several models
     Compare(Box<compare::CompareArgs>),
     /// Make one self-contained page of studies, with every number in it

@@ -10,6 +10,7 @@ mod outlook;
 mod place;
 mod save;
 mod saved;
+mod shards;
 mod stats;
 mod study;
 mod trace;
@@ -25,16 +26,17 @@ use crate::hub::{self, Hub};
 use crate::progress::Progress;
 use crate::wanted::{EditWish, Facts, Model, Place, Proof, Question, Training};
 use anyhow::Result;
-use engram_core::device::GpuMemory;
+use engram_core::device::{DeviceChoice, GpuMemory};
 use engram_core::edit::Change;
 use engram_core::facts::parse;
 use engram_core::lab::Lab;
 use engram_core::load::fit::Fit;
 use engram_core::metrics::Judgement;
 use engram_core::record::{DeviceInfo, EditRecord, EditSettings, ModelInfo, Record, Retraced, Settings};
+use engram_core::study::shards::{Missing, Plan, Shard};
 use engram_core::trace::{Number, Units};
 use engram_core::train::{Epoch, Recall};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 pub(crate) use load::choose;
 pub(crate) use stats::moments_store;
@@ -61,6 +63,45 @@ pub struct Studied {
     pub resumed: usize,
     /// The record.
     pub record: Record,
+}
+
+/// What `engram study --plan` has made.
+#[derive(Debug)]
+pub struct Planned {
+    /// The plan.
+    pub plan: Plan,
+    /// Seconds that Stage 1 takes on this device, from what its first facts took.
+    pub estimate: Option<f64>,
+}
+
+/// How far the shards of a plan are.
+#[derive(Debug)]
+pub struct ShardState {
+    /// Facts that are traced, and of how many.
+    pub traced: (usize, usize),
+    /// Waves of the plan.
+    pub waves: u8,
+    /// What each process has written.
+    pub shares: Vec<ShareState>,
+    /// What the first wave lacks that is not whole.
+    pub missing: Option<Missing>,
+    /// Seconds that this takes those that are at work.
+    pub left: Option<f64>,
+}
+
+/// What a process of a shard has written.
+#[derive(Debug)]
+pub struct ShareState {
+    /// `K/N`.
+    pub shard: String,
+    /// The machine's name.
+    pub host: String,
+    /// Its units.
+    pub units: usize,
+    /// Seconds of the unit in the middle.
+    pub median: f64,
+    /// Seconds since its last one.
+    pub silent: Option<f64>,
 }
 
 /// What `engram train` has made; also `training.json` beside the model.
@@ -196,6 +237,31 @@ pub fn study(model: &Model, facts: &Facts, settings: &Settings, place: &Place, p
 /// records that would have one name. Downloads what is missing.
 pub fn check_studies(models: &[Model], settings: &Settings, progress: &Progress) -> Result<()> {
     study::check(models, settings, progress)
+}
+
+/// Plans a study into a file, and computes its first facts.
+pub fn plan(model: &Model, facts: &Facts, settings: &Settings, path: &Path, progress: &Progress) -> Result<Planned> {
+    shards::plan(model, facts, settings, path, progress)
+}
+
+/// Computes what a shard owns of a plan's wave. The inner error: an earlier wave is not whole.
+pub fn shard(
+    plan: &Path,
+    part: (Shard, u8),
+    device: DeviceChoice,
+    progress: &Progress,
+) -> Result<std::result::Result<(), Missing>> {
+    shards::shard(plan, part, device, progress)
+}
+
+/// Makes the record of a plan's shards, in `out` or beside the plan. The inner error: units are missing.
+pub fn merge(plan: &Path, out: Option<&Path>) -> Result<std::result::Result<Studied, Missing>> {
+    shards::merge(plan, out)
+}
+
+/// How far a plan's shards are.
+pub fn shard_states(plan: &Path) -> Result<ShardState> {
+    shards::states(plan)
 }
 
 /// Rewrites one fact, or applies a saved change. `question` has both targets; `settings`: seed and edit are set.

@@ -48,8 +48,7 @@ fn main() -> ExitCode {
         stop_on_ctrl_c(ui);
     }
     match run(&cli, &ui) {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
+        Ok(code) => code,
         Err(error) => fail::failure(&ui, &error),
     }
 }
@@ -62,32 +61,36 @@ fn stop_on_ctrl_c(ui: Ui) {
         if std::mem::replace(&mut asked, true) {
             std::process::exit(1);
         }
-        progress::cancel();
-        ui.note("stopping; once more to stop at once");
+        match progress::cancel() {
+            true => ui.note("stopping; once more to stop at once"),
+            false => ui.note("stopping after this unit; once more to stop at once"),
+        }
     });
     if let Err(error) = handler {
         log::debug!("no Ctrl-C handler: {error}");
     }
 }
 
-/// `false`: the work was done, and its outcome is a failure that was told already.
-fn run(cli: &Cli, ui: &Ui) -> anyhow::Result<bool> {
-    let done = |result: anyhow::Result<()>| result.map(|()| true);
+/// Runs the command. A code other than 0 is of a failure that was told already.
+fn run(cli: &Cli, ui: &Ui) -> anyhow::Result<ExitCode> {
+    let done = |result: anyhow::Result<()>| result.map(|()| ExitCode::SUCCESS);
+    let all = |result: anyhow::Result<bool>| result.map(|all| if all { ExitCode::SUCCESS } else { ExitCode::FAILURE });
     match &cli.command {
         None => done(ui.print(cli::WELCOME).map_err(Into::into)),
-        Some(Command::Demo(args)) => commands::demo::run(args, ui),
+        Some(Command::Demo(args)) => all(commands::demo::run(args, ui)),
         Some(Command::Lab(args)) => done(commands::lab::run(args, ui)),
         Some(Command::Serve(args)) => done(commands::serve::run(args, ui)),
         Some(Command::Trace(args)) => done(commands::trace::run(args, ui)),
         Some(Command::Study(args)) => commands::study::run(args, ui),
         Some(Command::Edit(args)) => done(commands::edit::run(args, ui)),
+        Some(Command::Merge(args)) => commands::merge::run(args, ui),
         Some(Command::Compare(args)) => done(commands::compare::run(args, ui)),
         Some(Command::Report(args)) => done(commands::report::run(args, ui)),
         Some(Command::Export(args)) => done(commands::export::run(args, ui)),
-        Some(Command::Verify(args)) => commands::verify::run(args, ui),
+        Some(Command::Verify(args)) => all(commands::verify::run(args, ui)),
         Some(Command::Train(args)) => done(commands::train::run(args, ui)),
         Some(Command::Models(args)) => done(commands::models::run(args, ui)),
-        Some(Command::Doctor(args)) => commands::doctor::run(args, ui),
+        Some(Command::Doctor(args)) => all(commands::doctor::run(args, ui)),
     }
 }
 

@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::cell::RefCell;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// Time between two lines where nothing can be redrawn.
@@ -16,9 +16,33 @@ const EVERY: Duration = Duration::from_secs(10);
 
 static CANCELLED: AtomicBool = AtomicBool::new(false);
 
-/// Asks all work to stop; called on Ctrl-C.
-pub fn cancel() {
-    CANCELLED.store(true, Ordering::Relaxed);
+/// The unit at hand may end first, for so many seconds; 0 where work stops at once.
+static PATIENCE: AtomicU64 = AtomicU64::new(0);
+static STOPPING: AtomicBool = AtomicBool::new(false);
+
+/// Asks all work to stop; called on Ctrl-C and by whoever ends the process. `false`: the unit at hand may end first.
+pub fn cancel() -> bool {
+    STOPPING.store(true, Ordering::Relaxed);
+    let patience = PATIENCE.load(Ordering::Relaxed);
+    if patience == 0 {
+        CANCELLED.store(true, Ordering::Relaxed);
+        return true;
+    }
+    std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_secs(patience));
+        CANCELLED.store(true, Ordering::Relaxed);
+    });
+    false
+}
+
+/// From now on the unit at hand may end before work stops, for so long.
+pub fn end_units(patience: Duration) {
+    PATIENCE.store(patience.as_secs().max(1), Ordering::Relaxed);
+}
+
+/// Somebody has asked work to stop.
+pub fn is_stopping() -> bool {
+    STOPPING.load(Ordering::Relaxed)
 }
 
 /// Lets the engine hear of it between two blocks of a model.

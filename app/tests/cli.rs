@@ -437,6 +437,7 @@ fn record(name: &str, late: bool) -> Record {
         facts: (0..4).map(fact).collect(),
         edits: None,
         sequences: Vec::new(),
+        runs: Vec::new(),
     }
 }
 

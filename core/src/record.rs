@@ -55,6 +55,29 @@ pub struct Record {
     /// Where Stage 3 edits facts one after the other: a sequence for each method and layer.
     #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "read::list::<_, _, MOST_SEQUENCES>")]
     pub sequences: Vec<Sequence>,
+    /// Of a record that was merged from shards: who computed what. Nothing else in it tells that it was.
+    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "read::list::<_, _, MOST_RUNS>")]
+    pub runs: Vec<ShardRun>,
+}
+
+/// Most runs of a record: a hundred thousand shards, each of which was started some times.
+const MOST_RUNS: usize = 1_000_000;
+
+/// What one process has computed of a record that was merged from shards.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct ShardRun {
+    /// Which shard: `K/N`.
+    pub shard: String,
+    /// Name of the machine.
+    pub host: String,
+    /// What it computed with.
+    pub device: DeviceInfo,
+    /// Program version.
+    pub program: String,
+    /// Units of work.
+    pub units: usize,
+    /// Seconds that they took.
+    pub seconds: f64,
 }
 
 /// Which position is patched (METHODS, Stage 1).

@@ -4,12 +4,14 @@
 mod begun;
 mod edits;
 mod sequences;
+#[cfg(not(target_family = "wasm"))]
+pub mod shards;
 mod tracing;
 mod work;
 
 pub use begun::is_complete;
 
-use crate::edit::complete;
+use crate::edit::{at_once, complete};
 use crate::error::{Error, Result};
 use crate::facts::FactFile;
 use crate::journal::{
@@ -138,6 +140,7 @@ pub async fn header(model: &Model, facts: &FactFile, mut settings: Settings, pro
         facts: Vec::new(),
         edits: None,
         sequences: Vec::new(),
+        runs: Vec::new(),
     })
 }
 
@@ -154,11 +157,12 @@ pub async fn run(model: &mut Model, facts: &FactFile, record: Record, observer: 
     work.trace().await?;
     work.redundancy().await?;
     let edit = &work.settings.edit;
+    let at_once: Vec<usize> = edit.methods.iter().map(|method| at_once(work.model, method)).collect();
     match (work.settings.stages.contains(&3), edit.sequence > 0) {
-        (true, true) => work.sequences().await?,
+        (true, true) => work.sequences(None).await?,
         (true, false) => {
             work.mlp_windows().await?;
-            work.edits().await?;
+            work.edits(&at_once, None).await?;
         }
         (false, _) => {}
     }

@@ -77,6 +77,7 @@ fn record(more: &str) -> String {
         facts: vec![],
         edits: None,
         sequences: Vec::new(),
+        runs: Vec::new(),
     };
     let text = String::from_utf8(journal::to_json(&record).expect("a record")).expect("UTF-8");
     let fact = "{\"order\":0,\"id\":\"7\",\"relation\":\"\",\"prompt\":\"A is\",\"subject\":\"A\",\"target_true\":\"b\",\

@@ -197,6 +197,14 @@ fn full(corruption: Corruption, answer: Answer) -> Record {
         facts: std::iter::once(fact(0, Outcome::Validated(Box::new(traced())))).chain(dropped).collect(),
         edits: Some(vec![edit()]),
         sequences: vec![sequence()],
+        runs: vec![ShardRun {
+            shard: "0/2".into(),
+            host: "h".into(),
+            device: DeviceInfo { kind: "cpu".into(), ..DeviceInfo::default() },
+            program: "test".into(),
+            units: 3,
+            seconds: 0.5,
+        }],
     }
 }
 

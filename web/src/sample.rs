@@ -80,6 +80,7 @@ pub fn only(record: &Record, order: usize) -> Option<Record> {
         facts: vec![fact],
         edits: None,
         sequences: Vec::new(),
+        runs: Vec::new(),
     })
 }
 

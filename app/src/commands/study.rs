@@ -1,5 +1,6 @@
 //! `engram study`: the three stages over many facts, one record a model.
 
+use super::shards::{self, ShardArgs};
 use super::{compare, sweep};
 use crate::engine::{self, Studied};
 use crate::method::{self, MethodArgs};
@@ -11,12 +12,14 @@ use crate::wanted::{Facts, Model, Place, Source};
 use anyhow::Result;
 use clap::Args;
 use clap::builder::PossibleValuesParser;
+use engram_core::device::DeviceChoice;
 use engram_core::metrics::{self, MetricConvention};
 use engram_core::record::{Answer, EditLayers, EditMethod, EditSettings, PatchPosition, Reason, Record, Settings};
 use engram_core::tables;
 use engram_core::{Error, Kind};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::str::FromStr as _;
 
 /// Arguments of `engram study`.
@@ -24,13 +27,13 @@ use std::str::FromStr as _;
 #[command(after_help = EXAMPLES)]
 pub struct StudyArgs {
     /// Facts: JSON, JSON lines, CSV or Parquet, as published, or `bundled`
-    #[arg(long, value_name = "FILE", value_parser = options::facts)]
-    pub facts: Facts,
+    #[arg(long, value_name = "FILE", value_parser = options::facts, required_unless_present_any = PLANNED)]
+    pub facts: Option<Facts>,
     /// Number of validated facts
     #[arg(short, value_name = "COUNT", value_parser = options::count, default_value_t = 100)]
     pub n: usize,
     /// Bundled model, Hub id, folder, or .gguf file; give several, or repeat the flag
-    #[arg(long, value_name = "MODEL", value_parser = options::source, required = true, num_args = 1.., help_heading = MODEL)]
+    #[arg(long, value_name = "MODEL", value_parser = options::source, required_unless_present_any = PLANNED, num_args = 1.., help_heading = MODEL)]
     pub model: Vec<Source>,
     #[command(flatten)]
     run: RunArgs,
@@ -89,15 +92,20 @@ pub struct StudyArgs {
     #[command(flatten)]
     editor: MethodArgs,
     /// Folder for the records; made when missing
-    #[arg(long, value_name = "DIR", value_parser = options::folder, help_heading = OUTPUT)]
-    pub out: PathBuf,
+    #[arg(long, value_name = "DIR", value_parser = options::folder, required_unless_present_any = ["plan", "status"], help_heading = OUTPUT)]
+    pub out: Option<PathBuf>,
     /// Start again instead of resuming an interrupted study
     #[arg(long, help_heading = OUTPUT)]
     pub fresh: bool,
     /// Stop at a fact that is malformed or does not fit the tokenizer, instead of dropping it with its reason
     #[arg(long, help_heading = METHOD)]
     pub strict: bool,
+    #[command(flatten)]
+    pub shards: ShardArgs,
 }
+
+/// What stands in the place of facts and model.
+const PLANNED: [&str; 2] = ["wave", "status"];
 
 /// Tokens of a text, the prompt's included, as in Meng et al. 2022.
 const FLUENCY: usize = 100;
@@ -117,6 +125,16 @@ With other settings of stage 3 it goes on from its tracing; a finished record
 with the earlier edits is kept under another name.";
 
 impl StudyArgs {
+    /// A model as it is to be opened.
+    pub fn of(&self, source: &Source) -> Model {
+        Model { stats_text: self.editor.stats_text.clone(), ..self.run.model(source) }
+    }
+
+    /// Where shards compute.
+    pub fn device(&self) -> DeviceChoice {
+        self.run.device
+    }
+
     /// The record's form of the arguments.
     pub fn settings(&self) -> engram_core::Result<Settings> {
         options::distinct("--stages", &self.stages, u8::to_string)?;
@@ -183,9 +201,13 @@ impl StudyArgs {
     }
 }
 
-/// Runs the command. A model that fails does not stop the others; `false` says that one did.
-pub fn run(args: &StudyArgs, ui: &Ui) -> Result<bool> {
+/// Runs the command. A model that fails does not stop the others; the code says that one did.
+pub fn run(args: &StudyArgs, ui: &Ui) -> Result<ExitCode> {
+    if let Some(code) = shards::run(args, ui)? {
+        return Ok(code);
+    }
     let settings = args.settings()?;
+    let (Some(facts), Some(out)) = (&args.facts, &args.out) else { unreachable!("the grammar asks for them") };
     options::distinct("--model", &args.model, Source::name)?;
     if args.model.len() > 1 && args.run.tokenizer.is_some() {
         return Err(Error::input("`--tokenizer` with several models")
@@ -198,11 +220,9 @@ pub fn run(args: &StudyArgs, ui: &Ui) -> Result<bool> {
     if args.edit_sequence.is_some_and(|edits| edits >= args.n) {
         ui.warn("no validated facts are left that the sequence does not edit: with a larger -n it is seen what becomes of them");
     }
-    let place = Place { out: args.out.clone(), fresh: args.fresh, strict: args.strict };
+    let place = Place { out: out.clone(), fresh: args.fresh, strict: args.strict };
     let progress = Progress::new(*ui);
-    let stats_text = &args.editor.stats_text;
-    let model = |source| Model { stats_text: stats_text.clone(), ..args.run.model(source) };
-    let models: Vec<_> = args.model.iter().map(model).collect();
+    let models: Vec<_> = args.model.iter().map(|source| args.of(source)).collect();
     if models.len() > 1 {
         engine::check_studies(&models, &settings, &progress)?;
     }
@@ -212,7 +232,7 @@ pub fn run(args: &StudyArgs, ui: &Ui) -> Result<bool> {
         if args.model.len() > 1 {
             ui.note(&format!("{}:", source.name()));
         }
-        match engine::study(model, &args.facts, &settings, &place, &progress) {
+        match engine::study(model, facts, &settings, &place, &progress) {
             Ok(studied) => {
                 progress.finish();
                 ui.print(&summary(&studied))?;
@@ -236,7 +256,7 @@ pub fn run(args: &StudyArgs, ui: &Ui) -> Result<bool> {
         let paths: Vec<String> = done.iter().map(|s| s.path.display().to_string()).collect();
         ui.say(&format!("side by side: engram compare {}", text::escape(&paths.join(" "))));
     }
-    Ok(failed.is_empty())
+    Ok(if failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// What became of the facts, in a few lines.

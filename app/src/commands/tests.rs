@@ -66,6 +66,7 @@ fn tracing(patched: [f32; 6], maps: bool) -> Tracing {
             facts: vec![fact],
             edits: None,
             sequences: Vec::new(),
+            runs: Vec::new(),
         },
         greedy: " Paris".into(),
         script: None,

@@ -67,6 +67,11 @@ pub(super) fn attach(loaded: &mut Loaded, wanted: &Model, settings: &EditSetting
     Ok(())
 }
 
+/// Second moments that are kept in a folder of their own.
+pub(super) fn kept_in(folder: PathBuf) -> Arc<dyn Store> {
+    Arc::new(Folder(folder))
+}
+
 /// Where second moments are kept.
 pub(crate) fn moments_store() -> Arc<dyn Store> {
     Arc::new(Folder(folder()))

@@ -10,6 +10,7 @@ use crate::progress::Progress;
 use crate::wanted::{Facts, Model, Place};
 use anyhow::Result;
 use begin::Files;
+pub(super) use begin::file_name;
 use engram_core::facts::{FactFile, parse};
 use engram_core::journal::Journal;
 use engram_core::lab::{Begin, Lines, study};

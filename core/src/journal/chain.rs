@@ -22,6 +22,12 @@ impl Chain {
         [open, KEY, self.0.as_bytes(), END, b"\n"].concat()
     }
 
+    /// Goes on over a line, its newline left out: its JSON, where it carries the digest that follows from what precedes it.
+    pub fn opened(&mut self, line: &[u8]) -> Option<Vec<u8>> {
+        let sealed = Sealed::of(line)?;
+        self.follow(&sealed).then(|| sealed.json())
+    }
+
     /// Goes on over a line; whether it carries the digest that follows from what precedes it.
     pub(super) fn follow(&mut self, line: &Sealed<'_>) -> bool {
         self.step(line.open, b"}");

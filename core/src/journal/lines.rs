@@ -368,6 +368,7 @@ pub fn header_line(record: &Record) -> Result<Vec<u8>> {
         facts: Vec::new(),
         edits: None,
         sequences: Vec::new(),
+        runs: Vec::new(),
     })
 }
 

@@ -79,6 +79,7 @@ fn record(facts: Vec<FactRecord>) -> Record {
         facts,
         edits: None,
         sequences: Vec::new(),
+        runs: Vec::new(),
     }
 }
 

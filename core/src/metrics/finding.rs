@@ -150,6 +150,7 @@ mod tests {
             facts: vec![],
             edits: None,
             sequences: Vec::new(),
+            runs: Vec::new(),
         };
         let with = |p: [f32; 2], rank| {
             let mut fact = fact(p, &[0.2, 0.5, 0.1], None);

@@ -163,5 +163,6 @@ pub fn restrict(record: &Record, ids: &BTreeSet<String>) -> Record {
         edits,
         // What a sequence did to a model cannot be taken apart by facts.
         sequences: Vec::new(),
+        runs: Vec::new(),
     }
 }

@@ -43,6 +43,7 @@ fn record(layers: usize, facts: Vec<FactRecord>) -> Record {
         facts,
         edits: None,
         sequences: Vec::new(),
+        runs: Vec::new(),
     }
 }
 

@@ -2,16 +2,14 @@
 
 use super::work::{Work, go_on};
 use super::{Event, begun};
-use crate::edit::{
-    EditBatch, EditTarget, Evidence, MeasuredEdit, Retracer, Solved, Step, at_once, measure, prepare, solve,
-};
+use crate::edit::{EditBatch, EditTarget, Evidence, MeasuredEdit, Retracer, Solved, Step, measure, prepare, solve};
 use crate::error::{Error, Kind, Result};
 use crate::facts::{Fact, FactFile};
 use crate::journal::MlpLine;
 use crate::load::Model;
 use crate::metrics::{Dominant, dominant, edited_layers};
 use crate::protocol::StudyPhase;
-use crate::record::{EditMethod, EditRecord, FactRecord, Record, Retrace, Settings, Traced};
+use crate::record::{EditMethod, EditRecord, EditSettings, FactRecord, Record, Retrace, Settings, Traced};
 use crate::trace::{TokenizedFact, capture_facts, mlp_windows};
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
@@ -89,21 +87,33 @@ pub(super) fn wanted(chosen: &[Chosen<'_>], methods: &[EditMethod]) -> Vec<(usiz
     methods.iter().enumerate().flat_map(of).collect()
 }
 
-/// The targets that are searched together, by their places in a method's order.
-fn parts(model: &Model, method: &EditMethod, targets: &[EditTarget<'_>], settings: &Settings) -> Vec<Range<usize>> {
-    let most = match (method.is_joint(), settings.edit.batch) {
+/// A part of the edits: the method's place, and which of its edits, by their places in its order.
+pub(super) type EditPart = (usize, Range<usize>);
+
+/// The edits that are searched together, in a study's order. `at_once`: so many of each method have room.
+pub(super) fn edit_parts(chosen: &[Chosen<'_>], edit: &EditSettings, at_once: &[usize]) -> Vec<EditPart> {
+    let of = |(at, method): (usize, &EditMethod)| {
+        let parts = parts(method, &in_order(chosen, method.is_joint()), edit, at_once[at]);
+        parts.into_iter().map(move |part| (at, part)).collect::<Vec<_>>()
+    };
+    edit.methods.iter().enumerate().flat_map(of).collect()
+}
+
+/// The targets (fact, layer) that are searched together, by their places in a method's order.
+fn parts(method: &EditMethod, targets: &[(usize, usize)], edit: &EditSettings, at_once: usize) -> Vec<Range<usize>> {
+    let most = match (method.is_joint(), edit.batch) {
         (true, 0) => targets.len(),
         (true, batch) => batch,
         // All layers of a fact, where there is room for them.
         (false, _) => {
-            let layers = targets.iter().filter(|target| target.order == targets[0].order).count();
-            at_once(model, method).min((TOGETHER / layers).max(1) * layers)
+            let layers = targets.iter().filter(|(fact, _)| *fact == targets[0].0).count();
+            at_once.min((TOGETHER / layers.max(1)).max(1) * layers)
         }
     };
     let mut parts: Vec<Range<usize>> = Vec::new();
-    for (at, target) in targets.iter().enumerate() {
+    for (at, (_, layer)) in targets.iter().enumerate() {
         match parts.last_mut() {
-            Some(part) if part.len() < most && (!method.is_joint() || targets[part.start].layer == target.layer) => {
+            Some(part) if part.len() < most && (!method.is_joint() || targets[part.start].1 == *layer) => {
                 part.end = at + 1;
             }
             _ => parts.push(at..at + 1),
@@ -130,6 +140,18 @@ impl<'a> Work<'a> {
         self.tokenize(chosen.iter().map(|one| one.order))
     }
 
+    /// What MLPs restore of some facts.
+    pub(super) async fn mlp_of(&mut self, group: &[usize]) -> Result<Vec<MlpLine>> {
+        self.tokenize(group.iter().copied())?;
+        let (model, settings) = (&*self.model, &self.settings);
+        let prepared: Vec<&TokenizedFact> = group.iter().map(|place| &self.tokens[place]).collect();
+        let p_corrupt = |place: &usize| self.record.facts[*place].traced().map_or(0.0, |traced| traced.p_corrupt);
+        let p_corrupt: Vec<f32> = group.iter().map(p_corrupt).collect();
+        let captured = capture_facts(model, &prepared, settings).await?;
+        let all = mlp_windows(model, &prepared, &p_corrupt, settings, &captured).await?;
+        Ok(group.iter().zip(all).map(|(&fact, patched)| MlpLine { fact, patched }).collect())
+    }
+
     /// Where facts are edited at several layers: what MLPs restore of each.
     pub(super) async fn mlp_windows(&mut self) -> Result<()> {
         if !self.settings.edit.layers.is_sweep() {
@@ -145,20 +167,12 @@ impl<'a> Work<'a> {
                 continue;
             }
             self.go_on()?;
-            self.tokenize(group.iter().copied())?;
-            let (model, settings) = (&*self.model, &self.settings);
-            let prepared: Vec<&TokenizedFact> = group.iter().map(|place| &self.tokens[place]).collect();
-            let p_corrupt = |place: &usize| self.record.facts[*place].traced().map_or(0.0, |traced| traced.p_corrupt);
-            let p_corrupt: Vec<f32> = group.iter().map(p_corrupt).collect();
-            let captured = capture_facts(model, &prepared, settings).await?;
-            let all = mlp_windows(model, &prepared, &p_corrupt, settings, &captured).await?;
-            for (fact, patched) in group.into_iter().zip(all) {
-                if has(&self.record.facts[fact]) {
+            for line in self.mlp_of(&group).await? {
+                if has(&self.record.facts[line.fact]) {
                     continue;
                 }
-                let line = MlpLine { fact, patched };
                 self.observer.event(Event::Mlp(&line))?;
-                if let Some(traced) = self.record.facts[fact].traced_mut() {
+                if let Some(traced) = self.record.facts[line.fact].traced_mut() {
                     traced.patched_mlp = line.patched;
                 }
             }
@@ -166,12 +180,15 @@ impl<'a> Work<'a> {
         self.progress(StudyPhase::Mlp, of, of)
     }
 
-    /// Every edit, found in parts and measured one by one.
-    pub(super) async fn edits(&mut self) -> Result<()> {
+    /// Every edit, found in parts and measured one by one; of `only` part where one is named. `at_once`: so many edits of each method
+    /// have room.
+    pub(super) async fn edits(&mut self, at_once: &[usize], only: Option<usize>) -> Result<()> {
         let chosen = self.chosen();
         let of = wanted(&chosen, &self.settings.edit.methods).len();
         let edits = self.record.edits.get_or_insert_default();
-        begun::edits(edits, &chosen, &self.settings.edit.methods)?;
+        if only.is_none() {
+            begun::edits(edits, &chosen, &self.settings.edit.methods)?;
+        }
         if edits.len() == of {
             return Ok(());
         }
@@ -191,11 +208,10 @@ impl<'a> Work<'a> {
         };
         let both = [targets(false), targets(true)];
         let of_method = |method: &EditMethod| both[usize::from(method.is_joint())].as_slice();
-        let work = methods.iter().enumerate().flat_map(|(at, method)| {
-            let parts = parts(model, method, of_method(method), settings);
-            parts.into_iter().map(move |part| (at, method, part))
-        });
-        let work: Vec<(usize, &EditMethod, Range<usize>)> = work.collect();
+        let parts = edit_parts(&chosen, &settings.edit, at_once).into_iter().enumerate();
+        let parts = parts.filter(|(place, _)| only.is_none_or(|only| only == *place));
+        let work: Vec<(usize, &EditMethod, Range<usize>)> =
+            parts.map(|(_, (at, part))| (at, &methods[at], part)).collect();
         let steps: usize = work.iter().map(|(_, method, _)| method.steps()).sum();
         let (mut stepped, mut retracer) = (0, Retracer::default());
         // Methods that edit the same facts share what is known of their prompts, until the last of them has edited these.

@@ -86,8 +86,8 @@ struct Before {
 }
 
 impl Work<'_> {
-    /// Every sequence, step by step.
-    pub(super) async fn sequences(&mut self) -> Result<()> {
+    /// Every sequence, step by step; `only` one where it is named.
+    pub(super) async fn sequences(&mut self, only: Option<usize>) -> Result<()> {
         let chosen = self.chosen();
         let all = wanted(&chosen, &self.settings.edit, self.model.layers());
         begun::sequences(&self.record.sequences, &chosen, &all)?;
@@ -104,7 +104,7 @@ impl Work<'_> {
         let Self { model, settings, record, tokens, observer, .. } = self;
         let of = all.iter().map(|one| one.steps.iter().map(Vec::len).sum::<usize>()).sum();
         let mut progress = Progress { done: 0, of, observer: &mut **observer };
-        for (place, wanted) in all.iter().enumerate() {
+        for (place, wanted) in all.iter().enumerate().filter(|(place, _)| only.is_none_or(|only| only == *place)) {
             let mut targets = Vec::with_capacity(chosen.len());
             for one in &chosen {
                 targets.push(EditTarget {

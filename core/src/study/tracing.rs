@@ -6,14 +6,81 @@ use crate::error::Result;
 use crate::facts::Fact;
 use crate::journal::RedundancyLine;
 use crate::protocol::StudyPhase;
-use crate::record::{FactRecord, Outcome};
+use crate::record::{FactRecord, Lens, Maps, Outcome, PatchPosition, RedundancyCurve, Traced};
 use crate::run::Sites;
 use crate::trace::{
-    CleanStates, Screened, TokenizedFact, capture_facts, clean_states, clean_states_of, lens, maps, redundancy, screen,
-    stage1_of,
+    CleanStates, Screened, Screening, TokenizedFact, capture_facts, clean_states, clean_states_of, lens, maps,
+    redundancy, screen, stage1_of,
 };
+use std::ops::Range;
 
-impl Work<'_> {
+/// Facts that are screened together.
+pub(super) struct Chunk<'a> {
+    /// Their places in study order.
+    pub(super) places: Range<usize>,
+    facts: Vec<&'a Fact>,
+    screening: Screening,
+    /// Those that pass, by their numbers in the chunk, as they are traced together.
+    pub(super) groups: Vec<Vec<usize>>,
+}
+
+impl Chunk<'_> {
+    /// The record of a fact that does not pass.
+    pub(super) fn dropped(&self, number: usize) -> Option<FactRecord> {
+        let Screened::Dropped(dropped) = &self.screening.facts[number] else { return None };
+        Some(self.facts[number].record(self.places.start + number, Outcome::Dropped(dropped.clone())))
+    }
+}
+
+impl<'a> Work<'a> {
+    /// Screens the facts of some places.
+    pub(super) async fn screen_chunk(&self, places: Range<usize>) -> Result<Chunk<'a>> {
+        let facts: Vec<&'a Fact> = places.clone().map(|place| self.fact(place)).collect();
+        let screening = screen(self.model, &facts, &self.settings, Some(&Sites::to_resume())).await?;
+        let passed = |(number, one): (usize, &Screened)| matches!(one, Screened::Passed(_)).then_some(number);
+        let passed: Vec<usize> = screening.facts.iter().enumerate().filter_map(passed).collect();
+        let groups = passed.chunks(self.settings.trace_batch.max(1)).map(<[usize]>::to_vec).collect();
+        Ok(Chunk { places, facts, screening, groups })
+    }
+
+    /// Stage 1 of a group of a chunk, by numbers in it: a record each, without maps.
+    pub(super) async fn trace_group(&mut self, chunk: &Chunk<'a>, group: &[usize]) -> Result<Vec<FactRecord>> {
+        let (model, settings) = (&*self.model, &self.settings);
+        let passed = |&number: &usize| match &chunk.screening.facts[number] {
+            Screened::Passed(fact) => fact.as_ref(),
+            Screened::Dropped(_) => unreachable!("a group is of facts that pass"),
+        };
+        let prepared: Vec<&TokenizedFact> = group.iter().map(passed).collect();
+        let captured = match chunk.screening.group(group) {
+            Some(kept) => kept,
+            None => capture_facts(model, &prepared, settings).await?,
+        };
+        let traced = stage1_of(model, &prepared, settings, &captured).await?;
+        let clean = match self.keeps {
+            true => clean_states(model, &prepared, &captured, &settings.positions).await?,
+            false => Vec::new(),
+        };
+        let places = group.iter().map(|number| chunk.places.start + number);
+        self.clean.extend(places.clone().zip(clean));
+        for (place, fact) in places.clone().zip(&prepared) {
+            self.tokens.entry(place).or_insert_with(|| (*fact).clone());
+        }
+        let record = |((number, place), traced): ((&usize, usize), Traced)| {
+            chunk.facts[*number].record(place, Outcome::Validated(Box::new(traced)))
+        };
+        Ok(group.iter().zip(places).zip(traced).map(record).collect())
+    }
+
+    /// The maps and the logit lens of a traced fact. Its prompts are computed anew and alone: on a device a batch's shape moves last
+    /// bits, and which facts have maps is known only once those before them are screened.
+    pub(super) async fn maps_of(&mut self, place: usize, p_corrupt: f32) -> Result<(Maps, Lens)> {
+        self.tokenize([place])?;
+        let (model, settings, fact) = (&*self.model, &self.settings, &self.tokens[&place]);
+        let captured = capture_facts(model, &[fact], settings).await?;
+        let maps = maps(model, fact, settings, p_corrupt, (&captured, 0), None).await?;
+        Ok((maps, lens(model, fact, &captured, 0).await?))
+    }
+
     /// Screens facts and traces those that pass, until there are `n` of them.
     pub(super) async fn trace(&mut self) -> Result<()> {
         let n = self.settings.n;
@@ -31,61 +98,39 @@ impl Work<'_> {
                 continue;
             }
             self.go_on()?;
-            let chunk: Vec<&Fact> = (start..end).map(|place| self.fact(place)).collect();
-            let screening = screen(self.model, &chunk, &self.settings, Some(&Sites::to_resume())).await?;
-            let screened = &screening.facts;
-            let passed: Vec<(usize, &TokenizedFact)> = screened
-                .iter()
-                .enumerate()
-                .filter_map(|(at, one)| match one {
-                    Screened::Passed(fact) => Some((at, fact.as_ref())),
-                    Screened::Dropped(_) => None,
-                })
-                .take(n - counted)
-                .collect();
+            let chunk = self.screen_chunk(start..end).await?;
             let mut next = start;
-            for group in passed.chunks(self.settings.trace_batch.max(1)) {
-                let last = start + group[group.len() - 1].0;
-                counted += group.len();
+            for group in &chunk.groups {
+                if counted == n {
+                    break;
+                }
+                let before = counted;
+                let wanted = group.len().min(n - before);
+                let last = start + group[wanted - 1];
+                counted += wanted;
                 if last < finished {
                     next = last + 1;
                     continue;
                 }
                 self.go_on()?;
-                let (model, settings) = (&*self.model, &self.settings);
-                let prepared: Vec<&TokenizedFact> = group.iter().map(|(_, fact)| *fact).collect();
-                let numbers: Vec<usize> = group.iter().map(|(at, _)| *at).collect();
-                let captured = match screening.group(&numbers) {
-                    Some(kept) => kept,
-                    None => capture_facts(model, &prepared, settings).await?,
-                };
-                let mut traced = stage1_of(model, &prepared, settings, &captured).await?;
-                let before = counted - group.len();
-                for (i, (fact, traced)) in prepared.iter().zip(&mut traced).enumerate() {
-                    if before + i < settings.maps {
-                        let maps = maps(model, fact, settings, traced.p_corrupt, (&captured, i), None).await?;
-                        traced.maps = Some(maps);
-                        traced.lens = Some(lens(model, fact, &captured, i).await?);
+                // On the CPU no number depends on which facts are traced together; on a device groups are always whole.
+                let computed = if self.model.compute.is_cpu() { wanted } else { group.len() };
+                let mut traced = self.trace_group(&chunk, &group[..computed]).await?;
+                traced.truncate(wanted);
+                let with_maps = self.settings.maps.saturating_sub(before);
+                for fact in traced.iter_mut().take(with_maps).filter(|fact| fact.order >= finished) {
+                    let place = fact.order;
+                    if let Some(traced) = fact.traced_mut() {
+                        let (maps, lens) = self.maps_of(place, traced.p_corrupt).await?;
+                        (traced.maps, traced.lens) = (Some(maps), Some(lens));
                     }
-                }
-                let mut clean = match self.keeps {
-                    true => clean_states(model, &prepared, &captured, &settings.positions).await?,
-                    false => Vec::new(),
-                }
-                .into_iter();
-                for &(at, fact) in group {
-                    self.tokens.entry(start + at).or_insert_with(|| fact.clone());
-                    self.clean.extend(clean.next().map(|clean| (start + at, clean)));
                 }
                 let mut traced = traced.into_iter();
                 for at in next..=last {
-                    let outcome = match &screened[at - start] {
-                        Screened::Dropped(dropped) => Outcome::Dropped(dropped.clone()),
-                        Screened::Passed(_) => {
-                            Outcome::Validated(Box::new(traced.next().expect("every fact that passed is traced")))
-                        }
-                    };
-                    self.finish(chunk[at - start].record(at, outcome))?;
+                    match chunk.dropped(at - start) {
+                        Some(dropped) => self.finish(dropped)?,
+                        None => self.finish(traced.next().expect("every fact that passed is traced"))?,
+                    }
                 }
                 next = last + 1;
                 validated = self.record.validated().count();
@@ -93,10 +138,8 @@ impl Work<'_> {
             }
             if counted < n {
                 // The chunk's dropped facts behind its last validated one.
-                for at in next..end {
-                    if let Screened::Dropped(dropped) = &screened[at - start] {
-                        self.finish(chunk[at - start].record(at, Outcome::Dropped(dropped.clone())))?;
-                    }
+                for dropped in (next..end).filter_map(|at| chunk.dropped(at - start)) {
+                    self.finish(dropped)?;
                 }
             }
             validated = self.record.validated().count();
@@ -114,15 +157,43 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// The second pass of every traced fact, at each patch position.
-    pub(super) async fn redundancy(&mut self) -> Result<()> {
-        let traced: Vec<usize> = self.record.traced().map(|(fact, _)| fact.order).collect();
+    /// The block of each patch position that a second pass removes: l* over all traced facts.
+    pub(super) fn removed(&self) -> Result<Vec<(PatchPosition, usize)>> {
         let mut wanted = Vec::new();
         for &position in &self.settings.positions {
             let l_star = self.l_star(position);
             begun::curves(&self.record, position, l_star)?;
             wanted.extend(l_star.map(|ablated| (position, ablated)));
         }
+        Ok(wanted)
+    }
+
+    /// The second pass of some facts.
+    pub(super) async fn redundancy_of(
+        &mut self,
+        group: &[usize],
+        wanted: &[(PatchPosition, usize)],
+    ) -> Result<Vec<RedundancyLine>> {
+        self.tokenize(group.iter().copied())?;
+        let kept: Option<Vec<CleanStates>> = group.iter().map(|place| self.clean.remove(place)).collect();
+        let (model, settings) = (&*self.model, &self.settings);
+        let prepared: Vec<&TokenizedFact> = group.iter().map(|place| &self.tokens[place]).collect();
+        let clean = match kept {
+            Some(kept) => kept,
+            None => clean_states_of(model, &prepared, &settings.positions).await?,
+        };
+        let all = redundancy(model, &prepared, settings, wanted, &clean).await?;
+        let of = |(&fact, curves): (&usize, Vec<RedundancyCurve>)| {
+            let lines = wanted.iter().zip(curves);
+            lines.map(move |(&(position, _), curve)| RedundancyLine { fact, position, curve }).collect::<Vec<_>>()
+        };
+        Ok(group.iter().zip(all).flat_map(of).collect())
+    }
+
+    /// The second pass of every traced fact, at each patch position.
+    pub(super) async fn redundancy(&mut self) -> Result<()> {
+        let traced: Vec<usize> = self.record.traced().map(|(fact, _)| fact.order).collect();
+        let wanted = self.removed()?;
         let of = traced.len() * wanted.len();
         let mut done = 0;
         for group in self.groups(&traced) {
@@ -134,26 +205,14 @@ impl Work<'_> {
                 continue;
             }
             self.go_on()?;
-            self.tokenize(group.iter().copied())?;
-            let kept: Option<Vec<CleanStates>> = group.iter().map(|place| self.clean.remove(place)).collect();
-            let (model, settings) = (&*self.model, &self.settings);
-            let prepared: Vec<&TokenizedFact> = group.iter().map(|place| &self.tokens[place]).collect();
-            let clean = match kept {
-                Some(kept) => kept,
-                None => clean_states_of(model, &prepared, &settings.positions).await?,
-            };
             // What a study that goes on has already is computed once more, so that batches are those of one that went through.
-            let all = redundancy(model, &prepared, settings, &wanted, &clean).await?;
-            for (fact, curves) in group.into_iter().zip(all) {
-                for (&(position, _), curve) in wanted.iter().zip(curves) {
-                    if has(&self.record.facts[fact], position) {
-                        continue;
-                    }
-                    let line = RedundancyLine { fact, position, curve };
-                    self.observer.event(Event::Redundancy(&line))?;
-                    if let Some(traced) = self.record.facts[fact].traced_mut() {
-                        traced.redundancy.insert(position, line.curve);
-                    }
+            for line in self.redundancy_of(&group, &wanted).await? {
+                if has(&self.record.facts[line.fact], line.position) {
+                    continue;
+                }
+                self.observer.event(Event::Redundancy(&line))?;
+                if let Some(traced) = self.record.facts[line.fact].traced_mut() {
+                    traced.redundancy.insert(line.position, line.curve);
                 }
             }
         }

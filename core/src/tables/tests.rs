@@ -40,6 +40,7 @@ fn record(name: &str, facts: Vec<FactRecord>) -> Record {
         facts,
         edits: None,
         sequences: Vec::new(),
+        runs: Vec::new(),
     }
 }
 

@@ -130,6 +130,7 @@ fn sound() -> Record {
         facts: facts.collect(),
         edits: Some(edits),
         sequences: vec![sequence],
+        runs: Vec::new(),
     }
 }
 

@@ -54,6 +54,7 @@ pub(crate) fn record() -> Record {
             fact(2, "The capital of Peru is", "Peru", ["Lima", "Cairo"], traced(&[0.05, 0.0, 0.09, 0.1])),
         ],
         sequences: Vec::new(),
+        runs: Vec::new(),
         edits: Some(vec![EditRecord {
             fact: 0,
             layer: 2,

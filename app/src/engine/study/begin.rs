@@ -48,7 +48,7 @@ impl Files {
 }
 
 /// A model's name as a file name: `org/name@revision` becomes `org--name@revision`.
-pub(super) fn file_name(name: &str) -> String {
+pub(in crate::engine) fn file_name(name: &str) -> String {
     let safe = |c: char| if c.is_alphanumeric() || "-_.@".contains(c) { c.to_string() } else { "--".into() };
     name.chars().map(safe).collect()
 }

@@ -43,6 +43,7 @@ fn record(facts: usize, layers: usize, cell: impl Fn(usize, usize) -> (f32, f32)
         facts: (0..facts).map(fact).collect(),
         edits: Some((0..facts * layers).map(edit).collect()),
         sequences: Vec::new(),
+        runs: Vec::new(),
     }
 }
 

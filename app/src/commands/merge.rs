@@ -1,0 +1,47 @@
+//! `engram merge`: one record of a planned study's shards.
+
+use super::shards::{MISSING, lacks};
+use super::study::summary;
+use crate::engine;
+use crate::progress;
+use crate::ui::Ui;
+use anyhow::Result;
+use clap::Args;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Arguments of `engram merge`.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct MergeArgs {
+    /// The plan whose shards are merged
+    #[arg(value_name = "PLAN")]
+    pub plan: PathBuf,
+    /// The record's file [default: named after the model, beside the plan]
+    #[arg(short, long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  engram merge study.plan
+  engram verify *.engram.json --rerun 5
+
+It needs neither model nor device. The record is the one that a study in one
+process would have written, byte for byte, but for `runs`: who computed what.
+Where units are missing it ends with code 3, and says which line computes them.";
+
+/// Runs the command.
+pub fn run(args: &MergeArgs, ui: &Ui) -> Result<ExitCode> {
+    match engine::merge(&args.plan, args.out.as_deref())? {
+        Ok(studied) => {
+            ui.print(&summary(&studied))?;
+            progress::wrote(ui, "record", &studied.path);
+            Ok(ExitCode::SUCCESS)
+        }
+        Err(missing) => {
+            ui.failure(&lacks(&missing, &args.plan).into());
+            Ok(ExitCode::from(MISSING))
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! `engram study` in shards: planning, computing a part of a wave, looking how far it is. docs/SCALE.md is how to use them.
+
+use super::study::StudyArgs;
+use crate::engine::{self, ShardState};
+use crate::progress::{self, Progress};
+use crate::render::text;
+use crate::ui::Ui;
+use anyhow::Result;
+use clap::Args;
+use engram_core::study::shards::{Missing, Shard};
+use engram_core::{Error, Kind};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::str::FromStr as _;
+use std::time::Duration;
+
+const SHARDS: &str = "Shards (docs/SCALE.md)";
+
+/// Exit codes of shards, by which a batch system knows what to do.
+pub const MISSING: u8 = 3;
+const DISK: u8 = 74;
+const AGAIN: u8 = 75;
+
+/// Arguments of a study in shards.
+#[derive(Debug, Args)]
+pub struct ShardArgs {
+    /// Plan the study into FILE instead of running it; with --wave, compute units of the plan in FILE
+    #[arg(long, value_name = "FILE", conflicts_with = "out", help_heading = SHARDS)]
+    pub plan: Option<PathBuf>,
+    /// Compute the units of this wave: 1, then 2, then 3 where an editor needs second moments
+    #[arg(long, value_name = "WAVE", value_parser = clap::value_parser!(u8).range(1..=3), help_heading = SHARDS)]
+    #[arg(requires_all = ["plan", "shard"], conflicts_with_all = ["facts", "model", "status"])]
+    pub wave: Option<u8>,
+    /// Which part of them: K/N, from 0/N to N-1/N
+    #[arg(long, value_name = "K/N", value_parser = Shard::from_str, requires = "wave", help_heading = SHARDS)]
+    pub shard: Option<Shard>,
+    /// Seconds from a signal to stop until the process is ended; a unit that ends within half of them is kept
+    #[arg(long, value_name = "SECONDS", default_value_t = 120, requires = "wave", help_heading = SHARDS)]
+    pub notice: u64,
+    /// Show how far the shards of a plan are
+    #[arg(long, value_name = "PLAN", conflicts_with_all = ["plan", "facts", "model", "out"], help_heading = SHARDS)]
+    pub status: Option<PathBuf>,
+}
+
+/// Runs what is about shards; `None` where nothing is.
+pub fn run(args: &StudyArgs, ui: &Ui) -> Result<Option<ExitCode>> {
+    let shards = &args.shards;
+    let progress = Progress::new(*ui);
+    match (&shards.status, &shards.plan, shards.wave.zip(shards.shard)) {
+        (Some(plan), ..) => {
+            let states = engine::shard_states(plan)?;
+            ui.print(&status(plan, &states))?;
+        }
+        (None, Some(plan), Some((wave, shard))) => {
+            progress::end_units(Duration::from_secs(shards.notice / 2));
+            let done = engine::shard(plan, (shard, wave), args.device(), &progress);
+            progress.finish();
+            return Ok(Some(ended(done, plan, ui)));
+        }
+        (None, Some(plan), None) => plan_study(args, plan, ui, &progress)?,
+        (None, None, _) => return Ok(None),
+    }
+    Ok(Some(ExitCode::SUCCESS))
+}
+
+/// How a shard has ended.
+fn ended(done: Result<std::result::Result<(), Missing>>, plan: &Path, ui: &Ui) -> ExitCode {
+    let (error, code) = match done {
+        Ok(Ok(())) => return ExitCode::SUCCESS,
+        Ok(Err(missing)) => (lacks(&missing, plan).into(), MISSING),
+        Err(error) => {
+            let code = match engine::kind(&error) {
+                Some(Kind::Io) => DISK,
+                Some(Kind::Cancelled) => AGAIN,
+                Some(Kind::Input) => 2,
+                _ => 1,
+            };
+            (error, code)
+        }
+    };
+    ui.failure(&error);
+    ExitCode::from(code)
+}
+
+/// What is missing, and the lines that compute it.
+pub fn lacks(missing: &Missing, plan: &Path) -> Error {
+    const SHOWN: usize = 8;
+    let list = |all: &mut dyn Iterator<Item = String>, count: usize| {
+        let shown: Vec<String> = all.take(SHOWN).collect();
+        let more = if count > SHOWN { format!(" and {} more", count - SHOWN) } else { String::new() };
+        format!("{}{more}", shown.join(", "))
+    };
+    let count = missing.units.len();
+    let units = list(&mut missing.units.iter().map(ToString::to_string), count);
+    let owners = missing.owners();
+    let shards = list(&mut owners.iter().map(ToString::to_string), owners.len());
+    let first = owners.first().map(ToString::to_string).unwrap_or_default();
+    let (plan, wave) = (text::escape(&plan.display().to_string()), missing.wave);
+    Error::input(format!("wave {wave} is not whole: {count} units are missing ({units}), of the shards {shards}"))
+        .hint(format!("engram study --plan {plan} --wave {wave} --shard {first}"))
+}
+
+fn plan_study(args: &StudyArgs, path: &Path, ui: &Ui, progress: &Progress) -> Result<()> {
+    let settings = args.settings()?;
+    let [source] = args.model.as_slice() else {
+        return Err(Error::input("`--plan` with several models").hint("plan a study of each").into());
+    };
+    let Some(facts) = &args.facts else { unreachable!("the grammar asks for them") };
+    let planned = engine::plan(&args.of(source), facts, &settings, path, progress)?;
+    progress.finish();
+    let plan = &planned.plan;
+    let name = text::escape(&path.display().to_string());
+    let mut lines =
+        vec![format!("{}: {} facts, {} waves", text::escape(&plan.header.model.name), settings.n, plan.waves)];
+    lines.extend(
+        planned.estimate.map(|seconds| {
+            format!("  Stage 1 takes about {} on this device, measured on its first facts", told(seconds))
+        }),
+    );
+    lines.push("  on each machine or in each job, K from 0 to N-1, a wave after the other:".into());
+    lines.push(format!("    engram study --plan {name} --wave 1 --shard K/N"));
+    lines.push(format!("  then: engram merge {name}"));
+    ui.print(&lines.join("\n"))?;
+    progress::wrote(ui, "plan", path);
+    Ok(())
+}
+
+/// A duration in words.
+fn told(seconds: f64) -> String {
+    progress::duration(Duration::from_secs_f64(seconds.clamp(0.0, 1e9)))
+}
+
+/// How far the shards are.
+fn status(plan: &Path, state: &ShardState) -> String {
+    let (traced, of) = state.traced;
+    let mut lines = vec![format!("{traced} of {of} facts traced")];
+    for share in &state.shares {
+        let ago = share.silent.map_or_else(String::new, |silent| format!(", last {} ago", told(silent)));
+        lines.push(format!(
+            "  {:>7} on {}: {} units, {:.1} s each in the middle{ago}",
+            share.shard,
+            text::escape(&share.host),
+            share.units,
+            share.median
+        ));
+    }
+    match &state.missing {
+        None => lines.push(format!("everything is there: engram merge {}", text::escape(&plan.display().to_string()))),
+        Some(missing) => {
+            let left = state.left.map_or_else(String::new, |left| format!(", about {}", told(left)));
+            lines.push(format!("wave {} of {}: {} units left{left}", missing.wave, state.waves, missing.units.len()));
+            let owners: Vec<String> = missing.owners().iter().take(20).map(ToString::to_string).collect();
+            lines.push(format!("  of the shards {}", owners.join(", ")));
+        }
+    }
+    lines.join("\n")
+}

@@ -1,0 +1,155 @@
+//! Shards of a study: a plan's file and folder, the segments in it, the record that they make.
+
+use super::load::load;
+use super::stats::{attach, kept_in};
+use super::study::{file_name, read_facts};
+use super::{Planned, ShardState, ShareState, Studied};
+use crate::bundled;
+use crate::progress::{self, Progress};
+use crate::wanted::{Facts, Model, Source};
+use anyhow::Result;
+use engram_core::device::DeviceChoice;
+use engram_core::journal;
+use engram_core::record::Settings;
+use engram_core::study::shards::{
+    Header, Known, Missing, Plan, PlannedModel, Segment, Shard, Told, plan as plan_of, work,
+};
+use engram_core::{Error, Kind};
+use pollster::block_on;
+use std::cell::Cell;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+/// See [`super::plan`].
+pub(super) fn plan(
+    wanted: &Model,
+    facts: &Facts,
+    settings: &Settings,
+    path: &Path,
+    progress: &Progress,
+) -> Result<Planned> {
+    let read = read_facts(facts, progress)?;
+    let bytes = match facts {
+        Facts::File(file) => std::fs::read(file).map_err(|error| Error::io(format!("{}: {error}", file.display())))?,
+        Facts::Bundled => bundled::FACTS.to_vec(),
+    };
+    let mut loaded = load(wanted, progress)?;
+    attach(&mut loaded, wanted, &settings.edit, progress)?;
+    let absolute = |path: &PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone());
+    let named = PlannedModel {
+        source: match &wanted.source {
+            Source::Path(path) => absolute(path).display().to_string(),
+            other => other.name(),
+        },
+        tokenizer: wanted.tokenizer.as_ref().map(absolute),
+        precision: wanted.precision,
+        stats_text: wanted.stats_text.as_ref().map(|text| if text.exists() { absolute(text) } else { text.clone() }),
+    };
+    let plan = block_on(plan_of(&loaded.model, &read, settings.clone(), &super::program(), named))?;
+    plan.write(path, &bytes)?;
+    // The first facts are computed here, so that it is known how long all of them take. They count.
+    let mut known = Known::open(path)?;
+    let first = Shard { number: 0, of: 1 };
+    if known.shares().is_empty() {
+        progress.start("measuring", "units", Some(2), 0);
+        let mut segment = begin(path, &plan, first, &loaded.model)?;
+        let count = Cell::new(0);
+        let stop = || count.replace(count.get() + 1) >= 1 || progress::is_stopping();
+        let done = block_on(work(&mut loaded.model, &mut known, (first, 1), &mut segment, &mut |_| {}, &stop));
+        match done {
+            Err(error) if error.kind != Kind::Cancelled => return Err(error.into()),
+            _ => known.refresh()?,
+        }
+        progress.finish();
+    }
+    Ok(Planned { estimate: known.estimate(), plan })
+}
+
+fn begin(path: &Path, plan: &Plan, shard: Shard, model: &engram_core::load::Model) -> engram_core::Result<Segment> {
+    let header = Header::new(&plan.id, shard, &host(), &model.compute.info, &super::program());
+    Segment::begin(&Plan::segments(path), &header)
+}
+
+/// See [`super::shard`].
+pub(super) fn shard(
+    path: &Path,
+    (shard, wave): (Shard, u8),
+    device: DeviceChoice,
+    progress: &Progress,
+) -> Result<std::result::Result<(), Missing>> {
+    let mut known = Known::open(path)?;
+    let plan = known.plan.clone();
+    if wave > plan.waves {
+        return Err(Error::input(format!("the plan has {} waves", plan.waves)).hint("merge it").into());
+    }
+    // Before anything is loaded.
+    if let Some(missing) = known.unfinished(wave)? {
+        return Ok(Err(missing));
+    }
+    let PlannedModel { source, tokenizer, precision, stats_text } = plan.model.clone();
+    let wanted = Model { source: Source::parse(&source)?, tokenizer, device, precision, stats_text };
+    let mut loaded = load(&wanted, progress)?;
+    attach(&mut loaded, &wanted, &plan.header.settings.edit, progress)?;
+    loaded.model.second_moments.store = Some(kept_in(Plan::moments(path)));
+    block_on(plan.admit(&loaded.model, &known.facts, &super::program()))?;
+    let mut segment = begin(path, &plan, shard, &loaded.model)?;
+    progress.start(&format!("wave {wave}, shard {shard}"), "units", None, 0);
+    let mut tell = |told: Told| match told {
+        Told::Units(0, of) => progress.start(&format!("wave {wave}, shard {shard}"), "units", Some(of as u64), 0),
+        Told::Units(done, _) => progress.set(done as u64),
+        Told::Within(..) => {}
+    };
+    let stop = progress::is_stopping;
+    Ok(block_on(work(&mut loaded.model, &mut known, (shard, wave), &mut segment, &mut tell, &stop))?)
+}
+
+/// See [`super::merge`].
+pub(super) fn merge(path: &Path, out: Option<&Path>) -> Result<std::result::Result<Studied, Missing>> {
+    let known = Known::open(path)?;
+    if let Some(missing) = known.unfinished(known.plan.waves + 1)? {
+        return Ok(Err(missing));
+    }
+    let record = known.record()?;
+    let beside = path.parent().unwrap_or(Path::new("")).join(format!("{}.engram.json", file_name(&record.model.name)));
+    let path = out.map_or(beside, Path::to_path_buf);
+    journal::write(&path, &record)?;
+    Ok(Ok(Studied { path, resumed: 0, record }))
+}
+
+/// See [`super::shard_states`].
+pub(super) fn states(path: &Path) -> Result<ShardState> {
+    let known = Known::open(path)?;
+    let missing = known.unfinished(known.plan.waves + 1)?;
+    let now = now_there(path);
+    let silent = |written: Option<SystemTime>| Some(now?.duration_since(written?).unwrap_or_default().as_secs_f64());
+    let all = known.shares();
+    let shares: Vec<ShareState> = all
+        .into_iter()
+        .map(|share| ShareState {
+            shard: share.header.shard,
+            host: share.header.host,
+            units: share.units,
+            median: share.median,
+            silent: silent(share.written),
+        })
+        .collect();
+    // Whoever has written within ten units of its own is at work.
+    let active = shares.iter().filter(|share| share.silent.is_some_and(|silent| silent < 10.0 * share.median.max(6.0)));
+    let left = missing.as_ref().map(|missing| known.seconds_for(&missing.units) / active.count().max(1) as f64);
+    let traced = known.progress();
+    Ok(ShardState { traced, waves: known.plan.waves, shares, missing, left: left.filter(|left| *left > 0.0) })
+}
+
+/// This machine's name.
+fn host() -> String {
+    sysinfo::System::host_name().unwrap_or_else(|| "unknown".into())
+}
+
+/// What time it is by the clock of the plan's disk, which need not be this machine's.
+fn now_there(path: &Path) -> Option<SystemTime> {
+    let probe = Plan::folder(path).join(format!("now.{}", std::process::id()));
+    std::fs::write(&probe, b"").ok()?;
+    let now = probe.metadata().and_then(|about| about.modified()).ok();
+    let _ = std::fs::remove_file(&probe);
+    now
+}
