@@ -1,0 +1,184 @@
+//! Shards of a study as processes: several at once, one of them killed, one stopped by a batch system, one of a machine whose disk is
+//! full; then merged, and held against the record of one process.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+/// A study of all stages, with second moments, so that it has three waves.
+const STUDY: &[&str] =
+    &["--model", "engram-llama", "-n", "70", "--maps", "1", "--edit-facts", "4", "--edit-method", "rome,memit"];
+
+struct Place {
+    folder: tempfile::TempDir,
+}
+
+impl Place {
+    fn new() -> Self {
+        Self { folder: tempfile::tempdir().expect("a folder") }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_engram"));
+        command.args(arguments).current_dir(self.folder.path());
+        command.env("HF_HUB_OFFLINE", "1").env("HF_HOME", self.path("no-cache")).env("ENGRAM_CACHE", self.path("cache"));
+        command.env("NO_COLOR", "1").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().expect("engram starts")
+    }
+
+    fn done(&self, arguments: &[&str]) -> String {
+        let output = self.run(arguments);
+        assert!(output.status.success(), "{arguments:?}: {}", said(&output));
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    fn shard(&self, wave: u8, shard: &str) -> Command {
+        let wave = wave.to_string();
+        self.command(&["study", "--plan", "study.plan", "--wave", &wave, "--shard", shard, "--device", "cpu"])
+    }
+
+    fn plan(&self) -> String {
+        self.done(&[&["study", "--facts", "bundled", "--device", "cpu", "--plan", "study.plan"], STUDY].concat())
+    }
+
+    /// Lines of all segments.
+    fn units(&self) -> usize {
+        let entries = std::fs::read_dir(self.path("study.plan.d/units")).into_iter().flatten().flatten();
+        let lines = |path: &Path| std::fs::read(path).map_or(0, |bytes| bytes.iter().filter(|b| **b == b'\n').count());
+        entries.map(|entry| lines(&entry.path())).sum()
+    }
+
+    /// Waits until a shard has written more than so many lines.
+    fn more_than(&self, lines: usize, child: &mut Child) {
+        let start = Instant::now();
+        while self.units() <= lines && child.try_wait().expect("a child").is_none() {
+            assert!(start.elapsed() < Duration::from_secs(60), "nothing is written");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// A record without what tells who has computed it.
+fn without_runs(path: &Path) -> Vec<u8> {
+    let mut record = engram_core::journal::read(path).expect("a record").record;
+    record.runs.clear();
+    engram_core::journal::to_json(&record).expect("finite")
+}
+
+#[test]
+fn three_shards_of_which_one_is_killed_make_the_record_of_one_process() {
+    let place = Place::new();
+    place.done(&[&["study", "--facts", "bundled", "--device", "cpu", "--out", "alone"], STUDY].concat());
+    let alone = without_runs(&place.path("alone/engram-llama.engram.json"));
+
+    let told = place.plan();
+    assert!(told.contains("70 facts, 3 waves") && told.contains("--wave 1 --shard K/N"), "{told}");
+    assert!(told.contains("Stage 1 takes about"), "{told}");
+    // The same plan once more is the same plan.
+    let plan = std::fs::read(place.path("study.plan")).expect("a plan");
+    place.plan();
+    assert_eq!(std::fs::read(place.path("study.plan")).expect("a plan"), plan);
+
+    // Nothing of a wave before the one before it.
+    let early = place.shard(2, "0/3").output().expect("it starts");
+    assert_eq!(early.status.code(), Some(3), "{}", said(&early));
+    assert!(said(&early).contains("hint: engram study --plan study.plan --wave 1 --shard"), "{}", said(&early));
+    let early = place.run(&["merge", "study.plan"]);
+    assert_eq!(early.status.code(), Some(3), "{}", said(&early));
+
+    for wave in 1..=3 {
+        let mut all: Vec<Child> =
+            (0..3).map(|k| place.shard(wave, &format!("{k}/3")).spawn().expect("it starts")).collect();
+        let before = place.units();
+        place.more_than(before + 2, &mut all[1]);
+        // Without a word, whatever it is at.
+        let _ = all[1].kill();
+        for mut child in all {
+            child.wait().expect("its end");
+        }
+        let again = place.shard(wave, "1/3").output().expect("it starts");
+        assert!(again.status.success(), "{}", said(&again));
+    }
+    let status = place.done(&["study", "--status", "study.plan"]);
+    assert!(status.contains("70 of 70 facts traced") && status.contains("everything is there"), "{status}");
+    place.done(&["merge", "study.plan"]);
+    let merged = place.path("engram-llama.engram.json");
+    assert!(without_runs(&merged) == alone);
+    let runs = engram_core::journal::read(&merged).expect("a record").record.runs;
+    assert!(runs.len() > 3 && runs.iter().all(|run| run.units > 0 && !run.host.is_empty()), "{runs:?}");
+    // It is a record like any other.
+    let checks = place.done(&["verify", "engram-llama.engram.json", "--rerun", "2", "--device", "cpu"]);
+    assert!(checks.contains("computed again"), "{checks}");
+    place.done(&["report", "engram-llama.engram.json", "--out", "page.html"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_shard_that_is_asked_to_stop_ends_its_unit_and_is_run_again() {
+    let place = Place::new();
+    place.plan();
+    let before = place.units();
+    let mut child = place.shard(1, "0/1").spawn().expect("it starts");
+    place.more_than(before + 2, &mut child);
+    let stopped = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().expect("kill");
+    assert!(stopped.success());
+    let output = child.wait_with_output().expect("its end");
+    assert_eq!(output.status.code(), Some(75), "{}", said(&output));
+    let kept = place.units();
+    assert!(kept > before + 2);
+    let again = place.shard(1, "0/1").output().expect("it starts");
+    assert!(again.status.success() && place.units() > kept, "{}", said(&again));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_disk_without_room_ends_a_shard_with_a_code_of_its_own() {
+    let place = Place::new();
+    place.plan();
+    // A process whose files may have 8 KiB each, as where a quota is used up.
+    let line = format!(
+        "trap '' XFSZ; ulimit -f 8; exec {} study --plan study.plan --wave 1 --shard 0/1 --device cpu",
+        env!("CARGO_BIN_EXE_engram")
+    );
+    let mut full = Command::new("bash");
+    full.args(["-c", &line]).current_dir(place.folder.path()).env("NO_COLOR", "1").env("HF_HUB_OFFLINE", "1");
+    let output = full.stdin(Stdio::null()).output().expect("bash");
+    assert_eq!(output.status.code(), Some(74), "{}", said(&output));
+    assert!(said(&output).contains(".jsonl") && said(&output).contains("hint: free some disk space"), "{}", said(&output));
+    // What was cut off is computed again.
+    let again = place.shard(1, "0/1").output().expect("it starts");
+    assert!(again.status.success(), "{}", said(&again));
+    assert!(place.shard(2, "0/1").output().expect("it starts").status.success());
+}
+
+#[test]
+fn lines_that_make_no_sense_are_told() {
+    let place = Place::new();
+    let refused = |arguments: &[&str], words: &str| {
+        let output = place.run(arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {}", said(&output));
+        assert!(said(&output).contains(words), "{arguments:?}: {}", said(&output));
+    };
+    refused(&["study", "--plan", "none.plan", "--wave", "1", "--shard", "0/2"], "none.plan");
+    refused(&["study", "--plan", "none.plan", "--wave", "1", "--shard", "2/2"], "0/16");
+    refused(&["study", "--plan", "none.plan", "--wave", "1"], "--shard");
+    refused(&["study", "--wave", "1", "--shard", "0/2"], "--plan");
+    refused(&["study", "--plan", "p", "--facts", "bundled", "--model", "engram-llama", "--out", "o"], "--out");
+    refused(&["study", "--status", "none.plan"], "none.plan");
+    refused(&["merge", "none.plan"], "none.plan");
+    place.plan();
+    let other = ["study", "--facts", "bundled", "--model", "engram-llama", "-n", "4", "--plan", "study.plan"];
+    refused(&other, "a plan of another study");
+}
