@@ -1,7 +1,7 @@
 //! The command line's grammar: global flags and the list of commands.
 
 use crate::commands::{
-    compare, demo, doctor, edit, export, lab, merge, models, report, serve, study, trace, train, verify,
+    compare, demo, doctor, edit, export, lab, merge, models, report, serve, slurm, study, trace, train, verify,
 };
 use crate::ui::ColorChoice;
 use anstyle::{AnsiColor, Style};
@@ -57,6 +57,8 @@ pub enum Command {
     Edit(Box<edit::EditArgs>),
     /// Make one record of the shards of a planned study
     Merge(merge::MergeArgs),
+    /// Make the scripts that run a planned study on Slurm
+    Slurm(slurm::SlurmArgs),
     /// Compare the records of several models
     Compare(Box<compare::CompareArgs>),
     /// Make one self-contained page of studies, with every number in it

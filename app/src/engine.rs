@@ -254,9 +254,10 @@ pub fn shard(
     shards::shard(plan, part, device, progress)
 }
 
-/// Makes the record of a plan's shards, in `out` or beside the plan. The inner error: units are missing.
-pub fn merge(plan: &Path, out: Option<&Path>) -> Result<std::result::Result<Studied, Missing>> {
-    shards::merge(plan, out)
+/// Makes the record of a plan's shards, in `out` or beside the plan; `runs`: with who computed what. The inner error: units are
+/// missing.
+pub fn merge(plan: &Path, out: Option<&Path>, runs: bool) -> Result<std::result::Result<Studied, Missing>> {
+    shards::merge(plan, out, runs)
 }
 
 /// How far a plan's shards are.

@@ -19,6 +19,7 @@ mod progress;
 mod records;
 mod render;
 mod report;
+mod slurm;
 mod talk;
 mod ui;
 mod wanted;
@@ -84,6 +85,7 @@ fn run(cli: &Cli, ui: &Ui) -> anyhow::Result<ExitCode> {
         Some(Command::Study(args)) => commands::study::run(args, ui),
         Some(Command::Edit(args)) => done(commands::edit::run(args, ui)),
         Some(Command::Merge(args)) => commands::merge::run(args, ui),
+        Some(Command::Slurm(args)) => done(commands::slurm::run(args, ui)),
         Some(Command::Compare(args)) => done(commands::compare::run(args, ui)),
         Some(Command::Report(args)) => done(commands::report::run(args, ui)),
         Some(Command::Export(args)) => done(commands::export::run(args, ui)),

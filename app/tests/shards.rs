@@ -25,7 +25,10 @@ impl Place {
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_engram"));
         command.args(arguments).current_dir(self.folder.path());
-        command.env("HF_HUB_OFFLINE", "1").env("HF_HOME", self.path("no-cache")).env("ENGRAM_CACHE", self.path("cache"));
+        command
+            .env("HF_HUB_OFFLINE", "1")
+            .env("HF_HOME", self.path("no-cache"))
+            .env("ENGRAM_CACHE", self.path("cache"));
         command.env("NO_COLOR", "1").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }
@@ -116,6 +119,9 @@ fn three_shards_of_which_one_is_killed_make_the_record_of_one_process() {
     place.done(&["merge", "study.plan"]);
     let merged = place.path("engram-llama.engram.json");
     assert!(without_runs(&merged) == alone);
+    place.done(&["merge", "study.plan", "--no-runs", "--out", "bare.json"]);
+    let bytes = |name: &str| std::fs::read(place.path(name)).expect("a record");
+    assert!(bytes("bare.json") == bytes("alone/engram-llama.engram.json"), "the very bytes");
     let runs = engram_core::journal::read(&merged).expect("a record").record.runs;
     assert!(runs.len() > 3 && runs.iter().all(|run| run.units > 0 && !run.host.is_empty()), "{runs:?}");
     // It is a record like any other.
@@ -156,7 +162,11 @@ fn a_disk_without_room_ends_a_shard_with_a_code_of_its_own() {
     full.args(["-c", &line]).current_dir(place.folder.path()).env("NO_COLOR", "1").env("HF_HUB_OFFLINE", "1");
     let output = full.stdin(Stdio::null()).output().expect("bash");
     assert_eq!(output.status.code(), Some(74), "{}", said(&output));
-    assert!(said(&output).contains(".jsonl") && said(&output).contains("hint: free some disk space"), "{}", said(&output));
+    assert!(
+        said(&output).contains(".jsonl") && said(&output).contains("hint: free some disk space"),
+        "{}",
+        said(&output)
+    );
     // What was cut off is computed again.
     let again = place.shard(1, "0/1").output().expect("it starts");
     assert!(again.status.success(), "{}", said(&again));

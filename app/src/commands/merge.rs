@@ -20,6 +20,9 @@ pub struct MergeArgs {
     /// The record's file [default: named after the model, beside the plan]
     #[arg(short, long, value_name = "FILE")]
     pub out: Option<PathBuf>,
+    /// Leave out who computed what: the bytes are then those of a study in one process
+    #[arg(long)]
+    pub no_runs: bool,
 }
 
 const EXAMPLES: &str = "\
@@ -33,7 +36,7 @@ Where units are missing it ends with code 3, and says which line computes them."
 
 /// Runs the command.
 pub fn run(args: &MergeArgs, ui: &Ui) -> Result<ExitCode> {
-    match engine::merge(&args.plan, args.out.as_deref())? {
+    match engine::merge(&args.plan, args.out.as_deref(), !args.no_runs)? {
         Ok(studied) => {
             ui.print(&summary(&studied))?;
             progress::wrote(ui, "record", &studied.path);

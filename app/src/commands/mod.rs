@@ -12,6 +12,7 @@ pub mod report;
 mod retrace;
 pub mod serve;
 pub mod shards;
+pub mod slurm;
 pub mod study;
 pub mod sweep;
 pub mod trace;

@@ -104,12 +104,15 @@ pub(super) fn shard(
 }
 
 /// See [`super::merge`].
-pub(super) fn merge(path: &Path, out: Option<&Path>) -> Result<std::result::Result<Studied, Missing>> {
+pub(super) fn merge(path: &Path, out: Option<&Path>, runs: bool) -> Result<std::result::Result<Studied, Missing>> {
     let known = Known::open(path)?;
     if let Some(missing) = known.unfinished(known.plan.waves + 1)? {
         return Ok(Err(missing));
     }
-    let record = known.record()?;
+    let mut record = known.record()?;
+    if !runs {
+        record.runs.clear();
+    }
     let beside = path.parent().unwrap_or(Path::new("")).join(format!("{}.engram.json", file_name(&record.model.name)));
     let path = out.map_or(beside, Path::to_path_buf);
     journal::write(&path, &record)?;
