@@ -1,4 +1,4 @@
-//! Engram's command line. Exit codes: 0 ok, 1 failed, 2 wrong usage or input.
+//! Engram's command line. Exit codes: 0 ok, 1 failed, 2 wrong usage or input; shards have more (docs/SCALE.md).
 
 #![expect(unreachable_pub, reason = "a program exports nothing; `pub` marks what a module offers to the others")]
 

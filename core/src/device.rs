@@ -211,9 +211,11 @@ pub(crate) fn describe(setup: &WgpuSetup) -> Adapter {
     }
 }
 
-/// CPU threads.
+/// CPU threads: as many as `RAYON_NUM_THREADS` says, else as many as this process has processors.
 pub fn threads() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
+    let asked = std::env::var("RAYON_NUM_THREADS").ok().and_then(|count| count.parse().ok());
+    let asked = asked.filter(|count| (1..=4096).contains(count));
+    asked.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from))
 }
 
 /// Starts the threads that the CPU backend computes with, all of them or as many as can be: its own attempt would end

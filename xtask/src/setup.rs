@@ -17,14 +17,22 @@ const VULKAN: [&str; 2] = ["mesa-vulkan-drivers", "libvulkan1"];
 const FIREFOX: [&str; 1] = ["firefox-esr"];
 const WEBKIT: [&str; 2] = ["webkit2gtk-driver", "xvfb"];
 
+/// What studies in shards are run with over ssh. Slurm is fetched by its own test, and not installed.
+const PARALLEL: [&str; 1] = ["parallel"];
+
 /// Installs what is missing, where that is possible; says what it leaves out otherwise.
 pub(crate) fn run_task(arguments: &[String]) -> Result<()> {
     if let Some(extra) = arguments.first() {
         bail!("`cargo xtask setup` takes no arguments, not `{extra}`");
     }
     if cfg!(target_os = "linux") {
-        for (what, packages) in [("a software GPU", &VULKAN[..]), ("Firefox", &FIREFOX[..]), ("WebKitGTK", &WEBKIT[..])]
-        {
+        let wanted = [
+            ("a software GPU", &VULKAN[..]),
+            ("Firefox", &FIREFOX[..]),
+            ("WebKitGTK", &WEBKIT[..]),
+            ("GNU parallel", &PARALLEL[..]),
+        ];
+        for (what, packages) in wanted {
             let missing: Vec<&str> = packages.iter().copied().filter(|name| !installed(name)).collect();
             provide(what, &missing);
         }

@@ -4,6 +4,7 @@ use super::study::StudyArgs;
 use crate::engine::{self, ShardState};
 use crate::progress::{self, Progress};
 use crate::render::text;
+use crate::slurm::quoted;
 use crate::ui::Ui;
 use anyhow::Result;
 use clap::Args;
@@ -95,7 +96,7 @@ pub fn lacks(missing: &Missing, plan: &Path) -> Error {
     let owners = missing.owners();
     let shards = list(&mut owners.iter().map(ToString::to_string), owners.len());
     let first = owners.first().map(ToString::to_string).unwrap_or_default();
-    let (plan, wave) = (text::escape(&plan.display().to_string()), missing.wave);
+    let (plan, wave) = (quoted(&plan.display().to_string()), missing.wave);
     Error::input(format!("wave {wave} is not whole: {count} units are missing ({units}), of the shards {shards}"))
         .hint(format!("engram study --plan {plan} --wave {wave} --shard {first}"))
 }
@@ -109,7 +110,7 @@ fn plan_study(args: &StudyArgs, path: &Path, ui: &Ui, progress: &Progress) -> Re
     let planned = engine::plan(&args.of(source), facts, &settings, path, progress)?;
     progress.finish();
     let plan = &planned.plan;
-    let name = text::escape(&path.display().to_string());
+    let name = quoted(&path.display().to_string());
     let mut lines =
         vec![format!("{}: {} facts, {} waves", text::escape(&plan.header.model.name), settings.n, plan.waves)];
     lines.extend(
@@ -145,7 +146,7 @@ fn status(plan: &Path, state: &ShardState) -> String {
         ));
     }
     match &state.missing {
-        None => lines.push(format!("everything is there: engram merge {}", text::escape(&plan.display().to_string()))),
+        None => lines.push(format!("everything is there: engram merge {}", quoted(&plan.display().to_string()))),
         Some(missing) => {
             let left = state.left.map_or_else(String::new, |left| format!(", about {}", told(left)));
             lines.push(format!("wave {} of {}: {} units left{left}", missing.wave, state.waves, missing.units.len()));

@@ -1,6 +1,6 @@
 //! `engram slurm`: scripts that run a planned study on Slurm.
 
-use crate::slurm::{Options, Refused, limit, scripts, together};
+use crate::slurm::{Options, Refused, limit, quoted, scripts, together};
 use crate::ui::Ui;
 use anyhow::Result;
 use clap::Args;
@@ -97,6 +97,6 @@ pub fn run(args: &SlurmArgs, ui: &Ui) -> Result<()> {
     for script in &all {
         write_atomic(&out.join(&script.name), script.text.as_bytes())?;
     }
-    ui.print(&format!("bash {}", crate::render::text::escape(&out.join("submit.sh").display().to_string())))?;
+    ui.print(&format!("bash {}", quoted(&out.join("submit.sh").display().to_string())))?;
     Ok(())
 }

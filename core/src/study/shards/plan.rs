@@ -17,6 +17,9 @@ use std::path::{Path, PathBuf};
 /// The version of plans.
 const VERSION: u32 = 1;
 
+/// Edits of a part on the CPU.
+const CPU_PART: usize = 16;
+
 /// A study before anything of it is computed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
@@ -68,7 +71,9 @@ pub async fn plan(
     let probe = probe(model, facts, &header.settings).await?;
     let (edit, third) = (&header.settings.edit, header.settings.stages.contains(&3));
     let waves = if third && edit.needs_second_moment() { 3 } else { 2 };
-    let at_once = edit.methods.iter().map(|method| at_once(model, method)).collect();
+    // Where no number depends on how many are found together, parts are small enough to be divided among shards.
+    let most = if model.compute.is_cpu() { CPU_PART } else { usize::MAX };
+    let at_once = edit.methods.iter().map(|method| at_once(model, method).min(most)).collect();
     let mut plan = Plan { version: VERSION, id: String::new(), header, model: named, at_once, waves, probe };
     plan.id = plan.digest()?;
     Ok(plan)
