@@ -58,7 +58,7 @@ fn studies() -> Vec<Settings> {
     vec![
         settings(edit.clone()),
         settings(EditSettings { methods: both, layers: EditLayers::Fixed(vec![2, 3]), batch: 2, ..edit.clone() }),
-        settings(EditSettings { facts: 4, sequence: 4, ..edit }),
+        settings(EditSettings { facts: 4, sequence: 4, layers: EditLayers::Fixed(vec![1, 3]), ..edit }),
     ]
 }
 

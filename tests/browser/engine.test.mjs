@@ -37,7 +37,7 @@ function onTheWay(call, fact) {
   for (const site of ['residual', 'mlp', 'attention']) {
     const rows = call.of('map-row').filter(row => row.site === site);
     assert.equal(rows.length, fact.maps[site].length, `rows of the ${site} map on the way`);
-    for (const { position, values } of rows) same(values, fact.maps[site][position], 0, `${site} row ${position}`);
+    for (const { position, values } of rows) same(values, fact.maps[site][position].map(Math.fround), 0, `${site} row ${position}`);
   }
   for (const { reading, curve } of call.of('redundancy')) same(curve, fact.redundancy[reading], 0, reading);
 }
