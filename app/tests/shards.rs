@@ -6,8 +6,20 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 /// A study of all stages, with second moments, so that it has three waves.
-const STUDY: &[&str] =
-    &["--model", "engram-llama", "-n", "70", "--maps", "1", "--edit-facts", "4", "--edit-method", "rome,memit"];
+const STUDY: &[&str] = &[
+    "--model",
+    "engram-llama",
+    "-n",
+    "70",
+    "--maps",
+    "1",
+    "--edit-facts",
+    "4",
+    "--edit-method",
+    "rome,memit",
+    "--edit-layers",
+    "3",
+];
 
 struct Place {
     folder: tempfile::TempDir,

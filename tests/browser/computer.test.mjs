@@ -92,6 +92,14 @@ test('a study goes on without its tab, and is there when it comes back', 240, as
   const live = followed.getByRole('region', { name: 'The study that runs' });
   await live.waitFor({ timeout: 30_000 });
   await shot(again, 'computer-study');
+  // Stopping there ends the following alone: the study goes on, and is followed again by whoever comes.
+  await status(again).getByRole('button', { name: /^Stop/ }).first().click();
+  await followed.getByText('The study goes on on that computer.').waitFor({ timeout: 30_000 });
+  assert.equal(await live.count(), 0, 'it is not followed');
+  await shot(again, 'computer-unfollowed');
+  await again.reload();
+  await started(again);
+  await live.waitFor({ timeout: 30_000 });
   await followed.getByRole('complementary', { name: 'A finished study' }).waitFor({ timeout: 200_000 });
   await followed.locator('.kept > summary').click();
   await followed.getByRole('listitem').filter({ hasText: '120 of 120 facts' }).getByText(/30 edits, finished/).waitFor();

@@ -5,11 +5,12 @@ use super::{Event, begun};
 use crate::error::Result;
 use crate::facts::Fact;
 use crate::journal::RedundancyLine;
+use crate::load::Model;
 use crate::protocol::StudyPhase;
-use crate::record::{FactRecord, Lens, Maps, Outcome, PatchPosition, RedundancyCurve, Traced};
+use crate::record::{FactRecord, Lens, Maps, Outcome, PatchPosition, RedundancyCurve, Settings, Traced};
 use crate::run::Sites;
 use crate::trace::{
-    CleanStates, Screened, Screening, TokenizedFact, capture_facts, clean_states, clean_states_of, lens, maps,
+    CleanStates, Group, Screened, Screening, TokenizedFact, capture_facts, clean_states, clean_states_of, lens, maps,
     redundancy, screen, stage1_of,
 };
 use std::ops::Range;
@@ -32,6 +33,30 @@ impl Chunk<'_> {
     }
 }
 
+/// The maps and the logit lens of the fact that is number `at` of a group.
+async fn mapped_by(
+    model: &Model,
+    fact: &TokenizedFact,
+    settings: &Settings,
+    p_corrupt: f32,
+    (captured, at): (&Group, usize),
+) -> Result<(Maps, Lens)> {
+    let maps = maps(model, fact, settings, p_corrupt, (captured, at), None).await?;
+    Ok((maps, lens(model, fact, captured, at).await?))
+}
+
+/// The same from prompts that are computed for them alone. On a device a batch's shape moves last bits, and whoever traces a part of a
+/// study may not know yet which facts have maps: there everyone does this.
+async fn mapped_alone(
+    model: &Model,
+    fact: &TokenizedFact,
+    settings: &Settings,
+    p_corrupt: f32,
+) -> Result<(Maps, Lens)> {
+    let captured = capture_facts(model, &[fact], settings).await?;
+    mapped_by(model, fact, settings, p_corrupt, (&captured, 0)).await
+}
+
 impl<'a> Work<'a> {
     /// Screens the facts of some places.
     pub(super) async fn screen_chunk(&self, places: Range<usize>) -> Result<Chunk<'a>> {
@@ -43,8 +68,13 @@ impl<'a> Work<'a> {
         Ok(Chunk { places, facts, screening, groups })
     }
 
-    /// Stage 1 of a group of a chunk, by numbers in it: a record each, without maps.
-    pub(super) async fn trace_group(&mut self, chunk: &Chunk<'a>, group: &[usize]) -> Result<Vec<FactRecord>> {
+    /// Stage 1 of a group of a chunk, by numbers in it: a record each; of some, by their places in the group, with maps and lens.
+    pub(super) async fn trace_group(
+        &mut self,
+        chunk: &Chunk<'a>,
+        group: &[usize],
+        mapped: Range<usize>,
+    ) -> Result<Vec<FactRecord>> {
         let (model, settings) = (&*self.model, &self.settings);
         let passed = |&number: &usize| match &chunk.screening.facts[number] {
             Screened::Passed(fact) => fact.as_ref(),
@@ -55,7 +85,15 @@ impl<'a> Work<'a> {
             Some(kept) => kept,
             None => capture_facts(model, &prepared, settings).await?,
         };
-        let traced = stage1_of(model, &prepared, settings, &captured).await?;
+        let mut traced = stage1_of(model, &prepared, settings, &captured).await?;
+        for at in mapped {
+            let (fact, found) = (prepared[at], &mut traced[at]);
+            let (maps, lens) = match model.compute.is_cpu() {
+                true => mapped_by(model, fact, settings, found.p_corrupt, (&captured, at)).await?,
+                false => mapped_alone(model, fact, settings, found.p_corrupt).await?,
+            };
+            (found.maps, found.lens) = (Some(maps), Some(lens));
+        }
         let clean = match self.keeps {
             true => clean_states(model, &prepared, &captured, &settings.positions).await?,
             false => Vec::new(),
@@ -71,14 +109,10 @@ impl<'a> Work<'a> {
         Ok(group.iter().zip(places).zip(traced).map(record).collect())
     }
 
-    /// The maps and the logit lens of a traced fact. Its prompts are computed anew and alone: on a device a batch's shape moves last
-    /// bits, and which facts have maps is known only once those before them are screened.
+    /// The maps and the logit lens of a traced fact.
     pub(super) async fn maps_of(&mut self, place: usize, p_corrupt: f32) -> Result<(Maps, Lens)> {
         self.tokenize([place])?;
-        let (model, settings, fact) = (&*self.model, &self.settings, &self.tokens[&place]);
-        let captured = capture_facts(model, &[fact], settings).await?;
-        let maps = maps(model, fact, settings, p_corrupt, (&captured, 0), None).await?;
-        Ok((maps, lens(model, fact, &captured, 0).await?))
+        mapped_alone(self.model, &self.tokens[&place], &self.settings, p_corrupt).await
     }
 
     /// Screens facts and traces those that pass, until there are `n` of them.
@@ -115,16 +149,9 @@ impl<'a> Work<'a> {
                 self.go_on()?;
                 // On the CPU no number depends on which facts are traced together; on a device groups are always whole.
                 let computed = if self.model.compute.is_cpu() { wanted } else { group.len() };
-                let mut traced = self.trace_group(&chunk, &group[..computed]).await?;
+                let with_maps = 0..self.settings.maps.saturating_sub(before).min(wanted);
+                let mut traced = self.trace_group(&chunk, &group[..computed], with_maps).await?;
                 traced.truncate(wanted);
-                let with_maps = self.settings.maps.saturating_sub(before);
-                for fact in traced.iter_mut().take(with_maps).filter(|fact| fact.order >= finished) {
-                    let place = fact.order;
-                    if let Some(traced) = fact.traced_mut() {
-                        let (maps, lens) = self.maps_of(place, traced.p_corrupt).await?;
-                        (traced.maps, traced.lens) = (Some(maps), Some(lens));
-                    }
-                }
                 let mut traced = traced.into_iter();
                 for at in next..=last {
                     match chunk.dropped(at - start) {

@@ -136,7 +136,7 @@ impl<'a, 't> Run<'a, 't> {
                     }
                     let screened = screened.as_ref().expect("screened just now, or before");
                     let begun = Instant::now();
-                    let traced = work.trace_group(screened, &screened.groups[number]).await?;
+                    let traced = work.trace_group(screened, &screened.groups[number], 0..0).await?;
                     self.keep(unit, begun, &Body::Traced(traced))?;
                 }
                 before += size;

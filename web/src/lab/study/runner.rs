@@ -257,6 +257,7 @@ impl Runner {
             return;
         }
         let (key, model, name) = (saved.key.clone(), saved.model.clone(), saved.info.name.clone());
+        let saved_key = key.clone();
         let first = Task {
             model: model.clone(),
             settings: Settings::default(),
@@ -274,7 +275,10 @@ impl Runner {
             let call = self.engine.ask(&format!("following the study of {name}"), Command::WatchStudy { key });
             match self.follow(0, &model, call).await {
                 Ok(()) => self.mark(0, State::Done),
-                Err(failure) if failure.cancelled() => self.mark(0, State::Paused),
+                Err(failure) if failure.cancelled() => {
+                    self.mark(0, State::Paused);
+                    self.let_go(&saved_key).await;
+                }
                 Err(failure) => self.mark(0, State::Failed(failure.message)),
             }
             self.watched.set_value(false);
@@ -285,6 +289,17 @@ impl Runner {
                 false => self.refresh().await,
             }
         });
+    }
+
+    /// After the following was stopped, and not the study: it goes on, and is among the kept ones.
+    async fn let_go(self, key: &str) {
+        self.refresh().await;
+        if self.saved.with_untracked(|saved| saved.iter().flatten().any(|saved| saved.running && saved.key == key)) {
+            self.stop.set_value(true);
+            self.queue.set(Vec::new());
+            self.live.set(None);
+            self.said.set(Some("The study goes on on that computer. Follow it again under Kept studies.".into()));
+        }
     }
 
     /// Takes what comes of a study, to its end.
