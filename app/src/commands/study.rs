@@ -25,6 +25,7 @@ use std::str::FromStr as _;
 /// Arguments of `engram study`.
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
+#[command(override_usage = "engram study [OPTIONS] --facts <FILE> --model <MODEL>... --out <DIR>")]
 pub struct StudyArgs {
     /// Facts: JSON, JSON lines, CSV or Parquet, as published, or `bundled`
     #[arg(long, value_name = "FILE", value_parser = options::facts, required_unless_present_any = PLANNED)]

@@ -78,9 +78,9 @@ fn the_chain_ends_with_the_merge() {
 
 #[test]
 fn odd_paths_reach_the_program_as_they_are() {
-    let odd = "/tmp/it's \"$HOME\" `x` #1 100%/é *.plan";
+    let odd = "/data/it's \"$HOME\" `x` #1 100%/é *.plan";
     let made = made(&Options { plan: odd.into(), program: "/opt/my tools/engram".into(), ..options() });
-    assert!(made[0].text.contains(r#"--output='/tmp/it'\''s "$HOME" `x` #1 100%%/é *.plan.d/wave1-%A_%a.out'"#));
+    assert!(made[0].text.contains(r#"--output='/data/it'\''s "$HOME" `x` #1 100%%/é *.plan.d/wave1-%A_%a.out'"#));
     for Script { name, text } in &made {
         bash(&format!("bash -n <<'END OF FILE'\n{text}END OF FILE"));
         if name.starts_with("wave") {

@@ -110,6 +110,7 @@ impl<'a> Work<'a> {
     }
 
     /// The maps and the logit lens of a traced fact.
+    #[cfg(not(target_family = "wasm"))]
     pub(super) async fn maps_of(&mut self, place: usize, p_corrupt: f32) -> Result<(Maps, Lens)> {
         self.tokenize([place])?;
         mapped_alone(self.model, &self.tokens[&place], &self.settings, p_corrupt).await
