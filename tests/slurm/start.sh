@@ -42,15 +42,15 @@ unpack() {
     (cd "$new" && timeout 120 apt-get "${options[@]}" -qq -o Acquire::Retries=1 download "${names[@]}" >said 2>&1) ||
         cannot "the packages cannot be fetched: $(tail -n 1 "$new/said")"
     local deb
-    for deb in "$new"/*.deb; do dpkg -x "$deb" "$new/root" || cannot "$deb cannot be unpacked"; done
+    for deb in "$new"/*.deb; do dpkg -x "$deb" "$new/tree" || cannot "$deb cannot be unpacked"; done
     rm -rf -- "$new"/*.deb "$new/apt" "$new/said"
     # An installation names Debian's daemons by links, and a daemon of another name leaves parts of its settings out.
     local tool found
-    mkdir "$new/root/sbin"
+    mkdir "$new/tree/sbin"
     for tool in slurmctld slurmd slurmstepd; do
-        found=$(cd "$new/root" && find usr/sbin usr/lib -type f \( -name "$tool" -o -name "$tool-wlm" \) | head -n 1)
+        found=$(cd "$new/tree" && find usr/sbin usr/lib -type f \( -name "$tool" -o -name "$tool-wlm" \) | head -n 1)
         [[ -n $found ]] || cannot "the packages have no $tool"
-        ln -s "../$found" "$new/root/sbin/$tool"
+        ln -s "../$found" "$new/tree/sbin/$tool"
     done
 }
 
@@ -64,7 +64,7 @@ if found=$(command -v slurmctld) && [[ $found != "$cache"/* ]] && command -v slu
     controller=slurmctld daemon=slurmd
 else
     release=$(. /etc/os-release 2>/dev/null && echo "${ID:-linux}-${VERSION_ID:-0}-$(uname -m)" || echo unknown)
-    root=$cache/$release/root
+    root=$cache/$release/tree
     if [[ ! -d $root ]]; then
         mkdir -p -- "$cache" 2>/dev/null || cannot "$cache cannot be made"
         new=$(mktemp -d "$cache/new.XXXXXX")

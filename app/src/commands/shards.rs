@@ -26,7 +26,7 @@ const AGAIN: u8 = 75;
 #[derive(Debug, Args)]
 pub struct ShardArgs {
     /// Plan the study into FILE instead of running it; with --wave, compute units of the plan in FILE
-    #[arg(long, value_name = "FILE", conflicts_with = "out", help_heading = SHARDS)]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["out", "fresh", "strict"], help_heading = SHARDS)]
     pub plan: Option<PathBuf>,
     /// Compute the units of this wave: 1, then 2, then 3 where an editor needs second moments
     #[arg(long, value_name = "WAVE", value_parser = clap::value_parser!(u8).range(1..=3), help_heading = SHARDS)]
