@@ -112,7 +112,7 @@ impl Planned {
     }
 
     fn begin(&self, known: &Known, shard: Shard) -> Segment {
-        let header = Header::new(&known.plan.id, shard, "here", &self.model.compute.info, PROGRAM);
+        let header = Header::new(&known.plan.id, shard, "here", &self.model.compute, PROGRAM);
         Segment::begin(&Plan::segments(&self.path), &header).expect("a segment")
     }
 

@@ -1,12 +1,13 @@
 //! The command line's grammar: global flags and the list of commands.
 
 use crate::commands::{
-    compare, demo, doctor, edit, export, lab, merge, models, report, serve, slurm, study, trace, train, verify,
+    compare, demo, doctor, edit, export, figure, lab, merge, models, report, serve, shards, slurm, study, trace, train,
+    verify,
 };
 use crate::ui::ColorChoice;
 use anstyle::{AnsiColor, Style};
 use clap::builder::Styles;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 
 /// Where does a language model store a fact, how redundantly, and can it be rewritten?
 #[derive(Debug, Parser)]
@@ -65,6 +66,8 @@ pub enum Command {
     Report(report::ReportArgs),
     /// Write tables, records, raw values and figures as files
     Export(Box<export::ExportArgs>),
+    /// Write one figure of records as SVG or PNG
+    Figure(Box<figure::FigureArgs>),
     /// Check records against their facts and models, and recompute facts
     Verify(verify::VerifyArgs),
     /// Train a small model on facts
@@ -105,15 +108,34 @@ Does this machine's GPU work?
 
 All commands: engram --help";
 
+/// The grammar.
+pub fn command() -> clap::Command {
+    Cli::command().mut_subcommand("study", shards::refuse_settings)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
     use engram_core::record::{EditMethod, EditSettings, Settings};
 
     #[test]
     fn the_grammar_is_sound() {
-        Cli::command().debug_assert();
+        command().debug_assert();
+    }
+
+    #[test]
+    fn with_a_shard_the_plan_decides() {
+        let refused = |line: &str| {
+            let parsed = command().try_get_matches_from(line.split(' '));
+            parsed.err().is_some_and(|error| error.kind() == clap::error::ErrorKind::ArgumentConflict)
+        };
+        let shard = "engram study --plan p --wave 1 --shard 0/2";
+        assert!(command().try_get_matches_from(format!("{shard} --device cpu --notice 9 --quiet").split(' ')).is_ok());
+        assert!(command().try_get_matches_from("engram study --status p --json".split(' ')).is_ok());
+        for setting in ["-n 4", "--stages 1", "--edit-method rome", "--fluency", "--lr 0.1", "--model a", "--out o"] {
+            assert!(refused(&format!("{shard} {setting}")), "{setting}");
+            assert!(refused(&format!("engram study --status p {setting}")), "{setting}");
+        }
     }
 
     #[test]

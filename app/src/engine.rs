@@ -37,6 +37,7 @@ use engram_core::study::shards::{Missing, Plan, Shard};
 use engram_core::trace::{Number, Units};
 use engram_core::train::{Epoch, Recall};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 pub(crate) use load::choose;
 pub(crate) use stats::moments_store;
@@ -70,38 +71,52 @@ pub struct Studied {
 pub struct Planned {
     /// The plan.
     pub plan: Plan,
-    /// Seconds that Stage 1 takes on this device, from what its first facts took.
-    pub estimate: Option<f64>,
+    /// Seconds that Stages 1 and 2 take on this device, from what the first facts took.
+    pub estimate: Option<[f64; 2]>,
 }
 
 /// How far the shards of a plan are.
-#[derive(Debug)]
+#[derive(Debug, serde::Serialize)]
 pub struct ShardState {
-    /// Facts that are traced, and of how many.
-    pub traced: (usize, usize),
+    /// Facts that are traced.
+    pub traced: usize,
+    /// Of so many.
+    pub of: usize,
     /// Waves of the plan.
     pub waves: u8,
+    /// The first of them that is not whole; none where all are.
+    pub wave: Option<u8>,
+    /// Units that it lacks, as far as they are known.
+    pub units_left: usize,
+    /// The shards that own them.
+    pub owners: Vec<String>,
+    /// Seconds that this takes those that are at work; none where nothing tells.
+    pub seconds_left: Option<f64>,
     /// What each process has written.
-    pub shares: Vec<ShareState>,
-    /// What the first wave lacks that is not whole.
-    pub missing: Option<Missing>,
-    /// Seconds that this takes those that are at work.
-    pub left: Option<f64>,
+    pub processes: Vec<ShareState>,
 }
 
 /// What a process of a shard has written.
-#[derive(Debug)]
+#[derive(Debug, serde::Serialize)]
 pub struct ShareState {
     /// `K/N`.
     pub shard: String,
     /// The machine's name.
     pub host: String,
+    /// What computes there.
+    pub device: String,
     /// Its units.
     pub units: usize,
+    /// Seconds that these took.
+    pub seconds: f64,
     /// Seconds of the unit in the middle.
     pub median: f64,
+    /// How much longer its units take than those of the same kinds take on average; below 1 it is quicker.
+    pub slower: f64,
     /// Seconds since its last one.
     pub silent: Option<f64>,
+    /// It has written within ten of its units.
+    pub at_work: bool,
 }
 
 /// What `engram train` has made; also `training.json` beside the model.
@@ -249,15 +264,22 @@ pub fn shard(
     plan: &Path,
     part: (Shard, u8),
     device: DeviceChoice,
+    wait: Duration,
     progress: &Progress,
 ) -> Result<std::result::Result<(), Missing>> {
-    shards::shard(plan, part, device, progress)
+    shards::shard(plan, part, device, wait, progress)
 }
 
 /// Makes the record of a plan's shards, in `out` or beside the plan; `runs`: with who computed what. The inner error: units are
-/// missing.
-pub fn merge(plan: &Path, out: Option<&Path>, runs: bool) -> Result<std::result::Result<Studied, Missing>> {
-    shards::merge(plan, out, runs)
+/// missing, and have not come within `wait`.
+pub fn merge(
+    plan: &Path,
+    out: Option<&Path>,
+    runs: bool,
+    wait: Duration,
+    progress: &Progress,
+) -> Result<std::result::Result<Studied, Missing>> {
+    shards::merge(plan, out, runs, wait, progress)
 }
 
 /// How far a plan's shards are.

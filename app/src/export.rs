@@ -9,11 +9,11 @@ mod retrace_rows;
 mod rows;
 mod sequence_rows;
 
-pub use figures::figures;
+pub use figures::{figures, png};
 pub use folder::Folder;
 
 use engram_core::metrics::MetricConvention;
-use engram_core::record::Record;
+use engram_core::record::{Record, schema};
 use engram_core::tables::{self, Table};
 use engram_core::{Error, Result, journal};
 use frame::Frame;
@@ -38,7 +38,10 @@ pub fn tables(folder: &mut Folder, records: &[Record], view: &MetricConvention, 
     folder.write("tables.json", &json)
 }
 
-/// Writes `records/NAME.engram.json` of each record.
+/// Where the records' JSON schema is written.
+const SCHEMA: &str = "records/record.schema.json";
+
+/// Writes `records/NAME.engram.json` of each record, and their JSON schema.
 ///
 /// # Errors
 /// When one cannot be written.
@@ -47,7 +50,9 @@ pub fn records(folder: &mut Folder, records: &[Record]) -> Result<()> {
     for (name, record) in folder::file_names(&names).iter().zip(records) {
         folder.write(&format!("records/{name}.engram.json"), &journal::to_json(record)?)?;
     }
-    Ok(())
+    let mut schema = serde_json::to_vec_pretty(&schema()).map_err(|error| Error::io(error.to_string()))?;
+    schema.push(b'\n');
+    folder.write(SCHEMA, &schema)
 }
 
 /// Writes the records' raw values as Parquet files; those without a row are left out and named.

@@ -24,7 +24,7 @@ mod talk;
 mod ui;
 mod wanted;
 
-use clap::{CommandFactory, FromArgMatches};
+use clap::FromArgMatches;
 use cli::{Cli, Command};
 use std::process::ExitCode;
 use ui::{ColorChoice, Ui};
@@ -34,7 +34,7 @@ fn main() -> ExitCode {
     let arguments = options::with_ranges(std::env::args_os());
     // Errors of the grammar are shown before --color and --quiet are parsed.
     let early = Ui::new(fail::wanted_color(&arguments), false);
-    let parsed = Cli::command()
+    let parsed = cli::command()
         .color(early.clap_color())
         .try_get_matches_from(&arguments)
         .and_then(|matches| Cli::from_arg_matches(&matches));
@@ -89,6 +89,7 @@ fn run(cli: &Cli, ui: &Ui) -> anyhow::Result<ExitCode> {
         Some(Command::Compare(args)) => done(commands::compare::run(args, ui)),
         Some(Command::Report(args)) => done(commands::report::run(args, ui)),
         Some(Command::Export(args)) => done(commands::export::run(args, ui)),
+        Some(Command::Figure(args)) => done(commands::figure::run(args, ui)),
         Some(Command::Verify(args)) => all(commands::verify::run(args, ui)),
         Some(Command::Train(args)) => done(commands::train::run(args, ui)),
         Some(Command::Models(args)) => done(commands::models::run(args, ui)),

@@ -29,9 +29,8 @@ pub struct RunArgs {
     /// tokenizer.json, where it is not beside the weights
     #[arg(long, value_name = "FILE", value_parser = file, help_heading = MODEL)]
     pub tokenizer: Option<PathBuf>,
-    /// Where to compute: auto, gpu or cpu; auto picks the faster one for the model
-    #[arg(long, value_name = "WHERE", value_parser = device(), default_value = "auto", help_heading = MODEL)]
-    #[arg(hide_possible_values = true)]
+    /// Where to compute: auto (the faster one for the model), gpu, cpu; of several GPUs gpu:0, gpu:1 and so on by PCI address, or gpu:slot, which a batch system gave
+    #[arg(long, value_name = "WHERE", value_parser = device, default_value = "auto", help_heading = MODEL)]
     pub device: DeviceChoice,
     /// What a GPU holds matrices in: f32, f16 (half the memory, faster where there are matrix units), or auto: f32 where it
     /// fits
@@ -193,12 +192,8 @@ pub fn position() -> impl TypedValueParser<Value = PatchPosition> {
 }
 
 /// Parses `--device`.
-pub fn device() -> impl TypedValueParser<Value = DeviceChoice> {
-    PossibleValuesParser::new(["auto", "gpu", "cpu"]).map(|name| match name.as_str() {
-        "gpu" => DeviceChoice::Gpu,
-        "cpu" => DeviceChoice::Cpu,
-        _ => DeviceChoice::Auto,
-    })
+pub fn device(value: &str) -> Result<DeviceChoice, String> {
+    value.parse()
 }
 
 /// Parses `--precision`.

@@ -7,6 +7,7 @@ use clap::builder::PossibleValuesParser;
 use engram_core::metrics::{MetricConvention, MlpRatio, NecessityAt, RedundancyAggregate};
 use engram_core::record::{PatchPosition, Record};
 use engram_core::{Error, Result, journal, pack};
+use engram_web::state::ViewState;
 use std::path::{Path, PathBuf};
 
 /// How the indices are computed, see METHODS.
@@ -55,6 +56,12 @@ impl ViewArgs {
                 _ => RedundancyAggregate::RatioOfMeans,
             },
         }
+    }
+
+    /// The view as a page has it.
+    pub fn state(&self) -> ViewState {
+        let view = self.view();
+        ViewState { position: view.position, argmax_always: view.argmax_always, ..ViewState::default() }
     }
 
     /// Leaves the asked patch position in the records' settings, which is what the tables go by, and gives the

@@ -59,9 +59,9 @@ fn alone_it_greets() {
     snapshot("welcome", &engram(&[]));
 }
 
-const COMMANDS: [&str; 13] = [
-    "demo", "lab", "serve", "trace", "study", "edit", "compare", "export", "report", "verify", "train", "models",
-    "doctor",
+const COMMANDS: [&str; 16] = [
+    "demo", "lab", "serve", "trace", "study", "edit", "merge", "slurm", "compare", "report", "export", "figure",
+    "verify", "train", "models", "doctor",
 ];
 
 #[test]

@@ -29,8 +29,8 @@ fn told(what: &str, output: &Output) {
     assert!(said.lines().filter(|line| line.starts_with("error: ")).count() <= 2, "{what}: {said}");
 }
 
-const COMMANDS: [&str; 10] =
-    ["lab", "trace", "study", "edit", "compare", "export", "report", "verify", "train", "models"];
+const COMMANDS: [&str; 11] =
+    ["lab", "trace", "study", "edit", "compare", "export", "figure", "report", "verify", "train", "models"];
 
 /// The options with a value that a command's help names.
 fn options(folder: &Path, command: &str) -> Vec<String> {

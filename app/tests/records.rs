@@ -77,7 +77,7 @@ fn an_export_holds_everything() {
         ["export", "a.engram.json", "-o", ".", "--force", "--only", "records", "--json", "--position", "last-token"];
     let forced = engram(folder.path(), &line);
     let written = json(&forced.stdout);
-    assert_eq!(written.as_array().map(Vec::len), Some(1), "{written}");
+    assert_eq!(written.as_array().map(Vec::len), Some(2), "the record and its schema: {written}");
     assert_eq!(written[0]["bytes"], STUDY.1.len(), "a patch position is no reason to change a record");
     let file = engram(folder.path(), &["export", "a.engram.json", "-o", "a.engram.json/out"]);
     assert_eq!(file.status.code(), Some(1));

@@ -2,13 +2,15 @@
 
 pub(crate) mod complaints;
 pub(crate) mod gpu_memory;
+#[cfg(not(target_family = "wasm"))]
+mod several;
 
 pub use complaints::{complain, complaint, hear};
 pub use gpu_memory::GpuMemory;
 
 use crate::error::{Error, Result, Trouble};
 use crate::memory;
-pub use crate::protocol::{Adapter, DeviceChoice};
+pub use crate::protocol::{Adapter, DeviceChoice, GpuPlace};
 use crate::record::{DeviceInfo, Precision};
 use burn::wgpu::{WgpuSetup, wgpu};
 use burn::{Device, DeviceKind};
@@ -165,17 +167,26 @@ fn opened() -> Option<(Device, WgpuSetup)> {
 }
 
 /// The GPU device, opened once a process: burn refuses to open one twice.
-pub(crate) async fn open_gpu() -> Result<(Device, WgpuSetup)> {
+pub(crate) async fn open_gpu(choice: DeviceChoice) -> Result<(Device, WgpuSetup)> {
     if let Some(found) = opened() {
         return Ok(found);
     }
     let mut reasons = Vec::new();
-    // The default takes the best hardware adapter; a software one has to be asked for.
-    for kind in [DeviceKind::DefaultDevice, DeviceKind::Cpu] {
+    let kinds = match choice {
+        DeviceChoice::GpuAt(place) => vec![among(place).await?],
+        // The default takes the best hardware adapter; a software one has to be asked for.
+        _ => vec![DeviceKind::DefaultDevice, DeviceKind::Cpu],
+    };
+    for kind in kinds {
         let options = Device::wgpu_options().device_kind(kind);
         // On Linux the alternative to Vulkan is OpenGL, whose drivers talk on stderr and lack what is needed.
         #[cfg(target_os = "linux")]
         let options = options.graphics_api(burn::wgpu::WgpuBackend::Vulkan);
+        #[cfg(not(any(target_os = "linux", target_family = "wasm")))]
+        let options = match choice {
+            DeviceChoice::GpuAt(_) => options.graphics_api(several::API.0),
+            _ => options,
+        };
         match options.init_with_setup_async().await {
             Ok(found) => {
                 if let Ok(mut slot) = OPENED.lock() {
@@ -195,6 +206,16 @@ pub(crate) async fn open_gpu() -> Result<(Device, WgpuSetup)> {
     })
 }
 
+#[cfg(not(target_family = "wasm"))]
+async fn among(place: GpuPlace) -> Result<DeviceKind> {
+    several::find(place).await
+}
+
+#[cfg(target_family = "wasm")]
+async fn among(_: GpuPlace) -> Result<DeviceKind> {
+    Err(Error::device("a browser does not tell GPUs apart"))
+}
+
 pub(crate) fn describe(setup: &WgpuSetup) -> Adapter {
     let info = setup.adapter.get_info();
     let limits = setup.device.limits();
@@ -204,6 +225,7 @@ pub(crate) fn describe(setup: &WgpuSetup) -> Adapter {
         backend: format!("{:?}", info.backend).to_lowercase(),
         kind: format!("{:?}", info.device_type),
         driver: format!("{} {}", info.driver, info.driver_info).trim().to_string(),
+        pci: info.device_pci_bus_id,
         max_binding_bytes: limits.max_storage_buffer_binding_size,
         max_buffer_bytes: limits.max_buffer_size,
         shader_f16: features.contains(wgpu::Features::SHADER_F16),

@@ -12,7 +12,7 @@ mod models;
 mod studies;
 
 pub use answers::{AfterLayer, Cost, Edited, Failure, FailureKind, Lens, MapSite, Spoken, Token, Tokenized, Word};
-pub use models::{Adapter, Cached, DeviceChoice, DeviceReport, Loaded, ModelRef, Phase, Preflight};
+pub use models::{Adapter, Cached, DeviceChoice, DeviceReport, GpuPlace, Loaded, ModelRef, Phase, Preflight};
 pub use studies::{Saved, StudyCommand, StudyPhase};
 
 pub use crate::error::Trouble;

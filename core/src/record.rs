@@ -11,6 +11,8 @@ mod limits;
 pub(crate) mod outcome;
 pub(crate) mod read;
 mod retrace;
+#[cfg(not(target_family = "wasm"))]
+mod schema;
 mod sequence;
 mod settings;
 
@@ -21,6 +23,8 @@ pub use edit_settings::{EditSettings, SecondMomentSettings};
 pub use editors::{AlphaEdit, EditKey, FineTuning, Lora, Memit, Rome, SearchStart, Spsa, UltraEdit, ValueSearch};
 pub use outcome::{Dropped, NotValidated, Outcome, Reason};
 pub use retrace::{Retrace, Retraced};
+#[cfg(not(target_family = "wasm"))]
+pub use schema::schema;
 pub use sequence::{Checkpoint, Sequence, SequenceEdit, SequenceStep};
 pub use settings::{Answer, Corruption, Settings};
 
@@ -34,6 +38,7 @@ pub const VERSION: u32 = 1;
 
 /// One study of one model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(not(target_family = "wasm"), derive(schemars::JsonSchema))]
 pub struct Record {
     /// Format version, see [`VERSION`].
     pub engram: u32,
@@ -65,6 +70,7 @@ const MOST_RUNS: usize = 1_000_000;
 
 /// What one process has computed of a record that was merged from shards.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(not(target_family = "wasm"), derive(schemars::JsonSchema))]
 pub struct ShardRun {
     /// Which shard: `K/N`.
     pub shard: String,
@@ -82,6 +88,7 @@ pub struct ShardRun {
 
 /// Which position is patched (METHODS, Stage 1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(not(target_family = "wasm"), derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum PatchPosition {
     /// Clean subject-last into corrupted subject-last.
@@ -105,6 +112,7 @@ impl PatchPosition {
 
 /// Identity of a model.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(not(target_family = "wasm"), derive(schemars::JsonSchema))]
 pub struct ModelInfo {
     /// Name for people: Hub id, folder or file name.
     pub name: String,
@@ -128,6 +136,7 @@ pub struct ModelInfo {
 
 /// Where a study ran.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(not(target_family = "wasm"), derive(schemars::JsonSchema))]
 pub struct DeviceInfo {
     /// `gpu` or `cpu`.
     pub kind: String,
@@ -150,6 +159,7 @@ impl DeviceInfo {
 /// What a model's matrices are held in on the device. Products accumulate in f32, and everything that is no matrix is f32
 /// in either.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[cfg_attr(not(target_family = "wasm"), derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Precision {
     /// 32 bits.
@@ -179,6 +189,7 @@ impl Precision {
 
 /// Where the facts came from.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(not(target_family = "wasm"), derive(schemars::JsonSchema))]
 pub struct FactSource {
     /// File name.
     pub name: String,
@@ -190,6 +201,7 @@ pub struct FactSource {
 
 /// One fact of a study.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(not(target_family = "wasm"), derive(schemars::JsonSchema), schemars(!try_from))]
 #[serde(try_from = "read::Flat")]
 pub struct FactRecord {
     /// Place in the shuffled order.
@@ -216,6 +228,7 @@ pub struct FactRecord {
 
 /// Raw values of a traced fact. Per-layer vectors have L entries.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(not(target_family = "wasm"), derive(schemars::JsonSchema))]
 pub struct Traced {
     /// Clean prompt's tokens as text, special tokens included.
     #[serde(deserialize_with = "read::list::<_, _, MOST_TOKENS>")]
@@ -265,6 +278,7 @@ pub struct Traced {
 
 /// What is patched one at a time within a layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(not(target_family = "wasm"), derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Unit {
     /// An attention head: its columns of `o_proj`'s input.
@@ -285,6 +299,7 @@ impl Unit {
 
 /// `p(true)` with one unit's clean output put back into the corrupted run, for every layer and some units.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(not(target_family = "wasm"), derive(schemars::JsonSchema))]
 pub struct UnitEffects {
     /// What the units are.
     pub unit: Unit,
@@ -300,6 +315,7 @@ pub struct UnitEffects {
 /// Logit lens (nostalgebraist 2020): the final norm and the head on the clean prompt's residual stream after each block,
 /// at the last token. Per-layer vectors have L entries.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(not(target_family = "wasm"), derive(schemars::JsonSchema))]
 pub struct Lens {
     /// Probability of the true answer's first token.
     #[serde(deserialize_with = "read::list::<_, _, MOST_LAYERS>")]
@@ -320,6 +336,7 @@ pub struct Lens {
 
 /// `p_{ablated+patch(l)}`: corrupted prompt, block `ablated` removed, clean residual patched after block `l`.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(not(target_family = "wasm"), derive(schemars::JsonSchema))]
 pub struct RedundancyCurve {
     /// The removed block `l*`, `1..=L`.
     pub ablated: usize,
@@ -330,6 +347,7 @@ pub struct RedundancyCurve {
 
 /// Token × layer maps of `p_patch`, `[position][layer]` over the corrupted prompt's positions.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(not(target_family = "wasm"), derive(schemars::JsonSchema))]
 pub struct Maps {
     /// Window in layers of `mlp` and `attention`.
     pub window: usize,

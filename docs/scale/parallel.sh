@@ -13,7 +13,7 @@ for ((wave = 1; wave <= waves; wave++)); do
     # was killed is run again, too, elsewhere. The signals are for Ctrl-C here: two minutes to end the unit at hand.
     parallel --quote --sshloginfile "$hosts" --workdir "$PWD" --jobs "${JOBS:-1}" --retries 3 --termseq TERM,120000,KILL,1000 \
         --tag --line-buffer --joblog "$plan.d/parallel-$wave.log" \
-        env HF_HUB_OFFLINE=1 "$engram" study --plan "$plan" --wave "$wave" --shard "{}/$shards" \
+        env HF_HUB_OFFLINE=1 "$engram" study --plan "$plan" --wave "$wave" --shard "{}/$shards" --wait 120 \
         ::: $(seq 0 $((shards - 1)))
 done
-"$engram" merge "$plan"
+"$engram" merge "$plan" --wait 120

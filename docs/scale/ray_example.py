@@ -20,7 +20,7 @@ class Again(Exception):
 # Without GPUs: num_cpus=8 in place of num_gpus=1.
 @ray.remote(num_gpus=1, max_retries=3, retry_exceptions=[Again])
 def shard(wave: int, number: int) -> None:
-    line = ["engram", "study", "--plan", plan, "--wave", str(wave), "--shard", f"{number}/{shards}"]
+    line = ["engram", "study", "--plan", plan, "--wave", str(wave), "--shard", f"{number}/{shards}", "--wait", "120"]
     code = subprocess.run(line, check=False).returncode
     # Python's codes below zero are signals: killed, such as for memory (-9), stopped (-15), a disk gone (-7).
     if code in (75, 3, -7, -9, -15):
@@ -32,4 +32,4 @@ def shard(wave: int, number: int) -> None:
 ray.init(address="auto", runtime_env={"env_vars": {"HF_HUB_OFFLINE": "1"}})
 for wave in range(1, waves + 1):
     ray.get([shard.remote(wave, number) for number in range(shards)])
-subprocess.run(["engram", "merge", plan], check=True)
+subprocess.run(["engram", "merge", plan, "--wait", "120"], check=True)

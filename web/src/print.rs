@@ -73,16 +73,49 @@ fn article(records: &[Record]) -> (Words, String) {
     (words, article)
 }
 
-/// Every figure of the article as a picture that stands alone: the stem of its file, and SVG.
+/// A figure of the article as a picture that stands alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Picture {
+    /// Its place in addresses, and the stem of its file: `figure-2`.
+    pub id: &'static str,
+    /// What a command line calls it: `sufficiency`.
+    pub name: &'static str,
+    /// Its number and title.
+    pub title: &'static str,
+    /// The drawing.
+    pub svg: String,
+}
+
+/// Names of figures by their places in addresses.
+pub const NAMES: [(&str, &str); 14] = [
+    ("figure-2", "sufficiency"),
+    ("figure-3", "second-position"),
+    ("figure-a", "dominant-layers"),
+    ("figure-b", "ablations"),
+    ("figure-c", "relative-depth"),
+    ("figure-4", "metrics"),
+    ("figure-d", "maps"),
+    ("figure-5", "edits-by-depth"),
+    ("figure-6", "answers-after-edits"),
+    ("figure-e", "prediction"),
+    ("figure-f", "prediction-by-fact"),
+    ("figure-g", "sequence"),
+    ("figure-h", "retrace"),
+    ("figure-i", "retrace-maps"),
+];
+
+/// Every figure of the article that the records have something of.
 ///
 /// # Errors
 /// As [`page`].
-pub fn pictures(records: &[Record], state: ViewState) -> Result<Vec<(String, String)>> {
+pub fn pictures(records: &[Record], state: ViewState) -> Result<Vec<Picture>> {
     checked(records)?;
     let words = Words::of(records);
     let one = |figure: &Plate| {
         let html = drawn(records, words.clone(), state, |desk| (figure.draw)(&desk));
-        Some((figure.id.to_owned(), plate::picture(figure.title, &plate::pieces(&html))?))
+        let svg = plate::picture(figure.title, &plate::pieces(&html))?;
+        let name = NAMES.iter().find(|(id, _)| *id == figure.id).map_or(figure.id, |(_, name)| *name);
+        Some(Picture { id: figure.id, name, title: figure.title, svg })
     };
     Ok(PLATES.iter().filter_map(one).collect())
 }

@@ -39,8 +39,7 @@ pub struct DemoArgs {
     #[arg(long)]
     pub quick: bool,
     /// Where to compute: auto, gpu or cpu; auto picks the faster one for the model
-    #[arg(long, value_name = "WHERE", value_parser = options::device(), default_value = "auto", help_heading = MODEL)]
-    #[arg(hide_possible_values = true)]
+    #[arg(long, value_name = "WHERE", value_parser = options::device, default_value = "auto", help_heading = MODEL)]
     pub device: DeviceChoice,
     /// Folder for the records; made when missing
     #[arg(long, value_name = "DIR", value_parser = options::folder, default_value = "engram-demo", help_heading = OUTPUT)]

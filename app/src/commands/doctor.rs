@@ -28,8 +28,7 @@ pub struct DoctorArgs {
     #[arg(long, value_name = "FILE", requires = "model")]
     pub tokenizer: Option<PathBuf>,
     /// Where the model would compute: auto, gpu or cpu; auto picks the faster one, and tells of both
-    #[arg(long, value_name = "WHERE", value_parser = options::device(), default_value = "auto", requires = "model")]
-    #[arg(hide_possible_values = true)]
+    #[arg(long, value_name = "WHERE", value_parser = options::device, default_value = "auto", requires = "model")]
     pub device: DeviceChoice,
     /// What a GPU would hold its matrices in: f32, f16, or auto: f32 where it fits
     #[arg(long, value_name = "BITS", value_parser = options::precision(), default_value = "auto", requires = "model")]

@@ -7,7 +7,6 @@ use crate::records::{self, ViewArgs};
 use crate::ui::Ui;
 use anyhow::Result;
 use clap::Args;
-use engram_web::state::ViewState;
 use std::path::PathBuf;
 
 /// Arguments of `engram export`.
@@ -77,9 +76,7 @@ pub fn run(args: &ExportArgs, ui: &Ui) -> Result<()> {
         }
     }
     if wanted(Part::Figures) {
-        let view = args.view.view();
-        let state = ViewState { position: view.position, argmax_always: view.argmax_always, ..ViewState::default() };
-        export::figures(&mut folder, &engram_web::print::pictures(&records, state)?)?;
+        export::figures(&mut folder, &engram_web::print::pictures(&records, args.view.state())?)?;
     }
     let (written, stale) = folder.finish()?;
     if args.only.is_empty() && !stale.is_empty() {

@@ -5,6 +5,7 @@ pub mod demo;
 pub mod doctor;
 pub mod edit;
 pub mod export;
+pub mod figure;
 pub mod lab;
 pub mod merge;
 pub mod models;

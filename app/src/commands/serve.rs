@@ -22,7 +22,7 @@ pub struct EngineArgs {
     #[arg(long, value_name = "DIR", value_parser = options::text)]
     pub models: Vec<String>,
     /// Device of the engine
-    #[arg(long, value_name = "WHERE", value_parser = options::device(), default_value = "auto")]
+    #[arg(long, value_name = "WHERE", value_parser = options::device, default_value = "auto")]
     pub device: DeviceChoice,
 }
 

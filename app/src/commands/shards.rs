@@ -1,15 +1,16 @@
 //! `engram study` in shards: planning, computing a part of a wave, looking how far it is. docs/SCALE.md is how to use them.
 
 use super::study::StudyArgs;
-use crate::engine::{self, ShardState};
+use crate::engine::{self, ShardState, ShareState};
 use crate::progress::{self, Progress};
 use crate::render::text;
 use crate::slurm::quoted;
 use crate::ui::Ui;
 use anyhow::Result;
-use clap::Args;
+use clap::{Args, Command};
 use engram_core::study::shards::{Missing, Shard};
 use engram_core::{Error, Kind};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::str::FromStr as _;
@@ -18,9 +19,11 @@ use std::time::Duration;
 const SHARDS: &str = "Shards (docs/SCALE.md)";
 
 /// Exit codes of shards, by which a batch system knows what to do.
-pub const MISSING: u8 = 3;
+const MISSING: u8 = 3;
 const DISK: u8 = 74;
 const AGAIN: u8 = 75;
+/// A process whose units take so many times the average is named.
+const SLOW: f64 = 1.5;
 
 /// Arguments of a study in shards.
 #[derive(Debug, Args)]
@@ -30,7 +33,7 @@ pub struct ShardArgs {
     pub plan: Option<PathBuf>,
     /// Compute the units of this wave: 1, then 2, then 3 where an editor needs second moments
     #[arg(long, value_name = "WAVE", value_parser = clap::value_parser!(u8).range(1..=3), help_heading = SHARDS)]
-    #[arg(requires_all = ["plan", "shard"], conflicts_with_all = ["facts", "model", "status"])]
+    #[arg(requires_all = ["plan", "shard"], conflicts_with = "status")]
     pub wave: Option<u8>,
     /// Which part of them: K/N, from 0/N to N-1/N
     #[arg(long, value_name = "K/N", value_parser = Shard::from_str, requires = "wave", help_heading = SHARDS)]
@@ -38,9 +41,26 @@ pub struct ShardArgs {
     /// Seconds from a signal to stop until the process is ended; a unit that ends within half of them is kept
     #[arg(long, value_name = "SECONDS", default_value_t = 120, requires = "wave", help_heading = SHARDS)]
     pub notice: u64,
+    /// Seconds to wait for what other machines have written, where a wave before is not whole: on a network's disk it is seen up to a minute late
+    #[arg(long, value_name = "SECONDS", default_value_t = 0, requires = "wave", help_heading = SHARDS)]
+    pub wait: u64,
     /// Show how far the shards of a plan are
-    #[arg(long, value_name = "PLAN", conflicts_with_all = ["plan", "facts", "model", "out"], help_heading = SHARDS)]
+    #[arg(long, value_name = "PLAN", conflicts_with_all = ["plan", "device"], help_heading = SHARDS)]
     pub status: Option<PathBuf>,
+    /// Print it as JSON
+    #[arg(long, requires = "status", help_heading = SHARDS)]
+    pub json: bool,
+}
+
+/// Arguments that are not settings of a study.
+const NOT_PLANNED: [&str; 8] = ["plan", "wave", "shard", "notice", "wait", "status", "json", "device"];
+
+/// With a shard, or a plan's state, the plan decides everything else: what would be taken and not heard is refused.
+pub fn refuse_settings(study: Command) -> Command {
+    study.mut_args(|arg| match NOT_PLANNED.contains(&arg.get_id().as_str()) {
+        true => arg,
+        false => arg.conflicts_with_all(["wave", "status"]),
+    })
 }
 
 /// Runs what is about shards; `None` where nothing is.
@@ -49,12 +69,16 @@ pub fn run(args: &StudyArgs, ui: &Ui) -> Result<Option<ExitCode>> {
     let progress = Progress::new(*ui);
     match (&shards.status, &shards.plan, shards.wave.zip(shards.shard)) {
         (Some(plan), ..) => {
-            let states = engine::shard_states(plan)?;
-            ui.print(&status(plan, &states))?;
+            let state = engine::shard_states(plan)?;
+            match shards.json {
+                true => ui.print_json(&state)?,
+                false => ui.print(&status(plan, &state))?,
+            }
         }
         (None, Some(plan), Some((wave, shard))) => {
             progress::end_units(Duration::from_secs(shards.notice / 2));
-            let done = engine::shard(plan, (shard, wave), args.device(), &progress);
+            let wait = Duration::from_secs(shards.wait);
+            let done = engine::shard(plan, (shard, wave), args.device(), wait, &progress);
             progress.finish();
             return Ok(Some(ended(done, plan, ui)));
         }
@@ -64,8 +88,8 @@ pub fn run(args: &StudyArgs, ui: &Ui) -> Result<Option<ExitCode>> {
     Ok(Some(ExitCode::SUCCESS))
 }
 
-/// How a shard has ended.
-fn ended(done: Result<std::result::Result<(), Missing>>, plan: &Path, ui: &Ui) -> ExitCode {
+/// How a shard, or a merge, has ended.
+pub fn ended(done: Result<std::result::Result<(), Missing>>, plan: &Path, ui: &Ui) -> ExitCode {
     let (error, code) = match done {
         Ok(Ok(())) => return ExitCode::SUCCESS,
         Ok(Err(missing)) => (lacks(&missing, plan).into(), MISSING),
@@ -113,11 +137,13 @@ fn plan_study(args: &StudyArgs, path: &Path, ui: &Ui, progress: &Progress) -> Re
     let name = quoted(&path.display().to_string());
     let mut lines =
         vec![format!("{}: {} facts, {} waves", text::escape(&plan.header.model.name), settings.n, plan.waves)];
-    lines.extend(
-        planned.estimate.map(|seconds| {
-            format!("  Stage 1 takes about {} on this device, measured on its first facts", told(seconds))
-        }),
-    );
+    if let Some([first, second]) = planned.estimate {
+        let later = if second > 0.0 { format!(", redundancy and maps about {}", told(second)) } else { String::new() };
+        lines.push(format!(
+            "  tracing takes about {}{later}, measured on this device with the first facts",
+            told(first)
+        ));
+    }
     lines.push("  on each machine or in each job, K from 0 to N-1, a wave after the other:".into());
     lines.push(format!("    engram study --plan {name} --wave 1 --shard K/N"));
     lines.push(format!("  then: engram merge {name}"));
@@ -131,28 +157,35 @@ fn told(seconds: f64) -> String {
     progress::duration(Duration::from_secs_f64(seconds.clamp(0.0, 1e9)))
 }
 
-/// How far the shards are.
+/// How far the shards are: a machine after the other, the slowest of its processes first.
 fn status(plan: &Path, state: &ShardState) -> String {
-    let (traced, of) = state.traced;
-    let mut lines = vec![format!("{traced} of {of} facts traced")];
-    for share in &state.shares {
-        let ago = share.silent.map_or_else(String::new, |silent| format!(", last {} ago", told(silent)));
-        lines.push(format!(
-            "  {:>7} on {}: {} units, {:.1} s each in the middle{ago}",
-            share.shard,
-            text::escape(&share.host),
-            share.units,
-            share.median
-        ));
+    let mut lines = vec![format!("{} of {} facts traced", state.traced, state.of)];
+    let hosts: BTreeSet<&str> = state.processes.iter().map(|process| process.host.as_str()).collect();
+    for host in hosts {
+        let mut here: Vec<&ShareState> = state.processes.iter().filter(|process| process.host == host).collect();
+        here.sort_by(|one, other| other.slower.total_cmp(&one.slower));
+        let units: usize = here.iter().map(|process| process.units).sum();
+        let active = here.iter().filter(|process| process.at_work).count();
+        lines.push(format!("{}: {units} units, {active} of {} processes at work", text::escape(host), here.len()));
+        lines.extend(here.into_iter().map(process));
     }
-    match &state.missing {
-        None => lines.push(format!("everything is there: engram merge {}", quoted(&plan.display().to_string()))),
-        Some(missing) => {
-            let left = state.left.map_or_else(String::new, |left| format!(", about {}", told(left)));
-            lines.push(format!("wave {} of {}: {} units left{left}", missing.wave, state.waves, missing.units.len()));
-            let owners: Vec<String> = missing.owners().iter().take(20).map(ToString::to_string).collect();
-            lines.push(format!("  of the shards {}", owners.join(", ")));
-        }
-    }
+    let Some(wave) = state.wave else {
+        lines.push(format!("everything is there: engram merge {}", quoted(&plan.display().to_string())));
+        return lines.join("\n");
+    };
+    let left = state.seconds_left.map_or_else(String::new, |left| format!(", about {}", told(left)));
+    lines.push(format!("wave {wave} of {}: {} units left{left}", state.waves, state.units_left));
+    let shown: Vec<&str> = state.owners.iter().take(20).map(String::as_str).collect();
+    lines.push(format!("  of the shards {}", shown.join(", ")));
     lines.join("\n")
+}
+
+fn process(one: &ShareState) -> String {
+    let ago = one.silent.map_or_else(String::new, |silent| format!(", last {} ago", told(silent)));
+    let pace = match one.slower {
+        slower if slower >= SLOW => format!(", SLOW: {slower:.1} times the average"),
+        _ => String::new(),
+    };
+    let (shard, units, median) = (&one.shard, one.units, one.median);
+    format!("  {shard:>7} on {}: {units} units, {median:.1} s each in the middle{ago}{pace}", text::escape(&one.device))
 }

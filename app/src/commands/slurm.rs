@@ -77,7 +77,7 @@ pub fn run(args: &SlurmArgs, ui: &Ui) -> Result<()> {
             None => absolute(std::env::current_exe()?),
         },
         // Shards compute where the plan was made: another kind of device is refused.
-        arguments: vec!["--device".into(), plan.header.device.kind.clone()],
+        arguments: vec!["--device".into(), if on_gpu { "gpu:slot".into() } else { plan.header.device.kind.clone() }],
         limit: limit(&args.time).map_err(refused)?,
         cpus: args.cpus,
         gpus: args.gpus.unwrap_or(u32::from(on_gpu)),

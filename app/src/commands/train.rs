@@ -25,8 +25,7 @@ pub struct TrainArgs {
     #[arg(long, value_name = "FILE", value_parser = options::file)]
     pub text: PathBuf,
     /// Where to compute: auto, gpu or cpu; auto takes the GPU when one works
-    #[arg(long, value_name = "WHERE", value_parser = options::device(), default_value = "auto", help_heading = MODEL)]
-    #[arg(hide_possible_values = true)]
+    #[arg(long, value_name = "WHERE", value_parser = options::device, default_value = "auto", help_heading = MODEL)]
     pub device: DeviceChoice,
     /// Folder for the model; made when missing
     #[arg(long, value_name = "DIR", value_parser = options::folder, help_heading = OUTPUT)]

@@ -12,13 +12,16 @@ use engram_core::device::DeviceChoice;
 use engram_core::journal;
 use engram_core::record::Settings;
 use engram_core::study::shards::{
-    Header, Known, Missing, Plan, PlannedModel, Segment, Shard, Told, plan as plan_of, work,
+    Header, Known, Missing, Plan, PlannedModel, Segment, Shard, Share, Told, plan as plan_of, work,
 };
 use engram_core::{Error, Kind};
 use pollster::block_on;
 use std::cell::Cell;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
+
+/// How often it is looked whether files of others have come.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// See [`super::plan`].
 pub(super) fn plan(
@@ -52,7 +55,7 @@ pub(super) fn plan(
     let first = Shard { number: 0, of: 1 };
     if known.shares().is_empty() {
         progress.start("measuring", "units", Some(2), 0);
-        let mut segment = begin(path, &plan, first, &loaded.model)?;
+        let mut segment = Segment::begin(&Plan::segments(path), &header(&plan, first, &loaded.model))?;
         let count = Cell::new(0);
         let stop = || count.replace(count.get() + 1) >= 1 || progress::is_stopping();
         let done = block_on(work(&mut loaded.model, &mut known, (first, 1), &mut segment, &mut |_| {}, &stop));
@@ -65,9 +68,29 @@ pub(super) fn plan(
     Ok(Planned { estimate: known.estimate(), plan })
 }
 
-fn begin(path: &Path, plan: &Plan, shard: Shard, model: &engram_core::load::Model) -> engram_core::Result<Segment> {
-    let header = Header::new(&plan.id, shard, &host(), &model.compute.info, &super::program());
-    Segment::begin(&Plan::segments(path), &header)
+fn header(plan: &Plan, shard: Shard, model: &engram_core::load::Model) -> Header {
+    Header::new(&plan.id, shard, &host(), &model.compute, &super::program())
+}
+
+/// What the waves before this one lack, once it is all there or the time is over: on a network's disk files of other machines are seen
+/// up to a minute late.
+fn patiently(known: &mut Known, wave: u8, wait: Duration, progress: &Progress) -> Result<Option<Missing>> {
+    let begun = Instant::now();
+    loop {
+        let missing = known.unfinished(wave)?;
+        let Some(some) = missing else { return Ok(None) };
+        let left = wait.saturating_sub(begun.elapsed());
+        if left.is_zero() {
+            return Ok(Some(some));
+        }
+        if progress::is_stopping() {
+            return Err(Error::cancelled().into());
+        }
+        let told = format!("waiting for {} units of wave {}", some.units.len(), some.wave);
+        progress.start(&told, "seconds", None, begun.elapsed().as_secs());
+        std::thread::sleep(left.min(LOOK));
+        known.refresh()?;
+    }
 }
 
 /// See [`super::shard`].
@@ -75,6 +98,7 @@ pub(super) fn shard(
     path: &Path,
     (shard, wave): (Shard, u8),
     device: DeviceChoice,
+    wait: Duration,
     progress: &Progress,
 ) -> Result<std::result::Result<(), Missing>> {
     let mut known = Known::open(path)?;
@@ -83,7 +107,7 @@ pub(super) fn shard(
         return Err(Error::input(format!("the plan has {} waves", plan.waves)).hint("merge it").into());
     }
     // Before anything is loaded.
-    if let Some(missing) = known.unfinished(wave)? {
+    if let Some(missing) = patiently(&mut known, wave, wait, progress)? {
         return Ok(Err(missing));
     }
     let PlannedModel { source, tokenizer, precision, stats_text } = plan.model.clone();
@@ -92,7 +116,12 @@ pub(super) fn shard(
     attach(&mut loaded, &wanted, &plan.header.settings.edit, progress)?;
     loaded.model.second_moments.store = Some(kept_in(Plan::moments(path)));
     block_on(plan.admit(&loaded.model, &known.facts, &super::program()))?;
-    let mut segment = begin(path, &plan, shard, &loaded.model)?;
+    let header = header(&plan, shard, &loaded.model);
+    if let Some(other) = known.shares_gpu(&header) {
+        let (gpu, shard) = (&header.device.name, &other.shard);
+        progress.warn(&format!("shard {shard} computes on this GPU too, or did a moment ago: {gpu}, {}", header.pci));
+    }
+    let mut segment = Segment::begin(&Plan::segments(path), &header)?;
     progress.start(&format!("wave {wave}, shard {shard}"), "units", None, 0);
     let mut tell = |told: Told| match told {
         Told::Units(0, of) => progress.start(&format!("wave {wave}, shard {shard}"), "units", Some(of as u64), 0),
@@ -104,9 +133,18 @@ pub(super) fn shard(
 }
 
 /// See [`super::merge`].
-pub(super) fn merge(path: &Path, out: Option<&Path>, runs: bool) -> Result<std::result::Result<Studied, Missing>> {
-    let known = Known::open(path)?;
-    if let Some(missing) = known.unfinished(known.plan.waves + 1)? {
+pub(super) fn merge(
+    path: &Path,
+    out: Option<&Path>,
+    runs: bool,
+    wait: Duration,
+    progress: &Progress,
+) -> Result<std::result::Result<Studied, Missing>> {
+    let mut known = Known::open(path)?;
+    let all = known.plan.waves + 1;
+    let missing = patiently(&mut known, all, wait, progress)?;
+    progress.finish();
+    if let Some(missing) = missing {
         return Ok(Err(missing));
     }
     let mut record = known.record()?;
@@ -125,22 +163,34 @@ pub(super) fn states(path: &Path) -> Result<ShardState> {
     let missing = known.unfinished(known.plan.waves + 1)?;
     let now = now_there(path);
     let silent = |written: Option<SystemTime>| Some(now?.duration_since(written?).unwrap_or_default().as_secs_f64());
-    let all = known.shares();
-    let shares: Vec<ShareState> = all
-        .into_iter()
-        .map(|share| ShareState {
+    let state = |share: Share| {
+        let silent = silent(share.written);
+        ShareState {
             shard: share.header.shard,
             host: share.header.host,
+            device: share.header.device.name,
             units: share.units,
+            seconds: share.seconds,
             median: share.median,
-            silent: silent(share.written),
-        })
-        .collect();
-    // Whoever has written within ten units of its own is at work.
-    let active = shares.iter().filter(|share| share.silent.is_some_and(|silent| silent < 10.0 * share.median.max(6.0)));
-    let left = missing.as_ref().map(|missing| known.seconds_for(&missing.units) / active.count().max(1) as f64);
-    let traced = known.progress();
-    Ok(ShardState { traced, waves: known.plan.waves, shares, missing, left: left.filter(|left| *left > 0.0) })
+            slower: share.slower,
+            silent,
+            at_work: silent.is_some_and(|silent| silent < 10.0 * share.median.max(6.0)),
+        }
+    };
+    let processes: Vec<ShareState> = known.shares().into_iter().map(state).collect();
+    let active = processes.iter().filter(|process| process.at_work).count();
+    let left = missing.as_ref().map(|missing| known.seconds_for(&missing.units) / active.max(1) as f64);
+    let (traced, of) = known.progress();
+    Ok(ShardState {
+        traced,
+        of,
+        waves: known.plan.waves,
+        wave: missing.as_ref().map(|missing| missing.wave),
+        units_left: missing.as_ref().map_or(0, |missing| missing.units.len()),
+        owners: missing.iter().flat_map(Missing::owners).map(|shard| shard.to_string()).collect(),
+        seconds_left: left.filter(|left| *left > 0.0),
+        processes,
+    })
 }
 
 /// This machine's name.

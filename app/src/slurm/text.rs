@@ -5,6 +5,9 @@ use super::{Options, Script, clock, quoted};
 /// Seconds of the merge, which reads files and writes one.
 const MERGE: u32 = 30 * 60;
 
+/// Seconds after which a network's disk shows what other nodes have written: NFS keeps what it knows for up to a minute.
+const LATE: &str = "120";
+
 /// A job's first lines. Slurm reads single quotes in them as bash does.
 const HEAD: &str = r#"#!/bin/bash
 # @ABOUT@ Written by `engram slurm`; submit.sh submits it.
@@ -129,7 +132,9 @@ pub(super) fn shards(options: &Options, wave: u32) -> Script {
     let wave = wave.to_string();
     // The last quarter of the notice is for this script, which still has to ask for the next start.
     let told = (notice - notice / 4).to_string();
-    let fixed = [&options.program, "study", "--plan", plan, "--wave", &wave, "--notice", &told].map(quoted).join(" ");
+    let fixed = [&options.program, "study", "--plan", plan, "--wave", &wave, "--notice", &told, "--wait", LATE]
+        .map(quoted)
+        .join(" ");
     let line: String = options.arguments.iter().fold(fixed, |line, word| line + " " + &quoted(word));
     let run = match per_node {
         1 => {
@@ -153,7 +158,7 @@ pub(super) fn shards(options: &Options, wave: u32) -> Script {
 pub(super) fn merge(options: &Options) -> Script {
     let about = format!("Makes one record of the study {}.", options.plan);
     let size = format!("#SBATCH --ntasks=1\n#SBATCH --time={}", clock(options.limit.min(MERGE)));
-    let work = format!("\n{} merge {}\n", quoted(&options.program), quoted(&options.plan));
+    let work = format!("\n{} merge {} --wait {LATE}\n", quoted(&options.program), quoted(&options.plan));
     job(options, ["merge", &about, &size, "merge-%j", &work, "$SLURM_JOB_ID"])
 }
 

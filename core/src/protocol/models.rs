@@ -3,6 +3,7 @@
 use crate::error::Trouble;
 use crate::record::{DeviceInfo, ModelInfo, Precision};
 use serde::{Deserialize, Serialize};
+use std::str::FromStr;
 
 /// Which device is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -13,8 +14,38 @@ pub enum DeviceChoice {
     Auto,
     /// A GPU, even a software one.
     Gpu,
+    /// One of several GPUs.
+    GpuAt(GpuPlace),
     /// The CPU.
     Cpu,
+}
+
+/// Which of several GPUs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum GpuPlace {
+    /// The one of this number, from 0, in the order of their PCI addresses.
+    Number(usize),
+    /// The one that a batch system has given to this process.
+    Slot,
+}
+
+impl FromStr for DeviceChoice {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let place = |text: &str| match text {
+            "slot" => Some(GpuPlace::Slot),
+            number => number.parse().ok().map(GpuPlace::Number),
+        };
+        let numbered = || text.strip_prefix("gpu:").and_then(place).map(Self::GpuAt);
+        match text {
+            "auto" => Ok(Self::Auto),
+            "gpu" => Ok(Self::Gpu),
+            "cpu" => Ok(Self::Cpu),
+            _ => numbered().ok_or_else(|| "it is none of auto, gpu, cpu, gpu:NUMBER, gpu:slot".into()),
+        }
+    }
 }
 
 /// A graphics adapter's identity and limits.
@@ -28,6 +59,9 @@ pub struct Adapter {
     pub kind: String,
     /// Driver and its version.
     pub driver: String,
+    /// Its PCI address, such as `0000:3b:00.0`, where the driver tells it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub pci: String,
     /// Largest storage buffer that a shader can bind, in bytes.
     pub max_binding_bytes: u64,
     /// Largest buffer, in bytes.

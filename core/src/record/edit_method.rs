@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// How an edit is found, with the method's own settings.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(not(target_family = "wasm"), derive(schemars::JsonSchema), schemars(!try_from))]
 #[serde(tag = "kind", rename_all = "kebab-case", try_from = "Written")]
 pub enum EditMethod {
     /// ROME's rank-one update towards a value that SPSA has found.

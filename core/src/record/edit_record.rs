@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// One edit of Stage 3.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(not(target_family = "wasm"), derive(schemars::JsonSchema))]
 pub struct EditRecord {
     /// `order` of the fact.
     pub fact: usize,
@@ -85,6 +86,7 @@ impl EditRecord {
 
 /// Both answers on one prompt with all of their tokens, teacher-forced; before and after an edit.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(not(target_family = "wasm"), derive(schemars::JsonSchema))]
 pub struct Answers {
     /// Mean `-log p` of the true answer's tokens, in nats; at most 87.3, where f32 ends.
     pub nll_true: [f32; 2],
@@ -102,6 +104,7 @@ pub struct Answers {
 
 /// How gradients found an edit: the value to store and the update that stores it, or the weights themselves.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(not(target_family = "wasm"), derive(schemars::JsonSchema))]
 pub struct Search {
     /// `‖v‖`, the value before.
     pub value_norm: f32,
@@ -132,6 +135,7 @@ pub struct Search {
 
 /// The answer to a prompt that follows from the new one, teacher-forced, before and after an edit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(not(target_family = "wasm"), derive(schemars::JsonSchema))]
 pub struct ImpliedAnswer {
     /// The prompt.
     pub prompt: String,
@@ -145,6 +149,7 @@ pub struct ImpliedAnswer {
 
 /// A text of the model's own, before and after an edit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(not(target_family = "wasm"), derive(schemars::JsonSchema))]
 pub struct Generation {
     /// What it begins with.
     pub prompt: String,
@@ -154,6 +159,7 @@ pub struct Generation {
 
 /// Two answers' probabilities on one prompt, before and after an edit.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(not(target_family = "wasm"), derive(schemars::JsonSchema))]
 pub struct Shift {
     /// The prompt.
     pub prompt: String,
@@ -168,6 +174,7 @@ pub struct Shift {
 
 /// An unrelated fact's true answer before and after an edit.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(not(target_family = "wasm"), derive(schemars::JsonSchema))]
 pub struct Unrelated {
     /// `order` of the fact.
     pub fact: usize,

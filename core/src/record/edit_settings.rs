@@ -11,6 +11,7 @@ pub(super) const MOST_CONTEXTS: usize = 1000;
 
 /// Settings of Stage 3.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(not(target_family = "wasm"), derive(schemars::JsonSchema))]
 #[serde(try_from = "Written", into = "Written")]
 pub struct EditSettings {
     /// Test facts.
@@ -89,6 +90,7 @@ impl EditSettings {
 
 /// The second moment `C` of a layer's keys, the inputs of its `down_proj`: `(1/N) Σ k kᵀ` over the tokens of a text.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(not(target_family = "wasm"), derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct SecondMomentSettings {
     /// Keys that it is taken over; 0 for ten times their width.
@@ -116,6 +118,7 @@ impl Default for SecondMomentSettings {
 /// The settings as they are written. Programs that knew no other method have SPSA's settings beside the rest; they still
 /// stand there for such readers.
 #[derive(Serialize, Deserialize)]
+#[cfg_attr(not(target_family = "wasm"), derive(schemars::JsonSchema))]
 #[serde(default)]
 struct Written {
     facts: usize,

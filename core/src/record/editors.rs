@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// Simultaneous perturbation (Spall 1992): steps along random directions, sized by two evaluations of the loss.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(not(target_family = "wasm"), derive(schemars::JsonSchema))]
 pub struct Spsa {
     /// Steps.
     pub steps: usize,
@@ -21,6 +22,7 @@ impl Default for Spsa {
 
 /// A rank-one update with a value that gradients find.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(not(target_family = "wasm"), derive(schemars::JsonSchema))]
 pub struct Rome {
     /// Which keys it takes.
     pub key: EditKey,
@@ -42,6 +44,7 @@ impl Default for Rome {
 
 /// Many facts at once, over several layers.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(not(target_family = "wasm"), derive(schemars::JsonSchema))]
 pub struct Memit {
     /// Layers that are changed, the edited one the last of them.
     pub layers: usize,
@@ -60,6 +63,7 @@ impl Default for Memit {
 
 /// Batches of facts, one after the other, each in directions that other keys leave out.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(not(target_family = "wasm"), derive(schemars::JsonSchema))]
 pub struct AlphaEdit {
     /// Layers that are changed, the edited one the last of them.
     pub layers: usize,
@@ -83,6 +87,7 @@ impl Default for AlphaEdit {
 
 /// Which keys a rank-one update takes: one for its direction, one for which the new value is set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(not(target_family = "wasm"), derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum EditKey {
     /// Direction from the mean over context prefixes, value at the bare prompt's key (ROME as published).
@@ -106,6 +111,7 @@ impl EditKey {
 
 /// Where a search for v* starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(not(target_family = "wasm"), derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum SearchStart {
     /// At the value as it is: δ is zero.
@@ -125,6 +131,7 @@ impl SearchStart {
 /// Search for v* by gradients (Meng et al. 2022, appendix E.5, as their code has it): Adam on
 /// `NLL + kl · KL + decay · ‖δ‖ / ‖v‖²`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(not(target_family = "wasm"), derive(schemars::JsonSchema))]
 pub struct ValueSearch {
     /// Evaluations of the loss; the last one takes no step.
     pub steps: usize,
@@ -156,6 +163,7 @@ impl Default for ValueSearch {
 
 /// Fine-tuning on the new answer alone (FT-M): Adam on every weight of the layer's `down_proj`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(not(target_family = "wasm"), derive(schemars::JsonSchema))]
 pub struct FineTuning {
     /// Most steps.
     pub steps: usize,
@@ -173,6 +181,7 @@ impl Default for FineTuning {
 
 /// The same on a low-rank change (Hu et al. 2022): `ΔW = (alpha / rank) B A`.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(not(target_family = "wasm"), derive(schemars::JsonSchema))]
 pub struct Lora {
     /// Rows of `A`, columns of `B`.
     pub rank: usize,
@@ -191,6 +200,7 @@ impl Default for Lora {
 
 /// All facts at once from one gradient of each (Gu et al. 2025): a ridge regression, no search.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(not(target_family = "wasm"), derive(schemars::JsonSchema))]
 pub struct UltraEdit {
     /// How far along the gradients; 0 for one over the width of a key, filled in when the study starts.
     pub lr: f32,

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 /// What became of a fact.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(not(target_family = "wasm"), derive(schemars::JsonSchema))]
 #[serde(tag = "outcome", rename_all = "kebab-case")]
 pub enum Outcome {
     /// It passed both filters and was traced.
@@ -47,6 +48,7 @@ impl Outcome {
 
 /// A fact that one of the filters drops, with the raw values of its trace.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(not(target_family = "wasm"), derive(schemars::JsonSchema))]
 pub struct NotValidated {
     /// The filter: [`Reason::NotKnown`] or [`Reason::NotSensitive`].
     pub reason: Reason,
@@ -60,6 +62,7 @@ pub struct NotValidated {
 
 /// Why a fact was excluded, with the numbers that decided.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(not(target_family = "wasm"), derive(schemars::JsonSchema))]
 pub struct Dropped {
     /// The reason.
     pub reason: Reason,
@@ -91,6 +94,7 @@ impl Dropped {
 
 /// Reasons for which facts are dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(not(target_family = "wasm"), derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Reason {
     /// Greedy decoding does not give the true target.

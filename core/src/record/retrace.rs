@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 /// Traces of an edit's prompt, beside the fact's own one, which is the old answer's before the edit. Second passes are without the
 /// blocks that the fact's own is without.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(not(target_family = "wasm"), derive(schemars::JsonSchema))]
 pub struct Retrace {
     /// The new answer in the unedited model.
     pub new_before: Traced,
@@ -24,6 +25,7 @@ impl Retrace {
 
 /// Both answers of an edit, without it and with it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(not(target_family = "wasm"), derive(schemars::JsonSchema))]
 pub struct Retraced {
     /// The fact with the old answer's trace before the edit.
     pub own: FactRecord,

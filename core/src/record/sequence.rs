@@ -10,6 +10,7 @@ pub(super) const MOST_SEQUENCES: usize = 1_000_000;
 
 /// Edits by one method that stay in force, each found on the model that those before it left.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(not(target_family = "wasm"), derive(schemars::JsonSchema))]
 pub struct Sequence {
     /// Which of the settings' methods: its place among them.
     #[serde(default, skip_serializing_if = "is_zero")]
@@ -27,6 +28,7 @@ pub struct Sequence {
 
 /// Facts that were edited at once: one, or a batch of a method that edits many.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(not(target_family = "wasm"), derive(schemars::JsonSchema))]
 pub struct SequenceStep {
     /// The edits.
     #[serde(deserialize_with = "read::list::<_, _, MOST_STEPS>")]
@@ -50,6 +52,7 @@ impl SequenceStep {
 
 /// How an edit of a sequence was found.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(not(target_family = "wasm"), derive(schemars::JsonSchema))]
 pub struct SequenceEdit {
     /// `order` of the fact.
     pub fact: usize,
@@ -74,6 +77,7 @@ pub struct SequenceEdit {
 
 /// The model after so many edits of a sequence, beside the unedited one.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(not(target_family = "wasm"), derive(schemars::JsonSchema))]
 pub struct Checkpoint {
     /// Edits in force.
     pub edits: usize,

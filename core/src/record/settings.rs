@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// The settings of a study (METHODS, sections 1 to 4).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(not(target_family = "wasm"), derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct Settings {
     /// Validated facts wanted.
@@ -84,6 +85,7 @@ impl Settings {
 
 /// How the subject is corrupted.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(not(target_family = "wasm"), derive(schemars::JsonSchema), schemars(!try_from))]
 #[serde(tag = "kind", rename_all = "kebab-case", try_from = "read::FlatCorruption")]
 pub enum Corruption {
     /// The subject's characters are replaced by a text and the prompt is tokenized again.
@@ -104,6 +106,7 @@ pub enum Corruption {
 
 /// What `p(y)` means for an answer of several tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(not(target_family = "wasm"), derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Answer {
     /// Probability of the first answer token.

@@ -27,7 +27,7 @@ impl Compute {
             };
         }
         let unusable = |error: Error| Self::cpu(&format!("no usable GPU: {}", error.message()));
-        let chosen = match (choice, open_gpu().await) {
+        let chosen = match (choice, open_gpu(choice).await) {
             (DeviceChoice::Auto, Ok((_, setup))) if describe(&setup).kind == "Cpu" => Ok(Self::cpu(software)),
             (DeviceChoice::Auto, Err(error)) => Ok(unusable(error)),
             (DeviceChoice::Auto, Ok(opened)) => Ok(Self::gpu(opened).await.unwrap_or_else(unusable)),

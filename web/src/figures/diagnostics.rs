@@ -138,6 +138,7 @@ mod tests {
             backend: "metal".into(),
             kind: "IntegratedGpu".into(),
             driver: String::new(),
+            pci: String::new(),
             max_binding_bytes: 4_294_967_292,
             max_buffer_bytes: 4_294_967_296,
             shader_f16: true,

@@ -67,6 +67,7 @@ mod tests {
             backend: "webgpu".into(),
             kind: "IntegratedGpu".into(),
             driver: String::new(),
+            pci: String::new(),
             max_binding_bytes: 1 << 30,
             max_buffer_bytes: 1 << 30,
             shader_f16,

@@ -1,7 +1,7 @@
 //! What all segments together have: which units are there, which are missing, and the record that they make.
 
 use super::plan::Plan;
-use super::segment::{Header, Line, Reader};
+use super::segment::{Line, Reader};
 use super::unit::{Body, Shard, Unit};
 use crate::error::{Error, Result};
 use crate::facts::{FactFile, shuffled};
@@ -14,6 +14,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
+
+mod progress;
+
+pub use progress::Share;
 
 /// A unit that is there.
 #[derive(Debug, Clone)]
@@ -65,21 +69,6 @@ impl Missing {
     pub fn owners(&self) -> BTreeSet<Shard> {
         self.units.iter().map(|unit| Shard::owner(*unit, self.of)).collect()
     }
-}
-
-/// What one segment has.
-#[derive(Debug, Clone)]
-pub struct Share {
-    /// What it says of itself.
-    pub header: Header,
-    /// Units that are in no earlier one.
-    pub units: usize,
-    /// Seconds that all of these took.
-    pub seconds: f64,
-    /// Seconds of the unit in the middle.
-    pub median: f64,
-    /// When it was last written, by the clock of the disk.
-    pub written: Option<SystemTime>,
 }
 
 impl Known {
@@ -429,63 +418,6 @@ impl Known {
             seconds: share.seconds,
         };
         self.shares().into_iter().filter(|share| share.units > 0).map(run).collect()
-    }
-
-    /// What each segment has.
-    pub fn shares(&self) -> Vec<Share> {
-        let share = |(by, reader): (usize, &Reader)| {
-            let own = self.units.values().filter(|done| done.by == by);
-            let mut seconds: Vec<f64> = own.map(|done| done.seconds).collect();
-            seconds.sort_by(f64::total_cmp);
-            Some(Share {
-                header: reader.header.clone()?,
-                units: seconds.len(),
-                seconds: seconds.iter().sum(),
-                median: seconds.get(seconds.len() / 2).copied().unwrap_or_default(),
-                written: written(&reader.path),
-            })
-        };
-        self.readers.iter().enumerate().filter_map(share).collect()
-    }
-
-    /// Seconds that units take one after the other, as far as others of their kind are there to be measured by.
-    pub fn seconds_for(&self, units: &[Unit]) -> f64 {
-        units.iter().filter_map(|unit| self.mean(*unit)).sum()
-    }
-
-    /// Seconds that a unit of a kind takes.
-    fn mean(&self, kind: Unit) -> Option<f64> {
-        let same = |unit: &Unit| std::mem::discriminant(unit) == std::mem::discriminant(&kind);
-        let (count, sum) = self
-            .units
-            .iter()
-            .filter(|(unit, _)| same(unit))
-            .fold((0, 0.0), |(count, sum), (_, done)| (count + 1, sum + done.seconds));
-        (count > 0).then(|| sum / f64::from(count))
-    }
-
-    /// Seconds that the first wave takes one machine, from what its first units took and from how many of the first facts pass.
-    pub fn estimate(&self) -> Option<f64> {
-        let screened: usize = self.passed.keys().map(|&chunk| self.chunk(chunk).len()).sum();
-        let passed: usize = self.passed.values().map(Vec::len).sum();
-        let settings = &self.plan.header.settings;
-        let rate = passed as f64 / screened.max(1) as f64;
-        let wanted = (settings.n as f64).min(rate * self.order.len() as f64);
-        let chunks = (wanted / rate.max(1e-9) / settings.screen_batch.max(1) as f64).ceil().min(self.chunks() as f64);
-        let groups = (wanted / settings.trace_batch.max(1) as f64).ceil();
-        (passed > 0).then_some(())?;
-        Some(chunks * self.mean(Unit::Screened(0))? + groups * self.mean(Unit::Traced(0, 0))?)
-    }
-
-    /// Facts that are traced, of so many.
-    pub fn progress(&self) -> (usize, usize) {
-        let groups = self.units.keys().filter(|unit| matches!(unit, Unit::Traced(..)));
-        let of = |unit: &Unit| match *unit {
-            Unit::Traced(chunk, group) => self.groups(chunk).nth(group).map_or(0, |(_, facts)| facts.len()),
-            _ => 0,
-        };
-        let n = self.plan.header.settings.n;
-        (groups.map(of).sum::<usize>().min(n), n)
     }
 }
 

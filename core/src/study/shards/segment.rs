@@ -2,6 +2,7 @@
 //! predecessors, so whatever a disk does to a file, what is taken of it is what was written.
 
 use super::unit::{Body, Shard, Unit};
+use crate::device::Compute;
 use crate::error::{Error, Result};
 use crate::hex;
 use crate::journal::Chain;
@@ -30,15 +31,19 @@ pub struct Header {
     pub host: String,
     /// With what.
     pub device: DeviceInfo,
+    /// The GPU's PCI address, where it has one.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub pci: String,
     /// By which program.
     pub program: String,
 }
 
 impl Header {
     /// A header of this version.
-    pub fn new(plan: &str, shard: Shard, host: &str, device: &DeviceInfo, program: &str) -> Self {
+    pub fn new(plan: &str, shard: Shard, host: &str, compute: &Compute, program: &str) -> Self {
         let (plan, shard, host) = (plan.to_owned(), shard.to_string(), host.to_owned());
-        Self { segment: VERSION, plan, shard, host, device: device.clone(), program: program.to_owned() }
+        let pci = compute.adapter.as_ref().map(|adapter| adapter.pci.clone()).unwrap_or_default();
+        Self { segment: VERSION, plan, shard, host, device: compute.info.clone(), pci, program: program.to_owned() }
     }
 }
 
@@ -138,11 +143,22 @@ impl Reader {
     /// The lines that have come since the last time. A line that is cut off, or does not fit its digest, may be on its way: it and what
     /// follows are looked at again the next time.
     pub(super) fn more(&mut self) -> Result<Vec<Line>> {
-        let bytes = match self.rest() {
+        let rest = self.rest();
+        self.take(rest)
+    }
+
+    /// What the disk gave when it was asked for the bytes behind those that are known.
+    fn take(&mut self, rest: std::io::Result<Vec<u8>>) -> Result<Vec<Line>> {
+        let bytes = match rest {
             Ok(bytes) => bytes,
-            // A listing may name what is gone, or not there yet.
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(Error::io(format!("{}: {error}", self.path.display()))),
+            // A listing may name what is gone, or not there yet; a network's disk forgets a file that it replaced meanwhile.
+            Err(error) if [ErrorKind::NotFound, ErrorKind::StaleNetworkFileHandle].contains(&error.kind()) => {
+                return Ok(Vec::new());
+            }
+            Err(error) => {
+                return Err(Error::io(format!("{}: {error}", self.path.display()))
+                    .hint("see whether the disk is there, and run the same line again"));
+            }
         };
         let mut lines = Vec::new();
         for whole in bytes.split_inclusive(|byte| *byte == b'\n') {
@@ -188,3 +204,6 @@ impl Reader {
         Error::input(format!("{}: {what}", self.path.display())).hint("move the file away, and run its shard again")
     }
 }
+
+#[cfg(test)]
+mod tests;
