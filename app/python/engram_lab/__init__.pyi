@@ -11,9 +11,9 @@ import pandas
 __all__ = ["EngramError", "Figure", "Page", "figure", "page", "study", "table", "trace"]
 
 _T = TypeVar("_T")
-_Path = Union[str, PathLike[str]]
+_File = Union[str, PathLike[str]]
 _OneOrMore = Union[_T, Iterable[_T]]
-_Record = Union[pandas.DataFrame, _Path, Iterable[_Path]]
+_Record = Union[pandas.DataFrame, _File, Iterable[_File]]
 
 class EngramError(Exception):
     code: Optional[int]
@@ -22,30 +22,30 @@ class EngramError(Exception):
 class Page:
     path: Path
     height: int
-    def __init__(self, path: _Path, height: int) -> None: ...
+    def __init__(self, path: _File, height: int) -> None: ...
     def _repr_html_(self) -> str: ...
 
 class Figure:
     name: str
     path: Path
-    def __init__(self, name: str, path: _Path) -> None: ...
+    def __init__(self, name: str, path: _File) -> None: ...
     @property
     def svg(self) -> str: ...
     def _repr_svg_(self) -> str: ...
 
 def table(record: _Record, name: str = "facts") -> pandas.DataFrame: ...
-def page(record: _Record, height: int = 600, out: Optional[_Path] = None) -> Page: ...
-def figure(record: _Record, name: str = "figure-2", out: Optional[_Path] = None) -> Figure: ...
+def page(record: _Record, height: int = 600, out: Optional[_File] = None) -> Page: ...
+def figure(record: _Record, name: str = "figure-2", out: Optional[_File] = None) -> Figure: ...
 def trace(
     prompt: str,
     subject: str,
     *,
-    model: _Path = "engram-llama",
+    model: _File = "engram-llama",
     target: Optional[str] = None,
     target_new: Optional[str] = None,
     maps: bool = True,
-    out: Optional[_Path] = None,
-    tokenizer: _Path = ...,
+    out: Optional[_File] = None,
+    tokenizer: _File = ...,
     device: Literal["auto", "gpu", "cpu"] = ...,
     precision: Literal["auto", "f32", "f16"] = ...,
     corruption: Literal["replace", "noise"] = ...,
@@ -60,10 +60,10 @@ def trace(
 def study(
     facts: Union[str, PathLike[str], pandas.DataFrame] = "bundled",
     *,
-    model: _OneOrMore[_Path] = "engram-llama",
+    model: _OneOrMore[_File] = "engram-llama",
     n: Optional[int] = None,
-    out: Optional[_Path] = None,
-    tokenizer: _Path = ...,
+    out: Optional[_File] = None,
+    tokenizer: _File = ...,
     device: Literal["auto", "gpu", "cpu"] = ...,
     precision: Literal["auto", "f32", "f16"] = ...,
     stages: _OneOrMore[int] = ...,
@@ -99,10 +99,10 @@ def study(
     alpha: float = ...,
     epsilon: float = ...,
     eta: float = ...,
-    contexts: _Path = ...,
+    contexts: _File = ...,
     start: _OneOrMore[str] = ...,
     c: _OneOrMore[str] = ...,
-    stats_text: _Path = ...,
+    stats_text: _File = ...,
     stats_keys: int = ...,
     stats_window: int = ...,
     stats_skip_first: bool = ...,

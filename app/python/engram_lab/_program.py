@@ -10,11 +10,11 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
-_NAME = "engram.exe" if os.name == "nt" else "engram"
+_NAME = "engram.exe" if sys.platform == "win32" else "engram"
 
 # In a group of its own it hears an interrupt once, from here: Jupyter interrupts the kernel's whole group, others
 # the kernel alone, and a second interrupt would stop the program without waiting for the fact at hand.
-if os.name == "nt":
+if sys.platform == "win32":
     _GROUP = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
     _INTERRUPT = signal.CTRL_BREAK_EVENT
 else:
@@ -44,7 +44,7 @@ def find():
         if found is None:
             raise EngramError(f"error: ENGRAM names no program: {wanted}\nhint: correct it, or unset it")
         return found
-    schemes = [None, "nt_user" if os.name == "nt" else "posix_user"]
+    schemes = [None, "nt_user" if sys.platform == "win32" else "posix_user"]
     folders = [sysconfig.get_path("scripts", *([scheme] if scheme else [])) for scheme in schemes]
     for folder in folders:
         found = Path(folder) / _NAME
