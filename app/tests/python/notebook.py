@@ -33,6 +33,7 @@ def main(folder, installed):
     assert code[0].source.startswith("%pip install"), code[0].source
     upto = [line for cell in code[: named(code, "figure") + 1] for line in cell.source.splitlines()]
     assert len(upto) == 5, upto
+    assert "\n".join(upto) in (NOTEBOOK.parent / "PYTHON.md").read_text(encoding="utf-8"), "PYTHON.md has other lines"
     if installed:
         notebook.cells.remove(code.pop(0))
     place = {"metadata": {"path": folder}}
