@@ -369,8 +369,9 @@ fn records_are_named_as_json() {
     let written: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON and nothing else");
     let path = |name: &str| serde_json::json!({ "path": out.join(name) });
     assert_eq!(written, serde_json::json!([path(RECORD), path("engram-phi.engram.json")]));
-    let said = refused(&run(&out, &["--status", "plan", "--json"]));
-    assert!(said.contains("--json"), "{said}");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_engram"));
+    let said = refused(&command.args(["study", "--status", "plan", "--json"]).output().expect("engram starts"));
+    assert!(said.contains("--status and --json exclude each other"), "{said}");
 }
 
 /// Facts with rows that cannot be traced, among bundled ones in CounterFact's columns.
