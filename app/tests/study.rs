@@ -361,6 +361,19 @@ fn an_edit_is_checked_first() {
     }
 }
 
+#[test]
+fn records_are_named_as_json() {
+    let (_folder, out) = place();
+    let output = run(&out, &["--model", "engram-llama", "engram-phi", "-n", "2", "--stages", "1", "--json"]);
+    done(&output);
+    let written: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON and nothing else");
+    let path = |name: &str| serde_json::json!({ "path": out.join(name) });
+    assert_eq!(written, serde_json::json!([path(RECORD), path("engram-phi.engram.json")]));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_engram"));
+    let said = refused(&command.args(["study", "--status", "plan", "--json"]).output().expect("engram starts"));
+    assert!(said.contains("--status and --json exclude each other"), "{said}");
+}
+
 /// Facts with rows that cannot be traced, among bundled ones in CounterFact's columns.
 fn odd_facts(folder: &Path) -> PathBuf {
     let file = folder.join("odd.csv");

@@ -117,11 +117,12 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// Installs a wheel into a fresh environment and runs the demo from it, in an empty folder.
+/// Installs a wheel into a fresh environment, as the first line of docs/notebook.ipynb, and executes the rest of that; runs
+/// the demo from there, in an empty folder. Says why the notebook was left out, where it was.
 ///
 /// # Errors
 /// When one of these fails, or the demo has written no page that works.
-pub(crate) fn try_wheel() -> Result<()> {
+pub(crate) fn try_wheel() -> Result<Option<String>> {
     let maturin = python::maturin().context("no maturin")?;
     let scratch = target().join("wheel-test");
     if scratch.exists() {
@@ -131,8 +132,11 @@ pub(crate) fn try_wheel() -> Result<()> {
     let venv = root().join(&scratch).join("venv");
     call(Command::new(python::system()?).args(["-m", "venv"]).arg(&venv))?;
     let bin = venv.join(if cfg!(windows) { "Scripts" } else { "bin" });
+    let python = bin.join("python");
+    let left_out = notebook(&python, &wheel, &scratch)?;
     let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-index"];
-    call(Command::new(bin.join("python")).args(pip).arg(wheel))?;
+    call(Command::new(&python).args(pip).arg(&wheel))?;
+    call(Command::new(&python).env_remove("ENGRAM").args(["-c", BESIDE_PYTHON]))?;
     // What came with the wheel is what was built in.
     let brought = venv.join("lib").join("engram").join(loader::NAME).is_file();
     if cfg!(target_os = "linux") && brought != loader::find().is_ok() {
@@ -149,7 +153,41 @@ pub(crate) fn try_wheel() -> Result<()> {
     if !page.contains("id=\"engram-viewer\"") || !page.contains("id=\"engram-records\"") {
         bail!("the demo's page has no viewer, or no records");
     }
-    Ok(())
+    Ok(left_out)
+}
+
+/// The module is installed, typed, and calls the program that was installed with it.
+const BESIDE_PYTHON: &str = "
+import engram_lab, os, sysconfig
+from engram_lab import _program
+assert os.path.dirname(_program.find()) == sysconfig.get_path('scripts'), _program.find()
+beside = os.listdir(os.path.dirname(engram_lab.__file__))
+assert {'py.typed', '__init__.pyi'} <= set(beside), beside
+";
+
+/// Executes the notebook in a fresh environment; its own first line installs the wheel. `Some`: why not.
+fn notebook(python: &Path, wheel: &Path, scratch: &Path) -> Result<Option<String>> {
+    let Some(packages) = python::packages() else {
+        return Ok(Some("no Python with ipykernel and nbclient here; `cargo xtask setup` installs them".into()));
+    };
+    // pandas and the kernel are those that are there, so that nothing is downloaded.
+    let program = python.to_string_lossy();
+    let own = output(&program, &["-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]);
+    let own = own.context("the fresh environment's Python does not run")?;
+    std::fs::write(Path::new(own.trim()).join("engram-test.pth"), &packages).context("cannot write engram-test.pth")?;
+    if output(&program, &["-c", python::NOTEBOOK]).is_none() {
+        let there = packages.trim();
+        return Ok(Some(format!(
+            "the packages in {there} are another Python's; remove them, then `cargo xtask setup`"
+        )));
+    }
+    let place = root().join(scratch).join("notebook");
+    std::fs::create_dir_all(&place).with_context(|| format!("cannot make {}", place.display()))?;
+    let mut command = Command::new(python);
+    command.arg("app/tests/python/notebook.py").arg(place);
+    command.env("PIP_NO_INDEX", "1").env("PIP_FIND_LINKS", wheel.parent().unwrap_or(wheel));
+    call(command.env_remove("ENGRAM").env_remove("PYTHONPATH"))?;
+    Ok(None)
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! Python with a few packages, in a folder of its own beside the build: for the test that reads an export as a notebook
-//! would, the one that shares a model cache with the hub's own library, and wheels. The system's Python is never changed.
+//! Python with a few packages, in a folder of its own beside the build: for the tests of the Python module and of an export
+//! in pandas, the one that shares a model cache with the hub's own library, and wheels. The system's Python is never changed.
 
 use crate::shell::{output, root, run, target};
 use anyhow::{Result, bail};
@@ -7,7 +7,9 @@ use std::path::PathBuf;
 use std::process::Command;
 
 /// What the tests import.
-const PACKAGES: [&str; 3] = ["pandas", "pyarrow", "huggingface_hub"];
+const PACKAGES: [&str; 6] = ["pandas", "pyarrow", "huggingface_hub", "ipykernel", "nbclient", "mypy"];
+/// What the notebook imports, and what runs it.
+pub(crate) const NOTEBOOK: &str = "import pandas, pyarrow, ipykernel, nbclient";
 /// What builds wheels; it is a program, and imported by nothing.
 const MATURIN: &str = "maturin";
 
@@ -29,6 +31,12 @@ pub(crate) fn provide() -> Result<()> {
     run(Command::new(system()?).args(["-m", "venv"]).arg(folder()))?;
     let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", MATURIN];
     run(Command::new(&program).args(pip).args(PACKAGES))
+}
+
+/// Where its packages are, if it has what the notebook needs.
+pub(crate) fn packages() -> Option<String> {
+    let code = format!("{NOTEBOOK}; import sysconfig; print(sysconfig.get_path('purelib'))");
+    output(&installed("python").to_string_lossy(), &["-c", &code])
 }
 
 /// A program of this folder.

@@ -1,5 +1,5 @@
 //! `cargo xtask setup`: what a fresh Debian machine lacks for the tests: a software Vulkan device, for the tests in a browser
-//! Node.js, Chromium, Firefox and WebKitGTK, for tests of exports and of the model cache a few Python packages. Where
+//! Node.js, Chromium, Firefox and WebKitGTK, for tests of the Python module, of exports and of the model cache a few Python packages. Where
 //! something cannot be had, its tests are skipped; that is no reason to fail the rest.
 
 use crate::browser;
@@ -48,7 +48,9 @@ pub(crate) fn run_task(arguments: &[String]) -> Result<()> {
         Err(why) => println!("skipped: {why:#}; the tests in a browser will be skipped"),
     }
     match python::provide() {
-        Ok(()) => println!("nothing is missing: Python with pandas, pyarrow, huggingface_hub and maturin"),
+        Ok(()) => println!(
+            "nothing is missing: Python with pandas, pyarrow, huggingface_hub, ipykernel, nbclient, mypy and maturin"
+        ),
         Err(why) => println!("skipped: {why:#}; the tests that need them will be skipped"),
     }
     Ok(())

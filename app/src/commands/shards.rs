@@ -47,9 +47,6 @@ pub struct ShardArgs {
     /// Show how far the shards of a plan are
     #[arg(long, value_name = "PLAN", conflicts_with_all = ["plan", "device"], help_heading = SHARDS)]
     pub status: Option<PathBuf>,
-    /// Print it as JSON
-    #[arg(long, requires = "status", help_heading = SHARDS)]
-    pub json: bool,
 }
 
 /// Arguments that are not settings of a study.
@@ -70,7 +67,7 @@ pub fn run(args: &StudyArgs, ui: &Ui) -> Result<Option<ExitCode>> {
     match (&shards.status, &shards.plan, shards.wave.zip(shards.shard)) {
         (Some(plan), ..) => {
             let state = engine::shard_states(plan)?;
-            match shards.json {
+            match args.json {
                 true => ui.print_json(&state)?,
                 false => ui.print(&status(plan, &state))?,
             }

@@ -98,6 +98,9 @@ pub struct StudyArgs {
     /// Start again instead of resuming an interrupted study
     #[arg(long, help_heading = OUTPUT)]
     pub fresh: bool,
+    /// Print as JSON which records were written, instead of the tables; with --status, how far the shards are
+    #[arg(long, conflicts_with = "plan", help_heading = OUTPUT)]
+    pub json: bool,
     /// Stop at a fact that is malformed or does not fit the tokenizer, instead of dropping it with its reason
     #[arg(long, help_heading = METHOD)]
     pub strict: bool,
@@ -236,8 +239,10 @@ pub fn run(args: &StudyArgs, ui: &Ui) -> Result<ExitCode> {
         match engine::study(model, facts, &settings, &place, &progress) {
             Ok(studied) => {
                 progress.finish();
-                ui.print(&summary(&studied))?;
-                sweep::print(&studied.record, ui)?;
+                if !args.json {
+                    ui.print(&summary(&studied))?;
+                    sweep::print(&studied.record, ui)?;
+                }
                 progress::wrote(ui, "record", &studied.path);
                 done.push(studied);
             }
@@ -250,7 +255,10 @@ pub fn run(args: &StudyArgs, ui: &Ui) -> Result<ExitCode> {
         }
     }
     let records: Vec<Record> = done.iter().map(|studied| studied.record.clone()).collect();
-    if !records.is_empty() {
+    if args.json {
+        let written: Vec<_> = done.iter().map(|studied| serde_json::json!({ "path": studied.path })).collect();
+        ui.print_json(&written)?;
+    } else if !records.is_empty() {
         compare::print_tables(&tables::all(&records, &MetricConvention::default(), None), ui)?;
     }
     if done.len() > 1 {
