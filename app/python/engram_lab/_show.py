@@ -31,7 +31,7 @@ class Page:
 
 
 class Figure:
-    """A figure; a notebook shows it. `svg` is its text, `path` its file."""
+    """A figure; a notebook shows it. `path` is its file, `svg` its text where that is SVG."""
 
     def __init__(self, name, path):
         self.name = name
@@ -44,8 +44,12 @@ class Figure:
     def svg(self):
         return self.path.read_text(encoding="utf-8")
 
+    # Of a file of the other kind IPython is told `None`, and asks for the next.
     def _repr_svg_(self):
-        return self.svg
+        return self.svg if self.path.suffix.lower() == ".svg" else None
+
+    def _repr_png_(self):
+        return self.path.read_bytes() if self.path.suffix.lower() == ".png" else None
 
 
 def page(record, height=600, out=None):
@@ -61,7 +65,7 @@ def page(record, height=600, out=None):
 def figure(record, name="sufficiency", out=None):
     """A figure of a record by its name, such as `ablations` or `maps`: an unknown one is answered by those there are.
 
-    `record` is what `table` takes, `out` the SVG file to write.
+    `record` is what `table` takes, `out` the file to write, SVG or PNG.
     """
     path = Path(os.path.abspath(out)) if out is not None else scratch("figure") / f"{name}.svg"
     run("figure", [*records(record), f"--name={name}", f"--out={path}"], show=False)

@@ -51,7 +51,9 @@ def numbers(folder):
 
     shown = figure(facts, "sufficiency", out=folder / "figure.svg")
     assert shown.path == folder / "figure.svg" and shown.svg.startswith("<svg ") and shown._repr_svg_() == shown.svg
-    assert "engram-phi" in shown.svg
+    assert "engram-phi" in shown.svg and shown._repr_png_() is None
+    shown = figure(facts, "sufficiency", out=folder / "figure.png")
+    assert shown._repr_svg_() is None and shown._repr_png_().startswith(b"\x89PNG\r\n")
     shown = page(paths[0], height=300, out=folder / "page.html")
     assert shown.path.stat().st_size > 100_000 and ' height="300" ' in shown._repr_html_()
     # A page is a record, too.
