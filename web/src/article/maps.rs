@@ -10,18 +10,8 @@ use crate::figures::heatmap::MapSet;
 use crate::words;
 use leptos::prelude::*;
 
-pub(super) const MAPS: Plate = Plate {
-    id: "figure-d",
-    title: "Figure D. Token × layer maps of chosen facts",
-    still: true,
-    draw: pictures,
-    finding: |desk| {
-        desk.told.with(|told| match &told.said.lens {
-            Some(lens) => format!("{} {lens}", told.said.maps),
-            None => told.said.maps.clone(),
-        })
-    },
-};
+pub(super) const MAPS: Plate =
+    Plate { id: "figure-d", title: "Figure D. Token × layer maps of chosen facts", still: true, draw: pictures };
 
 /// The section.
 pub(super) fn section(desk: &Desk) -> AnyView {
@@ -80,7 +70,7 @@ fn map(desk: &Desk, fact: &Chosen<'_>, set: MapSet) -> AnyView {
     view! {
         <article class="mapped">
             <h3>{name} ". " {before} <mark>{subject}</mark> {after} " " <b>{answer}</b></h3>
-            <p class="faint">{format!("Chosen because {}.", fact.why.words())} " " {link}</p>
+            <p class="faint">{fact.why.words()} " " {link}</p>
             {maps}
         </article>
     }

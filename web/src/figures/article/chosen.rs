@@ -17,7 +17,7 @@ pub struct Chosen<'a> {
     pub why: Why,
 }
 
-/// Why a fact's maps are shown.
+/// Why a fact's maps are shown, the best reason first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Why {
     /// Its dominant layer is `l*`.
@@ -38,12 +38,23 @@ impl Why {
     /// In words, after the fact's prompt.
     pub fn words(self) -> String {
         match self {
-            Self::AtLStar => "its dominant layer is l*".into(),
-            Self::Near(layer, l_star) => format!("its dominant layer, {layer}, is near l*, {l_star}"),
-            Self::Effect(layer) => format!("its effect is large, though its dominant layer, {layer}, is far from l*"),
-            Self::NoPeak => "it shows no peak, so no layer is named".into(),
-            Self::NotLocalized => "it is not localized: no layer's patch helps".into(),
-            Self::Untraced => "it has maps, though it was not traced at this patch position".into(),
+            Self::AtLStar => "Dominant layer: l*.".into(),
+            Self::Near(layer, l_star) => format!("Dominant layer: {layer}, near l* = {l_star}."),
+            Self::Effect(layer) => format!("Dominant layer: {layer}, far from l*; large effect."),
+            Self::NoPeak => "No peak: no layer is named.".into(),
+            Self::NotLocalized => "Not localized: no layer's patch helps.".into(),
+            Self::Untraced => "Not traced at this patch position.".into(),
+        }
+    }
+
+    fn rank(self) -> usize {
+        match self {
+            Self::AtLStar => 0,
+            Self::Near(..) => 1,
+            Self::Effect(_) => 2,
+            Self::NoPeak => 3,
+            Self::NotLocalized => 4,
+            Self::Untraced => 5,
         }
     }
 }
@@ -92,20 +103,12 @@ fn of_study<'a>(at: usize, study: &Study<'a>, shared: &[Key<'a>], most: usize) -
         (Some(Finding::Layer(layer)), Some(l_star)) if layer.abs_diff(l_star) <= near => Why::Near(layer, l_star),
         (Some(Finding::Layer(layer)), _) => Why::Effect(layer),
     };
-    let rank = |why: Why| match why {
-        Why::AtLStar => 0,
-        Why::Near(..) => 1,
-        Why::Effect(_) => 2,
-        Why::NoPeak => 3,
-        Why::NotLocalized => 4,
-        Why::Untraced => 5,
-    };
     let mut all: Vec<Chosen<'a>> =
         mapped(study).map(|(fact, traced)| Chosen { study: at, fact, traced, why: why(fact) }).collect();
     let effect = |one: &Chosen<'_>| f64::from(one.traced.p_clean) - f64::from(one.traced.p_corrupt);
     let alone = |one: &Chosen<'_>| !shared.contains(&key(one.fact));
     all.sort_by(|a, b| {
-        let order = alone(a).cmp(&alone(b)).then(rank(a.why).cmp(&rank(b.why)));
+        let order = alone(a).cmp(&alone(b)).then(a.why.rank().cmp(&b.why.rank()));
         let by_effect = matches!((a.why, b.why), (Why::Effect(_), Why::Effect(_)));
         order.then_with(|| if by_effect { effect(b).total_cmp(&effect(a)) } else { a.fact.order.cmp(&b.fact.order) })
     });
@@ -167,6 +170,6 @@ mod tests {
         let one = record(&[EARLY, EARLY, EARLY, EARLY, LATE], &[0, 1, 2, 4]);
         let two = record(&[EARLY, EARLY, EARLY, EARLY, LATE], &[3, 4]);
         assert_eq!(said(&[one, two, sample::record()])[..2], [(0, 4, Why::Effect(6)), (0, 0, Why::AtLStar)]);
-        assert_eq!(Why::Near(2, 1).words(), "its dominant layer, 2, is near l*, 1");
+        assert_eq!(Why::Near(2, 1).words(), "Dominant layer: 2, near l* = 1.");
     }
 }

@@ -1,9 +1,11 @@
 //! Facts that the studies excluded, and why: a row per model and reason, with the threshold that decided and examples.
 
+use super::finding::share;
 use super::{Article, Study};
 use crate::words;
 use engram_core::metrics::Share;
 use engram_core::record::{Dropped, Outcome, Reason, Settings};
+use std::collections::BTreeMap;
 
 /// Facts that one study excluded for one reason.
 #[derive(Debug, Clone, PartialEq)]
@@ -69,7 +71,7 @@ pub fn why(reason: Reason, settings: &Settings) -> String {
         ),
         Reason::SubjectNotFound => "The subject has no tokens of its own in the prompt.".into(),
         Reason::SharedFirstToken => {
-            "Both answers begin with the same token, which the first-token probability cannot tell apart.".into()
+            "Both answers begin with the same token: the first-token probability does not tell them apart.".into()
         }
         Reason::TooLong => format!("The prompt has more than {} tokens.", settings.max_tokens),
         Reason::AnswerMerges => {
@@ -110,19 +112,17 @@ fn numbers(dropped: &Dropped) -> String {
     parts.join(", ")
 }
 
-/// What was excluded, in a sentence.
+/// What was excluded, in a sentence: over all studies, by reason.
 pub fn sentence(article: &Article<'_>) -> String {
-    let rows = rows(article);
     let screened: usize = article.studies.iter().map(|study| study.summary.screened).sum();
-    let fell: usize = rows.iter().map(|row| row.share.count).sum();
-    let Some(share) = Share::new(fell, screened) else { return "No fact was screened.".into() };
-    if fell == 0 {
-        return format!("None of the {} was excluded.", words::count(screened, "screened fact"));
+    let mut counts: BTreeMap<Reason, usize> = BTreeMap::new();
+    for (reason, count) in article.studies.iter().flat_map(|study| &study.summary.dropped) {
+        *counts.entry(*reason).or_default() += count;
     }
-    let told = |(reason, counts): (Reason, Vec<usize>)| format!("{} {}", counts.iter().sum::<usize>(), reason.name());
-    let reasons = super::say::groups(rows.iter().map(|row| (row.reason, row.share.count)));
-    let reasons: Vec<String> = reasons.into_iter().map(told).collect();
-    format!("Screening excluded {} facts: {}.", super::say::share(&share), super::say::list(&reasons))
+    let Some(all) = Share::new(counts.values().sum(), screened) else { return "No fact was screened.".into() };
+    let counts: Vec<String> = counts.iter().map(|(reason, count)| format!("{} {count}", reason.name())).collect();
+    let reasons = if counts.is_empty() { String::new() } else { format!(": {}", counts.join(", ")) };
+    format!("Excluded: {} screened facts{reasons}.", share(&all))
 }
 
 #[cfg(test)]
@@ -173,11 +173,11 @@ mod tests {
         let said = |records: &[Record]| sentence(&Article::new(records, &MetricConvention::default()));
         assert_eq!(
             said(&[record(), sample::record()]),
-            "Screening excluded 7 of 11 (63.6 %) facts: 2 not-known and 5 not-sensitive."
+            "Excluded: 7 of 11 (63.6 %) screened facts: not-known 2, not-sensitive 5."
         );
         let mut whole = sample::record();
         whole.facts.remove(1);
-        assert_eq!(said(&[whole]), "None of the 2 screened facts was excluded.");
+        assert_eq!(said(&[whole]), "Excluded: 0 of 2 (0.0 %) screened facts.");
         assert_eq!(said(&[]), "No fact was screened.");
     }
 }

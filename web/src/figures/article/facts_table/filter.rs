@@ -34,54 +34,35 @@ pub enum SortBy {
     Edited,
 }
 
+/// The table's columns in their order: name in the address, and head.
+const COLUMNS: [(SortBy, &str, &str); 11] = [
+    (SortBy::Order, "order", "order"),
+    (SortBy::Prompt, "prompt", "prompt"),
+    (SortBy::Answer, "answer", "answer"),
+    (SortBy::Kind, "kind", "relation"),
+    (SortBy::Outcome, "outcome", "outcome"),
+    (SortBy::Clean, "clean", "p(true)"),
+    (SortBy::Corrupt, "corrupt", "p(true), corrupted"),
+    (SortBy::Effect, "effect", "effect"),
+    (SortBy::Layer, "layer", "argmax layer (paper)"),
+    (SortBy::Largest, "largest", "largest sufficiency"),
+    (SortBy::Edited, "edited", "edit"),
+];
+
 impl SortBy {
     /// All, in the order of the table's columns.
-    pub const ALL: [Self; 11] = [
-        Self::Order,
-        Self::Prompt,
-        Self::Answer,
-        Self::Kind,
-        Self::Outcome,
-        Self::Clean,
-        Self::Corrupt,
-        Self::Effect,
-        Self::Layer,
-        Self::Largest,
-        Self::Edited,
-    ];
+    pub fn all() -> impl Iterator<Item = Self> {
+        COLUMNS.iter().map(|column| column.0)
+    }
 
     /// Its name in the address.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Order => "order",
-            Self::Prompt => "prompt",
-            Self::Answer => "answer",
-            Self::Kind => "kind",
-            Self::Outcome => "outcome",
-            Self::Clean => "clean",
-            Self::Corrupt => "corrupt",
-            Self::Effect => "effect",
-            Self::Layer => "layer",
-            Self::Largest => "largest",
-            Self::Edited => "edited",
-        }
+        COLUMNS.iter().find(|column| column.0 == self).map_or("", |column| column.1)
     }
 
     /// The column's head.
     pub fn title(self) -> &'static str {
-        match self {
-            Self::Order => "order",
-            Self::Prompt => "prompt",
-            Self::Answer => "answer",
-            Self::Kind => "relation",
-            Self::Outcome => "outcome",
-            Self::Clean => "p(true)",
-            Self::Corrupt => "p(true), corrupted",
-            Self::Effect => "effect",
-            Self::Layer => "argmax layer (paper)",
-            Self::Largest => "largest sufficiency",
-            Self::Edited => "edit",
-        }
+        COLUMNS.iter().find(|column| column.0 == self).map_or("", |column| column.2)
     }
 
     /// What a row is sorted by.
@@ -183,7 +164,7 @@ impl Filter {
             "edited" => self.edited = matches!(value, "" | "1" | "true"),
             "sort" => {
                 let (column, down) = value.strip_prefix('-').map_or((value, false), |column| (column, true));
-                if let Some(sort) = SortBy::ALL.into_iter().find(|sort| sort.name() == column) {
+                if let Some(sort) = SortBy::all().find(|sort| sort.name() == column) {
                     (self.sort, self.ascending) = (sort, !down);
                 }
             }
