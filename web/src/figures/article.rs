@@ -131,7 +131,7 @@ mod tests {
             reproduce::over_all(article, "report", "page.html"),
         ]);
         all.extend(limits::limits(article).iter().map(|limit| limit.text.to_string()));
-        all.extend(chosen::chosen(article, chosen::MOST).iter().map(|one| one.why.words()));
+        all.extend(chosen::chosen(article, chosen::MOST).iter().map(|one| one.study.to_string()));
         all.extend(dropped::rows(article).iter().map(|row| row.why.clone()));
         all.extend(reproduce::records(article).into_iter().map(|one| one.study));
         let pieces = method::sections(article).into_iter().flat_map(|section| section.paragraphs);
@@ -172,16 +172,18 @@ mod tests {
         empty.edits = Some(vec![]);
         let sets =
             [vec![], vec![short.clone()], vec![hostile.clone()], vec![empty.clone()], vec![short, hostile, empty]];
-        for records in &sets {
-            for position in [PatchPosition::SubjectLast, PatchPosition::LastToken, PatchPosition::SameIndex] {
-                for argmax_always in [false, true] {
-                    let view =
-                        MetricConvention { argmax_always, ..MetricConvention::default() }.with_position(position);
-                    for text in everything(&Article::new(records, &view)) {
-                        let plain = !text.contains("NaN") && !text.contains(['\n', '\u{202e}']) && !text.contains("  ");
-                        assert!(records.is_empty() || (plain && !text.is_empty()), "{text:?}");
-                    }
-                }
+        let positions = [PatchPosition::SubjectLast, PatchPosition::LastToken, PatchPosition::SameIndex];
+        let views = positions.iter().flat_map(|position| {
+            [false, true].map(|argmax_always| MetricConvention {
+                argmax_always,
+                position: *position,
+                ..Default::default()
+            })
+        });
+        for (view, records) in views.flat_map(|view| sets.iter().map(move |records| (view, records))) {
+            for text in everything(&Article::new(records, &view)) {
+                let plain = !text.contains("NaN") && !text.contains(['\n', '\u{202e}']) && !text.contains("  ");
+                assert!(records.is_empty() || (plain && !text.is_empty()), "{text:?}");
             }
         }
     }

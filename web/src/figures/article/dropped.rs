@@ -61,25 +61,14 @@ fn of_study(study: &Study<'_>) -> Vec<Row> {
     reasons.into_iter().filter_map(row).collect()
 }
 
-/// Why facts are excluded for a reason under these settings.
+/// Why facts are excluded for a reason, with the threshold of these settings.
 pub fn why(reason: Reason, settings: &Settings) -> String {
-    match reason {
-        Reason::NotKnown => "Greedy decoding of the prompt does not give the true answer.".into(),
-        Reason::NotSensitive => format!(
-            "Corrupting the subject lowers the true answer's probability by less than {} (p_clean − p_corrupt).",
-            settings.min_effect
-        ),
-        Reason::SubjectNotFound => "The subject has no tokens of its own in the prompt.".into(),
-        Reason::SharedFirstToken => {
-            "Both answers begin with the same token: the first-token probability does not tell them apart.".into()
-        }
-        Reason::TooLong => format!("The prompt has more than {} tokens.", settings.max_tokens),
-        Reason::AnswerMerges => {
-            "The tokenizer merges the answer's first characters with the prompt's last ones.".into()
-        }
-        Reason::Empty => "The prompt, the subject or an answer is empty.".into(),
-        Reason::UnknownToken => "A prompt or an answer has a token that the model has no embedding for.".into(),
-    }
+    let threshold = match reason {
+        Reason::NotSensitive => format!(" (p_clean − p_corrupt below {})", settings.min_effect),
+        Reason::TooLong => format!(" (more than {} tokens)", settings.max_tokens),
+        _ => String::new(),
+    };
+    words::sentence(&format!("{}{threshold}", words::reason(reason)))
 }
 
 fn examples(study: &Study<'_>, wanted: Reason) -> Vec<Example> {
@@ -130,22 +119,15 @@ mod tests {
     use super::super::super::sample;
     use super::*;
     use engram_core::metrics::MetricConvention;
-    use engram_core::record::Record;
+    use engram_core::record::{FactRecord, Record};
 
     fn record() -> Record {
         let mut record = sample::record();
+        let (detail, reason) = ("p falls by 0.02 only".into(), Reason::NotSensitive);
+        let dropped = Dropped { reason, detail, p_clean: Some(0.30), p_corrupt: Some(0.28) };
         let template = record.facts[1].clone();
-        for order in 3..8 {
-            let mut fact = template.clone();
-            fact.order = order;
-            fact.outcome = Outcome::Dropped(Dropped {
-                reason: Reason::NotSensitive,
-                detail: "p falls by 0.02 only".into(),
-                p_clean: Some(0.30),
-                p_corrupt: Some(0.28),
-            });
-            record.facts.push(fact);
-        }
+        let fact = |order| FactRecord { order, outcome: Outcome::Dropped(dropped.clone()), ..template.clone() };
+        record.facts.extend((3..8).map(fact));
         record
     }
 
@@ -156,7 +138,7 @@ mod tests {
         let found = rows(&Article::new(&records, &MetricConvention::default()));
         assert_eq!(found.len(), 2);
         assert_eq!((found[0].reason, found[0].share.count, found[0].share.of), (Reason::NotSensitive, 5, 8));
-        assert!(found[0].why.contains("by less than 0.1 "), "{}", found[0].why);
+        assert!(found[0].why.contains("below 0.1)"), "{}", found[0].why);
         assert_eq!(found[0].examples.len(), EXAMPLES);
         assert_eq!(found[0].examples[0].numbers, "p_clean 0.3000, p_corrupt 0.2800, effect +0.0200");
         assert_eq!(found[1].examples[0].numbers, "");

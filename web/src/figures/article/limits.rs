@@ -20,28 +20,33 @@ pub struct Limit {
     pub text: Finding,
 }
 
+/// What a limit may be about, in the order of the page.
+const TOPICS: [&str; 16] = [
+    "models",
+    "size",
+    "weights",
+    "facts",
+    "comparison",
+    "matched facts",
+    "patch positions",
+    "not localized",
+    "corruption",
+    "answers",
+    "ablation",
+    "redundancy",
+    "edits",
+    "seed",
+    "errors",
+    "device",
+];
+
 /// All limits that apply.
 pub fn limits(article: &Article<'_>) -> Vec<Limit> {
-    let each = |say: fn(&Study<'_>) -> Option<String>| Finding::of(&article.studies, say).if_said();
-    let all = [
-        ("models", each(own_model)),
-        ("size", each(small_model)),
-        ("weights", each(quantised)),
-        ("facts", each(few_facts)),
-        ("comparison", settings_differ(article).map(Finding::note)),
-        ("matched facts", matched_facts(article).map(Finding::note)),
-        ("patch positions", each(positions)),
-        ("not localized", each(not_localized)),
-        ("corruption", each(corruption)),
-        ("answers", each(answers)),
-        ("ablation", each(ablation)),
-        ("redundancy", each(redundancy)),
-        ("edits", each(few_edits)),
-        ("seed", seed(article).map(Finding::note)),
-        ("errors", errors(article).map(Finding::note)),
-        ("device", each(device)),
-    ];
-    all.into_iter().filter_map(|(topic, text)| Some(Limit { topic, text: text? })).collect()
+    let text = |topic| match together(topic, article) {
+        Some(text) => Some(Finding::note(text)),
+        None => Finding::of(&article.studies, |study| of_study(topic, study)).if_said(),
+    };
+    TOPICS.into_iter().filter_map(|topic| Some(Limit { topic, text: text(topic)? })).collect()
 }
 
 /// Largest standard error of a share over so many facts, in percentage points: `sqrt(0.25 / n)`.
@@ -49,185 +54,150 @@ fn points(n: usize) -> f64 {
     50.0 / (n.max(1) as f64).sqrt()
 }
 
-fn own_model(study: &Study<'_>) -> Option<String> {
-    let record = study.record;
-    if BUNDLED.contains(&record.model.name.as_str()) {
-        return Some(
-            "The model comes with the program and was trained on its facts. It shows how the measures behave, not how models of \
-             natural text store facts."
-                .into(),
-        );
-    }
-    let own = record.source.name == "bundled facts";
-    own.then(|| "The facts are the program's selection, not a sample of what the model knows.".into())
-}
-
 /// Parameters below which a model is called small here.
 const SMALL: u64 = 1_000_000_000;
-
-fn small_model(study: &Study<'_>) -> Option<String> {
-    let size = study.record.model.parameters;
-    (1..SMALL).contains(&size).then(|| {
-        format!(
-            "The model has {}. Nothing here shows that larger models store facts the same way.",
-            words::parameters(size)
-        )
-    })
-}
-
-fn quantised(study: &Study<'_>) -> Option<String> {
-    let stored = study.record.model.dtype.to_lowercase();
-    stored.starts_with(['q', 'i']).then(|| {
-        "The weights were stored quantised. The findings are about these, not about the weights before quantisation.".into()
-    })
-}
-
-fn few_facts(study: &Study<'_>) -> Option<String> {
-    let facts = study.summary.validated;
-    match points(facts) {
-        _ if facts == 0 => Some("No fact passed both filters, so nothing was localized.".into()),
-        // Below two points a share is as sure as three digits can say.
-        error if error >= 2.0 => Some(format!(
-            "Over {}, the standard error of a share is up to {error:.1} percentage points.",
-            words::count(facts, "fact")
-        )),
-        _ => None,
-    }
-}
-
+/// Edits of a study below which a success rate says little.
+const FEW_EDITS: usize = 50;
+/// Matched facts below which a comparison on them is of little use.
+const FEW_MATCHED: usize = 30;
 /// Lines of [`compare::settings`] that tell models apart and are not settings.
 const IDENTITY: [&str; 7] =
     ["model", "family", "size", "stored as", "weights SHA-256", "config SHA-256", "tokenizer SHA-256"];
 
-fn settings_differ(article: &Article<'_>) -> Option<String> {
-    let records: Vec<&Record> = article.records.iter().collect();
-    let differ = compare::settings(&records).into_iter().filter(|setting| setting.differs);
-    let differ: Vec<&str> = differ.map(|setting| setting.name).filter(|name| !IDENTITY.contains(name)).collect();
-    (!differ.is_empty()).then(|| {
-        format!("The studies differ in: {}. Differences in their results may come from that.", differ.join(", "))
-    })
-}
-
-/// Matched facts below which a comparison on them is of little use.
-const FEW_MATCHED: usize = 30;
-
-fn matched_facts(article: &Article<'_>) -> Option<String> {
-    let facts = if article.studies.len() < 2 { FEW_MATCHED } else { matched(article.records).len() };
-    let told =
-        || format!("Facts that every study validated: {facts}. Other differences may be differences between facts.");
-    (facts < FEW_MATCHED).then(told)
-}
-
-fn positions(study: &Study<'_>) -> Option<String> {
-    let has = |wanted: &PatchPosition| study.record.settings.positions.contains(wanted);
-    let both = [PatchPosition::SubjectLast, PatchPosition::LastToken];
-    let missing: Vec<&str> = both.iter().filter(|wanted| !has(wanted)).map(|one| one.name()).collect();
-    (!missing.is_empty())
-        .then(|| format!("Dominant layers depend on the patch position. Not measured: {}.", missing.join(", ")))
-}
-
-fn not_localized(study: &Study<'_>) -> Option<String> {
-    let view = study.summary.view;
-    let lost = study.summary.not_localized.filter(|lost| lost.count > 0 && view.position != PatchPosition::LastToken);
-    match view.argmax_always && view.position != PatchPosition::LastToken {
-        true => Some(
-            "Facts whose patches only hurt count at the last layer (the paper's convention), which makes knowledge look late."
-                .into(),
+/// A limit of one study.
+fn of_study(topic: &str, study: &Study<'_>) -> Option<String> {
+    let (record, found, view) = (study.record, &study.summary, study.summary.view);
+    let (model, settings, at_last_token) = (&record.model, &record.settings, view.position == PatchPosition::LastToken);
+    let text: String = match topic {
+        "models" if BUNDLED.contains(&model.name.as_str()) => {
+            "The model comes with the program and was trained on its facts. It shows how the measures behave, not how models of \
+             natural text store facts."
+                .into()
+        }
+        "models" if record.source.name == "bundled facts" => {
+            "The facts are the program's selection, not a sample of what the model knows.".into()
+        }
+        "size" if (1..SMALL).contains(&model.parameters) => format!(
+            "The model has {}. Nothing here shows that larger models store facts the same way.",
+            words::parameters(model.parameters)
         ),
-        false => lost.map(|lost| format!("l*, C and shares of layers exclude the facts that are not localized: {}.", share(&lost))),
+        "weights" if model.dtype.to_lowercase().starts_with(['q', 'i']) => {
+            "The weights were stored quantised. The findings are about these, not about the weights before quantisation.".into()
+        }
+        "facts" if found.validated == 0 => "No fact passed both filters, so nothing was localized.".into(),
+        // Below two points a share is as sure as three digits can say.
+        "facts" if points(found.validated) >= 2.0 => format!(
+            "Over {}, the standard error of a share is up to {:.1} percentage points.",
+            words::count(found.validated, "fact"),
+            points(found.validated)
+        ),
+        "patch positions" => {
+            let both = [PatchPosition::SubjectLast, PatchPosition::LastToken].into_iter();
+            let missing: Vec<&str> =
+                both.filter(|wanted| !settings.positions.contains(wanted)).map(PatchPosition::name).collect();
+            if missing.is_empty() {
+                return None;
+            }
+            format!("Dominant layers depend on the patch position. Not measured: {}.", missing.join(", "))
+        }
+        "not localized" if at_last_token => return None,
+        "not localized" if view.argmax_always => {
+            "Facts whose patches only hurt count at the last layer (the paper's convention), which makes knowledge look late.".into()
+        }
+        "not localized" => {
+            let lost = found.not_localized.filter(|lost| lost.count > 0)?;
+            format!("l*, C and shares of layers exclude the facts that are not localized: {}.", share(&lost))
+        }
+        "corruption" => match &settings.corruption {
+            Corruption::Replace { with } => format!(
+                "Every subject was replaced by “{}”, which may have more or fewer tokens and answers of its own. Another replacement \
+                 may give other layers.",
+                words::short(&words::visible(with), 60)
+            ),
+            Corruption::Noise { sigmas, draws, .. } => format!(
+                "Noise of {sigmas} σ gives embeddings that no token has; every value is the mean over {}. Other noise may give other \
+                 layers.",
+                words::count(*draws, "draw")
+            ),
+        },
+        "answers" if settings.answer == Answer::FirstToken => {
+            "Probabilities are of the answers' first tokens. Answers with the same first token are not told apart.".into()
+        }
+        "ablation" if !found.maps.block.is_empty() => {
+            let place = if view.necessity_at == NecessityAt::LStar { "l*" } else { "each fact's own layer" };
+            format!(
+                "Δ_nec and r_MLP at {place} come from zero ablation, which puts the model in a state that it does not reach by itself."
+            )
+        }
+        "redundancy" => {
+            let Some(r) = found.redundancy else { return Some(format!("R was not measured under {}.", view.position.name())) };
+            let clipped = view.redundancy == RedundancyAggregate::RatioOfMeans && clip(&r) != Clip::No;
+            let clipped = clipped.then(|| "R is clipped and uninformative here.".to_owned());
+            let bound = || "Under last-token, R has a lower bound that follows from definitions.".to_owned();
+            joined([clipped, at_last_token.then(bound)])
+        }
+        "edits" => match found.edits.as_ref().map(|edits| edits.editable) {
+            None if is_sequence(record) => return None,
+            None => "No fact was edited: whether facts can be edited where they are localized is open.".into(),
+            Some(0) => "No edit counts, so nothing is known about success.".into(),
+            Some(few) if few < FEW_EDITS => format!(
+                "Over {}, the standard error of a success rate is up to {:.1} percentage points.",
+                words::count(few, "edit"),
+                points(few)
+            ),
+            Some(_) => return None,
+        },
+        "device" if !record.device.kind.is_empty() => {
+            let kind = words::visible(&record.device.kind.to_uppercase());
+            format!("Computed on a {kind}. Another device may change the last digits, and with them a tie.")
+        }
+        _ => return None,
+    };
+    Some(text).filter(|text| !text.is_empty())
+}
+
+/// A limit of all studies together.
+fn together(topic: &str, article: &Article<'_>) -> Option<String> {
+    match topic {
+        "comparison" => {
+            let records: Vec<&Record> = article.records.iter().collect();
+            let differ = compare::settings(&records).into_iter().filter(|setting| setting.differs);
+            let differ: Vec<&str> =
+                differ.map(|setting| setting.name).filter(|name| !IDENTITY.contains(name)).collect();
+            let told = || {
+                format!(
+                    "The studies differ in: {}. Differences in their results may come from that.",
+                    differ.join(", ")
+                )
+            };
+            (!differ.is_empty()).then(told)
+        }
+        "matched facts" if article.studies.len() > 1 => {
+            let facts = matched(article.records).len();
+            let told = || {
+                format!(
+                    "Facts that every study validated: {facts}. Other differences may be differences between facts."
+                )
+            };
+            (facts < FEW_MATCHED).then(told)
+        }
+        "seed" => {
+            let any = |holds: fn(&Record) -> bool| article.records.iter().any(holds);
+            let drawn = [
+                (any(|record| record.facts.len() < record.source.count), "the sample of facts"),
+                (any(|record| matches!(record.settings.corruption, Corruption::Noise { .. })), "the noise"),
+                (any(Record::has_edits), "the search for edits"),
+            ];
+            let drawn: Vec<&str> = drawn.into_iter().filter_map(|(drawn, what)| drawn.then_some(what)).collect();
+            let seeds: BTreeSet<u64> = article.records.iter().map(|record| record.settings.seed).collect();
+            let only = seeds.first().filter(|_| seeds.len() == 1 && !drawn.is_empty())?;
+            Some(format!("One seed, {only}, decided: {}. The variation over seeds was not measured.", drawn.join(", ")))
+        }
+        "errors" if article.studies.iter().any(|study| study.summary.validated > 1) => Some(
+            "Standard errors are over facts. They do not include the variation over seeds or trained models.".into(),
+        ),
+        _ => None,
     }
-}
-
-fn corruption(study: &Study<'_>) -> Option<String> {
-    Some(match &study.record.settings.corruption {
-        Corruption::Replace { with } => format!(
-            "Every subject was replaced by “{}”, which may have more or fewer tokens and answers of its own. Another replacement \
-             may give other layers.",
-            words::short(&words::visible(with), 60)
-        ),
-        Corruption::Noise { sigmas, draws, .. } => format!(
-            "Noise of {sigmas} σ gives embeddings that no token has; every value is the mean over {}. Other noise may give other \
-             layers.",
-            words::count(*draws, "draw")
-        ),
-    })
-}
-
-fn answers(study: &Study<'_>) -> Option<String> {
-    let first = study.record.settings.answer == Answer::FirstToken;
-    let told = "Probabilities are of the answers' first tokens. Answers with the same first token are not told apart.";
-    first.then(|| told.into())
-}
-
-fn ablation(study: &Study<'_>) -> Option<String> {
-    let place = match study.summary.view.necessity_at {
-        NecessityAt::LStar => "l*",
-        NecessityAt::PerFact => "each fact's own layer",
-    };
-    let told = || {
-        format!(
-            "Δ_nec and r_MLP at {place} come from zero ablation, which puts the model in a state that it does not reach by itself."
-        )
-    };
-    (!study.summary.maps.block.is_empty()).then(told)
-}
-
-fn redundancy(study: &Study<'_>) -> Option<String> {
-    let view = study.summary.view;
-    let Some(found) = study.summary.redundancy else {
-        return Some(format!("R was not measured under {}.", view.position.name()));
-    };
-    let clipped = view.redundancy == RedundancyAggregate::RatioOfMeans && clip(&found) != Clip::No;
-    let clipped = clipped.then(|| "R is clipped and uninformative here.".to_owned());
-    let floor = (view.position == PatchPosition::LastToken)
-        .then(|| "Under last-token, R has a lower bound that follows from definitions.".to_owned());
-    Some(joined([clipped, floor])).filter(|told| !told.is_empty())
-}
-
-/// Edits of a study below which a success rate says little.
-const FEW_EDITS: usize = 50;
-
-fn few_edits(study: &Study<'_>) -> Option<String> {
-    match study.summary.edits.as_ref().map(|edits| edits.editable) {
-        None if is_sequence(study.record) => None,
-        None => Some("No fact was edited: whether facts can be edited where they are localized is open.".into()),
-        Some(0) => Some("No edit counts, so nothing is known about success.".into()),
-        Some(few) if few < FEW_EDITS => Some(format!(
-            "Over {}, the standard error of a success rate is up to {:.1} percentage points.",
-            words::count(few, "edit"),
-            points(few)
-        )),
-        Some(_) => None,
-    }
-}
-
-fn seed(article: &Article<'_>) -> Option<String> {
-    let seeds: BTreeSet<u64> = article.records.iter().map(|record| record.settings.seed).collect();
-    let noise = article.records.iter().any(|record| matches!(record.settings.corruption, Corruption::Noise { .. }));
-    let part = article.records.iter().any(|record| record.facts.len() < record.source.count);
-    let edits = article.records.iter().any(Record::has_edits);
-    let drawn = [(part, "the sample of facts"), (noise, "the noise"), (edits, "the search for edits")];
-    let drawn: Vec<&str> = drawn.into_iter().filter_map(|(drawn, what)| drawn.then_some(what)).collect();
-    let only = seeds.first().filter(|_| seeds.len() == 1 && !drawn.is_empty())?;
-    Some(format!("One seed, {only}, decided: {}. The variation over seeds was not measured.", drawn.join(", ")))
-}
-
-fn errors(article: &Article<'_>) -> Option<String> {
-    let some = article.studies.iter().any(|study| study.summary.validated > 1);
-    some.then(|| {
-        "Standard errors are over facts. They do not include the variation over seeds or trained models.".into()
-    })
-}
-
-fn device(study: &Study<'_>) -> Option<String> {
-    let kind = study.record.device.kind.to_uppercase();
-    let told = || {
-        format!(
-            "Computed on a {}. Another device may change the last digits, and with them a tie.",
-            words::visible(&kind)
-        )
-    };
-    (!kind.is_empty()).then(told)
 }
 
 #[cfg(test)]

@@ -118,7 +118,7 @@ pub fn sections(article: &Article<'_>) -> Vec<Section> {
         ))]));
     }
     found.push(section("Exact savings", [text(
-        "Nothing is approximated. A patch after block l at position i changes no earlier block or position, so only later ones run \
+        "Nothing is approximated. A patch after block l at position i changes nothing in blocks up to l or at positions before i, so only later ones run \
          again, many in one batch. Only positions whose prediction is read go through the head. Results equal those of full passes \
          to float rounding.",
     )]));
@@ -211,21 +211,20 @@ fn sufficiency(article: &Article<'_>) -> Section {
     let positions = once(article.records.iter().flat_map(|record| record.settings.positions.iter().copied()));
     let told = positions.iter().map(|position| match position {
         PatchPosition::SubjectLast => {
-            " subject-last: the state of the subject's last token is restored at the subject's last token. By definition a patch after \
-             the last block changes nothing, s_L = 0, unless the subject ends the prompt."
+            "subject-last restores the state of the subject's last token at the subject's last token. By definition a patch after the \
+             last block changes nothing, s_L = 0, unless the subject ends the prompt."
         }
         PatchPosition::LastToken => {
-            " last-token: the state of the prompt's last token is restored at the prompt's last token. By definition a patch after the \
-             last block restores the clean answer, s_L = p_clean − p_corrupt."
+            "last-token restores the state of the prompt's last token at the prompt's last token. By definition a patch after the last \
+             block restores the clean answer, s_L = p_clean − p_corrupt."
         }
-        PatchPosition::SameIndex => " same-index: the state of the subject's last token is restored at the same index.",
+        PatchPosition::SameIndex => "same-index restores the state of the subject's last token at the same index.",
     });
     let mut paragraphs = vec![
-        text(format!(
+        text(
             "In the corrupted run, the residual stream after one block at one position is replaced by the clean run's. The gain of \
-             p(true answer) is the layer's sufficiency (equation 1). Patch positions:{}",
-            told.collect::<String>()
-        )),
+             p(true answer) is the layer's sufficiency (equation 1):",
+        ),
         formulas::SUFFICIENCY,
         text("A fact's dominant layer has the largest sufficiency, the lowest layer on a tie:"),
         formulas::DOMINANT,
@@ -235,6 +234,7 @@ fn sufficiency(article: &Article<'_>) -> Section {
              errors together.",
         ),
     ];
+    paragraphs.splice(2..2, told.map(text));
     if positions.iter().any(|position| *position != PatchPosition::LastToken) {
         paragraphs.push(text(if article.view.argmax_always {
             "The largest value of a fact whose patches only hurt is s_L = 0. It is counted at the last layer, since a layer is always \

@@ -1,6 +1,6 @@
 //! Figures 5 and 6 and Tables 4 and 6: what became of the edits.
 
-use super::super::finding::{Finding, apart, joined, share, value};
+use super::super::finding::{self, Finding, apart, joined, share, value};
 use super::super::{Article, Study};
 use crate::figures::prediction::is_swept;
 use crate::figures::sequence::is_sequence;
@@ -10,18 +10,12 @@ use engram_core::record::EditRecord;
 
 /// Which edits all of this is about, where there are more.
 fn which(article: &Article<'_>) -> String {
-    let several =
-        article.records.iter().find(|record| record.settings.edit.methods.len() > 1 && record.edits.is_some());
-    let several = several.map(|record| {
-        let methods = &record.settings.edit.methods;
+    let edited = article.records.iter().filter(|record| record.edits.is_some());
+    let several = edited.map(|record| &record.settings.edit.methods).find(|methods| methods.len() > 1).map(|methods| {
         format!("Edits by {}, the first of {} methods; Tables 4, 6 and 7 have all.", methods[0].title(), methods.len())
     });
-    let swept = article
-        .records
-        .iter()
-        .any(is_swept)
-        .then(|| "Edits at each fact's dominant layer; Table 10 has the other layers.".to_owned());
-    joined([several, swept])
+    let swept = "Edits at each fact's dominant layer; Table 10 has the other layers.";
+    joined([several, article.records.iter().any(is_swept).then(|| swept.to_owned())])
 }
 
 /// The edits of a study that count, or why there are none.
@@ -41,16 +35,15 @@ fn counted<'a>(study: &Study<'a>) -> Result<Vec<&'a EditRecord>, String> {
     }
 }
 
+/// A sentence from the edits of each study that count, or why there are none.
+fn each(article: &Article<'_>, say: impl Fn(&Study<'_>, &[&EditRecord]) -> Option<String>) -> Finding {
+    let one = |study: &Study<'_>| counted(study).map_or_else(Some, |edits| say(study, &edits));
+    Finding::of(&article.studies, one).with(which(article))
+}
+
 /// Figure 5: successes, and what edits gained by depth.
 pub(super) fn by_depth(article: &Article<'_>) -> Finding {
-    let one = |study: &Study<'_>| {
-        let edits = match counted(study) {
-            Ok(edits) => edits,
-            Err(why) => return Some(why),
-        };
-        Some(joined([success(study), Some(gains(study, &edits))]))
-    };
-    Finding::of(&article.studies, one).with(which(article))
+    each(article, |study, edits| Some(joined([success(study), Some(gains(study, edits))])))
 }
 
 /// The gain of the new answer in the lower half of the edits by depth against the rest; one layer stays together.
@@ -77,17 +70,13 @@ fn gains(study: &Study<'_>, edits: &[&EditRecord]) -> String {
         (_, true) if deep.mean > shallow.mean => "deeper edits gain more",
         (_, true) => "shallower edits gain more",
     };
-    let (shallow, deep) = (super::super::finding::mean(&shallow), super::super::finding::mean(&deep));
+    let [shallow, deep] = [&shallow, &deep].map(finding::mean);
     format!("Mean gain of p(new answer) up to layer {cut}: {shallow}; deeper: {deep}; {reading}.")
 }
 
 /// Figure 6: both answers before and after.
 pub(super) fn both_answers(article: &Article<'_>) -> Finding {
-    let one = |study: &Study<'_>| {
-        let edits = match counted(study) {
-            Ok(edits) => edits,
-            Err(why) => return Some(why),
-        };
+    each(article, |_, edits| {
         let likelier = edits.iter().filter(|edit| edit.p_false_after > edit.p_true_after).count();
         let mean = |of: fn(&EditRecord) -> f32| {
             Mean::of(edits.iter().map(|edit| f64::from(of(edit)))).map(|mean| value(&mean)).unwrap_or_default()
@@ -101,8 +90,7 @@ pub(super) fn both_answers(article: &Article<'_>) -> Finding {
             mean(|edit| edit.p_true),
             mean(|edit| edit.p_true_after)
         ))
-    };
-    Finding::of(&article.studies, one).with(which(article))
+    })
 }
 
 /// Successes as the paper counts them, and edits that do not count.
@@ -120,16 +108,15 @@ fn success(study: &Study<'_>) -> Option<String> {
 
 /// Table 4: successes and side effects; nothing where no study has Stage 3.
 pub(super) fn table(article: &Article<'_>) -> Option<Finding> {
-    let one = |study: &Study<'_>| {
-        let edits = study.summary.edits.as_ref()?;
-        let restored = (!edits.all_restored)
-            .then(|| "Weights were not restored bit for bit, so later edits start from changed weights.".to_owned());
-        Some(match counted(study) {
-            Ok(_) => joined([success(study), side_effects(edits), restored]),
-            Err(why) => why,
+    article.records.iter().any(|record| record.edits.is_some()).then(|| {
+        each(article, |study, _| {
+            let edits = study.summary.edits.as_ref()?;
+            let restored = (!edits.all_restored).then(|| {
+                "Weights were not restored bit for bit, so later edits start from changed weights.".to_owned()
+            });
+            Some(joined([success(study), side_effects(edits), restored]))
         })
-    };
-    Finding::of(&article.studies, one).if_said().map(|finding| finding.with(which(article)))
+    })
 }
 
 /// What became of unrelated facts.
@@ -225,7 +212,7 @@ mod tests {
             "{told}"
         );
         assert!(
-            told.contains("p(new answer) 0.010 ± 0.000 → 0.253") && told.contains("p(old answer) 0.900 "),
+            told.contains("p(new answer) 0.010 ± 0.000 → 0.252") && told.contains("p(old answer) 0.900 "),
             "{told}"
         );
         let table = |record: &Record| said(|article| table(article).unwrap_or_default(), record);

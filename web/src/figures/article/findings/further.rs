@@ -162,10 +162,13 @@ mod tests {
     #[test]
     fn traces_after_edits_and_sequences_are_told() {
         let told = said(retrace, &[sample::retraced("a")]).unwrap_or_default();
-        assert!(told.starts_with("ROME, 4 edits: ") && told.contains("+0.700 (layer 3) after"), "{told}");
+        assert!(
+            told.starts_with("ROME, 4 edits: ") && told.contains("For the new answer +0.700 (layer 3) after"),
+            "{told}"
+        );
         let mut turn = sample::edited_in_turn("a");
         let told = said(sequences, std::slice::from_ref(&turn)).unwrap_or_default();
-        assert!(told.starts_with("ROME, 4 edits one after the other: ES ") && told.contains("collapsed"), "{told}");
+        assert!(told.starts_with("ROME, 4 edits in sequence: ES ") && told.contains("collapsed"), "{told}");
         turn.sequences[0].checkpoints.clear();
         assert!(said(sequences, &[turn]).is_some_and(|told| told.starts_with("No sequence has reached")));
         let other = [sample::record()];
