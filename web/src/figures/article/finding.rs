@@ -6,10 +6,13 @@ use engram_core::metrics::{Mean, Share};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
+/// The name of several studies together.
+const ALL: &str = "All studies";
+
 /// A caption, or a line of the abstract.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Finding {
-    /// Names of studies, and what holds for them. The names are empty where all studies have the same sentence.
+    /// Names of studies, and what holds for them; no name where there is only one study.
     pub said: Vec<(String, String)>,
     /// What does not depend on a study: what is drawn, and how to read it.
     pub note: String,
@@ -31,7 +34,11 @@ impl Finding {
                 None => groups.push((vec![&study.name], sentence)),
             }
         }
-        let named = |names: &[&str]| if names.len() == count { String::new() } else { names.join(", ") };
+        let named = |names: &[&str]| match (count, names.len()) {
+            (1, _) => String::new(),
+            (count, some) if some == count => ALL.to_owned(),
+            _ => names.join(", "),
+        };
         let said = groups.into_iter().map(|(names, sentence)| (named(&names), sentence)).collect();
         Self { said, note: String::new() }
     }
@@ -122,7 +129,7 @@ mod tests {
         let of = |say: &dyn Fn(&str) -> Option<&'static str>| {
             Finding::of(&article.studies, |study| say(&study.name).map(str::to_owned)).with("Note.").to_string()
         };
-        assert_eq!(of(&|_| Some("Same.")), "Same. Note.");
+        assert_eq!(of(&|_| Some("Same.")), "All studies: Same. Note.");
         assert_eq!(
             of(&|name| Some(if name == "tiny (2)" { "B." } else { "A." })),
             "tiny, tiny (3): A. tiny (2): B. Note."

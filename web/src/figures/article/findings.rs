@@ -10,7 +10,6 @@ pub(super) use panels::{Clip, clip};
 
 use super::finding::{Finding, share};
 use super::{Article, Study, studies};
-use crate::words;
 use engram_core::metrics::{Share, matched, restrict};
 use engram_core::record::{PatchPosition, Record};
 use std::collections::BTreeMap;
@@ -101,7 +100,9 @@ pub(super) fn counts(article: &Article<'_>) -> Finding {
         };
         let requested = match found.validated < wanted {
             true => format!("{wanted} were requested"),
-            false => format!("the study stopped at {wanted}, so its density is no count of what the model knows"),
+            false => {
+                format!("the study stopped at the requested {wanted}, so density does not count what the model knows")
+            }
         };
         Some(format!("{} screened facts passed both filters; {requested}.", share(&kept)))
     };
@@ -121,8 +122,10 @@ fn matched_subset(article: &Article<'_>) -> Option<Finding> {
     let layer = |study: &Study<'_>| study.summary.l_star.map_or("none".to_owned(), |layer| format!("layer {layer}"));
     let part: BTreeMap<String, String> =
         studies(&subset, &article.view).iter().map(|study| (study.name.clone(), layer(study))).collect();
-    let one = |study: &Study<'_>| Some(format!("l* {}, over all its facts {}.", part.get(&study.name)?, layer(study)));
-    let note = format!("Over the {} that every study validated.", words::count(ids.len(), "fact"));
+    let one = |study: &Study<'_>| {
+        Some(format!("l* on these facts: {}; on all facts of the study: {}.", part.get(&study.name)?, layer(study)))
+    };
+    let note = format!("Facts that every study validated: {}.", ids.len());
     Some(Finding::of(&article.studies, one).with(note))
 }
 
@@ -183,8 +186,8 @@ mod tests {
         let a = sample::study("a", PatchPosition::SubjectLast, &[early, late, late]);
         assert_eq!(of(std::slice::from_ref(&a), "table-5"), None);
         let moved = of(&[a.clone(), sample::study("b", PatchPosition::SubjectLast, &[early])], "table-5");
-        let wanted = "a: l* layer 1, over all its facts layer 2. b: l* layer 1, over all its facts layer 1. Over the 1 fact that \
-                      every study validated.";
+        let wanted = "a: l* on these facts: layer 1; on all facts of the study: layer 2. b: l* on these facts: layer 1; on all facts of \
+                      the study: layer 1. Facts that every study validated: 1.";
         assert_eq!(moved.as_deref(), Some(wanted));
         let mut other = a.clone();
         other.facts.iter_mut().for_each(|fact| fact.prompt.push('x'));
@@ -193,6 +196,6 @@ mod tests {
         );
         let mut one = sample::record();
         one.settings.n = 2;
-        assert!(of(&[one], "table-1").is_some_and(|told| told.contains("stopped at 2, so its density")));
+        assert!(of(&[one], "table-1").is_some_and(|told| told.contains("stopped at the requested 2, so density")));
     }
 }

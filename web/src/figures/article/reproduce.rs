@@ -1,13 +1,13 @@
 //! The command lines that reproduce an article's records, and everything that decided their numbers.
 
+mod flags;
+
 use super::{Article, finding::Finding};
 use crate::figures::about;
 use crate::state::BUNDLED;
 use crate::words;
 use engram_core::names::HubId;
-use engram_core::record::{
-    Answer, Corruption, EditLayers, EditMethod, EditSettings, Record, SearchStart, SecondMomentSettings, Settings,
-};
+use engram_core::record::{Answer, Corruption, EditLayers, Record, Settings};
 
 /// How one record is made again.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -162,7 +162,7 @@ fn study_line(record: &Record) -> String {
         flag(name, value);
     }
     if settings.stages.contains(&3) {
-        method_flags(edit).into_iter().for_each(|(name, value)| flag(&name, value));
+        flags::methods(edit).into_iter().for_each(|(name, value)| flag(&name, value));
     }
     // `auto` picks the faster device, so the device is named even where it was not asked for.
     if ["cpu", "gpu"].contains(&record.device.kind.as_str()) {
@@ -197,7 +197,7 @@ fn notes(record: &Record) -> Vec<String> {
             sum(&record.source.sha256)
         ));
     }
-    let no_flag = without_flag(settings, &default);
+    let no_flag = flags::missing(settings, &default);
     if !no_flag.is_empty() {
         notes.push(format!("No flag sets: {}. This line alone does not give the same record.", no_flag.join(", ")));
     }
@@ -212,93 +212,6 @@ fn notes(record: &Record) -> Vec<String> {
         ));
     }
     notes
-}
-
-/// Flags of the methods and of what they need, where they are not as usual.
-fn method_flags(edit: &EditSettings) -> Vec<(String, String)> {
-    let mut flags: Vec<(String, String)> = Vec::new();
-    let mut flag = |name: &str, value: String| {
-        if flags.iter().all(|(known, _)| known != name) {
-            flags.push((name.to_owned(), value));
-        }
-    };
-    let mut names: Vec<&str> = edit.methods.iter().map(EditMethod::name).collect();
-    names.dedup();
-    if names != ["spsa"] {
-        flag("--edit-method", names.join(","));
-    }
-    let filtered = edit.methods.iter().any(|method| !method.has_gradients());
-    let least = if filtered { EditSettings::default().min_p_false } else { 0.0 };
-    if edit.min_p_false != least {
-        flag("--min-p-false", edit.min_p_false.to_string());
-    }
-    if edit.fluency > 0 {
-        flag("--fluency", String::new());
-    }
-    let keys = |covariance: bool| {
-        edit.methods.iter().any(|method| matches!(method, EditMethod::Rome(rome) if rome.covariance == covariance))
-    };
-    let starts = |start: SearchStart| {
-        edit.methods.iter().any(|method| matches!(method, EditMethod::Rome(rome) if rome.start == start))
-    };
-    match (starts(SearchStart::Zero), starts(SearchStart::Neighbour)) {
-        (true, true) => flag("--start", "zero,neighbour".into()),
-        (false, true) => flag("--start", "neighbour".into()),
-        _ => {}
-    }
-    match (keys(true), keys(false)) {
-        (true, true) => flag("--c", "text,identity".into()),
-        (false, true) => flag("--c", "identity".into()),
-        _ => {}
-    }
-    for method in &edit.methods {
-        let Some(usual) = EditMethod::named(method.name()) else { continue };
-        let counts = method.counts().into_iter().zip(usual.counts());
-        let counts = counts.map(|((name, value), usual)| (name, value.to_string(), value != usual.1));
-        let numbers = method.numbers().into_iter().zip(usual.numbers());
-        let numbers = numbers.map(|((name, value), usual)| (name, value.to_string(), value != usual.1));
-        for (name, value, _) in counts.chain(numbers).filter(|(.., differs)| *differs) {
-            flag(&format!("--{name}"), value);
-        }
-    }
-    if edit.needs_second_moment() {
-        let SecondMomentSettings { keys, window, first, ridge, text, .. } = &edit.second_moment;
-        let usual = SecondMomentSettings::default();
-        if text != "bundled facts" {
-            flag("--stats-text", path(text));
-        }
-        if !first {
-            flag("--stats-skip-first", String::new());
-        }
-        flag("--stats-keys", keys.to_string());
-        if *window != usual.window {
-            flag("--stats-window", window.to_string());
-        }
-        if *ridge != usual.ridge {
-            flag("--ridge", ridge.to_string());
-        }
-    }
-    flags
-}
-
-fn without_flag(settings: &Settings, default: &Settings) -> Vec<String> {
-    let pairs = |settings: &Settings| {
-        let mut pairs = vec![
-            ("the smallest effect", settings.min_effect.to_string()),
-            ("the longest prompt", settings.max_tokens.to_string()),
-            ("the screening batch", settings.screen_batch.to_string()),
-            ("the tracing batch", settings.trace_batch.to_string()),
-            ("the unrelated facts", settings.edit.unrelated.to_string()),
-        ];
-        let (sigmas, draws) = match settings.corruption {
-            Corruption::Noise { sigmas, draws, .. } => (sigmas, draws),
-            Corruption::Replace { .. } => (3.0, 10),
-        };
-        pairs.extend([("the noise in σ", sigmas.to_string()), ("the noise draws", draws.to_string())]);
-        pairs
-    };
-    let both = pairs(settings).into_iter().zip(pairs(default));
-    both.filter(|(own, usual)| own != usual).map(|((name, value), _)| format!("{name} {value}")).collect()
 }
 
 /// Names and values: those of [`about::lines`], and the settings that are not among them.

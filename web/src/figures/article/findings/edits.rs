@@ -142,7 +142,7 @@ pub(super) fn verdicts(article: &Article<'_>) -> Option<Finding> {
 fn verdict(edits: &EditSummary) -> String {
     let ended = Verdict::ALL.into_iter().filter_map(|verdict| Some((*edits.verdicts.get(&verdict)?, verdict.name())));
     let ended = ended.filter(|(count, _)| *count > 0).map(|(count, name)| format!("{count} {name}"));
-    format!("{} by all measures: {}.", words::count(edits.tried, "edit"), ended.collect::<Vec<_>>().join("; "))
+    format!("Verdict of {}: {}.", words::count(edits.tried, "edit"), ended.collect::<Vec<_>>().join("; "))
 }
 
 fn paraphrases(study: &Study<'_>) -> Option<String> {
@@ -222,10 +222,7 @@ mod tests {
             "{told}"
         );
         let verdicts = said(|article| verdicts(article).unwrap_or_default(), &one);
-        assert!(
-            verdicts.starts_with("2 edits by all measures: 1 rewritten, not all checked; 1 silenced."),
-            "{verdicts}"
-        );
+        assert!(verdicts.starts_with("Verdict of 2 edits: 1 rewritten, not all checked; 1 silenced."), "{verdicts}");
         assert!(verdicts.ends_with("more probable: 0 before, 2 of 2 (100.0 %) after."), "{verdicts}");
         one.edits.iter_mut().flatten().take(1).for_each(|edit| (edit.p_false, edit.restored) = (1e-6, false));
         let told = table(&one);

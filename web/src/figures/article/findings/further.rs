@@ -120,7 +120,8 @@ pub(super) fn sequences(article: &Article<'_>) -> Option<Finding> {
 pub(super) fn sequence_figure() -> Finding {
     Finding::note(format!(
         "Means over all edits in force, measured with the later ones in place. A model counts as collapsed where its perplexity is \
-         above {BROKEN_TEXT} times that of the unedited model, or where it keeps fewer than {BROKEN_FACTS} of the unedited facts."
+         above {BROKEN_TEXT} times that of the unedited model, or where it keeps less than {:.0} % of the unedited facts.",
+        100.0 * BROKEN_FACTS
     ))
 }
 

@@ -77,13 +77,13 @@ fn compared(first: &Study<'_>, second: &Study<'_>) -> Option<String> {
     let [name, other] = [first, second].map(|study| study.summary.view.position.name());
     let late = |layer: usize| layer as f64 / first.summary.layers.max(1) as f64 >= PUBLISHED;
     let which = match (late(one), late(two)) {
-        (true, true) => "under both",
-        (true, false) => name,
-        (false, true) => other,
-        (false, false) => "under neither",
+        (true, true) => "both patch positions".to_owned(),
+        (true, false) => format!("{name} only"),
+        (false, true) => format!("{other} only"),
+        (false, false) => "neither patch position".to_owned(),
     };
     Some(format!(
-        "l* is layer {one} under {name}, layer {two} under {other}. A late l* as in the paper (from {} of the depth on): \
+        "l* is layer {one} under {name}, layer {two} under {other}. l* as late as in the paper (from {} of the depth on): under \
          {which}.",
         percent(PUBLISHED)
     ))
@@ -222,12 +222,14 @@ mod tests {
             "{late}"
         );
         assert!(
-            late.contains("layer 1 under subject-last, layer 4 under last-token.") && late.contains("on): last-token."),
+            late.contains("layer 1 under subject-last, layer 4 under last-token.")
+                && late.contains("on): under last-token only."),
             "{late}"
         );
         let early = under(&[0.95, 0.2, 0.1, 0.9]);
         assert!(
-            early.contains("on): under neither.") && early.contains("Layer 1 restores more than the clean run"),
+            early.contains("on): under neither patch position.")
+                && early.contains("Layer 1 restores more than the clean run"),
             "{early}"
         );
     }

@@ -62,9 +62,12 @@ fn editing(article: &Article<'_>) -> Section {
     }
     paragraphs.extend(told.into_iter().map(|(titles, said)| text(format!("{} {said}", titles.join(", ")))));
     paragraphs.push(text(format!(
-        "An edit counts if p(new answer) was above {} before. It succeeds if it reaches one of three levels, and is named by the first. \
+        "{}. An edit succeeds if it reaches one of three levels, and is named by the first. \
          {levels}. This success is the paper's and is read on the prompt alone. The verdict uses all measures. {}",
-        set(article, |settings| settings.edit.min_p_false.to_string()),
+        set(article, |settings| match settings.edit.min_p_false {
+            0.0 => "Every edit counts".into(),
+            least => format!("An edit counts if p(new answer) was above {least} before"),
+        }),
         RULES.join(" ")
     )));
     section("Editing", paragraphs)
