@@ -16,7 +16,7 @@ pub const RULES: [&str; 2] = [
     "Rewritten: p(new answer) gained 0.05 or more and is above p(old answer). Partly rewritten: the same gain, but \
      p(old answer) is still higher. Silenced: p(old answer) lost half or more (at least 0.05), and p(new answer) \
      gained less than 0.05.",
-    "A paraphrase follows if the new answer is rewritten there too; more than half must. A neighbour or an unrelated \
+    "A paraphrase follows if the first condition holds for it too; more than half must. A neighbour or an unrelated \
      fact is harmed if its own answer lost half or more (at least 0.05), if the new answer takes its place, or if an \
      unrelated fact's most probable token changes. With harm: more than a tenth of either is harmed. What was not \
      measured does not count as held.",

@@ -117,10 +117,25 @@ pub fn peak(means: &[Mean]) -> Option<(usize, &Mean)> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::super::{super::sample, Article};
     use super::*;
     use engram_core::metrics::MetricConvention;
+
+    /// Says what a text is where it has no such part.
+    pub(in super::super) fn has(told: &str, part: &str) {
+        assert!(told.contains(part), "{part}\nis not in\n{told}");
+    }
+
+    /// Says what a text is where it has another beginning.
+    pub(in super::super) fn begins(told: &str, part: &str) {
+        assert!(told.starts_with(part), "{part}\nis not the beginning of\n{told}");
+    }
+
+    /// Says what a text is where it has another end.
+    pub(in super::super) fn ends(told: &str, part: &str) {
+        assert!(told.ends_with(part), "{part}\nis not the end of\n{told}");
+    }
 
     #[test]
     fn studies_with_the_same_sentence_share_it() {

@@ -133,6 +133,7 @@ fn matched_subset(article: &Article<'_>) -> Option<Finding> {
 mod tests {
     use super::super::super::sample;
     use super::*;
+    use crate::figures::article::finding::tests::{begins, has};
     use engram_core::metrics::MetricConvention;
     use engram_core::record::RedundancyCurve;
 
@@ -145,11 +146,9 @@ mod tests {
         let view = MetricConvention::default();
         let mut record = sample::study("a", PatchPosition::SubjectLast, &[&[0.5, 0.2, 0.1], &[0.5, 0.2, 0.1]]);
         let lines = said(std::slice::from_ref(&record), &view);
-        assert!(
-            lines[0].starts_with("2 of 2 (100.0 %) screened facts passed both filters; 100 were requested."),
-            "{lines:?}"
-        );
-        assert!(lines[1].contains("l* is layer 1 of 3") && lines[2].starts_with("Ablating block"), "{lines:?}");
+        begins(&lines[0], "2 of 2 (100.0 %) screened facts passed both filters; 100 were requested.");
+        has(&lines[1], "l* is layer 1 of 3");
+        begins(&lines[2], "Ablating block");
         record.settings.positions.push(PatchPosition::LastToken);
         sample::each(&mut record, |traced| {
             traced.patched.insert(PatchPosition::LastToken, vec![0.1, 0.2, 0.9]);
@@ -158,9 +157,9 @@ mod tests {
         });
         sample::edited(&mut record, 1, &[[0.2, 0.5], [0.9, 0.01]]);
         let lines = said(std::slice::from_ref(&record), &view);
-        assert!(lines[1].starts_with("Under last-token, l* is layer 3 of 3. By definition"), "{lines:?}");
-        assert!(lines[2].starts_with("R = 0.333 (n = 2). R: share"), "{lines:?}");
-        assert!(lines[3].contains("1 of 2 (50.0 %) edits succeed by the paper's criterion"), "{lines:?}");
+        begins(&lines[1], "Under last-token, l* is layer 3 of 3. By definition");
+        begins(&lines[2], "R = 0.333 (n = 2). R: share");
+        has(&lines[3], "1 of 2 (50.0 %) edits succeed by the paper's criterion");
         sample::each(&mut record, |traced| traced.without_block[0] = 0.89);
         assert!(said(std::slice::from_ref(&record), &view)[2].starts_with("R is clipped at 1 and uninformative here."));
         let lines = said(&[record], &view.with_position(PatchPosition::LastToken));
@@ -172,7 +171,8 @@ mod tests {
         none.facts.retain(|fact| fact.traced().is_none());
         none.edits = None;
         let lines = said(&[none], &view);
-        assert!(lines[0].starts_with("0 of 1 (0.0 %)") && lines[2].starts_with("No block was ablated"), "{lines:?}");
+        begins(&lines[0], "0 of 1 (0.0 %)");
+        begins(&lines[2], "No block was ablated");
         let lines = said(&[sample::swept("a")], &view);
         assert!(lines.last().is_some_and(|line| line.contains("causal tracing")) && lines.len() <= 6, "{lines:?}");
     }

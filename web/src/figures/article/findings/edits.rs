@@ -165,6 +165,7 @@ pub(super) fn headline(article: &Article<'_>) -> Option<Finding> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::figures::article::finding::tests::{begins, ends, has};
     use crate::figures::sample;
     use engram_core::metrics::MetricConvention;
     use engram_core::record::{PatchPosition, Record};
@@ -191,42 +192,31 @@ mod tests {
             said(by_depth, &both)
         };
         let deep = deeper(&[[0.2, 0.9], [0.2, 0.91]]);
-        assert!(
-            deep.ends_with(
-                "up to layer 1: 0.500 ± 0.006 (n = 3); deeper: 0.895 ± 0.005 (n = 2); deeper edits gain more."
-            ),
-            "{deep}"
-        );
+        ends(&deep, "up to layer 1: 0.500 ± 0.006 (n = 3); deeper: 0.895 ± 0.005 (n = 2); deeper edits gain more.");
         assert!(deeper(&[[0.2, 0.2], [0.2, 0.21]]).contains("shallower edits gain more"));
         assert!(deeper(&[[0.2, 0.50], [0.2, 0.52]]).contains("no difference beyond the standard errors"));
         let few = deeper(&[[0.8, 0.011]]);
-        assert!(few.starts_with("3 of 4 (75.0 %)") && few.contains("too few edits to compare"), "{few}");
+        begins(&few, "3 of 4 (75.0 %)");
+        has(&few, "too few edits to compare");
     }
 
     #[test]
     fn answers_are_counted_and_side_effects_told() {
         let mut one = record(1, &[[0.2, 0.5], [0.001, 0.005]]);
         let told = said(both_answers, &one);
-        assert!(
-            told.starts_with("The new answer is more probable than the old one after 2 of 2 (100.0 %) edits. Mean"),
-            "{told}"
-        );
-        assert!(
-            told.contains("p(new answer) 0.010 ± 0.000 → 0.252") && told.contains("p(old answer) 0.900 "),
-            "{told}"
-        );
+        begins(&told, "The new answer is more probable than the old one after 2 of 2 (100.0 %) edits. Mean");
+        has(&told, "p(new answer) 0.010 ± 0.000 → 0.252");
+        has(&told, "p(old answer) 0.900 ");
         let table = |record: &Record| said(|article| table(article).unwrap_or_default(), record);
         let told = table(&one);
-        assert!(
-            told.contains("criterion, 1 of them only silence the old answer. Unrelated facts: mean |Δp| 0.020"),
-            "{told}"
-        );
+        has(&told, "criterion, 1 of them only silence the old answer. Unrelated facts: mean |Δp| 0.020");
         let verdicts = said(|article| verdicts(article).unwrap_or_default(), &one);
-        assert!(verdicts.starts_with("Verdict of 2 edits: 1 rewritten, not all checked; 1 silenced."), "{verdicts}");
-        assert!(verdicts.ends_with("more probable: 0 before, 2 of 2 (100.0 %) after."), "{verdicts}");
+        begins(&verdicts, "Verdict of 2 edits: 1 rewritten, not all checked; 1 silenced.");
+        ends(&verdicts, "more probable: 0 before, 2 of 2 (100.0 %) after.");
         one.edits.iter_mut().flatten().take(1).for_each(|edit| (edit.p_false, edit.restored) = (1e-6, false));
         let told = table(&one);
-        assert!(told.contains("too low before: 1.") && told.contains("were not restored bit for bit"), "{told}");
+        has(&told, "too low before: 1.");
+        has(&told, "were not restored bit for bit");
         one.edits.iter_mut().flatten().for_each(|edit| edit.p_false = 1e-6);
         assert_eq!(said(both_answers, &one), "None of 2 edits counts: p(new answer) was too low before.");
     }
@@ -241,6 +231,6 @@ mod tests {
         assert_eq!([table(&article), verdicts(&article), headline(&article)], [None, None, None]);
         assert_eq!(said(by_depth, &sample::edited_in_turn("a")), "Facts were edited in sequence only.");
         let swept = said(by_depth, &sample::swept("a"));
-        assert!(swept.ends_with("Edits at each fact's dominant layer; Table 10 has the other layers."), "{swept}");
+        ends(&swept, "Edits at each fact's dominant layer; Table 10 has the other layers.");
     }
 }

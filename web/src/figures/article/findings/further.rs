@@ -128,6 +128,7 @@ pub(super) fn sequence_figure() -> Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::figures::article::finding::tests::{begins, ends, has};
     use crate::figures::sample;
     use engram_core::metrics::MetricConvention;
     use engram_core::record::Record;
@@ -140,17 +141,17 @@ mod tests {
     fn predictions_name_layers_and_facts() {
         let one = [sample::swept("a")];
         let told = said(prediction, &one).unwrap_or_default();
-        assert!(told.starts_with("ROME: causal tracing was asked about too few facts"), "{told}");
+        begins(&told, "ROME: causal tracing was asked about too few facts");
         let wanted = "Mean rewrite score at each fact's dominant layer 0.53, at the layer that is best for the other facts (layer \
                       2 over all) 0.71. The dominant layer is the best one for 2 of 4 facts.";
-        assert!(told.ends_with(wanted), "{told}");
+        ends(&told, wanted);
         let both =
             said(prediction, &[sample::swept("a"), sample::study("b", PatchPosition::SubjectLast, &[&[0.5, 0.1]])]);
         assert!(both.is_some_and(|told| told.starts_with("a: ROME: ")));
         let wanted = "ROME (4 facts): the mean rewrite score is highest at layer 2 (0.708 ± 0.125), the mean tracing effect (residual, \
                       subject-last) at layer 1 (0.";
         let layers = said(|article| Some(by_layer(article)), &one).unwrap_or_default();
-        assert!(layers.starts_with(wanted), "{layers}");
+        begins(&layers, wanted);
         assert!(
             said(|article| Some(dots(article)), &one).is_some_and(|told| told.contains(" over 12 edits; about layer"))
         );
@@ -163,13 +164,12 @@ mod tests {
     #[test]
     fn traces_after_edits_and_sequences_are_told() {
         let told = said(retrace, &[sample::retraced("a")]).unwrap_or_default();
-        assert!(
-            told.starts_with("ROME, 4 edits: ") && told.contains("For the new answer +0.700 (layer 3) after"),
-            "{told}"
-        );
+        begins(&told, "ROME, 4 edits: ");
+        has(&told, "For the new answer +0.700 (layer 3) after");
         let mut turn = sample::edited_in_turn("a");
         let told = said(sequences, std::slice::from_ref(&turn)).unwrap_or_default();
-        assert!(told.starts_with("ROME, 4 edits in sequence: ES ") && told.contains("collapsed"), "{told}");
+        begins(&told, "ROME, 4 edits in sequence: ES ");
+        has(&told, "collapsed");
         turn.sequences[0].checkpoints.clear();
         assert!(said(sequences, &[turn]).is_some_and(|told| told.starts_with("No sequence has reached")));
         let other = [sample::record()];

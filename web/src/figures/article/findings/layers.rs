@@ -180,6 +180,7 @@ fn ablated(study: &Study<'_>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::figures::article::finding::tests::{begins, ends, has};
     use crate::figures::sample;
     use engram_core::metrics::MetricConvention;
     use engram_core::record::Record;
@@ -198,9 +199,9 @@ mod tests {
         let peak = of(&[&[0.5, 0.2, 0.1, 0.1], &[0.52, 0.2, 0.1, 0.1]]);
         let wanted =
             "Under subject-last, mean sufficiency is highest at layer 1 of 4: 0.410 ± 0.010 (n = 2). By definition";
-        assert!(peak.starts_with(wanted), "{peak}");
+        begins(&peak, wanted);
         let close = of(&[&[0.5, 0.4, 0.1, 0.1], &[0.3, 0.4, 0.1, 0.1]]);
-        assert!(close.contains("by more than the standard errors: 2. By definition"), "{close}");
+        has(&close, "by more than the standard errors: 2. By definition");
         assert!(of(&[&[0.5, 0.1], &[0.05, 0.1]]).contains("no layer's mean sufficiency differs from 0"));
         assert!(of(&[&[0.05, 0.02, 0.1]]).contains("no layer's patch raises p(true answer)"));
         let none = sample::study("b", PatchPosition::LastToken, &[&[0.1, 0.9]]);
@@ -217,21 +218,12 @@ mod tests {
             said(second_position, &record)
         };
         let late = under(&[0.1, 0.1, 0.3, 0.9]);
-        assert!(
-            late.starts_with("Under last-token, half of the effect is restored from layer 4 of 4 on. l* is"),
-            "{late}"
-        );
-        assert!(
-            late.contains("layer 1 under subject-last, layer 4 under last-token.")
-                && late.contains("on): under last-token only."),
-            "{late}"
-        );
+        begins(&late, "Under last-token, half of the effect is restored from layer 4 of 4 on. l* is");
+        has(&late, "layer 1 under subject-last, layer 4 under last-token.");
+        has(&late, "on): under last-token only.");
         let early = under(&[0.95, 0.2, 0.1, 0.9]);
-        assert!(
-            early.contains("on): under neither patch position.")
-                && early.contains("Layer 1 restores more than the clean run"),
-            "{early}"
-        );
+        has(&early, "on): under neither patch position.");
+        has(&early, "Layer 1 restores more than the clean run");
     }
 
     #[test]
@@ -243,7 +235,7 @@ mod tests {
         let clear = of(&[one; 9]);
         let wanted = "Under subject-last, the most frequent dominant layer l* is layer 1 of 3, with 9 of 9 (100.0 %) localized \
                       facts. No peak: 0 of 9 (0.0 %). Not localized: 0 of 9 (0.0 %). A fact has";
-        assert!(clear.starts_with(wanted), "{clear}");
+        begins(&clear, wanted);
         let lost = subject(&[one, one, one, &[0.05, 0.0, 0.1]]);
         assert!(said(dominant_layers, &lost).contains("Not localized: 1 of 4 (25.0 %)."));
         let always = MetricConvention { argmax_always: true, ..MetricConvention::default() };
@@ -266,16 +258,11 @@ mod tests {
             said(ablations, &record)
         };
         let own = of([0.4, 0.8, 0.8], [0.6, 0.9, 0.9], [0.7, 0.9, 0.9]);
-        assert!(
-            own.starts_with("Ablating block 1 of 3 costs the most p(true answer): 0.500 (n = 1). It is l*. Largest"),
-            "{own}"
-        );
-        assert!(
-            own.ends_with("without attention output: 0.300 (layer 1); without MLP output: 0.200 (layer 1)."),
-            "{own}"
-        );
+        begins(&own, "Ablating block 1 of 3 costs the most p(true answer): 0.500 (n = 1). It is l*. Largest");
+        ends(&own, "without attention output: 0.300 (layer 1); without MLP output: 0.200 (layer 1).");
         let other = of([0.8, 0.8, 0.3], [0.9, 0.9, 0.8], [0.8, 0.9, 0.9]);
-        assert!(other.contains("l*, block 1, costs less: 0.100.") && other.contains("no difference"), "{other}");
+        has(&other, "l*, block 1, costs less: 0.100.");
+        has(&other, "no difference");
         assert_eq!(of([0.95; 3], [0.9; 3], [0.9; 3]), "No block's ablation lowers p(true answer) on average.");
         let mut none = sample::record();
         none.facts.retain(|fact| fact.traced().is_none());

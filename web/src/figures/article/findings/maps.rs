@@ -90,6 +90,7 @@ fn lens(study: &Study<'_>) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::figures::article::finding::tests::begins;
     use crate::figures::sample;
     use engram_core::metrics::MetricConvention;
     use engram_core::record::{Lens, PatchPosition, Record};
@@ -124,7 +125,7 @@ mod tests {
         let told = said(record(1));
         let wanted = "Highest cell before the last token, residual stream: last subject token in 2 of 2 facts (median layer 1); MLP \
                       output: further token in 2 of 2 facts (median layer 2); attention output: no cell raises p(true answer). A cell";
-        assert!(told.starts_with(wanted), "{told}");
+        begins(&told, wanted);
         assert!(said(record(3)).contains("A window of 3 of 3 layers locates tokens"));
         assert!(said(sample::record()).starts_with("No fact has token × layer maps. A cell"));
     }

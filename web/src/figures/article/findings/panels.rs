@@ -111,9 +111,10 @@ pub(super) fn redundancy(study: &Study<'_>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::figures::article::finding::tests::has;
     use crate::figures::sample;
     use engram_core::metrics::MetricConvention;
-    use engram_core::record::{Record, RedundancyCurve, Traced};
+    use engram_core::record::{RedundancyCurve, Traced};
 
     const EARLY: &[&[f32]] = &[&[0.5, 0.2, 0.1, 0.1], &[0.5, 0.2, 0.1, 0.1]];
 
@@ -122,10 +123,6 @@ mod tests {
         let mut record = sample::study("a", PatchPosition::SubjectLast, EARLY);
         sample::each(&mut record, change);
         panels(&Article::new(&[record], &MetricConvention::default())).to_string()
-    }
-
-    fn has(told: &str, part: &str) {
-        assert!(told.contains(part), "{told}");
     }
 
     #[test]
