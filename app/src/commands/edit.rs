@@ -236,16 +236,16 @@ fn searched(edit: &EditRecord, method: &EditMethod, place: &str, seconds: f64) -
             _ => format!("{what} {first:.3} -> {last:.3} in {steps} steps, {seconds:.1} s"),
         });
     }
-    let moved = 100.0 * edit.relative_change;
+    let moved = edit.relative_change;
     lines.push(if !method.has_target_value() {
         at_subject(moved)
     } else if method.is_joint() {
         format!(
-            "what is added to the stream has {moved:.1} % of its length; {:.1} % of the wanted stream is missing after the edit",
+            "residual stream: ‖Δh‖/‖h‖ = {moved:.2}; {:.1} % of the wanted change is missing after the edit",
             100.0 * edit.residual
         )
     } else {
-        format!("the MLP output moved by {moved:.1} % of its length; the edited weights miss it by {:.1e}", edit.residual)
+        format!("MLP output: ‖Δv‖/‖v‖ = {moved:.2}; the edited weights miss v* by {:.1e}", edit.residual)
     });
     lines
 }
@@ -266,12 +266,12 @@ fn applied(edit: &EditRecord, loaded: &LoadedChange, place: &str) -> Vec<String>
     };
     let mut lines = vec![format!("{what} {} ({rank}): changes {tensors} of {place}", text::escape(&loaded.path))];
     // Where it changes no MLP's last map, there is no value that it moves by itself.
-    lines.extend((edit.relative_change > 0.0).then(|| at_subject(100.0 * edit.relative_change)));
+    lines.extend((edit.relative_change > 0.0).then(|| at_subject(edit.relative_change)));
     lines
 }
 
 fn at_subject(moved: f32) -> String {
-    format!("the MLP output at the subject moved by {moved:.1} % of its length")
+    format!("MLP output at the subject: ‖Δv‖/‖v‖ = {moved:.2}")
 }
 
 /// The paper's three levels (METHODS, section 4), which look at the prompt alone.

@@ -83,31 +83,27 @@ pub struct RetraceSummary {
 }
 
 impl RetraceSummary {
-    /// What became of the old answer and where the new one is, in one sentence.
+    /// What became of the old answer and where the new one is, in two sentences.
     pub fn sentence(&self) -> Option<String> {
         let [old_before, old_after, _, new_after] = &self.again;
         let peak = |again: &Again| {
             let (layer, mean) = again.peak()?;
-            Some(match mean.mean {
-                nothing if nothing.abs() < 0.0005 => "nothing".to_owned(),
-                mean => format!("{mean:+.3} (layer {layer})"),
-            })
+            Some(if mean.mean.abs() < 0.0005 { "0".to_owned() } else { format!("{:+.3} (layer {layer})", mean.mean) })
         };
-        let moved = self.moved.map(|moved| format!("; its peak moves in {} of {}", moved.count, moved.of));
+        let moved =
+            self.moved.map(|moved| format!("; another dominant layer or none for {} of {}", moved.count, moved.of));
         let r = |again: &Again| again.redundancy.map(|found| found.r.mean);
-        let r = match (r(old_before), r(old_after)) {
-            (Some(before), Some(after)) => format!("; its R goes from {before:.3} to {after:.3}"),
-            _ => String::new(),
-        };
+        let r =
+            r(old_before).zip(r(old_after)).map(|(before, after)| format!("; R {before:.3} before, {after:.3} after"));
         let behind = self.behind.map(|mean| format!(", {}", after_edited(mean.mean)));
         Some(format!(
-            "{}, {} edits: the most that one clean state restores of the old answer goes from {} to {}{}{r}; of the new answer \
-             it is {} after the edit{}.",
+            "{}, {} edits: largest mean sufficiency for the old answer {} before, {} after{}{}. For the new answer {} after{}.",
             self.method,
             self.edits,
             peak(old_before)?,
             peak(old_after)?,
             moved.unwrap_or_default(),
+            r.unwrap_or_default(),
             peak(new_after)?,
             behind.unwrap_or_default(),
         ))

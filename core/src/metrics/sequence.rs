@@ -75,22 +75,22 @@ impl SequenceSummary {
         let last = self.points.last()?;
         if last.broken {
             return Some(format!(
-                "{}, {} edits one after the other: the model gives no finite numbers any more.",
+                "{}, {} edits in sequence: the model no longer gives finite numbers.",
                 self.method, last.edits
             ));
         }
         let share = |value: Option<f64>| value.map_or("–".to_owned(), |value| format!("{:.0}", 100.0 * value));
         let kept = match last.untouched {
-            Some(kept) => format!("{} of {} facts that nobody edited are kept", kept.count, kept.of),
-            None => "no fact was left that nobody edited".to_owned(),
+            Some(kept) => format!("{} of {} unedited facts kept", kept.count, kept.of),
+            None => "no unedited facts".to_owned(),
         };
-        let text = last.perplexity.map(|[before, now]| format!(", perplexity goes from {before:.1} to {now:.1}"));
+        let text = last.perplexity.map(|[before, now]| format!(", perplexity {before:.1} → {now:.1}"));
         let end = match self.collapse {
-            Some(edits) => format!("the model is collapsed after {edits} edits"),
-            None => "the model does not collapse".to_owned(),
+            Some(edits) => format!("collapsed after {edits} edits"),
+            None => "no collapse".to_owned(),
         };
         Some(format!(
-            "{}, {} edits one after the other: ES {}, NS {}, {kept}{}; {end}.",
+            "{}, {} edits in sequence: ES {}, NS {}, {kept}{}; {end}.",
             self.method,
             last.edits,
             share(last.mean(Measure::Es)),

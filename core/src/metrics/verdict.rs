@@ -13,12 +13,12 @@ pub const HARM: f64 = 0.1;
 
 /// How verdicts come about, for the notes of tables and pages.
 pub const RULES: [&str; 2] = [
-    "Rewritten: the new answer gained 0.05 or more and is likelier than the old one. Partly: it gained as much, but the old \
-     one is still likelier. Silenced: the old answer lost half of its probability or more (and at least 0.05), and the new \
-     one did not gain 0.05.",
-    "Another wording follows where the new answer did the same there; more than half must. A neighbour or an unrelated fact \
-     is harmed where its own answer lost half or more (and at least 0.05), where the new answer takes its place, or where an \
-     unrelated fact's most probable token changes; with harm is an edit that harms more than a tenth of either. What was not \
+    "Rewritten: p(new answer) gained 0.05 or more and is above p(old answer). Partly rewritten: the same gain, but \
+     p(old answer) is still higher. Silenced: p(old answer) lost half or more (at least 0.05), and p(new answer) \
+     gained less than 0.05.",
+    "A paraphrase follows if the first condition holds for it too; more than half must. A neighbour or an unrelated \
+     fact is harmed if its own answer lost half or more (at least 0.05), if the new answer takes its place, or if an \
+     unrelated fact's most probable token changes. With harm: more than a tenth of either is harmed. What was not \
      measured does not count as held.",
 ];
 

@@ -21,16 +21,10 @@ pub(super) const CURVES: Plate = Plate {
     title: "Figure C. Layer by layer, aligned by relative depth",
     still: false,
     draw: by_depth,
-    finding: |_| "The largest mark of a curve is its l*. Error bars are standard errors of the mean.".into(),
 };
 
-pub(super) const PANELS: Plate = Plate {
-    id: "figure-4",
-    title: "Figure 4. Per-model metrics",
-    still: false,
-    draw: all_panels,
-    finding: |desk| desk.told.with(|told| told.said.panels.join(" ")),
-};
+pub(super) const PANELS: Plate =
+    Plate { id: "figure-4", title: "Figure 4. Per-model metrics", still: false, draw: all_panels };
 
 /// The section; with one study there is nothing to compare, but its numbers are there.
 pub(super) fn section(desk: &Desk) -> AnyView {

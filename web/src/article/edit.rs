@@ -20,7 +20,6 @@ pub(super) const DEPTH: Plate = Plate {
     title: "Figure 5. Edits by the depth of the edited layer",
     still: false,
     draw: |desk| dots(desk, by_depth(&desk.pairs())),
-    finding: |desk| desk.told.with(|told| told.said.edits[0].clone()),
 };
 
 pub(super) const ANSWERS: Plate = Plate {
@@ -28,7 +27,6 @@ pub(super) const ANSWERS: Plate = Plate {
     title: "Figure 6. Both answers after the edits",
     still: false,
     draw: |desk| dots(desk, both_answers(&desk.pairs())),
-    finding: |desk| desk.told.with(|told| told.said.edits[1].clone()),
 };
 
 /// The section.

@@ -207,10 +207,10 @@ fn table(desk: &Desk, all: Memo<Vec<Row>>) -> AnyView {
     };
     let head = |(column, number): (SortBy, bool)| {
         let turned = move || {
-            filter.with(|filter| match (filter.sort == column, filter.ascending) {
+            filter.with(|filter| match (filter.sort == column, filter.descending) {
                 (false, _) => "none",
-                (true, true) => "ascending",
-                (true, false) => "descending",
+                (true, false) => "ascending",
+                (true, true) => "descending",
             })
         };
         let click = move |_| filter.update(|filter| *filter = filter.clone().sorted(column));

@@ -1,5 +1,6 @@
 //! What comes first: the findings, where things are, and the switches that hold for all figures.
 
+use super::said::told;
 use super::{Desk, menu, prediction, retrace, sequence};
 use crate::components::Switches;
 use crate::figures::article::reproduce::is_extract;
@@ -26,14 +27,9 @@ const CONTENTS: [(&str, &str); 13] = [
 
 /// The findings in short, and where things are.
 pub(super) fn abstracted(desk: &Desk) -> AnyView {
-    let told = desk.told;
-    let line = |line: &String| view! { <li>{line.clone()}</li> };
-    // How many facts there are stands above already.
-    let said = move |all: &[String]| match all {
-        [_, rest @ ..] if !rest.is_empty() => rest.iter().map(line).collect_view(),
-        all => all.iter().map(line).collect_view(),
-    };
-    let lines = move || told.with(|told| said(&told.said.headline));
+    let all = desk.told;
+    let lines =
+        move || all.with(|all| all.said.headline.iter().map(|line| view! { <li>{told(line)}</li> }).collect_view());
     let there = [
         ("retrace", retrace::wanted(desk)),
         ("prediction", prediction::wanted(desk)),

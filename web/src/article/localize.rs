@@ -13,7 +13,6 @@ pub(super) const SUFFICIENCY: Plate = Plate {
     title: "Figure 2. Mean sufficiency per layer",
     still: false,
     draw: |desk| desk.told.with(|told| sufficiency(desk, &told.summaries)),
-    finding: |desk| desk.told.with(|told| told.said.sufficiency.clone()),
 };
 
 pub(super) const SECOND: Plate = Plate {
@@ -21,24 +20,13 @@ pub(super) const SECOND: Plate = Plate {
     title: "Figure 3. The same facts at another patch position",
     still: false,
     draw: |desk| desk.told.with(|told| sufficiency(desk, &told.second)),
-    finding: |desk| desk.told.with(|told| told.said.second.clone()),
 };
 
-pub(super) const DOMINANT: Plate = Plate {
-    id: "figure-a",
-    title: "Figure A. Facts by their dominant layer",
-    still: false,
-    draw: dominant,
-    finding: |desk| desk.told.with(|told| told.said.dominant.clone()),
-};
+pub(super) const DOMINANT: Plate =
+    Plate { id: "figure-a", title: "Figure A. Facts by their dominant layer", still: false, draw: dominant };
 
-pub(super) const ABLATIONS: Plate = Plate {
-    id: "figure-b",
-    title: "Figure B. Ablation effects",
-    still: false,
-    draw: ablations,
-    finding: |desk| desk.told.with(|told| told.said.ablations.clone()),
-};
+pub(super) const ABLATIONS: Plate =
+    Plate { id: "figure-b", title: "Figure B. Ablation effects", still: false, draw: ablations };
 
 /// The section.
 pub(super) fn section(desk: &Desk) -> AnyView {

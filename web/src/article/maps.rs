@@ -5,23 +5,13 @@ use super::plate::Plate;
 use crate::components::{HeatPictures, Heatmaps};
 use crate::figures::article::Article;
 use crate::figures::article::chosen::{Chosen, MOST, chosen};
-use crate::figures::facts::parts;
+use crate::figures::facts::{outcome, parts};
 use crate::figures::heatmap::MapSet;
 use crate::words;
 use leptos::prelude::*;
 
-pub(super) const MAPS: Plate = Plate {
-    id: "figure-d",
-    title: "Figure D. Token × layer maps of chosen facts",
-    still: true,
-    draw: pictures,
-    finding: |desk| {
-        desk.told.with(|told| match &told.said.lens {
-            Some(lens) => format!("{} {lens}", told.said.maps),
-            None => told.said.maps.clone(),
-        })
-    },
-};
+pub(super) const MAPS: Plate =
+    Plate { id: "figure-d", title: "Figure D. Token × layer maps of chosen facts", still: true, draw: pictures };
 
 /// The section.
 pub(super) fn section(desk: &Desk) -> AnyView {
@@ -67,6 +57,7 @@ fn facts(desk: &Desk, most: usize) -> AnyView {
 fn map(desk: &Desk, fact: &Chosen<'_>, set: MapSet) -> AnyView {
     let [before, subject, after] = parts(&fact.fact.prompt, &fact.fact.subject);
     let answer = words::visible(&fact.fact.target_true);
+    let said = words::sentence(&outcome(fact.fact, &desk.told.with(|told| told.view)));
     let name = desk.names.get(fact.study).cloned().unwrap_or_default();
     let maps = match desk.live {
         true => {
@@ -80,7 +71,7 @@ fn map(desk: &Desk, fact: &Chosen<'_>, set: MapSet) -> AnyView {
     view! {
         <article class="mapped">
             <h3>{name} ". " {before} <mark>{subject}</mark> {after} " " <b>{answer}</b></h3>
-            <p class="faint">{format!("Chosen because {}.", fact.why.words())} " " {link}</p>
+            <p class="faint">{said} " " {link}</p>
             {maps}
         </article>
     }

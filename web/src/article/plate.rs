@@ -1,5 +1,6 @@
 //! A numbered figure with its finding, and what can be saved or copied of it.
 
+use super::said::told;
 use super::{Desk, compress, edit, localize, maps, menu, prediction, retrace, sequence};
 
 use leptos::prelude::*;
@@ -15,8 +16,6 @@ pub(crate) struct Plate {
     pub(crate) still: bool,
     /// What is drawn.
     pub(crate) draw: fn(&Desk) -> AnyView,
-    /// What it shows, in sentences.
-    pub(crate) finding: fn(&Desk) -> String,
 }
 
 /// All figures, in the order of the article. The paper's numbers where it has them, letters elsewhere.
@@ -48,7 +47,7 @@ impl Plate {
                 <div class="drawn">{move || (self.draw)(&drawn)}</div>
                 <p class="finding">
                     <b>{self.title} ". "</b>
-                    {move || (self.finding)(&said)}
+                    {move || said.told.with(|all| all.said.caption(self.id).map(told))}
                 </p>
                 {menu}
             </figure>

@@ -2,6 +2,7 @@
 
 use super::Desk;
 use super::plate::Plate;
+use super::said::told;
 use crate::components::compare::dots::Dots;
 use crate::components::line_panels::LinePanels;
 use crate::components::shades::shaded;
@@ -21,7 +22,6 @@ pub(super) const LAYERS: Plate = Plate {
     draw: |desk| {
         first(desk, |name, record, one| Some(view! { <LinePanels figure=by_layer(name, record, one) /> }.into_any()))
     },
-    finding: |desk| desk.told.with(|told| told.said.predicted[0].clone()),
 };
 
 pub(super) const DOTS: Plate = Plate {
@@ -33,7 +33,6 @@ pub(super) const DOTS: Plate = Plate {
             Some(view! { <Dots scatter=dots(name, record, one)? nothing="" cloud=shaded /> }.into_any())
         })
     },
-    finding: |desk| desk.told.with(|told| told.said.predicted[1].clone()),
 };
 
 /// Whether there is anything to say.
@@ -53,8 +52,8 @@ fn first(desk: &Desk, draw: fn(&str, &Record, &Prediction) -> Option<AnyView>) -
 /// The section.
 pub(super) fn section(desk: &Desk) -> AnyView {
     // They are the same under every view.
-    let said = desk.told.with_untracked(|told| told.said.prediction.clone());
-    let said = said.into_iter().map(|line| view! { <p>{line}</p> }).collect_view();
+    let said = desk.told.with_untracked(|all| all.said.caption("prediction").map(told));
+    let said = said.map(|said| view! { <p>{said}</p> });
     let (any, tables, several) = desk.predictions.with_untracked(|all| {
         let of = |(name, found): (&String, &Vec<Prediction>)| {
             found.iter().map(|one| relations(name, one)).collect::<Vec<_>>()

@@ -2,6 +2,7 @@
 
 use super::Desk;
 use super::plate::Plate;
+use super::said::told;
 use crate::components::line_panels::LinePanels;
 use crate::components::{HeatPictures, Heatmaps};
 use crate::figures::facts::parts;
@@ -28,7 +29,6 @@ pub(super) const CURVES: Plate = Plate {
         let all: Vec<AnyView> = desk.names.iter().zip(desk.records.iter()).flat_map(of).collect();
         view! { <div class="beside">{all}</div> }.into_any()
     },
-    finding: |desk| desk.told.with(|told| told.said.retrace_figure.clone()),
 };
 
 pub(super) const MAPS: Plate = Plate {
@@ -40,11 +40,6 @@ pub(super) const MAPS: Plate = Plate {
         let all: Vec<AnyView> = desk.names.iter().zip(desk.records.iter()).filter_map(of).collect();
         all.into_any()
     },
-    finding: |_| {
-        "Of each study the first edited fact that has maps. A cell is what the clean residual stream there restores of the answer, \
-         p_patch − p_corrupt; the three maps of an answer share one scale around zero."
-            .into()
-    },
 };
 
 /// Whether there is anything to say.
@@ -54,15 +49,14 @@ pub(super) fn wanted(desk: &Desk) -> bool {
 
 /// The section.
 pub(super) fn section(desk: &Desk) -> AnyView {
-    let told = desk.told;
-    let line = |line: &String| view! { <p>{line.clone()}</p> };
-    let said = move || told.with(|told| told.said.retraced.iter().map(line).collect_view());
+    let all = desk.told;
+    let said = move || all.with(|all| all.said.caption("retrace").map(told));
     let any = desk.records.iter().any(|record| first(record).is_some());
     view! {
         <p class="faint">
             "After each edit both answers are traced again, with the edit in force. Numbers: Table 14."
         </p>
-        {said}
+        <p>{said}</p>
         {CURVES.show(desk)}
         {any.then(|| MAPS.show(desk))}
     }

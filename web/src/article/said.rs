@@ -3,19 +3,20 @@
 
 #[cfg(feature = "print")]
 use crate::figures::article::Article;
+use crate::figures::article::finding::Finding;
 #[cfg(feature = "print")]
-use crate::figures::article::findings::{
-    ablations, edits, headline, layers, lens, maps, panels, prediction, retrace, sequence, tables,
-};
+use crate::figures::article::findings::{captions, headline};
 use engram_core::metrics::MetricConvention;
 #[cfg(feature = "print")]
 use engram_core::metrics::predictions;
 use engram_core::record::PatchPosition;
 #[cfg(feature = "print")]
 use engram_core::record::Record;
+use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
-/// Sentences under one view.
+/// Findings under one view.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub(crate) struct Said {
     /// The view's patch position.
@@ -25,37 +26,26 @@ pub(crate) struct Said {
     /// The patch position of Figure 3.
     pub(crate) second_position: Option<PatchPosition>,
     /// The abstract.
-    pub(crate) headline: Vec<String>,
-    /// Figure 2.
-    pub(crate) sufficiency: String,
-    /// Figure 3.
-    pub(crate) second: String,
-    /// The histogram.
-    pub(crate) dominant: String,
-    /// Ablations.
-    pub(crate) ablations: String,
-    /// Figure 4, panel by panel.
-    pub(crate) panels: Vec<String>,
-    /// Figures 5 and 6.
-    pub(crate) edits: [String; 2],
-    /// Whether tracing predicts edits: a paragraph a study, and one over all of them.
-    pub(crate) prediction: Vec<String>,
-    /// Its two figures.
-    pub(crate) predicted: [String; 2],
-    /// Both answers after the edits: a paragraph a study and method.
-    pub(crate) retraced: Vec<String>,
-    /// Their figure.
-    pub(crate) retrace_figure: String,
-    /// Edits one after the other: a paragraph a sequence.
-    pub(crate) sequences: Vec<String>,
-    /// Their figure.
-    pub(crate) sequence_figure: String,
-    /// Maps.
-    pub(crate) maps: String,
-    /// The logit lens, where there is one.
-    pub(crate) lens: Option<String>,
-    /// Tables 1 to 4 and the matched subset, by number.
-    pub(crate) tables: [Option<String>; 6],
+    pub(crate) headline: Vec<Finding>,
+    /// Captions by the place of their figure, table or section in addresses.
+    captions: BTreeMap<String, Finding>,
+}
+
+impl Said {
+    /// The caption of a figure, a table or a section.
+    pub(crate) fn caption(&self, place: &str) -> Option<&Finding> {
+        self.captions.get(place)
+    }
+}
+
+/// A finding: the sentence of each study behind its name, then the note.
+pub(crate) fn told(finding: &Finding) -> AnyView {
+    let one = |(names, said): &(String, String)| {
+        let names = (!names.is_empty()).then(|| view! { <b>{names.clone()}</b> ": " });
+        view! { <span class="told">{names} {said.clone()} " "</span> }
+    };
+    let all: Vec<_> = finding.said.iter().map(one).collect();
+    view! { {all} {finding.note.clone()} }.into_any()
 }
 
 /// Sentences under every view that the page offers.
@@ -97,29 +87,8 @@ impl Said {
             position: Some(view.position),
             argmax_always: view.argmax_always,
             second_position: article.other.as_ref().map(|other| other.0),
-            headline: headline::headline(article),
-            sufficiency: layers::sufficiency(article),
-            second: layers::second_position(article),
-            dominant: layers::dominant(article),
-            ablations: ablations::ablations(article),
-            panels: panels::panels(article).into(),
-            edits: [edits::by_depth(article), edits::both_answers(article)],
-            prediction: prediction::answers(article).into_iter().chain(prediction::several(article)).collect(),
-            predicted: [prediction::by_layer(article), prediction::dots(article)],
-            retraced: retrace::answers(article),
-            retrace_figure: retrace::figure(article),
-            sequences: sequence::answers(article),
-            sequence_figure: sequence::figure(),
-            maps: maps::maps(article),
-            lens: lens::lens(article),
-            tables: [
-                Some(tables::table1(article)),
-                Some(tables::table2(article)),
-                Some(tables::table3(article)),
-                tables::table4(article),
-                tables::matched_subset(article),
-                tables::table6(article),
-            ],
+            headline: headline(article),
+            captions: captions(article),
         }
     }
 }

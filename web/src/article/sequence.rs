@@ -2,6 +2,7 @@
 
 use super::Desk;
 use super::plate::Plate;
+use super::said::told;
 use crate::components::line_panels::LinePanels;
 use crate::figures::sequence::{is_sequence, over_edits};
 use engram_core::metrics::{SequenceSummary, sequence_summaries};
@@ -23,7 +24,6 @@ pub(super) const EDITS: Plate = Plate {
         let all: Vec<AnyView> = desk.names.iter().zip(desk.records.iter()).flat_map(of).collect();
         view! { <div class="beside">{all}</div> }.into_any()
     },
-    finding: |desk| desk.told.with(|told| told.said.sequence_figure.clone()),
 };
 
 /// Whether there is anything to say.
@@ -34,8 +34,8 @@ pub(super) fn wanted(desk: &Desk) -> bool {
 /// The section.
 pub(super) fn section(desk: &Desk) -> AnyView {
     // They are the same under every view.
-    let said = desk.told.with_untracked(|told| told.said.sequences.clone());
-    let said = said.into_iter().map(|line| view! { <p>{line}</p> }).collect_view();
+    let said = desk.told.with_untracked(|all| all.said.caption("sequence").map(told));
+    let said = said.map(|said| view! { <p>{said}</p> });
     view! {
         <p class="faint">
             "Facts are edited one after the other, each on the model that the edits before it left. After 1, 3, 10, 30 and so on \

@@ -1,5 +1,6 @@
 //! Tables 1 to 4 of the paper, and those of the matched facts and of verdicts.
 
+use super::said::told;
 use super::{Desk, menu};
 
 use crate::components::tables::table as drawn;
@@ -14,12 +15,12 @@ pub(super) fn section(desk: &Desk) -> AnyView {
         let view = shared.state.with(ViewState::view);
         let baseline = shared.state.with(|state| state.baseline).and_then(|place| shared.records.get(place));
         let tables = tables::all(&shared.records, &view, baseline.map(|record| record.model.name.as_str()));
-        let said = shared.told.with(|told| told.said.tables.clone());
         let one = |table: tables::Table| {
-            let said = said.get(table.number.wrapping_sub(1)).cloned().flatten();
+            let place = format!("table-{}", table.number);
+            let said = shared.told.with(|all| all.said.caption(&place).map(told));
             let menu = shared.live.then(|| menu::table(&table));
             view! {
-                <div class="plate" id=format!("table-{}", table.number)>
+                <div class="plate" id=place>
                     {said.map(|said| view! { <p class="finding">{said}</p> })}
                     {drawn(&table)}
                     {menu}

@@ -2,6 +2,7 @@
 //! were printed.
 
 use super::Desk;
+use super::said::told;
 use crate::components::About;
 use crate::figures::article::dropped as fell;
 use crate::figures::article::method::{self, Piece};
@@ -29,7 +30,7 @@ fn front(article: &Article<'_>) -> AnyView {
     view! {
         <h1>{title.title}</h1>
         {byline}
-        <p class="lead">{title.done}</p>
+        <p class="lead">{told(&title.done)}</p>
     }
     .into_any()
 }
@@ -76,7 +77,7 @@ fn dropped(article: &Article<'_>) -> AnyView {
 }
 
 fn all_limits(article: &Article<'_>) -> AnyView {
-    let one = |limit: limits::Limit| view! { <dt>{limit.topic}</dt> <dd>{limit.text}</dd> };
+    let one = |limit: limits::Limit| view! { <dt>{limit.topic}</dt> <dd>{told(&limit.text)}</dd> };
     let all: Vec<_> = limits::limits(article).into_iter().map(one).collect();
     view! { <dl class="limits">{all}</dl> }.into_any()
 }
@@ -113,16 +114,16 @@ fn reproduced(article: &Article<'_>) -> AnyView {
         }
     };
     let all: Vec<_> = reproduce::records(article).into_iter().map(one).collect();
-    let extract = reproduce::extract(article).map(|said| view! { <p>{said}</p> });
+    let line = |command, out| reproduce::over_all(article, command, out);
+    let extract = reproduce::extract(article).map(|said| view! { <p>{told(&said)}</p> });
     view! {
         <p>
-            "A study with these settings, files and program reproduces these numbers; another device may change the \
-             last bits of a float."
+            "A study with these settings, files and program gives these numbers again. Another device may change the last digits."
         </p>
         {extract}
         {all}
         <h3>"This page and its numbers as files"</h3>
-        <pre>{format!("{}\n{}", reproduce::report(article), reproduce::export(article))}</pre>
+        <pre>{format!("{}\n{}", line("report", "page.html"), line("export", "export"))}</pre>
     }
     .into_any()
 }

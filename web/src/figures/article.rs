@@ -1,14 +1,14 @@
 //! The pure half of a result page: an article over one or more records, as plain data and sentences. Every sentence is
-//! computed from the records and says what METHODS allows to say, no more.
+//! a template that is filled from one study ([`finding::Finding`]) and says what METHODS allows to say, no more.
 
 pub mod chosen;
 pub mod dropped;
 pub mod facts_table;
+pub mod finding;
 pub mod findings;
 pub mod limits;
 pub mod method;
 pub mod reproduce;
-pub mod say;
 pub mod title;
 
 use crate::words;
@@ -59,24 +59,6 @@ impl<'a> Article<'a> {
             other: second.map(|position| (position, studies(records, &view.with_position(position)))),
             predictions,
         }
-    }
-
-    /// What the studies are, in the plural: models, or studies where a model occurs more than once.
-    pub fn noun(&self) -> &'static str {
-        let key = |study: &Study<'a>| (&study.record.model.name, &study.record.model.weights_sha256);
-        let twice =
-            |(at, study): (usize, &Study<'a>)| self.studies[..at].iter().any(|before| key(before) == key(study));
-        if self.studies.iter().enumerate().any(twice) { "studies" } else { "models" }
-    }
-
-    /// Whose finding it is: see [`say::who`].
-    pub fn who<T: AsRef<str>>(&self, names: &[T]) -> String {
-        say::who(names, self.studies.len(), self.noun())
-    }
-
-    /// [`Article::who`] after an ` in `; nothing where there is only one study, which goes without saying.
-    pub fn within<T: AsRef<str>>(&self, names: &[T]) -> String {
-        if self.studies.len() == 1 { String::new() } else { format!(" in {}", self.who(names)) }
     }
 }
 
@@ -137,40 +119,19 @@ mod tests {
         assert_eq!(article.other.as_ref().map(|other| other.0), Some(PatchPosition::LastToken));
         let article = Article::new(&records, &MetricConvention::default().with_position(PatchPosition::LastToken));
         assert_eq!(article.other.as_ref().map(|other| other.0), Some(PatchPosition::SubjectLast));
-        assert_eq!((article.records.len(), article.within(&["tiny"])), (1, String::new()));
     }
 
     /// Every text that an article is made of.
     fn everything(article: &Article<'_>) -> Vec<String> {
-        use findings::{ablations, edits, headline, layers, lens, maps, panels, prediction, tables};
-        let mut all = headline::headline(article);
-        all.extend(panels::panels(article));
-        all.extend(prediction::answers(article));
-        all.extend(prediction::several(article));
+        let mut all: Vec<String> = findings::headline(article).iter().map(ToString::to_string).collect();
+        all.extend(findings::captions(article).values().map(ToString::to_string));
         all.extend([
             format!("{:?}", title::title(article)),
-            layers::sufficiency(article),
-            layers::second_position(article),
-            layers::dominant(article),
-            edits::by_depth(article),
-            edits::both_answers(article),
-            ablations::ablations(article),
-            maps::maps(article),
-            tables::table1(article),
-            tables::table2(article),
-            tables::table3(article),
             dropped::sentence(article),
-            reproduce::report(article),
-            reproduce::export(article),
+            reproduce::over_all(article, "report", "page.html"),
         ]);
-        all.extend(
-            [lens::lens(article), tables::table4(article), tables::matched_subset(article), tables::table6(article)]
-                .into_iter()
-                .flatten(),
-        );
-        all.extend(article.records.iter().flat_map(|record| &record.facts).filter_map(maps::fact));
-        all.extend(limits::limits(article).into_iter().map(|limit| limit.text));
-        all.extend(chosen::chosen(article, chosen::MOST).iter().map(|one| one.why.words()));
+        all.extend(limits::limits(article).iter().map(|limit| limit.text.to_string()));
+        all.extend(chosen::chosen(article, chosen::MOST).iter().map(|one| one.study.to_string()));
         all.extend(dropped::rows(article).iter().map(|row| row.why.clone()));
         all.extend(reproduce::records(article).into_iter().map(|one| one.study));
         let pieces = method::sections(article).into_iter().flat_map(|section| section.paragraphs);
@@ -211,16 +172,18 @@ mod tests {
         empty.edits = Some(vec![]);
         let sets =
             [vec![], vec![short.clone()], vec![hostile.clone()], vec![empty.clone()], vec![short, hostile, empty]];
-        for records in &sets {
-            for position in [PatchPosition::SubjectLast, PatchPosition::LastToken, PatchPosition::SameIndex] {
-                for argmax_always in [false, true] {
-                    let view =
-                        MetricConvention { argmax_always, ..MetricConvention::default() }.with_position(position);
-                    for text in everything(&Article::new(records, &view)) {
-                        let plain = !text.contains("NaN") && !text.contains(['\n', '\u{202e}']) && !text.contains("  ");
-                        assert!(records.is_empty() || (plain && !text.is_empty()), "{text:?}");
-                    }
-                }
+        let positions = [PatchPosition::SubjectLast, PatchPosition::LastToken, PatchPosition::SameIndex];
+        let views = positions.iter().flat_map(|position| {
+            [false, true].map(|argmax_always| MetricConvention {
+                argmax_always,
+                position: *position,
+                ..Default::default()
+            })
+        });
+        for (view, records) in views.flat_map(|view| sets.iter().map(move |records| (view, records))) {
+            for text in everything(&Article::new(records, &view)) {
+                let plain = !text.contains("NaN") && !text.contains(['\n', '\u{202e}']) && !text.contains("  ");
+                assert!(records.is_empty() || (plain && !text.is_empty()), "{text:?}");
             }
         }
     }

@@ -135,7 +135,7 @@ pub fn told(edit: &EditRecord, prompt: String, answers: Option<[&str; 2]>, least
     let mut notes = Vec::new();
     if let Some(side) = outcome.side_effects {
         notes.push(format!(
-            "Unrelated facts moved by {} on average, {} at most; {} of {} changed their answer.",
+            "Unrelated facts: mean |Δp| {}, largest {}; the most probable token changes for {} of {}.",
             words::number(side.mean),
             words::number(side.worst),
             side.flips.count,
@@ -168,7 +168,7 @@ fn how(edit: &EditRecord) -> String {
         let what = if edit.search.is_some() { "loss" } else { "logit margin" };
         parts.push(format!("{what} {first} → {last} in {} steps", edit.loss.len() - 1));
     }
-    parts.push(format!("MLP output moved by {:.0} % of its length", edit.relative_change * 100.0));
+    parts.push(format!("‖Δv‖/‖v‖ = {:.2}", edit.relative_change));
     parts.join(" · ")
 }
 
@@ -199,7 +199,7 @@ mod tests {
         assert!((edit.pairs[2].after - 0.4).abs() < 1e-6);
         assert_eq!(tally(&edits), "1 edit, all measures together: 1 rewritten, not all checked.");
         assert!((highest(&edits) - 0.9).abs() < 1e-6);
-        assert_eq!(edit.how, "layer 2 · logit margin 4.00 → −1.00 in 2 steps · MLP output moved by 80 % of its length");
+        assert_eq!(edit.how, "layer 2 · logit margin 4.00 → −1.00 in 2 steps · ‖Δv‖/‖v‖ = 0.80");
     }
 
     #[test]

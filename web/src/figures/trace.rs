@@ -19,7 +19,7 @@ pub use difference::{Unlike, told};
 pub use maps::{Cursor, Peak, SITES, Scale, Standing, TraceMaps, ramp};
 pub use pin::{Pin, Side, names};
 pub use redundancy::redundancy;
-pub use rows::{Role, Row, beyond_subject, rows};
+pub use rows::{Role, Row, beyond_subject, role, rows};
 pub use story::{CARRIES, Carries, Piece, Story, carried_from};
 pub use tracks::{ROOM, Tracks};
 

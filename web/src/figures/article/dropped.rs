@@ -1,9 +1,11 @@
 //! Facts that the studies excluded, and why: a row per model and reason, with the threshold that decided and examples.
 
+use super::finding::share;
 use super::{Article, Study};
 use crate::words;
 use engram_core::metrics::Share;
 use engram_core::record::{Dropped, Outcome, Reason, Settings};
+use std::collections::BTreeMap;
 
 /// Facts that one study excluded for one reason.
 #[derive(Debug, Clone, PartialEq)]
@@ -59,25 +61,14 @@ fn of_study(study: &Study<'_>) -> Vec<Row> {
     reasons.into_iter().filter_map(row).collect()
 }
 
-/// Why facts are excluded for a reason under these settings.
+/// Why facts are excluded for a reason, with the threshold of these settings.
 pub fn why(reason: Reason, settings: &Settings) -> String {
-    match reason {
-        Reason::NotKnown => "Greedy decoding of the prompt does not give the true answer.".into(),
-        Reason::NotSensitive => format!(
-            "Corrupting the subject lowers the true answer's probability by less than {} (p_clean − p_corrupt).",
-            settings.min_effect
-        ),
-        Reason::SubjectNotFound => "The subject has no tokens of its own in the prompt.".into(),
-        Reason::SharedFirstToken => {
-            "Both answers begin with the same token, which the first-token probability cannot tell apart.".into()
-        }
-        Reason::TooLong => format!("The prompt has more than {} tokens.", settings.max_tokens),
-        Reason::AnswerMerges => {
-            "The tokenizer merges the answer's first characters with the prompt's last ones.".into()
-        }
-        Reason::Empty => "The prompt, the subject or an answer is empty.".into(),
-        Reason::UnknownToken => "A prompt or an answer has a token that the model has no embedding for.".into(),
-    }
+    let threshold = match reason {
+        Reason::NotSensitive => format!(" (p_clean − p_corrupt below {})", settings.min_effect),
+        Reason::TooLong => format!(" (more than {} tokens)", settings.max_tokens),
+        _ => String::new(),
+    };
+    words::sentence(&format!("{}{threshold}", words::reason(reason)))
 }
 
 fn examples(study: &Study<'_>, wanted: Reason) -> Vec<Example> {
@@ -110,19 +101,17 @@ fn numbers(dropped: &Dropped) -> String {
     parts.join(", ")
 }
 
-/// What was excluded, in a sentence.
+/// What was excluded, in a sentence: over all studies, by reason.
 pub fn sentence(article: &Article<'_>) -> String {
-    let rows = rows(article);
     let screened: usize = article.studies.iter().map(|study| study.summary.screened).sum();
-    let fell: usize = rows.iter().map(|row| row.share.count).sum();
-    let Some(share) = Share::new(fell, screened) else { return "No fact was screened.".into() };
-    if fell == 0 {
-        return format!("None of the {} was excluded.", words::count(screened, "screened fact"));
+    let mut counts: BTreeMap<Reason, usize> = BTreeMap::new();
+    for (reason, count) in article.studies.iter().flat_map(|study| &study.summary.dropped) {
+        *counts.entry(*reason).or_default() += count;
     }
-    let told = |(reason, counts): (Reason, Vec<usize>)| format!("{} {}", counts.iter().sum::<usize>(), reason.name());
-    let reasons = super::say::groups(rows.iter().map(|row| (row.reason, row.share.count)));
-    let reasons: Vec<String> = reasons.into_iter().map(told).collect();
-    format!("Screening excluded {} facts: {}.", super::say::share(&share), super::say::list(&reasons))
+    let Some(all) = Share::new(counts.values().sum(), screened) else { return "No fact was screened.".into() };
+    let counts: Vec<String> = counts.iter().map(|(reason, count)| format!("{} {count}", reason.name())).collect();
+    let reasons = if counts.is_empty() { String::new() } else { format!(": {}", counts.join(", ")) };
+    format!("Excluded: {} screened facts{reasons}.", share(&all))
 }
 
 #[cfg(test)]
@@ -130,22 +119,15 @@ mod tests {
     use super::super::super::sample;
     use super::*;
     use engram_core::metrics::MetricConvention;
-    use engram_core::record::Record;
+    use engram_core::record::{FactRecord, Record};
 
     fn record() -> Record {
         let mut record = sample::record();
+        let (detail, reason) = ("p falls by 0.02 only".into(), Reason::NotSensitive);
+        let dropped = Dropped { reason, detail, p_clean: Some(0.30), p_corrupt: Some(0.28) };
         let template = record.facts[1].clone();
-        for order in 3..8 {
-            let mut fact = template.clone();
-            fact.order = order;
-            fact.outcome = Outcome::Dropped(Dropped {
-                reason: Reason::NotSensitive,
-                detail: "p falls by 0.02 only".into(),
-                p_clean: Some(0.30),
-                p_corrupt: Some(0.28),
-            });
-            record.facts.push(fact);
-        }
+        let fact = |order| FactRecord { order, outcome: Outcome::Dropped(dropped.clone()), ..template.clone() };
+        record.facts.extend((3..8).map(fact));
         record
     }
 
@@ -156,7 +138,7 @@ mod tests {
         let found = rows(&Article::new(&records, &MetricConvention::default()));
         assert_eq!(found.len(), 2);
         assert_eq!((found[0].reason, found[0].share.count, found[0].share.of), (Reason::NotSensitive, 5, 8));
-        assert!(found[0].why.contains("by less than 0.1 "), "{}", found[0].why);
+        assert!(found[0].why.contains("below 0.1)"), "{}", found[0].why);
         assert_eq!(found[0].examples.len(), EXAMPLES);
         assert_eq!(found[0].examples[0].numbers, "p_clean 0.3000, p_corrupt 0.2800, effect +0.0200");
         assert_eq!(found[1].examples[0].numbers, "");
@@ -173,11 +155,11 @@ mod tests {
         let said = |records: &[Record]| sentence(&Article::new(records, &MetricConvention::default()));
         assert_eq!(
             said(&[record(), sample::record()]),
-            "Screening excluded 7 of 11 (63.6 %) facts: 2 not-known and 5 not-sensitive."
+            "Excluded: 7 of 11 (63.6 %) screened facts: not-known 2, not-sensitive 5."
         );
         let mut whole = sample::record();
         whole.facts.remove(1);
-        assert_eq!(said(&[whole]), "None of the 2 screened facts was excluded.");
+        assert_eq!(said(&[whole]), "Excluded: 0 of 2 (0.0 %) screened facts.");
         assert_eq!(said(&[]), "No fact was screened.");
     }
 }

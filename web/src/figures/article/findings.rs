@@ -1,119 +1,201 @@
-//! The finding of each figure and table in a sentence or two, computed from the records: what is said changes with the
-//! numbers, and what follows from a definition is told as that.
+//! The finding of each figure and table, and of the article as a whole. What follows from a definition is told as that.
 
-pub mod ablations;
-pub mod edits;
-pub mod headline;
-pub mod layers;
-pub mod lens;
-pub mod maps;
-pub mod panels;
-pub mod prediction;
-pub mod redundancy;
-pub mod retrace;
-pub mod sequence;
-pub mod tables;
+mod edits;
+mod further;
+mod layers;
+mod maps;
+mod panels;
 
-use super::{Article, Study, say};
-use crate::words;
-use engram_core::metrics::Mean;
+pub(super) use panels::{Clip, clip};
 
-/// A layer in a sentence about several models.
-fn place(layer: usize, layers: usize) -> String {
-    match layer {
-        _ if layer == layers => "the last layer".into(),
-        1 => "the first layer".into(),
-        layer => format!("layer {layer} of {layers}"),
+use super::finding::{Finding, share};
+use super::{Article, Study, studies};
+use engram_core::metrics::{Share, matched, restrict};
+use engram_core::record::{PatchPosition, Record};
+use std::collections::BTreeMap;
+
+/// Captions by the place of their figure, table or section in addresses.
+pub fn captions(article: &Article<'_>) -> BTreeMap<String, Finding> {
+    let all = [
+        ("figure-2", Some(layers::sufficiency(article))),
+        ("figure-3", Some(layers::second_position(article))),
+        ("figure-a", Some(layers::dominant_layers(article))),
+        ("figure-b", Some(layers::ablations(article))),
+        (
+            "figure-c",
+            Some(Finding::note("The largest mark of a curve is its l*. Error bars: standard error of the mean.")),
+        ),
+        ("figure-4", Some(panels::panels(article))),
+        ("figure-5", Some(edits::by_depth(article))),
+        ("figure-6", Some(edits::both_answers(article))),
+        ("figure-d", Some(maps::maps(article))),
+        ("figure-e", Some(further::by_layer(article))),
+        ("figure-f", Some(further::dots(article))),
+        ("figure-g", Some(further::sequence_figure())),
+        ("figure-h", Some(further::retrace_figure(article))),
+        ("figure-i", Some(edited_maps())),
+        ("retrace", further::retrace(article)),
+        ("prediction", further::prediction(article)),
+        ("sequence", further::sequences(article)),
+        ("table-1", Some(counts(article))),
+        ("table-4", edits::table(article)),
+        ("table-5", matched_subset(article)),
+        ("table-6", edits::verdicts(article)),
+    ];
+    all.into_iter().filter_map(|(place, finding)| Some((place.to_owned(), finding?))).collect()
+}
+
+fn edited_maps() -> Finding {
+    Finding::note(
+        "The first edited fact of each study that has maps. A cell: p_patch − p_corrupt with the clean residual stream restored there; \
+         the three maps of an answer have one scale around zero.",
+    )
+}
+
+/// The abstract: three to six findings.
+pub fn headline(article: &Article<'_>) -> Vec<Finding> {
+    let r = article.studies.iter().any(|study| study.summary.redundancy.is_some());
+    let all = [
+        Some(layers::dominant_layers(article)),
+        second(article),
+        (r && article.view.position != PatchPosition::LastToken).then(|| redundancy(article)),
+        edits::headline(article),
+        further::retrace(article),
+        further::prediction(article),
+        further::sequences(article),
+    ];
+    let mut lines: Vec<Finding> = all.into_iter().flatten().collect();
+    if lines.len() < 3 {
+        lines.push(layers::ablations(article));
     }
-}
-
-/// One model's layer of so many.
-#[derive(Debug, Clone)]
-struct At<'a> {
-    name: &'a str,
-    layer: usize,
-    layers: usize,
-}
-
-impl At<'_> {
-    /// Share of the way through the model.
-    fn depth(&self) -> f64 {
-        self.layer as f64 / self.layers.max(1) as f64
+    if lines.len() < 3 {
+        lines.insert(0, counts(article));
     }
+    lines.truncate(6);
+    lines
 }
 
-/// `layer 1 of 8` of one model, `the first layer in a and b, layer 3 of 8 in c` of several.
-fn places(article: &Article<'_>, found: &[At<'_>]) -> String {
-    if let ([one], 1) = (found, article.studies.len()) {
-        return format!("layer {} of {}", one.layer, one.layers);
-    }
-    let groups = say::groups(found.iter().map(|at| (place(at.layer, at.layers), at.name)));
-    let told: Vec<String> = groups.iter().map(|(place, names)| format!("{place} in {}", article.who(names))).collect();
-    say::parts(&told)
+/// l* at the second patch position.
+fn second(article: &Article<'_>) -> Option<Finding> {
+    let (position, studies) = article.other.as_ref()?;
+    let one = |study: &Study<'_>| {
+        let layer = study.summary.l_star?;
+        Some(format!("Under {}, l* is layer {layer} of {}.", position.name(), study.summary.layers))
+    };
+    Finding::of(studies, one).if_said().map(|finding| finding.with(layers::by_definition(*position)))
 }
 
-/// How far apart layers are: agreement or the range of depths. Nothing about one model.
-fn agreement(found: &[At<'_>]) -> Option<String> {
-    let (first, rest) = found.split_first()?;
-    if rest.is_empty() {
-        return None;
-    }
-    let same = |at: &At<'_>| at.layer == first.layer && at.layers == first.layers;
-    let ends = |end: &dyn Fn(&At<'_>) -> bool| found.iter().all(end);
-    if rest.iter().all(same) || ends(&|at| at.layer == 1) || ends(&|at| at.layer == at.layers) {
-        return None;
-    }
-    let (low, high) = found
-        .iter()
-        .map(At::depth)
-        .fold((f64::INFINITY, 0.0_f64), |(low, high), depth| (low.min(depth), high.max(depth)));
-    let range = format!("{} to {}", percent(low), percent(high));
-    Some(match high - low {
-        // A convention: models whose layers lie within a quarter of the depth are said to agree.
-        width if width <= 0.25 => format!("In depth they agree: {range} of the way through the model."),
-        _ => format!("They do not agree in depth: {range} of the way through the model."),
-    })
+fn redundancy(article: &Article<'_>) -> Finding {
+    let one = |study: &Study<'_>| Some(format!("{}.", panels::redundancy(study)));
+    Finding::of(&article.studies, one)
+        .with("R: share of the loss from ablating l* that a clean state of another layer restores.")
 }
 
-/// The highest mean, the lowest layer on a tie; layer from 1.
-fn peak(means: &[Mean]) -> Option<(usize, &Mean)> {
-    (1..).zip(means).reduce(|best, next| if next.1.mean > best.1.mean { next } else { best })
-}
-
-/// A share in whole percent.
-fn percent(share: f64) -> String {
-    format!("{} %", words::fixed(share * 100.0, 0))
-}
-
-/// Names of the studies that something holds of.
-pub(super) fn those<'a>(studies: &'a [Study<'_>], holds: impl Fn(&Study<'_>) -> bool) -> Vec<&'a str> {
-    studies.iter().filter(|study| holds(study)).map(|study| study.name.as_str()).collect()
-}
-
-/// A value of one study, where it is defined, with its study.
-fn defined<'a, 'r>(studies: &'a [Study<'r>], value: impl Fn(&Study<'_>) -> Option<Mean>) -> Vec<(&'a Study<'r>, Mean)> {
-    studies.iter().filter_map(|study| Some((study, value(study)?))).collect()
-}
-
-/// The value of one study, or the range of several with the names of both ends.
-fn told(found: &[(&Study<'_>, Mean)]) -> String {
-    match found {
-        [] => String::new(),
-        [one] => format!("{} (n = {})", say::value(&one.1), one.1.n),
-        [first, ..] => {
-            let low = found.iter().fold(first, |low, one| if one.1.mean < low.1.mean { one } else { low });
-            let high = found.iter().fold(first, |high, one| if one.1.mean > high.1.mean { one } else { high });
-            let (from, to) = (say::value(&low.1), say::value(&high.1));
-            if from == to {
-                return format!("{from} in all of them");
+/// Table 1: facts that passed both filters.
+pub(super) fn counts(article: &Article<'_>) -> Finding {
+    let one = |study: &Study<'_>| {
+        let (found, wanted) = (&study.summary, study.record.settings.n);
+        let Some(kept) = Share::new(found.validated, found.screened) else {
+            return Some("No fact was screened.".into());
+        };
+        let requested = match found.validated < wanted {
+            true => format!("{wanted} were requested"),
+            false => {
+                format!("the study stopped at the requested {wanted}, so density does not count what the model knows")
             }
-            format!("{from} ({}) to {to} ({})", low.0.name, high.0.name)
-        }
-    }
+        };
+        Some(format!("{} screened facts passed both filters; {requested}.", share(&kept)))
+    };
+    Finding::of(&article.studies, one)
 }
 
-/// Sentences with a space between; empty ones left out.
-fn joined(sentences: impl IntoIterator<Item = Option<String>>) -> String {
-    let all: Vec<String> = sentences.into_iter().flatten().filter(|one| !one.is_empty()).collect();
-    all.join(" ")
+/// Table 5: l* over the facts that all studies validated; `None` of a single study.
+fn matched_subset(article: &Article<'_>) -> Option<Finding> {
+    if article.studies.len() < 2 {
+        return None;
+    }
+    let ids = matched(article.records);
+    if ids.is_empty() {
+        return Some(Finding::note("No fact was validated by every study: they are compared on different facts."));
+    }
+    let subset: Vec<Record> = article.records.iter().map(|record| restrict(record, &ids)).collect();
+    let layer = |study: &Study<'_>| study.summary.l_star.map_or("none".to_owned(), |layer| format!("layer {layer}"));
+    let part: BTreeMap<String, String> =
+        studies(&subset, &article.view).iter().map(|study| (study.name.clone(), layer(study))).collect();
+    let one = |study: &Study<'_>| {
+        Some(format!("l* on these facts: {}; on all facts of the study: {}.", part.get(&study.name)?, layer(study)))
+    };
+    let note = format!("Facts that every study validated: {}.", ids.len());
+    Some(Finding::of(&article.studies, one).with(note))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::sample;
+    use super::*;
+    use crate::figures::article::finding::tests::{begins, has};
+    use engram_core::metrics::MetricConvention;
+    use engram_core::record::RedundancyCurve;
+
+    fn said(records: &[Record], view: &MetricConvention) -> Vec<String> {
+        headline(&Article::new(records, view)).iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn the_abstract_changes_with_the_numbers() {
+        let view = MetricConvention::default();
+        let mut record = sample::study("a", PatchPosition::SubjectLast, &[&[0.5, 0.2, 0.1], &[0.5, 0.2, 0.1]]);
+        let lines = said(std::slice::from_ref(&record), &view);
+        begins(&lines[0], "2 of 2 (100.0 %) screened facts passed both filters; 100 were requested.");
+        has(&lines[1], "l* is layer 1 of 3");
+        begins(&lines[2], "Ablating block");
+        record.settings.positions.push(PatchPosition::LastToken);
+        sample::each(&mut record, |traced| {
+            traced.patched.insert(PatchPosition::LastToken, vec![0.1, 0.2, 0.9]);
+            let patched = vec![None, Some(0.2), Some(0.15)];
+            traced.redundancy.insert(PatchPosition::SubjectLast, RedundancyCurve { ablated: 1, patched });
+        });
+        sample::edited(&mut record, 1, &[[0.2, 0.5], [0.9, 0.01]]);
+        let lines = said(std::slice::from_ref(&record), &view);
+        begins(&lines[1], "Under last-token, l* is layer 3 of 3. By definition");
+        begins(&lines[2], "R = 0.333 (n = 2). R: share");
+        has(&lines[3], "1 of 2 (50.0 %) edits succeed by the paper's criterion");
+        sample::each(&mut record, |traced| traced.without_block[0] = 0.89);
+        assert!(said(std::slice::from_ref(&record), &view)[2].starts_with("R is clipped at 1 and uninformative here."));
+        let lines = said(&[record], &view.with_position(PatchPosition::LastToken));
+        assert!(
+            lines[0].ends_with("gives the clean answer.") && lines.iter().all(|line| !line.contains("R =")),
+            "{lines:?}"
+        );
+        let mut none = sample::record();
+        none.facts.retain(|fact| fact.traced().is_none());
+        none.edits = None;
+        let lines = said(&[none], &view);
+        begins(&lines[0], "0 of 1 (0.0 %)");
+        begins(&lines[2], "No block was ablated");
+        let lines = said(&[sample::swept("a")], &view);
+        assert!(lines.last().is_some_and(|line| line.contains("causal tracing")) && lines.len() <= 6, "{lines:?}");
+    }
+
+    #[test]
+    fn tables_have_their_findings() {
+        let of = |records: &[Record], place: &str| {
+            captions(&Article::new(records, &MetricConvention::default())).get(place).map(ToString::to_string)
+        };
+        let (early, late): (&[f32], &[f32]) = (&[0.5, 0.2, 0.1], &[0.2, 0.5, 0.1]);
+        let a = sample::study("a", PatchPosition::SubjectLast, &[early, late, late]);
+        assert_eq!(of(std::slice::from_ref(&a), "table-5"), None);
+        let moved = of(&[a.clone(), sample::study("b", PatchPosition::SubjectLast, &[early])], "table-5");
+        let wanted = "a: l* on these facts: layer 1; on all facts of the study: layer 2. b: l* on these facts: layer 1; on all facts of \
+                      the study: layer 1. Facts that every study validated: 1.";
+        assert_eq!(moved.as_deref(), Some(wanted));
+        let mut other = a.clone();
+        other.facts.iter_mut().for_each(|fact| fact.prompt.push('x'));
+        assert!(
+            of(&[a, other], "table-5").is_some_and(|told| told.starts_with("No fact was validated by every study"))
+        );
+        let mut one = sample::record();
+        one.settings.n = 2;
+        assert!(of(&[one], "table-1").is_some_and(|told| told.contains("stopped at the requested 2, so density")));
+    }
 }

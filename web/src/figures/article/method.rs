@@ -1,15 +1,15 @@
 //! The method text of the page, after METHODS: short sections with formulas. Numbers in it come from the records'
 //! settings; sections of what was not done are left out.
 
+mod editing;
 pub mod formulas;
-mod stages;
+mod tracing;
 
-use super::{Article, say};
+use super::Article;
 use crate::figures::prediction::is_swept;
 use crate::figures::sequence::is_sequence;
-use crate::words;
-use engram_core::metrics::{MlpRatio, NecessityAt, RedundancyAggregate};
-use engram_core::record::{Answer, Corruption, PatchPosition, Record, Settings};
+use engram_core::metrics::{BROKEN_FACTS, BROKEN_TEXT};
+use engram_core::record::{Settings, Traced};
 
 /// A section.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,7 +46,7 @@ pub struct Reference {
 const PAPER: Reference = Reference {
     text: "Deshpande, Konavoor and Panat, “Knowledge Localization and Editability in Small Language Models: A \
            Multi-Stage Experimental Study”",
-    used_for: "the three stages, the corruption by another text, equations 1 to 4, C, and the levels of success",
+    used_for: "the three stages, corruption by replacing the subject, equations 1 to 4, C, and the levels of success",
 };
 const MENG: Reference = Reference {
     text: "Meng, Bau, Andonian and Belinkov 2022, “Locating and Editing Factual Associations in GPT”",
@@ -60,7 +60,7 @@ const SPALL: Reference = Reference {
 const HASE: Reference = Reference {
     text: "Hase, Bansal, Kim and Ghandeharioun 2023, “Does Localization Inform Editing? Surprising Differences in \
            Causality-Based Localization vs. Knowledge Editing in Language Models”",
-    used_for: "the question whether tracing predicts edits, the rewrite score, and what tracing adds to the layer",
+    used_for: "whether tracing predicts edits, the rewrite score, and what tracing adds to the layer",
 };
 const LENS: Reference =
     Reference { text: "nostalgebraist 2020, “interpreting GPT: the logit lens”", used_for: "the logit lens" };
@@ -68,8 +68,8 @@ const LENS: Reference =
 /// The sources of what was done.
 pub fn references(article: &Article<'_>) -> Vec<Reference> {
     let mut found = vec![PAPER, MENG];
-    found.extend(has_edits(article).then_some(SPALL));
-    found.extend(has_lens(article).then_some(LENS));
+    found.extend(editing::any(article).then_some(SPALL));
+    found.extend(traced(article, |traced| traced.lens.is_some()).then_some(LENS));
     found.extend(article.records.iter().any(is_swept).then_some(HASE));
     found
 }
@@ -79,199 +79,166 @@ pub fn sections(article: &Article<'_>) -> Vec<Section> {
     if article.studies.is_empty() {
         return Vec::new();
     }
-    let mut found = vec![facts(article), corruption(article), sufficiency(article)];
-    found.push(stages::necessity(article));
-    found.push(stages::mlp(article));
-    found.extend(stages::redundancy(article));
-    found.push(stages::concentration());
-    found.extend(stages::maps(article));
-    found.extend(stages::lens(article));
-    found.extend(stages::compression(article));
-    found.extend(stages::editing(article));
-    found.extend(stages::side_effects(article));
-    found.extend(stages::prediction(article));
-    found.extend(stages::sequences(article));
-    found.push(stages::savings());
+    let mut found = vec![tracing::facts(article), tracing::corruption(article), tracing::sufficiency(article)];
+    found.extend(tracing::ablations(article));
+    if traced(article, |traced| !traced.redundancy.is_empty()) {
+        found.push(tracing::redundancy(article));
+    }
+    found.push(section("Concentration", [
+        formulas::CONCENTRATION,
+        text("K is the fewest layers whose facts together exceed 80 % of the localized facts. L is the number of layers."),
+    ]));
+    if traced(article, |traced| traced.maps.is_some()) {
+        found.push(tracing::maps(article));
+    }
+    if traced(article, |traced| traced.lens.is_some()) {
+        found.push(section("Logit lens", [text(
+            "The model's final norm and head applied to the clean run's residual stream after each block, at the last token. After \
+             the last block this is the model's prediction.",
+        )]));
+    }
+    if article.studies.len() > 1 {
+        found.push(section("Compression", [text(
+            "Studies are compared by knowledge density, C, R, r_MLP, Δ_nec and the last layer's share. Density is validated facts \
+             per 10⁹ parameters, counted from the weights, a tied head once. For the facts that every study validated, l* and all \
+             that follows are computed again; R keeps the block that was ablated in each study.",
+        )]));
+    }
+    found.extend(editing::sections(article));
+    if article.records.iter().any(is_swept) {
+        found.push(tracing::prediction());
+    }
+    if article.records.iter().any(is_sequence) {
+        found.push(section("Edits in sequence", [text(format!(
+            "Facts are edited in study order and no edit is undone: each edit is searched on the model with the earlier ones. After \
+             1, 3, 10, 30, … edits and after the last, all edits so far are measured again, from the unedited model to this one; so \
+             are the unedited validated facts, and the perplexity on the end of the text of the second moments. A model counts as \
+             collapsed where its perplexity is above {BROKEN_TEXT} times that of the unedited model, or where it keeps less than \
+             {:.0} % of the unedited facts.",
+            100.0 * BROKEN_FACTS
+        ))]));
+    }
+    found.push(section("Exact savings", [text(
+        "Nothing is approximated. A patch after block l at position i changes nothing in blocks up to l or at positions before i, so only later ones run \
+         again, many in one batch. Only positions whose prediction is read go through the head. Results equal those of full passes \
+         to float rounding.",
+    )]));
     found
 }
 
-fn has_edits(article: &Article<'_>) -> bool {
-    has_single_edits(article) || article.records.iter().any(is_sequence)
-}
-
-fn has_single_edits(article: &Article<'_>) -> bool {
-    article.records.iter().any(|record| record.edits.as_ref().is_some_and(|edits| !edits.is_empty()))
-}
-
-fn has_lens(article: &Article<'_>) -> bool {
-    article.records.iter().any(|record| record.validated().any(|(_, traced)| traced.lens.is_some()))
+fn section(title: &'static str, paragraphs: impl IntoIterator<Item = Piece>) -> Section {
+    Section { title, paragraphs: paragraphs.into_iter().collect() }
 }
 
 fn text(text: impl Into<String>) -> Piece {
     Piece::Text(text.into())
 }
 
-/// A setting's value, or all values where the records differ: `60`, `60 or 100`.
-fn over(article: &Article<'_>, value: impl Fn(&Settings) -> String) -> String {
-    over_records(article, |record| value(&record.settings))
+/// Whether some validated fact has something.
+fn traced(article: &Article<'_>, has: impl Fn(&Traced) -> bool) -> bool {
+    article.records.iter().any(|record| record.validated().any(|(_, traced)| has(traced)))
 }
 
-fn over_records(article: &Article<'_>, value: impl Fn(&Record) -> String) -> String {
-    let mut values: Vec<String> = Vec::new();
-    for record in article.records.iter() {
-        let value = value(record);
-        if !values.contains(&value) {
-            values.push(value);
-        }
-    }
-    match values.as_slice() {
-        [most @ .., last] if !most.is_empty() => format!("{} or {last}", most.join(", ")),
-        _ => values.concat(),
-    }
+/// A setting of each record, once: `60`, `60 or 100`.
+fn set(article: &Article<'_>, value: impl Fn(&Settings) -> String) -> String {
+    once(article.records.iter().map(|record| value(&record.settings))).join(" or ")
 }
 
-fn facts(article: &Article<'_>) -> Section {
-    let n = over(article, |settings| settings.n.to_string());
-    let seed = over(article, |settings| settings.seed.to_string());
-    let effect = over(article, |settings| settings.min_effect.to_string());
-    let longest = over(article, |settings| settings.max_tokens.to_string());
-    let answer = over(article, |settings| {
-        match settings.answer {
-            Answer::FirstToken => "the probability of the answer's first token",
-            Answer::Sequence => "the geometric mean of the answer's token probabilities, each after the ones before it",
-        }
-        .to_owned()
-    });
-    let shared = article.records.iter().any(|record| record.settings.answer == Answer::FirstToken);
-    let shared = if shared { ", answers that begin with the same token" } else { "" };
-    Section {
-        title: "Facts and filters",
-        paragraphs: vec![
-            text(format!(
-                "A fact is a prompt about a subject with a true answer and a counterfactual one. Facts are taken in an \
-                 order shuffled with seed {seed} until {n} are validated or the file ends. p(y) is {answer}."
-            )),
-            text(format!(
-                "A fact is validated if greedy decoding continues the prompt with the true answer, all its tokens, and \
-                 if corrupting the subject lowers the answer's probability, p_clean − p_corrupt, by at least {effect}. \
-                 Prompts of more than {longest} tokens, subjects without tokens of their own, answers that merge with \
-                 the prompt{shared} and empty fields are excluded. Excluded facts stay in the record with their reason."
-            )),
-        ],
-    }
-}
-
-fn corruption(article: &Article<'_>) -> Section {
-    let way = |corruption: &Corruption| match corruption {
-        Corruption::Replace { with } => format!(
-            "The subject's characters are replaced with “{}”; the prompt is then tokenized again, and the \
-             replacement has a span of its own.",
-            words::short(&words::visible(with), 60)
-        ),
-        Corruption::Noise { sigmas, draws, .. } => format!(
-            "The subject is corrupted by Gaussian noise of {sigmas} σ on the embeddings of its tokens, the mean over \
-             {} that every cell of a fact shares. σ is the standard deviation over all scalars of the subject \
-             embeddings of the fact list, measured as {}.",
-            words::count(*draws, "draw"),
-            over_records(article, |record| match &record.settings.corruption {
-                Corruption::Noise { sigma, .. } => sigma.to_string(),
-                Corruption::Replace { .. } => "–".into(),
-            })
-        ),
-    };
-    let mut ways: Vec<String> = Vec::new();
-    for record in article.records.iter() {
-        let told = way(&record.settings.corruption);
-        if !ways.contains(&told) {
-            ways.push(told);
+/// Values in their order, each once.
+fn once<T: PartialEq>(values: impl IntoIterator<Item = T>) -> Vec<T> {
+    let mut found = Vec::new();
+    for value in values {
+        if !found.contains(&value) {
+            found.push(value);
         }
     }
-    Section { title: "Corruption", paragraphs: ways.into_iter().map(Piece::Text).collect() }
-}
-
-fn sufficiency(article: &Article<'_>) -> Section {
-    let mut positions: Vec<PatchPosition> = Vec::new();
-    for position in article.records.iter().flat_map(|record| &record.settings.positions) {
-        if !positions.contains(position) {
-            positions.push(*position);
-        }
-    }
-    let told = |position: &PatchPosition| match position {
-        PatchPosition::SubjectLast => {
-            "subject-last puts the clean state of the subject's last token at the subject's last token"
-        }
-        PatchPosition::LastToken => {
-            "last-token puts the clean state of the prompt's last token at the prompt's last token"
-        }
-        PatchPosition::SameIndex => "same-index puts the clean state of the subject's last token at the same index",
-    };
-    let told: Vec<&str> = positions.iter().map(told).collect();
-    let mut paragraphs = vec![
-        text(format!(
-            "In the corrupted run the residual stream after one block, at one position, is replaced by the \
-             clean run's. The answer's probability that this gives back is the layer's sufficiency (equation 1). {}",
-            if told.is_empty() { String::new() } else { format!("{}.", say::capital(&told.join("; "))) }
-        )),
-        formulas::SUFFICIENCY,
-        text("A fact's dominant layer is the one that gives back most, the lowest on a tie:"),
-        formulas::DOMINANT,
-        text(
-            "l* is the most frequent dominant layer over the localized facts, again the lowest on a tie. Means over \
-             facts have a standard error, sqrt(Σ (x − mean)² / (n − 1)) / sqrt(n); two means are called different \
-             where they lie further apart than both errors together.",
-        ),
-    ];
-    let subject = positions.iter().any(|position| *position != PatchPosition::LastToken);
-    let mut identities = Vec::new();
-    if subject {
-        identities.push(
-            "Under subject-last a patch after the last block changes nothing, unless the subject ends the prompt, so \
-             s_L = 0.",
-        );
-    }
-    if positions.contains(&PatchPosition::LastToken) {
-        identities.push("Under last-token it gives the clean answer back completely, so s_L = p_clean − p_corrupt.");
-    }
-    if !identities.is_empty() {
-        paragraphs.push(text(format!("{} This holds by definition and is no finding.", identities.join(" "))));
-    }
-    if subject {
-        paragraphs.push(text(if article.view.argmax_always {
-            "A fact whose patches only hurt has its largest value, 0, at the last layer. Here it is counted there, \
-             as a layer is always assigned (argmax-always, the paper's convention), though that is an artefact."
-        } else {
-            "A fact whose patches only hurt would have its largest value, 0, at the last layer. Such a fact is not \
-             localized: it is counted apart and left out of l*, of C and of the distribution."
-        }));
-    }
-    Section { title: "Sufficiency and dominant layers", paragraphs }
-}
-
-/// Where ablations are read, in words.
-fn place(article: &Article<'_>) -> &'static str {
-    match article.view.necessity_at {
-        NecessityAt::LStar => "at l*, over all validated facts",
-        NecessityAt::PerFact => "at each fact's own dominant layer, over the localized facts",
-    }
-}
-
-/// How r_MLP is averaged, in words.
-fn ratio(article: &Article<'_>) -> &'static str {
-    match article.view.mlp_ratio {
-        MlpRatio::MeanOfRatios => "the mean of the facts' ratios",
-        MlpRatio::RatioOfMeans => "the ratio of the mean drops, without a standard error",
-    }
-}
-
-/// How R is averaged, in words.
-fn aggregate(article: &Article<'_>) -> &'static str {
-    match article.view.redundancy {
-        RedundancyAggregate::RatioOfMeans => {
-            "the mean numerator over the mean Δ_nec (plus ε), clipped to [0, 1], without a standard error"
-        }
-        RedundancyAggregate::MeanOfClipped => "the mean of the facts' values, each clipped to [0, 1]",
-    }
+    found
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use super::*;
+    use crate::figures::sample;
+    use engram_core::metrics::{MetricConvention, MlpRatio, NecessityAt};
+    use engram_core::record::{Answer, Corruption, Lens, Maps, PatchPosition, Record, RedundancyCurve, Spsa};
+
+    /// The texts of a section; none where it is left out.
+    fn said(records: &[Record], view: &MetricConvention, title: &str) -> Option<String> {
+        let found = sections(&Article::new(records, view)).into_iter().find(|section| section.title == title)?;
+        let texts = found.paragraphs.into_iter().map(|piece| match piece {
+            Piece::Text(text) => text,
+            Piece::Formula { words, .. } => words.to_owned(),
+        });
+        Some(texts.collect::<Vec<_>>().join("\n"))
+    }
+
+    #[test]
+    fn numbers_come_from_the_settings() {
+        let view = MetricConvention::default();
+        let mut records = [sample::record(), sample::record()];
+        let has = |records: &[Record], title: &str, part: &str| {
+            let found = said(records, &view, title).unwrap_or_default();
+            assert!(found.contains(part), "{title}: {found}");
+        };
+        has(&records, "Facts and filters", "with seed 42 until 100 are validated");
+        has(&records, "Corruption", "“Random Person”");
+        has(&records, "Editing", "ε = 0.005, η = 5 and 250 steps");
+        let settings = &mut records[1].settings;
+        (settings.n, settings.min_effect, settings.answer) = (60, 0.1, Answer::Sequence);
+        settings.corruption = Corruption::Noise { sigmas: 3.0, draws: 10, sigma: 0.25 };
+        settings.edit.methods = vec![Spsa { eta: 2.5, ..Spsa::default() }.into()];
+        has(&records, "Facts and filters", "until 100 or 60");
+        has(&records, "Facts and filters", "by 0.05 or 0.1 or more");
+        has(&records, "Facts and filters", "first token or the geometric mean");
+        has(&records, "Corruption", "noise of 3 σ");
+        has(&records, "Editing", "η = 5 or 2.5");
+        has(&[sample::swept("a")], "Editing", "each at each of the blocks 1-3");
+        has(&[sample::swept("a")], "Tracing and edits", "share of 999 shuffles");
+    }
+
+    #[test]
+    fn what_was_not_done_is_left_out() {
+        let mut record = sample::record();
+        let there = |record: &Record, title: &str| {
+            said(std::slice::from_ref(record), &MetricConvention::default(), title).is_some()
+        };
+        let sources =
+            |record: &Record| references(&Article::new(std::slice::from_ref(record), &MetricConvention::default()));
+        let traces = ["Token × layer maps", "Logit lens", "Redundancy"];
+        assert_eq!(traces.map(|title| there(&record, title)), [false; 3]);
+        assert_eq!(
+            ["Editing", "Side effects", "Tracing and edits"].map(|title| there(&record, title)),
+            [true, true, false]
+        );
+        assert!(!sources(&record).contains(&HASE) && sources(&sample::swept("a")).contains(&HASE));
+        record.edits = None;
+        sample::each(&mut record, |traced| {
+            traced.maps = Some(Maps { window: 3, ..Maps::default() });
+            traced.lens = Some(Lens::default());
+            traced.redundancy.insert(PatchPosition::SubjectLast, RedundancyCurve::default());
+        });
+        assert_eq!(traces.map(|title| there(&record, title)), [true; 3]);
+        assert_eq!(["Editing", "Side effects"].map(|title| there(&record, title)), [false; 2]);
+        assert!(sources(&record).contains(&LENS) && !sources(&record).contains(&SPALL));
+    }
+
+    #[test]
+    fn positions_and_views_are_told() {
+        let view = MetricConvention {
+            necessity_at: NecessityAt::PerFact,
+            mlp_ratio: MlpRatio::RatioOfMeans,
+            ..Default::default()
+        };
+        let of = |record: &Record, view: &MetricConvention, title: &str| {
+            said(std::slice::from_ref(record), view, title).unwrap_or_default()
+        };
+        let mut record = sample::record();
+        assert!(of(&record, &view, "Necessity").contains("each fact's own dominant layer"));
+        assert!(of(&record, &view, "Attention against MLP").contains("the ratio of the mean losses"));
+        let always = MetricConvention { argmax_always: true, ..view };
+        assert!(of(&record, &always, "Sufficiency and dominant layers").contains("argmax-always"));
+        record.settings.positions = vec![PatchPosition::LastToken];
+        let told = of(&record, &view.with_position(PatchPosition::LastToken), "Sufficiency and dominant layers");
+        assert!(!told.contains("subject-last") && told.contains("s_L = p_clean − p_corrupt"), "{told}");
+    }
+}

@@ -1,13 +1,13 @@
 //! The command lines that reproduce an article's records, and everything that decided their numbers.
 
-use super::{Article, say};
+mod flags;
+
+use super::{Article, finding::Finding};
 use crate::figures::about;
 use crate::state::BUNDLED;
 use crate::words;
 use engram_core::names::HubId;
-use engram_core::record::{
-    Answer, Corruption, EditLayers, EditMethod, EditSettings, Record, SearchStart, SecondMomentSettings, Settings,
-};
+use engram_core::record::{Answer, Corruption, EditLayers, Record, Settings};
 
 /// How one record is made again.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,26 +39,11 @@ pub fn records(article: &Article<'_>) -> Vec<Reproduce> {
     article.studies.iter().map(one).collect()
 }
 
-/// The `engram report` line over all records.
-pub fn report(article: &Article<'_>) -> String {
-    over_all(article, "report", "page.html")
-}
-
-/// The `engram export` line over all records.
-pub fn export(article: &Article<'_>) -> String {
-    over_all(article, "export", "export")
-}
-
 /// That the page carries less than the records, where it does.
-pub fn extract(article: &Article<'_>) -> Option<String> {
-    let extracts = super::findings::those(&article.studies, |study| is_extract(study.record));
-    (!extracts.is_empty()).then(|| {
-        format!(
-            "This page carries an extract of the record{}: the losses of searches are left out for edits that are not at \
-             their fact's dominant layer. Its tables and figures need none of them.",
-            if article.studies.len() == 1 { String::new() } else { format!(" of {}", say::list(&extracts)) }
-        )
-    })
+pub fn extract(article: &Article<'_>) -> Option<Finding> {
+    let told = "This page carries an extract of the record, without the search losses of edits that are not at their fact's dominant \
+                layer. Its tables and figures do not use them.";
+    Finding::of(&article.studies, |study| is_extract(study.record).then(|| told.to_owned())).if_said()
 }
 
 /// Whether something is left out of a record.
@@ -66,7 +51,8 @@ pub fn is_extract(record: &Record) -> bool {
     record.edits.iter().flatten().any(|edit| edit.without_losses)
 }
 
-fn over_all(article: &Article<'_>, command: &str, out: &str) -> String {
+/// The line of a command over all records.
+pub fn over_all(article: &Article<'_>, command: &str, out: &str) -> String {
     let files = article.records.iter().map(file);
     let words = ["engram", command].map(str::to_owned).into_iter().chain(files);
     line(&words.chain(["-o", out].map(str::to_owned)).collect::<Vec<_>>())
@@ -148,55 +134,35 @@ fn study_line(record: &Record) -> String {
         },
     );
     flag("--facts", if has_own_facts(record) { "bundled".into() } else { path(&record.source.name) });
-    if settings.n != default.n {
-        flag("-n", settings.n.to_string());
-    }
-    if settings.seed != default.seed {
-        flag("--seed", settings.seed.to_string());
-    }
-    if settings.stages != default.stages {
-        flag("--stages", settings.stages.iter().map(u8::to_string).collect::<Vec<_>>().join(","));
-    }
-    match &settings.corruption {
-        same if *same == default.corruption => {}
-        Corruption::Replace { with } => flag("--replace-with", with.clone()),
-        Corruption::Noise { .. } => flag("--corruption", "noise".into()),
-    }
-    if settings.positions != default.positions {
-        let names: Vec<&str> = settings.positions.iter().map(|position| position.name()).collect();
-        flag("--positions", names.join(","));
-    }
-    if settings.answer == Answer::Sequence {
-        flag("--answer", "sequence".into());
-    }
-    if settings.maps != default.maps {
-        flag("--maps", settings.maps.to_string());
-    }
     let window = settings.window_of(record.model.layers);
-    if window != Settings::usual_window(record.model.layers) {
-        flag("--window", window.to_string());
-    }
     let (edit, usual) = (&settings.edit, &default.edit);
-    if edit.facts != usual.facts && edit.sequence == 0 {
-        flag("--edit-facts", edit.facts.to_string());
-    }
-    if edit.position != usual.position {
-        flag("--edit-position", edit.position.name().into());
-    }
-    if edit.layers != EditLayers::Dominant {
-        flag("--edit-layers", edit.layers.to_string());
-    }
-    if edit.batch != usual.batch {
-        flag("--edit-batch", edit.batch.to_string());
-    }
-    if edit.sequence != usual.sequence {
-        flag("--edit-sequence", edit.sequence.to_string());
-    }
-    if edit.retrace {
-        flag("--retrace", String::new());
+    let corruption = match &settings.corruption {
+        Corruption::Replace { with } => ("--replace-with", with.clone()),
+        Corruption::Noise { .. } => ("--corruption", "noise".into()),
+    };
+    let stages: Vec<String> = settings.stages.iter().map(u8::to_string).collect();
+    let positions: Vec<&str> = settings.positions.iter().map(|position| position.name()).collect();
+    let differing = [
+        (settings.n != default.n, ("-n", settings.n.to_string())),
+        (settings.seed != default.seed, ("--seed", settings.seed.to_string())),
+        (settings.stages != default.stages, ("--stages", stages.join(","))),
+        (settings.corruption != default.corruption, corruption),
+        (settings.positions != default.positions, ("--positions", positions.join(","))),
+        (settings.answer == Answer::Sequence, ("--answer", "sequence".into())),
+        (settings.maps != default.maps, ("--maps", settings.maps.to_string())),
+        (window != Settings::usual_window(record.model.layers), ("--window", window.to_string())),
+        (edit.facts != usual.facts && edit.sequence == 0, ("--edit-facts", edit.facts.to_string())),
+        (edit.position != usual.position, ("--edit-position", edit.position.name().into())),
+        (edit.layers != EditLayers::Dominant, ("--edit-layers", edit.layers.to_string())),
+        (edit.batch != usual.batch, ("--edit-batch", edit.batch.to_string())),
+        (edit.sequence != usual.sequence, ("--edit-sequence", edit.sequence.to_string())),
+        (edit.retrace, ("--retrace", String::new())),
+    ];
+    for (_, (name, value)) in differing.into_iter().filter(|(differs, _)| *differs) {
+        flag(name, value);
     }
     if settings.stages.contains(&3) {
-        method_flags(edit).into_iter().for_each(|(name, value)| flag(&name, value));
+        flags::methods(edit).into_iter().for_each(|(name, value)| flag(&name, value));
     }
     // `auto` picks the faster device, so the device is named even where it was not asked for.
     if ["cpu", "gpu"].contains(&record.device.kind.as_str()) {
@@ -217,129 +183,35 @@ fn notes(record: &Record) -> Vec<String> {
         Origin::Bundled => {}
         Origin::Hub if model.name.contains('@') => {}
         Origin::Hub => notes.push(format!(
-            "The model is taken in its present state; the study's weights{} may be an earlier revision.",
+            "This takes the current revision of the model; the study's weights{} may be of an earlier one.",
             sum(&model.weights_sha256)
         )),
         Origin::Named => notes.push(format!(
-            "The record has only the model's name: give the folder, the .gguf file or the Hub id whose weights \
-             have the study's digest{}.",
+            "The record has only the model's name: give the folder, .gguf file or Hub id with the study's weights{}.",
             sum(&model.weights_sha256)
         )),
     }
     if !has_own_facts(record) {
         notes.push(format!(
-            "The record has only the facts file's name: give the file with the study's digest{}.",
+            "The record has only the name of the facts file: give the study's file{}.",
             sum(&record.source.sha256)
         ));
     }
-    let no_flag = without_flag(settings, &default);
+    let no_flag = flags::missing(settings, &default);
     if !no_flag.is_empty() {
-        notes.push(format!(
-            "No flag sets {}, so this line alone does not give the same record.",
-            super::say::list(&no_flag)
-        ));
+        notes.push(format!("No flag sets: {}. This line alone does not give the same record.", no_flag.join(", ")));
     }
     if record.device.backend.to_lowercase().contains("webgpu") {
-        notes.push("The study ran in a browser; on another backend the last digits may differ.".into());
+        notes.push("The study ran in a browser; another backend may change the last digits.".into());
     }
     let own = concat!("engram ", env!("CARGO_PKG_VERSION"));
     if !record.program.is_empty() && record.program != own {
         notes.push(format!(
-            "The record was written by {}; this page by {own}.",
+            "The record was written by {}, this page by {own}.",
             words::short(&words::visible(&record.program), 60)
         ));
     }
     notes
-}
-
-/// Flags of the methods and of what they need, where they are not as usual.
-fn method_flags(edit: &EditSettings) -> Vec<(String, String)> {
-    let mut flags: Vec<(String, String)> = Vec::new();
-    let mut flag = |name: &str, value: String| {
-        if flags.iter().all(|(known, _)| known != name) {
-            flags.push((name.to_owned(), value));
-        }
-    };
-    let mut names: Vec<&str> = edit.methods.iter().map(EditMethod::name).collect();
-    names.dedup();
-    if names != ["spsa"] {
-        flag("--edit-method", names.join(","));
-    }
-    let filtered = edit.methods.iter().any(|method| !method.has_gradients());
-    let least = if filtered { EditSettings::default().min_p_false } else { 0.0 };
-    if edit.min_p_false != least {
-        flag("--min-p-false", edit.min_p_false.to_string());
-    }
-    if edit.fluency > 0 {
-        flag("--fluency", String::new());
-    }
-    let keys = |covariance: bool| {
-        edit.methods.iter().any(|method| matches!(method, EditMethod::Rome(rome) if rome.covariance == covariance))
-    };
-    let starts = |start: SearchStart| {
-        edit.methods.iter().any(|method| matches!(method, EditMethod::Rome(rome) if rome.start == start))
-    };
-    match (starts(SearchStart::Zero), starts(SearchStart::Neighbour)) {
-        (true, true) => flag("--start", "zero,neighbour".into()),
-        (false, true) => flag("--start", "neighbour".into()),
-        _ => {}
-    }
-    match (keys(true), keys(false)) {
-        (true, true) => flag("--c", "text,identity".into()),
-        (false, true) => flag("--c", "identity".into()),
-        _ => {}
-    }
-    for method in &edit.methods {
-        let Some(usual) = EditMethod::named(method.name()) else { continue };
-        for ((name, value), (_, usual)) in method.counts().into_iter().zip(usual.counts()) {
-            if value != usual {
-                flag(&format!("--{name}"), value.to_string());
-            }
-        }
-        for ((name, value), (_, usual)) in method.numbers().into_iter().zip(usual.numbers()) {
-            if value != usual {
-                flag(&format!("--{name}"), value.to_string());
-            }
-        }
-    }
-    if edit.needs_second_moment() {
-        let SecondMomentSettings { keys, window, first, ridge, text, .. } = &edit.second_moment;
-        let usual = SecondMomentSettings::default();
-        if text != "bundled facts" {
-            flag("--stats-text", path(text));
-        }
-        if !first {
-            flag("--stats-skip-first", String::new());
-        }
-        flag("--stats-keys", keys.to_string());
-        if *window != usual.window {
-            flag("--stats-window", window.to_string());
-        }
-        if *ridge != usual.ridge {
-            flag("--ridge", ridge.to_string());
-        }
-    }
-    flags
-}
-
-fn without_flag(settings: &Settings, default: &Settings) -> Vec<String> {
-    let (edit, usual) = (&settings.edit, &default.edit);
-    let mut found = Vec::new();
-    let mut differs = |name: &str, value: String, usual: String| {
-        if value != usual {
-            found.push(format!("{name} {value}"));
-        }
-    };
-    differs("the smallest effect", settings.min_effect.to_string(), default.min_effect.to_string());
-    differs("the longest prompt", settings.max_tokens.to_string(), default.max_tokens.to_string());
-    differs("the screening batch", settings.screen_batch.to_string(), default.screen_batch.to_string());
-    differs("the tracing batch", settings.trace_batch.to_string(), default.trace_batch.to_string());
-    differs("the unrelated facts", edit.unrelated.to_string(), usual.unrelated.to_string());
-    if let Corruption::Noise { sigmas, draws, .. } = settings.corruption {
-        differs("the noise in σ", sigmas.to_string(), "3".into());
-        differs("the noise draws", draws.to_string(), "10".into());
-    }
-    found
 }
 
 /// Names and values: those of [`about::lines`], and the settings that are not among them.
@@ -362,17 +234,14 @@ pub fn lines(record: &Record) -> Vec<(&'static str, String)> {
         lines.push((
             "edited facts",
             format!(
-                "{} requested, {} unrelated ones watched, p(false) above {}",
+                "{} requested, {} unrelated facts each, p(new answer) above {}",
                 edit.facts, edit.unrelated, edit.min_p_false
             ),
         ));
         let seeds: Vec<u64> = record.edits.iter().flatten().map(|edit| edit.seed).collect();
         if let (Some(low), Some(high)) = (seeds.iter().min(), seeds.iter().max()) {
-            let all = if low == high {
-                low.to_string()
-            } else {
-                format!("{} different, from the study's seed and each fact's id", seeds.len())
-            };
+            let several = || format!("{} different, from the study's seed and each fact's id", seeds.len());
+            let all = if low == high { low.to_string() } else { several() };
             lines.push(("edit seeds", all));
         }
     }

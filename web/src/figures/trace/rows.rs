@@ -72,7 +72,7 @@ pub struct Row {
 }
 
 /// The role of a position of the clean prompt.
-fn role(at: usize, [start, end]: [usize; 2], of: usize) -> Role {
+pub fn role(at: usize, [start, end]: [usize; 2], of: usize) -> Role {
     match at {
         _ if (start..end).contains(&at) && at + 1 == end => Role::Last,
         _ if (start..end).contains(&at) && at == start => Role::First,

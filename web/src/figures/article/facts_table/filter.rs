@@ -4,7 +4,6 @@
 use super::{Row, State};
 use crate::words;
 use engram_core::facts::RelationKind;
-use std::cmp::Ordering;
 
 /// What the rows are sorted by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -12,9 +11,9 @@ pub enum SortBy {
     /// Study order.
     #[default]
     Order,
-    /// Prompt, ignoring case.
+    /// Prompt, ignoring case, as all texts.
     Prompt,
-    /// Answer, ignoring case.
+    /// Answer.
     Answer,
     /// Kind, then relation.
     Kind,
@@ -34,102 +33,62 @@ pub enum SortBy {
     Edited,
 }
 
+/// The table's columns in their order: name in the address, and head.
+const COLUMNS: [(SortBy, &str, &str); 11] = [
+    (SortBy::Order, "order", "order"),
+    (SortBy::Prompt, "prompt", "prompt"),
+    (SortBy::Answer, "answer", "answer"),
+    (SortBy::Kind, "kind", "relation"),
+    (SortBy::Outcome, "outcome", "outcome"),
+    (SortBy::Clean, "clean", "p(true)"),
+    (SortBy::Corrupt, "corrupt", "p(true), corrupted"),
+    (SortBy::Effect, "effect", "effect"),
+    (SortBy::Layer, "layer", "argmax layer (paper)"),
+    (SortBy::Largest, "largest", "largest sufficiency"),
+    (SortBy::Edited, "edited", "edit"),
+];
+
 impl SortBy {
     /// All, in the order of the table's columns.
-    pub const ALL: [Self; 11] = [
-        Self::Order,
-        Self::Prompt,
-        Self::Answer,
-        Self::Kind,
-        Self::Outcome,
-        Self::Clean,
-        Self::Corrupt,
-        Self::Effect,
-        Self::Layer,
-        Self::Largest,
-        Self::Edited,
-    ];
+    pub fn all() -> impl Iterator<Item = Self> {
+        COLUMNS.iter().map(|column| column.0)
+    }
 
     /// Its name in the address.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Order => "order",
-            Self::Prompt => "prompt",
-            Self::Answer => "answer",
-            Self::Kind => "kind",
-            Self::Outcome => "outcome",
-            Self::Clean => "clean",
-            Self::Corrupt => "corrupt",
-            Self::Effect => "effect",
-            Self::Layer => "layer",
-            Self::Largest => "largest",
-            Self::Edited => "edited",
-        }
+        COLUMNS.iter().find(|column| column.0 == self).map_or("", |column| column.1)
     }
 
     /// The column's head.
     pub fn title(self) -> &'static str {
-        match self {
-            Self::Order => "order",
-            Self::Prompt => "prompt",
-            Self::Answer => "answer",
-            Self::Kind => "relation",
-            Self::Outcome => "outcome",
-            Self::Clean => "p(true)",
-            Self::Corrupt => "p(true), corrupted",
-            Self::Effect => "effect",
-            Self::Layer => "argmax layer (paper)",
-            Self::Largest => "largest sufficiency",
-            Self::Edited => "edit",
-        }
+        COLUMNS.iter().find(|column| column.0 == self).map_or("", |column| column.2)
     }
 
-    /// What a row is sorted by.
-    fn key(self, row: &Row) -> Key {
-        let number = |value: Option<f64>| value.filter(|value| value.is_finite()).map_or(Key::Missing, Key::Number);
+    /// What a row is sorted by, a number before a text; `None` where it has no value.
+    fn key(self, row: &Row) -> Option<(f64, String)> {
+        let number = |value: Option<f64>| Some((value.filter(|value| value.is_finite())?, String::new()));
+        let text = |text: &str| Some((0.0, text.to_lowercase()));
         match self {
-            Self::Order => Key::Number(row.order as f64),
-            Self::Prompt => Key::Text(row.prompt.to_lowercase()),
-            Self::Answer => Key::Text(row.answer.to_lowercase()),
-            Self::Kind => Key::Text(format!("{} {}", row.kind.name(), row.relation)),
-            Self::Outcome => Key::Ranked(row.state, row.layer, row.outcome.clone()),
+            Self::Order => number(Some(row.order as f64)),
+            Self::Prompt => text(&row.prompt),
+            Self::Answer => text(&row.answer),
+            Self::Kind => text(&format!("{} {}", row.kind.name(), row.relation)),
+            // Facts of one state by their layer.
+            Self::Outcome => {
+                Some((row.state as usize as f64 * 1e6 + row.layer.unwrap_or(0) as f64, row.outcome.clone()))
+            }
             Self::Clean => number(row.p_clean),
             Self::Corrupt => number(row.p_corrupt),
             Self::Effect => number(row.effect),
             Self::Layer => number(row.layer.map(|layer| layer as f64)),
             Self::Largest => number(row.largest),
-            Self::Edited => row.edited.clone().map_or(Key::Missing, Key::Text),
+            Self::Edited => row.edited.as_deref().and_then(text),
         }
     }
 }
 
-/// A row's value for sorting.
-#[derive(Debug, Clone, PartialEq)]
-enum Key {
-    Number(f64),
-    Text(String),
-    Ranked(State, Option<usize>, String),
-    Missing,
-}
-
-impl Key {
-    /// The order of two values; missing ones last, whichever way the rest runs.
-    fn compare(&self, other: &Self, ascending: bool) -> Ordering {
-        let order = match (self, other) {
-            (Self::Missing, Self::Missing) => return Ordering::Equal,
-            (Self::Missing, _) => return Ordering::Greater,
-            (_, Self::Missing) => return Ordering::Less,
-            (Self::Number(a), Self::Number(b)) => a.total_cmp(b),
-            (Self::Text(a), Self::Text(b)) => a.cmp(b),
-            (Self::Ranked(a, l, x), Self::Ranked(b, m, y)) => (a, l, x).cmp(&(b, m, y)),
-            _ => Ordering::Equal,
-        };
-        if ascending { order } else { order.reverse() }
-    }
-}
-
 /// Which rows are shown, and in which order. It travels in the address.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Filter {
     /// Words that all must occur, ignoring case.
     pub text: String,
@@ -145,23 +104,8 @@ pub struct Filter {
     pub edited: bool,
     /// What is sorted by.
     pub sort: SortBy,
-    /// The smallest first.
-    pub ascending: bool,
-}
-
-impl Default for Filter {
-    fn default() -> Self {
-        Self {
-            text: String::new(),
-            state: None,
-            kind: None,
-            from: None,
-            to: None,
-            edited: false,
-            sort: SortBy::default(),
-            ascending: true,
-        }
-    }
+    /// The largest first.
+    pub descending: bool,
 }
 
 /// Longest search that an address may bring, in bytes.
@@ -183,8 +127,8 @@ impl Filter {
             "edited" => self.edited = matches!(value, "" | "1" | "true"),
             "sort" => {
                 let (column, down) = value.strip_prefix('-').map_or((value, false), |column| (column, true));
-                if let Some(sort) = SortBy::ALL.into_iter().find(|sort| sort.name() == column) {
-                    (self.sort, self.ascending) = (sort, !down);
+                if let Some(sort) = SortBy::all().find(|sort| sort.name() == column) {
+                    (self.sort, self.descending) = (sort, down);
                 }
             }
             _ => {}
@@ -204,8 +148,8 @@ impl Filter {
         if self.edited {
             pairs.push(("edited", "1".to_owned()));
         }
-        if (self.sort, self.ascending) != (SortBy::default(), true) {
-            pairs.push(("sort", format!("{}{}", if self.ascending { "" } else { "-" }, self.sort.name())));
+        if (self.sort, self.descending) != (SortBy::default(), false) {
+            pairs.push(("sort", format!("{}{}", if self.descending { "-" } else { "" }, self.sort.name())));
         }
         pairs
     }
@@ -213,15 +157,15 @@ impl Filter {
     /// What a click on a column's head does: sorts by it, or turns the order round.
     #[must_use]
     pub fn sorted(self, sort: SortBy) -> Self {
-        let ascending = self.sort != sort || !self.ascending;
-        Self { sort, ascending, ..self }
+        let descending = self.sort == sort && !self.descending;
+        Self { sort, descending, ..self }
     }
 
     /// How many rows are shown, in words.
     pub fn sentence(&self, shown: usize, all: usize) -> String {
-        let turned = if self.ascending { "smallest first" } else { "largest first" };
-        let sorted = match (self.sort, self.ascending) {
-            (SortBy::Order, true) => "in study order".to_owned(),
+        let turned = if self.descending { "largest first" } else { "smallest first" };
+        let sorted = match (self.sort, self.descending) {
+            (SortBy::Order, false) => "in study order".to_owned(),
             (sort, _) => format!("by {}, {turned}", sort.title()),
         };
         if shown == all {
@@ -245,8 +189,18 @@ impl Filter {
 pub fn apply(rows: &[Row], filter: &Filter) -> Vec<usize> {
     let wanted: Vec<String> = filter.text.split_whitespace().map(str::to_lowercase).collect();
     let held = rows.iter().enumerate().filter(|(_, row)| filter.holds(row, &wanted));
-    let mut keyed: Vec<(Key, usize)> = held.map(|(at, row)| (filter.sort.key(row), at)).collect();
-    keyed.sort_by(|a, b| a.0.compare(&b.0, filter.ascending).then(a.1.cmp(&b.1)));
+    let mut keyed: Vec<(Option<(f64, String)>, usize)> = held.map(|(at, row)| (filter.sort.key(row), at)).collect();
+    keyed.sort_by(|(a, x), (b, y)| {
+        let order = match (a, b) {
+            (Some(a), Some(b)) => {
+                let order = a.0.total_cmp(&b.0).then_with(|| a.1.cmp(&b.1));
+                if filter.descending { order.reverse() } else { order }
+            }
+            // Missing values are last, whichever way the rest runs.
+            (a, b) => a.is_none().cmp(&b.is_none()),
+        };
+        order.then(x.cmp(y))
+    });
     keyed.into_iter().map(|(_, at)| at).collect()
 }
 

@@ -1,345 +1,236 @@
-//! Figures 5 and 6: edits by depth, and both answers before and after.
+//! Figures 5 and 6 and Tables 4 and 6: what became of the edits.
 
-use super::super::{Article, Study, say};
-use super::{defined, joined, percent};
+use super::super::finding::{self, Finding, apart, joined, share, value};
+use super::super::{Article, Study};
 use crate::figures::prediction::is_swept;
 use crate::figures::sequence::is_sequence;
 use crate::words;
-use engram_core::metrics::{Mean, Share, Verdict, edit_outcome, shown_edits};
+use engram_core::metrics::{EditSummary, Mean, Share, Verdict, shown_edits};
 use engram_core::record::EditRecord;
 
-/// The edits that count: those of editable facts, with their study.
-fn counted<'a>(article: &'a Article<'_>) -> Vec<(&'a Study<'a>, &'a EditRecord)> {
-    let of = |study: &'a Study<'_>| {
-        let settings = &study.record.settings.edit;
-        let counts = |edit: &&EditRecord| settings.editable(edit.p_false);
-        shown_edits(study.record).into_iter().filter(counts).map(move |edit| (study, edit))
-    };
-    article.studies.iter().flat_map(of).collect()
-}
-
-/// What is said where there is nothing to judge.
-fn none(article: &Article<'_>) -> String {
-    let tried: usize = article.records.iter().map(|record| shown_edits(record).len()).sum();
-    let run = article.records.iter().any(|record| record.edits.is_some());
-    let in_turn = article.records.iter().any(is_sequence);
-    match (run, tried) {
-        (false, _) if in_turn => "Facts were edited one after the other, none from the unedited model.".into(),
-        (false, _) => "Stage 3 was not run: no fact was rewritten.".into(),
-        (true, 0) => "Stage 3 found no fact to rewrite.".into(),
-        (true, tried) => format!(
-            "None of the {} counts: every new answer was too improbable to begin with.",
-            words::count(tried, "edit")
-        ),
-    }
-}
-
-/// How many edits succeed, per study, and how many do not count.
-pub(super) fn success(article: &Article<'_>) -> Option<String> {
-    let sum = |of: fn(&engram_core::metrics::EditSummary) -> usize| -> usize {
-        article.studies.iter().filter_map(|study| study.summary.edits.as_ref()).map(of).sum()
-    };
-    let rest = sum(|edits| edits.tried) - sum(|edits| edits.editable);
-    let rest = (rest > 0).then(|| {
-        let do_not = if rest == 1 { "does" } else { "do" };
-        format!("{rest} more {do_not} not count: the new answer was too improbable to begin with.")
+/// Which edits all of this is about, where there are more.
+fn which(article: &Article<'_>) -> String {
+    let edited = article.records.iter().filter(|record| record.edits.is_some());
+    let several = edited.map(|record| &record.settings.edit.methods).find(|methods| methods.len() > 1).map(|methods| {
+        format!("Edits by {}, the first of {} methods; Tables 4, 6 and 7 have all.", methods[0].title(), methods.len())
     });
-    Some(joined([Some(rates(article)?), rest, others(article), swept(article)]))
+    let swept = "Edits at each fact's dominant layer; Table 10 has the other layers.";
+    joined([several, article.records.iter().any(is_swept).then(|| swept.to_owned())])
 }
 
-/// Which method all of this is about, where a study has several.
-fn others(article: &Article<'_>) -> Option<String> {
-    let record =
-        article.records.iter().find(|record| record.settings.edit.methods.len() > 1 && record.edits.is_some())?;
-    let methods = &record.settings.edit.methods;
-    Some(format!(
-        "This and the figures are about {}, the first of {}; Tables 4, 6 and 7 have all.",
-        methods[0].title(),
-        words::count(methods.len(), "method")
-    ))
-}
-
-/// Which edits all of this is about, where facts are edited at several layers.
-fn swept(article: &Article<'_>) -> Option<String> {
-    article.records.iter().any(is_swept).then(|| {
-        "Facts are edited at several layers: this, the figures and Tables 4, 6 and 7 are about the edit at a fact's dominant \
-         layer; Table 10 has all layers."
-            .into()
-    })
-}
-
-fn rates(article: &Article<'_>) -> Option<String> {
-    let shares: Vec<(&Study<'_>, Share)> =
-        article.studies.iter().filter_map(|study| Some((study, study.summary.edits.as_ref()?.success?))).collect();
-    let (first, rest) = shares.split_first()?;
-    let all = Share::new(shares.iter().map(|one| one.1.count).sum(), shares.iter().map(|one| one.1.of).sum())?;
-    if rest.is_empty() {
-        let share = &first.1;
-        return Some(match share {
-            share if share.of == 1 && share.count == 1 => "The one edit succeeds by the paper's criterion.".into(),
-            share if share.of == 1 => "The one edit fails by the paper's criterion.".into(),
-            share if share.count == share.of => format!("All {} edits succeed by the paper's criterion.", share.of),
-            share if share.count == 0 => format!("None of the {} edits succeeds by the paper's criterion.", share.of),
-            share => format!("{} edits succeed by the paper's criterion.", say::share(share)),
-        });
+/// The edits of a study that count, or why there are none.
+fn counted<'a>(study: &Study<'a>) -> Result<Vec<&'a EditRecord>, String> {
+    let (record, shown) = (study.record, shown_edits(study.record));
+    let settings = &record.settings.edit;
+    let tried = shown.len();
+    let edits: Vec<&EditRecord> = shown.into_iter().filter(|edit| settings.editable(edit.p_false)).collect();
+    match (record.edits.is_some(), tried, edits.len()) {
+        (false, ..) if is_sequence(record) => Err("Facts were edited in sequence only.".into()),
+        (false, ..) => Err("Stage 3 was not run: no fact was edited.".into()),
+        (true, 0, _) => Err("Stage 3 found no fact to edit.".into()),
+        (true, tried, 0) => {
+            Err(format!("None of {} counts: p(new answer) was too low before.", words::count(tried, "edit")))
+        }
+        _ => Ok(edits),
     }
-    let low = shares.iter().fold(first, |low, one| if one.1.share < low.1.share { one } else { low });
-    let high = shares.iter().fold(first, |high, one| if one.1.share > high.1.share { one } else { high });
-    let one = |found: &(&Study<'_>, Share)| {
-        let same = shares.iter().filter(|other| (other.1.count, other.1.of) == (found.1.count, found.1.of));
-        let names: Vec<&str> = same.map(|other| other.0.name.as_str()).collect();
-        format!("{} of {} in {}", found.1.count, found.1.of, article.who(&names))
-    };
-    Some(if low.1.share == high.1.share {
-        format!("{} edits succeed by the paper's criterion, in every study alike.", say::share(&all))
-    } else {
-        format!("{} edits succeed by the paper's criterion: from {} to {}.", say::share(&all), one(low), one(high))
-    })
 }
 
-/// Figure 5: what edits gained, by depth.
-pub fn by_depth(article: &Article<'_>) -> String {
-    let edits = counted(article);
-    if edits.is_empty() {
-        return none(article);
-    }
-    let depth = |(study, edit): &(&Study<'_>, &EditRecord)| edit.layer as f64 / study.summary.layers.max(1) as f64;
-    let gain = |(_, edit): &(&Study<'_>, &EditRecord)| f64::from(edit.p_false_after) - f64::from(edit.p_false);
-    let mut depths: Vec<f64> = edits.iter().map(depth).collect();
-    depths.sort_by(f64::total_cmp);
-    let (low, high) = (depths[0], depths[depths.len() - 1]);
-    let compared = if low == high {
-        Some(format!("All were made at {} of the depth, so they say nothing about depth.", percent(low)))
-    } else {
-        // The lower half of the edits against the rest; edits at one depth stay together.
-        let middle = depths[(depths.len() - 1) / 2];
-        let cut = if middle == high { low } else { middle };
-        let (shallow, deep): (Vec<_>, Vec<_>) = edits.iter().partition(|one| depth(one) <= cut);
-        let means = Mean::of(shallow.iter().map(gain)).zip(Mean::of(deep.iter().map(gain)));
-        means.map(|(shallow, deep)| {
-            let both =
-                format!("up to {} of the depth {}, deeper {}", percent(cut), words::mean(&shallow), words::mean(&deep));
-            match (shallow.n.min(deep.n), say::apart(&shallow, &deep)) {
-                (1, _) => format!("Too few edits at different depths to compare: {both}."),
-                (_, false) => {
-                    format!("Depth makes no difference to the new answer's gain beyond the standard errors: {both}.")
-                }
-                (_, true) if deep.mean > shallow.mean => format!("Deeper edits gain the new answer more: {both}."),
-                (_, true) => format!("Shallower edits gain the new answer more: {both}."),
-            }
-        })
+/// A sentence from the edits of each study that count, or why there are none.
+fn each(article: &Article<'_>, say: impl Fn(&Study<'_>, &[&EditRecord]) -> Option<String>) -> Finding {
+    let one = |study: &Study<'_>| counted(study).map_or_else(Some, |edits| say(study, &edits));
+    Finding::of(&article.studies, one).with(which(article))
+}
+
+/// Figure 5: successes, and what edits gained by depth.
+pub(super) fn by_depth(article: &Article<'_>) -> Finding {
+    each(article, |study, edits| Some(joined([success(study), Some(gains(study, edits))])))
+}
+
+/// The gain of the new answer in the lower half of the edits by depth against the rest; one layer stays together.
+fn gains(study: &Study<'_>, edits: &[&EditRecord]) -> String {
+    let mut layers: Vec<usize> = edits.iter().map(|edit| edit.layer).collect();
+    layers.sort_unstable();
+    let (low, high) = (layers[0], layers[layers.len() - 1]);
+    let middle = layers[(layers.len() - 1) / 2];
+    let cut = if middle == high { low } else { middle };
+    let mean = |wanted: &dyn Fn(usize) -> bool| {
+        let of = edits.iter().filter(|edit| wanted(edit.layer));
+        Mean::of(of.map(|edit| f64::from(edit.p_false_after) - f64::from(edit.p_false)))
     };
-    let mixed = (article.studies.len() > 1 && low != high)
-        .then(|| "Depth and model are mixed here: the edits of one model lie at few depths.".to_owned());
-    joined([verdicts(article), success(article), compared, mixed])
+    let (shallow, deep) = match (low == high, mean(&|layer| layer <= cut), mean(&|layer| layer > cut)) {
+        (false, Some(shallow), Some(deep)) => (shallow, deep),
+        (_, all, _) => {
+            let gain = all.map(|all| format!(", mean gain of p(new answer) {}", value(&all))).unwrap_or_default();
+            return format!("All edits are at layer {low} of {}{gain}.", study.summary.layers);
+        }
+    };
+    let reading = match (shallow.n.min(deep.n), apart(&shallow, &deep)) {
+        (1, _) => "too few edits to compare",
+        (_, false) => "no difference beyond the standard errors",
+        (_, true) if deep.mean > shallow.mean => "deeper edits gain more",
+        (_, true) => "shallower edits gain more",
+    };
+    let [shallow, deep] = [&shallow, &deep].map(finding::mean);
+    format!("Mean gain of p(new answer) up to layer {cut}: {shallow}; deeper: {deep}; {reading}.")
 }
 
 /// Figure 6: both answers before and after.
-pub fn both_answers(article: &Article<'_>) -> String {
-    let edits = counted(article);
-    let Some(likelier) =
-        Share::new(edits.iter().filter(|(_, edit)| edit.p_false_after > edit.p_true_after).count(), edits.len())
-    else {
-        return none(article);
-    };
-    let likelier = match likelier {
-        all if all.count == all.of => format!("After {} the new answer is likelier than the old one.", every(all.of)),
-        none if none.count == 0 => {
-            format!("After none of the {} is the new answer likelier than the old one.", words::count(none.of, "edit"))
-        }
-        some => format!("After {} edits the new answer is likelier than the old one.", say::share(&some)),
-    };
-    let mean = |of: fn(&EditRecord) -> f32| Mean::of(edits.iter().map(|(_, edit)| f64::from(of(edit))));
-    let moved = |name: &str, before: Option<Mean>, after: Option<Mean>| {
-        let (before, after) = before.zip(after)?;
-        let verb = match after.mean - before.mean {
-            change if change > 0.0 => "rises",
-            change if change < 0.0 => "falls",
-            _ => "stays",
+pub(super) fn both_answers(article: &Article<'_>) -> Finding {
+    each(article, |_, edits| {
+        let likelier = edits.iter().filter(|edit| edit.p_false_after > edit.p_true_after).count();
+        let mean = |of: fn(&EditRecord) -> f32| {
+            Mean::of(edits.iter().map(|edit| f64::from(of(edit)))).map(|mean| value(&mean)).unwrap_or_default()
         };
-        Some(format!("{name} {verb} from {} to {}", say::value(&before), say::value(&after)))
-    };
-    let both: Vec<String> = [
-        moved("the new one", mean(|edit| edit.p_false), mean(|edit| edit.p_false_after)),
-        moved("the old one", mean(|edit| edit.p_true), mean(|edit| edit.p_true_after)),
-    ]
-    .into_iter()
-    .flatten()
-    .collect();
-    joined([
-        Some(likelier),
-        Some(format!("On average {}.", say::list(&both))),
-        silenced(&edits),
-        paraphrases(&edits),
-        side_effects(article),
-        restored(article),
-    ])
-}
-
-fn every(edits: usize) -> String {
-    if edits == 1 { "the one edit".into() } else { format!("all {edits} edits") }
-}
-
-/// Successes that only silenced the old answer.
-fn silenced(edits: &[(&Study<'_>, &EditRecord)]) -> Option<String> {
-    let silenced = |(study, edit): &&(&Study<'_>, &EditRecord)| {
-        let found = edit_outcome(edit, study.record.settings.edit.min_p_false);
-        found.success && found.judgement.verdict == Verdict::Silenced
-    };
-    let count = edits.iter().filter(silenced).count();
-    (count > 0).then(|| {
-        let count = say::capital(&say::small(count));
-        format!("{count} of the paper's successes only silenced the old answer: the new one did not rise.")
+        Some(format!(
+            "The new answer is more probable than the old one after {} edits. Mean p(new answer) {} → {}, mean p(old answer) \
+             {} → {}.",
+            share(&Share::new(likelier, edits.len())?),
+            mean(|edit| edit.p_false),
+            mean(|edit| edit.p_false_after),
+            mean(|edit| edit.p_true),
+            mean(|edit| edit.p_true_after)
+        ))
     })
 }
 
-/// What all measures together say of the edits.
-pub(super) fn verdicts(article: &Article<'_>) -> Option<String> {
-    let all: Vec<_> = article.studies.iter().filter_map(|study| study.summary.edits.as_ref()).collect();
-    let tried: usize = all.iter().map(|edits| edits.tried).sum();
-    let count = |verdict| all.iter().filter_map(|edits| edits.verdicts.get(&verdict)).sum::<usize>();
-    let ended = Verdict::ALL.into_iter().map(|verdict| (count(verdict), verdict.name()));
-    let ended: Vec<String> =
-        ended.filter(|(count, _)| *count > 0).map(|(count, name)| format!("{count} {name}")).collect();
-    (tried > 0)
-        .then(|| format!("{} judged by all measures together: {}.", words::count(tried, "edit"), ended.join("; ")))
+/// Successes as the paper counts them, and edits that do not count.
+fn success(study: &Study<'_>) -> Option<String> {
+    let edits = study.summary.edits.as_ref()?;
+    let silenced = match edits.silenced() {
+        0 => String::new(),
+        count => format!(", {count} of them only silence the old answer"),
+    };
+    let rest = edits.tried - edits.editable;
+    let rest = (rest > 0).then(|| format!("Excluded because p(new answer) was too low before: {rest}."));
+    let success = format!("{} edits succeed by the paper's criterion{silenced}.", share(&edits.success?));
+    Some(joined([Some(success), rest]))
 }
 
-/// Whether an edit carries over to other wordings.
-fn paraphrases(edits: &[(&Study<'_>, &EditRecord)]) -> Option<String> {
-    let shifts: Vec<_> = edits.iter().flat_map(|(_, edit)| &edit.paraphrases).collect();
-    let likelier = |at: usize| shifts.iter().filter(|shift| shift.p_false[at] > shift.p_true[at]).count();
-    let share = Share::new(likelier(1), shifts.len())?;
-    Some(format!(
-        "On other wordings the new answer is the likelier one in {}, {} before.",
-        say::share(&share),
-        likelier(0)
-    ))
+/// Table 4: successes and side effects; nothing where no study has Stage 3.
+pub(super) fn table(article: &Article<'_>) -> Option<Finding> {
+    article.records.iter().any(|record| record.edits.is_some()).then(|| {
+        each(article, |study, _| {
+            let edits = study.summary.edits.as_ref()?;
+            let restored = (!edits.all_restored).then(|| {
+                "Weights were not restored bit for bit, so later edits start from changed weights.".to_owned()
+            });
+            Some(joined([success(study), side_effects(edits), restored]))
+        })
+    })
 }
 
 /// What became of unrelated facts.
-pub(super) fn side_effects(article: &Article<'_>) -> Option<String> {
-    let found: Vec<_> =
-        article.studies.iter().filter_map(|study| Some((study, study.summary.edits.as_ref()?.side_effects?))).collect();
-    let flips =
-        Share::new(found.iter().map(|one| one.1.flips.count).sum(), found.iter().map(|one| one.1.flips.of).sum())?;
-    let moves = defined(&article.studies, |study| {
-        let side = study.summary.edits.as_ref()?.side_effects?;
-        Some(Mean { mean: side.mean, sem: None, n: side.flips.of })
-    });
-    let range = say::range(moves.iter().map(|one| one.1.mean), |p| words::fixed(p, 3));
-    let worst = found.iter().map(|one| one.1.worst).fold(0.0, f64::max);
+fn side_effects(edits: &EditSummary) -> Option<String> {
+    let found = edits.side_effects?;
     Some(format!(
-        "Unrelated answers move by {range} on average, {} at most; {} predictions of them change.",
-        words::fixed(worst, 3),
-        say::share(&flips)
+        "Unrelated facts: mean |Δp| {:.3}, largest {:.3}; the most probable token changes for {}.",
+        found.mean,
+        found.worst,
+        share(&found.flips)
     ))
 }
 
-fn restored(article: &Article<'_>) -> Option<String> {
-    let names =
-        super::those(&article.studies, |study| study.summary.edits.as_ref().is_some_and(|edits| !edits.all_restored));
-    (!names.is_empty()).then(|| {
-        format!(
-            "In {} weights were not restored bit for bit, so later edits stand on changed weights.",
-            article.who(&names)
-        )
-    })
+/// Table 6: verdicts, and whether paraphrases follow; nothing where no study has an edit.
+pub(super) fn verdicts(article: &Article<'_>) -> Option<Finding> {
+    let one = |study: &Study<'_>| {
+        let edits = study.summary.edits.as_ref().filter(|edits| edits.tried > 0)?;
+        Some(joined([Some(verdict(edits)), paraphrases(study)]))
+    };
+    Finding::of(&article.studies, one).if_said()
+}
+
+fn verdict(edits: &EditSummary) -> String {
+    let ended = Verdict::ALL.into_iter().filter_map(|verdict| Some((*edits.verdicts.get(&verdict)?, verdict.name())));
+    let ended = ended.filter(|(count, _)| *count > 0).map(|(count, name)| format!("{count} {name}"));
+    format!("Verdict of {}: {}.", words::count(edits.tried, "edit"), ended.collect::<Vec<_>>().join("; "))
+}
+
+fn paraphrases(study: &Study<'_>) -> Option<String> {
+    let edits = counted(study).ok()?;
+    let shifts: Vec<_> = edits.iter().flat_map(|edit| &edit.paraphrases).collect();
+    let likelier = |at: usize| shifts.iter().filter(|shift| shift.p_false[at] > shift.p_true[at]).count();
+    let after = Share::new(likelier(1), shifts.len())?;
+    Some(format!("Paraphrases with the new answer more probable: {} before, {} after.", likelier(0), share(&after)))
+}
+
+/// For the abstract: verdict, and successes as the paper counts them.
+pub(super) fn headline(article: &Article<'_>) -> Option<Finding> {
+    let one = |study: &Study<'_>| {
+        let edits = study.summary.edits.as_ref().filter(|edits| edits.tried > 0)?;
+        Some(joined([Some(verdict(edits)), success(study)]))
+    };
+    Finding::of(&article.studies, one).if_said()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::super::sample;
     use super::*;
+    use crate::figures::article::finding::tests::{begins, ends, has};
+    use crate::figures::sample;
     use engram_core::metrics::MetricConvention;
     use engram_core::record::{PatchPosition, Record};
 
-    fn record(name: &str) -> Record {
-        sample::study(name, PatchPosition::SubjectLast, &[&[0.5, 0.2, 0.1, 0.1]])
+    fn record(layer: usize, after: &[[f32; 2]]) -> Record {
+        let mut record = sample::study("a", PatchPosition::SubjectLast, &[&[0.5, 0.2, 0.1, 0.1]]);
+        sample::edited(&mut record, layer, after);
+        record
     }
 
-    fn said(of: fn(&Article<'_>) -> String, records: &[Record]) -> String {
-        of(&Article::new(records, &MetricConvention::default()))
+    fn said(of: fn(&Article<'_>) -> Finding, record: &Record) -> String {
+        of(&Article::new(std::slice::from_ref(record), &MetricConvention::default())).to_string()
     }
 
     #[test]
     fn depth_is_compared_where_it_can_be() {
-        let mut one = record("a");
-        assert_eq!(said(by_depth, std::slice::from_ref(&one)), "Stage 3 was not run: no fact was rewritten.");
-        sample::edited(&mut one, 1, &[[0.2, 0.5], [0.2, 0.52], [0.2, 0.51]]);
-        let same = said(by_depth, std::slice::from_ref(&one));
-        assert_eq!(
-            same,
-            "3 edits judged by all measures together: 3 rewritten, not all checked. All 3 edits succeed by the paper's \
-             criterion. All were made at 25 % of the depth, so they say nothing about depth."
-        );
-        let mut deep = one.clone();
-        sample::edited(&mut deep, 3, &[[0.2, 0.9], [0.2, 0.91]]);
-        let told = said(by_depth, std::slice::from_ref(&deep));
-        assert!(told.contains("Deeper edits gain the new answer more: up to 25 % of the depth 0.5000"), "{told}");
-        let mut alike = one.clone();
-        sample::edited(&mut alike, 3, &[[0.2, 0.50], [0.2, 0.52]]);
-        assert!(said(by_depth, std::slice::from_ref(&alike)).contains("Depth makes no difference"));
-        sample::edited(&mut one, 3, &[[0.8, 0.011]]);
-        let few = said(by_depth, &[one]);
-        assert!(
-            few.contains("3 of 4 (75.0 %) edits succeed by the paper's criterion.") && few.contains("Too few edits"),
-            "{few}"
-        );
-        let other = said(by_depth, &[deep, alike]);
-        assert!(other.contains("in every study alike") && other.contains("Depth and model are mixed"), "{other}");
+        let one = record(1, &[[0.2, 0.5], [0.2, 0.52], [0.2, 0.51]]);
+        let wanted = "3 of 3 (100.0 %) edits succeed by the paper's criterion. All edits are at layer 1 of 4, mean gain of p(new \
+                      answer) 0.500 ± 0.006.";
+        assert_eq!(said(by_depth, &one), wanted);
+        let deeper = |after: &[[f32; 2]]| {
+            let mut both = one.clone();
+            sample::edited(&mut both, 3, after);
+            said(by_depth, &both)
+        };
+        let deep = deeper(&[[0.2, 0.9], [0.2, 0.91]]);
+        ends(&deep, "up to layer 1: 0.500 ± 0.006 (n = 3); deeper: 0.895 ± 0.005 (n = 2); deeper edits gain more.");
+        assert!(deeper(&[[0.2, 0.2], [0.2, 0.21]]).contains("shallower edits gain more"));
+        assert!(deeper(&[[0.2, 0.50], [0.2, 0.52]]).contains("no difference beyond the standard errors"));
+        let few = deeper(&[[0.8, 0.011]]);
+        begins(&few, "3 of 4 (75.0 %)");
+        has(&few, "too few edits to compare");
     }
 
     #[test]
-    fn answers_are_counted_and_silencing_is_told() {
-        let mut one = record("a");
-        sample::edited(&mut one, 1, &[[0.2, 0.5], [0.001, 0.005]]);
-        let told = said(both_answers, std::slice::from_ref(&one));
-        assert!(told.starts_with("After all 2 edits the new answer is likelier than the old one."), "{told}");
-        assert!(
-            told.contains("On average the new one rises from 0.010")
-                && told.contains("and the old one falls from 0.900"),
-            "{told}"
-        );
-        assert!(told.contains("One of the paper's successes only silenced the old answer"), "{told}");
-        assert!(
-            told.contains("On other wordings the new answer is the likelier one in 2 of 2 (100.0 %), 0 before."),
-            "{told}"
-        );
-        assert!(told.contains("Unrelated answers move by 0.020 on average"), "{told}");
-        let mut failed = record("a");
-        sample::edited(&mut failed, 1, &[[0.8, 0.011]]);
-        failed.edits.iter_mut().flatten().for_each(|edit| edit.restored = false);
-        let told = said(both_answers, std::slice::from_ref(&failed));
-        assert!(told.starts_with("After none of the 1 edit is") && told.contains("not restored bit for bit"), "{told}");
-        let mut part = one.clone();
-        part.edits.iter_mut().flatten().take(1).for_each(|edit| edit.p_false = 1e-6);
-        let told = said(by_depth, &[part]);
-        assert!(told.contains("The one edit succeeds by the paper's criterion. 1 more does not count"), "{told}");
-        failed.edits.iter_mut().flatten().for_each(|edit| edit.p_false = 1e-6);
-        assert!(said(both_answers, std::slice::from_ref(&failed)).starts_with("None of the 1 edit counts"));
-        failed.edits = Some(vec![]);
-        assert_eq!(said(by_depth, &[failed]), "Stage 3 found no fact to rewrite.");
+    fn answers_are_counted_and_side_effects_told() {
+        let mut one = record(1, &[[0.2, 0.5], [0.001, 0.005]]);
+        let told = said(both_answers, &one);
+        begins(&told, "The new answer is more probable than the old one after 2 of 2 (100.0 %) edits. Mean");
+        has(&told, "p(new answer) 0.010 ± 0.000 → 0.252");
+        has(&told, "p(old answer) 0.900 ");
+        let table = |record: &Record| said(|article| table(article).unwrap_or_default(), record);
+        let told = table(&one);
+        has(&told, "criterion, 1 of them only silence the old answer. Unrelated facts: mean |Δp| 0.020");
+        let verdicts = said(|article| verdicts(article).unwrap_or_default(), &one);
+        begins(&verdicts, "Verdict of 2 edits: 1 rewritten, not all checked; 1 silenced.");
+        ends(&verdicts, "more probable: 0 before, 2 of 2 (100.0 %) after.");
+        one.edits.iter_mut().flatten().take(1).for_each(|edit| (edit.p_false, edit.restored) = (1e-6, false));
+        let told = table(&one);
+        has(&told, "too low before: 1.");
+        has(&told, "were not restored bit for bit");
+        one.edits.iter_mut().flatten().for_each(|edit| edit.p_false = 1e-6);
+        assert_eq!(said(both_answers, &one), "None of 2 edits counts: p(new answer) was too low before.");
     }
 
     #[test]
-    fn edits_at_several_layers_count_at_the_dominant_one() {
-        let told = said(by_depth, &[sample::swept("a")]);
-        assert!(told.starts_with("4 edits judged by all measures together: "), "{told}");
-        assert!(
-            told.contains(
-                "this, the figures and Tables 4, 6 and 7 are about the edit at a fact's dominant layer; Table 10"
-            ),
-            "{told}"
-        );
-        let once = said(
-            by_depth,
-            &[{
-                let mut one = record("a");
-                sample::edited(&mut one, 1, &[[0.2, 0.5]]);
-                one
-            }],
-        );
-        assert!(!once.contains("several layers"), "{once}");
+    fn what_was_not_done_is_not_claimed() {
+        let mut one = record(1, &[]);
+        assert_eq!(said(by_depth, &one), "Stage 3 found no fact to edit.");
+        one.edits = None;
+        assert_eq!(said(by_depth, &one), "Stage 3 was not run: no fact was edited.");
+        let article = Article::new(std::slice::from_ref(&one), &MetricConvention::default());
+        assert_eq!([table(&article), verdicts(&article), headline(&article)], [None, None, None]);
+        assert_eq!(said(by_depth, &sample::edited_in_turn("a")), "Facts were edited in sequence only.");
+        let swept = said(by_depth, &sample::swept("a"));
+        ends(&swept, "Edits at each fact's dominant layer; Table 10 has the other layers.");
     }
 }

@@ -1,318 +1,271 @@
-//! Figures 2 and 3, mean sufficiency per layer at both patch positions, and the distribution of dominant layers.
+//! Figures 2 and 3, A and B: where a restored state or an ablated block changes the answer.
 
-use super::super::{Article, Study, say};
-use super::{At, agreement, joined, peak, percent, place, places, those};
-use crate::words;
-use engram_core::metrics::{Distribution, Mean, SNAP};
+use super::super::finding::{Finding, apart, joined, mean, near, peak, percent, share, value};
+use super::super::{Article, Study};
+use engram_core::metrics::{Distribution, Mean, SNAP, dominant};
 use engram_core::record::PatchPosition;
 
 /// Figure 2: mean sufficiency at the article's patch position.
-pub fn sufficiency(article: &Article<'_>) -> String {
-    curves(article, article.view.position, &article.studies)
+pub(super) fn sufficiency(article: &Article<'_>) -> Finding {
+    let position = article.view.position;
+    Finding::of(&article.studies, |study| Some(curve(study, position))).with(by_definition(position))
 }
 
-/// Figure 3: the same at the second patch position, and whether both name the same layers.
-pub fn second_position(article: &Article<'_>) -> String {
+/// Figure 3: the same at the second patch position, and whether both name the same layer.
+pub(super) fn second_position(article: &Article<'_>) -> Finding {
     let Some((position, studies)) = &article.other else {
-        return format!("No study has a patch position other than {}.", article.view.position.name());
+        return Finding::note(format!("No study has a patch position other than {}.", article.view.position.name()));
     };
-    joined([Some(curves(article, *position, studies)), positions_agree(article), published_shape(article)])
+    let first = |study: &Study<'_>| article.studies.iter().find(|other| other.name == study.name);
+    let one = |study| Some(joined([Some(curve(study, *position)), compared(first(study)?, study)]));
+    Finding::of(studies, one).with(by_definition(*position))
 }
 
-fn curves(article: &Article<'_>, position: PatchPosition, studies: &[Study<'_>]) -> String {
-    let missing = those(studies, |study| study.summary.sufficiency.is_empty());
-    if missing.len() == studies.len() {
-        return format!("No fact was traced under {}.", position.name());
+/// What a patch after the last layer does whatever the model is.
+pub(super) fn by_definition(position: PatchPosition) -> &'static str {
+    match position {
+        PatchPosition::LastToken => "By definition, restoring the last layer gives the clean answer.",
+        _ => "By definition, restoring the last layer changes nothing, unless the subject ends the prompt.",
     }
-    let found = match position {
-        PatchPosition::LastToken => rises(article, studies),
-        _ => peaks(article, position, studies),
-    };
-    let missing = (!missing.is_empty())
-        .then(|| format!("Under {} nothing was traced in {}.", position.name(), article.who(&missing)));
-    joined([Some(found), missing])
 }
 
-/// Curves of a patch at the subject: where they are highest, by how much, and what is not told apart.
-fn peaks(article: &Article<'_>, position: PatchPosition, studies: &[Study<'_>]) -> String {
-    let all = studies.iter().filter_map(|study| Some((study, peak(&study.summary.sufficiency)?)));
-    let (up, flat): (Vec<_>, Vec<_>) = all.partition(|(_, (_, mean))| mean.mean > SNAP);
-    let flat: Vec<&str> = flat.iter().map(|(study, _)| study.name.as_str()).collect();
-    let flat = (!flat.is_empty())
-        .then(|| format!("Under {} no layer's patch helps on average{}.", position.name(), article.within(&flat)));
-    let (up, faint): (Vec<_>, Vec<_>) =
-        up.into_iter().partition(|(_, (_, mean))| mean.sem.is_none_or(|sem| mean.mean > sem));
-    let faint: Vec<&str> = faint.iter().map(|(study, _)| study.name.as_str()).collect();
-    let faint = (!faint.is_empty()).then(|| {
-        format!(
-            "Under {} no layer's mean differs from 0 beyond the standard error{}.",
-            position.name(),
-            article.within(&faint)
-        )
-    });
-    if up.is_empty() {
-        return joined([faint, flat]);
+fn curve(study: &Study<'_>, position: PatchPosition) -> String {
+    let (means, layers, name) = (&study.summary.sufficiency, study.summary.layers, position.name());
+    let Some(((layer, best), end)) = peak(means).zip(means.last()) else {
+        return format!("Under {name}, no fact was traced.");
+    };
+    if position == PatchPosition::LastToken {
+        let half = half_way(means).map_or_else(
+            || format!("Under {name}, no layer's patch raises p(true answer) on average."),
+            |half| format!("Under {name}, half of the effect is restored from layer {half} of {layers} on."),
+        );
+        let above = (best.mean > end.mean && apart(best, end)).then(|| {
+            format!("Layer {layer} restores more than the clean run has ({} against {}).", value(best), value(end))
+        });
+        return joined([Some(half), above]);
     }
-    let at: Vec<At<'_>> = up
-        .iter()
-        .map(|(study, (layer, _))| At { name: &study.name, layer: *layer, layers: study.summary.layers })
+    if best.mean <= SNAP {
+        return format!("Under {name}, no layer's patch raises p(true answer) on average.");
+    }
+    if near(best, 0.0) {
+        return format!("Under {name}, no layer's mean sufficiency differs from 0 by more than its standard error.");
+    }
+    let close: Vec<String> = (1..)
+        .zip(means)
+        .filter(|(other, mean)| *other != layer && !apart(best, mean))
+        .map(|(other, _)| other.to_string())
         .collect();
-    let gains: Vec<_> = up.iter().map(|(study, (_, mean))| (*study, **mean)).collect();
-    let where_to = format!("Under {} mean sufficiency is highest at {}.", position.name(), places(article, &at));
-    let gain = format!("The probability gained there is {}.", super::told(&gains));
-    joined([Some(where_to), Some(gain), agreement(&at), close(article, &up), faint, flat])
-}
-
-/// Peaks that other layers reach within the standard errors.
-fn close(article: &Article<'_>, up: &[(&Study<'_>, (usize, &Mean))]) -> Option<String> {
-    let near = up.iter().filter_map(|(study, (best, mean))| {
-        let others = (1..).zip(&study.summary.sufficiency);
-        let near: Vec<String> = others
-            .filter(|(layer, other)| layer != best && !say::apart(mean, other))
-            .map(|(layer, _)| layer.to_string())
-            .collect();
-        (!near.is_empty()).then_some((study.name.as_str(), *best, near))
-    });
-    let near: Vec<_> = near.collect();
-    match near.as_slice() {
-        [] => None,
-        [(name, best, layers)] => {
-            let noun = if layers.len() == 1 { "layer" } else { "layers" };
-            let of = if article.studies.len() == 1 { String::new() } else { format!(" of {name}") };
-            Some(format!(
-                "Between layer {best} and {noun} {}{of} there is no difference beyond the standard errors.",
-                say::list(layers)
-            ))
-        }
-        several => {
-            let names: Vec<&str> = several.iter().map(|one| one.0).collect();
-            Some(format!(
-                "In {} other layers do not differ from the peak beyond the standard errors.",
-                article.who(&names)
-            ))
-        }
-    }
+    let close = (!close.is_empty())
+        .then(|| format!("Layers that do not differ from it by more than the standard errors: {}.", close.join(", ")));
+    let peak = format!("Under {name}, mean sufficiency is highest at layer {layer} of {layers}: {}.", mean(best));
+    joined([Some(peak), close])
 }
 
 /// From which layer on the mean stays at half of the last layer's or more.
-pub(super) fn half_way(means: &[Mean]) -> Option<usize> {
+fn half_way(means: &[Mean]) -> Option<usize> {
     let end = means.last()?.mean;
     let below = means.iter().rposition(|mean| mean.mean < end / 2.0).map_or(0, |at| at + 1);
     (end > 0.0).then_some(below + 1)
 }
 
-/// Curves of a patch at the last token: the end is an identity, the rise is not.
-fn rises(article: &Article<'_>, studies: &[Study<'_>]) -> String {
-    let identity = "Under last-token the patch after the last layer gives the clean answer back by definition; only \
-                    where the curve rises is a finding.";
-    let at: Vec<At<'_>> = studies
-        .iter()
-        .filter_map(|study| {
-            let layer = half_way(&study.summary.sufficiency)?;
-            Some(At { name: &study.name, layer, layers: study.summary.layers })
-        })
-        .collect();
-    let rise = (!at.is_empty()).then(|| format!("Half of the effect is back by {}.", places(article, &at)));
-    let above = studies.iter().filter_map(|study| {
-        let (layer, best) = peak(&study.summary.sufficiency)?;
-        let end = study.summary.sufficiency.last()?;
-        (best.mean > end.mean && say::apart(best, end)).then(|| {
-            format!(
-                "layer {layer} of {} ({} against {})",
-                study.name,
-                words::fixed(best.mean, 3),
-                words::fixed(end.mean, 3)
-            )
-        })
-    });
-    let above: Vec<String> = above.collect();
-    let above = (!above.is_empty())
-        .then(|| format!("Before the end the patch gives more than the clean run itself has: {}.", say::list(&above)));
-    joined([Some(identity.to_owned()), rise, agreement(&at), above])
-}
-
-/// Whether both patch positions have the same l*, over the studies that have one at both.
-fn positions_agree(article: &Article<'_>) -> Option<String> {
-    let (other, studies) = article.other.as_ref()?;
-    let pairs: Vec<(&Study<'_>, usize, usize)> = article
-        .studies
-        .iter()
-        .zip(studies)
-        .filter_map(|(first, second)| Some((first, first.summary.l_star?, second.summary.l_star?)))
-        .collect();
-    let [first, other] = [article.view.position, *other].map(PatchPosition::name);
-    let (same, moved): (Vec<_>, Vec<_>) = pairs.into_iter().partition(|(_, one, two)| one == two);
-    let mut sentences = Vec::new();
-    if !same.is_empty() {
-        let names: Vec<&str> = same.iter().map(|one| one.0.name.as_str()).collect();
-        sentences.push(Some(format!("Both patch positions have the same l*{}.", article.within(&names))));
-    }
-    if !moved.is_empty() {
-        let moves = moved.iter().map(|(study, one, two)| {
-            let layers = study.summary.layers;
-            (format!("{} under {first}, {} under {other}", place(*one, layers), place(*two, layers)), &study.name)
-        });
-        let told: Vec<String> =
-            say::groups(moves).iter().map(|(moved, names)| format!("{moved}{}", article.within(names))).collect();
-        sentences.push(Some(format!("The patch positions disagree about l*: {}.", told.join("; "))));
-    }
-    Some(joined(sentences))
-}
-
 /// The earliest relative l* that the paper reports, layer 23 of 26 (METHODS, section 8); its latest is the last layer.
 const PUBLISHED: f64 = 23.0 / 26.0;
 
-/// Which patch position has the late l* of the paper. METHODS asks for this wherever both are shown.
-fn published_shape(article: &Article<'_>) -> Option<String> {
-    let (other, studies) = article.other.as_ref()?;
-    let late = |study: &Study<'_>| {
-        study.summary.l_star.map(|layer| layer as f64 / study.summary.layers.max(1) as f64 >= PUBLISHED)
+/// l* under both patch positions, and which of them is as late as the paper's: METHODS asks for this.
+fn compared(first: &Study<'_>, second: &Study<'_>) -> Option<String> {
+    let (one, two) = (first.summary.l_star?, second.summary.l_star?);
+    let [name, other] = [first, second].map(|study| study.summary.view.position.name());
+    let late = |layer: usize| layer as f64 / first.summary.layers.max(1) as f64 >= PUBLISHED;
+    let which = match (late(one), late(two)) {
+        (true, true) => "both patch positions".to_owned(),
+        (true, false) => format!("{name} only"),
+        (false, true) => format!("{other} only"),
+        (false, false) => "neither patch position".to_owned(),
     };
-    let pairs = article
-        .studies
-        .iter()
-        .zip(studies)
-        .filter_map(|(first, second)| Some(((late(first)?, late(second)?), first.name.as_str())));
-    let [first, other] = [article.view.position, *other].map(PatchPosition::name);
-    let told = |(shape, names): &(_, Vec<&str>)| {
-        let which = match shape {
-            (true, true) => "both patch positions".to_owned(),
-            (true, false) => format!("{first} alone"),
-            (false, true) => format!("{other} alone"),
-            (false, false) => "neither patch position".to_owned(),
-        };
-        format!("{which}{}", article.within(names))
-    };
-    let groups: Vec<String> = say::groups(pairs).iter().map(told).collect();
-    (!groups.is_empty()).then(|| {
-        format!(
-            "The paper's late l* ({} to 100 % of the depth) is matched by {}.",
-            percent(PUBLISHED),
-            say::list(&groups)
-        )
-    })
+    Some(format!(
+        "l* is layer {one} under {name}, layer {two} under {other}. l* as late as in the paper (from {} of the depth on): under \
+         {which}.",
+        percent(PUBLISHED)
+    ))
 }
 
-/// The distribution of dominant layers: l*, ties, and what is not localized.
-pub fn dominant(article: &Article<'_>) -> String {
-    let studies = &article.studies;
-    let position = article.view.position;
-    let with: Vec<(&Study<'_>, usize)> =
-        studies.iter().filter_map(|study| Some((study, study.summary.l_star?))).collect();
-    let traced = |study: &Study<'_>| !study.summary.sufficiency.is_empty();
-    let none = those(studies, |study| study.summary.l_star.is_none() && traced(study));
-    let none =
-        (!none.is_empty()).then(|| format!("Under {} no fact is localized{}.", position.name(), article.within(&none)));
-    let untraced = those(studies, |study| !traced(study));
-    let untraced = (!untraced.is_empty())
-        .then(|| format!("Under {} no fact was traced{}.", position.name(), article.within(&untraced)));
-    let none = Some(joined([none, untraced])).filter(|said| !said.is_empty());
-    if with.is_empty() {
-        return none.unwrap_or_default();
-    }
-    let at: Vec<At<'_>> = with
-        .iter()
-        .map(|(study, layer)| At { name: &study.name, layer: *layer, layers: study.summary.layers })
-        .collect();
-    let star = format!("Under {} the most frequent dominant layer l* is {}.", position.name(), places(article, &at));
-    let shares: Vec<_> = with.iter().filter_map(|(study, _)| study.summary.at_l_star).collect();
-    let share = match shares.as_slice() {
-        [one] => format!("{} localized facts are there.", say::share(one)),
-        _ => format!(
-            "{} of the localized facts are there.",
-            say::range(shares.iter().map(|one| one.share), say::percent)
-        ),
+/// Figure A: l*, its lead, and what is not localized.
+pub(super) fn dominant_layers(article: &Article<'_>) -> Finding {
+    let note = match (article.view.position, article.view.argmax_always) {
+        (PatchPosition::LastToken, _) => by_definition(PatchPosition::LastToken),
+        (_, true) => {
+            "A layer is always assigned, as in the paper: facts whose patches only hurt count at the last layer."
+        }
+        _ => {
+            "A fact has no peak where its best layer recovers less than a tenth of the effect; it is not localized where no \
+             layer's patch helps."
+        }
     };
-    let ties = ties(article);
-    let flat = no_peak(article);
-    joined([Some(star), Some(share), agreement(&at), ties, flat, not_localized(article), artefact(article), none])
+    Finding::of(&article.studies, |study| Some(l_star(study))).with(note)
+}
+
+fn l_star(study: &Study<'_>) -> String {
+    let (found, name) = (&study.summary, study.summary.view.position.name());
+    let (Some(layer), Some(at)) = (found.l_star, found.at_l_star) else {
+        let what = if found.sufficiency.is_empty() { "traced" } else { "localized" };
+        return format!("Under {name}, no fact was {what}.");
+    };
+    let counted = |what: &str, of: Option<engram_core::metrics::Share>| of.map(|of| format!("{what}: {}.", share(&of)));
+    let most = format!(
+        "Under {name}, the most frequent dominant layer l* is layer {layer} of {}, with {} localized facts.",
+        found.layers,
+        share(&at)
+    );
+    let lost = counted("Not localized", found.not_localized)
+        .filter(|_| found.view.position != PatchPosition::LastToken && !found.view.argmax_always);
+    joined([Some(most), lead(&found.distribution, layer), counted("No peak", found.no_peak), lost, artefact(study)])
 }
 
 /// Ties for l*, and leads that counting alone may explain: the difference of two counts has a standard error of about
 /// the square root of their sum.
-fn ties(article: &Article<'_>) -> Option<String> {
-    let one = article.studies.len() == 1;
-    let (mut tied, mut narrow) = (Vec::new(), Vec::new());
-    for study in &article.studies {
-        let counts = &study.summary.distribution.counts;
-        let Some(best) = study.summary.l_star else { continue };
-        let most = counts.get(best - 1).copied().unwrap_or(0);
-        let others = (1..).zip(counts).filter(|(layer, _)| *layer != best);
-        let Some((next, count)) = others.reduce(|best, next| if next.1 > best.1 { next } else { best }) else {
-            continue;
-        };
-        let name = if one { String::new() } else { format!(" in {}", study.name) };
-        let lead = most - count;
-        if lead == 0 {
-            let all = (1..).zip(counts).filter(|(_, count)| **count == most).map(|(layer, _)| layer.to_string());
-            tied.push(format!(
-                "layers {} with {} each{name}",
-                say::list(&all.collect::<Vec<_>>()),
-                words::count(most, "fact")
-            ));
-        } else if lead * lead <= most + count {
-            narrow.push(format!("{most} against {count} facts at layer {next}{name}"));
+fn lead(distribution: &Distribution, best: usize) -> Option<String> {
+    let counts = &distribution.counts;
+    let most = *counts.get(best - 1)?;
+    let others = (1..).zip(counts).filter(|(layer, _)| *layer != best);
+    let (next, count) = others.reduce(|best, next| if next.1 > best.1 { next } else { best })?;
+    match most - count {
+        0 => Some(format!("Layer {next} has as many; of a tie the lowest layer counts.")),
+        lead if lead * lead <= most + count => {
+            Some(format!("Its lead over layer {next} ({most} against {count}) is within the counting error."))
         }
-    }
-    let tied =
-        (!tied.is_empty()).then(|| format!("There are ties, of which the lowest layer counts: {}.", say::parts(&tied)));
-    let narrow = (!narrow.is_empty())
-        .then(|| format!("The lead of l* over the next layer is within the counting error ({}).", say::parts(&narrow)));
-    Some(joined([tied, narrow])).filter(|said| !said.is_empty())
-}
-
-/// The share of facts that l* counts at their argmax though they have no peak; it stands beside the facts at l*.
-pub(super) fn no_peak(article: &Article<'_>) -> Option<String> {
-    let shares: Vec<_> = article.studies.iter().filter_map(|study| study.summary.no_peak).collect();
-    let rule = "the best layer recovers less than a tenth of what corrupting the subject takes";
-    match shares.as_slice() {
-        [] => None,
-        all if all.iter().all(|share| share.count == 0) => None,
-        [one] => Some(format!("{} localized facts have no peak: {rule}.", say::share(one))),
-        all => Some(format!(
-            "{} of the localized facts have no peak: {rule}.",
-            say::range(all.iter().map(|share| share.share), say::percent)
-        )),
+        _ => None,
     }
 }
 
-/// The share of facts that are not localized; it always stands beside the facts at l*.
-pub(super) fn not_localized(article: &Article<'_>) -> Option<String> {
-    if article.view.position == PatchPosition::LastToken || article.view.argmax_always {
+/// Facts that the last layer counts only because a layer is always assigned.
+fn artefact(study: &Study<'_>) -> Option<String> {
+    let view = study.summary.view;
+    if !view.argmax_always || view.position == PatchPosition::LastToken {
         return None;
     }
-    let shares: Vec<_> = article.studies.iter().filter_map(|study| study.summary.not_localized).collect();
-    match shares.as_slice() {
-        [] => None,
-        all if all.iter().all(|share| share.count == 0) => Some("Every fact is localized.".into()),
-        [one] => Some(format!("{} facts are not localized: every patch only hurts.", say::share(one))),
-        all => Some(format!(
-            "{} of the facts are not localized: every patch only hurts.",
-            say::range(all.iter().map(|share| share.share), say::percent)
-        )),
-    }
+    let found = study.record.validated().filter_map(|(_, traced)| dominant(traced, view.position, false));
+    let count = Distribution::of(study.summary.layers, found).not_localized;
+    (count > 0).then(|| format!("Not localized, and counted at the last layer: {count}, an artefact."))
 }
 
-/// Where a layer is always assigned, the last layer counts what is not localized.
-fn artefact(article: &Article<'_>) -> Option<String> {
-    if !article.view.argmax_always || article.view.position == PatchPosition::LastToken {
-        return None;
-    }
-    let position = article.view.position;
-    let counted = |study: &Study<'_>| {
-        let facts = study.record.validated();
-        let found = facts.filter_map(|(_, traced)| engram_core::metrics::dominant(traced, position, false));
-        Distribution::of(study.summary.layers, found).not_localized
+/// Figure B: the block whose ablation costs most, whether it is l*, and the same of its two sublayers.
+pub(super) fn ablations(article: &Article<'_>) -> Finding {
+    Finding::of(&article.studies, |study| Some(ablated(study)))
+}
+
+fn ablated(study: &Study<'_>) -> String {
+    let maps = &study.summary.maps;
+    let Some((layer, best)) = peak(&maps.block) else {
+        return "No block was ablated, because no fact was traced.".into();
     };
-    let facts: usize = article.studies.iter().map(counted).sum();
-    (facts > 0).then(|| {
-        format!(
-            "The paper's convention counts {} whose patches only hurt at the last layer; there the patch does nothing \
-             by definition, so this part of the last bar is an artefact.",
-            words::count(facts, "fact")
-        )
-    })
+    if best.mean <= 0.0 {
+        return "No block's ablation lowers p(true answer) on average.".into();
+    }
+    let most =
+        format!("Ablating block {layer} of {} costs the most p(true answer): {}.", study.summary.layers, mean(best));
+    let own = study.summary.l_star.and_then(|l_star| Some((l_star, maps.block.get(l_star - 1)?)));
+    let own = own.map(|(l_star, own)| match apart(best, own) {
+        _ if l_star == layer => "It is l*.".to_owned(),
+        false => format!("l*, block {l_star}, does not differ from it by more than the standard errors."),
+        true => format!("l*, block {l_star}, costs less: {}.", value(own)),
+    });
+    let parts = peak(&maps.attention).zip(peak(&maps.mlp)).map(|((a, attention), (m, mlp))| {
+        let same = if apart(attention, mlp) { "" } else { "; no difference beyond the standard errors" };
+        let (attention, mlp) = (value(attention), value(mlp));
+        format!("Largest loss without attention output: {attention} (layer {a}); without MLP output: {mlp} (layer {m}){same}.")
+    });
+    joined([Some(most), own, parts])
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use super::*;
+    use crate::figures::article::finding::tests::{begins, ends, has};
+    use crate::figures::sample;
+    use engram_core::metrics::MetricConvention;
+    use engram_core::record::Record;
+
+    fn subject(curves: &[&[f32]]) -> Record {
+        sample::study("a", PatchPosition::SubjectLast, curves)
+    }
+
+    fn said(of: fn(&Article<'_>) -> Finding, record: &Record) -> String {
+        of(&Article::new(std::slice::from_ref(record), &MetricConvention::default())).to_string()
+    }
+
+    #[test]
+    fn a_peak_is_named_where_there_is_one() {
+        let of = |curves: &[&[f32]]| said(sufficiency, &subject(curves));
+        let peak = of(&[&[0.5, 0.2, 0.1, 0.1], &[0.52, 0.2, 0.1, 0.1]]);
+        let wanted =
+            "Under subject-last, mean sufficiency is highest at layer 1 of 4: 0.410 ± 0.010 (n = 2). By definition";
+        begins(&peak, wanted);
+        let close = of(&[&[0.5, 0.4, 0.1, 0.1], &[0.3, 0.4, 0.1, 0.1]]);
+        has(&close, "by more than the standard errors: 2. By definition");
+        assert!(of(&[&[0.5, 0.1], &[0.05, 0.1]]).contains("no layer's mean sufficiency differs from 0"));
+        assert!(of(&[&[0.05, 0.02, 0.1]]).contains("no layer's patch raises p(true answer)"));
+        let none = sample::study("b", PatchPosition::LastToken, &[&[0.1, 0.9]]);
+        assert!(said(sufficiency, &none).starts_with("Under subject-last, no fact was traced."));
+    }
+
+    #[test]
+    fn the_second_position_is_compared_with_the_first() {
+        let mut record = subject(&[&[0.5, 0.2, 0.1, 0.1]]);
+        assert!(said(second_position, &record).starts_with("No study has a patch position other than subject-last."));
+        record.settings.positions.push(PatchPosition::LastToken);
+        let mut under = |curve: &[f32]| {
+            sample::each(&mut record, |traced| drop(traced.patched.insert(PatchPosition::LastToken, curve.to_vec())));
+            said(second_position, &record)
+        };
+        let late = under(&[0.1, 0.1, 0.3, 0.9]);
+        begins(&late, "Under last-token, half of the effect is restored from layer 4 of 4 on. l* is");
+        has(&late, "layer 1 under subject-last, layer 4 under last-token.");
+        has(&late, "on): under last-token only.");
+        let early = under(&[0.95, 0.2, 0.1, 0.9]);
+        has(&early, "on): under neither patch position.");
+        has(&early, "Layer 1 restores more than the clean run");
+    }
+
+    #[test]
+    fn ties_leads_and_what_is_not_localized_are_told() {
+        let (one, two): (&[f32], &[f32]) = (&[0.5, 0.2, 0.1], &[0.2, 0.5, 0.1]);
+        let of = |curves: &[&[f32]]| said(dominant_layers, &subject(curves));
+        assert!(of(&[one, two]).contains("Layer 2 has as many; of a tie the lowest layer counts."));
+        assert!(of(&[one, one, two]).contains("Its lead over layer 2 (2 against 1) is within the counting error."));
+        let clear = of(&[one; 9]);
+        let wanted = "Under subject-last, the most frequent dominant layer l* is layer 1 of 3, with 9 of 9 (100.0 %) localized \
+                      facts. No peak: 0 of 9 (0.0 %). Not localized: 0 of 9 (0.0 %). A fact has";
+        begins(&clear, wanted);
+        let lost = subject(&[one, one, one, &[0.05, 0.0, 0.1]]);
+        assert!(said(dominant_layers, &lost).contains("Not localized: 1 of 4 (25.0 %)."));
+        let always = MetricConvention { argmax_always: true, ..MetricConvention::default() };
+        let told = dominant_layers(&Article::new(&[lost], &always)).to_string();
+        assert!(
+            told.contains("counted at the last layer: 1, an artefact") && !told.contains("Not localized: "),
+            "{told}"
+        );
+        assert!(of(&[&[0.05, 0.02, 0.1]]).starts_with("Under subject-last, no fact was localized."));
+    }
+
+    #[test]
+    fn the_costliest_block_is_compared_with_l_star() {
+        let of = |block: [f32; 3], attention: [f32; 3], mlp: [f32; 3]| {
+            let mut record = subject(&[&[0.5, 0.2, 0.1]]);
+            sample::each(&mut record, |traced| {
+                (traced.without_block, traced.without_attention) = (block.to_vec(), attention.to_vec());
+                traced.without_mlp = mlp.to_vec();
+            });
+            said(ablations, &record)
+        };
+        let own = of([0.4, 0.8, 0.8], [0.6, 0.9, 0.9], [0.7, 0.9, 0.9]);
+        begins(&own, "Ablating block 1 of 3 costs the most p(true answer): 0.500 (n = 1). It is l*. Largest");
+        ends(&own, "without attention output: 0.300 (layer 1); without MLP output: 0.200 (layer 1).");
+        let other = of([0.8, 0.8, 0.3], [0.9, 0.9, 0.8], [0.8, 0.9, 0.9]);
+        has(&other, "l*, block 1, costs less: 0.100.");
+        has(&other, "no difference");
+        assert_eq!(of([0.95; 3], [0.9; 3], [0.9; 3]), "No block's ablation lowers p(true answer) on average.");
+        let mut none = sample::record();
+        none.facts.retain(|fact| fact.traced().is_none());
+        assert_eq!(said(ablations, &none), "No block was ablated, because no fact was traced.");
+    }
+}

@@ -1,213 +1,99 @@
-//! Token × layer maps: at which token and layer a clean state helps most.
+//! Figure D: at which token and layer a clean state restores most, and the logit lens.
 
-use super::super::{Article, say};
-use super::joined;
-use crate::words;
-use engram_core::record::{FactRecord, Traced};
+use super::super::finding::{Finding, joined};
+use super::super::{Article, Study};
+use crate::figures::lens::settled;
+use crate::figures::trace::{Role, role};
+use engram_core::metrics::SNAP;
+use engram_core::record::{Maps, Traced};
 
-/// The part that a position of the corrupted prompt plays.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
-    /// Before the subject.
-    Before,
-    /// The subject is one token.
-    Only,
-    /// First token of the subject.
-    First,
-    /// Between its first and last.
-    Middle,
-    /// Last token of the subject.
-    Last,
-    /// First token after the subject.
-    After,
-    /// Later, but not the last.
-    Later,
-    /// The prompt's last token.
-    End,
-}
-
-impl Role {
-    /// The role of a position, from 0, in the corrupted prompt.
-    pub fn of(traced: &Traced, position: usize) -> Self {
-        let [start, end] = traced.corrupt_span;
-        match position {
-            at if (start..end).contains(&at) => match at {
-                at if at == start && at + 1 == end => Self::Only,
-                at if at == start => Self::First,
-                at if at + 1 == end => Self::Last,
-                _ => Self::Middle,
-            },
-            at if at + 1 == traced.corrupt_tokens.len() => Self::End,
-            at if at < start => Self::Before,
-            at if at == end => Self::After,
-            _ => Self::Later,
-        }
-    }
-
-    /// In words.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Before => "a token before the subject",
-            Self::Only => "the subject's only token",
-            Self::First => "the subject's first token",
-            Self::Middle => "a middle token of the subject",
-            Self::Last => "the subject's last token",
-            Self::After => "the first token after the subject",
-            Self::Later => "a later token",
-            Self::End => "the prompt's last token",
-        }
-    }
-}
-
-/// The cell that helps most: role, position, layer from 1, probability gained.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Peak {
-    /// Part of its token.
-    pub role: Role,
-    /// Position in the corrupted prompt, from 0.
-    pub position: usize,
-    /// Layer, from 1.
-    pub layer: usize,
-    /// `p_patch - p_corrupt`.
-    pub gain: f64,
-}
-
-/// Gains up to this are float noise (the metrics' own bound for what is 0 in real arithmetic).
-const NOISE: f64 = engram_core::metrics::SNAP;
-
-/// The highest cell of a map among those that count; the first one on a tie, `None` where no cell helps.
-fn peak(traced: &Traced, map: &[Vec<f32>], counts: impl Fn(Role) -> bool) -> Option<Peak> {
-    let from = f64::from(traced.p_corrupt);
-    let cells = map.iter().enumerate().flat_map(|(position, row)| {
-        let role = Role::of(traced, position);
-        (1..).zip(row).map(move |(layer, p)| Peak { role, position, layer, gain: f64::from(*p) - from })
-    });
-    let helps = cells.filter(|cell| counts(cell.role) && cell.gain > NOISE);
-    helps.reduce(|best, next| if next.gain > best.gain { next } else { best })
-}
-
-/// The residual stream's peak before the prompt's last token, where the end of the map is the clean answer by
+/// The cell of a map that restores most, the first one on a tie: its token's role, and its layer. `None` where no cell
+/// restores more than float noise. With `early` without the prompt's last token, whose end is the clean answer by
 /// definition.
-fn early(traced: &Traced) -> Option<Peak> {
-    peak(traced, &traced.maps.as_ref()?.residual, |role| role != Role::End)
-}
-
-/// From which layer on the last token's residual stream keeps half of the effect.
-fn late(traced: &Traced) -> Option<usize> {
-    let row = traced.maps.as_ref()?.residual.get(traced.corrupt_tokens.len().checked_sub(1)?)?;
-    let half = (f64::from(traced.p_clean) + f64::from(traced.p_corrupt)) / 2.0;
-    let below = row.iter().rposition(|p| f64::from(*p) < half).map_or(0, |at| at + 1);
-    (below < row.len()).then_some(below + 1)
-}
-
-/// What the maps of one fact show; `None` where it has none.
-pub fn fact(fact: &FactRecord) -> Option<String> {
-    let traced = fact.traced()?;
-    let maps = traced.maps.as_ref()?;
-    let cell = |peak: &Peak| {
-        let token = traced
-            .corrupt_tokens
-            .get(peak.position)
-            .map_or_else(String::new, |text| format!(" “{}”", words::short(&words::token(text), 24)));
-        format!("{}{token}, layer {} ({})", peak.role.name(), peak.layer, words::signed(peak.gain))
-    };
-    let stream = match early(traced) {
-        Some(peak) => format!("Before the prompt's last token the residual stream helps most at {}.", cell(&peak)),
-        None => "Before the prompt's last token no state of the residual stream helps.".into(),
-    };
-    let late = late(traced).map(|layer| format!("At the last token half of the effect is back from layer {layer} on."));
-    let parts = [("the MLPs'", &maps.mlp), ("attention's", &maps.attention)];
-    let told = parts.iter().map(|(name, map)| match peak(traced, map, |_| true) {
-        Some(peak) => format!("{name} contributions help most at {}", cell(&peak)),
-        None => format!("{name} contributions help nowhere"),
+fn highest(traced: &Traced, map: &[Vec<f32>], early: bool) -> Option<(Role, usize)> {
+    let (span, count) = (traced.corrupt_span, traced.corrupt_tokens.len());
+    let cells = map.iter().enumerate().flat_map(|(at, row)| {
+        (1..)
+            .zip(row)
+            .map(move |(layer, p)| (role(at, span, count), layer, f64::from(*p) - f64::from(traced.p_corrupt)))
     });
-    let told: Vec<String> = told.collect();
-    let of = if maps.window > 1 { format!("In windows of {} layers ", maps.window) } else { "Layer by layer ".into() };
-    Some(joined([
-        Some(stream),
-        late,
-        Some(format!("{of}{}.", told.join("; "))),
-        wide(maps.window, traced.without_block.len()),
-    ]))
+    let best = cells
+        .filter(|(role, _, gain)| *gain > SNAP && !(early && *role == Role::LastToken))
+        .reduce(|best, next| if next.2 > best.2 { next } else { best })?;
+    Some((best.0, best.1))
 }
 
-/// A window as wide as the model shows no layer.
-fn wide(window: usize, layers: usize) -> Option<String> {
-    (window * 3 >= layers * 2 && window > 1).then(|| {
+/// The middle value, the lower one of two.
+fn median(mut values: Vec<usize>) -> Option<usize> {
+    values.sort_unstable();
+    values.get(values.len().checked_sub(1)? / 2).copied()
+}
+
+/// Where the maps of a study have their peaks: the most frequent role, with the median layer there.
+fn peaks(what: &str, mapped: &[&Traced], map: fn(&Maps) -> &[Vec<f32>], early: bool) -> String {
+    let found = mapped.iter().filter_map(|traced| highest(traced, map(traced.maps.as_ref()?), early));
+    let found: Vec<(Role, usize)> = found.collect();
+    let layers = |wanted: Role| found.iter().filter(|(role, _)| *role == wanted).map(|(_, layer)| *layer).collect();
+    let all = Role::ALL.into_iter().map(|role| (role, layers(role)));
+    let most = all.reduce(|best: (Role, Vec<usize>), next| if next.1.len() > best.1.len() { next } else { best });
+    match most.and_then(|(role, layers)| Some((role, layers.len(), median(layers)?))) {
+        Some((role, count, layer)) => {
+            format!("{what}: {} in {count} of {} facts (median layer {layer})", role.full(), mapped.len())
+        }
+        None => format!("{what}: no cell raises p(true answer)"),
+    }
+}
+
+/// Figure D: where each kind of map has its peak, and what the logit lens reads.
+pub(super) fn maps(article: &Article<'_>) -> Finding {
+    let one = |study: &Study<'_>| joined([mapped(study), lens(study)]);
+    Finding::of(&article.studies, |study| Some(one(study))).with(
+        "A cell: p(true answer) in the corrupted run with one clean state restored. The residual stream's last token is left out, \
+         since its last layer gives the clean answer by definition.",
+    )
+}
+
+fn mapped(study: &Study<'_>) -> Option<String> {
+    let found: Vec<&Traced> =
+        study.record.validated().map(|one| one.1).filter(|traced| traced.maps.is_some()).collect();
+    let Some(window) = found.first().and_then(|traced| Some(traced.maps.as_ref()?.window)) else {
+        return Some("No fact has token × layer maps.".into());
+    };
+    let layers = study.summary.layers;
+    let wide = (window > 1 && window * 3 >= layers * 2).then(|| {
+        format!("A window of {window} of {layers} layers locates tokens, hardly layers, in the maps of MLP and attention output.")
+    });
+    let told = [
+        peaks("Highest cell before the last token, residual stream", &found, |maps| &maps.residual, true),
+        peaks("MLP output", &found, |maps| &maps.mlp, false),
+        peaks("attention output", &found, |maps| &maps.attention, false),
+    ];
+    Some(joined([Some(format!("{}.", told.join("; "))), wide]))
+}
+
+/// From which layer on the true answer can be read at the last token.
+fn lens(study: &Study<'_>) -> Option<String> {
+    let all = study.record.validated().filter_map(|(_, traced)| traced.lens.as_ref());
+    let read: Vec<Option<usize>> = all.filter(|lens| !lens.rank_true.is_empty()).map(settled).collect();
+    let leads: Vec<usize> = read.iter().flatten().copied().collect();
+    let (ends, layers) = (leads.len(), study.summary.layers);
+    let from = median(leads).map(|layer| format!(", from layer {layer} of {layers} on (median)"));
+    (!read.is_empty()).then(|| {
         format!(
-            "A window of {window} layers covers most or all of the {layers}, so these two maps show tokens and \
-                 hardly layers."
+            "Logit lens at the last token: the true answer is the most probable token at the end for {ends} of {} facts{}.",
+            read.len(),
+            from.unwrap_or_default()
         )
     })
 }
 
-/// What the maps of all facts that have them show together, over all studies.
-pub fn maps(article: &Article<'_>) -> String {
-    let all = article.records.iter().flat_map(|record| record.validated()).map(|(_, traced)| traced);
-    let mapped: Vec<&Traced> = all.filter(|traced| traced.maps.is_some()).collect();
-    if mapped.is_empty() {
-        return "No fact has token × layer maps.".into();
-    }
-    let count = mapped.len();
-    let told = |what: &str, peaks: Vec<Peak>| {
-        let none = count - peaks.len();
-        let groups = say::groups(peaks.iter().map(|peak| (peak.role, peak.layer)));
-        let one = |(role, layers): &(Role, Vec<usize>)| {
-            let range = say::range(layers.iter().map(|layer| *layer as f64), |layer| words::fixed(layer, 0));
-            let noun = if range.contains(' ') { "layers" } else { "layer" };
-            format!("{} in {} ({noun} {range})", role.name(), layers.len())
-        };
-        let mut places: Vec<String> = groups.iter().take(3).map(one).collect();
-        let rest: usize = groups.iter().skip(3).map(|group| group.1.len()).sum();
-        if rest > 0 {
-            places.push(format!("elsewhere in {rest}"));
-        }
-        if none > 0 {
-            places.push(format!("nowhere in {none}"));
-        }
-        if peaks.is_empty() {
-            return format!("{what} nowhere.");
-        }
-        format!("{what} most at {}.", say::list(&places))
-    };
-    let of = |map: fn(&engram_core::record::Maps) -> &Vec<Vec<f32>>| -> Vec<Peak> {
-        mapped.iter().filter_map(|traced| peak(traced, map(traced.maps.as_ref()?), |_| true)).collect()
-    };
-    let windows: Vec<String> = {
-        let mut pairs: Vec<(usize, usize)> = mapped
-            .iter()
-            .filter_map(|traced| Some((traced.maps.as_ref()?.window, traced.without_block.len())))
-            .collect();
-        pairs.sort_unstable();
-        pairs.dedup();
-        pairs.into_iter().filter_map(|(window, layers)| wide(window, layers)).collect()
-    };
-    joined([
-        Some(told(
-            &format!(
-                "In the {} with maps, before the prompt's last token the residual stream helps",
-                words::count(count, "fact")
-            ),
-            mapped.iter().filter_map(|traced| early(traced)).collect(),
-        )),
-        Some(told("The MLPs' contributions help", of(|maps| &maps.mlp))),
-        Some(told("Attention's help", of(|maps| &maps.attention))),
-        match windows.as_slice() {
-            [] => None,
-            [one] => Some(one.clone()),
-            _ => Some(
-                "The windows cover most or all of the layers, so these two maps show tokens and hardly layers.".into(),
-            ),
-        },
-    ])
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::super::super::sample;
     use super::*;
+    use crate::figures::article::finding::tests::begins;
+    use crate::figures::sample;
     use engram_core::metrics::MetricConvention;
-    use engram_core::record::{Maps, PatchPosition, Record};
+    use engram_core::record::{Lens, PatchPosition, Record};
 
     /// Five tokens; the subject is the second and third; a map with one cell above the baseline.
     fn map(position: usize, layer: usize, p: f32) -> Vec<Vec<f32>> {
@@ -216,69 +102,47 @@ mod tests {
         map
     }
 
-    fn record(residual: Vec<Vec<f32>>, mlp: Vec<Vec<f32>>, window: usize) -> Record {
-        let mut record = sample::study("a", PatchPosition::SubjectLast, &[&[0.5, 0.2, 0.1]]);
+    fn record(window: usize) -> Record {
+        let mut record = sample::study("a", PatchPosition::SubjectLast, &[&[0.5, 0.2, 0.1], &[0.5, 0.2, 0.1]]);
+        let mut layer = 0;
         sample::each(&mut record, |traced| {
+            layer += 1;
             traced.corrupt_tokens = ["The", " a", " b", " is", " in"].map(String::from).to_vec();
             traced.corrupt_span = [1, 3];
-            traced.maps =
-                Some(Maps { window, residual: residual.clone(), mlp: mlp.clone(), attention: vec![vec![0.1; 3]; 5] });
+            let mut residual = map(2, layer, 0.4);
+            residual[4] = vec![0.1, 0.6, 0.9];
+            traced.maps = Some(Maps { window, residual, mlp: map(3, 2, 0.3), attention: vec![vec![0.1; 3]; 5] });
         });
         record
     }
 
-    #[test]
-    fn roles_are_told_apart() {
-        let record = record(map(0, 1, 0.1), map(0, 1, 0.1), 1);
-        let Some(traced) = record.facts[0].traced() else { panic!("it is traced") };
-        let roles: Vec<Role> = (0..5).map(|at| Role::of(traced, at)).collect();
-        assert_eq!(roles, [Role::Before, Role::First, Role::Last, Role::After, Role::End]);
-        let one = Traced { corrupt_span: [1, 2], ..traced.clone() };
-        assert_eq!([Role::of(&one, 1), Role::of(&one, 3)], [Role::Only, Role::Later]);
-        let long = Traced { corrupt_span: [0, 5], ..traced.clone() };
-        assert_eq!([Role::of(&long, 2), Role::of(&long, 4)], [Role::Middle, Role::Last]);
+    fn said(record: Record) -> String {
+        maps(&Article::new(&[record], &MetricConvention::default())).to_string()
     }
 
     #[test]
-    fn the_peak_is_named_by_its_role() {
-        let mut residual = map(2, 1, 0.4);
-        residual[4] = vec![0.1, 0.6, 0.9];
-        let said = |record: &Record| fact(&record.facts[0]).unwrap_or_default();
-        let told = said(&record(residual.clone(), map(3, 2, 0.3), 1));
-        assert!(
-            told.starts_with(
-                "Before the prompt's last token the residual stream helps most at the subject's last \
-                                  token “·b”, layer 1 (+0.3000)."
-            ),
-            "{told}"
-        );
-        assert!(told.contains("half of the effect is back from layer 2 on"), "{told}");
-        assert!(
-            told.contains("Layer by layer the MLPs' contributions help most at the first token after the subject"),
-            "{told}"
-        );
-        assert!(told.contains("attention's contributions help nowhere") && !told.contains("covers"), "{told}");
-        residual[2] = vec![0.1; 3];
-        let told = said(&record(residual, map(3, 2, 0.3), 3));
-        assert!(told.starts_with("Before the prompt's last token no state of the residual stream helps."), "{told}");
-        assert!(told.contains("A window of 3 layers covers most or all of the 3"), "{told}");
-        assert_eq!(fact(&sample::record().facts[0]), None);
+    fn peaks_are_counted_by_their_role() {
+        let told = said(record(1));
+        let wanted = "Highest cell before the last token, residual stream: last subject token in 2 of 2 facts (median layer 1); MLP \
+                      output: further token in 2 of 2 facts (median layer 2); attention output: no cell raises p(true answer). A cell";
+        begins(&told, wanted);
+        assert!(said(record(3)).contains("A window of 3 of 3 layers locates tokens"));
+        assert!(said(sample::record()).starts_with("No fact has token × layer maps. A cell"));
     }
 
     #[test]
-    fn all_maps_are_counted() {
-        let records = [record(map(2, 1, 0.4), map(3, 2, 0.3), 1), record(map(1, 3, 0.4), map(3, 1, 0.3), 1)];
-        let told = maps(&Article::new(&records, &MetricConvention::default()));
-        assert!(told.contains("In the 2 facts with maps"), "{told}");
+    fn the_lens_tells_from_where_the_answer_leads() {
+        let with = |ranks: &[&[u32]]| {
+            let mut record = record(1);
+            let mut next = ranks.iter();
+            sample::each(&mut record, |traced| {
+                traced.lens = next.next().map(|ranks| Lens { rank_true: ranks.to_vec(), ..Lens::default() });
+            });
+            said(record)
+        };
         assert!(
-            told.contains("the subject's last token in 1 (layer 1) and the subject's first token in 1 (layer 3)"),
-            "{told}"
+            with(&[&[9, 1, 1], &[9, 9, 2]]).contains("at the end for 1 of 2 facts, from layer 2 of 3 on (median).")
         );
-        assert!(told.contains("the first token after the subject in 2 (layers 1 to 2)"), "{told}");
-        assert!(told.contains("Attention's help nowhere."), "{told}");
-        assert_eq!(
-            maps(&Article::new(&[sample::record()], &MetricConvention::default())),
-            "No fact has token × layer maps."
-        );
+        assert!(with(&[&[9, 1, 2], &[9, 9, 2]]).contains("at the end for 0 of 2 facts. A cell"));
     }
 }

@@ -1,183 +1,185 @@
-//! Figure 4: concentration, r_MLP, R, Δ_nec, the last layer's share, and R against size.
+//! Figure 4: C, Δ_nec, r_MLP, R and the last layer's share.
 
-use super::super::{Article, Study, say};
-use super::redundancy::{redundancy, redundancy_by_size};
-use super::{defined, joined, told};
-use crate::words;
-use engram_core::metrics::{Mean, NecessityAt};
+use super::super::finding::{Finding, apart, mean, near, share};
+use super::super::{Article, Study};
+use engram_core::metrics::{EPSILON, Mean, NecessityAt, Redundancy, RedundancyAggregate};
 use engram_core::record::PatchPosition;
 
-/// The six panels, in the figure's order.
-pub fn panels(article: &Article<'_>) -> [String; 6] {
-    [
-        concentration(article),
-        mlp_ratio(article),
-        redundancy(article),
-        necessity(article),
-        last_layer(article),
-        redundancy_by_size(article),
-    ]
-}
-
-/// What is said where no study defines an index.
-fn undefined(article: &Article<'_>, what: &str) -> String {
-    format!(
-        "{what} is not defined under {} by the facts of {}.",
-        article.view.position.name(),
-        article.who(&all(article))
-    )
-}
-
-fn all<'a>(article: &'a Article<'_>) -> Vec<&'a str> {
-    article.studies.iter().map(|study| study.name.as_str()).collect()
-}
-
-/// Studies that do not define an index, where others do.
-pub(super) fn without(article: &Article<'_>, what: &str, found: &[(&Study<'_>, Mean)]) -> Option<String> {
-    let has = |name: &str| found.iter().any(|(study, _)| study.name == name);
-    let names: Vec<&str> = all(article).into_iter().filter(|name| !has(name)).collect();
-    (!names.is_empty()).then(|| format!("{what} is not defined in {}.", article.who(&names)))
-}
-
-/// Panel C.
-pub fn concentration(article: &Article<'_>) -> String {
-    let found: Vec<_> =
-        article.studies.iter().filter_map(|study| Some((study, study.summary.concentration?))).collect();
-    let spread = |c: f64| match c {
-        c if c <= 1.0 / 3.0 => "a third of the layers or fewer",
-        c if c <= 0.5 => "half of the layers or fewer",
-        _ => "more than half of the layers",
+/// The caption: all metrics of a study in a line.
+pub(super) fn panels(article: &Article<'_>) -> Finding {
+    let place = match article.view.necessity_at {
+        NecessityAt::LStar => "l*",
+        NecessityAt::PerFact => "each fact's dominant layer",
     };
-    let counts = |study: &Study<'_>, layers: usize| format!("{layers} of {} layers", study.summary.layers);
-    match found.as_slice() {
-        [] => undefined(article, "C"),
-        [(study, one)] => {
-            let held = format!(
-                "{} hold more than 80 % of the {} (C = {}).",
-                say::capital(&counts(study, one.layers)),
-                words::count(study.summary.distribution.localized(), "localized fact"),
-                words::fixed(one.c, 3)
-            );
-            let few = study.summary.distribution.localized() < study.summary.layers;
-            let few = few.then(|| "With fewer facts than layers C says little.".to_owned());
-            let held = if one.layers == 1 { held.replace(" hold ", " holds ") } else { held };
-            joined([Some(held), few])
-        }
-        several => {
-            let groups = say::groups(several.iter().map(|(study, one)| (spread(one.c), study.name.as_str())));
-            let told: Vec<String> =
-                groups.iter().map(|(spread, names)| format!("{spread} in {}", article.who(names))).collect();
-            let range = say::range(several.iter().map(|one| one.1.c), |c| words::fixed(c, 3));
-            format!("More than 80 % of the localized facts lie in {} (C = {range}).", told.join("; "))
-        }
-    }
-}
-
-/// Panel r_MLP, with its line at 0.5.
-pub fn mlp_ratio(article: &Article<'_>) -> String {
-    let found = defined(&article.studies, |study| study.summary.mlp_ratio);
-    if found.is_empty() {
-        return undefined(article, "r_MLP");
-    }
-    let side = |mean: &Mean| match (mean.sem, mean.mean - 0.5) {
-        (Some(sem), away) if away.abs() <= sem => "neither part is larger beyond the standard error",
-        (_, away) if away > 0.0 => "the MLP's part is the larger one (r_MLP above 0.5)",
-        (_, away) if away < 0.0 => "attention's part is the larger one (r_MLP below 0.5)",
-        _ => "both parts are alike",
-    };
-    let groups = say::groups(found.iter().map(|(study, mean)| (side(mean), study.name.as_str())));
-    let sides: Vec<String> = groups.iter().map(|(side, names)| format!("{side}{}", article.within(names))).collect();
-    joined([
-        Some(format!("{}.", say::capital(&sides.join("; ")))),
-        Some(format!("r_MLP is {}.", told(&found))),
-        no_errors(&found, "r_MLP"),
-        halves(article),
-        without(article, "r_MLP", &found),
-    ])
-}
-
-fn no_errors(found: &[(&Study<'_>, Mean)], what: &str) -> Option<String> {
-    let bare = found.iter().all(|(_, mean)| mean.sem.is_none() && mean.n > 1);
-    bare.then(|| format!("As a ratio of means {what} has no standard error."))
-}
-
-/// Studies in which a sublayer alone costs more than the whole block: its ratio then says little about the block.
-fn halves(article: &Article<'_>) -> Option<String> {
-    let names = super::those(&article.studies, |study| {
-        let found = &study.summary;
-        let Some(block) = found.necessity else { return false };
-        let more = |part: Option<Mean>| part.is_some_and(|part| part.mean > block.mean && say::apart(&part, &block));
-        more(found.attention) || more(found.mlp)
-    });
-    (!names.is_empty()).then(|| {
-        format!(
-            "In {} ablating one sublayer costs more than ablating the whole block, so there the ratio weighs two \
-             disturbances rather than two parts of a loss.",
-            article.who(&names)
-        )
-    })
-}
-
-/// Panel Δ_nec.
-pub fn necessity(article: &Article<'_>) -> String {
-    let found = defined(&article.studies, |study| study.summary.necessity);
-    if found.is_empty() {
-        return undefined(article, "Δ_nec");
-    }
-    let block = match article.view.necessity_at {
-        NecessityAt::LStar => "block l*",
-        NecessityAt::PerFact => "each fact's dominant block",
-    };
-    let side = |mean: &Mean| match mean {
-        mean if mean.sem.is_some_and(|sem| mean.mean.abs() <= sem) => "makes no difference beyond the standard error",
-        mean if mean.mean < 0.0 => "raises the answer's probability: the block works against the facts",
-        mean if mean.mean > 0.0 => "costs probability",
-        _ => "makes no difference",
-    };
-    let groups = say::groups(found.iter().map(|(study, mean)| (side(mean), study.name.as_str())));
-    let sides: Vec<String> = groups.iter().map(|(side, names)| format!("{side}{}", article.within(names))).collect();
-    joined([
-        Some(format!("Ablating {block} {}.", sides.join("; it "))),
-        Some(format!("Δ_nec is {}.", told(&found))),
-        without(article, "Δ_nec", &found),
-    ])
-}
-
-/// Panel "at the last layer".
-pub fn last_layer(article: &Article<'_>) -> String {
-    let shares: Vec<_> = article.studies.iter().filter_map(|study| Some((study, study.summary.at_last?))).collect();
-    if shares.is_empty() {
-        return undefined(article, "The last layer's share");
-    }
-    let total: usize = shares.iter().map(|(_, share)| share.count).sum();
-    let value = match shares.as_slice() {
-        _ if total == 0 => "No localized fact has the last layer as its dominant one.".to_owned(),
-        [(_, one)] => format!("{} localized facts have the last layer as their dominant one.", say::share(one)),
-        several => format!(
-            "{} of the localized facts have the last layer as their dominant one.",
-            say::range(several.iter().map(|(_, share)| share.share), say::percent)
-        ),
-    };
-    let why = match article.view.position {
-        PatchPosition::LastToken if total == 0 => {
-            "Under last-token its patch gives the whole effect back by definition; for every fact an earlier one gives \
-             more."
-        }
+    let by_definition = match article.view.position {
         PatchPosition::LastToken => {
-            "Under last-token its patch gives the whole effect back by definition, so a fact is elsewhere only where \
-             an earlier patch gives more or as much."
+            " Under last-token, R and the last layer's share follow from definitions: the last patch restores the clean answer, \
+             and below an ablated last block the patch leaves what that ablation leaves. They say nothing about other layers."
         }
-        _ if article.view.argmax_always && total > 0 => {
-            "At this patch position, restoring the last layer does nothing by definition: the paper's convention \
-             counts facts there that are not localized."
-        }
-        _ if total == 0 => {
-            "At this patch position, restoring the last layer does nothing by definition, so this is no finding."
-        }
-        _ => "These are facts whose patched position is still read after the last layer.",
+        _ => " By definition, restoring the last layer changes nothing at this patch position.",
     };
-    format!("{value} {why}")
+    let note = format!(
+        "C: share of the layers that hold more than 80 % of the localized facts. Δ_nec: loss of p(true answer) when the block at \
+         {place} is ablated. r_MLP: share of the MLP output in the losses without attention output and without MLP output. R: \
+         share of Δ_nec at l* that a clean state of another layer restores.{by_definition}"
+    );
+    Finding::of(&article.studies, |study| Some(metrics(study))).with(note)
+}
+
+fn metrics(study: &Study<'_>) -> String {
+    let found = &study.summary;
+    let last = found.at_last.map(|at| format!("{} localized facts at the last layer", share(&at)));
+    let parts = [concentration(study), necessity(study), mlp_ratio(study), Some(redundancy(study)), last];
+    format!("{}.", parts.into_iter().flatten().collect::<Vec<_>>().join("; "))
+}
+
+fn concentration(study: &Study<'_>) -> Option<String> {
+    let (found, localized) = (study.summary.concentration?, study.summary.distribution.localized());
+    let few = if localized < study.summary.layers { ", fewer than layers" } else { "" };
+    Some(format!(
+        "C = {:.3} ({} of {} layers; localized facts: {localized}{few})",
+        found.c, found.layers, study.summary.layers
+    ))
+}
+
+fn necessity(study: &Study<'_>) -> Option<String> {
+    let found = study.summary.necessity?;
+    let reading = match found.mean {
+        _ if near(&found, 0.0) => ", not different from 0",
+        below if below < 0.0 => ": ablation raises p(true answer)",
+        _ => "",
+    };
+    Some(format!("Δ_nec = {}{reading}", mean(&found)))
+}
+
+fn mlp_ratio(study: &Study<'_>) -> Option<String> {
+    let (found, summary) = (study.summary.mlp_ratio?, &study.summary);
+    let reading = match found.mean {
+        _ if near(&found, 0.5) => "neither output contributes more",
+        above if above > 0.5 => "the MLP output contributes more",
+        _ => "the attention output contributes more",
+    };
+    // A sublayer that costs more than its block: the ratio weighs two disturbances, not two parts of a loss.
+    let costs_more = |part: Option<Mean>| {
+        part.zip(summary.necessity).is_some_and(|(part, block)| part.mean > block.mean && apart(&part, &block))
+    };
+    let odd = costs_more(summary.attention) || costs_more(summary.mlp);
+    let odd = if odd { ", but one of them alone costs more than the whole block" } else { "" };
+    Some(format!("r_MLP = {}: {reading}{odd}", mean(&found)))
+}
+
+/// How R came about, where it was clipped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in super::super) enum Clip {
+    /// It was not.
+    No,
+    /// To 1: more is restored than the ablation takes.
+    One,
+    /// It is 0: the signs differ, or there is no gain.
+    Zero,
+    /// Both means are below zero: their quotient is no share of a loss.
+    Meaningless,
+}
+
+/// How a study's R came to be clipped, from the means behind it.
+pub(in super::super) fn clip(found: &Redundancy) -> Clip {
+    let (restored, necessity) = (found.restored.mean, found.necessity.mean);
+    match restored / (necessity + EPSILON) {
+        _ if necessity < 0.0 && restored < 0.0 => Clip::Meaningless,
+        quotient if !quotient.is_finite() || quotient <= 0.0 => Clip::Zero,
+        quotient if quotient > 1.0 => Clip::One,
+        _ => Clip::No,
+    }
+}
+
+/// R of a study, or why there is none.
+pub(super) fn redundancy(study: &Study<'_>) -> String {
+    let summary = &study.summary;
+    let Some(found) = summary.redundancy else { return "R was not measured".into() };
+    let per_fact = summary.view.redundancy == RedundancyAggregate::MeanOfClipped;
+    let value = match clip(&found) {
+        Clip::One if !per_fact => "R is clipped at 1 and uninformative here".to_owned(),
+        Clip::Zero if !per_fact => "R = 0: ablating l* costs nothing, or no patch restores anything".to_owned(),
+        Clip::Meaningless if !per_fact => "R is undefined: restored probability and Δ_nec are both below 0".to_owned(),
+        _ => format!("R = {}", mean(&found.r)),
+    };
+    let elsewhere = summary.l_star.filter(|l_star| *l_star != found.ablated);
+    let elsewhere = elsewhere.map(|_| format!(", with block {} ablated, which is not l* here", found.ablated));
+    format!("{value}{}", elsewhere.unwrap_or_default())
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use super::*;
+    use crate::figures::article::finding::tests::has;
+    use crate::figures::sample;
+    use engram_core::metrics::MetricConvention;
+    use engram_core::record::{RedundancyCurve, Traced};
+
+    const EARLY: &[&[f32]] = &[&[0.5, 0.2, 0.1, 0.1], &[0.5, 0.2, 0.1, 0.1]];
+
+    /// The caption of a study of two facts, changed one after the other.
+    fn said(change: impl FnMut(&mut Traced)) -> String {
+        let mut record = sample::study("a", PatchPosition::SubjectLast, EARLY);
+        sample::each(&mut record, change);
+        panels(&Article::new(&[record], &MetricConvention::default())).to_string()
+    }
+
+    #[test]
+    fn metrics_come_with_what_they_mean() {
+        let plain = said(|_| ());
+        has(
+            &plain,
+            "C = 0.250 (1 of 4 layers; localized facts: 2, fewer than layers); Δ_nec = 0.300 ± 0.000 (n = 2); r_MLP = ",
+        );
+        has(&plain, "R was not measured; 0 of 2 (0.0 %) localized facts at the last layer. C: share");
+        has(
+            &said(|traced| traced.without_block[0] = 0.95),
+            "Δ_nec = −0.050 ± 0.000 (n = 2): ablation raises p(true answer)",
+        );
+        let mut sign = 0.1;
+        let even = said(|traced| {
+            traced.without_block[0] = 0.9 + sign;
+            traced.without_attention[0] = 0.8 + sign / 2.0;
+            traced.without_mlp[0] = 0.8 - sign / 2.0;
+            sign = -sign;
+        });
+        has(&even, "(n = 2), not different from 0; r_MLP = ");
+        has(&even, ": neither output contributes more");
+        let part = |attention, mlp| {
+            said(move |traced| (traced.without_attention[0], traced.without_mlp[0]) = (attention, mlp))
+        };
+        has(&part(0.8, 0.7), ": the MLP output contributes more; R");
+        has(&part(0.7, 0.8), ": the attention output contributes more; R");
+        has(&part(0.2, 0.8), "contributes more, but one of them alone costs more than the whole block; R");
+    }
+
+    #[test]
+    fn r_says_where_it_is_uninformative() {
+        let with = |ablated: usize, best: f32, without: f32| {
+            said(move |traced| {
+                let mut patched = vec![Some(0.1), Some(best), Some(0.1), Some(0.1)];
+                patched[ablated - 1] = None;
+                traced.redundancy.insert(PatchPosition::SubjectLast, RedundancyCurve { ablated, patched });
+                traced.without_block[ablated - 1] = without;
+            })
+        };
+        has(&with(1, 0.2, 0.5), "; R = 0.250 (n = 2); ");
+        has(&with(1, 0.9, 0.8), "; R is clipped at 1 and uninformative here; ");
+        has(&with(1, 0.2, 0.95), "; R = 0: ");
+        let negative = Mean { mean: -0.1, sem: None, n: 2 };
+        let found = Redundancy { ablated: 1, r: negative, restored: negative, necessity: negative };
+        assert_eq!(clip(&found), Clip::Meaningless);
+        has(&with(3, 0.2, 0.5), "R = 0.250 (n = 2), with block 3 ablated, which is not l* here; ");
+    }
+
+    #[test]
+    fn under_last_token_r_is_no_finding() {
+        let record = sample::study("a", PatchPosition::LastToken, EARLY);
+        let view = MetricConvention::default().with_position(PatchPosition::LastToken);
+        has(
+            &panels(&Article::new(&[record], &view)).to_string(),
+            "R and the last layer's share follow from definitions",
+        );
+    }
+}

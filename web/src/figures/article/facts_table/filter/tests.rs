@@ -54,7 +54,7 @@ fn a_filter_survives_its_address() {
         to: Some(9),
         edited: true,
         sort: SortBy::Effect,
-        ascending: false,
+        descending: true,
     };
     let mut read = Filter::default();
     filter.written().iter().for_each(|(name, value)| read.read(name, value));
@@ -66,7 +66,7 @@ fn a_filter_survives_its_address() {
     assert_eq!(read, filter);
     assert!(Filter::default().written().is_empty());
     let turned = Filter::default().sorted(SortBy::Layer);
-    assert!(turned.ascending && !turned.clone().sorted(SortBy::Layer).ascending);
+    assert!(!turned.descending && turned.clone().sorted(SortBy::Layer).descending);
     assert_eq!(turned.sentence(1, 3), "1 of 3 facts, by argmax layer (paper), smallest first.");
     assert_eq!(Filter::default().sentence(3, 3), "3 facts, in study order.");
 }
