@@ -129,7 +129,7 @@ fn lead(distribution: &Distribution, best: usize) -> Option<String> {
     let others = (1..).zip(counts).filter(|(layer, _)| *layer != best);
     let (next, count) = others.reduce(|best, next| if next.1 > best.1 { next } else { best })?;
     match most - count {
-        0 => Some(format!("Layer {next} has as many; of a tie the lowest layer counts.")),
+        0 => Some(format!("Layer {next} has as many; on a tie the lowest layer counts.")),
         lead if lead * lead <= most + count => {
             Some(format!("Its lead over layer {next} ({most} against {count}) is within the counting error."))
         }
@@ -230,7 +230,7 @@ mod tests {
     fn ties_leads_and_what_is_not_localized_are_told() {
         let (one, two): (&[f32], &[f32]) = (&[0.5, 0.2, 0.1], &[0.2, 0.5, 0.1]);
         let of = |curves: &[&[f32]]| said(dominant_layers, &subject(curves));
-        assert!(of(&[one, two]).contains("Layer 2 has as many; of a tie the lowest layer counts."));
+        assert!(of(&[one, two]).contains("Layer 2 has as many; on a tie the lowest layer counts."));
         assert!(of(&[one, one, two]).contains("Its lead over layer 2 (2 against 1) is within the counting error."));
         let clear = of(&[one; 9]);
         let wanted = "Under subject-last, the most frequent dominant layer l* is layer 1 of 3, with 9 of 9 (100.0 %) localized \
