@@ -15,13 +15,14 @@ pub(crate) struct Plate {
     pub(crate) still: bool,
     /// What is drawn.
     pub(crate) draw: fn(&Desk) -> AnyView,
-    /// What it shows, in sentences.
+    /// What it shows, in sentences, the finding first.
     pub(crate) finding: fn(&Desk) -> String,
 }
 
 /// All figures, in the order of the article. The paper's numbers where it has them, letters elsewhere.
 #[cfg_attr(not(feature = "print"), expect(dead_code, reason = "the whole list is for pictures"))]
-pub(crate) const PLATES: [Plate; 14] = [
+pub(crate) const PLATES: [Plate; 15] = [
+    localize::ROLES,
     localize::SUFFICIENCY,
     localize::SECOND,
     localize::DOMINANT,
@@ -38,6 +39,9 @@ pub(crate) const PLATES: [Plate; 14] = [
     maps::MAPS,
 ];
 
+/// Longest text under a finding that is shown at once, in characters.
+const SHORT: usize = 260;
+
 impl Plate {
     /// The figure on the page.
     pub(crate) fn show(self, desk: &Desk) -> AnyView {
@@ -46,13 +50,23 @@ impl Plate {
         view! {
             <figure class="plate" id=self.id>
                 <div class="drawn">{move || (self.draw)(&drawn)}</div>
-                <p class="finding">
-                    <b>{self.title} ". "</b>
-                    {move || (self.finding)(&said)}
-                </p>
+                <figcaption class="finding">{move || caption(self.title, &(self.finding)(&said))}</figcaption>
                 {menu}
             </figure>
         }
         .into_any()
     }
+}
+
+/// A caption: the title with the finding, and the rest, folded where it is long.
+fn caption(title: &'static str, said: &str) -> AnyView {
+    let (finding, rest) = said.split_once(". ").map_or((said, ""), |(first, rest)| (first.trim_end_matches('.'), rest));
+    let stop = if finding.is_empty() || finding.ends_with('.') { "" } else { "." };
+    let (finding, rest) = (format!("{finding}{stop}"), rest.to_owned());
+    let rest = match rest.chars().count() {
+        0 => ().into_any(),
+        1..=SHORT => view! { <span class="note">{rest}</span> }.into_any(),
+        _ => view! { <details class="note"><summary>"More about this figure"</summary> {rest}</details> }.into_any(),
+    };
+    view! { <b>{title} ". "</b> <b class="found">{finding}</b> {rest} }.into_any()
 }
