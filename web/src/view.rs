@@ -102,7 +102,8 @@ fn show_alone(place: Option<&str>) {
     let Ok(link) = document().create_element("a") else { return };
     let set = |name: &str, value: &str| link.set_attribute(name, value);
     // None of these names is one that a browser refuses.
-    let _ = set("href", &format!("{whole}#see={}", figure.id())).and(set("target", "_blank")).and(set("class", "whole"));
+    let _ =
+        set("href", &format!("{whole}#see={}", figure.id())).and(set("target", "_blank")).and(set("class", "whole"));
     link.set_text_content(Some(&format!("From “{}”, the whole page", document().title())));
     let _ = figure.append_child(&link);
     let _ = figure.set_attribute("data-alone", "");

@@ -17,7 +17,7 @@ pub(super) const ROLES: Plate = Plate {
     still: false,
     draw: |desk| {
         let maps = roles::multiples(&desk.pairs());
-        maps.map(|figure| view! { <div class="maps-legend">{legend()}</div> <MultiplesView figure=figure /> }.into_any())
+        maps.map(|figure| view! { <MultiplesView figure=figure /> <div class="ramped">{legend()}</div> }.into_any())
             .unwrap_or_else(|| ().into_any())
     },
     finding: |desk| roles::finding(&desk.pairs()),
@@ -71,7 +71,8 @@ pub(super) fn section(desk: &Desk) -> AnyView {
 /// What the colours of the maps are.
 fn legend() -> AnyView {
     let steps: Vec<_> = (0..=8).map(|step| view! { <i class=format!("m{step}")></i> }).collect();
-    view! { <span>"corrupted 0"</span> <span class="ramp" aria-hidden="true">{steps}</span> <span>"1 clean"</span> }.into_any()
+    view! { <span>"corrupted 0"</span> <span class="ramp" aria-hidden="true">{steps}</span> <span>"1 clean"</span> }
+        .into_any()
 }
 
 /// Bars of every study, one thing measured.
@@ -102,7 +103,8 @@ fn dominant(desk: &Desk) -> AnyView {
     let panel = |summary: &Summary| {
         let histogram = Histogram::of(summary);
         let none = (histogram.not_localized > 0).then(|| format!("{} not localized", histogram.not_localized));
-        let words: Vec<String> = [Some(marked(summary)), none].into_iter().flatten().filter(|one| !one.is_empty()).collect();
+        let words: Vec<String> =
+            [Some(marked(summary)), none].into_iter().flatten().filter(|one| !one.is_empty()).collect();
         let bars = if summary.sufficiency.is_empty() { Bars::default() } else { histogram.bars() };
         (bars, words.join(", "))
     };

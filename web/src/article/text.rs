@@ -3,12 +3,12 @@
 
 use super::Desk;
 use crate::components::{About, copied};
-use crate::figures::cite;
 use crate::figures::article::dropped as fell;
 use crate::figures::article::method::{self, Piece};
 use crate::figures::article::reproduce::{self, Reproduce};
 use crate::figures::article::title::title;
 use crate::figures::article::{Article, limits};
+use crate::figures::cite;
 use engram_core::metrics::MetricConvention;
 use leptos::prelude::*;
 

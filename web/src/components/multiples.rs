@@ -89,12 +89,14 @@ pub fn MultiplesView(
     for (study, name) in figure.studies.iter().enumerate() {
         let place = format!("--m:{study};--s:0");
         // Where there is one panel a study its name is the panel's.
-        let head = (studies > 1 && sites > 1).then(|| view! { <h3 class="study" style=place.clone()>{name.clone()}</h3> });
-        let alone =
-            (studies > 1 && sites == 1).then(|| view! { <p class="study" style=place.clone()><b>{name.clone()}</b></p> });
+        let head =
+            (studies > 1 && sites > 1).then(|| view! { <h3 class="study" style=place.clone()>{name.clone()}</h3> });
+        let alone = (studies > 1 && sites == 1)
+            .then(|| view! { <p class="study" style=place.clone()><b>{name.clone()}</b></p> });
         let gutter = gutter(&figure);
         cells.push(
-            view! { {head} {alone} <div class="gutter of-study" style=place aria-hidden="true">{gutter}</div> }.into_any(),
+            view! { {head} {alone} <div class="gutter of-study" style=place aria-hidden="true">{gutter}</div> }
+                .into_any(),
         );
         for site in 0..sites {
             let at = Cursor { study, site, row: 0, layer: 0 };
@@ -183,7 +185,8 @@ fn panel(
         figure.sites[at.site].0.clone()
     };
     if panel.layers == 0 {
-        return view! { <figure class="chart" style=place><p class="words">{panel.words.clone()}</p></figure> }.into_any();
+        return view! { <figure class="chart" style=place><p class="words">{panel.words.clone()}</p></figure> }
+            .into_any();
     }
     let columns = Layers { count: panel.layers, left: sizes.left, step: sizes.width / panel.layers as f64 };
     let choose = move |layer: usize| {
@@ -200,7 +203,8 @@ fn panel(
     let moved = move |event: ev::PointerEvent| {
         let target = event.current_target().and_then(|target| target.dyn_into::<web_sys::Element>().ok());
         let Some(place) = target.map(|target| target.get_bounding_client_rect()) else { return };
-        let share = |at: f64, of: f64, count: usize| ((at / of.max(1.0) * count as f64).max(0.0) as usize).min(count - 1);
+        let share =
+            |at: f64, of: f64, count: usize| ((at / of.max(1.0) * count as f64).max(0.0) as usize).min(count - 1);
         let layer = share(f64::from(event.client_x()) - place.left(), place.width(), layers) + 1;
         let row = share(f64::from(event.client_y()) - place.top(), place.height(), rows.max(1));
         cursor.set(Some(Cursor { row, layer, ..at }));
@@ -269,7 +273,12 @@ fn ticks(panel: &Panel) -> Vec<AnyView> {
     shown.dedup();
     let one = |layer: usize| {
         let style = format!("left:{:.2}%", share(2 * layer - 1, 2 * layers));
-        view! { <span class:pk=panel.mark == Some(layer) style=style>{layer}</span> }.into_any()
+        let class = match layer {
+            layer if panel.mark == Some(layer) => "pk",
+            layer if layer == 1 || layer == layers => "",
+            _ => "round",
+        };
+        view! { <span class=class style=style>{layer}</span> }.into_any()
     };
     shown.into_iter().map(one).collect()
 }
@@ -278,7 +287,8 @@ fn ticks(panel: &Panel) -> Vec<AnyView> {
 fn map(cells: &Cells, names: &[(String, bool)], columns: Layers, sizes: Sizes) -> AnyView {
     let mut paths: BTreeMap<&'static str, String> = BTreeMap::new();
     for (row, values) in cells.iter().enumerate() {
-        let colours: Vec<Option<&'static str>> = values.iter().map(|value| value.map(|value| step(value.mean))).collect();
+        let colours: Vec<Option<&'static str>> =
+            values.iter().map(|value| value.map(|value| step(value.mean))).collect();
         let mut at = 0;
         for run in colours.chunk_by(|a, b| a == b) {
             if let Some(class) = run[0] {
@@ -291,7 +301,8 @@ fn map(cells: &Cells, names: &[(String, bool)], columns: Layers, sizes: Sizes) -
         }
     }
     let cells: Vec<_> = paths.into_iter().map(|(class, path)| view! { <path class=class d=path /> }).collect();
-    let lines: String = (2..=columns.count).map(|layer| format!("M{} 0V{}", px(columns.x(layer)), px(sizes.height))).collect();
+    let lines: String =
+        (2..=columns.count).map(|layer| format!("M{} 0V{}", px(columns.x(layer)), px(sizes.height))).collect();
     let name = |(row, (name, subject)): (usize, &(String, bool))| {
         let y = sizes.row * (row as f64 + 0.5) + 4.0;
         let class = if *subject { "token subject" } else { "tick" };

@@ -8,7 +8,7 @@ pub fn bibtex(article: &Article<'_>) -> String {
     let title = title::title(article);
     let mut digests: Vec<String> = Vec::new();
     for record in article.records {
-        let digest = words::short_digest(&record.model.weights_sha256);
+        let digest = words::short_digest(&record.model.weights_sha256).trim_end_matches('…').to_owned();
         if !digest.is_empty() && !digests.contains(&digest) {
             digests.push(digest);
         }
@@ -16,7 +16,10 @@ pub fn bibtex(article: &Article<'_>) -> String {
     let program = article.records.first().map(|record| words::short(&words::visible(&record.program), 60));
     let fields = [
         ("title", title.title),
-        ("howpublished", format!("Result page, {}", program.filter(|name| !name.is_empty()).unwrap_or("engram".into()))),
+        (
+            "howpublished",
+            format!("Result page, {}", program.filter(|name| !name.is_empty()).unwrap_or("engram".into())),
+        ),
         ("note", format!("Weights SHA-256 {}", digests.join(", "))),
     ];
     let field = |(name, value): (&str, String)| format!("  {name} = {{{}}}", escaped(&value));
@@ -51,7 +54,7 @@ mod tests {
         record.model.weights_sha256 = "b179c9523d0e".repeat(5) + "abcd";
         let said = bibtex(&Article::new(&[record], &MetricConvention::default()));
         assert!(said.starts_with("@misc{engram-tiny,\n  title = {Where tiny stores its facts"), "{said}");
-        assert!(said.contains("SHA-256 b179c9523d0e…}") && said.ends_with("\n}"), "{said}");
+        assert!(said.contains("SHA-256 b179c9523d0e}") && said.ends_with("\n}"), "{said}");
     }
 
     #[test]

@@ -163,7 +163,8 @@ impl Multiples {
         let mut rows = Vec::new();
         for (study, panels) in self.studies.iter().zip(&self.panels) {
             for (panel, site) in panels.iter().zip(&self.sites) {
-                for (row, layer) in (0..panel.rows()).flat_map(|row| (1..=panel.layers).map(move |layer| (row, layer))) {
+                for (row, layer) in (0..panel.rows()).flat_map(|row| (1..=panel.layers).map(move |layer| (row, layer)))
+                {
                     let Some(value) = panel.value(row, layer) else { continue };
                     let name = self.names.get(row).map(|name| name.0.clone());
                     let cells = [Some(study.clone()), Some(site.0.clone()), name, Some(layer.to_string()), Some(value)];
@@ -221,7 +222,10 @@ mod tests {
         assert_eq!(walk("End"), Some((1, 1, 1, 3)));
         assert_eq!(walk("ArrowRight"), Some((1, 1, 1, 3)));
         assert_eq!(figure.walked("a", at), None);
-        assert_eq!(at.map(|at| figure.said(at)).as_deref(), Some("b, MLP, last token, layer 3: recovery 0.2500 (n = 1)"));
+        assert_eq!(
+            at.map(|at| figure.said(at)).as_deref(),
+            Some("b, MLP, last token, layer 3: recovery 0.2500 (n = 1)")
+        );
     }
 
     #[test]

@@ -103,7 +103,9 @@ pub fn multiples(studies: &[(String, &Record)]) -> Option<Multiples> {
             let peak = maps.peak(site);
             let words = peak.map_or("no peak".to_owned(), |peak| {
                 let half = peak.value.sem.map(|sem| format!(" ± {}", words::fixed(1.96 * sem, 2))).unwrap_or_default();
-                format!("{}{half}, {}", words::fixed(peak.value.mean, 2), peak.role.full())
+                let value = format!("{}{half}", words::fixed(peak.value.mean, 2));
+                // Many panels are narrow, and the map shows the row.
+                if studies.len() > 1 { value } else { format!("{value}, {}", peak.role.full()) }
             });
             Panel { layers: maps.layers, what: What::Map(cells), mark: peak.map(|peak| peak.layer), words }
         };
