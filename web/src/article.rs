@@ -51,7 +51,7 @@ pub(crate) fn Article(
         {front.unwrap_or_else(|| left("front"))}
         {front::dek(&desk)}
         <div class="leads">{localize::lead(&desk).show(&desk)}</div>
-        {desk.live.then(|| front::controls(&desk))}
+        {desk.is_live().then(|| front::controls(&desk))}
         {fold("findings", "Findings", String::new(), true, front::findings(&desk))}
         {section("localization", "Where the facts are", "what each layer restores, and what is lost without it", localize::section(&desk))}
         {section("compression", sides, "metrics by model, and what differs between the studies", compress::section(&desk))}
@@ -67,14 +67,14 @@ pub(crate) fn Article(
         {printed("limits", "Limits", "what these numbers do not say")}
         {printed("method", "Method", "corruption, positions, windows, what is left out")}
         {printed("reproduce", "Check it", "the records inside, the commands, how to cite it")}
-        {desk.live.then(menu::said)}
+        {desk.is_live().then(menu::said)}
     }
 }
 
 /// A section of text; `None` where the page has it already.
 #[cfg(feature = "print")]
 fn text(desk: &Desk, id: &'static str) -> Option<AnyView> {
-    (!desk.live).then(|| text::section(id, desk))
+    (!desk.is_live()).then(|| text::section(id, desk))
 }
 
 #[cfg(not(feature = "print"))]

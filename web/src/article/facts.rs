@@ -18,7 +18,7 @@ const STEP: usize = 100;
 
 /// The section.
 pub(super) fn section(desk: &Desk) -> AnyView {
-    if !desk.live {
+    if !desk.is_live() {
         let studies = desk.records.iter().zip(desk.names.iter());
         return studies.map(|(record, name)| printed(record, name)).collect_view().into_any();
     }

@@ -9,7 +9,7 @@ use leptos::prelude::*;
 
 /// Above everything: whose page this is, how it is cited, and where it is opened to compute with.
 pub(super) fn top(desk: &Desk) -> AnyView {
-    let live = desk.live.then(|| {
+    let live = desk.is_live().then(|| {
         let embed = menu::embed("Embed", localize::lead(desk));
         view! {
             <span class="wide-only">{embed}</span>

@@ -110,7 +110,7 @@ fn dominant(desk: &Desk) -> AnyView {
     };
     let panels = desk.told.with(|Told { summaries, .. }| summaries.iter().map(panel).collect());
     let figure = single(desk, ("Facts", "by the layer that restores most"), panels, "has");
-    if !desk.live {
+    if !desk.is_live() {
         return view! { <MultiplesView figure=figure /> }.into_any();
     }
     let (state, filter, looked_at, listed) = (desk.state, desk.filter, desk.clone(), desk.clone());

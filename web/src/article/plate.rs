@@ -46,7 +46,7 @@ impl Plate {
     /// The figure on the page.
     pub(crate) fn show(self, desk: &Desk) -> AnyView {
         let (drawn, said) = (desk.clone(), desk.clone());
-        let menu = desk.live.then(|| menu::figure(self, desk));
+        let menu = desk.is_live().then(|| menu::figure(self, desk));
         view! {
             <figure class="plate" id=self.id>
                 <div class="drawn">{move || (self.draw)(&drawn)}</div>

@@ -17,7 +17,7 @@ pub(super) fn section(desk: &Desk) -> AnyView {
         let said = shared.told.with(|told| told.said.tables.clone());
         let one = |table: tables::Table| {
             let said = said.get(table.number.wrapping_sub(1)).cloned().flatten();
-            let menu = shared.live.then(|| menu::table(&table));
+            let menu = shared.is_live().then(|| menu::table(&table));
             view! {
                 <div class="plate" id=format!("table-{}", table.number)>
                     {said.map(|said| view! { <p class="finding">{said}</p> })}

@@ -65,6 +65,7 @@ pub use numbers::Numbers;
 pub use said::BeforeAfter;
 pub use switches::Switches;
 pub use tables::Tables;
+pub(crate) use walk::STILL;
 
 /// A length for an SVG attribute.
 fn px(length: f64) -> String {

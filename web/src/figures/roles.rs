@@ -1,11 +1,10 @@
 //! The maps of a study's facts as one: the mean recovery of each role's tokens, layer by layer.
 
 use super::multiples::{Cells, Multiples, Panel, What};
-use super::trace::{Role, SITES, TraceMaps};
+use super::trace::{Role, Row, rows};
 use crate::words;
 use engram_core::metrics::{Mean, PEAK};
-use engram_core::protocol::MapSite;
-use engram_core::record::Record;
+use engram_core::record::{Maps, Record, Traced};
 
 /// Mean maps of a study.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,25 +33,25 @@ pub struct RolePeak {
 impl RoleMaps {
     /// The means of a study; `None` where no traced fact has a map.
     pub fn of(record: &Record) -> Option<Self> {
-        let facts = record.validated().map(|found| found.0);
-        let all: Vec<TraceMaps> = facts.filter_map(|fact| TraceMaps::of(fact, true)).filter(TraceMaps::any).collect();
-        let layers = all.iter().map(|maps| maps.layers).max()?;
-        let map = |site: MapSite| {
-            let line = |role: Role| {
-                let lines: Vec<Vec<Option<f64>>> = all
-                    .iter()
-                    .filter_map(|maps| Some(maps.line(site, maps.rows.iter().position(|row| row.role == role)?)))
-                    .collect();
-                let cell = |layer: usize| {
-                    let values = lines.iter().filter_map(|line| *line.get(layer)?);
-                    Mean::of(values.filter(|value| value.is_finite()))
-                };
-                (0..layers).map(cell).collect()
+        let all: Vec<(&Traced, &Maps, Vec<Row>)> = record
+            .validated()
+            .filter_map(|(_, traced)| Some((traced, traced.maps.as_ref()?, rows(traced, true))))
+            .collect();
+        let layers = all.iter().map(|(traced, ..)| traced.without_block.len()).max().filter(|layers| *layers > 0)?;
+        let cell = |site: usize, role: Role, layer: usize| {
+            let value = |(traced, maps, rows): &(&Traced, &Maps, Vec<Row>)| {
+                let map = [&maps.residual, &maps.mlp, &maps.attention][site];
+                let at = &rows.iter().find(|row| row.role == role)?.at;
+                let p: Option<Vec<f64>> = at.iter().map(|at| Some(f64::from(*map.get(*at)?.get(layer)?))).collect();
+                let p = Mean::of(p?)?.mean;
+                let (clean, corrupt) = (f64::from(traced.p_clean), f64::from(traced.p_corrupt));
+                Some((p - corrupt) / (clean - corrupt)).filter(|value| value.is_finite())
             };
-            Role::ALL.map(line).into()
+            Mean::of(all.iter().filter_map(value))
         };
-        let window = all.iter().map(|maps| maps.window).max().unwrap_or_default();
-        Some(Self { facts: all.len(), layers, window, maps: SITES.map(map) })
+        let map = |site| Role::ALL.map(|role| (0..layers).map(|layer| cell(site, role, layer)).collect()).into();
+        let window = all.iter().map(|(_, maps, _)| maps.window).max().unwrap_or_default();
+        Some(Self { facts: all.len(), layers, window, maps: [0, 1, 2].map(map) })
     }
 
     /// The highest cell of a map, where it regains a tenth. In the map of states the last token counts for nothing: its last layer
@@ -109,7 +108,7 @@ pub fn multiples(studies: &[(String, &Record)]) -> Option<Multiples> {
             });
             Panel { layers: maps.layers, what: What::Map(cells), mark: peak.map(|peak| peak.layer), words }
         };
-        (0..SITES.len()).map(one).collect()
+        (0..3).map(one).collect()
     });
     let panels: Vec<Vec<Panel>> = panels.collect();
     let studies = found.iter().map(|one| one.0.clone()).collect();
