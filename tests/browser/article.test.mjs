@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
-import { readFileSync, statSync } from 'node:fs';
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { loadavg } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -126,9 +126,9 @@ test('what is copied: an element for one figure, digests in full', 60, async use
   assert.equal(await code.innerText(), `${record.model.weights_sha256.slice(0, 12)}…`);
 
   // Within another page only that figure is seen, and answers.
-  const outer = await browser.context.newPage();
-  await outer.goto(pathToFileURL(PAGE).href);
-  await outer.setContent(html);
+  const around = join(dir.path, 'around.html');
+  writeFileSync(around, `<!doctype html><title>Around</title><h1>Around</h1>${html}`);
+  const outer = await browser.open(pathToFileURL(around).href);
   const inner = outer.frames().find(frame => frame !== outer.mainFrame());
   await inner.locator('#article.live').waitFor({ state: 'attached' });
   await inner.locator('#figure-b .plot').first().waitFor();
@@ -157,7 +157,7 @@ test('it prints on few sheets, unfolded, with no heading left alone', 90, async 
     await shot(page, 'article-print');
     assert.ok(await page.locator('#table-2 table').isVisible(), 'folded tables are printed');
     const wide = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
-    assert.equal(wide, 0, 'nothing is wider than the sheet, which would make all of it smaller');
+    assert.ok(wide <= 1, `${wide} pixels wider than the sheet, which makes all of it smaller`);
     const blue = await page.locator('a[href]:visible').evaluateAll(all => all.map(one => getComputedStyle(one).textDecorationLine));
     assert.ok(blue.every(line => line === 'none'), 'no link looks like one');
   }

@@ -83,7 +83,7 @@ test('what a record says is text, wherever it stands', 60, async use => {
     const { page, seen } = await opened(browser, 'harm');
     if (javaScriptEnabled) {
       await live(page);
-      await unfold(page);
+      await unfold(page, 'details');
       await page.locator('#facts tbody button').first().click();
       await page.locator('#figure-d [role=gridcell]').first().hover();
       await page.locator('#figure-5 .fit svg').hover();

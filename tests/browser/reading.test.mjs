@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { launch, shot } from './lib/browser.mjs';
 import { test, until } from './lib/check.mjs';
-import { chosen, dominant, folder, live, meanSufficiency, opened, sufficiency, twoStudies } from './lib/result.mjs';
+import { chosen, dominant, folder, live, meanSufficiency, opened, sufficiency, twoStudies, unfold } from './lib/result.mjs';
 
 const dir = folder();
 const { out: PAGE, records: [LLAMA, PHI] } = twoStudies(dir.path);
@@ -111,6 +111,7 @@ test('the patch position changes figures, findings and the address, which brings
   const both = await state();
   await page.reload();
   await live(page);
+  await unfold(page);
   assert.deepEqual(await state(), both);
   assert.equal(await page.getByRole('checkbox', { name: 'Always assign a layer' }).isChecked(), true);
   await shot(page, 'report-last-token');

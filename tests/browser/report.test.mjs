@@ -44,7 +44,7 @@ test('a page from disk asks nobody for anything, and is soon alive', 120, async 
     if (at === 0) {
       await shot(page, 'report-live');
       // Everything that can be opened asks for nothing either.
-      await unfold(page);
+      await unfold(page, 'details');
       assert.equal(asked.length, 1, asked.join());
     }
   }
@@ -114,7 +114,7 @@ for (const [size, viewport] of Object.entries(SIZES)) {
       const page = await browser.open(pathToFileURL(PAGE).href);
       await live(page);
       await look(page, 'live');
-      await unfold(page);
+      await unfold(page, 'details');
       await page.locator('#facts tbody button').first().click();
       await look(page, 'unfolded');
       if (wrong.length > 0) throw new Error(wrong.join('\n'));

@@ -72,14 +72,14 @@ export async function opened(browser, path, hash = '', before) {
   return page;
 }
 
-/** Opens everything that is folded. What was scrolled to stays where it is. */
-export async function unfold(page) {
-  await page.evaluate(() => {
+/** Opens the sections, and what is folded of captions; what was scrolled to stays where it is. */
+export async function unfold(page, folds = 'details:is(.fold, .note)') {
+  await page.evaluate(folds => {
     const hash = new URLSearchParams(location.hash.slice(1));
-    for (const fold of document.querySelectorAll('details')) fold.open = true;
+    for (const fold of document.querySelectorAll(folds)) fold.open = true;
     const place = hash.get('see') ?? (hash.has('fact') ? 'fact' : location.hash.slice(1));
     if (place) document.getElementById(place)?.scrollIntoView();
-  });
+  }, folds);
 }
 
 /** Waits for the viewer; fails at once with what it says where it does not start. */

@@ -2,7 +2,7 @@
 
 use super::{Desk, compress, edit, localize, maps, menu, prediction, retrace, sequence};
 
-use leptos::prelude::*;
+use leptos::{ev, prelude::*};
 
 /// A figure of the article, as a whole: for the page, and for pictures.
 #[derive(Clone, Copy)]
@@ -47,10 +47,12 @@ impl Plate {
     pub(crate) fn show(self, desk: &Desk) -> AnyView {
         let (drawn, said) = (desk.clone(), desk.clone());
         let menu = desk.is_live().then(|| menu::figure(self, desk));
+        // A caption is written anew when another patch position is chosen; what was opened of it stays so.
+        let open = RwSignal::new(false);
         view! {
             <figure class="plate" id=self.id>
                 <div class="drawn">{move || (self.draw)(&drawn)}</div>
-                <figcaption class="finding">{move || caption(self.title, &(self.finding)(&said))}</figcaption>
+                <figcaption class="finding">{move || caption(self.title, &(self.finding)(&said), open)}</figcaption>
                 {menu}
             </figure>
         }
@@ -59,14 +61,24 @@ impl Plate {
 }
 
 /// A caption: the title with the finding, and the rest, folded where it is long.
-fn caption(title: &'static str, said: &str) -> AnyView {
+fn caption(title: &'static str, said: &str, open: RwSignal<bool>) -> AnyView {
     let (finding, rest) = said.split_once(". ").map_or((said, ""), |(first, rest)| (first.trim_end_matches('.'), rest));
     let stop = if finding.is_empty() || finding.ends_with('.') { "" } else { "." };
     let (finding, rest) = (format!("{finding}{stop}"), rest.to_owned());
     let rest = match rest.chars().count() {
         0 => ().into_any(),
         1..=SHORT => view! { <span class="note">{rest}</span> }.into_any(),
-        _ => view! { <details class="note"><summary>"More about this figure"</summary> {rest}</details> }.into_any(),
+        _ => {
+            let turned =
+                move |event: ev::Event| open.set(event_target::<web_sys::Element>(&event).has_attribute("open"));
+            view! {
+                <details class="note" open=open.get_untracked() on:toggle=turned>
+                    <summary>"More about this figure"</summary>
+                    {rest}
+                </details>
+            }
+            .into_any()
+        }
     };
     view! { <b>{title} ". "</b> <b class="found">{finding}</b> {rest} }.into_any()
 }
