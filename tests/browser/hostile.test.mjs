@@ -7,7 +7,7 @@ import { pathToFileURL } from 'node:url';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { launch, shot } from './lib/browser.mjs';
 import { test, until } from './lib/check.mjs';
-import { folder, live, pageOf, pageOfRecords, STUDY } from './lib/result.mjs';
+import { folder, live, pageOf, pageOfRecords, STUDY, unfold } from './lib/result.mjs';
 import { ELEMENT, packed, repacked, textOf } from './lib/packed.mjs';
 
 const dir = folder();
@@ -83,7 +83,7 @@ test('what a record says is text, wherever it stands', 60, async use => {
     const { page, seen } = await opened(browser, 'harm');
     if (javaScriptEnabled) {
       await live(page);
-      for (const fold of await page.locator('summary').filter({ visible: true }).all()) await fold.click();
+      await unfold(page, 'details');
       await page.locator('#facts tbody button').first().click();
       await page.locator('#figure-d [role=gridcell]').first().hover();
       await page.locator('#figure-5 .fit svg').hover();
@@ -194,7 +194,10 @@ test('absurd numbers, and the records of another page, are drawn or refused, and
     console.log(`absurd ${name}: ${said}, ${Date.now() - begun} ms`);
     assert.ok(!said.includes('crashed'), `${name}: ${said}`);
     // It still answers.
-    if (said === 'drawn') await page.locator('#facts tbody button').first().click({ timeout: SECONDS * 1000 });
+    if (said === 'drawn') {
+      await unfold(page);
+      await page.locator('#facts tbody button').first().click({ timeout: SECONDS * 1000 });
+    }
     await page.close();
   }
 

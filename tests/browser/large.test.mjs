@@ -8,7 +8,7 @@ import { gunzipSync } from 'node:zlib';
 import { launch, shot } from './lib/browser.mjs';
 import { numbers, same, test, until } from './lib/check.mjs';
 import { large, SIZE } from './lib/large.mjs';
-import { folder, live, pageOfRecords, SAMPLE, saved, timed } from './lib/result.mjs';
+import { folder, live, pageOfRecords, SAMPLE, saved, timed, unfold } from './lib/result.mjs';
 
 /** Most bytes of the page. */
 const MOST = 4_500_000;
@@ -38,6 +38,7 @@ test('five large studies stay a small file, are soon alive, and lose no bit', 18
   }
   console.log(`alive after ${Math.round(best)} ms, load ${loadavg()[0].toFixed(1)}`);
   await shot(page, 'report-large');
+  await unfold(page);
   assert.ok(best < LATEST, `alive after ${best} ms only`);
 
   for (const [at, record] of records.entries()) {

@@ -73,6 +73,7 @@ async function page(browser, path, name) {
   ]);
   assert.ok(facts >= 10 && drawn > 100, `${facts} facts, ${drawn} shapes`);
   await browser.picture(`other-${name}-page`);
+  await browser.evaluate(() => document.querySelectorAll('details').forEach(one => { one.open = true; }));
   await browser.press("//*[@id='facts']//tbody//button");
   await unharmed(browser);
 }

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { launch, shot } from './lib/browser.mjs';
 import { test, until } from './lib/check.mjs';
-import { chosen, dominant, folder, live, meanSufficiency, opened, sufficiency, twoStudies } from './lib/result.mjs';
+import { chosen, dominant, folder, live, meanSufficiency, opened, sufficiency, twoStudies, unfold } from './lib/result.mjs';
 
 const dir = folder();
 const { out: PAGE, records: [LLAMA, PHI] } = twoStudies(dir.path);
@@ -103,7 +103,7 @@ test('the patch position changes figures, findings and the address, which brings
   agrees(other.second, LLAMA, 'subject-last');
   for (const part of ['abstract', 'facts']) assert.notEqual(other[part], begun[part], part);
   const layers = LLAMA.facts.map(fact => dominant(fact, 'last-token'));
-  const shown = await rows(page).locator('td:nth-child(6)').allInnerTexts();
+  const shown = await rows(page).locator('td:nth-child(7)').allInnerTexts();
   assert.deepEqual(shown, layers.map(layer => (layer ? String(layer) : '')));
 
   await page.getByRole('checkbox', { name: 'Always assign a layer' }).check();
@@ -111,6 +111,7 @@ test('the patch position changes figures, findings and the address, which brings
   const both = await state();
   await page.reload();
   await live(page);
+  await unfold(page);
   assert.deepEqual(await state(), both);
   assert.equal(await page.getByRole('checkbox', { name: 'Always assign a layer' }).isChecked(), true);
   await shot(page, 'report-last-token');
@@ -252,8 +253,8 @@ test('an address leads to a place, and nonsense in it changes nothing', 60, asyn
     await page.close();
   }
   const page = await opened(browser, PAGE);
-  await page.getByRole('navigation', { name: 'Contents' }).getByRole('link', { name: 'Limits' }).click();
-  await until('the limits are in sight', async () => { const at = await top(page, 'limits'); return at > -5 && at < 300; }, 5);
+  await page.getByRole('link', { name: 'Cite' }).click();
+  await until('the citation is in sight', async () => { const at = await top(page, 'cite'); return at > -5 && at < 700; }, 5);
   const nonsense = ['#show=99&fact=-1', '#reading=<script>&from=0&to=1e9&sort=colour', '#find=%00%ff%', '#see=no-such', '#%', '#='];
   for (const hash of nonsense) {
     const other = await opened(browser, PAGE, hash);

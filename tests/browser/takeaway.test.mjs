@@ -13,7 +13,7 @@ const EXPORT = join(dir.path, 'export');
 engram('export', ...files, '-o', EXPORT, '--only', 'tables,records,figures');
 process.on('exit', () => void dir.close());
 
-const FIGURES = ['2', '3', 'a', 'b', '4', 'c', '5', '6', 'd'];
+const FIGURES = ['1', '2', '3', 'a', 'b', '4', 'c', '5', '6', 'd'];
 const menu = (page, id) => page.locator(`#${id} > .menu`);
 
 /** What an SVG text draws, as a browser reads it; fails where it is no XML. */

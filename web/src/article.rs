@@ -5,6 +5,7 @@ mod compress;
 mod desk;
 mod edit;
 mod facts;
+pub(crate) mod fold;
 mod front;
 mod localize;
 mod maps;
@@ -23,6 +24,8 @@ pub(crate) use desk::{Desk, Told};
 pub(crate) use plate::{PLATES, Plate};
 pub(crate) use said::Words;
 
+use crate::words;
+use fold::fold;
 use leptos::prelude::*;
 
 /// Sections that a viewer leaves as they were printed, by their place in addresses.
@@ -37,42 +40,41 @@ pub(crate) fn Article(
     desk: Desk,
 ) -> impl IntoView {
     menu::provide();
-    let section = |id: &'static str, title: &'static str, body: AnyView| {
-        view! {
-            <section id=id>
-                <h2>{title}</h2>
-                {body}
-            </section>
-        }
-        .into_any()
-    };
-    let printed = |id, title| text(&desk, id).map_or_else(|| left(id), |body| section(id, title, body));
+    let section = |id, title, about: &str, body| fold(id, title, about.to_owned(), false, body);
+    let printed = |id, title, about| text(&desk, id).map_or_else(|| left(id), |body| section(id, title, about, body));
     let front = text(&desk, "front").map(|body| view! { <header id="front">{body}</header> }.into_any());
+    let several = desk.records.len() > 1;
+    let sides = if several { "The models side by side" } else { "The model in numbers" };
+    let facts: usize = desk.records.iter().map(|record| record.facts.len()).sum();
     view! {
+        {front::top(&desk)}
         {front.unwrap_or_else(|| left("front"))}
-        {front::abstracted(&desk)}
-        {desk.live.then(|| front::controls(&desk))}
-        {section("localization", "Where the facts are", localize::section(&desk))}
-        {section("compression", "The models side by side", compress::section(&desk))}
-        {section("editing", "What can be rewritten", edit::section(&desk))}
-        {retrace::wanted(&desk).then(|| section("retrace", retrace::TITLE, retrace::section(&desk)))}
-        {prediction::wanted(&desk).then(|| section("prediction", prediction::TITLE, prediction::section(&desk)))}
-        {sequence::wanted(&desk).then(|| section("sequence", sequence::TITLE, sequence::section(&desk)))}
-        {section("tables", "Tables", tables::section(&desk))}
-        {section("facts", "Fact by fact", facts::section(&desk))}
-        {section("maps", "Causal trace", maps::section(&desk))}
-        {printed("dropped", "Excluded facts")}
-        {printed("limits", "Limits")}
-        {printed("method", "Method")}
-        {printed("reproduce", "Reproduce")}
-        {desk.live.then(menu::said)}
+        {front::dek(&desk)}
+        <div class="leads">{localize::lead(&desk).show(&desk)}</div>
+        {desk.is_live().then(|| front::controls(&desk))}
+        {fold("findings", "Findings", String::new(), true, front::findings(&desk))}
+        {section("localization", "Where the facts are", "what each layer restores, and what is lost without it", localize::section(&desk))}
+        {section("compression", sides, "metrics by model, and what differs between the studies", compress::section(&desk))}
+        {section("editing", "What can be rewritten", "edits of single facts, one by one", edit::section(&desk))}
+        {retrace::wanted(&desk).then(|| section("retrace", retrace::TITLE, "both answers, before and after", retrace::section(&desk)))}
+        {prediction::wanted(&desk)
+            .then(|| section("prediction", prediction::TITLE, "edits at several layers", prediction::section(&desk)))}
+        {sequence::wanted(&desk).then(|| section("sequence", sequence::TITLE, "none of them undone", sequence::section(&desk)))}
+        {section("tables", "Tables", "every number of the figures and more", tables::section(&desk))}
+        {section("facts", "Fact by fact", &words::count(facts, "fact"), facts::section(&desk))}
+        {section("maps", "Causal trace", "token × layer maps of chosen facts", maps::section(&desk))}
+        {printed("dropped", "Excluded facts", "which, and why")}
+        {printed("limits", "Limits", "what these numbers do not say")}
+        {printed("method", "Method", "corruption, positions, windows, what is left out")}
+        {printed("reproduce", "Check it", "the records inside, the commands, how to cite it")}
+        {desk.is_live().then(menu::said)}
     }
 }
 
 /// A section of text; `None` where the page has it already.
 #[cfg(feature = "print")]
 fn text(desk: &Desk, id: &'static str) -> Option<AnyView> {
-    (!desk.live).then(|| text::section(id, desk))
+    (!desk.is_live()).then(|| text::section(id, desk))
 }
 
 #[cfg(not(feature = "print"))]

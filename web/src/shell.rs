@@ -66,6 +66,8 @@ pub fn filled(frame: &str, with: &[(Mark, &str)]) -> Option<String> {
 #[cfg(test)]
 pub(crate) fn bare() -> String {
     let style = concat!(
+        include_str!("../tokens.css"),
+        "\n",
         include_str!("../style.css"),
         "\n",
         include_str!("../figures.css"),

@@ -1,5 +1,6 @@
 //! The start of a result page's viewer.
 
+use crate::article::fold::unfolded;
 use crate::article::{Article, Desk, PRINTED, Words};
 use crate::figures::article::facts_table::filter::Filter;
 use crate::load::drawable;
@@ -51,10 +52,17 @@ fn show(records: Vec<Record>, words: Words) {
     place.set_text_content(None);
     place.set_class_name("live");
     let (state, filter, see) = address();
+    let alone = embedded();
     mount_to(place, move || {
         let desk = Desk::new(Arc::new(records), words, state, filter, true);
         let (state, filter) = (desk.state, desk.filter);
-        Effect::new(move || write(&state.get(), &filter.get()));
+        Effect::new(move || {
+            let (state, filter) = (state.get(), filter.get());
+            // The address of an embedded figure says what is shown.
+            if !alone {
+                write(&state, &filter);
+            }
+        });
         window_event_listener(ev::hashchange, move |_| {
             let (asked, filtered, see) = address();
             if see.as_deref().is_none_or(|see| !here().ends_with(&format!("#{see}"))) {
@@ -63,6 +71,7 @@ fn show(records: Vec<Record>, words: Words) {
             }
             go(see.as_deref());
         });
+        unfold_for_print();
         view! { <Article desk=desk /> }
     })
     .forget();
@@ -73,7 +82,53 @@ fn show(records: Vec<Record>, words: Words) {
             let _ = place.replace_with_with_node_1(&section);
         }
     }
+    if alone {
+        show_alone(see.as_deref());
+    }
     go(see.as_deref());
+}
+
+/// Whether the address asks for one figure alone: `#figure=2&embed`.
+fn embedded() -> bool {
+    let hash = window().location().hash().unwrap_or_default();
+    let asked = |name: &str| hash.trim_start_matches('#').split('&').any(|pair| pair.split('=').next() == Some(name));
+    asked("figure") && asked("embed")
+}
+
+/// Shows one figure alone, with a link to the whole page. A figure that is not there leaves the page as it is.
+fn show_alone(place: Option<&str>) {
+    let Some(figure) = place.and_then(|place| document().get_element_by_id(place)) else { return };
+    let whole = here().split('#').next().unwrap_or_default().to_owned();
+    let Ok(link) = document().create_element("a") else { return };
+    let set = |name: &str, value: &str| link.set_attribute(name, value);
+    // None of these names is one that a browser refuses.
+    let _ =
+        set("href", &format!("{whole}#see={}", figure.id())).and(set("target", "_blank")).and(set("class", "whole"));
+    link.set_text_content(Some(&format!("From “{}”, the whole page", document().title())));
+    let _ = figure.append_child(&link);
+    let _ = figure.set_attribute("data-alone", "");
+    document().body().into_iter().for_each(|body| {
+        let _ = body.class_list().add_1("embed");
+    });
+}
+
+/// Opens all sections while the page is printed. Browsers that know how do it by the style sheet already.
+fn unfold_for_print() {
+    let opened = StoredValue::new_local(Vec::<Element>::new());
+    let closed = || document().query_selector_all("details.fold:not([open]), details.note:not([open])");
+    window_event_listener_untyped("beforeprint", move |_| {
+        let Ok(found) = closed() else { return };
+        let all: Vec<Element> = (0..found.length()).filter_map(|at| found.item(at)?.dyn_into().ok()).collect();
+        all.iter().for_each(unfolded);
+        opened.set_value(all);
+    });
+    window_event_listener_untyped("afterprint", move |_| {
+        opened.update_value(|all| {
+            all.drain(..).for_each(|one| {
+                let _ = one.remove_attribute("open");
+            });
+        });
+    });
 }
 
 fn here() -> String {
@@ -95,9 +150,10 @@ fn address() -> (ViewState, Filter, Option<String>) {
     for name in Filter::NAMES {
         pairs.get(name).into_iter().for_each(|value| filter.read(name, &value));
     }
-    // A link to a fact leads to it.
+    // A link to a figure or a fact leads to it.
+    let figure = || pairs.get("figure").map(|name| format!("figure-{}", name.trim_start_matches("figure-")));
     let fact = || pairs.get("fact").map(|_| "fact".to_owned());
-    (state, filter, pairs.get("see").or_else(fact))
+    (state, filter, pairs.get("see").or_else(figure).or_else(fact))
 }
 
 /// Keeps the address in step with what is chosen, without a new entry in the history.
@@ -120,6 +176,7 @@ fn write(state: &ViewState, filter: &Filter) {
 /// Scrolls to a place of the article.
 fn go(place: Option<&str>) {
     if let Some(element) = place.and_then(|place| document().get_element_by_id(place)) {
+        unfolded(&element);
         element.scroll_into_view();
     }
 }

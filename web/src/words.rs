@@ -20,6 +20,12 @@ pub fn short(text: &str, most: usize) -> String {
     format!("{}…", kept.trim_end())
 }
 
+/// The beginning of a digest, which is enough to tell two apart; any other text as it is.
+pub fn short_digest(text: &str) -> String {
+    let digest = text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if digest { format!("{}…", &text[..12]) } else { text.to_owned() }
+}
+
 /// A probability or a difference of two, four decimals, with a true minus sign.
 pub fn number(value: f64) -> String {
     fixed(value, 4)

@@ -1,49 +1,55 @@
-//! The page's colours: texts have a contrast of at least 4.5 to 1 on what they stand on, drawn parts 3 to 1, in both
+//! The colours of lab and pages: texts have a contrast of at least 4.5 to 1 on what they stand on, drawn parts 3 to 1, in both
 //! themes.
 
 use std::collections::BTreeMap;
 
-const COLOURS: &str = include_str!("../colours.css");
+const TOKENS: &str = include_str!("../tokens.css");
 
 /// Texts, on the papers that they stand on.
-const TEXTS: [(&str, &str); 13] = [
+const TEXTS: [(&str, &str); 20] = [
     ("ink", "paper"),
     ("ink", "raised"),
-    ("ink", "neutral"),
-    ("ink", "bad-paper"),
-    ("faint", "paper"),
-    ("faint", "raised"),
-    ("accent", "paper"),
-    ("accent", "raised"),
-    ("accent-ink", "accent"),
-    ("marked", "paper"),
-    ("good", "paper"),
-    ("bad", "paper"),
-    ("bad", "bad-paper"),
+    ("ink", "sunken"),
+    ("ink", "map-0"),
+    ("ink-2", "paper"),
+    ("ink-2", "raised"),
+    ("ink-2", "sunken"),
+    ("ink-3", "paper"),
+    ("ink-3", "raised"),
+    ("on-ink", "ink"),
+    ("answer-text", "paper"),
+    ("answer-text", "raised"),
+    ("subject-text", "paper"),
+    ("subject-text", "subject-tint"),
+    ("new-text", "paper"),
+    ("new-text", "raised"),
+    ("harm-text", "paper"),
+    ("harm-text", "harm-tint"),
+    ("warn-text", "paper"),
+    ("warn-text", "warn-tint"),
 ];
-/// Bars and marks.
-const PARTS: [&str; 6] = ["bar", "below", "marked", "before", "after", "wanted"];
+/// Bars and marks. `warn-mark` has a little less, and never stands without words.
+const PARTS: [&str; 6] = ["answer-mark", "subject-mark", "new-mark", "harm-mark", "series", "line-strong"];
 
-/// `--name: #rrggbb;` of the light theme, then of the dark one.
+/// `--name: light-dark(#rrggbb, #rrggbb);` of the light theme, then of the dark one.
 fn themes() -> [BTreeMap<&'static str, f64>; 2] {
-    let dark = COLOURS.find("prefers-color-scheme: dark").unwrap_or(COLOURS.len());
-    let end = COLOURS[dark..].find("\n}").map_or(COLOURS.len(), |at| dark + at);
-    [&COLOURS[..dark], &COLOURS[dark..end]].map(|part| part.lines().filter_map(colour).collect())
+    let both = TOKENS.lines().filter_map(|line| {
+        let (name, value) = line.trim().strip_prefix("--")?.split_once(": light-dark(")?;
+        let (light, dark) = value.strip_suffix(");")?.split_once(", ")?;
+        Some((name, [luminance(light)?, luminance(dark)?]))
+    });
+    let both: Vec<(&'static str, [f64; 2])> = both.collect();
+    [0, 1].map(|theme| both.iter().map(|(name, values)| (*name, values[theme])).collect())
 }
 
-fn colour(line: &'static str) -> Option<(&'static str, f64)> {
-    let (name, value) = line.trim().strip_prefix("--")?.split_once(": #")?;
-    let rgb = u32::from_str_radix(value.trim_end_matches(';'), 16).ok()?;
-    Some((name, luminance(rgb)))
-}
-
-/// Relative luminance, as the WCAG define it.
-fn luminance(rgb: u32) -> f64 {
+/// Relative luminance of `#rrggbb`, as the WCAG define it.
+fn luminance(colour: &str) -> Option<f64> {
+    let rgb = u32::from_str_radix(colour.strip_prefix('#')?, 16).ok()?;
     let linear = |shift: u32| {
         let value = f64::from((rgb >> shift) & 0xff) / 255.0;
         if value <= 0.04045 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) }
     };
-    0.2126 * linear(16) + 0.7152 * linear(8) + 0.0722 * linear(0)
+    Some(0.2126 * linear(16) + 0.7152 * linear(8) + 0.0722 * linear(0))
 }
 
 fn contrast(a: f64, b: f64) -> f64 {

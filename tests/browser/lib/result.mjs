@@ -64,17 +64,28 @@ export async function timed(page) {
   });
 }
 
-/** Opens a page from disk, and waits until the viewer has drawn it. */
+/** Opens a page from disk, waits until the viewer has drawn it, and unfolds it. */
 export async function opened(browser, path, hash = '', before) {
   const page = await browser.open(pathToFileURL(path).href + hash, before);
   await live(page);
+  await unfold(page);
   return page;
+}
+
+/** Opens the sections, and what is folded of captions; what was scrolled to stays where it is. */
+export async function unfold(page, folds = 'details:is(.fold, .note)') {
+  await page.evaluate(folds => {
+    const hash = new URLSearchParams(location.hash.slice(1));
+    for (const fold of document.querySelectorAll(folds)) fold.open = true;
+    const place = hash.get('see') ?? (hash.has('fact') ? 'fact' : location.hash.slice(1));
+    if (place) document.getElementById(place)?.scrollIntoView();
+  }, folds);
 }
 
 /** Waits for the viewer; fails at once with what it says where it does not start. */
 export async function live(page, seconds = 20) {
   const [article, crash] = [page.locator('#article.live h1'), page.locator('#crash:not([hidden])')];
-  await article.or(crash).first().waitFor({ timeout: seconds * 1000 });
+  await article.or(crash).first().waitFor({ state: 'attached', timeout: seconds * 1000 });
   if (await crash.count()) throw new Error(await crash.innerText());
 }
 

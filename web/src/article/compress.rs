@@ -47,7 +47,7 @@ pub(super) fn section(desk: &Desk) -> AnyView {
 fn by_depth(desk: &Desk) -> AnyView {
     let view = desk.told.with(|told| told.view);
     let key = view! { <Key names=desk.names.to_vec() /> };
-    if desk.live {
+    if desk.is_live() {
         let studies = desk.names.iter().cloned().zip(desk.records.iter().cloned()).collect();
         let (quantity, cursor) = (RwSignal::new(Quantity::default()), RwSignal::new(MIDDLE));
         return view! { {key} <Curves studies=studies view=view quantity=quantity cursor=cursor /> }.into_any();

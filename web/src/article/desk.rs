@@ -1,6 +1,7 @@
 //! What all sections of an article share: the studies, what is chosen, and what is said of them.
 
 use super::said::{Said, Words};
+use crate::components::STILL;
 use crate::figures::article::facts_table::filter::Filter;
 use crate::figures::article::names;
 use crate::state::ViewState;
@@ -24,7 +25,7 @@ pub(crate) struct Desk {
     pub(crate) told: Memo<Told>,
     /// Whether tracing predicts edits: of each study, by method. Computed when it is first asked for.
     pub(crate) predictions: Memo<Vec<Vec<Prediction>>>,
-    /// Somebody can click: scripting is there.
+    /// Somebody can click: scripting is there. Asked by [`Desk::is_live`].
     pub(crate) live: bool,
 }
 
@@ -62,6 +63,12 @@ impl Desk {
             Memo::new(move |_| records.iter().map(predictions).collect())
         };
         Self { records, names, state, filter: RwSignal::new(filter), told, predictions, live }
+    }
+
+    /// Whether somebody can click. A program that only prints knows the answer when it is built, and has no code for the other.
+    #[inline(always)]
+    pub(crate) fn is_live(&self) -> bool {
+        !STILL && self.live
     }
 
     /// Names and records, as the figures that compare take them.

@@ -39,7 +39,7 @@ pub(super) fn section(desk: &Desk) -> AnyView {
         }
         return view! { <p>{NO_EDITS}</p> }.into_any();
     }
-    let bars = desk.live.then(|| {
+    let bars = desk.is_live().then(|| {
         let desk = desk.clone();
         move || before_after(&desk, desk.shown())
     });
@@ -139,7 +139,7 @@ fn line(desk: &Desk, place: usize, name: &str, record: &Record, layer: usize, ed
     let answers =
         fact.map(|fact| format!(" {} → {}", words::visible(&fact.target_true), words::visible(&fact.target_new)));
     let prompt = format!("{}{}", edit.prompt, answers.unwrap_or_default());
-    let prompt = match desk.live {
+    let prompt = match desk.is_live() {
         true => super::facts::link(desk, place, edit.fact, prompt),
         false => prompt.into_any(),
     };

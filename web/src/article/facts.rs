@@ -18,7 +18,7 @@ const STEP: usize = 100;
 
 /// The section.
 pub(super) fn section(desk: &Desk) -> AnyView {
-    if !desk.live {
+    if !desk.is_live() {
         let studies = desk.records.iter().zip(desk.names.iter());
         return studies.map(|(record, name)| printed(record, name)).collect_view().into_any();
     }
@@ -42,6 +42,7 @@ pub(super) fn go() {
     // Another study's table may be shorter: only once it is drawn is the fact where it stays.
     request_animation_frame(|| {
         if let Some(place) = document().get_element_by_id("fact").or_else(|| document().get_element_by_id("facts")) {
+            super::fold::unfolded(&place);
             place.scroll_into_view();
         }
     });
@@ -91,7 +92,14 @@ fn printed(record: &Record, name: &str) -> AnyView {
             .zip(COLUMNS)
             .map(|(cell, (_, number))| view! { <td class=if number { "number" } else { "" }>{cell}</td> })
             .collect();
-        view! { <tr><th scope="row">{row.prompt.clone()} " " <b>{row.answer.clone()}</b></th> {cells}</tr> }
+        let number = row.order.saturating_add(1);
+        view! {
+            <tr>
+                <td class="number">{number}</td>
+                <th scope="row">{row.prompt.clone()} " " <b>{row.answer.clone()}</b></th>
+                {cells}
+            </tr>
+        }
     };
     let shown: Vec<_> = all.iter().take(PRINTED).map(row).collect();
     let more = (all.len() > PRINTED).then(|| {
@@ -104,7 +112,7 @@ fn printed(record: &Record, name: &str) -> AnyView {
         <h3>{name.to_owned()}</h3>
         <div class="scroll tall" tabindex="0" role="region" aria-label=format!("Facts of {name}")>
             <table class="outcomes">
-                <thead><tr><th scope="col">"fact"</th> {head}</tr></thead>
+                <thead><tr><th scope="col" class="number">"no."</th> <th scope="col">"fact"</th> {head}</tr></thead>
                 <tbody>{shown}</tbody>
             </table>
         </div>
@@ -233,7 +241,10 @@ fn table(desk: &Desk, all: Memo<Vec<Row>>) -> AnyView {
         <div class="scroll tall" tabindex="0" role="region" aria-label="Facts">
             <table class="outcomes">
                 <thead>
-                    <tr>{head((SortBy::Prompt, false))} {COLUMNS.map(head).into_iter().collect_view()}</tr>
+                    <tr>
+                        <th scope="col" class="number">"no."</th>
+                        {head((SortBy::Prompt, false))} {COLUMNS.map(head).into_iter().collect_view()}
+                    </tr>
                 </thead>
                 <tbody>{lines}</tbody>
             </table>
@@ -254,6 +265,7 @@ fn line(row: &Row, state: RwSignal<ViewState>) -> AnyView {
     let click = move |_| state.update(|state| state.fact = Some(order));
     view! {
         <tr aria-current=chosen>
+            <td class="number">{order.saturating_add(1)}</td>
             <th scope="row">
                 <button type="button" class="link" on:click=click>
                     {row.prompt.clone()} " " <b>{row.answer.clone()}</b>

@@ -1,52 +1,78 @@
 //! What comes first: the findings, where things are, and the switches that hold for all figures.
 
-use super::said::told;
-use super::{Desk, menu, prediction, retrace, sequence};
+use super::said::{of_studies, told};
+use super::{Desk, localize, menu};
 use crate::components::Switches;
+use crate::figures::article::finding::Finding;
 use crate::figures::article::reproduce::is_extract;
 use engram_core::journal;
 use engram_core::record::PatchPosition;
 use leptos::prelude::*;
 
-/// Sections by their place in addresses.
-const CONTENTS: [(&str, &str); 13] = [
-    ("localization", "Where the facts are"),
-    ("compression", "The models side by side"),
-    ("editing", "What can be rewritten"),
-    ("retrace", retrace::TITLE),
-    ("prediction", prediction::TITLE),
-    ("sequence", sequence::TITLE),
-    ("tables", "Tables"),
-    ("facts", "Fact by fact"),
-    ("maps", "Causal trace"),
-    ("dropped", "Excluded facts"),
-    ("limits", "Limits"),
-    ("method", "Method"),
-    ("reproduce", "Reproduce"),
-];
-
-/// The findings in short, and where things are.
-pub(super) fn abstracted(desk: &Desk) -> AnyView {
-    let all = desk.told;
-    let lines =
-        move || all.with(|all| all.said.headline.iter().map(|line| view! { <li>{told(line)}</li> }).collect_view());
-    let there = [
-        ("retrace", retrace::wanted(desk)),
-        ("prediction", prediction::wanted(desk)),
-        ("sequence", sequence::wanted(desk)),
-    ];
-    let contents = CONTENTS.into_iter().filter(|(id, _)| !there.contains(&(id, false)));
-    let link = |(id, name): (&'static str, &'static str)| view! { <li><a href=format!("#{id}")>{name}</a></li> };
+/// Above everything: whose page this is, how it is cited, and where it is opened to compute with.
+pub(super) fn top(desk: &Desk) -> AnyView {
+    let live = desk.is_live().then(|| {
+        let embed = menu::embed("Embed", localize::lead(desk));
+        view! {
+            <span class="wide-only">{embed}</span>
+            <button type="button" class="quiet" aria-label="Light or dark" on:click=|_| turn()>
+                <svg class="icon" viewBox="0 0 16 16" aria-hidden="true">
+                    <circle cx="8" cy="8" r="6" />
+                    <path class="half" d="M8 2a6 6 0 0 1 0 12z" />
+                </svg>
+            </button>
+        }
+    });
     view! {
-        <div class="abstract">
-            <h2>"Findings"</h2>
-            <ul>{lines}</ul>
+        <div class="top">
+            <svg class="brand" viewBox="0 0 18 18" aria-hidden="true">
+                <path class="pale" d="M0 0h5v5H0zM6.5 0h5v5h-5zM13 0h5v5h-5zM13 6.5h5v5h-5zM0 13h5v5H0zM6.5 13h5v5h-5z" />
+                <path d="M0 6.5h5v5H0zM6.5 6.5h5v5h-5zM13 13h5v5h-5z" />
+            </svg>
+            <b>"Engram"</b>
+            <span class="wide-only">"result page, complete in itself"</span>
+            <span class="fill"></span>
+            <a class="button quiet" href="#cite">"Cite"</a>
+            {live}
+            <a class="button first" href="#lab">"Open in the lab"</a>
         </div>
-        <nav class="contents" aria-label="Contents">
-            <ul>{contents.map(link).collect_view()}</ul>
-        </nav>
     }
     .into_any()
+}
+
+/// Turns the page from light to dark or back, for as long as it is open.
+fn turn() {
+    let Some(root) = document().document_element() else { return };
+    let dark = match root.get_attribute("data-theme") {
+        Some(theme) => theme == "dark",
+        None => {
+            let media = window().match_media("(prefers-color-scheme: dark)");
+            media.ok().flatten().is_some_and(|media| media.matches())
+        }
+    };
+    // It fails for no name that is written here.
+    let _ = root.set_attribute("data-theme", if dark { "light" } else { "dark" });
+}
+
+/// The first finding; of many studies that differ, that of the lead figure, which speaks of all of them.
+pub(super) fn dek(desk: &Desk) -> AnyView {
+    const MANY: usize = 2;
+    let (told, lead) = (desk.told, localize::lead(desk).id);
+    let said = move || {
+        told.with(|told| {
+            let first = told.said.headline.first().filter(|first| first.said.len() <= MANY);
+            first.or(told.said.caption(lead)).or(told.said.headline.first()).map(of_studies)
+        })
+    };
+    view! { <p class="dek">{said}</p> }.into_any()
+}
+
+/// The findings in short.
+pub(super) fn findings(desk: &Desk) -> AnyView {
+    let all = desk.told;
+    let line = |line: &Finding| view! { <li>{told(line)}</li> };
+    let lines = move || all.with(|all| all.said.headline.iter().map(line).collect_view());
+    view! { <ul class="abstract">{lines}</ul> }.into_any()
 }
 
 /// Switches, which study's facts are shown, and what holds for the whole page.

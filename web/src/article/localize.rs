@@ -1,12 +1,26 @@
-//! Stage 1: where the facts are, and what ablations cost.
+//! Stage 1: where the facts are, and what ablations cost. Each figure has all studies under shared headers.
 
 use super::plate::Plate;
 use super::{Desk, Told};
-use crate::components::{BarChart, HistogramChart, shared_scale};
+use crate::components::multiples::{MultiplesView, bar_height};
 use crate::figures::bars::{self, Bars};
 use crate::figures::histogram::Histogram;
+use crate::figures::multiples::{Multiples, of_bars};
+use crate::figures::roles;
+use crate::words;
 use engram_core::metrics::Summary;
 use leptos::prelude::*;
+
+pub(super) const ROLES: Plate = Plate {
+    id: "figure-1",
+    title: "Figure 1. What is put back, by token and layer",
+    still: false,
+    draw: |desk| {
+        let maps = roles::multiples(&desk.pairs());
+        maps.map(|figure| view! { <MultiplesView figure=figure /> <div class="ramped">{legend()}</div> }.into_any())
+            .unwrap_or_else(|| ().into_any())
+    },
+};
 
 pub(super) const SUFFICIENCY: Plate = Plate {
     id: "figure-2",
@@ -28,77 +42,83 @@ pub(super) const DOMINANT: Plate =
 pub(super) const ABLATIONS: Plate =
     Plate { id: "figure-b", title: "Figure B. Ablation effects", still: false, draw: ablations };
 
-/// The section.
+/// The figure that a page begins with: maps where a study has them, else what each layer restores.
+pub(super) fn lead(desk: &Desk) -> Plate {
+    let mapped = desk.records.iter().any(|record| record.validated().any(|(_, traced)| traced.maps.is_some()));
+    if mapped { ROLES } else { SUFFICIENCY }
+}
+
+/// The section: what the lead figure does not show.
 pub(super) fn section(desk: &Desk) -> AnyView {
-    let plates: Vec<AnyView> = [SUFFICIENCY, SECOND, DOMINANT, ABLATIONS].map(|plate| plate.show(desk)).into();
-    plates.into_any()
+    let lead = lead(desk).id;
+    let rest = [SUFFICIENCY, SECOND, DOMINANT, ABLATIONS].into_iter().filter(|plate| plate.id != lead);
+    rest.map(|plate| plate.show(desk)).collect_view().into_any()
 }
 
-/// A chart a study on one scale, the dominant layer marked; the paper's form.
+/// What the colours of the maps are.
+fn legend() -> AnyView {
+    let steps: Vec<_> = (0..=8).map(|step| view! { <i class=format!("m{step}")></i> }).collect();
+    view! { <span>"corrupted 0"</span> <span class="ramp" aria-hidden="true">{steps}</span> <span>"1 clean"</span> }
+        .into_any()
+}
+
+/// Bars of every study, one thing measured.
+fn single(desk: &Desk, site: (&str, &str), panels: Vec<(Bars, String)>, what: &'static str) -> Multiples {
+    let height = bar_height(desk.names.len(), 1);
+    let panels = panels.into_iter().map(|panel| vec![panel]).collect();
+    of_bars(desk.names.to_vec(), vec![(site.0.into(), site.1.into())], panels, height, what)
+}
+
+/// Where the most frequent dominant layer is.
+fn marked(summary: &Summary) -> String {
+    summary.l_star.map(|layer| format!("l* = {layer}")).unwrap_or_default()
+}
+
 fn sufficiency(desk: &Desk, summaries: &[Summary]) -> AnyView {
-    let all: Vec<Bars> = summaries
-        .iter()
-        .zip(desk.names.iter())
-        .filter(|(summary, _)| !summary.sufficiency.is_empty())
-        .map(|(summary, name)| Bars { title: name.clone(), ..bars::study_sufficiency(summary) })
-        .collect();
-    let scale = shared_scale(&all);
-    let charts: Vec<_> = all.into_iter().map(|bars| view! { <BarChart bars=bars scale=scale narrow=true /> }).collect();
-    view! { <div class="beside">{charts}</div> }.into_any()
-}
-
-/// A histogram a study; a click on a layer chooses its facts.
-fn dominant(desk: &Desk) -> AnyView {
-    let most = desk.told.with(|told| told.summaries.iter().map(|summary| Histogram::of(summary).most()).max());
-    let most = most.unwrap_or_default();
-    let one = |(place, summary): (usize, &Summary)| {
-        let (state, filter) = (desk.state, desk.filter);
-        let (looked_at, listed) = (desk.clone(), desk.clone());
-        let layer = Signal::derive(move || looked_at.layer(place));
-        let choose = Callback::new(move |layer: usize| {
-            let again = listed.shown() == place && listed.listed_layer() == Some(layer);
-            let layer = (!again).then_some(layer);
-            state.update(|state| (state.record, state.fact) = (place, state.fact.filter(|_| state.record == place)));
-            filter.update(|filter| (filter.from, filter.to) = (layer, layer));
-        });
-        let (histogram, title) = (Histogram::of(summary), desk.names[place].clone());
-        match desk.live {
-            true => view! { <HistogramChart histogram=histogram title=title most=most layer=layer on_layer=choose /> }
-                .into_any(),
-            false => view! { <HistogramChart histogram=histogram title=title most=most /> }.into_any(),
-        }
-    };
-    let charts: Vec<_> = desk.told.with(|Told { summaries, .. }| {
-        let traced = summaries.iter().enumerate().filter(|(_, summary)| !summary.sufficiency.is_empty());
-        traced.map(one).collect()
-    });
-    view! { <div class="beside">{charts}</div> }.into_any()
-}
-
-/// Losses without a block, its attention, its MLP: a row of charts a study, all on one scale.
-fn ablations(desk: &Desk) -> AnyView {
-    let all: Vec<(String, Vec<Bars>)> = desk.told.with(|told| {
-        let named = told.summaries.iter().zip(desk.names.iter());
-        named.map(|(summary, name)| (name.clone(), bars::study_losses(summary).into())).collect()
-    });
-    let scale = shared_scale(all.iter().flat_map(|(_, charts)| charts));
-    let several = all.len() > 1;
-    let row = |(name, charts): (String, Vec<Bars>)| {
-        let one = |bars: Bars| {
-            let title = if several { format!("{name}, {}", lower(&bars.title)) } else { bars.title.clone() };
-            view! { <BarChart bars=Bars { title, ..bars } scale=scale narrow=true /> }
-        };
-        let charts: Vec<_> = charts.into_iter().map(one).collect();
-        view! { <div class="beside">{charts}</div> }
-    };
-    all.into_iter().map(row).collect_view().into_any()
-}
-
-/// A title within another one; an abbreviation at its beginning stays as it is.
-fn lower(title: &str) -> String {
-    if title.chars().nth(1).is_some_and(char::is_uppercase) {
-        return title.to_owned();
+    if summaries.is_empty() {
+        return ().into_any();
     }
-    let mut letters = title.chars();
-    letters.next().map_or(String::new(), |first| first.to_lowercase().chain(letters).collect())
+    let panel = |summary: &Summary| (bars::study_sufficiency(summary), marked(summary));
+    let position = summaries[0].view.position;
+    let about = format!("by the clean state of the {}", words::patch_position(position));
+    let panels = summaries.iter().map(panel).collect();
+    view! { <MultiplesView figure=single(desk, ("Probability gained", &about), panels, "gained") /> }.into_any()
+}
+
+/// A click on a layer chooses its facts.
+fn dominant(desk: &Desk) -> AnyView {
+    let panel = |summary: &Summary| {
+        let histogram = Histogram::of(summary);
+        let none = (histogram.not_localized > 0).then(|| format!("{} not localized", histogram.not_localized));
+        let words: Vec<String> =
+            [Some(marked(summary)), none].into_iter().flatten().filter(|one| !one.is_empty()).collect();
+        let bars = if summary.sufficiency.is_empty() { Bars::default() } else { histogram.bars() };
+        (bars, words.join(", "))
+    };
+    let panels = desk.told.with(|Told { summaries, .. }| summaries.iter().map(panel).collect());
+    let figure = single(desk, ("Facts", "by the layer that restores most"), panels, "has");
+    if !desk.is_live() {
+        return view! { <MultiplesView figure=figure /> }.into_any();
+    }
+    let (state, filter, looked_at, listed) = (desk.state, desk.filter, desk.clone(), desk.clone());
+    let layer = Signal::derive(move || looked_at.layer(looked_at.shown()).map(|layer| (looked_at.shown(), layer)));
+    let choose = Callback::new(move |(place, layer): (usize, usize)| {
+        let again = listed.shown() == place && listed.listed_layer() == Some(layer);
+        let layer = (!again).then_some(layer);
+        state.update(|state| (state.record, state.fact) = (place, state.fact.filter(|_| state.record == place)));
+        filter.update(|filter| (filter.from, filter.to) = (layer, layer));
+    });
+    view! { <MultiplesView figure=figure layer=layer on_layer=choose /> }.into_any()
+}
+
+/// Losses without a block, its attention, its MLP.
+fn ablations(desk: &Desk) -> AnyView {
+    let panels = desk.told.with(|told| {
+        let row = |summary: &Summary| bars::study_losses(summary).map(|bars| (bars, String::new())).into();
+        told.summaries.iter().map(row).collect()
+    });
+    let sites = [("Block", "lost without it"), ("Attention", "lost without it"), ("MLP", "lost without it")];
+    let sites = sites.map(|(name, about)| (name.to_owned(), about.to_owned())).into();
+    let figure = of_bars(desk.names.to_vec(), sites, panels, bar_height(desk.names.len(), 3), "lost");
+    view! { <MultiplesView figure=figure /> }.into_any()
 }

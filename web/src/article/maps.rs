@@ -30,7 +30,7 @@ pub(super) fn section(desk: &Desk) -> AnyView {
 
 /// Maps of up to [`MOST`] facts a study; of one at first where there are several studies, and in print.
 fn pictures(desk: &Desk) -> AnyView {
-    if !desk.live {
+    if !desk.is_live() {
         return facts(desk, 1);
     }
     let (desk, several) = (desk.clone(), desk.records.len() > 1);
@@ -59,7 +59,7 @@ fn map(desk: &Desk, fact: &Chosen<'_>, set: MapSet) -> AnyView {
     let answer = words::visible(&fact.fact.target_true);
     let said = words::sentence(&outcome(fact.fact, &desk.told.with(|told| told.view)));
     let name = desk.names.get(fact.study).cloned().unwrap_or_default();
-    let maps = match desk.live {
+    let maps = match desk.is_live() {
         true => {
             let (desk, place) = (desk.clone(), fact.study);
             let layer = Signal::derive(move || desk.layer(place));
@@ -67,7 +67,8 @@ fn map(desk: &Desk, fact: &Chosen<'_>, set: MapSet) -> AnyView {
         }
         false => view! { <HeatPictures set=set /> }.into_any(),
     };
-    let link = desk.live.then(|| super::facts::link(desk, fact.study, fact.fact.order, "All about this fact".into()));
+    let link =
+        desk.is_live().then(|| super::facts::link(desk, fact.study, fact.fact.order, "All about this fact".into()));
     view! {
         <article class="mapped">
             <h3>{name} ". " {before} <mark>{subject}</mark> {after} " " <b>{answer}</b></h3>

@@ -5,7 +5,7 @@ use super::plate::Plate;
 
 use crate::take;
 use engram_core::tables::Table;
-use leptos::prelude::*;
+use leptos::{ev, prelude::*};
 use wasm_bindgen::JsCast;
 
 /// The last thing that was done, for everyone to hear. One line a page: actions are one at a time.
@@ -17,9 +17,16 @@ pub(super) fn provide() {
     provide_context(Said(RwSignal::new(String::new())));
 }
 
-/// The line.
+/// The line; beside it stands the ear for all buttons that carry what they copy, those of printed sections among them.
 pub(super) fn said() -> AnyView {
     let Some(Said(said)) = use_context::<Said>() else { return ().into_any() };
+    window_event_listener(ev::click, move |event| {
+        let element = event.target().and_then(|target| target.dyn_into::<web_sys::Element>().ok());
+        let button = element.and_then(|element| element.closest("[data-copy]").ok().flatten());
+        if let Some(text) = button.and_then(|button| button.get_attribute("data-copy")) {
+            copy_told(Some(Said(said)), text);
+        }
+    });
     view! { <p class="done" role="status">{move || said.get()}</p> }.into_any()
 }
 
@@ -64,14 +71,29 @@ pub(super) fn file_of(
 /// A button that copies what it is given.
 pub(super) fn copy(label: &'static str, make: impl Fn() -> String + 'static) -> AnyView {
     let told = use_context::<Said>();
-    let click = move |_| {
-        let text = make();
-        let shown = text.clone();
-        take::copy(text, move |copied| {
-            tell(told, if copied { "Copied.".into() } else { format!("Clipboard unavailable: {shown}") });
-        });
-    };
+    let click = move |_| copy_told(told, make());
     view! { <button type="button" on:click=click>{label}</button> }.into_any()
+}
+
+/// Copies a text, and says whether that went well; where not, the text is there to copy by hand.
+fn copy_told(told: Option<Said>, text: String) {
+    let shown = text.clone();
+    take::copy(text, move |copied| {
+        tell(told, if copied { "Copied.".into() } else { format!("Clipboard unavailable: {shown}") });
+    });
+}
+
+/// A button that copies an element for other pages, which shows one figure of this one.
+pub(super) fn embed(label: &'static str, plate: Plate) -> AnyView {
+    copy(label, move || {
+        let here = window().location().href().unwrap_or_default();
+        let page = here.split('#').next().unwrap_or_default().replace('&', "&amp;").replace('"', "%22");
+        let (name, title) = (plate.id.trim_start_matches("figure-"), plate.title.replace('"', "&quot;"));
+        format!(
+            "<iframe src=\"{page}#figure={name}&amp;embed\" title=\"{title}\" width=\"100%\" height=\"520\" \
+             loading=\"lazy\" style=\"border:0\"></iframe>"
+        )
+    })
 }
 
 /// The address of a place in this page, with what is chosen.
@@ -116,6 +138,7 @@ pub(super) fn figure(plate: Plate, desk: &Desk) -> AnyView {
             {svg}
             <button type="button" on:click=png>"PNG"</button>
             {copy("Copy link", move || address(id))}
+            {embed("Embed", plate)}
         </p>
     }
     .into_any()

@@ -67,7 +67,7 @@ fn maps(desk: &Desk, name: &str, record: &Record) -> Option<AnyView> {
     let (fact, both) = first(record)?;
     let [before, subject, after] = parts(&fact.prompt, &fact.subject);
     let shown = both.map(|(answer, set)| {
-        let maps = match desk.live {
+        let maps = match desk.is_live() {
             true => view! { <Heatmaps set=Signal::stored(set) /> }.into_any(),
             false => view! { <HeatPictures set=set /> }.into_any(),
         };

@@ -40,12 +40,16 @@ impl Said {
 
 /// A finding: the sentence of each study behind its name, then the note.
 pub(crate) fn told(finding: &Finding) -> AnyView {
+    view! { {of_studies(finding)} {finding.note.clone()} }.into_any()
+}
+
+/// The sentence of each study behind its name.
+pub(crate) fn of_studies(finding: &Finding) -> AnyView {
     let one = |(names, said): &(String, String)| {
         let names = (!names.is_empty()).then(|| view! { <b>{names.clone()}</b> ": " });
         view! { <span class="told">{names} {said.clone()} " "</span> }
     };
-    let all: Vec<_> = finding.said.iter().map(one).collect();
-    view! { {all} {finding.note.clone()} }.into_any()
+    finding.said.iter().map(one).collect_view().into_any()
 }
 
 /// Sentences under every view that the page offers.

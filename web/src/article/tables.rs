@@ -18,7 +18,7 @@ pub(super) fn section(desk: &Desk) -> AnyView {
         let one = |table: tables::Table| {
             let place = format!("table-{}", table.number);
             let said = shared.told.with(|all| all.said.caption(&place).map(told));
-            let menu = shared.live.then(|| menu::table(&table));
+            let menu = shared.is_live().then(|| menu::table(&table));
             view! {
                 <div class="plate" id=place>
                     {said.map(|said| view! { <p class="finding">{said}</p> })}

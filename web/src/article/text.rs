@@ -3,12 +3,13 @@
 
 use super::Desk;
 use super::said::told;
-use crate::components::About;
+use crate::components::{About, copied};
 use crate::figures::article::dropped as fell;
 use crate::figures::article::method::{self, Piece};
 use crate::figures::article::reproduce::{self, Reproduce};
 use crate::figures::article::title::title;
 use crate::figures::article::{Article, limits};
+use crate::figures::cite;
 use engram_core::metrics::MetricConvention;
 use leptos::prelude::*;
 
@@ -26,11 +27,9 @@ pub(super) fn section(id: &str, desk: &Desk) -> AnyView {
 
 fn front(article: &Article<'_>) -> AnyView {
     let title = title(article);
-    let byline: Vec<_> = title.byline.into_iter().map(|line| view! { <p class="faint">{line}</p> }).collect();
     view! {
+        <p class="about">{title.byline.join("; ")}</p>
         <h1>{title.title}</h1>
-        {byline}
-        <p class="lead">{told(&title.done)}</p>
     }
     .into_any()
 }
@@ -95,35 +94,76 @@ fn all_methods(article: &Article<'_>) -> AnyView {
         view! { <h3>{section.title}</h3> {pieces} }
     };
     let sections: Vec<_> = method::sections(article).into_iter().map(section).collect();
+    let done = told(&title(article).done);
     let source = |source: method::Reference| view! { <li>{source.text} ". " <span class="faint">"For " {source.used_for} "."</span></li> };
     let sources: Vec<_> = method::references(article).into_iter().map(source).collect();
-    view! { {sections} <h3>"References"</h3> <ul>{sources}</ul> }.into_any()
+    view! { <p class="lead">{done}</p> {sections} <h3>"References"</h3> <ul>{sources}</ul> }.into_any()
 }
 
+/// What can be checked of the page, how its numbers are computed again, and how it is cited.
 fn reproduced(article: &Article<'_>) -> AnyView {
-    let one = |one: Reproduce| {
-        let notes: Vec<_> = one.notes.into_iter().map(|note| view! { <p class="faint">{note}</p> }).collect();
-        view! {
-            <h3>{one.model}</h3>
-            <pre>{format!("{}\n{}", one.study, one.verify)}</pre>
-            {notes}
-            <details class="numbers">
-                <summary>"All settings, seeds, digests and the device"</summary>
-                <About lines=one.lines />
-            </details>
-        }
-    };
-    let all: Vec<_> = reproduce::records(article).into_iter().map(one).collect();
-    let line = |command, out| reproduce::over_all(article, command, out);
+    let page = format!("{}.html", title(article).stem);
+    let [verify, again, lab, query] = [
+        format!("engram verify {page}"),
+        format!("engram verify {page} --rerun 5"),
+        "engram lab".to_owned(),
+        format!("?record={page}"),
+    ];
     let extract = reproduce::extract(article).map(|said| view! { <p>{told(&said)}</p> });
+    let bibtex = cite::bibtex(article);
+    let all: Vec<_> = reproduce::records(article).into_iter().map(again_one).collect();
+    let line = |command, out| reproduce::over_all(article, command, out);
     view! {
         <p>
-            "A study with these settings, files and program gives these numbers again. Another device may change the last digits."
+            "The records are in this page, with every number that its figures and sentences are made of. The first command holds \
+             the page against them, and them against their facts and models; the second computes facts of them again."
         </p>
         {extract}
+        {command(&format!("{verify}\n{again}"))}
+        <h3 id="lab">"Open in the lab"</h3>
+        <p>
+            "The lab traces and edits the same models. Start it with " <code>{lab}</code>
+            ", or open one that somebody serves, and drop this file on it; beside a lab on a server the page opens by " <code>{query}</code>
+            " behind the lab's address."
+        </p>
+        <h3 id="cite">"Cite"</h3>
+        {command(&bibtex)}
+        <p class="faint">"Author and year are for you to add: the records know neither."</p>
+        <h3>"The records again"</h3>
+        <p>
+            "A study with these settings, files and program reproduces these numbers; another device may change the \
+             last bits of a float."
+        </p>
         {all}
         <h3>"This page and its numbers as files"</h3>
-        <pre>{format!("{}\n{}", line("report", "page.html"), line("export", "export"))}</pre>
+        {command(&format!("{}\n{}", line("report", "page.html"), line("export", "export")))}
+        <h3 id="policy">"On a server of your own"</h3>
+        <p>
+            "The page is one file and asks nobody for anything: the policy in its head allows its own script by its digest, the \
+             viewer (" <code>"'wasm-unsafe-eval'"</code> "), styles within the file and pictures that it makes itself. A server that \
+             sends a policy too has to allow the same. Where a script is refused the page can be read as it is now: nothing in it \
+             answers, and that is all."
+        </p>
     }
     .into_any()
+}
+
+/// One study, and how it is made again.
+fn again_one(one: Reproduce) -> AnyView {
+    let notes: Vec<_> = one.notes.into_iter().map(|note| view! { <p class="faint">{note}</p> }).collect();
+    view! {
+        <h4>{one.model}</h4>
+        {command(&format!("{}\n{}", one.study, one.verify))}
+        {notes}
+        <details class="numbers">
+            <summary>"All settings, seeds, digests and the device"</summary>
+            <About lines=one.lines />
+        </details>
+    }
+    .into_any()
+}
+
+/// Something to paste, and a button that copies it.
+fn command(text: &str) -> AnyView {
+    view! { <div class="command"><pre>{text.to_owned()}</pre> {copied(text, "Copy")}</div> }.into_any()
 }

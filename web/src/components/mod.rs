@@ -5,6 +5,7 @@ pub mod about;
 mod axes;
 pub mod bars;
 pub mod compare;
+mod copied;
 #[cfg(feature = "page")]
 #[expect(unreachable_pub, reason = "leptos makes the properties of every component public")]
 pub mod edit;
@@ -23,6 +24,8 @@ mod keys;
 #[cfg(any(feature = "viewer", feature = "print"))]
 pub mod line_panels;
 pub mod loss;
+#[cfg(any(feature = "viewer", feature = "print"))]
+pub mod multiples;
 pub mod numbers;
 pub mod progress;
 pub mod said;
@@ -41,10 +44,12 @@ pub mod tables;
 #[cfg(feature = "page")]
 #[expect(unreachable_pub, reason = "leptos makes the properties of every component public")]
 pub mod trace;
+mod walk;
 
 pub use about::About;
 pub use bars::{BarChart, shared_scale};
 pub use compare::Compare;
+pub use copied::copied;
 pub use edits::Edits;
 #[cfg(feature = "page")]
 pub(crate) use shown::shown;
@@ -60,6 +65,7 @@ pub use numbers::Numbers;
 pub use said::BeforeAfter;
 pub use switches::Switches;
 pub use tables::Tables;
+pub(crate) use walk::STILL;
 
 /// A length for an SVG attribute.
 fn px(length: f64) -> String {

@@ -1,5 +1,6 @@
 //! The numbers behind a figure as a table: the figure's twin for those who read rather than look.
 
+use super::STILL;
 use leptos::{html, prelude::*};
 
 /// A folded table; its rows are made when it is opened for the first time.
@@ -14,6 +15,10 @@ pub fn Numbers(
     #[prop(default = "Numbers")]
     name: &'static str,
 ) -> impl IntoView {
+    if STILL {
+        // Nobody opens it, and without scripts it would be empty.
+        return ().into_any();
+    }
     let opened = RwSignal::new(false);
     // Where a figure is drawn anew in place of another one, the table may be open from before.
     let details = NodeRef::<html::Details>::new();
@@ -42,6 +47,7 @@ pub fn Numbers(
             {move || opened.get().then(&table)}
         </details>
     }
+    .into_any()
 }
 
 /// A row of numbers; its first cell names it.

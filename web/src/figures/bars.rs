@@ -26,7 +26,7 @@ pub struct Bar {
     pub value: Option<f64>,
     /// Standard error of the mean.
     pub sem: Option<f64>,
-    /// Facts behind it; 1 for one fact's own value.
+    /// Facts behind it; 1 for one fact's own value, 0 for a count of facts.
     pub n: usize,
 }
 
@@ -43,6 +43,7 @@ impl Bar {
     pub fn words(&self) -> String {
         match self.value {
             None => "–".into(),
+            Some(value) if self.n == 0 => words::count(value as usize, "fact"),
             Some(value) if self.n > 1 => words::mean(&Mean { mean: value, sem: self.sem, n: self.n }),
             Some(value) => words::number(value),
         }

@@ -1,5 +1,6 @@
 //! How many facts have each layer as their dominant one, and how many none.
 
+use super::bars::{Bar, Bars};
 use crate::words;
 use engram_core::metrics::{Distribution, Summary};
 
@@ -22,6 +23,19 @@ impl Histogram {
         let Distribution { counts, not_localized } = summary.distribution.clone();
         let sentence = sentence(summary);
         Self { counts, not_localized, l_star: summary.l_star, sentence }
+    }
+
+    /// The counts as bars, the most frequent layer marked.
+    pub fn bars(&self) -> Bars {
+        let bar = |count: &usize| Bar { value: Some(*count as f64), sem: None, n: 0 };
+        Bars {
+            bars: self.counts.iter().map(bar).collect(),
+            mark: self.l_star.map(|layer| (layer, "l*, the most frequent dominant layer".to_owned())),
+            // Facts are whole.
+            least: 1.0,
+            sentence: self.sentence.clone(),
+            ..Bars::default()
+        }
     }
 
     /// The highest bar.

@@ -36,9 +36,9 @@ pub fn pieces(html: &str) -> Vec<Piece> {
         if let Some(text) = rest.strip_prefix("<figcaption>").and_then(|rest| rest.split_once("</figcaption>")) {
             caption = plain(text.0);
             rest = text.1;
-        } else if let Some(text) = rest.strip_prefix("<h3>").and_then(|rest| rest.split_once("</h3>")) {
-            heading = plain(text.0);
-            rest = text.1;
+        } else if let Some((name, after)) = rest.strip_prefix("<h3").and_then(|rest| rest.split_once("</h3>")) {
+            heading = plain(name.split_once('>').map_or("", |(_, name)| name));
+            rest = after;
         } else if let Some(end) = rest.strip_prefix("<svg").and_then(|_| rest.find("</svg>")) {
             let (svg, after) = rest.split_at(end + "</svg>".len());
             let item = after.split_once("</li>").map(|(label, _)| label).filter(|label| !label.contains('<'));
@@ -136,7 +136,7 @@ mod tests {
     use super::*;
 
     const HTML: &str = "<ul><li><svg aria-hidden=\"true\" width=\"34\" height=\"14\"><g></g></svg>a &amp; b</li></ul>\
-        <h3>Of <i>all</i></h3><figure><figcaption>One <b>&lt;two&gt;</b></figcaption><div><svg role=\"img\" width=\"1000\" height=\"100\">\
+        <h3 class=\"study\">Of <i>all</i></h3><figure><figcaption>One <b>&lt;two&gt;</b></figcaption><div><svg role=\"img\" width=\"1000\" height=\"100\">\
         <text>x<!>&nbsp;y</text></svg></div><p>3 &lt; 4</p></figure><svg><g></g></svg>";
 
     #[test]

@@ -1,16 +1,22 @@
 //! The page's style sheets as values, for pictures that have to do without them.
 
-/// The colours.
-const COLOURS: &str = include_str!("../../colours.css");
+/// The colours, each by its name.
+const TOKENS: &str = include_str!("../../tokens.css");
 /// The rules of what is drawn.
 pub const FIGURES: &str = include_str!("../../figures.css");
 
 /// A custom property's value in the light theme; empty when there is none of that name.
 pub fn colour(name: &str) -> &'static str {
-    // The light theme is the first rule.
-    let light = COLOURS.split_once(":root {").and_then(|(_, rest)| rest.split_once('}')).map_or("", |light| light.0);
-    let mut pairs = light.lines().filter_map(|line| line.trim().strip_suffix(';')?.split_once(": "));
-    pairs.find(|pair| pair.0 == name).map_or("", |pair| pair.1)
+    // Later rules are about sizes.
+    let colours = TOKENS.split_once(":root {").and_then(|(_, rest)| rest.split_once("\n}")).map_or("", |rule| rule.0);
+    let mut pairs = colours.lines().filter_map(|line| line.trim().strip_suffix(';')?.split_once(": "));
+    let value = pairs.find(|pair| pair.0 == name).map_or("", |pair| pair.1);
+    let within = |what: &str| value.strip_prefix(what)?.strip_suffix(')');
+    match (within("light-dark("), within("var(")) {
+        (Some(both), _) => both.split_once(", ").map_or("", |both| both.0),
+        (_, Some(other)) => colour(other),
+        _ => value,
+    }
 }
 
 /// Rules with every custom property replaced by its value in the light theme. Rules that need more of a style sheet than
@@ -79,7 +85,8 @@ mod tests {
     #[test]
     fn rules_have_the_light_themes_colours() {
         assert_eq!(colour("--paper"), "#ffffff");
-        assert_eq!(light(".a { fill: var(--paper); stroke: var(--ink) }"), ".a { fill: #ffffff; stroke: #1b1e24 }");
+        assert_eq!(light(".a { fill: var(--paper); stroke: var(--ink) }"), ".a { fill: #ffffff; stroke: #16191f }");
+        assert_eq!(colour("--up"), colour("--map-8"), "a name for another one");
         let rules = light(FIGURES);
         assert!(rules.contains(".bar {") && !rules.contains("var(") && !rules.contains("/*"), "{rules}");
         let used = FIGURES.split("var(").skip(1).filter_map(|rest| rest.split_once(')'));
@@ -93,8 +100,8 @@ mod tests {
         assert_eq!(mixed("--neutral", "--up", 0.0), colour("--neutral"));
         assert_eq!(mixed("--neutral", "--up", 1.0), colour("--up"));
         assert_eq!(mixed("--neutral", "--up", 7.0), colour("--up"));
-        // color-mix(in oklab, #08306b 50%, #f1f2f4) and so on, as Chromium computes it.
-        for (share, colour) in [(0.25, "#b3bfd2"), (0.5, "#788eb0"), (0.75, "#405e8e")] {
+        // color-mix(in oklab, #10264f 50%, #edf1f4) and so on, as Chromium computes it.
+        for (share, colour) in [(0.25, "#b0bac9"), (0.5, "#7686a0"), (0.75, "#415577")] {
             assert_eq!(mixed("--neutral", "--up", share), colour);
         }
     }

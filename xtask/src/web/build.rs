@@ -103,7 +103,7 @@ fn kept_worker(site: &mut Site) -> Result<String> {
 
 /// The lab's own style sheets, in the order of index.html.
 const LAB_STYLES: [&str; 8] =
-    ["lab.css", "tokens.css", "frame.css", "trace.css", "edit.css", "forward.css", "models.css", "study.css"];
+    ["tokens.css", "lab.css", "frame.css", "trace.css", "edit.css", "forward.css", "models.css", "study.css"];
 
 /// Style sheets of the lab and of result pages.
 struct Styles {
@@ -116,10 +116,10 @@ fn styles() -> Result<Styles> {
         let path = shell::root().join("web").join(name);
         std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))
     };
-    let common = [sheet("colours.css")?, sheet("style.css")?, sheet("figures.css")?].join("\n");
+    let common = [sheet("style.css")?, sheet("figures.css")?].join("\n");
     Ok(Styles {
         lab: LAB_STYLES.iter().try_fold(common.clone(), |all, name| anyhow::Ok(all + "\n" + &sheet(name)?))?,
-        result: format!("{common}\n{}", sheet("article.css")?),
+        result: [sheet("tokens.css")?, common, sheet("article.css")?].join("\n"),
     })
 }
 

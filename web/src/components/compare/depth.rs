@@ -1,5 +1,7 @@
-//! Curves of several studies over relative depth, with a cursor that reads all of them at one depth.
+//! Curves of several studies over relative depth, with a cursor that reads all of them at one depth: it follows the mouse and
+//! the arrow keys.
 
+use super::super::walk::{STILL, walked};
 use super::super::{Numbers, px};
 use super::marks::{class, dash, mark};
 
@@ -15,6 +17,8 @@ const TOP: f64 = 12.0;
 const WIDTH: f64 = 620.0;
 const HEIGHT: f64 = 220.0;
 const BELOW: f64 = 36.0;
+/// A step of the arrow keys, in thousandths of the depth.
+const STEP: u32 = 25;
 
 /// The chart.
 #[component]
@@ -64,19 +68,37 @@ pub fn DepthChart(
         let line = |curve: &Curve| view! { <dt>{curve.name.clone()}</dt> <dd>{curve.words(at)}</dd> };
         read.with_value(|curves| curves.iter().map(line).collect_view())
     };
+    let size = (left + WIDTH + 12.0, TOP + HEIGHT + BELOW);
     let moved = move |event: ev::PointerEvent| {
         let target = event.current_target().and_then(|target| target.dyn_into::<web_sys::Element>().ok());
         if let Some(place) = target.map(|target| target.get_bounding_client_rect()) {
-            let share = (f64::from(event.client_x()) - place.left() - left) / WIDTH;
+            // On a narrow screen the figure is drawn smaller.
+            let scale = size.0 / place.width().max(1.0);
+            let share = ((f64::from(event.client_x()) - place.left()) * scale - left) / WIDTH;
             cursor.set((share.clamp(0.0, 1.0) * 1000.0).round() as u32);
         }
     };
-    let size = (left + WIDTH + 12.0, TOP + HEIGHT + BELOW);
-    let label = title.clone();
+    let stepped = move |event: ev::KeyboardEvent| {
+        let now = (cursor.get_untracked() / STEP) as usize;
+        if let Some(at) = walked(&event, Some(now), (1000 / STEP) as usize, 4) {
+            cursor.set(at as u32 * STEP);
+        }
+    };
+    let alive = |text: &'static str| (!STILL).then_some(text);
     view! {
         <figure class="chart compare">
             <figcaption>{title}</figcaption>
-            <div class="scroll" tabindex="0" role="group" aria-label=label>
+            <div
+                class="fit"
+                tabindex=alive("0")
+                role=alive("slider")
+                aria-label=alive("Relative depth")
+                aria-valuemin=alive("0")
+                aria-valuemax=alive("1000")
+                aria-valuenow=move || (!STILL).then(|| cursor.get().to_string())
+                aria-valuetext=move || (!STILL).then(|| format!("relative depth {}", words::fixed(depth(cursor.get()), 2)))
+                on:keydown=stepped
+            >
                 <svg
                     role="img"
                     aria-label=format!("{}.", sentence.join("; "))
@@ -94,24 +116,11 @@ pub fn DepthChart(
                     {drawn}
                 </svg>
             </div>
-            <label class="walk">
-                <span>"Depth"</span>
-                <input
-                    type="range"
-                    min="0"
-                    max="1000"
-                    step="25"
-                    prop:value=move || cursor.get().to_string()
-                    aria-valuetext=move || format!("relative depth {}", words::fixed(depth(cursor.get()), 2))
-                    on:input:target=move |event| {
-                        if let Ok(value) = event.target().value().parse() {
-                            cursor.set(value);
-                        }
-                    }
-                />
-                <output>{move || words::fixed(depth(cursor.get()), 2)}</output>
-            </label>
-            <dl class="reads">{readout}</dl>
+            <dl class="reads">
+                <dt>"relative depth"</dt>
+                <dd>{move || words::fixed(depth(cursor.get()), 2)}</dd>
+                {readout}
+            </dl>
             <Numbers head=numbers.0 rows=numbers.1 />
         </figure>
     }

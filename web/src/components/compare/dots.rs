@@ -1,5 +1,6 @@
-//! Dots over two axes, with a cursor that walks them from left to right.
+//! Dots over two axes, with a cursor that follows the mouse, and walks them from left to right by the arrow keys.
 
+use super::super::walk::{STILL, walked};
 use super::super::{Numbers, px};
 use super::marks::mark;
 
@@ -16,6 +17,8 @@ const TOP: f64 = 12.0;
 const WIDTH: f64 = 300.0;
 const HEIGHT: f64 = 220.0;
 const BELOW: f64 = 38.0;
+/// Dots that Page up and Page down pass over.
+const FAR: usize = 10;
 /// More of it, for what the shades mean.
 const KEY: f64 = 20.0;
 
@@ -100,7 +103,7 @@ pub fn Dots(
     let read = StoredValue::new(scatter);
     let said = move || match cursor.get() {
         Some(at) => read.with_value(|scatter| scatter.dots.get(at).map(|dot| dot.words.clone())).unwrap_or_default(),
-        None => "Point at a dot, or step through them with the slider.".into(),
+        None => "Point at a dot, or step through them with the arrow keys.".into(),
     };
     let moved = move |event: ev::PointerEvent| {
         let target = event.current_target().and_then(|target| target.dyn_into::<web_sys::Element>().ok());
@@ -112,10 +115,28 @@ pub fn Dots(
             cursor.set(read.with_value(|scatter| scatter.nearest(x, y)));
         }
     };
+    let stepped = move |event: ev::KeyboardEvent| {
+        if let Some(at) = walked(&event, cursor.get_untracked(), last, FAR) {
+            cursor.set(Some(at));
+        }
+    };
+    // Where nothing answers to keys nothing says that it does.
+    let alive = |text: &'static str| (!STILL).then_some(text);
+    let name = title.clone();
     view! {
         <figure class="chart compare">
             <figcaption>{title}</figcaption>
-            <div class="fit">
+            <div
+                class="fit"
+                tabindex=alive("0")
+                role=alive("slider")
+                aria-label=(!STILL).then(|| format!("Dots: {name}"))
+                aria-valuemin=alive("0")
+                aria-valuemax=(!STILL).then(|| last.to_string())
+                aria-valuenow=move || (!STILL).then(|| cursor.get().unwrap_or(0).to_string())
+                aria-valuetext=move || (!STILL).then(said)
+                on:keydown=stepped
+            >
                 <svg
                     role="img"
                     aria-label=sentence
@@ -141,17 +162,6 @@ pub fn Dots(
                     {ring}
                 </svg>
             </div>
-            <label class="walk">
-                <span>"Dot"</span>
-                <input
-                    type="range"
-                    min="0"
-                    max=last.to_string()
-                    prop:value=move || cursor.get().unwrap_or(0).to_string()
-                    aria-valuetext=said
-                    on:input:target=move |event| cursor.set(event.target().value().parse().ok())
-                />
-            </label>
             <p class="reads">{said}</p>
             <Numbers head=vec!["dots".into()] rows=rows />
         </figure>

@@ -16,7 +16,8 @@ pub fn Settings(
     let head: Vec<_> = names.into_iter().map(|name| view! { <th scope="col">{name}</th> }).collect();
     let rows = move || {
         let row = |setting: &Setting| {
-            let cells: Vec<_> = setting.values.iter().map(|value| view! { <td>{value.clone()}</td> }).collect();
+            let cells: Vec<_> =
+                setting.values.iter().map(|value| view! { <td>{super::super::about::value(value)}</td> }).collect();
             let mark = setting.differs.then_some("≠");
             view! {
                 <tr class:differs=setting.differs>

@@ -10,13 +10,17 @@ pub(super) use panels::{Clip, clip};
 
 use super::finding::{Finding, share};
 use super::{Article, Study, studies};
+use crate::figures::roles;
 use engram_core::metrics::{Share, matched, restrict};
 use engram_core::record::{PatchPosition, Record};
 use std::collections::BTreeMap;
 
 /// Captions by the place of their figure, table or section in addresses.
 pub fn captions(article: &Article<'_>) -> BTreeMap<String, Finding> {
+    let pairs: Vec<(String, &Record)> =
+        article.studies.iter().map(|study| (study.name.clone(), study.record)).collect();
     let all = [
+        ("figure-1", roles::finding(&pairs)),
         ("figure-2", Some(layers::sufficiency(article))),
         ("figure-3", Some(layers::second_position(article))),
         ("figure-a", Some(layers::dominant_layers(article))),
