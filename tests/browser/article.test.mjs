@@ -11,7 +11,7 @@ import { accessible } from './lib/axe.mjs';
 import { launch, shot } from './lib/browser.mjs';
 import { test, until } from './lib/check.mjs';
 import { OUT } from './lib/paths.mjs';
-import { engram, folder, live, opened, pageOf, timed } from './lib/result.mjs';
+import { engram, folder, live, opened, pageOf, timed, unfold } from './lib/result.mjs';
 
 const MODELS = ['engram-llama', 'engram-qwen2', 'engram-gemma2', 'engram-phi', 'engram-llama-large'];
 const dir = folder();
@@ -112,6 +112,7 @@ test('#fact=17 opens the fact that the table numbers 17', 60, async use => {
 test('what is copied: an element for one figure, digests in full', 60, async use => {
   const browser = use(await launch({ webgpu: false, context: { permissions: ['clipboard-read', 'clipboard-write'] } }));
   const page = await opened(browser, PAGE);
+  await unfold(page, 'details');
   const copied = async button => {
     await button.click();
     await page.getByRole('status').filter({ hasText: /^Copied/ }).waitFor();
