@@ -36,7 +36,7 @@ fn every_figure_has_a_name_and_is_written_by_it() {
         let done = engram(folder.path(), &format!("figure a.engram.json --name {name} -o {name}.svg"));
         assert!(done.status.success(), "{name}: {}", text(&done.stderr));
         let svg = std::fs::read_to_string(folder.path().join(format!("{name}.svg"))).expect("a file");
-        assert!(svg.starts_with("<svg") && svg.trim_end().ends_with("</svg>") && svg.contains("<title>"), "{name}");
+        assert!(svg.starts_with("<svg") && svg.trim_end().ends_with("</svg>") && svg.contains("<text"), "{name}");
         // Printed it is the same.
         let printed = engram(folder.path(), &format!("figure a.engram.json --name {name}"));
         assert_eq!(text(&printed.stdout).trim_end(), svg.trim_end(), "{name}");

@@ -81,9 +81,9 @@ test('what a record says is text, wherever it stands', 60, async use => {
   for (const javaScriptEnabled of [true, false]) {
     const browser = use(await launch({ webgpu: false, context: { offline: true, javaScriptEnabled } }));
     const { page, seen } = await opened(browser, 'harm');
+    if (javaScriptEnabled) await live(page);
+    await unfold(page, 'details');
     if (javaScriptEnabled) {
-      await live(page);
-      await unfold(page, 'details');
       await page.locator('#facts tbody button').first().click();
       await page.locator('#figure-d [role=gridcell]').first().hover();
       await page.locator('#figure-5 .fit svg').hover();

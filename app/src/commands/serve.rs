@@ -21,7 +21,7 @@ pub struct EngineArgs {
     /// Offer pages the models in this folder too, besides those in the Hub's cache; may be repeated
     #[arg(long, value_name = "DIR", value_parser = options::text)]
     pub models: Vec<String>,
-    /// Device of the engine
+    /// Where the engine computes: auto, gpu, cpu, gpu:NUMBER or gpu:slot
     #[arg(long, value_name = "WHERE", value_parser = options::device, default_value = "auto")]
     pub device: DeviceChoice,
 }

@@ -10,6 +10,7 @@ use anyhow::Result;
 use clap::{Args, Command};
 use engram_core::study::shards::{Missing, Shard};
 use engram_core::{Error, Kind};
+use engram_web::words;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -163,7 +164,12 @@ fn status(plan: &Path, state: &ShardState) -> String {
         here.sort_by(|one, other| other.slower.total_cmp(&one.slower));
         let units: usize = here.iter().map(|process| process.units).sum();
         let active = here.iter().filter(|process| process.at_work).count();
-        lines.push(format!("{}: {units} units, {active} of {} processes at work", text::escape(host), here.len()));
+        let at_work = match state.wave {
+            Some(_) => format!(", {active} of {} at work", here.len()),
+            None => String::new(),
+        };
+        let processes = words::count(here.len(), "process");
+        lines.push(format!("{}: {} in {processes}{at_work}", text::escape(host), words::count(units, "unit")));
         lines.extend(here.into_iter().map(process));
     }
     let Some(wave) = state.wave else {
@@ -183,6 +189,6 @@ fn process(one: &ShareState) -> String {
         slower if slower >= SLOW => format!(", SLOW: {slower:.1} times the average"),
         _ => String::new(),
     };
-    let (shard, units, median) = (&one.shard, one.units, one.median);
-    format!("  {shard:>7} on {}: {units} units, {median:.1} s each in the middle{ago}{pace}", text::escape(&one.device))
+    let (shard, units, median) = (&one.shard, words::count(one.units, "unit"), one.median);
+    format!("  {shard:>7} on {}: {units}, {median:.1} s each in the middle{ago}{pace}", text::escape(&one.device))
 }

@@ -77,13 +77,14 @@ fn pick(mut all: Vec<Seen>, place: GpuPlace, environment: &dyn Fn(&str) -> Optio
     if number < all.len() {
         return Ok(all.swap_remove(number));
     }
-    let here = if all.is_empty() { "there is none".into() } else { format!("there are {}", told(&all)) };
     let (error, hint) = match all.is_empty() {
         true => (
             "no graphics adapter".to_owned(),
             "install a Vulkan driver (Linux: mesa-vulkan-drivers) or use --device cpu",
         ),
-        false => (format!("no GPU {number}: {here}"), "take one of these, such as --device gpu:0"),
+        false => {
+            (format!("there is no GPU {number} here, only {}", told(&all)), "take one of these, such as --device gpu:0")
+        }
     };
     Err(Error::device(error).because(Trouble::NoAdapter).hint(hint))
 }
@@ -108,7 +109,10 @@ fn given(visible: usize, environment: &dyn Fn(&str) -> Option<String>) -> Option
 }
 
 fn told(all: &[Seen]) -> String {
-    let one = |(number, one): (usize, &Seen)| format!("{number}: {} ({})", one.name, one.pci);
+    let one = |(number, Seen { name, pci, .. }): (usize, &Seen)| match pci.is_empty() {
+        true => format!("gpu:{number} ({name})"),
+        false => format!("gpu:{number} ({name}, {pci})"),
+    };
     all.iter().enumerate().map(one).collect::<Vec<_>>().join(", ")
 }
 
@@ -143,7 +147,7 @@ mod tests {
         assert_eq!(all[0].kind, DeviceKind::DiscreteGpu(2));
         assert_eq!(picked(3, GpuPlace::Number(1), &[]).unwrap(), "0000:20:00.0");
         let error = picked(3, GpuPlace::Number(3), &[]).unwrap_err();
-        assert!(error.contains("no GPU 3: there are 0: card 0000:10:00.0"), "{error}");
+        assert!(error.contains("no GPU 3 here, only gpu:0 (card 0000:10:00.0, 0000:10:00.0)"), "{error}");
         // Where there is no other, software counts as one.
         assert_eq!(seen(std::iter::once(info(DeviceType::Cpu, ""))).len(), 1);
         assert!(pick(Vec::new(), GpuPlace::Slot, &|_| None).unwrap_err().to_string().contains("no graphics adapter"));
