@@ -179,7 +179,9 @@ mod tests {
         let peak = maps.peak(0).expect("a peak");
         assert_eq!((peak.role, peak.layer, peak.value.n), (Role::Last, 2, 1));
         let said = finding(&[("tiny".into(), &record)]).expect("it has maps").to_string();
-        assert!(said.starts_with("The last subject token carries the answer up to recovery 0."), "{said}");
+        let wanted =
+            "The last subject token carries the answer up to recovery 1.00 at layer 2; from layer 4 on the last token";
+        assert!(said.starts_with(wanted), "{said}");
     }
 
     #[test]

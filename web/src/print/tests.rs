@@ -37,7 +37,7 @@ fn one_study() {
 #[test]
 fn two_studies() {
     let printed = lines(&two());
-    let (figures, text) = printed.split_once("\n<section id=\"tables\"").unwrap_or_default();
+    let (figures, text) = printed.split_once("\n<details id=\"tables\"").unwrap_or_default();
     // Method, limits and tables are long and say the same of one study; what compares is in the first half.
     assert!(text.contains("id=\"table-4\"") && text.contains("id=\"reproduce\""), "{text}");
     let mut settings = insta::Settings::clone_current();
