@@ -1,6 +1,6 @@
 //! What the site weighs: as it is, and after gzip, as a server sends it.
 
-use super::site::{Site, gzip};
+use super::site::{LESSONS, Site, gzip};
 use anyhow::{Result, bail};
 use std::fmt::Write as _;
 
@@ -53,7 +53,9 @@ pub(crate) fn measure(site: &Site) -> Result<Sizes> {
         let size = Size { raw: bytes.len(), gzip: gzip(bytes)?.len() };
         let group = match path.as_str() {
             // What is computed on, and what has been: data, not program.
-            path if path.starts_with("bundled/") || path.starts_with("sample.") => &mut bundled,
+            path if path.starts_with("bundled/") || path.starts_with("sample.") || path.starts_with(LESSONS) => {
+                &mut bundled
+            }
             path if path.starts_with("engram-worker") => &mut worker,
             path if path.starts_with("engram-printer") || path == "frame.html" => &mut printer,
             _ => &mut page,

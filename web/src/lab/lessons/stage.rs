@@ -1,0 +1,119 @@
+//! What is measured: both runs, and bars that are empty until a prediction is made.
+
+use super::desk::{Desk, waits};
+use crate::figures::lesson::{Ask, Bar, Group};
+use crate::words;
+use engram_core::record::{Corruption, Record};
+use leptos::prelude::*;
+
+/// The stage.
+#[component]
+pub(super) fn Stage(desk: Desk) -> impl IntoView {
+    let shown = move || {
+        let Some(now) = desk.now.get() else { return ().into_any() };
+        let ask = now.step.ask;
+        let found = desk.found.get();
+        let (record, groups, marks) = match found {
+            Some((measured, outcome)) => (Some(measured.record), outcome.stage, outcome.marks),
+            None => (None, waiting(desk, &ask), [None; 2]),
+        };
+        let mine = move |group: usize, bar: usize| {
+            let chosen = desk.mine.with(|mine| mine.map(|mine| mine as usize));
+            match marks[0] {
+                Some(mark) => mark == (group, bar),
+                None => record_less(desk) && chosen == Some(bar),
+            }
+        };
+        let best = marks[1];
+        let asked = record.is_none();
+        let one = move |(at, group): (usize, Group)| {
+            let Group { title, note, ends, bars, expect } = group;
+            let bars = bars.into_iter().enumerate().map(|(place, bar)| {
+                let class = move || if mine(at, place) { "bar-row mine" } else { "bar-row" };
+                row(bar, class, asked, best == Some((at, place)), expect)
+            });
+            let legend = expect.map(|_| view! { <span class="expect-key">"expected"</span> });
+            view! {
+                <div class="group" class:asked=asked>
+                    <h4>{title} <span>{note}</span></h4>
+                    <ul>{bars.collect_view()}</ul>
+                    <p class="scale"><span>{ends[0]}</span> {legend} <span>{ends[1]}</span></p>
+                </div>
+            }
+        };
+        let groups: Vec<_> = groups.into_iter().enumerate().map(one).collect();
+        view! { {runs(&ask, record.as_ref())} {groups} }.into_any()
+    };
+    view! { <section class="stage" aria-label="Measured">{shown}</section> }
+}
+
+/// Nothing is measured yet.
+fn record_less(desk: Desk) -> bool {
+    desk.found.with(Option::is_none)
+}
+
+/// Bars without a value, where they are what is predicted.
+fn waiting(desk: Desk, ask: &Ask) -> Vec<Group> {
+    let labels = desk.labels.get();
+    if labels.is_empty() || !waits(ask) {
+        return Vec::new();
+    }
+    let bar = |label: String| Bar { label, said: "?".into(), ..Bar::default() };
+    vec![Group { title: "Not measured yet".into(), bars: labels.into_iter().map(bar).collect(), ..Group::default() }]
+}
+
+fn row(
+    bar: Bar,
+    class: impl Fn() -> &'static str + Send + Sync + 'static,
+    asked: bool,
+    best: bool,
+    expect: Option<f64>,
+) -> impl IntoView {
+    let Bar { label, from, value, said, subject, other } = bar;
+    let width = |value: f64| format!("left:0;width:{:.2}%", value.clamp(0.0, 1.0) * 100.0);
+    let fill = value.filter(|_| !asked).map(|value| view! { <i class:other=other style=width(value)></i> });
+    let line =
+        expect.filter(|_| !asked).map(|at| view! { <s style=format!("left:{:.2}%", at.clamp(0.0, 1.0) * 100.0)></s> });
+    view! {
+        <li class=class>
+            <span class="from">{from}</span>
+            <span class="name" class:s=subject>{label}</span>
+            <span class="track" class:none=value.is_none()>{fill} {line}</span>
+            <span class="num" class:best=best>{said}</span>
+        </li>
+    }
+}
+
+/// The clean and the corrupted run with the answer's probability, once that is measured.
+fn runs(ask: &Ask, record: Option<&Record>) -> impl IntoView + use<> {
+    let traced = record.and_then(|record| record.facts.first()?.traced());
+    let prompt =
+        if ask.prompt.contains("{}") { ask.prompt.clone() } else { ask.prompt.replacen(&ask.subject, "{}", 1) };
+    let (before, after) =
+        prompt.split_once("{}").map(|(before, after)| (before.to_owned(), after.to_owned())).unwrap_or_default();
+    let instead = match record.map(|record| &record.settings.corruption) {
+        Some(Corruption::Replace { with }) => with.clone(),
+        _ if ask.instead.is_empty() => "another name".to_owned(),
+        _ => ask.instead.clone(),
+    };
+    let run = |name: &'static str, class: &'static str, subject: &str, p: Option<f32>| {
+        let said = p.map_or("?".to_owned(), |p| words::percent_of(p.into()));
+        let width = format!("width:{:.1}%", p.unwrap_or_default() * 100.0);
+        view! {
+            <div class="run">
+                <b>{name}</b>
+                <span class="line">{words::visible(&before)}<span class=class>{words::visible(subject)}</span>{words::visible(&after)}</span>
+                <span class="p"><span class="meter"><i style=width></i></span><span class="num">{said}</span></span>
+            </div>
+        }
+    };
+    let answer = record.and_then(|record| record.facts.first()).map(|fact| {
+        let model = words::visible(&ask.model);
+        format!("Probability of {}, {model}", words::visible(fact.target_true.trim()))
+    });
+    view! {
+        <h4>{answer.unwrap_or_else(|| words::visible(&ask.model))} <span>{record.map(|_| "computed here")}</span></h4>
+        {run("Clean run", "s", &ask.subject, traced.map(|traced| traced.p_clean))}
+        {run("Corrupted run", "r", &instead, traced.map(|traced| traced.p_corrupt))}
+    }
+}
