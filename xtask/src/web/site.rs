@@ -7,6 +7,7 @@ use std::path::Path;
 /// Where the bundled facts and models are, beside the worker's own script.
 pub(crate) const BUNDLED: &str = "bundled/";
 
+#[cfg(any(feature = "web", test))]
 /// Where the lessons are, beside the page, under their own names: a teacher edits them there.
 pub(crate) const LESSONS: &str = "lessons/";
 

@@ -25,6 +25,8 @@ pub enum Show {
     Tokens(usize),
     /// A value for each layer.
     Layers(Curve),
+    /// The mean of these.
+    Mean(Curve),
     /// Both answers before and after an edit.
     Edit,
     /// What an edit does elsewhere.
@@ -113,9 +115,10 @@ fn show(text: &str) -> Option<Show> {
         "runs" => Show::Runs,
         "edit" => Show::Edit,
         "price" => Show::Price,
-        _ => match text.strip_prefix("tokens ") {
-            Some(layer) => Show::Tokens(layer.trim().parse().ok().filter(|layer| *layer > 0)?),
-            None => Show::Layers(Curve::named(text)?),
+        _ => match text.split_once(' ') {
+            Some(("tokens", layer)) => Show::Tokens(layer.parse().ok().filter(|layer| *layer > 0)?),
+            Some(("mean", curve)) => Show::Mean(Curve::named(curve)?),
+            _ => Show::Layers(Curve::named(text)?),
         },
     })
 }
@@ -169,7 +172,7 @@ pub(super) fn read(first: usize, lines: &[&str]) -> Result<Ask, Flaw> {
                 Some(found) => ask.show = found,
                 None => {
                     return wrong(
-                        "\"runs\", \"tokens 4\" (after layer 4), \"edit\", \"price\", or the name of a curve (docs/LESSONS.md); several with commas",
+                        "\"runs\", \"tokens 4\" (after layer 4), \"edit\", \"price\", \"mean block\", or the name of a curve (docs/LESSONS.md); several with commas",
                     );
                 }
             },

@@ -67,6 +67,16 @@ fn of(show: Show, ask: &Ask, record: &Record, measured: &Measured, name: &str) -
     let mut group = match show {
         Show::Runs => return None,
         Show::Layers(curve) => layers(curve, traced, &answer),
+        Show::Mean(curve) => {
+            let group = layers(curve, traced, &answer);
+            let values: Vec<f64> = group.bars.iter().filter_map(|bar| bar.value).collect();
+            let value = Some(values.iter().sum::<f64>() / values.len() as f64).filter(|mean| mean.is_finite());
+            let kind = if curve.is_recovery() { Kind::Recovery } else { Kind::Percent };
+            let said = value.map(|value| written(value, kind)).unwrap_or_default();
+            let bar =
+                Bar { label: "mean of layers".into(), value, said, other: !curve.is_recovery(), ..Bar::default() };
+            Group { bars: vec![bar], ..group }
+        }
         Show::Tokens(layer) => tokens(layer, traced, ask, &answer, record.model.layers),
         Show::Edit => edit(measured, &answer)?,
         Show::Price => price(measured)?,
@@ -156,7 +166,7 @@ fn price(measured: &Measured) -> Option<Group> {
     let harmed = record.neighbourhood.iter().filter(|shift| harms_neighbour(shift)).count();
     let flipped = record.unrelated.iter().filter(|one| harms_unrelated(one)).count();
     let bars = vec![
-        bar("wordings that follow", follow, record.paraphrases.len(), false),
+        bar("wordings follow", follow, record.paraphrases.len(), false),
         bar("neighbours harmed", harmed, record.neighbourhood.len(), true),
         bar("unrelated harmed", flipped, record.unrelated.len(), true),
     ];

@@ -36,10 +36,10 @@ pub(super) fn StepView(desk: Desk, step: Now) -> impl IntoView {
             let expected = (!outcome.expected.is_empty()).then(|| view! {
                 <div class="expected"><b>"What was to be expected"</b> {blocks(outcome.expected)}</div>
             });
-            let verdict = match outcome.right {
+            let verdict = match outcome.right && outcome.mine == outcome.best {
                 true => view! { <p class="verdict"><b>"✓ As you predicted: "</b> {outcome.mine}"."</p> }.into_any(),
                 false => view! {
-                    <p class="verdict">"You predicted " <b>{outcome.mine}</b> ". Measured: " <b>{outcome.best}</b> "."</p>
+                    <p class="verdict">{outcome.right.then_some("✓ Near enough. ")} "You predicted " <b>{outcome.mine}</b> ". Measured: " <b>{outcome.best}</b> "."</p>
                 }
                 .into_any(),
             };
