@@ -184,8 +184,8 @@ test('an edited lesson shows its new text, and a broken one says file and line',
   text = whole.replace('{clean}', '{cleen}');
   await page.goto(`${site.url}?tab=lessons`);
   await started(page);
-  await screen(page).getByText('lessons/1-what-is-a-fact.md, line 21: `cleen` is not a value').waitFor();
-  await screen(page).getByText('mend the file and reload the page').waitFor();
+  await page.getByText('lessons/1-what-is-a-fact.md, line 21: `cleen` is not a value').waitFor();
+  await page.getByText('mend the file and reload the page').waitFor();
   // The others are there all the same.
   await screen(page).getByRole('button', { name: lesson(files[1]).title }).waitFor();
   await shot(page, 'lessons-broken');
@@ -202,7 +202,7 @@ test('a folder without its lessons says so, and the other screens work', 60, asy
   browser.allow(/404/);
   const page = await browser.open(`${site.url}?tab=lessons`);
   await started(page);
-  await screen(page).getByText('lessons/index.txt: it could not be fetched').waitFor();
+  await page.getByText('lessons/index.txt: it could not be fetched').waitFor();
   await page.getByRole('tab', { name: 'Trace', exact: true }).click();
   await page.getByRole('grid', { name: 'Recovery by token and layer' }).waitFor();
 });

@@ -28,9 +28,5 @@ pub(crate) fn Lessons(tracer: Tracer) -> impl IntoView {
         Some(step) => view! { <step::StepView desk=desk step=step /> }.into_any(),
         None => view! { <shelf::Shelf desk=desk /> }.into_any(),
     };
-    view! {
-        // What went wrong with a file stands above whatever else there is.
-        <shelf::Wrong desk=desk />
-        {screen}
-    }
+    view! { {screen} }
 }

@@ -5,6 +5,19 @@ use super::file::Step;
 use super::markdown::Block;
 use super::stage::{Group, stage};
 use super::values::{Kind, Measured, filled, highest, written};
+use crate::words;
+use engram_core::record::Corruption;
+
+/// Both runs, as they were measured.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Runs {
+    /// The answer whose probability this is.
+    pub answer: String,
+    /// What the subject was replaced by.
+    pub instead: String,
+    /// Its probability in the clean and in the corrupted run.
+    pub p: [f32; 2],
+}
 
 /// How a prediction ended.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,6 +32,8 @@ pub struct Outcome {
     pub told: Vec<Block>,
     /// What one would have expected.
     pub expected: Vec<Block>,
+    /// Both runs.
+    pub runs: Runs,
     /// What is drawn.
     pub stage: Vec<Group>,
     /// The choice that is right, from 0, where there are choices.
@@ -28,7 +43,7 @@ pub struct Outcome {
 }
 
 /// A prediction in words. It is a place among options, tokens or layers from 0, or a number (in per cent where the value is one).
-pub fn wording(ask: &Ask, labels: &[String], mine: f64) -> String {
+fn wording(ask: &Ask, labels: &[String], mine: f64) -> String {
     let at = mine.max(0.0) as usize;
     match ask.predict {
         Predict::Option => ask.options.get(at).cloned().unwrap_or_default(),
@@ -49,12 +64,8 @@ pub fn wording(ask: &Ask, labels: &[String], mine: f64) -> String {
 pub fn outcome(step: &Step, measured: &Measured, mine: f64) -> Result<Outcome, String> {
     let ask = &step.ask;
     let stage = stage(ask, measured);
-    let value = ask
-        .of
-        .map(|of| {
-            of.of(measured).ok_or("This fact does not have the value that is asked for. Take another prompt or model.")
-        })
-        .transpose()?;
+    let value =
+        ask.of.map(|of| of.of(measured).ok_or("this fact does not have the value that is asked for")).transpose()?;
     // Where the second model is asked about, its bars are the ones that were predicted.
     let group = match ask.of {
         Some(of) if of.is_beside() => stage
@@ -65,7 +76,7 @@ pub fn outcome(step: &Step, measured: &Measured, mine: f64) -> Result<Outcome, S
     };
     let bars =
         || stage.get(group).map(|group| group.bars.iter().map(|bar| bar.value).collect::<Vec<_>>()).unwrap_or_default();
-    let none = "Nothing was measured for this prompt. Take another one.";
+    let none = "nothing was measured for this prompt";
     let (right, best) = match ask.predict {
         Predict::Token | Predict::Layer => {
             let best = match value {
@@ -90,7 +101,18 @@ pub fn outcome(step: &Step, measured: &Measured, mine: f64) -> Result<Outcome, S
     let [mine_said, best_said] = [mine, best].map(|one| wording(ask, &labels, one));
     let mark = |at: f64| (matches!(ask.predict, Predict::Token | Predict::Layer)).then_some((group, at as usize));
     let texts = |blocks: &[Block]| filled(blocks, ask, Some(measured), &mine_said, &best_said);
+    let fact = measured.record.facts.first();
+    let traced = fact.and_then(|fact| fact.traced()).ok_or(none)?;
+    let runs = Runs {
+        answer: fact.map(|fact| words::visible(fact.target_true.trim())).unwrap_or_default(),
+        instead: match &measured.record.settings.corruption {
+            Corruption::Replace { with } => words::visible(with),
+            Corruption::Noise { .. } => String::new(),
+        },
+        p: [traced.p_clean, traced.p_corrupt],
+    };
     Ok(Outcome {
+        runs,
         right,
         told: texts(&step.told[usize::from(!right)]),
         expected: texts(&step.expected),

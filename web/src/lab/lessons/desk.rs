@@ -1,23 +1,21 @@
 //! What the screen knows: the lessons' files, the open step, the prediction, and what was measured.
 
-use crate::figures::lesson::{self, Ask, Flaw, INDEX, Lesson, Measured, Outcome, Predict, Show, Step};
+use crate::figures::lesson::{self, Ask, Flaw, INDEX, Lesson, Outcome, Predict, Show, Step};
 use crate::figures::question::Asked;
+use crate::files;
 use crate::lab::Tab;
 use crate::lab::browser::focus_soon;
 use crate::lab::trace::Tracer;
 use crate::state::{LabState, LessonPlace, ViewState};
-use crate::{files, words};
+use engram_core::{Error, Result};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
 /// The folder of the lessons, beside the page.
 const FOLDER: &str = "lessons";
 
-/// What is wrong, and what to do.
-pub(super) type Trouble = (String, Option<String>);
-
-/// The files with their names, each a lesson or what is wrong with it; or why there are none.
-pub(super) type Files = Result<Vec<(String, Result<Lesson, Trouble>)>, Trouble>;
+/// The files with their names; without a lesson where one cannot be read.
+pub(super) type Files = Vec<(String, Option<Lesson>)>;
 
 /// A step with its place.
 #[derive(Debug, Clone, PartialEq)]
@@ -37,8 +35,8 @@ pub(super) struct Now {
 #[derive(Clone, Copy)]
 pub(super) struct Desk {
     pub(super) tracer: Tracer,
-    /// The files with their names, or why there are none.
-    pub(super) all: RwSignal<Option<Files>>,
+    /// The files.
+    pub(super) all: RwSignal<Files>,
     opened: StoredValue<bool>,
     /// The open step; none where the list is shown.
     pub(super) now: Memo<Option<Now>>,
@@ -48,20 +46,18 @@ pub(super) struct Desk {
     pub(super) mine: RwSignal<Option<f64>>,
     /// What runs, in words.
     pub(super) busy: RwSignal<Option<String>>,
-    /// What was measured, and how the prediction ended.
-    pub(super) found: RwSignal<Option<(Measured, Outcome)>>,
-    /// Why nothing was.
-    pub(super) trouble: RwSignal<Option<Trouble>>,
+    /// How the prediction ended.
+    pub(super) found: RwSignal<Option<Outcome>>,
     /// Counts what was begun, so that a late answer knows that it is late.
     pub(super) turn: StoredValue<usize>,
 }
 
 impl Desk {
     pub(super) fn new(tracer: Tracer) -> Self {
-        let all = RwSignal::new(None::<Files>);
+        let all = RwSignal::new(Files::new());
         let now = Memo::new(move |_| {
             let lab = tracer.page.lab.with(|lab| (lab.tab == Tab::Lessons).then(|| lab.clone()))?;
-            all.with(|all| now(all.as_ref()?.as_ref().ok()?, &lab))
+            all.with(|all| now(all, &lab))
         });
         let desk = Self {
             tracer,
@@ -72,7 +68,6 @@ impl Desk {
             mine: RwSignal::new(None),
             busy: RwSignal::new(None),
             found: RwSignal::new(None),
-            trouble: RwSignal::new(None),
             turn: StoredValue::new(0),
         };
         // Another step, or another question, begins anew.
@@ -87,7 +82,7 @@ impl Desk {
     /// Fetches the files, once.
     pub(super) fn open(self) {
         if self.opened.try_update_value(|opened| std::mem::replace(opened, true)) == Some(false) {
-            spawn_local(async move { self.all.set(Some(fetched().await)) });
+            spawn_local(async move { self.fetch().await });
         }
     }
 
@@ -96,7 +91,6 @@ impl Desk {
         self.turn.update_value(|turn| *turn += 1);
         self.mine.set(None);
         self.found.set(None);
-        self.trouble.set(None);
         self.busy.set(None);
     }
 
@@ -113,8 +107,7 @@ impl Desk {
         if now.at < now.of {
             return Some((now.lesson, now.at + 1));
         }
-        let more =
-            self.all.with(|all| all.as_ref().is_some_and(|all| all.as_ref().is_ok_and(|all| all.len() > now.lesson)));
+        let more = self.all.with_untracked(|all| all.len() > now.lesson);
         more.then_some((now.lesson + 1, 1))
     }
 
@@ -149,9 +142,9 @@ impl Desk {
 }
 
 /// The step that the address names, in bounds.
-fn now(all: &[(String, Result<Lesson, Trouble>)], lab: &LabState) -> Option<Now> {
+fn now(all: &[(String, Option<Lesson>)], lab: &LabState) -> Option<Now> {
     let number = lab.lesson.lesson?;
-    let lesson = all.get(number - 1)?.1.as_ref().ok()?;
+    let lesson = all.get(number - 1)?.1.as_ref()?;
     let at = lab.lesson.step.unwrap_or(1).min(lesson.steps.len());
     let mut step = lesson.steps.get(at - 1)?.clone();
     let asked = Asked::of(lab);
@@ -165,35 +158,39 @@ fn now(all: &[(String, Result<Lesson, Trouble>)], lab: &LabState) -> Option<Now>
     Some(Now { lesson: number, at, title: lesson.title.clone(), of: lesson.steps.len(), step })
 }
 
-/// All files of the folder.
-async fn fetched() -> Files {
-    let index = text(INDEX).await?;
-    let mut all = Vec::new();
-    for name in lesson::names(&index).map_err(|flaw| told(INDEX, flaw))? {
-        let read = match text(&name).await {
-            Ok(text) => lesson::read(&text).map_err(|flaw| told(&name, flaw)),
-            Err(trouble) => Err(trouble),
+impl Desk {
+    /// Reads all files of the folder. What is wrong with one is told with its line, and the others are there all the same.
+    async fn fetch(self) {
+        let page = self.tracer.page;
+        let names = match text(INDEX).await.and_then(|index| lesson::names(&index).map_err(|flaw| told(INDEX, &flaw))) {
+            Ok(names) => names,
+            Err(error) => return page.complain(&error),
         };
-        all.push((name, read));
+        let mut all = Files::new();
+        for name in names {
+            let read = text(&name).await.and_then(|text| lesson::read(&text).map_err(|flaw| told(&name, &flaw)));
+            if let Err(error) = &read {
+                page.complain(error);
+            }
+            all.push((name, read.ok()));
+        }
+        self.all.set(all);
     }
-    Ok(all)
 }
 
 /// A file as text.
-async fn text(name: &str) -> Result<String, Trouble> {
+async fn text(name: &str) -> Result<String> {
     let path = format!("{FOLDER}/{name}");
-    let bytes = files::beside(&path, true)
-        .await
-        .map_err(|error| (words::visible(error.message()), error.page_step().map(str::to_owned)))?;
-    String::from_utf8(bytes)
-        .map_err(|_| (format!("{path}: it is no UTF-8 text"), Some("save it as UTF-8, then reload the page".into())))
+    let bytes = files::beside(&path, true).await?;
+    String::from_utf8(bytes).map_err(|_| {
+        Error::input(format!("{path}: it is no UTF-8 text")).hint("save it as UTF-8, then reload the page")
+    })
 }
 
 /// What is wrong with a file, and where.
-fn told(name: &str, flaw: Flaw) -> Trouble {
-    let what = words::visible(&flaw.what);
-    let hint = "mend the file and reload the page; docs/LESSONS.md says what it holds";
-    (format!("{FOLDER}/{name}, line {}: {what}", flaw.line), Some(hint.into()))
+fn told(name: &str, flaw: &Flaw) -> Error {
+    Error::input(format!("{FOLDER}/{name}, line {}: {}", flaw.line, flaw.what))
+        .hint("mend the file and reload the page; docs/LESSONS.md says what it holds")
 }
 
 /// Whether a reader chooses among things that the model must name first.

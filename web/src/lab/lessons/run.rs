@@ -1,6 +1,6 @@
 //! What the engine is asked for a step.
 
-use super::desk::{Desk, Now, Trouble, maps, waits};
+use super::desk::{Desk, Now, maps, waits};
 use crate::figures::choice::{self, Way};
 use crate::figures::lesson::{Ask, Measured, Predict, outcome, waiting};
 use crate::figures::{bundled, question::Asked};
@@ -9,7 +9,7 @@ use crate::lab::engine::unexpected;
 use crate::state::model_of;
 use crate::wish::EditWish;
 use crate::words;
-use engram_core::protocol::{Command, Event, Failure};
+use engram_core::protocol::{Command, Event, Failure, FailureKind};
 use engram_core::record::Record;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
@@ -40,12 +40,12 @@ impl Desk {
             match done {
                 Ok(labels) if waits(&ask) => self.labels.set(labels),
                 Ok(_) => {}
-                Err(trouble) => self.trouble.set(Some(trouble)),
+                Err(failure) => self.tracer.engine.complain(failure),
             }
         });
     }
 
-    async fn labelled(self, ask: &Ask) -> Result<Vec<String>, Trouble> {
+    async fn labelled(self, ask: &Ask) -> Result<Vec<String>, Failure> {
         let known = self.labels.get_untracked();
         let layers = self.load(&ask.model).await?;
         if ask.predict != Predict::Token {
@@ -58,36 +58,29 @@ impl Desk {
                 let texts: Vec<String> = found.tokens.into_iter().map(|token| token.text).collect();
                 Ok(waiting(ask, &texts, layers))
             }
-            Ok(_) => Err(of_engine(unexpected())),
-            Err(failure) => Err(of_engine(failure)),
+            Ok(_) => Err(unexpected()),
+            Err(failure) => Err(failure),
         }
     }
 
     /// Loads a model; gives its layers.
-    async fn load(self, name: &str) -> Result<usize, Trouble> {
+    async fn load(self, name: &str) -> Result<usize, Failure> {
         let engine = self.tracer.engine;
+        let seen = words::visible(name);
         let model = model_of(name).ok_or_else(|| {
-            (
-                format!("“{}” is no model", words::visible(name)),
-                Some("name a bundled one or a hub id in the lesson's file".to_owned()),
-            )
+            wrong(format!("“{seen}” is no model"), "name a bundled one or a hub id in the lesson's file")
         })?;
         let loaded = engine.model.with_untracked(|loaded| loaded.as_ref().map(|loaded| loaded.model.clone()));
         if let Way::Consent(_) = choice::way(&model, loaded.as_ref()) {
-            return Err((
-                format!("{} is not here yet", words::visible(name)),
-                Some("load it on the Models screen, then come back".into()),
-            ));
+            return Err(wrong(format!("{seen} is not here yet"), "load it on the Models screen, then come back"));
         }
         let same = loaded.as_ref() == Some(&model);
         let edits = engine.edits.with_untracked(Vec::len);
         if same && edits > 0 {
-            return Err((
-                format!("{} in force: a lesson measures the model without edits", words::count(edits, "edit")),
-                Some("undo all edits on the Edit screen, then come back".into()),
-            ));
+            let what = format!("{} in force: a lesson measures the model without edits", words::count(edits, "edit"));
+            return Err(wrong(what, "undo all edits on the Edit screen, then come back"));
         }
-        let loaded = engine.load(model, Vec::new()).await.map_err(of_engine)?;
+        let loaded = engine.load(model, Vec::new()).await?;
         Ok(loaded.info.layers)
     }
 
@@ -97,7 +90,6 @@ impl Desk {
         let asked = self.now.get_untracked().zip(self.mine.get_untracked()).filter(|_| free);
         let Some((now, mine)) = asked else { return };
         let turn = self.turn.get_value();
-        self.trouble.set(None);
         self.busy.set(Some("Measuring".into()));
         spawn_local(async move {
             let measured = self.measure(&now.step.ask).await;
@@ -106,20 +98,20 @@ impl Desk {
             }
             self.busy.set(None);
             let ended = measured.and_then(|measured| {
-                let outcome = outcome(&now.step, &measured, mine).map_err(|why| (why, None))?;
-                Ok((measured, outcome))
+                outcome(&now.step, &measured, mine).map_err(|why| wrong(why, "take another prompt or model"))
             });
             match ended {
                 Ok(found) => {
                     self.found.set(Some(found));
+                    // It was out of order meanwhile, and lost the focus.
                     keep_focus("#panel-lessons .foot .primary");
                 }
-                Err(trouble) => self.trouble.set(Some(trouble)),
+                Err(failure) => self.tracer.engine.complain(failure),
             }
         });
     }
 
-    async fn measure(self, ask: &Ask) -> Result<Measured, Trouble> {
+    async fn measure(self, ask: &Ask) -> Result<Measured, Failure> {
         let (record, greedy) = self.traced(ask, &ask.model).await?;
         let mut measured = Measured { record, beside: None, edited: None, greedy };
         if ask.edits {
@@ -138,7 +130,7 @@ impl Desk {
     }
 
     /// A trace of the step's question.
-    async fn traced(self, ask: &Ask, model: &str) -> Result<(Record, String), Trouble> {
+    async fn traced(self, ask: &Ask, model: &str) -> Result<(Record, String), Failure> {
         self.busy.set(Some(format!("Measuring {}", words::visible(model))));
         let layers = self.load(model).await?;
         let asked: Asked = self.asked(ask);
@@ -149,20 +141,20 @@ impl Desk {
                 let fact = record.facts.first();
                 match fact.is_some_and(|fact| fact.traced().is_some()) {
                     true => Ok((*record, greedy)),
-                    false => Err((
-                        "This prompt cannot be traced: its subject has no tokens of its own, or the prompt is too long"
-                            .into(),
-                        Some("take another prompt or subject".into()),
-                    )),
+                    false => {
+                        let what =
+                            "this prompt cannot be traced: its subject has no tokens of its own, or it is too long";
+                        Err(wrong(what.into(), "take another prompt or subject"))
+                    }
                 }
             }
-            Ok(_) => Err(of_engine(unexpected())),
-            Err(failure) => Err(of_engine(failure)),
+            Ok(_) => Err(unexpected()),
+            Err(failure) => Err(failure),
         }
     }
 
     /// Makes the step's edit, and undoes it: the next step finds the model as it was.
-    async fn edited(self, ask: &Ask, record: &Record) -> Result<Box<engram_core::protocol::Edited>, Trouble> {
+    async fn edited(self, ask: &Ask, record: &Record) -> Result<Box<engram_core::protocol::Edited>, Failure> {
         self.busy.set(Some(format!("Editing {}", words::visible(&ask.model))));
         let engine = self.tracer.engine;
         let target = record.facts.first().map(|fact| fact.target_true.clone()).unwrap_or_default();
@@ -170,15 +162,16 @@ impl Desk {
         let command = wish.ask(&ask.prompt, &ask.subject, &target, &ask.new);
         let edited = match engine.last("editing for a lesson", Command::Edit(command)).await {
             Ok((Event::Edited(edited), _)) => edited,
-            Ok(_) => return Err(of_engine(unexpected())),
-            Err(failure) => return Err(of_engine(failure)),
+            Ok(_) => return Err(unexpected()),
+            Err(failure) => return Err(failure),
         };
         engine.edits.update(|edits| edits.push((*edited).clone()));
-        engine.undo(Some(edited.edit)).await.map_err(of_engine)?;
+        engine.undo(Some(edited.edit)).await?;
         Ok(edited)
     }
 }
 
-fn of_engine(failure: Failure) -> Trouble {
-    (words::visible(&failure.message), failure.hint)
+/// What a reader can mend.
+fn wrong(message: String, hint: &str) -> Failure {
+    Failure { kind: FailureKind::Input, message, hint: Some(hint.to_owned()) }
 }

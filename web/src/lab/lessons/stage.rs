@@ -1,9 +1,8 @@
 //! What is measured: both runs, and bars that are empty until a prediction is made.
 
 use super::desk::{Desk, waits};
-use crate::figures::lesson::{Ask, Bar, Group};
+use crate::figures::lesson::{Ask, Bar, Group, Runs};
 use crate::words;
-use engram_core::record::{Corruption, Record};
 use leptos::prelude::*;
 
 /// The stage.
@@ -12,20 +11,19 @@ pub(super) fn Stage(desk: Desk) -> impl IntoView {
     let shown = move || {
         let Some(now) = desk.now.get() else { return ().into_any() };
         let ask = now.step.ask;
-        let found = desk.found.get();
-        let (record, groups, marks) = match found {
-            Some((measured, outcome)) => (Some(measured.record), outcome.stage, outcome.marks),
+        let (runs, groups, marks) = match desk.found.get() {
+            Some(outcome) => (Some(outcome.runs), outcome.stage, outcome.marks),
             None => (None, waiting(desk, &ask), [None; 2]),
         };
+        let asked = runs.is_none();
         let mine = move |group: usize, bar: usize| {
             let chosen = desk.mine.with(|mine| mine.map(|mine| mine as usize));
             match marks[0] {
                 Some(mark) => mark == (group, bar),
-                None => record_less(desk) && chosen == Some(bar),
+                None => asked && chosen == Some(bar),
             }
         };
         let best = marks[1];
-        let asked = record.is_none();
         let one = move |(at, group): (usize, Group)| {
             let Group { title, note, ends, bars, expect } = group;
             let bars = bars.into_iter().enumerate().map(|(place, bar)| {
@@ -42,14 +40,9 @@ pub(super) fn Stage(desk: Desk) -> impl IntoView {
             }
         };
         let groups: Vec<_> = groups.into_iter().enumerate().map(one).collect();
-        view! { {runs(&ask, record.as_ref())} {groups} }.into_any()
+        view! { {both(&ask, runs)} {groups} }.into_any()
     };
     view! { <section class="stage" aria-label="Measured">{shown}</section> }
-}
-
-/// Nothing is measured yet.
-fn record_less(desk: Desk) -> bool {
-    desk.found.with(Option::is_none)
 }
 
 /// Bars without a value, where they are what is predicted.
@@ -85,35 +78,37 @@ fn row(
 }
 
 /// The clean and the corrupted run with the answer's probability, once that is measured.
-fn runs(ask: &Ask, record: Option<&Record>) -> impl IntoView + use<> {
-    let traced = record.and_then(|record| record.facts.first()?.traced());
+fn both(ask: &Ask, runs: Option<Runs>) -> impl IntoView + use<> {
     let prompt =
         if ask.prompt.contains("{}") { ask.prompt.clone() } else { ask.prompt.replacen(&ask.subject, "{}", 1) };
-    let (before, after) =
-        prompt.split_once("{}").map(|(before, after)| (before.to_owned(), after.to_owned())).unwrap_or_default();
-    let instead = match record.map(|record| &record.settings.corruption) {
-        Some(Corruption::Replace { with }) => with.clone(),
-        _ if ask.instead.is_empty() => "another name".to_owned(),
-        _ => ask.instead.clone(),
+    let (before, after) = prompt.split_once("{}").unwrap_or((&prompt, ""));
+    let (before, after) = (words::visible(before), words::visible(after));
+    let model = words::visible(&ask.model);
+    let title = match &runs {
+        Some(runs) => format!("Probability of {}, {model}", runs.answer),
+        None => model,
     };
-    let run = |name: &'static str, class: &'static str, subject: &str, p: Option<f32>| {
+    let instead = match &runs {
+        Some(runs) => runs.instead.clone(),
+        None if ask.instead.is_empty() => "another name".to_owned(),
+        None => words::visible(&ask.instead),
+    };
+    let run = |name: &'static str, class: &'static str, subject: String, at: usize| {
+        let p = runs.as_ref().map(|runs| runs.p[at]);
         let said = p.map_or("?".to_owned(), |p| words::percent_of(p.into()));
         let width = format!("width:{:.1}%", p.unwrap_or_default() * 100.0);
         view! {
             <div class="run">
                 <b>{name}</b>
-                <span class="line">{words::visible(&before)}<span class=class>{words::visible(subject)}</span>{words::visible(&after)}</span>
+                <span class="line">{before.clone()}<span class=class>{subject}</span>{after.clone()}</span>
                 <span class="p"><span class="meter"><i style=width></i></span><span class="num">{said}</span></span>
             </div>
         }
     };
-    let answer = record.and_then(|record| record.facts.first()).map(|fact| {
-        let model = words::visible(&ask.model);
-        format!("Probability of {}, {model}", words::visible(fact.target_true.trim()))
-    });
+    let note = if runs.is_some() { "computed here" } else { "" };
     view! {
-        <h4>{answer.unwrap_or_else(|| words::visible(&ask.model))} <span>{record.map(|_| "computed here")}</span></h4>
-        {run("Clean run", "s", &ask.subject, traced.map(|traced| traced.p_clean))}
-        {run("Corrupted run", "r", &instead, traced.map(|traced| traced.p_corrupt))}
+        <h4>{title} <span>{note}</span></h4>
+        {run("Clean run", "s", words::visible(&ask.subject), 0)}
+        {run("Corrupted run", "r", instead, 1)}
     }
 }
