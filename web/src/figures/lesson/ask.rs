@@ -21,6 +21,8 @@ pub enum Predict {
 pub enum Show {
     /// The clean and the corrupted run alone.
     Runs,
+    /// The clean run alone.
+    Clean,
     /// Recovery by the token put back, after this layer.
     Tokens(usize),
     /// A value for each layer.
@@ -113,6 +115,7 @@ fn show(text: &str) -> Option<Show> {
     let text = text.trim();
     Some(match text {
         "runs" => Show::Runs,
+        "clean" => Show::Clean,
         "edit" => Show::Edit,
         "price" => Show::Price,
         _ => match text.split_once(' ') {
@@ -172,7 +175,7 @@ pub(super) fn read(first: usize, lines: &[&str]) -> Result<Ask, Flaw> {
                 Some(found) => ask.show = found,
                 None => {
                     return wrong(
-                        "\"runs\", \"tokens 4\" (after layer 4), \"edit\", \"price\", \"mean block\", or the name of a curve (docs/LESSONS.md); several with commas",
+                        "\"runs\", \"clean\", \"tokens 4\" (after layer 4), \"edit\", \"price\", \"mean block\", or the name of a curve (docs/LESSONS.md); several with commas",
                     );
                 }
             },

@@ -65,7 +65,7 @@ fn of(show: Show, ask: &Ask, record: &Record, measured: &Measured, name: &str) -
     let traced = fact.traced()?;
     let answer = words::visible(fact.target_true.trim());
     let mut group = match show {
-        Show::Runs => return None,
+        Show::Runs | Show::Clean => return None,
         Show::Layers(curve) => layers(curve, traced, &answer),
         Show::Mean(curve) => {
             let group = layers(curve, traced, &answer);

@@ -1,7 +1,7 @@
 //! What is measured: both runs, and bars that are empty until a prediction is made.
 
 use super::desk::{Desk, waits};
-use crate::figures::lesson::{Ask, Bar, Group, Runs};
+use crate::figures::lesson::{Ask, Bar, Group, Runs, Show};
 use crate::words;
 use leptos::prelude::*;
 
@@ -109,6 +109,7 @@ fn both(ask: &Ask, runs: Option<Runs>) -> impl IntoView + use<> {
     view! {
         <h4>{title} <span>{note}</span></h4>
         {run("Clean run", "s", words::visible(&ask.subject), 0)}
-        {run("Corrupted run", "r", instead, 1)}
+        // Where the next step asks for it, it is not told yet.
+        {(ask.show.first() != Some(&Show::Clean)).then(|| run("Corrupted run", "r", instead, 1))}
     }
 }

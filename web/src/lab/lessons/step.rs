@@ -77,8 +77,7 @@ pub(super) fn StepView(desk: Desk, step: Now) -> impl IntoView {
                     <div class="told" aria-live="polite">{told}</div>
                     <div class="foot">
                         <button type="button" hidden=move || !shown() on:click=move |_| desk.again()>"Predict again"</button>
-                        <span class="faint" role="status">{said}</span>
-                        <span class="fill"></span>
+                        <span class="faint fill" role="status">{said}</span>
                         <button type="button" class="primary" disabled=move || !ready() on:click=on>
                             {move || if shown() { label } else { "Check" }}
                         </button>
