@@ -6,7 +6,7 @@ import { test } from './lib/check.mjs';
 import { DIST } from './lib/paths.mjs';
 import { serve } from './lib/server.mjs';
 
-const TABS = ['Trace', 'Edit', 'Study', 'Models'];
+const TABS = ['Trace', 'Edit', 'Study', 'Models', 'Lessons'];
 
 for (const colorScheme of ['light', 'dark']) {
   for (const [size, viewport] of Object.entries(SIZES)) {

@@ -1,7 +1,7 @@
 //! The page: tabs of the lab, open records, and what holds for all of them.
 
 use crate::files;
-use crate::lab::{Engine, Tab, back, edit, forward, frame, models, place, status, study, trace, trouble};
+use crate::lab::{Engine, Tab, back, edit, forward, frame, lessons, models, place, status, study, trace, trouble};
 use crate::page::Page;
 use crate::sample;
 use leptos::{ev, prelude::*};
@@ -15,7 +15,7 @@ pub fn start() {
     }));
     wasm_bindgen_futures::spawn_local(async {
         // Without it the page says so where it would be, and does all else.
-        if let Ok(bytes) = files::beside(sample::FILE).await {
+        if let Ok(bytes) = files::beside(sample::FILE, false).await {
             sample::arrived(bytes);
         }
         let place = document().get_element_by_id("app").and_then(|place| place.dyn_into::<web_sys::HtmlElement>().ok());
@@ -80,6 +80,9 @@ pub fn App() -> impl IntoView {
                 </div>
                 <div role="tabpanel" id="panel-models" aria-labelledby="tab-models" hidden=move || !shown(Tab::Models)>
                     <models::Models page=page engine=engine />
+                </div>
+                <div role="tabpanel" id="panel-lessons" aria-labelledby="tab-lessons" hidden=move || !shown(Tab::Lessons)>
+                    <lessons::Lessons tracer=tracing.tracer />
                 </div>
             </main>
             <status::StatusLine page=page engine=engine />

@@ -7,7 +7,7 @@ use crate::wish::EditWish;
 use engram_core::{Error, Result};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{File, FileList, RequestInit, RequestMode, Response, Url, UrlSearchParams};
+use web_sys::{File, FileList, RequestCache, RequestInit, RequestMode, Response, Url, UrlSearchParams};
 
 /// The files of a list.
 pub(crate) fn listed(list: Option<FileList>) -> Vec<File> {
@@ -27,11 +27,18 @@ pub(crate) async fn open(file: File) -> Result<Vec<Opened>> {
     load::open_all(&name, &js_sys::Uint8Array::new(&buffer).to_vec())
 }
 
-/// A file that lies beside the page.
-pub(crate) async fn beside(name: &str) -> Result<Vec<u8>> {
-    let failed = || Error::io(format!("{name}: it could not be fetched"));
+/// A file that lies beside the page. A `fresh` one is asked for anew: somebody may have edited it since.
+pub(crate) async fn beside(name: &str, fresh: bool) -> Result<Vec<u8>> {
+    let failed = || {
+        Error::io(format!("{name}: it could not be fetched"))
+            .hint("see that the file is in the page's folder, then reload the page")
+    };
     let window = web_sys::window().ok_or_else(failed)?;
-    let response = JsFuture::from(window.fetch_with_str(&format!("./{name}"))).await;
+    let init = RequestInit::new();
+    if fresh {
+        init.set_cache(RequestCache::NoCache);
+    }
+    let response = JsFuture::from(window.fetch_with_str_and_init(&format!("./{name}"), &init)).await;
     let response = response.ok().and_then(|value| value.dyn_into::<Response>().ok());
     let response = response.filter(Response::ok).ok_or_else(failed)?;
     let buffer = JsFuture::from(response.array_buffer().map_err(|_| failed())?).await.map_err(|_| failed())?;
@@ -81,6 +88,7 @@ pub(crate) fn address() -> (Vec<String>, ViewState, LabState) {
     if read_hash(&mut state) {
         lab.tab = Tab::Study;
     }
+    read_lesson(&mut lab);
     let records = parameters.get_all("record").iter().filter_map(|value| value.as_string()).collect();
     (records, state, lab)
 }
@@ -93,6 +101,18 @@ fn read_hash(state: &mut ViewState) -> bool {
     let Some(pairs) = pairs.ok().filter(|_| link::text(&hash).is_none()) else { return false };
     let found = ViewState::NAMES.into_iter().filter_map(|name| Some((name, pairs.get(name)?)));
     found.map(|(name, value)| state.read(name, &value)).count() > 0
+}
+
+/// Takes over a lesson that stands behind the address's `#`, as in `#lesson=3&step=2`, with whatever else of the lab stands there.
+fn read_lesson(lab: &mut LabState) {
+    let hash = web_sys::window().and_then(|window| window.location().hash().ok()).unwrap_or_default();
+    let pairs = UrlSearchParams::new_with_str(hash.trim_start_matches('#')).ok();
+    let Some(pairs) = pairs.filter(|pairs| pairs.has("lesson")) else { return };
+    for name in LabState::NAMES {
+        if let Some(value) = pairs.get(name) {
+            lab.read(name, &value);
+        }
+    }
 }
 
 /// The result that the address carries, packed.

@@ -44,11 +44,13 @@ pub enum Tab {
     Study,
     /// Load, preflight, list and delete models; the device.
     Models,
+    /// Lessons: predict, then see it measured.
+    Lessons,
 }
 
 impl Tab {
     /// All, in the order in which they are shown.
-    pub const ALL: [Self; 5] = [Self::Trace, Self::Forward, Self::Edit, Self::Study, Self::Models];
+    pub const ALL: [Self; 6] = [Self::Trace, Self::Forward, Self::Edit, Self::Study, Self::Models, Self::Lessons];
 
     /// Its name in the address.
     pub fn name(self) -> &'static str {
@@ -58,6 +60,7 @@ impl Tab {
             Self::Edit => "edit",
             Self::Study => "study",
             Self::Models => "models",
+            Self::Lessons => "lessons",
         }
     }
 }
@@ -116,6 +119,19 @@ pub struct LabState {
     pub compare: bool,
     /// How an edit shall be made.
     pub edit: EditWish,
+    /// The open lesson and its step.
+    pub lesson: LessonPlace,
+}
+
+/// Where a reader of lessons is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct LessonPlace {
+    /// The lesson, from 1; none where all are listed.
+    pub lesson: Option<usize>,
+    /// Its step, from 1; the first when absent.
+    pub step: Option<usize>,
+    /// The step asks the question of the address (model, prompt, subject) in place of its own.
+    pub own: bool,
 }
 
 /// Longest text that an address may bring.
@@ -123,9 +139,10 @@ const LONGEST: usize = 2000;
 
 impl LabState {
     /// Names of an address that it reads, beside those of an edit.
-    pub const NAMES: [&str; 16] = [
-        "tab", "model", "prompt", "subject", "target", "new", "noise", "instead", "window", "map", "row", "layer",
-        "rows", "scale", "pin", "compare",
+    pub const NAMES: [&str; 19] = [
+        // A link to a lesson needs no `tab`; one that is there counts.
+        "lesson", "step", "own", "tab", "model", "prompt", "subject", "target", "new", "noise", "instead", "window",
+        "map", "row", "layer", "rows", "scale", "pin", "compare",
     ];
 
     /// Takes over one `name=value` of an address. Unknown names and values that make no sense change nothing.
@@ -135,6 +152,12 @@ impl LabState {
             // Its name in older links.
             "tab" if value == "explore" => self.tab = Tab::Trace,
             "tab" => self.tab = Tab::ALL.into_iter().find(|tab| tab.name() == value).unwrap_or(self.tab),
+            "lesson" => {
+                self.lesson.lesson = value.parse().ok().filter(|&lesson| lesson > 0);
+                self.tab = if self.lesson.lesson.is_some() { Tab::Lessons } else { self.tab };
+            }
+            "step" => self.lesson.step = value.parse().ok().filter(|&step| step > 0),
+            "own" => self.lesson.own = matches!(value, "" | "1" | "true"),
             "model" => self.model = text().unwrap_or_default(),
             "prompt" => self.prompt = text().unwrap_or_default(),
             "subject" => self.subject = text().unwrap_or_default(),
@@ -165,6 +188,11 @@ impl LabState {
         if self.tab != Tab::default() {
             pairs.push(("tab", self.tab.name().to_owned()));
         }
+        // Beside another screen a lesson would be taken for what is asked for.
+        let LessonPlace { lesson, step, own } = if self.tab == Tab::Lessons { self.lesson } else { Default::default() };
+        pairs.extend(lesson.map(|lesson| ("lesson", lesson.to_string())));
+        pairs.extend(step.filter(|step| *step > 1).map(|step| ("step", step.to_string())));
+        pairs.extend(own.then(|| ("own", "1".to_owned())));
         let texts = [
             ("model", &self.model),
             ("prompt", &self.prompt),
@@ -304,6 +332,7 @@ mod tests {
             pin: Pin::read("engram-phi|The capital of France is|France"),
             compare: true,
             edit: EditWish { method: Spsa { steps: 9, ..Spsa::default() }.into(), ..EditWish::default() },
+            lesson: LessonPlace::default(),
         };
         let mut read = LabState::default();
         for (name, value) in state.written() {
@@ -319,6 +348,21 @@ mod tests {
         read.read("layer", "0");
         assert_eq!(read, state);
         assert!(LabState::default().written().is_empty());
+    }
+
+    #[test]
+    fn a_lesson_is_in_the_address_of_its_own_screen_only() {
+        let place = LessonPlace { lesson: Some(3), step: Some(2), own: true };
+        let state = LabState { tab: Tab::Lessons, lesson: place, prompt: "A b is".into(), ..LabState::default() };
+        let mut read = LabState::default();
+        state.written().into_iter().for_each(|(name, value)| read.read(name, &value));
+        assert_eq!(read, state);
+        assert!(LabState { tab: Tab::Trace, ..state }.written().iter().all(|(name, _)| *name == "prompt"));
+        let mut short = LabState::default();
+        short.read("lesson", "3");
+        assert_eq!((short.tab, short.lesson.lesson), (Tab::Lessons, Some(3)));
+        short.read("lesson", "0");
+        assert_eq!(short.lesson.lesson, None);
     }
 
     #[test]

@@ -24,6 +24,7 @@ pub mod history;
 pub mod kept;
 pub mod kinds;
 pub mod lens;
+pub mod lesson;
 pub mod lines;
 pub mod live;
 pub mod loss;

@@ -7,6 +7,7 @@ use crate::figures::question::Asked;
 use crate::figures::trace::Cursor;
 use crate::files;
 use crate::page::Page;
+use crate::state::LessonPlace;
 use leptos::{ev, prelude::*};
 use std::collections::HashMap;
 
@@ -17,6 +18,7 @@ struct Place {
     record: usize,
     fact: Option<usize>,
     model: String,
+    lesson: LessonPlace,
 }
 
 /// Keeps the address in step with the page, and the page with the history.
@@ -29,7 +31,9 @@ pub(crate) fn keep(page: Page, tracing: Tracing) {
         let (state, lab, trace) = (page.state.get(), page.lab.get(), page.trace.get());
         let asked = tracer.draft.asked.get();
         let settled = tracer.stale().is_none() && tracer.running.get().is_none() && tracer.fact.with(Option::is_some);
-        let place = Place { tab: lab.tab, record: state.record, fact: state.fact, model: lab.model.clone() };
+        // A lesson loads the models that it asks by itself.
+        let model = if lab.tab == Tab::Lessons { String::new() } else { lab.model.clone() };
+        let place = Place { tab: lab.tab, record: state.record, fact: state.fact, model, lesson: lab.lesson };
         let returned = returning.try_update_value(std::mem::take).unwrap_or_default();
         let step = !returned
             && before.with_value(|before| {

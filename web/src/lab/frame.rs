@@ -50,6 +50,7 @@ pub(crate) fn label(tab: Tab) -> &'static str {
         Tab::Edit => "Edit",
         Tab::Study => "Study",
         Tab::Models => "Models",
+        Tab::Lessons => "Lessons",
     }
 }
 

@@ -15,6 +15,7 @@ mod examples;
 pub(crate) mod export;
 pub(crate) mod forward;
 pub(crate) mod frame;
+pub(crate) mod lessons;
 pub(crate) mod models;
 mod pace;
 pub(crate) mod palette;

@@ -8,6 +8,9 @@ use leptos::prelude::*;
 pub(crate) fn CopyLink(
     /// The address of what is shown; `None` where nothing is, and the page's own address is taken.
     address: Callback<(), Option<String>>,
+    /// The button's words.
+    #[prop(default = "Copy link")]
+    label: &'static str,
 ) -> impl IntoView {
     let said = RwSignal::new(None::<String>);
     let copy = move |_| {
@@ -17,7 +20,7 @@ pub(crate) fn CopyLink(
         });
     };
     view! {
-        <button on:click=copy>"Copy link"</button>
+        <button type="button" on:click=copy>{label}</button>
         <span class="faint address" role="status">
             {move || said.get()}
         </span>

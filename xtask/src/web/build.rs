@@ -5,7 +5,7 @@ use super::frame;
 use super::index::{Names, index};
 use super::link::{Program, link, loader, start};
 use super::shipped::{self, Built};
-use super::site::{Site, bundled, read};
+use super::site::{self, Site, bundled, read};
 use super::{Wanted, sizes};
 use crate::check::WASM;
 use crate::shell::{self, cargo, target};
@@ -82,6 +82,7 @@ pub(crate) fn site(wanted: Wanted) -> Result<()> {
     let html = std::fs::read_to_string(shell::root().join("index.html")).context("cannot read index.html")?;
     site.put("index.html", index(&html, &Names { page: &page, start: &start, style: &style, loader: &loader })?);
     site.put(SAMPLE, read(&shell::root().join("web").join(SAMPLE))?);
+    site::lessons(&mut site)?;
     if shipped::sources(&shell::root())? != now {
         bail!("the sources changed while the site was built; build it again");
     }
@@ -102,8 +103,17 @@ fn kept_worker(site: &mut Site) -> Result<String> {
 }
 
 /// The lab's own style sheets, in the order of index.html.
-const LAB_STYLES: [&str; 8] =
-    ["tokens.css", "lab.css", "frame.css", "trace.css", "edit.css", "forward.css", "models.css", "study.css"];
+const LAB_STYLES: [&str; 9] = [
+    "tokens.css",
+    "lab.css",
+    "frame.css",
+    "trace.css",
+    "edit.css",
+    "forward.css",
+    "models.css",
+    "study.css",
+    "lessons.css",
+];
 
 /// Style sheets of the lab and of result pages.
 struct Styles {

@@ -7,6 +7,10 @@ use std::path::Path;
 /// Where the bundled facts and models are, beside the worker's own script.
 pub(crate) const BUNDLED: &str = "bundled/";
 
+#[cfg(any(feature = "web", test))]
+/// Where the lessons are, beside the page, under their own names: a teacher edits them there.
+pub(crate) const LESSONS: &str = "lessons/";
+
 /// Files of a bundled model that an engine reads.
 const MODEL_FILES: [&str; 3] = ["config.json", "tokenizer.json", "model.safetensors"];
 
@@ -95,6 +99,16 @@ pub(crate) fn listed(folder: &Path) -> Result<Vec<String>> {
         }
     }
     Ok(names)
+}
+
+#[cfg(any(feature = "web", test))]
+/// Puts the lessons' texts into a site.
+pub(crate) fn lessons(site: &mut Site) -> Result<()> {
+    let from = crate::shell::root().join("web").join("lessons");
+    for name in listed(&from)? {
+        site.put(&format!("{LESSONS}{name}"), read(&from.join(&name))?);
+    }
+    Ok(())
 }
 
 /// Puts the bundled facts and models into a site.

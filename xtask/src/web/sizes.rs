@@ -1,11 +1,12 @@
 //! What the site weighs: as it is, and after gzip, as a server sends it.
 
-use super::site::{Site, gzip};
+use super::site::{LESSONS, Site, gzip};
 use anyhow::{Result, bail};
 use std::fmt::Write as _;
 
-/// Most bytes of the page after gzip: what must be there before anything is seen.
-const PAGE_BUDGET: usize = 1_080_000;
+/// Most bytes of the page after gzip: what must be there before anything is seen. The lessons' screen, parser and style are 44 kB
+/// of it; their texts are fetched when somebody opens them.
+const PAGE_BUDGET: usize = 1_125_000;
 /// Most bytes of the worker after gzip: what must be there before anything is computed.
 const WORKER_BUDGET: usize = 5_000_000;
 /// Most bytes of the printer with the frame of result pages: what is fetched when a page is made.
@@ -53,7 +54,9 @@ pub(crate) fn measure(site: &Site) -> Result<Sizes> {
         let size = Size { raw: bytes.len(), gzip: gzip(bytes)?.len() };
         let group = match path.as_str() {
             // What is computed on, and what has been: data, not program.
-            path if path.starts_with("bundled/") || path.starts_with("sample.") => &mut bundled,
+            path if path.starts_with("bundled/") || path.starts_with("sample.") || path.starts_with(LESSONS) => {
+                &mut bundled
+            }
             path if path.starts_with("engram-worker") => &mut worker,
             path if path.starts_with("engram-printer") || path == "frame.html" => &mut printer,
             _ => &mut page,
@@ -127,7 +130,7 @@ mod tests {
         assert!(sizes.table().contains("bundled facts and models, 1 files"));
         sizes.within_budget()?;
         sizes.page.size.gzip = PAGE_BUDGET + 1;
-        assert!(sizes.within_budget().is_err_and(|error| error.to_string().contains("1080.0 kB is allowed")));
+        assert!(sizes.within_budget().is_err_and(|error| error.to_string().contains("1125.0 kB is allowed")));
         Ok(())
     }
 }

@@ -27,7 +27,7 @@ pub(super) struct Action {
 pub(super) type Run = Arc<dyn Fn() + Send + Sync>;
 
 /// Keys that do something without the list, and those of them that are of the trace that is on the screen.
-pub(super) const KEYS: &str = "12345FNT?EPC";
+pub(super) const KEYS: &str = "123456FNT?EPC";
 pub(super) const OF_TRACE: &str = "EPC";
 
 /// What can be done now.
@@ -35,7 +35,7 @@ pub(super) fn actions(page: Page, engine: Engine, tracing: Tracing) -> Vec<Actio
     let mut all = Vec::new();
     let mut add = |group, name: String, key, run: Run| all.push(Action { group, name, key, run });
     of_trace(page, tracing, &mut add);
-    for (tab, key) in Tab::ALL.into_iter().zip(["1", "2", "3", "4", "5"]) {
+    for (tab, key) in Tab::ALL.into_iter().zip(["1", "2", "3", "4", "5", "6"]) {
         let go = Arc::new(move || page.lab.update(|lab| lab.tab = tab));
         add("Go to", frame::label(tab).to_owned(), Some(key), go);
     }
