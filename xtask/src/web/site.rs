@@ -7,8 +7,8 @@ use std::path::Path;
 /// Where the bundled facts and models are, beside the worker's own script.
 pub(crate) const BUNDLED: &str = "bundled/";
 
-#[cfg(any(feature = "web", test))]
 /// Where the lessons are, beside the page, under their own names: a teacher edits them there.
+#[cfg(feature = "web")]
 pub(crate) const LESSONS: &str = "lessons/";
 
 /// Files of a bundled model that an engine reads.
@@ -101,8 +101,8 @@ pub(crate) fn listed(folder: &Path) -> Result<Vec<String>> {
     Ok(names)
 }
 
-#[cfg(any(feature = "web", test))]
 /// Puts the lessons' texts into a site.
+#[cfg(feature = "web")]
 pub(crate) fn lessons(site: &mut Site) -> Result<()> {
     let from = crate::shell::root().join("web").join("lessons");
     for name in listed(&from)? {
