@@ -7,7 +7,7 @@ use std::path::Path;
 /// Where the bundled facts and models are, beside the worker's own script.
 pub(crate) const BUNDLED: &str = "bundled/";
 
-#[cfg(any(feature = "web", test))]
+#[cfg(feature = "web")]
 /// Where the lessons are, beside the page, under their own names: a teacher edits them there.
 pub(crate) const LESSONS: &str = "lessons/";
 
@@ -101,7 +101,7 @@ pub(crate) fn listed(folder: &Path) -> Result<Vec<String>> {
     Ok(names)
 }
 
-#[cfg(any(feature = "web", test))]
+#[cfg(feature = "web")]
 /// Puts the lessons' texts into a site.
 pub(crate) fn lessons(site: &mut Site) -> Result<()> {
     let from = crate::shell::root().join("web").join("lessons");
