@@ -7,8 +7,8 @@ use std::path::Path;
 /// Where the bundled facts and models are, beside the worker's own script.
 pub(crate) const BUNDLED: &str = "bundled/";
 
-/// Where the lessons are, beside the page, under their own names: a teacher edits them there.
 #[cfg(feature = "web")]
+/// Where the lessons are, beside the page, under their own names: a teacher edits them there.
 pub(crate) const LESSONS: &str = "lessons/";
 
 /// Files of a bundled model that an engine reads.
@@ -101,8 +101,8 @@ pub(crate) fn listed(folder: &Path) -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// Puts the lessons' texts into a site.
 #[cfg(feature = "web")]
+/// Puts the lessons' texts into a site.
 pub(crate) fn lessons(site: &mut Site) -> Result<()> {
     let from = crate::shell::root().join("web").join("lessons");
     for name in listed(&from)? {
