@@ -87,7 +87,8 @@ pub struct Picture {
 }
 
 /// Names of figures by their places in addresses.
-pub const NAMES: [(&str, &str); 14] = [
+pub const NAMES: [(&str, &str); 15] = [
+    ("figure-1", "maps-by-role"),
     ("figure-2", "sufficiency"),
     ("figure-3", "second-position"),
     ("figure-a", "dominant-layers"),
