@@ -41,7 +41,7 @@ fn it_shows_everything_and_resumes() {
         assert_eq!(record.edits.map(|edits| edits.len()), Some(5), "{name}");
     }
     let page = std::fs::read_to_string(folder.path().join("out/quick/page.html")).expect("a page");
-    assert!(page.contains("Where five small language models store their facts"), "{talk}");
+    assert!(page.contains("Where 5 language models store their facts"), "{talk}");
     assert!(talk.contains("page.html"), "{talk}");
     assert!(!out.contains("NaN") && !out.contains("inf"), "{out}");
 

@@ -189,7 +189,7 @@ def stubs(folder):
     given = {one.name: {arg.arg for arg in one.args.kwonlyargs} for one in tree.body if isinstance(one, ast.FunctionDef)}
     # Not for a caller who wants a DataFrame: shards, scripts, and what the module itself says.
     other = {"help", "json", "color", "facts", "subject"}
-    other |= {"plan", "wave", "shard", "notice", "status", "emit", "cell", "ablation", "map", "no_map"}
+    other |= {"plan", "wave", "shard", "notice", "wait", "status", "emit", "cell", "ablation", "map", "no_map"}
     for command, own in [("trace", {"maps", "out"}), ("study", {"n"})]:
         line = [os.environ["ENGRAM"], command, "--help"]
         told = subprocess.run(line, stdout=subprocess.PIPE, encoding="utf-8", check=True).stdout
