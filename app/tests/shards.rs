@@ -297,7 +297,6 @@ fn fifty_random_kills_leave_the_record_of_one_process() {
         place.done(&["merge", "study.plan", "--no-runs", "--out", "merged.json"]);
         assert!(std::fs::read(place.path("merged.json")).expect("a record") == wanted, "study {studies}");
     }
-    println!("{kills} kills in {studies} studies: equal bytes each time");
 }
 
 #[test]

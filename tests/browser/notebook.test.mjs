@@ -31,10 +31,10 @@ test('a page in a notebook is alive in its frame, and stays in it', 60, async us
   assert.ok((await page.locator('iframe').boundingBox()).height >= 600);
 
   // A link to a section scrolls within the frame; it does not lead to the notebook's address.
-  const link = inner.locator('a[href="#tables"]').first();
+  const link = inner.locator('a[href="#cite"]').first();
   await link.click();
   await until('the section', () => inner.evaluate(() => scrollY > 0));
-  assert.equal(await inner.evaluate(() => location.href), 'about:srcdoc#tables');
+  assert.equal(await inner.evaluate(() => location.href), 'about:srcdoc#cite');
   assert.ok(await inner.locator('#article.live h1').count());
 
   // It can neither read the notebook nor act for it.
