@@ -50,7 +50,7 @@ fn a_wave_says_all_that_slurm_must_know() {
         "#SBATCH --output=/data/study.plan.d/wave2-%A_%a.out",
         "export HF_HUB_OFFLINE=1",
         "srun --ntasks=1 --cpus-per-task=8 \\",
-        "    engram study --plan /data/study.plan --wave 2 --notice 90 --shard \"$SLURM_ARRAY_TASK_ID/16\"",
+        "    engram study --plan /data/study.plan --wave 2 --notice 90 --wait 120 --shard \"$SLURM_ARRAY_TASK_ID/16\"",
         "    scontrol requeue \"${SLURM_ARRAY_JOB_ID}_${SLURM_ARRAY_TASK_ID}\" && sleep 120",
     ] {
         assert!(wave.lines().any(|l| l == line), "{line}\n{wave}");
