@@ -10,12 +10,9 @@ use engram_core::{Error, Result, journal, pack};
 use engram_web::state::ViewState;
 use std::path::{Path, PathBuf};
 
-/// How the indices are computed, see METHODS.
+/// What of the records is shown, in figures as in tables.
 #[derive(Debug, Args)]
-pub struct ViewArgs {
-    /// Baseline model, by its name or the end of it
-    #[arg(long, value_name = "NAME", value_parser = options::text, help_heading = METHOD)]
-    pub baseline: Option<String>,
+pub struct ShownArgs {
     /// Show this patch position only: subject-last, last-token or same-index [default: all of a record's]
     #[arg(long, alias = "reading", value_name = "POSITION", value_parser = options::position(), help_heading = METHOD)]
     #[arg(hide_possible_values = true)]
@@ -23,6 +20,32 @@ pub struct ViewArgs {
     /// Always assign a layer (paper's convention): facts that no layer's patch helps count at their argmax
     #[arg(long, help_heading = METHOD)]
     pub argmax_always: bool,
+}
+
+impl ShownArgs {
+    /// The view as a page has it.
+    pub fn state(&self) -> ViewState {
+        let position = self.position.unwrap_or(PatchPosition::SubjectLast);
+        ViewState { position, argmax_always: self.argmax_always, ..ViewState::default() }
+    }
+
+    /// Refuses a patch position that a record lacks.
+    ///
+    /// # Errors
+    /// Naming those that it has.
+    pub fn check(&self, records: &[Record]) -> Result<()> {
+        self.position.map_or(Ok(()), |position| records.iter().try_for_each(|record| has(record, position)))
+    }
+}
+
+/// How the indices are computed, see METHODS.
+#[derive(Debug, Args)]
+pub struct ViewArgs {
+    /// Baseline model, by its name or the end of it
+    #[arg(long, value_name = "NAME", value_parser = options::text, help_heading = METHOD)]
+    pub baseline: Option<String>,
+    #[command(flatten)]
+    pub shown: ShownArgs,
     /// Layer at which necessity is read: lstar (the global dominant) or per-fact
     #[arg(long, value_name = "WHERE", default_value = "lstar", help_heading = METHOD)]
     #[arg(value_parser = PossibleValuesParser::new(["lstar", "per-fact"]), hide_possible_values = true)]
@@ -41,8 +64,8 @@ impl ViewArgs {
     /// The view that the flags ask for.
     pub fn view(&self) -> MetricConvention {
         MetricConvention {
-            position: self.position.unwrap_or(PatchPosition::SubjectLast),
-            argmax_always: self.argmax_always,
+            position: self.shown.position.unwrap_or(PatchPosition::SubjectLast),
+            argmax_always: self.shown.argmax_always,
             necessity_at: match self.necessity_at.as_str() {
                 "per-fact" => NecessityAt::PerFact,
                 _ => NecessityAt::LStar,
@@ -58,19 +81,13 @@ impl ViewArgs {
         }
     }
 
-    /// The view as a page has it.
-    pub fn state(&self) -> ViewState {
-        let view = self.view();
-        ViewState { position: view.position, argmax_always: view.argmax_always, ..ViewState::default() }
-    }
-
     /// Leaves the asked patch position in the records' settings, which is what the tables go by, and gives the
     /// baseline's whole name.
     ///
     /// # Errors
     /// When a record lacks the patch position, or the baseline is no record's model or that of several.
     pub fn apply(&self, records: &mut [Record]) -> Result<Option<String>> {
-        if let Some(position) = self.position {
+        if let Some(position) = self.shown.position {
             keep(position, records)?;
         }
         self.baseline.as_deref().map(|name| baseline(name, records)).transpose()
@@ -108,15 +125,21 @@ pub fn open(path: &Path) -> Result<Vec<(Record, Option<String>)>> {
     Ok(vec![(read.record, read.dropped)])
 }
 
+/// A record without a patch position is an error that names those it has.
+fn has(record: &Record, position: PatchPosition) -> Result<()> {
+    if record.settings.positions.contains(&position) {
+        return Ok(());
+    }
+    let names: Vec<&str> = record.settings.positions.iter().map(|position| position.name()).collect();
+    let (model, wanted) = (&record.model.name, position.name());
+    Err(Error::input(format!("the record of {model} has no patch position {wanted}"))
+        .hint(format!("it has: {}", names.join(", "))))
+}
+
 /// Leaves one patch position; a record without it is an error, for its numbers cannot be made up.
 fn keep(position: PatchPosition, records: &mut [Record]) -> Result<()> {
     for record in records {
-        if !record.settings.positions.contains(&position) {
-            let names: Vec<&str> = record.settings.positions.iter().map(|position| position.name()).collect();
-            let (model, wanted) = (&record.model.name, position.name());
-            return Err(Error::input(format!("the record of {model} has no patch position {wanted}"))
-                .hint(format!("it has: {}", names.join(", "))));
-        }
+        has(record, position)?;
         record.settings.positions = vec![position];
     }
     Ok(())

@@ -65,5 +65,8 @@ fn a_wrong_name_is_told_what_there_is() {
     refused("figure a.engram.json --name sequence", &["these records have nothing of this figure"]);
     refused("figure a.engram.json --name sufficiency -o a.pdf", &[".svg or .png"]);
     refused("figure a.engram.json", &["--name"]);
+    refused("figure a.engram.json --list --position same-index", &["no patch position same-index", "it has: "]);
+    // What no figure depends on is refused, not ignored.
+    refused("figure a.engram.json --list --mlp-ratio ratio-of-means", &["--mlp-ratio"]);
     refused("figure none.engram.json --list", &["none.engram.json"]);
 }

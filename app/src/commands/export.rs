@@ -76,7 +76,7 @@ pub fn run(args: &ExportArgs, ui: &Ui) -> Result<()> {
         }
     }
     if wanted(Part::Figures) {
-        export::figures(&mut folder, &engram_web::print::pictures(&records, args.view.state())?)?;
+        export::figures(&mut folder, &engram_web::print::pictures(&records, args.view.shown.state())?)?;
     }
     let (written, stale) = folder.finish()?;
     if args.only.is_empty() && !stale.is_empty() {

@@ -3,7 +3,7 @@
 use crate::export;
 use crate::options::{self, OUTPUT};
 use crate::progress;
-use crate::records::{self, ViewArgs};
+use crate::records::{self, ShownArgs};
 use crate::render::text;
 use crate::ui::Ui;
 use anyhow::Result;
@@ -36,7 +36,7 @@ pub struct FigureArgs {
     #[arg(long, requires = "list", help_heading = OUTPUT)]
     pub json: bool,
     #[command(flatten)]
-    view: ViewArgs,
+    shown: ShownArgs,
 }
 
 const EXAMPLES: &str = "\
@@ -47,11 +47,12 @@ Examples:
 
 /// Runs the command.
 pub fn run(args: &FigureArgs, ui: &Ui) -> Result<()> {
-    let mut shown = records::read(&args.records, ui)?;
-    args.view.apply(&mut shown)?;
-    let state = args.view.state();
+    // Before anything is read or drawn.
+    let kind = args.out.as_deref().map(kind).transpose()?;
+    let records = records::read(&args.records, ui)?;
+    args.shown.check(&records)?;
+    let all = print::pictures(&records, args.shown.state())?;
     if args.list {
-        let all = print::pictures(&shown, state)?;
         if args.json {
             let list: Vec<_> =
                 all.iter().map(|one| serde_json::json!({ "name": one.name, "title": one.title })).collect();
@@ -64,12 +65,12 @@ pub fn run(args: &FigureArgs, ui: &Ui) -> Result<()> {
         return Ok(());
     }
     let Some(name) = &args.name else { unreachable!("the grammar asks for it") };
-    let picture = wanted(print::pictures(&shown, state)?, name)?;
-    let Some(out) = &args.out else {
+    let picture = wanted(all, name)?;
+    let Some((out, kind)) = args.out.as_ref().zip(kind) else {
         ui.print(picture.svg.trim_end())?;
         return Ok(());
     };
-    let bytes = match kind(out)? {
+    let bytes = match kind {
         Kind::Svg => picture.svg.into_bytes(),
         Kind::Png => export::png(&picture.svg, f32::from(args.scale))?,
     };
