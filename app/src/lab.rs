@@ -18,7 +18,7 @@ mod sockets_tests;
 mod tests;
 pub mod token;
 
-pub use site::Site;
+pub use site::{Content, Site};
 pub use socket::Door;
 
 use axum::Router;
@@ -47,6 +47,8 @@ struct Lab {
     names: Names,
     /// The engine of this computer, where it is offered.
     door: Option<Door>,
+    /// Records, by their paths.
+    opened: Vec<(String, Content)>,
 }
 
 /// What is offered besides the site.
@@ -56,7 +58,12 @@ pub struct Offered {
     pub door: Option<Door>,
     /// Names that the server answers to, besides those of this machine.
     pub given: Vec<String>,
+    /// Records that the page opens, by their paths.
+    pub opened: Vec<(String, Content)>,
 }
+
+/// Folder of the opened records' paths.
+pub const OPENED: &str = "open";
 
 /// A listener that a network can reach.
 ///
@@ -95,7 +102,7 @@ pub fn serve(listener: TcpListener, site: Site, offered: Offered, stop: &Notify)
 fn serve_within(
     listener: TcpListener,
     site: Site,
-    Offered { door, given }: Offered,
+    Offered { door, given, opened }: Offered,
     stop: &Notify,
     limits: Limits,
 ) -> Result<()> {
@@ -104,7 +111,7 @@ fn serve_within(
     listener.set_nonblocking(true).map_err(failed)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
     let names = Names { port, given, reached: None };
-    let lab = Arc::new(Lab { site, names, door });
+    let lab = Arc::new(Lab { site, names, door, opened });
     runtime.block_on(async {
         let listener = tokio::net::TcpListener::from_std(listener).map_err(failed)?;
         // Nothing is lost with an answer that is cut off, so the end waits for none.
@@ -160,7 +167,10 @@ async fn file(State(lab): State<Arc<Lab>>, request: Request) -> Response {
         return (StatusCode::URI_TOO_LONG, "no file of the lab has so long a name\n").into_response();
     }
     let found = match site::relative(path) {
-        Some(path) => lab.site.find(&path).map(|file| file.map(|file| (path, file))),
+        Some(path) => match lab.opened.iter().find(|one| one.0 == path) {
+            Some((_, content)) => Ok(Some((path, content.clone()))),
+            None => lab.site.find(&path).map(|file| file.map(|file| (path, file))),
+        },
         None => Ok(None),
     };
     let mut response = match found {

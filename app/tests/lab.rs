@@ -13,8 +13,12 @@ struct Lab {
 
 impl Lab {
     fn start(site: &Path) -> Self {
+        Self::open(site, &[])
+    }
+
+    fn open(site: &Path, records: &[&Path]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_engram"));
-        command.args(["lab", "--no-open", "--port", "0", "--site"]).arg(site);
+        command.args(["lab", "--no-open", "--port", "0", "--site"]).arg(site).args(records);
         command.env("ENGRAM_DATA", site);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("engram starts");
@@ -25,7 +29,7 @@ impl Lab {
 
     fn host(&self) -> &str {
         let bare = self.address.split('#').next().and_then(|bare| bare.strip_prefix("http://"));
-        bare.and_then(|rest| rest.strip_suffix('/')).expect("an address")
+        bare.and_then(|rest| rest.split('/').next()).expect("an address")
     }
 
     fn ask(&self, path: &str, host: &str) -> String {
@@ -69,6 +73,37 @@ fn a_page_over_a_socket() {
     assert!(lab.ask("/", "evil.example").starts_with("HTTP/1.1 403 "));
     let weights = lab.ask("/bundled/models/engram-llama/config.json", lab.host());
     assert!(weights.contains("content-type: application/json") && weights.contains("\"llama\""), "{weights}");
+}
+
+/// The page opens what the command line names: a record, and each record of a result page, without the page's own markup.
+#[test]
+fn records_are_opened_in_the_page() {
+    let folder = site();
+    let record = Path::new(env!("CARGO_MANIFEST_DIR")).join("../web/sample.engram.json.gz");
+    let page = folder.path().join("two.html");
+    let made = Command::new(env!("CARGO_BIN_EXE_engram"))
+        .args(["report", "-q", "-o"])
+        .arg(&page)
+        .args([&record])
+        .status()
+        .expect("engram starts");
+    assert!(made.success());
+    let lab = Lab::open(folder.path(), &[&record, &page]);
+    let (address, _) = lab.address.split_once("#engine=").expect("a token");
+    assert!(address.ends_with("/?tab=study&record=open/1.engram.json&record=open/2.engram.json"), "{address}");
+    let [one, two] = [1, 2].map(|at| lab.ask(&format!("/open/{at}.engram.json"), lab.host()));
+    assert!(one.contains("content-type: application/json") && one.contains("\"engram-"), "{one:.400}");
+    let body = |answer: &str| answer.split_once("\r\n\r\n").expect("an answer").1.to_owned();
+    assert_eq!(body(&one), body(&two));
+    assert!(lab.ask("/open/3.engram.json", lab.host()).starts_with("HTTP/1.1 404 "));
+    assert!(lab.ask("/open/1.engram.json", "evil.example").starts_with("HTTP/1.1 403 "));
+
+    let mut command = Command::new(env!("CARGO_BIN_EXE_engram"));
+    command.args(["lab", "--no-open", "--port", "0", "no-such.engram.json"]).stdin(Stdio::null());
+    let output = command.output().expect("engram starts");
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0), "{told}");
+    assert!(told.contains("no-such.engram.json: there is no such file or folder") && told.contains("hint:"), "{told}");
 }
 
 #[test]

@@ -12,10 +12,12 @@ mod render;
 
 pub use build::{all, matched_facts, table1, table2, table3};
 pub use edits::{table4, table6, table7};
+pub use escape::csv_text;
 pub use parts::labels;
 pub use predict::{sweeps, table13, table14};
 pub use published::published;
 pub use references::table9;
+pub use render::csv;
 
 use crate::metrics::{Mean, Share};
 

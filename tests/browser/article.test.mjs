@@ -106,7 +106,7 @@ test('#fact=17 opens the fact that the table numbers 17', 60, async use => {
   // A place by its name opens what it is in, without a reload, too.
   await page.evaluate(() => { location.hash = '#cite'; });
   await until('the citation', async () => (await isOpen(page, 'reproduce')) && page.locator('#cite').isVisible(), 5);
-  assert.match(await page.locator('#reproduce pre').nth(1).innerText(), /^@misc\{engram-llama-and-4-more,\n {2}title = \{Where 5 language models/);
+  assert.match(await page.locator('#reproduce pre').nth(2).innerText(), /^@misc\{engram-llama-and-4-more,\n {2}title = \{Where 5 language models/);
 });
 
 test('what is copied: an element for one figure, digests in full', 60, async use => {

@@ -58,6 +58,6 @@ test('five large studies stay a small file, are soon alive, and lose no bit', 18
   console.log(`another patch position after ${Date.now() - clicked} ms`);
   const searched = Date.now();
   await page.getByRole('searchbox').fill('Subject 499');
-  await until('one fact', async () => (await page.locator('#facts table.outcomes tbody tr').count()) === 1);
+  await until('one fact', async () => (await page.locator('#facts .fact-table tbody tr').count()) === 1);
   console.log(`one of ${SIZE.facts} facts after ${Date.now() - searched} ms`);
 });

@@ -9,23 +9,24 @@ const dir = folder();
 const { out: PAGE, records: [LLAMA, PHI] } = twoStudies(dir.path);
 process.on('exit', () => void dir.close());
 
-const facts = page => page.getByRole('region', { name: 'Facts', exact: true });
+const facts = page => page.getByRole('table', { name: 'Facts', exact: true });
 const rows = page => facts(page).locator('tbody tr');
 const finding = (page, id) => page.locator(`#${id} .finding`).innerText();
 const text = fact => `${fact.prompt} ${fact.target_true}`;
 
 /** The prompts and answers in the facts table, from above. */
-const listed = page => rows(page).locator('th').evaluateAll(all => all.map(one => one.textContent.replace(/\s+/g, ' ').trim()));
+const listed = page => rows(page).locator('th button').evaluateAll(all => all.map(one => one.textContent.replace(/\s+/g, ' ').trim()));
 
-/** Waits until the facts table lists these facts, in this order, and says how many there are. */
-async function lists(page, wanted, all = LLAMA.facts.length) {
+/** Waits until the facts table lists these facts, in this order. */
+async function lists(page, wanted) {
   const texts = wanted.map(text);
   await until('the facts that are wanted', async () => (await listed(page)).join('\n') === texts.join('\n'), 5)
     .catch(async () => assert.deepEqual(await listed(page), texts));
-  const said = await page.locator('#facts p[role=status]').innerText();
-  const count = wanted.length === all ? `${all} facts, ` : `${wanted.length} of ${all} facts, `;
-  assert.ok(said.startsWith(count), `${said}; wanted ${count}`);
 }
+
+/** The largest share of the effect that a layer gives back; 0 of a fact that was not traced. */
+const regained = (fact, reading = 'subject-last') => (fact.outcome === 'validated'
+  ? Math.max(...sufficiency(fact, reading)) / (fact.p_clean - fact.p_corrupt) : 0);
 
 /** The values of a bar chart, from its tooltips. */
 const values = chart => chart.locator('g.column title').evaluateAll(all =>
@@ -102,9 +103,8 @@ test('the patch position changes figures, findings and the address, which brings
   agrees(other.bars, LLAMA, 'last-token');
   agrees(other.second, LLAMA, 'subject-last');
   for (const part of ['abstract', 'facts']) assert.notEqual(other[part], begun[part], part);
-  const layers = LLAMA.facts.map(fact => dominant(fact, 'last-token'));
-  const shown = await rows(page).locator('td:nth-child(7)').allInnerTexts();
-  assert.deepEqual(shown, layers.map(layer => (layer ? String(layer) : '')));
+  const peak = fact => (regained(fact, 'last-token') >= 0.1 ? [String(dominant(fact, 'last-token'))] : []);
+  assert.deepEqual(await rows(page).locator('.c-peak b').allInnerTexts(), LLAMA.facts.flatMap(peak));
 
   await page.getByRole('checkbox', { name: 'Always assign a layer' }).check();
   await until('the address', () => chosen(page).get('argmax-always') === '1');
@@ -126,8 +126,9 @@ test('the facts are searched, filtered and sorted', 90, async use => {
   const browser = use(await launch({ webgpu: false }));
   const page = await opened(browser, PAGE);
   await lists(page, LLAMA.facts);
-  const filter = page.getByRole('group', { name: 'Which facts' });
-  const search = filter.getByRole('searchbox');
+  const filters = page.getByRole('group', { name: 'Filters' });
+  const chip = name => filters.getByRole('button', { name: new RegExp(`^${name} \\d+$`) });
+  const search = page.locator('#facts').getByRole('searchbox');
   const having = word => LLAMA.facts.filter(fact => text(fact).toLowerCase().includes(word));
   const word = ['language', 'capital', 'born', 'speak', 'plays'].find(word => having(word).length > 1);
   assert.ok(word);
@@ -136,46 +137,37 @@ test('the facts are searched, filtered and sorted', 90, async use => {
   assert.equal(chosen(page).get('find'), word.toUpperCase());
   await search.fill(`${word} no-such-word`);
   await lists(page, []);
-  await filter.getByRole('button', { name: 'Show all facts' }).click();
+  await page.locator('#facts').getByRole('button', { name: 'Clear' }).click();
   await lists(page, LLAMA.facts);
   await until('an empty address', () => [...chosen(page)].length === 0);
 
   const traced = LLAMA.facts.filter(fact => fact.outcome === 'validated');
-  const regained = fact => Math.max(...sufficiency(fact, 'subject-last')) / (fact.p_clean - fact.p_corrupt);
-  const localized = traced.filter(fact => dominant(fact) !== null);
-  const outcomes = {
-    dropped: LLAMA.facts.filter(fact => fact.outcome !== 'validated'),
-    'not-localized': traced.filter(fact => dominant(fact) === null),
-    peak: traced.filter(fact => dominant(fact) !== null && regained(fact) >= 0.1),
-    'no-peak': traced.filter(fact => dominant(fact) !== null && regained(fact) < 0.1),
-  };
-  for (const [name, wanted] of Object.entries(outcomes)) {
-    assert.ok(wanted.length > 0, name);
-    await filter.getByLabel('outcome').selectOption(name);
-    await lists(page, wanted);
-    assert.equal(chosen(page).get('state'), name);
-  }
-  await filter.getByLabel('outcome').selectOption('all');
-  const layer = async (label, value) => {
-    await filter.getByLabel(label, { exact: true }).fill(value);
-    await page.keyboard.press('Tab');
-  };
-  await layer('argmax layer from', '2');
-  await layer('to', '4');
-  const within = localized.filter(fact => dominant(fact) >= 2 && dominant(fact) <= 4);
-  assert.ok(within.length > 3 && within.length < localized.length);
-  await lists(page, within);
-  await filter.getByRole('checkbox', { name: 'edited' }).check();
   const edited = new Set(LLAMA.edits.map(edit => edit.fact));
-  await lists(page, within.filter(fact => edited.has(fact.order)));
-  await layer('argmax layer from', '');
-  await layer('to', '');
-  await lists(page, LLAMA.facts.filter(fact => edited.has(fact.order)));
+  const unknown = LLAMA.facts.filter(fact => fact.outcome === 'dropped' && fact.reason === 'not-known');
+  const groups = {
+    'Not known': unknown,
+    'No peak': traced.filter(fact => regained(fact) < 0.1),
+    Edited: LLAMA.facts.filter(fact => edited.has(fact.order)),
+  };
+  for (const [name, wanted] of Object.entries(groups)) {
+    assert.ok(wanted.length > 0, name);
+    await chip(name).click();
+    await lists(page, wanted);
+    assert.equal(await chip(name).innerText(), `${name} ${wanted.length}`);
+    assert.equal(chosen(page).get('facts'), name.toLowerCase().replace(' ', '-'));
+  }
   const url = page.url();
   const other = await opened(browser, PAGE, new URL(url).hash);
-  await lists(other, LLAMA.facts.filter(fact => edited.has(fact.order)));
+  await lists(other, groups.Edited);
   await other.close();
-  await filter.getByRole('button', { name: 'Show all facts' }).click();
+  await chip('Edited').click();
+  await lists(page, LLAMA.facts);
+  // Links of older pages.
+  const within = traced.filter(fact => regained(fact) >= 0.1 && dominant(fact) >= 2 && dominant(fact) <= 4);
+  assert.ok(within.length > 0 && within.length < traced.length);
+  const older = await opened(browser, PAGE, '#from=2&to=4');
+  await lists(older, within);
+  await older.close();
 
   // Where there is no number, the row is last, whichever way the rest runs; equal rows stay in study order.
   const by = sign => (a, b) => {
@@ -183,7 +175,7 @@ test('the facts are searched, filtered and sorted', 90, async use => {
     if (x === null || y === null) return (x === null) - (y === null);
     return sign * (x - y);
   };
-  const head = facts(page).getByRole('columnheader', { name: /^p\(true\)[ ↑↓]*$/ });
+  const head = facts(page).getByRole('columnheader', { name: /^clean → corrupted[ ↑↓]*$/ });
   await head.getByRole('button').click();
   await lists(page, LLAMA.facts.toSorted(by(1)));
   assert.equal(await head.getAttribute('aria-sort'), 'ascending');
@@ -204,7 +196,7 @@ test('a column of Figure A lists exactly its facts, and marks the layer in the m
   const column = charts.nth(0).locator('g.column').nth(layer - 1);
   await column.click();
   await lists(page, at(layer));
-  assert.deepEqual([...chosen(page)].sort(), [['from', String(layer)], ['to', String(layer)]]);
+  assert.deepEqual([...chosen(page)], [['peak', `argmax-${layer}`]]);
   assert.match(await column.getAttribute('class'), /chosen/);
   const marked = page.locator('#figure-d .maps').first().locator('[role=columnheader].here');
   await until('the marked layer', async () => (await marked.count()) > 0);
@@ -215,7 +207,7 @@ test('a column of Figure A lists exactly its facts, and marks the layer in the m
 
   const mostly = PHI.facts.map(fact => dominant(fact)).find(layer => layer !== null);
   await charts.nth(1).locator('g.column').nth(mostly - 1).click();
-  await lists(page, PHI.facts.filter(fact => dominant(fact) === mostly), PHI.facts.length);
+  await lists(page, PHI.facts.filter(fact => dominant(fact) === mostly));
   assert.equal(chosen(page).get('show'), '2');
   assert.equal(await page.getByLabel('Study whose facts are shown').inputValue(), '1');
 });

@@ -1,9 +1,9 @@
 //! Result pages as text: the article's views drawn without a browser, with the records beside it.
 
 use crate::article::{Article, Desk, PLATES, Plate, Words};
-use crate::figures::article::facts_table::filter::Filter;
 use crate::figures::article::{Article as Told, title};
 use crate::figures::plate;
+use crate::figures::study::Filter;
 use crate::load::drawable;
 use crate::shell::{FRAME, Mark, filled};
 use crate::state::ViewState;

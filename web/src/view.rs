@@ -2,7 +2,7 @@
 
 use crate::article::fold::unfolded;
 use crate::article::{Article, Desk, PRINTED, Words};
-use crate::figures::article::facts_table::filter::Filter;
+use crate::figures::study::Filter;
 use crate::load::drawable;
 use crate::state::ViewState;
 use crate::words;

@@ -100,6 +100,13 @@ pub fn mean(mean: &Mean) -> String {
     }
 }
 
+/// [`mean`] taken apart: value, standard error (empty where there is none) and n.
+pub fn mean_parts(text: &str) -> Option<[&str; 3]> {
+    let (value, n) = text.strip_suffix(')')?.split_once(" (n = ")?;
+    let (value, sem) = value.split_once(" ± ").unwrap_or((value, ""));
+    Some([value, sem, n])
+}
+
 /// `1 fact`, `12 facts`, `2 passes`, `3 studies`.
 pub fn count(count: usize, noun: &str) -> String {
     if count == 1 {

@@ -1,12 +1,14 @@
 //! `engram lab`: the lab in a browser, served by this program to this machine.
 
 use super::serve::EngineArgs;
-use crate::lab::{self, Door, Offered, PORT, Site};
+use crate::lab::{self, Content, Door, OPENED, Offered, PORT, Site};
 use crate::options;
+use crate::records;
 use crate::ui::Ui;
 use anyhow::Result;
 use clap::Args;
-use engram_core::Error;
+use engram_core::record::Record;
+use engram_core::{Error, journal};
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::sync::Notify;
@@ -15,6 +17,9 @@ use tokio::sync::Notify;
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct LabArgs {
+    /// Records, result pages and folders of records to open in the page
+    #[arg(value_name = "RECORD")]
+    pub records: Vec<PathBuf>,
     /// Port to listen on; 0 is any that is free [default: 7878, or a free one where it is taken]
     #[arg(long, value_name = "N", value_parser = number)]
     pub port: Option<u16>,
@@ -45,6 +50,7 @@ part of the address after # is the token that this takes; studies go on when the
 Examples:
   engram lab
   engram lab --no-open --port 0
+  engram lab studies/                   # looks at these records; a result page holds them, too
   engram lab --models ~/models --device gpu";
 
 /// A port's number.
@@ -53,9 +59,27 @@ fn number(text: &str) -> engram_core::Result<u16> {
     text.parse().map_err(|_| error())
 }
 
+/// Records as files of the site. They are written anew, so that nothing of a page that somebody sent is served but its numbers.
+fn opened(records: &[Record]) -> Result<Vec<(String, Content)>> {
+    let one = |(at, record): (usize, &Record)| {
+        let path = format!("{OPENED}/{}.engram.json", at + 1);
+        let content = Content::small(&path, journal::to_json(record)?);
+        Ok((path, content))
+    };
+    records.iter().enumerate().map(one).collect()
+}
+
+/// What the page's address asks for.
+fn search(opened: &[(String, Content)]) -> String {
+    let all: Vec<String> = opened.iter().map(|(path, _)| format!("record={path}")).collect();
+    if all.is_empty() { String::new() } else { format!("?tab=study&{}", all.join("&")) }
+}
+
 /// Runs the command.
 pub fn run(args: &LabArgs, ui: &Ui) -> Result<()> {
     let site = Site::choose(args.site.as_ref().map(PathBuf::from).as_deref())?;
+    let opened = opened(&records::read(&args.records, ui)?)?;
+    let search = search(&opened);
     let listener = lab::listen(args.port)?;
     let port = listener.local_addr()?.port();
     // Before anybody can read the address and ask for the end.
@@ -65,7 +89,7 @@ pub fn run(args: &LabArgs, ui: &Ui) -> Result<()> {
         log::debug!("no Ctrl-C handler: {error}");
     }
     let door = if args.no_engine { None } else { Some(args.engine.door(!args.no_token, ui)?) };
-    let link = |fragment: Option<String>| format!("http://127.0.0.1:{port}/{}", fragment.unwrap_or_default());
+    let link = |fragment: Option<String>| format!("http://127.0.0.1:{port}/{search}{}", fragment.unwrap_or_default());
     let address = link(door.as_ref().map(Door::fragment));
     ui.print(&address)?;
     if args.port.is_none() && port != PORT {
@@ -87,6 +111,6 @@ pub fn run(args: &LabArgs, ui: &Ui) -> Result<()> {
             }
         });
     }
-    lab::serve(listener, site, Offered { door, given: Vec::new() }, &stop)?;
+    lab::serve(listener, site, Offered { door, opened, ..Offered::default() }, &stop)?;
     Ok(())
 }

@@ -123,6 +123,6 @@ pub fn run(args: &ServeArgs, ui: &Ui) -> Result<()> {
         );
     }
     ui.note("whoever has the link computes on this machine; Ctrl-C ends it");
-    lab::serve(listener, site, Offered { door: Some(door), given }, &stop)?;
+    lab::serve(listener, site, Offered { door: Some(door), given, ..Offered::default() }, &stop)?;
     Ok(())
 }

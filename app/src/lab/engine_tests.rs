@@ -47,7 +47,7 @@ impl Running {
         let page = Embedded { path: "index.html", gzip: false, bytes: b"page" };
         let site = Site::Embedded(Box::leak(Box::new([page])));
         let serve = move || {
-            serve_within(listener, site, Offered { door: Some(door), given: Vec::new() }, &asked, Limits::default())
+            serve_within(listener, site, Offered { door: Some(door), ..Offered::default() }, &asked, Limits::default())
                 .expect("served")
         };
         Self { address, token: text, stop, thread: Some(std::thread::spawn(serve)) }

@@ -46,7 +46,7 @@ impl Content {
     }
 
     /// Compressed, where that makes it smaller by much.
-    fn small(path: &str, bytes: Vec<u8>) -> Self {
+    pub fn small(path: &str, bytes: Vec<u8>) -> Self {
         if !headers::compressible(path) {
             return Self::plain(bytes);
         }

@@ -73,11 +73,10 @@ impl SequenceSummary {
     /// What became of the model in one sentence; `None` before the first checkpoint.
     pub fn sentence(&self) -> Option<String> {
         let last = self.points.last()?;
+        let edits = |count: usize| format!("{count} edit{}", if count == 1 { "" } else { "s" });
+        let made = format!("{}, {} in sequence", self.method, edits(last.edits));
         if last.broken {
-            return Some(format!(
-                "{}, {} edits in sequence: the model no longer gives finite numbers.",
-                self.method, last.edits
-            ));
+            return Some(format!("{made}: the model no longer gives finite numbers."));
         }
         let share = |value: Option<f64>| value.map_or("–".to_owned(), |value| format!("{:.0}", 100.0 * value));
         let kept = match last.untouched {
@@ -86,13 +85,11 @@ impl SequenceSummary {
         };
         let text = last.perplexity.map(|[before, now]| format!(", perplexity {before:.1} → {now:.1}"));
         let end = match self.collapse {
-            Some(edits) => format!("collapsed after {edits} edits"),
+            Some(count) => format!("collapsed after {}", edits(count)),
             None => "no collapse".to_owned(),
         };
         Some(format!(
-            "{}, {} edits in sequence: ES {}, NS {}, {kept}{}; {end}.",
-            self.method,
-            last.edits,
+            "{made}: ES {}, NS {}, {kept}{}; {end}.",
             share(last.mean(Measure::Es)),
             share(last.mean(Measure::Ns)),
             text.unwrap_or_default(),

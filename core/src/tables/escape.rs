@@ -45,7 +45,7 @@ fn is_number(text: &str) -> bool {
 
 /// A text as a field of CSV. Spreadsheets take one that begins like a formula for one, and run it: an apostrophe in front
 /// tells them that it is a text (OWASP, CSV injection). They also read the wide forms of these signs.
-pub(super) fn csv_text(text: &str) -> String {
+pub fn csv_text(text: &str) -> String {
     let formula = |c: char| matches!(c, '=' | '+' | '-' | '@' | '\t' | '\r' | '\n' | '＝' | '＋' | '－' | '＠');
     match text.trim_start_matches(' ').starts_with(formula) {
         true => format!("'{text}"),

@@ -32,8 +32,6 @@ impl Table {
     /// # Errors
     /// Only if a row has another number of cells than the table has columns.
     pub fn to_csv(&self) -> Result<String> {
-        let mut writer = csv::Writer::from_writer(Vec::new());
-        let failed = |error: csv::Error| Error::io(format!("table {}: {error}", self.number));
         let mut header = Vec::new();
         for column in &self.columns {
             let suffixes: &[&str] = match column.shape {
@@ -43,13 +41,11 @@ impl Table {
             };
             header.extend(suffixes.iter().map(|suffix| format!("{}{suffix}", column.name)));
         }
-        writer.write_record(&header).map_err(failed)?;
-        for row in &self.rows {
-            let fields = self.columns.iter().zip(row).flat_map(|(column, cell)| fields(column.shape, cell));
-            writer.write_record(fields).map_err(failed)?;
-        }
-        let bytes = writer.into_inner().map_err(|error| Error::io(error.to_string()))?;
-        String::from_utf8(bytes).map_err(|error| Error::io(error.to_string()))
+        let row = |row: &Vec<Cell>| {
+            self.columns.iter().zip(row).flat_map(|(column, cell)| fields(column.shape, cell)).collect()
+        };
+        let rows: Vec<Vec<String>> = self.rows.iter().map(row).collect();
+        csv(&header, &rows).map_err(|error| error.at(format!("table {}", self.number)))
     }
 
     /// JSON at full precision: `table`, `title`, `columns` (names in order), `rows` (an object each, by column name)
@@ -71,6 +67,19 @@ impl Table {
 }
 
 /// A cell's CSV fields; always as many as its column has.
+/// Rows of fields as CSV (RFC 4180), each ended by a line feed.
+///
+/// # Errors
+/// Rows of different lengths.
+pub fn csv(head: &[String], rows: &[Vec<String>]) -> Result<String> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    for row in std::iter::once(head).chain(rows.iter().map(Vec::as_slice)) {
+        writer.write_record(row).map_err(|error| Error::io(error.to_string()))?;
+    }
+    let bytes = writer.into_inner().map_err(|error| Error::io(error.to_string()))?;
+    String::from_utf8(bytes).map_err(|error| Error::io(error.to_string()))
+}
+
 fn fields(shape: Shape, cell: &Cell) -> Vec<String> {
     let mut out = match cell {
         Cell::Text(text) => vec![csv_text(text)],

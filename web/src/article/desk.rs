@@ -2,8 +2,8 @@
 
 use super::said::{Said, Words};
 use crate::components::STILL;
-use crate::figures::article::facts_table::filter::Filter;
 use crate::figures::article::names;
+use crate::figures::study::{At, Filter, shown_fact};
 use crate::state::ViewState;
 use engram_core::metrics::{MetricConvention, Prediction, Summary, finding, predictions, summarize};
 use engram_core::record::Record;
@@ -83,7 +83,16 @@ impl Desk {
 
     /// The layer of which facts are listed, where it is a single one.
     pub(crate) fn listed_layer(&self) -> Option<usize> {
-        self.filter.with(|filter| filter.from.filter(|from| filter.to == Some(*from)))
+        self.filter.with(|filter| match filter.at {
+            Some(At::Argmax(layer)) => Some(layer),
+            Some(At::Layers(from, to)) if from == to => Some(from),
+            _ => None,
+        })
+    }
+
+    /// `order` of the fact that is looked at: the chosen one, or else the first one that was traced, or the first at all.
+    pub(crate) fn fact(&self) -> Option<usize> {
+        shown_fact(self.records.get(self.shown())?, self.state.with(|state| state.fact))
     }
 
     /// The layer that is looked at in a study: the listed one, or else the one that the chosen fact's trace names.

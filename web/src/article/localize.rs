@@ -7,6 +7,7 @@ use crate::figures::bars::{self, Bars};
 use crate::figures::histogram::Histogram;
 use crate::figures::multiples::{Multiples, of_bars};
 use crate::figures::roles;
+use crate::figures::study::At;
 use crate::words;
 use engram_core::metrics::Summary;
 use leptos::prelude::*;
@@ -106,7 +107,7 @@ fn dominant(desk: &Desk) -> AnyView {
         let again = listed.shown() == place && listed.listed_layer() == Some(layer);
         let layer = (!again).then_some(layer);
         state.update(|state| (state.record, state.fact) = (place, state.fact.filter(|_| state.record == place)));
-        filter.update(|filter| (filter.from, filter.to) = (layer, layer));
+        filter.update(|filter| filter.at = layer.map(At::Argmax));
     });
     view! { <MultiplesView figure=figure layer=layer on_layer=choose /> }.into_any()
 }

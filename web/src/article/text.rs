@@ -36,21 +36,12 @@ fn front(article: &Article<'_>) -> AnyView {
 
 fn dropped(article: &Article<'_>) -> AnyView {
     let row = |row: fell::Row| {
-        let example = |example: &fell::Example| {
-            let numbers = example.numbers.clone();
-            view! {
-                <li>
-                    {example.prompt.clone()} " " <b>{example.answer.clone()}</b> " " <span class="faint">{numbers}</span>
-                </li>
-            }
-        };
-        let examples: Vec<_> = row.examples.iter().map(example).collect();
         view! {
             <tr>
                 <th scope="row">{row.model}</th>
                 <td>{row.reason.name()}</td>
                 <td class="number">{format!("{} of {}", row.share.count, row.share.of)}</td>
-                <td class="wide">{row.why} <ul>{examples}</ul></td>
+                <td class="wide">{row.why}</td>
             </tr>
         }
     };
@@ -64,7 +55,7 @@ fn dropped(article: &Article<'_>) -> AnyView {
                             <th scope="col">"model"</th>
                             <th scope="col">"reason"</th>
                             <th scope="col" class="number">"facts"</th>
-                            <th scope="col">"what it means, with examples"</th>
+                            <th scope="col">"what it means"</th>
                         </tr>
                     </thead>
                     <tbody>{rows}</tbody>
@@ -103,12 +94,8 @@ fn all_methods(article: &Article<'_>) -> AnyView {
 /// What can be checked of the page, how its numbers are computed again, and how it is cited.
 fn reproduced(article: &Article<'_>) -> AnyView {
     let page = format!("{}.html", title(article).stem);
-    let [verify, again, lab, query] = [
-        format!("engram verify {page}"),
-        format!("engram verify {page} --rerun 5"),
-        "engram lab".to_owned(),
-        format!("?record={page}"),
-    ];
+    let [verify, again, lab] =
+        [format!("engram verify {page}"), format!("engram verify {page} --rerun 5"), format!("engram lab {page}")];
     let extract = reproduce::extract(article).map(|said| view! { <p>{told(&said)}</p> });
     let bibtex = cite::bibtex(article);
     let all: Vec<_> = reproduce::records(article).into_iter().map(again_one).collect();
@@ -122,10 +109,10 @@ fn reproduced(article: &Article<'_>) -> AnyView {
         {command(&format!("{verify}\n{again}"))}
         <h3 id="lab">"Open in the lab"</h3>
         <p>
-            "The lab traces and edits the same models. Start it with " <code>{lab}</code>
-            ", or open one that somebody serves, and drop this file on it; beside a lab on a server the page opens by " <code>{query}</code>
-            " behind the lab's address."
+            "The lab traces and edits the same models. This opens it in a browser with the records of this page; a lab that is open \
+             takes the file where it is dropped."
         </p>
+        {command(&lab)}
         <h3 id="cite">"Cite"</h3>
         {command(&bibtex)}
         <p class="faint">"Author and year are for you to add: the records know neither."</p>

@@ -36,7 +36,6 @@ mod shown;
 #[cfg(feature = "page")]
 #[expect(unreachable_pub, reason = "leptos makes the properties of every component public")]
 mod small_map;
-#[cfg(feature = "page")]
 #[expect(unreachable_pub, reason = "leptos makes the properties of every component public")]
 pub mod study;
 pub mod switches;

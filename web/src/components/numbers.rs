@@ -1,6 +1,7 @@
-//! The numbers behind a figure as a table: the figure's twin for those who read rather than look.
+//! The numbers behind a figure as a table and as CSV: the figure's twin for those who read rather than look.
 
-use super::STILL;
+use super::{STILL, tables};
+use crate::figures::numbers::to_csv;
 use leptos::{html, prelude::*};
 
 /// A folded table; its rows are made when it is opened for the first time.
@@ -28,9 +29,13 @@ pub fn Numbers(
         }
     });
     let table = move || {
+        let columns = head.clone();
+        let csv = move || rows.with(|rows| to_csv(&columns, rows));
+        let file = move || csv().map(|csv| tables::file(&csv, "text/csv", format!("{}.csv", stem(name)), "CSV"));
         let head: Vec<_> = head.iter().map(|name| view! { <th scope="col">{name.clone()}</th> }).collect();
         let body = move || rows.with(|rows| rows.iter().map(|cells| row(cells)).collect_view());
         view! {
+            <p class="files">{file}</p>
             <div class="scroll" tabindex="0">
                 <table>
                     <thead>
@@ -48,6 +53,11 @@ pub fn Numbers(
         </details>
     }
     .into_any()
+}
+
+/// A file's name without its ending.
+fn stem(name: &str) -> String {
+    name.to_lowercase().replace(' ', "-")
 }
 
 /// A row of numbers; its first cell names it.

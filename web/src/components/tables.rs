@@ -14,8 +14,9 @@ pub fn Tables(
 }
 
 fn one(table: &Table) -> impl IntoView + use<> {
-    let csv = table.to_csv().ok().map(|csv| file(&csv, "text/csv", table.number, "csv", "CSV"));
-    let markdown = file(&table.to_markdown(), "text/markdown", table.number, "md", "Markdown");
+    let name = |end: &str| format!("table-{}.{end}", table.number);
+    let csv = table.to_csv().ok().map(|csv| file(&csv, "text/csv", name("csv"), "CSV"));
+    let markdown = file(&table.to_markdown(), "text/markdown", name("md"), "Markdown");
     let body = self::table(table);
     view! {
         <div class="table">
@@ -67,8 +68,7 @@ pub fn table(table: &Table) -> AnyView {
 }
 
 /// A link that saves a text as a file. Nothing is sent anywhere: the text is in the link.
-fn file(text: &str, kind: &str, number: usize, end: &str, words: &'static str) -> impl IntoView + use<> {
+pub(super) fn file(text: &str, kind: &str, name: String, words: &'static str) -> impl IntoView + use<> {
     let href = format!("data:{kind};charset=utf-8,{}", percent(text));
-    let name = format!("table-{number}.{end}");
     view! { <a href=href download=name>{words}</a> }
 }

@@ -3,7 +3,6 @@
 
 pub mod chosen;
 pub mod dropped;
-pub mod facts_table;
 pub mod finding;
 pub mod findings;
 pub mod limits;

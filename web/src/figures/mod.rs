@@ -29,6 +29,7 @@ pub mod lines;
 pub mod live;
 pub mod loss;
 pub mod multiples;
+pub mod numbers;
 pub mod palette;
 pub mod panels;
 pub mod partial;

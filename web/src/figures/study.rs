@@ -1,6 +1,7 @@
 //! The study screen as plain data: one line for each fact, what all of them say in a sentence, which of them are listed, and one fact
 //! in full.
 
+mod address;
 mod ending;
 mod filter;
 mod line;
@@ -12,7 +13,7 @@ mod told;
 
 pub use ending::Ending;
 pub use filter::{At, Filter, Group, SortBy, apply, counts};
-pub use line::{Line, Place, lines};
+pub use line::{Line, Place, lines, shown_fact};
 pub use map::small_map;
 pub use opened::{Mark, Marks, Opened};
 pub use peaks::{Peaks, Run};

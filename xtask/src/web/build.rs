@@ -103,7 +103,7 @@ fn kept_worker(site: &mut Site) -> Result<String> {
 }
 
 /// The lab's own style sheets, in the order of index.html.
-const LAB_STYLES: [&str; 9] = [
+const LAB_STYLES: [&str; 10] = [
     "tokens.css",
     "lab.css",
     "frame.css",
@@ -111,6 +111,7 @@ const LAB_STYLES: [&str; 9] = [
     "edit.css",
     "forward.css",
     "models.css",
+    "facts.css",
     "study.css",
     "lessons.css",
 ];
@@ -129,7 +130,7 @@ fn styles() -> Result<Styles> {
     let common = [sheet("style.css")?, sheet("figures.css")?].join("\n");
     Ok(Styles {
         lab: LAB_STYLES.iter().try_fold(common.clone(), |all, name| anyhow::Ok(all + "\n" + &sheet(name)?))?,
-        result: [sheet("tokens.css")?, common, sheet("article.css")?].join("\n"),
+        result: [sheet("tokens.css")?, common, sheet("facts.css")?, sheet("article.css")?].join("\n"),
     })
 }
 

@@ -1,5 +1,6 @@
 //! The table of facts: a strip of recovery, the peak and the edit of each; one of them is opened with the mouse or the keys.
 
+use crate::components::STILL;
 use crate::figures::small_map::bands;
 use crate::figures::study::{Ending, Filter, Line, Place, SortBy};
 use crate::words;
@@ -61,11 +62,15 @@ pub fn FactTable(
                 (true, true) => Some("descending"),
             })
         };
+        if STILL {
+            return view! { <th scope="col" class=class>{name}</th> }.into_any();
+        }
         view! {
             <th scope="col" class=class aria-sort=turned>
                 <button type="button" title=column.meaning() on:click=move |_| filter.update(|filter| filter.sort_by(column))>{name}</button>
             </th>
         }
+        .into_any()
     };
     let none =
         move || found.with(Vec::is_empty).then(|| view! { <p class="faint nothing">"No fact is like that."</p> });
@@ -138,6 +143,15 @@ fn row(
         [Some(clean), None] => words::percent_of(clean),
         _ => String::new(),
     };
+    let fact =
+        view! { <span>{before} <span class="s">{subject}</span> {after} " " <span class="a">{answer}</span></span> };
+    let fact = match STILL {
+        true => fact.into_any(),
+        false => view! {
+            <button type="button" tabindex=move || if stop.get() == Some(order) { "0" } else { "-1" }>{fact}</button>
+        }
+        .into_any(),
+    };
     view! {
         <tr
             class:excluded=excluded
@@ -147,9 +161,7 @@ fn row(
         >
             <td class="c-n">{number}</td>
             <th scope="row" class="c-fact">
-                <button type="button" tabindex=move || if stop.get() == Some(order) { "0" } else { "-1" }>
-                    <span>{before} <span class="s">{subject}</span> {after} " " <span class="a">{answer}</span></span>
-                </button>
+                {fact}
                 // A phone has no room for a column of edits.
                 {ending.map(ended)}
             </th>

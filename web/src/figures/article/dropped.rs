@@ -1,10 +1,10 @@
-//! Facts that the studies excluded, and why: a row per model and reason, with the threshold that decided and examples.
+//! Facts that the studies excluded, and why: a row per model and reason, with the threshold that decided.
 
 use super::finding::share;
 use super::{Article, Study};
 use crate::words;
 use engram_core::metrics::Share;
-use engram_core::record::{Dropped, Outcome, Reason, Settings};
+use engram_core::record::{Reason, Settings};
 use std::collections::BTreeMap;
 
 /// Facts that one study excluded for one reason.
@@ -18,27 +18,7 @@ pub struct Row {
     pub share: Share,
     /// The reason in a sentence, with the threshold from the settings.
     pub why: String,
-    /// The first ones in study order.
-    pub examples: Vec<Example>,
 }
-
-/// An excluded fact.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Example {
-    /// Its `order`.
-    pub order: usize,
-    /// Prompt.
-    pub prompt: String,
-    /// True answer.
-    pub answer: String,
-    /// The numbers that decided and what the study noted; empty where it kept none.
-    pub numbers: String,
-}
-
-/// Examples of a reason at most.
-const EXAMPLES: usize = 3;
-/// Characters of a text from a record at most.
-const LONGEST: usize = 160;
 
 /// A row per study and reason, the most frequent reason first.
 pub fn rows(article: &Article<'_>) -> Vec<Row> {
@@ -55,7 +35,6 @@ fn of_study(study: &Study<'_>) -> Vec<Row> {
             reason,
             share: Share::new(count, study.summary.screened)?,
             why: why(reason, &study.record.settings),
-            examples: examples(study, reason),
         })
     };
     reasons.into_iter().filter_map(row).collect()
@@ -69,36 +48,6 @@ pub fn why(reason: Reason, settings: &Settings) -> String {
         _ => String::new(),
     };
     words::sentence(&format!("{}{threshold}", words::reason(reason)))
-}
-
-fn examples(study: &Study<'_>, wanted: Reason) -> Vec<Example> {
-    let text = |text: &str| words::short(&words::visible(text.trim()), LONGEST);
-    let facts = study.record.facts.iter().filter_map(|fact| match &fact.outcome {
-        Outcome::Dropped(dropped) if dropped.reason == wanted => Some((fact, dropped)),
-        _ => None,
-    });
-    let example = |(fact, dropped): (&engram_core::record::FactRecord, &Dropped)| Example {
-        order: fact.order,
-        prompt: text(&fact.prompt),
-        answer: text(&fact.target_true),
-        numbers: numbers(dropped),
-    };
-    facts.take(EXAMPLES).map(example).collect()
-}
-
-fn numbers(dropped: &Dropped) -> String {
-    let p = |p: f32| words::probability(p.into());
-    let mut parts = Vec::new();
-    parts.extend(dropped.p_clean.map(|clean| format!("p_clean {}", p(clean))));
-    parts.extend(dropped.p_corrupt.map(|corrupt| format!("p_corrupt {}", p(corrupt))));
-    if let (Some(clean), Some(corrupt)) = (dropped.p_clean, dropped.p_corrupt) {
-        parts.push(format!("effect {}", words::signed(f64::from(clean) - f64::from(corrupt))));
-    }
-    // The note of a fact that is not sensitive repeats the effect.
-    if !dropped.detail.is_empty() && dropped.reason != Reason::NotSensitive {
-        parts.push(words::short(&words::visible(&dropped.detail), LONGEST));
-    }
-    parts.join(", ")
 }
 
 /// What was excluded, in a sentence: over all studies, by reason.
@@ -119,7 +68,7 @@ mod tests {
     use super::super::super::sample;
     use super::*;
     use engram_core::metrics::MetricConvention;
-    use engram_core::record::{FactRecord, Record};
+    use engram_core::record::{Dropped, FactRecord, Outcome, Record};
 
     fn record() -> Record {
         let mut record = sample::record();
@@ -139,13 +88,6 @@ mod tests {
         assert_eq!(found.len(), 2);
         assert_eq!((found[0].reason, found[0].share.count, found[0].share.of), (Reason::NotSensitive, 5, 8));
         assert!(found[0].why.contains("below 0.1)"), "{}", found[0].why);
-        assert_eq!(found[0].examples.len(), EXAMPLES);
-        assert_eq!(found[0].examples[0].numbers, "p_clean 0.3000, p_corrupt 0.2800, effect +0.0200");
-        assert_eq!(found[1].examples[0].numbers, "");
-        if let Outcome::Dropped(dropped) = &mut records[0].facts[1].outcome {
-            dropped.detail = "a\nb".into();
-        }
-        assert_eq!(rows(&Article::new(&records, &MetricConvention::default()))[1].examples[0].numbers, "a⏎b");
         records[0].settings.max_tokens = 77;
         assert!(why(Reason::TooLong, &records[0].settings).contains("more than 77 tokens"));
     }

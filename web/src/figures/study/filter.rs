@@ -90,6 +90,8 @@ pub fn counts(lines: &[Line]) -> Vec<(Group, usize)> {
 pub enum At {
     /// Layers from the first to the last one.
     Layers(usize, usize),
+    /// The paper's argmax layer, with a peak or without.
+    Argmax(usize),
     /// Those without a peak.
     Nowhere,
 }
@@ -103,6 +105,7 @@ impl At {
     fn holds(self, line: &Line) -> bool {
         match (self, &line.place) {
             (Self::Nowhere, place) => matches!(place, Place::NoPeak(_)),
+            (Self::Argmax(layer), _) => line.argmax == Some(layer),
             (at, Place::Peak { layer, .. }) => at.has(*layer),
             _ => false,
         }
@@ -112,6 +115,7 @@ impl At {
     pub fn words(self) -> String {
         match self {
             Self::Nowhere => "without a peak".into(),
+            Self::Argmax(layer) => format!("that layer {layer} restores most of"),
             Self::Layers(from, to) if from == to => format!("with the peak at layer {from}"),
             Self::Layers(from, to) => format!("with the peak at layers {from}–{to}"),
         }

@@ -3,7 +3,7 @@
 use super::Ending;
 use crate::figures::facts::parts;
 use crate::words;
-use engram_core::metrics::{Finding, MetricConvention, finding, shown_edits, sufficiency};
+use engram_core::metrics::{Dominant, Finding, MetricConvention, dominant, finding, shown_edits, sufficiency};
 use engram_core::record::{FactRecord, Outcome, Reason, Record};
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -59,6 +59,8 @@ pub struct Line {
     pub p: [Option<f64>; 2],
     /// Where its peak is.
     pub place: Place,
+    /// The paper's argmax layer, from 1, peak or not; none of a fact that is not localized.
+    pub argmax: Option<usize>,
     /// Recovery layer by layer; empty where there is nothing to show.
     pub strip: Vec<f64>,
     /// How its edit ended; `None` without one.
@@ -76,6 +78,13 @@ pub fn lines(record: &Record, view: &MetricConvention) -> Vec<Line> {
     record.facts.iter().map(|fact| line(fact, view, endings.get(&fact.order).copied())).collect()
 }
 
+/// `order` of the fact that is open: the wanted one, or else the first one that was traced, or the first at all.
+pub fn shown_fact(record: &Record, wanted: Option<usize>) -> Option<usize> {
+    let there = wanted.filter(|order| record.facts.iter().any(|fact| fact.order == *order));
+    let traced = || record.validated().next().map(|found| found.0.order);
+    there.or_else(traced).or_else(|| record.facts.first().map(|fact| fact.order))
+}
+
 fn line(fact: &FactRecord, view: &MetricConvention, ending: Option<Ending>) -> Line {
     let p = match &fact.outcome {
         Outcome::Dropped(dropped) => [dropped.p_clean, dropped.p_corrupt],
@@ -84,6 +93,7 @@ fn line(fact: &FactRecord, view: &MetricConvention, ending: Option<Ending>) -> L
     let strip = recovery(fact, view).unwrap_or_default();
     let place = place(fact, view, &strip);
     let strip = if matches!(place, Place::Excluded { .. }) { Vec::new() } else { strip };
+    let argmax = fact.validated().and_then(|traced| dominant(traced, view.position, view.argmax_always));
     let (parts, answer) = (parts(&fact.prompt, &fact.subject), words::visible(fact.target_true.trim()));
     let why = place.why().unwrap_or_default();
     let ended = ending.map_or("", Ending::word);
@@ -95,6 +105,7 @@ fn line(fact: &FactRecord, view: &MetricConvention, ending: Option<Ending>) -> L
         answer,
         p: p.map(|p| p.map(f64::from)),
         place,
+        argmax: argmax.and_then(Dominant::layer),
         strip,
         ending,
         key: 0,

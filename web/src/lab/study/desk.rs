@@ -3,7 +3,7 @@
 
 use super::live::unfinished;
 use super::runner::Runner;
-use crate::figures::study::{Filter, Line, Opened, apply, lines};
+use crate::figures::study::{Filter, Line, Opened, apply, lines, shown_fact};
 use crate::lab::trace::Tracer;
 use crate::page::Page;
 use crate::sample;
@@ -75,7 +75,7 @@ impl Desk {
         let found = Memo::new(move |_| lines.with(|lines| filter.with(|filter| apply(lines, filter))));
         let order = Memo::new(move |_| {
             let wanted = page.state.with(|state| state.fact);
-            with.record(|record| first(record, wanted)).flatten()
+            with.record(|record| shown_fact(record, wanted)).flatten()
         });
         let opened = Memo::new(move |_| {
             let (order, view) = (order.get()?, view.get());
@@ -177,13 +177,6 @@ impl Shown {
             Source::Nothing => None,
         }
     }
-}
-
-/// The wanted fact, or else the first one that was traced, or the first at all.
-fn first(record: &Record, wanted: Option<usize>) -> Option<usize> {
-    let there = wanted.filter(|order| record.facts.iter().any(|fact| fact.order == *order));
-    let traced = || record.validated().next().map(|found| found.0.order);
-    there.or_else(traced).or_else(|| record.facts.first().map(|fact| fact.order))
 }
 
 /// Scrolls to a row of the table, where it is not in view.
