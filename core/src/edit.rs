@@ -20,7 +20,7 @@ mod sequence;
 mod size;
 mod solve;
 
-pub use around::{OwnLayer, alike, known, known_fact, own_layer, unrelated};
+pub use around::{alike, known, known_fact, own_layer, unrelated};
 pub use contexts::contexts;
 pub use editor::{EditBatch, EditTarget, Evidence, OnStep, Solved, Step, solve};
 pub use measure::{MeasuredEdit, measure};

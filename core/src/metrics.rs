@@ -23,7 +23,7 @@ pub use ablation::{LayerMaps, Part, drop_at, drop_map, layer_maps, mean_drop, ml
 pub use edits::{
     EditOutcome, EditSummary, Level, SideEffects, edit_outcome, edit_summaries, edit_summary, side_effects,
 };
-pub use finding::{Finding, PEAK, SMALL, finding, layer_of, no_peak};
+pub use finding::{Finding, OwnLayer, PEAK, SMALL, finding, layer_of, no_peak};
 pub use fluency::ngram_entropy;
 pub use localize::{
     Concentration, Distribution, Dominant, SNAP, dominant, dominant_layer, mean_sufficiency, sufficiency,

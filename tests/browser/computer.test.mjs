@@ -68,7 +68,7 @@ test('the link lets a page compute on the computer, and the page says where it c
 /** Fills in a study that is not over before its page is. */
 async function long(study) {
   await study.getByRole('textbox', { name: 'Facts', exact: true }).fill('120');
-  await study.getByRole('textbox', { name: 'With maps' }).fill('100');
+  await study.getByRole('textbox', { name: 'Facts with maps' }).fill('100');
   await study.getByRole('textbox', { name: 'Edits' }).fill('30');
 }
 

@@ -58,8 +58,8 @@ test('the lab makes the page that the native program makes, and takes it back', 
   await started(page);
   await drop(page, studies.map((text, at) => [`${models[at]}.engram.json`, text]));
   await records(page).getByRole('button', { name: 'engram-phi', exact: true }).waitFor();
-  const [name, bytes] = await saved(page, page.getByRole('button', { name: 'Make a page…' }));
-  assert.equal(name, 'engram-llama-and-1-more.html');
+  const [name, bytes] = await saved(page, page.getByRole('button', { name: 'Download page' }));
+  assert.equal(name, 'engram-llama-and-engram-phi.html');
   await page.getByText(`saved as ${name}`).waitFor();
   await accessible(page, 'a page was exported');
 
@@ -82,7 +82,7 @@ test('the lab makes the page that the native program makes, and takes it back', 
   await started(again);
   await drop(again, [[name, bytes]]);
   for (const model of models) await records(again).getByRole('button', { name: model, exact: true }).waitFor();
-  const [second, same] = await saved(again, again.getByRole('button', { name: 'Make a page…' }));
+  const [second, same] = await saved(again, again.getByRole('button', { name: 'Download page' }));
   assert.deepEqual([second, same.equals(bytes)], [name, true]);
 });
 
@@ -106,7 +106,7 @@ test('without a printer the lab says so', 60, async use => {
   browser.allow(/Failed to load resource/);
   const page = await browser.open(site.url);
   await started(page);
-  const button = tracing(page).getByRole('button', { name: 'Make a page…' });
+  const button = tracing(page).getByRole('button', { name: 'Download page' });
   await page.route(/engram-printer/, route => route.fulfill({ status: 404 }));
   await button.click();
   await page.getByRole('alert').filter({ hasText: 'the page was not made' }).waitFor();

@@ -58,16 +58,19 @@ function agree(ask, found, groups) {
   assert.equal(groups.length, all.length, 'as many figures as the step asks for');
   for (const [at, [show, record]] of all.entries()) {
     if (['edit', 'price'].includes(show) || show.startsWith('tokens')) continue;
+    // The title has the unit of points.
+    const unit = /block|attention|mlp/.test(show) ? ' points' : '';
     if (show.startsWith('mean ')) {
-      const [[, text]] = groups[at].bars;
+      const text = groups[at].bars[0][1] + unit;
       const mean = value({ record }, `${show.slice(5)}.mean`);
       assert.ok(Math.abs(read(text) - mean) <= slack(text), `${show}: ${text} on the screen, ${mean} by the program`);
       continue;
     }
     const wanted = curve(record, show);
     assert.equal(groups[at].bars.length, wanted.length);
-    for (const [layer, [, text]] of groups[at].bars.entries()) {
-      if (wanted[layer] === null) assert.equal(text, 'removed');
+    for (const [layer, [, bare]] of groups[at].bars.entries()) {
+      const text = bare + unit;
+      if (wanted[layer] === null) assert.equal(bare, 'removed');
       else assert.ok(Math.abs(read(text) - wanted[layer]) <= slack(text), `${show}, layer ${layer + 1}: ${text} on the screen, ${wanted[layer]} by the program`);
     }
   }
@@ -95,17 +98,16 @@ for (const [at, name] of files.entries()) {
       // What the text speaks of: the program's numbers, and at least one of them among the measured ones beside it.
       const found = native(ask);
       agree(ask, found, groups);
-      const right = told.startsWith('✓');
-      const names = named(right ? texts.right || texts.otherwise : texts.otherwise || texts.right);
+      const names = named(texts.result);
       const shown = await screen(page).locator('.told > p .v').allInnerTexts();
-      const numbersTold = shown.filter(text => /^[−<]?[\d.]+( %)?$/.test(text));
+      const numbersTold = shown.filter(text => /^[−<]?[\d.]+( %| points)?$/.test(text));
       assert.equal(numbersTold.length, names.length, `${names.join(', ')}: ${told}`);
       for (const [index, value_] of names.map(one => value(found, one)).entries()) {
         const text = numbersTold[index];
         const off = Math.abs(read(text) - value_);
         assert.ok(off <= slack(text, names[index].startsWith('edit.')), `{${names[index]}}: ${text} on the screen, ${value_} by the program`);
       }
-      const seen = numbersTold.filter(text => onStage.some(one => one === text || one.startsWith(`${text} of`)) || groups.some(group => group.bars.some(([label]) => label === `layer ${text}`)));
+      const seen = numbersTold.filter(text => onStage.some(one => one === text.replace(' points', '') || one.startsWith(`${text} of`)) || groups.some(group => group.bars.some(([label]) => label === `layer ${text}`)));
       assert.ok(seen.length > 0, `none of ${numbersTold} is among ${onStage}`);
       said.push('', `## ${step}`, '', `Asked: ${ask.question}`, '', `Predicted: ${mine}`, '', 'Seen:', '', ...told.split('\n').filter(Boolean).map(line => `> ${line}`), '', ...groups.flatMap(group => [`- ${group.title.replaceAll('\n', ' ')}: ${group.bars.map(bar => bar.join(' ')).join(', ')}`]));
       keep(number, said);
@@ -147,30 +149,36 @@ test('a teacher’s link opens lesson, step, model and prompt', 180, async use =
 test('a fact of the reader’s own is predicted, measured and handed on', 180, async use => {
   const { page } = await begin(use, { path: '?lesson=8', options: { webgpu: false, context: { permissions: ['clipboard-read', 'clipboard-write'] } } });
   await screen(page).getByLabel('Prompt, up to where the answer follows').fill('Vancouver Island can be found in the country of');
-  await screen(page).getByLabel('Subject, as it stands there').fill('Vancouver Island');
-  await screen(page).getByLabel('Subject, as it stands there').press('Tab');
+  await screen(page).getByLabel('Subject, spelled as in the prompt').fill('Vancouver Island');
+  await screen(page).getByLabel('Subject, spelled as in the prompt').press('Tab');
   await until('the question is in the address', () => page.url().includes('Vancouver'));
   await predict(page, { predict: 'layer' });
   await measured(page);
-  assert.match(await stage(page).innerText(), /Probability of Canada, engram-relay/);
+  assert.match(await stage(page).innerText(), /Probability of “Canada”, engram-relay/);
   await picture(page, 'lesson-8-own');
   await screen(page).getByRole('button', { name: 'Copy link to this step' }).click();
   await screen(page).getByText('The link is on the clipboard.').waitFor();
   const link = await page.evaluate(() => navigator.clipboard.readText());
   const other = await use(await launch({ webgpu: false })).open(link);
   await started(other);
-  assert.equal(await screen(other).getByLabel('Subject, as it stands there').inputValue(), 'Vancouver Island');
+  assert.equal(await screen(other).getByLabel('Subject, spelled as in the prompt').inputValue(), 'Vancouver Island');
   // A subject that is not in the prompt is told, and nothing can be checked.
-  await screen(other).getByLabel('Subject, as it stands there').fill('Fuji');
-  await screen(other).getByLabel('Subject, as it stands there').press('Tab');
-  await screen(other).getByText('“Fuji” is not in the prompt.').waitFor();
+  await screen(other).getByLabel('Subject, spelled as in the prompt').fill('Fuji');
+  await screen(other).getByLabel('Subject, spelled as in the prompt').press('Tab');
+  await screen(other).getByText('“Fuji” is not in the prompt. Type it exactly as it is written there.').waitFor();
   await predict(other, { predict: 'layer' });
   assert.ok(await check(other).isDisabled());
+  await screen(other).getByText('Correct the question first.').waitFor();
+  // The prediction stays while the question is mended. One that does not depend on its subject gets no verdict.
+  await screen(other).getByLabel('Prompt, up to where the answer follows').fill('The the the the Fuji the');
+  await until('it can be checked', () => check(other).isEnabled(), 90);
+  await check(other).click();
+  await screen(other).getByText(/No verdict\. (The answer|No state of this token|The model does not give)/).waitFor({ timeout: 60_000 });
 });
 
 test('an edited lesson shows its new text, and a broken one says file and line', 120, async use => {
   const path = 'lessons/1-what-is-a-fact.md';
-  const whole = `# Our town\n\n## One step\n\nWhat do **we** know of {subject}?\n\n\`\`\`ask\nquestion = "Is it known?"\nmodel = "engram-relay"\nprompt = "On stage BB King usually played the"\nsubject = "BB King"\ninstead = "Ringo Starr"\npredict = "option"\nof = "clean"\noptions = ["no", "yes"]\nbounds = [0.5]\n\`\`\`\n\n### Otherwise\n\nThe model gives {answer} {clean}.\n`;
+  const whole = `# Our town\n\n## One step\n\nWhat do **we** know of {subject}?\n\n\`\`\`ask\nquestion = "Is it known?"\nmodel = "engram-relay"\nprompt = "On stage BB King usually played the"\nsubject = "BB King"\ninstead = "Ringo Starr"\npredict = "option"\nof = "clean"\noptions = ["no", "yes"]\nbounds = [0.5]\n\`\`\`\n\n### Result\n\nThe model gives {answer} {clean}.\n`;
   let text = whole;
   const pages = Object.defineProperty({}, path, { get: () => text, enumerable: true });
   const site = await use(await serve(DIST, { pages }));

@@ -20,7 +20,7 @@ test('a study of the page survives a reload and is resumed', 240, async use => {
   const { page, study } = await begin(use);
   // Long enough to be cut in the middle: more facts than a batch, and edits at its end.
   await study.getByRole('textbox', { name: 'Facts', exact: true }).fill('96');
-  await study.getByRole('textbox', { name: 'With maps' }).fill('1');
+  await study.getByRole('textbox', { name: 'Facts with maps' }).fill('1');
   await study.getByRole('textbox', { name: 'Edits' }).fill('6');
   await study.getByRole('button', { name: 'Study', exact: true }).click();
   const live = study.getByRole('region', { name: 'The study that runs' });
@@ -53,7 +53,7 @@ test('a queue of studies and what was filled in survive a reload', 240, async us
   const { page, study } = await begin(use);
   const field = name => study.getByRole('textbox', { name, exact: true });
   await field('Facts').fill('6');
-  await field('With maps').fill('0');
+  await field('Facts with maps').fill('0');
   await field('Edits').fill('1');
   await study.getByRole('checkbox', { name: /^engram-qwen2/ }).check();
   await study.getByRole('checkbox', { name: /^engram-phi/ }).check();
@@ -74,7 +74,7 @@ test('a queue of studies and what was filled in survive a reload', 240, async us
     return last.waitFor({ timeout: 100_000 });
   }
   assert.equal(await field('Facts').inputValue(), '6');
-  assert.equal(await field('With maps').inputValue(), '0');
+  assert.equal(await field('Facts with maps').inputValue(), '0');
   for (const name of [/^engram-relay,? /, /^engram-qwen2/, /^engram-phi/]) {
     assert.ok(await study.getByRole('checkbox', { name }).first().isChecked(), `${name} is still ticked`);
   }
@@ -110,7 +110,7 @@ test('facts are edited at every layer, traced again, and one after the other', 2
   const run = async (way, again) => {
     const unfold = study.getByRole('button', { name: 'New study…' });
     if (await unfold.isVisible()) await unfold.click();
-    for (const [name, value] of [['Facts', '8'], ['With maps', '1'], ['Edits', '3']]) {
+    for (const [name, value] of [['Facts', '8'], ['Facts with maps', '1'], ['Edits', '3']]) {
       await study.getByRole('textbox', { name, exact: true }).fill(value);
     }
     await study.getByLabel('Edit method').selectOption('r-rome');

@@ -171,7 +171,7 @@ impl Bars<'_> {
             self.phase = Some(phase);
             let (label, unit) = match phase {
                 StudyPhase::Trace => ("tracing", "facts"),
-                StudyPhase::Redundancy => ("redundancy", "facts"),
+                StudyPhase::Redundancy => ("redundancy", "curves"),
                 StudyPhase::Mlp => ("tracing MLPs", "facts"),
                 StudyPhase::SecondMoment => ("second moments of keys", "tokens"),
                 StudyPhase::Optimize => ("finding v*", "steps"),

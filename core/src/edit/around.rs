@@ -4,7 +4,7 @@
 use crate::error::Result;
 use crate::facts::{Fact, FactFile, shuffled};
 use crate::load::Model;
-use crate::metrics::{Dominant, Finding, MetricConvention, dominant, layer_of};
+use crate::metrics::OwnLayer;
 use crate::record::{PatchPosition, Settings};
 use crate::trace::{Screened, TokenizedFact, screen, stage1};
 
@@ -67,23 +67,9 @@ pub async fn alike<'a>(model: &Model, facts: &'a FactFile, fact: &Fact) -> Resul
     Ok(known.map(|(one, _)| one).collect())
 }
 
-/// A fact's own layer: where the patch at the subject's last token helps most.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct OwnLayer {
-    /// The layer, from 1.
-    pub layer: usize,
-    /// The patch there recovers enough for the layer to be named as the fact's dominant one (see [`PEAK`]); else it is
-    /// the highest of a flat curve.
-    ///
-    /// [`PEAK`]: crate::metrics::PEAK
-    pub peak: bool,
-}
-
 /// The fact's own layer under `subject-last`; `None` where no patch at the subject helps.
 pub async fn own_layer(model: &Model, fact: &TokenizedFact, settings: &Settings) -> Result<Option<OwnLayer>> {
     let settings = Settings { positions: vec![PatchPosition::SubjectLast], ..settings.clone() };
     let traced = stage1(model, &[fact], &settings).await?.pop().expect("one fact, one trace");
-    let Some(Dominant::Layer(layer)) = dominant(&traced, PatchPosition::SubjectLast, false) else { return Ok(None) };
-    let peak = matches!(layer_of(&traced, &MetricConvention::default()), Some(Finding::Layer(_)));
-    Ok(Some(OwnLayer { layer, peak }))
+    Ok(OwnLayer::of(&traced))
 }

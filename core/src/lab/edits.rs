@@ -1,10 +1,11 @@
 //! Edits in force: made one after the other, each removable. They are overlays, so the weights stay as they were loaded.
 
 use super::{Lab, Tell};
-use crate::edit::{self, Change, EditTarget, MeasuredEdit, OwnLayer, Step, Unedited, edit_one, edit_saved};
+use crate::edit::{self, Change, EditTarget, MeasuredEdit, Step, Unedited, edit_one, edit_saved};
 use crate::error::{Error, Result};
 use crate::facts::Fact;
 use crate::generate::greedy;
+use crate::metrics::OwnLayer;
 use crate::protocol::{EditCommand, Edited, Event, StudyPhase};
 use crate::question::{Question, fact_of};
 use crate::record::{EditLayers, EditMethod, EditSettings, Retraced, SearchStart, Settings, Unrelated};

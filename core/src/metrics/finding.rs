@@ -78,6 +78,25 @@ pub fn layer_of(traced: &Traced, view: &MetricConvention) -> Option<Finding> {
     }
 }
 
+/// A fact's own layer: where the patch at the subject's last token helps most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OwnLayer {
+    /// The layer, from 1.
+    pub layer: usize,
+    /// The patch there recovers enough for the layer to be named as the fact's dominant one (see [`PEAK`]); else it is
+    /// the highest of a flat curve.
+    pub peak: bool,
+}
+
+impl OwnLayer {
+    /// The own layer of a traced fact under `subject-last`; `None` where no patch at the subject helps, or none was made.
+    pub fn of(traced: &Traced) -> Option<Self> {
+        let layer = dominant(traced, PatchPosition::SubjectLast, false)?.layer()?;
+        let peak = matches!(layer_of(traced, &MetricConvention::default()), Some(Finding::Layer(_)));
+        Some(Self { layer, peak })
+    }
+}
+
 /// How many of the facts that have a dominant layer have no peak there. `None` without such facts, under the paper's
 /// convention, and under last-token, whose last layer recovers everything.
 pub fn no_peak(record: &Record, view: &MetricConvention) -> Option<Share> {

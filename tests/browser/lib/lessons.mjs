@@ -19,7 +19,7 @@ export function lesson(name) {
     const lines = fields.trim().split('\n').map(line => line.split(/ = (.*)/));
     const ask = Object.fromEntries(lines.map(([field, value]) => [field, JSON.parse(value)]));
     const section = title => new RegExp(`^### ${title}\\n([\\s\\S]*?)(?=^### |$(?![\\s\\S]))`, 'm').exec(part)?.[1].trim() ?? '';
-    return { title: part.split('\n')[0].trim(), ask, right: section('Right'), otherwise: section('Otherwise'), expected: section('Expected') };
+    return { title: part.split('\n')[0].trim(), ask, result: section('Result'), expected: section('Expected') };
   });
   return { title: /^# (.*)/m.exec(head)[1], steps };
 }
@@ -121,12 +121,14 @@ export const named = text => [...text.matchAll(/\{([^}]+)\}/g)].map(found => fou
 export function read(text) {
   // Less than is written: somewhere below it.
   if (text.startsWith('<')) return 0.0005;
-  const number = Number(text.replace('−', '-').replace('<', '').replace('%', '').trim());
-  return text.includes('%') ? number / 100 : number;
+  const number = Number(text.replace('−', '-').replace(/%|points/, '').trim());
+  return inHundredths(text) ? number / 100 : number;
 }
 
+const inHundredths = text => /%|points/.test(text);
+
 /** How far what is written may be from what was measured: half of the last digit, and what engines differ by. */
-export const slack = (text, edit) => (text.includes('%') ? 0.0006 : text.includes('.') ? 0.006 : 1e-9) + (edit ? 0.02 : 2e-4);
+export const slack = (text, edit) => (inHundredths(text) ? 0.0006 : text.includes('.') ? 0.006 : 1e-9) + (edit ? 0.02 : 2e-4);
 
 /** Keeps what somebody predicted and saw. */
 export function keep(number, lines) {

@@ -12,6 +12,7 @@ use crate::figures::bars::{self, Bars};
 use crate::figures::compare::{Quantity, edited_facts, settings as settings_of};
 use crate::figures::panels::{editability, panels as panels_of, redundancy_by_size, verdicts};
 use crate::figures::scatter::{both_answers, by_depth};
+use crate::figures::study::{Told, lines};
 use crate::words;
 use curves::Curves;
 use dots::Dots;
@@ -46,24 +47,32 @@ pub fn Compare(
     let ended = verdicts(&pairs, &view).into_iter().map(|line| view! { <p class="faint">{line}</p> }).collect_view();
     let facts = edited_facts(&pairs);
     const NO_EDITS: &str = "None of these studies has edits.";
+    let heads = pairs
+        .iter()
+        .map(|(name, record)| {
+            let head = Told::of(record, &view, &lines(record, &view)).head;
+            view! { <p><b>{name.clone()}</b> ": " {head}</p> }
+        })
+        .collect_view();
     view! {
+        {heads}
         <Key names=names />
-        <h3>"Figures 2 and 3. Layer by layer, aligned by relative depth"</h3>
+        <h3>"Layer by layer, aligned by relative depth"</h3>
         <Curves studies=studies view=view quantity=quantity cursor=cursor />
         <p class="faint">"The largest mark of a curve is its l*. Error bars are standard errors of the mean."</p>
         <details class="numbers">
             <summary>"Each study by itself, on one scale"</summary>
             <div class="beside">{alone}</div>
         </details>
-        <h3>"Figure 4. Per-model metrics"</h3>
+        <h3>"Metrics of each model"</h3>
         <div class="panels">{panels}</div>
         <div class="beside">
             <Dots scatter=size nothing="R needs the second pass, which none of these studies has." />
             <Dots scatter=editable nothing="This needs studies with a second pass and edits." />
         </div>
-        <h3>"Figures 5 and 6. Edits, fact by fact"</h3>
+        <h3>"Edits, fact by fact"</h3>
         <p class="faint">
-            "Filled marks are edits that reached a level of the paper's success; hollow marks are those that did not or are not \
+            "Filled marks are edits that reached a level of the paper's success criterion; hollow marks are those that did not or are not \
              counted. Above the dashed line the new answer is the likelier."
         </p>
         {facts.map(|facts| view! { <p class="edited-facts">{facts}</p> })}

@@ -1,8 +1,6 @@
 //! The study screen: bars of peaks, filters, the table of facts, one fact in full, and the figures of the whole study.
 
 #[cfg(feature = "page")]
-mod excluded;
-#[cfg(feature = "page")]
 mod figures;
 #[cfg(feature = "page")]
 mod fold;
@@ -13,8 +11,6 @@ mod peaks;
 mod table;
 mod tools;
 
-#[cfg(feature = "page")]
-pub use excluded::Excluded;
 #[cfg(feature = "page")]
 pub use figures::StudyFigures;
 #[cfg(feature = "page")]

@@ -16,6 +16,6 @@ mod values;
 pub use ask::{Ask, Predict, Show};
 pub use file::{Flaw, INDEX, Lesson, Step, names, read};
 pub use markdown::{Block, Piece, Style};
-pub use outcome::{Outcome, Runs, outcome};
+pub use outcome::{Outcome, Runs, Verdict, outcome};
 pub use stage::{Bar, Group, stage, waiting};
 pub use values::{Expression, Measured, filled};

@@ -3,7 +3,9 @@
 use super::scatter::{Axis, Dot, Scatter};
 use super::study::Ending;
 use crate::words;
-use engram_core::metrics::{Mean, MetricConvention, Summary, shown_edits, summarize};
+use engram_core::metrics::{
+    EPSILON, Mean, MetricConvention, Redundancy, RedundancyAggregate, Summary, shown_edits, summarize,
+};
 use engram_core::record::Record;
 
 /// One index over all studies.
@@ -41,6 +43,8 @@ fn mean(found: Option<Mean>) -> Option<(f64, Option<f64>, usize)> {
     found.map(|mean| (mean.mean, mean.sem, mean.n))
 }
 
+const REDUNDANCY: &str = "Redundancy R";
+
 const INDICES: [Index; 5] = [
     (
         "Concentration C",
@@ -54,7 +58,7 @@ const INDICES: [Index; 5] = [
         Some((0.5, "0.5, both alike")),
         |s| mean(s.mlp_ratio),
     ),
-    ("Redundancy R", "The share of what ablating l* takes that another layer's patch restores.", None, |s| {
+    (REDUNDANCY, "The share of what ablating l* takes that another layer's patch restores.", None, |s| {
         mean(s.redundancy.map(|found| found.r))
     }),
     ("Necessity Δ_nec", "Probability lost by ablating block l*.", None, |s| mean(s.necessity)),
@@ -66,13 +70,41 @@ const INDICES: [Index; 5] = [
     ),
 ];
 
+/// How R came about, where it was clipped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Clip {
+    /// It was not.
+    No,
+    /// To 1: more is restored than the ablation takes.
+    One,
+    /// It is 0: the signs differ, or there is no gain.
+    Zero,
+    /// Both means are below zero: their quotient is no share of a loss.
+    Meaningless,
+}
+
+/// How a study's R came to be clipped, from the means behind it.
+pub fn clip(found: &Redundancy) -> Clip {
+    let (restored, necessity) = (found.restored.mean, found.necessity.mean);
+    match restored / (necessity + EPSILON) {
+        _ if necessity < 0.0 && restored < 0.0 => Clip::Meaningless,
+        quotient if !quotient.is_finite() || quotient <= 0.0 => Clip::Zero,
+        quotient if quotient > 1.0 => Clip::One,
+        _ => Clip::No,
+    }
+}
+
 /// The five panels of per-model metrics.
 pub fn panels(studies: &[(String, &Record)], view: &MetricConvention) -> Vec<Panel> {
     let summaries: Vec<Summary> = studies.iter().map(|(_, record)| summarize(record, view)).collect();
     let panel = |(title, about, line, index): Index| {
         let row = |((name, _), summary): (&(String, &Record), &Summary)| {
             let found = index(summary);
+            let clipped = title == REDUNDANCY
+                && view.redundancy == RedundancyAggregate::RatioOfMeans
+                && summary.redundancy.is_some_and(|found| clip(&found) != Clip::No);
             let words = match found {
+                Some((value, ..)) if clipped => format!("{} (clipped, uninformative)", words::fixed(value, 3)),
                 None => "not defined by its facts".into(),
                 Some((value, None, n)) => format!("{} (n = {n})", words::fixed(value, 3)),
                 Some((value, Some(sem), n)) => {

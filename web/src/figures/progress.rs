@@ -29,7 +29,7 @@ pub const PHASES: [StudyPhase; 6] = [
 pub fn phase(phase: StudyPhase) -> (&'static str, &'static str) {
     match phase {
         StudyPhase::Trace => ("Screening and tracing", "validated fact"),
-        StudyPhase::Redundancy => ("Redundancy", "fact"),
+        StudyPhase::Redundancy => ("Redundancy", "curve"),
         StudyPhase::Mlp => ("Tracing MLPs", "fact"),
         StudyPhase::SecondMoment => ("Second moments of keys", "token"),
         StudyPhase::Optimize => ("Searching new values", "step"),

@@ -123,7 +123,7 @@ pub fn finding(studies: &[(String, &Record)]) -> Option<Finding> {
     let facts: Vec<usize> = found.iter().map(|one| one.1.facts).collect();
     let (least, most) = (facts.iter().min()?, facts.iter().max()?);
     let of = if least == most { words::count(*most, "fact") } else { format!("{least} to {most} facts") };
-    let of = if found.len() > 1 { format!("{of} a model") } else { of };
+    let of = format!("{of}{} with maps", if found.len() > 1 { " of each model" } else { "" });
     let said = match found.as_slice() {
         [(_, maps)] => one(maps),
         several => {
@@ -141,7 +141,7 @@ pub fn finding(studies: &[(String, &Record)]) -> Option<Finding> {
         }
     };
     let note = format!(
-        "Mean recovery over {of} with maps: 0 is the corrupted run, 1 the clean run; intervals are of 95 %. The last token's \
+        "Mean recovery over {of}: 0 is the corrupted run, 1 the clean run; ± is a 95 % interval. The last token's \
          last layer restores everything by definition."
     );
     Some(Finding { said: vec![(String::new(), said)], note })

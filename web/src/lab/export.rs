@@ -21,7 +21,7 @@ pub(crate) fn ExportPage(
     /// Hears what goes wrong.
     page: Page,
     /// The button's words.
-    #[prop(default = "Make a page…")]
+    #[prop(default = "Download page")]
     label: &'static str,
     /// The records, in their order.
     #[prop(into)]

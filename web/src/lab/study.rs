@@ -107,7 +107,7 @@ fn Said(runner: Runner) -> impl IntoView {
         let page = (names.len() > 1).then(|| {
             view! {
                 <button type="button" on:click=move |_| runner::unfold("#compare")>"Compare the models"</button>
-                <ExportPage page=runner.page label="Make a page of them…" records=records />
+                <ExportPage page=runner.page label="Download one page of them" records=records />
             }
         });
         (!names.is_empty()).then(|| {

@@ -9,6 +9,9 @@ use leptos::prelude::*;
 pub fn EditFinding(
     /// The finding.
     finding: Finding,
+    /// The edit is no longer in force.
+    #[prop(into)]
+    undone: Signal<bool>,
 ) -> impl IntoView {
     let piece = |piece: Piece| match piece {
         Piece::Text(text) => text.into_any(),
@@ -22,7 +25,10 @@ pub fn EditFinding(
         Mark::Harm => "tag harm",
     };
     view! {
-        <h2><span class=class title=meaning>{badge}</span> " " {head.into_iter().map(piece).collect_view()}</h2>
+        <h2>
+            {move || undone.get().then(|| view! { <span class="tag">"undone"</span> " " })}
+            <span class=class title=meaning>{badge}</span> " " {head.into_iter().map(piece).collect_view()}
+        </h2>
         <p class="more">{more}</p>
     }
 }

@@ -6,8 +6,6 @@ mod layers;
 mod maps;
 mod panels;
 
-pub(super) use panels::{Clip, clip};
-
 use super::finding::{Finding, share};
 use super::{Article, Study, studies};
 use crate::figures::roles;

@@ -1,9 +1,9 @@
 //! What these studies cannot say, computed from their records; only what applies.
 
 use super::finding::{Finding, joined, share};
-use super::findings::{Clip, clip};
 use super::{Article, Study};
 use crate::figures::compare;
+use crate::figures::panels::{Clip, clip};
 use crate::figures::sequence::is_sequence;
 use crate::state::BUNDLED;
 use crate::words;

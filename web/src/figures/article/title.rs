@@ -2,6 +2,7 @@
 
 use super::finding::{Finding, joined, share};
 use super::{Article, Study};
+use crate::names::stem;
 use crate::words;
 use engram_core::metrics::{Share, shown_edits};
 use engram_core::record::{Corruption, Record};
@@ -22,7 +23,7 @@ pub struct Title {
 
 /// The head of an article.
 pub fn title(article: &Article<'_>) -> Title {
-    Title { title: headline(article), byline: byline(article), done: done(article), stem: stem(article) }
+    Title { title: headline(article), byline: byline(article), done: done(article), stem: stem(article.records) }
 }
 
 fn headline(article: &Article<'_>) -> String {
@@ -107,23 +108,6 @@ fn corrupted(corruption: &Corruption) -> String {
     }
 }
 
-/// Longest stem, in characters; file systems take 255 bytes with the ending.
-const STEM: usize = 80;
-
-fn stem(article: &Article<'_>) -> String {
-    let Some(first) = article.studies.first() else { return "engram".into() };
-    let safe = |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '-' };
-    let name: String = first.name.chars().map(safe).collect();
-    let name = name.trim_matches(['-', '.', '_']);
-    let prefix = if name.starts_with("engram") { "" } else { "engram-" };
-    let more = match article.studies.len() {
-        1 => String::new(),
-        many => format!("-and-{}-more", many - 1),
-    };
-    let whole: String = format!("{prefix}{name}").chars().take(STEM).collect();
-    format!("{}{more}", whole.trim_end_matches(['-', '.', '_']))
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::super::sample;
@@ -153,7 +137,7 @@ mod tests {
         let found = of(&records);
         assert_eq!(found.title, "Where 2 language models store their facts");
         assert!(found.byline[0].ends_with(", o/other (1.8 M parameters, 0 layers)"), "{:?}", found.byline);
-        assert_eq!(found.stem, "engram-tiny-and-1-more");
+        assert_eq!(found.stem, "engram-tiny-and-engram-other");
         records[0].facts.retain(|fact| fact.traced().is_none());
         assert!(of(&records[..1]).done.to_string().ends_with("by 0.05 or more."), "nothing was traced");
     }

@@ -135,7 +135,10 @@ pub fn price(case: &Case) -> Vec<Group> {
         answer: None,
         old: wide([record.p_true, record.p_true_after]),
         new: Some(wide([record.p_false, record.p_false_after])),
-        says: case.says.as_ref().map(|[before, after]| change(before, after)),
+        says: case.says.as_ref().map(|[before, after]| match before == after {
+            true => stays(&format!("still {before}, "), &change(before, after), [record.p_true, record.p_true_after]),
+            false => change(before, after),
+        }),
         hurt: false,
         lost: false,
     };

@@ -70,8 +70,12 @@ pub struct Ask {
     pub bounds: Vec<f64>,
     /// How far a prediction may be off.
     pub within: f64,
+    /// How much lower than the highest bar a predicted bar may be.
+    pub near: f64,
     /// What one would expect, drawn as a line.
     pub expect: Option<Expression>,
+    /// What one would expect of a bar is that much for each bar up to it.
+    pub rising: bool,
     /// The reader writes prompt and subject.
     pub own: bool,
 }
@@ -145,7 +149,9 @@ pub(super) fn read(first: usize, lines: &[&str]) -> Result<Ask, Flaw> {
         options: Vec::new(),
         bounds: Vec::new(),
         within: 0.0,
+        near: 0.0,
         expect: None,
+        rising: false,
         own: false,
     };
     // Expressions are read last: what they may name depends on the rest.
@@ -193,6 +199,8 @@ pub(super) fn read(first: usize, lines: &[&str]) -> Result<Ask, Flaw> {
             ("options", Value::Texts(texts)) => ask.options = texts,
             ("bounds", Value::Numbers(numbers)) => ask.bounds = numbers,
             ("within", Value::Number(within)) => ask.within = within,
+            ("near", Value::Number(near)) => ask.near = near,
+            ("rising", Value::Flag(rising)) => ask.rising = rising,
             ("own", Value::Flag(own)) => ask.own = own,
             (
                 "question" | "model" | "beside" | "prompt" | "subject" | "instead" | "target" | "new" | "show"
@@ -201,7 +209,8 @@ pub(super) fn read(first: usize, lines: &[&str]) -> Result<Ask, Flaw> {
             ) => {
                 return wrong("a text in quotation marks");
             }
-            ("layer" | "within", _) => return wrong("a number"),
+            ("layer" | "within" | "near", _) => return wrong("a number"),
+            ("rising" | "own", _) => return wrong("true or false"),
             ("options" | "bounds", _) => return wrong("a list: [\"one\", \"two\"] of options, [0.1, 0.5] of bounds"),
             _ => {
                 return Err(flaw(format!("`{name}` is not a name that this block knows (docs/LESSONS.md lists them)")));

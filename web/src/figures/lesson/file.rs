@@ -34,8 +34,8 @@ pub struct Step {
     pub text: Vec<Block>,
     /// The question.
     pub ask: Ask,
-    /// What is said to a prediction that is right, and to another one.
-    pub told: [Vec<Block>; 2],
+    /// What is said when it is measured.
+    pub told: Vec<Block>,
     /// What one would have expected, and why.
     pub expected: Vec<Block>,
 }
@@ -64,8 +64,8 @@ struct Open<'a> {
     title: String,
     line: usize,
     ask: Option<(usize, Vec<&'a str>)>,
-    /// Text, right, otherwise, expected.
-    parts: [Gathered; 4],
+    /// Text, result, expected.
+    parts: [Gathered; 3],
     at: usize,
 }
 
@@ -99,10 +99,9 @@ pub fn read(text: &str) -> Result<Lesson, Flaw> {
         } else if let Some(name) = bare.strip_prefix("### ") {
             let Some(step) = open.as_mut() else { return flaw("`###` stands before the first step (`## Title`)") };
             step.at = match name.trim() {
-                "Right" => 1,
-                "Otherwise" => 2,
-                "Expected" => 3,
-                _ => return flaw("a part of a step is `### Right`, `### Otherwise` or `### Expected`"),
+                "Result" => 1,
+                "Expected" => 2,
+                _ => return flaw("a part of a step is `### Result` or `### Expected`"),
             };
         } else if let Some(name) = bare.strip_prefix("## ") {
             steps.extend(open.take().map(closed).transpose()?);
@@ -138,24 +137,18 @@ fn closed(open: Open<'_>) -> Result<Step, Flaw> {
         return Err(Flaw { line, what: format!("the step “{title}” has no ```ask block") });
     };
     let ask = ask::read(first, &lines)?;
-    let [text, right, otherwise, expected] = parts.map(|part| part.read().map_err(|(line, what)| Flaw { line, what }));
-    let (text, right, otherwise, expected) = (text?, right?, otherwise?, expected?);
-    if right.is_empty() && otherwise.is_empty() {
-        return Err(Flaw { line, what: format!("the step “{title}” has neither `### Right` nor `### Otherwise`") });
+    let [text, told, expected] = parts.map(|part| part.read().map_err(|(line, what)| Flaw { line, what }));
+    let (text, told, expected) = (text?, told?, expected?);
+    if told.is_empty() {
+        return Err(Flaw { line, what: format!("the step “{title}” has no `### Result`") });
     }
     let scope = Scope { beside: ask.beside.is_some(), edits: ask.edits };
-    for (blocks, known) in [(&text, None), (&right, Some(scope)), (&otherwise, Some(scope)), (&expected, Some(scope))] {
+    for (blocks, known) in [(&text, None), (&told, Some(scope)), (&expected, Some(scope))] {
         for block in blocks {
             for piece in block.pieces.iter().filter(|piece| piece.value) {
                 values::known(&piece.text, known).map_err(|what| Flaw { line: block.line, what })?;
             }
         }
     }
-    // One text does for both, where a lesson has no more to say.
-    let told = match (right.is_empty(), otherwise.is_empty()) {
-        (true, _) => [otherwise.clone(), otherwise],
-        (_, true) => [right.clone(), right],
-        _ => [right, otherwise],
-    };
     Ok(Step { title, text, ask, told, expected })
 }

@@ -1,12 +1,14 @@
 //! A prediction held against what was measured.
 
+use super::ask::Show;
 use super::ask::{Ask, Predict};
 use super::file::Step;
 use super::markdown::Block;
 use super::stage::{Group, stage};
 use super::values::{Kind, Measured, filled, highest, written};
 use crate::words;
-use engram_core::record::Corruption;
+use engram_core::metrics::{Finding, MetricConvention, finding};
+use engram_core::record::{Corruption, FactRecord, PatchPosition};
 
 /// Both runs, as they were measured.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -17,13 +19,28 @@ pub struct Runs {
     pub instead: String,
     /// Its probability in the clean and in the corrupted run.
     pub p: [f32; 2],
+    /// The same of a second model, with its name.
+    pub beside: Option<(String, [f32; 2])>,
+}
+
+/// What becomes of a prediction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is what was measured.
+    Exact,
+    /// It is close enough.
+    Near,
+    /// Something else was measured.
+    Other,
+    /// Nothing was measured that it could be held against: why.
+    Nothing(String),
 }
 
 /// How a prediction ended.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Outcome {
-    /// It was right.
-    pub right: bool,
+    /// What becomes of it.
+    pub verdict: Verdict,
     /// The prediction, in words.
     pub mine: String,
     /// What was measured in its place, in words.
@@ -57,6 +74,34 @@ fn wording(ask: &Ask, labels: &[String], mine: f64) -> String {
     }
 }
 
+/// Why a fact has nothing that a prediction could be held against, by the rules of every other screen.
+fn nothing(ask: &Ask, fact: &FactRecord) -> Option<String> {
+    let curve = match (ask.predict, ask.of, ask.show.first()) {
+        (Predict::Layer, Some(of), _) => of.layer_of(),
+        (Predict::Layer, None, Some(Show::Layers(curve))) => Some(*curve),
+        _ => None,
+    };
+    let position = curve.and_then(|curve| curve.position());
+    let view = MetricConvention::default().with_position(position.unwrap_or(PatchPosition::SubjectLast));
+    let traced = fact.traced()?;
+    let answer = words::visible(fact.target_true.trim());
+    let [clean, corrupt] = [traced.p_clean, traced.p_corrupt].map(|p| words::percent_of(p.into()));
+    match finding(fact, &view)? {
+        Finding::NotKnown(_) => {
+            Some(format!("The model does not give “{answer}” ({clean}): there is no fact to locate."))
+        }
+        Finding::NotSensitive(_) => Some(format!(
+            "The answer “{answer}” has {clean} in the clean run and {corrupt} in the corrupted one. It hardly depends on the subject, \
+             so there is nothing to locate."
+        )),
+        Finding::NotLocalized | Finding::NoPeak(_) if position.is_some() => Some(
+            "No state of this token alone restores a tenth of the answer: there is no peak, and no layer to name."
+                .into(),
+        ),
+        _ => None,
+    }
+}
+
 /// Holds a prediction against what was measured.
 ///
 /// # Errors
@@ -77,13 +122,22 @@ pub fn outcome(step: &Step, measured: &Measured, mine: f64) -> Result<Outcome, S
     let bars =
         || stage.get(group).map(|group| group.bars.iter().map(|bar| bar.value).collect::<Vec<_>>()).unwrap_or_default();
     let none = "nothing was measured for this prompt";
+    let fact = measured.record.facts.first();
+    let about = match ask.of {
+        Some(of) if of.is_beside() => measured.beside.as_ref().and_then(|record| record.facts.first()),
+        _ => fact,
+    };
+    let why = about.and_then(|fact| nothing(ask, fact));
     let (right, best) = match ask.predict {
+        _ if why.is_some() => (false, mine),
         Predict::Token | Predict::Layer => {
-            let best = match value {
-                Some(layer) => layer - 1.0,
-                None => highest(&bars()).ok_or(none)? as f64,
+            let (bars, best) = match value {
+                Some(layer) => (Vec::new(), layer - 1.0),
+                None => (bars(), highest(&bars()).ok_or(none)? as f64),
             };
-            ((mine - best).abs() <= ask.within, best)
+            let bar = |at: f64| bars.get(at as usize).copied().flatten();
+            let as_high = bar(mine).zip(bar(best)).is_some_and(|(mine, best)| mine >= best - ask.near);
+            ((mine - best).abs() <= ask.within || as_high, best)
         }
         Predict::Option => {
             let value = value.ok_or(none)?;
@@ -101,8 +155,11 @@ pub fn outcome(step: &Step, measured: &Measured, mine: f64) -> Result<Outcome, S
     let [mine_said, best_said] = [mine, best].map(|one| wording(ask, &labels, one));
     let mark = |at: f64| (matches!(ask.predict, Predict::Token | Predict::Layer)).then_some((group, at as usize));
     let texts = |blocks: &[Block]| filled(blocks, ask, Some(measured), &mine_said, &best_said);
-    let fact = measured.record.facts.first();
     let traced = fact.and_then(|fact| fact.traced()).ok_or(none)?;
+    let beside = measured.beside.as_ref().and_then(|record| {
+        let traced = record.facts.first()?.traced()?;
+        Some((words::visible(&record.model.name), [traced.p_clean, traced.p_corrupt]))
+    });
     let runs = Runs {
         answer: fact.map(|fact| words::visible(fact.target_true.trim())).unwrap_or_default(),
         instead: match &measured.record.settings.corruption {
@@ -110,14 +167,22 @@ pub fn outcome(step: &Step, measured: &Measured, mine: f64) -> Result<Outcome, S
             Corruption::Noise { .. } => String::new(),
         },
         p: [traced.p_clean, traced.p_corrupt],
+        beside,
+    };
+    let why_not = why.is_some();
+    let verdict = match why {
+        Some(why) => Verdict::Nothing(why),
+        None if right && mine_said == best_said => Verdict::Exact,
+        None if right => Verdict::Near,
+        None => Verdict::Other,
     };
     Ok(Outcome {
         runs,
-        right,
-        told: texts(&step.told[usize::from(!right)]),
+        verdict,
+        told: texts(&step.told),
         expected: texts(&step.expected),
-        place: (ask.predict != Predict::Number).then_some(best as usize),
-        marks: [mark(mine), mark(best)],
+        place: (ask.predict != Predict::Number && !why_not).then_some(best as usize),
+        marks: if why_not { [None; 2] } else { [mark(mine), mark(best)] },
         mine: mine_said,
         best: best_said,
         stage,

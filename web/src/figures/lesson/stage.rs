@@ -35,12 +35,13 @@ pub struct Group {
     pub ends: [&'static str; 2],
     /// The bars.
     pub bars: Vec<Bar>,
-    /// What one would expect of each.
-    pub expect: Option<f64>,
+    /// What one would expect of each; nothing where there is no such thing.
+    pub expect: Vec<f64>,
 }
 
 const RECOVERY: [&str; 2] = ["0 corrupted run", "1 clean run"];
 const PERCENT: [&str; 2] = ["0 %", "100 %"];
+const POINTS: [&str; 2] = ["0 points", "100 points"];
 
 /// All that is drawn of what was measured.
 pub fn stage(ask: &Ask, measured: &Measured) -> Vec<Group> {
@@ -53,8 +54,9 @@ pub fn stage(ask: &Ask, measured: &Measured) -> Vec<Group> {
         }
         groups.extend(ask.show.iter().flat_map(|show| of(*show, ask, beside, measured, &beside.model.name)));
     }
-    for group in &mut groups {
-        group.expect = expect;
+    for (group, expect) in groups.iter_mut().filter_map(|group| Some((group, expect?))) {
+        let times = |at: usize| if ask.rising { (at + 1) as f64 } else { 1.0 };
+        group.expect = (0..group.bars.len()).map(|at| expect * times(at)).collect();
     }
     groups
 }
@@ -71,10 +73,9 @@ fn of(show: Show, ask: &Ask, record: &Record, measured: &Measured, name: &str) -
             let group = layers(curve, traced, &answer);
             let values: Vec<f64> = group.bars.iter().filter_map(|bar| bar.value).collect();
             let value = Some(values.iter().sum::<f64>() / values.len() as f64).filter(|mean| mean.is_finite());
-            let kind = if curve.is_recovery() { Kind::Recovery } else { Kind::Percent };
-            let said = value.map(|value| written(value, kind)).unwrap_or_default();
-            let bar =
-                Bar { label: "mean of layers".into(), value, said, other: !curve.is_recovery(), ..Bar::default() };
+            let said = value.map(|value| bare(written(value, curve.kind()))).unwrap_or_default();
+            let other = curve.kind() == Kind::Points;
+            let bar = Bar { label: "mean of layers".into(), value, said, other, ..Bar::default() };
             Group { bars: vec![bar], ..group }
         }
         Show::Tokens(layer) => tokens(layer, traced, ask, &answer, record.model.layers),
@@ -88,16 +89,26 @@ fn of(show: Show, ask: &Ask, record: &Record, measured: &Measured, name: &str) -
 }
 
 fn layers(curve: Curve, traced: &Traced, answer: &str) -> Group {
-    let (kind, ends) = if curve.is_recovery() { (Kind::Recovery, RECOVERY) } else { (Kind::Percent, PERCENT) };
+    let kind = curve.kind();
+    let ends = match kind {
+        Kind::Recovery => RECOVERY,
+        Kind::Points => POINTS,
+        _ => PERCENT,
+    };
     let bar = |(at, value): (usize, Option<f64>)| Bar {
         label: format!("layer {}", at + 1),
-        said: value.map_or("removed".into(), |value| written(value, kind)),
+        said: value.map_or("removed".into(), |value| bare(written(value, kind))),
         value,
-        other: matches!(curve, Curve::Block | Curve::Attention | Curve::Mlp),
+        other: kind == Kind::Points,
         ..Bar::default()
     };
     let bars = curve.of(traced).into_iter().enumerate().map(bar).collect();
     Group { title: curve.title(answer), ends, bars, ..Group::default() }
+}
+
+/// Points without their unit, which the title has.
+fn bare(said: String) -> String {
+    said.strip_suffix(" points").map_or(said.clone(), str::to_owned)
 }
 
 /// The prompt's own tokens: a special one in front is nothing to predict.
@@ -115,7 +126,7 @@ fn tokens(layer: usize, traced: &Traced, ask: &Ask, answer: &str, of: usize) -> 
         let row = &rows[at];
         let p = row.at.first().and_then(|at| map?.get(*at)?.get(layer - 1).copied());
         let value = p.map(|p| (f64::from(p) - f64::from(traced.p_corrupt)) / effect);
-        let from = row.instead.as_ref().map(|other| format!("for {}", other.trim_start_matches('·')));
+        let from = row.instead.as_ref().map(|other| format!("replaces {}", other.trim_start_matches('·')));
         Bar {
             label: row.text.clone(),
             from: from.unwrap_or_default(),
@@ -127,8 +138,8 @@ fn tokens(layer: usize, traced: &Traced, ask: &Ask, answer: &str, of: usize) -> 
     };
     let prompt = ask.prompt.replacen("{}", &ask.subject, 1);
     let bars = own(&prompt, &traced.tokens).into_iter().map(bar).collect();
-    let title = format!("Recovery of {answer}, by the token put back");
-    Group { title, note: format!("after layer {layer} of {of}"), ends: RECOVERY, bars, expect: None }
+    let title = format!("Recovery of “{answer}”, by the token put back");
+    Group { title, note: format!("after layer {layer} of {of}"), ends: RECOVERY, bars, ..Group::default() }
 }
 
 fn edit(measured: &Measured, answer: &str) -> Option<Group> {
@@ -150,7 +161,7 @@ fn edit(measured: &Measured, answer: &str) -> Option<Group> {
         bar(new, "after", record.p_false_after, true),
     ];
     let note = format!("edit at layer {}", record.layer);
-    Some(Group { title: "Probability before and after".into(), note, ends: PERCENT, bars, expect: None })
+    Some(Group { title: "Probability before and after".into(), note, ends: PERCENT, bars, ..Group::default() })
 }
 
 fn price(measured: &Measured) -> Option<Group> {
@@ -171,7 +182,7 @@ fn price(measured: &Measured) -> Option<Group> {
         bar("unrelated harmed", flipped, record.unrelated.len(), true),
     ];
     let note = format!("edit at layer {}", record.layer);
-    Some(Group { title: "What else the edit does".into(), note, ends: ["none", "all"], bars, expect: None })
+    Some(Group { title: "What else the edit does".into(), note, ends: ["none", "all"], bars, ..Group::default() })
 }
 
 /// The labels of the bars that a reader chooses from, before anything is measured: the prompt's tokens or the layers.

@@ -79,7 +79,7 @@ fn every_value_is_one_that_the_measurement_gives() {
                 ..all.clone()
             };
             let found = outcome(&step, &plain, 0.0).unwrap_or_else(|why| panic!("{name}, “{}”: {why}", step.title));
-            for blocks in step.told.iter().chain([&step.expected]) {
+            for blocks in [&step.told, &step.expected] {
                 let told = words(&filled(blocks, &step.ask, Some(&plain), &found.mine, &found.best));
                 assert!(!told.contains("not measured"), "{name}, “{}”: {told}", step.title);
             }
@@ -99,9 +99,12 @@ fn a_prediction_is_held_against_the_numbers() {
     let scope = Scope { beside: false, edits: false };
     let from = Expression::read("subject.from", scope).ok().and_then(|from| from.of(&measured)).expect("a layer");
     let right = outcome(step, &measured, from - 1.0).expect("an outcome");
-    assert!(right.right && right.mine == right.best && right.mine == format!("layer {from}"), "{right:?}");
+    assert!(right.verdict == Verdict::Exact && right.mine == format!("layer {from}"), "{right:?}");
     let wrong = outcome(step, &measured, 7.0).expect("an outcome");
-    assert!(!wrong.right && wrong.mine == "layer 8" && wrong.marks == [Some((0, 7)), right.marks[0]], "{wrong:?}");
+    assert!(
+        wrong.verdict == Verdict::Other && wrong.mine == "layer 8" && wrong.marks == [Some((0, 7)), right.marks[0]],
+        "{wrong:?}"
+    );
     // Recovery as METHODS has it, from the record's own numbers.
     let traced = measured.record.facts[0].traced().expect("a trace");
     let patched = &traced.patched[&engram_core::record::PatchPosition::SubjectLast];
@@ -112,8 +115,49 @@ fn a_prediction_is_held_against_the_numbers() {
     assert!((share.expect("a share") - f64::from(traced.p_corrupt / traced.p_clean)).abs() < 1e-6);
 }
 
+/// The bar of the highest layer that is asked for, with a tolerance.
+fn asked(near: f64) -> Step {
+    let lesson = read(&GOOD.replace("predict", &format!("near = {near}\npredict"))).expect("it is whole");
+    lesson.steps[0].clone()
+}
+
+#[test]
+fn a_bar_that_is_nearly_as_high_is_near_enough() {
+    let measured = measured();
+    let bars: Vec<f64> = outcome(&asked(0.0), &measured, 0.0).expect("an outcome").stage[0]
+        .bars
+        .iter()
+        .map(|bar| bar.value.expect("a value"))
+        .collect();
+    let best = (0..bars.len()).reduce(|best, at| if bars[at] > bars[best] { at } else { best }).expect("bars");
+    let next = (0..bars.len()).filter(|at| *at != best).reduce(|a, b| if bars[b] > bars[a] { b } else { a });
+    let next = next.expect("another bar");
+    let gap = bars[best] - bars[next];
+    let said = |near: f64| outcome(&asked(near), &measured, next as f64).expect("an outcome").verdict;
+    assert_eq!((said(gap * 0.99), said(gap * 1.01)), (Verdict::Other, Verdict::Near));
+}
+
+#[test]
+fn what_says_nothing_gets_no_verdict() {
+    let said = |change: &dyn Fn(&mut engram_core::record::Traced)| {
+        let mut measured = measured();
+        change(measured.record.facts[0].traced_mut().expect("it is traced"));
+        match outcome(&asked(0.0), &measured, 0.0).expect("an outcome").verdict {
+            Verdict::Nothing(why) => why,
+            other => panic!("{other:?}"),
+        }
+    };
+    let flat = said(&|traced| {
+        let low = traced.p_corrupt;
+        traced.patched.values_mut().for_each(|curve| curve.fill(low));
+    });
+    assert!(flat.starts_with("No state of this token alone restores a tenth"), "{flat}");
+    let same = said(&|traced| traced.p_corrupt = traced.p_clean);
+    assert!(same.contains("hardly depends on the subject"), "{same}");
+}
+
 const GOOD: &str = "# Title\n\n## Step\n\nText of {subject}.\n\n```ask\nquestion = \"Which layer?\"\nmodel = \"engram-relay\"\n\
-                    prompt = \"A b is\"\nsubject = \"A b\"\nshow = \"subject\"\npredict = \"layer\"\n```\n\n### Otherwise\n\n{subject.peak} at {subject.layer}.\n";
+                    prompt = \"A b is\"\nsubject = \"A b\"\nshow = \"subject\"\npredict = \"layer\"\n```\n\n### Result\n\n{subject.peak} at {subject.layer}.\n";
 
 #[test]
 fn a_broken_file_says_where_and_what() {
@@ -132,7 +176,7 @@ fn a_broken_file_says_where_and_what() {
         ("predict = \"layer\"", "predict = \"option\"", 8, "one bound less than options"),
         ("predict = \"layer\"", "of = \"edit.new\"", 13, "measure = \"edit\""),
         ("```\n\n###", "\n\n###", 7, "does not end"),
-        ("### Otherwise", "### Wrong", 16, "`### Right`"),
+        ("### Result", "### Wrong", 16, "`### Result`"),
         ("{subject.layer}", "{subjct.layer}", 18, "`subjct.layer` is not a value"),
         ("{subject.layer}", "{beside.subject.layer}", 18, "second model"),
     ];

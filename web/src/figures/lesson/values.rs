@@ -63,21 +63,34 @@ impl Curve {
         CURVES.into_iter().find(|curve| curve.0 == name).map(|curve| curve.1)
     }
 
-    /// Its values are recoveries, else probabilities.
-    pub(super) fn is_recovery(self) -> bool {
-        matches!(self, Self::Subject | Self::Last)
+    /// What its values are.
+    pub(super) fn kind(self) -> Kind {
+        match self {
+            Self::Subject | Self::Last => Kind::Recovery,
+            Self::Block | Self::Attention | Self::Mlp => Kind::Points,
+            Self::Lens | Self::Second => Kind::Percent,
+        }
+    }
+
+    /// Where the state is put back, of a recovery.
+    pub(super) fn position(self) -> Option<PatchPosition> {
+        match self {
+            Self::Subject => Some(PatchPosition::SubjectLast),
+            Self::Last => Some(PatchPosition::LastToken),
+            _ => None,
+        }
     }
 
     /// What it is, beside a figure.
     pub(super) fn title(self, answer: &str) -> String {
         match self {
-            Self::Subject => format!("Recovery of {answer}, last subject token put back"),
-            Self::Last => format!("Recovery of {answer}, last token put back"),
-            Self::Block => format!("{answer} lost without a block"),
-            Self::Attention => format!("{answer} lost without a block’s attention"),
-            Self::Mlp => format!("{answer} lost without a block’s MLP"),
-            Self::Lens => format!("{answer}, read after a layer"),
-            Self::Second => format!("{answer}, block removed, one state put back"),
+            Self::Subject => format!("Recovery of “{answer}”, last subject token put back"),
+            Self::Last => format!("Recovery of “{answer}”, last token put back"),
+            Self::Block => format!("Points of “{answer}” lost without a block"),
+            Self::Attention => format!("Points of “{answer}” lost without a block’s attention"),
+            Self::Mlp => format!("Points of “{answer}” lost without a block’s MLP"),
+            Self::Lens => format!("“{answer}”, read after a layer"),
+            Self::Second => format!("“{answer}”, block removed, one state put back"),
         }
     }
 
@@ -209,8 +222,7 @@ impl Name {
         match self {
             Self::Clean | Self::Corrupt | Self::Edit(Edit::Old(_) | Edit::New(_)) => Kind::Percent,
             Self::Redundancy => Kind::Recovery,
-            Self::Curve(curve, Of::At(_) | Of::Peak | Of::Mean) if curve.is_recovery() => Kind::Recovery,
-            Self::Curve(_, Of::At(_) | Of::Peak | Of::Mean) => Kind::Percent,
+            Self::Curve(curve, Of::At(_) | Of::Peak | Of::Mean) => curve.kind(),
             _ => Kind::Count,
         }
     }
@@ -259,7 +271,10 @@ impl Edit {
 /// How a number is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
+    /// A probability.
     Percent,
+    /// A difference of two.
+    Points,
     Recovery,
     Count,
 }
@@ -267,7 +282,7 @@ pub(super) enum Kind {
 /// A number for people.
 pub(super) fn written(value: f64, kind: Kind) -> String {
     match kind {
-        Kind::Percent if value < 0.0 => format!("{} %", words::fixed(value * 100.0, 1)),
+        Kind::Points => format!("{} points", words::fixed(value * 100.0, 1)),
         Kind::Percent => words::percent_of(value),
         Kind::Recovery => words::fixed(value, 2),
         Kind::Count => words::fixed(value, 0),
@@ -334,6 +349,14 @@ impl Expression {
             Some((_, second)) => first / second.of(measured)?,
         };
         Some(value).filter(|value| value.is_finite())
+    }
+
+    /// The curve whose highest layer, or first with half of that, it is.
+    pub(super) fn layer_of(&self) -> Option<Curve> {
+        match (self.first, self.then) {
+            (Term::Named { name: Name::Curve(curve, Of::Layer | Of::From), .. }, None) => Some(curve),
+            _ => None,
+        }
     }
 
     /// It is about the second model.

@@ -8,7 +8,7 @@ use crate::figures::small_map::SmallMap;
 use crate::figures::trace::carried_from;
 use crate::sample;
 use crate::words;
-use engram_core::metrics::{Check, MetricConvention, judge, shown_edits};
+use engram_core::metrics::{Check, MetricConvention, OwnLayer, judge, shown_edits};
 use engram_core::record::{EditRecord, FactRecord, PatchPosition, Reason, Record};
 
 /// A fact.
@@ -137,16 +137,21 @@ fn marks(fact: &FactRecord, edit: &EditRecord) -> Marks {
         None => Mark { name: name.into(), value: "not measured".into(), about, bad: false },
     };
     let ending = Ending::of(edit);
+    let peak = fact.traced().and_then(OwnLayer::of).is_none_or(|own| own.peak || own.layer != edit.layer);
     let rose = edit.p_false_after > edit.p_true_after;
     Marks {
-        title: format!("Edited at layer {}, new answer {new}", edit.layer),
+        title: format!(
+            "Edited at layer {}{}, new answer {new}",
+            edit.layer,
+            if peak { "" } else { " (no peak there)" }
+        ),
         ending,
         marks: vec![
             pair(&new, "the new answer’s probability before and after", [edit.p_false, edit.p_false_after], !rose),
             pair(&old, "the true answer’s probability before and after", [edit.p_true, edit.p_true_after], false),
             check("Paraphrases follow", PARAPHRASES, judged.paraphrases),
             check("Neighbours kept", NEIGHBOURS, judged.neighbours),
-            check("Other facts kept", UNRELATED, judged.unrelated),
+            check("Unrelated kept", UNRELATED, judged.unrelated),
             Mark {
                 name: "‖Δv‖/‖v‖".into(),
                 value: words::fixed(edit.relative_change.into(), 2),
@@ -184,7 +189,7 @@ mod tests {
                 "Paris: 90.0 % → 20.0 %",
                 "Paraphrases follow: 1 of 1",
                 "Neighbours kept: not measured",
-                "Other facts kept: 1 of 1",
+                "Unrelated kept: 1 of 1",
                 "‖Δv‖/‖v‖: 0.80",
             ]
         );

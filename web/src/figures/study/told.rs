@@ -10,6 +10,8 @@ use engram_core::record::{PatchPosition, Reason, Record};
 pub struct Told {
     /// Where the peaks are.
     pub head: String,
+    /// The facts that the head leaves out: those without a peak, or with one where most have none.
+    pub others: Option<String>,
     /// What is excluded, what has no peak, and what became of the edits.
     pub more: String,
 }
@@ -54,13 +56,14 @@ impl Told {
     /// The finding of a record, from its lines under the same view.
     pub fn of(record: &Record, view: &MetricConvention, lines: &[Line]) -> Self {
         let peaks = Peaks::of(lines, record.model.layers);
+        let others = others(record, view, &peaks, lines.len());
         let more: Vec<String> = excluded(lines)
             .into_iter()
-            .chain(others(record, view, &peaks, lines.len()))
+            .chain(others.clone())
             .chain(caution(view))
             .chain(edits(record, lines))
             .collect();
-        Self { head: head(record, view, lines, &peaks), more: more.join(" ") }
+        Self { head: head(record, view, lines, &peaks), others, more: more.join(" ") }
     }
 }
 

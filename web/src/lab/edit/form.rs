@@ -7,6 +7,7 @@ use crate::figures::question::{Asked, Field};
 use crate::lab::Tab;
 use crate::wish::EditWish;
 use crate::words;
+use engram_core::metrics::OwnLayer;
 use engram_core::record::EditMethod;
 use leptos::{ev, prelude::*};
 use wasm_bindgen::JsCast;
@@ -143,8 +144,9 @@ fn LayerSelect(editor: Editor) -> impl IntoView {
             }
         >
             <option value="" selected=move || chosen.get().is_none()>
-                {move || match editor.dominant() {
-                    Some(layer) => format!("dominant layer ({layer})"),
+                {move || match editor.own_layer() {
+                    Some(OwnLayer { layer, peak: true }) => format!("dominant layer ({layer})"),
+                    Some(OwnLayer { layer, peak: false }) => format!("best layer ({layer}), no peak"),
                     None => "dominant layer".to_owned(),
                 }}
             </option>

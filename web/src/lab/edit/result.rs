@@ -7,6 +7,7 @@ use crate::components::{BeforeAfter, LossChart};
 use crate::figures::about;
 use crate::figures::choice::Way;
 use crate::figures::edited::Shown;
+use crate::figures::history::Fate;
 use leptos::prelude::*;
 
 /// What a reader must know first.
@@ -62,10 +63,12 @@ fn One(shown: Shown, stored: bool, editor: Editor) -> impl IntoView {
             format!("Stored result: {}. It was undone after it was measured.", made.unwrap_or_default())
         }
     };
+    let undone =
+        move || !stored && editor.past().is_some_and(|past| matches!(past.fate, Fate::Undone { .. } | Fate::Ended));
     let note = |note: String| view! { <p>{note}</p> };
     view! {
         <section class="finding" aria-label="Finding" aria-live="polite">
-            <EditFinding finding=finding />
+            <EditFinding finding=finding undone=Signal::derive(undone) />
             <p class="origin">{origin}</p>
         </section>
         <CheckBar checks=checks />

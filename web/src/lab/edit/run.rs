@@ -15,7 +15,8 @@ use crate::lab::pace::Pace;
 use crate::page::Page;
 use crate::wish::EditWish;
 use crate::{sample, words};
-use engram_core::protocol::{Command, Event, ModelRef};
+use engram_core::metrics::OwnLayer;
+use engram_core::protocol::{Command, EditCommand, Event, ModelRef};
 use engram_core::record::Record;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
@@ -203,7 +204,11 @@ impl Editor {
         self.pending.set(seen.before.clone());
         let ask = wish.ask(&asked.prompt, &asked.subject, &asked.target, &asked.new);
         let what = format!("editing “{}”", words::short(&words::visible(&asked.filled()), 40));
-        let mut call = engine.ask(&what, Command::Edit(ask.clone()));
+        // The layer that the form names comes from this trace; the engine would trace with another corruption.
+        let own =
+            seen.before.as_ref().and_then(|before| OwnLayer::of(before.record.as_ref()?.facts.first()?.traced()?));
+        let command = EditCommand { layer: ask.layer.or(own.map(|own| own.layer)), ..ask.clone() };
+        let mut call = engine.ask(&what, Command::Edit(command));
         self.running.set(Some(Running::Asking(call.id)));
         let before = self.made.get_untracked();
         self.made.set(None);

@@ -10,7 +10,7 @@ impl Editor {
     fn progress(self) -> Option<String> {
         let running = self.running.get()?;
         if let Some((done, of)) = self.reading.get() {
-            return Some(format!("Reading text for the second moment C: {done} of {of} tokens."));
+            return Some(format!("Preparing the edit: reading text for the second moment C, {done} of {of} tokens."));
         }
         Some(match running {
             Running::Loading => "Starting the engine.".to_owned(),

@@ -10,9 +10,9 @@ use crate::lab::Tab;
 use crate::state::{LabState, ViewState};
 use crate::wish::EditWish;
 use crate::words;
-use engram_core::metrics::{dominant, shown_edits};
+use engram_core::metrics::{OwnLayer, shown_edits};
 use engram_core::protocol::{EditCommand, ModelRef};
-use engram_core::record::{FactRecord, PatchPosition, Reason};
+use engram_core::record::{FactRecord, Reason};
 use leptos::prelude::*;
 
 impl Editor {
@@ -118,9 +118,9 @@ impl Editor {
         })
     }
 
-    /// The fact's dominant layer, where it was traced.
-    pub(super) fn dominant(self) -> Option<usize> {
-        dominant(self.known_fact()?.traced()?, PatchPosition::SubjectLast, false)?.layer()
+    /// The fact's own layer, where it was traced.
+    pub(super) fn own_layer(self) -> Option<OwnLayer> {
+        OwnLayer::of(self.known_fact()?.traced()?)
     }
 
     /// The model's own answer, where it was traced.

@@ -70,11 +70,18 @@ impl Desk {
             found: RwSignal::new(None),
             turn: StoredValue::new(0),
         };
-        // Another step, or another question, begins anew.
-        Effect::new(move |_| {
-            let Some(now) = now.get() else { return };
+        // Another step begins anew; another question of the same step keeps the prediction.
+        Effect::new(move |before: Option<Option<(usize, usize, String)>>| {
+            let now = now.get()?;
+            let place = (now.lesson, now.at, now.step.ask.model.clone());
+            let same = now.step.ask.own && before.flatten().as_ref() == Some(&place);
+            let mine = desk.mine.get_untracked().filter(|_| same);
             desk.again();
-            desk.prepare(now);
+            desk.mine.set(mine);
+            if !same {
+                desk.prepare(now);
+            }
+            Some(place)
         });
         desk
     }

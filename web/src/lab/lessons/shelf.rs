@@ -31,7 +31,7 @@ pub(super) fn Shelf(desk: Desk) -> impl IntoView {
     view! {
         <div class="lesson-list">
             <h2 id="lesson-title" tabindex="-1">"Lessons"</h2>
-            <p>"Each step asks for a prediction, measures it on a small model in front of you, and shows what was to be expected. No network is needed."</p>
+            <p>"Each step asks for a prediction, measures it on a small model in front of you, and explains the result. No network is needed."</p>
             <ol class="shelf">{list}</ol>
         </div>
     }

@@ -26,16 +26,18 @@ pub(super) fn Stage(desk: Desk) -> impl IntoView {
         let best = marks[1];
         let one = move |(at, group): (usize, Group)| {
             let Group { title, note, ends, bars, expect } = group;
+            let legend = (!expect.is_empty()).then(|| view! { <span class="expect-key">"for comparison"</span> });
+            let own = (marks[0].is_some_and(|mark| mark.0 == at))
+                .then(|| view! { <span class="mine-key">"your prediction"</span> });
             let bars = bars.into_iter().enumerate().map(|(place, bar)| {
                 let class = move || if mine(at, place) { "bar-row mine" } else { "bar-row" };
-                row(bar, class, asked, best == Some((at, place)), expect)
+                row(bar, class, asked, best == Some((at, place)), expect.get(place).copied())
             });
-            let legend = expect.map(|_| view! { <span class="expect-key">"expected"</span> });
             view! {
                 <div class="group" class:asked=asked>
                     <h4>{title} <span>{note}</span></h4>
                     <ul>{bars.collect_view()}</ul>
-                    <p class="scale"><span>{ends[0]}</span> {legend} <span>{ends[1]}</span></p>
+                    <p class="scale"><span>{ends[0]}</span> {own} {legend} <span>{ends[1]}</span></p>
                 </div>
             }
         };
@@ -52,7 +54,13 @@ fn waiting(desk: Desk, ask: &Ask) -> Vec<Group> {
         return Vec::new();
     }
     let bar = |label: String| Bar { label, said: "?".into(), ..Bar::default() };
-    vec![Group { title: "Not measured yet".into(), bars: labels.into_iter().map(bar).collect(), ..Group::default() }]
+    let note = match (ask.of, &ask.beside) {
+        (Some(of), Some(beside)) if of.is_beside() => words::visible(beside),
+        (_, Some(_)) => words::visible(&ask.model),
+        _ => String::new(),
+    };
+    let bars = labels.into_iter().map(bar).collect();
+    vec![Group { title: "Not measured yet".into(), note, bars, ..Group::default() }]
 }
 
 fn row(
@@ -78,14 +86,17 @@ fn row(
 }
 
 /// The clean and the corrupted run with the answer's probability, once that is measured.
-fn both(ask: &Ask, runs: Option<Runs>) -> impl IntoView + use<> {
+fn both(ask: &Ask, runs: Option<Runs>) -> AnyView {
     let prompt =
         if ask.prompt.contains("{}") { ask.prompt.clone() } else { ask.prompt.replacen(&ask.subject, "{}", 1) };
-    let (before, after) = prompt.split_once("{}").unwrap_or((&prompt, ""));
+    // A reader may be typing the subject.
+    let Some((before, after)) = prompt.split_once("{}").filter(|_| !ask.subject.is_empty()) else {
+        return ().into_any();
+    };
     let (before, after) = (words::visible(before), words::visible(after));
     let model = words::visible(&ask.model);
     let title = match &runs {
-        Some(runs) => format!("Probability of {}, {model}", runs.answer),
+        Some(runs) => format!("Probability of “{}”, {model}", runs.answer),
         None => model,
     };
     let instead = match &runs {
@@ -106,10 +117,16 @@ fn both(ask: &Ask, runs: Option<Runs>) -> impl IntoView + use<> {
         }
     };
     let note = if runs.is_some() { "computed here" } else { "" };
+    let beside = runs.as_ref().and_then(|runs| runs.beside.clone()).map(|(name, p)| {
+        let [clean, corrupt] = p.map(|p| words::percent_of(p.into()));
+        view! { <p class="faint">{format!("{name}: {clean} in the clean run, {corrupt} in the corrupted run.")}</p> }
+    });
     view! {
         <h4>{title} <span>{note}</span></h4>
         {run("Clean run", "s", words::visible(&ask.subject), 0)}
         // Where the next step asks for it, it is not told yet.
         {(ask.show.first() != Some(&Show::Clean)).then(|| run("Corrupted run", "r", instead, 1))}
+        {beside}
     }
+    .into_any()
 }

@@ -3,8 +3,8 @@
 use super::desk::{Desk, Now};
 use super::stage::Stage;
 use super::text::blocks;
-use crate::figures::lesson::{Ask, Predict, filled};
-use crate::figures::question::Asked;
+use crate::figures::lesson::{Ask, Predict, Verdict, filled};
+use crate::figures::question::{Asked, Field};
 use crate::lab::share::CopyLink;
 use crate::words;
 use leptos::prelude::*;
@@ -27,27 +27,31 @@ pub(super) fn StepView(desk: Desk, step: Now) -> impl IntoView {
     };
     let told = move || {
         desk.found.get().map(|outcome| {
-            let exact = outcome.right && outcome.mine == outcome.best;
-            let [mark, measured] = match outcome.right {
-                true if exact => ["✓ As you predicted: ", "."],
-                true => ["✓ Near enough. You predicted ", ". Measured: "],
-                false => ["You predicted ", ". Measured: "],
+            let [mark, measured] = match &outcome.verdict {
+                Verdict::Exact => ["✓ As you predicted: ", "."],
+                Verdict::Near => ["✓ Near enough. You predicted ", ". Measured: "],
+                Verdict::Other => ["You predicted ", ". Measured: "],
+                Verdict::Nothing(why) => {
+                    return view! { <p class="verdict"><b>"No verdict. "</b> {why.clone()}</p> }.into_any();
+                }
             };
-            let best = (!exact).then(|| view! { <b>{outcome.best}</b> "." });
+            let best = (outcome.verdict != Verdict::Exact).then(|| view! { <b>{outcome.best}</b> "." });
             let expected = (!outcome.expected.is_empty()).then(|| view! {
-                <div class="expected"><b>"What was to be expected"</b> {blocks(outcome.expected)}</div>
+                <div class="expected"><b>"For comparison"</b> {blocks(outcome.expected)}</div>
             });
             view! { <p class="verdict">{mark} <b>{outcome.mine}</b> {measured} {best}</p> {blocks(outcome.told)} {expected} }
+                .into_any()
         })
     };
     let shown = move || desk.found.with(Option::is_some);
+    let wrong = move || own && desk.tracer.draft.asked.with(|asked| !asked.problems().is_empty());
     let said = move || match (desk.busy.get(), shown(), desk.mine.with(Option::is_some)) {
         (Some(busy), ..) => format!("{busy}…"),
+        (None, false, _) if wrong() => "Correct the question first.".to_owned(),
         (None, true, _) => String::new(),
         (None, false, true) => "Nothing is shown before you have predicted.".to_owned(),
         (None, false, false) => "Make a prediction.".to_owned(),
     };
-    let wrong = move || own && desk.tracer.draft.asked.with(|asked| !asked.problems().is_empty());
     let ready = move || shown() || (desk.busy.with(Option::is_none) && desk.mine.with(Option::is_some) && !wrong());
     // One button in one place: the focus stays on it.
     let on = move |_| match (shown(), next) {
@@ -117,7 +121,7 @@ fn Own(desk: Desk, ask: Ask) -> impl IntoView {
                 spellcheck="false"
                 autocomplete="off"
                 prop:value=move || draft.asked.with(get)
-                on:change:target=move |event| {
+                on:input:target=move |event| {
                     let text = event.target().value();
                     draft.change(|asked| {
                         *asked = Asked { prompt: asked.prompt.clone(), subject: asked.subject.clone(), ..Asked::default() };
@@ -127,11 +131,22 @@ fn Own(desk: Desk, ask: Ask) -> impl IntoView {
             />
         }
     };
-    let wrong = move || draft.asked.with(Asked::problems).into_iter().map(|(_, why)| why).collect::<Vec<_>>().join(" ");
+    // One thing at a time, and nothing that only the Trace screen has.
+    let wrong = move || {
+        let problem = draft.asked.with(Asked::problems).into_iter().next();
+        problem.map(|(field, why)| match (field, draft.asked.with(|asked| asked.subject.trim().is_empty())) {
+            (Field::Subject, false) => {
+                let subject = words::visible(&draft.asked.with(|asked| asked.subject.clone()));
+                format!("“{subject}” is not in the prompt. Type it exactly as it is written there.")
+            }
+            (Field::Subject, true) => "Type the subject, exactly as it is written in the prompt.".to_owned(),
+            _ => why,
+        })
+    };
     view! {
         <div class="own">
             {field("Prompt, up to where the answer follows", "lesson-prompt", Asked::filled, |asked, text| asked.prompt = text)}
-            {field("Subject, as it stands there", "lesson-subject", |asked| asked.subject.clone(), |asked, text| asked.subject = text)}
+            {field("Subject, spelled as in the prompt", "lesson-subject", |asked| asked.subject.clone(), |asked, text| asked.subject = text)}
             <p class="why" role="status">{wrong}</p>
         </div>
     }
@@ -141,6 +156,7 @@ fn Own(desk: Desk, ask: Ask) -> impl IntoView {
 #[component]
 fn Choice(desk: Desk, ask: Ask) -> impl IntoView {
     let Ask { predict, options, .. } = ask;
+    let long = options.iter().any(|option| option.chars().count() > 3);
     let shown = move || desk.found.with(Option::is_some);
     let option = move |(at, label): (usize, String)| {
         let value = at as f64;
@@ -160,8 +176,10 @@ fn Choice(desk: Desk, ask: Ask) -> impl IntoView {
         labels.into_iter().enumerate().map(option).collect_view()
     };
     let number = predict == Predict::Number;
+    // Short ones stand beside each other.
+    let rows = predict == Predict::Option && long;
     view! {
-        <div class="options" class:rows=predict == Predict::Option role="radiogroup" aria-labelledby="lesson-question" hidden=number>
+        <div class="options" class:rows=rows role="radiogroup" aria-labelledby="lesson-question" hidden=number>
             {(!number).then_some(all)}
         </div>
         {number.then(|| view! {

@@ -20,7 +20,9 @@ fn piece(Piece { text, style, value }: Piece) -> impl IntoView {
         Style::Subject => "s",
         Style::Answer => "a",
         Style::New => "n",
-        Style::Plain if value => "v",
+        // A number stays on its line; a prompt may break.
+        Style::Plain if value && text.chars().count() < 16 => "v",
+        Style::Plain if value => "v long",
         Style::Plain => "",
     };
     view! { <span class=class>{text}</span> }

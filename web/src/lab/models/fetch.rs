@@ -35,9 +35,9 @@ pub(crate) fn Fetch(page: Page, engine: Engine) -> impl IntoView {
         let Some(model) = model_of(&text.get_untracked()) else {
             return wrong.set(Some(Failure {
                 kind: FailureKind::Input,
-                message: "not a model name or address".into(),
+                message: format!("“{}” is neither owner/name nor an address", words::visible(text.get_untracked().trim())),
                 hint: Some(
-                    "write owner/name as on Hugging Face (owner/name:FILE.gguf for a GGUF file), or the https address of a .gguf file or of a folder with \
+                    "write owner/name as on Hugging Face, for example openai-community/gpt2 (owner/name:FILE.gguf for a GGUF file), or the https address of a .gguf file or of a folder with \
                      config.json, tokenizer.json and model.safetensors"
                         .into(),
                 ),

@@ -1,11 +1,10 @@
-//! What stands beneath the facts, folded: figures of the whole study, its edits, the studies side by side, tables, what is excluded, and
-//! where the record comes from.
+//! What stands beneath the facts, folded: figures of the whole study, its edits, the studies side by side, tables, and where
+//! the record comes from.
 
 use super::desk::Desk;
-use crate::components::study::{Excluded, Fold, StudyFigures};
+use crate::components::study::{Fold, StudyFigures};
 use crate::components::{About, Compare, Edits, Tables, shown};
 use crate::figures::compare::Quantity;
-use crate::figures::study::Place;
 use crate::figures::{about, edits};
 use engram_core::metrics::{Summary, summarize};
 use engram_core::record::Record;
@@ -23,7 +22,6 @@ pub(super) fn Beneath(desk: Desk) -> impl IntoView {
         Memo::new(move |_| desk.record(|record| summarize(record, &view.get())).filter(|_| several.get()));
     let edits = Memo::new(move |_| desk.record(edits::all).flatten());
     let edited = move || edits.with(|edits| edits.as_ref().is_some_and(|edits| !edits.is_empty()));
-    let excludes = move || lines.with(|lines| lines.iter().any(|line| matches!(line.place, Place::Excluded { .. })));
     // Outside of what is drawn anew with every record.
     let (quantity, cursor) = (RwSignal::new(Quantity::default()), RwSignal::new(500));
     let compared = move || page.shelf.with(|shelf| shelf.records.len() > 1);
@@ -56,9 +54,6 @@ pub(super) fn Beneath(desk: Desk) -> impl IntoView {
                     {move || desk.record(edits::which).flatten().map(|said| view! { <p class="faint">{said}</p> })}
                     {move || edits.get().map(|edits| view! { <Edits edits=edits on_choose=go /> })}
                 </Fold>
-            })}
-            {shown(excludes, move || view! {
-                <Fold title="Excluded facts" about="and why"><Excluded lines=lines on_choose=go /></Fold>
             })}
             <Fold title="Tables" about="the paper’s tables over all open records, as CSV and Markdown too">
                 <Baseline desk=desk />

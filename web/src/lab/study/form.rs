@@ -87,7 +87,7 @@ pub(crate) fn StudyForm(runner: Runner) -> impl IntoView {
                         set=|form| &mut form.n
                     />
                     <Field
-                        label="With maps"
+                        label="Facts with maps"
                         help="Token × layer maps of the first facts; they take most of the time"
                         form=form
                         get=|form| &form.maps
@@ -107,7 +107,7 @@ pub(crate) fn StudyForm(runner: Runner) -> impl IntoView {
                 <Tick label="1" help="where facts are, and how redundantly" on=true fixed=true set=Callback::new(|_| ()) />
                 <Tick
                     label="2"
-                    help="models of several sizes side by side; comes by itself with two records or more"
+                    help="models of several sizes side by side; runs by itself when two records or more are open"
                     on=Signal::derive(move || many() > 1)
                     fixed=true
                     set=Callback::new(|_| ())
@@ -295,7 +295,7 @@ fn Method(form: RwSignal<Form>) -> impl IntoView {
         <div hidden=move || form.with(|form| !form.edits || form.way == Way::InTurn)>
             <Tick
                 label="Trace both answers again"
-                help="after each edit: did the peak move, does R fall, which layers carry the new answer?"
+                help="after each edit: has the peak moved, has R fallen, which layers carry the new answer?"
                 on=Signal::derive(move || form.with(|form| form.retrace))
                 set=Callback::new(move |on| form.update(|form| form.retrace = on))
             />

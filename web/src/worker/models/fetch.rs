@@ -5,7 +5,7 @@ use engram_core::{Error, Result, pause};
 use js_sys::{Promise, Uint8Array};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{AbortController, ReadableStreamDefaultReader, RequestCache, RequestInit, Response};
+use web_sys::{AbortController, ReadableStreamDefaultReader, RequestCache, RequestInit, Response, Url};
 
 /// Largest file that is read into memory as a whole: lists of files, and what a server names no size of.
 const MOST_WHOLE: u64 = 256 << 20;
@@ -58,8 +58,10 @@ async fn request(url: &str, range: Option<(u64, u64)>, abort: &AbortController) 
     }
     let response = soon(&js::scope().fetch_with_str_and_init(url, &init)).await.map_err(|error| error.at(url))?;
     let response: Response = response.and_then(|value| value.dyn_into::<Response>()).map_err(|error| {
-        failed(&format!("the server cannot be reached ({})", js::said(&error)))
-            .hint("check the address and the connection; the server must allow other sites to read (CORS)")
+        let host = Url::new(url).map_or_else(|_| url.to_owned(), |url| url.host());
+        Error::io(format!("{host} cannot be reached ({})", js::said(&error))).hint(format!(
+            "is this machine online, and is the address right ({url})? A server other than the Hub must also allow other sites to read (CORS)"
+        ))
     })?;
     match response.status() {
         200 | 206 => Ok(response),

@@ -5,8 +5,9 @@ use super::super::{Article, Study};
 use crate::figures::prediction::is_swept;
 use crate::figures::sequence::is_sequence;
 use crate::words;
-use engram_core::metrics::{EditSummary, Mean, Share, Verdict, shown_edits};
+use engram_core::metrics::{EditSummary, Mean, Share, Verdict, judge, shown_edits};
 use engram_core::record::EditRecord;
+use std::collections::BTreeMap;
 
 /// Which edits all of this is about, where there are more.
 fn which(article: &Article<'_>) -> String {
@@ -133,16 +134,24 @@ fn side_effects(edits: &EditSummary) -> Option<String> {
 /// Table 6: verdicts, and whether paraphrases follow; nothing where no study has an edit.
 pub(super) fn verdicts(article: &Article<'_>) -> Option<Finding> {
     let one = |study: &Study<'_>| {
-        let edits = study.summary.edits.as_ref().filter(|edits| edits.tried > 0)?;
-        Some(joined([Some(verdict(edits)), paraphrases(study)]))
+        study.summary.edits.as_ref().filter(|edits| edits.tried > 0)?;
+        Some(joined([Some(verdict(study)), paraphrases(study)]))
     };
     Finding::of(&article.studies, one).if_said()
 }
 
-fn verdict(edits: &EditSummary) -> String {
-    let ended = Verdict::ALL.into_iter().filter_map(|verdict| Some((*edits.verdicts.get(&verdict)?, verdict.name())));
-    let ended = ended.filter(|(count, _)| *count > 0).map(|(count, name)| format!("{count} {name}"));
-    format!("Verdict of {}: {}.", words::count(edits.tried, "edit"), ended.collect::<Vec<_>>().join("; "))
+fn verdict(study: &Study<'_>) -> String {
+    let mut counts: BTreeMap<(Verdict, bool), usize> = BTreeMap::new();
+    for judged in shown_edits(study.record).into_iter().map(judge) {
+        // Other edits may harm, too: their name does not say so.
+        let harms = judged.harms() && matches!(judged.verdict, Verdict::Partly | Verdict::Unchanged);
+        *counts.entry((judged.verdict, harms)).or_default() += 1;
+    }
+    let ended = counts.iter().map(|((verdict, harms), count)| {
+        format!("{count} {}{}", verdict.name(), if *harms { ", with harm" } else { "" })
+    });
+    let all = counts.values().sum();
+    format!("Verdict of {}: {}.", words::count(all, "edit"), ended.collect::<Vec<_>>().join("; "))
 }
 
 fn paraphrases(study: &Study<'_>) -> Option<String> {
@@ -156,8 +165,8 @@ fn paraphrases(study: &Study<'_>) -> Option<String> {
 /// For the abstract: verdict, and successes as the paper counts them.
 pub(super) fn headline(article: &Article<'_>) -> Option<Finding> {
     let one = |study: &Study<'_>| {
-        let edits = study.summary.edits.as_ref().filter(|edits| edits.tried > 0)?;
-        Some(joined([Some(verdict(edits)), success(study)]))
+        study.summary.edits.as_ref().filter(|edits| edits.tried > 0)?;
+        Some(joined([Some(verdict(study)), success(study)]))
     };
     Finding::of(&article.studies, one).if_said()
 }

@@ -2,7 +2,8 @@
 
 use super::super::finding::{Finding, apart, mean, near, share};
 use super::super::{Article, Study};
-use engram_core::metrics::{EPSILON, Mean, NecessityAt, Redundancy, RedundancyAggregate};
+use crate::figures::panels::{Clip, clip};
+use engram_core::metrics::{Mean, NecessityAt, RedundancyAggregate};
 use engram_core::record::PatchPosition;
 
 /// The caption: all metrics of a study in a line.
@@ -68,30 +69,6 @@ fn mlp_ratio(study: &Study<'_>) -> Option<String> {
     Some(format!("r_MLP = {}: {reading}{odd}", mean(&found)))
 }
 
-/// How R came about, where it was clipped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in super::super) enum Clip {
-    /// It was not.
-    No,
-    /// To 1: more is restored than the ablation takes.
-    One,
-    /// It is 0: the signs differ, or there is no gain.
-    Zero,
-    /// Both means are below zero: their quotient is no share of a loss.
-    Meaningless,
-}
-
-/// How a study's R came to be clipped, from the means behind it.
-pub(in super::super) fn clip(found: &Redundancy) -> Clip {
-    let (restored, necessity) = (found.restored.mean, found.necessity.mean);
-    match restored / (necessity + EPSILON) {
-        _ if necessity < 0.0 && restored < 0.0 => Clip::Meaningless,
-        quotient if !quotient.is_finite() || quotient <= 0.0 => Clip::Zero,
-        quotient if quotient > 1.0 => Clip::One,
-        _ => Clip::No,
-    }
-}
-
 /// R of a study, or why there is none.
 pub(super) fn redundancy(study: &Study<'_>) -> String {
     let summary = &study.summary;
@@ -113,7 +90,7 @@ mod tests {
     use super::*;
     use crate::figures::article::finding::tests::has;
     use crate::figures::sample;
-    use engram_core::metrics::MetricConvention;
+    use engram_core::metrics::{MetricConvention, Redundancy};
     use engram_core::record::{RedundancyCurve, Traced};
 
     const EARLY: &[&[f32]] = &[&[0.5, 0.2, 0.1, 0.1], &[0.5, 0.2, 0.1, 0.1]];
