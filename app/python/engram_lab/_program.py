@@ -101,16 +101,32 @@ def run(command, arguments, show=True):
 
 
 def _listen(process):
-    """Shows what the program says until it ends; returns it. An interrupt is handed on, and raised when it has ended."""
-    told, interrupt = [], None
+    """Shows what the program says until it ends; returns it. An interrupt is handed on, and raised when it has ended.
+
+    Its last error is not shown: the exception says it, and a notebook would show it twice.
+    """
+    told, held, interrupt = [], [], None
+
+    def show(lines):
+        sys.stderr.writelines(lines)
+        sys.stderr.flush()
+
     try:
         while True:
             try:
                 for line in process.stderr:
                     told.append(line)
-                    sys.stderr.write(line)
-                    sys.stderr.flush()
+                    begins = line.startswith("error: ")
+                    if held and (begins or not line.startswith(("hint: ", " "))):
+                        show(held)
+                        held.clear()
+                    if begins or held:
+                        held.append(line)
+                    else:
+                        show([line])
                 process.wait()
+                if process.returncode == 0 or interrupt is not None:
+                    show(held)
                 break
             except KeyboardInterrupt as stop:
                 interrupt = stop

@@ -5,6 +5,8 @@ CHECK is a function below, FOLDER an empty one. The program is the one that the 
 """
 
 import ast
+import contextlib
+import io
 import json
 import os
 import pickle
@@ -84,10 +86,13 @@ def errors(folder):
         (lambda: page(facts, out=folder / "page.txt"), ["a page's name ends in .html", "hint: "]),
     ]
     for at, (call, words) in enumerate(cases):
+        shown = io.StringIO()
         try:
-            call()
+            with contextlib.redirect_stderr(shown):
+                call()
         except EngramError as error:
             told = str(error)
+            assert "error: " not in shown.getvalue(), (at, shown.getvalue())
             assert told.startswith("error: ") and error.code == 2, (at, error.code, told)
             assert all(word in told for word in words), (at, told)
             again = pickle.loads(pickle.dumps(error))
