@@ -170,10 +170,11 @@ test('a fact of the reader’s own is predicted, measured and handed on', 180, a
   assert.ok(await check(other).isDisabled());
   await screen(other).getByText('Correct the question first.').waitFor();
   // The prediction stays while the question is mended. One that does not depend on its subject gets no verdict.
-  await screen(other).getByLabel('Prompt, up to where the answer follows').fill('The the the the Fuji the');
+  await screen(other).getByLabel('Prompt, up to where the answer follows').fill('The capital of France is');
+  await screen(other).getByLabel('Subject, spelled as in the prompt').fill('France');
   await until('it can be checked', () => check(other).isEnabled(), 90);
   await check(other).click();
-  await screen(other).getByText(/No verdict\. (The answer|No state of this token|The model does not give)/).waitFor({ timeout: 60_000 });
+  await screen(other).getByText(/No verdict\. The answer “the” has [\d.]+ % in the clean run and [\d.]+ % in the corrupted one\./).waitFor({ timeout: 60_000 });
 });
 
 test('an edited lesson shows its new text, and a broken one says file and line', 120, async use => {
