@@ -255,6 +255,18 @@ impl TraceMaps {
         self.p.iter().any(|map| !map.is_empty())
     }
 
+    /// A cell in a few words, for a map that is not spoken of.
+    pub fn tip(&self, site: MapSite, at: Cursor) -> Option<String> {
+        let value = self.value(site, at)?;
+        Some(format!("{}, {}, layer {}: {}", site_name(site), self.token(at.row), at.layer, words::fixed(value, 2)))
+    }
+
+    /// One of the maps has a cell that is worse than the corrupted run.
+    pub fn worse(&self) -> bool {
+        let lines = SITES.into_iter().flat_map(|site| (0..self.rows.len()).map(move |row| self.line(site, row)));
+        lines.flatten().flatten().any(|value| value < WORSE)
+    }
+
     /// Column names and rows of a map's table.
     pub fn table(&self, site: MapSite) -> (Vec<String>, Vec<Vec<String>>) {
         let head = std::iter::once("token".to_owned()).chain((1..=self.layers).map(|layer| layer.to_string()));
@@ -357,6 +369,8 @@ mod tests {
         traced.maps.as_mut().expect("maps").residual[2].fill(0.5);
         let lower = TraceMaps::of(&machu::fact(traced), false).expect("it is traced");
         assert_eq!([maps.peak_name(MapSite::Residual), lower.peak_name(MapSite::Residual)], ["peak", "subject peak"]);
+        assert_eq!(maps.tip(MapSite::Mlp, at(2, 1)).as_deref(), Some("MLP, Picchu, layer 1: 0.90"));
+        assert!(maps.worse());
         assert_eq!(maps.put_back(MapSite::Mlp, 1), (1, 2));
         assert_eq!(maps.put_back(MapSite::Mlp, 3), (2, 4));
         assert_eq!(maps.put_back(MapSite::Residual, 3), (3, 3));
