@@ -71,16 +71,13 @@ pub fn TraceFigure(
         // A finger's events go to where it began.
         let under = document().element_from_point(event.client_x() as f32, event.client_y() as f32);
         let target = if event.pointer_type() == "touch" { under.map(Into::into) } else { event.target() };
-        let of = site_of(target.as_ref());
-        let at = cell_of(target.clone(), cursor.get_untracked());
-        if let (Some(of), Some(at), Some(target)) = (of, at, target.filter(|_| of != Some(site.get_untracked()))) {
-            pointer.over(None);
-            let said = maps.with_untracked(|maps| maps.as_ref().and_then(|maps| maps.tip(of, at)));
-            if let (Some(cell), Some(said)) = (target.dyn_ref::<web_sys::Element>(), said) {
-                let _ = cell.set_attribute("title", &said);
-            }
-        } else if at.is_some() {
-            pointer.over(at);
+        let of = site_of(target.as_ref()).filter(|of| *of != site.get_untracked());
+        let Some(at) = cell_of(target.clone(), cursor.get_untracked()) else { return };
+        pointer.over(of.is_none().then_some(at));
+        let said = of.and_then(|of| maps.with_untracked(|maps| maps.as_ref()?.tip(of, at)));
+        if let Some(cell) = target.as_ref().and_then(|target| target.dyn_ref::<web_sys::Element>()) {
+            // A tooltip of an earlier trace must not stay.
+            let _ = said.map_or_else(|| cell.remove_attribute("title"), |said| cell.set_attribute("title", &said));
         }
     };
     let click = move |event: ev::MouseEvent| {

@@ -133,7 +133,7 @@ pub fn Legend(
     view! {
         <div class="map-legend" class:differs=move || differs.get() aria-hidden="true">
             <b>{name}</b>
-            <span>{move || worse.get().then(|| view! { <i class="worse"></i> "worse " })} {low}</span>
+            <span>{move || worse.get().then(|| view! { <i class="worse"></i> " worse · " })} {low}</span>
             <i></i>
             <span>{high}</span>
         </div>
