@@ -205,6 +205,8 @@ fn an_open_replacement_has_as_many_tokens_as_the_subject() {
     assert!(!with.is_empty() && *with != fact.subject, "{with}");
     assert_eq!(got.tokens.len(), got.corrupt_tokens.len(), "{with}");
     assert_eq!(got.subject_span, got.corrupt_span);
+    let last = got.subject_span[1] - 1;
+    assert_ne!(got.tokens[last], got.corrupt_tokens[last], "{with}");
     assert_eq!(traced(&mut lab, open).0, record, "the same each time");
     // Named, it is the same run.
     let named = Question { corruption: record.settings.corruption.clone(), ..question() };

@@ -31,7 +31,7 @@ test('a trace on the page has the native numbers, and its link asks again', 180,
 
   // The cell that is looked at as a script: the map's own number, and the model as transformers finds it.
   const script = page.waitForEvent('download');
-  await tracing(page).getByRole('button', { name: 'Check in PyTorch' }).click();
+  await tracing(page).getByRole('button', { name: 'Download PyTorch check' }).click();
   const file = await script;
   const [, layer, token] = file.suggestedFilename().match(/^check-layer-(\d+)-token-(\d+)\.py$/).map(Number);
   const text = readFileSync(await file.path(), 'utf8');

@@ -34,7 +34,7 @@ test('Ctrl K lists what can be done, typing finds, Enter runs, Escape shuts', 60
 
   await page.getByRole('button', { name: /^Search, run/ }).click();
   await page.keyboard.type('no such thing');
-  await dialog(page).getByText('No command has that in its name.').waitFor();
+  await dialog(page).getByText('Nothing found. Try a fact, a model or a command.').waitFor();
   await page.keyboard.press('Escape');
   assert.equal(await dialog(page).isVisible(), false);
 
@@ -72,6 +72,14 @@ test('single keys do it without the list, and are letters while one types', 60, 
   assert.equal(await tracing(page).locator('details.numbers').first().getAttribute('open'), '');
   await page.keyboard.press('?');
   await dialog(page).waitFor();
+  await until('the keys alone', async () => {
+    const listed = await commands(page).count();
+    return listed > 6 && listed === (await commands(page).locator('kbd').count());
+  }, 5);
+  for (const [word, found] of [['undo', 'Edit'], ['download', 'Save record'], ['head', 'Forward pass'], ['link', 'Copy link']]) {
+    await dialog(page).getByRole('combobox').fill(word);
+    await until(`${word} finds ${found}`, async () => (await commands(page).allInnerTexts()).some(name => name.startsWith(found)), 5);
+  }
   await page.keyboard.press('Escape');
   await tracing(page).getByRole('button', { name: 'Edit the prompt' }).click();
   await tracing(page).getByLabel('Prompt, up to where the answer follows').fill('');

@@ -147,6 +147,14 @@ test('a cell is held by key and by click, let go by Escape, and brought back by 
   await cell(page, 0, 3).hover();
   await until('the cell beneath the mouse', async () => (await cursor(page)).join() === '0,3');
   assert.deepEqual(held(page), [null, null], 'a look is not in the address');
+  // Over another map there is a tooltip, and what is looked at does not change.
+  const beside = tracing(page).locator('.companion .cell').first();
+  if (await beside.isVisible()) {
+    await beside.hover();
+    await until('the peak again', async () => (await cursor(page)).join() === peak.join());
+    await until('its tooltip', async () => /^MLP, .+, layer 1: /.test((await beside.getAttribute('title')) ?? ''));
+    assert.equal(await tracing(page).getByRole('tab', { name: /^State/ }).getAttribute('aria-selected'), 'true');
+  }
 
   await site(page, 'MLP');
   await cell(page, peak[0], 2).click();

@@ -85,7 +85,7 @@ pub fn App() -> impl IntoView {
                     <lessons::Lessons tracer=tracing.tracer />
                 </div>
             </main>
-            <status::StatusLine page=page engine=engine />
+            <status::StatusLine page=page engine=engine tracing=tracing />
         </div>
     }
 }

@@ -120,6 +120,18 @@ pub fn count(count: usize, noun: &str) -> String {
     }
 }
 
+/// `1st`, `2nd`, `13th`.
+pub fn ordinal(place: usize) -> String {
+    let end = match (place % 10, place % 100) {
+        (_, 11..=13) => "th",
+        (1, _) => "st",
+        (2, _) => "nd",
+        (3, _) => "rd",
+        _ => "th",
+    };
+    format!("{place}{end}")
+}
+
 /// Parameters for people: `134.5 M`.
 pub fn parameters(count: u64) -> String {
     match count {
@@ -214,6 +226,7 @@ mod tests {
         assert_eq!([7, 512, 40_966, 1_234_567].map(grouped), ["7", "512", "40,966", "1,234,567"]);
         assert_eq!(short("Danielle Darrieux", 9), "Danielle…");
         assert_eq!(short("né", 2), "né");
+        assert_eq!([1, 2, 3, 4, 11, 22].map(ordinal), ["1st", "2nd", "3rd", "4th", "11th", "22nd"]);
         assert_eq!(percent("l* é,\n"), "l%2A%20%C3%A9%2C%0A");
     }
 }

@@ -82,6 +82,17 @@ pub const ALL: [Bundled; BUNDLED.len()] = [
     },
 ];
 
+/// What a reader of its results must know of a bundled model, in a line; `None` for others.
+pub fn told(name: &str) -> Option<String> {
+    let known = BUNDLED.iter().position(|one| *one == name)?;
+    Some(match known {
+        0 => format!(
+            "{name} is a small teaching model, trained on these facts and built so that one layer moves the fact."
+        ),
+        _ => format!("{name} is a small model that was trained on the bundled facts."),
+    })
+}
+
 /// Parameters of the smallest one, for estimates.
 pub const SMALLEST: Bundled = ALL[0];
 

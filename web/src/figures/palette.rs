@@ -6,12 +6,21 @@ pub fn found(query: &str, name: &str) -> bool {
     query.to_lowercase().split_whitespace().all(|word| name.contains(word))
 }
 
-/// Places that are shown for a query: those that are meant, `most` of each group at most. `names` are groups and names.
-pub fn shown(query: &str, names: &[(&str, &str)], most: usize) -> Vec<usize> {
+/// What is searched for, where only commands with a key are: `?`, or a word for it.
+fn of_keys(query: &str) -> Option<&str> {
+    let words = ["help", "key", "keys", "keyboard", "shortcuts"];
+    let asks = words.iter().any(|word| query.trim().eq_ignore_ascii_case(word)).then_some("");
+    query.trim_start().strip_prefix('?').or(asks)
+}
+
+/// Places that are shown for a query: those that are meant, `most` of each group at most. Each has its group, the words by which it
+/// is found, and whether it has a key.
+pub fn shown(query: &str, all: &[(&str, &str, bool)], most: usize) -> Vec<usize> {
+    let (query, keys) = of_keys(query).map_or((query, false), |rest| (rest, true));
     let mut places: Vec<usize> = Vec::new();
-    for (at, (group, name)) in names.iter().enumerate() {
-        let full = places.iter().filter(|place| names[**place].0 == *group).count() >= most;
-        if !full && (found(query, name) || found(query, &format!("{group} {name}"))) {
+    for (at, (group, words, key)) in all.iter().enumerate() {
+        let full = places.iter().filter(|place| all[**place].0 == *group).count() >= most;
+        if !full && (*key || !keys) && found(query, &format!("{group} {words}")) {
             places.push(at);
         }
     }
@@ -30,8 +39,13 @@ mod tests {
 
     #[test]
     fn a_group_has_a_most_and_its_name_counts() {
-        let names = [("Go to", "Study"), ("Facts", "one"), ("Facts", "two"), ("Facts", "three")];
-        assert_eq!(shown("", &names, 2), [0, 1, 2]);
-        assert_eq!(shown("facts three", &names, 2), [3]);
+        let all =
+            [("Go to", "Study", true), ("Facts", "one", false), ("Facts", "two", false), ("Facts", "three", false)];
+        assert_eq!(shown("", &all, 2), [0, 1, 2]);
+        assert_eq!(shown("facts three", &all, 2), [3]);
+        for keys in ["?", "help", "Keys", "? st"] {
+            assert_eq!(shown(keys, &all, 2), [0], "{keys}");
+        }
+        assert!(shown("?x", &all, 2).is_empty());
     }
 }

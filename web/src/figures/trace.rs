@@ -9,12 +9,13 @@ mod maps;
 mod pin;
 mod redundancy;
 mod rows;
+mod sites;
 mod story;
 mod tracks;
 
-pub use answers::{WEAKLY, WEAKLY_SHORT, edited, own_answer, weakly_known};
+pub use answers::{WEAKLY, edited, own_answer, weakly_known};
 pub use beside::beside;
-pub use cell::{Cell, Line};
+pub use cell::{Cell, Line, SAME};
 pub use difference::{Unlike, told};
 pub use maps::{Cursor, Peak, SITES, Scale, Standing, TraceMaps, ramp};
 pub use pin::{Pin, Side, names};

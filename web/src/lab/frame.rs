@@ -114,6 +114,7 @@ fn Tabs(page: Page) -> impl IntoView {
                 role="tab"
                 aria-controls=format!("panel-{}", tab.name())
                 id=format!("tab-{}", tab.name())
+                data-name=label(tab)
                 aria-selected=move || chosen().to_string()
                 tabindex=move || if chosen() { "0" } else { "-1" }
                 on:click=move |event: ev::MouseEvent| {

@@ -11,7 +11,7 @@ use leptos::{ev, html, prelude::*};
 use wasm_bindgen::JsCast;
 
 /// Commands of a group that are listed at a time.
-const MOST: usize = 8;
+const MOST: usize = 9;
 
 /// The button in the bar, the list itself, and the keys.
 #[component]
@@ -35,8 +35,8 @@ pub(crate) fn Palette(page: Page, engine: Engine, tracing: Tracing) -> impl Into
     let shut = move || dialog.get_untracked().into_iter().for_each(|dialog| dialog.close());
     let places = Memo::new(move |_| {
         all.with(|all| {
-            let names: Vec<(&str, &str)> = all.iter().map(|one| (one.group, one.name.as_str())).collect();
-            palette::shown(&query.get(), &names, MOST)
+            let found: Vec<_> = all.iter().map(|one| (one.group, one.words.as_str(), one.key.is_some())).collect();
+            palette::shown(&query.get(), &found, MOST)
         })
     });
     let run = move |place: usize| {
@@ -80,7 +80,10 @@ pub(crate) fn Palette(page: Page, engine: Engine, tracing: Tracing) -> impl Into
             return;
         }
         if wanted == "?" {
-            return open();
+            event.prevent_default();
+            open();
+            // The keys are listed.
+            return query.set(wanted);
         }
         let found = untrack(move || actions(page, engine, tracing));
         if let Some(action) = found.into_iter().find(|one| one.key.is_some_and(|key| key.eq_ignore_ascii_case(&wanted)))
@@ -100,7 +103,9 @@ pub(crate) fn Palette(page: Page, engine: Engine, tracing: Tracing) -> impl Into
                 None => groups.push((action.group, vec![(number, action)])),
             }
         }
-        let none = groups.is_empty().then(|| view! { <p class="faint">"No command has that in its name."</p> });
+        let none = groups
+            .is_empty()
+            .then(|| view! { <p class="faint">"Nothing found. Try a fact, a model or a command."</p> });
         let one = move |(number, action): (usize, Action)| {
             let Action { name, key, run, .. } = action;
             let press = move |_| {

@@ -8,6 +8,7 @@ use crate::lab::copying::Copy;
 use crate::lab::engine::{Job, now};
 use crate::lab::models::device::diagnosed;
 use crate::lab::place::Place;
+use crate::lab::trace::Tracing;
 use crate::lab::trouble::short;
 use crate::lab::{Engine, Tab};
 use crate::page::Page;
@@ -17,6 +18,9 @@ use std::time::Duration;
 
 /// Shorter work is not shown, so that the line does not flicker.
 const SHORTEST: f64 = 0.5;
+
+/// What is to be said beside a result that nothing was loaded for.
+const WAITS: &str = "stored result; the model loads when you press Trace";
 
 /// Where the page computes, and whether the line there stands.
 fn told(engine: Engine, name: &str) -> String {
@@ -29,7 +33,7 @@ fn told(engine: Engine, name: &str) -> String {
 
 /// The status line.
 #[component]
-pub(crate) fn StatusLine(page: Page, engine: Engine) -> impl IntoView {
+pub(crate) fn StatusLine(page: Page, engine: Engine, tracing: Tracing) -> impl IntoView {
     let tick = RwSignal::new(now());
     let running = Memo::new(move |_| engine.jobs.with(|jobs| !jobs.is_empty()));
     // The clock goes only while something runs.
@@ -55,6 +59,12 @@ pub(crate) fn StatusLine(page: Page, engine: Engine) -> impl IntoView {
         })
     });
     let edits = Memo::new(move |_| engine.edits.with(Vec::len));
+    // Nothing is loaded, and there is a result all the same.
+    let stored = Memo::new(move |_| {
+        let trace = page.lab.with(|lab| matches!(lab.tab, Tab::Trace | Tab::Forward));
+        let none = engine.device.with(Option::is_none) && engine.model.with(Option::is_none);
+        trace && none && tracing.tracer.is_stored()
+    });
     let lasting = Memo::new(move |_| {
         let now = tick.get();
         engine
@@ -87,9 +97,9 @@ pub(crate) fn StatusLine(page: Page, engine: Engine) -> impl IntoView {
     view! {
         <footer class="status" aria-label="Status">
             <span role="status" class="facts-now">
-                <span>{move || device.get().unwrap_or_else(|| "no device open".into())}</span>
+                <span>{move || device.get().unwrap_or_else(|| if stored.get() { WAITS } else { "no device open" }.into())}</span>
                 {move || engine.offer.get().map(|offer| view! { <span class="place">{told(engine, &offer.name)}</span> })}
-                <span>{move || model.get()}</span>
+                {move || (!stored.get()).then(|| view! { <span class="model">{model.get()}</span> })}
                 {move || (edits.get() > 0).then(|| view! { <span>{words::count(edits.get(), "edit")} " in force"</span> })}
             </span>
             {move || short(engine).map(|said| view! {

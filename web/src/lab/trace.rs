@@ -58,7 +58,7 @@ pub(crate) fn Trace(tracing: Tracing) -> impl IntoView {
     view! {
         <div class:is-stale=move || stale.with(Option::is_some)>
             <section class="ask cols" aria-label="Prompt">
-                <prompt::Prompt tracer=tracer settings=open typing=typing go=go />
+                <prompt::Prompt tracer=tracer maps=maps settings=open typing=typing go=go />
                 <answers::Answers tracer=tracer stale=stale />
             </section>
             <div class="cols">

@@ -40,6 +40,21 @@ pub(crate) fn Typing(
             event.prevent_default();
             go.run(());
         }
+        // What is to be mended is selected.
+        "Enter" if !event.is_composing() => {
+            event.prevent_default();
+            let of = |field: Field| problems.with_untracked(|all| all.iter().any(|(of, _)| *of == field));
+            let field = match (of(Field::Prompt), of(Field::Subject)) {
+                (true, _) => "prompt",
+                (false, true) => "subject",
+                (false, false) => return,
+            };
+            let field = document().get_element_by_id(&format!("{form}-{field}"));
+            if let Some(field) = field.and_then(|field| field.dyn_into::<web_sys::HtmlInputElement>().ok()) {
+                let _ = field.focus();
+                field.select();
+            }
+        }
         "Escape" => {
             event.prevent_default();
             leave();
@@ -55,37 +70,41 @@ pub(crate) fn Typing(
     let said = move || problems.with(|all| all.iter().map(|(_, why)| why.clone()).collect::<Vec<_>>().join(" "));
     view! {
         <div class="typing" on:keydown=key>
-            <label for=format!("{form}-prompt")>"Prompt, up to where the answer follows"</label>
-            <label for=format!("{form}-subject")>"Subject"</label>
-            <input
-                node_ref=input
-                type="text"
-                id=format!("{form}-prompt")
-                spellcheck="false"
-                autocomplete="off"
-                aria-invalid=wrong(Field::Prompt)
-                aria-describedby=format!("{form}-why")
-                prop:value=move || draft.asked.with(|asked| asked.prompt.clone())
-                on:input:target=move |event| {
-                    // Once somebody types, the fields stay.
-                    typing.set(true);
-                    draft.retype(event.target().value());
-                }
-            />
-            <input
-                type="text"
-                id=format!("{form}-subject")
-                spellcheck="false"
-                autocomplete="off"
-                aria-invalid=wrong(Field::Subject)
-                aria-describedby=format!("{form}-why")
-                prop:value=move || draft.asked.with(|asked| asked.subject.clone())
-                on:input:target=move |event| {
-                    typing.set(true);
-                    let subject = event.target().value();
-                    draft.change(|asked| asked.subject = subject);
-                }
-            />
+            <div>
+                <label for=format!("{form}-prompt")>"Prompt, up to where the answer follows"</label>
+                <input
+                    node_ref=input
+                    type="text"
+                    id=format!("{form}-prompt")
+                    spellcheck="false"
+                    autocomplete="off"
+                    aria-invalid=wrong(Field::Prompt)
+                    aria-describedby=format!("{form}-why")
+                    prop:value=move || draft.asked.with(|asked| asked.prompt.clone())
+                    on:input:target=move |event| {
+                        // Once somebody types, the fields stay.
+                        typing.set(true);
+                        draft.retype(event.target().value());
+                    }
+                />
+            </div>
+            <div>
+                <label for=format!("{form}-subject")>"Subject"</label>
+                <input
+                    type="text"
+                    id=format!("{form}-subject")
+                    spellcheck="false"
+                    autocomplete="off"
+                    aria-invalid=wrong(Field::Subject)
+                    aria-describedby=format!("{form}-why")
+                    prop:value=move || draft.asked.with(|asked| asked.subject.clone())
+                    on:input:target=move |event| {
+                        typing.set(true);
+                        let subject = event.target().value();
+                        draft.change(|asked| asked.subject = subject);
+                    }
+                />
+            </div>
             <p class="why" id=format!("{form}-why")>{said}</p>
             // Pressing it must not take the selection away before it is read.
             <p class="actions">

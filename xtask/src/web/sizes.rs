@@ -6,11 +6,11 @@ use std::fmt::Write as _;
 
 /// Most bytes of the page after gzip: what must be there before anything is seen. The lessons' screen, parser and style are 44 kB
 /// of it; their texts are fetched when somebody opens them.
-const PAGE_BUDGET: usize = 1_125_000;
+const PAGE_BUDGET: usize = 1_135_000;
 /// Most bytes of the worker after gzip: what must be there before anything is computed.
 const WORKER_BUDGET: usize = 5_000_000;
 /// Most bytes of the printer with the frame of result pages: what is fetched when a page is made.
-const PRINTER_BUDGET: usize = 1_190_000;
+const PRINTER_BUDGET: usize = 1_200_000;
 
 /// Bytes of a file or of several.
 #[derive(Debug, Default, Clone)]
@@ -130,7 +130,7 @@ mod tests {
         assert!(sizes.table().contains("bundled facts and models, 1 files"));
         sizes.within_budget()?;
         sizes.page.size.gzip = PAGE_BUDGET + 1;
-        assert!(sizes.within_budget().is_err_and(|error| error.to_string().contains("1125.0 kB is allowed")));
+        assert!(sizes.within_budget().is_err_and(|error| error.to_string().contains("1135.0 kB is allowed")));
         Ok(())
     }
 }

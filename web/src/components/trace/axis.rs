@@ -55,10 +55,13 @@ pub(in crate::components) fn Brackets(
     layers: usize,
     site: Signal<MapSite>,
 ) -> impl IntoView {
-    let bracket = move |letter: char, carries: Carries, token: String| {
-        let style = format!("grid-column:{}/{}", carries.from + 1, carries.to + 2);
+    let bracket = move |letter: char, carries: Carries, token: String, beside: Option<Carries>| {
+        // Where both begin at one layer, B's letter stands beside A's.
+        let shift = if letter == 'B' && beside.is_some_and(|other| other.from == carries.from) { 20 } else { 0 };
+        let style = format!("grid-column:{}/{};padding-left:{shift}px", carries.from + 1, carries.to + 2);
+        let apart = beside.is_none_or(|other| other.to < carries.from || carries.to < other.from);
         // What does not fit is said by the letter, and by the sentence above.
-        let room = (carries.to - carries.from + 1) as f64 / layers as f64 > 0.2;
+        let room = apart && (carries.to - carries.from + 1) as f64 / layers as f64 > 0.2;
         let how = if carries.high >= CARRIES { "carries it" } else { "holds part of it" };
         let range = format!(" {how}, {}–{}", carries.from, carries.to);
         let words = room.then(|| view! { <span class="words"><b>{token}</b> {range}</span> });
@@ -76,8 +79,8 @@ pub(in crate::components) fn Brackets(
             view! { <div class="bracket says" style=style><span>{format!("attention moves it at {moved}")}</span></div> }
         });
         let [subject, last] = story.names.clone();
-        let subject = story.subject.map(|carries| bracket('A', carries, subject));
-        let last = story.last.map(|carries| bracket('B', carries, last));
+        let subject = story.subject.map(|carries| bracket('A', carries, subject, story.last));
+        let last = story.last.map(|carries| bracket('B', carries, last, story.subject));
         Some(view! { {subject} {says} {last} })
     };
     view! { <div class="brackets" aria-hidden="true">{shown}</div> }

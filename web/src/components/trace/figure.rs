@@ -31,7 +31,7 @@ pub(super) struct Drawn {
     pub(super) scale: Signal<Scale>,
     pub(super) pointer: Pointer,
     pub(super) cursor: Memo<Option<Cursor>>,
-    /// The map that is spoken of: where three stand side by side, the one that was pointed at last.
+    /// The map that is spoken of: where three stand side by side, the one that was chosen last.
     pub(super) site: Signal<MapSite>,
 }
 
@@ -54,7 +54,7 @@ pub fn TraceFigure(
     cursor: Memo<Option<Cursor>>,
     /// The three maps stand side by side.
     beside: Memo<bool>,
-    /// Hears which of them is pointed at.
+    /// Hears which of them is chosen.
     on_site: Callback<MapSite>,
 ) -> impl IntoView {
     let frame = Memo::new(move |_| {
@@ -66,14 +66,18 @@ pub fn TraceFigure(
     });
     let sentence = move || maps.with(|maps| maps.as_ref().map(|maps| maps.sentence(site.get())).unwrap_or_default());
     let bare = Memo::new(move |_| frame.with(|frame| frame.as_ref().is_none_or(|frame| frame.rows.is_empty())));
+    // A look goes no further than the map that is spoken of: on the way to the inspector the mouse crosses the others.
     let over = move |event: ev::PointerEvent| {
         // A finger's events go to where it began.
         let under = document().element_from_point(event.client_x() as f32, event.client_y() as f32);
         let target = if event.pointer_type() == "touch" { under.map(Into::into) } else { event.target() };
-        let of = site_of(target.as_ref()).filter(|of| !pointer.held.get_untracked() && *of != site.get_untracked());
-        if let Some(at) = cell_of(target, cursor.get_untracked()) {
-            of.into_iter().for_each(|of| on_site.run(of));
-            pointer.over(Some(at));
+        let of = site_of(target.as_ref()).filter(|of| *of != site.get_untracked());
+        let Some(at) = cell_of(target.clone(), cursor.get_untracked()) else { return };
+        pointer.over(of.is_none().then_some(at));
+        let said = of.and_then(|of| maps.with_untracked(|maps| maps.as_ref()?.tip(of, at)));
+        if let Some(cell) = target.as_ref().and_then(|target| target.dyn_ref::<web_sys::Element>()) {
+            // A tooltip of an earlier trace must not stay.
+            let _ = said.map_or_else(|| cell.remove_attribute("title"), |said| cell.set_attribute("title", &said));
         }
     };
     let click = move |event: ev::MouseEvent| {

@@ -8,9 +8,6 @@ use leptos::prelude::*;
 /// Heights of the tracks, in pixels.
 const HEIGHTS: [u32; 4] = [54, 31, 31, 31];
 
-/// Longest answer that the name of a track has room for.
-const ROOMY: usize = 5;
-
 /// What the bars of ablations are.
 const UPWARDS: &str = "Bars downwards are lost without the layer’s part, bars upwards are gained.";
 
@@ -40,7 +37,8 @@ pub(super) fn Lanes(
             .map(|(class, values)| (!values.is_empty()).then(|| view! { <path class=class d=curve(values)></path> }));
         let both = move || {
             let [subject, last] = [&subject, &last].map(|values| at(values).map(|value| words::fixed(value, 2)));
-            view! { <span class="s">{subject}</span> <span>{last}</span> }
+            let room = format!("axis to {}", words::fixed(ROOM[1], 1));
+            view! { <span class="s">{subject}</span> <span>{last}</span> <span class="at">{room}</span> }
         };
         // A loss hangs from the line, a gain stands on it.
         let moved =
@@ -58,13 +56,11 @@ pub(super) fn Lanes(
         };
         let beyond = tracks.beyond().into_iter().map(|found| beyond(found, layers)).collect_view();
         let (head, rows) = tracks.table(layers);
-        let lost_without = format!("{answer} lost without it");
-        let lost_short =
-            if answer.chars().count() > ROOMY { "lost without it".to_owned() } else { lost_without.clone() };
+        let change = format!("change of {answer} without it");
         Some(view! {
             <div class="lane">
                 <div class="name">
-                    <b>"Restoration " <span class="room">{format!("to {}", words::fixed(ROOM[1], 1))}</span></b>
+                    <b>"Restoration"</b>
                     <small><span class="s">"— last subject token"</span></small>
                     <small>"╌ last token"</small>
                 </div>
@@ -76,12 +72,12 @@ pub(super) fn Lanes(
                 <p class="reads">{both}</p>
             </div>
             <div class="lane">
-                <div class="name" title=UPWARDS><b>"MLP ablation"</b><small title=lost_without.clone()>{lost_short.clone()}</small></div>
+                <div class="name" title=UPWARDS><b>"MLP ablation"</b><small title=change.clone()>"change without it"</small></div>
                 <Plot height=HEIGHTS[1] layers=layers>{hanging(&mlp, room)}</Plot>
                 <p class="reads"><span>{move || lost_points(p_clean, &p_mlp)}</span><span class="at">{ablated}</span></p>
             </div>
             <div class="lane">
-                <div class="name" title=UPWARDS><b>"Attention ablation"</b><small title=lost_without.clone()>{lost_short.clone()}</small></div>
+                <div class="name" title=UPWARDS><b>"Attention ablation"</b><small title=change.clone()>"change without it"</small></div>
                 <Plot height=HEIGHTS[2] layers=layers>{hanging(&attention, room)}</Plot>
                 <p class="reads"><span>{move || lost_points(p_clean, &p_attention)}</span><span class="at">{ablated}</span></p>
             </div>

@@ -1,7 +1,7 @@
 //! A row of the map: its token, its cells, and the highest of them.
 
 use super::grid::cell_id;
-use crate::figures::trace::{Cursor, Row, Scale, TraceMaps, ramp};
+use crate::figures::trace::{Cursor, Row, SAME, Scale, TraceMaps, ramp};
 use crate::words;
 use engram_core::protocol::MapSite;
 use leptos::prelude::*;
@@ -65,23 +65,24 @@ pub(super) fn MapRow(
         let most = line.with(|line| line.iter().flatten().copied().reduce(higher));
         let peak =
             maps.with(|maps| maps.as_ref().and_then(|maps| maps.peak(site.get()))).filter(|peak| peak.at.row == at);
+        let name = maps.with(|maps| maps.as_ref().map_or("peak", |maps| maps.peak_name(site.get())));
         match (most, peak) {
             (_, Some(peak)) => {
-                view! { <span class="row-most peak">{format!("{} {}", if differs { "most" } else { "peak" }, words::fixed(peak.value, 2))}</span> }
+                let name = if differs { "most" } else { name };
+                view! { <span class="row-most peak"><span>{format!("{name}\u{a0}{}", words::fixed(peak.value, 2))}</span></span> }
                     .into_any()
             }
             (Some(most), None) => view! { <span class="row-most">{words::fixed(most, 2)}</span> }.into_any(),
-            (None, None) if !matched => {
-                view! { <span class="row-most" title=UNMATCHED>"no match"</span> }.into_any()
-            }
+            (None, None) if !matched => view! { <span class="row-most" title=UNMATCHED>"no match"</span> }.into_any(),
             (None, None) => ().into_any(),
         }
     };
-    let Row { text, instead, role, leads, averaged, .. } = row;
+    let Row { text, instead, same, role, leads, averaged, .. } = row;
     let shown = if leads && !averaged { role.name() } else { "" };
     let star = if role.is_subject() { "*" } else { "" };
     let label = format!("{text}{star}");
     let head = match matched {
+        true if same => format!("{}; {SAME}", role.full()),
         true => role.full().to_owned(),
         false => format!("{}; {UNMATCHED}", role.full()),
     };

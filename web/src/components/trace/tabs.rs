@@ -112,6 +112,8 @@ pub fn Legend(
     differs: Signal<bool>,
     /// The value of the darkest colour.
     top: Signal<f64>,
+    /// A cell is worse than the corrupted run.
+    worse: Signal<bool>,
 ) -> impl IntoView {
     let name = move || match differs.get() {
         true => "This minus pinned".to_owned(),
@@ -131,7 +133,7 @@ pub fn Legend(
     view! {
         <div class="map-legend" class:differs=move || differs.get() aria-hidden="true">
             <b>{name}</b>
-            <span>{low}</span>
+            <span>{move || worse.get().then(|| view! { <i class="worse"></i> " worse · " })} {low}</span>
             <i></i>
             <span>{high}</span>
         </div>

@@ -21,6 +21,8 @@ pub fn say(maps: &TraceMaps, whole: &Story, tracks: &Tracks, heads: &[Head], lay
     let (own, end) = (at(row), at(maps.last()));
     let alone = row == maps.last();
     let averaged = maps.rows.get(row).is_some_and(|row| row.averaged);
+    // Averaged rows have no token of their own.
+    let named = if averaged { format!("the {subject}") } else { format!("“{subject}”") };
     let start = text(format!("Layer {layer}: "));
     let (head, more) = if whole.moved == Some(layer) {
         let head = vec![
@@ -28,7 +30,7 @@ pub fn say(maps: &TraceMaps, whole: &Story, tracks: &Tracks, heads: &[Head], lay
             text("attention moves ".into()),
             answer(),
             text(" from ".into()),
-            Piece::Subject(subject.clone()),
+            Piece::Subject(named.clone()),
             text(if averaged { " to the last token." } else { " to the last token " }.into()),
         ];
         let named = [Piece::Token(format!("“{last}”")), text(".".into())];
@@ -53,7 +55,7 @@ pub fn say(maps: &TraceMaps, whole: &Story, tracks: &Tracks, heads: &[Head], lay
             true => ".",
             false => "; the last token does not have it yet.",
         };
-        let head = vec![start, Piece::Subject(subject.clone()), text(" carries ".into()), answer(), text(rest.into())];
+        let head = vec![start, Piece::Subject(named.clone()), text(" carries ".into()), answer(), text(rest.into())];
         let alone = format!("Put back alone, the state of “{subject}” here restores {} of the answer.", two(own));
         (head, format!("{alone} {}", read(maps, tracks, layer)))
     } else if own >= PEAK || end >= PEAK {
@@ -61,19 +63,15 @@ pub fn say(maps: &TraceMaps, whole: &Story, tracks: &Tracks, heads: &[Head], lay
             (true, true) => {
                 vec![
                     start,
-                    Piece::Subject(subject.clone()),
+                    Piece::Subject(named.clone()),
                     text(" and the last token each carry some of ".into()),
                     answer(),
                     text(".".into()),
                 ]
             }
-            (true, false) => vec![
-                start,
-                Piece::Subject(subject.clone()),
-                text(" carries some of ".into()),
-                answer(),
-                text(".".into()),
-            ],
+            (true, false) => {
+                vec![start, Piece::Subject(named.clone()), text(" carries some of ".into()), answer(), text(".".into())]
+            }
             _ => vec![start, text("the last token carries some of ".into()), answer(), text(".".into())],
         };
         let both = if alone {
@@ -86,7 +84,7 @@ pub fn say(maps: &TraceMaps, whole: &Story, tracks: &Tracks, heads: &[Head], lay
         let head = vec![
             start,
             text("neither ".into()),
-            Piece::Subject(subject),
+            Piece::Subject(named),
             text(" nor the last token carries ".into()),
             answer(),
             text(" alone.".into()),
@@ -128,17 +126,17 @@ mod tests {
     #[test]
     fn each_layer_has_its_sentence() {
         let (head, more) = told(machu::traced(), 2);
-        assert_eq!(head, "Layer 2: Picchu carries Peru; the last token does not have it yet.");
+        assert_eq!(head, "Layer 2: “Picchu” carries Peru; the last token does not have it yet.");
         assert_eq!(
             more,
             "Put back alone, the state of “Picchu” here restores 1.00 of the answer. Read here, the model would say “the”; \
              Peru has <0.1 %, rank 500."
         );
         let (head, more) = told(machu::traced(), 4);
-        assert_eq!(head, "Layer 4: Picchu and the last token each carry some of Peru.");
+        assert_eq!(head, "Layer 4: “Picchu” and the last token each carry some of Peru.");
         assert!(more.starts_with("“Picchu” restores 0.40, “of” 0.50."), "{more}");
         let (head, more) = told(machu::traced(), 5);
-        assert_eq!(head, "Layer 5: attention moves Peru from Picchu to the last token “of”.");
+        assert_eq!(head, "Layer 5: attention moves Peru from “Picchu” to the last token “of”.");
         assert_eq!(
             more,
             "Head 1 gives “Picchu” 82 % of its attention. After this layer, “of” restores 0.90 and “Picchu” 0.00."

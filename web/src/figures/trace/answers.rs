@@ -10,9 +10,6 @@ const SURE: f64 = 0.3;
 pub const WEAKLY: &str = "The answer is the model’s first choice, but an unsure one: corrupting the subject has little to take from it, so \
                           the map’s recoveries rest on a small difference.";
 
-/// What to do about it, in one line.
-pub const WEAKLY_SHORT: &str = "Little to restore: a surer answer shows more.";
-
 /// The badge of an answer that the model gives without being sure of it.
 pub fn weakly_known(p_clean: f64) -> Option<String> {
     (p_clean < SURE).then(|| format!("weakly known ({})", words::percent_of(p_clean)))

@@ -5,6 +5,9 @@ use super::{Cursor, SITES, TraceMaps, Tracks};
 use crate::words;
 use engram_core::protocol::MapSite;
 
+/// What is to be known of a token of the subject that the replacement has, too.
+pub const SAME: &str = "the same token in both runs: it restores only what it takes from earlier ones";
+
 /// A name and a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Line {
@@ -84,14 +87,20 @@ impl Cell {
             token: if row.averaged { row.text.clone() } else { maps.token(at.row) },
             subject: row.role.is_subject(),
             layer: at.layer,
-            what: format!("{what}{}", if peak && !maps.differs() { ", peak" } else { "" }),
+            what: match peak && !maps.differs() {
+                true => format!("{what}, {}", maps.peak_name(site)),
+                false => what,
+            },
             value,
             unit: match value {
                 _ if maps.differs() => "difference",
                 Some(value) if value < -0.02 => "recovery: worse",
                 _ => "recovery",
             },
-            note: value.filter(|value| *value > 1.005 && !maps.differs()).map(|_| "over 1: more than in the clean run"),
+            note: match value {
+                Some(value) if value > 1.005 && !maps.differs() => Some("over 1: more than in the clean run"),
+                _ => row.same.then_some(SAME),
+            },
             runs: [("Clean", Some(maps.p_clean)), ("Corrupted", Some(maps.p_corrupt)), ("Put back", p)],
             lines,
         })

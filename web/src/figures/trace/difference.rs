@@ -1,5 +1,6 @@
 //! Two traces cell by cell: this one minus the pinned one.
 
+use super::sites::quoted;
 use super::{Cursor, Peak, Piece, Standing, Story, TraceMaps};
 use crate::words;
 use engram_core::protocol::MapSite;
@@ -81,20 +82,31 @@ pub fn told(maps: &TraceMaps, names: &[String; 2]) -> Story {
     let head = match maps.widest(MapSite::Residual) {
         None => vec![text(format!("With {this} and with {pinned}, no state’s recovery differs by 0.05 or more."))],
         Some(Peak { at, value }) => {
-            let row = &maps.rows[at.row];
-            let token = maps.token(at.row);
-            let token = if row.role.is_subject() { Piece::Subject(token) } else { Piece::Token(token) };
+            let token = if maps.rows[at.row].role.is_subject() { Piece::Subject } else { Piece::Token };
             let (from, to) = around(maps, at, value);
             let layers = if from == to { format!("layer {from}") } else { format!("layers {from}–{to}") };
             let how = if value > 0.0 { "more" } else { "less" };
             vec![
                 text(format!("With {this}, ")),
-                token,
+                token(both(maps, at.row)),
                 text(format!(" restores up to {} {how} at {layers} than with {pinned}.", words::fixed(value.abs(), 2))),
             ]
         }
     };
     Story { head, more: format!("{more}{depth}"), ..Story::default() }
+}
+
+/// A row's token; where the pinned trace has another one there, both.
+fn both(maps: &TraceMaps, row: usize) -> String {
+    let (here, there) = (quoted(maps, row), maps.against.as_ref().map(|other| quoted(other, row)));
+    let first = maps.rows.iter().position(|row| row.role.is_subject());
+    match (there.filter(|there| *there != here), first.filter(|_| maps.rows[row].role.is_subject())) {
+        (None, _) => here,
+        (Some(there), Some(first)) => {
+            format!("the {} subject token ({here}; {there} there)", words::ordinal(row - first + 1))
+        }
+        (Some(there), None) => format!("{here} ({there} there)"),
+    }
 }
 
 /// The layers around a cell that differ at least half as much in the same direction.
@@ -127,7 +139,11 @@ mod tests {
         assert_eq!(found.value(MapSite::Residual, Cursor { row: 4, layer: 6 }), Some(0.0));
         assert_eq!(found.widest(MapSite::Residual).map(|peak| peak.at), Some(at));
         let said = told(&found, &["“A”".into(), "“B”".into()]);
-        assert_eq!(said.text(), "With “A”, Picchu restores up to 0.50 less at layers 1–3 than with “B”.");
+        assert_eq!(said.text(), "With “A”, “Picchu” restores up to 0.50 less at layers 1–3 than with “B”.");
+        let mut other = maps(1.0);
+        other.rows[2].text = "eder".into();
+        let said = told(&maps(0.5).minus(&other).expect("they can be compared"), &["“A”".into(), "“B”".into()]);
+        assert!(said.text().contains("the 3rd subject token (“Picchu”; “eder” there) restores"), "{}", said.text());
         let same = maps(1.0).minus(&maps(1.0)).expect("they can be compared");
         assert!(told(&same, &["x".into(), "y".into()]).text().ends_with("differs by 0.05 or more."));
     }

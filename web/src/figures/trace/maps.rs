@@ -209,8 +209,8 @@ impl TraceMaps {
         self.rows.len().saturating_sub(1)
     }
 
-    /// The highest cell, if it regains a tenth; of differences the widest one. In the map of states only the subject's count: the last token's state after the last
-    /// layer restores everything by definition, and those before it nearly so.
+    /// The highest cell, if it regains a tenth; of differences the widest one. In the map of states only the subject's count: the last
+    /// token's state after the last layer restores everything by definition, and those before it nearly so.
     pub fn peak(&self, site: MapSite) -> Option<Peak> {
         if self.differs() {
             return self.widest(site);
@@ -229,6 +229,15 @@ impl TraceMaps {
         highest(&|_| true).filter(|peak| peak.value >= engram_core::metrics::PEAK)
     }
 
+    /// What the peak is called: in the map of states it is the subject's, which is said where another row restores more.
+    pub fn peak_name(&self, site: MapSite) -> &'static str {
+        let Some(peak) = self.peak(site).filter(|_| site == MapSite::Residual) else { return "peak" };
+        // The last row's last cell restores everything by definition.
+        let cells = |row: usize| if row == self.last() { self.layers.saturating_sub(1) } else { self.layers };
+        let more = |row: usize| self.line(site, row).into_iter().take(cells(row)).flatten().any(|one| one > peak.value);
+        if (0..self.rows.len()).any(more) { "subject peak" } else { "peak" }
+    }
+
     /// Rows of the maps that are computed, and how many there will be; `None` where all are.
     pub fn waiting(&self) -> Option<(usize, usize)> {
         let rows = || self.p.iter().flatten();
@@ -244,6 +253,18 @@ impl TraceMaps {
     /// It has maps, or will have them.
     pub fn any(&self) -> bool {
         self.p.iter().any(|map| !map.is_empty())
+    }
+
+    /// A cell in a few words, for a map that is not spoken of.
+    pub fn tip(&self, site: MapSite, at: Cursor) -> Option<String> {
+        let value = self.value(site, at)?;
+        Some(format!("{}, {}, layer {}: {}", site_name(site), self.token(at.row), at.layer, words::fixed(value, 2)))
+    }
+
+    /// One of the maps has a cell that is worse than the corrupted run.
+    pub fn worse(&self) -> bool {
+        let lines = SITES.into_iter().flat_map(|site| (0..self.rows.len()).map(move |row| self.line(site, row)));
+        lines.flatten().flatten().any(|value| value < WORSE)
     }
 
     /// Column names and rows of a map's table.
@@ -278,8 +299,9 @@ impl TraceMaps {
             }
             Some(Peak { at, value }) => {
                 let row = &self.rows[at.row];
+                let of = if self.peak_name(site) == "peak" { "" } else { " of the subject’s tokens" };
                 format!(
-                    "{name}: recovery is highest, {}, at {} ({}), layer {}.",
+                    "{name}: recovery{of} is highest, {}, at {} ({}), layer {}.",
                     words::fixed(value, 2),
                     row.text,
                     row.role.full(),
@@ -343,6 +365,12 @@ mod tests {
         let peak = maps.peak(MapSite::Residual).expect("a peak");
         assert_eq!(peak.at, at(2, 2));
         assert_eq!(maps.peak(MapSite::Attention).expect("a peak").at, at(4, 4));
+        let mut traced = machu::traced();
+        traced.maps.as_mut().expect("maps").residual[2].fill(0.5);
+        let lower = TraceMaps::of(&machu::fact(traced), false).expect("it is traced");
+        assert_eq!([maps.peak_name(MapSite::Residual), lower.peak_name(MapSite::Residual)], ["peak", "subject peak"]);
+        assert_eq!(maps.tip(MapSite::Mlp, at(2, 1)).as_deref(), Some("MLP, Picchu, layer 1: 0.90"));
+        assert!(maps.worse());
         assert_eq!(maps.put_back(MapSite::Mlp, 1), (1, 2));
         assert_eq!(maps.put_back(MapSite::Mlp, 3), (2, 4));
         assert_eq!(maps.put_back(MapSite::Residual, 3), (3, 3));

@@ -12,8 +12,8 @@ pub fn redundancy(fact: &FactRecord, view: &MetricConvention) -> Option<String> 
     let ablated = traced.redundancy.get(&view.position)?.ablated;
     let points = |p: f64| format!("{} points", words::fixed(100.0 * p, 1));
     Some(format!(
-        "Redundancy: without layer {ablated} the answer loses {} in the clean run. In the corrupted run without layer {ablated}, \
-         a clean state after another layer gives back {} at most.",
+        "Redundancy: removing layer {ablated} costs {} in the clean run. In the corrupted run without layer {ablated}, another \
+         layer’s clean state restores up to {}; one of a later layer brings what layer {ablated} had written.",
         points(lost),
         points(restored)
     ))
@@ -34,7 +34,7 @@ mod tests {
             traced.redundancy.insert(PatchPosition::SubjectLast, curve);
         }
         let said = redundancy(&fact, &MetricConvention::default()).unwrap_or_default();
-        assert!(said.starts_with("Redundancy: without layer 2 the answer loses 40.0 points"), "{said}");
-        assert!(said.ends_with("gives back 20.0 points at most."), "{said}");
+        assert!(said.starts_with("Redundancy: removing layer 2 costs 40.0 points"), "{said}");
+        assert!(said.contains("restores up to 20.0 points; one of a later layer"), "{said}");
     }
 }

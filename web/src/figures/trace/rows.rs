@@ -61,6 +61,8 @@ pub struct Row {
     pub text: String,
     /// What the replacement has instead, where that is another token.
     pub instead: Option<String>,
+    /// It is a token of the subject that the replacement has, too.
+    pub same: bool,
     /// What it is.
     pub role: Role,
     /// It is the first row of its role.
@@ -109,11 +111,14 @@ pub fn rows(traced: &Traced, by_role: bool) -> Vec<Row> {
     let row = |(at, token): (usize, &String)| {
         let found = counterpart(traced, at);
         let other = found.and_then(|found| traced.corrupt_tokens.get(found)).filter(|other| *other != token);
+        let role = role(at, traced.subject_span, of);
         Row {
             text: words::token(token),
             instead: other.map(|other| words::token(other)),
-            role: role(at, traced.subject_span, of),
-            leads: at == 0 || role(at - 1, traced.subject_span, of) != role(at, traced.subject_span, of),
+            // With noise all tokens are the same, and none is without effect for that.
+            same: role.is_subject() && found.is_some() && other.is_none() && traced.corrupt_tokens != traced.tokens,
+            role,
+            leads: at == 0 || self::role(at - 1, traced.subject_span, of) != role,
             averaged: false,
             at: found.into_iter().collect(),
         }
@@ -127,7 +132,7 @@ pub fn rows(traced: &Traced, by_role: bool) -> Vec<Row> {
         let (count, at) = (of_role.clone().count(), of_role.flat_map(|row| row.at.clone()).collect());
         let name = if wanted == Role::Last { "last of subject" } else { wanted.name() };
         let text = if count == 1 { name.to_owned() } else { format!("{name} ({count})") };
-        (count > 0).then_some(Row { text, instead: None, role: wanted, leads: true, averaged: true, at })
+        (count > 0).then_some(Row { text, instead: None, same: false, role: wanted, leads: true, averaged: true, at })
     };
     Role::ALL.into_iter().filter_map(one).collect()
 }
@@ -144,6 +149,7 @@ mod tests {
         assert_eq!(roles, ["first", "middle", "last", "further", "last token"]);
         assert_eq!(rows[2].instead.as_deref(), Some("·Person"));
         assert_eq!(rows[3].instead, None, "the same token");
+        assert!(rows.iter().all(|row| !row.same), "none of the subject's");
         assert!(rows.iter().enumerate().all(|(at, row)| row.at == [at]));
     }
 

@@ -17,6 +17,8 @@ pub(super) struct Action {
     pub(super) group: &'static str,
     /// What it does.
     pub(super) name: String,
+    /// By which it is found: its name, and what else people call it.
+    pub(super) words: String,
     /// The key that does it without the list.
     pub(super) key: Option<&'static str>,
     /// Does it. No callback of the framework: those would stay in memory with each list that is made.
@@ -30,10 +32,30 @@ pub(super) type Run = Arc<dyn Fn() + Send + Sync>;
 pub(super) const KEYS: &str = "123456FNT?EPC";
 pub(super) const OF_TRACE: &str = "EPC";
 
+/// What else people call what a command does.
+const ALSO: [(&str, &str); 8] = [
+    ("Forward pass", "heads attention"),
+    ("Edit", "undo change"),
+    ("Models", "download load"),
+    ("Lessons", "learn tutorial"),
+    (SAVE, "download export json"),
+    (PAGE, "download export save report html"),
+    (LINK, "share address url"),
+    ("Run the trace", "start"),
+];
+
+/// Buttons of the trace screen that are commands, too.
+const SAVE: &str = "Save record";
+const PAGE: &str = "Download page";
+const LINK: &str = "Copy link";
+
 /// What can be done now.
 pub(super) fn actions(page: Page, engine: Engine, tracing: Tracing) -> Vec<Action> {
     let mut all = Vec::new();
-    let mut add = |group, name: String, key, run: Run| all.push(Action { group, name, key, run });
+    let mut add = |group, name: String, key, run: Run| {
+        let also = ALSO.iter().find(|one| one.0 == name).map_or("", |one| one.1);
+        all.push(Action { group, words: format!("{name} {also}"), name, key, run });
+    };
     of_trace(page, tracing, &mut add);
     for (tab, key) in Tab::ALL.into_iter().zip(["1", "2", "3", "4", "5", "6"]) {
         let go = Arc::new(move || page.lab.update(|lab| lab.tab = tab));
@@ -66,7 +88,7 @@ fn of_trace(page: Page, tracing: Tracing, add: &mut Add<'_>) {
     const GROUP: &str = "This trace";
     let Tracing { tracer, maps } = tracing;
     let tab = page.lab.with(|lab| lab.tab);
-    let layer = maps.cursor.get().map(|at| at.layer);
+    let layer = maps.layer();
     if tracer.fact.with(Option::is_some) {
         let name = layer.map_or("Edit this fact…".to_owned(), |layer| format!("Edit at layer {layer}…"));
         add(GROUP, name, Some("E"), Arc::new(move || tracer.edit(layer)));
@@ -78,6 +100,13 @@ fn of_trace(page: Page, tracing: Tracing, add: &mut Add<'_>) {
                 page.lab.update(|lab| lab.tab = Tab::Trace);
             });
             add(GROUP, "Compare".into(), Some("C"), compare);
+        }
+        for name in [SAVE, PAGE, LINK] {
+            let press = move || {
+                page.lab.update(|lab| lab.tab = Tab::Trace);
+                press(name);
+            };
+            add(GROUP, name.into(), None, Arc::new(press));
         }
     }
     if tab != Tab::Forward {
@@ -110,6 +139,14 @@ fn settings(page: Page, tracing: Tracing, add: &mut Add<'_>) {
     let (name, keys) = if super::single_keys() { ("Single keys: off", Some("off")) } else { ("Single keys: on", None) };
     add(GROUP, name.into(), None, Arc::new(move || browser::store(super::SINGLE_KEYS, keys)));
     add(GROUP, "Theme: light or dark".into(), Some("T"), Arc::new(frame::toggle_theme));
+}
+
+/// Presses a button of the trace screen, which says what came of it.
+fn press(name: &str) {
+    let Ok(all) = document().query_selector_all("#panel-trace .acts button") else { return };
+    let buttons = (0..all.length()).filter_map(|at| all.get(at)?.dyn_into::<web_sys::HtmlElement>().ok());
+    let named = |button: &web_sys::HtmlElement| button.text_content().is_some_and(|text| text.trim() == name);
+    buttons.into_iter().find(named).iter().for_each(|button| button.click());
 }
 
 /// Unfolds the first table of the screen, and goes there.

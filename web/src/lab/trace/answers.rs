@@ -2,7 +2,7 @@
 
 use super::run::{Source, Tracer};
 use super::ways::TraceInstead;
-use crate::figures::trace::{WEAKLY, WEAKLY_SHORT, own_answer, weakly_known};
+use crate::figures::trace::{WEAKLY, own_answer, weakly_known};
 use crate::words;
 use engram_core::protocol::Word;
 use engram_core::record::{Corruption, Reason};
@@ -60,8 +60,6 @@ pub(super) fn Answers(tracer: Tracer, stale: Memo<Option<String>>) -> impl IntoV
         };
         let width = format!("width:{:.1}%", 100.0 * clean);
         let known = !matches!(fact.outcome.why(), Some((Reason::NotKnown, _)));
-        let little =
-            weakly_known(clean.into()).filter(|_| known).map(|_| view! { <p class="then whole">{WEAKLY_SHORT}</p> });
         let weak = weakly_known(clean.into()).filter(|_| known).map(|weak| {
             view! { <span class="tag weak" title=WEAKLY>{weak}<span class="unseen">". " {WEAKLY}</span></span> }
         });
@@ -72,7 +70,6 @@ pub(super) fn Answers(tracer: Tracer, stale: Memo<Option<String>>) -> impl IntoV
                 <span class="num">{words::percent_of(clean.into())}</span>
                 {weak}
             </div>
-            {little}
             {then.map(|then| view! { <p class="then">{then}</p> })}
             {corrupted}
         }

@@ -5,6 +5,7 @@ use super::ways::{TraceInstead, TryAnother};
 use crate::components::shown;
 use crate::components::trace::StoryText;
 use crate::figures::about;
+use crate::figures::bundled;
 use crate::figures::choice::Way;
 use crate::figures::partial;
 use crate::figures::question::Asked;
@@ -58,13 +59,13 @@ pub(super) fn Finding(tracer: Tracer, story: Memo<Option<Story>>, stale: Memo<Op
     };
     // Beside the answer, where an edit is why the model says something else.
     let unknown = move || warned("Not known") && tracer.edited_says().is_none();
-    let insensitive = move || warned("Not sensitive");
+    let another = move || warned("Not sensitive") || warned("Weakly known");
     view! {
         <Notices tracer=tracer stale=stale />
         <section class="finding" aria-label="Finding">
             <StoryText story=story />
             {shown(unknown, move || view! { <TraceInstead tracer=tracer /> })}
-            {shown(insensitive, move || view! { <TryAnother tracer=tracer /> })}
+            {shown(another, move || view! { <TryAnother tracer=tracer /> })}
             {dropped}
             {empty}
             <Origin tracer=tracer />
@@ -91,7 +92,18 @@ fn Origin(tracer: Tracer) -> impl IntoView {
         let own = own.and_then(|said| tracer.fact.with(|fact| partial::by_itself(&said, &fact.as_ref()?.target_true)));
         Some(format!("{from}: {made}{more}. {}", own.unwrap_or_default()))
     };
-    view! { <p class="origin">{said}</p> }
+    let model = Memo::new(move |_| tracer.with_record(|record| bundled::told(&record.model.name)).flatten());
+    let models = move |_| tracer.page.lab.update(|lab| lab.tab = Tab::Models);
+    let toy = move || {
+        model.get().map(|told| {
+            view! {
+                <p class="origin">
+                    {told} " " <button type="button" class="link" on:click=models>"All models"</button>
+                </p>
+            }
+        })
+    };
+    view! { <p class="origin">{said}</p> {toy} }
 }
 
 /// What a reader must know first.
@@ -106,11 +118,10 @@ pub(crate) fn Notices(tracer: Tracer, stale: Memo<Option<String>>) -> impl IntoV
         }
     };
     // Edits that were made or undone since are not brought back by a prompt.
-    let restores = Memo::new(move |_| stale.with(Option::is_some) && tracer.asks_otherwise());
+    let restores = Memo::new(move |_| stale.with(Option::is_some).then(|| tracer.asks_otherwise()).flatten());
     let old = move || {
         stale.get().map(|said| {
-            let button =
-                restores.get().then(|| view! { <button type="button" on:click=restore>"Restore that prompt"</button> });
+            let button = restores.get().map(|label| view! { <button type="button" on:click=restore>{label}</button> });
             view! { <p class="notice"><span>"⚠ " {said}</span> {button}</p> }
         })
     };

@@ -1,7 +1,7 @@
 //! The maps of what is shown, with everything that is derived from them, and the cell that is looked at.
 
 use super::actions::Actions;
-use super::pinned::{PinLine, Pins};
+use super::pinned::Pins;
 use super::put_back::place;
 use super::run::Tracer;
 use crate::components::shown;
@@ -29,7 +29,7 @@ pub(crate) struct Maps {
     /// The same, or differences from the pinned trace.
     pub(crate) maps: Memo<Option<TraceMaps>>,
     /// Why there are no differences where they are wanted, or why they are of roles.
-    unlike: Memo<Option<Unlike>>,
+    pub(super) unlike: Memo<Option<Unlike>>,
     /// What the shown trace alone says.
     pub(crate) own_story: Memo<Option<Story>>,
     pub(crate) pins: Pins,
@@ -142,6 +142,13 @@ impl Maps {
         });
         Self { own, maps, unlike, own_story, pins, tracks, story, view, pointer, cursor }
     }
+
+    /// The layer to edit: that of the cell that is looked at. Without a peak nobody has said which.
+    pub(crate) fn layer(self) -> Option<usize> {
+        let peak =
+            || self.maps.with(|found| found.as_ref().is_some_and(|found| found.peak(self.view.get().site).is_some()));
+        self.cursor.get().filter(|_| self.pointer.at.get().is_some() || peak()).map(|at| at.layer)
+    }
 }
 
 /// What the subject was replaced by; `None` for noise.
@@ -171,6 +178,9 @@ pub(super) fn MapsView(tracer: Tracer, maps: Maps) -> impl IntoView {
     let differs = Signal::derive(move || maps.maps.with(|maps| maps.as_ref().is_some_and(TraceMaps::differs)));
     let top = Signal::derive(move || {
         maps.maps.with(|maps| maps.as_ref().map_or(1.0, |maps| maps.top(site.get(), scale.get())))
+    });
+    let worse = Signal::derive(move || {
+        maps.maps.with(|maps| maps.as_ref().is_some_and(|maps| !maps.differs() && maps.worse()))
     });
     let beyond = move || {
         let view = tracer.page.state.with(ViewState::view);
@@ -211,7 +221,7 @@ pub(super) fn MapsView(tracer: Tracer, maps: Maps) -> impl IntoView {
                 {shown(mapped, move || view! {
                     <div class="map-head">
                         <MapTabs maps=maps.maps site=site on_site=on_site />
-                        <Legend answer=answer differs=differs top=top />
+                        <Legend answer=answer differs=differs top=top worse=worse />
                     </div>
                 })}
                 <TraceFigure
@@ -249,12 +259,7 @@ pub(super) fn Side(tracer: Tracer, maps: Maps, says: Signal<Option<Vec<Word>>>) 
     let answer = Signal::derive(move || {
         maps.maps.with(|maps| maps.as_ref().map(|maps| maps.answer.clone()).unwrap_or_default())
     });
-    // Without a peak nobody has said which layer.
-    let layer = Signal::derive(move || {
-        let peak =
-            || maps.maps.with(|found| found.as_ref().is_some_and(|found| found.peak(maps.view.get().site).is_some()));
-        maps.cursor.get().filter(|_| maps.pointer.at.get().is_some() || peak()).map(|at| at.layer)
-    });
+    let layer = Signal::derive(move || maps.layer());
     let there = move || cell.with(Option::is_some);
     let question = tracer.at_hand();
     let asks = Signal::derive(move || question.with(Option::is_some));
@@ -275,15 +280,14 @@ pub(super) fn Side(tracer: Tracer, maps: Maps, says: Signal<Option<Vec<Word>>>) 
                             type="button"
                             title="A Python script that computes this number again with PyTorch and transformers alone"
                             on:click=check
-                        >"Check in PyTorch"</button></p>
+                        >"Download PyTorch check"</button></p>
                     })}
                     <Actions tracer=tracer layer=layer pins=maps.pins />
-                    <PinLine pins=maps.pins unlike=maps.unlike />
                 </Inspector>
             })}
             {shown(there, move || view! { <CellSheet cell=cell cursor=maps.cursor layers=layers pointer=maps.pointer /> })}
             {move || (!there()).then(|| view! {
-                <div class="inspector"><Actions tracer=tracer layer=Signal::derive(|| None) pins=maps.pins /><PinLine pins=maps.pins unlike=maps.unlike /></div>
+                <div class="inspector"><Actions tracer=tracer layer=Signal::derive(|| None) pins=maps.pins /></div>
             })}
         </div>
     }

@@ -149,8 +149,8 @@ pub(super) fn PinLine(pins: Pins, unlike: Memo<Option<Unlike>>) -> impl IntoView
             words::short(&words::visible(&wanted.asked.filled()), 48)
         );
         Some(view! {
-            <p class="pin">{said}</p>
-            <p class="acts">
+            <p class="pinned">
+                {said}
                 <button type="button" on:click=ask>"Ask it"</button>
                 <button type="button" on:click=move |_| pins.drop()>"Unpin"</button>
             </p>
@@ -160,13 +160,11 @@ pub(super) fn PinLine(pins: Pins, unlike: Memo<Option<Unlike>>) -> impl IntoView
     view! {
         {shown(there, move || view! {
             <section class="pinned" aria-label="Pinned trace">
-                <p class="pin">{name}</p>
-                <p class="acts">
-                    <button type="button" aria-pressed=move || comparing.get().to_string() on:click=move |_| pins.compare()>
-                        "Compare" <kbd>"C"</kbd>
-                    </button>
-                    <button type="button" on:click=move |_| pins.drop()>"Unpin"</button>
-                </p>
+                {name}
+                <button type="button" aria-pressed=move || comparing.get().to_string() on:click=move |_| pins.compare()>
+                    "Compare" <kbd>"C"</kbd>
+                </button>
+                <button type="button" on:click=move |_| pins.drop()>"Unpin"</button>
                 {move || unlike.get().map(|why| {
                     // Of different tokens there is a comparison all the same.
                     let class = if why == Unlike::Tokens { "pin" } else { "why" };

@@ -1,7 +1,8 @@
 //! The prompt as tokens: a click or a drag over some makes them the subject. What stands in their place in the corrupted run is
 //! beneath them.
 
-use super::maps::replaced_by;
+use super::maps::{Maps, replaced_by};
+use super::pinned::PinLine;
 use super::run::{Running, Tracer};
 use crate::figures::choice::Way;
 use crate::figures::question::Field;
@@ -18,6 +19,7 @@ use leptos::prelude::*;
 #[component]
 pub(super) fn Prompt(
     tracer: Tracer,
+    maps: Maps,
     settings: RwSignal<bool>,
     typing: RwSignal<bool>,
     go: Callback<()>,
@@ -57,6 +59,8 @@ pub(super) fn Prompt(
                     </button>
                 </p>
             </div>
+            // Above the fold also after the next trace, so that it is not forgotten.
+            <PinLine pins=maps.pins unlike=maps.unlike />
         </div>
     }
 }

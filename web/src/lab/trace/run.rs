@@ -246,6 +246,11 @@ impl Tracer {
         self.past.with_value(|past| past.iter().rev().find_map(|(_, partial)| of_record(partial)))
     }
 
+    /// A stored result is shown, and its model is loaded when something is run.
+    pub(crate) fn is_stored(self) -> bool {
+        matches!(self.source.get(), Source::Stored(_)) && self.draft.way() == choice::Way::Fetch
+    }
+
     /// The record of the stored fact that answers a question.
     pub(super) fn stored_record(self, asked: &Asked) -> Option<Record> {
         self.stored.with_value(|record| match stored_answer(record.as_ref()?, asked) {

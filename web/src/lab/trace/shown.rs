@@ -47,9 +47,15 @@ impl Tracer {
         Some((differs, asked, name))
     }
 
-    /// The form asks for something else than what is shown, edits aside.
-    pub(super) fn asks_otherwise(self) -> bool {
-        self.differences().is_some_and(|(differs, ..)| differs.iter().any(|one| *one != EDITS))
+    /// What takes the form back to what is shown, where it asks for something else, edits aside.
+    pub(super) fn asks_otherwise(self) -> Option<&'static str> {
+        let (differs, ..) = self.differences()?;
+        let has = |of: &[&str]| differs.iter().any(|one| of.contains(one));
+        match differs.iter().all(|one| *one == EDITS) {
+            true => None,
+            false if has(&["prompt", "subject"]) => Some("Restore that prompt"),
+            false => Some("Back to the shown settings"),
+        }
     }
 
     /// Why what is shown does not belong to the form; nothing where it does, or while it is computed.
