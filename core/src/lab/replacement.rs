@@ -8,7 +8,7 @@ use crate::tokens::Encoded;
 use std::collections::HashSet;
 
 /// Names of nobody in particular, of several lengths.
-const NOBODY: [&str; 8] = [
+const NOBODY: [&str; 13] = [
     "A Random Person",
     "Random Person",
     "Someone",
@@ -17,6 +17,12 @@ const NOBODY: [&str; 8] = [
     "A Very Random Person",
     "Some Other Random Person",
     "One Other Very Random Person",
+    // Names that end otherwise, for subjects that end in the same token.
+    "A Stranger",
+    "Some Stranger",
+    "A Mere Stranger",
+    "A Total Stranger",
+    "Some Random Stranger",
 ];
 
 impl Lab {
