@@ -50,10 +50,15 @@ fn ask_site(site: Site, method: &str, path: &str, headers: &[(&str, &str)]) -> S
     }
     let request = request.body(Body::empty()).expect("a request");
     pollster::block_on(async {
-        let response = router(Arc::new(Lab { site, names: Names { port: PORT, ..Names::default() }, door: None }))
-            .oneshot(request)
-            .await
-            .expect("an answer");
+        let response = router(Arc::new(Lab {
+            site,
+            names: Names { port: PORT, ..Names::default() },
+            door: None,
+            opened: Vec::new(),
+        }))
+        .oneshot(request)
+        .await
+        .expect("an answer");
         let (parts, body) = response.into_parts();
         let body = to_bytes(body, usize::MAX).await.expect("a body").to_vec();
         Seen { status: parts.status.as_u16(), headers: parts.headers, body }

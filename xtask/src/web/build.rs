@@ -130,7 +130,7 @@ fn styles() -> Result<Styles> {
     let common = [sheet("style.css")?, sheet("figures.css")?].join("\n");
     Ok(Styles {
         lab: LAB_STYLES.iter().try_fold(common.clone(), |all, name| anyhow::Ok(all + "\n" + &sheet(name)?))?,
-        result: [sheet("tokens.css")?, common, sheet("facts.css")?, sheet("article.css")?].join("\n"),
+        result: [sheet("tokens.css")?, common, sheet("article.css")?, sheet("facts.css")?].join("\n"),
     })
 }
 
