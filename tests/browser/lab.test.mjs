@@ -263,7 +263,7 @@ const own = host() === 'tab' ? test : () => {};
 
 for (const how of ['dropped', 'chosen']) {
   own(`a model's folder that is ${how} is loaded`, 90, async use => {
-    const { page } = await begin(use);
+    const { page } = await begin(use, { options: { context: { permissions: ['clipboard-read', 'clipboard-write'] } } });
     const folder = join(FIXTURES, 'llama');
     if (how === 'dropped') {
       await drop(page, modelFiles(folder).map(path => [basename(path), readFileSync(path)]));
@@ -276,7 +276,12 @@ for (const how of ['dropped', 'chosen']) {
     await shot(page, `models-${how}`);
     await accessible(page, 'a model from the disk');
     const digest = nativeTrace(folder, { prompt: 'The capital of France is', subject: 'France', target: 'Paris', maps: false });
-    assert.ok((await tab.innerText()).includes(digest.model.weights_sha256), 'its digest is shown');
+    // Its beginning is shown, the whole is a tooltip and what is copied.
+    const whole = digest.model.weights_sha256;
+    await tab.locator(`code[title="${whole}"]`, { hasText: `${whole.slice(0, 12)}…` }).first().waitFor({ timeout: 5000 });
+    await tab.locator(`[data-copy="${whole}"]`).first().click();
+    await tab.getByText('Copied', { exact: true }).waitFor({ timeout: 5000 });
+    assert.equal(await page.evaluate(() => navigator.clipboard.readText()), whole);
   });
 }
 

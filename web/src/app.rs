@@ -1,7 +1,10 @@
 //! The page: tabs of the lab, open records, and what holds for all of them.
 
+use crate::components::hear;
 use crate::files;
-use crate::lab::{Engine, Tab, back, edit, forward, frame, lessons, models, place, status, study, trace, trouble};
+use crate::lab::{
+    Engine, Tab, back, copying, edit, forward, frame, lessons, models, place, status, study, trace, trouble,
+};
 use crate::page::Page;
 use crate::sample;
 use leptos::{ev, prelude::*};
@@ -38,6 +41,7 @@ pub fn App() -> impl IntoView {
     let tracing = trace::Tracing::new(page, engine);
     page.read(page.linked.get_untracked(), Vec::new());
     back::keep(page, tracing);
+    hear(copying::told);
     let dragging = RwSignal::new(false);
     window_event_listener(ev::dragover, move |event| {
         event.prevent_default();

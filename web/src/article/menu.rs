@@ -3,9 +3,10 @@
 use super::Desk;
 use super::plate::Plate;
 
+use crate::components::hear;
 use crate::take;
 use engram_core::tables::Table;
-use leptos::{ev, prelude::*};
+use leptos::prelude::*;
 use wasm_bindgen::JsCast;
 
 /// The last thing that was done, for everyone to hear. One line a page: actions are one at a time.
@@ -20,13 +21,7 @@ pub(super) fn provide() {
 /// The line; beside it stands the ear for all buttons that carry what they copy, those of printed sections among them.
 pub(super) fn said() -> AnyView {
     let Some(Said(said)) = use_context::<Said>() else { return ().into_any() };
-    window_event_listener(ev::click, move |event| {
-        let element = event.target().and_then(|target| target.dyn_into::<web_sys::Element>().ok());
-        let button = element.and_then(|element| element.closest("[data-copy]").ok().flatten());
-        if let Some(text) = button.and_then(|button| button.get_attribute("data-copy")) {
-            copy_told(Some(Said(said)), text);
-        }
-    });
+    hear(move |_, text| copy_told(Some(Said(said)), text));
     view! { <p class="done" role="status">{move || said.get()}</p> }.into_any()
 }
 

@@ -48,7 +48,7 @@ mod walk;
 pub use about::About;
 pub use bars::{BarChart, shared_scale};
 pub use compare::Compare;
-pub use copied::copied;
+pub use copied::{copied, hear};
 pub use edits::Edits;
 #[cfg(feature = "page")]
 pub(crate) use shown::shown;

@@ -35,6 +35,15 @@ pub(crate) fn Copy(
     }
 }
 
+/// Copies what a button carries, and says on the button whether that went well.
+pub(crate) fn told(button: web_sys::Element, text: String) {
+    let before = button.text_content();
+    take::copy(text, move |copied| {
+        button.set_text_content(Some(if copied { "Copied" } else { "Not copied" }));
+        set_timeout(move || button.set_text_content(before.as_deref()), std::time::Duration::from_secs(4));
+    });
+}
+
 /// A button that asks before it acts, in its own place rather than in a window over the page.
 #[component]
 pub(crate) fn Sure(
