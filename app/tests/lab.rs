@@ -102,7 +102,7 @@ fn records_are_opened_in_the_page() {
     command.args(["lab", "--no-open", "--port", "0", "no-such.engram.json"]).stdin(Stdio::null());
     let output = command.output().expect("engram starts");
     let told = String::from_utf8_lossy(&output.stderr);
-    assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0), "{told}");
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0), "{told}");
     assert!(told.contains("no-such.engram.json: there is no such file or folder") && told.contains("hint:"), "{told}");
 }
 
